@@ -1,0 +1,29 @@
+# make setup: the environment, in .venv and nowhere else.   make train: a generator.   make test: all checks.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup train test check-style clean
+
+setup: .venv/ready
+
+# The wheel of the project itself is not built: an editable install without isolation needs no network.
+.venv/ready: pins.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ganzfeld needs Python 3.11 or newer; set PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement pins.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch .venv/ready
+
+train: setup
+	$(BIN)/python -m ganzfeld train
+
+test: setup check-style
+	$(BIN)/python -m pytest
+
+check-style: setup
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m basedpyright --warnings
+
+clean:
+	rm -rf .venv build dist

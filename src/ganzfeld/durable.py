@@ -1,0 +1,95 @@
+"""Files that are whole or not there: written beside their final name, flushed, then renamed over it."""
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ganzfeld.errors import ResourceError
+
+
+def write_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a temporary file in the folder of ``path``, then put it in its place at once.
+
+    A reader sees the old file or the new one, never a part. Raises ``ResourceError`` when the disk is full or
+    the folder cannot be written; the old file is then still there and the temporary one is gone.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise refused(error, path) from error
+    part = Path(name)
+    try:
+        write(part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise refused(error, path) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file; see ``write_file``."""
+    write_file(path, lambda part: _fill(part, content))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON; see ``write_file``."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, (text + "\n").encode())
+
+
+def make_folder(path: Path, *, exist_ok: bool = True) -> None:
+    """Create a folder with its parents; raises ``ResourceError`` where that is not allowed.
+
+    With ``exist_ok=False`` an existing folder raises ``FileExistsError``.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError:
+        if not exist_ok:
+            raise
+        raise ResourceError(f"{path} is a file; a folder is needed there") from None
+    except OSError as error:
+        raise refused(error, path) from error
+
+
+def refused(error: OSError, path: Path) -> ResourceError:
+    """What the operating system said, in words."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ResourceError(f"no room left to write {path}", "Free some space, or name another folder.")
+    return ResourceError(
+        f"{path} cannot be written: {error.strerror or error}", "Name a folder that you may write to."
+    )
+
+
+def _fill(part: Path, content: bytes) -> None:
+    part.write_bytes(content)
+
+
+def _umask() -> int:
+    """The process's mask: temporary files are their owner's alone and get the usual mode at the end."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, where the system lets a folder be opened (not on Windows)."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,55 @@
+"""What can go wrong, as types: each error says what was given, what was expected and what to do next.
+
+    GanzfeldError
+    ├── UsageError        2   a name, number or combination that cannot be meant
+    ├── DataError         3   the pictures cannot be used
+    ├── TrainingFailed    4   training diverged or stopped being finite
+    ├── DamagedError      5   a run folder or a model file is not what was once written
+    └── ResourceError     6   a resource is missing or full: disk, memory, device, permission
+
+The number is the exit code of the command line. An error of any other type is a defect of this package.
+"""
+
+
+class GanzfeldError(Exception):
+    """Root of all errors meant for the user.
+
+    ``message`` is one sentence on what is wrong; ``hint`` one on what to do about it (may be empty).
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(GanzfeldError, ValueError):
+    """A name, a number or a combination of them that cannot be meant (exit code 2)."""
+
+    exit_code = 2
+
+
+class DataError(GanzfeldError):
+    """The pictures cannot be used (exit code 3)."""
+
+    exit_code = 3
+
+
+class TrainingFailed(GanzfeldError):
+    """Training diverged or stopped being finite (exit code 4)."""
+
+    exit_code = 4
+
+
+class DamagedError(GanzfeldError):
+    """A run folder or a model file is damaged (exit code 5)."""
+
+    exit_code = 5
+
+
+class ResourceError(GanzfeldError):
+    """A resource is missing or full: disk, memory, device, permission (exit code 6)."""
+
+    exit_code = 6

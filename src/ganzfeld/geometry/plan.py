@@ -1,0 +1,172 @@
+"""The plan of a generator and its mirror image, the discriminator, in one, two or three dimensions.
+
+Only sizes: no tensors, no weights. Networks are built from a plan (``ganzfeld.networks``).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ganzfeld.errors import UsageError
+from ganzfeld.geometry.fields import overlap, projective_field, receptive_field
+from ganzfeld.geometry.ladder import Step, default_ladders, step_between
+
+SMALLEST_SIZE = 8
+LARGEST_SIZE = 65_536
+WIDEST = 8
+"""Channels grow from the picture inwards, width, 2 width, 4 width, and stop at this multiple of the width."""
+
+Size = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One rung of the ladder, all numbers by axis: the transposed convolution from ``small`` to ``large``.
+
+    The discriminator's convolution with the same numbers takes ``large`` back to ``small``.
+    """
+
+    small: Size
+    large: Size
+    kernel: Size
+    stride: Size
+    padding: Size
+
+    @property
+    def overlap(self) -> list[int]:
+        """All counts, over the axes, of inputs that reach an interior output; one number means even."""
+        axes = zip(self.kernel, self.stride, strict=True)
+        return sorted(set().union(*(overlap(kernel, stride) for kernel, stride in axes)))
+
+    @property
+    def even(self) -> bool:
+        """Whether the coverage is even along every axis."""
+        return all(len(overlap(k, s)) == 1 for k, s in zip(self.kernel, self.stride, strict=True))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A ladder of layers from the seed map to the picture, in the direction of the generator."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def size(self) -> Size:
+        """Size of the picture by axis, in pixels."""
+        return self.layers[-1].large
+
+    @property
+    def seed(self) -> Size:
+        """Size of the seed map by axis."""
+        return self.layers[0].small
+
+    @property
+    def dims(self) -> int:
+        """Number of spatial dimensions: 1, 2 or 3."""
+        return len(self.size)
+
+    def widths(self, width: int) -> list[int]:
+        """Channels of the map before each layer of the generator, seed map first: 8w, 4w, 2w, w for four."""
+        return [width * min(2**level, WIDEST) for level in reversed(range(len(self.layers)))]
+
+    def projective_fields(self) -> list[Size]:
+        """By layer: how many of its outputs one cell of the seed map reaches, by axis."""
+        return [self._fields(self.layers[: count + 1], projective_field) for count in range(len(self.layers))]
+
+    def receptive_fields(self) -> list[Size]:
+        """By layer of the discriminator, from the picture: how many pixels one output sees, by axis."""
+        downward = self.layers[::-1]
+        return [self._fields(downward[: count + 1], receptive_field) for count in range(len(downward))]
+
+    def _fields(self, layers: Sequence[Layer], field) -> Size:
+        return tuple(
+            field([(layer.kernel[axis], layer.stride[axis]) for layer in layers]) for axis in range(self.dims)
+        )
+
+    def flops(self, width: int, channels: int, latent_size: int) -> tuple[int, int]:
+        """Floating-point operations of one forward pass for one picture: (generator, discriminator).
+
+        Convolutions and linear layers, a multiplication with its addition counting two; normalisations and
+        activations, a few per cent, are left out. Products with padding are counted, as the hardware does
+        them; the generator's layers count the products before cropping.
+        """
+        inner = [*self.widths(width), channels]
+        ladder = 2 * sum(
+            inner[index] * inner[index + 1] * math.prod(layer.kernel) * math.prod(layer.small)
+            for index, layer in enumerate(self.layers)
+        )
+        seed_units = inner[0] * math.prod(self.seed)
+        return ladder + 2 * latent_size * seed_units, ladder + 2 * seed_units
+
+
+def plan(
+    size: int | Sequence[int],
+    *,
+    dims: int | None = None,
+    ladder: Sequence[int | Sequence[int]] | None = None,
+) -> Plan:
+    """Plan the ladder from a seed map to pictures of ``size``.
+
+    ``size`` is one number (square) or one per axis, in pixels; ``dims`` is 1, 2 or 3 (default: the number of
+    axes given, 2 for one number). ``ladder`` fixes the sizes yourself, from the picture down to the seed map,
+    each one number or one per axis. Axes keep the order in which you give them.
+
+    Default ladders have even overlap at every step. Raises ``UsageError`` for sizes below 8 px and for
+    ladders that no convolution can climb.
+
+    >>> plan(64).seed, [layer.large for layer in plan(64).layers]
+    ((4, 4), [(8, 8), (16, 16), (32, 32), (64, 64)])
+    >>> [layer.kernel for layer in plan(96, ladder=[96, 32, 16, 8, 3]).layers]
+    [(4, 4), (4, 4), (4, 4), (3, 3)]
+    """
+    sizes = _axes(size, dims)
+    if ladder is None:
+        _check_range(sizes)
+        return _assemble(default_ladders(sizes))
+    rungs = [_axes(rung, len(sizes)) for rung in ladder]
+    if len(rungs) < 2:
+        raise UsageError(f"a ladder needs at least two sizes, not {len(rungs)}", "For example 96,32,16,8,3.")
+    if rungs[0] != sizes:
+        raise UsageError(
+            f"the ladder begins at {_x(rungs[0])}, but the size is {_x(sizes)}",
+            "A ladder goes from the picture down to the seed map: its first entry is the size.",
+        )
+    axes = []
+    for axis in range(len(sizes)):
+        along = [rung[axis] for rung in reversed(rungs)]
+        axes.append(tuple(step_between(small, large) for small, large in pairwise(along)))
+    return _assemble(axes)
+
+
+def _assemble(axes: Sequence[tuple[Step, ...]]) -> Plan:
+    layers = []
+    for steps in zip(*axes, strict=True):
+        small, large, kernel, stride, padding = zip(*steps, strict=True)
+        layers.append(Layer(small, large, kernel, stride, padding))
+    return Plan(tuple(layers))
+
+
+def _axes(size: int | Sequence[int], dims: int | None) -> Size:
+    given = (size,) if isinstance(size, int) else tuple(size)
+    if dims is None:
+        dims = 2 if len(given) == 1 else len(given)
+    if dims not in (1, 2, 3):
+        raise UsageError(f"{dims} dimensions are not supported", "Use 1, 2 or 3.")
+    if len(given) not in (1, dims):
+        raise UsageError(f"{_x(given)} has {len(given)} axes, but {dims} dimensions are asked for")
+    if any(isinstance(axis, bool) or not isinstance(axis, int) or axis < 1 for axis in given):
+        raise UsageError(f"a size is made of whole numbers of at least 1, not {_x(given)}")
+    return given * dims if len(given) == 1 else given
+
+
+def _check_range(sizes: Size) -> None:
+    for size in sizes:
+        if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
+            raise UsageError(
+                f"size {_x(sizes)} is out of range: each axis takes {SMALLEST_SIZE} to {LARGEST_SIZE} px"
+            )
+
+
+def _x(sizes: Sequence[object]) -> str:
+    return "x".join(map(str, sizes))

@@ -1,0 +1,67 @@
+"""Sizes of feature maps along one axis: what a convolution and its transpose do to them."""
+
+from ganzfeld.errors import UsageError
+
+
+def conv_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
+    """Size after a convolution: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+
+    All in pixels along one axis. Raises ``UsageError`` if a number is out of range or the kernel does not fit
+    into the padded input. Source: Dumoulin & Visin 2016, relation 6.
+
+    >>> conv_size(96, kernel=3, stride=3, padding=0)
+    32
+    """
+    _check(size=size, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    span = kernel_span(kernel, dilation)
+    if size + 2 * padding < span:
+        raise UsageError(
+            f"a kernel of {span} px (kernel {kernel}, dilation {dilation}) does not fit into {size} px"
+            f" with padding {padding}",
+            "Use a smaller kernel, more padding or a larger input.",
+        )
+    return (size + 2 * padding - span) // stride + 1
+
+
+def transposed_size(
+    size: int,
+    kernel: int,
+    stride: int = 1,
+    padding: int = 0,
+    output_padding: int = 0,
+    dilation: int = 1,
+) -> int:
+    """Size after a transposed convolution: stride (size - 1) + dilation (kernel - 1) + 1 + extra - 2 padding.
+
+    ``output_padding`` (extra) adds pixels at the far border only; it must be smaller than the stride or the
+    dilation. Raises ``UsageError`` if a number is out of range or nothing is left of the output.
+    Source: Dumoulin & Visin 2016, relation 14.
+
+    >>> transposed_size(4, kernel=4, stride=2, padding=1)
+    8
+    """
+    _check(size=size, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    if not 0 <= output_padding < max(stride, dilation):
+        raise UsageError(
+            f"output padding {output_padding} must be at least 0 and below the stride ({stride})"
+            f" or the dilation ({dilation})",
+        )
+    result = stride * (size - 1) + kernel_span(kernel, dilation) + output_padding - 2 * padding
+    if result < 1:
+        raise UsageError(
+            f"padding {padding} removes all of the output (size {size}, kernel {kernel}, stride {stride})",
+            "Use less padding, a larger kernel or a larger input.",
+        )
+    return result
+
+
+def kernel_span(kernel: int, dilation: int = 1) -> int:
+    """Pixels from the first to the last tap of a kernel, both included."""
+    return dilation * (kernel - 1) + 1
+
+
+def _check(**numbers: int) -> None:
+    for name, value in numbers.items():
+        least = 0 if name == "padding" else 1
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}")

@@ -1,0 +1,85 @@
+"""Adversarial losses from logits, with softened targets and a temperature where they mean something.
+
+An entry is one file that defines
+
+- ``discriminator(real, fake, targets) -> Tensor`` and ``generator(real, fake) -> Tensor``: scalars, the mean
+  over the batch, from logits of shape (B,); D = sigmoid(logit);
+- ``PAIRED``: whether the generator's loss looks at the logits of real pictures;
+- ``NO_SMOOTHING``, ``NO_SIDES``, ``NO_TEMPERATURE``: why softened targets, softening of both sides, a
+  temperature mean nothing for it; empty where they do.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+from ganzfeld.catalogue import Catalogue
+from ganzfeld.errors import UsageError
+
+losses = Catalogue("ganzfeld.losses", "loss")
+
+
+class Targets(NamedTuple):
+    """What the discriminator is asked to answer for real and for generated pictures."""
+
+    real: float
+    fake: float
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss by name, with its targets softened and its logits divided by a temperature.
+
+    ``smoothing`` is alpha in [0, 0.5): the target of real pictures becomes 1 - alpha and, with
+    ``smooth_sides`` 2, that of generated ones alpha. Only the discriminator's targets are softened.
+    ``temperature`` T > 0 replaces every logit l by l / T. Raises ``UsageError`` for values out of range and
+    for combinations that mean nothing.
+    """
+
+    name: str
+    smoothing: float = 0.0
+    smooth_sides: int = 1
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        entry = losses.load(self.name)
+        if not 0 <= self.smoothing < 0.5:
+            raise UsageError(
+                f"loss.smoothing {self.smoothing} is out of range: from 0 up to, not including, 0.5",
+                "At 0.5 real and generated pictures have the same target; 0.1 is usual.",
+            )
+        if self.smooth_sides not in (1, 2):
+            raise UsageError(f"loss.smooth_sides is 1 (real pictures) or 2 (both), not {self.smooth_sides}")
+        if not self.temperature > 0:
+            raise UsageError(
+                f"loss.temperature {self.temperature} is out of range: it must be above 0",
+                "1 leaves the logits as they are; larger values soften them.",
+            )
+        if self.smoothing > 0 and entry.NO_SMOOTHING:
+            raise UsageError(f"loss {self.name!r} takes no smoothing: {entry.NO_SMOOTHING}")
+        if self.smoothing > 0 and self.smooth_sides == 2 and entry.NO_SIDES:
+            raise UsageError(f"loss {self.name!r} takes smooth_sides=1 only: {entry.NO_SIDES}")
+        if self.temperature != 1 and entry.NO_TEMPERATURE:
+            raise UsageError(f"loss {self.name!r} takes no temperature: {entry.NO_TEMPERATURE}")
+
+    @property
+    def targets(self) -> Targets:
+        """The discriminator's targets after softening."""
+        return Targets(1 - self.smoothing, self.smoothing if self.smooth_sides == 2 else 0.0)
+
+    @property
+    def paired(self) -> bool:
+        """Whether the generator's loss needs the logits of real pictures."""
+        return losses.load(self.name).PAIRED
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What the discriminator minimises, from logits (B,) of real and generated pictures."""
+        entry = losses.load(self.name)
+        return entry.discriminator(real / self.temperature, fake / self.temperature, self.targets)
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """What the generator minimises; ``real`` may be None unless the loss is paired."""
+        entry = losses.load(self.name)
+        scaled = None if real is None else real / self.temperature
+        return entry.generator(scaled, fake / self.temperature)

@@ -1,0 +1,24 @@
+"""Wasserstein: the difference of mean logits (Arjovsky et al. 2017).
+
+It means a distance only for a Lipschitz discriminator: use it with the stabiliser ``wgan-gp`` or with
+spectral normalisation.
+"""
+
+from torch import Tensor
+
+from ganzfeld.losses import Targets
+
+PAIRED = False
+NO_SMOOTHING = "its critic has no targets"
+NO_SIDES = NO_SMOOTHING
+NO_TEMPERATURE = "it is linear in the logit; a temperature would only rescale the loss"
+
+
+def discriminator(real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
+    """Mean of fake - real."""
+    return (fake - real).mean()
+
+
+def generator(real: Tensor | None, fake: Tensor) -> Tensor:
+    """Mean of -fake."""
+    return -fake.mean()

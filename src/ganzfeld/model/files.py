@@ -1,0 +1,149 @@
+"""The one model format: a folder with ``generator.safetensors`` and ``card.json``.
+
+The card stands twice: in the header of the weights, which is what the program reads, since one file can be
+replaced at once; and beside it, for people. Nothing is ever unpickled.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ganzfeld.catalogue import did_you_mean
+from ganzfeld.durable import make_folder, write_file, write_json
+from ganzfeld.errors import DamagedError, GanzfeldError, UsageError
+from ganzfeld.model.card import Card
+from ganzfeld.networks import Generator
+
+WEIGHTS = "generator.safetensors"
+CARD = "card.json"
+LARGEST_CARD = 1_000_000
+"""Bytes; a card has about two thousand."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A generator in eval mode and its card."""
+
+    generator: Generator
+    card: Card
+
+
+def save(folder: Path, generator: Generator, card: Card) -> None:
+    """Write a model; an earlier one of that folder is replaced at once or not at all.
+
+    Raises ``ResourceError`` if the disk is full or the folder cannot be written.
+    """
+    make_folder(folder)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in generator.state_dict().items()}
+    card = card.model_copy(update={"weights_sha256": _digest(tensors)})
+    header = {"card": card.model_dump_json()}
+    write_file(folder / WEIGHTS, lambda part: save_file(tensors, part, metadata=header))
+    write_json(folder / CARD, card.model_dump(mode="json"))
+
+
+def load(path: str | Path) -> Generator:
+    """The generator of a run or model folder: a ``torch.nn.Module`` in eval mode, with the EMA weights.
+
+    It maps latents (B, ``latent_size``) to pictures (B, channels, height, width) in [-1, 1]. Raises
+    ``UsageError`` where there is no model, ``DamagedError`` where it is not what was once written.
+    """
+    return load_model(path).generator
+
+
+def load_model(path: str | Path) -> Model:
+    """The generator of a run or model folder with its card; see ``load``."""
+    weights = find_weights(Path(path))
+    try:
+        with safe_open(weights, framework="pt") as file:
+            card = _read_card((file.metadata() or {}).get("card", ""), weights)
+            generator = _empty_generator(card, weights)
+            _compare_shapes(file, generator, weights)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
+    except (SafetensorError, OSError) as error:
+        raise _damaged(weights, str(error)) from None
+    _check_copy(weights.with_name(CARD))
+    if _digest(tensors) != card.weights_sha256:
+        raise _damaged(weights, "its numbers do not match their checksum")
+    generator.load_state_dict(tensors, assign=True)
+    return Model(generator.eval().requires_grad_(False), card)
+
+
+def find_weights(path: Path) -> Path:
+    """The weights file of a model folder, or of a run folder (the best model where there is one).
+
+    Raises ``UsageError`` where there is none.
+    """
+    for candidate in (path / WEIGHTS, path / "model" / "best" / WEIGHTS, path / "model" / "last" / WEIGHTS):
+        if candidate.is_file():
+            return candidate
+    if path.is_dir():
+        raise UsageError(
+            f"{path} holds no model", "Expected a run folder with model/last/, or a model folder itself."
+        )
+    siblings = [sibling.name for sibling in path.parent.glob("*/")] if path.parent.is_dir() else []
+    raise UsageError(
+        f"there is no run at {path}",
+        did_you_mean(path.name, siblings) if siblings else "Train one first: ganzfeld train.",
+    )
+
+
+def _read_card(text: str, weights: Path) -> Card:
+    if not 0 < len(text) <= LARGEST_CARD:
+        raise _damaged(weights, "it carries no card")
+    try:
+        return Card.model_validate_json(text)
+    except (ValidationError, GanzfeldError, RecursionError) as error:
+        raise _damaged(weights, f"its card cannot be read ({str(error).splitlines()[0]})") from None
+
+
+def _empty_generator(card: Card, weights: Path) -> Generator:
+    """The generator without memory for its weights: a hostile card costs nothing."""
+    try:
+        with torch.device("meta"):
+            return card.generator.build()
+    except (GanzfeldError, RuntimeError, ValueError) as error:
+        raise _damaged(weights, f"its card describes no generator ({error})") from None
+
+
+def _compare_shapes(file: Any, generator: Generator, weights: Path) -> None:
+    expected = {name: (list(tensor.shape), tensor.dtype) for name, tensor in generator.state_dict().items()}
+    names = set(file.keys())
+    if names != set(expected):
+        raise _damaged(weights, f"its tensors are not those of its card: {sorted(names ^ set(expected))[:3]}")
+    for name, (shape, _) in expected.items():
+        found = file.get_slice(name).get_shape()
+        if found != shape:
+            raise _damaged(weights, f"tensor {name} has shape {found} instead of {shape}")
+
+
+def _check_copy(card: Path) -> None:
+    """The copy for people is not used, but whoever damaged it should hear of it."""
+    try:
+        if card.stat().st_size > LARGEST_CARD or not isinstance(json.loads(card.read_bytes()), dict):
+            raise _damaged(card, "it is not a card")
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(card, str(error)) from None
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and numbers, whatever order and padding the file gives them."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name}:{tensor.dtype}:{list(tensor.shape)};".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _damaged(path: Path, why: str) -> DamagedError:
+    return DamagedError(f"{path} is damaged: {why}", "Use another model of the run, or train again.")

@@ -1,0 +1,42 @@
+"""Many pictures on one sheet, and sheets as PNG files."""
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ganzfeld.durable import write_bytes
+
+GAP = 2
+BACKGROUND = 255
+
+
+def grid(pictures: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """uint8 pictures (N, H, W, C) on one sheet (rows, columns, C), in reading order, two pixels apart.
+
+    By default the sheet is about as wide as it is high.
+    """
+    num, height, width, channels = pictures.shape
+    columns = columns or max(1, math.ceil(math.sqrt(num * height / width)))
+    rows = max(1, math.ceil(num / columns))
+    columns = min(columns, max(num, 1))
+    shape = (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, channels)
+    sheet = np.full(shape, BACKGROUND, np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = (index // columns) * (height + GAP), (index % columns) * (width + GAP)
+        sheet[top : top + height, left : left + width] = picture
+    return sheet
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A uint8 picture (H, W, 1 or 3) as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_png(path: Path, picture: np.ndarray) -> None:
+    """Write a uint8 picture (H, W, 1 or 3); raises ``ResourceError`` where that is not possible."""
+    write_bytes(path, png(picture))

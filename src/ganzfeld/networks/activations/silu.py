@@ -1,0 +1,8 @@
+"""SiLU: a sigmoid(a), also called swish (Elfwing et al. 2017)."""
+
+from torch import nn
+
+
+def activation(slope: float) -> nn.Module:
+    """The module; ``slope`` is not used."""
+    return nn.SiLU()

@@ -1,0 +1,69 @@
+"""The pieces both networks are made of: convolutions of any dimension, the projection, the hidden layer."""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from ganzfeld.errors import UsageError
+from ganzfeld.geometry import Layer
+from ganzfeld.networks.activations import activations
+from ganzfeld.networks.normalisations import normalisations
+
+_CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+
+
+def convolution(layer: Layer, inputs: int, outputs: int, bias: bool) -> nn.Module:
+    """The strided convolution from ``layer.large`` to ``layer.small``."""
+    return _CONVOLUTIONS[len(layer.large)](
+        inputs, outputs, layer.kernel, layer.stride, layer.padding, bias=bias
+    )
+
+
+def transposed_convolution(layer: Layer, inputs: int, outputs: int, bias: bool) -> nn.Module:
+    """The transposed convolution from ``layer.small`` to ``layer.large``."""
+    return _TRANSPOSED[len(layer.large)](
+        inputs, outputs, layer.kernel, layer.stride, layer.padding, bias=bias
+    )
+
+
+class Projection(nn.Module):
+    """Latent vectors (B, n) to seed maps (B, channels, *seed), linearly."""
+
+    def __init__(self, latent_size: int, channels: int, seed: Sequence[int], bias: bool) -> None:
+        super().__init__()
+        self.shape = (channels, *seed)
+        self.linear = nn.Linear(latent_size, math.prod(self.shape), bias=bias)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """(B, n) to (B, channels, *seed)."""
+        return self.linear(latents).unflatten(1, self.shape)
+
+
+class Style:
+    """The choices one network makes for its hidden layers: normalisation, activation, bias."""
+
+    def __init__(self, normalisation: str, activation: str, slope: float, bias: bool, dims: int) -> None:
+        if not 0 <= slope <= 1:
+            raise UsageError(f"slope {slope} is out of range: the slope of the negative side is from 0 to 1")
+        self._normalisation = normalisations.load(normalisation)
+        self._activation = activations.load(activation)
+        self._slope = slope
+        self._dims = dims
+        self.bias = bias
+        self.hidden_bias = bias and not self._normalisation.CENTRES
+
+    def hidden(self, layer: nn.Module, channels: int) -> nn.Sequential:
+        """A layer, normalised, and its activation."""
+        return nn.Sequential(*self._normalisation.normalise(layer, channels, self._dims), self.activation())
+
+    def unnormalised(self, layer: nn.Module, channels: int) -> nn.Module:
+        """A layer whose activations stay free; only a constraint on weights applies to it."""
+        if self._normalisation.ON_WEIGHTS:
+            self._normalisation.normalise(layer, channels, self._dims)
+        return layer
+
+    def activation(self) -> nn.Module:
+        """A new activation module."""
+        return self._activation.activation(self._slope)

@@ -1,0 +1,56 @@
+"""The generator: a latent vector is projected onto a seed map and grown by transposed convolutions."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from ganzfeld.geometry import Plan
+from ganzfeld.networks.blocks import Projection, Style, transposed_convolution
+from ganzfeld.networks.outputs import outputs
+
+
+class Generator(nn.Module):
+    """Latents (B, n) to pictures (B, channels, *size) with values in [-1, 1].
+
+    ``plan`` gives the ladder, ``width`` the channels before the last layer; they double inwards up to eight
+    times that. Every layer but the last is normalised and activated (Radford et al. 2015). The output
+    activation is computed in float32 whatever the precision around it.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        channels: int = 3,
+        latent_size: int = 100,
+        width: int = 64,
+        normalisation: str = "batch",
+        activation: str = "relu",
+        slope: float = 0.2,
+        output: str = "tanh",
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.plan = plan
+        self.channels = channels
+        self.latent_size = latent_size
+        style = Style(normalisation, activation, slope, bias, plan.dims)
+        widths = plan.widths(width)
+        self.projection = style.hidden(
+            Projection(latent_size, widths[0], plan.seed, style.hidden_bias), widths[0]
+        )
+        growing = zip(plan.layers[:-1], pairwise(widths), strict=True)
+        self.layers = nn.Sequential(
+            *(
+                style.hidden(transposed_convolution(layer, inputs, outs, style.hidden_bias), outs)
+                for layer, (inputs, outs) in growing
+            ),
+            style.unnormalised(
+                transposed_convolution(plan.layers[-1], widths[-1], channels, style.bias), channels
+            ),
+        )
+        self.output = outputs.load(output).output()
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """(B, latent_size) to (B, channels, *size)."""
+        return self.output(self.layers(self.projection(latents)).float())

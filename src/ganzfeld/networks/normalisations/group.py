@@ -1,0 +1,16 @@
+"""Group normalisation: statistics per picture and group of channels, over positions (Wu & He 2018)."""
+
+import math
+
+from torch import nn
+
+ACROSS_PICTURES = False
+ON_WEIGHTS = False
+CENTRES = True
+
+MOST_GROUPS = 32
+
+
+def normalise(layer: nn.Module, channels: int, dims: int) -> list[nn.Module]:
+    """The layer, then a group norm of 32 groups, or of as many (a power of two) as divide the channels."""
+    return [layer, nn.GroupNorm(math.gcd(MOST_GROUPS, channels), channels)]

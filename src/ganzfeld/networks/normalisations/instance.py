@@ -1,0 +1,17 @@
+"""Instance normalisation: statistics per picture and channel, over positions (Ulyanov et al. 2016).
+
+Undefined on a map of one position: such a plan is refused by torch in training.
+"""
+
+from torch import nn
+
+ACROSS_PICTURES = False
+ON_WEIGHTS = False
+CENTRES = True
+
+_BY_DIMS = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+
+
+def normalise(layer: nn.Module, channels: int, dims: int) -> list[nn.Module]:
+    """The layer, then an affine instance norm over ``channels``, without running statistics."""
+    return [layer, _BY_DIMS[dims](channels, affine=True)]

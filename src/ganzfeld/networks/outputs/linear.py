@@ -1,0 +1,8 @@
+"""No bound at all: pictures are clipped only where they are written as bytes."""
+
+from torch import nn
+
+
+def output() -> nn.Module:
+    """The module."""
+    return nn.Identity()

@@ -1,0 +1,17 @@
+"""Logistic function, stretched from (0, 1) to the range of pictures: 2 sigmoid(a) - 1 = tanh(a / 2)."""
+
+import torch
+from torch import Tensor, nn
+
+
+class StretchedSigmoid(nn.Module):
+    """2 sigmoid(a) - 1."""
+
+    def forward(self, preactivation: Tensor) -> Tensor:
+        """Elementwise, any shape."""
+        return 2 * torch.sigmoid(preactivation) - 1
+
+
+def output() -> nn.Module:
+    """The module."""
+    return StretchedSigmoid()

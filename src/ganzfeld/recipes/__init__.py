@@ -1,0 +1,9 @@
+"""Recipes: everything that decides what is trained, as data.
+
+The built-in ones are the JSON files of this folder; users' files have the same form.
+"""
+
+from ganzfeld.recipes.reading import read_recipe, recipes, resolve
+from ganzfeld.recipes.schema import Recipe
+
+__all__ = ["Recipe", "read_recipe", "recipes", "resolve"]

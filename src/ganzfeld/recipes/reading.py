@@ -1,0 +1,131 @@
+"""From names, files and ``path=value`` settings to a recipe; every mistake becomes one clear sentence."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ganzfeld.catalogue import Catalogue, did_you_mean
+from ganzfeld.errors import UsageError
+from ganzfeld.recipes.schema import Recipe
+
+recipes = Catalogue("ganzfeld.recipes", "recipe", suffix=".json")
+
+LARGEST_FILE = 1_000_000
+"""Bytes; a recipe has about two thousand."""
+
+
+def resolve(
+    recipe: str | Path | Recipe = "modern", settings: Mapping[str, Any] | Sequence[str] = ()
+) -> Recipe:
+    """A recipe by name, by file or as it is, with settings laid over it.
+
+    ``settings`` maps dotted paths to values (``{"generator.width": 32}``) or lists ``"path=value"`` texts,
+    whose values are read as JSON where possible and as plain text otherwise. Raises ``UsageError`` for an
+    unknown name, field or path and for a value out of range.
+    """
+    fields = recipe.model_dump(mode="json") if isinstance(recipe, Recipe) else _fields(recipe)
+    pairs = settings.items() if isinstance(settings, Mapping) else map(_split, settings)
+    for path, value in pairs:
+        _lay(fields, path, value)
+    return _validate(fields)
+
+
+def read_recipe(recipe: str | Path) -> Recipe:
+    """A built-in recipe by its name, or the recipe in a JSON file.
+
+    A file that holds ``"base": NAME`` lists only what differs from that built-in recipe.
+    """
+    return resolve(recipe)
+
+
+def _fields(recipe: str | Path) -> dict[str, Any]:
+    path = Path(recipe)
+    if path.suffix != ".json" and not path.is_file():
+        return json.loads(recipes.file(str(recipe)).read_text(encoding="utf-8"))
+    fields = _read_json(path)
+    base = fields.pop("base", None)
+    if base is None:
+        return fields
+    return _merge(json.loads(recipes.file(str(base)).read_text(encoding="utf-8")), fields)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise UsageError(f"{path} is too large for a recipe ({path.stat().st_size:,} bytes)")
+        fields = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"recipe file {path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"recipe file {path} is not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise UsageError(f"recipe file {path} must hold one JSON object, not a {type(fields).__name__}")
+    return fields
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        both = isinstance(value, dict) and isinstance(below.get(name), dict)
+        merged[name] = _merge(below[name], value) if both else value
+    return merged
+
+
+def _split(text: str) -> tuple[str, Any]:
+    path, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is not a setting", "Write path=value, e.g. generator.width=32.")
+    try:
+        return path.strip(), json.loads(value)
+    except ValueError:
+        return path.strip(), value.strip()
+
+
+def _lay(fields: dict[str, Any], path: str, value: Any) -> None:
+    known = paths()
+    if path not in known:
+        raise UsageError(f"unknown recipe field {path!r}", did_you_mean(path, known))
+    *sections, last = path.split(".")
+    for section in sections:
+        fields = fields[section]
+    fields[last] = value
+
+
+def paths(model: type[BaseModel] = Recipe, prefix: str = "") -> list[str]:
+    """The dotted paths of all fields of a recipe, sections first."""
+    found = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += paths(kind, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+def _validate(fields: dict[str, Any]) -> Recipe:
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        raise _explained(error) from None
+
+
+def _explained(error: ValidationError) -> UsageError:
+    """The first mistake, in our words."""
+    mistake = error.errors()[0]
+    where = ".".join(str(part) for part in mistake["loc"])
+    cause = mistake.get("ctx", {}).get("error")
+    if isinstance(cause, UsageError):
+        message = cause.message if not where or where in cause.message else f"{where}: {cause.message}"
+        return UsageError(message, cause.hint)
+    if mistake["type"] == "extra_forbidden":
+        return UsageError(f"unknown recipe field {where!r}", did_you_mean(where, paths()))
+    if mistake["type"] == "missing":
+        return UsageError(
+            f"the recipe lacks the field {where!r}",
+            'A recipe is complete; add "base": "modern" to list only what differs from a built-in one.',
+        )
+    return UsageError(f"{where or 'the recipe'} cannot be {mistake['input']!r}: {mistake['msg'].lower()}")

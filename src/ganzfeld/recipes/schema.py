@@ -1,0 +1,176 @@
+"""The schema of a recipe: frozen, validated, complete, to and from JSON.
+
+There are no default values: a recipe says everything, so that a run folder can be read without this program.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ganzfeld.errors import UsageError
+from ganzfeld.geometry import Plan, plan
+from ganzfeld.latent import priors
+from ganzfeld.losses import Loss, losses
+from ganzfeld.networks.activations import activations
+from ganzfeld.networks.normalisations import normalisations
+from ganzfeld.networks.outputs import outputs
+from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
+
+SMALLEST_SIZE = 8
+
+
+class Section(BaseModel):
+    """Base of all parts of a recipe: frozen, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Optimizer(Section):
+    """Adam."""
+
+    lr: float = Field(gt=0, le=1)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
+
+
+class NetworkChoices(Section):
+    """What both networks choose, each on its own. ``width``: channels next to the picture."""
+
+    width: int = Field(ge=1, le=4096)
+    normalisation: Annotated[str, AfterValidator(normalisations.canonical)]
+    activation: Annotated[str, AfterValidator(activations.canonical)]
+    slope: float = Field(ge=0, le=1)
+    bias: bool
+    optimizer: Optimizer
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The choices that the network itself takes: all but the optimizer."""
+        return self.model_dump(exclude={"optimizer"})
+
+
+class GeneratorChoices(NetworkChoices):
+    """The generator also chooses its output activation."""
+
+    output: Annotated[str, AfterValidator(outputs.canonical)]
+
+
+class LatentChoices(Section):
+    """The latent vector: its prior and its number of components."""
+
+    prior: Annotated[str, AfterValidator(priors.canonical)]
+    size: int = Field(ge=1, le=65_536)
+
+
+def _sides(given: Any) -> Any:
+    """``smooth_sides`` may be written out."""
+    return {"one": 1, "one-sided": 1, "two": 2, "two-sided": 2, "both": 2}.get(given, given)
+
+
+class LossChoices(Section):
+    """The loss; see ``ganzfeld.losses.Loss`` for what the numbers mean and which go together."""
+
+    name: Annotated[str, AfterValidator(losses.canonical)]
+    smoothing: float
+    smooth_sides: Annotated[int, BeforeValidator(_sides)]
+    temperature: float
+
+    @model_validator(mode="after")
+    def _means_something(self) -> "LossChoices":
+        self.build()
+        return self
+
+    def build(self) -> Loss:
+        """The loss itself."""
+        return Loss(self.name, self.smoothing, self.smooth_sides, self.temperature)
+
+
+class Schedule(Section):
+    """The factor on both learning rates as a function of the pictures seen.
+
+    It rises linearly over ``warmup_images``, and falls from 1 to ``floor`` over the run: not at all, linearly
+    or along a cosine.
+    """
+
+    warmup_images: int = Field(ge=0)
+    decay: Literal["none", "linear", "cosine"]
+    floor: float = Field(ge=0, le=1)
+
+
+def _size(given: Any) -> Any:
+    """One number is a square; ``WxH`` is width by height."""
+    if isinstance(given, str):
+        parts = given.lower().split("x")
+        if not 1 <= len(parts) <= 2 or not all(part.strip().isdecimal() for part in parts):
+            raise UsageError(
+                f"size {given!r} is not a size", "Give one number, 64, or width by height, 96x64."
+            )
+        given = [int(part) for part in parts]
+    if isinstance(given, int):
+        given = [given]
+    return [*given, *given] if isinstance(given, list | tuple) and len(given) == 1 else given
+
+
+def _stabilisers(given: Any) -> Any:
+    """Names alone mean default settings; what is kept is complete: ``{"name": ..., **all fields}``."""
+    if isinstance(given, str):
+        given = [name.strip() for name in given.split(",") if name.strip() not in ("", "none")]
+    if not isinstance(given, list | tuple):
+        return given
+    complete = []
+    for settings in given:
+        fields = {"name": settings} if isinstance(settings, str) else settings
+        if not isinstance(fields, dict):
+            raise UsageError(f"a stabiliser is a name or an object with a name, not {settings!r}")
+        name = stabilisers.canonical(str(fields.get("name", "")))
+        complete.append({"name": name, **stabiliser(fields).model_dump()})
+    return complete
+
+
+class Recipe(Section):
+    """Everything that decides what is trained, but for the pictures and the seed.
+
+    ``size`` is (width, height) in pixels. ``ladder`` fixes the sizes from the picture down to the seed map
+    (null: the default ladder of ``ganzfeld.geometry.plan``). ``ema`` is the decay per step of the moving
+    average that becomes the model; 0 ships the last weights. ``mirror`` flips half of the pictures from left
+    to right, which is right only where left and right mean the same.
+    """
+
+    name: str
+    description: str
+    notes: tuple[str, ...]
+    size: Annotated[tuple[int, int], BeforeValidator(_size)]
+    ladder: tuple[int | tuple[int, int], ...] | None
+    batch: int = Field(ge=1, le=65_536)
+    mirror: bool
+    latent: LatentChoices
+    generator: GeneratorChoices
+    discriminator: NetworkChoices
+    loss: LossChoices
+    stabilisers: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_stabilisers)]
+    ema: float = Field(ge=0, lt=1)
+    schedule: Schedule
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Recipe":
+        if min(self.size) < SMALLEST_SIZE:
+            raise UsageError(f"size {self.size[0]}x{self.size[1]} is too small: at least {SMALLEST_SIZE} px")
+        for side in ("generator", "discriminator"):
+            entry = normalisations.load(getattr(self, side).normalisation)
+            if entry.ACROSS_PICTURES and self.batch < 2:
+                raise UsageError(
+                    f"a batch of {self.batch} leaves {side}.normalisation=batch without statistics",
+                    "Use a batch of at least 2, or another normalisation, e.g. layer.",
+                )
+        self.plan()
+        return self
+
+    def plan(self) -> Plan:
+        """The ladder, with axes in the order of tensors: height, then width."""
+        rungs = self.ladder and [
+            (rung, rung) if isinstance(rung, int) else rung[::-1] for rung in self.ladder
+        ]
+        return plan(self.size[::-1], ladder=rungs)
+
+    def build_stabilisers(self) -> list[Stabiliser]:
+        """The stabilisers themselves, in the order of the recipe."""
+        return [stabiliser(settings) for settings in self.stabilisers]

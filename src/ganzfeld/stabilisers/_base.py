@@ -1,0 +1,60 @@
+"""What a stabiliser may do; each entry does one of the three and leaves the rest alone."""
+
+from abc import ABC
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+
+class Stabiliser(ABC, BaseModel):
+    """Base of all stabilisers; frozen, its fields are its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def prepare(self, discriminator: nn.Module) -> None:
+        """Change the discriminator once, before training."""
+
+    def transform(self, pictures: Tensor, progress: float, noise: torch.Generator) -> Tensor:
+        """What the discriminator sees instead of ``pictures`` (B, C, *size), real or generated alike.
+
+        Differentiable. ``progress`` goes from 0 to 1 over the run; all randomness comes from ``noise``.
+        """
+        return pictures
+
+    def penalty(
+        self, discriminator: nn.Module, real: Tensor, fake: Tensor, step: int, noise: torch.Generator
+    ) -> Tensor | None:
+        """A scalar added to the discriminator's loss at this step, or None where there is none."""
+        return None
+
+
+class GradientPenalty(Stabiliser):
+    """Base of the penalties on the gradient of the logit with respect to pictures.
+
+    A lazy penalty is computed at every ``every``-th step only and counts ``every`` times as much there, so
+    that its mean weight does not change (Karras et al. 2020, appendix B).
+    """
+
+    weight: float = Field(gt=0)
+    every: int = Field(default=1, ge=1)
+
+    def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
+        """The pictures at which the gradient is measured."""
+        raise TypeError(f"{type(self).__name__} must say where it measures the gradient")
+
+    def cost(self, squared_norm: Tensor) -> Tensor:
+        """The penalty per picture from the squared norm of its gradient, both (B,), without the weight."""
+        raise TypeError(f"{type(self).__name__} must say what a gradient costs")
+
+    def penalty(
+        self, discriminator: nn.Module, real: Tensor, fake: Tensor, step: int, noise: torch.Generator
+    ) -> Tensor | None:
+        """``every * weight * mean(cost)`` at every ``every``-th step, differentiable in D's weights."""
+        if step % self.every:
+            return None
+        pictures = self.points(real, fake, noise).detach().requires_grad_()
+        logits = discriminator(pictures)
+        (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+        squared_norm = gradient.float().square().flatten(1).sum(1)
+        return self.every * self.weight * self.cost(squared_norm).mean()

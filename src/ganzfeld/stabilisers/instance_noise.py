@@ -1,0 +1,25 @@
+"""Instance noise: Gaussian noise on every picture D sees, fading out (Sonderby et al. 2017)."""
+
+from typing import final
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganzfeld.stabilisers._base import Stabiliser as Base
+
+
+@final
+class Stabiliser(Base):
+    """Adds N(0, sigma^2), sigma falling linearly from ``sigma`` to 0 at the share ``until`` of the run."""
+
+    sigma: float = Field(default=0.1, gt=0)
+    until: float = Field(default=1.0, gt=0, le=1)
+
+    def transform(self, pictures: Tensor, progress: float, noise: torch.Generator) -> Tensor:
+        """``pictures`` plus fresh noise of today's strength, in units of the range [-1, 1]."""
+        sigma = self.sigma * max(0.0, 1 - progress / self.until)
+        if sigma == 0:
+            return pictures
+        fresh = torch.randn(pictures.shape, generator=noise, device=noise.device)
+        return pictures + sigma * fresh.to(pictures)

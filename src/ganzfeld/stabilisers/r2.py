@@ -1,0 +1,26 @@
+"""R2: the discriminator is flat at generated pictures, weight/2 E |grad D(G(z))|^2.
+
+Source: Mescheder et al. 2018.
+"""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ganzfeld.stabilisers._base import GradientPenalty
+
+
+@final
+class Stabiliser(GradientPenalty):
+    """Half the squared norm of the gradient at generated pictures."""
+
+    weight: float = 1.0
+
+    def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
+        """Generated pictures."""
+        return fake
+
+    def cost(self, squared_norm: Tensor) -> Tensor:
+        """Half the squared norm."""
+        return squared_norm / 2

@@ -1,0 +1,24 @@
+"""WGAN-GP: gradients of norm 1 between real and generated pictures (Gulrajani et al. 2017, eq. 3)."""
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ganzfeld.stabilisers._base import GradientPenalty
+
+
+@final
+class Stabiliser(GradientPenalty):
+    """Squared distance of the gradient's norm from 1, at random points between the two pictures of a pair."""
+
+    weight: float = 10.0
+
+    def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
+        """One uniformly random mixture of each real picture with its generated partner."""
+        shares = torch.rand(len(real), generator=noise, device=noise.device).to(real.device)
+        return torch.lerp(real, fake, shares.view(-1, *[1] * (real.dim() - 1)))
+
+    def cost(self, squared_norm: Tensor) -> Tensor:
+        """(norm - 1)^2; the square root is kept off zero, where it has no derivative."""
+        return (squared_norm.clamp_min(1e-12).sqrt() - 1).square()

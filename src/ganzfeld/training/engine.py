@@ -1,0 +1,101 @@
+"""Where and how exactly tensors are computed: the only place that knows devices, precision and layout."""
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganzfeld.catalogue import did_you_mean
+from ganzfeld.errors import ResourceError, UsageError
+
+Precision = Literal["float32", "bfloat16"]
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A device and the precision of convolutions on it; weights and statistics stay in float32."""
+
+    device: torch.device
+    precision: Precision
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Move a network to the device, in the layout its convolutions are fastest in; returns it."""
+        for parameter in network.parameters():
+            layout = _CHANNELS_LAST.get(parameter.dim(), torch.contiguous_format)
+            parameter.data = parameter.data.to(self.device, memory_format=layout)
+        return network.to(self.device)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which forward passes run."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def pictures(self, batch: np.ndarray, mirrored: np.ndarray | None = None) -> Tensor:
+        """uint8 pictures (B, H, W, C) as a float32 tensor (B, C, H, W) in [-1, 1], channels last.
+
+        ``mirrored``, if given, says for each picture whether it is flipped from left to right.
+        """
+        pictures = torch.from_numpy(batch).to(self.device, non_blocking=True)
+        if mirrored is not None:
+            flips = torch.from_numpy(mirrored).to(self.device)[:, None, None, None]
+            pictures = torch.where(flips, pictures.flip(2), pictures)
+        return pictures.movedim(-1, 1).float().div_(127.5).sub_(1)
+
+
+def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
+    """The engine for this machine: the best device there is, and bfloat16 where the chip has it.
+
+    ``device`` is auto, cpu, mps, cuda or cuda:N; ``precision`` auto, float32 or bfloat16. Raises
+    ``UsageError`` for an unknown word and ``ResourceError`` for a device that this machine lacks.
+    """
+    # A saturated discriminator makes denormal gradients, which slow a step tenfold on a processor.
+    torch.set_flush_denormal(True)
+    chosen = _device(device)
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}", did_you_mean(precision, PRECISIONS))
+    if precision == "float32" or (precision == "auto" and not has_fast_bfloat16(chosen)):
+        return Engine(chosen, "float32")
+    return Engine(chosen, "bfloat16")
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether the chip multiplies bfloat16 in hardware; elsewhere it is emulated, and slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    capabilities = torch.backends.cpu.get_cpu_capability()
+    has_instructions = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return has_instructions and capabilities.startswith("AVX512")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in DEVICES or (index and not (kind == "cuda" and index.isdecimal())):
+        raise UsageError(f"unknown device {name!r}", did_you_mean(kind, [*DEVICES, "cuda:0"]))
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ResourceError("this machine has no CUDA device that torch can use", "Use --device cpu.")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise ResourceError(f"there is no {name}: this machine has {torch.cuda.device_count()} CUDA device(s)")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ResourceError("this machine has no MPS device that torch can use", "Use --device cpu.")
+    return torch.device(name)
+
+
+def num_threads() -> int:
+    """Threads that torch computes with on the processor."""
+    return torch.get_num_threads()
+
+
+def num_cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,140 @@
+"""One update of both networks: the mathematics of a step and nothing else.
+
+No logging, no devices, no files, no clocks. All randomness comes in, as tensors or as a generator.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ganzfeld.losses import Loss
+from ganzfeld.networks import Discriminator, Generator
+from ganzfeld.stabilisers import Stabiliser
+
+
+@dataclass
+class Players:
+    """The two networks, their optimizers, and the moving average of the generator that becomes the model."""
+
+    generator: Generator
+    discriminator: Discriminator
+    generator_optimizer: Optimizer
+    discriminator_optimizer: Optimizer
+    average: Generator
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is played by: the loss, the stabilisers, the decay of the average, the context of forward passes."""
+
+    loss: Loss
+    stabilisers: Sequence[Stabiliser]
+    ema: float
+    forward: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a step happens: its index from 0, the share of the run behind it, and the randomness it may use."""
+
+    index: int
+    progress: float
+    noise: torch.Generator
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step showed, detached and still on the device: two scalars, and the logits (B,) D was taught on."""
+
+    generator_loss: Tensor
+    discriminator_loss: Tensor
+    real_logits: Tensor
+    fake_logits: Tensor
+
+
+def step(players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment) -> Outcome:
+    """Teach the discriminator, then the generator against the discriminator just taught, on the same fakes.
+
+    ``real`` is (B, C, *size) in [-1, 1], ``latents`` (B, n). Radford et al. 2015 in the order of Goodfellow et
+    al. 2014, algorithm 1, with one discriminator step a round.
+    """
+    with rules.forward():
+        fake = players.generator(latents)
+    discriminator_loss, real_logits, fake_logits = teach_discriminator(players, rules, real, fake, moment)
+    generator_loss = teach_generator(players, rules, real, fake, moment)
+    follow(players.average, players.generator, ema_decay(rules.ema, moment.index))
+    return Outcome(
+        generator_loss.detach(), discriminator_loss.detach(), real_logits.detach(), fake_logits.detach()
+    )
+
+
+def teach_discriminator(
+    players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One step of the discriminator; returns its loss without penalties, and the logits of real and fake.
+
+    Real and generated pictures go through in batches of their own, so that batch norm, where a recipe has it
+    here, mixes nothing.
+    """
+    discriminator = players.discriminator
+    with rules.forward():
+        seen_real = as_seen(rules, real, moment)
+        seen_fake = as_seen(rules, fake.detach(), moment)
+        real_logits, fake_logits = discriminator(seen_real), discriminator(seen_fake)
+        loss = rules.loss.discriminator(real_logits, fake_logits)
+        total = loss
+        for stabiliser in rules.stabilisers:
+            penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, moment.index, moment.noise)
+            total = total if penalty is None else total + penalty
+    players.discriminator_optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    players.discriminator_optimizer.step()
+    return loss, real_logits, fake_logits
+
+
+def teach_generator(players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment) -> Tensor:
+    """One step of the generator through the pictures ``fake`` it has made; returns its loss."""
+    discriminator = players.discriminator
+    with rules.forward():
+        real_logits = None
+        if rules.loss.paired:
+            with torch.no_grad():
+                real_logits = discriminator(as_seen(rules, real, moment))
+        loss = rules.loss.generator(real_logits, discriminator(as_seen(rules, fake, moment)))
+    # Asked for the generator's gradients alone, autograd leaves out the discriminator's weight gradients.
+    parameters = list(players.generator.parameters())
+    gradients = torch.autograd.grad(loss, parameters)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    players.generator_optimizer.step()
+    return loss
+
+
+def as_seen(rules: Rules, pictures: Tensor, moment: Moment) -> Tensor:
+    """Pictures as the discriminator sees them, through all stabilisers that change them."""
+    for stabiliser in rules.stabilisers:
+        pictures = stabiliser.transform(pictures, moment.progress, moment.noise)
+    return pictures
+
+
+def ema_decay(ema: float, index: int) -> float:
+    """The decay of the average at a step: shorter at first, so that the initial weights are soon forgotten."""
+    return min(ema, (1 + index) / (10 + index))
+
+
+@torch.no_grad()
+def follow(average: Generator, generator: Generator, decay: float) -> None:
+    """Move the average towards the generator: average = decay average + (1 - decay) generator.
+
+    Buffers too; those that count in whole numbers are copied.
+    """
+    pairs = list(zip(average.state_dict().values(), generator.state_dict().values(), strict=True))
+    real = [pair for pair in pairs if pair[0].is_floating_point()]
+    torch._foreach_lerp_([mean for mean, _ in real], [now for _, now in real], 1 - decay)
+    for mean, now in pairs:
+        if not mean.is_floating_point():
+            mean.copy_(now)

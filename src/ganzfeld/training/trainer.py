@@ -1,0 +1,142 @@
+"""A training in memory: networks and pictures, advanced one step at a time.
+
+Knows nothing of clocks, files and people: ``loop.py`` decides when to look at it and when to save it.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganzfeld.data import Pictures
+from ganzfeld.data.order import batch_indices
+from ganzfeld.latent import priors
+from ganzfeld.model import calibrate
+from ganzfeld.model.card import GeneratorCard
+from ganzfeld.networks import Discriminator, Generator, initialise
+from ganzfeld.recipes import Recipe
+from ganzfeld.recipes.schema import Optimizer
+from ganzfeld.training.engine import Engine
+from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
+from ganzfeld.training.schedule import progress_of, rate_factor
+from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
+
+
+@dataclass
+class Trainer:
+    """Where a training stands. ``horizon`` is the pictures it is planned for, None while not yet known."""
+
+    recipe: Recipe
+    pictures: Pictures
+    engine: Engine
+    seed: int
+    players: Players
+    rules: Rules
+    index: int = 0
+    images_seen: int = 0
+    horizon: int | None = None
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is done, from 0 to 1."""
+        return progress_of(self.images_seen, self.horizon)
+
+    def advance(self) -> Outcome:
+        """Make one step."""
+        factor = rate_factor(self.recipe.schedule, self.images_seen, self.progress)
+        for optimizer, choices in (
+            (self.players.generator_optimizer, self.recipe.generator.optimizer),
+            (self.players.discriminator_optimizer, self.recipe.discriminator.optimizer),
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = choices.lr * factor
+        moment = Moment(self.index, self.progress, noise_at(self.seed, Purpose.STABILISERS, self.index))
+        outcome = step(self.players, self.rules, self._real(), self._latents(), moment)
+        self.index += 1
+        self.images_seen += self.recipe.batch
+        return outcome
+
+    def shipped(self) -> Generator:
+        """The model as it would be shipped now: the averaged generator with its statistics fixed."""
+        return calibrate(self.players.average, self.recipe.latent.prior)
+
+    def _real(self) -> Tensor:
+        batch = self.recipe.batch
+        indices = batch_indices(self.pictures.num_pictures, self.seed, self.images_seen, batch)
+        mirrored = None
+        if self.recipe.mirror:
+            noise = noise_at(self.seed, Purpose.MIRROR, self.index)
+            mirrored = (torch.rand(batch, generator=noise) < 0.5).numpy()
+        return self.engine.pictures(self.pictures.batch(indices), mirrored)
+
+    def _latents(self) -> Tensor:
+        noise = noise_at(self.seed, Purpose.LATENTS, self.index)
+        latent = self.recipe.latent
+        return priors.load(latent.prior).sample(self.recipe.batch, latent.size, noise).to(self.engine.device)
+
+
+def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int) -> Trainer:
+    """A training at its beginning; all weights are functions of the seed."""
+    generator, discriminator = build_networks(recipe, pictures.channels, seed)
+    generator, discriminator = engine.place(generator), engine.place(discriminator)
+    average = copy.deepcopy(generator).requires_grad_(False)
+    players = Players(
+        generator,
+        discriminator,
+        _adam(generator, recipe.generator.optimizer),
+        _adam(discriminator, recipe.discriminator.optimizer),
+        average,
+    )
+    rules = Rules(recipe.loss.build(), recipe.build_stabilisers(), recipe.ema, engine.autocast)
+    return Trainer(recipe, pictures, engine, seed, players, rules)
+
+
+def build_networks(recipe: Recipe, channels: int, seed: int = 0) -> tuple[Generator, Discriminator]:
+    """Both networks of a recipe on the processor, initialised from the seed.
+
+    Under ``torch.device("meta")`` they have shapes but no numbers.
+    """
+    with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
+        torch.manual_seed(derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
+        generator = generator_card(recipe, channels).build()
+        discriminator = Discriminator(recipe.plan(), channels=channels, **recipe.discriminator.architecture)
+        for stabiliser in recipe.build_stabilisers():
+            stabiliser.prepare(discriminator)
+    if not next(generator.parameters()).is_meta:
+        initialise(generator, derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
+        initialise(discriminator, derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
+    return generator, discriminator
+
+
+def generator_card(recipe: Recipe, channels: int) -> GeneratorCard:
+    """The card of the generator that a recipe asks for."""
+    return GeneratorCard.of(
+        recipe.plan(),
+        channels=channels,
+        latent_size=recipe.latent.size,
+        architecture=recipe.generator.architecture,
+    )
+
+
+def num_parameters(network: nn.Module) -> int:
+    """Numbers that training changes."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _adam(network: nn.Module, choices: Optimizer) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), lr=choices.lr, betas=choices.betas, fused=True)
+
+
+def readings(outcome: Outcome) -> dict[str, float]:
+    """An outcome in plain numbers, with one synchronisation of the device."""
+    tensors = (
+        outcome.generator_loss,
+        outcome.discriminator_loss,
+        outcome.real_logits.mean(),
+        outcome.fake_logits.mean(),
+    )
+    values = torch.stack([tensor.float() for tensor in tensors]).cpu().numpy().astype(np.float64)
+    names = ("loss_generator", "loss_discriminator", "logit_real", "logit_fake")
+    return dict(zip(names, map(float, values), strict=True))
