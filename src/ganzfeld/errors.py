@@ -5,7 +5,8 @@
     ├── DataError         3   the pictures cannot be used
     ├── TrainingFailed    4   training diverged or stopped being finite
     ├── DamagedError      5   a run folder or a model file is not what was once written
-    └── ResourceError     6   a resource is missing or full: disk, memory, device, permission
+    ├── ResourceError     6   a resource is missing or full: disk, memory, device, permission
+    └── Interrupted  130, 143   a signal ended the work, after saving
 
 The number is the exit code of the command line. An error of any other type is a defect of this package.
 """
@@ -53,3 +54,11 @@ class ResourceError(GanzfeldError):
     """A resource is missing or full: disk, memory, device, permission (exit code 6)."""
 
     exit_code = 6
+
+
+class Interrupted(GanzfeldError):
+    """SIGINT or SIGTERM ended the work after saving (exit code 128 + the signal's number)."""
+
+    def __init__(self, message: str, hint: str = "", *, signal_number: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = 128 + signal_number

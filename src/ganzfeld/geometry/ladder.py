@@ -112,9 +112,9 @@ def _steps_with_stride(small: int, large: int, stride: int) -> Iterator[Step]:
 
 
 def _strangeness(step: Step, ratio: float) -> tuple[float, ...]:
-    """What to avoid first: uneven overlap, a stride far from the ratio, a kernel far from 2 strides.
+    """What to avoid, the worst first: uneven overlap, an unusual kernel, a stride far from the ratio.
 
     From stride 3 on a kernel of one stride is the usual one: of two strides it costs four times the work.
     """
     usual_kernel = step.stride * (2 if step.stride <= 2 else 1)
-    return (not step.even, round(abs(step.stride - ratio)), abs(step.kernel - usual_kernel), step.padding)
+    return (not step.even, abs(step.kernel - usual_kernel), abs(step.stride - ratio), step.padding)

@@ -13,14 +13,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ganzfeld.latent import priors
 from ganzfeld.networks import Generator
 
-NUM_LATENTS = 1024
+NUM_LATENTS = 512
 BATCH = 128
 SEED = 0x6A17
 
 
 @torch.no_grad()
 def calibrate(generator: Generator, prior: str) -> Generator:
-    """A copy in eval mode whose batch norms hold the mean and variance over 1,024 fixed latents.
+    """A copy in eval mode whose batch norms hold the mean and variance over 512 fixed latents.
 
     Draws from a random state of its own. A generator without batch norm is only copied.
     """

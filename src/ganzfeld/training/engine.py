@@ -3,7 +3,7 @@
 import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ Precision = Literal["float32", "bfloat16"]
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
+Network = TypeVar("Network", bound=nn.Module)
+
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
@@ -26,7 +28,7 @@ class Engine:
     device: torch.device
     precision: Precision
 
-    def place(self, network: nn.Module) -> nn.Module:
+    def place(self, network: Network) -> Network:
         """Move a network to the device, in the layout its convolutions are fastest in; returns it."""
         for parameter in network.parameters():
             layout = _CHANNELS_LAST.get(parameter.dim(), torch.contiguous_format)
@@ -85,7 +87,9 @@ def _device(name: str) -> torch.device:
     if kind == "cuda" and not torch.cuda.is_available():
         raise ResourceError("this machine has no CUDA device that torch can use", "Use --device cpu.")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
-        raise ResourceError(f"there is no {name}: this machine has {torch.cuda.device_count()} CUDA device(s)")
+        raise ResourceError(
+            f"there is no {name}: this machine has {torch.cuda.device_count()} CUDA device(s)"
+        )
     if kind == "mps" and not torch.backends.mps.is_available():
         raise ResourceError("this machine has no MPS device that torch can use", "Use --device cpu.")
     return torch.device(name)

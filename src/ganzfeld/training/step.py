@@ -29,7 +29,7 @@ class Players:
 
 @dataclass(frozen=True)
 class Rules:
-    """What is played by: the loss, the stabilisers, the decay of the average, the context of forward passes."""
+    """What is played by: loss, stabilisers, decay of the average, context of forward passes."""
 
     loss: Loss
     stabilisers: Sequence[Stabiliser]
@@ -39,7 +39,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a step happens: its index from 0, the share of the run behind it, and the randomness it may use."""
+    """When a step happens: its index from 0, the share of the run behind it, the randomness it may use."""
 
     index: int
     progress: float
@@ -48,7 +48,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step showed, detached and still on the device: two scalars, and the logits (B,) D was taught on."""
+    """What a step showed, detached, still on the device: two scalars, and the logits (B,) D was taught on."""
 
     generator_loss: Tensor
     discriminator_loss: Tensor
@@ -59,8 +59,8 @@ class Outcome:
 def step(players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment) -> Outcome:
     """Teach the discriminator, then the generator against the discriminator just taught, on the same fakes.
 
-    ``real`` is (B, C, *size) in [-1, 1], ``latents`` (B, n). Radford et al. 2015 in the order of Goodfellow et
-    al. 2014, algorithm 1, with one discriminator step a round.
+    ``real`` is (B, C, *size) in [-1, 1], ``latents`` (B, n). The order is that of
+    Goodfellow et al. 2014, algorithm 1, with one discriminator step a round.
     """
     with rules.forward():
         fake = players.generator(latents)
@@ -122,7 +122,7 @@ def as_seen(rules: Rules, pictures: Tensor, moment: Moment) -> Tensor:
 
 
 def ema_decay(ema: float, index: int) -> float:
-    """The decay of the average at a step: shorter at first, so that the initial weights are soon forgotten."""
+    """The decay of the average at a step: shorter at first, to forget the initial weights soon."""
     return min(ema, (1 + index) / (10 + index))
 
 
@@ -134,7 +134,9 @@ def follow(average: Generator, generator: Generator, decay: float) -> None:
     """
     pairs = list(zip(average.state_dict().values(), generator.state_dict().values(), strict=True))
     real = [pair for pair in pairs if pair[0].is_floating_point()]
-    torch._foreach_lerp_([mean for mean, _ in real], [now for _, now in real], 1 - decay)
+    torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
+        [mean for mean, _ in real], [now for _, now in real], 1 - decay
+    )
     for mean, now in pairs:
         if not mean.is_floating_point():
             mean.copy_(now)

@@ -129,6 +129,12 @@ def _adam(network: nn.Module, choices: Optimizer) -> torch.optim.Adam:
     return torch.optim.Adam(network.parameters(), lr=choices.lr, betas=choices.betas, fused=True)
 
 
+def is_finite(network: nn.Module) -> bool:
+    """Whether every number of a network, statistics included, is finite."""
+    real = (tensor for tensor in network.state_dict().values() if tensor.is_floating_point())
+    return all(bool(torch.isfinite(tensor).all()) for tensor in real)
+
+
 def readings(outcome: Outcome) -> dict[str, float]:
     """An outcome in plain numbers, with one synchronisation of the device."""
     tensors = (

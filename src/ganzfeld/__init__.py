@@ -1,0 +1,59 @@
+"""Ganzfeld: train and understand deep convolutional generative adversarial networks.
+
+    import ganzfeld as gz
+    run = gz.train("photos/", size=64, minutes=10)
+    pictures = run.sample(16)              # uint8, (16, 64, 64, 3)
+    generator = gz.load("runs/photos-001")  # a torch.nn.Module
+
+Names are imported when first used, so that ``import ganzfeld`` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganzfeld.data import open_pictures
+    from ganzfeld.errors import GanzfeldError
+    from ganzfeld.geometry import plan
+    from ganzfeld.latent import latents_of_seeds
+    from ganzfeld.model import load
+    from ganzfeld.recipes import Recipe, resolve
+    from ganzfeld.training import Run, open_run, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GanzfeldError",
+    "Recipe",
+    "Run",
+    "latents_of_seeds",
+    "load",
+    "open_pictures",
+    "open_run",
+    "plan",
+    "resolve",
+    "train",
+]
+
+_HOMES = {
+    "GanzfeldError": "errors",
+    "Recipe": "recipes",
+    "Run": "training",
+    "latents_of_seeds": "latent",
+    "load": "model",
+    "open_pictures": "data",
+    "open_run": "training",
+    "plan": "geometry",
+    "resolve": "recipes",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganzfeld' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ganzfeld.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,102 @@
+"""The command line: parse, call, show. No numerics here.
+
+A command is one file in ``commands/``, found by its name. It is imported only when it is called or listed,
+and imports torch only when it runs, so that help answers at once.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from ganzfeld.catalogue import did_you_mean
+from ganzfeld.cli.commands import commands
+from ganzfeld.cli.speech import show_error
+from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError, UsageError
+
+# The root of all complaints about the command line, whether typer brings its own click or uses the installed
+# one: BadParameter < UsageError < ClickException.
+_Complaint: type[Exception] = typer.BadParameter.__mro__[2]
+
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "Unable to allocate")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code: see ``ganzfeld.errors`` for what the numbers mean."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    try:
+        sys.exit(_run(given))
+    except GanzfeldError as error:
+        show_error(error, as_json)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        show_error(Interrupted("interrupted before anything was trained", signal_number=2), as_json)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone: nothing more can be said, not even by the last flush.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _run(given: list[str]) -> int:
+    try:
+        return _application(given)(args=given, prog_name="ganzfeld", standalone_mode=False) or 0
+    except _Complaint as complaint:
+        raise _as_usage_error(complaint) from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY):
+            raise ResourceError(
+                "memory ran out", "Use a smaller --batch, --size or width, or free some memory."
+            ) from error
+        raise
+
+
+def _application(given: list[str]) -> typer.Typer:
+    """The commands that this call needs: the one it names, or all of them to list."""
+    application = typer.Typer(
+        name="ganzfeld",
+        help="Train and understand deep convolutional generative adversarial networks.",
+        epilog="Begin with: ganzfeld train, or ganzfeld train my-pictures/ --minutes 10",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,  # plain help: without importing rich it answers in half the time
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    application.callback()(_root)
+    known = commands.names()
+    for name in [given[0]] if given and given[0] in known else known:
+        module = commands.load(name)
+        if hasattr(module, "application"):
+            application.add_typer(module.application, name=name)
+        else:
+            application.command(name)(module.command)
+    return application
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        import ganzfeld
+
+        print(ganzfeld.__version__)
+        raise typer.Exit
+
+
+def _as_usage_error(complaint: Any) -> UsageError:
+    """What the parser found wrong, as one of our errors."""
+    message = complaint.format_message().rstrip(".")
+    context = getattr(complaint, "ctx", None)
+    words = message.split("'")
+    if message.startswith("No such command") and len(words) > 1:
+        return UsageError(f"unknown command {words[1]!r}", did_you_mean(words[1], commands.names()))
+    where = context.command_path if context else "ganzfeld"
+    return UsageError(message[:1].lower() + message[1:], f"See {where} --help.")

@@ -1,0 +1,66 @@
+"""``ganzfeld env``."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ganzfeld.cli.speech import Json, show_result
+
+
+def command(json: Json = False) -> None:
+    """Show versions, device, precision, threads, and where this machine lets us write.
+
+    Example: ganzfeld env --json
+    """
+    import platform
+
+    import torch
+
+    import ganzfeld
+    from ganzfeld.training.engine import choose_engine, num_cores, num_threads
+
+    engine = choose_engine()
+    facts: dict[str, Any] = {
+        "ganzfeld": ganzfeld.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "system": platform.platform(),
+        "device": str(engine.device),
+        "device_name": _device_name(engine.device),
+        "precision": engine.precision,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": num_threads(),
+        "cores": num_cores(),
+        "cache": str(_cache_folder()),
+        "cache_writable": _writable(_cache_folder()),
+        "runs": str(Path("runs").absolute()),
+        "runs_writable": _writable(Path("runs")),
+    }
+    width = max(map(len, facts))
+    show_result(facts, "\n".join(f"{name.ljust(width)}  {value}" for name, value in facts.items()), json)
+
+
+def _cache_folder() -> Path:
+    from ganzfeld.data.cache import cache_root
+
+    return cache_root()
+
+
+def _device_name(device: Any) -> str:
+    import platform
+
+    import torch
+
+    return (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.processor() or platform.machine()
+    )
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a file could be made there, in the folder or in the nearest one above that exists."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

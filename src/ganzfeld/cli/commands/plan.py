@@ -1,0 +1,132 @@
+"""``ganzfeld plan``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.errors import UsageError
+
+
+def command(
+    size: Annotated[str, typer.Argument(help="Pixels: N, or WxH, or WxHxD.")],
+    recipe: Annotated[str, typer.Option(help="Recipe whose networks are counted.")] = "modern",
+    dims: Annotated[int | None, typer.Option(help="Dimensions of the pictures: 1, 2 or 3.")] = None,
+    ladder: Annotated[
+        str | None, typer.Option(help="Sizes from the picture to the seed map: 96,32,16,8,3.")
+    ] = None,
+    channels: Annotated[int, typer.Option(help="Channels of the pictures.", min=1)] = 3,
+    json: Json = False,
+) -> None:
+    """Show the ladder of layers for a size: sizes, kernels, fields, overlap, parameters, work.
+
+    Example: ganzfeld plan 96 --ladder 96,32,16,8,3
+    """
+    from ganzfeld.geometry import plan
+
+    rungs = None if ladder is None else [sizes_of(rung) for rung in ladder.split(",")]
+    ladder_plan = plan(sizes_of(size), dims=dims, ladder=rungs)
+    described = describe(ladder_plan, recipe, channels)
+    show_result(described, _text(described, ladder_plan), json)
+
+
+def sizes_of(text: str) -> int | tuple[int, ...]:
+    """``64`` or ``33x47``; raises ``UsageError`` for anything else."""
+    parts = text.strip().lower().split("x")
+    if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and len(part) < 10 for part in parts):
+        raise UsageError(f"{text!r} is not a size", "Write one number, 64, or one per axis, 96x160.")
+    numbers = tuple(map(int, parts))
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def describe(ladder_plan, recipe_name: str, channels: int) -> dict[str, Any]:
+    """Both networks layer by layer, from input to output, as the JSON output has them."""
+    import torch
+
+    from ganzfeld.networks import Discriminator, Generator
+    from ganzfeld.recipes import read_recipe
+
+    recipe = read_recipe(recipe_name)
+    with torch.device("meta"):
+        networks = {
+            "generator": Generator(
+                ladder_plan,
+                channels=channels,
+                latent_size=recipe.latent.size,
+                **recipe.generator.architecture,
+            ),
+            "discriminator": Discriminator(
+                ladder_plan, channels=channels, **recipe.discriminator.architecture
+            ),
+        }
+    upward = list(zip(ladder_plan.layers, ladder_plan.projective_fields(), strict=True))
+    downward = list(zip(ladder_plan.layers[::-1], ladder_plan.receptive_fields(), strict=True))
+    layers = {
+        "generator": [_layer(layer, layer.large, field) for layer, field in upward],
+        "discriminator": [_layer(layer, layer.small, field) for layer, field in downward],
+    }
+    flops = {
+        "generator": ladder_plan.flops(recipe.generator.width, channels, recipe.latent.size)[0],
+        "discriminator": ladder_plan.flops(recipe.discriminator.width, channels, recipe.latent.size)[1],
+    }
+    return {"size": list(ladder_plan.size), "seed_map": list(ladder_plan.seed), "recipe": recipe.name} | {
+        side: {
+            "layers": layers[side],
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "flops": flops[side],
+        }
+        for side, network in networks.items()
+    }
+
+
+def _layer(layer, size: tuple[int, ...], field: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        "size": list(size),
+        "kernel": list(layer.kernel),
+        "stride": list(layer.stride),
+        "padding": list(layer.padding),
+        "field": list(field),
+        "overlap": layer.overlap,
+    }
+
+
+def _text(described: dict[str, Any], ladder_plan) -> str:
+    """The same for people: one table a network."""
+    parts = []
+    for side, first, field in (
+        ("generator", described["seed_map"], "projective field of a seed cell"),
+        ("discriminator", described["size"], "receptive field"),
+    ):
+        network = described[side]
+        rows: list[tuple[str, ...]] = [("from", "to", "kernel", "stride", "padding", field, "overlap")]
+        before = first
+        for layer in network["layers"]:
+            axes = [_x(layer[name]) for name in ("size", "kernel", "stride", "padding", "field")]
+            rows.append((_x(before), *axes, ",".join(map(str, layer["overlap"]))))
+            before = layer["size"]
+        ends = f"latent -> {_x(first)}" if side == "generator" else f"{_x(before)} -> logit"
+        parts.append(
+            f"{side} ({described['recipe']}): {ends}, {network['parameters']:,} parameters, "
+            f"{network['flops'] / 1e9:.3f} GFLOP a picture\n" + _table(rows)
+        )
+    uneven = [layer for layer in ladder_plan.layers if not layer.even]
+    if uneven:
+        parts.append(
+            f"Uneven overlap onto {' and '.join(_x(layer.large) for layer in uneven)}: some pixels are "
+            "reached by more inputs than their neighbours, which prints a checkerboard. A stride that divides "
+            "the kernel avoids it."
+        )
+    return "\n\n".join(parts)
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+    )
+
+
+def _x(sizes: list[int]) -> str:
+    if len(set(sizes)) == 1 and len(sizes) > 1:
+        return f"{sizes[0]}" + {2: "²", 3: "³"}[len(sizes)]
+    return "x".join(map(str, sizes))

@@ -1,0 +1,85 @@
+"""``ganzfeld sample``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.errors import UsageError
+
+MOST_ON_A_SHEET = 10_000
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a model folder.")],
+    num: Annotated[int | None, typer.Option("--n", help="How many, of the seeds 0, 1, 2, ...: 64.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Which: 0-63, or 3,14,15, or both kinds.")] = None,
+    truncation: Annotated[
+        float, typer.Option(help="Below 1: closer to the average picture, less varied.")
+    ] = 1.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="FILE.png for one sheet, or a folder for one file a seed. Default: RUN-sample.png."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make pictures with a trained generator; a seed always gives the same picture.
+
+    Example: ganzfeld sample runs/faces-001 --seeds 0-99 --out faces/
+    """
+    from ganzfeld.model import grid, load_model, pictures_of_seeds, write_png
+
+    if num is not None and seeds is not None:
+        raise UsageError("--n and --seeds exclude each other", "--n 64 means --seeds 0-63.")
+    wanted = ranges_of(seeds) if seeds is not None else [range(64 if num is None else num)]
+    count = sum(map(len, wanted))
+    if count < 1:
+        raise UsageError(f"no pictures are asked for (--n {num})", "--n must be at least 1.")
+    model = load_model(run)
+    out = out or Path(f"{run.resolve().name}-sample.png")
+    chosen = {"prior": model.card.prior, "truncation": truncation}
+    if out.suffix.lower() == ".png":
+        if count > MOST_ON_A_SHEET:
+            raise UsageError(
+                f"{count:,} pictures do not fit on one sheet (at most {MOST_ON_A_SHEET:,})",
+                "Name a folder with --out to get one file a seed.",
+            )
+        listed = [seed for part in wanted for seed in part]
+        sheet = grid(pictures_of_seeds(model.generator, listed, **chosen))
+        write_png(out, sheet)
+    else:
+        _write_folder(out, wanted, model.generator, chosen)
+    result = {"run": str(run.resolve()), "out": str(out.resolve()), "num_pictures": count}
+    show_result(result, f"{count:,} pictures in {out}", json)
+
+
+def _write_folder(out: Path, wanted: list[range], generator, chosen: dict) -> None:
+    """One file a seed, a handful in memory at a time."""
+    from ganzfeld.durable import make_folder
+    from ganzfeld.model import pictures_of_seeds, write_png
+    from ganzfeld.model.sampling import chunk_size
+
+    make_folder(out)
+    size = chunk_size(generator)
+    for part in wanted:
+        for start in range(0, len(part), size):
+            seeds = part[start : start + size]
+            for seed, picture in zip(seeds, pictures_of_seeds(generator, seeds, **chosen), strict=True):
+                write_png(out / f"{seed:06d}.png", picture)
+
+
+def ranges_of(text: str) -> list[range]:
+    """Seeds written as ``0-63``, ``3,14,15`` or ``0-9,42``. Raises ``UsageError`` for anything else."""
+    ranges = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(part) > 40:
+            raise UsageError(f"{text!r} is not a list of seeds", "Write 0-63, or 3,14,15, or 0-9,42.")
+        low, high = int(first), int(last) if dash else int(first)
+        if high < low:
+            raise UsageError(f"the seeds {part.strip()} run backwards", f"Write {high}-{low}.")
+        ranges.append(range(low, high + 1))
+    return ranges

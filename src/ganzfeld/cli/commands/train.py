@@ -1,0 +1,103 @@
+"""``ganzfeld train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganzfeld.cli.speech import Json, show_result
+
+
+def command(
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="Pictures: a folder, archive or array file. Default: built-in faces."),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a recipe file (JSON).")] = "modern",
+    size: Annotated[str | None, typer.Option(help="Pixels: N, or WxH (width by height).")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Minutes of training. Default: 5, unless --images is given.")
+    ] = None,
+    images: Annotated[
+        int | None, typer.Option(help="Pictures to see; ends the run if reached first.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Pictures in a step.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides all randomness.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder in which the run gets a folder of its own.")] = Path(
+        "runs"
+    ),
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="path=value for any field of the recipe; repeatable.")
+    ] = None,
+    max_bad: Annotated[
+        float, typer.Option(help="Share of pictures that may be unusable before training is refused.")
+    ] = 0.5,
+    checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between saves of the model.")] = 30.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Train for a moment without writing; print size and time.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Train a generator on pictures.
+
+    Example: ganzfeld train photos/ --size 64 --minutes 10 --set generator.width=48
+    """
+    from ganzfeld.cli.progress import duration, watcher
+
+    if dry_run:
+        from ganzfeld.cli.rehearsal_text import rehearsal_text
+        from ganzfeld.training.rehearsal import rehearse
+
+        rehearsal = rehearse(
+            data,
+            recipe=recipe,
+            size=size,
+            minutes=minutes,
+            images=images,
+            batch=batch,
+            seed=seed,
+            device=device,
+            precision=precision,
+            settings=settings or [],
+            max_bad=max_bad,
+            watcher=watcher(),
+        )
+        show_result(rehearsal, rehearsal_text(rehearsal), json)
+        return
+    from ganzfeld.training import train
+
+    run = train(
+        data,
+        recipe=recipe,
+        size=size,
+        minutes=minutes,
+        images=images,
+        batch=batch,
+        seed=seed,
+        device=device,
+        precision=precision,
+        out=out,
+        settings=settings or [],
+        max_bad=max_bad,
+        checkpoint_seconds=checkpoint_seconds,
+        watcher=watcher(),
+    )
+    last = run.journal[-1]
+    speed = last["images_seen"] / last["seconds"]
+    result = {
+        "run": str(run.path),
+        "images_seen": last["images_seen"],
+        "resumed_at_images": None,
+        "seconds": last["seconds"],
+        "images_per_s": round(speed, 2),
+        "kernel_distance": None,
+    }
+    text = (
+        f"{last['images_seen']:,} pictures in {duration(last['seconds'])} ({speed:,.0f}/s)\n"
+        f"report   {run.path / 'report.html'}\n"
+        f"pictures {run.sample_files[-1]}\n"
+        f"more     ganzfeld sample {run.path}"
+    )
+    show_result(result, text, json)

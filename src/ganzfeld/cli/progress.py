@@ -1,0 +1,122 @@
+"""Progress of a training: a moving line on a terminal, plain lines elsewhere; always on stderr."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from ganzfeld.cli.speech import printable, tell
+from ganzfeld.training.run import Run
+from ganzfeld.training.watcher import Reading, Watcher
+
+PLAIN_EVERY_S = 10.0
+
+
+def watcher() -> Watcher:
+    """The watcher that fits where stderr goes."""
+    return MovingLine() if sys.stderr.isatty() else PlainLines()
+
+
+class PlainLines(Watcher):
+    """A line every ten seconds; no control characters."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < PLAIN_EVERY_S and self._last:
+            return False
+        self._last = now
+        return True
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        """A line now and then while pictures are read."""
+        if done == total or self._due():
+            tell(f"{what}: {done:,} of {total:,}")
+
+    def started(self, run: Run, summary: str) -> None:
+        """What and where."""
+        tell(f"training on {summary}")
+        tell(f"into {run.path}")
+        self._last = 0.0
+
+    def read(self, reading: Reading) -> None:
+        """A line every ten seconds."""
+        if self._due():
+            tell(line(reading))
+
+    def noted(self, text: str) -> None:
+        """A line of its own."""
+        tell(text)
+
+
+class MovingLine(Watcher):
+    """A bar with speed, time left and losses."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[state]}"),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        """The bar counts pictures."""
+        self._show(what, done, total, f"{done:,} of {total:,}")
+        if done == total:
+            self._end()
+
+    def started(self, run: Run, summary: str) -> None:
+        """What and where, above the bar."""
+        self._end()
+        tell(f"training on {summary}")
+        tell(f"into {run.path}")
+
+    def read(self, reading: Reading) -> None:
+        """The bar shows the share of the run that is done."""
+        remaining = reading.remaining_s
+        total = reading.seconds + remaining if remaining is not None else None
+        self._show("training", reading.seconds, total, line(reading))
+        if remaining == 0:
+            self._end()
+
+    def noted(self, text: str) -> None:
+        """A line above the bar."""
+        self._bar.console.print(printable(text), markup=False)
+
+    def _show(self, what: str, done: float, total: float | None, state: str) -> None:
+        if self._task is None:
+            self._task = self._bar.add_task(what, total=total, state=state)
+            self._bar.start()
+        self._bar.update(self._task, description=what, completed=done, total=total, state=state)
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._bar.stop()
+            self._bar.remove_task(self._task)
+            self._task = None
+
+
+def line(reading: Reading) -> str:
+    """A reading in words."""
+    speed = f"{reading.images_per_s:,.0f}/s" if reading.images_per_s else "…"
+    left = "…" if reading.remaining_s is None else f"{duration(reading.remaining_s)} left"
+    return (
+        f"{reading.images_seen:,} pictures, {speed}, {left}, "
+        f"loss G {reading.loss_generator:.3f} D {reading.loss_discriminator:.3f}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 5 min 03 s, 2 h 07 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

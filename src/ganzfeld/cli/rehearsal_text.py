@@ -1,0 +1,22 @@
+"""A dry run in words."""
+
+from typing import Any
+
+from ganzfeld.cli.progress import duration
+
+
+def rehearsal_text(rehearsal: dict[str, Any]) -> str:
+    """The figures of ``ganzfeld.training.rehearsal.rehearse`` for people."""
+    ladder = " -> ".join(f"{width}x{height}" for width, height in rehearsal["ladder"])
+    memory = rehearsal["memory_bytes"]
+    rows = {
+        "would train": rehearsal["summary"],
+        "generator": f"{ladder}, {rehearsal['generator_parameters']:,} parameters",
+        "discriminator": f"the same backwards, {rehearsal['discriminator_parameters']:,} parameters",
+        "speed here": f"{rehearsal['images_per_s']:,.0f} pictures/s",
+        "length": f"{duration(rehearsal['seconds'])}: {rehearsal['images']:,} pictures, "
+        f"{rehearsal['epochs']:g} times the whole set",
+        "memory": "unknown" if memory is None else f"{memory / 2**20:,.0f} MiB at most",
+    }
+    width = max(map(len, rows))
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())

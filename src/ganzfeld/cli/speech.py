@@ -1,0 +1,35 @@
+"""How the command line speaks: results on stdout, all else on stderr, and with ``--json`` one object."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from ganzfeld.errors import GanzfeldError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
+
+
+def show_result(result: dict[str, Any], text: str, as_json: bool) -> None:
+    """The outcome of a command, for a program or for a person."""
+    print(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text)
+
+
+def show_error(error: GanzfeldError, as_json: bool) -> None:
+    """What went wrong and what to do; with ``--json`` as an object on stdout too."""
+    if as_json:
+        print(json.dumps({"error": printable(error.message), "hint": printable(error.hint)}))
+    print(f"error: {printable(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"  {printable(error.hint)}", file=sys.stderr)
+
+
+def tell(text: str) -> None:
+    """A line on the way, for people."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """``text`` on one line: control characters and bytes that are no UTF-8 (file names!) escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)

@@ -1,0 +1,6 @@
+"""Training: the step, the loop around it, the engine below it, and the run folder it leaves."""
+
+from ganzfeld.training.run import Run, open_run
+from ganzfeld.training.train import train
+
+__all__ = ["Run", "open_run", "train"]

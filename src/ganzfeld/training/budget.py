@@ -1,0 +1,57 @@
+"""How long a training may take, and how many pictures that will be."""
+
+from dataclasses import dataclass
+
+from ganzfeld.errors import UsageError
+
+DEFAULT_MINUTES = 5.0
+
+_LOOK_AFTER_S = 15.0
+_LOOK_AFTER_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The end of a run: minutes of training, pictures seen, or whichever comes first.
+
+    With neither it is five minutes. Raises ``UsageError`` for anything that is not above 0.
+    """
+
+    minutes: float | None = None
+    images: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("minutes", self.minutes), ("images", self.images)):
+            if value is not None and not 0 < value < float("inf"):
+                raise UsageError(f"{name} must be above 0, not {value}")
+        if self.minutes is None and self.images is None:
+            object.__setattr__(self, "minutes", DEFAULT_MINUTES)
+
+    def spent(self, images_seen: int, seconds: float) -> bool:
+        """Whether the run is at its end."""
+        out_of_time = self.minutes is not None and seconds >= 60 * self.minutes
+        return out_of_time or (self.images is not None and images_seen >= self.images)
+
+    def remaining_s(self, images_seen: int, seconds: float, images_per_s: float) -> float | None:
+        """Seconds left at this speed; None while the speed is not known."""
+        left = []
+        if self.minutes is not None:
+            left.append(60 * self.minutes - seconds)
+        if self.images is not None:
+            if images_per_s <= 0:
+                return None
+            left.append((self.images - images_seen) / images_per_s)
+        return max(0.0, min(left))
+
+    def horizon(self, images_seen: int, seconds: float, images_per_s: float) -> int | None:
+        """Pictures that the whole run will see, once that can be said; schedules are planned on it.
+
+        Known at once for a number of pictures alone. With minutes it is estimated once, after 15 seconds or a
+        tenth of the run, from the speed until then.
+        """
+        if self.minutes is None:
+            return self.images
+        if seconds < min(_LOOK_AFTER_S, 60 * self.minutes * _LOOK_AFTER_SHARE) or images_per_s <= 0:
+            return None
+        estimate = images_seen + int(images_per_s * max(0.0, 60 * self.minutes - seconds))
+        return max(1, estimate if self.images is None else min(estimate, self.images))

@@ -1,0 +1,44 @@
+"""Time that counts: the seconds a run has trained, and the moments at which it shows itself."""
+
+import time
+
+
+class Stopwatch:
+    """Seconds of training; stands still while the run saves or shows itself."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._since: float | None = None
+
+    def start(self) -> None:
+        """Go on counting."""
+        self._since = time.perf_counter()
+
+    def stop(self) -> None:
+        """Stand still."""
+        self._before = self.seconds
+        self._since = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds counted so far."""
+        return self._before + (time.perf_counter() - self._since if self._since is not None else 0.0)
+
+
+class Due:
+    """A thing to do again and again: ``spacing`` seconds apart, and never closer than ``share`` of the age.
+
+    Due at once at first. With a share the distances grow with the run, so that their number stays small.
+    """
+
+    def __init__(self, spacing: float, share: float = 0.0) -> None:
+        self.spacing = spacing
+        self.share = share
+        self.next = 0.0
+
+    def __call__(self, seconds: float) -> bool:
+        """Whether it is time, in seconds of training; if so, the next time is set."""
+        if seconds < self.next:
+            return False
+        self.next = seconds + max(self.spacing, self.share * seconds)
+        return True

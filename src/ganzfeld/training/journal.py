@@ -1,0 +1,56 @@
+"""The journal of a run: one JSON object a line, appended while it trains."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ganzfeld.durable import refused
+from ganzfeld.errors import DamagedError
+
+
+class Journal:
+    """``journal.jsonl`` of a run folder, opened for appending; use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise refused(error, path) from error
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Append one line and hand it to the system, so that other programs can follow."""
+        try:
+            self._file.write(json.dumps(entry, allow_nan=True) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise refused(error, self.path) from error
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """All entries of a journal. A last line cut short by a crash is left out.
+
+    Raises ``DamagedError`` for any other line that is no JSON object.
+    """
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    entries = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        if isinstance(entry, dict):
+            entries.append(entry)
+        elif number < len(lines):
+            raise DamagedError(f"line {number} of {path} is not a journal entry", "Remove that line.")
+    return entries

@@ -1,0 +1,103 @@
+"""``report.html``: a run on one self-contained page; no scripts, nothing fetched."""
+
+import base64
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from PIL import Image
+
+from ganzfeld.durable import write_bytes
+from ganzfeld.model.grid import GAP
+from ganzfeld.training.run import Run
+
+MOST_MOMENTS = 10
+"""Rows of the film of fixed seeds; of more sheets an even selection is shown."""
+
+
+def write_report(run: Run) -> Path:
+    """Write the report of a run as it stands; returns the file.
+
+    Raises ``ResourceError`` where it cannot be written.
+    """
+    journal = run.journal
+    sheets = run.sample_files
+    environment = Environment(
+        loader=PackageLoader("ganzfeld.training"), autoescape=select_autoescape(default=True)
+    )
+    page = environment.get_template("report.html").render(
+        name=run.path.name,
+        facts=run.facts,
+        recipe=run.recipe,
+        recipe_json=run.recipe.model_dump_json(indent=2),
+        last=journal[-1] if journal else None,
+        reals=_embedded(run.path / "reals.png"),
+        sheet=_embedded(sheets[-1]) if sheets else "",
+        film=[(int(sheet.stem), _first_row(sheet, run.recipe.size[1])) for sheet in _selection(sheets)],
+        curves=_curves(journal),
+    )
+    path = run.path / "report.html"
+    write_bytes(path, page.encode())
+    return path
+
+
+def _selection(sheets: list[Path]) -> list[Path]:
+    """At most ``MOST_MOMENTS`` of the sheets, the first and the last among them."""
+    if len(sheets) <= MOST_MOMENTS:
+        return sheets
+    last = len(sheets) - 1
+    return [sheets[round(index * last / (MOST_MOMENTS - 1))] for index in range(MOST_MOMENTS)]
+
+
+def _embedded(path: Path) -> str:
+    """A PNG file as a data address."""
+    return _address("image/png", path.read_bytes())
+
+
+def _first_row(sheet: Path, height_px: int) -> str:
+    """The first row of a sheet as a data address."""
+    buffer = io.BytesIO()
+    with Image.open(sheet) as picture:
+        picture.crop((0, 0, picture.width, min(picture.height, height_px + GAP))).save(buffer, "PNG")
+    return _address("image/png", buffer.getvalue())
+
+
+def _address(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _curves(journal: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Title, how to read it, and the drawing, of each chart."""
+    charts = [
+        (
+            "Losses",
+            "A discriminator's loss that falls to 0 and stays there has stopped teaching; "
+            "two lines that keep their distance are usual.",
+            {"generator": "loss_generator", "discriminator": "loss_discriminator"},
+        ),
+        (
+            "Mean logits",
+            "What the discriminator answers: above 0 means real. Lines that drift far apart mean that it has "
+            "won, lines that cross again and again that the two circle each other.",
+            {"real pictures": "logit_real", "generated pictures": "logit_fake"},
+        ),
+    ]
+    return [(title, reading, _chart(journal, lines)) for title, reading, lines in charts] if journal else []
+
+
+def _chart(journal: list[dict[str, Any]], lines: dict[str, str]) -> str:
+    from matplotlib.figure import Figure  # half a second to import, and needed here only
+
+    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    axes = figure.add_subplot(xlabel="pictures seen")
+    for label, key in lines.items():
+        points = [(e["images_seen"], e[key]) for e in journal if math.isfinite(e.get(key, math.nan))]
+        axes.plot([x for x, _ in points], [y for _, y in points], label=label, linewidth=1)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, loc="best")
+    axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg")
+    return _address("image/svg+xml", buffer.getvalue())

@@ -1,0 +1,143 @@
+"""From pictures and a recipe to a run folder with a model in it."""
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import ganzfeld
+from ganzfeld.data import open_pictures
+from ganzfeld.durable import make_folder, write_json
+from ganzfeld.errors import UsageError
+from ganzfeld.model import grid, write_png
+from ganzfeld.recipes import Recipe, resolve
+from ganzfeld.training.budget import Budget
+from ganzfeld.training.engine import choose_engine, num_threads
+from ganzfeld.training.loop import Loop
+from ganzfeld.training.run import Run, create_run
+from ganzfeld.training.trainer import Trainer, num_parameters, start
+from ganzfeld.training.watcher import Watcher
+
+NUM_REALS_SHOWN = 64
+
+
+def train(
+    data: str | Path | None = None,
+    *,
+    recipe: str | Path | Recipe = "modern",
+    size: int | tuple[int, int] | str | None = None,
+    minutes: float | None = None,
+    images: int | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    out: str | Path = "runs",
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    max_bad: float = 0.5,
+    checkpoint_seconds: float = 30.0,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Train a DCGAN on pictures and return its run folder, opened.
+
+    ``data`` is a folder, an archive, an array file or None for the built-in faces. ``recipe`` is a name, a
+    file or a ``Recipe``; ``size`` (pixels, one number or (width, height)), ``batch`` and ``settings``
+    (``{"generator.width": 32}``) are laid over it. The run ends after ``minutes`` of training or ``images``
+    pictures seen, whichever comes first; with neither after five minutes. ``out`` is the folder in which the
+    run gets a folder of its own. With ``images``, the same seed gives the same weights on the same machine.
+
+    Raises ``UsageError`` for arguments, ``DataError`` for pictures that cannot be used, ``TrainingFailed``
+    when training diverges, ``ResourceError`` for folders, disks and devices, ``Interrupted`` after a signal.
+
+    >>> run = train("photos/", recipe="modern", size=64, minutes=10)  # doctest: +SKIP
+    """
+    chosen = choose_recipe(recipe, size=size, batch=batch, settings=settings)
+    budget = Budget(minutes, images)
+    check_options(seed=seed, checkpoint_seconds=checkpoint_seconds)
+    engine = choose_engine(device, precision)
+    watcher = watcher or Watcher()
+    make_folder(Path(out))
+    pictures = open_pictures(data, size=chosen.size, max_bad=max_bad, progress=watcher.preparing)
+    run = create_run(Path(out), pictures.name)
+    trainer = start(chosen, pictures, engine, seed)
+    write_json(run.path / "recipe.json", chosen.model_dump(mode="json"))
+    write_json(run.path / "run.json", _facts(data, trainer, budget))
+    shown = pictures.batch(_spread(pictures.num_pictures, NUM_REALS_SHOWN))
+    write_png(run.path / "reals.png", grid(shown, columns=8))
+    for picture in pictures.unusable[:3]:
+        watcher.noted(f"left out {picture.path}: {picture.reason}")
+    watcher.started(run, summary(trainer))
+    Loop(trainer, run, budget, watcher, checkpoint_seconds).go()
+    return run
+
+
+def choose_recipe(
+    recipe: str | Path | Recipe,
+    *,
+    size: int | tuple[int, int] | str | None = None,
+    batch: int | None = None,
+    settings: Mapping[str, Any] | Sequence[str] = (),
+) -> Recipe:
+    """A recipe with the options that have a name of their own laid over it, and then the settings."""
+    options = {"size": size, "batch": batch}
+    given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(settings, Mapping):
+        return resolve(recipe, given | dict(settings))
+    return resolve(resolve(recipe, given) if given else recipe, settings)
+
+
+def check_options(*, seed: int, checkpoint_seconds: float) -> None:
+    """Refuse what cannot be meant, before any work is done."""
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
+    if not checkpoint_seconds > 0:
+        raise UsageError(f"checkpoint-seconds must be above 0, not {checkpoint_seconds}")
+
+
+def summary(trainer: Trainer) -> str:
+    """What is trained on what, in one sentence."""
+    pictures, recipe = trainer.pictures, trainer.recipe
+    width, height = pictures.size
+    kind = "grey" if pictures.channels == 1 else "colour"
+    numbers = [
+        num_parameters(net) / 1e6 for net in (trainer.players.generator, trainer.players.discriminator)
+    ]
+    return (
+        f"{pictures.num_pictures:,} {kind} pictures at {width}x{height}, recipe {recipe.name}, "
+        f"batch {recipe.batch}, {numbers[0]:.2f} + {numbers[1]:.2f} million parameters (G + D), "
+        f"{trainer.engine.precision} on {trainer.engine.device}"
+    )
+
+
+def _facts(data: str | Path | None, trainer: Trainer, budget: Budget) -> dict[str, Any]:
+    pictures, engine = trainer.pictures, trainer.engine
+    return {
+        "data": None if data is None else str(Path(data).absolute()),
+        "name": pictures.name,
+        "num_pictures": pictures.num_pictures,
+        "channels": pictures.channels,
+        "content_hash": pictures.content_hash,
+        "num_unusable": len(pictures.unusable),
+        "seed": trainer.seed,
+        "device": str(engine.device),
+        "precision": engine.precision,
+        "threads": num_threads(),
+        "minutes": budget.minutes,
+        "images": budget.images,
+        "horizon": None,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": {
+            "ganzfeld": ganzfeld.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _spread(num_pictures: int, wanted: int) -> np.ndarray:
+    """Indices spread evenly over all pictures, each at most once."""
+    return np.unique(np.linspace(0, num_pictures - 1, min(wanted, num_pictures)).astype(np.int64))
