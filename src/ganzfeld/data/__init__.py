@@ -1,0 +1,11 @@
+"""Pictures in: from whatever the user has to batches of uint8, in one direction.
+
+    source -> listing -> shards (decoded by worker processes) -> sealed set in the cache -> batches
+
+``open_pictures`` is the whole way. ``batch_indices`` is the order of training. No tensors here: NumPy only.
+"""
+
+from ganzfeld.data.order import batch_indices
+from ganzfeld.data.pictures import Pictures, Unusable, open_pictures
+
+__all__ = ["Pictures", "Unusable", "batch_indices", "open_pictures"]

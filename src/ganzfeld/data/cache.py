@@ -1,0 +1,113 @@
+"""Where decoded sets are kept, and what identifies one.
+
+    <cache>/sets/<key>/   one set: its listing, its shards, and a manifest once it is complete
+    <cache>/new/          listings that no set was made of yet
+
+The key is a digest of the listing, of the framing and of the version of the rules of decoding: the same
+pictures are found again wherever their folder is moved to, by every run, and never confused with others.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from ganzfeld.data.framing import Framing
+from ganzfeld.data.listing import Listing
+from ganzfeld.durable import make_folder, refused, write_bytes
+
+FORMAT = 1
+"""Goes up when the layout of a set or any rule of decoding changes; older sets are then no longer found."""
+
+_MANIFEST = "manifest.json"
+
+
+@dataclass(slots=True)
+class Manifest:
+    """What a complete set holds; ``shards`` counts their rows, ``seen_at`` is where it was read from."""
+
+    kind: str
+    name: str
+    seen_at: list[str]
+    framing: dict[str, Any]
+    num_entries: int
+    num_pictures: int
+    channels: int
+    shards: list[int]
+    content_hash: str
+    listing_digest: str
+    class_names: list[str] = field(default_factory=list)
+    ignored: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    credit: str = ""
+    format: int = FORMAT
+
+
+def cache_root(given: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of the cache: the one given, or that in GANZFELD_CACHE, or the system's place for caches."""
+    chosen = (
+        given or os.environ.get("GANZFELD_CACHE") or platformdirs.user_cache_dir("ganzfeld", appauthor=False)
+    )
+    return Path(chosen).expanduser().absolute()
+
+
+def set_key(listing: Listing, kind: str, version: str, framing: Framing) -> str:
+    """What identifies a set, as 64 hexadecimal digits."""
+    identity = [FORMAT, listing.digest, kind, version, framing.as_json()]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def new_folder(root: Path) -> Iterator[Path]:
+    """A temporary folder inside the cache, gone afterwards unless it was moved away."""
+    make_folder(root / "new")
+    try:
+        folder = Path(tempfile.mkdtemp(dir=root / "new"))
+    except OSError as problem:
+        raise refused(problem, root) from problem
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def adopt(folder: Path, set_folder: Path) -> None:
+    """Makes ``folder`` the folder of a set, unless there is one: then both hold the same listing."""
+    make_folder(set_folder.parent)
+    try:
+        folder.rename(set_folder)
+    except OSError as problem:
+        if not set_folder.is_dir():
+            raise refused(problem, set_folder) from problem
+
+
+def read_manifest(set_folder: Path) -> Manifest | None:
+    """The manifest of a set; None if the set is not complete or was made by another version."""
+    try:
+        content = json.loads((set_folder / _MANIFEST).read_bytes())
+        return Manifest(**content) if content["format"] == FORMAT else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_manifest(set_folder: Path, manifest: Manifest) -> None:
+    """Marks a set as complete. Paths may hold undecodable bytes, hence plain ASCII."""
+    write_bytes(set_folder / _MANIFEST, json.dumps(asdict(manifest), indent=1).encode("ascii"))
+
+
+def mark_used(set_folder: Path, manifest: Manifest, path: str) -> None:
+    """Remembers when and from where a set was last used. Not being able to is no reason to stop."""
+    with contextlib.suppress(Exception):
+        if path not in manifest.seen_at:
+            manifest.seen_at.append(path)
+            write_manifest(set_folder, manifest)
+        os.utime(set_folder / _MANIFEST)

@@ -1,0 +1,169 @@
+"""From the bytes of one picture file to the pixels that are trained on: the only place that decodes.
+
+The rules, each tested with a real file:
+
+- Formats are those of ``FORMATS`` and no others, whatever the name of the file says; the file is decoded
+  whole, so a truncated one is found here.
+- A picture of more than ``MOST_PIXELS`` is refused from its header, before any memory is taken.
+- A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, at least twice the size wanted (Pillow's draft).
+- EXIF orientation is applied. Colour profiles are not.
+- 16-bit grey is divided by 257 and rounded; 16-bit colour keeps its upper byte. 1-bit becomes 0 and 255.
+  Palettes become colour, CMYK becomes RGB by Pillow's formula. 32-bit integers and floats have no agreed
+  range: refused.
+- Transparent pixels show the background. Of an animation, the first frame is taken.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ganzfeld.data.framing import Framing
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+EXTENSIONS = frozenset(
+    f".{ending}"
+    for ending in (
+        *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "avif", "gif", "bmp", "dib", "tif", "tiff"),
+        *("ppm", "pgm", "pbm", "pnm"),
+    )
+)
+MOST_PIXELS = 2**27  # 134 megapixels: above any camera, 0.5 GiB decoded with alpha
+MOST_BYTES = 2**29
+
+_STORED_GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
+_SIDEWAYS = frozenset({5, 6, 7, 8})  # the EXIF orientations that swap width and height
+_ORIENTATION = 0x0112
+_OTHER_KINDS = {
+    b"%!PS": "PostScript",
+    b"\xc5\xd0\xd3\xc6": "PostScript",
+    b"<svg": "SVG",
+    b"<?xml": "SVG or other XML",
+    b"<!DOC": "a web page",
+    b"<html": "a web page",
+    b"%PDF": "PDF",
+    b"8BPS": "Photoshop",
+    b"PK\x03\x04": "a zip archive",
+    b"\x00\x00\x00\x18ftyphe": "HEIC",
+    b"\x00\x00\x00\x24ftyphe": "HEIC",
+    b"\x00\x00\x00\x0cjP": "JPEG 2000",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself",
+}
+
+
+class UnusablePicture(Exception):
+    """One picture cannot be used; the text is the reason, worded to follow the name of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture brought to the training size, and what it was before.
+
+    ``pixels`` is uint8 (height, width, channels); ``width``, ``height``, ``format`` and ``mode`` (Pillow's
+    names) are those of the file, upright; ``grey`` says that the file stores no colour.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    format: str
+    mode: str
+    grey: bool
+
+
+def decode_file(content: bytes, framing: Framing) -> Decoded:
+    """Decodes the content of one picture file; raises ``UnusablePicture`` with the reason if it cannot."""
+    if not content:
+        raise UnusablePicture("empty file")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a doubtful EXIF block or palette is no reason to bother anyone
+        try:
+            return _decoded(content, framing)
+        except UnusablePicture:
+            raise
+        except UnidentifiedImageError:
+            raise UnusablePicture(_not_a_picture(content)) from None
+        except Image.DecompressionBombError:
+            raise UnusablePicture(f"more than {MOST_PIXELS // 10**6} megapixels") from None
+        except MemoryError:
+            raise UnusablePicture("decoding it needs more memory than there is") from None
+        except Exception as problem:  # noqa: BLE001  hostile bytes make Pillow's readers raise anything
+            raise UnusablePicture(_damage(problem)) from None
+
+
+def decode_raster(samples: np.ndarray, framing: Framing, format: str) -> Decoded:
+    """Frames a picture that is already an array: uint8 (height, width) or (height, width, 1 to 4)."""
+    if samples.ndim == 3 and samples.shape[2] == 1:
+        samples = samples[:, :, 0]
+    image = Image.fromarray(np.ascontiguousarray(samples))
+    grey, mode = image.mode in _STORED_GREY, image.mode
+    pixels = framing.frame(_plain(image, framing))
+    return Decoded(pixels, image.width, image.height, format, mode, grey)
+
+
+def _decoded(content: bytes, framing: Framing) -> Decoded:
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        if image.width * image.height > MOST_PIXELS:
+            limit = f"more than {MOST_PIXELS // 10**6} megapixels"
+            raise UnusablePicture(f"{image.width}x{image.height} px are {limit}")
+        width, height, mode, kind = image.width, image.height, image.mode, image.format or "?"
+        sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
+        _shrink_while_decoding(image, framing, sideways)
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        pixels = framing.frame(_plain(image, framing))
+    if sideways:
+        width, height = height, width
+    return Decoded(pixels, width, height, kind, mode, mode in _STORED_GREY)
+
+
+def _shrink_while_decoding(image: Image.Image, framing: Framing, sideways: bool) -> None:
+    """Lets the JPEG decoder leave out detail that scaling would throw away; other formats ignore this."""
+    upright = (image.height, image.width) if sideways else image.size
+    left, top, right, bottom = framing.crop_box(*upright)
+    most = min((right - left) // (2 * framing.width), (bottom - top) // (2 * framing.height))
+    scale = max(step for step in (1, 2, 4, 8) if step <= max(most, 1))
+    mode = "L" if framing.channels == 1 and image.mode == "RGB" else None
+    image.draft(mode, (image.width // scale, image.height // scale))
+
+
+def _plain(image: Image.Image, framing: Framing) -> Image.Image:
+    """The picture as ``L`` or ``RGB``, opaque."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return _from_16_bits(image)
+    if image.mode in ("I", "F"):
+        raise UnusablePicture("32-bit samples, whose range is not known; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        return _on_background(image, framing)
+    if image.mode in ("L", "RGB"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    samples = np.asarray(image).astype(np.uint32)
+    return Image.fromarray(((samples + 128) // 257).astype(np.uint8))
+
+
+def _on_background(image: Image.Image, framing: Framing) -> Image.Image:
+    stays_grey = image.mode in _STORED_GREY and framing.grey_background
+    canvas = Image.new("RGBA", image.size, (*framing.background, 255))
+    canvas.alpha_composite(image.convert("RGBA"))
+    return canvas.convert("L" if stays_grey else "RGB")
+
+
+def _not_a_picture(content: bytes) -> str:
+    begin = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    for mark, kind in _OTHER_KINDS.items():
+        if begin.startswith(mark):
+            return f"not a picture in a known format but {kind}"
+    return f"not a picture in a known format ({', '.join(FORMATS)})"
+
+
+def _damage(problem: Exception) -> str:
+    text = " ".join(str(problem).split())[:200]
+    if "truncated" in text.lower() or isinstance(problem, EOFError):
+        return f"truncated ({text})" if text else "truncated"
+    return f"damaged ({type(problem).__name__}: {text})" if text else f"damaged ({type(problem).__name__})"

@@ -1,0 +1,86 @@
+"""The list of a source's pictures on disk: what is there, before any of it is read.
+
+Two flat files that are mapped into memory, so that ten million names cost no more of it than one, and one
+digest of all names, sizes and times by which an unchanged source is recognised.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ganzfeld.data.source import Entry
+from ganzfeld.durable import refused
+
+_ROW = np.dtype([("name_end", "<u8"), ("size", "<u8"), ("mtime_ns", "<i8"), ("locator", "<u8")])
+_PACKED = struct.Struct("<QQqQ")
+_NAMES, _ROWS, _REST = "names.bin", "entries.bin", "listing.json"
+
+
+class Listing:
+    """The entries that ``write_listing`` wrote into a folder, by index."""
+
+    def __init__(self, folder: Path) -> None:
+        rest = json.loads((folder / _REST).read_text("utf-8"))
+        self.digest: str = rest["digest"]
+        self.flaws: dict[int, str] = {int(index): flaw for index, flaw in rest["flaws"].items()}
+        self._rows = np.fromfile(folder / _ROWS, _ROW, 0)
+        if (folder / _ROWS).stat().st_size:
+            self._rows = np.memmap(folder / _ROWS, _ROW, mode="r")
+            self._names = np.memmap(folder / _NAMES, np.uint8, mode="r")
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Entry:
+        row = self._rows[index]
+        return Entry(
+            self.name(index),
+            int(row["size"]),
+            int(row["mtime_ns"]),
+            int(row["locator"]),
+            self.flaws.get(index, ""),
+        )
+
+    def name(self, index: int) -> str:
+        """The name of one entry."""
+        begin = int(self._rows["name_end"][index - 1]) if index else 0
+        end = int(self._rows["name_end"][index])
+        return self._names[begin:end].tobytes().decode("utf-8", "surrogatepass")
+
+
+class Names:
+    """The names of a listing in order, ``""`` where ``wanted`` is false; can be gone through many times."""
+
+    def __init__(self, listing: Listing, wanted: np.ndarray) -> None:
+        self._listing, self._wanted = listing, wanted
+
+    def __iter__(self) -> Iterator[str]:
+        for index, wanted in enumerate(self._wanted):
+            yield self._listing.name(index) if wanted else ""
+
+
+def write_listing(entries: Iterable[Entry], folder: Path) -> Listing:
+    """Writes entries into an existing folder as they come and opens them; may raise ``ResourceError``."""
+    digest, flaws, name_end = hashlib.sha256(), {}, 0
+    try:
+        with (folder / _ROWS).open("wb") as rows, (folder / _NAMES).open("wb") as names:
+            for index, entry in enumerate(entries):
+                name = entry.name.encode("utf-8", "surrogatepass")
+                name_end += len(name)
+                row = _PACKED.pack(name_end, entry.size, entry.mtime_ns, entry.locator)
+                names.write(name)
+                rows.write(row)
+                digest.update(row + name)
+                if entry.flaw:
+                    flaws[index] = entry.flaw
+                    digest.update(entry.flaw.encode())
+        rest = {"digest": digest.hexdigest(), "flaws": flaws}
+        (folder / _REST).write_text(json.dumps(rest), "utf-8")
+    except OSError as problem:
+        # Sources answer for their own files; what fails here is the cache.
+        raise refused(problem, folder) from problem
+    return Listing(folder)

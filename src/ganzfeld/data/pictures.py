@@ -1,0 +1,207 @@
+"""The pictures that are trained on: decoded at most once, then read from memory-mapped files."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ganzfeld.data import cache, sources
+from ganzfeld.data.framing import Framing, framing
+from ganzfeld.data.ingest import Progress, ingest
+from ganzfeld.data.listing import Listing, write_listing
+from ganzfeld.data.record import RECORD
+from ganzfeld.data.seal import LABELS, REASONS, RECORDS
+from ganzfeld.data.shard import pixels_path
+from ganzfeld.data.source import Source, printable
+from ganzfeld.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A picture that is left out: where it is, and why."""
+
+    path: str
+    reason: str
+
+
+class Pictures:
+    """A decoded set of pictures. Nothing of it is in memory but what was asked for.
+
+    ``arrays`` are the memory-mapped shards, each uint8 (rows, height, width, channels), in order;
+    ``first_rows[i]`` is the index of the first picture of ``arrays[i]``, with the number of all pictures at
+    its end.
+    """
+
+    def __init__(self, folder: Path, manifest: cache.Manifest, path: Path) -> None:
+        self.folder, self.manifest, self._path = folder, manifest, path
+        self.arrays = [_mapped(folder, number) for number in range(len(manifest.shards))]
+        self.first_rows = np.concatenate([[0], np.cumsum(manifest.shards, dtype=np.int64)])
+
+    @property
+    def name(self) -> str:
+        """Short name, safe in file names: that of the folder or file, or ``faces``."""
+        return self.manifest.name
+
+    @property
+    def num_pictures(self) -> int:
+        """How many pictures there are to train on."""
+        return self.manifest.num_pictures
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.framing.width, self.framing.height
+
+    @property
+    def channels(self) -> int:
+        """1 (grey) or 3 (colour)."""
+        return self.manifest.channels
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of what is trained on: all pixels in their order. Names and places do not count."""
+        return self.manifest.content_hash
+
+    @property
+    def framing(self) -> Framing:
+        """The settings they were brought to size with."""
+        return Framing.from_json(self.manifest.framing)
+
+    @property
+    def credit(self) -> str:
+        """Whom the licence of the pictures asks to name wherever they are shown; usually nobody."""
+        return self.manifest.credit
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about how the source was read."""
+        return self.manifest.notes
+
+    @property
+    def class_names(self) -> list[str]:
+        """What the numbers in ``labels`` stand for; empty without classes."""
+        return self.manifest.class_names
+
+    @cached_property
+    def listing(self) -> Listing:
+        """Everything that was found, usable or not."""
+        return Listing(self.folder)
+
+    @cached_property
+    def records(self) -> np.ndarray:
+        """What is known of every entry of the listing; see ``RECORD``."""
+        return np.memmap(self.folder / RECORDS, RECORD, mode="r")
+
+    @cached_property
+    def labels(self) -> np.ndarray | None:
+        """The class number of every picture, int64 (num_pictures,), -1 for none; None without classes."""
+        if not self.class_names:
+            return None
+        return np.load(self.folder / LABELS, mmap_mode="r")[self.records["row"] >= 0]
+
+    @cached_property
+    def unusable(self) -> tuple[Unusable, ...]:
+        """What was left out, in the order of the source."""
+        reasons = json.loads((self.folder / REASONS).read_bytes())
+        return tuple(Unusable(self.place(int(index)), reason) for index, reason in reasons.items())
+
+    def place(self, entry: int) -> str:
+        """Where the entry with that index in the listing is, as the user would name it."""
+        name = self.listing.name(entry)
+        return f"{self._path}{name}" if name.startswith("[") else str(self._path / name)
+
+    def batch(self, indices: np.ndarray) -> np.ndarray:
+        """The pictures with these indices: a new uint8 array (len(indices), height, width, channels)."""
+        width, height = self.size
+        gathered = np.empty((len(indices), height, width, self.channels), np.uint8)
+        shards = np.searchsorted(self.first_rows, indices, side="right") - 1
+        rows = indices - self.first_rows[shards]
+        arrays = self.arrays
+        for position, (number, row) in enumerate(zip(shards.tolist(), rows.tolist(), strict=True)):
+            gathered[position] = arrays[number][row]
+        return gathered
+
+
+def open_pictures(
+    source: str | os.PathLike[str] | None = None,
+    size: tuple[int, int] = (64, 64),
+    *,
+    channels: int | None = None,
+    max_bad: float = 0.5,
+    background: str = "white",
+    progress: Progress | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+) -> Pictures:
+    """Opens a folder, an archive, an array or the built-in faces (None or ``"faces"``) at one size.
+
+    The first time everything is decoded into the cache, by ``workers`` processes (0: this one; by default one
+    a processor); from then on an unchanged source is recognised by its names, sizes and times. ``size`` is
+    (width, height) in pixels; ``channels`` 1, 3, or None: 1 if every picture stores grey, 3 otherwise.
+    ``background`` shows through transparent pixels. ``progress(done, total, what)`` is called now and then.
+
+    Raises ``DataError`` if there is no picture at all, or more than ``max_bad`` of them are unusable;
+    ``ResourceError`` if the cache cannot be written; ``UsageError`` for a setting that cannot be meant.
+    """
+    wanted = framing(size, channels, background)
+    kind, path = sources.find_source(source)
+    with sources.open_source(kind, path) as opened:
+        pictures = _decoded(kind, opened, wanted, cache.cache_root(cache_dir), _paced(progress), workers)
+    _refuse_if_bad(pictures, opened, max_bad)
+    return pictures
+
+
+def _decoded(
+    kind: str, source: Source, wanted: Framing, root: Path, progress: Progress, workers: int | None
+) -> Pictures:
+    """The set of a source, from the cache or made now."""
+    with cache.new_folder(root) as new:
+        listing = write_listing(source.entries(), new)
+        if not len(listing):
+            raise DataError(f"no pictures in {printable(str(source.path))}: looked for {source.looked_for()}")
+        folder = root / "sets" / cache.set_key(listing, kind, source.version, wanted)
+        manifest = cache.read_manifest(folder)
+        if manifest is None:
+            cache.adopt(new, folder)
+            manifest = ingest(folder, kind, source, Listing(folder), wanted, progress, workers)
+    cache.mark_used(folder, manifest, str(source.path.absolute()))
+    return Pictures(folder, manifest, source.path)
+
+
+def _refuse_if_bad(pictures: Pictures, source: Source, max_bad: float) -> None:
+    """Raises ``DataError`` if too large a share of the source is unusable, with the first few reasons."""
+    found, bad = pictures.manifest.num_entries, pictures.manifest.num_entries - pictures.num_pictures
+    if pictures.num_pictures and bad <= max_bad * found:
+        return
+    first = "; ".join(f"{printable(each.path)}: {printable(each.reason)}" for each in pictures.unusable[:3])
+    hint = "`ganzfeld check` lists them all."
+    if pictures.num_pictures:
+        hint += " --max-bad sets the share that may be."
+    where = printable(str(source.path))
+    raise DataError(
+        f"{bad} of {found} pictures in {where} are unusable ({first}{'; ...' if bad > 3 else ''})", hint
+    )
+
+
+def _paced(progress: Progress | None) -> Progress:
+    """At most ten calls a second and the last one, so that nobody need care how often they report."""
+    if progress is None:
+        return lambda done, total, what: None
+    last = -1.0
+
+    def paced(done: int, total: int, what: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 0.1 or done == total:
+            last = time.monotonic()
+            progress(done, total, what)
+
+    return paced
+
+
+def _mapped(folder: Path, number: int) -> np.ndarray:
+    # As a plain array: np.memmap costs a microsecond more at every index.
+    return np.load(pixels_path(folder, number), mmap_mode="r").view(np.ndarray)

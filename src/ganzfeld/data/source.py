@@ -1,0 +1,118 @@
+"""What a picture source is: something that lists its pictures and reads one of them at a time.
+
+An entry of ``data/sources/`` defines one final class named ``Pictures`` over this one, and a function
+``recognises(path)``; see the docstring of that folder.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ganzfeld.data.decode import EXTENSIONS, Decoded
+from ganzfeld.data.framing import Framing
+
+
+class Entry(NamedTuple):
+    """One picture of a source, before anything of it is read.
+
+    ``name`` is unique to the eye only; ``locator`` is whatever number the source needs to find it (an offset,
+    a row). ``size`` (bytes) and ``mtime_ns`` tell whether it changed. A ``flaw`` says why it cannot be read
+    at all.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+    locator: int = 0
+    flaw: str = ""
+
+
+class Source(ABC):
+    """Pictures somewhere. Creating one reads next to nothing; it is created anew in every worker process.
+
+    ``path`` is what the user gave. Sources never write, follow nothing out of an archive, and hold no list of
+    their pictures: ``entries`` streams.
+    """
+
+    credit = ""
+    """Whom the licence of the pictures asks to name wherever they are shown."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ignored: Counter[str] = Counter()
+        """How many files were passed over, by extension, once ``entries`` has run."""
+        self.notes: list[str] = []
+        """What the user should be told about how the source was read."""
+        self.facts: dict[str, Any] = {}
+        self.files = ExitStack()
+        """The files it holds open; ``with source:`` closes them at its end."""
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.files.close()
+
+    @property
+    def name(self) -> str:
+        """Short name, safe in file names: that of the folder, or of the file up to its first dot."""
+        name = self.path.resolve().name
+        return safe_name(name if self.path.is_dir() else name.split(".")[0])
+
+    @property
+    def version(self) -> str:
+        """What else than the entries pictures or classes depend on, such as the program that draws them."""
+        return ""
+
+    @abstractmethod
+    def entries(self) -> Iterator[Entry]:
+        """The pictures in their fixed order; raises ``DataError`` if there can be none."""
+
+    @abstractmethod
+    def read(self, entry: Entry) -> bytes | np.ndarray:
+        """What is stored for one picture, undecoded; raises ``UnusablePicture`` or ``OSError``."""
+
+    @abstractmethod
+    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+        """Brings what ``read`` gave to the training size; raises ``UnusablePicture``."""
+
+    def looked_for(self) -> str:
+        """What would have counted as a picture here, and what was found instead."""
+        found = [
+            f"{count} {printable(kind) or 'without extension'}" for kind, count in self.ignored.most_common(5)
+        ]
+        sought = f"files ending in {' '.join(sorted(EXTENSIONS))}"
+        return f"{sought}; found {', '.join(found)}" if found else sought
+
+    def classes(self, names: Iterable[str]) -> Iterable[str] | None:
+        """The class of every entry in order, ``""`` for none; None without classes.
+
+        ``names`` are those of all entries, ``""`` for the unusable ones; it can be gone through many times.
+        """
+        return None
+
+    def prepare(self) -> dict[str, Any]:
+        """Facts about the whole that ``decode`` relies on and that take time to find, as plain data.
+
+        Found once before decoding; every worker is told them through ``facts``.
+        """
+        return {}
+
+
+def safe_name(text: str) -> str:
+    """``text`` with everything but letters, digits, dots and dashes replaced, at most 60 characters."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:60] or "pictures"
+
+
+def printable(name: str) -> str:
+    """A file name that is safe to show: control characters and undecodable bytes as escapes, on one line."""
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name
+    )
+    return shown if len(shown) <= 300 else f"{shown[:140]}...{shown[-140:]}"

@@ -1,0 +1,83 @@
+"""Where pictures come from, one file each; adding a source touches no list.
+
+A module here defines
+
+- ``recognises(path) -> int``: how surely this is a source for that existing path. 0: not at all; 1: it may be
+  (any folder is a folder of pictures); 2: it bears the marks (a folder with a ``dataset.json``). It looks at
+  names and first bytes only. The surest module opens the path.
+- ``Pictures``: a final class over ``ganzfeld.data.source.Source``, created with the path.
+
+A module with ``BUILT_IN = True`` is a set that this package makes itself: it is asked for by its bare name,
+and its ``recognises`` always says 0.
+"""
+
+import os
+from itertools import islice
+from pathlib import Path
+
+from ganzfeld.catalogue import Catalogue, did_you_mean
+from ganzfeld.data.source import Source, printable
+from ganzfeld.errors import DataError
+
+catalogue = Catalogue("ganzfeld.data.sources", "picture source")
+DEFAULT = "faces"
+
+
+def find_source(given: str | os.PathLike[str] | None) -> tuple[str, Path]:
+    """The name of the module that opens what the user gave, and the path.
+
+    None means the built-in faces; so does the text ``"faces"``, whether or not a folder of that name exists:
+    write ``./faces`` for the folder. A ``Path`` is always a path. Raises ``DataError`` if there is nothing at
+    the path, or nothing that any source recognises.
+    """
+    if given is None:
+        return DEFAULT, Path(DEFAULT)
+    if isinstance(given, str) and given in built_in():
+        return given, Path(given)
+    path = Path(given).expanduser()
+    try:
+        path.stat()
+    except (OSError, ValueError) as problem:
+        raise _missing(path, given, problem) from None
+    kind = recognised(path)
+    if kind is None:
+        hint = "Give a folder, a .zip, a .tar, an .npz or .npy, or an IDX file."
+        raise DataError(f"{printable(str(given))} holds no pictures that can be read", hint)
+    return kind, path
+
+
+def recognised(path: Path) -> str | None:
+    """The name of the surest source for an existing path, or None."""
+    sure = {name: catalogue.load(name).recognises(path) for name in catalogue.names()}
+    best = max(sure, key=lambda name: sure[name])
+    return best if sure[best] > 0 else None
+
+
+def open_source(kind: str, path: Path) -> Source:
+    """The source of that kind at a path."""
+    return catalogue.load(kind).Pictures(path)
+
+
+def built_in() -> list[str]:
+    """Names of the sets that need no path."""
+    return [name for name in catalogue.names() if getattr(catalogue.load(name), "BUILT_IN", False)]
+
+
+def _missing(path: Path, given: str | os.PathLike[str], problem: Exception) -> DataError:
+    shown = printable(os.fspath(given))
+    if not isinstance(problem, FileNotFoundError | NotADirectoryError):
+        return DataError(f"{shown} cannot be opened: {getattr(problem, 'strerror', None) or problem}")
+    parent = path.parent
+    siblings = [os.fspath(parent / name) for name in _names(parent)] if parent.is_dir() else []
+    if parent == Path():
+        siblings += built_in()
+    hint = did_you_mean(os.fspath(path), siblings) if siblings else ""
+    # The full list of a folder helps nobody; only a close name does.
+    return DataError(f"there is nothing at {shown}", printable(hint) if hint.startswith("Did") else "")
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in islice(folder.iterdir(), 10_000)]
+    except OSError:
+        return []

@@ -1,0 +1,39 @@
+"""What holds for members of every kind of archive.
+
+Nothing is ever extracted: a member is read into memory, up to a limit, and decoded there.
+"""
+
+from pathlib import Path
+
+from ganzfeld.data.decode import EXTENSIONS, MOST_BYTES
+from ganzfeld.data.source import printable
+from ganzfeld.data.walk import extension, is_shown
+from ganzfeld.errors import DataError
+
+_ROOM_BYTES = 2**30
+_MOST_EXPANSION = 100
+
+
+def is_picture(name: str) -> bool:
+    """Whether a member is meant to be a picture, by its name."""
+    return extension(name) in EXTENSIONS and all(
+        is_shown(part) or part in ("", ".", "..") for part in name.split("/")
+    )
+
+
+def flaw(name: str, size: int) -> str:
+    """Why a member of that name and decompressed size is not read, or ``""``."""
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or parts[0] == "" or ":" in parts[0]:
+        return "its name leads out of the archive"
+    if size > MOST_BYTES:
+        return f"larger than {MOST_BYTES // 2**20} MiB"
+    return ""
+
+
+def check_expansion(decompressed: int, path: Path) -> None:
+    """Raises ``DataError`` if a file says that it holds absurdly more than its own size: a bomb."""
+    if decompressed > _ROOM_BYTES + _MOST_EXPANSION * path.stat().st_size:
+        shown = f"{decompressed / 2**30:.0f} GiB in {path.stat().st_size / 2**20:.1f} MiB"
+        hint = f"More than {_MOST_EXPANSION} times its size is taken for a bomb; unpack it if it is none."
+        raise DataError(f"{printable(str(path))} would decompress to {shown}", hint)

@@ -1,0 +1,132 @@
+"""Pictures as the rows of one array in a file: where they lie, and how their values become 0 to 255.
+
+Shared by the sources that read arrays. Rows are read one at a time and forward, so that a compressed array
+needs no more memory than one of its pictures.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ganzfeld.data.decode import MOST_PIXELS, UnusablePicture
+from ganzfeld.errors import DataError
+
+_CHANNELS = (1, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """``count`` arrays of ``shape`` and ``dtype``, one after the other from byte ``offset`` of a stream."""
+
+    offset: int
+    count: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.dtype.itemsize * int(np.prod(self.shape, dtype=object))
+
+
+class RowReader:
+    """Reads single rows of a stream; opens it at the first one."""
+
+    def __init__(self, rows: Rows, open_stream: Callable[[], BinaryIO]) -> None:
+        self.rows = rows
+        self._open_stream = open_stream
+        self._stream: BinaryIO | None = None
+
+    def row(self, index: int) -> np.ndarray:
+        """Row ``index`` as it is stored, of ``rows.shape``; ``UnusablePicture`` if the file ends before."""
+        if self._stream is None:
+            self._stream = self._open_stream()
+        try:
+            self._stream.seek(self.rows.offset + index * self.rows.row_bytes)
+            content = self._stream.read(self.rows.row_bytes)
+        except Exception as problem:  # noqa: BLE001  zlib, gzip and zipfile name damage in many ways
+            raise UnusablePicture(f"damaged ({type(problem).__name__}: {problem})") from None
+        if len(content) != self.rows.row_bytes:
+            raise UnusablePicture("the file ends before this picture")
+        return np.frombuffer(content, self.rows.dtype).reshape(self.rows.shape)
+
+    def all(self) -> Iterator[np.ndarray]:
+        """Every row that can be read."""
+        for index in range(self.rows.count):
+            try:
+                yield self.row(index)
+            except UnusablePicture:
+                return
+
+
+def channels_last(row: np.ndarray) -> np.ndarray:
+    """(H, W), (H, W, C) or (C, H, W) as (H, W) or (H, W, C)."""
+    if row.ndim == 3 and row.shape[2] not in _CHANNELS:
+        return np.moveaxis(row, 0, 2)
+    return row
+
+
+def check_shape(shape: tuple[int, ...], where: str) -> None:
+    """Raises ``DataError`` unless rows of that shape can only be pictures in one reading."""
+    if len(shape) == 2:
+        sides, plain = shape, True
+    else:
+        last, first = shape[2] in _CHANNELS, shape[0] in _CHANNELS
+        sides, plain = (shape[:2] if last else shape[1:]), last != first
+    if not plain or min(sides) < 8:
+        shown = ", ".join(map(str, ("N", *shape)))
+        hint = "Expected (N, height, width), (N, height, width, channels) or (N, channels, height, width)."
+        raise DataError(f"{where} has the shape ({shown}), which is not one of pictures", hint)
+    if sides[0] * sides[1] > MOST_PIXELS:
+        raise DataError(
+            f"{where} has pictures of {sides[0]}x{sides[1]} px, more than {MOST_PIXELS // 10**6} megapixels"
+        )
+
+
+def value_range(reader: RowReader, where: str) -> dict[str, Any]:
+    """How the values of an array are to be read: ``{"low": ..., "high": ...}``, what 0 and 255 stand for.
+
+    bool is 0 to 1. Integers that lie in 0 to 255 are taken as they are; uint16 beyond that is 0 to 65535.
+    Floats that lie in 0 to 1 are that, and -1 to 1 if any is negative. Raises ``DataError`` for everything
+    else: nobody can know what it means.
+    """
+    dtype = reader.rows.dtype
+    if dtype == np.uint8:
+        return {"low": 0, "high": 255}
+    if dtype.kind == "b":
+        return {"low": 0, "high": 1}
+    least, most = _extremes(reader)
+    if dtype.kind in "iu":
+        fits = [high for high in (255, 65535 if dtype.itemsize == 2 else 255) if least >= 0 and most <= high]
+        low, high = 0, fits[0] if fits else None
+    else:
+        low, high = (-1 if least < 0 else 0), (1 if least >= -1 and most <= 1 else None)
+    if high is None:
+        hint = "Floats must lie in 0 to 1 or in -1 to 1, integers in 0 to 255 (uint16: to 65535)."
+        raise DataError(
+            f"{where} holds {dtype.name} from {least:g} to {most:g}, a range with no agreed meaning", hint
+        )
+    return {"low": low, "high": high}
+
+
+def to_bytes(samples: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Values from ``low`` to ``high`` as uint8, rounded to the nearest."""
+    if samples.dtype == np.uint8:
+        return samples
+    if high == 255:
+        return samples.astype(np.uint8)
+    scaled = (samples.astype(np.float64) - low) * (255 / (high - low))
+    return np.rint(scaled).clip(0, 255).astype(np.uint8)
+
+
+def _extremes(reader: RowReader) -> tuple[float, float]:
+    """Least and most of all values; anything that is not a number counts as infinite."""
+    least, most = np.inf, -np.inf
+    for row in reader.all():
+        row_least, row_most = float(row.min()), float(row.max())
+        if not np.isfinite(row_least) or not np.isfinite(row_most):
+            return -np.inf, np.inf
+        least, most = min(least, row_least), max(most, row_most)
+    return least, most

@@ -1,0 +1,145 @@
+"""The directory of a zip file, read as a stream, and one member at a time.
+
+The standard library's reader holds every member in memory (half a kilobyte each, again in every worker) and
+trusts their sizes; this one holds one, and reads no more than a member says it has. Format: APPNOTE.TXT
+6.3.10.
+"""
+
+import bz2
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from ganzfeld.data.decode import MOST_BYTES, UnusablePicture
+from ganzfeld.errors import DataError
+
+_END = struct.Struct("<4s4H2LH")
+_END_64_LOCATOR = struct.Struct("<4sLQL")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_LOCAL = struct.Struct("<4s5H3L2H")
+_ABSENT = 0xFFFFFFFF  # the value is in the zip64 extra field
+_LINK = 0o120000
+
+
+class Member(NamedTuple):
+    """One file in a zip: ``position`` is where its entry in the directory begins."""
+
+    position: int
+    name: str
+    size: int
+    compressed_size: int
+    method: int
+    crc: int
+    encrypted: bool
+    link: bool
+    header_offset: int
+
+
+def members(file: BinaryIO) -> Iterator[Member]:
+    """All files of a zip (no folders), in the order of its directory; ``DataError`` where it is damaged."""
+    begin, length, _ = directory(file)
+    position = begin
+    while position < begin + length:
+        member, position = _member_at(file, position)
+        if not member.name.endswith("/"):
+            yield member
+
+
+def member_at(file: BinaryIO, position: int) -> Member:
+    """The member whose directory entry begins at ``position``."""
+    return _member_at(file, position)[0]
+
+
+def read_member(file: BinaryIO, member: Member) -> bytes:
+    """The content of a member, checked; ``UnusablePicture`` with the reason if that is not possible."""
+    if member.encrypted:
+        raise UnusablePicture("encrypted")
+    if max(member.size, member.compressed_size) > MOST_BYTES:
+        raise UnusablePicture(f"larger than {MOST_BYTES // 2**20} MiB")
+    file.seek(member.header_offset)
+    header = file.read(_LOCAL.size)
+    if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
+        raise UnusablePicture("damaged (no member where the directory of the zip says)")
+    name_length, extra_length = _LOCAL.unpack(header)[-2:]
+    file.seek(name_length + extra_length, 1)
+    content = _decompressed(file.read(member.compressed_size), member)
+    if len(content) != member.size or zlib.crc32(content) != member.crc:
+        raise UnusablePicture("damaged (its checksum in the zip does not match)")
+    return content
+
+
+def directory(file: BinaryIO) -> tuple[int, int, int]:
+    """Where the directory begins, its length, and the offset to add to every position in it, in bytes."""
+    length = file.seek(0, 2)
+    tail_length = min(length, _END.size + 0xFFFF)
+    file.seek(length - tail_length)
+    tail = file.read(tail_length)
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < _END.size:
+        raise DataError("it has no directory: the zip is truncated or no zip")
+    _, _, _, _, _, size, offset, _ = _END.unpack_from(tail, at)
+    end = length - tail_length + at
+    if _ABSENT in (size, offset) and at >= _END_64_LOCATOR.size:
+        size, offset, end = _directory_64(file, end)
+    shift = end - size - offset  # above 0 where something was put before the zip, such as a self-extractor
+    if shift < 0 or size > end:
+        raise DataError("its directory is damaged")
+    return offset + shift, size, shift
+
+
+def _directory_64(file: BinaryIO, end: int) -> tuple[int, int, int]:
+    file.seek(end - _END_64_LOCATOR.size)
+    mark, _, _, _ = _END_64_LOCATOR.unpack(file.read(_END_64_LOCATOR.size))
+    at = end - _END_64_LOCATOR.size - _END_64.size
+    if mark != b"PK\x06\x07" or at < 0:
+        raise DataError("its directory is damaged")
+    file.seek(at)
+    record = _END_64.unpack(file.read(_END_64.size))
+    if record[0] != b"PK\x06\x06":
+        raise DataError("its directory is damaged")
+    return record[8], record[9], at
+
+
+def _member_at(file: BinaryIO, position: int) -> tuple[Member, int]:
+    """The member whose entry begins at ``position``, and where the next entry begins."""
+    file.seek(position)
+    head = file.read(_CENTRAL.size)
+    if len(head) < _CENTRAL.size or head[:4] != b"PK\x01\x02":
+        raise DataError("its directory is damaged")
+    field = _CENTRAL.unpack(head)
+    flags, method, crc, compressed, size = field[3], field[4], field[7], field[8], field[9]
+    name_length, extra_length, comment_length, attributes, offset = *field[10:13], field[15], field[16]
+    raw_name, extra = file.read(name_length), file.read(extra_length)
+    size, compressed, offset = _wide(extra, size, compressed, offset)
+    name = raw_name.decode("utf-8" if flags & 0x800 else "cp437", "surrogateescape")
+    link = (attributes >> 16) & 0o170000 == _LINK
+    member = Member(position, name, size, compressed, method, crc, bool(flags & 1), link, offset)
+    return member, position + _CENTRAL.size + name_length + extra_length + comment_length
+
+
+def _wide(extra: bytes, size: int, compressed: int, offset: int) -> tuple[int, int, int]:
+    """Puts the 64-bit values of the zip64 extra field in the place of those that did not fit."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        body, extra = extra[4 : 4 + length], extra[4 + length :]
+        if kind == 1:
+            wide = (int.from_bytes(body[at : at + 8], "little") for at in range(0, len(body), 8))
+            size, compressed, offset = (
+                next(wide, v) if v == _ABSENT else v for v in (size, compressed, offset)
+            )
+    return size, compressed, offset
+
+
+def _decompressed(content: bytes, member: Member) -> bytes:
+    try:
+        if member.method == 0:
+            return content
+        if member.method == 8:
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, member.size + 1)
+        if member.method == 12:
+            return bz2.BZ2Decompressor().decompress(content, member.size + 1)
+    except (zlib.error, OSError, ValueError) as problem:
+        raise UnusablePicture(f"damaged ({problem})") from None
+    raise UnusablePicture(f"compressed by method {member.method}, which is not read (deflate is)")

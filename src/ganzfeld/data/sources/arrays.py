@@ -1,0 +1,157 @@
+"""NumPy files: ``.npy`` with one array of pictures, ``.npz`` with one and perhaps labels.
+
+Pictures are (N, height, width), (N, height, width, channels) or (N, channels, height, width). Which values
+mean black and white is said in ``value_range``. Nothing is unpickled.
+"""
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast, final
+
+import numpy as np
+
+from ganzfeld.data.decode import Decoded, decode_raster
+from ganzfeld.data.framing import Framing
+from ganzfeld.data.source import Entry, Source, printable
+from ganzfeld.data.sources._rows import RowReader, Rows, channels_last, check_shape, to_bytes, value_range
+from ganzfeld.errors import DataError
+
+_USUAL_NAMES = {  # of an array of pictures, and of the labels beside it
+    "images": "labels",
+    "pictures": "labels",
+    "x_train": "y_train",
+    "train_images": "train_labels",
+    "x": "y",
+    "X": "y",
+    "data": "labels",
+    "arr_0": "labels",
+}
+_USUAL_LABELS = ("labels", "y", "label", "targets")
+
+
+def recognises(path: Path) -> int:
+    """A file with the extension of a NumPy file."""
+    return 2 if path.suffix.lower() in (".npy", ".npz") and path.is_file() else 0
+
+
+@final
+class Pictures(Source):
+    """The pictures of an array, one entry a row."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        try:
+            self._arrays = _headers(path)
+        except DataError:
+            raise
+        except Exception as problem:  # noqa: BLE001  hostile bytes make the parsers raise anything
+            raise DataError(f"{printable(str(path))} is no NumPy file that can be read ({problem})") from None
+        self.key = self._the_one_with_pictures()
+        self.rows = self._arrays[self.key]
+        self.where = f"{printable(path.name)}{f' [{self.key}]' if self.key else ''}"
+        check_shape(self.rows.shape, self.where)
+        self._reader = RowReader(self.rows, lambda: self.files.enter_context(_open(path, self.key)))
+
+    def entries(self) -> Iterator[Entry]:
+        """One entry a row, named by its index."""
+        mtime_ns = self.path.stat().st_mtime_ns
+        for index in range(self.rows.count):
+            yield Entry(f"{self.key}[{index}]", self.rows.row_bytes, mtime_ns, index)
+
+    def read(self, entry: Entry) -> np.ndarray:
+        """One row with the values of the file."""
+        return self._reader.row(entry.locator)
+
+    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+        """Scales the values to 0 to 255 by what ``prepare`` found, then frames."""
+        samples = channels_last(cast(np.ndarray, raw))
+        return decode_raster(to_bytes(samples, self.facts["low"], self.facts["high"]), framing, "array")
+
+    def classes(self, names: Iterable[str]) -> Iterable[str] | None:
+        """The labels in the array beside."""
+        labels = self._labels()
+        return None if labels is None else map(str, labels)
+
+    def prepare(self) -> dict[str, Any]:
+        """What black and white are, from all values of the array."""
+        facts = value_range(self._reader, self.where)
+        if self.rows.dtype != np.uint8:
+            self.notes.append(
+                f"{self.where}: {self.rows.dtype.name}, {facts['low']} read as black, {facts['high']} as white"
+            )
+        return facts
+
+    def looked_for(self) -> str:
+        """The shape."""
+        return "an array with at least one picture"
+
+    def _the_one_with_pictures(self) -> str:
+        fitting = [key for key, rows in self._arrays.items() if len(rows.shape) in (2, 3)]
+        usual = [key for key in _USUAL_NAMES if key in fitting]
+        if len(fitting) == 1 or usual:
+            return usual[0] if usual else fitting[0]
+        shown = (
+            ", ".join(f"{printable(key)} {(rows.count, *rows.shape)}" for key, rows in self._arrays.items())
+            or "none"
+        )
+        hint = (
+            f"Name the one with pictures {' or '.join(_USUAL_NAMES)}."
+            if fitting
+            else "Expected (N, height, width[, channels])."
+        )
+        what = "several arrays could be pictures" if fitting else "no array has the shape of pictures"
+        raise DataError(f"{printable(str(self.path))}: {what} ({shown})", hint)
+
+    def _labels(self) -> np.ndarray | None:
+        for key in (_USUAL_NAMES.get(self.key, ""), *_USUAL_LABELS):
+            rows = self._arrays.get(key)
+            if (
+                key
+                and rows
+                and rows.count == self.rows.count
+                and rows.shape in ((), (1,))
+                and rows.dtype.kind in "iuUSb"
+            ):
+                with _open(self.path, key) as stream:
+                    stream.seek(rows.offset)
+                    return np.frombuffer(stream.read(rows.count * rows.row_bytes), rows.dtype)
+        return None
+
+
+def _open(path: Path, key: str) -> BinaryIO:
+    """The stream with an array: the file itself, or a member of it."""
+    if path.suffix.lower() == ".npy":
+        return path.open("rb")
+    return cast(BinaryIO, zipfile.ZipFile(path).open(f"{key}.npy"))
+
+
+def _headers(path: Path) -> dict[str, Rows]:
+    """Where the arrays of a file lie, by name; ``""`` is that of an ``.npy`` file."""
+    if path.suffix.lower() == ".npy":
+        with path.open("rb") as stream:
+            rows = _header(stream)
+        if rows and rows.offset + rows.count * rows.row_bytes > path.stat().st_size:
+            raise DataError(
+                f"{printable(str(path))} is truncated: it says {rows.count} pictures and ends before"
+            )
+        return {"": rows} if rows else {}
+    found: dict[str, Rows] = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith(".npy"):
+                with archive.open(member) as stream:
+                    rows = _header(cast(BinaryIO, stream))
+                if rows and rows.offset + rows.count * rows.row_bytes == member.file_size:
+                    found[member.filename.removesuffix(".npy")] = rows
+    return found
+
+
+def _header(stream: BinaryIO) -> Rows | None:
+    """Where the rows of the array at the head of a stream lie; None if not one after the other."""
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran_order, dtype = read(stream)
+    if len(shape) == 0 or dtype.hasobject or dtype.names or (fortran_order and len(shape) > 1):
+        return None
+    return Rows(stream.tell(), shape[0], tuple(shape[1:]), dtype)

@@ -1,0 +1,133 @@
+"""IDX files, the format of MNIST and its kin, plain or gzipped.
+
+Four header bytes (two zeros, the type, the number of axes), the lengths of the axes as big-endian 32-bit
+numbers, then the values. Pictures are bytes with the axes (N, height, width) or (N, height, width, channels).
+Labels are taken from the file beside it whose name has ``labels-idx1`` for ``images-idx3``.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast, final
+
+import numpy as np
+
+from ganzfeld.data.decode import Decoded, decode_raster
+from ganzfeld.data.framing import Framing
+from ganzfeld.data.source import Entry, Source, printable
+from ganzfeld.data.sources._archive import check_expansion
+from ganzfeld.data.sources._rows import RowReader, Rows, channels_last, check_shape
+from ganzfeld.errors import DataError
+
+_UNSIGNED_BYTES = 8
+
+
+def recognises(path: Path) -> int:
+    """A file that begins like IDX, compressed or not."""
+    try:
+        with _open(path) as stream:
+            begin = stream.read(4)
+    except (OSError, EOFError, ValueError, zlib.error):
+        return 0
+    return (
+        2
+        if len(begin) == 4 and begin[:2] == b"\0\0" and begin[2] in range(8, 15) and 1 <= begin[3] <= 4
+        else 0
+    )
+
+
+@final
+class Pictures(Source):
+    """The pictures of an IDX file, one entry a row."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.rows = _header(path)
+        shown = printable(path.name)
+        if len(self.rows.shape) not in (2, 3):
+            hint = "Give the file with the images: its name usually has images-idx3 in it."
+            raise DataError(f"{shown} holds no pictures but {self.rows.count} labels or vectors", hint)
+        check_shape(self.rows.shape, shown)
+        self._reader = RowReader(self.rows, lambda: self.files.enter_context(_open(path)))
+        self._labels = _labels_beside(path, self.rows.count)
+
+    @property
+    def version(self) -> str:
+        """The state of the file with the labels."""
+        if self._labels is None:
+            return ""
+        info = self._labels.stat()
+        return f"{self._labels.name} {info.st_size} {info.st_mtime_ns}"
+
+    def entries(self) -> Iterator[Entry]:
+        """One entry a row, named by its index; raises ``DataError`` if the file is shorter than it says."""
+        check_length(self.path, self.rows)
+        mtime_ns = self.path.stat().st_mtime_ns
+        for index in range(self.rows.count):
+            yield Entry(f"[{index}]", self.rows.row_bytes, mtime_ns, index)
+
+    def read(self, entry: Entry) -> np.ndarray:
+        """One picture, uint8."""
+        return self._reader.row(entry.locator)
+
+    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+        """Frames it."""
+        return decode_raster(channels_last(cast(np.ndarray, raw)), framing, "IDX")
+
+    def classes(self, names: Iterable[str]) -> Iterable[str] | None:
+        """The labels in the file beside."""
+        return None if self._labels is None else map(str, _all_rows(self._labels))
+
+    def looked_for(self) -> str:
+        """The header."""
+        return "an IDX file with at least one picture"
+
+
+def _open(path: Path) -> BinaryIO:
+    with path.open("rb") as stream:
+        compressed = stream.read(2) == b"\x1f\x8b"
+    return cast(BinaryIO, gzip.open(path)) if compressed else path.open("rb")
+
+
+def _labels_beside(images: Path, count: int) -> Path | None:
+    """The file with as many labels as there are images, if there is one."""
+    name = images.name.replace("images-idx3", "labels-idx1").replace("images.idx3", "labels.idx1")
+    for path in (images.with_name(name), images.with_name(name.removesuffix(".gz"))):
+        if path != images and path.is_file() and recognises(path):
+            rows = _header(path)
+            if rows.shape == () and rows.count == count:
+                return path
+    return None
+
+
+def _all_rows(path: Path) -> np.ndarray:
+    rows = _header(path)
+    with _open(path) as stream:
+        stream.seek(rows.offset)
+        return np.frombuffer(stream.read(rows.count * rows.row_bytes), np.uint8)
+
+
+def _header(path: Path) -> Rows:
+    """Where the rows lie; raises ``DataError`` for values of another type."""
+    shown = printable(str(path))
+    with _open(path) as stream:
+        kind, num_axes = stream.read(4)[2:]
+        axes = [int.from_bytes(stream.read(4), "big") for _ in range(num_axes)]
+    if kind != _UNSIGNED_BYTES:
+        raise DataError(f"{shown} holds IDX values of type {kind:#x}; pictures are unsigned bytes (0x8)")
+    return Rows(4 + 4 * num_axes, axes[0], tuple(axes[1:]), np.dtype(np.uint8))
+
+
+def check_length(path: Path, rows: Rows) -> None:
+    """Raises ``DataError`` if a file does not hold all the rows that its header speaks of."""
+    length = rows.offset + rows.count * rows.row_bytes
+    check_expansion(length, path)
+    try:
+        with _open(path) as stream:
+            stream.seek(length - 1)
+            complete = len(stream.read(1)) == 1
+    except (OSError, EOFError, zlib.error) as problem:
+        raise DataError(f"{printable(str(path))} is damaged ({problem})") from None
+    if not complete:
+        raise DataError(f"{printable(str(path))} is truncated: it says {rows.count} pictures and ends before")

@@ -1,0 +1,90 @@
+"""A zip of picture files, with folders as classes, or in the StyleGAN form with labels in ``dataset.json``.
+
+Pictures come in the order of the zip's directory.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, final
+
+import numpy as np
+
+from ganzfeld.data.classes import classes_by_folder
+from ganzfeld.data.decode import Decoded, UnusablePicture, decode_file
+from ganzfeld.data.framing import Framing
+from ganzfeld.data.source import Entry, Source, printable
+from ganzfeld.data.sources._archive import check_expansion, flaw, is_picture
+from ganzfeld.data.sources._dataset_json import FILE_NAME, class_by_name
+from ganzfeld.data.sources._zip_directory import Member, directory, member_at, members, read_member
+from ganzfeld.data.walk import count_ignored
+from ganzfeld.errors import DataError
+
+
+def recognises(path: Path) -> int:
+    """A file that begins like a zip, or is called one."""
+    if not path.is_file():
+        return 0
+    if path.suffix.lower() == ".zip":
+        return 2
+    try:
+        with path.open("rb") as file:
+            return 1 if file.read(4) == b"PK\x03\x04" else 0
+    except OSError:
+        return 0
+
+
+@final
+class Pictures(Source):
+    """The picture files in a zip."""
+
+    @cached_property
+    def _file(self) -> BinaryIO:
+        return self.files.enter_context(self.path.open("rb"))
+
+    @cached_property
+    def _shift(self) -> int:
+        return directory(self._file)[2]
+
+    def entries(self) -> Iterator[Entry]:
+        """One entry a picture file; raises ``DataError`` if the zip is damaged or a bomb."""
+        self.ignored.clear()
+        mtime_ns, total = self.path.stat().st_mtime_ns, 0
+        for member in self._members():
+            total += member.size
+            check_expansion(total, self.path)
+            if is_picture(member.name):
+                why = "a link" if member.link else flaw(member.name, member.size)
+                yield Entry(member.name, member.size, mtime_ns, member.position, why)
+            else:
+                count_ignored(self.ignored, member.name)
+
+    def read(self, entry: Entry) -> bytes:
+        """The content of a member."""
+        try:
+            member = member_at(self._file, entry.locator)
+        except DataError:
+            raise UnusablePicture("the zip changed while it was being read") from None
+        return self._content(member)
+
+    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+        """See ``decode_file``."""
+        return decode_file(bytes(raw), framing)
+
+    def classes(self, names: Iterable[str]) -> Iterable[str] | None:
+        """By ``dataset.json`` if the zip has one, by folder if not."""
+        for member in self._members():
+            if member.name.split("/")[-1] == FILE_NAME and member.name.count("/") <= 1:
+                by_name, note = class_by_name(self._content(member), member.name.removesuffix(FILE_NAME))
+                self.notes += [note] if note else []
+                return (by_name.get(name, "") for name in names) if by_name else None
+        return classes_by_folder(names)
+
+    def _content(self, member: Member) -> bytes:
+        return read_member(self._file, member._replace(header_offset=member.header_offset + self._shift))
+
+    def _members(self) -> Iterator[Member]:
+        try:
+            yield from members(self._file)
+        except DataError as problem:
+            raise DataError(f"{printable(str(self.path))}: {problem.message}") from None

@@ -1,0 +1,101 @@
+"""Finds the picture files below a folder: every real folder once, in the order of names, in bounded time.
+
+Knows names, links and kinds of files; nothing about what is in them.
+"""
+
+import errno
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from ganzfeld.data.decode import EXTENSIONS, MOST_BYTES, UnusablePicture
+from ganzfeld.data.source import Entry
+
+_MOST_EXTENSIONS = 1_000  # remembered by name; names are the user's, so their number is bounded
+
+
+def picture_files(root: str, ignored: Counter[str]) -> Iterator[Entry]:
+    """One entry for each file below ``root`` that has the extension of a picture, depth first.
+
+    Links are followed; a folder that was already visited, a link that leads nowhere, a folder that cannot be
+    opened and anything that is not a regular file come with their flaw. Extensions of other files are counted
+    in ``ignored``. Names are relative to ``root``, with ``/`` between their parts.
+    """
+    visited: set[tuple[int, int]] = set()
+    pending = [""]  # a stack of our own: folders nest deeper than Python does
+    while pending:
+        name = pending.pop()
+        path = f"{root}/{name}" if name else root
+        try:
+            info = os.stat(path)  # noqa: PTH116  a million Path objects take seconds
+            if stat.S_ISDIR(info.st_mode):
+                if (info.st_dev, info.st_ino) in visited:
+                    yield Entry(name, 0, 0, flaw="a link to a folder that is already read")
+                    continue
+                visited.add((info.st_dev, info.st_ino))
+                names = os.listdir(path)  # noqa: PTH208
+                inside = sorted(filter(is_shown, names), reverse=True)
+                pending += [f"{name}/{child}" for child in inside] if name else inside
+                continue
+        except OSError as problem:
+            if extension(name) in EXTENSIONS or not extension(name):
+                yield Entry(name, 0, 0, flaw=_why_not(problem))
+            continue
+        if extension(name) not in EXTENSIONS:
+            count_ignored(ignored, name)
+        elif stat.S_ISREG(info.st_mode):
+            yield Entry(name, info.st_size, info.st_mtime_ns, info.st_mode & 0o777)
+        else:
+            yield Entry(name, 0, 0, flaw=f"{_kind(info.st_mode)}, not a regular file")
+
+
+def read_file(path: Path, entry: Entry) -> bytes:
+    """The content of a regular file; ``UnusablePicture`` if it is too large or has changed since."""
+    # Without O_NONBLOCK, a pipe that took the file's place since would be waited for without end.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, flags)) as file:
+        info = os.fstat(file.fileno())
+        if not stat.S_ISREG(info.st_mode):
+            raise UnusablePicture("not a regular file")
+        if info.st_size > MOST_BYTES:
+            raise UnusablePicture(f"larger than {MOST_BYTES // 2**20} MiB")
+        content = file.readall()
+    if (info.st_size, info.st_mtime_ns) != (entry.size, entry.mtime_ns) or len(content) != entry.size:
+        raise UnusablePicture("changed while it was being read")
+    return content
+
+
+def is_shown(part: str) -> bool:
+    """Whether a part of a name is meant for people: no dot files, no Macintosh resource forks."""
+    return not part.startswith(".") and part != "__MACOSX"
+
+
+def extension(name: str) -> str:
+    """The extension in small letters with its dot, or ``""``."""
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122
+
+
+def count_ignored(ignored: Counter[str], name: str) -> None:
+    """Counts a file that is no picture under its extension."""
+    kind = extension(name)
+    ignored[kind if kind in ignored or len(ignored) < _MOST_EXTENSIONS else "other"] += 1
+
+
+def _why_not(problem: OSError) -> str:
+    if problem.errno == errno.ELOOP:
+        return "a link that leads back to itself"
+    if isinstance(problem, FileNotFoundError):
+        return "a link to nothing"
+    return f"cannot be opened ({problem.strerror or problem})"
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "something special")

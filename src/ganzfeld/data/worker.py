@@ -1,0 +1,63 @@
+"""A process that decodes shards: jobs on standard input, reports on standard output, one JSON object a line.
+
+A picture that crashes or hangs a decoder takes this process with it and nothing else. It is started as a
+program and not forked, since forking beside threads deadlocks; nor spawned by ``multiprocessing``, which
+would run the user's script a second time.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ganzfeld.data.framing import Framing
+from ganzfeld.data.listing import Listing
+from ganzfeld.data.shard import ShardWriter
+from ganzfeld.data.sources import open_source
+from ganzfeld.errors import GanzfeldError
+
+
+def main() -> None:
+    """Does the jobs of standard input until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this one
+    report = _reporter()
+    try:
+        _work(report)
+    except GanzfeldError as error:
+        report(error=type(error).__name__, message=error.message, hint=error.hint)
+    except Exception:  # noqa: BLE001  a defect of this package is told as one, not taken for a bad picture
+        report(defect=traceback.format_exc())
+
+
+def _work(report: Callable[..., None]) -> None:
+    task = json.loads(sys.stdin.readline())
+    folder = Path(task["folder"])
+    framing = Framing.from_json(task["framing"])
+    with open_source(task["kind"], Path(task["path"])) as source:
+        source.facts = task["facts"]
+        writer = ShardWriter(folder, source, Listing(folder), framing, lambda index: report(begin=index))
+        for line in iter(sys.stdin.readline, ""):
+            job = json.loads(line)
+            deadly = {int(index): reason for index, reason in job["deadly"].items()}
+            writer.write(job["shard"], job["first"], job["last"], deadly)
+            report(finished=job["shard"])
+
+
+def _reporter() -> Callable[..., None]:
+    """Tells the parent one object; keeps the pipe to it from C libraries that print."""
+    pipe = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+
+    def report(**message: Any) -> None:
+        os.write(pipe, json.dumps(message).encode() + b"\n")
+
+    return report
+
+
+if __name__ == "__main__":
+    main()
