@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -49,6 +50,7 @@ class Manifest:
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     credit: str = ""
+    version: str = ""
     format: int = FORMAT
 
 
@@ -78,6 +80,7 @@ def new_folder(root: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        _forget_old(root / "new")
 
 
 def adopt(folder: Path, set_folder: Path) -> None:
@@ -111,3 +114,17 @@ def mark_used(set_folder: Path, manifest: Manifest, path: str) -> None:
             manifest.seen_at.append(path)
             write_manifest(set_folder, manifest)
         os.utime(set_folder / _MANIFEST)
+
+
+def drop_manifest(set_folder: Path) -> None:
+    """Makes a set incomplete, because a file of it turned out to be damaged: it will be decoded again."""
+    with contextlib.suppress(FileNotFoundError):
+        (set_folder / _MANIFEST).unlink()
+
+
+def _forget_old(new: Path) -> None:
+    """Removes what processes that were killed left there more than a day ago."""
+    with contextlib.suppress(OSError):
+        for folder in new.iterdir():
+            if time.time() - folder.stat().st_mtime > 86_400:
+                shutil.rmtree(folder, ignore_errors=True)

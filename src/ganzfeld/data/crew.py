@@ -10,25 +10,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ganzfeld import errors
+from ganzfeld.data.shard import Job
 from ganzfeld.errors import ResourceError
 
 PATIENCE_S = 120.0
 """How long one picture may take before its worker is replaced and the picture given up."""
-
-
-@dataclass(slots=True)
-class Job:
-    """A shard to write; ``deadly`` are the entries that ended a worker, with the reason."""
-
-    shard: int
-    first: int
-    last: int
-    deadly: dict[int, str] = field(default_factory=dict)
 
 
 class Crew:
@@ -130,14 +121,7 @@ class _Worker:
         self.job = waiting.popleft() if waiting else None
         if self.job:
             self.at, self.heard_at = (self.at and self.job.first), time.monotonic()
-            self._tell(
-                {
-                    "shard": self.job.shard,
-                    "first": self.job.first,
-                    "last": self.job.last,
-                    "deadly": self.job.deadly,
-                }
-            )
+            self._tell(asdict(self.job))
 
     def end(self) -> int:
         """Ends the process and returns its exit code."""

@@ -5,14 +5,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ganzfeld.data import shard
 from ganzfeld.data.cache import Manifest
-from ganzfeld.data.crew import Crew, Job
+from ganzfeld.data.crew import Crew
 from ganzfeld.data.framing import Framing
+from ganzfeld.data.known import Known, find_relatives, write_index
 from ganzfeld.data.listing import Listing
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import seal
-from ganzfeld.data.shard import ShardWriter
+from ganzfeld.data.shard import Job, ShardWriter
+from ganzfeld.data.shard_files import bounds, is_complete, sweep
 from ganzfeld.data.source import Source
 from ganzfeld.errors import ResourceError
 
@@ -36,23 +37,33 @@ def ingest(
     ``workers`` is the number of processes, by default that of processors. Raises ``ResourceError`` if the
     cache is full or cannot be written, ``DataError`` if the source as a whole cannot be read.
     """
-    ranges = shard.bounds(len(listing), framing.width * framing.height * (framing.channels or 3))
-    jobs = [Job(number, *ends) for number, ends in enumerate(ranges) if not shard.is_complete(folder, number)]
-    _check_room(folder, framing, sum(job.last - job.first for job in jobs))
+    sweep(folder)
     source.facts = source.prepare()
-    done_before = len(listing) - sum(job.last - job.first for job in jobs)
+    relatives = find_relatives(folder, kind, source, framing)
+    write_index(folder, relatives)
+    ranges = bounds(len(listing), framing.width * framing.height * (framing.channels or 3))
+    jobs = [Job(n, *ends) for n, ends in enumerate(ranges) if not is_complete(folder, n, ends[1] - ends[0])]
+    left = sum(job.last - job.first for job in jobs)
+    _check_room(folder, framing, left)
 
     def advanced(done: int) -> None:
-        progress(done_before + done, len(listing), "decoding pictures")
+        progress(len(listing) - left + done, len(listing), "decoding pictures")
 
     advanced(0)
-    if workers is None:
-        workers = usable_processors()
-    if workers == 0 or len(listing) <= FEW:
-        _alone(jobs, ShardWriter(folder, source, listing, framing, lambda index: None), advanced)
+    num_workers = usable_processors() if workers is None else workers
+    if num_workers == 0 or left <= FEW:
+        known = Known(folder, relatives)
+        _alone(jobs, ShardWriter(folder, source, listing, framing, known, lambda index: None), advanced)
     else:
-        task = {"folder": str(folder), "kind": kind, "path": str(source.path), "facts": source.facts}
-        Crew({**task, "framing": framing.as_json()}, workers, advanced).run(jobs)
+        task = {
+            "folder": str(folder),
+            "kind": kind,
+            "path": str(source.path.absolute()),
+            "facts": source.facts,
+            "framing": framing.as_json(),
+            "relatives": [str(relative) for relative in relatives],
+        }
+        Crew(task, num_workers, advanced).run(jobs)
     return seal(folder, kind, source, listing, framing, len(ranges))
 
 
@@ -60,7 +71,7 @@ def _alone(jobs: list[Job], writer: ShardWriter, advanced: Callable[[int], None]
     done = 0
     for job in jobs:
         writer.begin = lambda index, before=done - job.first: advanced(before + index)
-        writer.write(job.shard, job.first, job.last, job.deadly)
+        writer.write(job)
         done += job.last - job.first
         advanced(done)
 

@@ -13,9 +13,10 @@ from ganzfeld.data import cache, sources
 from ganzfeld.data.framing import Framing, framing
 from ganzfeld.data.ingest import Progress, ingest
 from ganzfeld.data.listing import Listing, write_listing
+from ganzfeld.data.lock import alone
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import LABELS, REASONS, RECORDS
-from ganzfeld.data.shard import pixels_path
+from ganzfeld.data.shard_files import mapped_pixels
 from ganzfeld.data.source import Source, printable
 from ganzfeld.errors import DataError
 
@@ -38,7 +39,7 @@ class Pictures:
 
     def __init__(self, folder: Path, manifest: cache.Manifest, path: Path) -> None:
         self.folder, self.manifest, self._path = folder, manifest, path
-        self.arrays = [_mapped(folder, number) for number in range(len(manifest.shards))]
+        self.arrays = [mapped_pixels(folder, number) for number in range(len(manifest.shards))]
         self.first_rows = np.concatenate([[0], np.cumsum(manifest.shards, dtype=np.int64)])
 
     @property
@@ -164,12 +165,34 @@ def _decoded(
         if not len(listing):
             raise DataError(f"no pictures in {printable(str(source.path))}: looked for {source.looked_for()}")
         folder = root / "sets" / cache.set_key(listing, kind, source.version, wanted)
-        manifest = cache.read_manifest(folder)
-        if manifest is None:
+        pictures = _found(folder, source.path)
+        if pictures is None:
             cache.adopt(new, folder)
-            manifest = ingest(folder, kind, source, Listing(folder), wanted, progress, workers)
-    cache.mark_used(folder, manifest, str(source.path.absolute()))
-    return Pictures(folder, manifest, source.path)
+            with alone(
+                folder / "lock", lambda: progress(0, len(listing), "another process is decoding these")
+            ):
+                pictures = _found(folder, source.path)  # that other process may have finished it
+                if pictures is None:
+                    manifest = ingest(folder, kind, source, Listing(folder), wanted, progress, workers)
+                    pictures = Pictures(folder, manifest, source.path)
+    cache.mark_used(folder, pictures.manifest, str(source.path.absolute()))
+    return pictures
+
+
+def _found(folder: Path, path: Path) -> Pictures | None:
+    """The set in a folder if it is complete; if it says so and is not whole, it is made incomplete."""
+    manifest = cache.read_manifest(folder)
+    if manifest is None:
+        return None
+    try:
+        pictures = Pictures(folder, manifest, path)
+        whole = [len(array) for array in pictures.arrays] == manifest.shards
+        if whole and len(pictures.records) == manifest.num_entries == len(pictures.listing):
+            return pictures
+    except (OSError, ValueError, KeyError):
+        pass
+    cache.drop_manifest(folder)
+    return None
 
 
 def _refuse_if_bad(pictures: Pictures, source: Source, max_bad: float) -> None:
@@ -200,8 +223,3 @@ def _paced(progress: Progress | None) -> Progress:
             progress(done, total, what)
 
     return paced
-
-
-def _mapped(folder: Path, number: int) -> np.ndarray:
-    # As a plain array: np.memmap costs a microsecond more at every index.
-    return np.load(pixels_path(folder, number), mmap_mode="r").view(np.ndarray)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganzfeld.data import shard
+from ganzfeld.data import shard_files
 from ganzfeld.data.cache import Manifest, write_manifest
 from ganzfeld.data.classes import numbered
 from ganzfeld.data.framing import Framing
@@ -23,11 +23,11 @@ def seal(
 ) -> Manifest:
     """Puts the shards' records together, settles channels and classes, and writes the manifest."""
     channels = framing.channels or _settle_channels(folder, num_shards)
-    rows = [int((_records(folder, number)["row"] >= 0).sum()) for number in range(num_shards)]
+    rows = [int((shard_files.records(folder, number)["row"] >= 0).sum()) for number in range(num_shards)]
     content_hash = _content_hash(folder, num_shards, (framing.width, framing.height, channels))
     reasons: dict[str, str] = {}
     for number in range(num_shards):
-        reasons |= json.loads(shard.reasons_path(folder, number).read_bytes())
+        reasons |= json.loads(shard_files.reasons_path(folder, number).read_bytes())
     write_file(folder / RECORDS, lambda part: _join(folder, num_shards, part))
     write_bytes(folder / REASONS, json.dumps(reasons).encode("ascii"))
     manifest = Manifest(
@@ -46,6 +46,7 @@ def seal(
         notes=source.notes,
         facts=source.facts,
         credit=source.credit,
+        version=source.version,
     )
     write_manifest(folder, manifest)
     return manifest
@@ -54,11 +55,11 @@ def seal(
 def _settle_channels(folder: Path, num_shards: int) -> int:
     """1 if every picture stores grey, and then keeps one channel of the shards; 3 otherwise."""
     for number in range(num_shards):
-        records = _records(folder, number)
+        records = shard_files.records(folder, number)
         if not records["grey"][records["row"] >= 0].all():
             return 3
     for number in range(num_shards):
-        path = shard.pixels_path(folder, number)
+        path = shard_files.pixels_path(folder, number)
         pixels = np.load(path, mmap_mode="r")
         if pixels.shape[3] == 3:
             _keep_one_channel(path, pixels)
@@ -68,7 +69,7 @@ def _settle_channels(folder: Path, num_shards: int) -> int:
 def _keep_one_channel(path: Path, pixels: np.ndarray) -> None:
     shape = (*pixels.shape[1:3], 1)
     grey = (picture[:, :, :1] for picture in pixels)
-    write_file(path, lambda part: shard.write_pixels(part, grey, len(pixels), shape))
+    write_file(path, lambda part: shard_files.write_pixels(part, grey, len(pixels), shape))
 
 
 def _settle_classes(folder: Path, source: Source, listing: Listing) -> list[str]:
@@ -87,15 +88,11 @@ def _save(path: Path, array: np.ndarray) -> None:
         np.save(file, array)
 
 
-def _records(folder: Path, number: int) -> np.ndarray:
-    return np.fromfile(shard.records_path(folder, number), RECORD)
-
-
 def _content_hash(folder: Path, num_shards: int, shape: tuple[int, ...]) -> str:
     """SHA-256 of the digests of all pictures in their order, whatever their names and shards were."""
     digest = hashlib.sha256(f"ganzfeld {shape}".encode())
     for number in range(num_shards):
-        records = _records(folder, number)
+        records = shard_files.records(folder, number)
         digest.update(records["pixels"][records["row"] >= 0].tobytes())
     return digest.hexdigest()
 
@@ -103,4 +100,4 @@ def _content_hash(folder: Path, num_shards: int, shape: tuple[int, ...]) -> str:
 def _join(folder: Path, num_shards: int, part: Path) -> None:
     with part.open("wb") as whole:
         for number in range(num_shards):
-            whole.write(shard.records_path(folder, number).read_bytes())
+            whole.write(shard_files.records_path(folder, number).read_bytes())

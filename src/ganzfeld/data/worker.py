@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.data.framing import Framing
+from ganzfeld.data.known import Known
 from ganzfeld.data.listing import Listing
-from ganzfeld.data.shard import ShardWriter
+from ganzfeld.data.shard import Job, ShardWriter
 from ganzfeld.data.sources import open_source
 from ganzfeld.errors import GanzfeldError
 
@@ -36,15 +37,18 @@ def main() -> None:
 def _work(report: Callable[..., None]) -> None:
     task = json.loads(sys.stdin.readline())
     folder = Path(task["folder"])
+    known = Known(folder, [Path(relative) for relative in task["relatives"]])
     framing = Framing.from_json(task["framing"])
     with open_source(task["kind"], Path(task["path"])) as source:
         source.facts = task["facts"]
-        writer = ShardWriter(folder, source, Listing(folder), framing, lambda index: report(begin=index))
+        writer = ShardWriter(
+            folder, source, Listing(folder), framing, known, lambda index: report(begin=index)
+        )
         for line in iter(sys.stdin.readline, ""):
-            job = json.loads(line)
-            deadly = {int(index): reason for index, reason in job["deadly"].items()}
-            writer.write(job["shard"], job["first"], job["last"], deadly)
-            report(finished=job["shard"])
+            job = Job(**json.loads(line))
+            job.deadly = {int(index): reason for index, reason in job.deadly.items()}  # JSON made them text
+            writer.write(job)
+            report(finished=job.shard)
 
 
 def _reporter() -> Callable[..., None]:

@@ -77,8 +77,9 @@ class Pictures(Source):
         """What black and white are, from all values of the array."""
         facts = value_range(self._reader, self.where)
         if self.rows.dtype != np.uint8:
+            black, white = facts["low"], facts["high"]
             self.notes.append(
-                f"{self.where}: {self.rows.dtype.name}, {facts['low']} read as black, {facts['high']} as white"
+                f"{self.where}: {self.rows.dtype.name}, {black} read as black, {white} as white"
             )
         return facts
 
