@@ -148,7 +148,7 @@ def _assemble(axes: Sequence[tuple[Step, ...]]) -> Plan:
 
 
 def _axes(size: int | Sequence[int], dims: int | None) -> Size:
-    given = (size,) if isinstance(size, int) else tuple(size)
+    given = tuple(size) if isinstance(size, Sequence) else (size,)
     if dims is None:
         dims = 2 if len(given) == 1 else len(given)
     if dims not in (1, 2, 3):

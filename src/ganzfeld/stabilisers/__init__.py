@@ -7,7 +7,10 @@ alone for the default settings.
 
 from typing import Any
 
-from ganzfeld.catalogue import Catalogue
+from pydantic import ValidationError
+
+from ganzfeld.catalogue import Catalogue, did_you_mean
+from ganzfeld.errors import UsageError
 from ganzfeld.stabilisers._base import Stabiliser
 
 __all__ = ["Stabiliser", "stabiliser", "stabilisers"]
@@ -18,8 +21,21 @@ stabilisers = Catalogue("ganzfeld.stabilisers", "stabiliser")
 def stabiliser(settings: dict[str, Any]) -> Stabiliser:
     """Build one from its settings, ``{"name": ..., **fields}``.
 
-    Raises ``UsageError`` for an unknown name, ``pydantic.ValidationError`` for an unknown or bad field.
+    Raises ``UsageError`` for an unknown name, an unknown field or a value out of range.
     """
     fields = dict(settings)
     name = stabilisers.canonical(str(fields.pop("name", "")))
-    return stabilisers.load(name).Stabiliser(**fields)
+    kind: type[Stabiliser] = stabilisers.load(name).Stabiliser
+    unknown = sorted(set(fields) - set(kind.model_fields))
+    if unknown:
+        raise UsageError(
+            f"stabiliser {name} has no field {unknown[0]!r}", did_you_mean(unknown[0], kind.model_fields)
+        )
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        mistake = error.errors()[0]
+        where = ".".join(map(str, mistake["loc"]))
+        raise UsageError(
+            f"stabiliser {name}: {where} cannot be {mistake['input']!r}: {mistake['msg'].lower()}"
+        ) from None

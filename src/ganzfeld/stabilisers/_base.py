@@ -56,5 +56,5 @@ class GradientPenalty(Stabiliser):
         pictures = self.points(real, fake, noise).detach().requires_grad_()
         logits = discriminator(pictures)
         (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
-        squared_norm = gradient.float().square().flatten(1).sum(1)
+        squared_norm = gradient.square().flatten(1).sum(1)
         return self.every * self.weight * self.cost(squared_norm).mean()

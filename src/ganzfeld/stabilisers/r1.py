@@ -3,6 +3,7 @@
 from typing import final
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ganzfeld.stabilisers._base import GradientPenalty
@@ -12,7 +13,7 @@ from ganzfeld.stabilisers._base import GradientPenalty
 class Stabiliser(GradientPenalty):
     """Half the squared norm of the gradient at real pictures."""
 
-    weight: float = 1.0
+    weight: float = Field(default=1.0, gt=0)
 
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
         """Real pictures."""

@@ -6,6 +6,7 @@ Source: Mescheder et al. 2018.
 from typing import final
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ganzfeld.stabilisers._base import GradientPenalty
@@ -15,7 +16,7 @@ from ganzfeld.stabilisers._base import GradientPenalty
 class Stabiliser(GradientPenalty):
     """Half the squared norm of the gradient at generated pictures."""
 
-    weight: float = 1.0
+    weight: float = Field(default=1.0, gt=0)
 
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
         """Generated pictures."""

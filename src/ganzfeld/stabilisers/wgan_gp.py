@@ -3,6 +3,7 @@
 from typing import final
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ganzfeld.stabilisers._base import GradientPenalty
@@ -12,11 +13,11 @@ from ganzfeld.stabilisers._base import GradientPenalty
 class Stabiliser(GradientPenalty):
     """Squared distance of the gradient's norm from 1, at random points between the two pictures of a pair."""
 
-    weight: float = 10.0
+    weight: float = Field(default=10.0, gt=0)
 
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
         """One uniformly random mixture of each real picture with its generated partner."""
-        shares = torch.rand(len(real), generator=noise, device=noise.device).to(real.device)
+        shares = torch.rand(len(real), generator=noise, device=noise.device).to(real)
         return torch.lerp(real, fake, shares.view(-1, *[1] * (real.dim() - 1)))
 
     def cost(self, squared_norm: Tensor) -> Tensor:

@@ -1,0 +1,51 @@
+"""What all tests share: a cache of their own, and small sets of real picture files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory):
+    """No test reads or writes the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANZFELD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("COLUMNS", "120")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def same_noise():
+    """Tests that draw from torch's global state draw the same every time."""
+    torch.manual_seed(0)
+
+
+def blobs(num: int, size: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """Simple pictures, uint8 (num, size, size, channels): one soft blob each, of random place and colour."""
+    random = np.random.default_rng(seed)
+    grid = np.arange(size)
+    centre = random.uniform(0.25 * size, 0.75 * size, (num, 2, 1))
+    along_y, along_x = (np.exp(-(((grid - centre[:, axis]) / (0.2 * size)) ** 2)) for axis in (0, 1))
+    colour = random.uniform(80, 255, (num, 1, 1, channels))
+    return (along_y[:, :, None, None] * along_x[:, None, :, None] * colour).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def array_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 colour pictures of 16 px in one array file."""
+    path = tmp_path_factory.mktemp("arrays") / "blobs.npy"
+    np.save(path, blobs(200, 16))
+    return path
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """30 colour PNG files of 20 px, some in a folder below, whose name needs care."""
+    root = tmp_path_factory.mktemp("with a space") / "mes photos é"
+    (root / "inner").mkdir(parents=True)
+    for number, picture in enumerate(blobs(30, 20)):
+        Image.fromarray(picture).save(root / ("inner" if number % 3 else ".") / f"{number}.png")
+    return root

@@ -1,0 +1,43 @@
+"""Latents of seeds, and the shapes of the priors that their moments do not show."""
+
+import pytest
+import torch
+
+from ganzfeld.errors import UsageError
+from ganzfeld.latent import latents_of_seeds, priors, truncate
+
+
+def draws(name: str, size: int = 64) -> torch.Tensor:
+    return priors.load(name).sample(4000, size, torch.Generator().manual_seed(0))
+
+
+def test_a_seed_means_one_vector():
+    together = latents_of_seeds([5, 3, 9], 10)
+    assert torch.equal(together[1:2], latents_of_seeds([3], 10))
+    assert torch.unique(together, dim=0).shape == (3, 10)
+    assert latents_of_seeds([], 10).shape == (0, 10)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_seeds_out_of_range(seed):
+    with pytest.raises(UsageError, match="seed"):
+        latents_of_seeds([seed], 4)
+
+
+def test_bounds():
+    assert float(draws("uniform").abs().max()) <= 1
+    assert 1.99 < float(draws("truncated").abs().max()) <= 2
+    assert float(draws("normal").abs().max()) > 3.5
+
+
+def test_sphere_has_one_radius():
+    torch.testing.assert_close(draws("sphere").norm(dim=1), torch.full((4000,), 8.0))
+
+
+def test_truncation():
+    latents = draws("normal")
+    assert torch.equal(truncate(latents, 1), latents)
+    assert float(truncate(latents, 0).abs().max()) == 0
+    for psi in (-0.1, 2.1, float("nan")):
+        with pytest.raises(UsageError, match="truncation"):
+            truncate(latents, psi)

@@ -1,0 +1,235 @@
+"""The model file and pictures from it: exact, independent of batch-mates, and safe against damage."""
+
+import json
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from ganzfeld.errors import DamagedError, UsageError
+from ganzfeld.geometry import plan
+from ganzfeld.latent import latents_of_seeds
+from ganzfeld.model import (
+    Card,
+    as_bytes,
+    calibrate,
+    grid,
+    load,
+    load_model,
+    pictures_of_seeds,
+    save,
+    write_png,
+)
+from ganzfeld.model.card import GeneratorCard
+from ganzfeld.model.sampling import chunk_size
+from ganzfeld.networks import Generator, initialise
+from ganzfeld.recipes import read_recipe
+
+
+def made(size=16, normalisation="batch", recipe="radford2015") -> tuple[Generator, Card]:
+    """A generator with lively weights, its statistics fixed, and its card."""
+    architecture = read_recipe(recipe).generator.architecture | {"width": 4, "normalisation": normalisation}
+    card = GeneratorCard.of(plan(size), channels=3, latent_size=8, architecture=architecture)
+    generator = card.build()
+    initialise(generator, 1)
+    with torch.no_grad():
+        for weight in generator.parameters():
+            if weight.dim() > 1:
+                weight.mul_(20)
+    shipped = calibrate(generator, "normal")
+    return shipped, Card(
+        ganzfeld="0", generator=card, prior="normal", recipe=recipe, data="test", images_seen=7, seed=0
+    )
+
+
+@pytest.fixture
+def saved(tmp_path):
+    generator, card = made()
+    save(tmp_path / "model", generator, card)
+    return tmp_path / "model"
+
+
+def test_what_is_saved_comes_back(saved):
+    generator, card = made()
+    model = load_model(saved)
+    assert not model.generator.training
+    assert model.card.images_seen == card.images_seen
+    assert np.array_equal(
+        pictures_of_seeds(model.generator, range(5)), pictures_of_seeds(generator, range(5))
+    )
+    assert json.loads((saved / "card.json").read_text()) == json.loads(model.card.model_dump_json())
+
+
+@pytest.mark.parametrize("normalisation", ["batch", "instance", "layer", "spectral", "none"])
+def test_every_normalisation_can_be_shipped(tmp_path, normalisation):
+    generator, card = made(normalisation=normalisation)
+    save(tmp_path, generator, card)
+    assert np.array_equal(pictures_of_seeds(load(tmp_path), [3]), pictures_of_seeds(generator, [3]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=150))
+def test_a_picture_does_not_depend_on_the_others(seeds):
+    generator, _ = made()
+    together = pictures_of_seeds(generator, seeds)
+    assert np.array_equal(together[-1], pictures_of_seeds(generator, seeds[-1:])[0])
+    assert np.array_equal(together[::-1], pictures_of_seeds(generator, seeds[::-1]))
+
+
+def test_a_full_sized_generator_is_independent_too():
+    """At 64 px, alone or among 256, to the last bit before rounding."""
+    card = GeneratorCard.of(
+        plan(64), channels=3, latent_size=100, architecture=read_recipe("modern").generator.architecture
+    )
+    generator = card.build()
+    initialise(generator, 0)
+    shipped = calibrate(generator, "normal")
+    among = pictures_of_seeds(shipped, range(256))
+    for seed in (0, 63, 64, 255):
+        assert np.array_equal(pictures_of_seeds(shipped, [seed])[0], among[seed])
+
+
+def test_large_pictures_are_made_few_at_a_time():
+    assert chunk_size(Generator(plan(64), width=1)) == 64
+    assert chunk_size(Generator(plan(512), width=1)) == 1
+
+
+def test_calibration_gives_what_batches_of_the_average_have():
+    generator, _ = made()
+    latents = latents_of_seeds(range(2000), 8)
+    with torch.no_grad():
+        normalised = generator.projection[0](latents)
+        normalised = generator.projection[1](normalised)
+    shift, gain = generator.projection[1].bias, generator.projection[1].weight
+    assert torch.allclose(normalised.mean((0, 2, 3)), shift, atol=0.1)
+    assert torch.allclose(normalised.std((0, 2, 3)), gain.abs(), rtol=0.1)
+
+
+def test_calibration_leaves_the_original_and_the_random_state_alone():
+    generator = Generator(plan(16), width=4).train()
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    state = torch.get_rng_state()
+    first, again = calibrate(generator, "normal"), calibrate(generator, "normal")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert generator.training
+    for name, value in generator.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_bytes():
+    pictures = torch.tensor([-2.0, -1.0, 0.0, 1.0, 3.0, 1 / 255]).view(1, 1, 1, 6)
+    assert as_bytes(pictures).ravel().tolist() == [0, 0, 128, 255, 255, 128]
+
+
+def test_grid_keeps_the_order(tmp_path):
+    pictures = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 4, 1), np.uint8)
+    sheet = grid(pictures, columns=2)
+    assert sheet.shape == (3 * 3 + 4, 4 * 2 + 2, 1)
+    assert sheet[0, 0] == 0 and sheet[0, 6] == 1 and sheet[5, 0] == 2 and sheet[10, 0] == 4
+    assert sheet[3, 0] == sheet[10, 6] == 255, "gaps and empty places are white"
+    write_png(tmp_path / "sheet.png", sheet)
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.size == (10, 13) and picture.mode == "L"
+
+
+class TestDamage:
+    @settings(max_examples=60, deadline=None)
+    @given(place=st.floats(0, 0.999), bit=st.integers(0, 7))
+    def test_any_flipped_bit_is_noticed_or_harmless(self, place, bit, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("flipped")
+        generator, card = made()
+        save(folder, generator, card)
+        path = folder / "generator.safetensors"
+        content = bytearray(path.read_bytes())
+        content[int(place * len(content))] ^= 1 << bit
+        path.write_bytes(content)
+        try:
+            model = load_model(folder)
+        except DamagedError as error:
+            assert "generator.safetensors" in error.message
+        else:  # only the header's text may have changed, e.g. the name of the data
+            same = zip(model.generator.state_dict().values(), generator.state_dict().values(), strict=True)
+            assert all(torch.equal(found, original) for found, original in same)
+
+    @pytest.mark.parametrize("length", [0, 4, 100, 5000, -1])
+    def test_a_cut_file_is_named(self, saved, length):
+        path = saved / "generator.safetensors"
+        path.write_bytes(path.read_bytes()[:length])
+        with pytest.raises(DamagedError, match=r"generator\.safetensors is damaged"):
+            load(saved)
+
+    @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b" " * 1_000_001])
+    def test_a_damaged_copy_of_the_card_is_named(self, saved, content):
+        (saved / "card.json").write_bytes(content)
+        with pytest.raises(DamagedError, match=r"card\.json is damaged"):
+            load(saved)
+
+    def test_a_pickle_is_never_executed(self, saved, tmp_path):
+        class Bomb:
+            def __reduce__(self):
+                return (open, (str(tmp_path / "executed"), "w"))
+
+        for name in ("generator.safetensors", "card.json"):
+            before = (saved / name).read_bytes()
+            (saved / name).write_bytes(pickle.dumps(Bomb()))
+            with pytest.raises(DamagedError):
+                load(saved)
+            (saved / name).write_bytes(before)
+        assert not (tmp_path / "executed").exists()
+
+    def test_a_huge_header_is_refused(self, saved):
+        (saved / "generator.safetensors").write_bytes(struct.pack("<Q", 2**40) + b"{}")
+        with pytest.raises(DamagedError):
+            load(saved)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"width": 4096, "latent_size": 65_536},
+            {"width": 10**9},
+            {"width": -1},
+            {"normalisation": "../evil"},
+            {"slope": float("inf")},
+            {"layers": []},
+        ],
+    )
+    def test_a_hostile_card_costs_nothing(self, saved, change):
+        """A card that asks for terabytes is refused from its shapes alone."""
+        path = saved / "generator.safetensors"
+        with safe_open(path, "pt") as file:
+            card = json.loads(file.metadata()["card"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
+        card["generator"] |= change
+        save_file(tensors, path, metadata={"card": json.dumps(card)})
+        with pytest.raises(DamagedError):
+            load(saved)
+
+    def test_a_file_of_something_else(self, tmp_path):
+        save_file({"weight": torch.zeros(3)}, tmp_path / "generator.safetensors")
+        with pytest.raises(DamagedError, match="no card"):
+            load(tmp_path)
+
+
+def test_where_there_is_no_model(tmp_path):
+    (tmp_path / "faces-001").mkdir()
+    with pytest.raises(UsageError, match="holds no model"):
+        load(tmp_path / "faces-001")
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path / "faces-01")
+    assert "faces-001" in caught.value.hint
+
+
+def test_saving_again_replaces(saved):
+    generator, card = made()
+    save(saved, generator, card.model_copy(update={"images_seen": 99}))
+    assert load_model(saved).card.images_seen == 99
+    assert sorted(path.name for path in saved.iterdir()) == ["card.json", "generator.safetensors"]

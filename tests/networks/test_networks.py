@@ -1,0 +1,114 @@
+"""Both networks: counts, shapes, where normalisation goes, how weights begin."""
+
+import pytest
+import torch
+from torch import nn
+
+from ganzfeld.errors import UsageError
+from ganzfeld.geometry import plan
+from ganzfeld.networks import Discriminator, Generator, initialise
+from ganzfeld.recipes import read_recipe
+
+
+def num_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_the_classical_counts():
+    recipe = read_recipe("radford2015")
+    generator = Generator(plan(64), **recipe.generator.architecture)
+    discriminator = Discriminator(plan(64), **recipe.discriminator.architecture)
+    assert num_parameters(generator) == 3_576_704
+    assert num_parameters(discriminator) == 2_765_568
+
+
+def test_the_classical_layers_in_their_order():
+    recipe = read_recipe("radford2015")
+    generator = Generator(plan(64), **recipe.generator.architecture)
+    kinds = [type(module).__name__ for module in generator.modules() if not list(module.children())]
+    inner = ["ConvTranspose2d", "BatchNorm2d", "ReLU"]
+    assert kinds == ["Linear", "BatchNorm2d", "ReLU", *inner * 3, "ConvTranspose2d", "Tanh"]
+    discriminator = Discriminator(plan(64), **recipe.discriminator.architecture)
+    kinds = [type(module).__name__ for module in discriminator.modules() if not list(module.children())]
+    inner = ["Conv2d", "BatchNorm2d", "LeakyReLU"]
+    assert kinds == ["Conv2d", "LeakyReLU", *inner * 3, "Linear"]
+
+
+@pytest.mark.parametrize("size", [28, (33, 47), (96, 160), (20,), (8, 12, 16), 9])
+def test_the_discriminator_mirrors_the_generator(size):
+    ladder = plan(size, dims=None if isinstance(size, int) else len(size))
+    generator = Generator(ladder, width=2, latent_size=3, channels=1)
+    discriminator = Discriminator(ladder, width=2, channels=1)
+    maps = []
+    for layer in discriminator.layers.modules():
+        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            layer.register_forward_hook(lambda module, given, out: maps.append(tuple(out.shape[2:])))
+    pictures = generator(torch.randn(2, 3))
+    assert tuple(pictures.shape) == (2, 1, *ladder.size)
+    assert discriminator(pictures).shape == (2,)
+    assert maps == [layer.small for layer in ladder.layers[::-1]]
+    assert not any(isinstance(module, nn.MaxPool2d | nn.AvgPool2d) for module in discriminator.modules())
+
+
+def test_the_seed_texts_discriminator():
+    ladder = plan(96, ladder=[96, 32, 16, 8, 3])
+    discriminator = Discriminator(ladder, width=4)
+    assert discriminator.logit.in_features == 32 * 3 * 3
+    assert discriminator(torch.randn(2, 3, 96, 96)).shape == (2,)
+
+
+def test_spectral_normalisation_reaches_every_layer():
+    discriminator = Discriminator(plan(16), width=4, normalisation="spectral")
+    layers = [module for module in discriminator.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    assert len(layers) == 3
+    assert all(nn.utils.parametrize.is_parametrized(layer, "weight") for layer in layers)
+    for _ in range(30):
+        discriminator(torch.randn(2, 3, 16, 16))
+    for layer in layers:
+        assert float(torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)) == pytest.approx(
+            1, rel=1e-2
+        )
+
+
+def test_no_bias_before_a_learnt_shift():
+    generator = Generator(plan(16), width=4, normalisation="batch", bias=True)
+    convolutions = [module for module in generator.modules() if isinstance(module, nn.ConvTranspose2d)]
+    assert [layer.bias is not None for layer in convolutions] == [False, True]
+
+
+@pytest.mark.parametrize("normalisation", ["batch", "spectral", "none"])
+def test_initial_weights_are_a_function_of_the_seed(normalisation):
+    def built(seed: int) -> Generator:
+        network = Generator(plan(32), width=16, normalisation=normalisation)
+        initialise(network, seed)
+        return network
+
+    weights = [
+        torch.cat([w.detach().flatten() for w in built(seed).parameters() if w.dim() > 1])
+        for seed in (3, 3, 4)
+    ]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert float(weights[0].std()) == pytest.approx(0.02, rel=0.02)
+    assert abs(float(weights[0].mean())) < 1e-3
+
+
+def test_the_output_is_float32_under_autocast():
+    """In bfloat16 the gradient of tanh would be exactly zero from 3.47 on."""
+    generator = Generator(plan(8), width=4)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert generator(torch.randn(4, 100)).dtype == torch.float32
+
+
+def test_slope_out_of_range():
+    with pytest.raises(UsageError, match="slope"):
+        Generator(plan(8), slope=1.5)
+
+
+def test_slope_reaches_both_networks():
+    for network in (
+        Generator(plan(8), activation="leaky-relu", slope=0.3),
+        Discriminator(plan(8), activation="leaky-relu", slope=0.3),
+    ):
+        slopes = [module.negative_slope for module in network.modules() if isinstance(module, nn.LeakyReLU)]
+        assert slopes and set(slopes) == {0.3}

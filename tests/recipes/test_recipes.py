@@ -1,0 +1,148 @@
+"""Recipes: what the built-in ones say, how settings are laid over them, and what is answered to mistakes."""
+
+import json
+
+import pytest
+
+from ganzfeld.errors import UsageError
+from ganzfeld.recipes import read_recipe, resolve
+from ganzfeld.recipes.reading import paths
+
+
+def test_radford2015_is_the_classical_network():
+    recipe = read_recipe("radford2015")
+    assert (recipe.batch, recipe.size, recipe.latent.size, recipe.latent.prior) == (
+        128,
+        (64, 64),
+        100,
+        "normal",
+    )
+    for side in (recipe.generator, recipe.discriminator):
+        assert (side.width, side.normalisation, side.bias) == (64, "batch", False)
+        assert (side.optimizer.lr, side.optimizer.betas) == (2e-4, (0.5, 0.999))
+    assert (recipe.generator.activation, recipe.generator.output) == ("relu", "tanh")
+    assert (recipe.discriminator.activation, recipe.discriminator.slope) == ("leaky-relu", 0.2)
+    assert all(layer.kernel == (4, 4) and layer.padding == (1, 1) for layer in recipe.plan().layers)
+    notes = " ".join(recipe.notes)
+    assert "5x5" in notes and "uniform" in notes
+
+
+def test_seed_is_what_the_seed_text_recommends():
+    recipe = read_recipe("seed")
+    assert {recipe.generator.activation, recipe.discriminator.activation} == {"leaky-relu"}
+    assert (recipe.generator.normalisation, recipe.discriminator.normalisation) == ("batch", "none")
+    assert recipe.latent.prior == "normal"
+    assert (recipe.loss.name, recipe.loss.smoothing, recipe.loss.smooth_sides) == ("non-saturating", 0.1, 2)
+
+
+def test_settings_by_text_and_by_value():
+    by_text = resolve("modern", ["generator.width=16", "loss.name=hinge", "size=48x32", "stabilisers=r1"])
+    by_value = resolve(
+        "modern", {"generator.width": 16, "loss.name": "hinge", "size": [48, 32], "stabilisers": ["r1"]}
+    )
+    assert by_text == by_value
+    assert by_text.generator.width == 16
+    assert by_text.plan().size == (32, 48), "tensors are height by width"
+    assert by_text.stabilisers == ({"name": "r1", "weight": 1.0, "every": 1},)
+
+
+def test_every_path_can_be_set():
+    recipe = read_recipe("modern").model_dump(mode="json")
+    for path in paths():
+        value = recipe
+        for part in path.split("."):
+            value = value[part]
+        assert resolve("modern", {path: value}) == read_recipe("modern"), path
+
+
+def test_the_contracts_paths_exist():
+    fields = {"width", "normalisation", "activation", "slope", "optimizer.lr", "optimizer.betas"}
+    wanted = {f"{side}.{field}" for side in ("generator", "discriminator") for field in fields} | {
+        "generator.output",
+        "latent.prior",
+        "latent.size",
+        "loss.name",
+        "loss.smoothing",
+        "loss.smooth_sides",
+        "loss.temperature",
+        "stabilisers",
+        "ema",
+        "batch",
+        "size",
+    }
+    assert wanted <= set(paths())
+
+
+@pytest.mark.parametrize(
+    ("setting", "message", "hint"),
+    [
+        ("generator.widht=3", "generator.widht", "generator.width"),
+        ("generator.width=0", "generator.width cannot be 0", ""),
+        ("generator.width=wide", "generator.width cannot be 'wide'", ""),
+        ("generator.optimizer.lr=-0.1", "generator.optimizer.lr cannot be -0.1", ""),
+        ("generator.optimizer.lr=NaN", "generator.optimizer.lr", ""),
+        ("generator.optimizer.betas=[0.5]", "generator.optimizer.betas", ""),
+        ("discriminator.slope=1.5", "discriminator.slope cannot be 1.5", ""),
+        ("generator.output=tan", "unknown output 'tan'", "tanh"),
+        ("loss.name=hing", "unknown loss 'hing'", "hinge"),
+        ("loss.smoothing=0.5", "smoothing 0.5 is out of range", "0.1"),
+        ("loss.smoothing=-0.1", "smoothing -0.1 is out of range", ""),
+        ("loss.temperature=0", "temperature 0.0 is out of range", "1"),
+        ("size=7", "7x7 is too small: at least 8", ""),
+        ("size=64x", "'64x' is not a size", "96x64"),
+        ("batch=1", "a batch of 1", "batch"),
+        ("stabilisers=r3", "unknown stabiliser 'r3'", "r1"),
+        ('stabilisers=[{"name":"r1","wait":3}]', "stabiliser r1", "weight"),
+        ('stabilisers=[{"name":"r1","weight":-3}]', "weight", ""),
+        ("stabilisers=[3]", "stabiliser", ""),
+        ("ladder=[96,48]", "begins at 96x96", ""),
+        ("ema=1", "ema cannot be 1", ""),
+        ("width", "'width' is not a setting", "path=value"),
+    ],
+)
+def test_mistakes_are_answered(setting, message, hint):
+    with pytest.raises(UsageError) as caught:
+        resolve("modern", [setting])
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+    assert "\n" not in caught.value.message
+
+
+def test_a_batch_of_one_is_fine_without_batch_statistics():
+    changed = ["batch=1", "generator.normalisation=layer", "discriminator.normalisation=none"]
+    assert resolve("modern", changed).batch == 1
+
+
+class TestFiles:
+    def test_a_complete_file(self, tmp_path):
+        path = tmp_path / "mine.json"
+        path.write_text(read_recipe("seed").model_dump_json())
+        assert read_recipe(path) == read_recipe("seed")
+
+    def test_a_file_of_differences(self, tmp_path):
+        path = tmp_path / "mine.json"
+        path.write_text(json.dumps({"base": "seed", "name": "mine", "generator": {"width": 8}}))
+        recipe = read_recipe(path)
+        assert (recipe.name, recipe.generator.width, recipe.generator.activation) == ("mine", 8, "leaky-relu")
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("{", "not JSON"),
+            ("[]", "one JSON object"),
+            ('{"name": "x"}', "lacks the field"),
+            ('{"base": "modern", "wdith": 3}', "unknown recipe field 'wdith'"),
+            ('{"base": "modrn"}', "unknown recipe 'modrn'"),
+            ("[" * 100_000, "not JSON"),
+            (" " * 1_000_001, "too large"),
+        ],
+    )
+    def test_mistakes_are_answered(self, tmp_path, content, message):
+        path = tmp_path / "mine.json"
+        path.write_text(content)
+        with pytest.raises(UsageError, match=message):
+            read_recipe(path)
+
+    def test_a_missing_file_is_named(self, tmp_path):
+        with pytest.raises(UsageError, match=r"absent\.json cannot be read"):
+            read_recipe(tmp_path / "absent.json")

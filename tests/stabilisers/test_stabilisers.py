@@ -1,0 +1,122 @@
+"""Penalties against exact values on a discriminator of known gradient; transformations by their effect."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganzfeld.errors import UsageError
+from ganzfeld.geometry import plan
+from ganzfeld.networks import Discriminator
+from ganzfeld.stabilisers import stabiliser
+
+
+class Quadratic(nn.Module):
+    """D(x) = a/2 |x|^2, whose gradient is a x."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(3.0, dtype=torch.float64))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.a / 2 * pictures.square().flatten(1).sum(1)
+
+
+REAL, FAKE = torch.randn(2, 5, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def noise() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+@pytest.mark.parametrize(("name", "pictures"), [("r1", REAL), ("r2", FAKE)])
+def test_r1_and_r2(name, pictures):
+    """weight/2 a^2 E|x|^2, and its derivative in a."""
+    discriminator = Quadratic()
+    penalty = stabiliser({"name": name, "weight": 0.7}).penalty(discriminator, REAL, FAKE, 0, noise())
+    assert penalty is not None
+    squared = float(pictures.square().flatten(1).sum(1).mean())
+    assert float(penalty) == pytest.approx(0.7 / 2 * 9 * squared, rel=1e-6)
+    penalty.backward()
+    assert float(discriminator.a.grad) == pytest.approx(0.7 * 3 * squared, rel=1e-6)
+
+
+def test_wgan_gp_is_exact_where_all_pictures_are_alike():
+    discriminator = Quadratic()
+    alike = REAL[:1].expand(4, -1, -1, -1)
+    penalty = stabiliser({"name": "wgan-gp", "weight": 10.0}).penalty(discriminator, alike, alike, 0, noise())
+    assert penalty is not None
+    assert float(penalty) == pytest.approx(10 * (3 * float(alike[0].norm()) - 1) ** 2, rel=1e-6)
+
+
+def test_wgan_gp_measures_between_the_pictures_of_a_pair():
+    points = stabiliser({"name": "wgan-gp"}).points(REAL, FAKE, noise())
+    along = (points - REAL).flatten(1)
+    line = (FAKE - REAL).flatten(1)
+    share = (along * line).sum(1) / line.square().sum(1)
+    torch.testing.assert_close(along, share[:, None] * line)
+    assert torch.all((share >= 0) & (share <= 1))
+    assert share.unique().numel() == len(REAL)
+
+
+def test_lazy_penalties_keep_their_mean():
+    eager = stabiliser({"name": "r1", "weight": 1.0, "every": 1})
+    lazy = stabiliser({"name": "r1", "weight": 1.0, "every": 4})
+    given = (Quadratic(), REAL, FAKE)
+    values = [lazy.penalty(*given, step, noise()) for step in range(8)]
+    assert [value is None for value in values] == [False, True, True, True] * 2
+    assert float(values[0]) == pytest.approx(4 * float(eager.penalty(*given, 0, noise())))
+
+
+def test_spectral_constrains_every_weight_and_no_gain():
+    discriminator = Discriminator(plan(16), width=4, normalisation="layer")
+    stabiliser({"name": "spectral"}).prepare(discriminator)
+    for module in discriminator.modules():
+        constrained = nn.utils.parametrize.is_parametrized(module)
+        assert constrained == isinstance(module, nn.Conv2d | nn.Linear)
+    assert discriminator(torch.randn(2, 3, 16, 16)).shape == (2,)
+
+
+def test_instance_noise_fades():
+    entry = stabiliser({"name": "instance-noise", "sigma": 0.5, "until": 0.5})
+    still = torch.zeros(8, 3, 32, 32)
+    strengths = [float(entry.transform(still, progress, noise()).std()) for progress in (0.0, 0.25, 0.5, 1.0)]
+    assert strengths == pytest.approx([0.5, 0.25, 0.0, 0.0], rel=0.02)
+
+
+def test_augmentation_moves_pictures_without_inventing():
+    entry = stabiliser({"name": "augmentation", "colour": 0, "translation": 0.25, "cutout": 0})
+    pictures = torch.zeros(64, 1, 16, 16)
+    pictures[:, :, 8, 8] = 1
+    moved = entry.transform(pictures, 0, noise())
+    places = {tuple(place) for place in moved.nonzero()[:, 2:].tolist()}
+    assert len(places) > 20
+    assert all(4 <= y <= 12 and 4 <= x <= 12 for y, x in places)
+    assert set(moved.unique().tolist()) == {0.0, 1.0}
+
+
+def test_cutout_removes_a_box():
+    entry = stabiliser({"name": "augmentation", "colour": 0, "translation": 0, "cutout": 0.5})
+    seen = entry.transform(torch.ones(200, 1, 16, 16), 0, noise())
+    removed = (seen == 0).flatten(1).sum(1)
+    assert int(removed.max()) == 64
+    assert int(removed.min()) < 64, "boxes are cut by the border"
+
+
+def test_augmentation_lets_gradients_through():
+    pictures = REAL.clone().requires_grad_()
+    settings = {"name": "augmentation", "colour": 0.3, "translation": 0.2, "cutout": 0.2}
+    out = stabiliser(settings).transform(pictures, 0, noise())
+    (gradient,) = torch.autograd.grad(out.square().sum(), pictures)
+    assert torch.isfinite(gradient).all()
+    assert float(gradient.abs().sum()) > 0
+
+
+def test_each_picture_gets_its_own_change():
+    entry = stabiliser({"name": "augmentation", "colour": 0.5, "translation": 0, "cutout": 0})
+    seen = entry.transform(REAL[:1].expand(6, -1, -1, -1), 0, noise())
+    assert len({round(float(value), 6) for value in seen.flatten(1).mean(1)}) == 6
+
+
+def test_unknown_names_are_answered():
+    with pytest.raises(UsageError, match="r11"):
+        stabiliser({"name": "r11"})

@@ -1,0 +1,204 @@
+"""Every entry of every folder keeps the contract of its folder: new files are covered unasked."""
+
+import inspect
+from importlib.resources import files
+
+import pytest
+import torch
+from torch import nn
+
+from ganzfeld.catalogue import Catalogue
+from ganzfeld.cli.commands import commands
+from ganzfeld.errors import UsageError
+from ganzfeld.geometry import plan
+from ganzfeld.latent import priors
+from ganzfeld.losses import Loss, Targets, losses
+from ganzfeld.networks import Discriminator, Generator
+from ganzfeld.networks.activations import activations
+from ganzfeld.networks.normalisations import normalisations
+from ganzfeld.networks.outputs import outputs
+from ganzfeld.recipes import Recipe, read_recipe, recipes
+from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
+
+CATALOGUES = [normalisations, activations, outputs, losses, stabilisers, priors, recipes, commands]
+
+
+@pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda catalogue: catalogue.kind)
+class TestCatalogue:
+    def test_finds_every_file(self, catalogue: Catalogue):
+        listed = {file.name for file in files(catalogue.package).iterdir() if file.is_file()}
+        entries = {name for name in listed if name.endswith(catalogue.suffix) and not name.startswith("_")}
+        assert len(catalogue.names()) == len(entries) > 0
+
+    def test_names_survive_other_spellings(self, catalogue: Catalogue):
+        for name in catalogue.names():
+            assert catalogue.canonical(name.upper().replace("-", "_")) == name
+
+    def test_unknown_names_are_answered_with_known_ones(self, catalogue: Catalogue):
+        name = catalogue.names()[0]
+        with pytest.raises(UsageError) as caught:
+            catalogue.canonical(name + "x")
+        assert name in caught.value.hint
+        with pytest.raises(UsageError, match=catalogue.kind):
+            catalogue.canonical("../../etc/passwd")
+
+    def test_says_what_it_is(self, catalogue: Catalogue):
+        if catalogue.suffix == ".py":
+            for name in catalogue.names():
+                assert (catalogue.load(name).__doc__ or "").strip(), name
+
+
+@pytest.mark.parametrize("name", normalisations.names())
+class TestNormalisation:
+    @pytest.mark.parametrize("dims", [1, 2, 3])
+    def test_keeps_the_shape_and_does_what_it_declares(self, name: str, dims: int):
+        entry = normalisations.load(name)
+        size = plan(8, dims=dims)
+        discriminator = Discriminator(size, channels=2, width=4, normalisation=name)
+        generator = Generator(size, channels=2, width=4, latent_size=5, normalisation=name)
+        pictures = generator(torch.randn(6, 5))
+        assert pictures.shape == (6, 2, *[8] * dims)
+        assert discriminator(pictures).shape == (6,)
+        affine = any(isinstance(module, nn.Conv2d) and module.bias is None for module in discriminator.layers)
+        assert not affine, "the first layer is not normalised and keeps its bias"
+        assert isinstance(entry.CENTRES, bool)
+
+    def test_mixes_pictures_only_if_declared(self, name: str):
+        entry = normalisations.load(name)
+        network = nn.Sequential(*entry.normalise(nn.Conv2d(3, 4, 3), 4, 2)).double()
+        network(torch.randn(8, 3, 6, 6).double())  # lets a constraint on weights settle
+        network.train(not entry.ON_WEIGHTS)
+        pictures = torch.randn(4, 3, 6, 6).double().requires_grad_()
+        (others,) = torch.autograd.grad(network(pictures)[0].square().sum(), pictures)
+        assert (others[1:].abs().max() > 1e-12) == entry.ACROSS_PICTURES
+
+
+@pytest.mark.parametrize("name", activations.names())
+def test_activation(name: str):
+    module = activations.load(name).activation(0.3)
+    values = torch.linspace(-3, 3, 7)
+    assert module(values).shape == values.shape
+    assert module(torch.tensor(2.0)) > module(torch.tensor(1.0)) > 0
+
+
+@pytest.mark.parametrize("name", outputs.names())
+def test_output(name: str):
+    module = outputs.load(name).output()
+    values = torch.linspace(-20, 20, 101)
+    assert torch.all(module(values).diff() >= 0), "monotone"
+    assert abs(float(module(torch.tensor(0.0)))) < 1e-7, "mid-grey is 0"
+    if name != "linear":
+        assert float(module(values).abs().max()) <= 1
+
+
+@pytest.mark.parametrize("name", losses.names())
+class TestLoss:
+    def test_defines_its_contract(self, name: str):
+        entry = losses.load(name)
+        assert isinstance(entry.PAIRED, bool)
+        assert all(
+            isinstance(getattr(entry, why), str) for why in ("NO_SMOOTHING", "NO_SIDES", "NO_TEMPERATURE")
+        )
+
+    def test_pulls_each_side_its_own_way(self, name: str):
+        real, fake = torch.randn(2, 5, dtype=torch.float64)
+        real.requires_grad_(), fake.requires_grad_()
+        loss = losses.load(name).discriminator(real, fake, Targets(1.0, 0.0))
+        assert loss.shape == ()
+        to_real, to_fake = torch.autograd.grad(loss, (real, fake))
+        (to_generator,) = torch.autograd.grad(losses.load(name).generator(real, fake), fake)
+        assert torch.all(to_real <= 0) or name == "least-squares"
+        assert torch.all(to_fake >= 0) or name == "least-squares"
+        assert torch.all(to_generator <= 0) or name == "least-squares"
+
+    def test_stays_finite_at_extreme_logits(self, name: str):
+        logits = torch.tensor([-1e4, -100.0, 0.0, 100.0, 1e4])
+        loss = Loss(name)
+        assert torch.isfinite(loss.discriminator(logits, -logits))
+        assert torch.isfinite(loss.generator(logits, -logits))
+
+    def test_refuses_with_a_reason(self, name: str):
+        entry = losses.load(name)
+        for why, options in (
+            (entry.NO_SMOOTHING, {"smoothing": 0.1}),
+            (entry.NO_SIDES, {"smoothing": 0.1, "smooth_sides": 2}),
+            (entry.NO_TEMPERATURE, {"temperature": 2.0}),
+        ):
+            if why:
+                with pytest.raises(UsageError, match="takes"):
+                    Loss(name, **options)
+            else:
+                Loss(name, **options)
+
+
+@pytest.mark.parametrize("name", stabilisers.names())
+class TestStabiliser:
+    def test_is_final_documented_and_frozen(self, name: str):
+        built = stabiliser({"name": name})
+        assert isinstance(built, Stabiliser)
+        assert getattr(type(built), "__final__", False)
+        assert type(built).__doc__
+        assert type(built).model_config["frozen"]
+        assert stabiliser({"name": name, **built.model_dump()}) == built
+
+    @pytest.mark.parametrize("dims", [1, 2, 3])
+    def test_leaves_shapes_alone_and_draws_from_its_noise_only(self, name: str, dims: int):
+        pictures = torch.randn(4, 3, *[8] * dims)
+        noise = [torch.Generator().manual_seed(5) for _ in range(2)]
+        before = torch.get_rng_state()
+        seen = [stabiliser({"name": name}).transform(pictures, 0.25, generator) for generator in noise]
+        assert seen[0].shape == pictures.shape
+        assert torch.equal(seen[0], seen[1])
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_penalty_teaches_the_discriminator(self, name: str):
+        discriminator = Discriminator(plan(8), width=4)
+        real, fake = torch.randn(2, 4, 3, 8, 8)
+        noise = torch.Generator().manual_seed(0)
+        penalty = stabiliser({"name": name}).penalty(discriminator, real, fake, 0, noise)
+        if penalty is not None:
+            assert penalty.shape == ()
+            penalty.backward()
+            assert all(weight.grad is not None for weight in discriminator.parameters() if weight.dim() > 1)
+
+
+@pytest.mark.parametrize("name", priors.names())
+class TestPrior:
+    def test_has_the_moments_it_declares(self, name: str):
+        entry = priors.load(name)
+        latents = entry.sample(20_000, 16, torch.Generator().manual_seed(1))
+        assert latents.shape == (20_000, 16)
+        assert latents.dtype == torch.float32
+        # Standard errors at 320,000 draws are below 0.002; six of them.
+        assert abs(float(latents.mean())) < 0.012
+        assert abs(float(latents.var()) - entry.variance(16)) < 0.018
+
+    def test_is_a_function_of_its_noise(self, name: str):
+        sample = priors.load(name).sample
+        first, again = (sample(3, 8, torch.Generator().manual_seed(7)) for _ in range(2))
+        assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+class TestRecipe:
+    def test_is_complete_and_goes_both_ways(self, name: str):
+        recipe = read_recipe(name)
+        assert recipe.name == name
+        assert recipe.description
+        assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+    def test_is_frozen(self, name: str):
+        with pytest.raises(ValueError, match="frozen"):
+            read_recipe(name).batch = 3
+
+
+@pytest.mark.parametrize("name", commands.names())
+def test_command_has_help_with_an_example(name: str):
+    module = commands.load(name)
+    functions = (
+        [module.command]
+        if hasattr(module, "command")
+        else [command.callback for command in module.application.registered_commands]
+    )
+    for function in functions:
+        assert f"Example: ganzfeld {name}" in (inspect.getdoc(function) or ""), name

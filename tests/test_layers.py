@@ -1,0 +1,109 @@
+"""The house: imports point down only, and folders of one floor do not import each other."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import ganzfeld
+
+ROOT = Path(ganzfeld.__file__).parent
+
+FLOORS = [
+    {"errors", "catalogue", "durable"},
+    {"geometry"},
+    {"networks", "losses", "stabilisers", "latent", "data"},
+    {"metrics", "health"},
+    {"recipes", "model"},
+    {"training"},
+    {"lab", "practice", "bench", "sweep"},
+    {"cli", "studio"},
+    {"__main__"},
+]
+"""From the ground up. The ground floor may use itself; the package's ``__init__`` only names things."""
+
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def violations(root: Path) -> list[str]:
+    """Every import that points up or sideways, as ``file: room``."""
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        room = path.relative_to(root).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        for imported in sorted(rooms_imported_by(path)):
+            same_ground = FLOOR_OF[room] == FLOOR_OF[imported] == 0
+            if imported != room and FLOOR_OF[imported] >= FLOOR_OF[room] and not same_ground:
+                found.append(f"{path.relative_to(root)}: {imported}")
+    return found
+
+
+def rooms_imported_by(path: Path) -> set[str]:
+    """The top-level rooms of ganzfeld that a file imports, anywhere in it."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names = [node.module or ""]
+            if node.module == "ganzfeld":
+                names = [f"ganzfeld.{alias.name}" for alias in node.names]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("ganzfeld.")}
+    return rooms - {"__version__"}
+
+
+def test_every_room_has_a_floor():
+    rooms = {path.name.removesuffix(".py") for path in ROOT.iterdir() if path.name != "__pycache__"}
+    assert rooms - {"__init__", "py.typed"} <= set(FLOOR_OF)
+
+
+def test_imports_point_down():
+    assert violations(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("room", "line"),
+    [
+        ("geometry", "from ganzfeld.networks import Generator"),
+        ("losses", "import ganzfeld.latent"),
+        ("training", "def late():\n    from ganzfeld.cli import main"),
+        ("recipes", "from ganzfeld import model"),
+    ],
+)
+def test_a_planted_violation_is_caught(tmp_path: Path, room: str, line: str):
+    (tmp_path / room).mkdir()
+    (tmp_path / room / "planted.py").write_text(line)
+    assert len(violations(tmp_path)) == 1
+
+
+def test_geometry_needs_the_standard_library_only():
+    for path in (ROOT / "geometry").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            names = (
+                [a.name for a in node.names] if isinstance(node, ast.Import) else [module] if module else []
+            )
+            for name in names:
+                root = name.split(".")[0]
+                assert root in {"ganzfeld", "collections", "dataclasses", "itertools", "math"} | {
+                    "functools",
+                    "statistics",
+                    "typing",
+                }, f"{path.name} imports {name}"
+
+
+def test_nothing_is_unpickled():
+    """No pickle, and no ``torch.load`` that could unpickle."""
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+                assert not names & {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}, path
+            if isinstance(node, ast.Call):
+                given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert given.get("allow_pickle", "False") == "False", path
+                if ast.unparse(node.func) == "torch.load":
+                    assert given.get("weights_only") == "True", path

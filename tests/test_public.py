@@ -1,0 +1,37 @@
+"""The public surface: small, pinned, and free until used."""
+
+import subprocess
+import sys
+
+import ganzfeld
+
+
+def test_names():
+    assert ganzfeld.__all__ == [
+        "GanzfeldError",
+        "Recipe",
+        "Run",
+        "latents_of_seeds",
+        "load",
+        "open_pictures",
+        "open_run",
+        "plan",
+        "resolve",
+        "train",
+    ]
+    for name in ganzfeld.__all__:
+        assert (getattr(ganzfeld, name).__doc__ or "").strip(), name
+    assert set(ganzfeld.__all__) <= set(dir(ganzfeld))
+
+
+def test_help_imports_nothing_heavy():
+    """What makes ``--help`` answer at once."""
+    code = (
+        "import sys\n"
+        "from ganzfeld.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'torch', 'numpy', 'pydantic', 'PIL', 'matplotlib', 'rich'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
