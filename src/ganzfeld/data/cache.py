@@ -51,6 +51,7 @@ class Manifest:
     facts: dict[str, Any] = field(default_factory=dict)
     credit: str = ""
     version: str = ""
+    decode_seconds: float = 0.0
     format: int = FORMAT
 
 
@@ -114,6 +115,13 @@ def mark_used(set_folder: Path, manifest: Manifest, path: str) -> None:
             manifest.seen_at.append(path)
             write_manifest(set_folder, manifest)
         os.utime(set_folder / _MANIFEST)
+
+
+def last_used(set_folder: Path) -> float:
+    """When a set was last opened, in seconds since 1970."""
+    return max(
+        (set_folder / name).stat().st_mtime for name in (_MANIFEST, ".") if (set_folder / name).exists()
+    )
 
 
 def drop_manifest(set_folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def ingest(
     ``workers`` is the number of processes, by default that of processors. Raises ``ResourceError`` if the
     cache is full or cannot be written, ``DataError`` if the source as a whole cannot be read.
     """
+    begun = time.monotonic()
     sweep(folder)
     source.facts = source.prepare()
     relatives = find_relatives(folder, kind, source, framing)
@@ -64,7 +66,7 @@ def ingest(
             "relatives": [str(relative) for relative in relatives],
         }
         Crew(task, num_workers, advanced).run(jobs)
-    return seal(folder, kind, source, listing, framing, len(ranges))
+    return seal(folder, kind, source, listing, framing, len(ranges), time.monotonic() - begun)
 
 
 def _alone(jobs: list[Job], writer: ShardWriter, advanced: Callable[[int], None]) -> None:

@@ -110,6 +110,21 @@ class Pictures:
         reasons = json.loads((self.folder / REASONS).read_bytes())
         return tuple(Unusable(self.place(int(index)), reason) for index, reason in reasons.items())
 
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of all pixels: what the system may keep in memory, and gives back when others need it."""
+        return sum(array.nbytes for array in self.arrays)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes of the set in the cache."""
+        return sum(file.stat().st_size for file in self.folder.iterdir())
+
+    @property
+    def place_of_all(self) -> str:
+        """Where the source is, as the user gave it."""
+        return str(self._path)
+
     def place(self, entry: int) -> str:
         """Where the entry with that index in the listing is, as the user would name it."""
         name = self.listing.name(entry)
@@ -132,7 +147,7 @@ def open_pictures(
     size: tuple[int, int] = (64, 64),
     *,
     channels: int | None = None,
-    max_bad: float = 0.5,
+    max_bad: float | None = 0.5,
     background: str = "white",
     progress: Progress | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -145,14 +160,17 @@ def open_pictures(
     (width, height) in pixels; ``channels`` 1, 3, or None: 1 if every picture stores grey, 3 otherwise.
     ``background`` shows through transparent pixels. ``progress(done, total, what)`` is called now and then.
 
-    Raises ``DataError`` if there is no picture at all, or more than ``max_bad`` of them are unusable;
-    ``ResourceError`` if the cache cannot be written; ``UsageError`` for a setting that cannot be meant.
+    Raises ``DataError`` if there is no picture at all, or more than ``max_bad`` of them are unusable (None:
+    then even a set without a usable picture is returned); ``ResourceError`` if the cache cannot be written;
+    ``UsageError`` for a setting that cannot be meant.
     """
     wanted = framing(size, channels, background)
     kind, path = sources.find_source(source)
     with sources.open_source(kind, path) as opened:
         pictures = _decoded(kind, opened, wanted, cache.cache_root(cache_dir), _paced(progress), workers)
-    _refuse_if_bad(pictures, opened, max_bad)
+    refusal = None if max_bad is None else why_refused(pictures, max_bad)
+    if refusal:
+        raise refusal
     return pictures
 
 
@@ -195,17 +213,17 @@ def _found(folder: Path, path: Path) -> Pictures | None:
     return None
 
 
-def _refuse_if_bad(pictures: Pictures, source: Source, max_bad: float) -> None:
-    """Raises ``DataError`` if too large a share of the source is unusable, with the first few reasons."""
+def why_refused(pictures: Pictures, max_bad: float) -> DataError | None:
+    """The error that names the first few reasons, if no picture is usable or too large a share is not."""
     found, bad = pictures.manifest.num_entries, pictures.manifest.num_entries - pictures.num_pictures
     if pictures.num_pictures and bad <= max_bad * found:
-        return
+        return None
     first = "; ".join(f"{printable(each.path)}: {printable(each.reason)}" for each in pictures.unusable[:3])
     hint = "`ganzfeld check` lists them all."
     if pictures.num_pictures:
         hint += " --max-bad sets the share that may be."
-    where = printable(str(source.path))
-    raise DataError(
+    where = printable(pictures.place_of_all)
+    return DataError(
         f"{bad} of {found} pictures in {where} are unusable ({first}{'; ...' if bad > 3 else ''})", hint
     )
 

@@ -9,6 +9,7 @@ RECORD = np.dtype(
         ("sha256", "u1", 32),  # of what the source stores: the bytes of the file, or of the row
         ("pixels", "u1", 32),  # SHA-256 of the pixels that are trained on
         ("look", "<u8"),  # perceptual hash of them
+        ("cells", "u1", 64),  # their brightness in 8x8 cells
         ("width", "<u4"),  # of the original, upright
         ("height", "<u4"),
         ("format", "S8"),
@@ -18,11 +19,13 @@ RECORD = np.dtype(
 )
 
 
-def difference_hash(pixels: np.ndarray) -> int:
-    """64-bit perceptual hash of uint8 (height, width, channels): which of 8x8 cells are darker than the next.
+def appearance(pixels: np.ndarray) -> tuple[int, np.ndarray]:
+    """The 64-bit perceptual hash of uint8 (height, width, channels), and its 8x8 brightness, uint8 (64,).
 
-    Re-encoding and scaling change few bits (Krawetz 2013, *dHash*).
+    The bits say which of 8x8 cells are darker than the next: re-encoding and scaling change few of them
+    (Krawetz 2013, *dHash*).
     """
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    cells = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX)).astype(np.int16)
-    return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes(), "little")
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("L")
+    finer = np.asarray(image.resize((9, 8), Image.Resampling.BOX))
+    look = int.from_bytes(np.packbits(finer[:, 1:] > finer[:, :-1]).tobytes(), "little")
+    return look, np.asarray(image.resize((8, 8), Image.Resampling.BOX)).reshape(64)

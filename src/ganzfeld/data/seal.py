@@ -19,7 +19,13 @@ RECORDS, LABELS, REASONS = "records.bin", "labels.npy", "reasons.json"
 
 
 def seal(
-    folder: Path, kind: str, source: Source, listing: Listing, framing: Framing, num_shards: int
+    folder: Path,
+    kind: str,
+    source: Source,
+    listing: Listing,
+    framing: Framing,
+    num_shards: int,
+    seconds: float,
 ) -> Manifest:
     """Puts the shards' records together, settles channels and classes, and writes the manifest."""
     channels = framing.channels or _settle_channels(folder, num_shards)
@@ -47,6 +53,7 @@ def seal(
         facts=source.facts,
         credit=source.credit,
         version=source.version,
+        decode_seconds=seconds,
     )
     write_manifest(folder, manifest)
     return manifest

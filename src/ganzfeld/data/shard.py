@@ -12,7 +12,7 @@ from ganzfeld.data.decode import UnusablePicture
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.known import Known
 from ganzfeld.data.listing import Listing
-from ganzfeld.data.record import RECORD, difference_hash
+from ganzfeld.data.record import RECORD, appearance
 from ganzfeld.data.shard_files import pixels_path, reasons_path, records_path, write_pixels
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.durable import write_bytes, write_file
@@ -95,7 +95,7 @@ class ShardWriter:
     def _decoded(self, raw: bytes | np.ndarray, record: np.ndarray) -> np.ndarray:
         decoded = self.source.decode(raw, self.framing)
         record["pixels"] = np.frombuffer(hashlib.sha256(decoded.pixels.tobytes()).digest(), np.uint8)
-        record["look"] = difference_hash(decoded.pixels)
+        record["look"], record["cells"] = appearance(decoded.pixels)
         record["width"], record["height"] = decoded.width, decoded.height
         record["format"], record["mode"] = decoded.format.encode(), decoded.mode.encode()
         record["grey"] = decoded.grey

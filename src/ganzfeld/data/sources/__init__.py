@@ -27,7 +27,8 @@ def find_source(given: str | os.PathLike[str] | None) -> tuple[str, Path]:
     """The name of the module that opens what the user gave, and the path.
 
     None means the built-in faces; so does the text ``"faces"``, whether or not a folder of that name exists:
-    write ``./faces`` for the folder. A ``Path`` is always a path. Raises ``DataError`` if there is nothing at
+    write ``./faces`` for the folder. A ``Path`` of that name, which cannot say ``./``, means
+    the folder if there is one. Raises ``DataError`` if there is nothing at
     the path, or nothing that any source recognises.
     """
     if given is None:
@@ -35,6 +36,8 @@ def find_source(given: str | os.PathLike[str] | None) -> tuple[str, Path]:
     if isinstance(given, str) and given in built_in():
         return given, Path(given)
     path = Path(given).expanduser()
+    if os.fspath(given) in built_in() and not path.exists():
+        return os.fspath(given), path
     try:
         path.stat()
     except (OSError, ValueError) as problem:

@@ -1,0 +1,132 @@
+"""Pictures that occur more than once: as the same file, or so alike that a network would learn them twice.
+
+Time and memory grow in step with the set. Candidates for likeness are neighbours when the perceptual hashes
+are sorted, four times, each time by another quarter of their bits (after Manku, Jain and Das Sarma 2007): two
+hashes that differ in at most three bits agree in a quarter.
+The brightness of 8x8 cells sorts out most of them, and the pixels themselves have the last word.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganzfeld.data.pictures import Pictures
+
+_MOST_BITS = 3
+_WINDOW = 32  # neighbours looked at on each side; more than that alike is found as a chain
+_MOST_PAIRS = 200_000  # compared pixel by pixel
+_AT_ONCE = 65_536
+_CELLS = 8
+_ALIKE = 20.0  # the most by which any cell may differ: root of the mean square, of 255
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Entries of the listing that are one picture; ``exact`` if their files are the same byte for byte."""
+
+    exact: bool
+    entries: tuple[int, ...]
+
+
+def find_duplicates(pictures: Pictures) -> list[Group]:
+    """All groups of two or more, in the order of their first members."""
+    records = pictures.records
+    entries = np.flatnonzero(records["row"] >= 0)
+    if len(entries) < 2:
+        return []
+    files = _numbered_files(np.asarray(records["sha256"][entries]))
+    _, first_of_file = np.unique(files, return_index=True)
+    leaders = _Leaders(len(entries))
+    _join_alike(
+        leaders, pictures, records["look"][entries], records["cells"][entries], np.sort(first_of_file)
+    )
+    for position, first in enumerate(first_of_file[files].tolist()):
+        leaders.join(first, position)
+    return _groups(leaders.all(), files, entries)
+
+
+def _numbered_files(digests: np.ndarray) -> np.ndarray:
+    """A number for every different digest; ``digests`` is uint8 (pictures, 32)."""
+    halves = np.ascontiguousarray(digests[:, :16]).view("<u8")  # 128 bits are more than enough among pictures
+    order = np.lexsort((halves[:, 0], halves[:, 1]))
+    new = np.any(halves[order][1:] != halves[order][:-1], axis=1)
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.concatenate([[0], np.cumsum(new)])
+    return numbers
+
+
+def _join_alike(
+    leaders: "_Leaders", pictures: Pictures, looks: np.ndarray, cells: np.ndarray, among: np.ndarray
+) -> None:
+    """Joins the positions in ``among`` whose pictures are alike."""
+    compared = 0
+    for ones, others in _candidates(looks[among], cells[among]):
+        for one, other in zip(among[ones].tolist(), among[others].tolist(), strict=True):
+            if leaders.of(one) == leaders.of(other):
+                continue
+            compared += 1
+            if compared > _MOST_PAIRS:
+                return
+            if _largest_difference(*pictures.batch(np.array([one, other]))) <= _ALIKE:
+                leaders.join(one, other)
+
+
+def _candidates(looks: np.ndarray, cells: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Index pairs with nearly the same hash and brightness, nearest first; may repeat themselves."""
+    for turn in (0, 16, 32, 48):
+        turned = (looks << np.uint64(turn)) | (looks >> np.uint64(64 - turn)) if turn else looks
+        order = np.argsort(turned, kind="stable")
+        ordered = turned[order]
+        for step in range(1, min(_WINDOW, len(looks) - 1) + 1):
+            near = np.flatnonzero(np.bitwise_count(ordered[step:] ^ ordered[:-step]) <= _MOST_BITS)
+            for part in np.array_split(near, len(near) // _AT_ONCE + 1):
+                ones, others = order[part], order[part + step]
+                difference = np.abs(cells[ones].astype(np.int16) - cells[others].astype(np.int16))
+                similar = (difference <= _ALIKE).all(axis=1)
+                yield ones[similar], others[similar]
+
+
+def _largest_difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Root of the mean square difference in the worst of 8x8 cells: a changed mouth is no re-encoding."""
+    square = ((one.astype(np.float32) - other.astype(np.float32)) ** 2).mean(axis=2)
+    height, width = square.shape
+    rows, columns = (np.arange(0, side, -(-side // _CELLS)) for side in (height, width))
+    sums = np.add.reduceat(np.add.reduceat(square, rows, axis=0), columns, axis=1)
+    counts = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
+    return float(np.sqrt((sums / counts).max()))
+
+
+class _Leaders:
+    """Union-find over positions; the leader of a group is its first member."""
+
+    def __init__(self, size: int) -> None:
+        self._leader = np.arange(size)
+
+    def of(self, position: int) -> int:
+        while self._leader[position] != position:
+            self._leader[position] = self._leader[self._leader[position]]
+            position = int(self._leader[position])
+        return position
+
+    def join(self, one: int, other: int) -> None:
+        first, second = sorted((self.of(one), self.of(other)))
+        self._leader[second] = first
+
+    def all(self) -> np.ndarray:
+        """The leader of every position. Joining points members at earlier ones, so halving paths ends."""
+        leader = self._leader
+        while not np.array_equal(leader, leader[leader]):
+            leader = leader[leader]
+        return leader
+
+
+def _groups(leader: np.ndarray, files: np.ndarray, entries: np.ndarray) -> list[Group]:
+    order = np.argsort(leader, kind="stable")
+    begins = np.flatnonzero(np.diff(leader[order], prepend=-1))
+    lengths = np.diff(begins, append=len(order))
+    groups = []
+    for begin, length in zip(begins[lengths > 1], lengths[lengths > 1], strict=True):
+        members = order[begin : begin + length]
+        groups.append(Group(len(set(files[members])) == 1, tuple(entries[members].tolist())))
+    return groups

@@ -1,0 +1,143 @@
+"""What there is to say about pictures before they are trained on: counts, duplicates, what is left out.
+
+Everything follows from the records that decoding left; no file is read again.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganzfeld.data.advice import Advice, advice
+from ganzfeld.data.duplicates import Group, find_duplicates
+from ganzfeld.data.pictures import Pictures, Unusable
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The findings: counts of pictures; ``kept_pixels`` is the mean share that the crop keeps."""
+
+    pictures: Pictures
+    formats: dict[str, int]
+    modes: dict[str, int]
+    sizes: dict[str, int]
+    smallest: tuple[int, int]
+    median: tuple[int, int]
+    largest: tuple[int, int]
+    classes: dict[str, int]
+    duplicates: list[Group]
+    upscaled: int
+    kept_pixels: float
+    warnings: list[Advice]
+
+    @property
+    def usable(self) -> int:
+        """How many pictures can be trained on."""
+        return self.pictures.num_pictures
+
+    @property
+    def unusable(self) -> tuple[Unusable, ...]:
+        """What is left out, with reasons."""
+        return self.pictures.unusable
+
+    @property
+    def num_redundant(self) -> int:
+        """How many pictures would go if one of each group of duplicates stayed."""
+        return sum(len(group.entries) - 1 for group in self.duplicates)
+
+    def as_json(self) -> dict[str, Any]:
+        """The survey as plain data; the keys are part of the contract of the command line."""
+        pictures, framing = self.pictures, self.pictures.framing
+        return {
+            "source": pictures.place_of_all,
+            "name": pictures.name,
+            "kind": pictures.manifest.kind,
+            "usable": self.usable,
+            "unusable": [{"path": each.path, "reason": each.reason} for each in self.unusable],
+            "duplicates": [
+                {"exact": group.exact, "paths": [pictures.place(entry) for entry in group.entries]}
+                for group in self.duplicates
+            ],
+            "num_redundant": self.num_redundant,
+            "size": list(pictures.size),
+            "channels": pictures.channels,
+            "background": "#{:02x}{:02x}{:02x}".format(*framing.background),
+            "crop": "centre",
+            "kept_pixels": round(self.kept_pixels, 4),
+            "upscaled": self.upscaled,
+            "formats": self.formats,
+            "modes": self.modes,
+            "sizes": self.sizes,
+            "smallest": list(self.smallest),
+            "median": list(self.median),
+            "largest": list(self.largest),
+            "classes": self.classes,
+            "ignored": pictures.manifest.ignored,
+            "disk_bytes": pictures.disk_bytes,
+            "memory_bytes": pictures.pixel_bytes,
+            "decode_seconds": round(pictures.manifest.decode_seconds, 3),
+            "content_hash": pictures.content_hash,
+            "notes": pictures.notes,
+            "credit": pictures.credit,
+            "warnings": [{"name": each.name, "text": each.text} for each in self.warnings],
+        }
+
+
+def survey(pictures: Pictures) -> Survey:
+    """Looks at a decoded set from all sides."""
+    records = pictures.records
+    used = np.asarray(records[records["row"] >= 0])
+    widths, heights = used["width"].astype(np.int64), used["height"].astype(np.int64)
+    kept, upscaled = _kept(pictures, widths, heights)
+    duplicates = find_duplicates(pictures)
+    order = np.argsort(widths * heights, kind="stable")
+
+    def ranked(share: float) -> tuple[int, int]:
+        if not len(order):
+            return 0, 0
+        at = order[int(share * (len(order) - 1))]
+        return int(widths[at]), int(heights[at])
+
+    return Survey(
+        pictures=pictures,
+        formats=_counted(used["format"]),
+        modes=_counted(used["mode"]),
+        sizes=_sizes(widths, heights),
+        smallest=ranked(0),
+        median=ranked(0.5),
+        largest=ranked(1),
+        classes=_classes(pictures),
+        duplicates=duplicates,
+        upscaled=upscaled,
+        kept_pixels=float(kept.mean()) if len(kept) else 1.0,
+        warnings=advice(pictures, duplicates, upscaled, kept, widths / np.maximum(heights, 1)),
+    )
+
+
+def _kept(pictures: Pictures, widths: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, int]:
+    """The share of each picture's pixels that the crop keeps, and how many pictures are enlarged."""
+    width, height = pictures.size
+    kept_widths = np.minimum(widths, np.maximum(1, np.rint(heights * width / height)))
+    kept_heights = np.minimum(heights, np.maximum(1, np.rint(widths * height / width)))
+    enlarged = (kept_widths < width) | (kept_heights < height)
+    return kept_widths * kept_heights / np.maximum(widths * heights, 1), int(enlarged.sum())
+
+
+def _classes(pictures: Pictures) -> dict[str, int]:
+    if pictures.labels is None:
+        return {}
+    counts = np.bincount(pictures.labels[pictures.labels >= 0], minlength=len(pictures.class_names))
+    return dict(zip(pictures.class_names, counts.tolist(), strict=True))
+
+
+def _counted(names: np.ndarray) -> dict[str, int]:
+    values, counts = np.unique(names, return_counts=True)
+    pairs = sorted(zip(counts.tolist(), values.tolist(), strict=True), reverse=True)
+    return {value.decode(): count for count, value in pairs}
+
+
+def _sizes(widths: np.ndarray, heights: np.ndarray) -> dict[str, int]:
+    """The ten most frequent sizes."""
+    values, counts = np.unique(widths << 32 | heights, return_counts=True)
+    most = np.argsort(-counts, kind="stable")[:10]
+    return {f"{values[at] >> 32}x{values[at] & 0xFFFFFFFF}": int(counts[at]) for at in most}

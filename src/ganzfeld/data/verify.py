@@ -1,0 +1,121 @@
+"""Compares the files of a source with what was decoded from them, byte for byte.
+
+An unchanged source is otherwise recognised by names, sizes and times alone, which a flipped bit leaves as
+they are.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ganzfeld.data import cache, sources
+from ganzfeld.data.decode import UnusablePicture
+from ganzfeld.data.ingest import Progress
+from ganzfeld.data.listing import Listing
+from ganzfeld.data.pictures import Unusable
+from ganzfeld.data.record import RECORD
+from ganzfeld.data.seal import RECORDS
+from ganzfeld.data.source import Entry, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How a source differs from the last set decoded from it; ``against`` is None if there is none."""
+
+    against: Path | None
+    num_read: int
+    changed: tuple[Unusable, ...]
+    missing: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+def verify(
+    given: str | os.PathLike[str] | None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Verification:
+    """Reads and hashes every file of a source again; raises ``DataError`` if there is none."""
+    kind, path = sources.find_source(given)
+    baseline = _last_set(cache.cache_root(cache_dir), kind, path)
+    if baseline is None:
+        return Verification(None, 0, (), (), ())
+    with sources.open_source(kind, path) as source:
+        return _compared(source, baseline, progress or (lambda done, total, what: None))
+
+
+def _last_set(root: Path, kind: str, path: Path) -> Path | None:
+    """The last used complete set that was read from a place."""
+    place, found = str(path.absolute()), []
+    if (root / "sets").is_dir():
+        for folder in (root / "sets").iterdir():
+            manifest = cache.read_manifest(folder)
+            if manifest and manifest.kind == kind and place in manifest.seen_at:
+                found.append((cache.last_used(folder), folder))
+    return max(found)[1] if found else None
+
+
+def _compared(source: Source, baseline: Path, progress: Progress) -> Verification:
+    listing = Listing(baseline)
+    records = np.memmap(baseline / RECORDS, RECORD, mode="r")
+    index = _NameIndex(listing)
+    seen = np.zeros(len(listing), bool)
+    changed, new, num_read = [], [], 0
+    for entry in source.entries():
+        at = index.find(entry.name, seen)
+        if at is None:
+            new.append(_place(source, entry.name))
+            continue
+        seen[at] = True
+        num_read += 1
+        progress(num_read, len(listing), "verifying files")
+        if reason := _difference(source, entry, listing[at], records[at]):
+            changed.append(Unusable(_place(source, entry.name), reason))
+    missing = [_place(source, listing.name(int(at))) for at in np.flatnonzero(~seen)]
+    return Verification(baseline, num_read, tuple(changed), tuple(missing), tuple(new))
+
+
+def _difference(source: Source, now: Entry, then: Entry, record: np.void) -> str:
+    """What changed in an entry, or ``""``. What could never be read has no digest to compare with."""
+    known = record["sha256"].tobytes()
+    if now.flaw or not any(known):
+        return "" if now.flaw == then.flaw else "could not be read then, or cannot now"
+    try:
+        raw = source.read(now)
+    except (OSError, UnusablePicture) as problem:
+        return f"cannot be read any more ({problem})"
+    if hashlib.sha256(raw if isinstance(raw, bytes) else raw.tobytes()).digest() == known:
+        return ""
+    silent = (now.size, now.mtime_ns) == (then.size, then.mtime_ns)
+    return "its content changed while size and time stayed the same" if silent else "its content changed"
+
+
+def _place(source: Source, name: str) -> str:
+    return f"{source.path}{name}" if name.startswith("[") else str(source.path / name)
+
+
+class _NameIndex:
+    """Entries of a listing by name, in sixteen bytes each."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        keys = np.fromiter((_key(listing.name(at)) for at in range(len(listing))), np.uint64, len(listing))
+        self._order = np.argsort(keys, kind="stable")
+        self._keys = keys[self._order]
+
+    def find(self, name: str, seen: np.ndarray) -> int | None:
+        """The first entry of that name that was not seen yet (archives may repeat a name)."""
+        at = int(np.searchsorted(self._keys, np.uint64(_key(name))))
+        while at < len(self._keys) and self._keys[at] == _key(name):
+            entry = int(self._order[at])
+            if not seen[entry] and self._listing.name(entry) == name:
+                return entry
+            at += 1
+        return None
+
+
+def _key(name: str) -> int:
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
