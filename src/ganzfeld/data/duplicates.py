@@ -6,12 +6,15 @@ hashes that differ in at most three bits agree in a quarter.
 The brightness of 8x8 cells sorts out most of them, and the pixels themselves have the last word.
 """
 
+import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ganzfeld.data.pictures import Pictures
+from ganzfeld.durable import write_bytes
 
 _MOST_BITS = 3
 _WINDOW = 32  # neighbours looked at on each side; more than that alike is found as a chain
@@ -27,6 +30,16 @@ class Group:
 
     exact: bool
     entries: tuple[int, ...]
+
+
+def duplicates_of(pictures: Pictures) -> list[Group]:
+    """``find_duplicates``, found once and kept with the set."""
+    path = pictures.folder / "duplicates.json"
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return [Group(exact, tuple(entries)) for exact, entries in json.loads(path.read_bytes())]
+    groups = find_duplicates(pictures)
+    write_bytes(path, json.dumps([[group.exact, group.entries] for group in groups]).encode())
+    return groups
 
 
 def find_duplicates(pictures: Pictures) -> list[Group]:

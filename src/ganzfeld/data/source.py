@@ -110,6 +110,11 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:60] or "pictures"
 
 
+def encodable(name: str) -> str:
+    """A file name for UTF-8 text such as JSON: bytes that are none appear as escapes (``\\xff``)."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def printable(name: str) -> str:
     """A file name that is safe to show: control characters and undecodable bytes as escapes, on one line."""
     shown = "".join(

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ganzfeld.data.advice import Advice, advice
-from ganzfeld.data.duplicates import Group, find_duplicates
+from ganzfeld.data.duplicates import Group, duplicates_of
 from ganzfeld.data.pictures import Pictures, Unusable
+from ganzfeld.data.source import encodable
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,13 @@ class Survey:
         """The survey as plain data; the keys are part of the contract of the command line."""
         pictures, framing = self.pictures, self.pictures.framing
         return {
-            "source": pictures.place_of_all,
+            "source": encodable(pictures.place_of_all),
             "name": pictures.name,
             "kind": pictures.manifest.kind,
             "usable": self.usable,
-            "unusable": [{"path": each.path, "reason": each.reason} for each in self.unusable],
+            "unusable": [{"path": encodable(each.path), "reason": each.reason} for each in self.unusable],
             "duplicates": [
-                {"exact": group.exact, "paths": [pictures.place(entry) for entry in group.entries]}
+                {"exact": group.exact, "paths": [encodable(pictures.place(entry)) for entry in group.entries]}
                 for group in self.duplicates
             ],
             "num_redundant": self.num_redundant,
@@ -71,8 +72,8 @@ class Survey:
             "smallest": list(self.smallest),
             "median": list(self.median),
             "largest": list(self.largest),
-            "classes": self.classes,
-            "ignored": pictures.manifest.ignored,
+            "classes": {encodable(name): count for name, count in self.classes.items()},
+            "ignored": {encodable(kind): count for kind, count in pictures.manifest.ignored.items()},
             "disk_bytes": pictures.disk_bytes,
             "memory_bytes": pictures.pixel_bytes,
             "decode_seconds": round(pictures.manifest.decode_seconds, 3),
@@ -89,7 +90,7 @@ def survey(pictures: Pictures) -> Survey:
     used = np.asarray(records[records["row"] >= 0])
     widths, heights = used["width"].astype(np.int64), used["height"].astype(np.int64)
     kept, upscaled = _kept(pictures, widths, heights)
-    duplicates = find_duplicates(pictures)
+    duplicates = duplicates_of(pictures)
     order = np.argsort(widths * heights, kind="stable")
 
     def ranked(share: float) -> tuple[int, int]:

@@ -1,0 +1,74 @@
+"""``ganzfeld cache``."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from ganzfeld.cli.speech import Json, printable, show_result
+from ganzfeld.errors import UsageError
+
+application = typer.Typer(
+    help="The decoded pictures that runs share.\n\nExample: ganzfeld cache list",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@application.command("list")
+def list_sets(json: Json = False) -> None:
+    """List the sets in the cache: pictures, size, room taken, when last used, where from.
+
+    Example: ganzfeld cache list
+    """
+    from ganzfeld.data.cache import cache_root
+    from ganzfeld.data.prune import cached_sets
+
+    sets = cached_sets(cache_root())
+    total = sum(each.disk_bytes for each in sets)
+    lines = [_line(each.as_json()) for each in sets]
+    lines.append(f"{len(sets)} sets, {total / 2**20:,.1f} MiB in {printable(str(cache_root()))}")
+    result = {"cache": str(cache_root()), "disk_bytes": total, "sets": [each.as_json() for each in sets]}
+    show_result(result, "\n".join(lines), json)
+
+
+@application.command()
+def prune(
+    days: Annotated[
+        float | None, typer.Option(help="Remove sets that were not used for so many days.")
+    ] = None,
+    keep: Annotated[
+        float | None, typer.Option(help="Keep the last used sets up to so many MiB, remove the rest.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all sets.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove sets from the cache; without options, what was left unfinished.
+
+    A removed set is decoded again when it is needed.
+
+    Example: ganzfeld cache prune --days 30
+    """
+    from ganzfeld.data import prune as pruning
+    from ganzfeld.data.cache import cache_root
+
+    if (days is not None and days < 0) or (keep is not None and keep < 0):
+        raise UsageError("days and keep cannot be negative")
+    keep_bytes = 0 if everything else None if keep is None else int(keep * 2**20)
+    removed = pruning.prune(cache_root(), None if days is None else days * 86_400, keep_bytes)
+    freed = sum(each.disk_bytes for each in removed)
+    result = {"removed": [each.as_json() for each in removed], "freed_bytes": freed}
+    show_result(result, f"{len(removed)} sets removed, {freed / 2**20:,.1f} MiB freed", json)
+
+
+def _line(each: dict) -> str:
+    room = f"{each['disk_bytes'] / 2**20:8,.1f} MiB"
+    used = time.strftime("%Y-%m-%d", time.localtime(each["used_at"]))
+    if not each["complete"]:
+        return f"{room}  {used}  unfinished"
+    width, height = each["size"]
+    colour = "grey" if each["channels"] == 1 else "colour"
+    where = ", ".join(each["seen_at"])
+    return printable(
+        f"{room}  {used}  {each['pictures']:9,} of {width}x{height} {colour}  {each['name']}  {where}"
+    )

@@ -1,0 +1,148 @@
+"""``ganzfeld check``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganzfeld.cli.speech import Json, printable, show_result
+from ganzfeld.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from ganzfeld.data.survey import Survey
+    from ganzfeld.data.verify import Verification
+
+_MOST_LISTED = 20
+
+
+def command(
+    data: Annotated[
+        str | None, typer.Argument(help="Pictures: a folder, archive or array file. Default: built-in faces.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Pixels: N, or WxH (width by height).")] = "64",
+    channels: Annotated[int | None, typer.Option(help="1 or 3. Default: 1 if every picture is grey.")] = None,
+    background: Annotated[str, typer.Option(help="Colour behind transparent pixels.")] = "white",
+    max_bad: Annotated[
+        float, typer.Option(help="Share of pictures that may be unusable before training is refused.")
+    ] = 0.5,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every file again and compare it with what was decoded.")
+    ] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a contact sheet (PNG): 64 pictures as they are trained on.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Look at pictures before training: counts, sizes, duplicates, what cannot be used and why.
+
+    Every picture is decoded into the cache, so that training starts at once. Warnings end nothing; the exit
+    code is 3 when training would be refused, or when --verify finds files that are not what was decoded.
+
+    Example: ganzfeld check photos/ --size 64 --sheet sheet.png
+    """
+    from ganzfeld.cli.reading import ReadingProgress
+    from ganzfeld.data import open_pictures
+    from ganzfeld.data.contact_sheet import write_contact_sheet
+    from ganzfeld.data.pictures import why_refused
+    from ganzfeld.data.survey import survey
+    from ganzfeld.data.verify import verify as compare
+
+    if not 0 <= max_bad <= 1:
+        raise UsageError(f"max-bad must be from 0 to 1, not {max_bad}")
+    progress = ReadingProgress()
+    # Before anything is decoded: a changed file becomes a new set, and would then be compared with itself.
+    verification = compare(data, progress=progress) if verify else None
+    pictures = open_pictures(
+        data, _two(size), channels=channels, background=background, max_bad=None, progress=progress
+    )
+    found = survey(pictures)
+    refusal = why_refused(pictures, max_bad)
+    if sheet and pictures.num_pictures:
+        write_contact_sheet(pictures, sheet)
+    result = found.as_json() | {"refused": refusal.message if refusal else None}
+    result |= {"verification": _verification_json(verification)} if verification else {}
+    show_result(result, _text(found, verification, refusal), json)
+    if refusal or (verification and verification.changed):
+        raise typer.Exit(DataError.exit_code)
+
+
+def _two(size: str) -> tuple[int, int]:
+    """``64`` or ``96x160`` as (width, height)."""
+    from ganzfeld.cli.commands.plan import sizes_of
+
+    sides = sizes_of(size)
+    if isinstance(sides, int):
+        return sides, sides
+    if len(sides) != 2:
+        raise UsageError(f"pictures have two sides, not {len(sides)}: {size}")
+    return sides[0], sides[1]
+
+
+def _text(found: "Survey", verification: "Verification | None", refusal: DataError | None) -> str:
+    rows = {name: value for name, value in _rows(found).items() if value}
+    width = max(map(len, rows))
+    lines = [f"{name.ljust(width)}  {printable(value)}" for name, value in rows.items()]
+    lines += _listed("unusable", [f"{each.path}: {each.reason}" for each in found.unusable])
+    if verification:
+        lines += _listed("changed", [f"{each.path}: {each.reason}" for each in verification.changed])
+        lines += _listed("missing since it was decoded", list(verification.missing))
+        lines += [_verified(verification)]
+    lines += _listed("to mind", [advice.text for advice in found.warnings] + found.pictures.notes)
+    if refusal:
+        lines += ["", "training would be refused (exit 3): see --max-bad"]
+    return "\n".join(lines)
+
+
+def _rows(found: "Survey") -> dict[str, str]:
+    pictures = found.pictures
+    width, height = pictures.size
+    colour = "grey" if pictures.channels == 1 else "colour"
+    sizes = ", ".join(f"{size} ({count:,})" for size, count in list(found.sizes.items())[:4])
+    span = " to ".join(f"{side[0]}x{side[1]}" for side in (found.smallest, found.largest))
+    kept = f"the centre crop keeps {found.kept_pixels:.0%} of all pixels"
+    return {
+        "pictures": f"{found.usable:,} usable, {len(found.unusable):,} not, in {pictures.place_of_all}",
+        "trained on": f"{width}x{height} px, {colour}; {kept}",
+        "formats": _counts(found.formats),
+        "modes": _counts(found.modes),
+        "sizes": f"{sizes}; {span}" if found.usable else "",
+        "classes": _counts(found.classes),
+        "duplicates": f"{len(found.duplicates):,} groups, {found.num_redundant:,} pictures more than needed",
+        "not pictures": _counts(pictures.manifest.ignored),
+        "disk": f"{pictures.disk_bytes / 2**20:.1f} MiB in the cache",
+        "memory": f"{pictures.pixel_bytes / 2**20:.1f} MiB, given back when others need it",
+        "decoded in": f"{pictures.manifest.decode_seconds:.1f} s, once",
+        "credit": pictures.credit,
+    }
+
+
+def _counts(counts: dict[str, int]) -> str:
+    shown = [f"{name or 'none'} {count:,}" for name, count in list(counts.items())[:8]]
+    return ", ".join(shown) + (f" and {len(counts) - 8} more" if len(counts) > 8 else "")
+
+
+def _listed(title: str, items: list[str]) -> list[str]:
+    if not items:
+        return []
+    rest = (
+        [f"  and {len(items) - _MOST_LISTED:,} more (--json lists all)"] if len(items) > _MOST_LISTED else []
+    )
+    return ["", title, *(f"  {printable(item)}" for item in items[:_MOST_LISTED]), *rest]
+
+
+def _verified(verification: "Verification") -> str:
+    if verification.against is None:
+        return "\nnothing to verify against: these pictures had not been decoded before"
+    return f"\n{verification.num_read:,} files read again, {len(verification.changed):,} changed"
+
+
+def _verification_json(verification: "Verification") -> dict[str, Any]:
+    from ganzfeld.data.source import encodable
+
+    return {
+        "read": verification.num_read,
+        "first_time": verification.against is None,
+        "changed": [{"path": encodable(each.path), "reason": each.reason} for each in verification.changed],
+        "missing": [encodable(path) for path in verification.missing],
+        "new": [encodable(path) for path in verification.new],
+    }

@@ -1,0 +1,66 @@
+"""Lists what the cache holds and removes from it what is no longer wanted."""
+
+import contextlib
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganzfeld.data import cache
+
+
+@dataclass(frozen=True, slots=True)
+class CachedSet:
+    """A folder of the cache; ``manifest`` is None if it was never finished, ``used_at`` in seconds since 1970."""
+
+    folder: Path
+    manifest: cache.Manifest | None
+    disk_bytes: int
+    used_at: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        known = self.manifest
+        return {
+            "key": self.folder.name,
+            "name": known.name if known else None,
+            "complete": known is not None,
+            "pictures": known.num_pictures if known else None,
+            "size": [known.framing["width"], known.framing["height"]] if known else None,
+            "channels": known.channels if known else None,
+            "seen_at": known.seen_at if known else [],
+            "disk_bytes": self.disk_bytes,
+            "used_at": self.used_at,
+        }
+
+
+def cached_sets(root: Path) -> list[CachedSet]:
+    """All sets of a cache, the last used first."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for folder in (root / "sets").iterdir():
+            with contextlib.suppress(OSError):  # another process may be removing it
+                size = sum(file.stat().st_size for file in folder.iterdir())
+                found.append(CachedSet(folder, cache.read_manifest(folder), size, cache.last_used(folder)))
+    return sorted(found, key=lambda each: each.used_at, reverse=True)
+
+
+def prune(root: Path, older_than_s: float | None = None, keep_bytes: int | None = None) -> list[CachedSet]:
+    """Removes and returns sets: unfinished ones idle for an hour, those older, those beyond ``keep_bytes``.
+
+    With ``keep_bytes`` the last used stay as long as they fit together. Runs that use a removed set on POSIX
+    systems keep what they have open.
+    """
+    removed, kept_bytes, now = [], 0, time.time()
+    for each in cached_sets(root):
+        idle = now - each.used_at
+        fits = keep_bytes is None or kept_bytes + each.disk_bytes <= keep_bytes
+        fresh = idle <= (older_than_s if older_than_s is not None else float("inf"))
+        if fits and fresh and (each.manifest or idle < 3600):
+            kept_bytes += each.disk_bytes
+            continue
+        cache.drop_manifest(each.folder)  # first, so that a half removed set is never taken for a whole one
+        shutil.rmtree(each.folder, ignore_errors=True)
+        removed.append(each)
+    return removed
