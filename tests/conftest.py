@@ -1,6 +1,10 @@
 """What all tests share: a cache of their own, and small sets of real picture files."""
 
+import os
 from pathlib import Path
+
+# Tests work on small tensors, where threads only wait for each other; processes they start inherit this.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -26,7 +26,7 @@ _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory",
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code: see ``ganzfeld.errors`` for what the numbers mean."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     as_json = "--json" in given
     try:
         sys.exit(_run(given))
@@ -47,7 +47,7 @@ def _run(given: list[str]) -> int:
     try:
         return _application(given)(args=given, prog_name="ganzfeld", standalone_mode=False) or 0
     except _Complaint as complaint:
-        raise _as_usage_error(complaint) from None
+        raise _as_usage_error(complaint, given) from None
     except typer.Abort:
         raise KeyboardInterrupt from None
     except (MemoryError, RuntimeError) as error:
@@ -64,7 +64,6 @@ def _application(given: list[str]) -> typer.Typer:
         name="ganzfeld",
         help="Train and understand deep convolutional generative adversarial networks.",
         epilog="Begin with: ganzfeld train, or ganzfeld train my-pictures/ --minutes 10",
-        no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,  # plain help: without importing rich it answers in half the time
         pretty_exceptions_enable=False,
@@ -81,22 +80,30 @@ def _application(given: list[str]) -> typer.Typer:
     return application
 
 
-def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         import ganzfeld
 
         print(ganzfeld.__version__)
         raise typer.Exit
 
 
-def _as_usage_error(complaint: Any) -> UsageError:
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and exit.", is_eager=True, callback=_print_version
+    ),
+) -> None:
+    """The options before a command."""
+
+
+def _as_usage_error(complaint: Any, given: list[str]) -> UsageError:
     """What the parser found wrong, as one of our errors."""
     message = complaint.format_message().rstrip(".")
     context = getattr(complaint, "ctx", None)
     words = message.split("'")
     if message.startswith("No such command") and len(words) > 1:
         return UsageError(f"unknown command {words[1]!r}", did_you_mean(words[1], commands.names()))
+    if message.startswith("Invalid value for") and words[1] in given[:-1]:
+        message = f"{words[1]} cannot be {given[given.index(words[1]) + 1]!r}{words[2]}"
     where = context.command_path if context else "ganzfeld"
     return UsageError(message[:1].lower() + message[1:], f"See {where} --help.")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ganzfeld.errors import UsageError
@@ -39,6 +40,11 @@ class Projection(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         """(B, n) to (B, channels, *seed)."""
         return self.linear(latents).unflatten(1, self.shape)
+
+
+def at_least_float32(numbers: Tensor) -> Tensor:
+    """Half precision widened to float32; float32 and float64 as they are."""
+    return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
 
 
 class Style:

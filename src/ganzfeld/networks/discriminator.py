@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ganzfeld.geometry import Plan
-from ganzfeld.networks.blocks import Style, convolution
+from ganzfeld.networks.blocks import Style, at_least_float32, convolution
 
 
 class Discriminator(nn.Module):
@@ -45,5 +45,5 @@ class Discriminator(nn.Module):
         self.logit = style.unnormalised(nn.Linear(widths[-1] * math.prod(plan.seed), 1, bias=style.bias), 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(B, channels, *size) to (B,), in float32."""
-        return self.logit(self.layers(pictures).flatten(1)).squeeze(1).float()
+        """(B, channels, *size) to (B,), in float32 under autocast."""
+        return at_least_float32(self.logit(self.layers(pictures).flatten(1)).squeeze(1))

@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ganzfeld.geometry import Plan
-from ganzfeld.networks.blocks import Projection, Style, transposed_convolution
+from ganzfeld.networks.blocks import Projection, Style, at_least_float32, transposed_convolution
 from ganzfeld.networks.outputs import outputs
 
 
@@ -53,4 +53,4 @@ class Generator(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         """(B, latent_size) to (B, channels, *size)."""
-        return self.output(self.layers(self.projection(latents)).float())
+        return self.output(at_least_float32(self.layers(self.projection(latents))))

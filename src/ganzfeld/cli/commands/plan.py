@@ -111,10 +111,10 @@ def _text(described: dict[str, Any], ladder_plan) -> str:
         )
     uneven = [layer for layer in ladder_plan.layers if not layer.even]
     if uneven:
+        where = " and ".join(_x(layer.large) for layer in uneven)
         parts.append(
-            f"Uneven overlap onto {' and '.join(_x(layer.large) for layer in uneven)}: some pixels are "
-            "reached by more inputs than their neighbours, which prints a checkerboard. A stride that divides "
-            "the kernel avoids it."
+            f"Uneven overlap onto {where}: some pixels are reached by more inputs than their neighbours, "
+            "which prints a checkerboard. A stride that divides the kernel avoids it."
         )
     return "\n\n".join(parts)
 

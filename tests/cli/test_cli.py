@@ -1,0 +1,254 @@
+"""The command line as a user meets it: output, exit codes, and one clear line for every mistake."""
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.training.conftest import SMALL
+
+from ganzfeld.cli import main
+from ganzfeld.cli.commands.sample import ranges_of
+from ganzfeld.cli.progress import MovingLine, PlainLines, duration
+from ganzfeld.cli.speech import printable
+from ganzfeld.errors import UsageError
+from ganzfeld.training.watcher import Reading
+
+SETTINGS = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
+
+
+def call(*arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return int(ended.value.code or 0), out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="module")
+def run(array_file, tmp_path_factory):
+    """A finished run, made by the command line."""
+    out = tmp_path_factory.mktemp("runs")
+    code, told, _ = call("train", array_file, "--images", 64, "--out", out, "--json", *SETTINGS)
+    assert code == 0
+    return json.loads(told)
+
+
+class TestTrain:
+    def test_json_has_the_contracts_keys(self, run):
+        assert set(run) >= {
+            "run",
+            "images_seen",
+            "resumed_at_images",
+            "seconds",
+            "images_per_s",
+            "kernel_distance",
+        }
+        assert run["images_seen"] == 64
+        assert run["resumed_at_images"] is None and run["kernel_distance"] is None
+
+    def test_text(self, array_file, tmp_path):
+        code, told, progress = call("train", array_file, "--images", 8, "--out", tmp_path, *SETTINGS)
+        assert code == 0
+        assert "report.html" in told and "ganzfeld sample" in told
+        assert "training on 200 colour pictures at 16x16" in progress
+        assert "\x1b" not in told + progress, "no control characters where there is no terminal"
+
+    def test_dry_run(self, array_file, tmp_path):
+        out = tmp_path / "runs"
+        code, told, _ = call("train", array_file, "--dry-run", "--minutes", 1, "--out", out, *SETTINGS)
+        assert code == 0
+        assert "would train" in told and "1 min 00 s" in told and "MiB" in told
+        assert not out.exists()
+
+
+class TestSample:
+    def test_a_sheet(self, run, tmp_path):
+        code, told, _ = call("sample", run["run"], "--n", 4, "--out", tmp_path / "sheet.png", "--json")
+        assert code == 0
+        assert json.loads(told)["num_pictures"] == 4
+        with Image.open(tmp_path / "sheet.png") as sheet:
+            assert sheet.size == (34, 34)
+
+    def test_a_folder_has_exactly_one_file_a_seed(self, run, tmp_path):
+        assert call("sample", run["run"], "--seeds", "3,70-140", "--out", tmp_path / "new" / "many")[0] == 0
+        names = sorted(path.name for path in (tmp_path / "new" / "many").iterdir())
+        assert names == [f"{seed:06d}.png" for seed in [3, *range(70, 141)]]
+        assert call("sample", run["run"], "--seeds", "70", "--out", tmp_path / "one")[0] == 0
+        alone, among = (
+            np.asarray(Image.open(folder / "000070.png"))
+            for folder in (tmp_path / "one", tmp_path / "new" / "many")
+        )
+        assert np.array_equal(alone, among)
+
+    def test_the_default_is_a_sheet_here(self, run, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert call("sample", run["run"])[0] == 0
+        assert [path.name for path in tmp_path.iterdir()] == ["blobs-001-sample.png"]
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ["--n", "0"],
+            ["--n", "-3"],
+            ["--n", "x"],
+            ["--n", "1000000000", "--out", "x.png"],
+            ["--seeds", "9-3"],
+            ["--seeds", "a"],
+            ["--seeds", ""],
+            ["--seeds", "-5"],
+            ["--n", "3", "--seeds", "1"],
+            ["--truncation", "-1"],
+            ["--truncation", "nan"],
+            ["--seeds", "99999999999999999999"],
+        ],
+    )
+    def test_mistakes(self, run, tmp_path, monkeypatch, options):
+        monkeypatch.chdir(tmp_path)
+        code, told, complaint = call("sample", run["run"], *options)
+        assert (code, told) == (2, "")
+        assert complaint.startswith("error: ")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_no_run(self, tmp_path):
+        code, _, complaint = call("sample", tmp_path / "nowhere")
+        assert code == 2
+        assert "there is no run at" in complaint
+
+    def test_a_damaged_model(self, run, tmp_path):
+        (tmp_path / "generator.safetensors").write_bytes(b"\0" * 100)
+        code, told, complaint = call("sample", tmp_path, "--json")
+        assert code == 5
+        assert "is damaged" in json.loads(told)["error"]
+        assert "is damaged" in complaint
+
+    def test_a_folder_that_cannot_be_written(self, run, tmp_path):
+        (tmp_path / "file").write_text("in the way")
+        assert call("sample", run["run"], "--out", tmp_path / "file" / "x.png")[0] == 6
+        assert call("sample", run["run"], "--out", tmp_path / "file")[0] == 6
+
+
+class TestPlan:
+    def test_json_has_the_contracts_keys(self):
+        code, told, _ = call("plan", 64, "--recipe", "radford2015", "--json")
+        assert code == 0
+        planned = json.loads(told)
+        assert planned["generator"]["parameters"] == 3_576_704
+        assert planned["discriminator"]["parameters"] == 2_765_568
+        for side, sizes in (("generator", [8, 16, 32, 64]), ("discriminator", [32, 16, 8, 4])):
+            layers = planned[side]["layers"]
+            assert [layer["size"] for layer in layers] == [[size, size] for size in sizes]
+            assert [layer["field"] for layer in layers] == [[4, 4], [10, 10], [22, 22], [46, 46]]
+            for layer in layers:
+                assert (layer["kernel"], layer["stride"], layer["padding"]) == ([4, 4], [2, 2], [1, 1])
+                assert layer["overlap"] == [2]
+
+    def test_axes_keep_the_order_given(self):
+        planned = json.loads(call("plan", "33x47", "--json")[1])
+        assert planned["generator"]["layers"][-1]["size"] == [33, 47]
+        assert planned["discriminator"]["layers"][0]["size"] == [32, 46]
+
+    @pytest.mark.parametrize(("dims", "axes"), [(1, [64]), (2, [64, 64]), (3, [64, 64, 64])])
+    def test_dimensions(self, dims, axes):
+        planned = json.loads(call("plan", 64, "--dims", dims, "--json")[1])
+        assert planned["generator"]["layers"][-1]["size"] == axes
+
+    def test_a_ladder_of_your_own(self):
+        code, told, _ = call("plan", 96, "--ladder", "96,32,16,8,3")
+        assert code == 0
+        assert "3² -> logit" in told and "receptive field" in told
+        assert "checkerboard" in call("plan", 33, "--ladder", "33,16")[1]
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [["7"], ["0"], ["64x"], ["-5"], ["64", "--dims", "5"], ["96", "--ladder", "32,16"], ["9" * 30]],
+    )
+    def test_mistakes(self, arguments):
+        code, told, complaint = call("plan", *arguments)
+        assert (code, told) == (2, "")
+        assert "error: " in complaint
+
+
+def test_env():
+    code, told, _ = call("env", "--json")
+    assert code == 0
+    assert {"torch", "device", "precision", "threads", "cache_writable", "runs_writable"} <= set(
+        json.loads(told)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["trian"], 2, "train"),
+        (["train", "--sise", "64"], 2, "--size"),
+        (["train", "--size", "four"], 2, "four"),
+        (["train", "--minutes", "soon"], 2, "soon"),
+        (["train", "/nowhere/at/all"], 3, "/nowhere"),
+        (["train", "--recipe", "modrn"], 2, "modern"),
+        (["train", "--set", "generator.widht=3"], 2, "generator.width"),
+        (["train", "--size", "4"], 2, "8"),
+        (["train", "--batch", "1"], 2, "batch"),
+        (["train", "--out", "/proc/nowhere"], 6, "/proc/nowhere"),
+        (["train", "--device", "cuda:99"], 6, "CUDA"),
+    ],
+)
+def test_one_clear_line_for_a_mistake(arguments, code, words):
+    for as_json in ([], ["--json"]):
+        found, told, complaint = call(*arguments, *as_json)
+        assert found == code
+        assert "Traceback" not in complaint
+        assert words in complaint
+        assert len(complaint.splitlines()) <= 2
+        if as_json:
+            assert set(json.loads(told)) == {"error", "hint"}
+        else:
+            assert told == ""
+
+
+def test_the_installed_command():
+    done = subprocess.run([sys.executable, "-m", "ganzfeld", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip()
+
+
+def test_a_reader_that_leaves_early():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ganzfeld", "plan", "64"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    told = process.stderr.read().decode()
+    process.stderr.close()
+    process.wait()
+    assert "Traceback" not in told
+
+
+def test_ranges():
+    assert ranges_of("0-3, 7") == [range(4), range(7, 8)]
+    with pytest.raises(UsageError):
+        ranges_of("1--3")
+
+
+def test_names_cannot_reach_the_terminal():
+    assert printable("a\x1b[31mb\nc\udcff") == "a\\x1b[31mb\\nc\\udcff"
+
+
+def test_durations():
+    assert [duration(s) for s in (3.2, 75, 7500)] == ["3 s", "1 min 15 s", "2 h 05 min"]
+
+
+@pytest.mark.parametrize("kind", [PlainLines, MovingLine])
+def test_watchers_show_every_state(kind, capsys):
+    watcher = kind()
+    watcher.preparing(1, 10, "decoding pictures")
+    watcher.preparing(10, 10, "decoding pictures")
+    watcher.read(Reading(10, 1.0, 0.0, None, 0.5, 0.6))
+    watcher.read(Reading(10, 1.0, 5.0, 0, 0.5, 0.6))
+    watcher.noted("left out a.png: [bold]truncated")
+    told = capsys.readouterr().err
+    assert "left out a.png: [bold]truncated" in told

@@ -1,0 +1,125 @@
+"""The step against the same mathematics written out naively, and the moving average against its formula."""
+
+import copy
+
+import pytest
+import torch
+
+from ganzfeld.geometry import plan
+from ganzfeld.losses import Loss, losses
+from ganzfeld.networks import Discriminator, Generator, initialise
+from ganzfeld.stabilisers import stabiliser
+from ganzfeld.training.step import Moment, Players, Rules, ema_decay, follow, step
+
+LEARNING_RATE = 0.1
+
+
+def players(normalisation="batch") -> Players:
+    """Small networks in float64 with plain gradient descent, whose updates show the gradients."""
+    generator = Generator(plan(8), width=4, latent_size=5, normalisation=normalisation).double()
+    discriminator = Discriminator(plan(8), width=4).double()
+    initialise(generator, 1)
+    initialise(discriminator, 2)
+    with torch.no_grad():
+        for weight in [*generator.parameters(), *discriminator.parameters()]:
+            weight.mul_(10)
+    return Players(
+        generator,
+        discriminator,
+        torch.optim.SGD(generator.parameters(), LEARNING_RATE),
+        torch.optim.SGD(discriminator.parameters(), LEARNING_RATE),
+        copy.deepcopy(generator).requires_grad_(False),
+    )
+
+
+def moment(index=0) -> Moment:
+    return Moment(index, 0.0, torch.Generator().manual_seed(3))
+
+
+REAL = torch.rand(6, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+LATENTS = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def naive_step(players: Players, loss: Loss, penalties) -> None:
+    """The textbook's algorithm, one backward pass a network and nothing shared but the pictures."""
+    generator, discriminator = players.generator, players.discriminator
+    fake = generator(LATENTS)
+    detached = fake.detach()
+    cost = loss.discriminator(discriminator(REAL), discriminator(detached))
+    for penalty in penalties:
+        cost = cost + penalty.penalty(discriminator, REAL, detached, 0, moment().noise)
+    discriminator.zero_grad()
+    cost.backward()
+    players.discriminator_optimizer.step()
+    generator.zero_grad()
+    loss.generator(discriminator(REAL).detach(), discriminator(fake)).backward()
+    players.generator_optimizer.step()
+
+
+@pytest.mark.parametrize("name", losses.names())
+@pytest.mark.parametrize("names", [[], ["r1", "r2"]])
+def test_a_step_is_the_textbooks(name, names):
+    ours, theirs = players(), players()
+    penalties = [stabiliser({"name": each}) for each in names]
+    outcome = step(ours, Rules(Loss(name), penalties, 0.9), REAL, LATENTS, moment())
+    expected = Loss(name).discriminator(
+        theirs.discriminator(REAL), theirs.discriminator(theirs.generator(LATENTS))
+    )
+    naive_step(theirs, Loss(name), penalties)
+    assert outcome.discriminator_loss.item() == pytest.approx(expected.item(), rel=1e-9)
+    for side in ("generator", "discriminator"):
+        pairs = zip(getattr(ours, side).parameters(), getattr(theirs, side).parameters(), strict=True)
+        for found, wanted in pairs:
+            torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
+
+
+def test_nothing_is_left_in_the_discriminators_gradients_by_the_generators_step():
+    game = players()
+    step(game, Rules(Loss("non-saturating"), [], 0.9), REAL, LATENTS, moment())
+    left = [weight.grad for weight in game.discriminator.parameters()]
+    again = players()
+    fake = again.generator(LATENTS).detach()
+    Loss("non-saturating").discriminator(again.discriminator(REAL), again.discriminator(fake)).backward()
+    for found, wanted in zip(left, again.discriminator.parameters(), strict=True):
+        torch.testing.assert_close(found, wanted.grad)
+
+
+def test_transformations_reach_both_kinds_of_pictures():
+    seen = []
+
+    class Spy(Discriminator):
+        def forward(self, pictures):
+            seen.append(pictures.detach().clone())
+            return super().forward(pictures)
+
+    game = players()
+    game.discriminator = Spy(plan(8), width=4).double()
+    game.discriminator_optimizer = torch.optim.SGD(game.discriminator.parameters(), LEARNING_RATE)
+    noisy = stabiliser({"name": "instance-noise", "sigma": 0.5})
+    step(game, Rules(Loss("relativistic-pairing"), [noisy], 0.9), REAL, LATENTS, moment())
+    real, _, real_again, _ = seen
+    assert float((real - REAL).std()) == pytest.approx(0.5, rel=0.1)
+    assert not torch.equal(real, real_again), "fresh noise every time"
+
+
+def test_average_follows_weights_and_buffers():
+    generator, average = (Generator(plan(8), width=2, latent_size=3) for _ in range(2))
+    initialise(generator, 1)
+    initialise(average, 2)
+    generator(torch.randn(4, 3))
+    before = {name: value.clone() for name, value in average.state_dict().items()}
+    follow(average, generator, 0.75)
+    for name, now in generator.state_dict().items():
+        found = average.state_dict()[name]
+        if now.is_floating_point():
+            torch.testing.assert_close(found, 0.75 * before[name] + 0.25 * now)
+        else:
+            assert torch.equal(found, now), name
+
+
+def test_average_forgets_its_beginning_and_may_be_off():
+    assert [ema_decay(0.999, index) for index in (0, 10, 10**6)] == [0.1, 11 / 20, 0.999]
+    game = players()
+    step(game, Rules(Loss("non-saturating"), [], 0.0), REAL, LATENTS, moment())
+    for mean, now in zip(game.average.parameters(), game.generator.parameters(), strict=True):
+        torch.testing.assert_close(mean, now)

@@ -1,0 +1,301 @@
+"""Whole runs: what a run folder holds, how runs end, and what survives each end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganzfeld as gz
+from ganzfeld.errors import DataError, Interrupted, ResourceError, TrainingFailed, UsageError
+from ganzfeld.training.budget import Budget
+from ganzfeld.training.clock import Due
+from ganzfeld.training.journal import read_journal
+from ganzfeld.training.loop import Speedometer
+from ganzfeld.training.randomness import Purpose, derived_seed
+from ganzfeld.training.rehearsal import rehearse
+from ganzfeld.training.schedule import rate_factor
+from ganzfeld.training.watcher import Watcher
+from tests.training.conftest import SMALL, small
+
+
+def weights(run) -> dict[str, torch.Tensor]:
+    return run.generator.state_dict()
+
+
+@pytest.fixture
+def run(folder, tmp_path):
+    return gz.train(folder, settings=SMALL, images=80, out=tmp_path)
+
+
+class TestRunFolder:
+    def test_holds_what_the_contract_says(self, run):
+        assert run.path.name == "mes-photos-001" or run.path.name.endswith("-001")
+        names = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
+        assert names == {
+            "recipe.json",
+            "run.json",
+            "journal.jsonl",
+            "reals.png",
+            "report.html",
+            "model/last/generator.safetensors",
+            "model/last/card.json",
+            *(f"samples/{sheet.name}" for sheet in run.sample_files),
+        }
+        assert run.sample_files[0].stem == "0"
+        assert run.sample_files[-1].stem == "80"
+        assert run.recipe == gz.resolve("modern", SMALL)
+
+    def test_journal_says_how_it_went(self, run):
+        last = run.journal[-1]
+        assert (last["step"], last["images_seen"]) == (10, 80)
+        assert {"seconds", "loss_generator", "loss_discriminator", "logit_real", "logit_fake"} <= set(last)
+
+    def test_pictures_come_out(self, run):
+        pictures = run.sample(5)
+        assert (pictures.shape, pictures.dtype) == ((5, 16, 16, 3), np.uint8)
+        assert np.array_equal(run.sample(seeds=[4])[0], pictures[4])
+        assert not np.array_equal(run.sample(5, truncation=0.5), pictures)
+        for wrong in ({"num": -1}, {"num": 2, "seeds": [1]}, {"seeds": [-1]}):
+            with pytest.raises(UsageError):
+                run.sample(**wrong)
+
+    def test_the_last_sheet_is_the_models(self, run):
+        with Image.open(run.sample_files[-1]) as sheet:
+            shown = np.asarray(sheet)[:16, :16]
+        assert np.array_equal(shown, run.sample(1)[0])
+
+    def test_load_gives_the_same_generator(self, run):
+        generator = gz.load(run.path)
+        assert not generator.training
+        pictures = generator(gz.latents_of_seeds([0], generator.latent_size))
+        assert pictures.shape == (1, 3, 16, 16)
+        assert gz.open_run(run.path).sample(1).shape == (1, 16, 16, 3)
+
+    def test_report_is_self_contained(self, run):
+        page = (run.path / "report.html").read_text()
+        assert page.count("data:image/png;base64,") >= 3
+        assert page.count("data:image/svg+xml;base64,") == 2
+        assert "http://" not in page and "https://" not in page and "<script" not in page
+
+    def test_the_next_run_gets_the_next_number(self, run, folder):
+        again = gz.train(folder, settings=SMALL, images=8, out=run.path.parent)
+        assert again.path.name == run.path.name[:-3] + "002"
+
+    def test_the_users_pictures_are_left_alone(self, folder, tmp_path):
+        def state():
+            return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+
+        before = state()
+        gz.train(folder, settings=SMALL, images=8, out=tmp_path)
+        assert state() == before
+
+
+class TestRepetition:
+    def test_the_same_seed_gives_the_same_weights(self, array_file, tmp_path):
+        runs = [
+            gz.train(array_file, recipe=small(), images=64, seed=seed, out=tmp_path, precision="float32")
+            for seed in (3, 3, 4)
+        ]
+        first, again, other = map(weights, runs)
+        assert all(torch.equal(first[name], again[name]) for name in first)
+        assert not all(torch.equal(first[name], other[name]) for name in first)
+
+    def test_looking_does_not_change_what_is_trained(self, array_file, tmp_path, monkeypatch):
+        """A run that saves and shows itself after every step ends with the weights of one that never does."""
+        plain = gz.train(array_file, recipe=small(), images=64, out=tmp_path, precision="float32")
+        monkeypatch.setattr("ganzfeld.training.loop.SHEET_EVERY_S", 0.0)
+        monkeypatch.setattr("ganzfeld.training.loop.SHEET_EVERY_SHARE", 0.0)
+        curious = gz.train(array_file, recipe=small(), images=64, out=tmp_path, precision="float32")
+        assert len(curious.sample_files) > len(plain.sample_files)
+        assert all(torch.equal(value, weights(curious)[name]) for name, value in weights(plain).items())
+
+    def test_streams_are_independent(self):
+        seeds = {derived_seed(0, purpose, index) for purpose in Purpose for index in range(1000)}
+        assert len(seeds) == 1000 * len(Purpose)
+
+
+class TestEnds:
+    def test_minutes_end_a_run(self, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), minutes=0.05, out=tmp_path)
+        assert 3 <= run.journal[-1]["seconds"] < 5
+        assert run.facts["horizon"] is not None
+
+    def test_the_first_limit_reached_counts(self, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), minutes=60, images=16, out=tmp_path)
+        assert run.journal[-1]["images_seen"] == 16
+
+    def test_what_is_not_finite_ends_a_run_and_keeps_the_model(self, array_file, tmp_path):
+        wild = small(stabilisers=[{"name": "instance-noise", "sigma": 3e38}])
+        with pytest.raises(TrainingFailed, match="diverged") as caught:
+            gz.train(array_file, recipe=wild, images=4000, out=tmp_path)
+        (run,) = tmp_path.iterdir()
+        assert str(run / "model" / "last") in caught.value.hint
+        assert all(torch.isfinite(value).all() for value in gz.load(run).state_dict().values())
+        assert (run / "report.html").exists()
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_saves_and_tells(self, array_file, tmp_path, number):
+        class Impatient(Watcher):
+            def read(self, reading):
+                os.kill(os.getpid(), number)
+
+        with pytest.raises(Interrupted) as caught:
+            gz.train(array_file, recipe=small(), minutes=5, out=tmp_path, watcher=Impatient())
+        assert caught.value.exit_code == 128 + number
+        (run,) = tmp_path.iterdir()
+        assert str(run) in caught.value.message
+        seen = gz.open_run(run).model.card.images_seen
+        assert seen == gz.open_run(run).journal[-1]["images_seen"] > 0
+        assert signal.getsignal(number) not in (signal.SIG_DFL, signal.SIG_IGN) or number == signal.SIGTERM
+
+    def test_a_second_signal_ends_at_once(self, array_file, tmp_path):
+        code = (
+            "import os, signal, ganzfeld as gz\n"
+            "from ganzfeld.training.watcher import Watcher\n"
+            "class Twice(Watcher):\n"
+            "    def read(self, reading):\n"
+            "        os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGTERM)\n"
+            f"gz.train({str(array_file)!r}, settings={SMALL!r}, out={str(tmp_path)!r}, watcher=Twice())\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+        assert done.returncode == -signal.SIGTERM
+
+    def test_an_interrupted_command_line(self, array_file, tmp_path):
+        command = [
+            sys.executable,
+            "-m",
+            "ganzfeld",
+            "train",
+            str(array_file),
+            "--out",
+            str(tmp_path),
+            "--size",
+            "16",
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not list(tmp_path.glob("*/samples/0.png")) and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+        assert process.returncode == 130
+        assert "Traceback" not in told
+        (run,) = tmp_path.iterdir()
+        assert f"ganzfeld sample {run}" in told
+        assert gz.open_run(run).sample(1).shape == (1, 16, 16, 3)
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"size": 4},
+            {"batch": 1},
+            {"batch": 0},
+            {"minutes": 0},
+            {"minutes": -1},
+            {"minutes": float("nan")},
+            {"images": 0},
+            {"seed": -1},
+            {"recipe": "modrn"},
+            {"device": "gpu"},
+            {"precision": "float8"},
+            {"checkpoint_seconds": 0},
+            {"settings": ["generator.optimizer.lr=-1"]},
+            {"settings": ["loss.smoothing=0.5"]},
+            {"settings": ["loss.temperature=0"]},
+        ],
+    )
+    def test_are_refused_before_anything_is_done(self, array_file, tmp_path, arguments):
+        with pytest.raises(UsageError):
+            gz.train(array_file, out=tmp_path / "runs", **arguments)
+        assert not (tmp_path / "runs").exists()
+
+    def test_pictures_that_are_not_there(self, tmp_path):
+        (tmp_path / "empty").mkdir()
+        for name in ("empty", "absent"):
+            with pytest.raises(DataError):
+                gz.train(tmp_path / name, out=tmp_path / "runs", images=8)
+
+    def test_a_folder_that_cannot_be_written(self, array_file, tmp_path):
+        (tmp_path / "file").write_text("in the way")
+        for out in (tmp_path / "file", Path("/proc/nowhere")):
+            with pytest.raises(ResourceError, match=str(out)):
+                gz.train(array_file, out=out, recipe=small(), images=8)
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+    def test_a_device_that_is_not_there(self, array_file, tmp_path):
+        with pytest.raises(ResourceError, match="CUDA"):
+            gz.train(array_file, device="cuda", out=tmp_path)
+
+    def test_a_model_folder_is_not_a_run(self, tmp_path, run):
+        with pytest.raises(UsageError, match="not a run"):
+            gz.open_run(run.path / "model" / "last")
+        with pytest.raises(UsageError):
+            gz.open_run(tmp_path / "absent")
+
+
+def test_rehearsal_measures_without_writing(array_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = rehearse(array_file, recipe=small(), images=1000)
+    assert plan["images"] == 1000
+    assert plan["images_per_s"] > 0
+    assert plan["seconds"] == pytest.approx(1000 / plan["images_per_s"], rel=0.1)
+    assert plan["memory_bytes"] is None or plan["memory_bytes"] > 2**20
+    assert plan["ladder"] == [[4, 4], [8, 8], [16, 16]]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_journal_survives_a_cut_line(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "im')
+    assert read_journal(path) == [{"step": 1}]
+    path.write_text('{"step": 1\n{"step": 2}\n')
+    with pytest.raises(gz.GanzfeldError, match="line 1"):
+        read_journal(path)
+
+
+def test_budget():
+    assert Budget().minutes == 5
+    assert Budget(images=10).minutes is None
+    assert Budget(images=100).horizon(0, 0, 0) == 100
+    assert Budget(minutes=1).horizon(10, 1, 100) is None
+    assert Budget(minutes=1).horizon(1000, 10, 100) == 6000
+    assert Budget(minutes=1, images=50).horizon(1000, 10, 100) == 50
+    assert Budget(minutes=1, images=700).remaining_s(100, 10, 20) == 30
+    assert not Budget(images=10).spent(9, 1e9)
+    assert Budget(images=10).spent(10, 0)
+
+
+def test_due_grows_with_age():
+    due = Due(10, share=0.5)
+    times = [second for second in range(200) if due(second)]
+    assert times == [0, 10, 20, 30, 45, 68, 102, 153]
+
+
+def test_schedule():
+    schedule = gz.resolve("modern", {"schedule.warmup_images": 99, "schedule.decay": "cosine"}).schedule
+    schedule = schedule.model_copy(update={"floor": 0.1})
+    assert rate_factor(schedule, 0, 0) == pytest.approx(0.01)
+    assert rate_factor(schedule, 1000, 0) == pytest.approx(1)
+    assert rate_factor(schedule, 1000, 0.5) == pytest.approx(0.55)
+    assert rate_factor(schedule, 1000, 1) == pytest.approx(0.1)
+    assert rate_factor(schedule.model_copy(update={"decay": "linear"}), 1000, 0.75) == pytest.approx(0.325)
+    assert rate_factor(schedule.model_copy(update={"decay": "none"}), 1000, 1) == 1
+
+
+def test_speed_is_of_the_last_half_minute():
+    speed = Speedometer(window=3)
+    speed.note(0, 0)
+    assert speed.images_per_s == 0
+    for images, seconds in ((10, 10), (110, 11), (210, 12)):
+        speed.note(images, seconds)
+    assert speed.images_per_s == 100
