@@ -22,7 +22,7 @@ from typing import Any
 import platformdirs
 
 from ganzfeld.data.framing import Framing
-from ganzfeld.data.listing import Listing
+from ganzfeld.data.listing import Listing, is_whole
 from ganzfeld.durable import make_folder, refused, write_bytes
 
 FORMAT = 1
@@ -87,6 +87,8 @@ def new_folder(root: Path) -> Iterator[Path]:
 def adopt(folder: Path, set_folder: Path) -> None:
     """Makes ``folder`` the folder of a set, unless there is one: then both hold the same listing."""
     make_folder(set_folder.parent)
+    if set_folder.is_dir() and not is_whole(set_folder):
+        shutil.rmtree(set_folder, ignore_errors=True)
     try:
         folder.rename(set_folder)
     except OSError as problem:

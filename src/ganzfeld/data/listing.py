@@ -45,6 +45,11 @@ class Listing:
             self.flaws.get(index, ""),
         )
 
+    @property
+    def names_end(self) -> int:
+        """How long the file of the names is, in bytes."""
+        return int(self._rows["name_end"][-1])
+
     def name(self, index: int) -> str:
         """The name of one entry."""
         begin = int(self._rows["name_end"][index - 1]) if index else 0
@@ -84,3 +89,12 @@ def write_listing(entries: Iterable[Entry], folder: Path) -> Listing:
         # Sources answer for their own files; what fails here is the cache.
         raise refused(problem, folder) from problem
     return Listing(folder)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the files of a listing have the sizes that they should."""
+    try:
+        listing = Listing(folder)
+        return not len(listing) or (folder / _NAMES).stat().st_size == listing.names_end
+    except (OSError, ValueError, KeyError):
+        return False

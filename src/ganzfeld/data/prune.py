@@ -12,7 +12,7 @@ from ganzfeld.data import cache
 
 @dataclass(frozen=True, slots=True)
 class CachedSet:
-    """A folder of the cache; ``manifest`` is None if it was never finished, ``used_at`` in seconds since 1970."""
+    """A folder of the cache; ``manifest`` is None if unfinished, ``used_at`` in seconds since 1970."""
 
     folder: Path
     manifest: cache.Manifest | None

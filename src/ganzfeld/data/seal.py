@@ -35,6 +35,7 @@ def seal(
     for number in range(num_shards):
         reasons |= json.loads(shard_files.reasons_path(folder, number).read_bytes())
     write_file(folder / RECORDS, lambda part: _join(folder, num_shards, part))
+    (folder / "duplicates.json").unlink(missing_ok=True)
     write_bytes(folder / REASONS, json.dumps(reasons).encode("ascii"))
     manifest = Manifest(
         kind=kind,

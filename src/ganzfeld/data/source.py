@@ -111,8 +111,8 @@ def safe_name(text: str) -> str:
 
 
 def encodable(name: str) -> str:
-    """A file name for UTF-8 text such as JSON: bytes that are none appear as escapes (``\\xff``)."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A file name for UTF-8 text such as JSON: bytes that are none appear as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def printable(name: str) -> str:

@@ -81,7 +81,8 @@ def directory(file: BinaryIO) -> tuple[int, int, int]:
         raise DataError("it has no directory: the zip is truncated or no zip")
     _, _, _, _, _, size, offset, _ = _END.unpack_from(tail, at)
     end = length - tail_length + at
-    if _ABSENT in (size, offset) and at >= _END_64_LOCATOR.size:
+    locator = at - _END_64_LOCATOR.size
+    if locator >= 0 and tail[locator : locator + 4] == b"PK\x06\x07":
         size, offset, end = _directory_64(file, end)
     shift = end - size - offset  # above 0 where something was put before the zip, such as a self-extractor
     if shift < 0 or size > end:
@@ -90,16 +91,14 @@ def directory(file: BinaryIO) -> tuple[int, int, int]:
 
 
 def _directory_64(file: BinaryIO, end: int) -> tuple[int, int, int]:
-    file.seek(end - _END_64_LOCATOR.size)
-    mark, _, _, _ = _END_64_LOCATOR.unpack(file.read(_END_64_LOCATOR.size))
+    """Where a directory with 64-bit fields begins, its length, and where it ends."""
     at = end - _END_64_LOCATOR.size - _END_64.size
-    if mark != b"PK\x06\x07" or at < 0:
+    file.seek(max(at, 0))
+    record = file.read(_END_64.size)
+    if at < 0 or record[:4] != b"PK\x06\x06":
         raise DataError("its directory is damaged")
-    file.seek(at)
-    record = _END_64.unpack(file.read(_END_64.size))
-    if record[0] != b"PK\x06\x06":
-        raise DataError("its directory is damaged")
-    return record[8], record[9], at
+    size, offset = _END_64.unpack(record)[8:]
+    return size, offset, at
 
 
 def _member_at(file: BinaryIO, position: int) -> tuple[Member, int]:

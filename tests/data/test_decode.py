@@ -1,0 +1,227 @@
+"""The rules of decoding, each with a real file."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzfeld.data.decode import EXTENSIONS, UnusablePicture, decode_file, decode_raster
+from ganzfeld.data.framing import Framing
+from tests.data.making import decoded, encoded, noise, reason, smooth
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "PPM", "WEBP", "GIF", "JPEG", "AVIF"])
+def test_every_allowed_format_is_read(format: str):
+    pixels = smooth(16, 16)
+    lossless = (
+        {"lossless": True} if format == "WEBP" else {"quality": 95} if format in ("JPEG", "AVIF") else {}
+    )
+    result = decoded(encoded(pixels, format, **lossless))
+    assert result.format == format
+    off = np.abs(result.pixels.astype(int) - pixels).max()
+    assert off <= {"JPEG": 40, "AVIF": 40, "GIF": 60}.get(format, 0)
+
+
+def test_every_extension_is_of_an_allowed_format():
+    Image.init()
+    formats = {Image.registered_extensions().get(ending) for ending in EXTENSIONS}
+    assert formats <= {"PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF"}
+
+
+class TestGrey:
+    def test_grey_stays_grey(self):
+        pixels = noise(16, 16, 1)
+        result = decoded(encoded(pixels))
+        assert result.grey and result.pixels.shape == (16, 16, 1)
+        np.testing.assert_array_equal(result.pixels, pixels)
+
+    def test_16_bits_are_scaled_and_not_clipped(self):
+        values = np.array([0, 100, 257, 40_000, 65_535], np.uint16)
+        samples = np.tile(values, (16, 4))[:, :16]
+        png = encoded(Image.fromarray(samples))
+        np.testing.assert_array_equal(decoded(png).pixels[0, :5, 0], [0, 0, 1, 156, 255])
+
+    def test_16_bit_tiff_of_either_byte_order(self):
+        for order, kind in ((b"II", "<u2"), (b"MM", ">u2")):
+            samples = np.full((16, 16), 40_000, kind)
+            assert (decoded(_tiff(order, samples)).pixels == 156).all()
+
+    def test_1_bit_is_black_and_white(self):
+        board = Image.fromarray((np.indices((16, 16)).sum(0) % 2).astype(bool))
+        result = decoded(encoded(board))
+        assert result.mode == "1" and result.grey
+        assert set(np.unique(result.pixels)) == {0, 255}
+
+    def test_float_and_32_bit_are_refused(self):
+        assert "range" in reason(encoded(Image.fromarray(np.ones((16, 16), np.float32)), "TIFF"))
+        assert "range" in reason(encoded(Image.fromarray(np.ones((16, 16), np.int32)), "TIFF"))
+
+
+class TestColour:
+    def test_palette_becomes_its_colours(self):
+        image = Image.fromarray(np.zeros((16, 16), np.uint8)).convert("P")
+        image.putpalette([10, 200, 30] + [0] * 765)
+        result = decoded(encoded(image))
+        assert result.mode == "P" and not result.grey
+        assert (result.pixels == [10, 200, 30]).all()
+
+    def test_cmyk_becomes_rgb(self):
+        image = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
+        assert decoded(encoded(image, "TIFF")).pixels[0, 0].tolist() == [0, 255, 255]
+
+    def test_the_channels_asked_for(self):
+        red = encoded(Image.new("RGB", (16, 16), (255, 0, 0)))
+        assert (decoded(red, channels=1).pixels == 76).all()
+        assert decoded(red, channels=1).pixels.shape == (16, 16, 1)
+
+
+class TestTransparency:
+    @pytest.mark.parametrize(("background", "expected"), [((255, 255, 255), 255), ((0, 0, 0), 128)])
+    def test_it_shows_the_background(self, background: tuple[int, int, int], expected: int):
+        image = Image.new("RGBA", (16, 16), (255, 0, 0, 128))
+        pixels = decode_file(encoded(image), Framing(16, 16, None, background)).pixels
+        assert pixels[0, 0, 0] == expected
+        assert pixels[0, 0, 1] == (127 if background[0] else 0)
+
+    def test_hidden_colours_do_not_shine_through(self):
+        """Fully transparent pixels may hold anything; scaling must not mix it in."""
+        pixels = np.zeros((64, 64, 4), np.uint8)
+        pixels[::2] = (0, 255, 0, 0)
+        pixels[1::2] = (255, 255, 255, 255)
+        assert (decoded(encoded(pixels)).pixels == 255).all()
+
+    def test_grey_with_alpha_stays_grey_on_grey_only(self):
+        image = Image.new("LA", (16, 16), (0, 0))
+        assert decoded(encoded(image)).pixels.shape[2] == 1
+        on_red = decode_file(encoded(image), Framing(16, 16, None, (255, 0, 0))).pixels
+        assert on_red[0, 0].tolist() == [255, 0, 0]
+
+    def test_transparent_palette_entry(self):
+        image = Image.new("P", (16, 16), 0)
+        image.putpalette([10, 20, 30] + [0] * 765)
+        assert (decoded(encoded(image, "PNG", transparency=0)).pixels == 255).all()
+
+    def test_transparent_colour(self):
+        image = Image.new("RGB", (16, 16), (1, 2, 3))
+        assert (decoded(encoded(image, "PNG", transparency=(1, 2, 3))).pixels == 255).all()
+
+
+class TestGeometry:
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_exif_orientation_is_applied(self, orientation: int):
+        upright = smooth(32, 16)
+        turns = {
+            1: None,
+            2: Image.Transpose.FLIP_LEFT_RIGHT,
+            3: Image.Transpose.ROTATE_180,
+            4: Image.Transpose.FLIP_TOP_BOTTOM,
+            5: Image.Transpose.TRANSPOSE,
+            6: Image.Transpose.ROTATE_90,
+            7: Image.Transpose.TRANSVERSE,
+            8: Image.Transpose.ROTATE_270,
+        }
+        stored = Image.fromarray(upright)
+        turn = turns[orientation]
+        stored = stored if turn is None else stored.transpose(turn)
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        result = decoded(encoded(stored, exif=exif), 16, 32)
+        np.testing.assert_array_equal(result.pixels, upright)
+        assert (result.width, result.height) == (16, 32)
+
+    def test_a_turned_large_jpeg_is_not_decoded_too_small(self):
+        """Its sides swap after decoding, and so must the sides that limit the shortcut."""
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        content = encoded(Image.fromarray(smooth(1600, 128)), "JPEG", exif=exif, quality=95)
+        result = decoded(content, 800, 64)
+        assert result.pixels.shape == (64, 800, 3)
+
+    def test_the_shortcut_for_large_jpegs_shows_no_difference(self):
+        content = encoded(Image.fromarray(smooth(1200, 1600)), "JPEG", quality=95)
+        with Image.open(io.BytesIO(content)) as image:
+            full = Framing(64, 64).frame(image)
+        off = decoded(content, 64, 64).pixels.astype(int) - full
+        assert np.abs(off).max() <= 3 and (off**2).mean() < 1
+        assert decoded(content, 64, 64).width == 1600
+
+    def test_the_first_frame_of_an_animation(self):
+        frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+        for format in ("GIF", "PNG", "WEBP"):
+            options = {"lossless": True} if format == "WEBP" else {}
+            content = encoded(frames[0], format, save_all=True, append_images=frames[1:], **options)
+            assert (decoded(content).pixels[0, 0] == [255, 0, 0]).all(), format
+
+
+class TestRefused:
+    def test_nothing(self):
+        assert reason(b"") == "empty file"
+
+    @pytest.mark.parametrize(
+        ("content", "word"),
+        [
+            (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
+            (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "SVG"),
+            (b"<!DOCTYPE html><title>404</title>", "web page"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+            (b"hello", "known format"),
+        ],
+    )
+    def test_other_formats_by_content_and_not_by_name(self, content: bytes, word: str):
+        assert word in reason(content)
+
+    def test_a_postscript_file_that_pillow_could_read(self):
+        assert "PostScript" in reason(encoded(Image.new("RGB", (16, 16)), "EPS"))
+
+    @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF"])
+    def test_a_truncated_file(self, format: str):
+        content = encoded(noise(64, 64), format)
+        assert reason(content[: len(content) * 2 // 3])
+
+    def test_a_truncated_jpeg_is_called_so(self):
+        content = encoded(noise(200, 200), "JPEG")
+        Image.open(io.BytesIO(content[:-2000])).verify()  # which is why a full decode is needed
+        assert "truncated" in reason(content[:-2000])
+
+    def test_a_huge_picture_from_its_header(self):
+        assert "megapixels" in reason(_png_of_zeros(20_000, 20_000, rows=0))
+        assert "megapixels" in reason(_png_of_zeros(12_000, 12_000, rows=0))
+
+    def test_a_raster_goes_the_same_way(self):
+        result = decode_raster(noise(16, 16, 1), Framing(16, 16), "IDX")
+        assert result.grey and result.format == "IDX"
+        with_alpha = np.dstack([noise(16, 16), np.zeros((16, 16), np.uint8)])
+        assert (decode_raster(with_alpha, Framing(16, 16), "array").pixels == 255).all()
+
+
+def test_the_reason_is_one_line():
+    with pytest.raises(UnusablePicture) as refused:
+        decoded(encoded(noise(64, 64), "JPEG")[:300])
+    assert "\n" not in str(refused.value)
+
+
+def _tiff(order: bytes, samples: np.ndarray) -> bytes:
+    """The smallest 16-bit grey TIFF: Pillow writes one byte order only."""
+    mark = "<" if order == b"II" else ">"
+    tags = [(256, 4, 16), (257, 4, 16), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1)]
+    tags += [(278, 4, 16), (279, 4, samples.nbytes)]
+    directory = struct.pack(f"{mark}H", len(tags))
+    for tag, kind, value in tags:
+        shown = struct.pack(f"{mark}HH", value, 0) if kind == 3 else struct.pack(f"{mark}L", value)
+        directory += struct.pack(f"{mark}HHL", tag, kind, 1) + shown
+    head = order + struct.pack(f"{mark}HL", 42, 8 + samples.nbytes)
+    return head + samples.tobytes() + directory + bytes(4)
+
+
+def _png_of_zeros(width: int, height: int, rows: int) -> bytes:
+    """A PNG whose header says what it likes; ``rows`` of zeros follow."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body))
+
+    header = struct.pack(">LLBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes((1 + 3 * width) * rows), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ganzfeld.data.framing import Framing, framing
+from ganzfeld.errors import UsageError
+from tests.data.making import noise, smooth
+
+
+@pytest.mark.parametrize(
+    ("target", "picture", "box"),
+    [
+        ((64, 64), (64, 64), (0, 0, 64, 64)),
+        ((64, 64), (65, 64), (0, 0, 64, 64)),
+        ((64, 64), (1600, 1200), (200, 0, 1400, 1200)),
+        ((96, 160), (300, 300), (60, 0, 240, 300)),
+        ((160, 96), (300, 300), (0, 60, 300, 240)),
+        ((64, 64), (1, 5000), (0, 2499, 1, 2500)),
+    ],
+)
+def test_the_middle_is_kept(target: tuple[int, int], picture: tuple[int, int], box: tuple[int, ...]):
+    assert Framing(*target).crop_box(*picture) == box
+
+
+@given(*[st.integers(8, 200)] * 2, *[st.integers(1, 5000)] * 2)
+def test_the_crop_has_the_aspect_and_lies_inside(width: int, height: int, wide: int, high: int):
+    left, top, right, bottom = Framing(width, height).crop_box(wide, high)
+    assert 0 <= left < right <= wide and 0 <= top < bottom <= high
+    assert right - left == wide or bottom - top == high
+    # Within the rounding to whole pixels.
+    assert abs((right - left) * height - (bottom - top) * width) <= max(width, height)
+
+
+def test_a_picture_of_the_size_passes_unchanged():
+    pixels = noise(48, 32)
+    np.testing.assert_array_equal(Framing(32, 48).frame(Image.fromarray(pixels)), pixels)
+
+
+def test_scaling_averages_instead_of_skipping():
+    """A fine checkerboard becomes grey; a filter that skips pixels would leave black and white."""
+    board = (np.indices((640, 640)).sum(0) % 2 * 255).astype(np.uint8)
+    small = Framing(16, 16).frame(Image.fromarray(board))
+    assert small.min() >= 126 and small.max() <= 129
+
+
+def test_upscaling_is_smooth():
+    small = Framing(64, 64).frame(Image.fromarray(smooth(16, 16)))
+    assert np.abs(np.diff(small.astype(int), axis=1)).max() < 40
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "background", "word"),
+    [
+        ((7, 64), None, "white", "8 to 4096"),
+        ((64, 5000), None, "white", "8 to 4096"),
+        ((64, 64), 2, "white", "2 channels"),
+        ((64, 64), None, "whitish", "whitish"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(size: tuple[int, int], channels: int, background: str, word: str):
+    with pytest.raises(UsageError, match=word):
+        framing(size, channels, background)
+
+
+def test_settings_survive_json():
+    wanted = framing((96, 160), 1, "#123456")
+    assert Framing.from_json(wanted.as_json()) == wanted
+    assert wanted.background == (0x12, 0x34, 0x56)
