@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from tests.training.conftest import SMALL
 
 from ganzfeld.cli import main
 from ganzfeld.cli.commands.sample import ranges_of
@@ -17,6 +16,7 @@ from ganzfeld.cli.progress import MovingLine, PlainLines, duration
 from ganzfeld.cli.speech import printable
 from ganzfeld.errors import UsageError
 from ganzfeld.training.watcher import Reading
+from tests.training.conftest import SMALL
 
 SETTINGS = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
 

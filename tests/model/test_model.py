@@ -107,7 +107,9 @@ def test_calibration_gives_what_batches_of_the_average_have():
     with torch.no_grad():
         normalised = generator.projection[0](latents)
         normalised = generator.projection[1](normalised)
-    shift, gain = generator.projection[1].bias, generator.projection[1].weight
+    norm = generator.projection[1]
+    assert isinstance(norm, torch.nn.BatchNorm2d)
+    shift, gain = norm.bias, norm.weight
     assert torch.allclose(normalised.mean((0, 2, 3)), shift, atol=0.1)
     assert torch.allclose(normalised.std((0, 2, 3)), gain.abs(), rtol=0.1)
 
