@@ -16,9 +16,8 @@ _MOST_EXPANSION = 100
 
 def is_picture(name: str) -> bool:
     """Whether a member is meant to be a picture, by its name."""
-    return extension(name) in EXTENSIONS and all(
-        is_shown(part) or part in ("", ".", "..") for part in name.split("/")
-    )
+    parts = name.replace("\\", "/").split("/")
+    return extension(name) in EXTENSIONS and all(is_shown(part) or part in (".", "..") for part in parts)
 
 
 def flaw(name: str, size: int) -> str:

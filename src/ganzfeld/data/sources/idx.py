@@ -21,6 +21,7 @@ from ganzfeld.data.sources._rows import RowReader, Rows, channels_last, check_sh
 from ganzfeld.errors import DataError
 
 _UNSIGNED_BYTES = 8
+_DAMAGE = (OSError, EOFError, ValueError, zlib.error)
 
 
 def recognises(path: Path) -> int:
@@ -28,7 +29,7 @@ def recognises(path: Path) -> int:
     try:
         with _open(path) as stream:
             begin = stream.read(4)
-    except (OSError, EOFError, ValueError, zlib.error):
+    except _DAMAGE:
         return 0
     return (
         2
@@ -103,6 +104,7 @@ def _labels_beside(images: Path, count: int) -> Path | None:
 
 def _all_rows(path: Path) -> np.ndarray:
     rows = _header(path)
+    check_length(path, rows)
     with _open(path) as stream:
         stream.seek(rows.offset)
         return np.frombuffer(stream.read(rows.count * rows.row_bytes), np.uint8)
@@ -111,9 +113,12 @@ def _all_rows(path: Path) -> np.ndarray:
 def _header(path: Path) -> Rows:
     """Where the rows lie; raises ``DataError`` for values of another type."""
     shown = printable(str(path))
-    with _open(path) as stream:
-        kind, num_axes = stream.read(4)[2:]
-        axes = [int.from_bytes(stream.read(4), "big") for _ in range(num_axes)]
+    try:
+        with _open(path) as stream:
+            kind, num_axes = stream.read(4)[2:]
+            axes = [int.from_bytes(stream.read(4), "big") for _ in range(num_axes)]
+    except _DAMAGE as problem:
+        raise DataError(f"{shown} is damaged ({problem})") from None
     if kind != _UNSIGNED_BYTES:
         raise DataError(f"{shown} holds IDX values of type {kind:#x}; pictures are unsigned bytes (0x8)")
     return Rows(4 + 4 * num_axes, axes[0], tuple(axes[1:]), np.dtype(np.uint8))
@@ -127,7 +132,7 @@ def check_length(path: Path, rows: Rows) -> None:
         with _open(path) as stream:
             stream.seek(length - 1)
             complete = len(stream.read(1)) == 1
-    except (OSError, EOFError, zlib.error) as problem:
+    except _DAMAGE as problem:
         raise DataError(f"{printable(str(path))} is damaged ({problem})") from None
     if not complete:
         raise DataError(f"{printable(str(path))} is truncated: it says {rows.count} pictures and ends before")

@@ -75,10 +75,16 @@ class Pictures(Source):
         """By ``dataset.json`` if the zip has one, by folder if not."""
         for member in self._members():
             if member.name.split("/")[-1] == FILE_NAME and member.name.count("/") <= 1:
-                by_name, note = class_by_name(self._content(member), member.name.removesuffix(FILE_NAME))
+                by_name, note = self._labels(member)
                 self.notes += [note] if note else []
                 return (by_name.get(name, "") for name in names) if by_name else None
         return classes_by_folder(names)
+
+    def _labels(self, member: Member) -> tuple[dict[str, str], str]:
+        try:
+            return class_by_name(self._content(member), member.name.removesuffix(FILE_NAME))
+        except UnusablePicture as damage:
+            return {}, f"{FILE_NAME} is ignored: {damage}"
 
     def _content(self, member: Member) -> bytes:
         return read_member(self._file, member._replace(header_offset=member.header_offset + self._shift))

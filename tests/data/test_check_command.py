@@ -1,0 +1,138 @@
+"""``ganzfeld check`` and ``ganzfeld cache``, run as a user runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from ganzfeld.cli import main
+from tests.data.making import encoded, fill, noise
+
+
+class Run(Protocol):
+    """Runs a command and returns what it printed; the exit code must be the one expected."""
+
+    def __call__(self, *arguments: str | Path, code: int = 0) -> str: ...
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str | Path, code: int = 0) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        assert (ended.value.code or 0) == code, printed.err
+        return printed.out
+
+    return run
+
+
+RunJson = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run_json(run: Run) -> RunJson:
+    return lambda *arguments, code=0: json.loads(run(*arguments, "--json", code=code))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Four pictures, two of them the same, and one that is none."""
+    root = fill(tmp_path / "photos", 3)
+    (root / "copy.png").write_bytes((root / "00000.png").read_bytes())
+    (root / "bad.png").write_bytes(b"no picture")
+    return root
+
+
+def test_text(photos: Path, tmp_path: Path, run: Run):
+    shown = run("check", photos, "--size", "16", "--sheet", tmp_path / "sheet.png")
+    assert "4 usable, 1 not" in shown
+    assert "bad.png: not a picture" in shown
+    assert "1 groups, 1 pictures more than needed" in shown
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_json(photos: Path, run_json: RunJson):
+    result = run_json("check", photos, "--size", "24x16")
+    assert result["usable"] == 4 and result["channels"] == 3 and result["size"] == [24, 16]
+    assert [Path(each["path"]).name for each in result["unusable"]] == ["bad.png"]
+    assert [sorted(map(os.path.basename, group["paths"])) for group in result["duplicates"]] == [
+        ["00000.png", "copy.png"]
+    ]
+    assert {"disk_bytes", "memory_bytes", "decode_seconds", "warnings", "kept_pixels"} <= result.keys()
+
+
+def test_what_training_would_refuse_ends_with_3_and_is_still_reported(tmp_path: Path, run_json: RunJson):
+    fill(tmp_path, 1)
+    for number in range(3):
+        (tmp_path / f"bad{number}.png").write_bytes(b"no picture")
+    result = run_json("check", tmp_path, code=3)
+    assert result["usable"] == 1 and len(result["unusable"]) == 3 and "3 of 4" in result["refused"]
+    assert run_json("check", tmp_path, "--max-bad", "0.75")["refused"] is None
+
+
+def test_nothing_there_ends_with_3(tmp_path: Path, run_json: RunJson):
+    result = run_json("check", tmp_path / "missing", code=3)
+    assert "missing" in result["error"]
+    assert "no pictures" in run_json("check", tmp_path, code=3)["error"]
+
+
+def test_verify_finds_a_silent_flip(photos: Path, run: Run, run_json: RunJson):
+    assert run_json("check", photos, "--verify")["verification"]["first_time"]
+    assert run_json("check", photos, "--verify")["verification"] == {
+        "read": 5,
+        "first_time": False,
+        "changed": [],
+        "missing": [],
+        "new": [],
+    }
+    file = photos / "00001.png"
+    before, content = file.stat(), bytearray(file.read_bytes())
+    content[-20] ^= 1
+    file.write_bytes(content)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    found = run_json("check", photos, "--verify", code=3)["verification"]
+    assert [each["path"] for each in found["changed"]] == [str(file)]
+    assert "00001.png: its content changed while" in run("check", photos, "--verify", code=3)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX names")
+def test_any_name_can_be_shown(tmp_path: Path, run: Run, run_json: RunJson):
+    (tmp_path / os.fsdecode(b"\xff\x1b[31m\n.png")).write_bytes(b"no picture")
+    fill(tmp_path, 2)
+    assert "\x1b" not in run("check", tmp_path)
+    assert len(run_json("check", tmp_path)["unusable"]) == 1
+
+
+@pytest.mark.parametrize("given", ["--size x", "--size 8x8x8", "--size 4", "--max-bad 2"])
+def test_what_cannot_be_meant_ends_with_2(photos: Path, given: str, run: Run):
+    run("check", photos, *given.split(), code=2)
+
+
+def test_grey_is_told(tmp_path: Path, run_json: RunJson):
+    (tmp_path / "0.png").write_bytes(encoded(noise(16, 16, 1)))
+    assert run_json("check", tmp_path)["channels"] == 1
+    assert run_json("check", tmp_path, "--channels", "3")["channels"] == 3
+
+
+def test_the_cache_is_listed_and_pruned(photos: Path, run: Run, run_json: RunJson):
+    run("check", photos)
+    listed = run_json("cache", "list")
+    assert [each["name"] for each in listed["sets"]] == ["photos"] and listed["disk_bytes"] > 0
+    assert "photos" in run("cache", "list")
+    assert run_json("cache", "prune")["removed"] == []
+    assert run_json("cache", "prune", "--days", "1")["removed"] == []
+    assert len(run_json("cache", "prune", "--all")["removed"]) == 1
+    assert run_json("cache", "list")["sets"] == []
+    run("cache", "prune", "--days", "-1", code=2)
+
+
+def test_it_starts_without_torch(photos: Path, run: Run):
+    code = "import sys; from ganzfeld.cli import main; sys.argv[1:] = ['check', sys.argv[1]]\n"
+    code += "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code, photos], check=True, capture_output=True)
