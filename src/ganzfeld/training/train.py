@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 import ganzfeld
-from ganzfeld.data import open_pictures
+from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import UsageError
 from ganzfeld.model import grid, write_png
@@ -23,6 +23,7 @@ from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
 
 NUM_REALS_SHOWN = 64
+NUM_LEFT_OUT_TOLD = 3
 
 
 def train(
@@ -68,8 +69,8 @@ def train(
     write_json(run.path / "run.json", _facts(data, trainer, budget))
     shown = pictures.batch(_spread(pictures.num_pictures, NUM_REALS_SHOWN))
     write_png(run.path / "reals.png", grid(shown, columns=8))
-    for picture in pictures.unusable[:3]:
-        watcher.noted(f"left out {picture.path}: {picture.reason}")
+    for note in what_to_know(pictures):
+        watcher.noted(note)
     watcher.started(run, summary(trainer))
     Loop(trainer, run, budget, watcher, checkpoint_seconds).go()
     return run
@@ -113,6 +114,15 @@ def summary(trainer: Trainer) -> str:
     )
 
 
+def what_to_know(pictures: Pictures) -> list[str]:
+    """What the user should hear of the pictures before training."""
+    left_out = [f"left out {picture.path}: {picture.reason}" for picture in pictures.unusable]
+    more = len(left_out) - NUM_LEFT_OUT_TOLD
+    if more > 0:
+        left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
+    return [*pictures.notes, *left_out]
+
+
 def _facts(data: str | Path | None, trainer: Trainer, budget: Budget) -> dict[str, Any]:
     pictures, engine = trainer.pictures, trainer.engine
     return {
@@ -121,6 +131,7 @@ def _facts(data: str | Path | None, trainer: Trainer, budget: Budget) -> dict[st
         "num_pictures": pictures.num_pictures,
         "channels": pictures.channels,
         "content_hash": pictures.content_hash,
+        "credit": pictures.credit,
         "num_unusable": len(pictures.unusable),
         "seed": trainer.seed,
         "device": str(engine.device),
