@@ -67,6 +67,8 @@ class Loop:
 
     def _train(self, journal: Journal, interruption: Interruption) -> None:
         trainer, stopwatch = self.trainer, self.stopwatch
+        for shown_already in (self.sheet_due, self.save_due):
+            shown_already(0.0)
         stopwatch.start()
         while interruption.signal_number is None and not self._spent():
             outcome = trainer.advance()
