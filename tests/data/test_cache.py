@@ -23,6 +23,7 @@ from ganzfeld.errors import ResourceError
 from tests.data.making import encoded, fill, noise
 
 SIZE = (16, 16)
+posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 
 def opened(path: Path, workers: int = 0, **settings: Any) -> Pictures:
@@ -112,11 +113,10 @@ class TestFoundAgain:
 
 class TestGathering:
     def test_across_shards(self, tmp_path: Path):
-        """128 px pictures make shards of 85."""
         for index in range(90):
             (tmp_path / f"{index:03}.png").write_bytes(encoded(np.full((128, 128, 3), index, np.uint8)))
         pictures = open_pictures(tmp_path, (128, 128), workers=0)
-        assert pictures.manifest.shards == [85, 5]
+        assert pictures.manifest.shards == [3] * 30
         chosen = np.array([89, 0, 84, 85, 85, 3])
         assert pictures.batch(chosen)[:, 0, 0, 0].tolist() == chosen.tolist()
         assert pictures.batch(chosen).shape == (6, 128, 128, 3)
@@ -156,7 +156,7 @@ class TestInterrupted:
         assert pictures.content_hash == fresh.content_hash
         assert not list(cache.rglob("*.part"))
 
-    @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+    @posix
     def test_ctrl_c_leaves_no_process_behind(self, tmp_path: Path):
         source = fill(tmp_path / "set", 300, side=128)
         process = subprocess.Popen(
@@ -208,35 +208,40 @@ class TestShared:
 class TestWorkers:
     """Real processes that really die."""
 
-    def disturbed(self, source: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> Pictures:
-        """Opens a set; once half of it is decoded, the signal is sent to one worker."""
-        sent = []
+    def disturbed(self, source: Path, monkeypatch: pytest.MonkeyPatch, number: int, times: int) -> Pictures:
+        """Opens a set; ``times`` times, when a worker begins with entry 40 or later, it is sent a signal."""
+        sent: list[int] = []
         real = Crew._listen
 
-        def listen(crew: Crew, waiting: object) -> None:
-            real(crew, waiting)  # pyright: ignore[reportArgumentType]
+        def listen(crew: Crew, waiting: Any) -> None:
+            real(crew, waiting)
             worker = crew._workers[0]
-            if not sent and worker.at is not None and worker.at > 35:
-                sent.append(os.kill(worker.process.pid, number))
+            process = worker.process.pid
+            if len(sent) < times and process not in sent and worker.at is not None and worker.at >= 40:
+                os.kill(process, number)
+                sent.append(process)
 
         monkeypatch.setattr(Crew, "_listen", listen)
         pictures = opened(source, workers=1)
-        assert sent
+        assert len(sent) == times
         return pictures
 
-    @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-    def test_a_killed_one_costs_one_picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        source = fill(tmp_path / "set", 70, side=256)
-        pictures = self.disturbed(source, monkeypatch, signal.SIGKILL)
-        assert pictures.num_pictures == 69
-        assert "crashed the decoder" in pictures.unusable[0].reason
+    @posix
+    def test_one_killed_from_outside_costs_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        pictures = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGKILL, 1)
+        assert pictures.num_pictures == 80
 
-    @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-    def test_a_hung_one_costs_one_picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    @posix
+    def test_a_picture_that_kills_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        pictures = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGKILL, 2)
+        assert pictures.num_pictures == 79
+        assert "crashes the decoder" in pictures.unusable[0].reason
+
+    @posix
+    def test_a_picture_that_hangs_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("ganzfeld.data.crew.PATIENCE_S", 1.0)
-        source = fill(tmp_path / "set", 70, side=256)
-        pictures = self.disturbed(source, monkeypatch, signal.SIGSTOP)
-        assert pictures.num_pictures == 69
+        pictures = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGSTOP, 2)
+        assert pictures.num_pictures == 79
         assert "more than 1 s" in pictures.unusable[0].reason
 
     def test_a_script_without_a_main_guard(self, tmp_path: Path):
@@ -271,7 +276,7 @@ class TestCannotBeWritten:
         source = fill(tmp_path / "set", 70, side=64)
         code = f"""
             import resource
-            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
             from ganzfeld.data import open_pictures
             from ganzfeld.errors import ResourceError
             try:

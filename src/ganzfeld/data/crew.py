@@ -59,7 +59,7 @@ class Crew:
         if message is None:
             self._replace(worker, waiting)
         elif "begin" in message:
-            worker.at, worker.heard_at = message["begin"], time.monotonic()
+            worker.at, worker.heard_at, worker.spoke = message["begin"], time.monotonic(), True
         elif "finished" in message:
             assert worker.job is not None
             self._finished += worker.job.last - worker.job.first
@@ -70,33 +70,40 @@ class Crew:
 
     def _replace_hung(self) -> None:
         for worker in self._workers:
-            if worker.job and worker.at is not None and time.monotonic() - worker.heard_at > PATIENCE_S:
+            if worker.job and worker.spoke and time.monotonic() - worker.heard_at > PATIENCE_S:
                 worker.gave_up = True
                 worker.process.kill()  # its end of output is heard next
 
     def _replace(self, worker: "_Worker", waiting: deque[Job]) -> None:
-        """A worker ended. The entry it was at is given up, the rest of its shard goes to a new one."""
+        """A worker ended. Its shard goes to a new one, which reports every entry, so that the next end tells.
+
+        That entry is then given up. A worker that was ended from outside, once, costs no picture.
+        """
         self._workers.remove(worker)
-        code = worker.end()
-        job = worker.job
+        code, job = worker.end(), worker.job
         if job is None:
             return
-        if worker.at is None:
+        if worker.at is None and (job.careful or not worker.spoke):
             raise ResourceError(f"a process for decoding could not be started (it ended with {code})")
-        took = f"decoding it took more than {PATIENCE_S:.0f} s"
-        job.deadly[worker.at] = took if worker.gave_up else f"decoding it crashed the decoder (exit {code})"
+        if job.careful and worker.at is not None:
+            took = f"decoding it takes more than {PATIENCE_S:.0f} s"
+            job.deadly[worker.at] = (
+                took if worker.gave_up else f"decoding it crashes the decoder (exit {code})"
+            )
+        job.careful = True
         waiting.appendleft(job)
         self._start(waiting)
 
 
 class _Worker:
-    """One process, its job, and the entry it is at (None before the first)."""
+    """One process, its job, and the entry of the job that it was last heard to begin."""
 
     def __init__(self, task: dict[str, Any], heard: queue.Queue) -> None:
         self.job: Job | None = None
         self.at: int | None = None
         self.heard_at = time.monotonic()
         self.gave_up = False
+        self.spoke = False
         try:
             self.process = subprocess.Popen(
                 # -P: the folder the user stands in may hold a random.py of theirs.
@@ -120,7 +127,7 @@ class _Worker:
         """Begins the next job, if there is one."""
         self.job = waiting.popleft() if waiting else None
         if self.job:
-            self.at, self.heard_at = (self.at and self.job.first), time.monotonic()
+            self.at, self.heard_at = None, time.monotonic()
             self._tell(asdict(self.job))
 
     def end(self) -> int:

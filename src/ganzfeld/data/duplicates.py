@@ -18,8 +18,9 @@ from ganzfeld.durable import write_bytes
 
 _MOST_BITS = 3
 _WINDOW = 32  # neighbours looked at on each side; more than that alike is found as a chain
-_MOST_PAIRS = 200_000  # compared pixel by pixel
-_AT_ONCE = 65_536
+_MOST_PAIRS = 60_000  # compared pixel by pixel
+_AT_ONCE = 65_536  # hashes
+_GATHERED = 256  # pairs of pictures
 _CELLS = 8
 _ALIKE = 20.0  # the most by which any cell may differ: root of the mean square, of 255
 
@@ -73,15 +74,14 @@ def _join_alike(
     leaders: "_Leaders", pictures: Pictures, looks: np.ndarray, cells: np.ndarray, among: np.ndarray
 ) -> None:
     """Joins the positions in ``among`` whose pictures are alike."""
-    compared = 0
+    left = _MOST_PAIRS
     for ones, others in _candidates(looks[among], cells[among]):
-        for one, other in zip(among[ones].tolist(), among[others].tolist(), strict=True):
-            if leaders.of(one) == leaders.of(other):
-                continue
-            compared += 1
-            if compared > _MOST_PAIRS:
-                return
-            if _largest_difference(*pictures.batch(np.array([one, other]))) <= _ALIKE:
+        pairs = zip(among[ones].tolist(), among[others].tolist(), strict=True)
+        apart = np.array([pair for pair in pairs if leaders.of(pair[0]) != leaders.of(pair[1])][:left])
+        left -= len(apart)
+        for some in np.array_split(apart, len(apart) // _GATHERED + 1) if len(apart) else ():
+            differences = _largest_difference(pictures.batch(some[:, 0]), pictures.batch(some[:, 1]))
+            for one, other in some[differences <= _ALIKE].tolist():
                 leaders.join(one, other)
 
 
@@ -100,14 +100,17 @@ def _candidates(looks: np.ndarray, cells: np.ndarray) -> Iterator[tuple[np.ndarr
                 yield ones[similar], others[similar]
 
 
-def _largest_difference(one: np.ndarray, other: np.ndarray) -> float:
-    """Root of the mean square difference in the worst of 8x8 cells: a changed mouth is no re-encoding."""
-    square = ((one.astype(np.float32) - other.astype(np.float32)) ** 2).mean(axis=2)
-    height, width = square.shape
+def _largest_difference(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Root of the mean square difference in the worst of 8x8 cells: a changed mouth is no re-encoding.
+
+    Both are uint8 (pairs, height, width, channels); returns (pairs,).
+    """
+    square = ((ones.astype(np.float32) - others.astype(np.float32)) ** 2).mean(axis=3)
+    _, height, width = square.shape
     rows, columns = (np.arange(0, side, -(-side // _CELLS)) for side in (height, width))
-    sums = np.add.reduceat(np.add.reduceat(square, rows, axis=0), columns, axis=1)
+    sums = np.add.reduceat(np.add.reduceat(square, rows, axis=1), columns, axis=2)
     counts = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
-    return float(np.sqrt((sums / counts).max()))
+    return np.sqrt((sums / counts).max(axis=(1, 2)))
 
 
 class _Leaders:

@@ -55,7 +55,7 @@ def ingest(
     num_workers = usable_processors() if workers is None else workers
     if num_workers == 0 or left <= FEW:
         known = Known(folder, relatives)
-        _alone(jobs, ShardWriter(folder, source, listing, framing, known, lambda index: None), advanced)
+        _alone(jobs, ShardWriter(folder, source, listing, framing, known, lambda job, index: None), advanced)
     else:
         task = {
             "folder": str(folder),
@@ -72,7 +72,7 @@ def ingest(
 def _alone(jobs: list[Job], writer: ShardWriter, advanced: Callable[[int], None]) -> None:
     done = 0
     for job in jobs:
-        writer.begin = lambda index, before=done - job.first: advanced(before + index)
+        writer.begin = lambda job, index, before=done: advanced(before + index - job.first)
         writer.write(job)
         done += job.last - job.first
         advanced(done)

@@ -1,7 +1,8 @@
 """What is remembered of every entry of a listing once it was decoded: one fixed-size record."""
 
 import numpy as np
-from PIL import Image
+
+_BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 RECORD = np.dtype(
     [
@@ -25,7 +26,18 @@ def appearance(pixels: np.ndarray) -> tuple[int, np.ndarray]:
     The bits say which of 8x8 cells are darker than the next: re-encoding and scaling change few of them
     (Krawetz 2013, *dHash*).
     """
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("L")
-    finer = np.asarray(image.resize((9, 8), Image.Resampling.BOX))
+    brightness = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels @ _BRIGHTNESS
+    finer = _cells(brightness, 8, 9)
     look = int.from_bytes(np.packbits(finer[:, 1:] > finer[:, :-1]).tobytes(), "little")
-    return look, np.asarray(image.resize((8, 8), Image.Resampling.BOX)).reshape(64)
+    return look, np.rint(_cells(brightness, 8, 8)).astype(np.uint8).reshape(64)
+
+
+def _cells(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The means of (height, width) over rows x columns cells, float32 (rows, columns)."""
+    tops = np.arange(rows) * values.shape[0] // rows
+    lefts = np.arange(columns) * values.shape[1] // columns
+    sums = np.add.reduceat(np.add.reduceat(values, tops, axis=0, dtype=np.float32), lefts, axis=1)
+    # Nine cells of eight columns: one of them is a column that its neighbour has as well.
+    heights = np.maximum(np.diff(tops, append=values.shape[0]), 1)
+    widths = np.maximum(np.diff(lefts, append=values.shape[1]), 1)
+    return sums / np.outer(heights, widths).astype(np.float32)

@@ -56,6 +56,8 @@ def seal(
         version=source.version,
         decode_seconds=seconds,
     )
+    for number in range(num_shards):
+        shard_files.flush(shard_files.pixels_path(folder, number))
     write_manifest(folder, manifest)
     return manifest
 

@@ -13,26 +13,29 @@ from ganzfeld.data.framing import Framing
 from ganzfeld.data.known import Known
 from ganzfeld.data.listing import Listing
 from ganzfeld.data.record import RECORD, appearance
-from ganzfeld.data.shard_files import pixels_path, reasons_path, records_path, write_pixels
+from ganzfeld.data.shard_files import pixels_path, put, reasons_path, records_path, write_pixels
 from ganzfeld.data.source import Entry, Source
-from ganzfeld.durable import write_bytes, write_file
 
 
 @dataclass(slots=True)
 class Job:
-    """A shard to write from the entries [first, last); ``deadly`` ones are not tried, for their reason."""
+    """A shard to write from the entries [first, last); ``deadly`` ones are not tried, for their reason.
+
+    ``careful``: every entry is reported before it is begun, since one of them ended a process.
+    """
 
     shard: int
     first: int
     last: int
     deadly: dict[int, str] = field(default_factory=dict)
+    careful: bool = False
 
 
 @dataclass(slots=True)
 class ShardWriter:
     """Decodes ranges of a listing into the folder of its set.
 
-    ``begin(index)`` is called before every entry, so that someone knows which one it was if the process dies.
+    ``begin(job, index)`` is called before every entry.
     """
 
     folder: Path
@@ -40,7 +43,7 @@ class ShardWriter:
     listing: Listing
     framing: Framing
     known: Known
-    begin: Callable[[int], None]
+    begin: Callable[[Job, int], None]
 
     def write(self, job: Job) -> None:
         """Writes one shard; what is wrong with a picture becomes its reason.
@@ -53,18 +56,15 @@ class ShardWriter:
         shape = (self.framing.height, self.framing.width, self.framing.channels or 3)
         pictures = self._pictures(job, records, reasons)
         number = job.shard
-        write_file(
-            pixels_path(self.folder, number),
-            lambda part: write_pixels(part, pictures, len(records), shape),
-        )
-        write_bytes(records_path(self.folder, number), records.tobytes())
-        write_bytes(reasons_path(self.folder, number), json.dumps(reasons).encode("ascii"))
+        put(pixels_path(self.folder, number), lambda part: write_pixels(part, pictures, len(records), shape))
+        put(records_path(self.folder, number), lambda part: part.write_bytes(records.tobytes()))
+        put(reasons_path(self.folder, number), lambda part: part.write_text(json.dumps(reasons), "ascii"))
 
     def _pictures(self, job: Job, records: np.ndarray, reasons: dict[int, str]) -> Iterator[np.ndarray]:
         """The usable pictures of a job one by one; fills its records and reasons on the way."""
         row = 0
         for index in range(job.first, job.last):
-            self.begin(index)
+            self.begin(job, index)
             record = records[index - job.first : index - job.first + 1]
             try:
                 if index in job.deadly:

@@ -5,21 +5,28 @@ of the listing; ``00007.json`` the reasons for those that have no row. The last 
 """
 
 import contextlib
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from ganzfeld.data.record import RECORD
+from ganzfeld.durable import refused
 
 _SHARD_BYTES = 2**22
+_FEWEST_SHARDS = 32  # enough to keep many processes busy to the end
 _MOST_SHARDS = 128  # every open one costs a file handle, and macOS gives a process 256
 
 
 def bounds(num_entries: int, picture_bytes: int) -> list[tuple[int, int]]:
-    """The ranges [first, last) of a listing that become shards: about 4 MiB each, but not more than 128."""
-    length = max(1, _SHARD_BYTES // picture_bytes, -(-num_entries // _MOST_SHARDS))
+    """The ranges [first, last) of a listing that become shards: of at most 4 MiB, and from 32 to 128 of them.
+
+    A large set has larger ones, so that there are no more; a tiny one has fewer, of one picture each.
+    """
+    length = min(max(1, _SHARD_BYTES // picture_bytes), -(-num_entries // _FEWEST_SHARDS))
+    length = max(1, length, -(-num_entries // _MOST_SHARDS))
     return [(first, min(first + length, num_entries)) for first in range(0, num_entries, length)]
 
 
@@ -55,9 +62,37 @@ def is_complete(folder: Path, number: int, num_entries: int) -> bool:
         return False
     try:
         known = records(folder, number)
-        return len(known) == num_entries and len(mapped_pixels(folder, number)) == (known["row"] >= 0).sum()
+        rows = known["row"][known["row"] >= 0]
+        in_order = np.array_equal(rows, np.arange(len(mapped_pixels(folder, number))))
+        return len(known) == num_entries and in_order
     except (OSError, ValueError):
         return False
+
+
+def put(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets ``write`` fill a file beside its place and moves it there whole; may raise ``ResourceError``.
+
+    Not flushed to the disk: a set is, once, when it is sealed, and what a power cut spoils before is decoded
+    again.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        part.replace(path)
+    except OSError as problem:
+        raise refused(problem, path) from problem
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Waits until a file is on the disk."""
+    try:
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+    except OSError as problem:
+        raise refused(problem, path) from problem
 
 
 def write_pixels(path: Path, pictures: Iterable[np.ndarray], most: int, shape: tuple[int, ...]) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from ganzfeld.data.listing import Listing
 from ganzfeld.data.shard import Job, ShardWriter
 from ganzfeld.data.sources import open_source
 from ganzfeld.errors import GanzfeldError
+
+HEARTBEAT_S = 0.1
 
 
 def main() -> None:
@@ -35,20 +38,36 @@ def main() -> None:
 
 
 def _work(report: Callable[..., None]) -> None:
-    task = json.loads(sys.stdin.readline())
+    first = sys.stdin.readline()
+    if not first:
+        return  # the parent ended before it said anything
+    task = json.loads(first)
     folder = Path(task["folder"])
     known = Known(folder, [Path(relative) for relative in task["relatives"]])
     framing = Framing.from_json(task["framing"])
     with open_source(task["kind"], Path(task["path"])) as source:
         source.facts = task["facts"]
-        writer = ShardWriter(
-            folder, source, Listing(folder), framing, known, lambda index: report(begin=index)
-        )
+        begin = _heartbeat(report)
+        writer = ShardWriter(folder, source, Listing(folder), framing, known, begin)
         for line in iter(sys.stdin.readline, ""):
             job = Job(**json.loads(line))
             job.deadly = {int(index): reason for index, reason in job.deadly.items()}  # JSON made them text
             writer.write(job)
             report(finished=job.shard)
+
+
+def _heartbeat(report: Callable[..., None]) -> Callable[[Job, int], None]:
+    """Reports the first entry of a job, one now and then, or all of them if the job asks for care."""
+    last = 0.0
+
+    def begin(job: Job, index: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if job.careful or index == job.first or now - last > HEARTBEAT_S:
+            last = now
+            report(begin=index)
+
+    return begin
 
 
 def _reporter() -> Callable[..., None]:

@@ -1,0 +1,30 @@
+"""``docs/benchmarks.md``: one section a benchmark, each replaced whole when it is measured again."""
+
+import platform
+import re
+from datetime import date
+from pathlib import Path
+
+from ganzfeld.durable import write_bytes
+
+_HEAD = (
+    "# Benchmarks\n\nEvery section is written by the command that it names, on the machine that it names.\n"
+)
+
+
+def write_section(page: Path, title: str, command: str, rows: dict[str, str]) -> None:
+    """Puts a section with a table of two columns into the page, in the place of one with the same title."""
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    where = f"`{command}`, {date.today()}, {_machine()}"
+    section = f"## {title}\n\n{where}\n\n| | |\n|---|---|\n{table}\n"
+    text = page.read_text("utf-8") if page.exists() else _HEAD
+    old = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    spaced = f"{section}\n"
+    text = old.sub(lambda _: spaced, text) if old.search(text) else f"{text.rstrip()}\n\n{section}"
+    write_bytes(page, (text.rstrip() + "\n").encode())
+
+
+def _machine() -> str:
+    import torch
+
+    return f"{torch.get_num_threads()} threads, {platform.machine()}, Python {platform.python_version()}"

@@ -1,0 +1,59 @@
+"""``ganzfeld bench``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganzfeld.cli.speech import Json, show_result
+
+application = typer.Typer(
+    help="Speed, measured side by side with the plain loop.\n\nExample: ganzfeld bench ingest",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@application.callback()
+def _only_groups() -> None:
+    """A callback, so that the sub-command keeps its name while it is the only one."""
+
+
+@application.command()
+def ingest(
+    photos: Annotated[int, typer.Option(help="Number of 1600x1200 JPEG files.", min=1)] = 4096,
+    rounds: Annotated[
+        int, typer.Option(help="How often each side is measured; the median counts.", min=1)
+    ] = 3,
+    files: Annotated[
+        int,
+        typer.Option(help="Also measure how long an unchanged folder of so many files takes to open.", min=0),
+    ] = 0,
+    out: Annotated[Path | None, typer.Option(help="Page (Markdown) to write the figures into.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure how fast 1600x1200 JPEGs become pictures of 64 px, against a loader with 2 processes.
+
+    Example: ganzfeld bench ingest --files 50000 --out docs/benchmarks.md
+    """
+    from ganzfeld.bench.ingest import bench_ingest
+    from ganzfeld.bench.page import write_section
+
+    figures = bench_ingest(photos, rounds, files)
+    kilobytes = figures.photo_bytes / 1000
+    rows = {
+        "files": f"{figures.num_photos:,} JPEGs of 1600x1200 px, {kilobytes:.0f} kB each, brought to 64 px",
+        "plain loader, 2 processes": f"{figures.plain_images_per_s:,.1f} pictures/s, every epoch",
+        f"ours, {figures.workers} processes, first time": f"{figures.ours_images_per_s:,.1f} pictures/s",
+        "ratio": f"{figures.ratio:.1f}",
+        "ours from then on": f"{figures.cached_images_per_s:,.0f} pictures/s",
+    }
+    if figures.recognised_s is not None:
+        found = f"{figures.recognised_files:,} files in {figures.recognised_s:.2f} s"
+        rows["unchanged folder opened again"] = found
+    if out:
+        command = f"ganzfeld bench ingest --photos {photos} --rounds {rounds} --files {files}"
+        write_section(out, "Ingest", command, rows)
+    width = max(map(len, rows))
+    text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
+    show_result(figures.as_json(), text, json)
