@@ -1,5 +1,7 @@
 """What is remembered of every entry of a listing once it was decoded: one fixed-size record."""
 
+from functools import lru_cache
+
 import numpy as np
 
 _BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -34,10 +36,15 @@ def appearance(pixels: np.ndarray) -> tuple[int, np.ndarray]:
 
 def _cells(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """The means of (height, width) over rows x columns cells, float32 (rows, columns)."""
-    tops = np.arange(rows) * values.shape[0] // rows
-    lefts = np.arange(columns) * values.shape[1] // columns
-    sums = np.add.reduceat(np.add.reduceat(values, tops, axis=0, dtype=np.float32), lefts, axis=1)
+    tops, lefts, areas = _grid(*values.shape, rows, columns)
+    return np.add.reduceat(np.add.reduceat(values, tops, axis=0, dtype=np.float32), lefts, axis=1) / areas
+
+
+@lru_cache(maxsize=8)
+def _grid(height: int, width: int, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the cells begin, and their areas."""
+    tops, lefts = np.arange(rows) * height // rows, np.arange(columns) * width // columns
     # Nine cells of eight columns: one of them is a column that its neighbour has as well.
-    heights = np.maximum(np.diff(tops, append=values.shape[0]), 1)
-    widths = np.maximum(np.diff(lefts, append=values.shape[1]), 1)
-    return sums / np.outer(heights, widths).astype(np.float32)
+    heights = np.maximum(np.diff(tops, append=height), 1)
+    widths = np.maximum(np.diff(lefts, append=width), 1)
+    return tops, lefts, np.outer(heights, widths).astype(np.float32)

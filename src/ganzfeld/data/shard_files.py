@@ -101,7 +101,8 @@ def write_pixels(path: Path, pictures: Iterable[np.ndarray], most: int, shape: t
         _header(file, (most, *shape))
         begin, rows = file.tell(), 0
         for picture in pictures:
-            file.write(np.ascontiguousarray(np.broadcast_to(picture, shape)).data)
+            whole = picture if picture.shape == shape else np.broadcast_to(picture, shape)
+            file.write(np.ascontiguousarray(whole).data)
             rows += 1
         file.seek(0)
         _header(file, (rows, *shape))
