@@ -36,7 +36,7 @@ def write_report(run: Run) -> Path:
         reals=_embedded(run.path / "reals.png"),
         sheet=_embedded(sheets[-1]) if sheets else "",
         film=[(int(sheet.stem), _first_row(sheet, run.recipe.size[1])) for sheet in _selection(sheets)],
-        curves=_curves(journal),
+        curves=_curves(journal, run.recipe.loss.build().paired),
     )
     path = run.path / "report.html"
     write_bytes(path, page.encode())
@@ -68,8 +68,9 @@ def _address(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _curves(journal: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+def _curves(journal: list[dict[str, Any]], paired: bool) -> list[tuple[str, str, str]]:
     """Title, how to read it, and the drawing, of each chart."""
+    meaning = "with this loss only their difference counts" if paired else "above 0 means real"
     charts = [
         (
             "Losses",
@@ -79,8 +80,8 @@ def _curves(journal: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
         ),
         (
             "Mean logits",
-            "What the discriminator answers: above 0 means real. Lines that drift far apart mean that it has "
-            "won, lines that cross again and again that the two circle each other.",
+            f"What the discriminator answers: {meaning}. Lines that drift far apart mean that it has won, "
+            "lines that cross again and again that the two circle each other.",
             {"real pictures": "logit_real", "generated pictures": "logit_fake"},
         ),
     ]
