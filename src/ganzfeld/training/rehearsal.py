@@ -2,16 +2,11 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganzfeld.data import open_pictures
-from ganzfeld.recipes import Recipe
-from ganzfeld.training.budget import Budget
-from ganzfeld.training.engine import choose_engine
-from ganzfeld.training.train import choose_recipe, summary
-from ganzfeld.training.trainer import Trainer, num_parameters, readings, start
+from ganzfeld.training.train import agree, summary
+from ganzfeld.training.trainer import Trainer, num_parameters, readings
 from ganzfeld.training.watcher import Watcher
 
 WARM_UP_STEPS = 4
@@ -20,37 +15,24 @@ LEAST_S = 3.0
 
 
 def rehearse(
-    data: str | Path | None = None,
-    *,
-    recipe: str | Path | Recipe = "modern",
-    size: int | tuple[int, int] | str | None = None,
-    minutes: float | None = None,
-    images: int | None = None,
-    batch: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    settings: Mapping[str, Any] | Sequence[str] = (),
-    max_bad: float = 0.5,
-    watcher: Watcher | None = None,
+    data: str | Path | None = None, *, watcher: Watcher | None = None, **options: Any
 ) -> dict[str, Any]:
     """What ``train`` with these arguments would do: a summary, sizes, and figures measured on this machine.
 
-    The pictures are read into the cache, as training needs them anyway; no run folder is made. Raises what
-    ``train`` raises for the same arguments.
+    ``options`` are those of ``agree``. The pictures are read into the cache, as training needs them anyway;
+    no run folder is made. Raises what ``train`` raises for the same arguments.
     """
-    chosen = choose_recipe(recipe, size=size, batch=batch, settings=settings)
-    budget = Budget(minutes, images)
-    engine = choose_engine(device, precision)
-    preparing = (watcher or Watcher()).preparing
-    pictures = open_pictures(data, size=chosen.size, max_bad=max_bad, progress=preparing)
-    trainer = start(chosen, pictures, engine, seed)
+    terms = agree(**options)
+    trainer = terms.begin(data, watcher or Watcher())
+    pictures, budget = trainer.pictures, terms.budget
     speed = measured_speed(trainer)
     planned = budget.images if budget.minutes is None else int(speed * 60 * budget.minutes)
     planned = planned if budget.images is None else min(planned or 0, budget.images)
+    ladder = terms.recipe.plan()
     return {
         "summary": summary(trainer),
-        "ladder": [list(layer.small[::-1]) for layer in chosen.plan().layers] + [list(chosen.size)],
+        "ladder": [list(layer.small[::-1]) for layer in terms.recipe.plan().layers]
+        + [list(terms.recipe.size)],
         "generator_parameters": num_parameters(trainer.players.generator),
         "discriminator_parameters": num_parameters(trainer.players.discriminator),
         "images_per_s": round(speed, 1),
@@ -58,7 +40,7 @@ def rehearse(
         "seconds": round((planned or 0) / speed, 1),
         "epochs": round((planned or 0) / pictures.num_pictures, 2),
         "memory_bytes": peak_memory_bytes(),
-        "recipe": chosen.model_dump(mode="json"),
+        "recipe": terms.recipe.model_dump(mode="json"),
     }
 
 

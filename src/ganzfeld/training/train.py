@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.model import grid, write_png
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.budget import Budget
-from ganzfeld.training.engine import choose_engine, num_threads
+from ganzfeld.training.engine import Engine, choose_engine, num_threads
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.run import Run, create_run
 from ganzfeld.training.trainer import Trainer, num_parameters, start
@@ -56,47 +57,77 @@ def train(
 
     >>> run = train("photos/", recipe="modern", size=64, minutes=10)  # doctest: +SKIP
     """
-    chosen = choose_recipe(recipe, size=size, batch=batch, settings=settings)
-    budget = Budget(minutes, images)
-    check_options(seed=seed, checkpoint_seconds=checkpoint_seconds)
-    engine = choose_engine(device, precision)
+    terms = agree(
+        recipe=recipe,
+        size=size,
+        minutes=minutes,
+        images=images,
+        batch=batch,
+        seed=seed,
+        device=device,
+        precision=precision,
+        settings=settings,
+        max_bad=max_bad,
+    )
+    if not checkpoint_seconds > 0:
+        raise UsageError(f"checkpoint-seconds must be above 0, not {checkpoint_seconds}")
     watcher = watcher or Watcher()
     make_folder(Path(out))
-    pictures = open_pictures(data, size=chosen.size, max_bad=max_bad, progress=watcher.preparing)
-    run = create_run(Path(out), pictures.name)
-    trainer = start(chosen, pictures, engine, seed)
-    write_json(run.path / "recipe.json", chosen.model_dump(mode="json"))
-    write_json(run.path / "run.json", _facts(data, trainer, budget))
-    shown = pictures.batch(_spread(pictures.num_pictures, NUM_REALS_SHOWN))
+    trainer = terms.begin(data, watcher)
+    run = create_run(Path(out), trainer.pictures.name)
+    write_json(run.path / "recipe.json", trainer.recipe.model_dump(mode="json"))
+    write_json(run.path / "run.json", _facts(data, trainer, terms.budget))
+    shown = trainer.pictures.batch(_spread(trainer.pictures.num_pictures, NUM_REALS_SHOWN))
     write_png(run.path / "reals.png", grid(shown, columns=8))
-    for note in what_to_know(pictures):
+    for note in what_to_know(trainer.pictures):
         watcher.noted(note)
     watcher.started(run, summary(trainer))
-    Loop(trainer, run, budget, watcher, checkpoint_seconds).go()
+    Loop(trainer, run, terms.budget, watcher, checkpoint_seconds).go()
     return run
 
 
-def choose_recipe(
-    recipe: str | Path | Recipe,
+@dataclass(frozen=True)
+class Terms:
+    """What a training is agreed to be, before any picture is read."""
+
+    recipe: Recipe
+    budget: Budget
+    engine: Engine
+    seed: int
+    max_bad: float
+
+    def begin(self, data: str | Path | None, watcher: Watcher) -> Trainer:
+        """Read the pictures and build the networks. Raises ``DataError`` for pictures that cannot be used."""
+        size, max_bad = self.recipe.size, self.max_bad
+        pictures = open_pictures(data, size=size, max_bad=max_bad, progress=watcher.preparing)
+        return start(self.recipe, pictures, self.engine, self.seed)
+
+
+def agree(
     *,
+    recipe: str | Path | Recipe = "modern",
     size: int | tuple[int, int] | str | None = None,
+    minutes: float | None = None,
+    images: int | None = None,
     batch: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
     settings: Mapping[str, Any] | Sequence[str] = (),
-) -> Recipe:
-    """A recipe with the options that have a name of their own laid over it, and then the settings."""
-    options = {"size": size, "batch": batch}
-    given = {name: value for name, value in options.items() if value is not None}
-    if isinstance(settings, Mapping):
-        return resolve(recipe, given | dict(settings))
-    return resolve(resolve(recipe, given) if given else recipe, settings)
+    max_bad: float = 0.5,
+) -> Terms:
+    """The arguments of ``train``, checked: raises ``UsageError`` or ``ResourceError`` before any work is done.
 
-
-def check_options(*, seed: int, checkpoint_seconds: float) -> None:
-    """Refuse what cannot be meant, before any work is done."""
+    ``size`` and ``batch`` are laid over the recipe first, then the settings.
+    """
+    given = {name: value for name, value in (("size", size), ("batch", batch)) if value is not None}
+    chosen = resolve(resolve(recipe, given) if given else recipe, settings)
+    budget = Budget(minutes, images)
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
-    if not checkpoint_seconds > 0:
-        raise UsageError(f"checkpoint-seconds must be above 0, not {checkpoint_seconds}")
+    if not 0 <= max_bad <= 1:
+        raise UsageError(f"max-bad must be from 0 to 1, not {max_bad}")
+    return Terms(chosen, budget, choose_engine(device, precision), seed, max_bad)
 
 
 def summary(trainer: Trainer) -> str:

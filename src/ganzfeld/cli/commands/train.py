@@ -46,44 +46,28 @@ def command(
     """
     from ganzfeld.cli.progress import duration, watcher
 
+    options = {
+        "recipe": recipe,
+        "size": size,
+        "minutes": minutes,
+        "images": images,
+        "batch": batch,
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+        "settings": settings or [],
+        "max_bad": max_bad,
+    }
     if dry_run:
         from ganzfeld.cli.rehearsal_text import rehearsal_text
         from ganzfeld.training.rehearsal import rehearse
 
-        rehearsal = rehearse(
-            data,
-            recipe=recipe,
-            size=size,
-            minutes=minutes,
-            images=images,
-            batch=batch,
-            seed=seed,
-            device=device,
-            precision=precision,
-            settings=settings or [],
-            max_bad=max_bad,
-            watcher=watcher(),
-        )
+        rehearsal = rehearse(data, watcher=watcher(), **options)
         show_result(rehearsal, rehearsal_text(rehearsal), json)
         return
     from ganzfeld.training import train
 
-    run = train(
-        data,
-        recipe=recipe,
-        size=size,
-        minutes=minutes,
-        images=images,
-        batch=batch,
-        seed=seed,
-        device=device,
-        precision=precision,
-        out=out,
-        settings=settings or [],
-        max_bad=max_bad,
-        checkpoint_seconds=checkpoint_seconds,
-        watcher=watcher(),
-    )
+    run = train(data, out=out, checkpoint_seconds=checkpoint_seconds, watcher=watcher(), **options)
     last = run.journal[-1]
     speed = last["images_seen"] / last["seconds"]
     result = {
