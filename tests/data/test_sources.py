@@ -1,6 +1,7 @@
 """Every source, read the whole way: from the file that people have to the pixels that are trained on."""
 
 import gzip
+import io
 import json
 import os
 import struct
@@ -200,6 +201,55 @@ class TestArchives:
                 archive.writestr(zipfile.ZipInfo(f"{number}.txt"), b"")
             archive.writestr("0.png", encoded(stack[0]))
         np.testing.assert_array_equal(pixels(opened(path)), stack[:1])
+
+
+def sharded(root: Path, samples: list[dict[str, bytes]], per_tar: int = 3) -> Path:
+    """A WebDataset: samples as dictionaries from extension to content."""
+    root.mkdir()
+    for begin in range(0, len(samples), per_tar):
+        with tarfile.open(root / f"shard-{begin:06}.tar", "w") as tar:
+            for number, sample in enumerate(samples[begin : begin + per_tar], begin):
+                for ending, content in sample.items():
+                    info = tarfile.TarInfo(f"{number:06}.{ending}")
+                    info.size = len(content)
+                    tar.addfile(info, io.BytesIO(content))
+    return root
+
+
+class TestWebDataset:
+    def test_tars_of_a_folder_are_one_set(self, tmp_path: Path, stack: np.ndarray):
+        labels = [b"7", b"7", b"0\n", b"12", b"0", b"7", b"12"]
+        samples = [
+            {"json": b"{}", "png": encoded(picture), "cls": label}
+            for picture, label in zip(stack, labels, strict=True)
+        ]
+        path = sharded(tmp_path / "shards", samples)
+        assert recognised(path) == "webdataset"
+        pictures = opened(path)
+        np.testing.assert_array_equal(pixels(pictures), stack)
+        assert pictures.class_names == ["0", "7", "12"]
+        assert pictures.labels is not None and pictures.labels.tolist() == [1, 1, 0, 2, 0, 1, 2]
+        single = opened(path / "shard-000000.tar")
+        assert single.labels is not None and single.labels.tolist() == [1, 1, 0]
+
+    def test_a_tar_that_cannot_be_read_is_listed(self, tmp_path: Path, stack: np.ndarray):
+        path = sharded(tmp_path / "shards", [{"png": encoded(picture)} for picture in stack])
+        (path / "shard-000003.tar").write_bytes(b"no tar" * 1000)
+        pictures = opened(path)
+        np.testing.assert_array_equal(pixels(pictures), stack[[0, 1, 2, 6]])
+        assert "shard-000003.tar" in pictures.unusable[0].path
+
+    def test_a_cut_tar_is_told(self, tmp_path: Path, stack: np.ndarray):
+        path = sharded(tmp_path / "shards", [{"png": encoded(picture)} for picture in stack], 7)
+        os.truncate(path / "shard-000000.tar", 4000)
+        pictures = opened(path)
+        assert 0 < pictures.num_pictures < 7
+        assert any("damaged after" in note for note in pictures.notes)
+
+    def test_pictures_beside_the_tars_make_it_a_folder(self, tmp_path: Path, stack: np.ndarray):
+        path = sharded(tmp_path / "shards", [{"png": encoded(stack[0])}])
+        fill(path, 1)
+        assert recognised(path) == "folder"
 
 
 class TestArrays:

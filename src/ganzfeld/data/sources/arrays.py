@@ -6,6 +6,7 @@ mean black and white is said in ``value_range``. Nothing is unpickled.
 
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, cast, final
 
@@ -51,7 +52,7 @@ class Pictures(Source):
         self.rows = self._arrays[self.key]
         self.where = f"{printable(path.name)}{f' [{self.key}]' if self.key else ''}"
         check_shape(self.rows.shape, self.where)
-        self._reader = RowReader(self.rows, lambda: self.files.enter_context(_open(path, self.key)))
+        self._reader = RowReader(self.rows, lambda: _open(path, self.key, self.files))
 
     def entries(self) -> Iterator[Entry]:
         """One entry a row, named by its index."""
@@ -114,17 +115,19 @@ class Pictures(Source):
                 and rows.shape in ((), (1,))
                 and rows.dtype.kind in "iuUSb"
             ):
-                with _open(self.path, key) as stream:
+                with ExitStack() as files:
+                    stream = _open(self.path, key, files)
                     stream.seek(rows.offset)
                     return np.frombuffer(stream.read(rows.count * rows.row_bytes), rows.dtype)
         return None
 
 
-def _open(path: Path, key: str) -> BinaryIO:
-    """The stream with an array: the file itself, or a member of it."""
+def _open(path: Path, key: str, files: ExitStack) -> BinaryIO:
+    """The stream with an array, the file itself or a member of it; ``files`` closes what was opened."""
     if path.suffix.lower() == ".npy":
-        return path.open("rb")
-    return cast(BinaryIO, zipfile.ZipFile(path).open(f"{key}.npy"))
+        return files.enter_context(path.open("rb"))
+    archive = files.enter_context(zipfile.ZipFile(path))
+    return cast(BinaryIO, files.enter_context(archive.open(f"{key}.npy")))
 
 
 def _headers(path: Path) -> dict[str, Rows]:

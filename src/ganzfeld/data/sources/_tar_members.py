@@ -1,0 +1,121 @@
+"""The members of tars, plain or compressed (gzip, bzip2, xz), as a stream and within limits."""
+
+import bz2
+import gzip
+import lzma
+import os
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from ganzfeld.data.decode import UnusablePicture
+from ganzfeld.data.source import Entry, printable
+from ganzfeld.data.sources._archive import check_expansion, flaw, is_picture
+from ganzfeld.errors import DataError
+
+ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+_MOST_HEADER_BYTES = 2**20
+_MOST_CLASS_BYTES = 256
+_DAMAGE = (
+    *(tarfile.TarError, RecursionError, EOFError, zlib.error, lzma.LZMAError),
+    *(OSError, ValueError, OverflowError),
+)
+
+
+def tar_members(path: Path, notes: list[str] | None = None) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar, with ``offset_data`` in the decompressed tar.
+
+    A tar that is damaged half way gives the members before, and a note; raises ``DataError`` if there are
+    none.
+    """
+    found = 0
+    try:
+        # The tarfile module reads headers only, and believes the sizes in them: hence the limit.
+        with (
+            open_stream(path) as stream,
+            tarfile.open(fileobj=cast(IO[bytes], _Limited(stream, path)), mode="r:", errorlevel=1) as archive,
+        ):
+            while (member := archive.next()) is not None:
+                archive.members = []  # pyright: ignore[reportAttributeAccessIssue]  it would keep all of them
+                found += 1
+                yield member
+    except _DAMAGE as problem:
+        if not found:
+            raise DataError(f"{printable(str(path))} is no tar that can be read ({problem})") from None
+        if notes is not None:
+            notes.append(f"{printable(path.name)} is damaged after {found:,} members ({problem})")
+
+
+def tar_entry(member: tarfile.TarInfo, mtime_ns: int) -> Entry:
+    """The entry of a member that is a picture by its name."""
+    plain = member.isreg() and not member.issparse()
+    why = flaw(member.name, member.size) if plain else "a link or something else that is no plain file"
+    return Entry(member.name, member.size, mtime_ns, member.offset_data, why)
+
+
+def open_stream(path: Path) -> BinaryIO:
+    """The tar in a file, decompressed while it is read."""
+    with path.open("rb") as file:
+        begin = file.read(2)
+    return cast(BinaryIO, _OPENERS[begin](path)) if begin in _OPENERS else path.open("rb")
+
+
+def read_at(stream: BinaryIO, offset: int, size: int) -> bytes:
+    """The content of a member; raises ``UnusablePicture`` if the tar is damaged there."""
+    try:
+        stream.seek(offset)
+        content = stream.read(size)
+    except _DAMAGE as problem:
+        raise UnusablePicture(f"the tar is damaged here ({problem})") from None
+    if len(content) != size:
+        raise UnusablePicture("the tar ends before the end of it")
+    return content
+
+
+def sample_classes(tars: Iterable[Path]) -> Iterator[str]:
+    """The class of every picture in WebDataset tars: what the ``.cls`` of the same name says, or ``""``.
+
+    The files of a sample (``12.jpg``, ``12.cls``, ``12.json``) follow one another, as the format demands.
+    """
+    for path in tars:
+        with open_stream(path) as labels:
+            sample, pictures, label = None, 0, ""
+            for member in tar_members(path):
+                if _sample(member.name) != sample:
+                    yield from [label] * pictures
+                    sample, pictures, label = _sample(member.name), 0, ""
+                if is_picture(member.name):
+                    pictures += 1
+                elif member.name.endswith(".cls") and member.isreg() and member.size <= _MOST_CLASS_BYTES:
+                    label = (
+                        read_at(labels, member.offset_data, member.size).decode("utf-8", "replace").strip()
+                    )
+            yield from [label] * pictures
+
+
+def _sample(name: str) -> str:
+    """The name of the sample that a member belongs to: everything up to the first dot of the last part."""
+    folder, base = os.path.split(name)
+    return f"{folder}/{base.split('.')[0]}"
+
+
+class _Limited:
+    """A stream that refuses to read much at once or to go absurdly far; what ``tarfile`` needs of one."""
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        self._stream, self._path = stream, path
+
+    def read(self, size: int) -> bytes:
+        if size > _MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._stream.read(size)
+
+    def seek(self, position: int) -> int:
+        check_expansion(position, self._path)
+        return self._stream.seek(position)
+
+    def tell(self) -> int:
+        return self._stream.tell()

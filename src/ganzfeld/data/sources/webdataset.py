@@ -1,0 +1,105 @@
+"""A folder of tars (WebDataset shards), read as one set in the order of their names."""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, final
+
+import numpy as np
+
+from ganzfeld.data.classes import classes_by_folder
+from ganzfeld.data.decode import EXTENSIONS, Decoded, UnusablePicture, decode_file
+from ganzfeld.data.framing import Framing
+from ganzfeld.data.source import Entry, Source
+from ganzfeld.data.sources._archive import is_picture
+from ganzfeld.data.sources._tar_members import (
+    ENDINGS,
+    open_stream,
+    read_at,
+    sample_classes,
+    tar_entry,
+    tar_members,
+)
+from ganzfeld.data.walk import count_ignored, extension
+from ganzfeld.errors import DataError
+
+_OFFSET_BITS = 48  # of a locator, which holds the number of the tar above them
+
+
+def recognises(path: Path) -> int:
+    """A folder with tars and no pictures directly in it."""
+    if not path.is_dir():
+        return 0
+    tars = 0
+    try:
+        for child in path.iterdir():
+            if extension(child.name) in EXTENSIONS:
+                return 0
+            tars += child.name.lower().endswith(ENDINGS)
+    except OSError:
+        return 0
+    return 2 if tars else 0
+
+
+@final
+class Pictures(Source):
+    """The picture files in the tars of a folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._open: tuple[int, BinaryIO] | None = None
+
+    @cached_property
+    def _tars(self) -> list[Path]:
+        return sorted(child for child in self.path.iterdir() if child.name.lower().endswith(ENDINGS))
+
+    def entries(self) -> Iterator[Entry]:
+        """One entry a picture file, named ``tar/member``; a tar that cannot be read is one with a flaw."""
+        self.ignored.clear()
+        for number, tar in enumerate(self._tars):
+            try:
+                yield from self._entries_of(number, tar)
+            except (DataError, OSError) as problem:
+                yield Entry(tar.name, 0, 0, flaw=str(problem))
+
+    def read(self, entry: Entry) -> bytes:
+        """The content of a member."""
+        number, offset = divmod(entry.locator, 1 << _OFFSET_BITS)
+        if self._open is None or self._open[0] != number:
+            if self._open:
+                self._open[1].close()  # shards are read one after the other
+            if number >= len(self._tars):
+                raise UnusablePicture("its tar is gone")
+            self._open = number, self.files.enter_context(open_stream(self._tars[number]))
+        return read_at(self._open[1], offset, entry.size)
+
+    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+        """See ``decode_file``."""
+        return decode_file(bytes(raw), framing)
+
+    def classes(self, names: Iterable[str]) -> Iterable[str] | None:
+        """The ``.cls`` files, or the sub-folders within the tars."""
+        if ".cls" in self.ignored:
+            return sample_classes(self._tars)
+        return classes_by_folder(_Within(names))
+
+    def _entries_of(self, number: int, tar: Path) -> Iterator[Entry]:
+        mtime_ns = tar.stat().st_mtime_ns
+        for member in tar_members(tar, self.notes):
+            if is_picture(member.name):
+                entry = tar_entry(member, mtime_ns)
+                yield entry._replace(
+                    name=f"{tar.name}/{entry.name}", locator=number << _OFFSET_BITS | entry.locator
+                )
+            elif member.isreg():
+                count_ignored(self.ignored, member.name)
+
+
+class _Within:
+    """Names without the tar that they begin with."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = names
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.partition("/")[2] for name in self._names)
