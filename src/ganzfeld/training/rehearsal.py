@@ -31,8 +31,7 @@ def rehearse(
     ladder = terms.recipe.plan()
     return {
         "summary": summary(trainer),
-        "ladder": [list(layer.small[::-1]) for layer in terms.recipe.plan().layers]
-        + [list(terms.recipe.size)],
+        "ladder": [list(size[::-1]) for size in (ladder.seed, *(layer.large for layer in ladder.layers))],
         "generator_parameters": num_parameters(trainer.players.generator),
         "discriminator_parameters": num_parameters(trainer.players.discriminator),
         "images_per_s": round(speed, 1),

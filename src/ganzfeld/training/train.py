@@ -116,7 +116,7 @@ def agree(
     settings: Mapping[str, Any] | Sequence[str] = (),
     max_bad: float = 0.5,
 ) -> Terms:
-    """The arguments of ``train``, checked: raises ``UsageError`` or ``ResourceError`` before any work is done.
+    """The arguments of ``train``, checked before any work is done: ``UsageError`` or ``ResourceError``.
 
     ``size`` and ``batch`` are laid over the recipe first, then the settings.
     """
