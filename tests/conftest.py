@@ -23,7 +23,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(autouse=True)
 def same_noise():
-    """Tests that draw from torch's global state draw the same every time, with denormals as the standard says.
+    """Tests that draw from torch's global state draw the same every time, with denormals as usual.
 
     A training switches denormals off in its process, where hypothesis would miss them.
     """

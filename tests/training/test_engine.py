@@ -1,0 +1,73 @@
+"""The engine: how bytes become tensors, where networks are placed, and which words it knows."""
+
+import numpy as np
+import pytest
+import torch
+
+from ganzfeld.errors import ResourceError, UsageError
+from ganzfeld.geometry import plan
+from ganzfeld.model import as_bytes
+from ganzfeld.networks import Generator
+from ganzfeld.training.engine import Engine, choose_engine, has_fast_bfloat16
+
+ENGINE = Engine(torch.device("cpu"), "float32")
+
+
+def test_bytes_become_the_range_of_the_generator_and_come_back():
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    pictures = ENGINE.pictures(levels)
+    assert pictures.shape == (1, 1, 16, 16)
+    assert (float(pictures.min()), float(pictures.max())) == (-1, 1)
+    assert np.array_equal(as_bytes(pictures), levels)
+
+
+def test_pictures_are_channels_last_without_a_copy_of_the_layout():
+    pictures = ENGINE.pictures(np.zeros((2, 8, 6, 3), np.uint8))
+    assert pictures.shape == (2, 3, 8, 6)
+    assert pictures.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_mirroring_turns_left_and_right_of_the_chosen_only():
+    batch = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
+    chosen = np.array([True, False, True, False])
+    mirrored = as_bytes(ENGINE.pictures(batch, chosen))
+    assert np.array_equal(mirrored[chosen], batch[chosen][:, :, ::-1])
+    assert np.array_equal(mirrored[~chosen], batch[~chosen])
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_placing_keeps_the_numbers(dims):
+    generator = Generator(plan(8, dims=dims), width=2, latent_size=3).eval()
+    latents = torch.randn(2, 3)
+    before = generator(latents)
+    placed = ENGINE.place(generator)
+    torch.testing.assert_close(placed(latents), before)
+
+
+def test_autocast_follows_the_precision():
+    product = [torch.ones(2, 2) @ torch.ones(2, 2)]
+    for precision in ("float32", "bfloat16"):
+        with Engine(torch.device("cpu"), precision).autocast():
+            product.append(torch.ones(2, 2) @ torch.ones(2, 2))
+    assert [result.dtype for result in product] == [torch.float32, torch.float32, torch.bfloat16]
+
+
+def test_automatic_precision_asks_the_chip():
+    engine = choose_engine("cpu", "auto")
+    assert (engine.precision == "bfloat16") == has_fast_bfloat16(torch.device("cpu"))
+    assert choose_engine("cpu", "bfloat16").precision == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("device", "precision"),
+    [("gpu", "auto"), ("cpu:1", "auto"), ("cuda:x", "auto"), ("cpu", "fp16"), ("", "auto")],
+)
+def test_unknown_words_are_answered(device, precision):
+    with pytest.raises(UsageError, match="unknown"):
+        choose_engine(device, precision)
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has an MPS device")
+def test_a_device_that_is_not_there():
+    with pytest.raises(ResourceError, match="MPS"):
+        choose_engine("mps")
