@@ -49,7 +49,7 @@ class Known:
         self._relatives = relatives
         path = folder / _INDEX
         some = path.exists() and path.stat().st_size > 0
-        self._index = np.memmap(path, _ROW, mode="r") if some else np.zeros(0, _ROW)
+        self._index = np.memmap(path, _ROW, mode="r").view(np.ndarray) if some else np.zeros(0, _ROW)
         self._keys = np.ascontiguousarray(self._index["key"]) if some else np.zeros(0, np.uint64)
         self._open: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 

@@ -29,8 +29,9 @@ class Listing:
         self.flaws: dict[int, str] = {int(index): flaw for index, flaw in rest["flaws"].items()}
         self._rows = np.fromfile(folder / _ROWS, _ROW, 0)
         if (folder / _ROWS).stat().st_size:
-            self._rows = np.memmap(folder / _ROWS, _ROW, mode="r")
-            self._names = np.memmap(folder / _NAMES, np.uint8, mode="r")
+            # As plain arrays: np.memmap costs a microsecond more at every index.
+            self._rows = np.memmap(folder / _ROWS, _ROW, mode="r").view(np.ndarray)
+            self._names = np.memmap(folder / _NAMES, np.uint8, mode="r").view(np.ndarray)
 
     def __len__(self) -> int:
         return len(self._rows)
