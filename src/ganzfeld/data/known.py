@@ -66,8 +66,7 @@ class Known:
         record, pixels = shard[0][int(row["entry"])], shard[1]
         if record["sha256"].tobytes() != sha256:
             return None  # another file with the same eight bytes
-        picture = pixels[int(record["row"])]
-        return record, picture[:, :, :1] if record["grey"] else picture
+        return record, pixels[int(record["row"])]
 
     def _shard(self, number: int, shard: int) -> tuple[np.ndarray, np.ndarray] | None:
         if (number, shard) not in self._open:
