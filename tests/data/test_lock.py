@@ -1,0 +1,50 @@
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from ganzfeld.data.lock import alone
+from ganzfeld.errors import ResourceError
+
+
+class StillTaken(Exception):
+    pass
+
+
+def give_up() -> None:
+    raise StillTaken
+
+
+def test_one_at_a_time_and_free_afterwards(tmp_path: Path):
+    lock = tmp_path / "lock"
+    with alone(lock, give_up), pytest.raises(StillTaken), alone(lock, give_up):
+        pass
+    with alone(lock, give_up):
+        pass
+
+
+def test_a_holder_that_is_killed_lets_go(tmp_path: Path):
+    lock = tmp_path / "lock"
+    code = f"""
+        import time
+        from pathlib import Path
+        from ganzfeld.data.lock import alone
+        with alone(Path({str(lock)!r}), lambda: None):
+            print("held", flush=True)
+            time.sleep(60)
+    """
+    holder = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE)
+    assert holder.stdout and holder.stdout.readline() == b"held\n"
+    with pytest.raises(StillTaken), alone(lock, give_up):
+        pass
+    holder.kill()
+    holder.communicate()
+    with alone(lock, give_up):
+        pass
+
+
+def test_a_lock_that_cannot_be_made(tmp_path: Path):
+    with pytest.raises(ResourceError), alone(tmp_path / "missing" / "lock", give_up):
+        pass
