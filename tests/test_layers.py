@@ -41,18 +41,20 @@ def violations(root: Path) -> list[str]:
 
 def rooms_imported_by(path: Path) -> set[str]:
     """The top-level rooms of ganzfeld that a file imports, anywhere in it."""
-    rooms = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
-            names = [node.module or ""]
-            if node.module == "ganzfeld":
-                names = [f"ganzfeld.{alias.name}" for alias in node.names]
-        rooms |= {name.split(".")[1] for name in names if name.startswith("ganzfeld.")}
-    return rooms - {"__version__"}
+            of_package = node.module == "ganzfeld"
+            names |= {f"ganzfeld.{alias.name}" for alias in node.names} if of_package else {node.module or ""}
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "ganzfeld":
+            names.add(f"ganzfeld.{node.attr}")
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            names |= {str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)}
+    rooms = {name.split(".")[1] for name in names if name.startswith("ganzfeld.")}
+    return {ganzfeld._HOMES.get(room, room) for room in rooms} - {"__version__"}
 
 
 def test_every_room_has_a_floor():
@@ -71,6 +73,9 @@ def test_imports_point_down():
         ("losses", "import ganzfeld.latent"),
         ("training", "def late():\n    from ganzfeld.cli import main"),
         ("recipes", "from ganzfeld import model"),
+        ("losses", "from ganzfeld import train"),
+        ("losses", "import ganzfeld\nlate = lambda: ganzfeld.train()"),
+        ("data", "import importlib\nimportlib.import_module('ganzfeld.training')"),
     ],
 )
 def test_a_planted_violation_is_caught(tmp_path: Path, room: str, line: str):

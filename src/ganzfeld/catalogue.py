@@ -18,7 +18,7 @@ from ganzfeld.errors import UsageError
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """A hint that names the closest known names, or all of them when none is close."""
     known = sorted(known)
-    close = difflib.get_close_matches(given, known, n=2, cutoff=0.6)
+    close = difflib.get_close_matches(given, known, n=2, cutoff=0.7)
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"Known: {', '.join(known)}."

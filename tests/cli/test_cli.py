@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -102,9 +103,11 @@ class TestSample:
             ["--seeds", ""],
             ["--seeds", "-5"],
             ["--n", "3", "--seeds", "1"],
+            ["--out", "sheet.jpg"],
             ["--truncation", "-1"],
             ["--truncation", "nan"],
             ["--seeds", "99999999999999999999"],
+            ["--seeds", "0-99999999999999999999"],
         ],
     )
     def test_mistakes(self, run, tmp_path, monkeypatch, options):
@@ -228,6 +231,16 @@ def test_a_reader_that_leaves_early():
     assert "Traceback" not in told
 
 
+def test_an_encoding_that_lacks_characters():
+    for words in (["plan", "64"], ["plan", "64", "--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ganzfeld", *words],
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_ranges():
     assert ranges_of("0-3, 7") == [range(4), range(7, 8)]
     with pytest.raises(UsageError):
@@ -250,5 +263,8 @@ def test_watchers_show_every_state(kind, capsys):
     watcher.read(Reading(10, 1.0, 0.0, None, 0.5, 0.6))
     watcher.read(Reading(10, 1.0, 5.0, 0, 0.5, 0.6))
     watcher.noted("left out a.png: [bold]truncated")
+    watcher.abandoned()
+    watcher.ended()
     told = capsys.readouterr().err
+    assert "without saving" in told
     assert "left out a.png: [bold]truncated" in told

@@ -61,7 +61,7 @@ def test_even_exactly_where_the_stride_divides_the_kernel():
             assert (len(overlap(kernel, stride)) == 1) == (kernel % stride == 0)
 
 
-@pytest.mark.parametrize("layer", [(3,), (3, 0), (0, 1), (3, 1, 1, 1), (2.0, 1)])
+@pytest.mark.parametrize("layer", [(3,), (3, 0), (0, 1), (3, 1, 1, 1), (2.0, 1), (True, 2)])
 def test_bad_layers_are_quoted(layer):
     with pytest.raises(UsageError, match=r"\("):
         projective_field([layer])

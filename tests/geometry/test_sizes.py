@@ -87,3 +87,9 @@ def test_numbers_out_of_range_are_named(arguments, named):
     for function in (conv_size, transposed_size):
         with pytest.raises(UsageError, match=named):
             function(**arguments)
+
+
+@pytest.mark.parametrize("extra", [-1, 2, 0.5, True, "a"])
+def test_output_padding_out_of_range_is_named(extra):
+    with pytest.raises(UsageError, match="output"):
+        transposed_size(4, kernel=4, stride=2, padding=1, output_padding=extra)

@@ -104,7 +104,7 @@ def test_smoothing_out_of_range(smoothing):
         Loss("non-saturating", smoothing)
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
 def test_temperature_out_of_range(temperature):
     with pytest.raises(UsageError, match="temperature"):
         Loss("non-saturating", temperature=temperature)

@@ -1,5 +1,6 @@
 """The model file and pictures from it: exact, independent of batch-mates, and safe against damage."""
 
+import copy
 import json
 import pickle
 import struct
@@ -31,6 +32,8 @@ from ganzfeld.model.card import GeneratorCard
 from ganzfeld.model.sampling import chunk_size
 from ganzfeld.networks import Generator, initialise
 from ganzfeld.recipes import read_recipe
+from ganzfeld.training.engine import Engine
+from ganzfeld.training.step import follow
 
 
 def made(size=16, normalisation="batch", recipe="radford2015") -> tuple[Generator, Card]:
@@ -125,6 +128,32 @@ def test_calibration_leaves_the_original_and_the_random_state_alone():
         assert torch.equal(value, before[name]), name
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_averaged_spectral_weights_are_shipped_with_a_norm_of_one():
+    """Averages of singular vectors are not those of the averaged weight."""
+    first, second = (Generator(plan(16), width=4, normalisation="spectral") for _ in range(2))
+    for seed, generator in enumerate((first, second)):
+        initialise(generator, seed)
+    follow(first, second, 0.5)
+    for module in calibrate(first, "normal").modules():
+        if torch.nn.utils.parametrize.is_parametrized(module, "weight"):
+            weight = module.weight
+            assert isinstance(weight, torch.Tensor)
+            matrix = weight.flatten(1) if weight.dim() == 2 else weight.transpose(0, 1).flatten(1)
+            assert float(torch.linalg.matrix_norm(matrix.detach(), 2)) == pytest.approx(1, rel=0.02)
+
+
+@pytest.mark.parametrize("normalisation", ["batch", "group", "layer"])
+def test_the_training_layout_ships_the_same_pictures(normalisation):
+    """A generator placed for training, and the same one saved and loaded, agree to the last bit."""
+    architecture = read_recipe("modern").generator.architecture | {"width": 8, "normalisation": normalisation}
+    card = GeneratorCard.of(plan((24, 40)), channels=3, latent_size=8, architecture=architecture)
+    generator = card.build()
+    initialise(generator, 0)
+    placed = Engine(torch.device("cpu"), "float32").place(copy.deepcopy(generator))
+    ours = pictures_of_seeds(calibrate(placed, "normal"), range(20))
+    assert np.array_equal(ours, pictures_of_seeds(calibrate(generator, "normal"), range(20)))
 
 
 def test_bytes():

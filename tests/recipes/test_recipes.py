@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ganzfeld.errors import UsageError
-from ganzfeld.recipes import read_recipe, resolve
+from ganzfeld.recipes import changes, read_recipe, resolve
 from ganzfeld.recipes.reading import paths
 
 
@@ -77,6 +77,7 @@ def test_the_contracts_paths_exist():
     ("setting", "message", "hint"),
     [
         ("generator.widht=3", "generator.widht", "generator.width"),
+        ("width=3", "'width'", "generator.width or discriminator.width"),
         ("generator.width=0", "generator.width cannot be 0", ""),
         ("generator.width=wide", "generator.width cannot be 'wide'", ""),
         ("generator.optimizer.lr=-0.1", "generator.optimizer.lr cannot be -0.1", ""),
@@ -95,6 +96,7 @@ def test_the_contracts_paths_exist():
         ('stabilisers=[{"name":"r1","wait":3}]', "stabiliser r1", "weight"),
         ('stabilisers=[{"name":"r1","weight":-3}]', "weight", ""),
         ("stabilisers=[3]", "stabiliser", ""),
+        ("loss.smooth_sides=[1]", "loss.smooth_sides", ""),
         ("ladder=[96,48]", "begins at 96x96", ""),
         ("ema=1", "ema cannot be 1", ""),
         ("width", "'width' is not a setting", "path=value"),
@@ -106,6 +108,12 @@ def test_mistakes_are_answered(setting, message, hint):
     assert message in caught.value.message
     assert hint in caught.value.hint
     assert "\n" not in caught.value.message
+
+
+def test_changes_are_told():
+    assert changes(read_recipe("modern")) == []
+    changed = resolve("modern", ["generator.width=16", "loss.name=hinge", "size=32x48"])
+    assert changes(changed) == ["size=[32, 48]", "generator.width=16", "loss.name=hinge"]
 
 
 def test_a_batch_of_one_is_fine_without_batch_statistics():
@@ -142,6 +150,13 @@ class TestFiles:
         path.write_text(content)
         with pytest.raises(UsageError, match=message):
             read_recipe(path)
+
+    @pytest.mark.parametrize("content", ['{"generator": 5}', "{}"])
+    def test_settings_over_a_broken_file(self, tmp_path, content):
+        path = tmp_path / "mine.json"
+        path.write_text(content)
+        with pytest.raises(UsageError):
+            resolve(path, ["generator.width=3"])
 
     def test_a_missing_file_is_named(self, tmp_path):
         with pytest.raises(UsageError, match=r"absent\.json cannot be read"):

@@ -16,6 +16,9 @@ from tests.training.conftest import small
 STORED = Path(__file__).with_name("golden.json")
 STEPS = 20
 
+FIRST = 1e-5
+"""Relative, for the first step, which no earlier one could disturb."""
+
 TOLERANCE = 2e-2
 """Relative, against the stored values: other processors add in another order, and twenty steps of two
 networks playing against each other let that grow."""
@@ -34,7 +37,7 @@ def test_losses_are_golden(name, trainer_of):
     assert losses_of(trainer_of(small(name), seed=2)) != first
     stored = json.loads(STORED.read_text())[name]
     for step, (found, wanted) in enumerate(zip(first, stored, strict=True)):
-        assert found == pytest.approx(wanted, rel=TOLERANCE), f"step {step}"
+        assert found == pytest.approx(wanted, rel=TOLERANCE if step else FIRST), f"step {step}"
 
 
 def store(folder: Path) -> None:

@@ -143,8 +143,12 @@ class TestEnds:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_saves_and_tells(self, array_file, tmp_path, number):
         class Impatient(Watcher):
+            told = False
+
             def read(self, reading):
-                os.kill(os.getpid(), number)
+                if not self.told:
+                    self.told = True
+                    os.kill(os.getpid(), number)
 
         before = signal.getsignal(number)
         with pytest.raises(Interrupted) as caught:
@@ -194,6 +198,11 @@ class TestEnds:
 
 
 class TestMistakes:
+    def test_the_hint_for_a_batch_of_one_works(self, array_file, tmp_path):
+        changed = ["generator.normalisation=layer", "size=16"]
+        run = gz.train(array_file, batch=1, settings=changed, images=2, out=tmp_path)
+        assert run.journal[-1]["images_seen"] == 2
+
     @pytest.mark.parametrize(
         "arguments",
         [

@@ -5,6 +5,7 @@ and imports torch only when it runs, so that help answers at once.
 """
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code: see ``ganzfeld.errors`` for what the numbers mean."""
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     as_json = "--json" in given
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # where the terminal's encoding lacks a character
+            stream.reconfigure(errors="backslashreplace")
     # Threads of one step wait for each other at every operation. Where another program holds a core, spinning
     # while they wait slows training tenfold. OpenMP reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,5 +1,6 @@
 """Progress of a training: a moving line on a terminal, plain lines elsewhere; always on stderr."""
 
+import os
 import sys
 import time
 
@@ -11,11 +12,13 @@ from ganzfeld.training.run import Run
 from ganzfeld.training.watcher import Reading, Watcher
 
 PLAIN_EVERY_S = 10.0
+ABANDONED = "stopped at once, without saving again"
 
 
 def watcher() -> Watcher:
     """The watcher that fits where stderr goes."""
-    return MovingLine() if sys.stderr.isatty() else PlainLines()
+    moving = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return MovingLine() if moving else PlainLines()
 
 
 class PlainLines(Watcher):
@@ -50,6 +53,10 @@ class PlainLines(Watcher):
     def noted(self, text: str) -> None:
         """A line of its own."""
         tell(text)
+
+    def abandoned(self) -> None:
+        """A line of its own."""
+        tell(ABANDONED)
 
 
 class MovingLine(Watcher):
@@ -88,6 +95,15 @@ class MovingLine(Watcher):
     def noted(self, text: str) -> None:
         """A line above the bar."""
         self._bar.console.print(printable(text), markup=False)
+
+    def ended(self) -> None:
+        """The bar goes away."""
+        self._end()
+
+    def abandoned(self) -> None:
+        """The bar goes away, and the cursor comes back."""
+        self._end()
+        tell(ABANDONED)
 
     def _show(self, what: str, done: float, total: float | None, state: str) -> None:
         if self._task is None:

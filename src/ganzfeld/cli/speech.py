@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganzfeld.errors import GanzfeldError
+from ganzfeld.errors import GanzfeldError, Interrupted
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
 
@@ -20,7 +20,8 @@ def show_error(error: GanzfeldError, as_json: bool) -> None:
     """What went wrong and what to do; with ``--json`` as an object on stdout too."""
     if as_json:
         print(json.dumps({"error": printable(error.message), "hint": printable(error.hint)}))
-    print(f"error: {printable(error.message)}", file=sys.stderr)
+    what = "" if isinstance(error, Interrupted) else "error: "
+    print(f"{what}{printable(error.message)}", file=sys.stderr)
     if error.hint:
         print(f"  {printable(error.hint)}", file=sys.stderr)
 

@@ -6,7 +6,7 @@ Along one axis. A layer is ``(kernel, stride)`` or ``(kernel, stride, dilation)`
 from collections.abc import Iterable
 
 from ganzfeld.errors import UsageError
-from ganzfeld.geometry.sizes import kernel_span
+from ganzfeld.geometry.sizes import is_count, kernel_span
 
 
 def receptive_field(layers: Iterable[tuple[int, ...]]) -> int:
@@ -57,7 +57,7 @@ def overlap(kernel: int, stride: int = 1, dilation: int = 1) -> set[int]:
 
 
 def _layer(layer: tuple[int, ...]) -> tuple[int, int, int]:
-    if len(layer) not in (2, 3) or any(not isinstance(number, int) or number < 1 for number in layer):
+    if not isinstance(layer, tuple | list) or len(layer) not in (2, 3) or not all(map(is_count, layer)):
         raise UsageError(
             f"a layer is (kernel, stride) or (kernel, stride, dilation), whole numbers from 1, not {layer!r}"
         )

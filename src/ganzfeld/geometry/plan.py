@@ -11,6 +11,7 @@ from itertools import pairwise
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry.fields import overlap, projective_field, receptive_field
 from ganzfeld.geometry.ladder import Step, default_ladders, step_between
+from ganzfeld.geometry.sizes import is_count
 
 SMALLEST_SIZE = 8
 LARGEST_SIZE = 65_536
@@ -112,8 +113,8 @@ def plan(
     axes given, 2 for one number). ``ladder`` fixes the sizes yourself, from the picture down to the seed map,
     each one number or one per axis. Axes keep the order in which you give them.
 
-    Default ladders have even overlap at every step. Raises ``UsageError`` for sizes below 8 px and for
-    ladders that no convolution can climb.
+    Default ladders have even overlap at every step. Raises ``UsageError`` for sizes outside 8 to 65,536 px
+    and for ladders that no convolution can climb.
 
     >>> plan(64).seed, [layer.large for layer in plan(64).layers]
     ((4, 4), [(8, 8), (16, 16), (32, 32), (64, 64)])
@@ -121,8 +122,8 @@ def plan(
     [(4, 4), (4, 4), (4, 4), (3, 3)]
     """
     sizes = _axes(size, dims)
+    _check_range(sizes)
     if ladder is None:
-        _check_range(sizes)
         return _assemble(default_ladders(sizes))
     rungs = [_axes(rung, len(sizes)) for rung in ladder]
     if len(rungs) < 2:
@@ -132,6 +133,9 @@ def plan(
             f"the ladder begins at {_x(rungs[0])}, but the size is {_x(sizes)}",
             "A ladder goes from the picture down to the seed map: its first entry is the size.",
         )
+    for above, below in pairwise(rungs):
+        if above == below or any(small > large for small, large in zip(below, above, strict=True)):
+            raise UsageError(f"a ladder goes down, but {_x(below)} follows {_x(above)}")
     axes = []
     for axis in range(len(sizes)):
         along = [rung[axis] for rung in reversed(rungs)]
@@ -148,14 +152,14 @@ def _assemble(axes: Sequence[tuple[Step, ...]]) -> Plan:
 
 
 def _axes(size: int | Sequence[int], dims: int | None) -> Size:
-    given = tuple(size) if isinstance(size, Sequence) else (size,)
+    given: tuple[int, ...] = (size,) if isinstance(size, int | float | str) else tuple(size)
     if dims is None:
         dims = 2 if len(given) == 1 else len(given)
     if dims not in (1, 2, 3):
         raise UsageError(f"{dims} dimensions are not supported", "Use 1, 2 or 3.")
     if len(given) not in (1, dims):
         raise UsageError(f"{_x(given)} has {len(given)} axes, but {dims} dimensions are asked for")
-    if any(isinstance(axis, bool) or not isinstance(axis, int) or axis < 1 for axis in given):
+    if not all(map(is_count, given)):
         raise UsageError(f"a size is made of whole numbers of at least 1, not {_x(given)}")
     return given * dims if len(given) == 1 else given
 

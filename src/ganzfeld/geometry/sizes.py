@@ -41,6 +41,7 @@ def transposed_size(
     8
     """
     _check(size=size, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    _check(output_padding=output_padding)
     if not 0 <= output_padding < max(stride, dilation):
         raise UsageError(
             f"output padding {output_padding} must be at least 0 and below the stride ({stride})"
@@ -62,6 +63,11 @@ def kernel_span(kernel: int, dilation: int = 1) -> int:
 
 def _check(**numbers: int) -> None:
     for name, value in numbers.items():
-        least = 0 if name == "padding" else 1
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        least = 0 if name.endswith("padding") else 1
+        if not is_count(value, least):
             raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}")
+
+
+def is_count(value: object, least: int = 1) -> bool:
+    """Whether ``value`` is a whole number of at least ``least``; True and False are not numbers here."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -51,9 +51,9 @@ class Loss:
             )
         if self.smooth_sides not in (1, 2):
             raise UsageError(f"loss.smooth_sides is 1 (real pictures) or 2 (both), not {self.smooth_sides}")
-        if not self.temperature > 0:
+        if not 0 < self.temperature < float("inf"):
             raise UsageError(
-                f"loss.temperature {self.temperature} is out of range: it must be above 0",
+                f"loss.temperature {self.temperature} is out of range: it must be above 0 and finite",
                 "1 leaves the logits as they are; larger values soften them.",
             )
         if self.smoothing > 0 and entry.NO_SMOOTHING:

@@ -7,11 +7,11 @@ are measured on that average itself, once, so that a picture never depends on th
 import copy
 
 import torch
-from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzfeld.latent import priors
 from ganzfeld.networks import Generator
+from ganzfeld.networks.normalisations.spectral import settle
 
 NUM_LATENTS = 512
 BATCH = 128
@@ -22,9 +22,14 @@ SEED = 0x6A17
 def calibrate(generator: Generator, prior: str) -> Generator:
     """A copy in eval mode whose batch norms hold the mean and variance over 512 fixed latents.
 
-    Draws from a random state of its own. A generator without batch norm is only copied.
+    Largest singular values of spectrally normalised weights are found anew: averages of the vectors that give
+    them are not those of the averaged weights. Draws from a random state of its own.
     """
     shipped = copy.deepcopy(generator).eval()
+    for parameter in shipped.parameters():
+        # As a loaded model has them: the layout decides how the libraries add, and with it the last bit.
+        parameter.data = parameter.data.contiguous()
+    settle(shipped)
     norms = [module for module in shipped.modules() if isinstance(module, _BatchNorm)]
     if norms:
         _measure(shipped, norms, prior)
@@ -45,8 +50,3 @@ def _measure(generator: Generator, norms: list[_BatchNorm], prior: str) -> None:
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()
-
-
-def has_batch_statistics(network: nn.Module) -> bool:
-    """Whether any module keeps running statistics of batches."""
-    return any(isinstance(module, _BatchNorm) for module in network.modules())

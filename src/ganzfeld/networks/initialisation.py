@@ -1,7 +1,9 @@
 """Initial weights, a pure function of a seed."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from ganzfeld.networks.normalisations.spectral import settle
 
 STANDARD_DEVIATION = 0.02
 """Of all initial weights; Radford et al. 2015, section 4."""
@@ -26,8 +28,15 @@ def initialise(network: nn.Module, seed: int) -> None:
     noise = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, _WEIGHTED):
-            # A spectrally normalised layer keeps its raw weight among the parameters of its parametrisation.
-            weight = dict(module.named_parameters()).get("parametrizations.weight.original", module.weight)
+            weight = _raw_weight(module)
             weight.copy_(torch.randn(weight.shape, generator=noise) * STANDARD_DEVIATION)
             if module.bias is not None:
                 module.bias.zero_()
+    settle(network)
+
+
+def _raw_weight(layer: nn.Module) -> Tensor:
+    """The parameter itself, which a spectrally normalised layer keeps inside its parametrisation."""
+    parameters = dict(layer.named_parameters())
+    name = "parametrizations.weight.original"
+    return parameters[name if name in parameters else "weight"]

@@ -27,10 +27,14 @@ def resolve(
     unknown name, field or path and for a value out of range.
     """
     fields = recipe.model_dump(mode="json") if isinstance(recipe, Recipe) else _fields(recipe)
-    pairs = settings.items() if isinstance(settings, Mapping) else map(_split, settings)
-    for path, value in pairs:
+    for path, value in parsed(settings).items():
         _lay(fields, path, value)
     return _validate(fields)
+
+
+def parsed(settings: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
+    """Settings as a mapping from dotted path to value; of two for one path the last counts."""
+    return dict(settings if isinstance(settings, Mapping) else map(_split, settings))
 
 
 def read_recipe(recipe: str | Path) -> Recipe:
@@ -42,6 +46,8 @@ def read_recipe(recipe: str | Path) -> Recipe:
 
 
 def _fields(recipe: str | Path) -> dict[str, Any]:
+    if not isinstance(recipe, str | Path):
+        raise UsageError(f"a recipe is a name, a file or a Recipe, not a {type(recipe).__name__}")
     path = Path(recipe)
     if path.suffix != ".json" and not path.is_file():
         return json.loads(recipes.file(str(recipe)).read_text(encoding="utf-8"))
@@ -87,11 +93,35 @@ def _split(text: str) -> tuple[str, Any]:
 def _lay(fields: dict[str, Any], path: str, value: Any) -> None:
     known = paths()
     if path not in known:
-        raise UsageError(f"unknown recipe field {path!r}", did_you_mean(path, known))
+        same_end = [other for other in known if other.rpartition(".")[2] == path]
+        hint = f"Did you mean {' or '.join(same_end)}?" if same_end else did_you_mean(path, known)
+        raise UsageError(f"unknown recipe field {path!r}", hint)
     *sections, last = path.split(".")
     for section in sections:
-        fields = fields[section]
+        fields = fields.setdefault(section, {})
+        if not isinstance(fields, dict):
+            raise UsageError(f"{section} of the recipe must be an object with fields, not {fields!r}")
     fields[last] = value
+
+
+def changes(recipe: Recipe) -> list[str]:
+    """What a recipe sets otherwise than the built-in one of its name, as ``path=value``."""
+    if recipe.name not in recipes.names():
+        return []
+    ours, builtin = recipe.model_dump(mode="json"), read_recipe(recipe.name).model_dump(mode="json")
+    found = []
+    for path in paths():
+        value, usual = _at(ours, path), _at(builtin, path)
+        if value != usual:
+            found.append(f"{path}={value if isinstance(value, str) else json.dumps(value)}")
+    return found
+
+
+def _at(fields: dict[str, Any], path: str) -> Any:
+    value: Any = fields
+    for part in path.split("."):
+        value = value[part]
+    return value
 
 
 def paths(model: type[BaseModel] = Recipe, prefix: str = "") -> list[str]:

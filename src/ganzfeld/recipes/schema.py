@@ -63,7 +63,8 @@ class LatentChoices(Section):
 
 def _sides(given: Any) -> Any:
     """``smooth_sides`` may be written out."""
-    return {"one": 1, "one-sided": 1, "two": 2, "two-sided": 2, "both": 2}.get(given, given)
+    words = {"one": 1, "one-sided": 1, "two": 2, "two-sided": 2, "both": 2}
+    return words.get(given, given) if isinstance(given, str) else given
 
 
 class LossChoices(Section):
@@ -159,7 +160,7 @@ class Recipe(Section):
             if entry.ACROSS_PICTURES and self.batch < 2:
                 raise UsageError(
                     f"a batch of {self.batch} leaves {side}.normalisation=batch without statistics",
-                    "Use a batch of at least 2, or another normalisation, e.g. layer.",
+                    f"Use a batch of at least 2, or --set {side}.normalisation=layer.",
                 )
         self.plan()
         return self

@@ -1,6 +1,6 @@
 """What a stabiliser may do; each entry does one of the three and leaves the rest alone."""
 
-from abc import ABC
+from abc import ABC, abstractmethod
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,13 +39,13 @@ class GradientPenalty(Stabiliser):
     weight: float = Field(gt=0)
     every: int = Field(default=1, ge=1)
 
+    @abstractmethod
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
         """The pictures at which the gradient is measured."""
-        raise TypeError(f"{type(self).__name__} must say where it measures the gradient")
 
+    @abstractmethod
     def cost(self, squared_norm: Tensor) -> Tensor:
         """The penalty per picture from the squared norm of its gradient, both (B,), without the weight."""
-        raise TypeError(f"{type(self).__name__} must say what a gradient costs")
 
     def penalty(
         self, discriminator: nn.Module, real: Tensor, fake: Tensor, step: int, noise: torch.Generator

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -10,10 +11,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interruption:
     """Catches SIGINT and SIGTERM while entered; ``signal_number`` is the first one received, or None.
 
-    Outside the main thread, where Python delivers no signals, it does nothing.
+    ``abandon`` is called when a second one comes, before the process ends. Outside the main thread, where
+    Python delivers no signals, nothing is caught.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, abandon: Callable[[], None]) -> None:
+        self._abandon = abandon
         self.signal_number: int | None = None
         self._before: dict[signal.Signals, object] = {}
 
@@ -27,6 +30,9 @@ class Interruption:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        self.signal_number = number
-        for known in SIGNALS:
-            signal.signal(known, signal.SIG_DFL)
+        if self.signal_number is None:
+            self.signal_number = number
+            return
+        self._abandon()
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)

@@ -1,6 +1,7 @@
 """The journal of a run: one JSON object a line, appended while it trains."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,16 @@ class Journal:
         self._file.close()
 
     def write(self, entry: dict[str, Any]) -> None:
-        """Append one line and hand it to the system, so that other programs can follow."""
+        """Append one line and hand it to the system, so that other programs can follow.
+
+        A number that is not finite becomes null: JSON has no word for it.
+        """
+        finite = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in entry.items()
+        }
         try:
-            self._file.write(json.dumps(entry, allow_nan=True) + "\n")
+            self._file.write(json.dumps(finite) + "\n")
             self._file.flush()
         except OSError as error:
             raise refused(error, self.path) from error

@@ -4,12 +4,13 @@ The mathematics is in ``step.py``, the state in ``trainer.py``, the files in ``r
 """
 
 import math
+import shlex
 from collections import deque
 from typing import Any
 
 import ganzfeld
 from ganzfeld.durable import write_json
-from ganzfeld.errors import GanzfeldError, Interrupted, TrainingFailed
+from ganzfeld.errors import Interrupted, TrainingFailed
 from ganzfeld.model import Card, grid, pictures_of_seeds, save, write_png
 from ganzfeld.networks import Generator
 from ganzfeld.training.budget import Budget
@@ -49,19 +50,23 @@ class Loop:
         Raises ``TrainingFailed`` when a number stops being finite (what was saved before stays), and
         ``Interrupted`` after saving when a signal came.
         """
-        with Journal(self.run.path / "journal.jsonl") as journal, Interruption() as interruption:
+        with (
+            Journal(self.run.path / "journal.jsonl") as journal,
+            Interruption(self.watcher.abandoned) as interruption,
+        ):
             try:
                 self._show()
                 self._train(journal, interruption)
-            except GanzfeldError:
+                if interruption.signal_number is not None:
+                    self.watcher.noted("stopping: saving the model")
+                self._show()
+            finally:
+                self.watcher.ended()
                 write_report(self.run)
-                raise
-            self._show()
-            write_report(self.run)
         if interruption.signal_number is not None:
             raise Interrupted(
                 f"stopped after {self.trainer.images_seen:,} pictures; the model is saved in {self.run.path}",
-                f"Look at it: ganzfeld sample {self.run.path}",
+                f"Look at it: ganzfeld sample {shlex.quote(str(self.run.path))}",
                 signal_number=interruption.signal_number,
             )
 
@@ -70,12 +75,16 @@ class Loop:
         for shown_already in (self.sheet_due, self.save_due):
             shown_already(0.0)
         stopwatch.start()
-        while interruption.signal_number is None and not self._spent():
+        over = False
+        while not over:
             outcome = trainer.advance()
-            if self.reading_due(stopwatch.seconds) or self._spent():
+            over = self._spent() or interruption.signal_number is not None
+            if self.reading_due(stopwatch.seconds) or over:
                 self._read(journal, readings(outcome))
                 self._plan()
-            if self.sheet_due(stopwatch.seconds):
+            if over:
+                stopwatch.stop()
+            elif self.sheet_due(stopwatch.seconds):
                 stopwatch.stop()
                 self._show()
                 stopwatch.start()
@@ -83,7 +92,6 @@ class Loop:
                 stopwatch.stop()
                 self._save(trainer.shipped())
                 stopwatch.start()
-        stopwatch.stop()
 
     def _spent(self) -> bool:
         return self.budget.spent(self.trainer.images_seen, self.stopwatch.seconds)

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from PIL import Image
 
 from ganzfeld.durable import write_bytes
 from ganzfeld.model.grid import GAP
+from ganzfeld.recipes import changes
 from ganzfeld.training.run import Run
 
 MOST_MOMENTS = 10
@@ -31,6 +31,7 @@ def write_report(run: Run) -> Path:
         name=run.path.name,
         facts=run.facts,
         recipe=run.recipe,
+        changed=changes(run.recipe),
         recipe_json=run.recipe.model_dump_json(indent=2),
         last=journal[-1] if journal else None,
         reals=_embedded(run.path / "reals.png"),
@@ -94,7 +95,7 @@ def _chart(journal: list[dict[str, Any]], lines: dict[str, str]) -> str:
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes = figure.add_subplot(xlabel="pictures seen")
     for label, key in lines.items():
-        points = [(e["images_seen"], e[key]) for e in journal if math.isfinite(e.get(key, math.nan))]
+        points = [(e["images_seen"], e[key]) for e in journal if e.get(key) is not None]
         axes.plot([x for x, _ in points], [y for _, y in points], label=label, linewidth=1)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, loc="best")

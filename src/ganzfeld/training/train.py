@@ -15,7 +15,7 @@ from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import UsageError
 from ganzfeld.model import grid, write_png
-from ganzfeld.recipes import Recipe, resolve
+from ganzfeld.recipes import Recipe, changes, parsed, resolve
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.engine import Engine, choose_engine, num_threads
 from ganzfeld.training.loop import Loop
@@ -118,16 +118,22 @@ def agree(
 ) -> Terms:
     """The arguments of ``train``, checked before any work is done: ``UsageError`` or ``ResourceError``.
 
-    ``size`` and ``batch`` are laid over the recipe first, then the settings.
+    ``size`` and ``batch`` are laid over the recipe, and the settings over both.
     """
     given = {name: value for name, value in (("size", size), ("batch", batch)) if value is not None}
-    chosen = resolve(resolve(recipe, given) if given else recipe, settings)
+    chosen = resolve(recipe, given | parsed(settings))
     budget = Budget(minutes, images)
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
     if not 0 <= max_bad <= 1:
         raise UsageError(f"max-bad must be from 0 to 1, not {max_bad}")
     return Terms(chosen, budget, choose_engine(device, precision), seed, max_bad)
+
+
+def changed_name(recipe: Recipe) -> str:
+    """The name of a recipe, with what was changed in it."""
+    changed = changes(recipe)
+    return f"{recipe.name} with {' '.join(changed)}" if changed else recipe.name
 
 
 def summary(trainer: Trainer) -> str:
@@ -139,7 +145,7 @@ def summary(trainer: Trainer) -> str:
         num_parameters(net) / 1e6 for net in (trainer.players.generator, trainer.players.discriminator)
     ]
     return (
-        f"{pictures.num_pictures:,} {kind} pictures at {width}x{height}, recipe {recipe.name}, "
+        f"{pictures.num_pictures:,} {kind} pictures at {width}x{height}, recipe {changed_name(recipe)}, "
         f"batch {recipe.batch}, {numbers[0]:.2f} + {numbers[1]:.2f} million parameters (G + D), "
         f"{trainer.engine.precision} on {trainer.engine.device}"
     )

@@ -31,3 +31,9 @@ class Watcher:
 
     def noted(self, text: str) -> None:
         """Something worth a line."""
+
+    def ended(self) -> None:
+        """Training is over, in whatever way; nothing more will be told."""
+
+    def abandoned(self) -> None:
+        """A second signal ends the process now, without saving."""

@@ -35,11 +35,15 @@ def command(
     if num is not None and seeds is not None:
         raise UsageError("--n and --seeds exclude each other", "--n 64 means --seeds 0-63.")
     wanted = ranges_of(seeds) if seeds is not None else [range(64 if num is None else num)]
-    count = sum(map(len, wanted))
+    count = sum(part.stop - part.start for part in wanted)
     if count < 1:
         raise UsageError(f"no pictures are asked for (--n {num})", "--n must be at least 1.")
     model = load_model(run)
     out = out or Path(f"{run.resolve().name}-sample.png")
+    if out.suffix and out.suffix.lower() != ".png" and not out.is_dir():
+        raise UsageError(
+            f"{out} is neither a PNG file nor a folder", "Name a file that ends in .png, or a folder."
+        )
     chosen = {"prior": model.card.prior, "truncation": truncation}
     if out.suffix.lower() == ".png":
         if count > MOST_ON_A_SHEET:
@@ -79,6 +83,8 @@ def ranges_of(text: str) -> list[range]:
         if not first.isdecimal() or (dash and not last.isdecimal()) or len(part) > 40:
             raise UsageError(f"{text!r} is not a list of seeds", "Write 0-63, or 3,14,15, or 0-9,42.")
         low, high = int(first), int(last) if dash else int(first)
+        if high >= 2**63:
+            raise UsageError(f"seed {high} is out of range: from 0 to {2**63 - 1}")
         if high < low:
             raise UsageError(f"the seeds {part.strip()} run backwards", f"Write {high}-{low}.")
         ranges.append(range(low, high + 1))

@@ -1,5 +1,6 @@
 """``ganzfeld train``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ def command(
         float | None, typer.Option(help="Minutes of training. Default: 5, unless --images is given.")
     ] = None,
     images: Annotated[
-        int | None, typer.Option(help="Pictures to see; ends the run if reached first.")
+        int | None, typer.Option(help="Pictures to see, in whole batches; ends the run if reached first.")
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures in a step.")] = None,
     seed: Annotated[int, typer.Option(help="Decides all randomness.")] = 0,
@@ -77,11 +78,13 @@ def command(
         "seconds": last["seconds"],
         "images_per_s": round(speed, 2),
         "kernel_distance": None,
+        "report": str(run.path / "report.html"),
+        "model": str(run.path / "model" / "last"),
     }
     text = (
         f"{last['images_seen']:,} pictures in {duration(last['seconds'])} ({speed:,.0f}/s)\n"
         f"report   {run.path / 'report.html'}\n"
         f"pictures {run.sample_files[-1]}\n"
-        f"more     ganzfeld sample {run.path}"
+        f"more     ganzfeld sample {shlex.quote(str(run.path))}"
     )
     show_result(result, text, json)
