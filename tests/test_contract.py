@@ -9,6 +9,7 @@ from torch import nn
 
 from ganzfeld.catalogue import Catalogue
 from ganzfeld.cli.commands import commands
+from ganzfeld.data.sources import catalogue as sources
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.latent import priors
@@ -20,7 +21,7 @@ from ganzfeld.networks.outputs import outputs
 from ganzfeld.recipes import Recipe, read_recipe, recipes
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 
-CATALOGUES = [normalisations, activations, outputs, losses, stabilisers, priors, recipes, commands]
+CATALOGUES = [sources, normalisations, activations, outputs, losses, stabilisers, priors, recipes, commands]
 
 
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda catalogue: catalogue.kind)

@@ -11,6 +11,9 @@ from typing import Any
 
 from ganzfeld.errors import ResourceError
 
+# Windows knows no quotas.
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
 
 def write_file(path: Path, write: Callable[[Path], None]) -> None:
     """Let ``write`` fill a temporary file in the folder of ``path``, then put it in its place at once.
@@ -66,7 +69,7 @@ def make_folder(path: Path, *, exist_ok: bool = True) -> None:
 
 def refused(error: OSError, path: Path) -> ResourceError:
     """What the operating system said, in words."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in _FULL:
         return ResourceError(f"no room left to write {path}", "Free some space, or name another folder.")
     return ResourceError(
         f"{path} cannot be written: {error.strerror or error}", "Name a folder that you may write to."

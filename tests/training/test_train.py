@@ -121,6 +121,19 @@ class TestRepetition:
         assert len(seeds) == 1000 * len(Purpose)
 
 
+def test_what_to_mind_about_the_pictures_is_told(folder, tmp_path):
+    class Listener(Watcher):
+        def __init__(self):
+            self.notes = []
+
+        def noted(self, text):
+            self.notes.append(text)
+
+    listener = Listener()
+    gz.train(folder, settings=SMALL, images=8, out=tmp_path, watcher=listener)
+    assert any("30 pictures" in note for note in listener.notes)
+
+
 class TestEnds:
     def test_minutes_end_a_run(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), minutes=0.05, out=tmp_path)

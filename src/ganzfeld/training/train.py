@@ -12,6 +12,7 @@ import torch
 
 import ganzfeld
 from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data.survey import survey
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import UsageError
 from ganzfeld.model import grid, write_png
@@ -23,6 +24,7 @@ from ganzfeld.training.run import Run, create_run
 from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
 
+BUILT_IN = "faces"
 NUM_REALS_SHOWN = 64
 NUM_LEFT_OUT_TOLD = 3
 
@@ -79,9 +81,9 @@ def train(
     write_json(run.path / "run.json", _facts(data, trainer, terms.budget))
     shown = trainer.pictures.batch(_spread(trainer.pictures.num_pictures, NUM_REALS_SHOWN))
     write_png(run.path / "reals.png", grid(shown, columns=8))
+    watcher.started(run, summary(trainer))
     for note in what_to_know(trainer.pictures):
         watcher.noted(note)
-    watcher.started(run, summary(trainer))
     Loop(trainer, run, terms.budget, watcher, checkpoint_seconds).go()
     return run
 
@@ -157,13 +159,13 @@ def what_to_know(pictures: Pictures) -> list[str]:
     more = len(left_out) - NUM_LEFT_OUT_TOLD
     if more > 0:
         left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
-    return [*pictures.notes, *left_out]
+    return [*pictures.notes, *(warning.text for warning in survey(pictures).warnings), *left_out]
 
 
 def _facts(data: str | Path | None, trainer: Trainer, budget: Budget) -> dict[str, Any]:
     pictures, engine = trainer.pictures, trainer.engine
     return {
-        "data": None if data is None else str(Path(data).absolute()),
+        "data": None if data is None or data == BUILT_IN else str(Path(data).absolute()),
         "name": pictures.name,
         "num_pictures": pictures.num_pictures,
         "channels": pictures.channels,

@@ -11,7 +11,7 @@ from ganzfeld.cli.speech import Json, show_result
 
 def command(
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(help="Pictures: a folder, archive or array file. Default: built-in faces."),
     ] = None,
     recipe: Annotated[str, typer.Option(help="Name of a recipe, or a recipe file (JSON).")] = "modern",
