@@ -14,8 +14,8 @@ from PIL import Image
 from ganzfeld.cli import main
 from ganzfeld.cli.commands.sample import ranges_of
 from ganzfeld.cli.progress import MovingLine, PlainLines, duration
-from ganzfeld.cli.speech import printable
 from ganzfeld.errors import UsageError
+from ganzfeld.printable import printable
 from ganzfeld.training.watcher import Reading
 from tests.training.conftest import SMALL
 

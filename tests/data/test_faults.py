@@ -462,7 +462,7 @@ class Test13Few:
 
     def test_fewer_than_a_batch(self, tmp_path: Path):
         found = survey(opened(fill(tmp_path, 10)))
-        assert "10 pictures are fewer than a usual batch" in found.warnings[0].text
+        assert "Only 10 pictures: the discriminator will know them by heart" in found.warnings[0].text
 
     def test_all_the_same(self, tmp_path: Path):
         for number in range(5):

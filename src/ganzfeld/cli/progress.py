@@ -7,7 +7,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from ganzfeld.cli.speech import printable, tell
+from ganzfeld.cli.speech import tell
+from ganzfeld.printable import printable
 from ganzfeld.training.run import Run
 from ganzfeld.training.watcher import Reading, Watcher
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ganzfeld.errors import GanzfeldError, Interrupted
+from ganzfeld.printable import printable
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
 
@@ -29,8 +30,3 @@ def show_error(error: GanzfeldError, as_json: bool) -> None:
 def tell(text: str) -> None:
     """A line on the way, for people."""
     print(printable(text), file=sys.stderr, flush=True)
-
-
-def printable(text: str) -> str:
-    """``text`` on one line: control characters and bytes that are no UTF-8 (file names!) escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)

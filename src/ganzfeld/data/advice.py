@@ -7,7 +7,7 @@ import numpy as np
 from ganzfeld.data.duplicates import Group
 from ganzfeld.data.pictures import Pictures
 
-USUAL_BATCH = 64
+VERY_FEW = 64
 ENOUGH = 1_000
 _MOST_LOSS = 0.25
 _MOST_SPREAD = 1.5
@@ -47,13 +47,13 @@ def advice(
 def _about_number(num_pictures: int) -> list[Advice]:
     if num_pictures == 1:
         text = "A single picture: the generator can only learn to copy it."
-    elif 0 < num_pictures < USUAL_BATCH:
+    elif 0 < num_pictures < VERY_FEW:
         text = (
-            f"{num_pictures} pictures are fewer than a usual batch of {USUAL_BATCH}: a step sees some twice "
+            f"Only {num_pictures} pictures: the discriminator will know them by heart. Add the stabiliser "
+            "augmentation to the recipe."
         )
-        text += "and the discriminator will know them by heart. Use augmentation and a smaller --batch."
     elif 0 < num_pictures < ENOUGH:
-        text = f"Only {num_pictures} pictures: with fewer than {ENOUGH:,}, use augmentation."
+        text = f"Only {num_pictures} pictures: with fewer than {ENOUGH:,}, add the stabiliser augmentation."
     else:
         return []
     return [Advice("too-few-pictures", text)]

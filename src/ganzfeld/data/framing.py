@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from ganzfeld.errors import UsageError
+from ganzfeld.geometry import SMALLEST_SIZE
 
-SMALLEST_PX = 8
 LARGEST_PX = 4096
 
 
@@ -66,8 +66,8 @@ def framing(size: tuple[int, int], channels: int | None, background: str) -> Fra
     """The checked settings; ``UsageError`` for a size, a channel count or a colour that cannot be meant."""
     width, height = size
     for side in (width, height):
-        if not SMALLEST_PX <= side <= LARGEST_PX:
-            limits = f"each side must be from {SMALLEST_PX} to {LARGEST_PX} px"
+        if not SMALLEST_SIZE <= side <= LARGEST_PX:
+            limits = f"each side must be from {SMALLEST_SIZE} to {LARGEST_PX} px"
             raise UsageError(f"pictures of {width}x{height} px: {limits}")
     if channels not in (None, 1, 3):
         raise UsageError(f"{channels} channels: pictures have 1 (grey) or 3 (colour)")

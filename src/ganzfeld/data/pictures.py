@@ -17,8 +17,9 @@ from ganzfeld.data.lock import alone
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import LABELS, REASONS, RECORDS
 from ganzfeld.data.shard_files import mapped_pixels
-from ganzfeld.data.source import Source, printable
+from ganzfeld.data.source import Source
 from ganzfeld.errors import DataError
+from ganzfeld.printable import printable
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ganzfeld.data.decode import EXTENSIONS, Decoded
 from ganzfeld.data.framing import Framing
+from ganzfeld.printable import printable
 
 
 class Entry(NamedTuple):
@@ -113,11 +114,3 @@ def safe_name(text: str) -> str:
 def encodable(name: str) -> str:
     """A file name for UTF-8 text such as JSON: bytes that are none appear as escapes."""
     return name.encode("utf-8", "backslashreplace").decode()
-
-
-def printable(name: str) -> str:
-    """A file name that is safe to show: control characters and undecodable bytes as escapes, on one line."""
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name
-    )
-    return shown if len(shown) <= 300 else f"{shown[:140]}...{shown[-140:]}"

@@ -8,15 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ganzfeld.errors import UsageError
-from ganzfeld.geometry import Plan, plan
+from ganzfeld.geometry import SMALLEST_SIZE, Plan, plan
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, losses
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
-
-SMALLEST_SIZE = 8
 
 
 class Section(BaseModel):

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ganzfeld.cli.speech import Json, printable, show_result
+from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
+from ganzfeld.printable import printable
 
 application = typer.Typer(
     help="The decoded pictures that runs share.\n\nExample: ganzfeld cache list",

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzfeld.cli.speech import Json, printable, show_result
+from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import DataError, UsageError
+from ganzfeld.printable import printable
 
 if TYPE_CHECKING:
     from ganzfeld.data.survey import Survey

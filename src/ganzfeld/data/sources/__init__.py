@@ -16,8 +16,9 @@ from itertools import islice
 from pathlib import Path
 
 from ganzfeld.catalogue import Catalogue, did_you_mean
-from ganzfeld.data.source import Source, printable
+from ganzfeld.data.source import Source
 from ganzfeld.errors import DataError
+from ganzfeld.printable import printable
 
 catalogue = Catalogue("ganzfeld.data.sources", "picture source")
 DEFAULT = "faces"

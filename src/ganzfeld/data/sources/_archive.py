@@ -6,9 +6,9 @@ Nothing is ever extracted: a member is read into memory, up to a limit, and deco
 from pathlib import Path
 
 from ganzfeld.data.decode import EXTENSIONS, MOST_BYTES
-from ganzfeld.data.source import printable
 from ganzfeld.data.walk import extension, is_shown
 from ganzfeld.errors import DataError
+from ganzfeld.printable import printable
 
 _ROOM_BYTES = 2**30
 _MOST_EXPANSION = 100

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from ganzfeld.data.decode import UnusablePicture
-from ganzfeld.data.source import Entry, printable
+from ganzfeld.data.source import Entry
 from ganzfeld.data.sources._archive import check_expansion, flaw, is_picture
 from ganzfeld.errors import DataError
+from ganzfeld.printable import printable
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}

@@ -14,9 +14,10 @@ import numpy as np
 
 from ganzfeld.data.decode import Decoded, decode_raster
 from ganzfeld.data.framing import Framing
-from ganzfeld.data.source import Entry, Source, printable
+from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._rows import RowReader, Rows, channels_last, check_shape, to_bytes, value_range
 from ganzfeld.errors import DataError
+from ganzfeld.printable import printable
 
 _USUAL_NAMES = {  # of an array of pictures, and of the labels beside it
     "images": "labels",

@@ -15,10 +15,11 @@ import numpy as np
 
 from ganzfeld.data.decode import Decoded, decode_raster
 from ganzfeld.data.framing import Framing
-from ganzfeld.data.source import Entry, Source, printable
+from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import check_expansion
 from ganzfeld.data.sources._rows import RowReader, Rows, channels_last, check_shape
 from ganzfeld.errors import DataError
+from ganzfeld.printable import printable
 
 _UNSIGNED_BYTES = 8
 _DAMAGE = (OSError, EOFError, ValueError, zlib.error)

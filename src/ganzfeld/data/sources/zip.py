@@ -13,12 +13,13 @@ import numpy as np
 from ganzfeld.data.classes import classes_by_folder
 from ganzfeld.data.decode import Decoded, UnusablePicture, decode_file
 from ganzfeld.data.framing import Framing
-from ganzfeld.data.source import Entry, Source, printable
+from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import check_expansion, flaw, is_picture
 from ganzfeld.data.sources._dataset_json import FILE_NAME, class_by_name
 from ganzfeld.data.sources._zip_directory import Member, directory, member_at, members, read_member
 from ganzfeld.data.walk import count_ignored
 from ganzfeld.errors import DataError
+from ganzfeld.printable import printable
 
 
 def recognises(path: Path) -> int:
