@@ -1,6 +1,5 @@
 """The model file and pictures from it: exact, independent of batch-mates, and safe against damage."""
 
-import copy
 import json
 import pickle
 import struct
@@ -144,16 +143,11 @@ def test_averaged_spectral_weights_are_shipped_with_a_norm_of_one():
             assert float(torch.linalg.matrix_norm(matrix.detach(), 2)) == pytest.approx(1, rel=0.02)
 
 
-@pytest.mark.parametrize("normalisation", ["batch", "group", "layer"])
-def test_the_training_layout_ships_the_same_pictures(normalisation):
-    """A generator placed for training, and the same one saved and loaded, agree to the last bit."""
-    architecture = read_recipe("modern").generator.architecture | {"width": 8, "normalisation": normalisation}
-    card = GeneratorCard.of(plan((24, 40)), channels=3, latent_size=8, architecture=architecture)
-    generator = card.build()
-    initialise(generator, 0)
-    placed = Engine(torch.device("cpu"), "float32").place(copy.deepcopy(generator))
-    ours = pictures_of_seeds(calibrate(placed, "normal"), range(20))
-    assert np.array_equal(ours, pictures_of_seeds(calibrate(generator, "normal"), range(20)))
+def test_the_training_layout_is_not_shipped():
+    """The layout decides how the libraries add: a model has the one it will be loaded with."""
+    generator = Engine(torch.device("cpu"), "float32").place(Generator(plan((24, 40)), width=8))
+    assert not all(parameter.is_contiguous() for parameter in generator.parameters())
+    assert all(parameter.is_contiguous() for parameter in calibrate(generator, "normal").parameters())
 
 
 def test_bytes():
