@@ -18,7 +18,7 @@ def main() -> None:
     """One line a run."""
     for path in sys.argv[1:]:
         run = open_run(path)
-        pictures = open_pictures(run.facts["data"], size=run.recipe.size)
+        pictures = open_pictures(run.facts.data, size=run.recipe.size)
         chosen = np.random.default_rng(0).permutation(pictures.num_pictures)[:NUM]
         reals = features(pictures.batch(np.sort(chosen)))
         distance = kernel_distance(features(run.sample(NUM)), reals)

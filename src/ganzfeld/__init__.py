@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ganzfeld.latent import latents_of_seeds
     from ganzfeld.model import load
     from ganzfeld.recipes import Recipe, resolve
-    from ganzfeld.training import Run, open_run, train
+    from ganzfeld.training import Run, open_run, resume, train
 
 __version__ = "0.1.0"
 
@@ -32,6 +32,7 @@ __all__ = [
     "open_run",
     "plan",
     "resolve",
+    "resume",
     "train",
 ]
 
@@ -45,6 +46,7 @@ _HOMES = {
     "open_run": "training",
     "plan": "geometry",
     "resolve": "recipes",
+    "resume": "training",
     "train": "training",
 }
 

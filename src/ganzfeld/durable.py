@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,11 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (text + "\n").encode())
 
 
+def unfinished(folder: Path) -> list[Path]:
+    """Temporary files in a folder that ``write_file`` could not remove, since its process was killed."""
+    return list(folder.glob(".*.part"))
+
+
 def make_folder(path: Path, *, exist_ok: bool = True) -> None:
     """Create a folder with its parents; raises ``ResourceError`` where that is not allowed.
 
@@ -65,6 +71,14 @@ def make_folder(path: Path, *, exist_ok: bool = True) -> None:
         raise ResourceError(f"{path} is a file; a folder is needed there") from None
     except OSError as error:
         raise refused(error, path) from error
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that may still be written to the disk of a folder."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError as error:
+        raise refused(error, folder) from error
 
 
 def refused(error: OSError, path: Path) -> ResourceError:

@@ -26,8 +26,8 @@ def players(normalisation="batch") -> Players:
     return Players(
         generator,
         discriminator,
-        torch.optim.SGD(generator.parameters(), LEARNING_RATE),
-        torch.optim.SGD(discriminator.parameters(), LEARNING_RATE),
+        torch.optim.SGD(generator.parameters(), LEARNING_RATE, fused=True),
+        torch.optim.SGD(discriminator.parameters(), LEARNING_RATE, fused=True),
         copy.deepcopy(generator).requires_grad_(False),
     )
 
@@ -37,6 +37,7 @@ def moment(index=0) -> Moment:
 
 
 REAL = torch.rand(6, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+SOUND = torch.tensor(True)
 LATENTS = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
@@ -61,7 +62,7 @@ def naive_step(players: Players, loss: Loss, penalties) -> None:
 def test_a_step_is_the_textbooks(name, names):
     ours, theirs = players(), players()
     penalties = [stabiliser({"name": each}) for each in names]
-    outcome = step(ours, Rules(Loss(name), penalties, 0.9), REAL, LATENTS, moment())
+    outcome = step(ours, Rules(Loss(name), penalties, 0.9), REAL, LATENTS, moment(), SOUND)
     expected = Loss(name).discriminator(
         theirs.discriminator(REAL), theirs.discriminator(theirs.generator(LATENTS))
     )
@@ -75,7 +76,7 @@ def test_a_step_is_the_textbooks(name, names):
 
 def test_nothing_is_left_in_the_discriminators_gradients_by_the_generators_step():
     game = players()
-    step(game, Rules(Loss("non-saturating"), [], 0.9), REAL, LATENTS, moment())
+    step(game, Rules(Loss("non-saturating"), [], 0.9), REAL, LATENTS, moment(), SOUND)
     left = [weight.grad for weight in game.discriminator.parameters()]
     again = players()
     fake = again.generator(LATENTS).detach()
@@ -94,9 +95,9 @@ def test_transformations_reach_both_kinds_of_pictures():
 
     game = players()
     game.discriminator = Spy(plan(8), width=4).double()
-    game.discriminator_optimizer = torch.optim.SGD(game.discriminator.parameters(), LEARNING_RATE)
+    game.discriminator_optimizer = torch.optim.SGD(game.discriminator.parameters(), LEARNING_RATE, fused=True)
     noisy = stabiliser({"name": "instance-noise", "sigma": 0.5})
-    step(game, Rules(Loss("relativistic-pairing"), [noisy], 0.9), REAL, LATENTS, moment())
+    step(game, Rules(Loss("relativistic-pairing"), [noisy], 0.9), REAL, LATENTS, moment(), SOUND)
     real, _, real_again, _ = seen
     assert float((real - REAL).std()) == pytest.approx(0.5, rel=0.1)
     assert not torch.equal(real, real_again), "fresh noise every time"
@@ -120,6 +121,73 @@ def test_average_follows_weights_and_buffers():
 def test_average_forgets_its_beginning_and_may_be_off():
     assert [ema_decay(0.999, index) for index in (0, 10, 10**6)] == [0.1, 11 / 20, 0.999]
     game = players()
-    step(game, Rules(Loss("non-saturating"), [], 0.0), REAL, LATENTS, moment())
+    step(game, Rules(Loss("non-saturating"), [], 0.0), REAL, LATENTS, moment(), SOUND)
     for mean, now in zip(game.average.parameters(), game.generator.parameters(), strict=True):
         torch.testing.assert_close(mean, now)
+
+
+class Poison(torch.autograd.Function):
+    """Passes pictures through and turns the gradient on its way back into infinity."""
+
+    @staticmethod
+    def forward(ctx, pictures):
+        return pictures.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * torch.inf
+
+
+def weights_of(network) -> list[torch.Tensor]:
+    return [weight.detach().clone() for weight in network.parameters()]
+
+
+def same(before, network) -> bool:
+    return all(map(torch.equal, before, network.parameters()))
+
+
+class TestWhatIsNotFinite:
+    rules = Rules(Loss("non-saturating"), [], 0.9)
+
+    def test_in_a_picture_changes_no_weight_then_or_later(self):
+        game = players()
+        before = weights_of(game.generator), weights_of(game.discriminator)
+        real = REAL.clone()
+        real[2, 1, 3, 3] = torch.nan
+        outcome = step(game, self.rules, real, LATENTS, moment(), SOUND)
+        assert not outcome.sound
+        later = step(game, self.rules, REAL, LATENTS, moment(1), outcome.sound)
+        assert not later.sound
+        assert same(before[0], game.generator)
+        assert same(before[1], game.discriminator)
+
+    def test_in_a_gradient_alone_is_seen(self):
+        """The loss is finite; only what flows back to the generator is not."""
+
+        class Poisonous(Generator):
+            def forward(self, latents):
+                return Poison.apply(super().forward(latents))
+
+        game = players()
+        poisonous = Poisonous(plan(8), width=4, latent_size=5).double()
+        poisonous.load_state_dict(game.generator.state_dict())
+        game.generator = poisonous
+        game.generator_optimizer = torch.optim.SGD(poisonous.parameters(), LEARNING_RATE, fused=True)
+        before = weights_of(poisonous), weights_of(game.discriminator)
+        outcome = step(game, self.rules, REAL, LATENTS, moment(), SOUND)
+        assert torch.isfinite(outcome.generator_loss)
+        assert not outcome.sound
+        assert same(before[0], poisonous)
+        assert not same(before[1], game.discriminator), "its own step, before, was good"
+
+    def test_in_a_weight_is_seen(self):
+        game = players()
+        with torch.no_grad():
+            next(game.discriminator.parameters()).view(-1)[0] = torch.inf
+        assert not step(game, self.rules, REAL, LATENTS, moment(), SOUND).sound
+
+    def test_a_sound_step_is_sound(self):
+        game = players()
+        before = weights_of(game.generator)
+        assert step(game, self.rules, REAL, LATENTS, moment(), SOUND).sound
+        assert not same(before, game.generator)

@@ -7,6 +7,7 @@ and imports torch only when it runs, so that help answers at once.
 import contextlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -22,8 +23,6 @@ from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError, UsageErro
 # one: BadParameter < UsageError < ClickException.
 _Complaint: type[Exception] = typer.BadParameter.__mro__[2]
 
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "Unable to allocate")
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code: see ``ganzfeld.errors`` for what the numbers mean."""
@@ -35,19 +34,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Threads of one step wait for each other at every operation. Where another program holds a core, spinning
     # while they wait slows training tenfold. OpenMP reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    handlers_before = {number: signal.signal(number, _strike) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         sys.exit(_run(given))
     except GanzfeldError as error:
         show_error(error, as_json)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        show_error(Interrupted("interrupted before anything was trained", signal_number=2), as_json)
-        sys.exit(130)
+    except _Struck as struck:
+        interrupted = Interrupted("interrupted", signal_number=struck.number)
+        show_error(interrupted, as_json)
+        sys.exit(interrupted.exit_code)
     except BrokenPipeError:
         # The reader of our output has gone: nothing more can be said, not even by the last flush.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    finally:
+        for number, handler in handlers_before.items():
+            signal.signal(number, handler)
+
+
+class _Struck(BaseException):
+    """SIGINT or SIGTERM where no training catches it; typer would take KeyboardInterrupt for itself."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _strike(number: int, frame: object) -> None:
+    raise _Struck(number)
 
 
 def _run(given: list[str]) -> int:
@@ -55,10 +71,10 @@ def _run(given: list[str]) -> int:
         return _application(given)(args=given, prog_name="ganzfeld", standalone_mode=False) or 0
     except _Complaint as complaint:
         raise _as_usage_error(complaint, given) from None
-    except typer.Abort:
-        raise KeyboardInterrupt from None
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY):
+        from ganzfeld.training.engine import ran_out_of_memory
+
+        if ran_out_of_memory(error):
             raise ResourceError(
                 "memory ran out", "Use a smaller --batch, --size or width, or free some memory."
             ) from error

@@ -13,12 +13,12 @@ from ganzfeld.data import cache, sources
 from ganzfeld.data.framing import Framing, framing
 from ganzfeld.data.ingest import Progress, ingest
 from ganzfeld.data.listing import Listing, write_listing
-from ganzfeld.data.lock import alone
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import LABELS, REASONS, RECORDS
 from ganzfeld.data.shard_files import mapped_pixels
 from ganzfeld.data.source import Source
 from ganzfeld.errors import DataError
+from ganzfeld.lock import alone
 from ganzfeld.printable import printable
 
 

@@ -104,14 +104,16 @@ def _lay(fields: dict[str, Any], path: str, value: Any) -> None:
     fields[last] = value
 
 
-def changes(recipe: Recipe) -> list[str]:
-    """What a recipe sets otherwise than the built-in one of its name, as ``path=value``."""
-    if recipe.name not in recipes.names():
-        return []
-    ours, builtin = recipe.model_dump(mode="json"), read_recipe(recipe.name).model_dump(mode="json")
+def changes(recipe: Recipe, since: Recipe | None = None) -> list[str]:
+    """What a recipe sets otherwise than another, as ``path=value``; than the built-in one of its name."""
+    if since is None:
+        if recipe.name not in recipes.names():
+            return []
+        since = read_recipe(recipe.name)
+    ours, theirs = recipe.model_dump(mode="json"), since.model_dump(mode="json")
     found = []
     for path in paths():
-        value, usual = _at(ours, path), _at(builtin, path)
+        value, usual = _at(ours, path), _at(theirs, path)
         if value != usual:
             found.append(f"{path}={value if isinstance(value, str) else json.dumps(value)}")
     return found

@@ -4,10 +4,10 @@ import time
 
 
 class Stopwatch:
-    """Seconds of training; stands still while the run saves or shows itself."""
+    """Seconds of training, from ``seconds`` on; stands still while the run shows itself."""
 
-    def __init__(self) -> None:
-        self._before = 0.0
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._before = seconds
         self._since: float | None = None
 
     def start(self) -> None:
@@ -40,5 +40,9 @@ class Due:
         """Whether it is time, in seconds of training; if so, the next time is set."""
         if seconds < self.next:
             return False
-        self.next = seconds + max(self.spacing, self.share * seconds)
+        self.from_now(seconds)
         return True
+
+    def from_now(self, seconds: float) -> None:
+        """Set the next time as if it had just been done."""
+        self.next = seconds + max(self.spacing, self.share * seconds)

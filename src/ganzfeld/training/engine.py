@@ -1,6 +1,8 @@
 """Where and how exactly tensors are computed: the only place that knows devices, precision and layout."""
 
+import gc
 import os
+import platform
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -93,6 +95,31 @@ def _device(name: str) -> torch.device:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise ResourceError("this machine has no MPS device that torch can use", "Use --device cpu.")
     return torch.device(name)
+
+
+def chip_of(device: torch.device) -> str:
+    """The graphics card, or the instructions that torch uses on the processor: both choose algorithms."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left, in whichever of torch's and Python's ways."""
+    signs = (
+        *("can't allocate memory", "out of memory", "not enough memory", "Unable to allocate"),
+        *("could not create a primitive", "could not execute a primitive"),  # oneDNN's way to say it
+    )
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+    )
+
+
+def release_memory() -> None:
+    """Let go of what nobody uses any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def num_threads() -> int:

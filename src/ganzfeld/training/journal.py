@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ganzfeld.durable import refused
+from ganzfeld.durable import refused, write_bytes
 from ganzfeld.errors import DamagedError
 
 
@@ -39,6 +39,12 @@ class Journal:
             self._file.flush()
         except OSError as error:
             raise refused(error, self.path) from error
+
+
+def cut_journal(path: Path, images_seen: int) -> None:
+    """Leave out what was written after that many pictures: a training that goes back tells it anew."""
+    entries = [entry for entry in read_journal(path) if entry.get("images_seen", 0) <= images_seen]
+    write_bytes(path, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

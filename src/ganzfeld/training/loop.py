@@ -1,111 +1,152 @@
-"""The loop: when to step, when to look, when to save, when to end.
+"""The loop: when to step, when to look, when to save, when to go back, when to end.
 
 The mathematics is in ``step.py``, the state in ``trainer.py``, the files in ``run.py``; nothing is printed.
 """
 
-import math
+import contextlib
+import copy
 import shlex
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import ganzfeld
-from ganzfeld.durable import write_json
-from ganzfeld.errors import Interrupted, TrainingFailed
-from ganzfeld.model import Card, grid, pictures_of_seeds, save, write_png
-from ganzfeld.networks import Generator
+from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError, TrainingFailed
+from ganzfeld.model import Card, calibrate, grid, pictures_of_seeds, save, write_png
 from ganzfeld.training.budget import Budget
+from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.clock import Due, Stopwatch
+from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.interruption import Interruption
-from ganzfeld.training.journal import Journal
+from ganzfeld.training.journal import Journal, cut_journal
+from ganzfeld.training.memory import largest_batch
 from ganzfeld.training.report import write_report
 from ganzfeld.training.run import Run
-from ganzfeld.training.trainer import Trainer, generator_card, is_finite, readings
+from ganzfeld.training.saver import RETRY_S, Saver
+from ganzfeld.training.trainer import Trainer, generator_card, readings, start
 from ganzfeld.training.watcher import Reading, Watcher
 
 READING_EVERY_S = 1.0
 SHEET_EVERY_S = 10.0
 SHEET_EVERY_SHARE = 0.15
 SHEET_SEEDS = range(64)
+MOST_ROLLBACKS = 5
 
 
 class Loop:
-    """One training run from its first step to its last, into its folder."""
+    """One training run from where it stands to its end, in its folder, of which it must be the one writer.
+
+    ``seconds`` are those of training behind it.
+    """
 
     def __init__(
-        self, trainer: Trainer, run: Run, budget: Budget, watcher: Watcher, checkpoint_seconds: float = 30.0
+        self, trainer: Trainer, run: Run, budget: Budget, watcher: Watcher, seconds: float = 0.0
     ) -> None:
+        facts = run.facts
         self.trainer = trainer
         self.run = run
         self.budget = budget
         self.watcher = watcher
-        self.stopwatch = Stopwatch()
+        self.rolls_back = facts.on_divergence == "rollback"
+        self.rollbacks = 0
+        self.stopwatch = Stopwatch(seconds)
         self.speed = Speedometer()
         self.reading_due = Due(READING_EVERY_S)
         self.sheet_due = Due(SHEET_EVERY_S, SHEET_EVERY_SHARE)
-        self.save_due = Due(checkpoint_seconds)
+        self.save_due = Due(facts.checkpoint_seconds)
 
     def go(self) -> None:
         """Train until the budget is spent.
 
-        Raises ``TrainingFailed`` when a number stops being finite (what was saved before stays), and
-        ``Interrupted`` after saving when a signal came.
+        Raises ``TrainingFailed`` when a number stops being finite (what was saved before stays),
+        ``ResourceError`` when disk or memory end, and ``Interrupted`` after saving when a signal came.
         """
-        with (
-            Journal(self.run.path / "journal.jsonl") as journal,
-            Interruption(self.watcher.abandoned) as interruption,
-        ):
+        with Interruption(self.watcher.abandoned) as interruption, Saver(self.watcher.noted) as saver:
+            ended_well = False
             try:
+                if self.trainer.index == 0:
+                    self._show()
+                self._train_and_go_back(interruption, saver)
                 self._show()
-                self._train(journal, interruption)
-                if interruption.signal_number is not None:
-                    self.watcher.noted("stopping: saving the model")
-                self._show()
+                ended_well = True
+            except ResourceError as error:
+                raise self._with_way_on(error) from error
             finally:
                 self.watcher.ended()
-                write_report(self.run)
+                # After an error this may fail for the same reason, which is about to be told.
+                with contextlib.nullcontext() if ended_well else contextlib.suppress(GanzfeldError):
+                    write_report(self.run)
         if interruption.signal_number is not None:
             raise Interrupted(
-                f"stopped after {self.trainer.images_seen:,} pictures; the model is saved in {self.run.path}",
-                f"Look at it: ganzfeld sample {shlex.quote(str(self.run.path))}",
+                f"stopped after {self.trainer.images_seen:,} pictures; saved in {self.run.path}",
+                f"Go on: ganzfeld resume {shlex.quote(str(self.run.path))}",
                 signal_number=interruption.signal_number,
             )
 
-    def _train(self, journal: Journal, interruption: Interruption) -> None:
+    def _train_and_go_back(self, interruption: Interruption, saver: Saver) -> None:
+        """Train and save; after a divergence from the last good checkpoint on, if that is asked for."""
+        while True:
+            try:
+                with Journal(self.run.path / "journal.jsonl") as journal:
+                    self._train(journal, interruption, saver)
+                if interruption.signal_number is not None:
+                    self.watcher.noted("stopping: saving")
+                saver.wait()
+                self._snapshot()()
+                return
+            except TrainingFailed as error:
+                self.stopwatch.stop()
+                if not self.rolls_back or self.rollbacks == MOST_ROLLBACKS:
+                    raise self._failed(error.message) from None
+                self._roll_back(error.message, saver)
+            except (MemoryError, RuntimeError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                break
+        # Here, and not above, where the error still holds on to everything that filled the memory.
+        raise self._out_of_memory(saver)
+
+    def _train(self, journal: Journal, interruption: Interruption, saver: Saver) -> None:
         trainer, stopwatch = self.trainer, self.stopwatch
-        for shown_already in (self.sheet_due, self.save_due):
-            shown_already(0.0)
+        for done_already in (self.sheet_due, self.save_due):
+            done_already.from_now(stopwatch.seconds)
+        self._plan()
         stopwatch.start()
-        over = False
+        over = self._spent()
         while not over:
             outcome = trainer.advance()
             over = self._spent() or interruption.signal_number is not None
             if self.reading_due(stopwatch.seconds) or over:
                 self._read(journal, readings(outcome))
                 self._plan()
+                if saver.failed():
+                    self.save_due.next = stopwatch.seconds + RETRY_S
             if over:
                 stopwatch.stop()
             elif self.sheet_due(stopwatch.seconds):
                 stopwatch.stop()
                 self._show()
                 stopwatch.start()
-            elif self.save_due(stopwatch.seconds):
-                stopwatch.stop()
-                self._save(trainer.shipped())
-                stopwatch.start()
+            elif not saver.busy and self.save_due(stopwatch.seconds):
+                saver.begin(self._snapshot())
 
     def _spent(self) -> bool:
         return self.budget.spent(self.trainer.images_seen, self.stopwatch.seconds)
 
     def _plan(self) -> None:
         """Fix the horizon of the schedules as soon as it can be known, once, and write it down."""
-        if self.trainer.horizon is None:
-            seen, seconds = self.trainer.images_seen, self.stopwatch.seconds
-            self.trainer.horizon = self.budget.horizon(seen, seconds, self.speed.images_per_s)
-            if self.trainer.horizon is not None:
-                write_json(self.run.path / "run.json", self.run.facts | {"horizon": self.trainer.horizon})
+        trainer = self.trainer
+        if trainer.horizon is None:
+            seen, seconds = trainer.images_seen, self.stopwatch.seconds
+            trainer.horizon = self.budget.horizon(seen, seconds, self.speed.images_per_s)
+            if trainer.horizon is not None:
+                trainer.horizon_since = seen
+                facts = self.run.facts
+                self.run.write_facts(facts.changed(horizon=trainer.horizon, horizon_since=seen))
 
     def _read(self, journal: Journal, values: dict[str, float]) -> None:
         trainer, seconds = self.trainer, self.stopwatch.seconds
+        sound = values.pop("sound")
         self.speed.note(trainer.images_seen, seconds)
         entry: dict[str, Any] = {
             "step": trainer.index,
@@ -114,9 +155,8 @@ class Loop:
             **values,
         }
         journal.write(entry)
-        broken = [name for name, value in values.items() if not math.isfinite(value)]
-        if broken:
-            raise self._failed(f"{' and '.join(broken)} stopped being finite")
+        if not sound:
+            raise TrainingFailed("a loss or a gradient stopped being finite")
         remaining = self.budget.remaining_s(trainer.images_seen, seconds, self.speed.images_per_s)
         self.watcher.read(
             Reading(
@@ -130,17 +170,15 @@ class Loop:
         )
 
     def _show(self) -> None:
-        """A sheet of pictures, with the model that made it."""
-        shipped = self.trainer.shipped()
-        self._save(shipped)
+        """A sheet of pictures."""
         prior = self.trainer.recipe.latent.prior
-        sheet = grid(pictures_of_seeds(shipped, SHEET_SEEDS, prior=prior), columns=8)
+        sheet = grid(pictures_of_seeds(self.trainer.shipped(), SHEET_SEEDS, prior=prior), columns=8)
         write_png(self.run.path / "samples" / f"{self.trainer.images_seen}.png", sheet)
 
-    def _save(self, shipped: Generator) -> None:
-        trainer = self.trainer
-        if not is_finite(shipped):
-            raise self._failed("the weights stopped being finite")
+    def _snapshot(self) -> Callable[[], None]:
+        """The state and the model of this moment, as what is left to do to have them on disk."""
+        trainer, run = self.trainer, self.run
+        checkpoint, average = capture(trainer, self.stopwatch.seconds), copy.deepcopy(trainer.players.average)
         card = Card(
             ganzfeld=ganzfeld.__version__,
             generator=generator_card(trainer.recipe, trainer.pictures.channels),
@@ -150,14 +188,71 @@ class Loop:
             images_seen=trainer.images_seen,
             seed=trainer.seed,
         )
-        save(self.run.path / "model" / "last", shipped, card)
+        if not trainer.sound:
+            raise TrainingFailed("a loss or a gradient stopped being finite")
+
+        def write() -> None:
+            checkpoint.require_finite()
+            run.history.write(checkpoint)
+            save(run.path / "model" / "last", calibrate(average, card.prior), card)
+
+        return write
+
+    def _roll_back(self, what: str, saver: Saver) -> None:
+        """Go back to the last good checkpoint, or to the beginning, with half the learning rates."""
+        trainer, run = self.trainer, self.run
+        saver.wait()
+        scale, diverged_at = trainer.rate_scale / 2, trainer.images_seen
+        good = run.history.newest(self.watcher.noted)
+        if good is None:
+            good = capture(start(trainer.recipe, trainer.pictures, trainer.engine, trainer.seed), 0.0)
+        restore(trainer, good)
+        trainer.rate_scale = scale
+        self.rollbacks += 1
+        self.speed = Speedometer()
+        self.stopwatch = Stopwatch(self.stopwatch.seconds)
+        cut_journal(run.path / "journal.jsonl", good.images_seen)
+        text = (
+            f"{what} after {diverged_at:,} pictures: back to {good.images_seen:,} pictures,"
+            f" with {scale:g} times the recipe's learning rates"
+        )
+        run.record("rolled back", good.images_seen, text)
+        self.watcher.noted(text)
 
     def _failed(self, what: str) -> TrainingFailed:
-        return TrainingFailed(
-            f"training diverged: {what} after {self.trainer.images_seen:,} pictures",
-            f"The last good model is kept in {self.run.path / 'model' / 'last'}."
-            " Try lower learning rates, e.g. --set generator.optimizer.lr=1e-4"
-            " --set discriminator.optimizer.lr=1e-4.",
+        run, saved = shlex.quote(str(self.run.path)), self.run.history.all()
+        slower = "--set generator.optimizer.lr=1e-4 --set discriminator.optimizer.lr=1e-4"
+        if saved:
+            kept = (
+                f"The last good state, at {saved[-1]:,} pictures, is {self.run.history.path(saved[-1])}."
+                f" Go back to it with lower learning rates: ganzfeld resume {run} --from {saved[-1]} {slower}"
+            )
+        else:
+            kept = f"Nothing had been saved yet. Try lower learning rates: {slower}"
+        return TrainingFailed(f"training diverged: {what} after {self.trainer.images_seen:,} pictures", kept)
+
+    def _with_way_on(self, error: ResourceError) -> ResourceError:
+        """A want of resources ended the training; what was saved before can go on."""
+        saved = self.run.history.all()
+        if not saved or "ganzfeld resume" in error.hint:
+            return error
+        go_on = f"then go on from {saved[-1]:,} pictures: ganzfeld resume {shlex.quote(str(self.run.path))}"
+        return ResourceError(error.message, f"{error.hint.rstrip('.')}; {go_on}")
+
+    def _out_of_memory(self, saver: Saver) -> ResourceError:
+        """Save the state if it is whole, and find the batch that would have fitted."""
+        trainer = self.trainer
+        saver.wait()
+        if trainer.is_between_steps:
+            self._snapshot()()
+        saved = self.run.history.all()
+        fits = largest_batch(trainer)
+        batch = f"a batch of {fits} fits: begin again with --batch {fits}" if fits else "no batch fits"
+        state = f"The state at {saved[-1]:,} pictures is saved" if saved else "Nothing was trained yet"
+        return ResourceError(
+            f"memory ran out with a batch of {trainer.recipe.batch} after {trainer.images_seen:,} pictures;"
+            f" {batch}",
+            f"{state}. With more memory free: ganzfeld resume {shlex.quote(str(self.run.path))}",
         )
 
 
@@ -174,5 +269,7 @@ class Speedometer:
     @property
     def images_per_s(self) -> float:
         """The speed; 0 until there are two notes."""
+        if len(self._notes) < 2:
+            return 0.0
         (first_images, first_s), (last_images, last_s) = self._notes[0], self._notes[-1]
         return (last_images - first_images) / (last_s - first_s) if last_s > first_s else 0.0

@@ -2,29 +2,37 @@
 
 runs/<data>-001/
   recipe.json     the resolved, complete recipe
-  run.json        what else was decided: data, seed, device, precision, budget, versions
+  run.json        what else was decided: data, seed, budget, device, versions, and what happened on the way
   journal.jsonl   one object a line: step, images seen, seconds, losses, logits
   reals.png       pictures of the training set
   samples/        <images seen>.png: the same seeds through time
+  checkpoints/    everything a training needs to go on; see ``history.py``
   model/last/     generator.safetensors and card.json
   report.html     all of it on one page
 """
 
-import json
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import ValidationError
 
-from ganzfeld.durable import make_folder
-from ganzfeld.errors import DamagedError, UsageError
+from ganzfeld.durable import make_folder, write_json
+from ganzfeld.errors import DamagedError, ResourceError, UsageError
+from ganzfeld.lock import alone, owner
 from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights
 from ganzfeld.networks import Generator
 from ganzfeld.recipes import Recipe, read_recipe
+from ganzfeld.training.facts import Event, Facts, timestamp
+from ganzfeld.training.history import History
 from ganzfeld.training.journal import read_journal
+
+LARGEST_FACTS = 1_000_000
+"""Bytes; ``run.json`` has about a thousand, and a hundred for every time it was resumed."""
 
 
 class Run:
@@ -45,15 +53,47 @@ class Run:
             raise DamagedError(f"{self.path} has no readable recipe: {error.message}", error.hint) from None
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What ``run.json`` says: data, seed, device, precision, budget, versions."""
+    def facts(self) -> Facts:
+        """What ``run.json`` says. Raises ``DamagedError`` if it does not say it."""
+        path = self.path / "run.json"
         try:
-            facts = json.loads((self.path / "run.json").read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
-            raise DamagedError(f"{self.path / 'run.json'} cannot be read: {error}") from None
-        if not isinstance(facts, dict):
-            raise DamagedError(f"{self.path / 'run.json'} must hold one JSON object")
-        return facts
+            if path.stat().st_size > LARGEST_FACTS:
+                raise DamagedError(f"{path} is too large ({path.stat().st_size:,} bytes)")
+            return Facts.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise DamagedError(f"{path} cannot be read: {error.strerror}") from None
+        except ValidationError as error:
+            mistake = error.errors()[0]
+            where = ".".join(map(str, mistake["loc"])) or "it"
+            raise DamagedError(f"{path} cannot be read: {where}: {mistake['msg'].lower()}") from None
+
+    def write_facts(self, facts: Facts) -> None:
+        """Replace ``run.json``. Only for the one that holds ``writing``."""
+        write_json(self.path / "run.json", facts.model_dump(mode="json"))
+
+    def record(self, kind: Literal["resumed", "forked", "rolled back"], images_seen: int, what: str) -> None:
+        """Write down in ``run.json`` what happened. Only for the one that holds ``writing``."""
+        event = Event(kind=kind, images_seen=images_seen, time=timestamp(), what=what)
+        facts = self.facts
+        self.write_facts(facts.changed(events=(*facts.events, event)))
+
+    @property
+    def history(self) -> History:
+        """Its checkpoints."""
+        return History(self.path / "checkpoints")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one writer of this run while the block runs; ``ResourceError`` if there is another."""
+        lock = self.path / ".lock"
+
+        def refuse() -> None:
+            raise ResourceError(
+                f"{owner(lock)} is training in {self.path}", "Wait for it to end, or stop it with Ctrl-C."
+            )
+
+        with alone(lock, refuse):
+            yield
 
     @property
     def journal(self) -> list[dict[str, Any]]:

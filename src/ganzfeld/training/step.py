@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganzfeld.losses import Loss
@@ -48,34 +48,49 @@ class Moment:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step showed, detached, still on the device: two scalars, and the logits (B,) D was taught on."""
+    """What a step showed, detached, still on the device: two scalars, and the logits (B,) D was taught on.
+
+    ``sound`` is the scalar that ``step`` was given, or false if a number of this step is not finite.
+    """
 
     generator_loss: Tensor
     discriminator_loss: Tensor
     real_logits: Tensor
     fake_logits: Tensor
+    sound: Tensor
 
 
-def step(players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment) -> Outcome:
+def step(
+    players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment, sound: Tensor
+) -> Outcome:
     """Teach the discriminator, then the generator against the discriminator just taught, on the same fakes.
 
     ``real`` is (B, C, *size) in [-1, 1], ``latents`` (B, n). The order is that of
     Goodfellow et al. 2014, algorithm 1, with one discriminator step a round.
+
+    ``sound`` is a scalar, false once a loss or a gradient was not finite. From the update on that would have
+    used that number, no weights change any more: whoever looks every hundred steps finds them as they were.
     """
     with rules.forward():
         fake = players.generator(latents)
-    discriminator_loss, real_logits, fake_logits = teach_discriminator(players, rules, real, fake, moment)
-    generator_loss = teach_generator(players, rules, real, fake, moment)
+    discriminator_loss, real_logits, fake_logits, sound = teach_discriminator(
+        players, rules, real, fake, moment, sound
+    )
+    generator_loss, sound = teach_generator(players, rules, real, fake, moment, sound)
     follow(players.average, players.generator, ema_decay(rules.ema, moment.index))
     return Outcome(
-        generator_loss.detach(), discriminator_loss.detach(), real_logits.detach(), fake_logits.detach()
+        generator_loss.detach(),
+        discriminator_loss.detach(),
+        real_logits.detach(),
+        fake_logits.detach(),
+        sound,
     )
 
 
 def teach_discriminator(
-    players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of the discriminator; returns its loss without penalties, and the logits of real and fake.
+    players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment, sound: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One step of D; returns its loss without penalties, the logits of real and fake, and ``sound``.
 
     Real and generated pictures go through in batches of their own, so that batch norm, where a recipe has it
     here, mixes nothing.
@@ -90,14 +105,14 @@ def teach_discriminator(
         for stabiliser in rules.stabilisers:
             penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, moment.index, moment.noise)
             total = total if penalty is None else total + penalty
-    players.discriminator_optimizer.zero_grad(set_to_none=True)
-    total.backward()
-    players.discriminator_optimizer.step()
-    return loss, real_logits, fake_logits
+    sound = descend(players.discriminator, players.discriminator_optimizer, total, sound)
+    return loss, real_logits, fake_logits, sound
 
 
-def teach_generator(players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment) -> Tensor:
-    """One step of the generator through the pictures ``fake`` it has made; returns its loss."""
+def teach_generator(
+    players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment, sound: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One step of the generator through the pictures ``fake`` it has made; returns its loss and ``sound``."""
     discriminator = players.discriminator
     with rules.forward():
         real_logits = None
@@ -105,13 +120,26 @@ def teach_generator(players: Players, rules: Rules, real: Tensor, fake: Tensor, 
             with torch.no_grad():
                 real_logits = discriminator(as_seen(rules, real, moment))
         loss = rules.loss.generator(real_logits, discriminator(as_seen(rules, fake, moment)))
-    # Asked for the generator's gradients alone, autograd leaves out the discriminator's weight gradients.
-    parameters = list(players.generator.parameters())
+    return loss, descend(players.generator, players.generator_optimizer, loss, sound)
+
+
+def descend(network: nn.Module, optimizer: Optimizer, loss: Tensor, sound: Tensor) -> Tensor:
+    """Update one network down the gradient of ``loss``, unless something is not finite; returns ``sound``."""
+    # Asked for the gradients of one network alone, autograd leaves out the weight gradients of the other.
+    parameters = list(network.parameters())
     gradients = torch.autograd.grad(loss, parameters)
     for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
-    players.generator_optimizer.step()
-    return loss
+        # Fused optimizers walk through memory, and take for granted that both are laid out alike.
+        alike = gradient.stride() == parameter.stride()
+        parameter.grad = gradient if alike else torch.empty_like(parameter).copy_(gradient)
+    largest = torch._foreach_norm(  # pyright: ignore[reportPrivateImportUsage]
+        gradients, ord=torch.inf
+    )
+    sound = sound & torch.isfinite(loss.detach() + torch.stack(largest).sum())
+    # The fused optimizer reads this on the device and does nothing where it is 1: no synchronisation.
+    optimizer.found_inf = (~sound).float()  # pyright: ignore[reportAttributeAccessIssue]
+    optimizer.step()
+    return sound
 
 
 def as_seen(rules: Rules, pictures: Tensor, moment: Moment) -> Tensor:

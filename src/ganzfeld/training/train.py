@@ -1,30 +1,30 @@
 """From pictures and a recipe to a run folder with a model in it."""
 
-import platform
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-import ganzfeld
+from ganzfeld.catalogue import did_you_mean
 from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.data.survey import survey
-from ganzfeld.durable import make_folder, write_json
-from ganzfeld.errors import UsageError
+from ganzfeld.durable import free_bytes, make_folder, write_json
+from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.model import grid, write_png
 from ganzfeld.recipes import Recipe, changes, parsed, resolve
 from ganzfeld.training.budget import Budget
-from ganzfeld.training.engine import Engine, choose_engine, num_threads
+from ganzfeld.training.checkpoint import live_tensors
+from ganzfeld.training.engine import Engine, choose_engine
+from ganzfeld.training.facts import Facts, timestamp
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.run import Run, create_run
 from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
 
 BUILT_IN = "faces"
+ON_DIVERGENCE = ("stop", "rollback")
 NUM_REALS_SHOWN = 64
 NUM_LEFT_OUT_TOLD = 3
 
@@ -44,6 +44,7 @@ def train(
     settings: Mapping[str, Any] | Sequence[str] = (),
     max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
+    on_divergence: str = "stop",
     watcher: Watcher | None = None,
 ) -> Run:
     """Train a DCGAN on pictures and return its run folder, opened.
@@ -53,6 +54,10 @@ def train(
     (``{"generator.width": 32}``) are laid over it. The run ends after ``minutes`` of training or ``images``
     pictures seen, whichever comes first; with neither after five minutes. ``out`` is the folder in which the
     run gets a folder of its own. With ``images``, the same seed gives the same weights on the same machine.
+
+    All that is needed to go on is saved every ``checkpoint_seconds`` of training; see ``resume``.
+    ``on_divergence`` says what to do when a number stops being finite: "stop", or "rollback" to the last
+    checkpoint and go on with half the learning rates, five times at most.
 
     Raises ``UsageError`` for arguments, ``DataError`` for pictures that cannot be used, ``TrainingFailed``
     when training diverges, ``ResourceError`` for folders, disks and devices, ``Interrupted`` after a signal.
@@ -70,21 +75,22 @@ def train(
         precision=precision,
         settings=settings,
         max_bad=max_bad,
+        checkpoint_seconds=checkpoint_seconds,
+        on_divergence=on_divergence,
     )
-    if not checkpoint_seconds > 0:
-        raise UsageError(f"checkpoint-seconds must be above 0, not {checkpoint_seconds}")
     watcher = watcher or Watcher()
     make_folder(Path(out))
     trainer = terms.begin(data, watcher)
+    require_room(Path(out), trainer)
     run = create_run(Path(out), trainer.pictures.name)
-    write_json(run.path / "recipe.json", trainer.recipe.model_dump(mode="json"))
-    write_json(run.path / "run.json", _facts(data, trainer, terms.budget))
-    shown = trainer.pictures.batch(_spread(trainer.pictures.num_pictures, NUM_REALS_SHOWN))
-    write_png(run.path / "reals.png", grid(shown, columns=8))
-    watcher.started(run, summary(trainer))
-    for note in what_to_know(trainer.pictures):
-        watcher.noted(note)
-    Loop(trainer, run, terms.budget, watcher, checkpoint_seconds).go()
+    with run.writing():
+        run.write_facts(_facts(data, trainer, terms))
+        write_json(run.path / "recipe.json", trainer.recipe.model_dump(mode="json"))
+        show_reals(run, trainer.pictures)
+        watcher.started(run, summary(trainer))
+        for note in what_to_know(trainer.pictures):
+            watcher.noted(note)
+        Loop(trainer, run, terms.budget, watcher).go()
     return run
 
 
@@ -97,6 +103,8 @@ class Terms:
     engine: Engine
     seed: int
     max_bad: float
+    checkpoint_seconds: float
+    on_divergence: str
 
     def begin(self, data: str | Path | None, watcher: Watcher) -> Trainer:
         """Read the pictures and build the networks. Raises ``DataError`` for pictures that cannot be used."""
@@ -117,6 +125,8 @@ def agree(
     precision: str = "auto",
     settings: Mapping[str, Any] | Sequence[str] = (),
     max_bad: float = 0.5,
+    checkpoint_seconds: float = 30.0,
+    on_divergence: str = "stop",
 ) -> Terms:
     """The arguments of ``train``, checked before any work is done: ``UsageError`` or ``ResourceError``.
 
@@ -129,7 +139,14 @@ def agree(
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
     if not 0 <= max_bad <= 1:
         raise UsageError(f"max-bad must be from 0 to 1, not {max_bad}")
-    return Terms(chosen, budget, choose_engine(device, precision), seed, max_bad)
+    if not checkpoint_seconds > 0:
+        raise UsageError(f"checkpoint-seconds must be above 0, not {checkpoint_seconds}")
+    if on_divergence not in ON_DIVERGENCE:
+        raise UsageError(
+            f"unknown choice {on_divergence!r} for on-divergence", did_you_mean(on_divergence, ON_DIVERGENCE)
+        )
+    engine = choose_engine(device, precision)
+    return Terms(chosen, budget, engine, seed, max_bad, checkpoint_seconds, on_divergence)
 
 
 def changed_name(recipe: Recipe) -> str:
@@ -162,30 +179,45 @@ def what_to_know(pictures: Pictures) -> list[str]:
     return [*pictures.notes, *(warning.text for warning in survey(pictures).warnings), *left_out]
 
 
-def _facts(data: str | Path | None, trainer: Trainer, budget: Budget) -> dict[str, Any]:
-    pictures, engine = trainer.pictures, trainer.engine
-    return {
-        "data": None if data is None or data == BUILT_IN else str(Path(data).absolute()),
-        "name": pictures.name,
-        "num_pictures": pictures.num_pictures,
-        "channels": pictures.channels,
-        "content_hash": pictures.content_hash,
-        "credit": pictures.credit,
-        "num_unusable": len(pictures.unusable),
-        "seed": trainer.seed,
-        "device": str(engine.device),
-        "precision": engine.precision,
-        "threads": num_threads(),
-        "minutes": budget.minutes,
-        "images": budget.images,
-        "horizon": None,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "versions": {
-            "ganzfeld": ganzfeld.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-    }
+def show_reals(run: Run, pictures: Pictures) -> None:
+    """Write ``reals.png``: a sheet of pictures spread over the set."""
+    shown = pictures.batch(_spread(pictures.num_pictures, NUM_REALS_SHOWN))
+    write_png(run.path / "reals.png", grid(shown, columns=8))
+
+
+def require_room(folder: Path, trainer: Trainer) -> None:
+    """Raise ``ResourceError`` if the disk cannot hold the least that a training keeps: two checkpoints."""
+    needed = 2 * sum(tensor.nbytes for tensor in live_tensors(trainer).values())
+    free = free_bytes(folder)
+    if free < needed:
+        raise ResourceError(
+            f"{folder} has {free / 2**20:,.0f} MiB free, and two checkpoints need {needed / 2**20:,.0f} MiB",
+            "Free some space, or name a folder elsewhere with --out.",
+        )
+
+
+def _facts(data: str | Path | None, trainer: Trainer, terms: Terms) -> Facts:
+    pictures = trainer.pictures
+    return Facts(
+        data=None if data is None or data == BUILT_IN else str(Path(data).absolute()),
+        name=pictures.name,
+        num_pictures=pictures.num_pictures,
+        channels=pictures.channels,
+        content_hash=pictures.content_hash,
+        credit=pictures.credit,
+        num_unusable=len(pictures.unusable),
+        max_bad=terms.max_bad,
+        seed=trainer.seed,
+        minutes=terms.budget.minutes,
+        images=terms.budget.images,
+        checkpoint_seconds=terms.checkpoint_seconds,
+        on_divergence=terms.on_divergence,
+        horizon=None,
+        horizon_since=0,
+        started=timestamp(),
+        circumstances=trainer.circumstances,
+        events=(),
+    )
 
 
 def _spread(num_pictures: int, wanted: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
 from ganzfeld.training.engine import Engine
+from ganzfeld.training.facts import Circumstances, circumstances
 from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
 from ganzfeld.training.schedule import progress_of, rate_factor
 from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
@@ -26,7 +27,12 @@ from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
 
 @dataclass
 class Trainer:
-    """Where a training stands. ``horizon`` is the pictures it is planned for, None while not yet known."""
+    """Where a training stands.
+
+    ``horizon`` is the pictures it is planned for, None while not yet known, and counts from
+    ``horizon_since`` pictures on. ``rate_scale`` is a factor on both learning rates. ``sound`` is a scalar on
+    the device, false once a number was not finite; see ``step``.
+    """
 
     recipe: Recipe
     pictures: Pictures
@@ -34,18 +40,21 @@ class Trainer:
     seed: int
     players: Players
     rules: Rules
+    sound: Tensor
     index: int = 0
     images_seen: int = 0
     horizon: int | None = None
+    horizon_since: int = 0
+    rate_scale: float = 1.0
 
     @property
     def progress(self) -> float:
         """The share of the run that is done, from 0 to 1."""
-        return progress_of(self.images_seen, self.horizon)
+        return progress_of(self.images_seen, self.horizon if self.images_seen >= self.horizon_since else None)
 
     def advance(self) -> Outcome:
         """Make one step."""
-        factor = rate_factor(self.recipe.schedule, self.images_seen, self.progress)
+        factor = self.rate_scale * rate_factor(self.recipe.schedule, self.images_seen, self.progress)
         for optimizer, choices in (
             (self.players.generator_optimizer, self.recipe.generator.optimizer),
             (self.players.discriminator_optimizer, self.recipe.discriminator.optimizer),
@@ -53,10 +62,24 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = choices.lr * factor
         moment = Moment(self.index, self.progress, noise_at(self.seed, Purpose.STABILISERS, self.index))
-        outcome = step(self.players, self.rules, self._real(), self._latents(), moment)
+        outcome = step(self.players, self.rules, self._real(), self._latents(), moment, self.sound)
+        self.sound = outcome.sound
         self.index += 1
         self.images_seen += self.recipe.batch
         return outcome
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """What its last bits depend on beside recipe, pictures and seed."""
+        return circumstances(self.engine)
+
+    @property
+    def is_between_steps(self) -> bool:
+        """Whether both networks have made the same number of steps: false after a step was broken off."""
+        players = self.players
+        optimizers = (players.generator_optimizer, players.discriminator_optimizer)
+        steps = {int(next(iter(optimizer.state.values()))["step"]) for optimizer in optimizers}
+        return steps == {self.index}
 
     def shipped(self) -> Generator:
         """The model as it would be shipped now: the averaged generator with its statistics fixed."""
@@ -90,7 +113,7 @@ def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int) -> Trai
         average,
     )
     rules = Rules(recipe.loss.build(), recipe.build_stabilisers(), recipe.ema, engine.autocast)
-    return Trainer(recipe, pictures, engine, seed, players, rules)
+    return Trainer(recipe, pictures, engine, seed, players, rules, torch.tensor(True, device=engine.device))
 
 
 def build_networks(recipe: Recipe, channels: int, seed: int = 0) -> tuple[Generator, Discriminator]:
@@ -126,23 +149,26 @@ def num_parameters(network: nn.Module) -> int:
 
 
 def _adam(network: nn.Module, choices: Optimizer) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=choices.lr, betas=choices.betas, fused=True)
-
-
-def is_finite(network: nn.Module) -> bool:
-    """Whether every number of a network, statistics included, is finite."""
-    real = (tensor for tensor in network.state_dict().values() if tensor.is_floating_point())
-    return all(bool(torch.isfinite(tensor).all()) for tensor in real)
+    """Adam with its moments there from the beginning, so that a training has all its tensors at any time."""
+    adam = torch.optim.Adam(network.parameters(), lr=choices.lr, betas=choices.betas, fused=True)
+    for parameter in network.parameters():
+        adam.state[parameter] = {
+            "step": torch.zeros((), device=parameter.device),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+    return adam
 
 
 def readings(outcome: Outcome) -> dict[str, float]:
-    """An outcome in plain numbers, with one synchronisation of the device."""
+    """An outcome in plain numbers, with one synchronisation of the device; ``sound`` is 1 or 0."""
     tensors = (
+        outcome.sound,
         outcome.generator_loss,
         outcome.discriminator_loss,
         outcome.real_logits.mean(),
         outcome.fake_logits.mean(),
     )
     values = torch.stack([tensor.float() for tensor in tensors]).cpu().numpy().astype(np.float64)
-    names = ("loss_generator", "loss_discriminator", "logit_real", "logit_fake")
+    names = ("sound", "loss_generator", "loss_discriminator", "logit_real", "logit_fake")
     return dict(zip(names, map(float, values), strict=True))

@@ -1,6 +1,5 @@
 """``ganzfeld train``."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +34,10 @@ def command(
     max_bad: Annotated[
         float, typer.Option(help="Share of pictures that may be unusable before training is refused.")
     ] = 0.5,
-    checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between saves of the model.")] = 30.0,
+    checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints.")] = 30.0,
+    on_divergence: Annotated[
+        str, typer.Option(help="stop, or rollback: to the last checkpoint, with half the learning rates.")
+    ] = "stop",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Train for a moment without writing; print size and time.")
     ] = False,
@@ -45,7 +47,7 @@ def command(
 
     Example: ganzfeld train photos/ --size 64 --minutes 10 --set generator.width=48
     """
-    from ganzfeld.cli.progress import duration, watcher
+    from ganzfeld.cli.progress import watcher
 
     options = {
         "recipe": recipe,
@@ -58,6 +60,8 @@ def command(
         "precision": precision,
         "settings": settings or [],
         "max_bad": max_bad,
+        "checkpoint_seconds": checkpoint_seconds,
+        "on_divergence": on_divergence,
     }
     if dry_run:
         from ganzfeld.cli.rehearsal_text import rehearsal_text
@@ -66,25 +70,7 @@ def command(
         rehearsal = rehearse(data, watcher=watcher(), **options)
         show_result(rehearsal, rehearsal_text(rehearsal), json)
         return
+    from ganzfeld.cli.outcome import show_outcome
     from ganzfeld.training import train
 
-    run = train(data, out=out, checkpoint_seconds=checkpoint_seconds, watcher=watcher(), **options)
-    last = run.journal[-1]
-    speed = last["images_seen"] / last["seconds"]
-    result = {
-        "run": str(run.path),
-        "images_seen": last["images_seen"],
-        "resumed_at_images": None,
-        "seconds": last["seconds"],
-        "images_per_s": round(speed, 2),
-        "kernel_distance": None,
-        "report": str(run.path / "report.html"),
-        "model": str(run.path / "model" / "last"),
-    }
-    text = (
-        f"{last['images_seen']:,} pictures in {duration(last['seconds'])} ({speed:,.0f}/s)\n"
-        f"report   {run.path / 'report.html'}\n"
-        f"pictures {run.sample_files[-1]}\n"
-        f"more     ganzfeld sample {shlex.quote(str(run.path))}"
-    )
-    show_result(result, text, json)
+    show_outcome(train(data, out=out, watcher=watcher(), **options), json)

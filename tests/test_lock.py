@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import textwrap
@@ -5,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ganzfeld.data.lock import alone
 from ganzfeld.errors import ResourceError
+from ganzfeld.lock import alone, owner
 
 
 class StillTaken(Exception):
@@ -30,7 +31,7 @@ def test_a_holder_that_is_killed_lets_go(tmp_path: Path):
     code = f"""
         import time
         from pathlib import Path
-        from ganzfeld.data.lock import alone
+        from ganzfeld.lock import alone, owner
         with alone(Path({str(lock)!r}), lambda: None):
             print("held", flush=True)
             time.sleep(60)
@@ -48,3 +49,12 @@ def test_a_holder_that_is_killed_lets_go(tmp_path: Path):
 def test_a_lock_that_cannot_be_made(tmp_path: Path):
     with pytest.raises(ResourceError), alone(tmp_path / "missing" / "lock", give_up):
         pass
+
+
+def test_the_file_says_who_holds_it(tmp_path: Path):
+    lock = tmp_path / "lock"
+    assert owner(lock) == "another process"
+    lock.write_text("process 1 on a machine with a long name, which stopped long ago\n")
+    with alone(lock, give_up):
+        assert owner(lock).startswith(f"process {os.getpid()} on ")
+        assert "long ago" not in owner(lock)

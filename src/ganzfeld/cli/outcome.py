@@ -1,0 +1,30 @@
+"""What a training has come to, for a program or for a person: the end of ``train`` and ``resume``."""
+
+import shlex
+
+from ganzfeld.cli.progress import duration
+from ganzfeld.cli.speech import show_result
+from ganzfeld.training import Run
+
+
+def show_outcome(run: Run, as_json: bool) -> None:
+    """Where the run is, how long it trained, and what to do with it."""
+    last = run.journal[-1]
+    speed = last["images_seen"] / last["seconds"] if last["seconds"] else 0.0
+    result = {
+        "run": str(run.path),
+        "images_seen": last["images_seen"],
+        "resumed_at_images": run.facts.resumed_at_images,
+        "seconds": last["seconds"],
+        "images_per_s": round(speed, 2),
+        "kernel_distance": None,
+        "report": str(run.path / "report.html"),
+        "model": str(run.path / "model" / "last"),
+    }
+    text = (
+        f"{last['images_seen']:,} pictures in {duration(last['seconds'])} ({speed:,.0f}/s)\n"
+        f"report   {run.path / 'report.html'}\n"
+        f"pictures {run.sample_files[-1]}\n"
+        f"more     ganzfeld sample {shlex.quote(str(run.path))}"
+    )
+    show_result(result, text, as_json)

@@ -1,0 +1,58 @@
+"""What must be as it was for a training to go on as if it had never stopped."""
+
+from dataclasses import dataclass
+
+from ganzfeld.errors import DataError, GanzfeldError, UsageError
+from ganzfeld.recipes import changes
+from ganzfeld.training.checkpoint import Checkpoint
+from ganzfeld.training.facts import Facts
+from ganzfeld.training.trainer import Trainer
+
+_UNDO = {
+    "threads": "OMP_NUM_THREADS={} brings the threads back.",
+    "torch": "pip install torch=={} brings torch back.",
+    "ganzfeld": "pip install ganzfeld=={} brings this program back.",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as it was, in words; how to undo it; and the error that it is if nobody asked."""
+
+    what: str
+    undo: str = ""
+    error: type[GanzfeldError] = UsageError
+
+
+def differences(facts: Facts, checkpoint: Checkpoint | None, trainer: Trainer) -> list[Difference]:
+    """Everything that is not as it was when the checkpoint was taken, or when the run began if there is none.
+
+    Python's own version does not count: it computes nothing.
+    """
+    then, now = checkpoint.card.circumstances if checkpoint else facts.circumstances, trainer.circumstances
+    found = [
+        Difference(f"{name} is {getattr(now, name)} now and was {was}", _UNDO.get(name, "").format(was))
+        for name in ("ganzfeld", "torch", "device", "chip", "precision", "threads")
+        if (was := getattr(then, name)) != getattr(now, name)
+    ]
+    content_hash = checkpoint.card.content_hash if checkpoint else facts.content_hash
+    if trainer.pictures.content_hash != content_hash:
+        number = trainer.pictures.num_pictures
+        text = f"the pictures are not those of the run ({number:,} now, {facts.num_pictures:,} then)"
+        found.insert(0, Difference(text, "--data says where they are.", DataError))
+    if checkpoint and checkpoint.card.recipe != trainer.recipe:
+        changed = " ".join(changes(trainer.recipe, since=checkpoint.card.recipe)) or "its name or description"
+        found.append(Difference(f"recipe.json was changed: {changed}"))
+    if checkpoint and checkpoint.card.seed != trainer.seed:
+        found.append(Difference(f"the seed is {trainer.seed} now and was {checkpoint.card.seed}"))
+    return found
+
+
+def refuse(found: list[Difference]) -> None:
+    """Raise the error that differences are when nobody asked for them; nothing if there are none."""
+    if found:
+        undo = " ".join(difference.undo for difference in found if difference.undo)
+        raise found[0].error(
+            f"the run cannot go on exactly: {'; '.join(difference.what for difference in found)}",
+            f"{undo or 'Make it as it was.'} Or add --inexact to go on all the same.",
+        )

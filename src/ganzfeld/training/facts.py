@@ -1,0 +1,93 @@
+"""``run.json``: what was decided and found beside the recipe, when the run began and while it went on."""
+
+import platform
+import time
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+import ganzfeld
+from ganzfeld.training.engine import Engine, chip_of, num_threads
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Record(BaseModel):
+    """Base of what is written beside a training: frozen, unknown fields refused, finite numbers only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Circumstances(Record):
+    """What decides the last bit of a training beside its recipe, pictures and seed.
+
+    ``chip`` is the graphics card, or the instructions that torch uses on the processor.
+    """
+
+    ganzfeld: str
+    torch: str
+    python: str
+    device: str
+    chip: str
+    precision: str
+    threads: Count
+
+
+def circumstances(engine: Engine) -> Circumstances:
+    """Those of this process."""
+    return Circumstances(
+        ganzfeld=ganzfeld.__version__,
+        torch=torch.__version__,
+        python=platform.python_version(),
+        device=str(engine.device),
+        chip=chip_of(engine.device),
+        precision=engine.precision,
+        threads=num_threads(),
+    )
+
+
+def timestamp() -> str:
+    """This moment, as ISO 8601 with the offset of the local time."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+class Event(Record):
+    """Something that happened to a run: at how many pictures, when (ISO 8601), and what, in words."""
+
+    kind: Literal["resumed", "forked", "rolled back"]
+    images_seen: Count
+    time: str
+    what: str
+
+
+class Facts(Record):
+    """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones."""
+
+    data: str | None
+    name: str
+    num_pictures: Count
+    channels: Count
+    content_hash: str
+    credit: str
+    num_unusable: Count
+    max_bad: float
+    seed: Count
+    minutes: float | None
+    images: int | None
+    checkpoint_seconds: float
+    on_divergence: str
+    horizon: Count | None
+    horizon_since: Count
+    started: str
+    circumstances: Circumstances
+    events: tuple[Event, ...]
+
+    @property
+    def resumed_at_images(self) -> int | None:
+        """Pictures seen when the run was last resumed or forked; None if it never was."""
+        return next((e.images_seen for e in reversed(self.events) if e.kind != "rolled back"), None)
+
+    def changed(self, **fields: Any) -> "Facts":
+        """The same with some fields replaced."""
+        return self.model_copy(update=fields)

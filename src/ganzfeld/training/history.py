@@ -1,0 +1,168 @@
+"""The checkpoints of a run on disk: one file each, whole or not there, with a checksum beside it.
+
+``checkpoints/<images seen>.safetensors`` holds the numbers and, in its header, the card; ``.sha256`` beside
+it is what ``sha256sum --check`` reads. The checksum is written first, so that a checkpoint exists from the
+moment at which it gets its name. Nothing is unpickled.
+"""
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import safetensors.torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from ganzfeld.durable import make_folder, refused, unfinished, write_bytes
+from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError
+from ganzfeld.training.checkpoint import Checkpoint, CheckpointCard
+
+NEWEST_KEPT = 2
+KEPT_A_DOUBLING = 2
+
+_LARGEST_CARD = 1_000_000
+_PIECE = 2**20
+
+
+class History:
+    """The checkpoints in one folder, each known by the number of pictures seen."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, images_seen: int) -> Path:
+        """Where the checkpoint at that number is, or would be."""
+        return self.folder / f"{images_seen:012d}.safetensors"
+
+    def all(self) -> list[int]:
+        """The numbers of pictures seen at which there is a checkpoint, oldest first."""
+        return sorted(int(path.stem) for path in self.folder.glob("*.safetensors") if path.stem.isdecimal())
+
+    def write(self, checkpoint: Checkpoint) -> Path:
+        """Write a checkpoint, read it back, and only then let go of older ones that are no longer needed.
+
+        One that is there and whole is left alone. Raises ``ResourceError`` if it cannot be written or read
+        back; what was there before is then still there.
+        """
+        path = self.path(checkpoint.images_seen)
+        make_folder(self.folder)
+        try:
+            if not self._is_whole(path):
+                self._put(path, checkpoint)
+            with contextlib.suppress(OSError):  # one too many does no harm, and the next save tries again
+                self._thin()
+        except OSError as error:
+            raise refused(error, path) from error
+        return path
+
+    def _put(self, path: Path, checkpoint: Checkpoint) -> None:
+        tensors = {name: tensor.cpu() for name, tensor in checkpoint.tensors.items()}
+        content = safetensors.torch.save(tensors, {"card": checkpoint.card.model_dump_json()})
+        checksum = _checksum_path(path)
+        try:
+            write_bytes(checksum, f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
+            write_bytes(path, content)
+        finally:
+            if not path.exists():
+                with contextlib.suppress(OSError):
+                    checksum.unlink()
+        if not self._is_whole(path):
+            raise ResourceError(f"{path} was written but reads back differently", "Check the disk.")
+
+    def read(self, images_seen: int) -> Checkpoint:
+        """The checkpoint at that number. Raises ``DamagedError`` if it is not what was once written."""
+        path = self.path(images_seen)
+        try:
+            said, found = _said_checksum(path), _digest_of(path)
+            if said != found:
+                raise _damaged(path, "its content does not match its checksum")
+            with safe_open(path, framework="pt") as file:
+                card = _read_card((file.metadata() or {}).get("card", ""), path)
+                # Copies, since what safetensors gives is the file itself, mapped into memory.
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise _damaged(path, str(error)) from None
+        if card.position.images_seen != images_seen:
+            raise _damaged(path, f"it was taken at {card.position.images_seen:,} pictures")
+        return Checkpoint(card, tensors)
+
+    def newest(self, passed_over: Callable[[str], None]) -> Checkpoint | None:
+        """The newest checkpoint that is whole; ``passed_over`` hears of damaged ones. None if there is none.
+
+        Raises ``DamagedError`` if there are some and all are damaged.
+        """
+        for images_seen in reversed(self.all()):
+            try:
+                return self.read(images_seen)
+            except DamagedError as error:
+                passed_over(error.message)
+        if self.all():
+            raise DamagedError(
+                f"none of the checkpoints in {self.folder} can be read",
+                "The model of the run may still be good: see ganzfeld sample. Or train again.",
+            )
+        return None
+
+    def tidy(self) -> None:
+        """Remove what a process that was killed left behind. Only for the one writer of the run."""
+        for part in unfinished(self.folder):
+            part.unlink(missing_ok=True)
+        for checksum in self.folder.glob("*.sha256"):
+            if not checksum.with_suffix(".safetensors").exists():
+                checksum.unlink(missing_ok=True)
+
+    def _is_whole(self, path: Path) -> bool:
+        try:
+            return path.is_file() and _said_checksum(path) == _digest_of(path)
+        except (DamagedError, OSError):
+            return False
+
+    def _thin(self) -> None:
+        there = self.all()
+        for images_seen in set(there) - kept(there):
+            self.path(images_seen).unlink(missing_ok=True)
+            _checksum_path(self.path(images_seen)).unlink(missing_ok=True)
+
+
+def kept(images_seen: list[int]) -> set[int]:
+    """Which of the checkpoints at these numbers (ascending) stay.
+
+    The newest ones, and of the older ones the last in every half doubling of the pictures seen: however long
+    a run is, one can go back to within a factor of 1.4 of any moment, and the number grows as a logarithm.
+    """
+    bands = {math.floor(KEPT_A_DOUBLING * math.log2(number)): number for number in images_seen if number}
+    return {*images_seen[-NEWEST_KEPT:], *bands.values()}
+
+
+def _checksum_path(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _said_checksum(path: Path) -> str:
+    checksum = _checksum_path(path)
+    try:
+        with checksum.open("rb") as file:
+            words = file.read(_PIECE).split()
+    except FileNotFoundError:
+        raise _damaged(path, f"its checksum {checksum.name} is missing") from None
+    return words[0].decode("ascii", "replace") if words else ""
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_card(text: str, path: Path) -> CheckpointCard:
+    if not 0 < len(text) <= _LARGEST_CARD:
+        raise _damaged(path, "it carries no card")
+    try:
+        return CheckpointCard.model_validate_json(text)
+    except (ValidationError, GanzfeldError, RecursionError) as error:
+        raise _damaged(path, f"its card cannot be read ({str(error).splitlines()[0]})") from None
+
+
+def _damaged(path: Path, why: str) -> DamagedError:
+    return DamagedError(f"{path} is damaged: {why}", "An older checkpoint of the run may be whole.")

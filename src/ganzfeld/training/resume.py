@@ -1,0 +1,226 @@
+"""Going on with a run: exactly where it stopped, or from an earlier point in a run of its own."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.durable import unfinished, write_json
+from ganzfeld.errors import DataError, GanzfeldError, UsageError
+from ganzfeld.model import load_model
+from ganzfeld.recipes import Recipe, changes, resolve
+from ganzfeld.training.budget import Budget
+from ganzfeld.training.checkpoint import Checkpoint, restore
+from ganzfeld.training.engine import Engine, choose_engine
+from ganzfeld.training.exactness import differences, refuse
+from ganzfeld.training.facts import Circumstances, Facts, timestamp
+from ganzfeld.training.journal import cut_journal
+from ganzfeld.training.loop import Loop
+from ganzfeld.training.run import Run, create_run, open_run
+from ganzfeld.training.train import require_room, show_reals, summary
+from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.watcher import Watcher
+
+
+def resume(
+    run: str | Path,
+    *,
+    from_images: int | None = None,
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    minutes: float | None = None,
+    images: int | None = None,
+    data: str | Path | None = None,
+    device: str | None = None,
+    inexact: bool = False,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Go on with a run from its newest checkpoint to the end of its budget, and return it.
+
+    Weights become, bit for bit, what they would have become without the stop, as long as torch, device,
+    number of threads, recipe and pictures are the same. Where they are not, this raises ``UsageError`` (for
+    pictures ``DataError``), unless ``inexact`` allows it; what changed is then written to ``run.json``.
+
+    ``from_images`` goes back to the checkpoint at that number of pictures, in a new run folder beside the old
+    one, which stays as it is; ``settings`` may then change the recipe. ``minutes`` and ``images`` give the
+    run another end, counted from its beginning. ``data`` says where the pictures are now, if they moved.
+
+    A run that is finished is returned as it is. Raises what ``train`` raises, and ``DamagedError`` for a run
+    whose checkpoints or files are damaged.
+
+    >>> run = resume("runs/photos-001")  # doctest: +SKIP
+    """
+    old, watcher = open_run(run), watcher or Watcher()
+    wishes = _Wishes(minutes, images, data, device, inexact)
+    if from_images is None:
+        if settings:
+            raise UsageError("settings of a run cannot change on the way", "Fork it: add --from IMAGES_SEEN.")
+        return _go_on(old, wishes, watcher)
+    return _fork(old, from_images, settings, wishes, watcher)
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What of a run shall be otherwise from now on; None where it stays."""
+
+    minutes: float | None
+    images: int | None
+    data: str | Path | None
+    device: str | None
+    inexact: bool
+
+    def budget(self, facts: Facts) -> Budget:
+        """The end of the run. Raises ``UsageError`` for numbers that are not above 0."""
+        if self.minutes is None and self.images is None:
+            return Budget(facts.minutes, facts.images)
+        return Budget(self.minutes, self.images)
+
+    def pictures(self, facts: Facts, recipe: Recipe, watcher: Watcher) -> Pictures:
+        """The pictures of the run, wherever they are now."""
+        place = facts.data if self.data is None else self.data
+        try:
+            return open_pictures(place, size=recipe.size, max_bad=facts.max_bad, progress=watcher.preparing)
+        except DataError as error:
+            hint = "If the pictures are elsewhere now, say where with --data."
+            raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
+
+    def engine(self, then: Circumstances) -> Engine:
+        """The device of the run or another one, in the precision of the run."""
+        return choose_engine(self.device or then.device, then.precision)
+
+
+def _go_on(run: Run, wishes: _Wishes, watcher: Watcher) -> Run:
+    with run.writing():
+        _tidy(run)
+        facts, recipe = run.facts, run.recipe
+        budget = wishes.budget(facts)
+        checkpoint = run.history.newest(watcher.noted)
+        if checkpoint is not None and _is_finished(run, checkpoint, budget):
+            watcher.noted(f"{run.path} is finished at {checkpoint.images_seen:,} pictures: nothing to do")
+            return run
+        trainer = _trainer(facts, recipe, checkpoint, wishes, watcher)
+        found = differences(facts, checkpoint, trainer)
+        if not wishes.inexact:
+            refuse(found)
+        if checkpoint is not None:
+            restore(trainer, checkpoint)
+        run.write_facts(_now_true(facts, wishes, budget, trainer))
+        text = f"resumed at {trainer.images_seen:,} pictures"
+        run.record("resumed", trainer.images_seen, "; ".join([text, *(each.what for each in found)]))
+        cut_journal(run.path / "journal.jsonl", trainer.images_seen)
+        _train(trainer, run, budget, watcher, checkpoint)
+    return run
+
+
+def _fork(
+    old: Run, at: int, settings: Mapping[str, Any] | Sequence[str], wishes: _Wishes, watcher: Watcher
+) -> Run:
+    checkpoint = _chosen(old, at)
+    facts, recipe = old.facts, resolve(checkpoint.card.recipe, settings)
+    budget = wishes.budget(facts)
+    if budget.spent(at, checkpoint.card.position.seconds):
+        raise UsageError(
+            f"the budget of {old.path} ends at or before {at:,} pictures",
+            "Give the new run an end of its own: --images N or --minutes M, counted from the beginning.",
+        )
+    trainer = _trainer(facts, recipe, checkpoint, wishes, watcher)
+    found = differences(facts, _of_recipe(checkpoint, recipe), trainer)
+    if not wishes.inexact:
+        refuse(found)
+    restore(trainer, checkpoint)
+    require_room(old.path.parent, trainer)
+    run = create_run(old.path.parent, facts.name)
+    with run.writing():
+        run.write_facts(_now_true(facts, wishes, budget, trainer).changed(started=timestamp(), events=()))
+        changed = changes(recipe, since=checkpoint.card.recipe)
+        text = f"forked from {old.path} at {at:,} pictures" + (
+            f" with {' '.join(changed)}" if changed else ""
+        )
+        run.record("forked", at, "; ".join([text, *(each.what for each in found)]))
+        write_json(run.path / "recipe.json", recipe.model_dump(mode="json"))
+        _copy_past(old, run, at)
+        run.history.write(_of_recipe(checkpoint, recipe))
+        _train(trainer, run, budget, watcher, checkpoint)
+    return run
+
+
+def _trainer(
+    facts: Facts, recipe: Recipe, checkpoint: Checkpoint | None, wishes: _Wishes, watcher: Watcher
+) -> Trainer:
+    """A training of the run at its beginning."""
+    pictures = wishes.pictures(facts, recipe, watcher)
+    then = checkpoint.card.circumstances if checkpoint else facts.circumstances
+    trainer = start(recipe, pictures, wishes.engine(then), facts.seed)
+    trainer.horizon, trainer.horizon_since = facts.horizon, facts.horizon_since
+    return trainer
+
+
+def _now_true(facts: Facts, wishes: _Wishes, budget: Budget, trainer: Trainer) -> Facts:
+    """The facts from now on. A new end of the run is planned for anew, from here on."""
+    pictures = trainer.pictures
+    if (budget.minutes, budget.images) != (facts.minutes, facts.images):
+        trainer.horizon, trainer.horizon_since = None, 0
+    return facts.changed(
+        data=facts.data if wishes.data is None else str(Path(wishes.data).absolute()),
+        num_pictures=pictures.num_pictures,
+        content_hash=pictures.content_hash,
+        num_unusable=len(pictures.unusable),
+        minutes=budget.minutes,
+        images=budget.images,
+        horizon=trainer.horizon,
+        horizon_since=trainer.horizon_since,
+        circumstances=trainer.circumstances,
+    )
+
+
+def _train(
+    trainer: Trainer, run: Run, budget: Budget, watcher: Watcher, checkpoint: Checkpoint | None
+) -> None:
+    if not (run.path / "reals.png").exists():
+        show_reals(run, trainer.pictures)
+    watcher.started(run, summary(trainer))
+    watcher.noted(run.facts.events[-1].what)
+    Loop(trainer, run, budget, watcher, checkpoint.card.position.seconds if checkpoint else 0.0).go()
+
+
+def _chosen(run: Run, images_seen: int) -> Checkpoint:
+    there = run.history.all()
+    if images_seen not in there:
+        numbers = ", ".join(map(str, there)) or "none at all"
+        raise UsageError(f"{run.path} has no checkpoint at {images_seen} pictures", f"There are: {numbers}.")
+    return run.history.read(images_seen)
+
+
+def _of_recipe(checkpoint: Checkpoint, recipe: Recipe) -> Checkpoint:
+    """The same state as the beginning of a training by another recipe."""
+    return replace(checkpoint, card=checkpoint.card.model_copy(update={"recipe": recipe}))
+
+
+def _copy_past(old: Run, run: Run, images_seen: int) -> None:
+    """What the old run showed and wrote down until then."""
+    shutil.copyfile(old.path / "journal.jsonl", run.path / "journal.jsonl")
+    cut_journal(run.path / "journal.jsonl", images_seen)
+    for sheet in old.sample_files:
+        if int(sheet.stem) <= images_seen:
+            shutil.copyfile(sheet, run.path / "samples" / sheet.name)
+
+
+def _tidy(run: Run) -> None:
+    """Remove what a process that was killed left half written."""
+    run.history.tidy()
+    for folder in (run.path, run.path / "samples", run.path / "model" / "last"):
+        for part in unfinished(folder):
+            part.unlink(missing_ok=True)
+
+
+def _is_finished(run: Run, checkpoint: Checkpoint, budget: Budget) -> bool:
+    """Whether the budget is spent and everything that is written at the end has been."""
+    if not budget.spent(checkpoint.images_seen, checkpoint.card.position.seconds):
+        return False
+    try:
+        is_saved = load_model(run.path / "model" / "last").card.images_seen == checkpoint.images_seen
+    except GanzfeldError:
+        return False
+    sheet = run.path / "samples" / f"{checkpoint.images_seen}.png"
+    return is_saved and sheet.exists() and (run.path / "report.html").exists()

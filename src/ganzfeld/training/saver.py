@@ -1,0 +1,66 @@
+"""Saving beside the training: a snapshot is taken between two steps, a thread writes it."""
+
+import concurrent.futures
+from collections.abc import Callable
+from types import TracebackType
+
+from ganzfeld.errors import ResourceError
+
+MOST_TRIES = 3
+RETRY_S = 5.0
+
+
+class Saver:
+    """Does one piece of saving at a time in a thread of its own; use as a context manager.
+
+    A save that fails for want of a resource is told to ``told`` and may be tried again ``RETRY_S`` later,
+    with the state of that time; the third failure in a row is raised. Any other failure is raised at once.
+    """
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self._told = told
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "saver")
+        self._running: concurrent.futures.Future[None] | None = None
+        self._failures = 0
+
+    def __enter__(self) -> "Saver":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the piece before is still being written."""
+        return self._running is not None and not self._running.done()
+
+    def begin(self, save: Callable[[], None]) -> None:
+        """Let the thread do ``save``. Not to be called while ``busy``."""
+        self._running = self._thread.submit(save)
+
+    def failed(self) -> bool:
+        """Whether the last piece has ended in a failure that has not been told yet; tells it.
+
+        Raises it if it was the third in a row, or not a want of resources. Does not wait.
+        """
+        if self._running is None or self.busy:
+            return False
+        running, self._running = self._running, None
+        try:
+            running.result()
+        except ResourceError as error:
+            self._failures += 1
+            if self._failures >= MOST_TRIES:
+                raise
+            self._told(f"not saved: {error.message}; trying again")
+            return True
+        self._failures = 0
+        return False
+
+    def wait(self) -> None:
+        """Wait until nothing is being written; failures are told or raised as by ``failed``."""
+        if self._running is not None:
+            concurrent.futures.wait([self._running])
+        self.failed()

@@ -1,0 +1,172 @@
+"""FAULTS 20 and 23: numbers that stop being finite, and memory that runs out."""
+
+import re
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+
+import ganzfeld as gz
+from ganzfeld.errors import ResourceError, TrainingFailed
+from ganzfeld.training.trainer import Trainer
+from ganzfeld.training.watcher import Watcher
+from tests.training.conftest import small
+
+DIVERGES_AT = 30
+"""The step before which something is spoilt; trainings below are saved before it and end long after it."""
+
+
+def plant(tensor: torch.Tensor, value: float) -> None:
+    """Overwrite one number, as a flipped bit in memory would."""
+    tensor.data[(0,) * tensor.dim()] = value
+
+
+def spoil_weight(trainer: Trainer) -> None:
+    plant(next(trainer.players.generator.parameters()), torch.nan)
+
+
+def spoil_average(trainer: Trainer) -> None:
+    plant(next(trainer.players.average.parameters()), torch.inf)
+
+
+def spoil_moment(trainer: Trainer) -> None:
+    """What Adam remembers of a gradient: the next update carries it into the weight."""
+    optimizer = trainer.players.discriminator_optimizer
+    plant(next(iter(optimizer.state.values()))["exp_avg"], torch.nan)
+
+
+def spoil_gradient(trainer: Trainer) -> None:
+    parameter = next(trainer.players.discriminator.parameters())
+
+    def infinite(gradient):
+        hook.remove()
+        return gradient * torch.inf
+
+    hook = parameter.register_hook(infinite)
+
+
+def spoil_loss(trainer: Trainer) -> None:
+    """A picture that is not a number, once."""
+    pictures = trainer._real() * torch.nan
+
+    def real():
+        del trainer._real  # the method of the class shows again
+        return pictures
+
+    trainer._real = real
+
+
+SPOILERS = [spoil_weight, spoil_average, spoil_moment, spoil_gradient, spoil_loss]
+
+
+@pytest.fixture
+def spoilt(monkeypatch):
+    """Plants a fault into every training that comes to ``DIVERGES_AT``, ``times`` times in all."""
+
+    def plant(spoil, times: int = 1) -> None:
+        advance, left = Trainer.advance, [times]
+
+        def struck(trainer: Trainer):
+            if trainer.index == DIVERGES_AT and left[0]:
+                left[0] -= 1
+                spoil(trainer)
+            return advance(trainer)
+
+        monkeypatch.setattr(Trainer, "advance", struck)
+
+    return plant
+
+
+@pytest.fixture
+def options(array_file, tmp_path):
+    return {
+        "data": array_file,
+        "recipe": small(),
+        "images": 800,
+        "out": tmp_path,
+        "checkpoint_seconds": 0.001,
+    }
+
+
+def is_finite(run: gz.Run) -> bool:
+    """Whether every checkpoint and the model are."""
+    saved = [run.history.read(images_seen).tensors for images_seen in run.history.all()]
+    if (run.path / "model" / "last").exists():
+        saved.append(run.generator.state_dict())
+    return all(bool(torch.isfinite(tensor).all()) for tensors in saved for tensor in tensors.values())
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
+class TestNotFinite:
+    def test_ends_before_it_is_saved_and_names_the_last_good_state(self, spoil, spoilt, options, tmp_path):
+        spoilt(spoil)
+        with pytest.raises(TrainingFailed, match="finite") as caught:
+            gz.train(**options)
+        (path,) = tmp_path.iterdir()
+        run = gz.open_run(path)
+        saved = run.history.all()
+        assert saved
+        assert saved[-1] <= 8 * DIVERGES_AT
+        assert is_finite(run)
+        assert str(run.history.path(saved[-1])) in caught.value.hint
+        assert f"--from {saved[-1]} --set generator.optimizer.lr" in caught.value.hint
+        assert (path / "report.html").exists()
+
+    def test_may_go_back_and_on_more_slowly(self, spoil, spoilt, options):
+        spoilt(spoil)
+        run = gz.train(**options, on_divergence="rollback")
+        assert run.journal[-1]["images_seen"] == 800
+        assert is_finite(run)
+        (event,) = run.facts.events
+        assert event.kind == "rolled back"
+        assert event.images_seen <= 8 * DIVERGES_AT
+        assert "0.5 times" in event.what
+        assert run.history.newest(lambda text: None).card.position.rate_scale == 0.5
+        steps = [entry["step"] for entry in run.journal]
+        assert steps == sorted(steps)
+
+
+def test_going_back_has_an_end(spoilt, options):
+    spoilt(spoil_weight, times=10**6)
+    with pytest.raises(TrainingFailed):
+        gz.train(**options, on_divergence="rollback")
+
+
+def test_what_diverges_before_anything_is_saved_begins_again(spoilt, options):
+    spoilt(spoil_weight)
+    run = gz.train(**options | {"checkpoint_seconds": 1000}, on_divergence="rollback")
+    assert run.facts.events[0].images_seen == 0
+    assert run.journal[-1]["images_seen"] == 800
+
+
+def test_memory_that_runs_out(array_file, tmp_path, child):
+    """The limit comes after the first steps, as when another program takes the memory meanwhile."""
+
+    def train(say):
+        class Takes(Watcher):
+            def read(self, reading):
+                in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+                _, hard = resource.getrlimit(resource.RLIMIT_AS)
+                resource.setrlimit(resource.RLIMIT_AS, (in_use + 2**25, hard))
+
+        gz.train(
+            array_file,
+            recipe=small(),
+            batch=4096,
+            images=10**6,
+            out=tmp_path,
+            checkpoint_seconds=0.01,
+            watcher=Takes(),
+        )
+
+    process = child(train)
+    process.go()
+    end = process.end()
+    assert end.code == ResourceError.exit_code, end.said
+    assert re.search(r"ran out with a batch of 4096 after \d+.* pictures; a batch of \d+ fits", end.said), end
+    (path,) = tmp_path.iterdir()
+    run = gz.open_run(path)
+    assert is_finite(run)
+    resumed = gz.resume(path, images=run.history.all()[-1] + 4096)
+    assert resumed.journal[-1]["images_seen"] == run.history.all()[-1]

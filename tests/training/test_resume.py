@@ -1,0 +1,269 @@
+"""Going on with a run: exactly, with another end, in a fork, and under other circumstances."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ganzfeld as gz
+from ganzfeld.errors import DamagedError, DataError, UsageError
+from ganzfeld.recipes import recipes
+from ganzfeld.training.checkpoint import capture, live_tensors, restore
+from ganzfeld.training.history import History, kept
+from ganzfeld.training.watcher import Watcher
+from tests.conftest import blobs
+from tests.training.conftest import small
+
+
+class Listener(Watcher):
+    def __init__(self):
+        self.notes = []
+
+    def noted(self, text):
+        self.notes.append(text)
+
+
+class TestCheckpoint:
+    @pytest.mark.parametrize("name", recipes.names())
+    def test_a_restored_training_goes_on_to_the_same_bits(self, name, trainer_of):
+        recipe = small(name, stabilisers=["spectral", "r1"], mirror=True)
+        straight, restored = trainer_of(recipe), trainer_of(recipe, seed=0)
+        for _ in range(4):
+            straight.advance()
+        taken = capture(straight, 1.5)
+        for _ in range(4):
+            straight.advance()
+        restore(restored, taken)
+        assert restored.index == 4
+        for _ in range(4):
+            restored.advance()
+        ours, theirs = live_tensors(restored), live_tensors(straight)
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+        assert all(ours[name].stride() == theirs[name].stride() for name in ours)
+
+    def test_is_a_copy(self, trainer_of):
+        trainer = trainer_of(small())
+        taken = capture(trainer, 0.0)
+        before = {name: tensor.clone() for name, tensor in taken.tensors.items()}
+        trainer.advance()
+        assert all(torch.equal(taken.tensors[name], before[name]) for name in before)
+
+    def test_of_other_networks_is_refused(self, trainer_of):
+        taken = capture(trainer_of(small()), 0.0)
+        for other in ({"generator.width": 16}, {"discriminator.normalisation": "batch"}):
+            with pytest.raises(UsageError, match="other networks"):
+                restore(trainer_of(small(**other)), taken)
+
+
+class TestHistory:
+    def test_keeps_the_newest_and_two_a_doubling(self):
+        for spacing in (1, 7, 1000):
+            there: list[int] = []
+            for number in range(spacing, 400 * spacing, spacing):
+                there = sorted(kept([*there, number]))
+                assert there[-2:] == [each for each in (number - spacing, number) if each]
+            assert len(there) <= 2 * np.log2(400) + 2
+            for wanted in range(10 * spacing, 399 * spacing, spacing):
+                nearest = max(each for each in there if each <= wanted)
+                assert wanted / nearest < 2
+
+    def test_old_ones_go_only_after_new_ones_are_there(self, tmp_path, trainer_of):
+        history, trainer = History(tmp_path), trainer_of(small())
+        for _ in range(12):
+            trainer.advance()
+            history.write(capture(trainer, 0.0))
+            assert history.newest(pytest.fail).images_seen == trainer.images_seen
+        assert history.all() == sorted(kept(history.all()))
+        names = {path.stem for path in tmp_path.iterdir()}
+        assert len(names) * 2 == len(list(tmp_path.iterdir())), (
+            "each has its checksum, and nothing else is there"
+        )
+
+    def test_what_a_killed_process_left_is_removed(self, tmp_path, trainer_of):
+        history, trainer = History(tmp_path), trainer_of(small())
+        trainer.advance()
+        history.write(capture(trainer, 0.0))
+        before = set(tmp_path.iterdir())
+        (tmp_path / ".000000000016.safetensors.ab12.part").write_bytes(b"half")
+        (tmp_path / "000000000016.sha256").write_text("0" * 64)
+        history.tidy()
+        assert set(tmp_path.iterdir()) == before
+
+
+@pytest.fixture
+def half(array_file, tmp_path) -> gz.Run:
+    """A run of 160 pictures, with checkpoints on the way."""
+    return gz.train(array_file, recipe=small(), images=160, out=tmp_path / "runs", checkpoint_seconds=0.001)
+
+
+class TestGoingOn:
+    def test_a_finished_run_is_left_as_it_is(self, half):
+        before = {path: path.stat().st_mtime_ns for path in half.path.rglob("*") if path.is_file()}
+        listener = Listener()
+        again = gz.resume(half.path, watcher=listener)
+        after = {path: path.stat().st_mtime_ns for path in half.path.rglob("*") if path.is_file()}
+        assert {path for path in before if before[path] != after.get(path)} <= {half.path / ".lock"}
+        assert again.path == half.path
+        assert "nothing to do" in listener.notes[-1]
+
+    @pytest.mark.parametrize(
+        "lost", ["model", "samples/160.png", "report.html", "reals.png", "journal.jsonl"]
+    )
+    def test_what_the_end_lacks_is_made(self, half, lost):
+        path = half.path / lost
+        model = (half.path / "model/last/generator.safetensors").read_bytes()
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (half.path / "report.html").unlink(missing_ok=True)
+        gz.resume(half.path)
+        assert (half.path / "report.html").exists()
+        assert (half.path / "model/last/generator.safetensors").read_bytes() == model
+        assert (half.path / "samples/160.png").exists()
+
+    def test_another_end(self, half, array_file, tmp_path):
+        longer = gz.resume(half.path, images=320)
+        assert longer.facts.images == 320
+        assert longer.facts.resumed_at_images == 160
+        assert longer.journal[-1]["images_seen"] == 320
+        assert gz.resume(half.path).journal[-1]["images_seen"] == 320
+
+    def test_without_a_checkpoint_it_begins_again(self, half):
+        before = half.history.newest(pytest.fail)
+        shutil.rmtree(half.path / "checkpoints")
+        gz.resume(half.path)
+        after = half.history.newest(pytest.fail)
+        assert all(torch.equal(tensor, after.tensors[name]) for name, tensor in before.tensors.items())
+
+    def test_a_damaged_newest_one_is_told_and_made_again(self, half):
+        good = half.history.newest(pytest.fail)
+        newest = half.history.path(160)
+        content = bytearray(newest.read_bytes())
+        content[-10] ^= 4
+        newest.write_bytes(content)
+        listener = Listener()
+        gz.resume(half.path, watcher=listener)
+        assert any(str(newest) in note and "damaged" in note for note in listener.notes)
+        again = half.history.newest(pytest.fail)
+        assert all(torch.equal(tensor, again.tensors[name]) for name, tensor in good.tensors.items())
+
+    def test_settings_need_a_fork(self, half):
+        with pytest.raises(UsageError, match="cannot change on the way"):
+            gz.resume(half.path, settings=["ema=0.5"])
+
+    def test_minutes_keep_the_plan_that_was_made_once(self, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), minutes=0.03, out=tmp_path)
+        planned = run.facts.horizon, run.facts.horizon_since
+        assert planned[0] > planned[1] > 0
+        shutil.rmtree(run.path / "checkpoints")
+        again = gz.resume(run.path)
+        assert (again.facts.horizon, again.facts.horizon_since) == planned
+
+
+class TestOtherCircumstances:
+    """FAULTS 11 and 26: refused, or told when asked for; never silent."""
+
+    @pytest.fixture
+    def own(self, tmp_path) -> tuple[Path, gz.Run]:
+        np.save(tmp_path / "mine.npy", blobs(40, 16))
+        settings = {"recipe": small(), "images": 80, "out": tmp_path / "runs"}
+        return tmp_path / "mine.npy", gz.train(tmp_path / "mine.npy", **settings)
+
+    def refused(self, run, what, kind=UsageError, **options):
+        with pytest.raises(kind, match=what) as caught:
+            gz.resume(run.path, images=160, **options)
+        assert "--inexact" in caught.value.hint
+        assert run.journal[-1]["images_seen"] == 80
+        listener = Listener()
+        gz.resume(run.path, images=160, inexact=True, watcher=listener, **options)
+        assert any(what in note for note in listener.notes)
+        assert what in run.facts.events[-1].what
+        assert run.journal[-1]["images_seen"] == 160
+        assert gz.resume(run.path, images=240).journal[-1]["images_seen"] == 240, "from now on it is exact"
+
+    def test_other_pictures(self, own):
+        data, run = own
+        np.save(data, blobs(41, 16, seed=3))
+        self.refused(run, "the pictures are not those of the run", DataError)
+
+    def test_pictures_that_are_gone(self, own):
+        data, run = own
+        data.rename(data.with_name("elsewhere.npy"))
+        with pytest.raises(DataError) as caught:
+            gz.resume(run.path, images=160)
+        assert "--data" in caught.value.hint
+        moved = gz.resume(run.path, images=160, data=data.with_name("elsewhere.npy"))
+        assert moved.journal[-1]["images_seen"] == 160
+        assert gz.resume(run.path, images=240).journal[-1]["images_seen"] == 240
+
+    def test_another_recipe(self, own):
+        _, run = own
+        fields = json.loads((run.path / "recipe.json").read_text())
+        (run.path / "recipe.json").write_text(json.dumps(fields | {"ema": 0.5}))
+        self.refused(run, "recipe.json was changed: ema=0.5")
+
+    @pytest.mark.parametrize(
+        ("name", "was"), [("torch", "2.9.9"), ("ganzfeld", "0.0.1"), ("threads", 64), ("chip", "Z80")]
+    )
+    def test_another_machine(self, own, monkeypatch, name, was):
+        """The checkpoint says it was made elsewhere."""
+        _, run = own
+        newest = run.history.newest(pytest.fail)
+        then = newest.card.circumstances.model_copy(update={name: was})
+        card = newest.card.model_copy(update={"circumstances": then})
+        run.history.path(80).unlink()
+        run.history.write(type(newest)(card, newest.tensors))
+        self.refused(run, f"and was {was}")
+
+    def test_another_seed(self, own):
+        _, run = own
+        facts = json.loads((run.path / "run.json").read_text())
+        (run.path / "run.json").write_text(json.dumps(facts | {"seed": 7}))
+        with pytest.raises(UsageError, match="the seed is 7 now and was 0"):
+            gz.resume(run.path, images=160)
+
+    @pytest.mark.parametrize("name", ["recipe.json", "run.json"])
+    @pytest.mark.parametrize("content", ["", "{}", "[1, 2]", '{"a": ', "[" * 100_000, "\x00\xff"])
+    def test_damaged_files(self, own, name, content):
+        _, run = own
+        (run.path / name).write_text(content, encoding="latin-1")
+        with pytest.raises(DamagedError, match=name.split(".")[0]):
+            gz.resume(run.path)
+
+
+class TestFork:
+    def test_is_a_run_of_its_own_and_the_old_one_stays(self, half):
+        before = {path: path.read_bytes() for path in half.path.rglob("*") if path.is_file()}
+        at = half.history.all()[0]
+        fork = gz.resume(half.path, from_images=at)
+        assert {path: path.read_bytes() for path in half.path.rglob("*") if path.is_file()} == before
+        assert fork.path != half.path
+        assert fork.path.parent == half.path.parent
+        old, new = (run.history.newest(pytest.fail).tensors for run in (half, fork))
+        assert all(torch.equal(tensor, new[name]) for name, tensor in old.items()), "the same way again"
+        assert fork.facts.resumed_at_images == at
+        assert str(half.path) in fork.facts.events[0].what
+        assert gz.resume(fork.path).path == fork.path
+
+    def test_may_change_the_recipe(self, half):
+        at = half.history.all()[0]
+        fork = gz.resume(half.path, from_images=at, settings={"generator.optimizer.lr": 1e-5})
+        assert fork.recipe.generator.optimizer.lr == 1e-5
+        assert "generator.optimizer.lr=1e-05" in fork.facts.events[0].what
+        old, new = (run.history.newest(pytest.fail).tensors for run in (half, fork))
+        assert any(not torch.equal(tensor, new[name]) for name, tensor in old.items())
+        with pytest.raises(UsageError, match="other networks"):
+            gz.resume(half.path, from_images=at, settings={"generator.width": 9})
+
+    def test_where_there_is_no_checkpoint(self, half):
+        with pytest.raises(UsageError, match="no checkpoint at 3") as caught:
+            gz.resume(half.path, from_images=3)
+        assert "160" in caught.value.hint
+
+    def test_from_the_end_needs_another_end(self, half):
+        with pytest.raises(UsageError, match="budget"):
+            gz.resume(half.path, from_images=160)
+        assert gz.resume(half.path, from_images=160, images=240).journal[-1]["images_seen"] == 240
+        assert len(list(half.path.parent.iterdir())) == 2, "what was refused left no folder"
