@@ -138,7 +138,8 @@ class TestAdvice:
         assert advice(survey(open_pictures(tmp_path / "a.npy", (8, 8), workers=0))) == {}
 
     def test_few(self, tmp_path: Path):
-        assert "augmentation" in advice(survey(opened(fill(tmp_path, 70))))["too-few-pictures"]
+        told = advice(survey(opened(fill(tmp_path, 70))))["too-few-pictures"]
+        assert "70 pictures" in told and "Training adds the stabiliser augmentation" in told
 
     def test_upscaled(self, tmp_path: Path):
         assert (

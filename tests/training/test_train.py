@@ -32,7 +32,7 @@ def weights(run) -> dict[str, torch.Tensor]:
 
 @pytest.fixture
 def run(folder, tmp_path):
-    return gz.train(folder, settings=SMALL, images=80, out=tmp_path)
+    return gz.train(folder, recipe="modern", settings=SMALL, images=80, out=tmp_path)
 
 
 class TestRunFolder:
@@ -121,17 +121,71 @@ class TestRepetition:
         assert len(seeds) == 1000 * len(Purpose)
 
 
-def test_what_to_mind_about_the_pictures_is_told(folder, tmp_path):
-    class Listener(Watcher):
-        def __init__(self):
-            self.notes = []
+class Listener(Watcher):
+    """Keeps the notes of a training."""
 
-        def noted(self, text):
-            self.notes.append(text)
+    def __init__(self):
+        self.notes = []
 
-    listener = Listener()
-    gz.train(folder, settings=SMALL, images=8, out=tmp_path, watcher=listener)
-    assert any("30 pictures" in note for note in listener.notes)
+    def noted(self, text):
+        self.notes.append(text)
+
+
+class TestFewPictures:
+    """With fewer than 1,000 pictures augmentation is on, unless the user chose otherwise."""
+
+    def trained(self, data, tmp_path, **options) -> tuple[list[str], str]:
+        """The stabilisers that the run folder records, and what was said of the number of pictures."""
+        listener = Listener()
+        options["settings"] = SMALL | options.get("settings", {})
+        run = gz.train(data, images=8, out=tmp_path, watcher=listener, **options)
+        told = [note for note in listener.notes if "pictures" in note]
+        assert len(told) <= 1
+        return [each["name"] for each in run.recipe.stabilisers], "".join(told)
+
+    def test_augmentation_is_added_recorded_and_told(self, folder, tmp_path):
+        found, told = self.trained(folder, tmp_path)
+        assert found == ["r1", "r2", "augmentation"]
+        assert "Only 30 pictures" in told and "augmentation is added" in told
+
+    def test_what_is_added_is_what_the_setting_gives(self, folder, tmp_path):
+        run = gz.train(folder, settings=SMALL, images=8, out=tmp_path)
+        names = [*gz.resolve("modern").stabilisers, "augmentation"]
+        assert run.recipe == gz.resolve("modern", SMALL | {"stabilisers": names})
+
+    @pytest.mark.parametrize(
+        "choice",
+        [
+            {"recipe": "modern"},
+            {"recipe": small()},
+            {"settings": {"stabilisers": ["r1", "r2"]}},
+        ],
+    )
+    def test_what_was_chosen_stays(self, folder, tmp_path, choice):
+        found, told = self.trained(folder, tmp_path, **choice)
+        assert found == ["r1", "r2"]
+        assert "Consider adding" in told and "is added" not in told
+
+    def test_a_recipe_file_stays(self, folder, tmp_path):
+        (tmp_path / "mine.json").write_text('{"base": "modern", "name": "mine"}')
+        assert self.trained(folder, tmp_path, recipe=tmp_path / "mine.json")[0] == ["r1", "r2"]
+
+    def test_augmentation_of_ones_own_is_not_doubled(self, folder, tmp_path):
+        found, told = self.trained(folder, tmp_path, settings={"stabilisers": "augmentation"})
+        assert found == ["augmentation"]
+        assert told.endswith("know them by heart.")
+
+    @pytest.mark.parametrize(("num", "added"), [(999, True), (1000, False)])
+    def test_a_thousand_is_enough(self, tmp_path, num, added):
+        np.save(tmp_path / "set.npy", np.random.default_rng(0).integers(0, 256, (num, 16, 16, 3), np.uint8))
+        found, told = self.trained(tmp_path / "set.npy", tmp_path)
+        assert (found == ["r1", "r2", "augmentation"]) == added
+        assert bool(told) == added
+
+    def test_a_dry_run_shows_the_same(self, folder):
+        plan = rehearse(folder, settings=SMALL)
+        assert [each["name"] for each in plan["recipe"]["stabilisers"]] == ["r1", "r2", "augmentation"]
+        assert "augmentation is added" in plan["notes"][0]
 
 
 class TestEnds:

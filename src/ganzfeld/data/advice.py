@@ -9,6 +9,9 @@ from ganzfeld.data.pictures import Pictures
 
 VERY_FEW = 64
 ENOUGH = 1_000
+"""From so many pictures on a training by default goes without the stabiliser ``augmentation``."""
+
+TOO_FEW = "too-few-pictures"
 _MOST_LOSS = 0.25
 _MOST_SPREAD = 1.5
 _NOT_READ = {".heic", ".heif", ".jp2", ".svg", ".psd", ".raw", ".dng", ".cr2", ".nef", ".tga", ".exr", ".ico"}
@@ -26,8 +29,9 @@ def advice(
     pictures: Pictures, duplicates: list[Group], upscaled: int, kept: np.ndarray, aspects: np.ndarray
 ) -> list[Advice]:
     """Everything worth a word; ``kept`` and ``aspects`` (width by height) have one value a picture."""
+    unless = "Training adds the stabiliser augmentation, unless a recipe or stabilisers are named."
     found = [
-        *_about_number(pictures.num_pictures),
+        *about_number(pictures.num_pictures, unless),
         *_about_duplicates(pictures.num_pictures, duplicates),
         *_about_shape(pictures, upscaled, kept, aspects),
     ]
@@ -44,19 +48,17 @@ def advice(
     return found
 
 
-def _about_number(num_pictures: int) -> list[Advice]:
+def about_number(num_pictures: int, answer: str) -> list[Advice]:
+    """Advice on a set of fewer than ``ENOUGH`` pictures; ``answer`` says what is or can be done about it."""
+    if not 0 < num_pictures < ENOUGH:
+        return []
     if num_pictures == 1:
         text = "A single picture: the generator can only learn to copy it."
-    elif 0 < num_pictures < VERY_FEW:
-        text = (
-            f"Only {num_pictures} pictures: the discriminator will know them by heart. Add the stabiliser "
-            "augmentation to the recipe."
-        )
-    elif 0 < num_pictures < ENOUGH:
-        text = f"Only {num_pictures} pictures: with fewer than {ENOUGH:,}, add the stabiliser augmentation."
+    elif num_pictures < VERY_FEW:
+        text = f"Only {num_pictures} pictures: the discriminator will know them by heart."
     else:
-        return []
-    return [Advice("too-few-pictures", text)]
+        text = f"Only {num_pictures} pictures, fewer than {ENOUGH:,}."
+    return [Advice(TOO_FEW, f"{text} {answer}".strip())]
 
 
 def _about_duplicates(num_pictures: int, duplicates: list[Group]) -> list[Advice]:

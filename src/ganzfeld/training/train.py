@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 import ganzfeld
-from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data import open_pictures
+from ganzfeld.data.advice import ENOUGH, TOO_FEW, about_number
 from ganzfeld.data.survey import survey
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import UsageError
@@ -25,14 +26,17 @@ from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
 
 BUILT_IN = "faces"
+USUAL_RECIPE = "modern"
+AUGMENTATION = "augmentation"
 NUM_REALS_SHOWN = 64
 NUM_LEFT_OUT_TOLD = 3
+LONGEST_CHANGE_TOLD = 60
 
 
 def train(
     data: str | Path | None = None,
     *,
-    recipe: str | Path | Recipe = "modern",
+    recipe: str | Path | Recipe | None = None,
     size: int | tuple[int, int] | str | None = None,
     minutes: float | None = None,
     images: int | None = None,
@@ -50,7 +54,8 @@ def train(
 
     ``data`` is a folder, an archive, an array file or None for the built-in faces. ``recipe`` is a name, a
     file or a ``Recipe``; ``size`` (pixels, one number or (width, height)), ``batch`` and ``settings``
-    (``{"generator.width": 32}``) are laid over it. The run ends after ``minutes`` of training or ``images``
+    (``{"generator.width": 32}``) are laid over it. Without a recipe it is ``modern``, which gains the
+    stabiliser ``augmentation`` for fewer than 1,000 pictures unless ``settings`` set the stabilisers. The run ends after ``minutes`` of training or ``images``
     pictures seen, whichever comes first; with neither after five minutes. ``out`` is the folder in which the
     run gets a folder of its own. With ``images``, the same seed gives the same weights on the same machine.
 
@@ -82,7 +87,7 @@ def train(
     shown = trainer.pictures.batch(_spread(trainer.pictures.num_pictures, NUM_REALS_SHOWN))
     write_png(run.path / "reals.png", grid(shown, columns=8))
     watcher.started(run, summary(trainer))
-    for note in what_to_know(trainer.pictures):
+    for note in what_to_know(trainer, terms):
         watcher.noted(note)
     Loop(trainer, run, terms.budget, watcher, checkpoint_seconds).go()
     return run
@@ -90,24 +95,37 @@ def train(
 
 @dataclass(frozen=True)
 class Terms:
-    """What a training is agreed to be, before any picture is read."""
+    """What a training is agreed to be, before any picture is read.
+
+    ``settled``: the user chose the recipe or its stabilisers, and no number of pictures changes them.
+    """
 
     recipe: Recipe
+    settled: bool
     budget: Budget
     engine: Engine
     seed: int
     max_bad: float
 
     def begin(self, data: str | Path | None, watcher: Watcher) -> Trainer:
-        """Read the pictures and build the networks. Raises ``DataError`` for pictures that cannot be used."""
+        """Read the pictures and build the networks; the trainer has the recipe that fits their number.
+
+        Raises ``DataError`` for pictures that cannot be used.
+        """
         size, max_bad = self.recipe.size, self.max_bad
         pictures = open_pictures(data, size=size, max_bad=max_bad, progress=watcher.preparing)
-        return start(self.recipe, pictures, self.engine, self.seed)
+        return start(self.recipe_for(pictures.num_pictures), pictures, self.engine, self.seed)
+
+    def recipe_for(self, num_pictures: int) -> Recipe:
+        """The recipe, with augmentation where there are too few pictures and nothing was settled."""
+        if self.settled or num_pictures >= ENOUGH:
+            return self.recipe
+        return resolve(self.recipe, {"stabilisers": [*self.recipe.stabilisers, AUGMENTATION]})
 
 
 def agree(
     *,
-    recipe: str | Path | Recipe = "modern",
+    recipe: str | Path | Recipe | None = None,
     size: int | tuple[int, int] | str | None = None,
     minutes: float | None = None,
     images: int | None = None,
@@ -123,18 +141,23 @@ def agree(
     ``size`` and ``batch`` are laid over the recipe, and the settings over both.
     """
     given = {name: value for name, value in (("size", size), ("batch", batch)) if value is not None}
-    chosen = resolve(recipe, given | parsed(settings))
+    given |= parsed(settings)
+    chosen = resolve(USUAL_RECIPE if recipe is None else recipe, given)
+    settled = recipe is not None or "stabilisers" in given
     budget = Budget(minutes, images)
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
     if not 0 <= max_bad <= 1:
         raise UsageError(f"max-bad must be from 0 to 1, not {max_bad}")
-    return Terms(chosen, budget, choose_engine(device, precision), seed, max_bad)
+    return Terms(chosen, settled, budget, choose_engine(device, precision), seed, max_bad)
 
 
 def changed_name(recipe: Recipe) -> str:
-    """The name of a recipe, with what was changed in it."""
-    changed = changes(recipe)
+    """The name of a recipe, with what was changed in it; of a long value the name of its field alone."""
+    changed = [
+        change if len(change) <= LONGEST_CHANGE_TOLD else f"{change.partition('=')[0]}=..."
+        for change in changes(recipe)
+    ]
     return f"{recipe.name} with {' '.join(changed)}" if changed else recipe.name
 
 
@@ -153,13 +176,27 @@ def summary(trainer: Trainer) -> str:
     )
 
 
-def what_to_know(pictures: Pictures) -> list[str]:
-    """What the user should hear of the pictures before training."""
+def what_to_know(trainer: Trainer, terms: Terms) -> list[str]:
+    """What the user should hear of the pictures before training, and what it changed in the recipe."""
+    pictures = trainer.pictures
+    warnings = [warning for warning in survey(pictures).warnings if warning.name != TOO_FEW]
+    warnings = about_number(pictures.num_pictures, _done_about_few(trainer.recipe, terms)) + warnings
     left_out = [f"left out {picture.path}: {picture.reason}" for picture in pictures.unusable]
     more = len(left_out) - NUM_LEFT_OUT_TOLD
     if more > 0:
         left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
-    return [*pictures.notes, *(warning.text for warning in survey(pictures).warnings), *left_out]
+    return [*pictures.notes, *(warning.text for warning in warnings), *left_out]
+
+
+def _done_about_few(recipe: Recipe, terms: Terms) -> str:
+    """What a training does about too few pictures, or what the user can do about it."""
+    if not terms.settled:
+        return (
+            f"The stabiliser {AUGMENTATION} is added; naming the recipe ({recipe.name}) trains without it."
+        )
+    if any(stabiliser["name"] == AUGMENTATION for stabiliser in recipe.stabilisers):
+        return ""
+    return f"Consider adding the stabiliser {AUGMENTATION} to the recipe."
 
 
 def _facts(data: str | Path | None, trainer: Trainer, budget: Budget) -> dict[str, Any]:

@@ -14,7 +14,13 @@ def command(
         str | None,
         typer.Argument(help="Pictures: a folder, archive or array file. Default: built-in faces."),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a recipe file (JSON).")] = "modern",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a recipe, or a recipe file (JSON). Default: modern, with the stabiliser augmentation "
+            "for fewer than 1,000 pictures."
+        ),
+    ] = None,
     size: Annotated[str | None, typer.Option(help="Pixels: N, or WxH (width by height).")] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Minutes of training. Default: 5, unless --images is given.")
