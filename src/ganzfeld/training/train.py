@@ -55,9 +55,10 @@ def train(
     ``data`` is a folder, an archive, an array file or None for the built-in faces. ``recipe`` is a name, a
     file or a ``Recipe``; ``size`` (pixels, one number or (width, height)), ``batch`` and ``settings``
     (``{"generator.width": 32}``) are laid over it. Without a recipe it is ``modern``, which gains the
-    stabiliser ``augmentation`` for fewer than 1,000 pictures unless ``settings`` set the stabilisers. The run ends after ``minutes`` of training or ``images``
-    pictures seen, whichever comes first; with neither after five minutes. ``out`` is the folder in which the
-    run gets a folder of its own. With ``images``, the same seed gives the same weights on the same machine.
+    stabiliser ``augmentation`` for fewer than 1,000 pictures unless ``settings`` name the stabilisers. The
+    run ends after ``minutes`` of training or ``images`` pictures seen, whichever comes first; with neither
+    after five minutes. ``out`` is the folder in which the run gets a folder of its own. With ``images``, the
+    same seed gives the same weights on the same machine.
 
     Raises ``UsageError`` for arguments, ``DataError`` for pictures that cannot be used, ``TrainingFailed``
     when training diverges, ``ResourceError`` for folders, disks and devices, ``Interrupted`` after a signal.
@@ -191,9 +192,7 @@ def what_to_know(trainer: Trainer, terms: Terms) -> list[str]:
 def _done_about_few(recipe: Recipe, terms: Terms) -> str:
     """What a training does about too few pictures, or what the user can do about it."""
     if not terms.settled:
-        return (
-            f"The stabiliser {AUGMENTATION} is added; naming the recipe ({recipe.name}) trains without it."
-        )
+        return f"The stabiliser {AUGMENTATION} is added; naming the recipe ({recipe.name}) trains without it."
     if any(stabiliser["name"] == AUGMENTATION for stabiliser in recipe.stabilisers):
         return ""
     return f"Consider adding the stabiliser {AUGMENTATION} to the recipe."

@@ -17,8 +17,8 @@ def command(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Name of a recipe, or a recipe file (JSON). Default: modern, with the stabiliser augmentation "
-            "for fewer than 1,000 pictures."
+            help="Name of a recipe, or a recipe file (JSON). Default: modern, with the stabiliser "
+            "augmentation for fewer than 1,000 pictures."
         ),
     ] = None,
     size: Annotated[str | None, typer.Option(help="Pixels: N, or WxH (width by height).")] = None,
