@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ganzfeld.bench.input_share import share_of_input
 from ganzfeld.data import open_pictures
 from ganzfeld.model import as_bytes
 from tests.training.conftest import small
@@ -63,6 +64,12 @@ def test_the_share_is_of_each_side(trainer_of):
     for picture, found in zip(padded, as_bytes(shown(cropped, 0)), strict=True):
         windows = [picture[y : y + 8, x : x + 32] for y in range(3) for x in range(9)]
         assert any(np.array_equal(window, found) for window in windows)
+
+
+def test_input_is_a_part_of_the_step(trainer_of):
+    trainer = trainer_of(small())
+    assert 0 < share_of_input(trainer, 3) < 1
+    assert trainer.index == 3, "what is timed are real steps"
 
 
 @pytest.mark.parametrize("changes", [{}, {"mirror": False, "crop": 0.0}, {"crop": 0.01}])

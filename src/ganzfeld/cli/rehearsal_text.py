@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ganzfeld.cli.progress import duration
 from ganzfeld.printable import printable
+from ganzfeld.training.clock import duration
 
 
 def rehearsal_text(rehearsal: dict[str, Any]) -> str:

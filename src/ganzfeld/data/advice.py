@@ -30,6 +30,7 @@ def advice(
 ) -> list[Advice]:
     """Everything worth a word; ``kept`` and ``aspects`` (width by height) have one value a picture."""
     unless = "Training adds the stabiliser augmentation, unless a recipe or stabilisers are named."
+    used = pictures.records[pictures.records["row"] >= 0]
     found = [
         *about_number(pictures.num_pictures, unless),
         *_about_duplicates(pictures.num_pictures, duplicates),
@@ -40,6 +41,10 @@ def advice(
         found.append(
             Advice("unusable-pictures", f"{bad:,} of {pictures.manifest.num_entries:,} are left out.")
         )
+    grey = int(used["grey"].sum())
+    if pictures.channels == 3 and 0 < grey < pictures.num_pictures:
+        text = f"{grey:,} of {pictures.num_pictures:,} pictures are grey: some of what is made will be, too."
+        found.append(Advice("grey-among-colour", text))
     passed_over = sorted(_NOT_READ & set(pictures.manifest.ignored))
     if passed_over:
         count = sum(pictures.manifest.ignored[kind] for kind in passed_over)

@@ -30,7 +30,6 @@ USUAL_RECIPE = "modern"
 AUGMENTATION = "augmentation"
 NUM_REALS_SHOWN = 64
 NUM_LEFT_OUT_TOLD = 3
-LONGEST_CHANGE_TOLD = 60
 
 
 def train(
@@ -154,10 +153,10 @@ def agree(
 
 
 def changed_name(recipe: Recipe) -> str:
-    """The name of a recipe, with what was changed in it; of a long value the name of its field alone."""
+    """The name of a recipe, with what was changed in it; of stabilisers their names alone."""
+    names = ",".join(settings["name"] for settings in recipe.stabilisers) or "none"
     changed = [
-        change if len(change) <= LONGEST_CHANGE_TOLD else f"{change.partition('=')[0]}=..."
-        for change in changes(recipe)
+        f"stabilisers={names}" if change.startswith("stabilisers=") else change for change in changes(recipe)
     ]
     return f"{recipe.name} with {' '.join(changed)}" if changed else recipe.name
 
@@ -167,11 +166,12 @@ def summary(trainer: Trainer) -> str:
     pictures, recipe = trainer.pictures, trainer.recipe
     width, height = pictures.size
     kind = "grey" if pictures.channels == 1 else "colour"
+    kind += " picture" if pictures.num_pictures == 1 else " pictures"
     numbers = [
         num_parameters(net) / 1e6 for net in (trainer.players.generator, trainer.players.discriminator)
     ]
     return (
-        f"{pictures.num_pictures:,} {kind} pictures at {width}x{height}, recipe {changed_name(recipe)}, "
+        f"{pictures.num_pictures:,} {kind} at {width}x{height}, recipe {changed_name(recipe)}, "
         f"batch {recipe.batch}, {numbers[0]:.2f} + {numbers[1]:.2f} million parameters (G + D), "
         f"{trainer.engine.precision} on {trainer.engine.device}"
     )

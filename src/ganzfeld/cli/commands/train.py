@@ -51,7 +51,7 @@ def command(
 
     Example: ganzfeld train photos/ --size 64 --minutes 10 --set generator.width=48
     """
-    from ganzfeld.cli.progress import duration, watcher
+    from ganzfeld.cli.progress import watcher
 
     options = {
         "recipe": recipe,
@@ -73,6 +73,7 @@ def command(
         show_result(rehearsal, rehearsal_text(rehearsal), json)
         return
     from ganzfeld.training import train
+    from ganzfeld.training.clock import duration
 
     run = train(data, out=out, checkpoint_seconds=checkpoint_seconds, watcher=watcher(), **options)
     last = run.journal[-1]
