@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from ganzfeld.cli import main
 from ganzfeld.cli.commands.sample import ranges_of
-from ganzfeld.cli.progress import MovingLine, PlainLines, duration
+from ganzfeld.cli.progress import MovingLine, PlainLines
 from ganzfeld.errors import UsageError
 from ganzfeld.printable import printable
 from ganzfeld.training.watcher import Reading
@@ -64,6 +65,7 @@ class TestTrain:
         code, told, _ = call("train", array_file, "--dry-run", "--minutes", 1, "--out", out, *SETTINGS)
         assert code == 0
         assert "would train" in told and "1 min 00 s" in told and "MiB" in told
+        assert "Only 200 pictures" in told and "augmentation is added" in told
         assert not out.exists()
 
 
@@ -85,6 +87,22 @@ class TestSample:
             for folder in (tmp_path / "one", tmp_path / "new" / "many")
         )
         assert np.array_equal(alone, among)
+
+    def test_a_folder_with_pictures_of_other_seeds_is_refused(self, run, tmp_path):
+        assert call("sample", run["run"], "--seeds", "3-5", "--out", tmp_path)[0] == 0
+        assert call("sample", run["run"], "--seeds", "3-5", "--out", tmp_path)[0] == 0, "the same again"
+        assert call("sample", run["run"], "--n", "6", "--out", tmp_path)[0] == 0, "and more"
+        (tmp_path / "notes.txt").write_text("mine")
+        code, told, complaint = call("sample", run["run"], "--seeds", "3,4", "--out", tmp_path)
+        assert (code, told) == (2, "")
+        assert "holds other pictures" in complaint and "nothing is deleted" in complaint
+        assert len(list(tmp_path.iterdir())) == 7
+
+    @pytest.mark.parametrize("name", ["cat.png", "0000003.png", "3.png", "000003.PNG"])
+    def test_a_folder_with_other_pictures_is_refused(self, run, tmp_path, name):
+        (tmp_path / name).write_bytes(b"mine")
+        assert call("sample", run["run"], "--seeds", "3", "--out", tmp_path)[0] == 2
+        assert [path.name for path in tmp_path.iterdir()] == [name]
 
     def test_the_default_is_a_sheet_here(self, run, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -163,7 +181,7 @@ class TestPlan:
     def test_a_ladder_of_your_own(self):
         code, told, _ = call("plan", 96, "--ladder", "96,32,16,8,3")
         assert code == 0
-        assert "3² -> logit" in told and "receptive field" in told
+        assert "3x3 -> logit" in told and "receptive field" in told
         assert "checkerboard" in call("plan", 33, "--ladder", "33,16")[1]
 
     @pytest.mark.parametrize(
@@ -251,8 +269,22 @@ def test_names_cannot_reach_the_terminal():
     assert printable("a\x1b[31mb\nc\udcff") == "a\\x1b[31mb\\nc\\udcff"
 
 
-def test_durations():
-    assert [duration(s) for s in (3.2, 75, 7500)] == ["3 s", "1 min 15 s", "2 h 05 min"]
+@pytest.mark.parametrize("columns", [30, 40, 70, 90, 120])
+def test_the_moving_line_fits_the_terminal(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w") as terminal, contextlib.redirect_stderr(terminal):
+        watcher = MovingLine()
+        watcher.read(Reading(1_234_567, 3700.0, 1234.0, 7500.0, 0.6931, 12.345))
+        watcher.ended()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(master, 100_000).decode())
+    os.close(master)
+    lines = [line.strip() for line in shown.replace("\r", "\n").split("\n") if line.strip()]
+    assert lines and all(len(line) <= columns for line in lines)
+    assert all("…" not in line and "2 h 05 min left" in line for line in lines), lines
+    assert ("D 12.345" in lines[-1]) == (columns >= 70)
+    assert ("pictures" in lines[-1]) == (columns >= 90)
 
 
 @pytest.mark.parametrize("kind", [PlainLines, MovingLine])

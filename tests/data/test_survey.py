@@ -138,7 +138,14 @@ class TestAdvice:
         assert advice(survey(open_pictures(tmp_path / "a.npy", (8, 8), workers=0))) == {}
 
     def test_few(self, tmp_path: Path):
-        assert "augmentation" in advice(survey(opened(fill(tmp_path, 70))))["too-few-pictures"]
+        told = advice(survey(opened(fill(tmp_path, 70))))["too-few-pictures"]
+        assert "70 pictures" in told and "augmentation" in told
+
+    def test_grey_among_colour(self, tmp_path: Path):
+        fill(tmp_path, 3)
+        assert "grey-among-colour" not in advice(survey(opened(tmp_path)))
+        Image.new("L", (80, 80), 90).save(tmp_path / "grey.png")
+        assert "1 of 4 pictures are grey" in advice(survey(opened(tmp_path)))["grey-among-colour"]
 
     def test_upscaled(self, tmp_path: Path):
         assert (

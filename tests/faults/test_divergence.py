@@ -48,13 +48,13 @@ def spoil_gradient(trainer: Trainer) -> None:
 
 def spoil_loss(trainer: Trainer) -> None:
     """A picture that is not a number, once."""
-    pictures = trainer._real() * torch.nan
+    pictures = trainer.real() * torch.nan
 
     def real():
-        del trainer._real  # the method of the class shows again
+        del trainer.real  # the method of the class shows again
         return pictures
 
-    trainer._real = real
+    trainer.real = real
 
 
 SPOILERS = [spoil_weight, spoil_average, spoil_moment, spoil_gradient, spoil_loss]

@@ -99,6 +99,8 @@ def test_the_contracts_paths_exist():
         ("loss.smooth_sides=[1]", "loss.smooth_sides", ""),
         ("ladder=[96,48]", "begins at 96x96", ""),
         ("ema=1", "ema cannot be 1", ""),
+        ("crop=0.5", "crop cannot be 0.5", ""),
+        ("crop=-0.1", "crop cannot be -0.1", ""),
         ("width", "'width' is not a setting", "path=value"),
     ],
 )
@@ -125,6 +127,13 @@ class TestFiles:
     def test_a_complete_file(self, tmp_path):
         path = tmp_path / "mine.json"
         path.write_text(read_recipe("seed").model_dump_json())
+        assert read_recipe(path) == read_recipe("seed")
+
+    def test_a_file_from_before_crops(self, tmp_path):
+        path = tmp_path / "mine.json"
+        fields = read_recipe("seed").model_dump(mode="json")
+        del fields["crop"]
+        path.write_text(json.dumps(fields))
         assert read_recipe(path) == read_recipe("seed")
 
     def test_a_file_of_differences(self, tmp_path):

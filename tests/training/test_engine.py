@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.geometry import plan
@@ -33,6 +35,35 @@ def test_mirroring_turns_left_and_right_of_the_chosen_only():
     mirrored = as_bytes(ENGINE.pictures(batch, chosen))
     assert np.array_equal(mirrored[chosen], batch[chosen][:, :, ::-1])
     assert np.array_equal(mirrored[~chosen], batch[~chosen])
+
+
+class TestCrops:
+    """The window of a picture continued by reflection, against NumPy's padding."""
+
+    @given(
+        st.tuples(st.integers(1, 3), st.integers(2, 9), st.integers(2, 9), st.sampled_from([1, 3])),
+        st.booleans(),
+        st.integers(0, 2**32 - 1),
+    )
+    def test_are_windows_of_the_reflected_picture(self, shape, with_mirror, seed):
+        random = np.random.default_rng(seed)
+        num, height, width, _ = shape
+        batch = random.integers(0, 256, shape, np.uint8)
+        mirrored = random.random(num) < 0.5 if with_mirror else np.zeros(num, bool)
+        reach = np.array([height - 1, width - 1])
+        shifts = random.integers(-reach, reach + 1, (num, 2))
+        cut = as_bytes(ENGINE.pictures(batch, mirrored if with_mirror else None, shifts))
+        for found, picture, flipped, (down, right) in zip(cut, batch, mirrored, shifts, strict=True):
+            upright = picture[:, ::-1] if flipped else picture
+            padded = np.pad(upright, [(reach[0],) * 2, (reach[1],) * 2, (0, 0)], "reflect")
+            top, left = reach[0] + down, reach[1] + right
+            assert np.array_equal(found, padded[top : top + height, left : left + width])
+
+    def test_no_shift_changes_nothing(self):
+        batch = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
+        whole = ENGINE.pictures(batch, shifts=np.zeros((4, 2), np.int64))
+        assert torch.equal(whole, ENGINE.pictures(batch))
+        assert whole.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])

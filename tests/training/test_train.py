@@ -16,7 +16,7 @@ from PIL import Image
 import ganzfeld as gz
 from ganzfeld.errors import DataError, Interrupted, ResourceError, TrainingFailed, UsageError
 from ganzfeld.training.budget import Budget
-from ganzfeld.training.clock import Due
+from ganzfeld.training.clock import Due, duration
 from ganzfeld.training.journal import read_journal
 from ganzfeld.training.loop import Speedometer
 from ganzfeld.training.randomness import Purpose, derived_seed
@@ -32,7 +32,7 @@ def weights(run) -> dict[str, torch.Tensor]:
 
 @pytest.fixture
 def run(folder, tmp_path):
-    return gz.train(folder, settings=SMALL, images=80, out=tmp_path)
+    return gz.train(folder, recipe="modern", settings=SMALL, images=80, out=tmp_path)
 
 
 class TestRunFolder:
@@ -84,6 +84,7 @@ class TestRunFolder:
     def test_report_is_self_contained(self, run):
         page = (run.path / "report.html").read_text()
         assert page.count("data:image/png;base64,") >= 3
+        assert f"seen in {duration(run.journal[-1]['seconds'])}" in page
         assert page.count("data:image/svg+xml;base64,") == 2
         assert "http://" not in page and "https://" not in page and "<script" not in page
 
@@ -124,17 +125,22 @@ class TestRepetition:
         assert len(seeds) == 1000 * len(Purpose)
 
 
+class Listener(Watcher):
+    """Keeps the notes of a training."""
+
+    def __init__(self):
+        self.notes = []
+
+    def noted(self, text):
+        self.notes.append(text)
+
+
 def test_what_to_mind_about_the_pictures_is_told(folder, tmp_path):
-    class Listener(Watcher):
-        def __init__(self):
-            self.notes = []
-
-        def noted(self, text):
-            self.notes.append(text)
-
     listener = Listener()
     gz.train(folder, settings=SMALL, images=8, out=tmp_path, watcher=listener)
-    assert any("30 pictures" in note for note in listener.notes)
+    assert any("Only 30 pictures" in note for note in listener.notes)
+    notes = rehearse(folder, settings=SMALL)["notes"]
+    assert [note for note in notes if "Only 30 pictures" in note], "a dry run says the same"
 
 
 class TestEnds:
@@ -304,6 +310,10 @@ def test_due_grows_with_age():
     due = Due(10, share=0.5)
     times = [second for second in range(200) if due(second)]
     assert times == [0, 10, 20, 30, 45, 68, 102, 153]
+
+
+def test_durations():
+    assert [duration(s) for s in (3.2, 75, 7500)] == ["3 s", "1 min 15 s", "2 h 05 min"]
 
 
 def test_schedule():

@@ -2,9 +2,9 @@
 
 import shlex
 
-from ganzfeld.cli.progress import duration
 from ganzfeld.cli.speech import show_result
 from ganzfeld.training import Run
+from ganzfeld.training.clock import duration
 
 
 def show_outcome(run: Run, as_json: bool) -> None:

@@ -9,10 +9,16 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from ganzfeld.cli.speech import tell
 from ganzfeld.printable import printable
+from ganzfeld.training.clock import duration
 from ganzfeld.training.run import Run
 from ganzfeld.training.watcher import Reading, Watcher
 
 PLAIN_EVERY_S = 10.0
+WIDEST_BAR = 24
+LEAST_BAR = 6
+SPACES = 2
+"""Columns between description, bar and state."""
+
 ABANDONED = "stopped at once, without saving again"
 
 
@@ -64,9 +70,10 @@ class MovingLine(Watcher):
     """A bar with speed, time left and losses."""
 
     def __init__(self) -> None:
+        self._column = BarColumn(bar_width=WIDEST_BAR)
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            self._column,
             TextColumn("{task.fields[state]}"),
             console=Console(stderr=True, highlight=False),
             transient=True,
@@ -75,7 +82,7 @@ class MovingLine(Watcher):
 
     def preparing(self, done: int, total: int, what: str) -> None:
         """The bar counts pictures."""
-        self._show(what, done, total, f"{done:,} of {total:,}")
+        self._show(what, done, total, [f"{done:,} of {total:,}"])
         if done == total:
             self._end()
 
@@ -89,7 +96,7 @@ class MovingLine(Watcher):
         """The bar shows the share of the run that is done."""
         remaining = reading.remaining_s
         total = reading.seconds + remaining if remaining is not None else None
-        self._show("training", reading.seconds, total, line(reading))
+        self._show("training", reading.seconds, total, shorter_and_shorter(reading))
         if remaining == 0:
             self._end()
 
@@ -106,7 +113,11 @@ class MovingLine(Watcher):
         self._end()
         tell(ABANDONED)
 
-    def _show(self, what: str, done: float, total: float | None, state: str) -> None:
+    def _show(self, what: str, done: float, total: float | None, states: list[str]) -> None:
+        """Show the first of the states that leaves room for a bar, or else the last."""
+        room = self._bar.console.width - len(what) - SPACES
+        state = next((each for each in states if len(each) + LEAST_BAR <= room), states[-1])
+        self._column.bar_width = max(1, min(WIDEST_BAR, room - len(state)))
         if self._task is None:
             self._task = self._bar.add_task(what, total=total, state=state)
             self._bar.start()
@@ -121,19 +132,18 @@ class MovingLine(Watcher):
 
 def line(reading: Reading) -> str:
     """A reading in words."""
+    return shorter_and_shorter(reading)[0]
+
+
+def shorter_and_shorter(reading: Reading) -> list[str]:
+    """A reading in words: everything, then without what matters least, for terminals of any width."""
+    seen = f"{reading.images_seen:,}"
     speed = f"{reading.images_per_s:,.0f}/s" if reading.images_per_s else "…"
     left = "…" if reading.remaining_s is None else f"{duration(reading.remaining_s)} left"
-    return (
-        f"{reading.images_seen:,} pictures, {speed}, {left}, "
-        f"loss G {reading.loss_generator:.3f} D {reading.loss_discriminator:.3f}"
-    )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 42 s, 5 min 03 s, 2 h 07 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    losses = f"G {reading.loss_generator:.3f} D {reading.loss_discriminator:.3f}"
+    return [
+        f"{seen} pictures, {speed}, {left}, loss {losses}",
+        f"{seen}, {speed}, {left}, {losses}",
+        f"{seen}, {speed}, {left}",
+        left,
+    ]

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ganzfeld.cli.progress import duration
+from ganzfeld.printable import printable
+from ganzfeld.training.clock import duration
 
 
 def rehearsal_text(rehearsal: dict[str, Any]) -> str:
@@ -19,4 +20,6 @@ def rehearsal_text(rehearsal: dict[str, Any]) -> str:
         "memory": "unknown" if memory is None else f"{memory / 2**20:,.0f} MiB at most",
     }
     width = max(map(len, rows))
-    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
+    lines = [f"{name.ljust(width)}  {value}" for name, value in rows.items()]
+    notes = [f"  {printable(note)}" for note in rehearsal["notes"]]
+    return "\n".join([*lines, *(["", "to mind", *notes] if notes else [])])

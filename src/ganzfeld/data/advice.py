@@ -7,7 +7,6 @@ import numpy as np
 from ganzfeld.data.duplicates import Group
 from ganzfeld.data.pictures import Pictures
 
-VERY_FEW = 64
 ENOUGH = 1_000
 _MOST_LOSS = 0.25
 _MOST_SPREAD = 1.5
@@ -26,6 +25,7 @@ def advice(
     pictures: Pictures, duplicates: list[Group], upscaled: int, kept: np.ndarray, aspects: np.ndarray
 ) -> list[Advice]:
     """Everything worth a word; ``kept`` and ``aspects`` (width by height) have one value a picture."""
+    used = pictures.records[pictures.records["row"] >= 0]
     found = [
         *_about_number(pictures.num_pictures),
         *_about_duplicates(pictures.num_pictures, duplicates),
@@ -36,6 +36,10 @@ def advice(
         found.append(
             Advice("unusable-pictures", f"{bad:,} of {pictures.manifest.num_entries:,} are left out.")
         )
+    grey = int(used["grey"].sum())
+    if pictures.channels == 3 and 0 < grey < pictures.num_pictures:
+        text = f"{grey:,} of {pictures.num_pictures:,} pictures are grey: some of what is made will be, too."
+        found.append(Advice("grey-among-colour", text))
     passed_over = sorted(_NOT_READ & set(pictures.manifest.ignored))
     if passed_over:
         count = sum(pictures.manifest.ignored[kind] for kind in passed_over)
@@ -45,17 +49,15 @@ def advice(
 
 
 def _about_number(num_pictures: int) -> list[Advice]:
+    if not 0 < num_pictures < ENOUGH:
+        return []
     if num_pictures == 1:
         text = "A single picture: the generator can only learn to copy it."
-    elif 0 < num_pictures < VERY_FEW:
-        text = (
-            f"Only {num_pictures} pictures: the discriminator will know them by heart. Add the stabiliser "
-            "augmentation to the recipe."
-        )
-    elif 0 < num_pictures < ENOUGH:
-        text = f"Only {num_pictures} pictures: with fewer than {ENOUGH:,}, add the stabiliser augmentation."
     else:
-        return []
+        text = (
+            f"Only {num_pictures} pictures: in a long run the discriminator learns them by heart. The stabiliser"
+            " augmentation hinders that; it also slows learning, so a short run is better without."
+        )
     return [Advice("too-few-pictures", text)]
 
 

@@ -1,6 +1,7 @@
 """The schema of a recipe: frozen, validated, complete, to and from JSON.
 
 There are no default values: a recipe says everything, so that a run folder can be read without this program.
+A field that came later has one, what was done before it came, so that older run folders can be read.
 """
 
 from typing import Annotated, Any, Literal
@@ -131,7 +132,10 @@ class Recipe(Section):
     ``size`` is (width, height) in pixels. ``ladder`` fixes the sizes from the picture down to the seed map
     (null: the default ladder of ``ganzfeld.geometry.plan``). ``ema`` is the decay per step of the moving
     average that becomes the model; 0 ships the last weights. ``mirror`` flips half of the pictures from left
-    to right, which is right only where left and right mean the same.
+    to right, which is right only where left and right mean the same. ``crop`` cuts a random window of the
+    full size out of every picture continued by reflection: the largest shift either way along each axis, as a
+    share of the size, in whole pixels (0: no crops; 0.125 is usual, He et al. 2016). Nothing is scaled, since
+    a generator would learn the softness of enlarged pictures; what it may learn are reflected borders.
     """
 
     name: str
@@ -141,6 +145,7 @@ class Recipe(Section):
     ladder: tuple[int | tuple[int, int], ...] | None
     batch: int = Field(ge=1, le=65_536)
     mirror: bool
+    crop: float = Field(default=0.0, ge=0, lt=0.5)
     latent: LatentChoices
     generator: GeneratorChoices
     discriminator: NetworkChoices

@@ -41,16 +41,34 @@ class Engine:
         """The context in which forward passes run."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
-    def pictures(self, batch: np.ndarray, mirrored: np.ndarray | None = None) -> Tensor:
+    def pictures(
+        self, batch: np.ndarray, mirrored: np.ndarray | None = None, shifts: np.ndarray | None = None
+    ) -> Tensor:
         """uint8 pictures (B, H, W, C) as a float32 tensor (B, C, H, W) in [-1, 1], channels last.
 
-        ``mirrored``, if given, says for each picture whether it is flipped from left to right.
+        ``mirrored`` (B,), if given, says for each picture whether it is flipped from left to right;
+        ``shifts`` (B, 2), if given, by how many rows and columns its window is then moved down and right.
         """
         pictures = torch.from_numpy(batch).to(self.device, non_blocking=True)
         if mirrored is not None:
             flips = torch.from_numpy(mirrored).to(self.device)[:, None, None, None]
             pictures = torch.where(flips, pictures.flip(2), pictures)
+        if shifts is not None:
+            pictures = _windows(pictures, torch.from_numpy(shifts).to(self.device))
         return pictures.movedim(-1, 1).float().div_(127.5).sub_(1)
+
+
+def _windows(pictures: Tensor, shifts: Tensor) -> Tensor:
+    """Of each picture (B, H, W, C) the window moved by its shift (B, 2), less than the size either way.
+
+    Beyond its borders a picture goes on as its reflection, the outermost pixels not repeated.
+    """
+    rows, columns = (
+        (size - 1) - ((size - 1) - (torch.arange(size, device=shifts.device) + shift[:, None]).abs()).abs()
+        for size, shift in zip(pictures.shape[1:3], shifts.unbind(1), strict=True)
+    )
+    each = torch.arange(len(pictures), device=pictures.device)
+    return pictures[each[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:

@@ -14,6 +14,7 @@ class Purpose(IntEnum):
     LATENTS = 3
     STABILISERS = 4
     MIRROR = 5
+    CROP = 6
 
 
 def derived_seed(seed: int, purpose: Purpose, index: int = 0) -> int:

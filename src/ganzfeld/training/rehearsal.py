@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ganzfeld.training.train import agree, summary
+from ganzfeld.training.train import agree, summary, what_to_know
 from ganzfeld.training.trainer import Trainer, num_parameters, readings
 from ganzfeld.training.watcher import Watcher
 
@@ -24,11 +24,11 @@ def rehearse(
     """
     terms = agree(**options)
     trainer = terms.begin(data, watcher or Watcher())
-    pictures, budget = trainer.pictures, terms.budget
+    pictures, recipe, budget = trainer.pictures, trainer.recipe, terms.budget
     speed = measured_speed(trainer)
     planned = budget.images if budget.minutes is None else int(speed * 60 * budget.minutes)
     planned = planned if budget.images is None else min(planned or 0, budget.images)
-    ladder = terms.recipe.plan()
+    ladder = recipe.plan()
     return {
         "summary": summary(trainer),
         "ladder": [list(size[::-1]) for size in (ladder.seed, *(layer.large for layer in ladder.layers))],
@@ -39,7 +39,8 @@ def rehearse(
         "seconds": round((planned or 0) / speed, 1),
         "epochs": round((planned or 0) / pictures.num_pictures, 2),
         "memory_bytes": peak_memory_bytes(),
-        "recipe": terms.recipe.model_dump(mode="json"),
+        "notes": what_to_know(trainer.pictures),
+        "recipe": recipe.model_dump(mode="json"),
     }
 
 

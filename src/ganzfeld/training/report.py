@@ -11,6 +11,7 @@ from PIL import Image
 from ganzfeld.durable import write_bytes
 from ganzfeld.model.grid import GAP
 from ganzfeld.recipes import changes
+from ganzfeld.training.clock import duration
 from ganzfeld.training.run import Run
 
 MOST_MOMENTS = 10
@@ -34,6 +35,7 @@ def write_report(run: Run) -> Path:
         changed=changes(run.recipe),
         recipe_json=run.recipe.model_dump_json(indent=2),
         last=journal[-1] if journal else None,
+        trained_for=duration(journal[-1]["seconds"]) if journal else "",
         reals=_embedded(run.path / "reals.png"),
         sheet=_embedded(sheets[-1]) if sheets else "",
         film=[(int(sheet.stem), _first_row(sheet, run.recipe.size[1])) for sheet in _selection(sheets)],

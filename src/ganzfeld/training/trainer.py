@@ -62,7 +62,7 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = choices.lr * factor
         moment = Moment(self.index, self.progress, noise_at(self.seed, Purpose.STABILISERS, self.index))
-        outcome = step(self.players, self.rules, self._real(), self._latents(), moment, self.sound)
+        outcome = step(self.players, self.rules, self.real(), self._latents(), moment, self.sound)
         self.sound = outcome.sound
         self.index += 1
         self.images_seen += self.recipe.batch
@@ -85,14 +85,20 @@ class Trainer:
         """The model as it would be shipped now: the averaged generator with its statistics fixed."""
         return calibrate(self.players.average, self.recipe.latent.prior)
 
-    def _real(self) -> Tensor:
+    def real(self) -> Tensor:
+        """The pictures of the next step, (B, C, H, W) in [-1, 1]: a pure function of where it stands."""
         batch = self.recipe.batch
         indices = batch_indices(self.pictures.num_pictures, self.seed, self.images_seen, batch)
-        mirrored = None
+        mirrored = shifts = None
         if self.recipe.mirror:
             noise = noise_at(self.seed, Purpose.MIRROR, self.index)
             mirrored = (torch.rand(batch, generator=noise) < 0.5).numpy()
-        return self.engine.pictures(self.pictures.batch(indices), mirrored)
+        if self.recipe.crop:
+            noise = noise_at(self.seed, Purpose.CROP, self.index)
+            reach = (round(self.recipe.crop * side) for side in self.recipe.size[::-1])
+            along = [torch.randint(-most, most + 1, (batch,), generator=noise) for most in reach]
+            shifts = torch.stack(along, 1).numpy()
+        return self.engine.pictures(self.pictures.batch(indices), mirrored, shifts)
 
     def _latents(self) -> Tensor:
         noise = noise_at(self.seed, Purpose.LATENTS, self.index)

@@ -29,6 +29,10 @@ def ingest(
         int,
         typer.Option(help="Also measure how long an unchanged folder of so many files takes to open.", min=0),
     ] = 0,
+    steps: Annotated[
+        int,
+        typer.Option(help="Also measure what input costs in so many training steps, for each batch.", min=0),
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="Page (Markdown) to write the figures into.")] = None,
     json: Json = False,
 ) -> None:
@@ -37,6 +41,7 @@ def ingest(
     Example: ganzfeld bench ingest --files 50000 --out docs/benchmarks.md
     """
     from ganzfeld.bench.ingest import bench_ingest
+    from ganzfeld.bench.input_share import input_shares
     from ganzfeld.bench.page import write_section
 
     figures = bench_ingest(photos, rounds, files)
@@ -51,9 +56,17 @@ def ingest(
     if figures.recognised_s is not None:
         found = f"{figures.recognised_files:,} files in {figures.recognised_s:.2f} s"
         rows["unchanged folder opened again"] = found
+    shares = input_shares(steps) if steps else {}
+    shares_told = {
+        f"input in a training step of {batch}": f"{share:.2%} of its time" for batch, share in shares.items()
+    }
     if out:
-        command = f"ganzfeld bench ingest --photos {photos} --rounds {rounds} --files {files}"
-        write_section(out, "Ingest", command, rows)
+        command = f"ganzfeld bench ingest --photos {photos} --rounds {rounds}"
+        write_section(out, "Ingest", f"{command} --files {files}", rows)
+        if shares:
+            write_section(out, "Input while training", f"{command} --steps {steps}", shares_told)
+    rows |= shares_told
     width = max(map(len, rows))
     text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
-    show_result(figures.as_json(), text, json)
+    shown = {str(batch): round(share, 5) for batch, share in shares.items()}
+    show_result(figures.as_json() | {"input_shares": shown}, text, json)

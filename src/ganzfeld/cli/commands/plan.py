@@ -127,6 +127,4 @@ def _table(rows: list[tuple[str, ...]]) -> str:
 
 
 def _x(sizes: list[int]) -> str:
-    if len(set(sizes)) == 1 and len(sizes) > 1:
-        return f"{sizes[0]}" + {2: "²", 3: "³"}[len(sizes)]
     return "x".join(map(str, sizes))

@@ -1,5 +1,6 @@
 """``ganzfeld sample``."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,8 @@ def command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="FILE.png for one sheet, or a folder for one file a seed. Default: RUN-sample.png."
+            help="FILE.png for one sheet, or a folder without other pictures for one file a seed. "
+            "Default: RUN-sample.png."
         ),
     ] = None,
     json: Json = False,
@@ -66,6 +68,7 @@ def _write_folder(out: Path, wanted: list[range], generator, chosen: dict) -> No
     from ganzfeld.model import pictures_of_seeds, write_png
     from ganzfeld.model.sampling import chunk_size
 
+    _refuse_others(out, wanted)
     make_folder(out)
     size = chunk_size(generator)
     for part in wanted:
@@ -73,6 +76,23 @@ def _write_folder(out: Path, wanted: list[range], generator, chosen: dict) -> No
             seeds = part[start : start + size]
             for seed, picture in zip(seeds, pictures_of_seeds(generator, seeds, **chosen), strict=True):
                 write_png(out / f"{seed:06d}.png", picture)
+
+
+def _refuse_others(out: Path, wanted: list[range]) -> None:
+    """Raises ``UsageError`` where a folder holds pictures that are none of the wanted ones.
+
+    The folder is to hold exactly one picture a seed, and what a user has is never deleted.
+    """
+    if not out.is_dir():
+        return
+    for path in out.iterdir():
+        number = int(path.stem) if re.fullmatch(r"[0-9]{6,19}", path.stem, re.ASCII) else -1
+        ours = path.name == f"{number:06d}.png" and any(number in part for part in wanted)
+        if path.suffix.lower() == ".png" and not ours:
+            raise UsageError(
+                f"{out} holds other pictures, such as {path.name}: it would not be one file a seed",
+                "Name a new folder, or move those pictures away; nothing is deleted.",
+            )
 
 
 def ranges_of(text: str) -> list[range]:

@@ -1,0 +1,45 @@
+"""What pictures cost while training: the time to gather and convert a batch against that of a whole step."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+from ganzfeld.data import open_pictures
+from ganzfeld.recipes import resolve
+from ganzfeld.training.engine import choose_engine
+from ganzfeld.training.trainer import Trainer, readings, start
+
+BATCHES = (8, 128)
+
+
+def input_shares(num_steps: int) -> dict[int, float]:
+    """By batch size, the share of a step that input takes, from 0 to 1: medians over ``num_steps`` steps.
+
+    The built-in faces with the recipe ``modern``, from the second epoch on. A batch is timed by itself, and
+    then the step, which gathers that batch once more.
+    """
+    return {batch: share_of_input(_second_epoch(batch), num_steps) for batch in BATCHES}
+
+
+def _second_epoch(batch: int) -> Trainer:
+    recipe = resolve("modern", {"batch": batch})
+    pictures = open_pictures(None, size=recipe.size)
+    trainer = start(recipe, pictures, choose_engine(), seed=0)
+    trainer.images_seen = pictures.num_pictures
+    readings(trainer.advance())  # the first step sets things up
+    return trainer
+
+
+def share_of_input(trainer: Trainer, num_steps: int) -> float:
+    """The same for one trainer, from where it stands."""
+    inputs, steps = [], []
+    for _ in range(num_steps):
+        inputs.append(_seconds(trainer.real))
+        steps.append(_seconds(lambda: readings(trainer.advance())))
+    return statistics.median(inputs) / statistics.median(steps)
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun

@@ -1,0 +1,79 @@
+"""What the trainer shows the networks: pictures of the set, mirrored and cropped as the recipe says."""
+
+import numpy as np
+import pytest
+import torch
+
+from ganzfeld.bench.input_share import share_of_input
+from ganzfeld.data import open_pictures
+from ganzfeld.model import as_bytes
+from tests.training.conftest import small
+
+SHOWN = {"mirror": True, "crop": 0.25}
+
+
+def shown(trainer, index: int) -> torch.Tensor:
+    """The pictures of the step with that index."""
+    trainer.index, trainer.images_seen = index, index * trainer.recipe.batch
+    return trainer.real()
+
+
+def test_what_is_shown_is_a_pure_function_of_seed_and_step(trainer_of):
+    first, again, other = (trainer_of(small(**SHOWN), seed) for seed in (5, 5, 6))
+    wanted = [shown(first, index) for index in range(4)]
+    assert all(torch.equal(shown(again, index), wanted[index]) for index in (3, 0, 2, 1, 1))
+    assert not torch.equal(shown(other, 0), wanted[0])
+
+
+def test_each_step_and_picture_is_cropped_anew(trainer_of, tmp_path):
+    """On pictures of noise, where every window is in one place only."""
+    np.save(tmp_path / "noise.npy", np.random.default_rng(0).integers(0, 256, (200, 16, 16, 1), np.uint8))
+    plain, cropped = trainer_of(small(batch=200)), trainer_of(small(batch=200, crop=0.25))
+    plain.pictures = cropped.pictures = open_pictures(tmp_path / "noise.npy", size=(16, 16))
+    first, second = (
+        [
+            place_of(window, np.pad(picture, [(4, 4), (4, 4), (0, 0)], "reflect"))
+            for picture, window in zip(
+                as_bytes(shown(plain, index)), as_bytes(shown(cropped, index)), strict=True
+            )
+        ]
+        for index in (0, 1)
+    )
+    assert first != second
+    for axis in (0, 1):
+        assert {place[axis] for place in first} == set(range(9)), "every shift up to a quarter, either way"
+
+
+def place_of(window: np.ndarray, picture: np.ndarray) -> tuple[int, int]:
+    """Row and column of the one place in a picture where the window is."""
+    height, width, _ = window.shape
+    down, right = picture.shape[0] - height + 1, picture.shape[1] - width + 1
+    (place,) = [
+        (y, x)
+        for y in range(down)
+        for x in range(right)
+        if np.array_equal(picture[y : y + height, x : x + width], window)
+    ]
+    return place
+
+
+def test_the_share_is_of_each_side(trainer_of):
+    cropped = trainer_of(small(size=[32, 8], batch=64, crop=0.125))
+    whole = as_bytes(shown(trainer_of(small(size=[32, 8], batch=64)), 0))
+    padded = np.pad(whole, [(0, 0), (1, 1), (4, 4), (0, 0)], "reflect")
+    for picture, found in zip(padded, as_bytes(shown(cropped, 0)), strict=True):
+        windows = [picture[y : y + 8, x : x + 32] for y in range(3) for x in range(9)]
+        assert any(np.array_equal(window, found) for window in windows)
+
+
+def test_input_is_a_part_of_the_step(trainer_of):
+    trainer = trainer_of(small())
+    assert 0 < share_of_input(trainer, 3) < 1
+    assert trainer.index == 3, "what is timed are real steps"
+
+
+@pytest.mark.parametrize("changes", [{}, {"mirror": False, "crop": 0.0}, {"crop": 0.01}])
+def test_nothing_is_changed_unless_asked(trainer_of, changes):
+    """A shift below half a pixel is none."""
+    plain, other = trainer_of(small()), trainer_of(small(**changes))
+    assert torch.equal(shown(plain, 3), shown(other, 3))
