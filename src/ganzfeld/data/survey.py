@@ -87,8 +87,8 @@ class Survey:
 def survey(pictures: Pictures) -> Survey:
     """Looks at a decoded set from all sides."""
     records = pictures.records
-    used = np.asarray(records[records["row"] >= 0])
-    widths, heights = used["width"].astype(np.int64), used["height"].astype(np.int64)
+    used = np.flatnonzero(records["row"] >= 0)  # field by field: a copy of whole records would be large
+    widths, heights = (records[side][used].astype(np.int64) for side in ("width", "height"))
     kept, upscaled = _kept(pictures, widths, heights)
     duplicates = duplicates_of(pictures)
     order = np.argsort(widths * heights, kind="stable")
@@ -101,8 +101,8 @@ def survey(pictures: Pictures) -> Survey:
 
     return Survey(
         pictures=pictures,
-        formats=_counted(used["format"]),
-        modes=_counted(used["mode"]),
+        formats=_counted(records["format"][used]),
+        modes=_counted(records["mode"][used]),
         sizes=_sizes(widths, heights),
         smallest=ranked(0),
         median=ranked(0.5),
