@@ -142,7 +142,7 @@ class TestAdvice:
 
     def test_upscaled(self, tmp_path: Path):
         assert (
-            "3 pictures are smaller"
+            "Smaller than 32x32 px, and soft when enlarged: 3 pictures."
             in advice(survey(opened(fill(tmp_path, 3, side=20))))["upscaled-pictures"]
         )
 

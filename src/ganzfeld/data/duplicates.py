@@ -84,7 +84,7 @@ def _join_alike(leaders: "_Leaders", pictures: Pictures, entries: np.ndarray, am
 
 
 def _candidates(records: np.ndarray, entries: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Index pairs of entries with nearly the same hash and brightness, nearest first; may repeat themselves.
+    """Pairs of positions in ``entries`` with nearly the same hash and brightness, nearest first; may repeat.
 
     ``records`` is a mapped file: only the hashes of it are copied as a whole.
     """

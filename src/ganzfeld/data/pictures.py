@@ -194,7 +194,7 @@ def _decoded(
                 if pictures is None:
                     manifest = ingest(folder, kind, source, Listing(folder), wanted, progress, workers)
                     pictures = Pictures(folder, manifest, source.path)
-    cache.mark_used(folder, pictures.manifest, str(source.path.absolute()))
+    cache.mark_used(folder, pictures.manifest, source.place)
     return pictures
 
 

@@ -67,6 +67,11 @@ class Source(ABC):
         return safe_name(name if self.path.is_dir() else name.split(".")[0])
 
     @property
+    def place(self) -> str:
+        """Where it is, as one text that stays the same: its absolute path."""
+        return str(self.path.absolute())
+
+    @property
     def version(self) -> str:
         """What else than the entries pictures or classes depend on, such as the program that draws them."""
         return ""

@@ -16,12 +16,16 @@ from ganzfeld.data.source import encodable
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The findings: counts of pictures; ``kept_pixels`` is the mean share that the crop keeps."""
+    """The findings: counts of pictures, most frequent first; of ``num_sizes`` sizes the first ten.
+
+    ``smallest``, ``median`` and ``largest`` go by area; ``kept_pixels`` is the mean share that is kept.
+    """
 
     pictures: Pictures
     formats: dict[str, int]
     modes: dict[str, int]
     sizes: dict[str, int]
+    num_sizes: int
     smallest: tuple[int, int]
     median: tuple[int, int]
     largest: tuple[int, int]
@@ -69,6 +73,7 @@ class Survey:
             "formats": self.formats,
             "modes": self.modes,
             "sizes": self.sizes,
+            "num_sizes": self.num_sizes,
             "smallest": list(self.smallest),
             "median": list(self.median),
             "largest": list(self.largest),
@@ -92,6 +97,7 @@ def survey(pictures: Pictures) -> Survey:
     kept, upscaled = _kept(pictures, widths, heights)
     duplicates = duplicates_of(pictures)
     order = np.argsort(widths * heights, kind="stable")
+    sizes, num_sizes = _sizes(widths, heights)
 
     def ranked(share: float) -> tuple[int, int]:
         if not len(order):
@@ -103,7 +109,8 @@ def survey(pictures: Pictures) -> Survey:
         pictures=pictures,
         formats=_counted(records["format"][used]),
         modes=_counted(records["mode"][used]),
-        sizes=_sizes(widths, heights),
+        sizes=sizes,
+        num_sizes=num_sizes,
         smallest=ranked(0),
         median=ranked(0.5),
         largest=ranked(1),
@@ -137,8 +144,8 @@ def _counted(names: np.ndarray) -> dict[str, int]:
     return {value.decode(): count for count, value in pairs}
 
 
-def _sizes(widths: np.ndarray, heights: np.ndarray) -> dict[str, int]:
-    """The ten most frequent sizes."""
+def _sizes(widths: np.ndarray, heights: np.ndarray) -> tuple[dict[str, int], int]:
+    """The ten most frequent sizes, and how many there are."""
     values, counts = np.unique(widths << 32 | heights, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:10]
-    return {f"{values[at] >> 32}x{values[at] & 0xFFFFFFFF}": int(counts[at]) for at in most}
+    return {f"{values[at] >> 32}x{values[at] & 0xFFFFFFFF}": int(counts[at]) for at in most}, len(values)

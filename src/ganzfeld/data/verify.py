@@ -39,16 +39,16 @@ def verify(
 ) -> Verification:
     """Reads and hashes every file of a source again; raises ``DataError`` if there is none."""
     kind, path = sources.find_source(given)
-    baseline = _last_set(cache.cache_root(cache_dir), kind, path)
-    if baseline is None:
-        return Verification(None, 0, (), (), ())
     with sources.open_source(kind, path) as source:
+        baseline = _last_set(cache.cache_root(cache_dir), kind, source.place)
+        if baseline is None:
+            return Verification(None, 0, (), (), ())
         return _compared(source, baseline, progress or (lambda done, total, what: None))
 
 
-def _last_set(root: Path, kind: str, path: Path) -> Path | None:
+def _last_set(root: Path, kind: str, place: str) -> Path | None:
     """The last used complete set that was read from a place."""
-    place, found = str(path.absolute()), []
+    found = []
     if (root / "sets").is_dir():
         for folder in (root / "sets").iterdir():
             manifest = cache.read_manifest(folder)

@@ -56,9 +56,7 @@ def ingest(
             f"{limit.limit_images_per_s:,.1f} pictures/s; ours reaches {figures.share_of_limit:.0%} of it"
         ),
         "limit of the ratio": f"{limit.ratio:.1f}",
-        **{
-            f"limit of the ratio at {_kilobytes(each)} a file": f"{each.ratio:.1f}" for each in figures.others
-        },
+        **{name: f"{each.ratio:.1f}" for name, each in others.items()},
         "ours from then on": f"{figures.cached_images_per_s:,.0f} pictures/s",
     }
     if figures.recognised_s is not None:
