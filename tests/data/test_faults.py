@@ -365,6 +365,8 @@ class Test12Archives:
         pictures = opened(path)
         assert pictures.num_pictures == 1
         assert {each.reason for each in pictures.unusable} == {"its name leads out of the archive"}
+        # Also one that begins at the root is shown as what lies in the archive.
+        assert all(each.path.startswith(str(pictures.place_of_all)) for each in pictures.unusable)
         assert len(pictures.unusable) == 5
         assert [file.name for file in tmp_path.rglob("*.png")] == []
 

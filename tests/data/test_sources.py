@@ -335,7 +335,7 @@ class TestArrays:
         assert opened(tmp_path / "b.npy").notes == []
 
     @pytest.mark.parametrize("dtype", ["M8[s]", "m8[s]", "V3", "U2", "S2", "c8", [("a", "u1")]])
-    def test_what_are_no_numbers_are_no_pictures(self, tmp_path: Path, dtype: object):
+    def test_what_are_no_numbers_are_no_pictures(self, tmp_path: Path, dtype: Any):
         np.save(tmp_path / "a.npy", np.zeros((3, 16, 16), np.dtype(dtype)))  # pyright: ignore[reportArgumentType]
         with pytest.raises(DataError, match="no array can be pictures"):
             opened(tmp_path / "a.npy")
@@ -369,7 +369,7 @@ class TestArrays:
         objects = np.empty((2, 16, 16), object)
         objects[:] = Making(str(tmp_path / "made"))
         np.save(tmp_path / "a.npy", objects, allow_pickle=True)
-        np.savez(tmp_path / "a.npz", images=objects)  # pyright: ignore[reportArgumentType]
+        np.savez(tmp_path / "a.npz", images=objects)
         for path in (tmp_path / "a.npy", tmp_path / "a.npz"):
             with pytest.raises(DataError, match="never unpickled"):
                 opened(path)

@@ -155,7 +155,7 @@ class TestAdvice:
     def test_formats_that_are_not_read(self, tmp_path: Path):
         fill(tmp_path, 2)
         (tmp_path / "photo.HEIC").write_bytes(b"")
-        assert "1 files" in advice(survey(opened(tmp_path)))["formats-not-read"]
+        assert "1 file (.heic)" in advice(survey(opened(tmp_path)))["formats-not-read"]
 
 
 class TestContactSheet:

@@ -16,10 +16,12 @@ def batch_indices(
 ) -> np.ndarray:
     """Indices of the next ``batch`` pictures after ``images_seen`` of them, or one rank's share of these.
 
-    Returns an int64 array of shape (batch,) with values in [0, num_pictures); of several ranks, each gets the
-    places ``rank``, ``rank + num_ranks``, ... of the batch, so that no two ever read the same place.
-    A batch runs on into the next epoch, or through several of them where it is larger than the set. The cost is that of the batch, apart
+    Returns an int64 array of shape (batch,) with values in [0, num_pictures). A batch runs on into the next
+    epoch, or through several of them where it is larger than the set. The cost is that of the batch, apart
     from the one permutation that each new epoch needs (4 bytes a picture; the last two are kept).
+
+    Of several ranks, each gets the places ``rank``, ``rank + num_ranks``, ... of the batch: together they
+    read the pictures that one alone would, and no place twice.
 
     Raises ``ValueError`` unless there is at least one picture, no number is negative and the rank exists.
     """

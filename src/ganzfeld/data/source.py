@@ -4,6 +4,7 @@ An entry of ``data/sources/`` defines one final class named ``Pictures`` over th
 ``recognises(path)``; see the docstring of that folder.
 """
 
+import os
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -109,6 +110,12 @@ class Source(ABC):
         Found once before decoding; every worker is told them through ``facts``.
         """
         return {}
+
+
+def place_of(path: Path, name: str) -> str:
+    """Where the entry of that name in the source at ``path`` is, as the user would name it."""
+    # Not joined as paths are: in a hostile archive, a name may begin at the root.
+    return f"{path}{name}" if name.startswith("[") else f"{path}{os.sep}{name}"
 
 
 def safe_name(text: str) -> str:

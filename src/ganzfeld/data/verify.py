@@ -18,7 +18,7 @@ from ganzfeld.data.listing import Listing
 from ganzfeld.data.pictures import Unusable
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import RECORDS
-from ganzfeld.data.source import Entry, Source
+from ganzfeld.data.source import Entry, Source, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,14 @@ def _compared(source: Source, baseline: Path, progress: Progress) -> Verificatio
     for entry in source.entries():
         at = index.find(entry.name, seen)
         if at is None:
-            new.append(_place(source, entry.name))
+            new.append(place_of(source.path, entry.name))
             continue
         seen[at] = True
         num_read += 1
         progress(num_read, len(listing), "verifying files")
         if reason := _difference(source, entry, listing[at], records[at]):
-            changed.append(Unusable(_place(source, entry.name), reason))
-    missing = [_place(source, listing.name(int(at))) for at in np.flatnonzero(~seen)]
+            changed.append(Unusable(place_of(source.path, entry.name), reason))
+    missing = [place_of(source.path, listing.name(int(at))) for at in np.flatnonzero(~seen)]
     return Verification(baseline, num_read, tuple(changed), tuple(missing), tuple(new))
 
 
@@ -90,10 +90,6 @@ def _difference(source: Source, now: Entry, then: Entry, record: np.void) -> str
         return ""
     silent = (now.size, now.mtime_ns) == (then.size, then.mtime_ns)
     return "its content changed while size and time stayed the same" if silent else "its content changed"
-
-
-def _place(source: Source, name: str) -> str:
-    return f"{source.path}{name}" if name.startswith("[") else str(source.path / name)
 
 
 class _NameIndex:
