@@ -336,7 +336,7 @@ class TestArrays:
 
     @pytest.mark.parametrize("dtype", ["M8[s]", "m8[s]", "V3", "U2", "S2", "c8", [("a", "u1")]])
     def test_what_are_no_numbers_are_no_pictures(self, tmp_path: Path, dtype: Any):
-        np.save(tmp_path / "a.npy", np.zeros((3, 16, 16), np.dtype(dtype)))  # pyright: ignore[reportArgumentType]
+        np.save(tmp_path / "a.npy", np.zeros((3, 16, 16), np.dtype(dtype)))
         with pytest.raises(DataError, match="no array can be pictures"):
             opened(tmp_path / "a.npy")
 
