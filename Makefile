@@ -1,8 +1,9 @@
 # make setup: the environment, in .venv and nowhere else.   make train: a generator.   make test: all checks.
+# make test-faults: every fault in full, some minutes.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup train test check-style clean
+.PHONY: setup train test test-faults check-style clean
 
 setup: .venv/ready
 
@@ -19,6 +20,9 @@ train: setup
 
 test: setup check-style
 	$(BIN)/python -m pytest
+
+test-faults: setup
+	$(BIN)/python -m pytest --thorough tests/faults
 
 check-style: setup
 	$(BIN)/python -m ruff check .

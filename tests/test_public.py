@@ -17,6 +17,7 @@ def test_names():
         "open_run",
         "plan",
         "resolve",
+        "resume",
         "train",
     ]
     for name in ganzfeld.__all__:

@@ -1,4 +1,4 @@
-"""Names of files as text that is safe to show on a terminal or a page."""
+"""Text for people: names of files that are safe to show on a terminal or a page, and counted things."""
 
 
 def printable(name: str) -> str:
@@ -7,3 +7,8 @@ def printable(name: str) -> str:
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name
     )
     return shown if len(shown) <= 300 else f"{shown[:140]}...{shown[-140:]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 picture``, ``2,000 pictures``: for nouns with a regular plural."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

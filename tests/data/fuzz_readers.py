@@ -1,7 +1,7 @@
 """A fuzz target over everything that reads files of the user's: archives, arrays, IDX and decoder.
 
     python -m tests.data.fuzz_readers 60 0        mutates real files for a minute, from number 0 on
-    python -m tests.data.fuzz_readers --atheris   the same under libFuzzer, where atheris is installed
+    python -m tests.data.fuzz_readers --atheris   the same under libFuzzer, until Ctrl-C (pip install atheris)
 
 Whatever the bytes are, a reader may refuse them with ``DataError`` or ``UnusablePicture``, and no more.
 """
@@ -129,7 +129,7 @@ def under_atheris() -> None:
     """Hands the target to libFuzzer."""
     import importlib
 
-    atheris = importlib.import_module("atheris")  # not a dependency: it needs clang to build
+    atheris = importlib.import_module("atheris")  # not a dependency: not every system has a wheel of it
     folder = Path(tempfile.mkdtemp())
     corpus = folder / "corpus"
     corpus.mkdir()

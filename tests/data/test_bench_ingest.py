@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ganzfeld.bench.ingest import IngestFigures, bench_ingest
+from ganzfeld.bench.ingest import IngestFigures, Limit, bench_ingest
+from ganzfeld.bench.loaders import DraftFolder
 from ganzfeld.bench.page import write_section
 from ganzfeld.bench.photos import make_photos
 
@@ -21,13 +22,26 @@ def test_the_photos_are_as_large_as_photos(tmp_path: Path):
 def test_it_measures_both_sides():
     figures = bench_ingest(num_photos=2, rounds=1, recognise=3).as_json()
     assert figures["share_of_peak"] is None and figures["recognised_files"] == 3
-    for name in ("plain_images_per_s", "ours_images_per_s", "ratio", "cached_images_per_s", "photo_bytes"):
-        value = figures[name]
-        assert value is not None and value > 0, name
+    names = ["plain_images_per_s", "ours_images_per_s", "ratio", "cached_images_per_s", "photo_bytes"]
+    for name in (*names, "limit_images_per_s", "limit_ratio", "share_of_limit"):
+        assert figures[name] > 0, name
+    sizes = [each["photo_bytes"] for each in figures["limits"]]
+    assert sizes[0] == figures["photo_bytes"] and 1.5 * sizes[1] < sizes[0] < sizes[2] / 1.5
 
 
-def test_the_ratio_is_ours_over_plain():
-    assert IngestFigures(1, 1, 1, 2, 50.0, 400.0, 1.0, 0, None).ratio == 8
+def test_ratios_are_over_plain_and_the_share_is_of_the_limit():
+    figures = IngestFigures(1, 1, 2, 400.0, 1.0, Limit(1, 50.0, 500.0), (), 0, None)
+    assert (figures.ratio, figures.limit.ratio, figures.share_of_limit) == (8, 10, 0.8)
+
+
+def test_the_limit_finds_what_is_truncated(tmp_path: Path):
+    """Or it would be a limit for readers that ours is not."""
+    make_photos(tmp_path, 1)
+    (whole,) = tmp_path.iterdir()
+    assert DraftFolder([whole])[0] == 0
+    whole.write_bytes(whole.read_bytes()[:-2000])
+    with pytest.raises(OSError, match="truncated"):
+        DraftFolder([whole])[0]
 
 
 def test_a_section_of_the_page_is_replaced_and_others_stay(tmp_path: Path):

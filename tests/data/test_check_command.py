@@ -53,7 +53,7 @@ def test_text(photos: Path, tmp_path: Path, run: Run):
     shown = run("check", photos, "--size", "16", "--sheet", tmp_path / "sheet.png")
     assert "4 usable, 1 not" in shown
     assert "bad.png: not a picture" in shown
-    assert "1 groups, 1 pictures more than needed" in shown
+    assert "1 group, 1 picture more than needed" in shown
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -114,6 +114,30 @@ def test_what_cannot_be_meant_ends_with_2(photos: Path, given: str, run: Run):
     run("check", photos, *given.split(), code=2)
 
 
+def test_without_a_usable_picture_everything_is_still_told(tmp_path: Path, run: Run, run_json: RunJson):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    result = run_json("check", tmp_path, "--sheet", tmp_path / "sheet", code=3)
+    assert result["usable"] == 0 and len(result["unusable"]) == 1 and result["sizes"] == {}
+    assert "1 of 1" in result["refused"] and not (tmp_path / "sheet").exists()
+    shown = run("check", tmp_path, code=3)
+    assert "no picture is usable" in shown and "trained on" not in shown and "--max-bad" not in shown
+
+
+def test_sizes_are_told_by_how_many_have_them(tmp_path: Path, run: Run, run_json: RunJson):
+    for number, side in enumerate((12, 20, 20, 16, 16, 16, 24, 28)):
+        (tmp_path / f"{number}.png").write_bytes(encoded(noise(side, side, seed=number)))
+    shown = run("check", tmp_path, "--size", "12")
+    assert "16x16 (3), 20x20 (2), 12x12 (1), 24x24 (1) and 1 more; from 12x12 to 28x28" in shown
+    assert list(run_json("check", tmp_path, "--size", "12")["sizes"])[:2] == ["16x16", "20x20"]
+
+
+def test_copies_are_counted_in_groups_that_also_hold_what_is_only_alike(tmp_path: Path, run: Run):
+    fill(tmp_path, 4)
+    (tmp_path / "copy.png").write_bytes((tmp_path / "00000.png").read_bytes())
+    (tmp_path / "alike.bmp").write_bytes(encoded(noise(16, 16, seed=0), "BMP"))
+    assert "2 pictures (1 as the same file)" in run("check", tmp_path, "--size", "16")
+
+
 def test_grey_is_told(tmp_path: Path, run_json: RunJson):
     (tmp_path / "0.png").write_bytes(encoded(noise(16, 16, 1)))
     assert run_json("check", tmp_path)["channels"] == 1
@@ -124,7 +148,9 @@ def test_the_cache_is_listed_and_pruned(photos: Path, run: Run, run_json: RunJso
     run("check", photos)
     listed = run_json("cache", "list")
     assert [each["name"] for each in listed["sets"]] == ["photos"] and listed["disk_bytes"] > 0
-    assert "photos" in run("cache", "list")
+    headings, row, total = run("cache", "list").splitlines()
+    assert row.index("photos ") == headings.index("name") and row.index(str(photos)) == headings.index("from")
+    assert total.startswith("1 set,")
     assert run_json("cache", "prune")["removed"] == []
     assert run_json("cache", "prune", "--days", "1")["removed"] == []
     assert len(run_json("cache", "prune", "--all")["removed"]) == 1

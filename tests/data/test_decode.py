@@ -2,7 +2,10 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +46,15 @@ class TestGrey:
         samples = np.tile(values, (16, 4))[:, :16]
         png = encoded(Image.fromarray(samples))
         np.testing.assert_array_equal(decoded(png).pixels[0, :5, 0], [0, 0, 1, 156, 255])
+
+    def test_the_transparent_value_of_16_bit_grey_shows_the_background(self):
+        samples = np.full((16, 16), 40_000, np.uint16)
+        samples[:8] = 50_000
+        content = encoded(Image.fromarray(samples), transparency=50_000)
+        for colour, shown in (((7, 7, 7), [7]), ((9, 8, 7), [9, 8, 7])):
+            pixels = decode_file(content, Framing(16, 16, None, colour)).pixels
+            np.testing.assert_array_equal(pixels[0, 0], shown)
+            assert (pixels[8:] == 156).all()
 
     def test_16_bit_tiff_of_either_byte_order(self):
         for order, kind in ((b"II", "<u2"), (b"MM", ">u2")):
@@ -196,6 +208,20 @@ class TestRefused:
         assert result.grey and result.format == "IDX"
         with_alpha = np.dstack([noise(16, 16), np.zeros((16, 16), np.uint8)])
         assert (decode_raster(with_alpha, Framing(16, 16), "array").pixels == 255).all()
+
+
+def test_pillow_says_nothing_on_the_terminal(tmp_path: Path):
+    content = encoded(noise(16, 16), "TIFF")
+    entry = struct.pack("<HHI", 277, 3, 1)  # the tag with the samples per pixel
+    assert content.count(entry) == 1
+    at = content.index(entry) + len(entry)
+    (tmp_path / "a.tiff").write_bytes(content[:at] + struct.pack("<H", 1025) + content[at + 2 :])
+    code = "import sys; from pathlib import Path; from tests.data.making import reason; "
+    code += "print(reason(Path(sys.argv[1]).read_bytes()))"
+    told = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "a.tiff"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout and not told.stderr
 
 
 def test_the_reason_is_one_line():

@@ -365,6 +365,8 @@ class Test12Archives:
         pictures = opened(path)
         assert pictures.num_pictures == 1
         assert {each.reason for each in pictures.unusable} == {"its name leads out of the archive"}
+        # Also one that begins at the root is shown as what lies in the archive.
+        assert all(each.path.startswith(str(pictures.place_of_all)) for each in pictures.unusable)
         assert len(pictures.unusable) == 5
         assert [file.name for file in tmp_path.rglob("*.png")] == []
 
@@ -462,7 +464,9 @@ class Test13Few:
 
     def test_fewer_than_a_batch(self, tmp_path: Path):
         found = survey(opened(fill(tmp_path, 10)))
-        assert "Only 10 pictures: the discriminator will know them by heart" in found.warnings[0].text
+        assert (
+            "Only 10 pictures: in a long run the discriminator learns them by heart" in found.warnings[0].text
+        )
 
     def test_all_the_same(self, tmp_path: Path):
         for number in range(5):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganzfeld.data.order import batch_indices, permutation
@@ -19,6 +19,37 @@ def test_the_stream_does_not_depend_on_how_it_is_cut(num: int, seen: int, first:
     whole = batch_indices(num, 7, seen, first + second)
     parts = [batch_indices(num, 7, seen, first), batch_indices(num, 7, seen + first, second)]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+@given(
+    num=st.integers(1, 60),
+    seed=st.integers(0, 2**40),
+    seen=st.integers(0, 500),
+    batch=st.integers(0, 90),
+    num_ranks=st.integers(1, 9),
+)
+@settings(deadline=None)
+def test_ranks_share_a_batch_without_gap_or_overlap(
+    num: int, seed: int, seen: int, batch: int, num_ranks: int
+):
+    shares = [batch_indices(num, seed, seen, batch, rank, num_ranks) for rank in range(num_ranks)]
+    whole = np.full(batch, -1)
+    for rank, share in enumerate(shares):
+        whole[rank::num_ranks] = share  # fails unless the share has that very length
+    np.testing.assert_array_equal(whole, batch_indices(num, seed, seen, batch))
+    permutation.cache_clear()  # another process, which asks for its share alone
+    last = num_ranks - 1
+    np.testing.assert_array_equal(batch_indices(num, seed, seen, batch, last, num_ranks), shares[last])
+
+
+@given(num=st.integers(1, 40), batch=st.integers(1, 20), num_ranks=st.integers(1, 5))
+@settings(deadline=None)
+def test_all_ranks_together_read_every_picture_of_an_epoch_once(num: int, batch: int, num_ranks: int):
+    stream = []
+    for seen in range(0, num, batch):
+        size = min(batch, num - seen)
+        stream += [i for rank in range(num_ranks) for i in batch_indices(num, 1, seen, size, rank, num_ranks)]
+    assert sorted(stream) == list(range(num))
 
 
 def test_picture_i_is_the_one_its_epoch_says():
@@ -56,7 +87,10 @@ def test_it_is_int64_and_hands_out_no_cached_array():
         permutation(5, 0, 0)[0] = 1
 
 
-@pytest.mark.parametrize("arguments", [(0, 0, 0, 1), (5, 0, -1, 1), (5, 0, 0, -1)])
-def test_what_cannot_be_meant_is_refused(arguments: tuple[int, int, int, int]):
+@pytest.mark.parametrize(
+    "arguments",
+    [(0, 0, 0, 1), (5, 0, -1, 1), (5, 0, 0, -1), (5, 0, 0, 4, 2, 2), (5, 0, 0, 4, -1, 2), (5, 0, 0, 4, 0, 0)],
+)
+def test_what_cannot_be_meant_is_refused(arguments: tuple[int, ...]):
     with pytest.raises(ValueError):
         batch_indices(*arguments)

@@ -116,6 +116,12 @@ class TestFaces:
     def test_the_artist_is_credited(self):
         assert "Johan Melin" in CREDIT and "CC BY 4.0" in CREDIT
 
+    def test_they_lie_nowhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        """A path made of the folder one stands in would be shown by ``cache list``."""
+        monkeypatch.chdir(tmp_path)
+        assert str(tmp_path) not in catalogue.load("faces").Pictures(Path("faces")).place
+        assert catalogue.load("folder").Pictures(Path("photos")).place == str(tmp_path / "photos")
+
 
 class TestFolder:
     def test_nested_and_mixed(self, tmp_path: Path, stack: np.ndarray):
@@ -261,6 +267,16 @@ class TestWebDataset:
         assert recognised(path) == "folder"
 
 
+class Making:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[str]]:
+        return os.mkdir, (self.path,)
+
+
 class TestArrays:
     @pytest.mark.parametrize("writer", [np.savez, np.savez_compressed])
     def test_npz_with_labels(self, tmp_path: Path, stack: np.ndarray, writer: Callable[..., None]):
@@ -288,12 +304,41 @@ class TestArrays:
         np.testing.assert_array_equal(pixels(pictures)[0, 0, :3, 0], shown)
         assert pictures.notes and str(stored.dtype) in pictures.notes[0]
 
-    @pytest.mark.parametrize("values", [[0.0, 255.0], [-2.0, 1.0], [0.0, np.nan], [0.0, np.inf], [-1, 5]])
+    @pytest.mark.parametrize("values", [[0.0, 255.0], [-2.0, 1.0], [-1, 5]])
     def test_ranges_without_a_meaning_are_not_guessed(self, tmp_path: Path, values: list[float]):
         np.save(tmp_path / "a.npy", np.resize(np.array(values), (2, 16, 16)))
         with pytest.raises(DataError, match="no agreed meaning") as refused:
             opened(tmp_path / "a.npy")
         assert "0 to 1" in refused.value.hint
+
+    @pytest.mark.parametrize(
+        ("value", "word"), [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite")]
+    )
+    def test_the_first_picture_with_what_is_no_number_is_named(self, tmp_path: Path, value: float, word: str):
+        stored = np.zeros((4, 16, 16), np.float32)
+        stored[2:, 3, 3] = value
+        np.save(tmp_path / "a.npy", stored)
+        with pytest.raises(DataError, match=rf"a\.npy holds .*{word}.* in picture \[2\]"):
+            opened(tmp_path / "a.npy")
+
+    @pytest.mark.parametrize("shape", [(64, 64), (64, 64, 3)])
+    def test_a_single_picture_is_told_how_to_come(self, tmp_path: Path, shape: tuple[int, ...]):
+        np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
+        with pytest.raises(DataError, match="shape") as refused:
+            opened(tmp_path / "a.npy")
+        assert str(shape) in refused.value.message and "N = 1" in refused.value.hint
+
+    def test_three_grey_pictures_that_may_be_one_in_colour_are_noted(self, tmp_path: Path):
+        np.save(tmp_path / "a.npy", np.zeros((3, 16, 16), np.uint8))
+        assert any("(1, 3, 16, 16)" in note for note in opened(tmp_path / "a.npy").notes)
+        np.save(tmp_path / "b.npy", np.zeros((5, 16, 16), np.uint8))
+        assert opened(tmp_path / "b.npy").notes == []
+
+    @pytest.mark.parametrize("dtype", ["M8[s]", "m8[s]", "V3", "U2", "S2", "c8", [("a", "u1")]])
+    def test_what_are_no_numbers_are_no_pictures(self, tmp_path: Path, dtype: Any):
+        np.save(tmp_path / "a.npy", np.zeros((3, 16, 16), np.dtype(dtype)))
+        with pytest.raises(DataError, match="no array can be pictures"):
+            opened(tmp_path / "a.npy")
 
     def test_channels_first(self, tmp_path: Path, stack: np.ndarray):
         np.save(tmp_path / "a.npy", np.ascontiguousarray(stack.transpose(0, 3, 1, 2)))
@@ -320,9 +365,15 @@ class TestArrays:
         assert pictures.num_pictures == 7 and len(pictures.class_names) == 7
 
     def test_nothing_is_unpickled(self, tmp_path: Path):
-        np.save(tmp_path / "a.npy", np.array([{"a": 1}, None]), allow_pickle=True)
-        with pytest.raises(DataError):
-            opened(tmp_path / "a.npy")
+        """Were it, there would be a folder."""
+        objects = np.empty((2, 16, 16), object)
+        objects[:] = Making(str(tmp_path / "made"))
+        np.save(tmp_path / "a.npy", objects, allow_pickle=True)
+        np.savez(tmp_path / "a.npz", images=objects)
+        for path in (tmp_path / "a.npy", tmp_path / "a.npz"):
+            with pytest.raises(DataError, match="never unpickled"):
+                opened(path)
+        assert not (tmp_path / "made").exists()
 
     def test_a_truncated_array(self, tmp_path: Path, stack: np.ndarray):
         np.save(tmp_path / "a.npy", stack)

@@ -149,7 +149,7 @@ class TestAdvice:
 
     def test_upscaled(self, tmp_path: Path):
         assert (
-            "3 pictures are smaller"
+            "Smaller than 32x32 px, and soft when enlarged: 3 pictures."
             in advice(survey(opened(fill(tmp_path, 3, side=20))))["upscaled-pictures"]
         )
 
@@ -162,7 +162,7 @@ class TestAdvice:
     def test_formats_that_are_not_read(self, tmp_path: Path):
         fill(tmp_path, 2)
         (tmp_path / "photo.HEIC").write_bytes(b"")
-        assert "1 files" in advice(survey(opened(tmp_path)))["formats-not-read"]
+        assert "1 file (.heic)" in advice(survey(opened(tmp_path)))["formats-not-read"]
 
 
 class TestContactSheet:

@@ -51,7 +51,11 @@ class Child:
         try:
             os.close(self._begin)  # so that this one ends, should the parent die
             os.read(begin, 1)
-            action(lambda text: os.write(saying, f"{text}\n".encode()) and None)
+
+            def say(text: str) -> None:
+                os.write(saying, f"{text}\n".encode())
+
+            action(say)
             code = 0
         except GanzfeldError as error:
             os.write(saying, f"{error.message}\n".encode())
@@ -115,7 +119,7 @@ def needs_strace() -> None:
 @pytest.fixture(scope="session")
 def thorough(request: pytest.FixtureRequest) -> bool:
     """Whether everything is to be tried, and not a sample."""
-    return request.config.getoption("--thorough")
+    return bool(request.config.getoption("--thorough"))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,10 +27,17 @@ class Listener(Watcher):
         self.notes.append(text)
 
 
+def state_of(run: gz.Run) -> dict[str, torch.Tensor]:
+    """The tensors of the newest checkpoint, which must be whole."""
+    found = run.history.newest(pytest.fail)
+    assert found is not None
+    return found.tensors
+
+
 class TestCheckpoint:
     @pytest.mark.parametrize("name", recipes.names())
     def test_a_restored_training_goes_on_to_the_same_bits(self, name, trainer_of):
-        recipe = small(name, stabilisers=["spectral", "r1"], mirror=True)
+        recipe = small(str(name), stabilisers=["spectral", "r1"], mirror=True)
         straight, restored = trainer_of(recipe), trainer_of(recipe, seed=0)
         for _ in range(4):
             straight.advance()
@@ -54,7 +62,8 @@ class TestCheckpoint:
 
     def test_of_other_networks_is_refused(self, trainer_of):
         taken = capture(trainer_of(small()), 0.0)
-        for other in ({"generator.width": 16}, {"discriminator.normalisation": "batch"}):
+        others: list[dict[str, Any]] = [{"generator.width": 16}, {"discriminator.normalisation": "batch"}]
+        for other in others:
             with pytest.raises(UsageError, match="other networks"):
                 restore(trainer_of(small(**other)), taken)
 
@@ -76,7 +85,9 @@ class TestHistory:
         for _ in range(12):
             trainer.advance()
             history.write(capture(trainer, 0.0))
-            assert history.newest(pytest.fail).images_seen == trainer.images_seen
+            newest = history.newest(pytest.fail)
+            assert newest is not None
+            assert newest.images_seen == trainer.images_seen
         assert history.all() == sorted(kept(history.all()))
         names = {path.stem for path in tmp_path.iterdir()}
         assert len(names) * 2 == len(list(tmp_path.iterdir())), (
@@ -131,14 +142,14 @@ class TestGoingOn:
         assert gz.resume(half.path).journal[-1]["images_seen"] == 320
 
     def test_without_a_checkpoint_it_begins_again(self, half):
-        before = half.history.newest(pytest.fail)
+        before = state_of(half)
         shutil.rmtree(half.path / "checkpoints")
         gz.resume(half.path)
-        after = half.history.newest(pytest.fail)
-        assert all(torch.equal(tensor, after.tensors[name]) for name, tensor in before.tensors.items())
+        after = state_of(half)
+        assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
     def test_a_damaged_newest_one_is_told_and_made_again(self, half):
-        good = half.history.newest(pytest.fail)
+        good = state_of(half)
         newest = half.history.path(160)
         content = bytearray(newest.read_bytes())
         content[-10] ^= 4
@@ -146,8 +157,8 @@ class TestGoingOn:
         listener = Listener()
         gz.resume(half.path, watcher=listener)
         assert any(str(newest) in note and "damaged" in note for note in listener.notes)
-        again = half.history.newest(pytest.fail)
-        assert all(torch.equal(tensor, again.tensors[name]) for name, tensor in good.tensors.items())
+        again = state_of(half)
+        assert all(torch.equal(tensor, again[name]) for name, tensor in good.items())
 
     def test_settings_need_a_fork(self, half):
         with pytest.raises(UsageError, match="cannot change on the way"):
@@ -156,6 +167,7 @@ class TestGoingOn:
     def test_minutes_keep_the_plan_that_was_made_once(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), minutes=0.03, out=tmp_path)
         planned = run.facts.horizon, run.facts.horizon_since
+        assert planned[0] is not None
         assert planned[0] > planned[1] > 0
         shutil.rmtree(run.path / "checkpoints")
         again = gz.resume(run.path)
@@ -171,7 +183,7 @@ class TestOtherCircumstances:
         settings = {"recipe": small(), "images": 80, "out": tmp_path / "runs"}
         return tmp_path / "mine.npy", gz.train(tmp_path / "mine.npy", **settings)
 
-    def refused(self, run, what, kind=UsageError, **options):
+    def refused(self, run, what, kind: type[gz.GanzfeldError] = UsageError, **options):
         with pytest.raises(kind, match=what) as caught:
             gz.resume(run.path, images=160, **options)
         assert "--inexact" in caught.value.hint
@@ -211,6 +223,7 @@ class TestOtherCircumstances:
         """The checkpoint says it was made elsewhere."""
         _, run = own
         newest = run.history.newest(pytest.fail)
+        assert newest is not None
         then = newest.card.circumstances.model_copy(update={name: was})
         card = newest.card.model_copy(update={"circumstances": then})
         run.history.path(80).unlink()
@@ -241,7 +254,7 @@ class TestFork:
         assert {path: path.read_bytes() for path in half.path.rglob("*") if path.is_file()} == before
         assert fork.path != half.path
         assert fork.path.parent == half.path.parent
-        old, new = (run.history.newest(pytest.fail).tensors for run in (half, fork))
+        old, new = (state_of(run) for run in (half, fork))
         assert all(torch.equal(tensor, new[name]) for name, tensor in old.items()), "the same way again"
         assert fork.facts.resumed_at_images == at
         assert str(half.path) in fork.facts.events[0].what
@@ -252,7 +265,7 @@ class TestFork:
         fork = gz.resume(half.path, from_images=at, settings={"generator.optimizer.lr": 1e-5})
         assert fork.recipe.generator.optimizer.lr == 1e-5
         assert "generator.optimizer.lr=1e-05" in fork.facts.events[0].what
-        old, new = (run.history.newest(pytest.fail).tensors for run in (half, fork))
+        old, new = (state_of(run) for run in (half, fork))
         assert any(not torch.equal(tensor, new[name]) for name, tensor in old.items())
         with pytest.raises(UsageError, match="other networks"):
             gz.resume(half.path, from_images=at, settings={"generator.width": 9})

@@ -134,8 +134,8 @@ class Poison(torch.autograd.Function):
         return pictures.clone()
 
     @staticmethod
-    def backward(ctx, gradient):
-        return gradient * torch.inf
+    def backward(ctx, *gradients):
+        return gradients[0] * torch.inf
 
 
 def weights_of(network) -> list[torch.Tensor]:

@@ -2,6 +2,7 @@
 
 The plain loader is what a tutorial has: a data set of files, every epoch decoded anew by two worker
 processes. Ours decodes the first time, with one process a processor, and gathers from the cache afterwards.
+The limit is what as many processes as ours reach that only read and decode: see ``DraftFolder``.
 """
 
 import statistics
@@ -10,51 +11,85 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
 
-from ganzfeld.bench.photos import make_photos
+from ganzfeld.bench.loaders import BATCH, DraftFolder, PlainFolder, one_epoch
+from ganzfeld.bench.photos import SLOPE, make_photos
 from ganzfeld.data import batch_indices, open_pictures
 from ganzfeld.data.ingest import usable_processors
 
 NUM_LOADERS = 2
 PLAIN_SHARE = 8  # the plain loader is as fast on a part, and would take minutes on the whole
-BATCH = 64
 SIZE_PX = 64
+OTHER_SLOPES = (2.0, 1.25)  # a third, and twice as many bytes as the photos that ours is measured on
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How fast the files of one amount of detail can be read at all, in pictures a second."""
+
+    photo_bytes: int
+    plain_images_per_s: float
+    limit_images_per_s: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast as the plain loader any reader can be on these files."""
+        return self.limit_images_per_s / self.plain_images_per_s
+
+    def as_json(self) -> dict[str, float | int]:
+        """Plain data."""
+        return {
+            "photo_bytes": self.photo_bytes,
+            "plain_images_per_s": round(self.plain_images_per_s, 1),
+            "limit_images_per_s": round(self.limit_images_per_s, 1),
+            "limit_ratio": round(self.ratio, 2),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class IngestFigures:
-    """What ``bench_ingest`` measured; speeds are in pictures a second, medians over the rounds."""
+    """What ``bench_ingest`` measured; speeds are in pictures a second, medians over the rounds.
+
+    ``limit`` is that of the photos that ours was measured on, ``others`` those of more and less detail.
+    """
 
     num_photos: int
-    photo_bytes: int
     rounds: int
     workers: int
-    plain_images_per_s: float
     ours_images_per_s: float
     cached_images_per_s: float
+    limit: Limit
+    others: tuple[Limit, ...]
     recognised_files: int
     recognised_s: float | None
 
     @property
     def ratio(self) -> float:
         """How many times as many pictures a second ours decodes."""
-        return self.ours_images_per_s / self.plain_images_per_s
+        return self.ours_images_per_s / self.limit.plain_images_per_s
 
-    def as_json(self) -> dict[str, float | int | None]:
+    @property
+    def share_of_limit(self) -> float:
+        """Our speed over the limit."""
+        return self.ours_images_per_s / self.limit.limit_images_per_s
+
+    def as_json(self) -> dict[str, Any]:
         """The keys of the contract, and the rest."""
         return {
-            "plain_images_per_s": round(self.plain_images_per_s, 1),
+            "plain_images_per_s": round(self.limit.plain_images_per_s, 1),
             "ours_images_per_s": round(self.ours_images_per_s, 1),
             "ratio": round(self.ratio, 2),
             "share_of_peak": None,
+            "limit_images_per_s": round(self.limit.limit_images_per_s, 1),
+            "limit_ratio": round(self.limit.ratio, 2),
+            "share_of_limit": round(self.share_of_limit, 3),
             "cached_images_per_s": round(self.cached_images_per_s),
             "photos": self.num_photos,
-            "photo_bytes": self.photo_bytes,
+            "photo_bytes": self.limit.photo_bytes,
+            "limits": [each.as_json() for each in (self.limit, *self.others)],
             "rounds": self.rounds,
             "workers": self.workers,
             "recognised_files": self.recognised_files,
@@ -62,62 +97,70 @@ class IngestFigures:
         }
 
 
-class PlainFolder(Dataset[torch.Tensor]):
-    """The files of a folder, each opened, decoded, converted, resized and cropped when it is asked for."""
-
-    def __init__(self, folder: Path, num_photos: int, size_px: int) -> None:
-        self.files, self.size_px = sorted(folder.iterdir())[:num_photos], size_px
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        with Image.open(self.files[index]) as file:
-            image = file.convert("RGB")
-        scale = self.size_px / min(image.size)
-        image = image.resize(
-            (round(image.width * scale), round(image.height * scale)), Image.Resampling.BILINEAR
-        )
-        left, top = (image.width - self.size_px) // 2, (image.height - self.size_px) // 2
-        image = image.crop((left, top, left + self.size_px, top + self.size_px))
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(127.5).sub(1)
-
-
 def bench_ingest(num_photos: int = 4096, rounds: int = 3, recognise: int = 0) -> IngestFigures:
-    """Measures both readers in turn, ``rounds`` times, on 1600x1200 JPEG files brought to 64 px.
+    """Measures all readers in turn, ``rounds`` times, on 1600x1200 JPEG files brought to 64 px.
 
     ``recognise`` is the number of files of an unchanged folder that is opened again (0: not measured).
     """
-    plain, ours, cached = [], [], []
-    num_plain = max(num_photos // PLAIN_SHARE, 1)
+    ours, cached = [], []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "photos"
-        folder.mkdir()
-        photo_bytes = make_photos(folder, num_photos)
+        photos, photo_bytes = _photos(Path(name), num_photos, SLOPE)
+        speeds = _Speeds(photos)
         for turn in range(rounds):
-            plain.append(num_plain / _seconds(lambda: _plain_epoch(folder, num_plain)))
+            speeds.measure()
             cache = Path(name) / f"cache{turn}"
-            ours.append(num_photos / _seconds(lambda cache=cache: _open(folder, cache)))
-            cached.append(_cached_speed(folder, cache))
+            ours.append(num_photos / _seconds(lambda cache=cache: _open(photos, cache)))
+            cached.append(_cached_speed(photos, cache))
+        others = [_limit_of(Path(name), num_photos, slope, rounds) for slope in OTHER_SLOPES]
         recognised_s = _recognition(Path(name), recognise) if recognise else None
     return IngestFigures(
         num_photos=num_photos,
-        photo_bytes=photo_bytes,
         rounds=rounds,
         workers=usable_processors(),
-        plain_images_per_s=statistics.median(plain),
         ours_images_per_s=statistics.median(ours),
         cached_images_per_s=statistics.median(cached),
+        limit=speeds.limit(photo_bytes),
+        others=tuple(others),
         recognised_files=recognise,
         recognised_s=recognised_s,
     )
 
 
-def _plain_epoch(folder: Path, num_photos: int) -> None:
-    for _ in DataLoader(
-        PlainFolder(folder, num_photos, SIZE_PX), BATCH, shuffle=True, num_workers=NUM_LOADERS
-    ):
-        pass
+class _Speeds:
+    """The plain loader and the limit on the files of a folder, measured as often as it is asked for."""
+
+    def __init__(self, photos: Path) -> None:
+        files = sorted(photos.iterdir())
+        self._plain_files = PlainFolder(files[: max(len(files) // PLAIN_SHARE, 1)], SIZE_PX)
+        self._draft_files = DraftFolder(files)
+        self._plain, self._limit = [], []
+
+    def measure(self) -> None:
+        self._plain.append(_speed(self._plain_files, NUM_LOADERS))
+        self._limit.append(_speed(self._draft_files, usable_processors()))
+
+    def limit(self, photo_bytes: int) -> Limit:
+        return Limit(photo_bytes, statistics.median(self._plain), statistics.median(self._limit))
+
+
+def _photos(folder: Path, number: int, slope: float) -> tuple[Path, int]:
+    """A new folder of photos, and the mean of their bytes."""
+    photos = folder / f"photos {slope}"
+    photos.mkdir()
+    return photos, make_photos(photos, number, slope)
+
+
+def _limit_of(folder: Path, num_photos: int, slope: float, rounds: int) -> Limit:
+    photos, photo_bytes = _photos(folder, num_photos, slope)
+    speeds = _Speeds(photos)
+    for _ in range(rounds):
+        speeds.measure()
+    return speeds.limit(photo_bytes)
+
+
+def _speed(dataset: PlainFolder | DraftFolder, num_processes: int) -> float:
+    """Pictures a second of one epoch."""
+    return len(dataset) / _seconds(lambda: one_epoch(dataset, num_processes))
 
 
 def _open(folder: Path, cache: Path) -> None:

@@ -6,22 +6,23 @@ import numpy as np
 from PIL import Image
 
 QUALITY = 75
-_SLOPE = 1.5
+WIDTH_PX, HEIGHT_PX = 1600, 1200
+SLOPE = 1.5
 _DIFFERENT = 12
 
 
-def make_photos(folder: Path, number: int, width: int = 1600, height: int = 1200) -> int:
-    """Writes ``number`` JPEG files and returns the mean of their bytes.
+def make_photos(folder: Path, number: int, slope: float = SLOPE) -> int:
+    """Writes ``number`` JPEG files of 1600x1200 px and returns the mean of their bytes.
 
-    The spectrum falls off with the 1.5th power of the frequency, as in a photograph with some soft
-    background, which gives about 1.2 bits a pixel. Twelve are drawn; the others are copies, which no decoder
-    notices.
+    The spectrum falls off with the power ``slope`` of the frequency: the smaller, the more detail. 1.5 is
+    that of a photograph with some soft background and gives 0.8 bits a pixel. Twelve are drawn; the others
+    are copies, which no decoder notices.
     """
     random = np.random.default_rng(0)
     total = 0
     for index in range(min(number, _DIFFERENT)):
         original = folder / f"{index:05}.jpg"
-        Image.fromarray(_photo(random, width, height)).save(original, quality=QUALITY)
+        Image.fromarray(_photo(random, slope)).save(original, quality=QUALITY)
         for copy in range(index, number, _DIFFERENT):
             if copy != index:
                 (folder / f"{copy:05}.jpg").hardlink_to(original)
@@ -29,14 +30,15 @@ def make_photos(folder: Path, number: int, width: int = 1600, height: int = 1200
     return total // number
 
 
-def _photo(random: np.random.Generator, width: int, height: int) -> np.ndarray:
+def _photo(random: np.random.Generator, slope: float) -> np.ndarray:
     """uint8 (height, width, 3): noise with the spectrum of a photograph, its colours close to each other."""
+    width, height = WIDTH_PX, HEIGHT_PX
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
     frequency[0, 0] = 1
 
     def plane() -> np.ndarray:
         phases = random.standard_normal((2, height, width // 2 + 1))
-        values = np.fft.irfft2((phases[0] + 1j * phases[1]) / frequency**_SLOPE, (height, width))
+        values = np.fft.irfft2((phases[0] + 1j * phases[1]) / frequency**slope, (height, width))
         return values / values.std()
 
     brightness = plane()

@@ -6,6 +6,7 @@ import numpy as np
 
 from ganzfeld.data.duplicates import Group
 from ganzfeld.data.pictures import Pictures
+from ganzfeld.printable import counted
 
 ENOUGH = 1_000
 _MOST_LOSS = 0.25
@@ -28,13 +29,16 @@ def advice(
     used = pictures.records[pictures.records["row"] >= 0]
     found = [
         *_about_number(pictures.num_pictures),
-        *_about_duplicates(pictures.num_pictures, duplicates),
+        *_about_duplicates(pictures, duplicates),
         *_about_shape(pictures, upscaled, kept, aspects),
     ]
     bad = pictures.manifest.num_entries - pictures.num_pictures
     if bad:
         found.append(
-            Advice("unusable-pictures", f"{bad:,} of {pictures.manifest.num_entries:,} are left out.")
+            Advice(
+                "unusable-pictures",
+                f"{counted(pictures.manifest.num_entries, 'picture')} found, {bad:,} left out.",
+            )
         )
     grey = int(used["grey"].sum())
     if pictures.channels == 3 and 0 < grey < pictures.num_pictures:
@@ -43,7 +47,9 @@ def advice(
     passed_over = sorted(_NOT_READ & set(pictures.manifest.ignored))
     if passed_over:
         count = sum(pictures.manifest.ignored[kind] for kind in passed_over)
-        text = f"{count:,} files are in formats that are not read ({', '.join(passed_over)}): convert them."
+        text = (
+            f"Not read, because of the format: {counted(count, 'file')} ({', '.join(passed_over)}). Convert."
+        )
         found.append(Advice("formats-not-read", text))
     return found
 
@@ -55,35 +61,43 @@ def _about_number(num_pictures: int) -> list[Advice]:
         text = "A single picture: the generator can only learn to copy it."
     else:
         text = (
-            f"Only {num_pictures} pictures: in a long run the discriminator learns them by heart. The stabiliser"
-            " augmentation hinders that; it also slows learning, so a short run is better without."
+            f"Only {num_pictures} pictures: in a long run the discriminator learns them by heart. The"
+            " stabiliser augmentation hinders that, and slows learning: a short run is better without."
         )
     return [Advice("too-few-pictures", text)]
 
 
-def _about_duplicates(num_pictures: int, duplicates: list[Group]) -> list[Advice]:
+def _about_duplicates(pictures: Pictures, duplicates: list[Group]) -> list[Advice]:
     redundant = sum(len(group.entries) - 1 for group in duplicates)
     if not redundant:
         return []
-    if redundant == num_pictures - 1:
-        text = f"All {num_pictures:,} pictures are the same one."
+    if redundant == pictures.num_pictures - 1:
+        text = f"All {pictures.num_pictures:,} pictures are the same one."
     else:
-        exact = sum(len(group.entries) - 1 for group in duplicates if group.exact)
-        text = f"{redundant:,} pictures repeat others ({exact:,} as the same file) and weigh more."
+        same = sum(len(group.entries) - _num_files(pictures, group) for group in duplicates)
+        text = (
+            f"Repeated, and so of more weight: {counted(redundant, 'picture')} ({same:,} as the same file)."
+        )
     return [Advice("duplicate-pictures", text)]
+
+
+def _num_files(pictures: Pictures, group: Group) -> int:
+    """How many different files a group consists of."""
+    return 1 if group.exact else len(np.unique(pictures.records["sha256"][list(group.entries)], axis=0))
 
 
 def _about_shape(pictures: Pictures, upscaled: int, kept: np.ndarray, aspects: np.ndarray) -> list[Advice]:
     found = []
     width, height = pictures.size
     if upscaled:
-        text = f"{upscaled:,} pictures are smaller than {width}x{height} px and are enlarged: soft."
+        text = f"Smaller than {width}x{height} px, and soft when enlarged: {counted(upscaled, 'picture')}."
         found.append(Advice("upscaled-pictures", text))
     if len(aspects):
         low, high = np.percentile(aspects, [5, 95])
         if high > _MOST_SPREAD * low:
             text = (
-                f"The aspect (width by height) varies from {low:.2f} to {high:.2f}: the crop cuts unevenly."
+                f"The shapes differ: for nine tenths of them, width by height is {low:.2f} to {high:.2f}. "
+                "The crop takes more from some than from others."
             )
             found.append(Advice("varying-aspect", text))
         if kept.mean() < 1 - _MOST_LOSS:

@@ -14,6 +14,7 @@ The rules, each tested with a real file:
 """
 
 import io
+import logging
 import warnings
 from dataclasses import dataclass
 
@@ -32,6 +33,9 @@ EXTENSIONS = frozenset(
 )
 MOST_PIXELS = 2**27  # 134 megapixels: above any camera, 0.5 GiB decoded with alpha
 MOST_BYTES = 2**29
+
+# Or what it says of a broken file appears on the terminal of whoever has not set up logging.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _STORED_GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 _SIDEWAYS = frozenset({5, 6, 7, 8})  # the EXIF orientations that swap width and height
@@ -133,7 +137,7 @@ def _shrink_while_decoding(image: Image.Image, framing: Framing, sideways: bool)
 def _plain(image: Image.Image, framing: Framing) -> Image.Image:
     """The picture as ``L`` or ``RGB``, opaque."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        return _from_16_bits(image)
+        return _from_16_bits(image, framing)
     if image.mode in ("I", "F"):
         raise UnusablePicture("32-bit samples, whose range is not known; save it with 8 or 16 bits")
     if image.has_transparency_data:
@@ -143,9 +147,14 @@ def _plain(image: Image.Image, framing: Framing) -> Image.Image:
     return image.convert("L" if image.mode == "1" else "RGB")
 
 
-def _from_16_bits(image: Image.Image) -> Image.Image:
+def _from_16_bits(image: Image.Image, framing: Framing) -> Image.Image:
     samples = np.asarray(image).astype(np.uint32)
-    return Image.fromarray(((samples + 128) // 257).astype(np.uint8))
+    grey = Image.fromarray(((samples + 128) // 257).astype(np.uint8))
+    clear = image.info.get("transparency")  # in a PNG, the one value that stands for nothing
+    if not isinstance(clear, int):
+        return grey
+    alpha = Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8))
+    return _on_background(Image.merge("LA", (grey, alpha)), framing)
 
 
 def _on_background(image: Image.Image, framing: Framing) -> Image.Image:

@@ -49,33 +49,31 @@ def find_duplicates(pictures: Pictures) -> list[Group]:
     entries = np.flatnonzero(records["row"] >= 0)
     if len(entries) < 2:
         return []
-    files = _numbered_files(np.asarray(records["sha256"][entries]))
+    # Of each digest 128 bits, which are more than enough among pictures.
+    files = _numbered_files(np.ascontiguousarray(records["sha256"][:, :16][entries]).view("<u8"))
     _, first_of_file = np.unique(files, return_index=True)
     leaders = _Leaders(len(entries))
-    _join_alike(
-        leaders, pictures, records["look"][entries], records["cells"][entries], np.sort(first_of_file)
-    )
-    for position, first in enumerate(first_of_file[files].tolist()):
-        leaders.join(first, position)
+    _join_alike(leaders, pictures, entries, np.sort(first_of_file))
+    firsts = first_of_file[files]
+    for position in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
+        leaders.join(int(firsts[position]), position)
     return _groups(leaders.all(), files, entries)
 
 
 def _numbered_files(digests: np.ndarray) -> np.ndarray:
-    """A number for every different digest; ``digests`` is uint8 (pictures, 32)."""
-    halves = np.ascontiguousarray(digests[:, :16]).view("<u8")  # 128 bits are more than enough among pictures
-    order = np.lexsort((halves[:, 0], halves[:, 1]))
-    new = np.any(halves[order][1:] != halves[order][:-1], axis=1)
+    """A number for every different digest; ``digests`` is uint64 (pictures, 2)."""
+    order = np.lexsort((digests[:, 0], digests[:, 1]))
+    ordered = digests[order]
+    new = np.any(ordered[1:] != ordered[:-1], axis=1)
     numbers = np.empty(len(order), np.int64)
     numbers[order] = np.concatenate([[0], np.cumsum(new)])
     return numbers
 
 
-def _join_alike(
-    leaders: "_Leaders", pictures: Pictures, looks: np.ndarray, cells: np.ndarray, among: np.ndarray
-) -> None:
-    """Joins the positions in ``among`` whose pictures are alike."""
+def _join_alike(leaders: "_Leaders", pictures: Pictures, entries: np.ndarray, among: np.ndarray) -> None:
+    """Joins the positions in ``among`` whose pictures are alike; ``entries`` has the entry of each."""
     left = _MOST_PAIRS
-    for ones, others in _candidates(looks[among], cells[among]):
+    for ones, others in _candidates(pictures.records, entries[among]):
         pairs = zip(among[ones].tolist(), among[others].tolist(), strict=True)
         apart = np.array([pair for pair in pairs if leaders.of(pair[0]) != leaders.of(pair[1])][:left])
         left -= len(apart)
@@ -85,8 +83,12 @@ def _join_alike(
                 leaders.join(one, other)
 
 
-def _candidates(looks: np.ndarray, cells: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Index pairs with nearly the same hash and brightness, nearest first; may repeat themselves."""
+def _candidates(records: np.ndarray, entries: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of positions in ``entries`` with nearly the same hash and brightness, nearest first; may repeat.
+
+    ``records`` is a mapped file: only the hashes of it are copied as a whole.
+    """
+    looks, cells = records["look"][entries], records["cells"]
     for turn in (0, 16, 32, 48):
         turned = (looks << np.uint64(turn)) | (looks >> np.uint64(64 - turn)) if turn else looks
         order = np.argsort(turned, kind="stable")
@@ -95,7 +97,9 @@ def _candidates(looks: np.ndarray, cells: np.ndarray) -> Iterator[tuple[np.ndarr
             near = np.flatnonzero(np.bitwise_count(ordered[step:] ^ ordered[:-step]) <= _MOST_BITS)
             for part in np.array_split(near, len(near) // _AT_ONCE + 1):
                 ones, others = order[part], order[part + step]
-                difference = np.abs(cells[ones].astype(np.int16) - cells[others].astype(np.int16))
+                difference = np.abs(
+                    cells[entries[ones]].astype(np.int16) - cells[entries[others]].astype(np.int16)
+                )
                 similar = (difference <= _ALIKE).all(axis=1)
                 yield ones[similar], others[similar]
 

@@ -22,10 +22,10 @@ _MOST_SETS = 4
 
 def find_relatives(folder: Path, kind: str, source: Source, framing: Framing) -> list[Path]:
     """The last used complete sets beside ``folder`` that were decoded alike and share its name or place."""
-    place, found = str(source.path.absolute()), []
+    found = []
     for other in folder.parent.iterdir():
         manifest = read_manifest(other) if other != folder else None
-        if manifest and (place in manifest.seen_at or manifest.name == source.name):
+        if manifest and (source.place in manifest.seen_at or manifest.name == source.name):
             how = (manifest.kind, manifest.version, manifest.facts, Framing.from_json(manifest.framing))
             if how == (kind, source.version, source.facts, framing):
                 found.append(other)

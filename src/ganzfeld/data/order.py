@@ -11,17 +11,24 @@ from functools import lru_cache
 import numpy as np
 
 
-def batch_indices(num_pictures: int, seed: int, images_seen: int, batch: int) -> np.ndarray:
-    """Indices of the next ``batch`` pictures after ``images_seen`` of them.
+def batch_indices(
+    num_pictures: int, seed: int, images_seen: int, batch: int, rank: int = 0, num_ranks: int = 1
+) -> np.ndarray:
+    """Indices of the next ``batch`` pictures after ``images_seen`` of them, or one rank's share of these.
 
     Returns an int64 array of shape (batch,) with values in [0, num_pictures). A batch runs on into the next
     epoch, or through several of them where it is larger than the set. The cost is that of the batch, apart
     from the one permutation that each new epoch needs (4 bytes a picture; the last two are kept).
 
-    Raises ``ValueError`` unless there is at least one picture and neither number is negative.
+    Of several ranks, each gets the places ``rank``, ``rank + num_ranks``, ... of the batch: together they
+    read the pictures that one alone would, and no place twice.
+
+    Raises ``ValueError`` unless there is at least one picture, no number is negative and the rank exists.
     """
     if num_pictures < 1 or images_seen < 0 or batch < 0:
         raise ValueError(f"no order for {num_pictures} pictures, {images_seen} seen, a batch of {batch}")
+    if not 0 <= rank < num_ranks:
+        raise ValueError(f"there is no rank {rank} among {num_ranks}")
     indices = np.empty(batch, np.int64)
     filled = 0
     while filled < batch:
@@ -29,7 +36,7 @@ def batch_indices(num_pictures: int, seed: int, images_seen: int, batch: int) ->
         take = min(num_pictures - begin, batch - filled)
         indices[filled : filled + take] = permutation(num_pictures, seed, epoch)[begin : begin + take]
         filled += take
-    return indices
+    return indices[rank::num_ranks]
 
 
 @lru_cache(maxsize=2)

@@ -16,7 +16,7 @@ from ganzfeld.data.listing import Listing, write_listing
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import LABELS, REASONS, RECORDS
 from ganzfeld.data.shard_files import mapped_pixels
-from ganzfeld.data.source import Source
+from ganzfeld.data.source import Source, place_of
 from ganzfeld.errors import DataError
 from ganzfeld.lock import alone
 from ganzfeld.printable import printable
@@ -128,8 +128,7 @@ class Pictures:
 
     def place(self, entry: int) -> str:
         """Where the entry with that index in the listing is, as the user would name it."""
-        name = self.listing.name(entry)
-        return f"{self._path}{name}" if name.startswith("[") else str(self._path / name)
+        return place_of(self._path, self.listing.name(entry))
 
     def batch(self, indices: np.ndarray) -> np.ndarray:
         """The pictures with these indices: a new uint8 array (len(indices), height, width, channels)."""
@@ -194,7 +193,7 @@ def _decoded(
                 if pictures is None:
                     manifest = ingest(folder, kind, source, Listing(folder), wanted, progress, workers)
                     pictures = Pictures(folder, manifest, source.path)
-    cache.mark_used(folder, pictures.manifest, str(source.path.absolute()))
+    cache.mark_used(folder, pictures.manifest, source.place)
     return pictures
 
 

@@ -40,7 +40,7 @@ def seal(
     manifest = Manifest(
         kind=kind,
         name=source.name,
-        seen_at=[str(source.path.absolute())],
+        seen_at=[source.place],
         framing=framing.as_json(),
         num_entries=len(listing),
         num_pictures=sum(rows),

@@ -4,6 +4,7 @@ An entry of ``data/sources/`` defines one final class named ``Pictures`` over th
 ``recognises(path)``; see the docstring of that folder.
 """
 
+import os
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -67,6 +68,11 @@ class Source(ABC):
         return safe_name(name if self.path.is_dir() else name.split(".")[0])
 
     @property
+    def place(self) -> str:
+        """Where it is, as one text that stays the same: its absolute path."""
+        return str(self.path.absolute())
+
+    @property
     def version(self) -> str:
         """What else than the entries pictures or classes depend on, such as the program that draws them."""
         return ""
@@ -104,6 +110,12 @@ class Source(ABC):
         Found once before decoding; every worker is told them through ``facts``.
         """
         return {}
+
+
+def place_of(path: Path, name: str) -> str:
+    """Where the entry of that name in the source at ``path`` is, as the user would name it."""
+    # Not joined as paths are: in a hostile archive, a name may begin at the root.
+    return f"{path}{name}" if name.startswith("[") else f"{path}{os.sep}{name}"
 
 
 def safe_name(text: str) -> str:

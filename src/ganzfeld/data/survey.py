@@ -16,12 +16,16 @@ from ganzfeld.data.source import encodable
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The findings: counts of pictures; ``kept_pixels`` is the mean share that the crop keeps."""
+    """The findings: counts of pictures, most frequent first; of ``num_sizes`` sizes the first ten.
+
+    ``smallest``, ``median`` and ``largest`` go by area; ``kept_pixels`` is the mean share that is kept.
+    """
 
     pictures: Pictures
     formats: dict[str, int]
     modes: dict[str, int]
     sizes: dict[str, int]
+    num_sizes: int
     smallest: tuple[int, int]
     median: tuple[int, int]
     largest: tuple[int, int]
@@ -69,6 +73,7 @@ class Survey:
             "formats": self.formats,
             "modes": self.modes,
             "sizes": self.sizes,
+            "num_sizes": self.num_sizes,
             "smallest": list(self.smallest),
             "median": list(self.median),
             "largest": list(self.largest),
@@ -87,11 +92,12 @@ class Survey:
 def survey(pictures: Pictures) -> Survey:
     """Looks at a decoded set from all sides."""
     records = pictures.records
-    used = np.asarray(records[records["row"] >= 0])
-    widths, heights = used["width"].astype(np.int64), used["height"].astype(np.int64)
+    used = np.flatnonzero(records["row"] >= 0)  # field by field: a copy of whole records would be large
+    widths, heights = (records[side][used].astype(np.int64) for side in ("width", "height"))
     kept, upscaled = _kept(pictures, widths, heights)
     duplicates = duplicates_of(pictures)
     order = np.argsort(widths * heights, kind="stable")
+    sizes, num_sizes = _sizes(widths, heights)
 
     def ranked(share: float) -> tuple[int, int]:
         if not len(order):
@@ -101,9 +107,10 @@ def survey(pictures: Pictures) -> Survey:
 
     return Survey(
         pictures=pictures,
-        formats=_counted(used["format"]),
-        modes=_counted(used["mode"]),
-        sizes=_sizes(widths, heights),
+        formats=_counted(records["format"][used]),
+        modes=_counted(records["mode"][used]),
+        sizes=sizes,
+        num_sizes=num_sizes,
         smallest=ranked(0),
         median=ranked(0.5),
         largest=ranked(1),
@@ -137,8 +144,8 @@ def _counted(names: np.ndarray) -> dict[str, int]:
     return {value.decode(): count for count, value in pairs}
 
 
-def _sizes(widths: np.ndarray, heights: np.ndarray) -> dict[str, int]:
-    """The ten most frequent sizes."""
+def _sizes(widths: np.ndarray, heights: np.ndarray) -> tuple[dict[str, int], int]:
+    """The ten most frequent sizes, and how many there are."""
     values, counts = np.unique(widths << 32 | heights, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:10]
-    return {f"{values[at] >> 32}x{values[at] & 0xFFFFFFFF}": int(counts[at]) for at in most}
+    return {f"{values[at] >> 32}x{values[at] & 0xFFFFFFFF}": int(counts[at]) for at in most}, len(values)

@@ -18,7 +18,7 @@ from ganzfeld.data.listing import Listing
 from ganzfeld.data.pictures import Unusable
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import RECORDS
-from ganzfeld.data.source import Entry, Source
+from ganzfeld.data.source import Entry, Source, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,16 @@ def verify(
 ) -> Verification:
     """Reads and hashes every file of a source again; raises ``DataError`` if there is none."""
     kind, path = sources.find_source(given)
-    baseline = _last_set(cache.cache_root(cache_dir), kind, path)
-    if baseline is None:
-        return Verification(None, 0, (), (), ())
     with sources.open_source(kind, path) as source:
+        baseline = _last_set(cache.cache_root(cache_dir), kind, source.place)
+        if baseline is None:
+            return Verification(None, 0, (), (), ())
         return _compared(source, baseline, progress or (lambda done, total, what: None))
 
 
-def _last_set(root: Path, kind: str, path: Path) -> Path | None:
+def _last_set(root: Path, kind: str, place: str) -> Path | None:
     """The last used complete set that was read from a place."""
-    place, found = str(path.absolute()), []
+    found = []
     if (root / "sets").is_dir():
         for folder in (root / "sets").iterdir():
             manifest = cache.read_manifest(folder)
@@ -66,14 +66,14 @@ def _compared(source: Source, baseline: Path, progress: Progress) -> Verificatio
     for entry in source.entries():
         at = index.find(entry.name, seen)
         if at is None:
-            new.append(_place(source, entry.name))
+            new.append(place_of(source.path, entry.name))
             continue
         seen[at] = True
         num_read += 1
         progress(num_read, len(listing), "verifying files")
         if reason := _difference(source, entry, listing[at], records[at]):
-            changed.append(Unusable(_place(source, entry.name), reason))
-    missing = [_place(source, listing.name(int(at))) for at in np.flatnonzero(~seen)]
+            changed.append(Unusable(place_of(source.path, entry.name), reason))
+    missing = [place_of(source.path, listing.name(int(at))) for at in np.flatnonzero(~seen)]
     return Verification(baseline, num_read, tuple(changed), tuple(missing), tuple(new))
 
 
@@ -90,10 +90,6 @@ def _difference(source: Source, now: Entry, then: Entry, record: np.void) -> str
         return ""
     silent = (now.size, now.mtime_ns) == (then.size, then.mtime_ns)
     return "its content changed while size and time stayed the same" if silent else "its content changed"
-
-
-def _place(source: Source, name: str) -> str:
-    return f"{source.path}{name}" if name.startswith("[") else str(source.path / name)
 
 
 class _NameIndex:

@@ -20,7 +20,7 @@ class Saver:
     def __init__(self, told: Callable[[str], None]) -> None:
         self._told = told
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "saver")
-        self._running: concurrent.futures.Future[None] | None = None
+        self._running: concurrent.futures.Future[object] | None = None
         self._failures = 0
 
     def __enter__(self) -> "Saver":
@@ -36,7 +36,7 @@ class Saver:
         """Whether the piece before is still being written."""
         return self._running is not None and not self._running.done()
 
-    def begin(self, save: Callable[[], None]) -> None:
+    def begin(self, save: Callable[[], object]) -> None:
         """Let the thread do ``save``. Not to be called while ``busy``."""
         self._running = self._thread.submit(save)
 

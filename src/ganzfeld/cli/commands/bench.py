@@ -1,11 +1,14 @@
 """``ganzfeld bench``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganzfeld.cli.speech import Json, show_result
+
+if TYPE_CHECKING:
+    from ganzfeld.bench.ingest import Limit
 
 application = typer.Typer(
     help="Speed, measured side by side with the plain loop.\n\nExample: ganzfeld bench ingest",
@@ -38,6 +41,8 @@ def ingest(
 ) -> None:
     """Measure how fast 1600x1200 JPEGs become pictures of 64 px, against a loader with 2 processes.
 
+    Beside both stands the limit: what is left when a reader does nothing but read and decode.
+
     Example: ganzfeld bench ingest --files 50000 --out docs/benchmarks.md
     """
     from ganzfeld.bench.ingest import bench_ingest
@@ -45,12 +50,18 @@ def ingest(
     from ganzfeld.bench.page import write_section
 
     figures = bench_ingest(photos, rounds, files)
-    kilobytes = figures.photo_bytes / 1000
+    limit, workers = figures.limit, figures.workers
+    others = {f"limit of the ratio at {_kilobytes(each)} a file": each for each in figures.others}
     rows = {
-        "files": f"{figures.num_photos:,} JPEGs of 1600x1200 px, {kilobytes:.0f} kB each, brought to 64 px",
-        "plain loader, 2 processes": f"{figures.plain_images_per_s:,.1f} pictures/s, every epoch",
-        f"ours, {figures.workers} processes, first time": f"{figures.ours_images_per_s:,.1f} pictures/s",
+        "files": f"{figures.num_photos:,} JPEGs of 1600x1200 px, {_kilobytes(limit)} each, brought to 64 px",
+        "plain loader, 2 processes": f"{limit.plain_images_per_s:,.1f} pictures/s, every epoch",
+        f"ours, {workers} processes, first time": f"{figures.ours_images_per_s:,.1f} pictures/s",
         "ratio": f"{figures.ratio:.1f}",
+        f"limit: {workers} processes that only read and decode at an eighth": (
+            f"{limit.limit_images_per_s:,.1f} pictures/s; ours reaches {figures.share_of_limit:.0%} of it"
+        ),
+        "limit of the ratio": f"{limit.ratio:.1f}",
+        **{name: f"{each.ratio:.1f}" for name, each in others.items()},
         "ours from then on": f"{figures.cached_images_per_s:,.0f} pictures/s",
     }
     if figures.recognised_s is not None:
@@ -70,3 +81,7 @@ def ingest(
     text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
     shown = {str(batch): round(share, 5) for batch, share in shares.items()}
     show_result(figures.as_json() | {"input_shares": shown}, text, json)
+
+
+def _kilobytes(limit: "Limit") -> str:
+    return f"{limit.photo_bytes / 1000:.0f} kB"

@@ -7,7 +7,10 @@ import typer
 
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
-from ganzfeld.printable import printable
+from ganzfeld.printable import counted, printable
+
+_COLUMNS = "{:>12}  {:10}  {:>9}  {:>9}  {:6}  {:20}  {}"
+_HEADINGS = _COLUMNS.format("room", "last used", "pictures", "size", "colour", "name", "from")
 
 application = typer.Typer(
     help="The decoded pictures that runs share.\n\nExample: ganzfeld cache list",
@@ -27,8 +30,9 @@ def list_sets(json: Json = False) -> None:
 
     sets = cached_sets(cache_root())
     total = sum(each.disk_bytes for each in sets)
-    lines = [_line(each.as_json()) for each in sets]
-    lines.append(f"{len(sets)} sets, {total / 2**20:,.1f} MiB in {printable(str(cache_root()))}")
+    lines = [_HEADINGS] if sets else []
+    lines += [_line(each.as_json()) for each in sets]
+    lines.append(f"{counted(len(sets), 'set')}, {total / 2**20:,.1f} MiB in {printable(str(cache_root()))}")
     result = {"cache": str(cache_root()), "disk_bytes": total, "sets": [each.as_json() for each in sets]}
     show_result(result, "\n".join(lines), json)
 
@@ -59,17 +63,15 @@ def prune(
     removed = pruning.prune(cache_root(), None if days is None else days * 86_400, keep_bytes)
     freed = sum(each.disk_bytes for each in removed)
     result = {"removed": [each.as_json() for each in removed], "freed_bytes": freed}
-    show_result(result, f"{len(removed)} sets removed, {freed / 2**20:,.1f} MiB freed", json)
+    show_result(result, f"{counted(len(removed), 'set')} removed, {freed / 2**20:,.1f} MiB freed", json)
 
 
 def _line(each: dict) -> str:
-    room = f"{each['disk_bytes'] / 2**20:8,.1f} MiB"
+    room = f"{each['disk_bytes'] / 2**20:,.1f} MiB"
     used = time.strftime("%Y-%m-%d", time.localtime(each["used_at"]))
     if not each["complete"]:
-        return f"{room}  {used}  unfinished"
-    width, height = each["size"]
+        return _COLUMNS.format(room, used, "", "", "", "unfinished", "").rstrip()
+    size = "{}x{}".format(*each["size"])
     colour = "grey" if each["channels"] == 1 else "colour"
     where = ", ".join(each["seen_at"])
-    return printable(
-        f"{room}  {used}  {each['pictures']:9,} of {width}x{height} {colour}  {each['name']}  {where}"
-    )
+    return printable(_COLUMNS.format(room, used, f"{each['pictures']:,}", size, colour, each["name"], where))

@@ -7,7 +7,7 @@ import typer
 
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import DataError, UsageError
-from ganzfeld.printable import printable
+from ganzfeld.printable import counted, printable
 
 if TYPE_CHECKING:
     from ganzfeld.data.survey import Survey
@@ -90,7 +90,8 @@ def _text(found: "Survey", verification: "Verification | None", refusal: DataErr
         lines += [_verified(verification)]
     lines += _listed("to mind", [advice.text for advice in found.warnings] + found.pictures.notes)
     if refusal:
-        lines += ["", "training would be refused (exit 3): see --max-bad"]
+        why = "more are unusable than --max-bad allows" if found.usable else "no picture is usable"
+        lines += ["", f"training would be refused (exit 3): {why}"]
     return "\n".join(lines)
 
 
@@ -98,17 +99,18 @@ def _rows(found: "Survey") -> dict[str, str]:
     pictures = found.pictures
     width, height = pictures.size
     colour = "grey" if pictures.channels == 1 else "colour"
-    sizes = ", ".join(f"{size} ({count:,})" for size, count in list(found.sizes.items())[:4])
     span = " to ".join(f"{side[0]}x{side[1]}" for side in (found.smallest, found.largest))
+    sizes = _counts(found.sizes, 4, found.num_sizes) + (f"; from {span}" if found.num_sizes > 1 else "")
+    groups = f"{counted(len(found.duplicates), 'group')}, {counted(found.num_redundant, 'picture')}"
     kept = f"the centre crop keeps {found.kept_pixels:.0%} of all pixels"
     return {
         "pictures": f"{found.usable:,} usable, {len(found.unusable):,} not, in {pictures.place_of_all}",
-        "trained on": f"{width}x{height} px, {colour}; {kept}",
+        "trained on": f"{width}x{height} px, {colour}; {kept}" if found.usable else "",
         "formats": _counts(found.formats),
         "modes": _counts(found.modes),
-        "sizes": f"{sizes}; {span}" if found.usable else "",
+        "sizes": sizes,
         "classes": _counts(found.classes),
-        "duplicates": f"{len(found.duplicates):,} groups, {found.num_redundant:,} pictures more than needed",
+        "duplicates": f"{groups} more than needed" if found.duplicates else "none",
         "not pictures": _counts(pictures.manifest.ignored),
         "disk": f"{pictures.disk_bytes / 2**20:.1f} MiB in the cache",
         "memory": f"{pictures.pixel_bytes / 2**20:.1f} MiB, given back when others need it",
@@ -117,9 +119,10 @@ def _rows(found: "Survey") -> dict[str, str]:
     }
 
 
-def _counts(counts: dict[str, int]) -> str:
-    shown = [f"{name or 'none'} {count:,}" for name, count in list(counts.items())[:8]]
-    return ", ".join(shown) + (f" and {len(counts) - 8} more" if len(counts) > 8 else "")
+def _counts(counts: dict[str, int], most: int = 8, num_kinds: int | None = None) -> str:
+    shown = [f"{name or 'none'} ({count:,})" for name, count in list(counts.items())[:most]]
+    rest = (len(counts) if num_kinds is None else num_kinds) - len(shown)
+    return ", ".join(shown) + (f" and {rest:,} more" if rest else "")
 
 
 def _listed(title: str, items: list[str]) -> list[str]:
@@ -134,7 +137,7 @@ def _listed(title: str, items: list[str]) -> list[str]:
 def _verified(verification: "Verification") -> str:
     if verification.against is None:
         return "\nnothing to verify against: these pictures had not been decoded before"
-    return f"\n{verification.num_read:,} files read again, {len(verification.changed):,} changed"
+    return f"\n{counted(verification.num_read, 'file')} read again, {len(verification.changed):,} changed"
 
 
 def _verification_json(verification: "Verification") -> dict[str, Any]:

@@ -14,6 +14,10 @@ from ganzfeld.data.decode import MOST_PIXELS, UnusablePicture
 from ganzfeld.errors import DataError
 
 _CHANNELS = (1, 3, 4)
+EXPECTED = (
+    "Expected numbers of the shape (N, height, width), (N, height, width, channels) or (N, channels, height, "
+    "width), each side at least 8 px; a single picture has N = 1 as well."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +72,17 @@ def channels_last(row: np.ndarray) -> np.ndarray:
     return row
 
 
-def check_shape(shape: tuple[int, ...], where: str) -> None:
+def check_shape(rows: Rows, where: str) -> None:
     """Raises ``DataError`` unless rows of that shape can only be pictures in one reading."""
+    shape = rows.shape
     if len(shape) == 2:
         sides, plain = shape, True
     else:
         last, first = shape[2] in _CHANNELS, shape[0] in _CHANNELS
         sides, plain = (shape[:2] if last else shape[1:]), last != first
     if not plain or min(sides) < 8:
-        shown = ", ".join(map(str, ("N", *shape)))
-        hint = "Expected (N, height, width), (N, height, width, channels) or (N, channels, height, width)."
-        raise DataError(f"{where} has the shape ({shown}), which is not one of pictures", hint)
+        shown = (rows.count, *shape)
+        raise DataError(f"{where} has the shape {shown}, which is not one of pictures", EXPECTED)
     if sides[0] * sides[1] > MOST_PIXELS:
         raise DataError(
             f"{where} has pictures of {sides[0]}x{sides[1]} px, more than {MOST_PIXELS // 10**6} megapixels"
@@ -97,7 +101,7 @@ def value_range(reader: RowReader, where: str) -> dict[str, Any]:
         return {"low": 0, "high": 255}
     if dtype.kind == "b":
         return {"low": 0, "high": 1}
-    least, most = _extremes(reader)
+    least, most = _extremes(reader, where)
     if dtype.kind in "iu":
         fits = [high for high in (255, 65535 if dtype.itemsize == 2 else 255) if least >= 0 and most <= high]
         low, high = 0, fits[0] if fits else None
@@ -121,12 +125,14 @@ def to_bytes(samples: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.rint(scaled).clip(0, 255).astype(np.uint8)
 
 
-def _extremes(reader: RowReader) -> tuple[float, float]:
-    """Least and most of all values; anything that is not a number counts as infinite."""
+def _extremes(reader: RowReader, where: str) -> tuple[float, float]:
+    """Least and most of all values; ``DataError`` names the first picture with one that is not finite."""
     least, most = np.inf, -np.inf
-    for row in reader.all():
+    for index, row in enumerate(reader.all()):
         row_least, row_most = float(row.min()), float(row.max())
         if not np.isfinite(row_least) or not np.isfinite(row_most):
-            return -np.inf, np.inf
+            what = "NaN" if np.isnan(row_least) else "an infinite value"
+            hint = "Leave such pictures out, or replace the values (numpy.nan_to_num)."
+            raise DataError(f"{where} holds {what} in picture [{index}]", hint)
         least, most = min(least, row_least), max(most, row_most)
     return least, most

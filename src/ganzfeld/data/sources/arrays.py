@@ -15,7 +15,15 @@ import numpy as np
 from ganzfeld.data.decode import Decoded, decode_raster
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.source import Entry, Source
-from ganzfeld.data.sources._rows import RowReader, Rows, channels_last, check_shape, to_bytes, value_range
+from ganzfeld.data.sources._rows import (
+    EXPECTED,
+    RowReader,
+    Rows,
+    channels_last,
+    check_shape,
+    to_bytes,
+    value_range,
+)
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
 
@@ -29,6 +37,7 @@ _USUAL_NAMES = {  # of an array of pictures, and of the labels beside it
     "data": "labels",
     "arr_0": "labels",
 }
+_NUMBERS = "biuf"  # the kinds of dtypes that can be pictures: bool, integers, floats
 _USUAL_LABELS = ("labels", "y", "label", "targets")
 
 
@@ -44,15 +53,17 @@ class Pictures(Source):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         try:
-            self._arrays = _headers(path)
+            headers = _headers(path)
         except DataError:
             raise
         except Exception as problem:  # noqa: BLE001  hostile bytes make the parsers raise anything
             raise DataError(f"{printable(str(path))} is no NumPy file that can be read ({problem})") from None
+        self._arrays = {key: rows for key, rows in headers.items() if isinstance(rows, Rows)}
+        self._unread = {key: why for key, why in headers.items() if isinstance(why, str)}
         self.key = self._the_one_with_pictures()
         self.rows = self._arrays[self.key]
         self.where = f"{printable(path.name)}{f' [{self.key}]' if self.key else ''}"
-        check_shape(self.rows.shape, self.where)
+        check_shape(self.rows, self.where)
         self._reader = RowReader(self.rows, lambda: _open(path, self.key, self.files))
 
     def entries(self) -> Iterator[Entry]:
@@ -83,6 +94,12 @@ class Pictures(Source):
             self.notes.append(
                 f"{self.where}: {self.rows.dtype.name}, {black} read as black, {white} as white"
             )
+        count, shape = self.rows.count, self.rows.shape
+        if len(shape) == 2 and count in (3, 4):
+            self.notes.append(
+                f"{self.where}: {(count, *shape)} read as {count} grey pictures; a single picture in colour "
+                f"would be {(1, count, *shape)}"
+            )
         return facts
 
     def looked_for(self) -> str:
@@ -90,21 +107,22 @@ class Pictures(Source):
         return "an array with at least one picture"
 
     def _the_one_with_pictures(self) -> str:
-        fitting = [key for key, rows in self._arrays.items() if len(rows.shape) in (2, 3)]
+        fitting = [
+            key
+            for key, rows in self._arrays.items()
+            if len(rows.shape) in (2, 3) and rows.dtype.kind in _NUMBERS
+        ]
         usual = [key for key in _USUAL_NAMES if key in fitting]
         if len(fitting) == 1 or usual:
             return usual[0] if usual else fitting[0]
-        shown = (
-            ", ".join(f"{printable(key)} {(rows.count, *rows.shape)}" for key, rows in self._arrays.items())
-            or "none"
-        )
-        hint = (
-            f"Name the one with pictures {' or '.join(_USUAL_NAMES)}."
-            if fitting
-            else "Expected (N, height, width[, channels])."
-        )
-        what = "several arrays could be pictures" if fitting else "no array has the shape of pictures"
-        raise DataError(f"{printable(str(self.path))}: {what} ({shown})", hint)
+        found = {
+            key: f"{rows.dtype.name} of the shape {(rows.count, *rows.shape)}"
+            for key, rows in self._arrays.items()
+        } | self._unread
+        shown = "; ".join(f"{printable(key)}: {what}" if key else what for key, what in found.items())
+        hint = f"Name the one with pictures {' or '.join(_USUAL_NAMES)}." if fitting else EXPECTED
+        what = "several arrays could be pictures" if fitting else "no array can be pictures"
+        raise DataError(f"{printable(str(self.path))}: {what} ({shown or 'it is empty'})", hint)
 
     def _labels(self) -> np.ndarray | None:
         for key in (_USUAL_NAMES.get(self.key, ""), *_USUAL_LABELS):
@@ -131,32 +149,37 @@ def _open(path: Path, key: str, files: ExitStack) -> BinaryIO:
     return cast(BinaryIO, files.enter_context(archive.open(f"{key}.npy")))
 
 
-def _headers(path: Path) -> dict[str, Rows]:
-    """Where the arrays of a file lie, by name; ``""`` is that of an ``.npy`` file."""
+def _headers(path: Path) -> dict[str, Rows | str]:
+    """Where the arrays of a file lie, or why one cannot be read, by name; ``""`` is that of an ``.npy``."""
     if path.suffix.lower() == ".npy":
         with path.open("rb") as stream:
             rows = _header(stream)
-        if rows and rows.offset + rows.count * rows.row_bytes > path.stat().st_size:
+        if isinstance(rows, Rows) and rows.offset + rows.count * rows.row_bytes > path.stat().st_size:
             raise DataError(
                 f"{printable(str(path))} is truncated: it says {rows.count} pictures and ends before"
             )
-        return {"": rows} if rows else {}
-    found: dict[str, Rows] = {}
+        return {"": rows}
+    found: dict[str, Rows | str] = {}
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if member.filename.endswith(".npy"):
                 with archive.open(member) as stream:
                     rows = _header(cast(BinaryIO, stream))
-                if rows and rows.offset + rows.count * rows.row_bytes == member.file_size:
-                    found[member.filename.removesuffix(".npy")] = rows
+                if isinstance(rows, Rows) and rows.offset + rows.count * rows.row_bytes != member.file_size:
+                    rows = "damaged: it has not the length that it says"
+                found[member.filename.removesuffix(".npy")] = rows
     return found
 
 
-def _header(stream: BinaryIO) -> Rows | None:
-    """Where the rows of the array at the head of a stream lie; None if not one after the other."""
+def _header(stream: BinaryIO) -> Rows | str:
+    """Where the rows of the array at the head of a stream lie, or why they cannot be read."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran_order, dtype = read(stream)
-    if len(shape) == 0 or dtype.hasobject or dtype.names or (fortran_order and len(shape) > 1):
-        return None
+    if dtype.hasobject:
+        return "Python objects, which are never unpickled"
+    if len(shape) == 0 or dtype.names:
+        return "a single value" if dtype.names is None else "records with named fields"
+    if fortran_order and len(shape) > 1:
+        return "in Fortran order; save numpy.ascontiguousarray of it"
     return Rows(stream.tell(), shape[0], tuple(shape[1:]), dtype)

@@ -50,6 +50,11 @@ class Pictures(Source):
         return "faces"
 
     @property
+    def place(self) -> str:
+        """Nowhere: its name."""
+        return "built in"
+
+    @property
     def version(self) -> str:
         """The versions of the programs that draw them; raises ``ResourceError`` if one is not installed."""
         try:

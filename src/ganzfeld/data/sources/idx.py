@@ -50,7 +50,7 @@ class Pictures(Source):
         if len(self.rows.shape) not in (2, 3):
             hint = "Give the file with the images: its name usually has images-idx3 in it."
             raise DataError(f"{shown} holds no pictures but {self.rows.count} labels or vectors", hint)
-        check_shape(self.rows.shape, shown)
+        check_shape(self.rows, shown)
         self._reader = RowReader(self.rows, lambda: self.files.enter_context(_open(path)))
         self._labels = _labels_beside(path, self.rows.count)
 

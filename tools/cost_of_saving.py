@@ -1,0 +1,62 @@
+"""What saving costs a training, on this machine, for each recipe named (all of them without a name).
+
+    python tools/cost_of_saving.py [RECIPE ...]
+
+Steps on the built-in faces, in turns: some with a save in the background, some without. Told are how long a
+snapshot holds up the training, and by how much longer the steps take while a save is being written; both as a
+share of the 30 seconds between two saves.
+"""
+
+import functools
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ganzfeld.recipes import recipes
+from ganzfeld.training.checkpoint import capture
+from ganzfeld.training.history import History
+from ganzfeld.training.saver import Saver
+from ganzfeld.training.train import agree
+from ganzfeld.training.watcher import Watcher
+
+ROUNDS = 7
+SPACING_S = 30.0
+
+
+def main() -> None:
+    """One line a recipe."""
+    for name in sys.argv[1:] or recipes.names():
+        trainer = agree(recipe=name, images=1).begin(None, Watcher())
+        for _ in range(3):
+            trainer.advance()
+        held_up, extra = [], []
+        with tempfile.TemporaryDirectory() as folder, Saver(print) as saver:
+            history = History(Path(folder))
+            for _ in range(ROUNDS):
+                begun = time.perf_counter()
+                checkpoint = capture(trainer, 0.0)
+                held_up.append(time.perf_counter() - begun)
+                saver.begin(functools.partial(history.write, checkpoint))
+                begun, steps = time.perf_counter(), 0
+                while saver.busy or not steps:
+                    trainer.advance()
+                    steps += 1
+                beside = time.perf_counter() - begun
+                saver.wait()
+                begun = time.perf_counter()
+                for _ in range(steps):
+                    trainer.advance()
+                extra.append(beside - (time.perf_counter() - begun))
+            size = history.path(history.all()[-1]).stat().st_size
+        snapshot, beside = statistics.median(held_up), max(0.0, statistics.median(extra))
+        print(
+            f"{name}: {size / 1e6:.0f} MB, snapshot {1000 * snapshot:.1f} ms"
+            f" ({snapshot / SPACING_S:.3%}), steps beside a save {1000 * beside:.0f} ms longer"
+            f" ({beside / SPACING_S:.2%})"
+        )
+
+
+if __name__ == "__main__":
+    main()
