@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import ganzfeld as gz
 from ganzfeld.durable import unfinished
 from ganzfeld.errors import DamagedError, ResourceError
 from ganzfeld.training.history import History
+from ganzfeld.training.watcher import Watcher
 from tests.faults.conftest import injected
+from tests.training.conftest import small
 
 ALL_CALLS = "all"
 FAILING = ["openat", "write", "fsync", "rename", "chmod,fchmod,fchmodat", "unlink,unlinkat", "mkdir"]
@@ -117,6 +120,38 @@ class TestFullDisk:
             self.is_met(history, child(saving(history, moments[1])))
         finally:
             subprocess.run(["umount", str(disk)], check=True)
+
+    def test_the_journal_is_what_no_longer_fits(self, array_file, tmp_path, child):
+        """Told, tried again, and ended with the documented code; what was saved goes on."""
+
+        def train(say):
+            class Limit(Watcher):
+                def started(self, run, summary):
+                    size = 200_000  # room for checkpoints of small networks, and not for what follows
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+                    (run.path / "journal.jsonl").write_bytes(b"\n" * size)
+
+                def noted(self, text):
+                    say(text)
+
+            gz.train(
+                array_file,
+                recipe=small(),
+                minutes=1,
+                out=tmp_path,
+                checkpoint_seconds=0.1,
+                watcher=Limit(),
+            )
+
+        process = child(train)
+        process.go()
+        end = process.end()
+        assert (end.signal, end.code) == (0, ResourceError.exit_code), end.said
+        assert end.said.count("trying again") == 2
+        (path,) = tmp_path.glob("*/")
+        (path / "journal.jsonl").unlink()
+        seen = gz.open_run(path).position.images_seen
+        assert gz.resume(path, images=seen + 80).position.images_seen == seen + 80
 
     def is_met(self, history, saver):
         before = {path: path.read_bytes() for path in history.folder.iterdir()}

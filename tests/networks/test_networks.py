@@ -25,13 +25,17 @@ def test_the_classical_counts():
 def test_the_classical_layers_in_their_order():
     recipe = read_recipe("radford2015")
     generator = Generator(plan(64), **recipe.generator.architecture)
-    kinds = [type(module).__name__ for module in generator.modules() if not list(module.children())]
-    inner = ["ConvTranspose2d", "BatchNorm2d", "ReLU"]
-    assert kinds == ["Linear", "BatchNorm2d", "ReLU", *inner * 3, "ConvTranspose2d", "Tanh"]
+    inner = [nn.ConvTranspose2d, nn.BatchNorm2d, nn.ReLU]
+    is_made_of(generator, [nn.Linear, nn.BatchNorm2d, nn.ReLU, *inner * 3, nn.ConvTranspose2d, nn.Tanh])
     discriminator = Discriminator(plan(64), **recipe.discriminator.architecture)
-    kinds = [type(module).__name__ for module in discriminator.modules() if not list(module.children())]
-    inner = ["Conv2d", "BatchNorm2d", "LeakyReLU"]
-    assert kinds == ["Conv2d", "LeakyReLU", *inner * 3, "Linear"]
+    inner = [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU]
+    is_made_of(discriminator, [nn.Conv2d, nn.LeakyReLU, *inner * 3, nn.Linear])
+
+
+def is_made_of(network: nn.Module, kinds: list[type[nn.Module]]) -> None:
+    leaves = [module for module in network.modules() if not list(module.children())]
+    assert len(leaves) == len(kinds)
+    assert all(isinstance(leaf, kind) for leaf, kind in zip(leaves, kinds, strict=True))
 
 
 @pytest.mark.parametrize("size", [28, (33, 47), (96, 160), (20,), (8, 12, 16), 9])

@@ -1,6 +1,7 @@
 """Going on with a run: exactly, with another end, in a fork, and under other circumstances."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ class TestGoingOn:
         listener = Listener()
         again = gz.resume(half.path, watcher=listener)
         after = {path: path.stat().st_mtime_ns for path in half.path.rglob("*") if path.is_file()}
-        assert {path for path in before if before[path] != after.get(path)} <= {half.path / ".lock"}
+        assert before == after, "so that it may lie on a disk that cannot be written"
         assert again.path == half.path
         assert "nothing to do" in listener.notes[-1]
 
@@ -166,12 +167,39 @@ class TestGoingOn:
 
     def test_minutes_keep_the_plan_that_was_made_once(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), minutes=0.03, out=tmp_path)
-        planned = run.facts.horizon, run.facts.horizon_since
-        assert planned[0] is not None
-        assert planned[0] > planned[1] > 0
+        planned = run.facts.horizons
+        assert planned[0].images > planned[0].since > 0
         shutil.rmtree(run.path / "checkpoints")
         again = gz.resume(run.path)
-        assert (again.facts.horizon, again.facts.horizon_since) == planned
+        assert again.facts.horizons == planned
+
+    def test_a_new_end_keeps_the_way_to_it(self, half):
+        """An extended run is the same from any earlier checkpoint on: each horizon counts since its time."""
+        early = half.history.all()[0]
+        extended = gz.resume(half.path, images=320)
+        assert [each.images for each in extended.facts.horizons] == [160, 320]
+        fork = gz.resume(extended.path, from_images=early)
+        ours, theirs = state_of(fork), state_of(extended)
+        assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+
+    @pytest.mark.parametrize("content", [None, "", "{}\n", '{"images_seen": "x"}\n{}\n', "[1]\n{}\n"])
+    def test_a_lost_or_damaged_journal(self, half, content):
+        journal = half.path / "journal.jsonl"
+        journal.unlink() if content is None else journal.write_text(content)
+        assert gz.resume(half.path).position.images_seen == 160, "finished: the journal is not needed"
+        try:
+            fork = gz.resume(half.path, from_images=half.history.all()[0])
+        except DamagedError as error:
+            assert content is not None
+            assert str(journal.name) in error.message
+        else:
+            assert fork.position.images_seen == 160
+
+    def test_a_forked_run_that_lost_its_checkpoint_does_not_begin_anew(self, half):
+        fork = gz.resume(half.path, from_images=half.history.all()[0])
+        shutil.rmtree(fork.path / "checkpoints")
+        with pytest.raises(DamagedError, match="forked"):
+            gz.resume(fork.path)
 
 
 class TestOtherCircumstances:
@@ -229,6 +257,40 @@ class TestOtherCircumstances:
         run.history.path(80).unlink()
         run.history.write(type(newest)(card, newest.tensors))
         self.refused(run, f"and was {was}")
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            *(("name", "../../escaped"), ("name", "/tmp/x"), ("checkpoint_seconds", -1)),
+            *(("on_divergence", "wat"), ("max_bad", 7), ("minutes", 0), ("images", -3), ("seed", -1)),
+            ("unknown", 1),
+        ],
+    )
+    def test_facts_that_cannot_be(self, own, field, value):
+        _, run = own
+        facts = json.loads((run.path / "run.json").read_text())
+        (run.path / "run.json").write_text(json.dumps(facts | {field: value}))
+        with pytest.raises(DamagedError, match=field):
+            gz.resume(run.path, images=160)
+
+    def test_another_horizon(self, own):
+        _, run = own
+        facts = json.loads((run.path / "run.json").read_text())
+        (run.path / "run.json").write_text(json.dumps(facts | {"horizons": [[0, 7]]}))
+        with pytest.raises(UsageError, match="plans"):
+            gz.resume(run.path, images=160)
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+    @pytest.mark.parametrize("name", ["run.json", "checkpoints/000000000160.safetensors"])
+    def test_a_pipe_hangs_nobody(self, own, name):
+        _, run = own
+        (run.path / name).unlink(missing_ok=True)
+        os.mkfifo(run.path / name)
+        if name == "run.json":
+            with pytest.raises(DamagedError):
+                gz.resume(run.path, images=160)
+        else:
+            run.history.newest(pytest.fail)
 
     def test_another_seed(self, own):
         _, run = own

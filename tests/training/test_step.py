@@ -32,6 +32,15 @@ def players(normalisation="batch") -> Players:
     )
 
 
+def players_with(normalisation: str) -> Players:
+    """The same with a normalisation in the discriminator."""
+    game = players()
+    game.discriminator = Discriminator(plan(8), width=4, normalisation=normalisation).double()
+    initialise(game.discriminator, 2)
+    game.discriminator_optimizer = torch.optim.SGD(game.discriminator.parameters(), LEARNING_RATE, fused=True)
+    return game
+
+
 def moment(index=0) -> Moment:
     return Moment(index, 0.0, torch.Generator().manual_seed(3))
 
@@ -191,3 +200,89 @@ class TestWhatIsNotFinite:
         before = weights_of(game.generator)
         assert step(game, self.rules, REAL, LATENTS, moment(), SOUND).sound
         assert not same(before, game.generator)
+
+
+def naive_simultaneous(players: Players, loss: Loss, penalties) -> None:
+    """Both gradients from the networks as they are, each by a backward pass of its own; then both updates."""
+    generator, discriminator = players.generator, players.discriminator
+    fake = generator(LATENTS)
+    real_logits = discriminator(REAL)
+    cost = loss.discriminator(real_logits, discriminator(fake.detach()))
+    for penalty in penalties:
+        cost = cost + penalty.penalty(discriminator, REAL, fake.detach(), 0, moment().noise)
+    of_discriminator = torch.autograd.grad(cost, list(discriminator.parameters()))
+    cost = loss.generator(discriminator(REAL).detach(), discriminator(fake))
+    of_generator = torch.autograd.grad(cost, list(generator.parameters()))
+    for network, gradients in ((discriminator, of_discriminator), (generator, of_generator)):
+        with torch.no_grad():
+            for weight, gradient in zip(network.parameters(), gradients, strict=True):
+                weight -= LEARNING_RATE * gradient
+
+
+WAYS = [(one_pass, shared) for one_pass in (True, False) for shared in (True, False)]
+
+
+class TestSimultaneous:
+    @pytest.mark.parametrize("name", losses.names())
+    @pytest.mark.parametrize("names", [[], ["r1", "r2"]])
+    @pytest.mark.parametrize(("one_pass", "shared"), WAYS)
+    def test_every_way_is_two_separate_passes(self, name, names, one_pass, shared):
+        ours, theirs = players(), players()
+        penalties = [stabiliser({"name": each}) for each in names]
+        ways = {"simultaneous": True, "apart": True, "one_pass": one_pass, "shared_backward": shared}
+        step(ours, Rules(Loss(name), penalties, 0.9, **ways), REAL, LATENTS, moment(), SOUND)
+        naive_simultaneous(theirs, Loss(name), penalties)
+        for side in ("generator", "discriminator"):
+            pairs = zip(getattr(ours, side).parameters(), getattr(theirs, side).parameters(), strict=True)
+            for found, wanted in pairs:
+                torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
+
+    @pytest.mark.parametrize("name", losses.names())
+    def test_a_discriminator_gradient_of_zero_still_teaches_the_generator(self, name):
+        """Logits far out: hinge asks nothing more of D there, and the others next to nothing."""
+        ours, theirs = players(), players()
+        for game in (ours, theirs):
+            with torch.no_grad():
+                list(game.discriminator.parameters())[-1].sub_(60.0)  # the bias of the logit
+        rules = Rules(Loss(name), [], 0.9, simultaneous=True, apart=True)
+        step(ours, rules, REAL, LATENTS, moment(), SOUND)
+        naive_simultaneous(theirs, Loss(name), [])
+        for found, wanted in zip(ours.generator.parameters(), theirs.generator.parameters(), strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
+
+    def test_a_discriminator_with_batch_statistics_is_not_shared(self):
+        """It would mix real with generated pictures, and the factor a picture would be wrong."""
+        ours, theirs = (players_with("batch") for _ in range(2))
+        rules = Rules(Loss("non-saturating"), [], 0.9, simultaneous=True, apart=False)
+        step(ours, rules, REAL, LATENTS, moment(), SOUND)
+        naive_simultaneous(theirs, Loss("non-saturating"), [])
+        for side in ("generator", "discriminator"):
+            pairs = zip(getattr(ours, side).parameters(), getattr(theirs, side).parameters(), strict=True)
+            for found, wanted in pairs:
+                torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
+
+    @pytest.mark.parametrize("name", ["non-saturating", "relativistic-pairing", "hinge"])
+    def test_in_float32_it_is_as_close_as_rounding(self, name):
+        """Against the same in float64: no way loses more than a few bits."""
+        exact = players()
+        naive_simultaneous(exact, Loss(name), [])
+        for one_pass, shared in WAYS:
+            game = players()
+            for network in (game.generator, game.discriminator, game.average):
+                network.float()
+            rules = Rules(
+                Loss(name), [], 0.9, simultaneous=True, apart=True, one_pass=one_pass, shared_backward=shared
+            )
+            step(game, rules, REAL.float(), LATENTS.float(), moment(), SOUND)
+            for found, wanted in zip(game.generator.parameters(), exact.generator.parameters(), strict=True):
+                torch.testing.assert_close(found.double(), wanted, rtol=1e-3, atol=1e-5)
+
+    def test_turns_in_one_pass_are_turns_in_two(self):
+        games = players(), players()
+        for game, one_pass in zip(games, (True, False), strict=True):
+            rules = Rules(Loss("relativistic-pairing"), [], 0.9, apart=True, one_pass=one_pass)
+            step(game, rules, REAL, LATENTS, moment(), SOUND)
+        for found, wanted in zip(
+            games[0].generator.parameters(), games[1].generator.parameters(), strict=True
+        ):
+            torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)

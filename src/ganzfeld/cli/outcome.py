@@ -9,20 +9,20 @@ from ganzfeld.training.clock import duration
 
 def show_outcome(run: Run, as_json: bool) -> None:
     """Where the run is, how long it trained, and what to do with it."""
-    last = run.journal[-1]
-    speed = last["images_seen"] / last["seconds"] if last["seconds"] else 0.0
+    last = run.position
+    speed = last.images_seen / last.seconds if last.seconds else 0.0
     result = {
         "run": str(run.path),
-        "images_seen": last["images_seen"],
+        "images_seen": last.images_seen,
         "resumed_at_images": run.facts.resumed_at_images,
-        "seconds": last["seconds"],
+        "seconds": round(last.seconds, 3),
         "images_per_s": round(speed, 2),
         "kernel_distance": None,
         "report": str(run.path / "report.html"),
         "model": str(run.path / "model" / "last"),
     }
     text = (
-        f"{last['images_seen']:,} pictures in {duration(last['seconds'])} ({speed:,.0f}/s)\n"
+        f"{last.images_seen:,} pictures in {duration(last.seconds)} ({speed:,.0f}/s)\n"
         f"report   {run.path / 'report.html'}\n"
         f"pictures {run.sample_files[-1]}\n"
         f"more     ganzfeld sample {shlex.quote(str(run.path))}"

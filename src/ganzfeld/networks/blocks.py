@@ -10,9 +10,10 @@ from ganzfeld.errors import UsageError
 from ganzfeld.geometry import Layer
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.normalisations import normalisations
+from ganzfeld.networks.strided import StridedConvolution, StridedTransposedConvolution
 
-_CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-_TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_CONVOLUTIONS = {1: nn.Conv1d, 2: StridedConvolution, 3: nn.Conv3d}
+_TRANSPOSED = {1: nn.ConvTranspose1d, 2: StridedTransposedConvolution, 3: nn.ConvTranspose3d}
 
 
 def convolution(layer: Layer, inputs: int, outputs: int, bias: bool) -> nn.Module:

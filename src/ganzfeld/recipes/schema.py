@@ -1,6 +1,7 @@
 """The schema of a recipe: frozen, validated, complete, to and from JSON.
 
-There are no default values: a recipe says everything, so that a run folder can be read without this program.
+A recipe says everything, so that a run folder can be read without this program. Fields that came later have
+the value that older files meant.
 A field that came later has one, what was done before it came, so that older run folders can be read.
 """
 
@@ -136,6 +137,8 @@ class Recipe(Section):
     full size out of every picture continued by reflection: the largest shift either way along each axis, as a
     share of the size, in whole pixels (0: no crops; 0.125 is usual, He et al. 2016). Nothing is scaled, since
     a generator would learn the softness of enlarged pictures; what it may learn are reflected borders.
+    ``updates``: alternating teaches D first and G against the D just taught; simultaneous teaches both from
+    the same two networks, which takes fewer passes.
     """
 
     name: str
@@ -150,6 +153,7 @@ class Recipe(Section):
     generator: GeneratorChoices
     discriminator: NetworkChoices
     loss: LossChoices
+    updates: Literal["alternating", "simultaneous"] = "alternating"
     stabilisers: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_stabilisers)]
     ema: float = Field(ge=0, lt=1)
     schedule: Schedule

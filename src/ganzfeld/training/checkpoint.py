@@ -1,8 +1,7 @@
 """All that makes a training what it is: taken from a trainer, put back into one.
 
 There is no random state, since every draw is a function of (seed, purpose, step), and no position in the data
-but the number of pictures seen. What was decided once for the whole run, the horizon of its schedules among
-it, is in ``run.json``.
+but the number of pictures seen.
 """
 
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch import Tensor
 from ganzfeld.errors import TrainingFailed, UsageError
 from ganzfeld.recipes import Recipe
 from ganzfeld.training.facts import Circumstances, Count, Record
+from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer
 
 FORMAT = 1
@@ -24,6 +24,7 @@ class Position(Record):
 
     index: Count
     images_seen: Count
+    horizons: tuple[Horizon, ...]
     rate_scale: float
     seconds: float
 
@@ -90,6 +91,7 @@ def capture(trainer: Trainer, seconds: float) -> Checkpoint:
     position = Position(
         index=trainer.index,
         images_seen=trainer.images_seen,
+        horizons=trainer.horizons,
         rate_scale=trainer.rate_scale,
         seconds=seconds,
     )
@@ -127,5 +129,6 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         tensor.copy_(checkpoint.tensors[name])
     position = checkpoint.card.position
     trainer.index, trainer.images_seen = position.index, position.images_seen
+    trainer.horizons = position.horizons
     trainer.rate_scale = position.rate_scale
     trainer.sound = torch.ones_like(trainer.sound)

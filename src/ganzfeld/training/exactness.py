@@ -43,6 +43,14 @@ def differences(facts: Facts, checkpoint: Checkpoint | None, trainer: Trainer) -
     if checkpoint and checkpoint.card.recipe != trainer.recipe:
         changed = " ".join(changes(trainer.recipe, since=checkpoint.card.recipe)) or "its name or description"
         found.append(Difference(f"recipe.json was changed: {changed}"))
+    if checkpoint:
+        seen = checkpoint.images_seen
+        then_planned, now_planned = (
+            [each for each in horizons if each.since < seen]
+            for horizons in (checkpoint.card.position.horizons, facts.horizons)
+        )
+        if then_planned != now_planned:
+            found.append(Difference(f"run.json plans {now_planned} up to here and did plan {then_planned}"))
     if checkpoint and checkpoint.card.seed != trainer.seed:
         found.append(Difference(f"the seed is {trainer.seed} now and was {checkpoint.card.seed}"))
     return found

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import ganzfeld
 from ganzfeld.training.engine import Engine, chip_of, num_threads
+from ganzfeld.training.schedule import Horizon
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -65,20 +66,19 @@ class Facts(Record):
     """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones."""
 
     data: str | None
-    name: str
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     num_pictures: Count
     channels: Count
     content_hash: str
     credit: str
     num_unusable: Count
-    max_bad: float
+    max_bad: Annotated[float, Field(ge=0, le=1)]
     seed: Count
-    minutes: float | None
-    images: int | None
-    checkpoint_seconds: float
-    on_divergence: str
-    horizon: Count | None
-    horizon_since: Count
+    minutes: Annotated[float, Field(gt=0)] | None
+    images: Annotated[int, Field(gt=0)] | None
+    checkpoint_seconds: Annotated[float, Field(gt=0)]
+    on_divergence: Literal["stop", "rollback"]
+    horizons: tuple[Horizon, ...]
     started: str
     circumstances: Circumstances
     events: tuple[Event, ...]

@@ -38,7 +38,8 @@ class History:
 
     def all(self) -> list[int]:
         """The numbers of pictures seen at which there is a checkpoint, oldest first."""
-        return sorted(int(path.stem) for path in self.folder.glob("*.safetensors") if path.stem.isdecimal())
+        files = (path for path in self.folder.glob("*.safetensors") if path.is_file())
+        return sorted(int(path.stem) for path in files if path.stem.isdecimal())
 
     def write(self, checkpoint: Checkpoint) -> Path:
         """Write a checkpoint, read it back, and only then let go of older ones that are no longer needed.
@@ -142,11 +143,10 @@ def _checksum_path(path: Path) -> Path:
 
 def _said_checksum(path: Path) -> str:
     checksum = _checksum_path(path)
-    try:
-        with checksum.open("rb") as file:
-            words = file.read(_PIECE).split()
-    except FileNotFoundError:
-        raise _damaged(path, f"its checksum {checksum.name} is missing") from None
+    if not (path.is_file() and checksum.is_file()):  # a pipe would be read for ever
+        raise _damaged(path, f"it or its checksum {checksum.name} is missing")
+    with checksum.open("rb") as file:
+        words = file.read(_PIECE).split()
     return words[0].decode("ascii", "replace") if words else ""
 
 

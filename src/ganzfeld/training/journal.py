@@ -1,5 +1,6 @@
 """The journal of a run: one JSON object a line, appended while it trains."""
 
+import contextlib
 import json
 import math
 from pathlib import Path
@@ -23,7 +24,8 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk: the line that could not be written was told before
+            self._file.close()
 
     def write(self, entry: dict[str, Any]) -> None:
         """Append one line and hand it to the system, so that other programs can follow.
@@ -43,7 +45,7 @@ class Journal:
 
 def cut_journal(path: Path, images_seen: int) -> None:
     """Leave out what was written after that many pictures: a training that goes back tells it anew."""
-    entries = [entry for entry in read_journal(path) if entry.get("images_seen", 0) <= images_seen]
+    entries = [entry for entry in read_journal(path) if entry["images_seen"] <= images_seen]
     write_bytes(path, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
 
 
@@ -63,7 +65,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
             entry = json.loads(line)
         except (ValueError, RecursionError):
             entry = None
-        if isinstance(entry, dict):
+        if isinstance(entry, dict) and isinstance(entry.get("images_seen"), int):
             entries.append(entry)
         elif number < len(lines):
             raise DamagedError(f"line {number} of {path} is not a journal entry", "Remove that line.")

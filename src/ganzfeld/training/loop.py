@@ -18,11 +18,12 @@ from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.clock import Due, Stopwatch
 from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.interruption import Interruption
-from ganzfeld.training.journal import Journal, cut_journal
+from ganzfeld.training.journal import Journal
 from ganzfeld.training.memory import largest_batch
 from ganzfeld.training.report import write_report
 from ganzfeld.training.run import Run
-from ganzfeld.training.saver import RETRY_S, Saver
+from ganzfeld.training.saver import RETRY_S, Patience, Saver
+from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer, generator_card, readings, start
 from ganzfeld.training.watcher import Reading, Watcher
 
@@ -48,12 +49,13 @@ class Loop:
         self.budget = budget
         self.watcher = watcher
         self.rolls_back = facts.on_divergence == "rollback"
-        self.rollbacks = 0
+        self.rollbacks = sum(event.kind == "rolled back" for event in facts.events)
         self.stopwatch = Stopwatch(seconds)
         self.speed = Speedometer()
         self.reading_due = Due(READING_EVERY_S)
         self.sheet_due = Due(SHEET_EVERY_S, SHEET_EVERY_SHARE)
         self.save_due = Due(facts.checkpoint_seconds)
+        self.journal_patience, self.sheet_patience = Patience(watcher.noted), Patience(watcher.noted)
 
     def go(self) -> None:
         """Train until the budget is spent.
@@ -134,15 +136,15 @@ class Loop:
         return self.budget.spent(self.trainer.images_seen, self.stopwatch.seconds)
 
     def _plan(self) -> None:
-        """Fix the horizon of the schedules as soon as it can be known, once, and write it down."""
+        """Fix the horizon of the schedules as soon as it can be known, and write it down."""
         trainer = self.trainer
-        if trainer.horizon is None:
-            seen, seconds = trainer.images_seen, self.stopwatch.seconds
-            trainer.horizon = self.budget.horizon(seen, seconds, self.speed.images_per_s)
-            if trainer.horizon is not None:
-                trainer.horizon_since = seen
-                facts = self.run.facts
-                self.run.write_facts(facts.changed(horizon=trainer.horizon, horizon_since=seen))
+        if trainer.horizons:
+            return
+        seen, seconds = trainer.images_seen, self.stopwatch.seconds
+        images = self.budget.horizon(seen, seconds, self.speed.images_per_s)
+        if images is not None:
+            trainer.horizons = (Horizon(seen, images),)
+            self.run.write_facts(self.run.facts.changed(horizons=trainer.horizons))
 
     def _read(self, journal: Journal, values: dict[str, float]) -> None:
         trainer, seconds = self.trainer, self.stopwatch.seconds
@@ -154,7 +156,8 @@ class Loop:
             "seconds": round(seconds, 3),
             **values,
         }
-        journal.write(entry)
+        with self.journal_patience:
+            journal.write(entry)
         if not sound:
             raise TrainingFailed("a loss or a gradient stopped being finite")
         remaining = self.budget.remaining_s(trainer.images_seen, seconds, self.speed.images_per_s)
@@ -173,7 +176,8 @@ class Loop:
         """A sheet of pictures."""
         prior = self.trainer.recipe.latent.prior
         sheet = grid(pictures_of_seeds(self.trainer.shipped(), SHEET_SEEDS, prior=prior), columns=8)
-        write_png(self.run.path / "samples" / f"{self.trainer.images_seen}.png", sheet)
+        with self.sheet_patience:
+            write_png(self.run.path / "samples" / f"{self.trainer.images_seen}.png", sheet)
 
     def _snapshot(self) -> Callable[[], None]:
         """The state and the model of this moment, as what is left to do to have them on disk."""
@@ -201,17 +205,18 @@ class Loop:
     def _roll_back(self, what: str, saver: Saver) -> None:
         """Go back to the last good checkpoint, or to the beginning, with half the learning rates."""
         trainer, run = self.trainer, self.run
-        saver.wait()
+        with contextlib.suppress(TrainingFailed):  # what was being saved may be spoilt already
+            saver.wait()
         scale, diverged_at = trainer.rate_scale / 2, trainer.images_seen
         good = run.history.newest(self.watcher.noted)
         if good is None:
             good = capture(start(trainer.recipe, trainer.pictures, trainer.engine, trainer.seed), 0.0)
         restore(trainer, good)
-        trainer.rate_scale = scale
+        trainer.horizons, trainer.rate_scale = run.facts.horizons, scale
         self.rollbacks += 1
         self.speed = Speedometer()
         self.stopwatch = Stopwatch(self.stopwatch.seconds)
-        cut_journal(run.path / "journal.jsonl", good.images_seen)
+        run.forget_after(good.images_seen)
         text = (
             f"{what} after {diverged_at:,} pictures: back to {good.images_seen:,} pictures,"
             f" with {scale:g} times the recipe's learning rates"

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.durable import unfinished, write_json
-from ganzfeld.errors import DataError, GanzfeldError, UsageError
+from ganzfeld.errors import DamagedError, DataError, GanzfeldError, UsageError
 from ganzfeld.model import load_model
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.training.budget import Budget
@@ -16,9 +16,9 @@ from ganzfeld.training.checkpoint import Checkpoint, restore
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.exactness import differences, refuse
 from ganzfeld.training.facts import Circumstances, Facts, timestamp
-from ganzfeld.training.journal import cut_journal
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.run import Run, create_run, open_run
+from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.train import require_room, show_reals, summary
 from ganzfeld.training.trainer import Trainer, start
 from ganzfeld.training.watcher import Watcher
@@ -91,24 +91,29 @@ class _Wishes:
 
 
 def _go_on(run: Run, wishes: _Wishes, watcher: Watcher) -> Run:
+    facts, recipe = run.facts, run.recipe
+    budget = wishes.budget(facts)
+    if _is_finished(run, budget):
+        watcher.noted(f"{run.path} is finished: nothing to do")
+        return run
     with run.writing():
         _tidy(run)
-        facts, recipe = run.facts, run.recipe
-        budget = wishes.budget(facts)
+        facts = run.facts  # whoever wrote before may have changed them
         checkpoint = run.history.newest(watcher.noted)
-        if checkpoint is not None and _is_finished(run, checkpoint, budget):
-            watcher.noted(f"{run.path} is finished at {checkpoint.images_seen:,} pictures: nothing to do")
-            return run
+        if checkpoint is None and any(event.kind == "forked" for event in facts.events):
+            raise DamagedError(f"{run.path} was forked and has lost its checkpoint", "Fork it again.")
         trainer = _trainer(facts, recipe, checkpoint, wishes, watcher)
         found = differences(facts, checkpoint, trainer)
         if not wishes.inexact:
             refuse(found)
         if checkpoint is not None:
             restore(trainer, checkpoint)
+        require_room(run.path, trainer)
+        _plan(facts, budget, checkpoint, trainer)
         run.write_facts(_now_true(facts, wishes, budget, trainer))
         text = f"resumed at {trainer.images_seen:,} pictures"
         run.record("resumed", trainer.images_seen, "; ".join([text, *(each.what for each in found)]))
-        cut_journal(run.path / "journal.jsonl", trainer.images_seen)
+        run.forget_after(trainer.images_seen)
         _train(trainer, run, budget, watcher, checkpoint)
     return run
 
@@ -130,6 +135,7 @@ def _fork(
         refuse(found)
     restore(trainer, checkpoint)
     require_room(old.path.parent, trainer)
+    _plan(facts, budget, checkpoint, trainer)
     run = create_run(old.path.parent, facts.name)
     with run.writing():
         run.write_facts(_now_true(facts, wishes, budget, trainer).changed(started=timestamp(), events=()))
@@ -138,9 +144,10 @@ def _fork(
             f" with {' '.join(changed)}" if changed else ""
         )
         run.record("forked", at, "; ".join([text, *(each.what for each in found)]))
-        write_json(run.path / "recipe.json", recipe.model_dump(mode="json"))
         _copy_past(old, run, at)
         run.history.write(_of_recipe(checkpoint, recipe))
+        # Last, since a folder becomes a run with its recipe: one that is killed before is none.
+        write_json(run.path / "recipe.json", recipe.model_dump(mode="json"))
         _train(trainer, run, budget, watcher, checkpoint)
     return run
 
@@ -151,16 +158,24 @@ def _trainer(
     """A training of the run at its beginning."""
     pictures = wishes.pictures(facts, recipe, watcher)
     then = checkpoint.card.circumstances if checkpoint else facts.circumstances
-    trainer = start(recipe, pictures, wishes.engine(then), facts.seed)
-    trainer.horizon, trainer.horizon_since = facts.horizon, facts.horizon_since
-    return trainer
+    return start(recipe, pictures, wishes.engine(then), facts.seed)
+
+
+def _plan(facts: Facts, budget: Budget, checkpoint: Checkpoint | None, trainer: Trainer) -> None:
+    """The horizons of the run; with a new end, one that counts from here on."""
+    trainer.horizons = facts.horizons
+    if (budget.minutes, budget.images) == (facts.minutes, facts.images):
+        return
+    seen, seconds = trainer.images_seen, checkpoint.card.position.seconds if checkpoint else 0.0
+    images = budget.horizon(seen, seconds, seen / seconds if seconds else 0.0)
+    before = tuple(each for each in facts.horizons if each.since < seen)
+    # Where it cannot be said yet, the loop plans as it does for a new run.
+    trainer.horizons = () if images is None else (*before, Horizon(seen, images))
 
 
 def _now_true(facts: Facts, wishes: _Wishes, budget: Budget, trainer: Trainer) -> Facts:
-    """The facts from now on. A new end of the run is planned for anew, from here on."""
+    """The facts from now on."""
     pictures = trainer.pictures
-    if (budget.minutes, budget.images) != (facts.minutes, facts.images):
-        trainer.horizon, trainer.horizon_since = None, 0
     return facts.changed(
         data=facts.data if wishes.data is None else str(Path(wishes.data).absolute()),
         num_pictures=pictures.num_pictures,
@@ -168,8 +183,7 @@ def _now_true(facts: Facts, wishes: _Wishes, budget: Budget, trainer: Trainer) -
         num_unusable=len(pictures.unusable),
         minutes=budget.minutes,
         images=budget.images,
-        horizon=trainer.horizon,
-        horizon_since=trainer.horizon_since,
+        horizons=trainer.horizons,
         circumstances=trainer.circumstances,
     )
 
@@ -199,11 +213,11 @@ def _of_recipe(checkpoint: Checkpoint, recipe: Recipe) -> Checkpoint:
 
 def _copy_past(old: Run, run: Run, images_seen: int) -> None:
     """What the old run showed and wrote down until then."""
-    shutil.copyfile(old.path / "journal.jsonl", run.path / "journal.jsonl")
-    cut_journal(run.path / "journal.jsonl", images_seen)
+    if (old.path / "journal.jsonl").is_file():
+        shutil.copyfile(old.path / "journal.jsonl", run.path / "journal.jsonl")
     for sheet in old.sample_files:
-        if int(sheet.stem) <= images_seen:
-            shutil.copyfile(sheet, run.path / "samples" / sheet.name)
+        shutil.copyfile(sheet, run.path / "samples" / sheet.name)
+    run.forget_after(images_seen)
 
 
 def _tidy(run: Run) -> None:
@@ -214,13 +228,13 @@ def _tidy(run: Run) -> None:
             part.unlink(missing_ok=True)
 
 
-def _is_finished(run: Run, checkpoint: Checkpoint, budget: Budget) -> bool:
-    """Whether the budget is spent and everything that is written at the end has been."""
-    if not budget.spent(checkpoint.images_seen, checkpoint.card.position.seconds):
-        return False
+def _is_finished(run: Run, budget: Budget) -> bool:
+    """Whether the budget is spent and everything that is written at the end has been. Changes nothing."""
     try:
-        is_saved = load_model(run.path / "model" / "last").card.images_seen == checkpoint.images_seen
+        position = run.position
+        is_saved = load_model(run.path / "model" / "last").card.images_seen == position.images_seen
     except GanzfeldError:
         return False
-    sheet = run.path / "samples" / f"{checkpoint.images_seen}.png"
-    return is_saved and sheet.exists() and (run.path / "report.html").exists()
+    sheet = run.path / "samples" / f"{position.images_seen}.png"
+    is_told = sheet.exists() and (run.path / "report.html").exists()
+    return budget.spent(position.images_seen, position.seconds) and is_saved and is_told

@@ -27,9 +27,10 @@ from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights
 from ganzfeld.networks import Generator
 from ganzfeld.recipes import Recipe, read_recipe
+from ganzfeld.training.checkpoint import Position
 from ganzfeld.training.facts import Event, Facts, timestamp
 from ganzfeld.training.history import History
-from ganzfeld.training.journal import read_journal
+from ganzfeld.training.journal import cut_journal, read_journal
 
 LARGEST_FACTS = 1_000_000
 """Bytes; ``run.json`` has about a thousand, and a hundred for every time it was resumed."""
@@ -57,6 +58,8 @@ class Run:
         """What ``run.json`` says. Raises ``DamagedError`` if it does not say it."""
         path = self.path / "run.json"
         try:
+            if not path.is_file():
+                raise DamagedError(f"{path} is missing")
             if path.stat().st_size > LARGEST_FACTS:
                 raise DamagedError(f"{path} is too large ({path.stat().st_size:,} bytes)")
             return Facts.model_validate_json(path.read_bytes())
@@ -76,6 +79,16 @@ class Run:
         event = Event(kind=kind, images_seen=images_seen, time=timestamp(), what=what)
         facts = self.facts
         self.write_facts(facts.changed(events=(*facts.events, event)))
+
+    def forget_after(self, images_seen: int) -> None:
+        """Leave out of journal and sheets what came after that many pictures: it will be told anew.
+
+        Only for the one that holds ``writing``.
+        """
+        cut_journal(self.path / "journal.jsonl", images_seen)
+        for sheet in self.sample_files:
+            if int(sheet.stem) > images_seen:
+                sheet.unlink(missing_ok=True)
 
     @property
     def history(self) -> History:
@@ -99,6 +112,14 @@ class Run:
     def journal(self) -> list[dict[str, Any]]:
         """What was written down during training, oldest first."""
         return read_journal(self.path / "journal.jsonl")
+
+    @property
+    def position(self) -> Position:
+        """Where its newest checkpoint stands. Raises ``DamagedError`` if there is none that can be read."""
+        newest = self.history.newest(lambda damaged: None)
+        if newest is None:
+            raise DamagedError(f"{self.path} has no checkpoint", "ganzfeld resume begins it again.")
+        return newest.card.position
 
     @property
     def sample_files(self) -> list[Path]:

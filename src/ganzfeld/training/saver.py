@@ -10,6 +10,32 @@ MOST_TRIES = 3
 RETRY_S = 5.0
 
 
+class Patience:
+    """Lets a want of resources pass that may be over soon: told at first, raised the third time in a row.
+
+    Use as a context manager around each try. Other errors pass through.
+    """
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self._told = told
+        self._failures = 0
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, ResourceError):
+            self._failures = 0
+            return False
+        self._failures += 1
+        if self._failures >= MOST_TRIES:
+            return False
+        self._told(f"not saved: {error.message}; trying again")
+        return True
+
+
 class Saver:
     """Does one piece of saving at a time in a thread of its own; use as a context manager.
 
@@ -18,17 +44,14 @@ class Saver:
     """
 
     def __init__(self, told: Callable[[str], None]) -> None:
-        self._told = told
+        self._patience = Patience(told)
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "saver")
         self._running: concurrent.futures.Future[object] | None = None
-        self._failures = 0
 
     def __enter__(self) -> "Saver":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._thread.shutdown()
 
     @property
@@ -37,7 +60,8 @@ class Saver:
         return self._running is not None and not self._running.done()
 
     def begin(self, save: Callable[[], object]) -> None:
-        """Let the thread do ``save``. Not to be called while ``busy``."""
+        """Let the thread do ``save``. Not to be called while ``busy``; how the piece before ended is told."""
+        self.failed()
         self._running = self._thread.submit(save)
 
     def failed(self) -> bool:
@@ -48,16 +72,9 @@ class Saver:
         if self._running is None or self.busy:
             return False
         running, self._running = self._running, None
-        try:
+        with self._patience:
             running.result()
-        except ResourceError as error:
-            self._failures += 1
-            if self._failures >= MOST_TRIES:
-                raise
-            self._told(f"not saved: {error.message}; trying again")
-            return True
-        self._failures = 0
-        return False
+        return running.exception() is not None
 
     def wait(self) -> None:
         """Wait until nothing is being written; failures are told or raised as by ``failed``."""

@@ -1,13 +1,27 @@
 """Learning rates over a run, as a function of the pictures seen and the pictures planned."""
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from ganzfeld.recipes.schema import Schedule
 
 
-def progress_of(images_seen: int, horizon: int | None) -> float:
-    """The share of the run that is done, from 0 to 1; 0 as long as the horizon (pictures) is not known."""
-    return min(1.0, images_seen / horizon) if horizon else 0.0
+class Horizon(NamedTuple):
+    """From ``since`` pictures on, a run is planned to see ``images`` pictures in all."""
+
+    since: int
+    images: int
+
+
+def progress_of(images_seen: int, horizons: Sequence[Horizon]) -> float:
+    """The share of the run that is done, from 0 to 1; 0 as long as no horizon is known.
+
+    A run gets a new horizon with every new end; at each picture that one counts which was known then, so that
+    going on from an earlier point goes the same way.
+    """
+    images = next((each.images for each in reversed(horizons) if each.since <= images_seen), None)
+    return min(1.0, images_seen / images) if images else 0.0
 
 
 def rate_factor(schedule: Schedule, images_seen: int, progress: float) -> float:

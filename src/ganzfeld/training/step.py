@@ -8,12 +8,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ganzfeld.losses import Loss
 from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.stabilisers import Stabiliser
+
+FLOOR = 1e-20
+"""Takes the place of a logit gradient nearer to 0, by which is divided: far below Adam's epsilon."""
 
 
 @dataclass
@@ -29,11 +32,21 @@ class Players:
 
 @dataclass(frozen=True)
 class Rules:
-    """What is played by: loss, stabilisers, decay of the average, context of forward passes."""
+    """What is played by: loss, stabilisers, decay of the average, order of the updates, context of passes.
+
+    ``simultaneous``: both networks are updated from the same two networks; otherwise D first, and G against
+    the D just taught. ``apart``: D judges every picture for itself (it has no statistics across a batch).
+    ``one_pass`` and ``shared_backward`` allow what then costs less and changes no result: real and generated
+    pictures in one pass through D, and one backward pass through D for both networks.
+    """
 
     loss: Loss
     stabilisers: Sequence[Stabiliser]
     ema: float
+    simultaneous: bool = False
+    apart: bool = False
+    one_pass: bool = True
+    shared_backward: bool = True
     forward: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
@@ -63,79 +76,127 @@ class Outcome:
 def step(
     players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment, sound: Tensor
 ) -> Outcome:
-    """Teach the discriminator, then the generator against the discriminator just taught, on the same fakes.
+    """Teach both networks on one batch of real and one of generated pictures.
 
-    ``real`` is (B, C, *size) in [-1, 1], ``latents`` (B, n). The order is that of
-    Goodfellow et al. 2014, algorithm 1, with one discriminator step a round.
-
-    ``sound`` is a scalar, false once a loss or a gradient was not finite. From the update on that would have
-    used that number, no weights change any more: whoever looks every hundred steps finds them as they were.
+    ``real`` is (B, C, *size) in [-1, 1], ``latents`` (B, n). ``sound`` is a scalar, false once a loss or a
+    gradient was not finite. From the update on that would have used that number, no weights change any more:
+    whoever looks every hundred steps finds them as they were.
     """
     with rules.forward():
         fake = players.generator(latents)
-    discriminator_loss, real_logits, fake_logits, sound = teach_discriminator(
-        players, rules, real, fake, moment, sound
-    )
-    generator_loss, sound = teach_generator(players, rules, real, fake, moment, sound)
+    play = play_together if rules.simultaneous else take_turns
+    outcome = play(players, rules, real, fake, moment, sound)
     follow(players.average, players.generator, ema_decay(rules.ema, moment.index))
-    return Outcome(
-        generator_loss.detach(),
-        discriminator_loss.detach(),
-        real_logits.detach(),
-        fake_logits.detach(),
-        sound,
-    )
+    return outcome
 
 
-def teach_discriminator(
+def take_turns(
     players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment, sound: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One step of D; returns its loss without penalties, the logits of real and fake, and ``sound``.
-
-    Real and generated pictures go through in batches of their own, so that batch norm, where a recipe has it
-    here, mixes nothing.
-    """
+) -> Outcome:
+    """Teach D, then G against the D just taught, on the same fakes (Goodfellow et al. 2014, algorithm 1)."""
     discriminator = players.discriminator
     with rules.forward():
         seen_real = as_seen(rules, real, moment)
         seen_fake = as_seen(rules, fake.detach(), moment)
-        real_logits, fake_logits = discriminator(seen_real), discriminator(seen_fake)
-        loss = rules.loss.discriminator(real_logits, fake_logits)
-        total = loss
-        for stabiliser in rules.stabilisers:
-            penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, moment.index, moment.noise)
-            total = total if penalty is None else total + penalty
-    sound = descend(players.discriminator, players.discriminator_optimizer, total, sound)
-    return loss, real_logits, fake_logits, sound
+        real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake)
+        discriminator_loss = rules.loss.discriminator(real_logits, fake_logits)
+    weights = list(discriminator.parameters())
+    gradients = list(torch.autograd.grad(discriminator_loss, weights))
+    add_penalties(gradients, players, rules, seen_real, seen_fake, moment)
+    sound = descend(players.discriminator_optimizer, weights, gradients, discriminator_loss, sound)
 
-
-def teach_generator(
-    players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment, sound: Tensor
-) -> tuple[Tensor, Tensor]:
-    """One step of the generator through the pictures ``fake`` it has made; returns its loss and ``sound``."""
-    discriminator = players.discriminator
     with rules.forward():
-        real_logits = None
+        real_again = None
         if rules.loss.paired:
             with torch.no_grad():
-                real_logits = discriminator(as_seen(rules, real, moment))
-        loss = rules.loss.generator(real_logits, discriminator(as_seen(rules, fake, moment)))
-    return loss, descend(players.generator, players.generator_optimizer, loss, sound)
+                real_again = discriminator(as_seen(rules, real, moment))
+        generator_loss = rules.loss.generator(real_again, discriminator(as_seen(rules, fake, moment)))
+    weights = list(players.generator.parameters())
+    # Asked for the gradients of G alone, autograd leaves out the weight gradients of D.
+    gradients = list(torch.autograd.grad(generator_loss, weights))
+    sound = descend(players.generator_optimizer, weights, gradients, generator_loss, sound)
+    return _outcome(generator_loss, discriminator_loss, real_logits, fake_logits, sound)
 
 
-def descend(network: nn.Module, optimizer: Optimizer, loss: Tensor, sound: Tensor) -> Tensor:
-    """Update one network down the gradient of ``loss``, unless something is not finite; returns ``sound``."""
-    # Asked for the gradients of one network alone, autograd leaves out the weight gradients of the other.
-    parameters = list(network.parameters())
-    gradients = torch.autograd.grad(loss, parameters)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
+def play_together(
+    players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment, sound: Tensor
+) -> Outcome:
+    """Teach both from the same two networks; D sees each picture once.
+
+    Both losses are functions of the same logits, so with D judging every picture for itself, the gradients
+    that they send back through D to a generated picture differ by one factor a picture. One backward pass
+    then gives D's weight gradients and, multiplied by that factor, G's gradient with respect to its
+    pictures (Polizzi et al. 2020 call it FusedProp).
+    """
+    discriminator, leaf = players.discriminator, fake.detach().requires_grad_()
+    with rules.forward():
+        seen_real, seen_fake = as_seen(rules, real, moment), as_seen(rules, leaf, moment)
+        real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake)
+    at_real, at_fake = (logits.detach().requires_grad_() for logits in (real_logits, fake_logits))
+    discriminator_loss = rules.loss.discriminator(at_real, at_fake)
+    generator_loss = rules.loss.generator(at_real.detach(), at_fake)
+    to_real, to_fake = torch.autograd.grad(discriminator_loss, (at_real, at_fake))
+    (wished,) = torch.autograd.grad(generator_loss, at_fake)
+
+    weights, logits = list(discriminator.parameters()), (real_logits, fake_logits)
+    if rules.apart and rules.shared_backward:
+        to_fake = torch.where(to_fake.abs() < FLOOR, FLOOR, to_fake)
+        *gradients, to_pictures = torch.autograd.grad(logits, [*weights, leaf], (to_real, to_fake))
+        to_pictures = to_pictures * (wished / to_fake).view(-1, *[1] * (fake.dim() - 1))
+    else:
+        (to_pictures,) = torch.autograd.grad(fake_logits, leaf, wished, retain_graph=True)
+        gradients = list(torch.autograd.grad(logits, weights, (to_real, to_fake)))
+    add_penalties(gradients, players, rules, seen_real.detach(), seen_fake.detach(), moment)
+    of_generator = list(players.generator.parameters())
+    generator_gradients = list(torch.autograd.grad(fake, of_generator, to_pictures))
+    sound = descend(players.discriminator_optimizer, weights, gradients, discriminator_loss, sound)
+    sound = descend(players.generator_optimizer, of_generator, generator_gradients, generator_loss, sound)
+    return _outcome(generator_loss, discriminator_loss, real_logits, fake_logits, sound)
+
+
+def judged(discriminator: Discriminator, rules: Rules, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """The logits (B,) of real and of generated pictures.
+
+    In one pass where D judges every picture for itself; otherwise in two, so that batch norm mixes nothing.
+    """
+    if rules.apart and rules.one_pass:
+        real_logits, fake_logits = discriminator(torch.cat((real, fake))).chunk(2)
+        return real_logits, fake_logits
+    return discriminator(real), discriminator(fake)
+
+
+def add_penalties(
+    gradients: list[Tensor], players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment
+) -> None:
+    """Add the gradients of all penalties that are due to D's weight gradients."""
+    discriminator = players.discriminator
+    with rules.forward():
+        penalties = [
+            penalty
+            for stabiliser in rules.stabilisers
+            if (penalty := stabiliser.penalty(discriminator, real, fake, moment.index, moment.noise))
+            is not None
+        ]
+    if penalties:
+        weights = list(discriminator.parameters())
+        # A bias of the last layer moves no gradient of the logit, so penalties do not depend on it.
+        more = torch.autograd.grad(torch.stack(penalties).sum(), weights, allow_unused=True)
+        for place, gradient in enumerate(more):
+            if gradient is not None:
+                gradients[place] = gradients[place] + gradient
+
+
+def descend(
+    optimizer: Optimizer, weights: Sequence[Tensor], gradients: list[Tensor], loss: Tensor, sound: Tensor
+) -> Tensor:
+    """Update weights down their gradients, unless something is not finite; returns ``sound``."""
+    for weight, gradient in zip(weights, gradients, strict=True):
         # Fused optimizers walk through memory, and take for granted that both are laid out alike.
-        alike = gradient.stride() == parameter.stride()
-        parameter.grad = gradient if alike else torch.empty_like(parameter).copy_(gradient)
-    largest = torch._foreach_norm(  # pyright: ignore[reportPrivateImportUsage]
-        gradients, ord=torch.inf
-    )
-    sound = sound & torch.isfinite(loss.detach() + torch.stack(largest).sum())
+        alike = gradient.stride() == weight.stride()
+        weight.grad = gradient if alike else torch.empty_like(weight).copy_(gradient)
+    # What is not finite makes a sum not finite, and nothing is cheaper than a sum.
+    sums = torch.stack([gradient.sum() for gradient in gradients])
+    sound = sound & torch.isfinite(loss.detach() + sums.sum())
     # The fused optimizer reads this on the device and does nothing where it is 1: no synchronisation.
     optimizer.found_inf = (~sound).float()  # pyright: ignore[reportAttributeAccessIssue]
     optimizer.step()
@@ -168,3 +229,19 @@ def follow(average: Generator, generator: Generator, decay: float) -> None:
     for mean, now in pairs:
         if not mean.is_floating_point():
             mean.copy_(now)
+
+
+def _outcome(
+    generator_loss: Tensor,
+    discriminator_loss: Tensor,
+    real_logits: Tensor,
+    fake_logits: Tensor,
+    sound: Tensor,
+) -> Outcome:
+    return Outcome(
+        generator_loss.detach(),
+        discriminator_loss.detach(),
+        real_logits.detach(),
+        fake_logits.detach(),
+        sound,
+    )

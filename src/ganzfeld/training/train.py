@@ -211,9 +211,8 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms) -> Facts:
         minutes=terms.budget.minutes,
         images=terms.budget.images,
         checkpoint_seconds=terms.checkpoint_seconds,
-        on_divergence=terms.on_divergence,
-        horizon=None,
-        horizon_since=0,
+        on_divergence=terms.on_divergence,  # pyright: ignore[reportArgumentType]  agreed before
+        horizons=(),
         started=timestamp(),
         circumstances=trainer.circumstances,
         events=(),

@@ -16,12 +16,13 @@ from ganzfeld.latent import priors
 from ganzfeld.model import calibrate
 from ganzfeld.model.card import GeneratorCard
 from ganzfeld.networks import Discriminator, Generator, initialise
+from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
 from ganzfeld.training.engine import Engine
 from ganzfeld.training.facts import Circumstances, circumstances
 from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
-from ganzfeld.training.schedule import progress_of, rate_factor
+from ganzfeld.training.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
 
 
@@ -29,9 +30,8 @@ from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
 class Trainer:
     """Where a training stands.
 
-    ``horizon`` is the pictures it is planned for, None while not yet known, and counts from
-    ``horizon_since`` pictures on. ``rate_scale`` is a factor on both learning rates. ``sound`` is a scalar on
-    the device, false once a number was not finite; see ``step``.
+    ``horizons`` says for how many pictures it was planned, and since when. ``rate_scale`` is a factor on both
+    learning rates. ``sound`` is a scalar on the device, false once a number was not finite; see ``step``.
     """
 
     recipe: Recipe
@@ -43,14 +43,13 @@ class Trainer:
     sound: Tensor
     index: int = 0
     images_seen: int = 0
-    horizon: int | None = None
-    horizon_since: int = 0
+    horizons: tuple[Horizon, ...] = ()
     rate_scale: float = 1.0
 
     @property
     def progress(self) -> float:
         """The share of the run that is done, from 0 to 1."""
-        return progress_of(self.images_seen, self.horizon if self.images_seen >= self.horizon_since else None)
+        return progress_of(self.images_seen, self.horizons)
 
     def advance(self) -> Outcome:
         """Make one step."""
@@ -118,7 +117,15 @@ def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int) -> Trai
         _adam(discriminator, recipe.discriminator.optimizer),
         average,
     )
-    rules = Rules(recipe.loss.build(), recipe.build_stabilisers(), recipe.ema, engine.autocast)
+    across_pictures = normalisations.load(recipe.discriminator.normalisation).ACROSS_PICTURES
+    rules = Rules(
+        recipe.loss.build(),
+        recipe.build_stabilisers(),
+        recipe.ema,
+        simultaneous=recipe.updates == "simultaneous",
+        apart=not across_pictures,
+        forward=engine.autocast,
+    )
     return Trainer(recipe, pictures, engine, seed, players, rules, torch.tensor(True, device=engine.device))
 
 

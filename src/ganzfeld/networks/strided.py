@@ -1,0 +1,209 @@
+"""Strided convolutions whose three maps can each be computed in two ways.
+
+A convolution by a stride belongs to a family of three bilinear maps, and the derivatives of each are the
+other two:
+
+    convolve(large, weight) -> small      the convolution of the discriminator
+    spread(small, weight) -> large        its adjoint, the transposed convolution of the generator
+    correlate(large, small) -> weight     the gradient of both with respect to their weight
+
+Each can be left to torch ("direct") or written as one matrix product ("product") between a matrix of windows
+and a matrix of weights. Which is faster depends on the layer, the map and the machine; results differ by
+rounding. With the layout channels-last, the windows of one row lie together in memory and the weight is the
+matrix already. Derivatives of any order work, as gradient penalties need them.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Way = Literal["direct", "product"]
+
+
+class Ways(NamedTuple):
+    """How the three maps of one layer are computed."""
+
+    convolve: Way = "direct"
+    spread: Way = "direct"
+    correlate: Way = "direct"
+
+
+DIRECT = Ways()
+
+
+class Form(NamedTuple):
+    """The numbers of a layer: (height, width) of its large side, kernel, stride and padding by axis."""
+
+    large: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    ways: Ways
+
+
+def has_product(kernel: tuple[int, ...], stride: tuple[int, ...]) -> bool:
+    """Whether the maps of such a layer can be matrix products: two axes, kernels of whole strides."""
+    return len(kernel) == 2 and all(k % s == 0 for k, s in zip(kernel, stride, strict=True))
+
+
+class _Convolve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, large: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
+        ctx.save_for_backward(large, weight)
+        ctx.form, ctx.has_bias = form, bias is not None
+        if form.ways.convolve == "direct":
+            return functional.conv2d(large, weight, bias, form.stride, form.padding)
+        windows = _windows(large, form)
+        matrix = weight.permute(0, 2, 3, 1).flatten(1).t()
+        rows = windows.flatten(0, 2)
+        small = rows @ matrix if bias is None else torch.addmm(bias, rows, matrix)
+        return small.unflatten(0, windows.shape[:3]).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        large, weight = ctx.saved_tensors
+        for_large, for_weight, for_bias, _ = ctx.needs_input_grad
+        return (
+            _Spread.apply(gradient, weight, None, ctx.form) if for_large else None,
+            _Correlate.apply(large, gradient, ctx.form) if for_weight else None,
+            gradient.sum((0, 2, 3)) if ctx.has_bias and for_bias else None,
+            None,
+        )
+
+
+class _Spread(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, small: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
+        ctx.save_for_backward(small, weight)
+        ctx.form, ctx.has_bias = form, bias is not None
+        if form.ways.spread == "direct":
+            return functional.conv_transpose2d(small, weight, bias, form.stride, form.padding)
+        matrix = weight.permute(0, 2, 3, 1).flatten(1)
+        large = _overlaid(small.permute(0, 2, 3, 1) @ matrix, form, weight.shape[1]).permute(0, 3, 1, 2)
+        return large if bias is None else large + bias.view(-1, 1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        small, weight = ctx.saved_tensors
+        for_small, for_weight, for_bias, _ = ctx.needs_input_grad
+        return (
+            _Convolve.apply(gradient, weight, None, ctx.form) if for_small else None,
+            _Correlate.apply(gradient, small, ctx.form) if for_weight else None,
+            gradient.sum((0, 2, 3)) if ctx.has_bias and for_bias else None,
+            None,
+        )
+
+
+class _Correlate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, large: Tensor, small: Tensor, form: Form) -> Tensor:
+        ctx.save_for_backward(large, small)
+        ctx.form = form
+        shape = (small.shape[1], large.shape[1], *form.kernel)
+        if form.ways.correlate == "direct":
+            weight = small.new_empty(shape).contiguous(memory_format=torch.channels_last)
+            _, gradient, _ = torch.ops.aten.convolution_backward(
+                *(small, large, weight, None, form.stride, form.padding, (1, 1), False, (0, 0), 1),
+                (False, True, False),
+            )
+            return gradient
+        rows = small.permute(0, 2, 3, 1).flatten(0, 2)
+        product = rows.t() @ _windows(large, form).flatten(0, 2)
+        return product.view(shape[0], *form.kernel, shape[1]).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        large, small = ctx.saved_tensors
+        for_large, for_small, _ = ctx.needs_input_grad
+        return (
+            _Spread.apply(small, gradient, None, ctx.form) if for_large else None,
+            _Convolve.apply(large, gradient, None, ctx.form) if for_small else None,
+            None,
+        )
+
+
+def _windows(large: Tensor, form: Form) -> Tensor:
+    """(B, C, H, W) to (B, h, w, kernel * kernel * C): what each position of the small side sees."""
+    (kernel_y, kernel_x), (pad_y, pad_x), (stride_y, stride_x) = form.kernel, form.padding, form.stride
+    padded = functional.pad(large.permute(0, 2, 3, 1), (0, 0, pad_x, pad_x, pad_y, pad_y)).contiguous()
+    batch, height, width, channels = padded.shape
+    by_picture, by_row, by_pixel, _ = padded.stride()
+    rows, columns = (height - kernel_y) // stride_y + 1, (width - kernel_x) // stride_x + 1
+    view = padded.as_strided(
+        (batch, rows, columns, kernel_y, kernel_x * channels),
+        (by_picture, stride_y * by_row, stride_x * by_pixel, by_row, 1),
+    )
+    return view.reshape(batch, rows, columns, -1)
+
+
+def _overlaid(windows: Tensor, form: Form, channels: int) -> Tensor:
+    """The adjoint of ``_windows``: windows are laid over each other and added up, (B, H, W, C).
+
+    A window is cut into blocks of one stride, which fit together without gaps: of the blocks at one place in
+    their windows, none overlap, so each place is one addition.
+    """
+    batch, rows, columns, _ = windows.shape
+    (stride_y, stride_x), (pad_y, pad_x) = form.stride, form.padding
+    blocks_y, blocks_x = form.kernel[0] // stride_y, form.kernel[1] // stride_x
+    blocks = windows.view(batch, rows, columns, blocks_y, stride_y, blocks_x, stride_x, channels)
+    canvas = windows.new_zeros(
+        batch, rows + blocks_y - 1, stride_y, columns + blocks_x - 1, stride_x, channels
+    )
+    for y in range(blocks_y):
+        for x in range(blocks_x):
+            canvas[:, y : y + rows, :, x : x + columns] += blocks[:, :, :, y, :, x].transpose(2, 3)
+    height, width = form.large
+    return canvas.flatten(3, 4).flatten(1, 2)[:, pad_y : pad_y + height, pad_x : pad_x + width]
+
+
+class StridedConvolution(nn.Conv2d):
+    """``nn.Conv2d`` whose maps are computed in the ways ``ways`` says; the same parameters and results."""
+
+    ways: Ways = DIRECT
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, outputs, h, w)."""
+        if self.ways == DIRECT:
+            return super().forward(input)
+        large, weight, bias = _in_one_precision(input, self.weight, self.bias)
+        height, width = large.shape[2:]
+        return _Convolve.apply(large, weight, bias, _form(self, (height, width)))
+
+
+class StridedTransposedConvolution(nn.ConvTranspose2d):
+    """``nn.ConvTranspose2d`` whose maps are computed in the ways ``ways`` says."""
+
+    ways: Ways = DIRECT
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """(B, C, h, w) to (B, outputs, H, W)."""
+        if self.ways == DIRECT:
+            return super().forward(input, output_size)
+        small, weight, bias = _in_one_precision(input, self.weight, self.bias)
+        (height, width), form = small.shape[2:], _form(self, (0, 0))
+        large = (
+            (height - 1) * form.stride[0] - 2 * form.padding[0] + form.kernel[0],
+            (width - 1) * form.stride[1] - 2 * form.padding[1] + form.kernel[1],
+        )
+        return _Spread.apply(small, weight, bias, form._replace(large=large))
+
+
+def _form(layer: StridedConvolution | StridedTransposedConvolution, large: tuple[int, int]) -> Form:
+    assert not isinstance(layer.padding, str)
+    return Form(large, layer.kernel_size, layer.stride, layer.padding, layer.ways)
+
+
+def _in_one_precision(
+    input: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What autocast does for torch's own layers."""
+    kind = input.device.type
+    if not torch.is_autocast_enabled(kind):
+        return input, weight, bias
+    precision = torch.get_autocast_dtype(kind)
+    return input.to(precision), weight.to(precision), None if bias is None else bias.to(precision)
