@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzfeld.latent import priors
 from ganzfeld.networks import Generator
+from ganzfeld.networks.layout import for_making_pictures
 from ganzfeld.networks.normalisations.spectral import settle
 
 NUM_LATENTS = 512
@@ -25,10 +26,8 @@ def calibrate(generator: Generator, prior: str) -> Generator:
     Largest singular values of spectrally normalised weights are found anew: averages of the vectors that give
     them are not those of the averaged weights. Draws from a random state of its own.
     """
-    shipped = copy.deepcopy(generator).eval()
-    for parameter in shipped.parameters():
-        # As a loaded model has them: the layout decides how the libraries add, and with it the last bit.
-        parameter.data = parameter.data.contiguous()
+    # As a loaded model is: layout and ways decide how the libraries add, and with it the last bit.
+    shipped = for_making_pictures(copy.deepcopy(generator))
     settle(shipped)
     norms = [module for module in shipped.modules() if isinstance(module, _BatchNorm)]
     if norms:

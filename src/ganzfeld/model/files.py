@@ -21,6 +21,7 @@ from ganzfeld.durable import make_folder, write_file, write_json
 from ganzfeld.errors import DamagedError, GanzfeldError, UsageError
 from ganzfeld.model.card import Card
 from ganzfeld.networks import Generator
+from ganzfeld.networks.layout import for_making_pictures
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"
@@ -73,7 +74,7 @@ def load_model(path: str | Path) -> Model:
     if _digest(tensors) != card.weights_sha256:
         raise _damaged(weights, "its numbers do not match their checksum")
     generator.load_state_dict(tensors, assign=True)
-    return Model(generator.eval().requires_grad_(False), card)
+    return Model(for_making_pictures(generator.requires_grad_(False)), card)
 
 
 def find_weights(path: Path) -> Path:

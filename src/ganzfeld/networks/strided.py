@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganzfeld.geometry import transposed_size
+
 Way = Literal["direct", "product"]
 
 
@@ -161,6 +163,21 @@ def _overlaid(windows: Tensor, form: Form, channels: int) -> Tensor:
     return canvas.flatten(3, 4).flatten(1, 2)[:, pad_y : pad_y + height, pad_x : pad_x + width]
 
 
+def convolve(large: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
+    """(B, C, H, W) and (c, C, *kernel) to (B, c, h, w), plus ``bias`` (c,)."""
+    return _Convolve.apply(large, weight, bias, form)
+
+
+def spread(small: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
+    """(B, c, h, w) and (c, C, *kernel) to (B, C, H, W), plus ``bias`` (C,)."""
+    return _Spread.apply(small, weight, bias, form)
+
+
+def correlate(large: Tensor, small: Tensor, form: Form) -> Tensor:
+    """(B, C, H, W) and (B, c, h, w) to (c, C, *kernel)."""
+    return _Correlate.apply(large, small, form)
+
+
 class StridedConvolution(nn.Conv2d):
     """``nn.Conv2d`` whose maps are computed in the ways ``ways`` says; the same parameters and results."""
 
@@ -171,8 +188,7 @@ class StridedConvolution(nn.Conv2d):
         if self.ways == DIRECT:
             return super().forward(input)
         large, weight, bias = _in_one_precision(input, self.weight, self.bias)
-        height, width = large.shape[2:]
-        return _Convolve.apply(large, weight, bias, _form(self, (height, width)))
+        return convolve(large, weight, bias, form_of(self, (large.shape[2], large.shape[3])))
 
 
 class StridedTransposedConvolution(nn.ConvTranspose2d):
@@ -185,17 +201,21 @@ class StridedTransposedConvolution(nn.ConvTranspose2d):
         if self.ways == DIRECT:
             return super().forward(input, output_size)
         small, weight, bias = _in_one_precision(input, self.weight, self.bias)
-        (height, width), form = small.shape[2:], _form(self, (0, 0))
-        large = (
-            (height - 1) * form.stride[0] - 2 * form.padding[0] + form.kernel[0],
-            (width - 1) * form.stride[1] - 2 * form.padding[1] + form.kernel[1],
-        )
-        return _Spread.apply(small, weight, bias, form._replace(large=large))
+        return spread(small, weight, bias, form_of(self, (small.shape[2], small.shape[3])))
 
 
-def _form(layer: StridedConvolution | StridedTransposedConvolution, large: tuple[int, int]) -> Form:
+def form_of(layer: StridedConvolution | StridedTransposedConvolution, size: tuple[int, int]) -> Form:
+    """The form of a layer that is given maps of that size."""
     assert not isinstance(layer.padding, str)
-    return Form(large, layer.kernel_size, layer.stride, layer.padding, layer.ways)
+    kernel, stride, padding = layer.kernel_size, layer.stride, layer.padding
+    large = size
+    if isinstance(layer, StridedTransposedConvolution):
+        height, width = (
+            transposed_size(small, *numbers)
+            for small, *numbers in zip(size, kernel, stride, padding, strict=True)
+        )
+        large = (height, width)
+    return Form(large, kernel, stride, padding, layer.ways)
 
 
 def _in_one_precision(

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from ganzfeld.errors import TrainingFailed, UsageError
 from ganzfeld.recipes import Recipe
-from ganzfeld.training.facts import Circumstances, Count, Record
+from ganzfeld.training.facts import Circumstances
+from ganzfeld.training.record import Count, Record
+from ganzfeld.training.route import Route
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer
 
@@ -37,6 +39,7 @@ class CheckpointCard(Record):
     recipe: Recipe
     seed: Count
     content_hash: str
+    route: Route
     circumstances: Circumstances
 
 
@@ -100,6 +103,7 @@ def capture(trainer: Trainer, seconds: float) -> Checkpoint:
         recipe=trainer.recipe,
         seed=trainer.seed,
         content_hash=trainer.pictures.content_hash,
+        route=trainer.route,
         circumstances=trainer.circumstances,
     )
     copies = {

@@ -1,5 +1,7 @@
 """Where and how exactly tensors are computed: the only place that knows devices, precision and layout."""
 
+import contextlib
+import ctypes
 import gc
 import os
 import platform
@@ -13,14 +15,13 @@ from torch import Tensor, nn
 
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.errors import ResourceError, UsageError
+from ganzfeld.networks.layout import lay_out
 
 Precision = Literal["float32", "bfloat16"]
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 Network = TypeVar("Network", bound=nn.Module)
-
-_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,11 @@ class Engine:
 
     device: torch.device
     precision: Precision
+    channels_last: bool = True
 
     def place(self, network: Network) -> Network:
-        """Move a network to the device, in the layout its convolutions are fastest in; returns it."""
-        for parameter in network.parameters():
-            layout = _CHANNELS_LAST.get(parameter.dim(), torch.contiguous_format)
-            parameter.data = parameter.data.to(self.device, memory_format=layout)
-        return network.to(self.device)
+        """Move a network to the device, in the layout wanted; returns it."""
+        return lay_out(network.to(self.device), self.channels_last)
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which forward passes run."""
@@ -44,7 +43,7 @@ class Engine:
     def pictures(
         self, batch: np.ndarray, mirrored: np.ndarray | None = None, shifts: np.ndarray | None = None
     ) -> Tensor:
-        """uint8 pictures (B, H, W, C) as a float32 tensor (B, C, H, W) in [-1, 1], channels last.
+        """uint8 pictures (B, H, W, C) as a float32 tensor (B, C, H, W) in [-1, 1], in the layout wanted.
 
         ``mirrored`` (B,), if given, says for each picture whether it is flipped from left to right;
         ``shifts`` (B, 2), if given, by how many rows and columns its window is then moved down and right.
@@ -55,7 +54,8 @@ class Engine:
             pictures = torch.where(flips, pictures.flip(2), pictures)
         if shifts is not None:
             pictures = _windows(pictures, torch.from_numpy(shifts).to(self.device))
-        return pictures.movedim(-1, 1).float().div_(127.5).sub_(1)
+        scaled = pictures.movedim(-1, 1).float().div_(127.5).sub_(1)
+        return scaled if self.channels_last else scaled.contiguous()
 
 
 def _windows(pictures: Tensor, shifts: Tensor) -> Tensor:
@@ -80,6 +80,8 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
     # A saturated discriminator makes denormal gradients, which slow a step tenfold on a processor.
     torch.set_flush_denormal(True)
     chosen = _device(device)
+    if chosen.type == "cpu":
+        _keep_freed_memory()
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision {precision!r}", did_you_mean(precision, PRECISIONS))
     if precision == "float32" or (precision == "auto" and not has_fast_bfloat16(chosen)):
@@ -96,6 +98,18 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     capabilities = torch.backends.cpu.get_cpu_capability()
     has_instructions = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return has_instructions and capabilities.startswith("AVX512")
+
+
+def _keep_freed_memory() -> None:
+    """Ask glibc not to give large blocks back to the system, from which the next step gets them anew.
+
+    Every page that comes back has to be cleared and mapped; other C libraries have no such call.
+    """
+    trim_threshold, mmap_threshold, never = -1, -3, 2**31 - 1
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        tune = ctypes.CDLL(None).mallopt
+        tune(mmap_threshold, 2**30)
+        tune(trim_threshold, never)
 
 
 def _device(name: str) -> torch.device:

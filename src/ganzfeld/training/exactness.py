@@ -43,6 +43,8 @@ def differences(facts: Facts, checkpoint: Checkpoint | None, trainer: Trainer) -
     if checkpoint and checkpoint.card.recipe != trainer.recipe:
         changed = " ".join(changes(trainer.recipe, since=checkpoint.card.recipe)) or "its name or description"
         found.append(Difference(f"recipe.json was changed: {changed}"))
+    if checkpoint and checkpoint.card.route != trainer.route:
+        found.append(Difference("run.json names another route than the one it took"))
     if checkpoint:
         seen = checkpoint.images_seen
         then_planned, now_planned = (

@@ -5,19 +5,13 @@ import time
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 import ganzfeld
 from ganzfeld.training.engine import Engine, chip_of, num_threads
+from ganzfeld.training.record import Count, Record
+from ganzfeld.training.route import Route
 from ganzfeld.training.schedule import Horizon
-
-Count = Annotated[int, Field(ge=0)]
-
-
-class Record(BaseModel):
-    """Base of what is written beside a training: frozen, unknown fields refused, finite numbers only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Circumstances(Record):
@@ -79,6 +73,7 @@ class Facts(Record):
     checkpoint_seconds: Annotated[float, Field(gt=0)]
     on_divergence: Literal["stop", "rollback"]
     horizons: tuple[Horizon, ...]
+    route: Route
     started: str
     circumstances: Circumstances
     events: tuple[Event, ...]

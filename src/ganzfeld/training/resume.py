@@ -158,7 +158,10 @@ def _trainer(
     """A training of the run at its beginning."""
     pictures = wishes.pictures(facts, recipe, watcher)
     then = checkpoint.card.circumstances if checkpoint else facts.circumstances
-    return start(recipe, pictures, wishes.engine(then), facts.seed)
+    engine = replace(wishes.engine(then), channels_last=facts.route.channels_last)
+    trainer = start(recipe, pictures, engine, facts.seed)
+    trainer.take(facts.route)
+    return trainer
 
 
 def _plan(facts: Facts, budget: Budget, checkpoint: Checkpoint | None, trainer: Trainer) -> None:

@@ -1,7 +1,7 @@
 """From pictures and a recipe to a run folder with a model in it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,16 @@ from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.facts import Facts, timestamp
+from ganzfeld.training.fastest import fastest_route
 from ganzfeld.training.loop import Loop
+from ganzfeld.training.route import PLAIN
 from ganzfeld.training.run import Run, create_run
 from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
 
 BUILT_IN = "faces"
 ON_DIVERGENCE = ("stop", "rollback")
+ROUTES = ("auto", "plain")
 NUM_REALS_SHOWN = 64
 NUM_LEFT_OUT_TOLD = 3
 
@@ -45,6 +48,7 @@ def train(
     max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
+    route: str = "auto",
     watcher: Watcher | None = None,
 ) -> Run:
     """Train a DCGAN on pictures and return its run folder, opened.
@@ -57,7 +61,8 @@ def train(
 
     All that is needed to go on is saved every ``checkpoint_seconds`` of training; see ``resume``.
     ``on_divergence`` says what to do when a number stops being finite: "stop", or "rollback" to the last
-    checkpoint and go on with half the learning rates, five times at most.
+    checkpoint and go on with half the learning rates, five times at most. ``route`` is "auto", the fastest
+    way through this machine, or "plain", the textbook's.
 
     Raises ``UsageError`` for arguments, ``DataError`` for pictures that cannot be used, ``TrainingFailed``
     when training diverges, ``ResourceError`` for folders, disks and devices, ``Interrupted`` after a signal.
@@ -77,6 +82,7 @@ def train(
         max_bad=max_bad,
         checkpoint_seconds=checkpoint_seconds,
         on_divergence=on_divergence,
+        route=route,
     )
     watcher = watcher or Watcher()
     make_folder(Path(out))
@@ -105,12 +111,15 @@ class Terms:
     max_bad: float
     checkpoint_seconds: float
     on_divergence: str
+    route: str
 
     def begin(self, data: str | Path | None, watcher: Watcher) -> Trainer:
         """Read the pictures and build the networks. Raises ``DataError`` for pictures that cannot be used."""
         size, max_bad = self.recipe.size, self.max_bad
         pictures = open_pictures(data, size=size, max_bad=max_bad, progress=watcher.preparing)
-        return start(self.recipe, pictures, self.engine, self.seed)
+        trainer = start(self.recipe, pictures, self.engine, self.seed)
+        trainer.take(PLAIN if self.route == "plain" else fastest_route(trainer, watcher.preparing))
+        return trainer
 
 
 def agree(
@@ -127,6 +136,7 @@ def agree(
     max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
+    route: str = "auto",
 ) -> Terms:
     """The arguments of ``train``, checked before any work is done: ``UsageError`` or ``ResourceError``.
 
@@ -145,8 +155,10 @@ def agree(
         raise UsageError(
             f"unknown choice {on_divergence!r} for on-divergence", did_you_mean(on_divergence, ON_DIVERGENCE)
         )
-    engine = choose_engine(device, precision)
-    return Terms(chosen, budget, engine, seed, max_bad, checkpoint_seconds, on_divergence)
+    if route not in ROUTES:
+        raise UsageError(f"unknown route {route!r}", did_you_mean(route, ROUTES))
+    engine = replace(choose_engine(device, precision), channels_last=route != "plain")
+    return Terms(chosen, budget, engine, seed, max_bad, checkpoint_seconds, on_divergence, route)
 
 
 def changed_name(recipe: Recipe) -> str:
@@ -213,6 +225,7 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms) -> Facts:
         checkpoint_seconds=terms.checkpoint_seconds,
         on_divergence=terms.on_divergence,  # pyright: ignore[reportArgumentType]  agreed before
         horizons=(),
+        route=trainer.route,
         started=timestamp(),
         circumstances=trainer.circumstances,
         events=(),

@@ -4,7 +4,7 @@ Knows nothing of clocks, files and people: ``loop.py`` decides when to look at i
 """
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,11 +17,18 @@ from ganzfeld.model import calibrate
 from ganzfeld.model.card import GeneratorCard
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.normalisations import normalisations
+from ganzfeld.networks.strided import (
+    DIRECT,
+    StridedConvolution,
+    StridedTransposedConvolution,
+    has_product,
+)
 from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
 from ganzfeld.training.engine import Engine
 from ganzfeld.training.facts import Circumstances, circumstances
 from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
+from ganzfeld.training.route import USUAL, Route
 from ganzfeld.training.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
 
@@ -43,6 +50,7 @@ class Trainer:
     sound: Tensor
     index: int = 0
     images_seen: int = 0
+    route: Route = USUAL
     horizons: tuple[Horizon, ...] = ()
     rate_scale: float = 1.0
 
@@ -66,6 +74,25 @@ class Trainer:
         self.index += 1
         self.images_seen += self.recipe.batch
         return outcome
+
+    def take(self, route: Route) -> None:
+        """Take a route from the next step on. The layout stays as it was at the beginning."""
+        self.rules = replace(self.rules, one_pass=route.one_pass, shared_backward=route.shared_backward)
+        self.route = route.model_copy(update={"channels_last": self.engine.channels_last})
+        for name, layer in self.strided_layers.items():
+            layer.ways = route.ways.get(name, DIRECT)
+
+    @property
+    def strided_layers(self) -> dict[str, StridedConvolution | StridedTransposedConvolution]:
+        """The layers of both networks that can be computed in two ways, by name."""
+        networks = {"generator": self.players.generator, "discriminator": self.players.discriminator}
+        return {
+            f"{side}.{name}": layer
+            for side, network in networks.items()
+            for name, layer in network.named_modules()
+            if isinstance(layer, StridedConvolution | StridedTransposedConvolution)
+            and has_product(layer.kernel_size, layer.stride)
+        }
 
     @property
     def circumstances(self) -> Circumstances:

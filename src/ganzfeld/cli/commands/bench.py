@@ -9,17 +9,13 @@ from ganzfeld.cli.speech import Json, show_result
 
 if TYPE_CHECKING:
     from ganzfeld.bench.ingest import Limit
+    from ganzfeld.bench.speed import SpeedFigures
 
 application = typer.Typer(
-    help="Speed, measured side by side with the plain loop.\n\nExample: ganzfeld bench ingest",
+    help="Speed, measured side by side with the plain loop.\n\nExample: ganzfeld bench train",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-
-@application.callback()
-def _only_groups() -> None:
-    """A callback, so that the sub-command keeps its name while it is the only one."""
 
 
 @application.command()
@@ -81,6 +77,61 @@ def ingest(
     text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
     shown = {str(batch): round(share, 5) for batch, share in shares.items()}
     show_result(figures.as_json() | {"input_shares": shown}, text, json)
+
+
+@application.command()
+def train(
+    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1)] = 3,
+    batch: Annotated[int, typer.Option(help="Pictures in a step of either side.", min=2)] = 128,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Also measure ours without each part of the fast path.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Page (Markdown) to write the figures into.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure training against the classical loop: the same widths, at 64 px, in turns.
+
+    Example: ganzfeld bench train --parts
+    """
+    from ganzfeld.bench.speed import bench_train
+
+    command = f"ganzfeld bench train --rounds {rounds} --batch {batch}{' --parts' if parts else ''}"
+    _tell_speed(bench_train(rounds, batch, parts), "Training", command, out, json)
+
+
+@application.command()
+def sample(
+    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1)] = 5,
+    num: Annotated[int, typer.Option("--n", help="Pictures made at once.", min=1)] = 256,
+    out: Annotated[Path | None, typer.Option(help="Page (Markdown) to write the figures into.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure the making of pictures of 64 px from a model against the classical generator.
+
+    Example: ganzfeld bench sample --n 256
+    """
+    from ganzfeld.bench.speed import bench_sample
+
+    command = f"ganzfeld bench sample --rounds {rounds} --n {num}"
+    _tell_speed(bench_sample(rounds, num), "Sampling", command, out, json)
+
+
+def _tell_speed(figures: "SpeedFigures", title: str, command: str, out: Path | None, as_json: bool) -> None:
+    from ganzfeld.bench.page import write_section
+
+    peak = f"{figures.peak_flops_per_s / 1e9:,.0f} GFLOP/s ({figures.peak_of})"
+    rows = {
+        f"classical, {figures.batch} pictures at once": f"{figures.plain_images_per_s:,.1f} pictures/s",
+        "ours": f"{figures.ours_images_per_s:,.1f} pictures/s",
+        "ratio, median of the rounds": f"{figures.ratio:.2f}",
+        "share of peak": f"{figures.share_of_peak:.0%} of {peak}",
+        **{f"ours without: {name}": f"{speed:,.1f} pictures/s" for name, speed in figures.parts.items()},
+    }
+    if out:
+        write_section(out, title, command, rows)
+    width = max(map(len, rows))
+    text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
+    show_result(figures.as_json(), text, as_json)
 
 
 def _kilobytes(limit: "Limit") -> str:

@@ -38,6 +38,9 @@ def command(
     on_divergence: Annotated[
         str, typer.Option(help="stop, or rollback: to the last checkpoint, with half the learning rates.")
     ] = "stop",
+    route: Annotated[
+        str, typer.Option(help="auto: the fastest way through this machine; plain: the textbook's.")
+    ] = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Train for a moment without writing; print size and time.")
     ] = False,
@@ -62,6 +65,7 @@ def command(
         "max_bad": max_bad,
         "checkpoint_seconds": checkpoint_seconds,
         "on_divergence": on_divergence,
+        "route": route,
     }
     if dry_run:
         from ganzfeld.cli.rehearsal_text import rehearsal_text

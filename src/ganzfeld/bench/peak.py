@@ -1,0 +1,44 @@
+"""What the chip can do: the best rate of convolutions and matrix products, measured in this process."""
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+_TRIES = 6
+
+
+def peak_flops_per_s(device: torch.device) -> tuple[float, str]:
+    """The best rate in operations a second (a multiplication and an addition are two), and of what it is.
+
+    In bfloat16 and in float32: where the chip has no bfloat16, float32 is the faster one.
+    """
+    rates = {}
+    for name, precision in PRECISIONS.items():
+        one = torch.rand(2048, 1024, device=device).to(precision)
+        other = torch.rand(1024, 1024, device=device).to(precision)
+        rates[f"{name} matrix product"] = 2 * 2048 * 1024 * 1024 / _best(lambda: one @ other)  # noqa: B023
+        maps = torch.rand(32, 128, 16, 16, device=device).to(precision)
+        maps = maps.contiguous(memory_format=torch.channels_last)
+        weight = torch.rand(256, 128, 4, 4, device=device).to(precision)
+        weight = weight.contiguous(memory_format=torch.channels_last)
+        flops = 2 * 32 * 8 * 8 * weight.numel()
+        convolution = _best(lambda: functional.conv2d(maps, weight, None, 2, 1))  # noqa: B023
+        rates[f"{name} convolution"] = flops / convolution
+    best = max(rates, key=lambda name: rates[name])
+    return rates[best], best
+
+
+@torch.no_grad()
+def _best(compute: Callable[[], Tensor]) -> float:
+    seconds = float("inf")
+    for _ in range(_TRIES):
+        begun = time.perf_counter()
+        result = compute()
+        if result.is_cuda:
+            torch.cuda.synchronize(result.device)
+        seconds = min(seconds, time.perf_counter() - begun)
+    return seconds

@@ -1,0 +1,173 @@
+"""How fast training and sampling are, side by side with the classical loop, in turns in one process."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ganzfeld.bench.classical import LATENT_SIZE, ClassicalTraining, classical_generator
+from ganzfeld.bench.peak import peak_flops_per_s
+from ganzfeld.model import calibrate
+from ganzfeld.model.sampling import pictures_of_latents
+from ganzfeld.recipes import Recipe, resolve
+from ganzfeld.training.route import PLAIN, Route
+from ganzfeld.training.train import agree
+from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.watcher import Watcher
+
+BATCH = 128
+SAMPLES = 256
+SAME_WIDTHS = {
+    "discriminator.normalisation": "none",
+    "loss.name": "non-saturating",
+    "updates": "simultaneous",
+}
+"""What the fast path needs of ``radford2015``, whose widths it keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedFigures:
+    """Medians over the rounds, in pictures a second; ``ratio`` is the median of the ratios in each round.
+
+    ``parts``: pictures a second with one part of the fast path left out.
+    """
+
+    batch: int
+    rounds: int
+    plain_images_per_s: float
+    ours_images_per_s: float
+    ratio: float
+    flops_per_image: float
+    peak_flops_per_s: float
+    peak_of: str
+    parts: dict[str, float]
+
+    @property
+    def share_of_peak(self) -> float:
+        """The operations that ours executes, over what the chip can do in the same time."""
+        return self.ours_images_per_s * self.flops_per_image / self.peak_flops_per_s
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys of the contract, and the rest."""
+        return {
+            "plain_images_per_s": round(self.plain_images_per_s, 1),
+            "ours_images_per_s": round(self.ours_images_per_s, 1),
+            "ratio": round(self.ratio, 2),
+            "share_of_peak": round(self.share_of_peak, 3),
+            "batch": self.batch,
+            "rounds": self.rounds,
+            "peak_gflops_per_s": round(self.peak_flops_per_s / 1e9),
+            "peak_of": self.peak_of,
+            "without": {name: round(speed, 1) for name, speed in self.parts.items()},
+        }
+
+
+def bench_train(rounds: int = 3, batch: int = BATCH, with_parts: bool = False) -> SpeedFigures:
+    """The classical loop against ours with the same widths, at 64 px."""
+    trainer = _trainer(resolve("radford2015", SAME_WIDTHS | {"batch": batch}))
+    classical = ClassicalTraining(trainer.engine.device)
+    real = trainer.real().contiguous()
+    sides = {
+        "plain": lambda: classical.step(real),
+        "ours": lambda: readings(trainer.advance()),
+    }
+    full = trainer.route
+    routes = _without(full) if with_parts else {}
+    for name, route in routes.items():
+        sides[name] = _with_route(trainer, route, full)
+    speeds = _in_turns(sides, rounds, batch)
+    peak, peak_of = peak_flops_per_s(trainer.engine.device)
+    of_generator, of_discriminator = _flops(trainer.recipe)
+    return SpeedFigures(
+        batch=batch,
+        rounds=rounds,
+        plain_images_per_s=statistics.median(speeds["plain"]),
+        ours_images_per_s=statistics.median(speeds["ours"]),
+        ratio=_ratio(speeds),
+        # Three passes' worth through G, and through D three for the real and three for the generated picture:
+        # forward, and backward to the input and to the weights.
+        flops_per_image=3 * of_generator + 6 * of_discriminator,
+        peak_flops_per_s=peak,
+        peak_of=peak_of,
+        parts={name: statistics.median(speeds[name]) for name in routes},
+    )
+
+
+def bench_sample(rounds: int = 3, num: int = SAMPLES) -> SpeedFigures:
+    """The classical generator's forward pass against the making of pictures from a saved model, as bytes."""
+    trainer = _trainer(resolve("radford2015"))
+    ours = calibrate(trainer.players.generator, "normal")
+    plain = classical_generator().to(trainer.engine.device).eval()
+    latents = torch.randn(num, LATENT_SIZE)
+
+    @torch.no_grad()
+    def classical() -> None:
+        plain(latents.view(num, LATENT_SIZE, 1, 1).to(trainer.engine.device)).cpu()
+
+    speeds = _in_turns({"plain": classical, "ours": lambda: pictures_of_latents(ours, latents)}, rounds, num)
+    peak, peak_of = peak_flops_per_s(trainer.engine.device)
+    return SpeedFigures(
+        batch=num,
+        rounds=rounds,
+        plain_images_per_s=statistics.median(speeds["plain"]),
+        ours_images_per_s=statistics.median(speeds["ours"]),
+        ratio=_ratio(speeds),
+        flops_per_image=_flops(trainer.recipe)[0],
+        peak_flops_per_s=peak,
+        peak_of=peak_of,
+        parts={},
+    )
+
+
+def _trainer(recipe: Recipe) -> Trainer:
+    return agree(recipe=recipe, images=1).begin(None, Watcher())
+
+
+def _without(full: Route) -> dict[str, Route]:
+    """The route with one part left out at a time, and with none."""
+    return {
+        "one pass through D": full.model_copy(update={"one_pass": False}),
+        "shared backward pass": full.model_copy(update={"shared_backward": False}),
+        "measured ways of layers": full.model_copy(update={"ways": {}}),
+        "all three": PLAIN,
+    }
+
+
+def _with_route(trainer: Trainer, route: Route, back: Route) -> Callable[[], object]:
+    def step() -> None:
+        trainer.take(route)
+        readings(trainer.advance())
+        trainer.take(back)
+
+    return step
+
+
+def _in_turns(
+    sides: dict[str, Callable[[], object]], rounds: int, num_pictures: int
+) -> dict[str, list[float]]:
+    """Pictures a second of every side in every round, after one call each that sets things up."""
+    for act in sides.values():
+        act()
+    speeds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, act in sides.items():
+            begun = time.perf_counter()
+            act()
+            speeds[name].append(num_pictures / (time.perf_counter() - begun))
+    return speeds
+
+
+def _ratio(speeds: dict[str, list[float]]) -> float:
+    return statistics.median(
+        ours / plain for ours, plain in zip(speeds["ours"], speeds["plain"], strict=True)
+    )
+
+
+def _flops(recipe: Recipe) -> tuple[float, float]:
+    """Operations of a forward pass through G and through D for one colour picture."""
+    ladder = recipe.plan()
+    of_generator = ladder.flops(recipe.generator.width, 3, recipe.latent.size)[0]
+    return of_generator, ladder.flops(recipe.discriminator.width, 3, recipe.latent.size)[1]

@@ -1,0 +1,38 @@
+"""Where numbers lie in memory, and the ways of computing that go with it."""
+
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from ganzfeld.networks.strided import DIRECT, StridedTransposedConvolution, has_product
+
+FEW_CHANNELS = 4
+
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def lay_out(network: Network, channels_last: bool = True) -> Network:
+    """Lay the weights of convolutions out with the channels last, or as torch does by default; returns it.
+
+    Results differ by rounding; convolutions of maps with the channels last are faster on most chips.
+    """
+    for parameter in network.parameters():
+        layout = _CHANNELS_LAST.get(parameter.dim()) if channels_last else None
+        parameter.data = parameter.data.contiguous(memory_format=layout or torch.contiguous_format)
+    return network
+
+
+def for_making_pictures(generator: Network) -> Network:
+    """The generator in eval mode, laid out and computed in the way that is fast for pictures alone.
+
+    A fixed choice, and not a measured one: a seed gives the same picture wherever the model is loaded. The
+    last layer, onto the few channels of a picture, is computed as a matrix product.
+    """
+    for module in generator.modules():
+        if isinstance(module, StridedTransposedConvolution):
+            few = module.out_channels <= FEW_CHANNELS and has_product(module.kernel_size, module.stride)
+            module.ways = DIRECT._replace(spread="product") if few else DIRECT
+    return lay_out(generator).eval()

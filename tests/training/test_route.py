@@ -1,0 +1,152 @@
+"""The route of a step: what it changes, what it must not, and that it is kept."""
+
+import json
+
+import pytest
+import torch
+
+import ganzfeld as gz
+from ganzfeld.errors import UsageError
+from ganzfeld.networks.strided import Ways
+from ganzfeld.recipes import resolve
+from ganzfeld.training.fastest import fastest_route, measured
+from ganzfeld.training.route import PLAIN, USUAL, Route
+from ganzfeld.training.trainer import readings
+from tests.training.conftest import SMALL, small
+
+RECIPES = ["modern", "seed", "radford2015"]
+PRODUCTS = Ways("product", "product", "product")
+
+
+def routes(trainer) -> list[Route]:
+    """Each part by itself, and all of them."""
+    everything = dict.fromkeys(trainer.strided_layers, PRODUCTS)
+    return [
+        USUAL,
+        PLAIN.model_copy(update={"one_pass": True}),
+        PLAIN.model_copy(update={"shared_backward": True}),
+        PLAIN.model_copy(update={"ways": everything}),
+        USUAL.model_copy(update={"ways": everything}),
+    ]
+
+
+@pytest.mark.parametrize("updates", ["alternating", "simultaneous"])
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_part_changes_the_losses(name, updates, trainer_of):
+    """Two steps in float64, where rounding is far below what any mistake would change."""
+
+    def losses(route):
+        trainer = trainer_of(small(name, updates=updates))
+        for network in (trainer.players.generator, trainer.players.discriminator, trainer.players.average):
+            network.double()
+        for optimizer in (trainer.players.generator_optimizer, trainer.players.discriminator_optimizer):
+            for state in optimizer.state.values():
+                state.update(
+                    {moment: tensor.double() for moment, tensor in state.items() if moment != "step"}
+                )
+        trainer.take(route)
+        real, latents = trainer.real, trainer._latents
+        trainer.real, trainer._latents = lambda: real().double(), lambda: latents().double()
+        found = []
+        for _ in range(2):
+            values = readings(trainer.advance())
+            found += [values["loss_generator"], values["loss_discriminator"]]
+        return found
+
+    plain = losses(PLAIN)
+    for route in routes(trainer_of(small(name, updates=updates))):
+        assert losses(route) == pytest.approx(plain, rel=1e-6), route
+
+
+def test_in_bfloat16_they_stay_close(trainer_of):
+    """Two bits less than float32 has in all: a relative 2^-6 on losses near 0.7."""
+    from dataclasses import replace
+
+    recipe = small(updates="simultaneous")
+    trainer = trainer_of(recipe)
+    first = readings(trainer.advance())
+    for route in routes(trainer):
+        again = trainer_of(recipe)
+        engine = replace(again.engine, precision="bfloat16")
+        again.engine, again.rules = engine, replace(again.rules, forward=engine.autocast)
+        again.take(route)
+        values = readings(again.advance())
+        for name in ("loss_generator", "loss_discriminator"):
+            assert values[name] == pytest.approx(first[name], rel=2**-6)
+
+
+class TestMeasuring:
+    def test_leaves_the_training_as_it_was(self, trainer_of):
+        recipe = small(stabilisers=["spectral"])
+        measuring, other = trainer_of(recipe), trainer_of(recipe)
+        told = []
+        measured(measuring, lambda done, total, what: told.append((done, total)))
+        assert told[0][0] == 0 and told[-1] == (len(measuring.strided_layers),) * 2
+        for trainer in (measuring, other):
+            trainer.take(USUAL)
+        assert readings(measuring.advance()) == readings(other.advance())
+        assert measuring.players.generator.training and measuring.players.discriminator.training
+
+    def test_is_done_once(self, trainer_of, monkeypatch, tmp_path):
+        monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
+        trainer = trainer_of(small())
+        first = fastest_route(trainer, lambda *_: None)
+        monkeypatch.setattr("ganzfeld.training.fastest.measured", pytest.fail)
+        assert fastest_route(trainer, lambda *_: None) == first
+        (file,) = (tmp_path / "routes").iterdir()
+        chosen = {"channels_last": True, "one_pass": False, "shared_backward": True, "ways": {}}
+        file.write_text(json.dumps(chosen))
+        assert not fastest_route(trainer, lambda *_: None).one_pass, "what is in the cache is taken"
+
+    @pytest.mark.parametrize("content", ["", "{", '{"ways": {"a": 3}}', "[]"])
+    def test_a_damaged_file_is_measured_anew(self, trainer_of, monkeypatch, tmp_path, content):
+        monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
+        trainer = trainer_of(small())
+        fastest_route(trainer, lambda *_: None)
+        (file,) = (tmp_path / "routes").iterdir()
+        file.write_text(content)
+        fastest_route(trainer, lambda *_: None)
+        assert Route.model_validate_json(file.read_bytes())
+
+    def test_depends_on_the_shape(self, trainer_of, monkeypatch, tmp_path):
+        monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
+        for recipe in (small(), small(batch=4), resolve("modern", SMALL | {"generator.width": 4})):
+            fastest_route(trainer_of(recipe), lambda *_: None)
+        assert len(list((tmp_path / "routes").iterdir())) == 3
+
+
+class TestRuns:
+    def test_remember_their_route(self, array_file, tmp_path, monkeypatch):
+        run = gz.train(array_file, recipe=small(), images=40, out=tmp_path, route="plain")
+        assert run.facts.route == PLAIN
+        straight = gz.train(array_file, recipe=small(), images=80, out=tmp_path, route="plain")
+        monkeypatch.setattr("ganzfeld.training.fastest.measured", pytest.fail)
+        fork = gz.resume(run.path, images=80)
+        assert fork.facts.route == PLAIN
+        states = [each.history.newest(pytest.fail) for each in (fork, straight)]
+        assert states[0] is not None and states[1] is not None
+        # The end of a run decides its learning rates, so only the first half of the two is the same.
+        assert states[0].card.route == states[1].card.route == PLAIN
+
+    def test_another_route_is_not_silent(self, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), images=40, out=tmp_path)
+        facts = run.facts
+        run.write_facts(facts.changed(route=PLAIN.model_copy(update={"channels_last": True})))
+        with pytest.raises(UsageError, match="another route"):
+            gz.resume(run.path, images=80)
+
+    def test_an_unknown_one(self, array_file, tmp_path):
+        with pytest.raises(UsageError, match="plain"):
+            gz.train(array_file, recipe=small(), images=8, out=tmp_path, route="plian")
+
+
+def test_the_plain_route_is_torchs_layout(array_file, tmp_path):
+    from ganzfeld.training.train import agree
+    from ganzfeld.training.watcher import Watcher
+
+    trainer = agree(recipe=small(), images=8, route="plain").begin(array_file, Watcher())
+    networks = (trainer.players.generator, trainer.players.discriminator)
+    assert all(weight.is_contiguous() for network in networks for weight in network.parameters())
+    assert trainer.real().is_contiguous()
+    trainer = agree(recipe=small(), images=8).begin(array_file, Watcher())
+    assert trainer.real().is_contiguous(memory_format=torch.channels_last)
