@@ -1,0 +1,80 @@
+"""The benchmarks of speed: that they measure what they say; how fast it is, no test says."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from ganzfeld.bench.classical import ClassicalTraining, classical_discriminator, classical_generator
+from ganzfeld.bench.peak import peak_flops_per_s
+from ganzfeld.bench.speed import SAME_WIDTHS, bench_sample, bench_train
+from ganzfeld.cli import main
+from ganzfeld.recipes import resolve
+from ganzfeld.training.trainer import build_networks, num_parameters
+
+
+def test_both_sides_have_the_same_widths():
+    ours = build_networks(resolve("radford2015", SAME_WIDTHS), 3)
+    for network, classical in zip(ours, (classical_generator(), classical_discriminator()), strict=True):
+        our_layers, their_layers = (
+            {tuple(weight.shape) for weight in each.parameters() if weight.dim() == 4}
+            for each in (network, classical)
+        )
+        assert len(our_layers) == 4
+        assert len(their_layers - our_layers) == 1, "the one next to the latent or the logit is linear here"
+        assert not our_layers - their_layers
+    assert num_parameters(classical_generator()) == 3_576_704
+    assert num_parameters(classical_discriminator()) == 2_765_568
+
+
+def test_the_classical_loop_learns():
+    """On one batch, D's loss falls and both networks move."""
+    torch.manual_seed(0)
+    training = ClassicalTraining(torch.device("cpu"))
+    real = torch.rand(4, 3, 64, 64) * 2 - 1
+    before = [next(network.parameters()).clone() for network in (training.generator, training.discriminator)]
+    losses = [training.step(real)[0] for _ in range(6)]
+    assert losses[-1] < losses[0]
+    for weight, network in zip(before, (training.generator, training.discriminator), strict=True):
+        assert not torch.equal(weight, next(network.parameters()))
+    assert isinstance(training.generator[-1], nn.Tanh)
+
+
+def test_operations_are_counted():
+    """Three passes through G and six through D; both are about 0.21 GFLOP at 64 px."""
+    figures = bench_train(rounds=1, batch=2, with_parts=True)
+    assert figures.flops_per_image / 9 == pytest.approx(0.21e9, rel=0.05)
+    assert set(figures.parts) == {
+        "one pass through D",
+        "shared backward pass",
+        "measured ways of layers",
+        "all three",
+    }
+    assert figures.share_of_peak == pytest.approx(
+        figures.ours_images_per_s * figures.flops_per_image / figures.peak_flops_per_s
+    )
+
+
+@pytest.mark.thorough
+def test_sampling():
+    figures = bench_sample(rounds=1, num=2)
+    assert figures.flops_per_image == pytest.approx(0.21e9, rel=0.05)
+    assert figures.as_json()["batch"] == 2
+
+
+def test_the_best_rate_is_the_chips():
+    rate, of = peak_flops_per_s(torch.device("cpu"))
+    assert rate > 1e9
+    assert of.split()[0] in ("bfloat16", "float32")
+
+
+def test_json_has_the_contracts_keys(capsys, tmp_path):
+    page = tmp_path / "page.md"
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "train", "--rounds", "1", "--batch", "2", "--json", "--out", str(page)])
+    assert not ended.value.code
+    figures = json.loads(capsys.readouterr().out)
+    assert {"plain_images_per_s", "ours_images_per_s", "ratio", "share_of_peak"} <= set(figures)
+    assert "## Training" in page.read_text()
+    assert "`ganzfeld bench train --rounds 1 --batch 2`" in page.read_text()
