@@ -1,9 +1,9 @@
 # make setup: the environment, in .venv and nowhere else.   make train: a generator.   make test: all checks.
-# make test-faults: every fault in full, some minutes.
+# make test-faults: every fault in full.   make test-long: the other long tests. Some minutes each.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup train test test-faults check-style clean
+.PHONY: setup train test test-faults test-long check-style clean
 
 setup: .venv/ready
 
@@ -23,6 +23,9 @@ test: setup check-style
 
 test-faults: setup
 	$(BIN)/python -m pytest --thorough tests/faults
+
+test-long: setup
+	$(BIN)/python -m pytest --thorough -m thorough --ignore tests/faults
 
 check-style: setup
 	$(BIN)/python -m ruff check .

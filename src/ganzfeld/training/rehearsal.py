@@ -1,11 +1,16 @@
-"""A dry run: a few real steps that are thrown away, from which speed, memory and duration of a run follow."""
+"""A dry run: a short real one in a folder that is thrown away, which tells speed, memory and duration."""
 
 import sys
+import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ganzfeld.training.train import agree, summary, what_to_know
+from ganzfeld.training.budget import Budget
+from ganzfeld.training.loop import Loop
+from ganzfeld.training.run import create_run
+from ganzfeld.training.train import Terms, agree, summary, what_to_know, write_beginning
 from ganzfeld.training.trainer import Trainer, num_parameters, readings
 from ganzfeld.training.watcher import Watcher
 
@@ -19,8 +24,9 @@ def rehearse(
 ) -> dict[str, Any]:
     """What ``train`` with these arguments would do: a summary, sizes, and figures measured on this machine.
 
-    ``options`` are those of ``agree``. The pictures are read into the cache, as training needs them anyway;
-    no run folder is made. Raises what ``train`` raises for the same arguments.
+    ``options`` are those of ``agree``. The pictures are read into the cache, as training needs them anyway.
+    After the steps of which the speed is taken, a run of four more is carried through to its report, since
+    sheets, checkpoints and pages need memory too. Raises what ``train`` raises for the same arguments.
     """
     terms = agree(**options)
     trainer = terms.begin(data, watcher or Watcher())
@@ -29,6 +35,7 @@ def rehearse(
     planned = budget.images if budget.minutes is None else int(speed * 60 * budget.minutes)
     planned = planned if budget.images is None else min(planned or 0, budget.images)
     ladder = recipe.plan()
+    _carry_through(data, trainer, terms)
     return {
         "summary": summary(trainer),
         "ladder": [list(size[::-1]) for size in (ladder.seed, *(layer.large for layer in ladder.layers))],
@@ -42,6 +49,15 @@ def rehearse(
         "notes": what_to_know(trainer.pictures),
         "recipe": recipe.model_dump(mode="json"),
     }
+
+
+def _carry_through(data: str | Path | None, trainer: Trainer, terms: Terms) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run = create_run(Path(folder), trainer.pictures.name)
+        # A checkpoint at once, beside the next step: the thread that saves has memory of its own.
+        write_beginning(run, data, trainer, replace(terms, checkpoint_seconds=1e-3))
+        few_more = Budget(images=trainer.images_seen + 4 * trainer.recipe.batch)
+        Loop(trainer, run, few_more, Watcher()).go()
 
 
 def measured_speed(trainer: Trainer) -> float:

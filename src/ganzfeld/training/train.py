@@ -90,9 +90,7 @@ def train(
     require_room(Path(out), trainer)
     run = create_run(Path(out), trainer.pictures.name)
     with run.writing():
-        run.write_facts(_facts(data, trainer, terms))
-        write_json(run.path / "recipe.json", trainer.recipe.model_dump(mode="json"))
-        show_reals(run, trainer.pictures)
+        write_beginning(run, data, trainer, terms)
         watcher.started(run, summary(trainer))
         for note in what_to_know(trainer.pictures):
             watcher.noted(note)
@@ -189,6 +187,13 @@ def what_to_know(pictures: Pictures) -> list[str]:
     if more > 0:
         left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
     return [*pictures.notes, *(warning.text for warning in survey(pictures).warnings), *left_out]
+
+
+def write_beginning(run: Run, data: str | Path | None, trainer: Trainer, terms: Terms) -> None:
+    """Write what a run folder holds before the first step; with the recipe, which is last, it is a run."""
+    run.write_facts(_facts(data, trainer, terms))
+    show_reals(run, trainer.pictures)
+    write_json(run.path / "recipe.json", trainer.recipe.model_dump(mode="json"))
 
 
 def show_reals(run: Run, pictures: Pictures) -> None:

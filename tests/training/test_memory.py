@@ -1,0 +1,64 @@
+"""Memory: flat over a long training, and as much as a dry run said."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc of Linux"),
+]
+
+LONG = """
+import resource, sys, tempfile
+from pathlib import Path
+import ganzfeld as gz
+from ganzfeld.training.watcher import Watcher
+from tests.training.conftest import small
+
+resident = {}
+class Weigh(Watcher):
+    def read(self, reading):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        resident[reading.images_seen // 8] = pages * resource.getpagesize()
+
+with tempfile.TemporaryDirectory() as out:
+    gz.train(sys.argv[1], recipe=small(), images=80_000, out=out, checkpoint_seconds=1, watcher=Weigh())
+early = max(size for step, size in resident.items() if step < 3000)
+print(early, max(resident.values()))
+"""
+
+
+def test_ten_thousand_steps_need_no_more_than_three_thousand(array_file):
+    done = subprocess.run(
+        [sys.executable, "-c", LONG, str(array_file)], capture_output=True, text=True, check=True
+    )
+    early, most = map(int, done.stdout.split()[-2:])
+    assert most < 1.05 * early
+
+
+PEAK = """
+import json, resource, sys
+from ganzfeld.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    print()
+    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+"""
+
+
+@pytest.mark.parametrize("recipe", ["modern", "seed"])
+def test_a_dry_run_predicts_it(recipe, tmp_path):
+    """Within a tenth, at 64 px on the built-in faces."""
+
+    def run(*more: str) -> list[str]:
+        command = [sys.executable, "-c", PEAK, "train", "--recipe", recipe, "--batch", "16", "--json", *more]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.split("\n")
+
+    predicted = json.loads(run("--dry-run")[0])["memory_bytes"]
+    used = json.loads(run("--images", "960", "--checkpoint-seconds", "2", "--out", str(tmp_path))[-2])
+    assert used == pytest.approx(predicted, rel=0.1)
