@@ -23,7 +23,8 @@ class Record(BaseModel):
 class Circumstances(Record):
     """What decides the last bit of a training beside its recipe, pictures and seed.
 
-    ``chip`` is the graphics card, or the instructions that torch uses on the processor.
+    ``chip`` is the graphics card, or the instructions that torch uses on the processor; ``ranks`` the number
+    of processes that train together.
     """
 
     ganzfeld: str
@@ -33,9 +34,10 @@ class Circumstances(Record):
     chip: str
     precision: str
     threads: Count
+    ranks: Annotated[int, Field(ge=1)] = 1
 
 
-def circumstances(engine: Engine) -> Circumstances:
+def circumstances(engine: Engine, ranks: int) -> Circumstances:
     """Those of this process."""
     return Circumstances(
         ganzfeld=ganzfeld.__version__,
@@ -45,6 +47,7 @@ def circumstances(engine: Engine) -> Circumstances:
         chip=chip_of(engine.device),
         precision=engine.precision,
         threads=num_threads(),
+        ranks=ranks,
     )
 
 
@@ -63,7 +66,10 @@ class Event(Record):
 
 
 class Facts(Record):
-    """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones."""
+    """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones.
+
+    ``launch`` names the launch of processes that began the run: started again, they go on with it.
+    """
 
     data: str | None
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
@@ -80,6 +86,7 @@ class Facts(Record):
     on_divergence: Literal["stop", "rollback"]
     horizons: tuple[Horizon, ...]
     started: str
+    launch: str | None = None
     circumstances: Circumstances
     events: tuple[Event, ...]
 

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ganzfeld.errors import UsageError
+from ganzfeld.launch import launch
 from ganzfeld.training.train import agree, summary, what_to_know
 from ganzfeld.training.trainer import Trainer, num_parameters, readings
 from ganzfeld.training.watcher import Watcher
@@ -22,6 +24,10 @@ def rehearse(
     ``options`` are those of ``agree``. The pictures are read into the cache, as training needs them anyway;
     no run folder is made. Raises what ``train`` raises for the same arguments.
     """
+    if (number := launch().number) > 1:
+        raise UsageError(
+            f"a dry run is for one process, not for {number}", "Leave out torchrun or --dry-run."
+        )
     terms = agree(**options)
     trainer = terms.begin(data, watcher or Watcher())
     pictures, recipe, budget = trainer.pictures, trainer.recipe, terms.budget
