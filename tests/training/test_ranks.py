@@ -13,6 +13,7 @@ import ganzfeld as gz
 from ganzfeld.data import open_pictures
 from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
+from ganzfeld.recipes import resolve
 from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.loop import Loop
@@ -229,6 +230,48 @@ def test_a_run_goes_on_exactly_with_as_many_ranks(array_file, tmp_path):
     assert gz.open_run(straight).facts.resumed_at_images == history.all()[0]
     assert all(torch.equal(value, again[name]) for name, value in end.items())
     assert in_ranks(lambda: gz.resume(straight)) == [straight, straight], "a finished run stays as it is"
+
+
+def test_followers_step_as_rank_0_does(array_file, tmp_path):
+    """The same learning rates on their way down, and at the end the same bits."""
+
+    def work():
+        rates, advance, trainers = [], Trainer.advance, []
+
+        def watched(trainer):
+            outcome = advance(trainer)
+            rates.append(trainer.players.generator_optimizer.param_groups[0]["lr"])
+            trainers[:] = [trainer]
+            return outcome
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Trainer, "advance", watched)
+            gz.train(array_file, recipe=small(), images=80, out=tmp_path)
+        return rates, live_tensors(trainers[0])
+
+    first, second = together(2, work)
+    assert first[0] == second[0] == sorted(first[0], reverse=True)
+    assert len(set(first[0])) == 10
+    assert all(torch.equal(value, second[1][name]) for name, value in first[1].items())
+
+
+@pytest.mark.parametrize(("name", "messages"), [("modern", 10), ("radford2015", 28)])
+def test_the_number_of_messages_is_that_of_the_cost_model(name, messages, array_file):
+    """docs/scaling.md: one for the gradients of each network, and two a pass for each batch norm."""
+
+    def work():
+        with joined() as ranks:
+            trainer = in_float32(resolve(name, {"size": 64, "batch": 2}), array_file, ranks)
+            trainer.index = 1  # no penalties
+            sent, reduce = [], torch.distributed.all_reduce
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(
+                    torch.distributed, "all_reduce", lambda tensor: sent.append(1) or reduce(tensor)
+                )
+                trainer.advance()
+            return len(sent)
+
+    assert together(2, work) == [messages] * 2
 
 
 def test_another_set_of_pictures_on_one_machine_is_refused(array_file, tmp_path):
