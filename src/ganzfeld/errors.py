@@ -6,7 +6,8 @@
     ├── TrainingFailed    4   training diverged or stopped being finite
     ├── DamagedError      5   a run folder or a model file is not what was once written
     ├── ResourceError     6   a resource is missing or full: disk, memory, device, permission
-    └── Interrupted  130, 143   a signal ended the work, after saving
+    ├── Interrupted  130, 143   a signal ended the work, after saving
+    └── Followed       any   of several processes the first one ended, and says why
 
 The number is the exit code of the command line. An error of any other type is a defect of this package.
 """
@@ -64,3 +65,11 @@ class Interrupted(GanzfeldError):
     def __init__(self, message: str, hint: str = "", *, signal_number: int) -> None:
         super().__init__(message, hint)
         self.exit_code = 128 + signal_number
+
+
+class Followed(GanzfeldError):
+    """Of several processes the first one ended with this exit code, and says why."""
+
+    def __init__(self, message: str, hint: str = "", *, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code

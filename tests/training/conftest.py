@@ -1,13 +1,27 @@
-"""A training small enough to run in a blink."""
+"""A training small enough to run in a blink, by one process or by several."""
+
+import io
+import multiprocessing
+import os
+import socket
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
 
 import pytest
+import torch
 
 from ganzfeld.data import open_pictures
+from ganzfeld.errors import GanzfeldError
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.trainer import Trainer, start
 
 SMALL = {"size": 16, "batch": 8, "generator.width": 8, "discriminator.width": 8, "latent.size": 16}
+
+PATIENCE_S = 240.0
 
 
 def small(name: str = "modern", **changes) -> Recipe:
@@ -24,3 +38,68 @@ def trainer_of(array_file):
         return start(recipe, pictures, choose_engine("cpu", "float32"), seed)
 
     return make
+
+
+def together(number: int, work: Callable[[], Any]) -> list[Any]:
+    """What ``work`` returns in each of so many processes, which are launched as torchrun does it.
+
+    A ``GanzfeldError`` becomes a ``Raised``; any other error fails the test. Forks, which import nothing.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launched = {"WORLD_SIZE": number, "LOCAL_WORLD_SIZE": number, "MASTER_ADDR": "127.0.0.1"}
+    forks = multiprocessing.get_context("fork")
+    heard = []
+    for rank in range(number):
+        hearing, saying = forks.Pipe(duplex=False)
+        environment = launched | {"MASTER_PORT": port, "RANK": rank, "LOCAL_RANK": rank}
+        process = forks.Process(target=_one_of_them, args=(environment, work, saying))
+        process.start()
+        saying.close()
+        heard.append((process, hearing))
+    try:
+        results = []
+        for _, hearing in heard:
+            assert hearing.poll(PATIENCE_S), "a rank does not end"
+            results.append(torch.load(io.BytesIO(hearing.recv_bytes()), weights_only=False))
+    except BaseException:
+        for process, _ in heard:
+            process.kill()
+        raise
+    finally:
+        for process, hearing in heard:
+            process.join()
+            hearing.close()
+    broken = [result for result in results if isinstance(result, Broken)]
+    assert not broken, "\n".join(each.traceback for each in broken)
+    return results
+
+
+@dataclass
+class Raised:
+    """An error meant for the user."""
+
+    kind: str
+    message: str
+    exit_code: int
+
+
+@dataclass
+class Broken:
+    """An error that no test expects."""
+
+    traceback: str
+
+
+def _one_of_them(environment: dict[str, object], work: Callable[[], Any], saying: Connection) -> None:
+    os.environ |= {name: str(value) for name, value in environment.items()}
+    try:
+        result = work()
+    except GanzfeldError as error:
+        result = Raised(type(error).__name__, error.message, error.exit_code)
+    except BaseException:  # noqa: BLE001  told to the parent, in whose test it fails
+        result = Broken(traceback.format_exc())
+    content = io.BytesIO()
+    torch.save(result, content)
+    saying.send_bytes(content.getvalue())

@@ -3,12 +3,15 @@
 import shlex
 
 from ganzfeld.cli.speech import show_result
+from ganzfeld.launch import launch
 from ganzfeld.training import Run
 from ganzfeld.training.clock import duration
 
 
 def show_outcome(run: Run, as_json: bool) -> None:
     """Where the run is, how long it trained, and what to do with it."""
+    if not launch().speaks:
+        return  # nor need it see the folder
     last = run.position
     speed = last.images_seen / last.seconds if last.seconds else 0.0
     result = {

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from ganzfeld.cli.speech import tell
+from ganzfeld.launch import launch
 from ganzfeld.printable import printable
 from ganzfeld.training.clock import duration
 from ganzfeld.training.run import Run
@@ -23,7 +24,9 @@ ABANDONED = "stopped at once, without saving again"
 
 
 def watcher() -> Watcher:
-    """The watcher that fits where stderr goes."""
+    """The watcher that fits where stderr goes; of several processes only the first one shows anything."""
+    if not launch().speaks:
+        return Watcher()
     moving = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return MovingLine() if moving else PlainLines()
 

@@ -1,4 +1,8 @@
-"""How the command line speaks: results on stdout, all else on stderr, and with ``--json`` one object."""
+"""How the command line speaks: results on stdout, all else on stderr, and with ``--json`` one object.
+
+Of several processes that were launched together only the first one speaks, as long as the others have no
+trouble of their own.
+"""
 
 import json
 import sys
@@ -6,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ganzfeld.errors import GanzfeldError, Interrupted
+from ganzfeld.errors import Followed, GanzfeldError, Interrupted, UsageError
+from ganzfeld.launch import launch
 from ganzfeld.printable import printable
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
@@ -14,14 +19,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 
 def show_result(result: dict[str, Any], text: str, as_json: bool) -> None:
     """The outcome of a command, for a program or for a person."""
-    print(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text)
+    if launch().speaks:
+        print(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text)
 
 
 def show_error(error: GanzfeldError, as_json: bool) -> None:
     """What went wrong and what to do; with ``--json`` as an object on stdout too."""
-    if as_json:
+    here = launch()
+    if not here.speaks and isinstance(error, Followed | Interrupted | UsageError):
+        return  # the first one has the same to say
+    if as_json and here.speaks:
         print(json.dumps({"error": printable(error.message), "hint": printable(error.hint)}))
     what = "" if isinstance(error, Interrupted) else "error: "
+    what = what if here.speaks else f"rank {here.rank}: {what}"
     print(f"{what}{printable(error.message)}", file=sys.stderr)
     if error.hint:
         print(f"  {printable(error.hint)}", file=sys.stderr)

@@ -9,6 +9,7 @@ from ganzfeld.training.facts import Facts
 from ganzfeld.training.trainer import Trainer
 
 _UNDO = {
+    "ranks": "torchrun --nproc-per-node={} brings the number of processes back.",
     "threads": "OMP_NUM_THREADS={} brings the threads back.",
     "torch": "pip install torch=={} brings torch back.",
     "ganzfeld": "pip install ganzfeld=={} brings this program back.",
@@ -32,7 +33,7 @@ def differences(facts: Facts, checkpoint: Checkpoint | None, trainer: Trainer) -
     then, now = checkpoint.card.circumstances if checkpoint else facts.circumstances, trainer.circumstances
     found = [
         Difference(f"{name} is {getattr(now, name)} now and was {was}", _UNDO.get(name, "").format(was))
-        for name in ("ganzfeld", "torch", "device", "chip", "precision", "threads")
+        for name in ("ganzfeld", "torch", "device", "chip", "precision", "threads", "ranks")
         if (was := getattr(then, name)) != getattr(now, name)
     ]
     content_hash = checkpoint.card.content_hash if checkpoint else facts.content_hash

@@ -17,7 +17,8 @@ from ganzfeld.training.schedule import Horizon
 class Circumstances(Record):
     """What decides the last bit of a training beside its recipe, pictures and seed.
 
-    ``chip`` is the graphics card, or the instructions that torch uses on the processor.
+    ``chip`` is the graphics card, or the instructions that torch uses on the processor; ``ranks`` the number
+    of processes that train together.
     """
 
     ganzfeld: str
@@ -27,9 +28,10 @@ class Circumstances(Record):
     chip: str
     precision: str
     threads: Count
+    ranks: Annotated[int, Field(ge=1)] = 1
 
 
-def circumstances(engine: Engine) -> Circumstances:
+def circumstances(engine: Engine, ranks: int) -> Circumstances:
     """Those of this process."""
     return Circumstances(
         ganzfeld=ganzfeld.__version__,
@@ -39,6 +41,7 @@ def circumstances(engine: Engine) -> Circumstances:
         chip=chip_of(engine.device),
         precision=engine.precision,
         threads=num_threads(),
+        ranks=ranks,
     )
 
 
@@ -57,7 +60,10 @@ class Event(Record):
 
 
 class Facts(Record):
-    """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones."""
+    """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones.
+
+    ``launch`` names the launch of processes that began the run: started again, they go on with it.
+    """
 
     data: str | None
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
@@ -75,6 +81,7 @@ class Facts(Record):
     horizons: tuple[Horizon, ...]
     route: Route
     started: str
+    launch: str | None = None
     circumstances: Circumstances
     events: tuple[Event, ...]
 

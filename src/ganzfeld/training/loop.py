@@ -17,6 +17,7 @@ from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.clock import Due, Stopwatch
 from ganzfeld.training.engine import ran_out_of_memory
+from ganzfeld.training.following import Order, begin, order
 from ganzfeld.training.interruption import Interruption
 from ganzfeld.training.journal import Journal
 from ganzfeld.training.memory import largest_batch
@@ -66,6 +67,7 @@ class Loop:
         with Interruption(self.watcher.abandoned) as interruption, Saver(self.watcher.noted) as saver:
             ended_well = False
             try:
+                begin(self.trainer, self.run)
                 if self.trainer.index == 0:
                     self._show()
                 self._train_and_go_back(interruption, saver)
@@ -113,13 +115,16 @@ class Loop:
         for done_already in (self.sheet_due, self.save_due):
             done_already.from_now(stopwatch.seconds)
         self._plan()
+        order(trainer, Order.STATE)
         stopwatch.start()
         over = self._spent()
         while not over:
+            order(trainer, Order.STEP)
             outcome = trainer.advance()
             over = self._spent() or interruption.signal_number is not None
             if self.reading_due(stopwatch.seconds) or over:
-                self._read(journal, readings(outcome))
+                order(trainer, Order.READ)
+                self._read(journal, readings(outcome, trainer.ranks))
                 self._plan()
                 if saver.failed():
                     self.save_due.next = stopwatch.seconds + RETRY_S
@@ -210,7 +215,8 @@ class Loop:
         scale, diverged_at = trainer.rate_scale / 2, trainer.images_seen
         good = run.history.newest(self.watcher.noted)
         if good is None:
-            good = capture(start(trainer.recipe, trainer.pictures, trainer.engine, trainer.seed), 0.0)
+            anew = start(trainer.recipe, trainer.pictures, trainer.engine, trainer.seed, trainer.ranks)
+            good = capture(anew, 0.0)
         restore(trainer, good)
         trainer.horizons, trainer.rate_scale = run.facts.horizons, scale
         self.rollbacks += 1

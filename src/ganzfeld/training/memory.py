@@ -16,8 +16,10 @@ PATIENCE_S = 30.0
 def largest_batch(trainer: Trainer) -> int | None:
     """The largest half, quarter, ... of the batch with which a step fits into memory; None if none does.
 
-    Spoils the trainer: what it was must have been saved before.
+    Spoils the trainer: what it was must have been saved before. Of several ranks none can try alone.
     """
+    if trainer.ranks.number > 1:
+        return None
     batch = trainer.recipe.batch // 2
     while batch >= 2:
         release_memory()

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ganzfeld.errors import UsageError
+from ganzfeld.launch import launch
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.run import create_run
@@ -28,6 +30,10 @@ def rehearse(
     After the steps of which the speed is taken, a run of four more is carried through to its report, since
     sheets, checkpoints and pages need memory too. Raises what ``train`` raises for the same arguments.
     """
+    if (number := launch().number) > 1:
+        raise UsageError(
+            f"a dry run is for one process, not for {number}", "Leave out torchrun or --dry-run."
+        )
     terms = agree(**options)
     trainer = terms.begin(data, watcher or Watcher())
     pictures, recipe, budget = trainer.pictures, trainer.recipe, terms.budget

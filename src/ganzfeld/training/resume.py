@@ -16,7 +16,9 @@ from ganzfeld.training.checkpoint import Checkpoint, restore
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.exactness import differences, refuse
 from ganzfeld.training.facts import Circumstances, Facts, timestamp
+from ganzfeld.training.following import led
 from ganzfeld.training.loop import Loop
+from ganzfeld.training.ranks import Ranks, joined
 from ganzfeld.training.run import Run, create_run, open_run
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.train import require_room, show_reals, summary
@@ -51,13 +53,28 @@ def resume(
 
     >>> run = resume("runs/photos-001")  # doctest: +SKIP
     """
-    old, watcher = open_run(run), watcher or Watcher()
-    wishes = _Wishes(minutes, images, data, device, inexact)
-    if from_images is None:
-        if settings:
-            raise UsageError("settings of a run cannot change on the way", "Fork it: add --from IMAGES_SEEN.")
-        return _go_on(old, wishes, watcher)
-    return _fork(old, from_images, settings, wishes, watcher)
+    if from_images is None and settings:
+        raise UsageError("settings of a run cannot change on the way", "Fork it: add --from IMAGES_SEEN.")
+    with joined() as ranks:
+        wishes, watcher = _Wishes(minutes, images, data, device, inexact, ranks), watcher or Watcher()
+
+        def work() -> Run:
+            old = open_run(run)
+            if from_images is None:
+                return _go_on(old, wishes, watcher)
+            return _fork(old, from_images, settings, wishes, watcher)
+
+        return led(ranks, work)
+
+
+def go_on_after_restart(run: Run, ranks: Ranks, watcher: Watcher) -> Run:
+    """Go on with a run in processes that were started again; like ``resume``, on rank 0 alone.
+
+    As exactly as it goes: where there are more or fewer of them than before, this is written down and no
+    error, since whoever lets their number change wants that.
+    """
+    inexact = run.facts.circumstances.ranks != ranks.number
+    return _go_on(run, _Wishes(None, None, None, None, inexact, ranks), watcher)
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,7 @@ class _Wishes:
     data: str | Path | None
     device: str | None
     inexact: bool
+    ranks: Ranks
 
     def budget(self, facts: Facts) -> Budget:
         """The end of the run. Raises ``UsageError`` for numbers that are not above 0."""
@@ -156,10 +174,11 @@ def _trainer(
     facts: Facts, recipe: Recipe, checkpoint: Checkpoint | None, wishes: _Wishes, watcher: Watcher
 ) -> Trainer:
     """A training of the run at its beginning."""
+    engine = wishes.engine(checkpoint.card.circumstances if checkpoint else facts.circumstances)
+    wishes.ranks.require(recipe.batch, engine.device)
+    engine = replace(engine, channels_last=facts.route.channels_last)
     pictures = wishes.pictures(facts, recipe, watcher)
-    then = checkpoint.card.circumstances if checkpoint else facts.circumstances
-    engine = replace(wishes.engine(then), channels_last=facts.route.channels_last)
-    trainer = start(recipe, pictures, engine, facts.seed)
+    trainer = start(recipe, pictures, engine, facts.seed, wishes.ranks)
     trainer.take(facts.route)
     return trainer
 

@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ganzfeld.durable import make_folder, write_json
-from ganzfeld.errors import DamagedError, ResourceError, UsageError
+from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.lock import alone, owner
 from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights
@@ -163,6 +163,17 @@ def open_run(path: str | Path) -> Run:
         find_weights(folder)
         raise UsageError(f"{path} is a model folder, not a run", "A run folder holds a recipe.json.")
     return Run(folder)
+
+
+def run_begun_by(launch: str, out: Path) -> Run | None:
+    """The newest run in a folder that the launch of this name has begun; None if there is none."""
+    begun = []
+    for path in sorted(out.iterdir()) if out.is_dir() else []:
+        with contextlib.suppress(GanzfeldError):
+            run = open_run(path)
+            if run.facts.launch == launch:
+                begun.append(run)
+    return max(begun, key=lambda run: run.facts.started, default=None)
 
 
 def create_run(out: Path, name: str) -> Run:

@@ -37,7 +37,8 @@ class Rules:
     ``simultaneous``: both networks are updated from the same two networks; otherwise D first, and G against
     the D just taught. ``apart``: D judges every picture for itself (it has no statistics across a batch).
     ``one_pass`` and ``shared_backward`` allow what then costs less and changes no result: real and generated
-    pictures in one pass through D, and one backward pass through D for both networks.
+    pictures in one pass through D, and one backward pass through D for both networks. ``mean`` averages what
+    several processes found, each on its share of the batch; alone there is nothing to average.
     """
 
     loss: Loss
@@ -48,6 +49,7 @@ class Rules:
     one_pass: bool = True
     shared_backward: bool = True
     forward: Callable[[], AbstractContextManager[object]] = nullcontext
+    mean: Callable[[Sequence[Tensor]], list[Tensor]] = list
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def take_turns(
     weights = list(discriminator.parameters())
     gradients = list(torch.autograd.grad(discriminator_loss, weights))
     add_penalties(gradients, players, rules, seen_real, seen_fake, moment)
-    sound = descend(players.discriminator_optimizer, weights, gradients, discriminator_loss, sound)
+    sound = descend(players.discriminator_optimizer, rules, weights, gradients, discriminator_loss, sound)
 
     with rules.forward():
         real_again = None
@@ -114,7 +116,7 @@ def take_turns(
     weights = list(players.generator.parameters())
     # Asked for the gradients of G alone, autograd leaves out the weight gradients of D.
     gradients = list(torch.autograd.grad(generator_loss, weights))
-    sound = descend(players.generator_optimizer, weights, gradients, generator_loss, sound)
+    sound = descend(players.generator_optimizer, rules, weights, gradients, generator_loss, sound)
     return _outcome(generator_loss, discriminator_loss, real_logits, fake_logits, sound)
 
 
@@ -149,8 +151,10 @@ def play_together(
     add_penalties(gradients, players, rules, seen_real.detach(), seen_fake.detach(), moment)
     of_generator = list(players.generator.parameters())
     generator_gradients = list(torch.autograd.grad(fake, of_generator, to_pictures))
-    sound = descend(players.discriminator_optimizer, weights, gradients, discriminator_loss, sound)
-    sound = descend(players.generator_optimizer, of_generator, generator_gradients, generator_loss, sound)
+    sound = descend(players.discriminator_optimizer, rules, weights, gradients, discriminator_loss, sound)
+    sound = descend(
+        players.generator_optimizer, rules, of_generator, generator_gradients, generator_loss, sound
+    )
     return _outcome(generator_loss, discriminator_loss, real_logits, fake_logits, sound)
 
 
@@ -187,16 +191,22 @@ def add_penalties(
 
 
 def descend(
-    optimizer: Optimizer, weights: Sequence[Tensor], gradients: list[Tensor], loss: Tensor, sound: Tensor
+    optimizer: Optimizer,
+    rules: Rules,
+    weights: Sequence[Tensor],
+    gradients: list[Tensor],
+    loss: Tensor,
+    sound: Tensor,
 ) -> Tensor:
-    """Update weights down their gradients, unless something is not finite; returns ``sound``."""
+    """Update weights down their mean gradients, unless something is not finite; returns ``sound``."""
+    *gradients, loss = rules.mean([*gradients, loss.detach()])
     for weight, gradient in zip(weights, gradients, strict=True):
         # Fused optimizers walk through memory, and take for granted that both are laid out alike.
         alike = gradient.stride() == weight.stride()
         weight.grad = gradient if alike else torch.empty_like(weight).copy_(gradient)
     # What is not finite makes a sum not finite, and nothing is cheaper than a sum.
     sums = torch.stack([gradient.sum() for gradient in gradients])
-    sound = sound & torch.isfinite(loss.detach() + sums.sum())
+    sound = sound & torch.isfinite(loss + sums.sum())
     # The fused optimizer reads this on the device and does nothing where it is 1: no synchronisation.
     optimizer.found_inf = (~sound).float()  # pyright: ignore[reportAttributeAccessIssue]
     optimizer.step()

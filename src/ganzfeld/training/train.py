@@ -12,6 +12,7 @@ from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.data.survey import survey
 from ganzfeld.durable import free_bytes, make_folder, write_json
 from ganzfeld.errors import ResourceError, UsageError
+from ganzfeld.launch import launch
 from ganzfeld.model import grid, write_png
 from ganzfeld.recipes import Recipe, changes, parsed, resolve
 from ganzfeld.training.budget import Budget
@@ -19,9 +20,11 @@ from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.facts import Facts, timestamp
 from ganzfeld.training.fastest import fastest_route
+from ganzfeld.training.following import led
 from ganzfeld.training.loop import Loop
+from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.route import PLAIN
-from ganzfeld.training.run import Run, create_run
+from ganzfeld.training.run import Run, create_run, run_begun_by
 from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
 
@@ -64,6 +67,9 @@ def train(
     checkpoint and go on with half the learning rates, five times at most. ``route`` is "auto", the fastest
     way through this machine, or "plain", the textbook's.
 
+    Started by torchrun, its processes train together, each on its share of every batch; the first one alone
+    writes. Started again by torchrun after a failure, they go on with the run that they began.
+
     Raises ``UsageError`` for arguments, ``DataError`` for pictures that cannot be used, ``TrainingFailed``
     when training diverges, ``ResourceError`` for folders, disks and devices, ``Interrupted`` after a signal.
 
@@ -84,11 +90,22 @@ def train(
         on_divergence=on_divergence,
         route=route,
     )
-    watcher = watcher or Watcher()
-    make_folder(Path(out))
-    trainer = terms.begin(data, watcher)
-    require_room(Path(out), trainer)
-    run = create_run(Path(out), trainer.pictures.name)
+    watcher, out = watcher or Watcher(), Path(out)
+    with joined() as ranks:
+        ranks.require(terms.recipe.batch, terms.engine.device)
+        return led(ranks, lambda: _run(terms, data, out, ranks, watcher))
+
+
+def _run(terms: "Terms", data: str | Path | None, out: Path, ranks: Ranks, watcher: Watcher) -> Run:
+    here = launch()
+    if here.name and here.restarts and (begun := run_begun_by(here.name, out)):
+        from ganzfeld.training.resume import go_on_after_restart  # it builds on this module
+
+        return go_on_after_restart(begun, ranks, watcher)
+    make_folder(out)
+    trainer = terms.begin(data, watcher, ranks)
+    require_room(out, trainer)
+    run = create_run(out, trainer.pictures.name)
     with run.writing():
         write_beginning(run, data, trainer, terms)
         watcher.started(run, summary(trainer))
@@ -111,11 +128,11 @@ class Terms:
     on_divergence: str
     route: str
 
-    def begin(self, data: str | Path | None, watcher: Watcher) -> Trainer:
+    def begin(self, data: str | Path | None, watcher: Watcher, ranks: Ranks = ALONE) -> Trainer:
         """Read the pictures and build the networks. Raises ``DataError`` for pictures that cannot be used."""
         size, max_bad = self.recipe.size, self.max_bad
         pictures = open_pictures(data, size=size, max_bad=max_bad, progress=watcher.preparing)
-        trainer = start(self.recipe, pictures, self.engine, self.seed)
+        trainer = start(self.recipe, pictures, self.engine, self.seed, ranks)
         trainer.take(PLAIN if self.route == "plain" else fastest_route(trainer, watcher.preparing))
         return trainer
 
@@ -232,6 +249,7 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms) -> Facts:
         horizons=(),
         route=trainer.route,
         started=timestamp(),
+        launch=launch().name,
         circumstances=trainer.circumstances,
         events=(),
     )

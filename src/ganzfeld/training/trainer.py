@@ -28,6 +28,7 @@ from ganzfeld.recipes.schema import Optimizer
 from ganzfeld.training.engine import Engine
 from ganzfeld.training.facts import Circumstances, circumstances
 from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
+from ganzfeld.training.ranks import ALONE, Ranks, with_common_statistics
 from ganzfeld.training.route import USUAL, Route
 from ganzfeld.training.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
@@ -38,7 +39,8 @@ class Trainer:
     """Where a training stands.
 
     ``horizons`` says for how many pictures it was planned, and since when. ``rate_scale`` is a factor on both
-    learning rates. ``sound`` is a scalar on the device, false once a number was not finite; see ``step``.
+    learning rates. ``sound`` is a scalar on the device, false once a number was not finite; see ``step``. Of
+    ``ranks`` each makes every step on its share of the batch.
     """
 
     recipe: Recipe
@@ -53,6 +55,7 @@ class Trainer:
     route: Route = USUAL
     horizons: tuple[Horizon, ...] = ()
     rate_scale: float = 1.0
+    ranks: Ranks = ALONE
 
     @property
     def progress(self) -> float:
@@ -68,7 +71,8 @@ class Trainer:
         ):
             for group in optimizer.param_groups:
                 group["lr"] = choices.lr * factor
-        moment = Moment(self.index, self.progress, noise_at(self.seed, Purpose.STABILISERS, self.index))
+        noise = noise_at(self.seed, Purpose.STABILISERS, self.index, self.ranks.rank)
+        moment = Moment(self.index, self.progress, noise)
         outcome = step(self.players, self.rules, self.real(), self._latents(), moment, self.sound)
         self.sound = outcome.sound
         self.index += 1
@@ -97,7 +101,7 @@ class Trainer:
     @property
     def circumstances(self) -> Circumstances:
         """What its last bits depend on beside recipe, pictures and seed."""
-        return circumstances(self.engine)
+        return circumstances(self.engine, self.ranks.number)
 
     @property
     def is_between_steps(self) -> bool:
@@ -112,31 +116,39 @@ class Trainer:
         return calibrate(self.players.average, self.recipe.latent.prior)
 
     def real(self) -> Tensor:
-        """The pictures of the next step, (B, C, H, W) in [-1, 1]: a pure function of where it stands."""
-        batch = self.recipe.batch
-        indices = batch_indices(self.pictures.num_pictures, self.seed, self.images_seen, batch)
+        """The pictures of the next step, (B, C, H, W) in [-1, 1]: a pure function of where it stands.
+
+        Of several ranks, each reads the pictures of its share and no others.
+        """
+        batch, ranks = self.recipe.batch, self.ranks
+        indices = batch_indices(
+            self.pictures.num_pictures, self.seed, self.images_seen, batch, ranks.rank, ranks.number
+        )
         mirrored = shifts = None
         if self.recipe.mirror:
             noise = noise_at(self.seed, Purpose.MIRROR, self.index)
-            mirrored = (torch.rand(batch, generator=noise) < 0.5).numpy()
+            mirrored = ranks.share(torch.rand(batch, generator=noise) < 0.5).numpy()
         if self.recipe.crop:
             noise = noise_at(self.seed, Purpose.CROP, self.index)
             reach = (round(self.recipe.crop * side) for side in self.recipe.size[::-1])
             along = [torch.randint(-most, most + 1, (batch,), generator=noise) for most in reach]
-            shifts = torch.stack(along, 1).numpy()
+            shifts = ranks.share(torch.stack(along, 1)).numpy()
         return self.engine.pictures(self.pictures.batch(indices), mirrored, shifts)
 
     def _latents(self) -> Tensor:
         noise = noise_at(self.seed, Purpose.LATENTS, self.index)
         latent = self.recipe.latent
-        return priors.load(latent.prior).sample(self.recipe.batch, latent.size, noise).to(self.engine.device)
+        whole = priors.load(latent.prior).sample(self.recipe.batch, latent.size, noise)
+        return self.ranks.share(whole).to(self.engine.device)
 
 
-def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int) -> Trainer:
+def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int, ranks: Ranks = ALONE) -> Trainer:
     """A training at its beginning; all weights are functions of the seed."""
     generator, discriminator = build_networks(recipe, pictures.channels, seed)
     generator, discriminator = engine.place(generator), engine.place(discriminator)
-    average = copy.deepcopy(generator).requires_grad_(False)
+    average = copy.deepcopy(generator).requires_grad_(False)  # with norms that rank 0 can use alone
+    for network in (generator, discriminator):
+        with_common_statistics(network, ranks)
     players = Players(
         generator,
         discriminator,
@@ -152,8 +164,10 @@ def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int) -> Trai
         simultaneous=recipe.updates == "simultaneous",
         apart=not across_pictures,
         forward=engine.autocast,
+        mean=ranks.mean_of,
     )
-    return Trainer(recipe, pictures, engine, seed, players, rules, torch.tensor(True, device=engine.device))
+    sound = torch.tensor(True, device=engine.device)
+    return Trainer(recipe, pictures, engine, seed, players, rules, sound, ranks=ranks)
 
 
 def build_networks(recipe: Recipe, channels: int, seed: int = 0) -> tuple[Generator, Discriminator]:
@@ -200,8 +214,11 @@ def _adam(network: nn.Module, choices: Optimizer) -> torch.optim.Adam:
     return adam
 
 
-def readings(outcome: Outcome) -> dict[str, float]:
-    """An outcome in plain numbers, with one synchronisation of the device; ``sound`` is 1 or 0."""
+def readings(outcome: Outcome, ranks: Ranks = ALONE) -> dict[str, float]:
+    """An outcome in plain numbers, with one synchronisation of the device; ``sound`` is 1 or 0.
+
+    Of several ranks, all have to read at once: the numbers are those of the whole batch.
+    """
     tensors = (
         outcome.sound,
         outcome.generator_loss,
@@ -209,6 +226,7 @@ def readings(outcome: Outcome) -> dict[str, float]:
         outcome.real_logits.mean(),
         outcome.fake_logits.mean(),
     )
-    values = torch.stack([tensor.float() for tensor in tensors]).cpu().numpy().astype(np.float64)
+    (means,) = ranks.mean_of([torch.stack([tensor.float() for tensor in tensors])])
+    values = means.cpu().numpy().astype(np.float64)
     names = ("sound", "loss_generator", "loss_discriminator", "logit_real", "logit_fake")
     return dict(zip(names, map(float, values), strict=True))

@@ -1,0 +1,64 @@
+"""What a launcher of several processes, such as torchrun, tells each of them in its environment."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ganzfeld.errors import UsageError
+
+NAMELESS = ("", "none")
+"""What torchrun calls a launch that nobody named."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """This process among those of one launch.
+
+    ``rank`` of ``number`` processes, ``local_rank`` of ``local_number`` on this machine. ``name`` is the same
+    whenever the processes of one launch are started again, None without a launcher that does so; ``restarts``
+    is how often that has happened.
+    """
+
+    rank: int = 0
+    number: int = 1
+    local_rank: int = 0
+    local_number: int = 1
+    name: str | None = None
+    restarts: int = 0
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this process is the one that prints and writes."""
+        return self.rank == 0
+
+
+def launch(environment: Mapping[str, str] = os.environ) -> Launch:
+    """The launch this process belongs to. Raises ``UsageError`` for numbers that cannot be meant."""
+    number = _count(environment, "WORLD_SIZE", 1)
+    rank = _count(environment, "RANK", 0) if number > 1 else 0
+    if not rank < max(1, number):
+        raise UsageError(f"RANK={rank} does not fit WORLD_SIZE={number}", "Start with torchrun.")
+    return Launch(
+        rank=rank,
+        number=max(1, number),
+        local_rank=_count(environment, "LOCAL_RANK", rank),
+        local_number=_count(environment, "LOCAL_WORLD_SIZE", number),
+        name=_name(environment),
+        restarts=_count(environment, "TORCHELASTIC_RESTART_COUNT", 0),
+    )
+
+
+def _name(environment: Mapping[str, str]) -> str | None:
+    name = environment.get("TORCHELASTIC_RUN_ID")
+    if name in NAMELESS:
+        # The launcher itself lives on while it starts its processes again.
+        return f"process {os.getppid()} on {socket.gethostname()}"
+    return name
+
+
+def _count(environment: Mapping[str, str], name: str, otherwise: int) -> int:
+    text = environment.get(name, "")
+    if text and not text.isdecimal():
+        raise UsageError(f"the environment says {name}={text!r}, which is no number", "Start with torchrun.")
+    return int(text or otherwise)

@@ -1,0 +1,73 @@
+"""The table of docs/scaling.md: what several graphics cards would make of one step, on paper.
+
+python tools/cost_of_scaling.py [RECIPE]
+"""
+
+import math
+import sys
+from dataclasses import dataclass
+
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ganzfeld.recipes import resolve
+from ganzfeld.training.trainer import build_networks, num_parameters
+
+ONE_CARD_PER_S = 60_000
+FLOOR_S = 1e-3
+NODE = 8
+WITHIN_BYTES_PER_S, BETWEEN_BYTES_PER_S = 300e9, 40e9
+WITHIN_S, BETWEEN_S = 5e-6, 15e-6
+CARDS = (1, 8, 64, 512)
+BATCHES = (128, 1024, 8192, 65_536)
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What a step sends: gradients of both networks, and the statistics of batch norms."""
+
+    gradient_bytes: int
+    statistics: int
+
+    def seconds(self, cards: int) -> float:
+        """Without overlap: bytes through the narrowest wire, and one way up and down a tree a message."""
+        if cards == 1:
+            return 0.0
+        within = min(cards, NODE)
+        rounds = 2 * (math.log2(within) * WITHIN_S + math.log2(cards / within) * BETWEEN_S)
+        wire = WITHIN_BYTES_PER_S if cards <= NODE else BETWEEN_BYTES_PER_S
+        return 2 * (cards - 1) / cards * self.gradient_bytes / wire + (2 + self.statistics) * rounds
+
+
+def messages(name: str) -> Messages:
+    """Those of a recipe: each batch norm sends one message forward and one back in each pass."""
+    recipe = resolve(name)
+    generator, discriminator = build_networks(recipe, 3)
+    norms = [sum(isinstance(m, _BatchNorm) for m in net.modules()) for net in (generator, discriminator)]
+    passes = 2 if recipe.updates == "simultaneous" else 3  # of D: real, fake, and the fake ones again
+    numbers = num_parameters(generator) + num_parameters(discriminator)
+    return Messages(4 * numbers, 2 * (norms[0] + passes * norms[1]))
+
+
+def step_s(batch: int, cards: int) -> float:
+    """The computation of one card's share."""
+    return max(FLOOR_S, batch / cards / ONE_CARD_PER_S)
+
+
+def main() -> None:
+    """Print the table."""
+    sent = messages(sys.argv[1] if len(sys.argv) > 1 else "radford2015")
+    print(f"gradients {sent.gradient_bytes / 1e6:.1f} MB, {2 + sent.statistics} messages a step\n")
+    print("| cards | messages, ms | half lost below, pictures a card |", *(f"batch {b:,} |" for b in BATCHES))
+    print("|---|---|---|" + "---|" * len(BATCHES))
+    for cards in CARDS:
+        wait = sent.seconds(cards)
+        cells = []
+        for batch in BATCHES:
+            gain = step_s(batch, 1) / (step_s(batch, cards) + wait)
+            cells.append(f"{gain:.1f}x ({gain / cards:.0%}) |" if batch >= cards else "- |")
+        least = f"{ONE_CARD_PER_S * max(wait, FLOOR_S):,.0f}" if wait else "-"
+        print(f"| {cards} | {1e3 * wait:.2f} | {least} |", *cells)
+
+
+if __name__ == "__main__":
+    main()
