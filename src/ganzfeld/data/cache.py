@@ -25,7 +25,7 @@ from ganzfeld.data.framing import Framing
 from ganzfeld.data.listing import Listing, is_whole
 from ganzfeld.durable import make_folder, refused, write_bytes
 
-FORMAT = 2
+FORMAT = 3
 """Goes up when the layout of a set or any rule of decoding changes; older sets are then no longer found."""
 
 _MANIFEST = "manifest.json"
