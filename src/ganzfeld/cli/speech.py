@@ -9,6 +9,9 @@ import typer
 from ganzfeld.errors import GanzfeldError, Interrupted
 from ganzfeld.printable import printable
 
+LONGEST_MESSAGE = 3_000
+"""Characters: a refusal names three pictures, each with its reason."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
 
 
@@ -19,12 +22,13 @@ def show_result(result: dict[str, Any], text: str, as_json: bool) -> None:
 
 def show_error(error: GanzfeldError, as_json: bool) -> None:
     """What went wrong and what to do; with ``--json`` as an object on stdout too."""
+    message, hint = (printable(text, LONGEST_MESSAGE) for text in (error.message, error.hint))
     if as_json:
-        print(json.dumps({"error": printable(error.message), "hint": printable(error.hint)}))
+        print(json.dumps({"error": message, "hint": hint}))
     what = "" if isinstance(error, Interrupted) else "error: "
-    print(f"{what}{printable(error.message)}", file=sys.stderr)
-    if error.hint:
-        print(f"  {printable(error.hint)}", file=sys.stderr)
+    print(f"{what}{message}", file=sys.stderr)
+    if hint:
+        print(f"  {hint}", file=sys.stderr)
 
 
 def tell(text: str) -> None:
