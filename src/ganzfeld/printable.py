@@ -1,12 +1,18 @@
 """Text for people: names of files that are safe to show on a terminal or a page, and counted things."""
 
+LONGEST_NAME = 300
 
-def printable(name: str) -> str:
-    """A file name that is safe to show: control characters and undecodable bytes as escapes, on one line."""
+
+def printable(name: str, longest: int = LONGEST_NAME) -> str:
+    """A file name that is safe to show: control characters and undecodable bytes as escapes, on one line.
+
+    Of what is longer than ``longest`` characters, the middle is left out.
+    """
     shown = "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name
     )
-    return shown if len(shown) <= 300 else f"{shown[:140]}...{shown[-140:]}"
+    kept = longest // 2 - 10
+    return shown if len(shown) <= longest else f"{shown[:kept]}...{shown[-kept:]}"
 
 
 def counted(number: int, noun: str) -> str:

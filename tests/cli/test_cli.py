@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganzfeld.cli import main
 from ganzfeld.cli.commands.sample import ranges_of
-from ganzfeld.cli.progress import MovingLine, PlainLines
+from ganzfeld.cli.progress import MovingLine, PlainLines, shorter_and_shorter
 from ganzfeld.errors import UsageError
 from ganzfeld.printable import printable
 from ganzfeld.training.watcher import Reading
@@ -67,6 +67,14 @@ class TestTrain:
         assert "would train" in told and "1 min 00 s" in told and "MiB" in told
         assert "Only 200 pictures" in told
         assert not out.exists()
+
+    def test_stabilisers_that_are_replaced_are_told(self, array_file, tmp_path):
+        said = "replace those of the recipe modern: r2 left out"
+        options = ["train", array_file, "--images", 8, "--out", tmp_path, *SETTINGS]
+        replacing = [*options, "--set", 'stabilisers=[{"name": "r1", "weight": 2.0}]']
+        assert said in call(*replacing, "--dry-run")[1] and said in call(*replacing)[2]
+        assert "left out" not in call(*options)[2]
+        assert "left out" not in call(*options, "--set", "stabilisers=r2,r1,augmentation")[2]
 
 
 class TestSample:
@@ -292,7 +300,12 @@ def test_watchers_show_every_state(kind, capsys):
     watcher = kind()
     watcher.preparing(1, 10, "decoding pictures")
     watcher.preparing(10, 10, "decoding pictures")
-    watcher.read(Reading(10, 1.0, 0.0, None, 0.5, 0.6))
+    first = Reading(10, 1.0, 0.0, None, 0.5, 0.6)
+    watcher.read(first)
+    assert shorter_and_shorter(first)[0] == "10 pictures, loss G 0.500 D 0.600", (
+        "what is not known is left out"
+    )
+    assert shorter_and_shorter(first)[-1] == "10"
     watcher.read(Reading(10, 1.0, 5.0, 0, 0.5, 0.6))
     watcher.noted("left out a.png: [bold]truncated")
     watcher.abandoned()

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from torch.utils.data import Dataset, get_worker_info
 
 from ganzfeld.bench.ingest import IngestFigures, Limit, bench_ingest
-from ganzfeld.bench.loaders import DraftFolder
+from ganzfeld.bench.loaders import DraftFolder, dealt, loader
 from ganzfeld.bench.page import write_section
 from ganzfeld.bench.photos import make_photos
 
@@ -30,8 +31,31 @@ def test_it_measures_both_sides():
 
 
 def test_ratios_are_over_plain_and_the_share_is_of_the_limit():
-    figures = IngestFigures(1, 1, 2, 400.0, 1.0, Limit(1, 50.0, 500.0), (), 0, None)
+    figures = IngestFigures(1, 1, 1, 2, 400.0, 1.0, Limit(1, 50.0, 500.0), (), 0, None)
     assert (figures.ratio, figures.limit.ratio, figures.share_of_limit) == (8, 10, 0.8)
+
+
+class _Who(Dataset[int]):
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> int:
+        told = get_worker_info()
+        assert told is not None
+        return told.id
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("num_files", [2, 33, 64, 192, 200])
+def test_every_process_of_a_loader_gets_as_many_files(num_files: int):
+    files = [Path(str(number)) for number in range(num_files)]
+    some, batch = dealt(files, 2)
+    assert some == files[: len(some)] and len(files) - len(some) < 32
+    who = [int(each) for batch in loader(_Who(len(some)), batch, 2) for each in batch]
+    assert who.count(0) == who.count(1) == len(some) // 2
 
 
 def test_the_limit_finds_what_is_truncated(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,6 +68,30 @@ def test_json(photos: Path, run_json: RunJson):
     assert {"disk_bytes", "memory_bytes", "decode_seconds", "warnings", "kept_pixels"} <= result.keys()
 
 
+def test_it_ends_with_the_command_that_measures_time_and_memory(photos: Path, run: Run, run_json: RunJson):
+    command = f"ganzfeld train {photos} --size 24x16 --max-bad 0.75 --dry-run"
+    options = ("--size", "24x16", "--max-bad", "0.75")
+    assert run("check", photos, *options).splitlines()[-1].endswith(f": {command}")
+    assert run_json("check", photos, *options)["dry_run"] == command
+    measured = run_json(
+        *shlex.split(command)[1:], "--set", "generator.width=4", "--set", "discriminator.width=4"
+    )
+    assert measured["seconds"] > 0 and measured["memory_bytes"] > 0
+
+
+def test_a_single_picture_is_refused_with_its_folder(photos: Path, run_json: RunJson):
+    refused = run_json("check", photos / "00000.png", code=3)
+    assert "is a single picture" in refused["error"] and refused["hint"].endswith(str(photos))
+
+
+def test_a_refusal_names_whole_reasons(tmp_path: Path, run_json: RunJson):
+    for number in range(4):
+        (tmp_path / f"{number}.png").write_bytes(b"no picture")
+    refused = run_json("train", tmp_path, code=3)["error"]
+    assert refused.count("not a picture in a known format (PNG, JPEG, WEBP") == 3
+    assert refused.endswith("AVIF); ...)")
+
+
 def test_what_training_would_refuse_ends_with_3_and_is_still_reported(tmp_path: Path, run_json: RunJson):
     fill(tmp_path, 1)
     for number in range(3):
@@ -107,6 +132,24 @@ def test_any_name_can_be_shown(tmp_path: Path, run: Run, run_json: RunJson):
     fill(tmp_path, 2)
     assert "\x1b" not in run("check", tmp_path)
     assert len(run_json("check", tmp_path)["unusable"]) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX names")
+def test_names_that_are_no_text_are_told_from_those_that_spell_their_escapes(
+    tmp_path: Path, run_json: RunJson
+):
+    names = [b"\xff.png", rb"\udcff.png"]
+    folder = os.fsencode(tmp_path)
+    for name in names:
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(b"no picture")
+        Path(os.fsdecode(folder + b"/good" + name)).write_bytes(encoded(noise(16, 16)))
+    result = run_json("check", tmp_path)
+    first, second = sorted(result["unusable"], key=len)
+    assert first["path"] == second["path"] and "path_hex" not in first
+    assert bytes.fromhex(second["path_hex"]) == folder + b"/" + names[0]
+    (group,) = result["duplicates"]
+    assert len(group["paths"]) == 2
+    assert [bytes.fromhex(each) for each in group["paths_hex"]] == [folder + b"/good" + names[0]]
 
 
 @pytest.mark.parametrize("given", ["--size x", "--size 8x8x8", "--size 4", "--max-bad 2"])
@@ -152,10 +195,24 @@ def test_the_cache_is_listed_and_pruned(photos: Path, run: Run, run_json: RunJso
     assert row.index("photos ") == headings.index("name") and row.index(str(photos)) == headings.index("from")
     assert total.startswith("1 set,")
     assert run_json("cache", "prune")["removed"] == []
+    assert "only what was left unfinished is removed without --days" in run("cache", "prune")
+    assert "unfinished" not in run("cache", "prune", "--days", "9")
     assert run_json("cache", "prune", "--days", "1")["removed"] == []
     assert len(run_json("cache", "prune", "--all")["removed"]) == 1
     assert run_json("cache", "list")["sets"] == []
     run("cache", "prune", "--days", "-1", code=2)
+
+
+def test_what_is_unfinished_is_listed_with_its_source(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, run: Run, run_json: RunJson
+):
+    monkeypatch.setattr(
+        "ganzfeld.data.ingest.seal", lambda *_: sys.exit(9)
+    )  # as if it were killed at the end
+    run("check", photos, code=9)
+    (left,) = run_json("cache", "list")["sets"]
+    assert not left["complete"] and left["seen_at"] == [str(photos)]
+    assert run("cache", "list").splitlines()[1].endswith(f"unfinished            {photos}")
 
 
 def test_it_starts_without_torch(photos: Path, run: Run):

@@ -5,12 +5,14 @@ import struct
 import subprocess
 import sys
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ganzfeld.data import decode
 from ganzfeld.data.decode import EXTENSIONS, UnusablePicture, decode_file, decode_raster
 from ganzfeld.data.framing import Framing
 from tests.data.making import decoded, encoded, noise, reason, smooth
@@ -60,6 +62,28 @@ class TestGrey:
         for order, kind in ((b"II", "<u2"), (b"MM", ">u2")):
             samples = np.full((16, 16), 40_000, kind)
             assert (decoded(_tiff(order, samples)).pixels == 156).all()
+
+    @pytest.mark.parametrize(
+        ("bits", "white_is_zero", "values", "shown"),
+        [
+            (12, False, [0, 1, 2048, 4095], [0, 0, 128, 255]),
+            (16, True, [0, 25_535, 40_000, 65_535], [255, 156, 99, 0]),
+            (16, False, [0, 25_535, 40_000, 65_535], [0, 99, 156, 255]),
+            (8, True, [0, 1, 100, 255], [255, 254, 155, 0]),
+        ],
+    )
+    def test_tiff_is_scaled_by_its_bits_and_turned_where_white_is_zero(
+        self, bits: int, white_is_zero: bool, values: list[int], shown: list[int]
+    ):
+        samples = np.tile(np.array(values, "<u2"), (16, 4))
+        result = decoded(_tiff(b"II", samples, bits, 0 if white_is_zero else 1))
+        assert result.grey and result.pixels[5, :4, 0].tolist() == shown
+
+    def test_tiff_of_samples_that_cannot_be_read_right_is_refused(self):
+        samples = np.zeros((16, 16), "<u2")
+        for bits in (8, 16):
+            assert "signed samples" in reason(_tiff(b"II", samples, bits, 1, signed=True))
+        assert "of a kind that is not read" in reason(_tiff(b"II", samples, 12, 0))
 
     def test_1_bit_is_black_and_white(self):
         board = Image.fromarray((np.indices((16, 16)).sum(0) % 2).astype(bool))
@@ -122,6 +146,18 @@ class TestTransparency:
 
 
 class TestGeometry:
+    @pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+    @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+    def test_a_turned_tiff_is_upright_and_so_is_its_size(self, orientation: int, compression: str):
+        upright = smooth(32, 16)
+        turns = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+        stored = Image.fromarray(upright)
+        stored = stored.transpose(turns[orientation]) if orientation in turns else stored
+        content = encoded(stored, "TIFF", compression=compression, tiffinfo={0x0112: orientation})
+        result = decoded(content, 16, 32)
+        np.testing.assert_array_equal(result.pixels, upright)
+        assert (result.width, result.height) == (16, 32)
+
     @pytest.mark.parametrize("orientation", range(1, 9))
     def test_exif_orientation_is_applied(self, orientation: int):
         upright = smooth(32, 16)
@@ -203,11 +239,73 @@ class TestRefused:
         assert "megapixels" in reason(_png_of_zeros(20_000, 20_000, rows=0))
         assert "megapixels" in reason(_png_of_zeros(12_000, 12_000, rows=0))
 
+    def test_a_large_webp_sooner(self):
+        """Its decoder holds the picture four times over, whatever the few bytes of the file."""
+        assert "more than 67 megapixels" in reason(encoded(Image.new("RGB", (8300, 8300)), "WEBP", method=0))
+
     def test_a_raster_goes_the_same_way(self):
         result = decode_raster(noise(16, 16, 1), Framing(16, 16), "IDX")
         assert result.grey and result.format == "IDX"
         with_alpha = np.dstack([noise(16, 16), np.zeros((16, 16), np.uint8)])
         assert (decode_raster(with_alpha, Framing(16, 16), "array").pixels == 255).all()
+
+
+class TestMemory:
+    """A file of a few kilobytes may be a large picture: how much that takes is bounded."""
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to RLIMIT_DATA")
+    @pytest.mark.parametrize(
+        ("mode", "options", "most_bytes"),
+        [
+            ("RGBA", {"format": "PNG"}, 4),
+            ("LA", {"format": "PNG"}, 4),
+            ("RGB", {"format": "PNG", "transparency": (1, 2, 3)}, 4),
+            ("P", {"format": "PNG", "transparency": 0}, 1),
+            ("I;16", {"format": "PNG", "transparency": 1}, 2),
+            ("RGBA", {"format": "TIFF", "compression": "tiff_lzw"}, 4),
+            (
+                "RGB",
+                {"format": "PNG", "exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\3\0\0\0\1\0\6\0\0"},
+                8,
+            ),
+            ("RGBA", {"format": "WEBP", "lossless": True, "method": 0}, 16),
+        ],
+        ids=lambda value: value["format"] if isinstance(value, dict) else str(value),
+    )
+    def test_bytes_a_pixel(self, mode: str, options: dict, most_bytes: int, tmp_path: Path):
+        side = 4000
+        (tmp_path / "a").write_bytes(encoded(Image.new(mode, (side, side), 1), **options))
+        code = """if True:
+            import re, resource, sys
+            from pathlib import Path
+            from tests.data.making import decoded, encoded, noise
+            decoded(encoded(noise(16, 16)))
+            content = Path(sys.argv[1]).read_bytes()
+            taken = int(re.search(r"VmData:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+            resource.setrlimit(resource.RLIMIT_DATA, (taken + int(sys.argv[2]),) * 2)
+            decoded(content)
+        """
+        room = most_bytes * side**2 + 2**25
+        command = [sys.executable, "-c", code, str(tmp_path / "a"), str(room)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr[-300:]
+
+    @pytest.mark.parametrize(
+        ("size", "options", "turns"),
+        [
+            ((6000, 6000), {"format": "PNG"}, 1),
+            ((5700, 5700), {"format": "PNG"}, 0),
+            ((6000, 6000), {"format": "JPEG"}, 0),
+            ((6000, 6000), {"format": "JPEG", "progressive": True}, 1),
+        ],
+    )
+    def test_very_large_ones_wait_for_their_turn(
+        self, size: tuple[int, int], options: dict, turns: int, monkeypatch: pytest.MonkeyPatch
+    ):
+        taken = []
+        monkeypatch.setattr(decode, "turn", lambda: nullcontext(taken.append(1)))
+        decoded(encoded(Image.new("L", size), **options))
+        assert len(taken) == turns
 
 
 def test_pillow_says_nothing_on_the_terminal(tmp_path: Path):
@@ -230,17 +328,25 @@ def test_the_reason_is_one_line():
     assert "\n" not in str(refused.value)
 
 
-def _tiff(order: bytes, samples: np.ndarray) -> bytes:
-    """The smallest 16-bit grey TIFF: Pillow writes one byte order only."""
+def _tiff(
+    order: bytes, samples: np.ndarray, bits: int = 16, photometric: int = 1, *, signed: bool = False
+) -> bytes:
+    """The smallest grey TIFF of 16x16 px: Pillow writes one byte order only, and few layouts."""
     mark = "<" if order == b"II" else ">"
-    tags = [(256, 4, 16), (257, 4, 16), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1)]
-    tags += [(278, 4, 16), (279, 4, samples.nbytes)]
+    stored = samples.tobytes()
+    if bits == 8:
+        stored = samples.astype(np.uint8).tobytes()
+    elif bits == 12:
+        digits = "".join(f"{value:03x}" for value in samples.ravel().tolist())
+        stored = bytes.fromhex(digits)
+    tags = [(256, 4, 16), (257, 4, 16), (258, 3, bits), (259, 3, 1), (262, 3, photometric), (273, 4, 8)]
+    tags += [(277, 3, 1), (278, 4, 16), (279, 4, len(stored))] + ([(339, 3, 2)] if signed else [])
     directory = struct.pack(f"{mark}H", len(tags))
     for tag, kind, value in tags:
         shown = struct.pack(f"{mark}HH", value, 0) if kind == 3 else struct.pack(f"{mark}L", value)
         directory += struct.pack(f"{mark}HHL", tag, kind, 1) + shown
-    head = order + struct.pack(f"{mark}HL", 42, 8 + samples.nbytes)
-    return head + samples.tobytes() + directory + bytes(4)
+    head = order + struct.pack(f"{mark}HL", 42, 8 + len(stored))
+    return head + stored + directory + bytes(4)
 
 
 def _png_of_zeros(width: int, height: int, rows: int) -> bytes:

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import textwrap
 import threading
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -19,11 +20,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import crew, ingest, open_pictures
+from ganzfeld.data.cache import cache_root
 from ganzfeld.data.pictures import Pictures
+from ganzfeld.data.shard_files import pixels_path
 from ganzfeld.data.survey import survey
 from ganzfeld.data.verify import verify
+from ganzfeld.data.worker import TURN
 from ganzfeld.errors import DataError
+from ganzfeld.lock import alone
 from tests.data.making import encoded, fill, noise, smooth, zipped
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX files")
@@ -156,6 +161,36 @@ class Test04Bomb:
         packer = zlib.compressobj(9)
         body = b"".join(packer.compress(bytes(1 + width // 8)) for _ in range(height)) + packer.flush()
         return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+    def test_a_member_is_not_held_packed_and_unpacked_at_once(self, tmp_path: Path):
+        member = np.random.default_rng(0).bytes(2**26)  # which does not get smaller
+        path = zipped(tmp_path / "a.zip", {"a.png": encoded(noise(16, 16)) + member})
+        assert opened(path).num_pictures == 1
+        assert taken_kib(path) < 1.5 * 2**16
+
+    def test_very_large_pictures_are_decoded_in_turn_and_waiting_is_not_hanging(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(crew, "PATIENCE_S", 1.5)
+        (fill(tmp_path, ingest.FEW) / "0.png").write_bytes(encoded(Image.new("1", (6000, 6000))))
+        begun = []
+
+        def turn_of_another() -> None:
+            (folder,) = (cache_root() / "sets").iterdir()
+            with alone(folder / TURN, lambda: None):
+                locked.set()
+                time.sleep(5)
+                begun.append(pixels_path(folder, 0).exists())
+
+        locked, other = threading.Event(), threading.Thread(target=turn_of_another)
+
+        def progress(done: int, total: int, what: str) -> None:
+            if other.ident is None:  # before any worker is started
+                other.start()
+                locked.wait()
+
+        assert opened(tmp_path, workers=2, progress=progress).num_pictures == ingest.FEW + 1
+        assert begun == [False]
 
 
 class Test05OtherFormats:
@@ -464,9 +499,8 @@ class Test13Few:
 
     def test_fewer_than_a_batch(self, tmp_path: Path):
         found = survey(opened(fill(tmp_path, 10)))
-        assert (
-            "Only 10 pictures: in a long run the discriminator learns them by heart" in found.warnings[0].text
-        )
+        assert "Only 10 pictures: a long run may learn them by heart" in found.warnings[0].text
+        assert "has not been measured" in found.warnings[0].text
 
     def test_all_the_same(self, tmp_path: Path):
         for number in range(5):

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from ganzfeld.data import framing as framing_module
 from ganzfeld.data.framing import Framing, framing
 from ganzfeld.errors import UsageError
 from tests.data.making import noise, smooth
@@ -43,6 +44,26 @@ def test_scaling_averages_instead_of_skipping():
     board = (np.indices((640, 640)).sum(0) % 2 * 255).astype(np.uint8)
     small = Framing(16, 16).frame(Image.fromarray(board))
     assert small.min() >= 126 and small.max() <= 129
+
+
+@pytest.mark.parametrize("size", [(397, 211), (150, 400)])
+@pytest.mark.parametrize(
+    ("wanted", "most_off"), [((8, 8), 0), ((24, 8), 0), ((9, 20), 0), ((40, 24), 2), ((200, 150), 2)]
+)
+def test_a_band_at_a_time_gives_the_same_pixels(
+    wanted: tuple[int, int], most_off: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    """Exactly, where blocks are averaged; where none are, the order of the passes depends on what is left."""
+    monkeypatch.setattr(framing_module, "BAND_PIXELS", 500)
+    pixels = smooth(size[1], size[0]) if most_off else noise(size[1], size[0])
+    image, bands = Image.fromarray(pixels), []
+
+    def plain(part: Image.Image) -> Image.Image:
+        bands.append(part.height)
+        return part.convert("L")
+
+    off = Framing(*wanted).frame(image, plain) - Framing(*wanted).frame(image.convert("L")).astype(int)
+    assert np.abs(off).max() <= most_off and len(bands) > 1
 
 
 def test_upscaling_is_smooth():

@@ -19,7 +19,7 @@ from ganzfeld.data.pictures import Pictures
 from ganzfeld.data.source import Source
 from ganzfeld.data.sources import built_in, catalogue, find_source, recognised
 from ganzfeld.data.sources.faces import CREDIT
-from ganzfeld.errors import DataError
+from ganzfeld.errors import DataError, UsageError
 from tests.data.making import encoded, fill, noise, zipped
 
 
@@ -468,3 +468,11 @@ class TestNothingThere:
     def test_names_no_file_can_have(self, name: str):
         with pytest.raises(DataError):
             opened(name)
+
+
+@pytest.mark.parametrize(
+    "given", [np.zeros((3, 16, 16), np.uint8), b"photos", 3], ids=lambda given: type(given).__name__
+)
+def test_what_is_no_path_is_refused(given: Any):
+    with pytest.raises(UsageError, match=f"given by a path, not by a {type(given).__name__}"):
+        open_pictures(given)

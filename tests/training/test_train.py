@@ -65,7 +65,7 @@ class TestRunFolder:
         assert (pictures.shape, pictures.dtype) == ((5, 16, 16, 3), np.uint8)
         assert np.array_equal(run.sample(seeds=[4])[0], pictures[4])
         assert not np.array_equal(run.sample(5, truncation=0.5), pictures)
-        for wrong in ({"num": -1}, {"num": 2, "seeds": [1]}, {"seeds": [-1]}):
+        for wrong in ({"num": -1}, {"num": 0}, {"num": "a"}, {"num": 2, "seeds": [1]}, {"seeds": [-1]}):
             with pytest.raises(UsageError):
                 run.sample(**wrong)
 

@@ -2,7 +2,9 @@
 
 The plain loader is what a tutorial has: a data set of files, every epoch decoded anew by two worker
 processes. Ours decodes the first time, with one process a processor, and gathers from the cache afterwards.
-The limit is what as many processes as ours reach that only read and decode: see ``DraftFolder``.
+The limit is what as many processes as ours reach that only read and decode: see ``DraftFolder``. All three
+start their processes within the time that is measured, and every process of a loader gets the same number of
+whole batches.
 """
 
 import statistics
@@ -14,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from torch.utils.data import DataLoader
 
-from ganzfeld.bench.loaders import BATCH, DraftFolder, PlainFolder, one_epoch
+from ganzfeld.bench.loaders import DraftFolder, PlainFolder, dealt, loader
 from ganzfeld.bench.photos import SLOPE, make_photos
 from ganzfeld.data import batch_indices, open_pictures
 from ganzfeld.data.ingest import usable_processors
 
 NUM_LOADERS = 2
-PLAIN_SHARE = 8  # the plain loader is as fast on a part, and would take minutes on the whole
+PLAIN_SHARE = 4  # the plain loader is as fast on a part, and would take minutes on the whole
+CACHED_BATCH = 64
 SIZE_PX = 64
 OTHER_SLOPES = (2.0, 1.25)  # a third, and twice as many bytes as the photos that ours is measured on
 
@@ -53,10 +57,12 @@ class Limit:
 class IngestFigures:
     """What ``bench_ingest`` measured; speeds are in pictures a second, medians over the rounds.
 
-    ``limit`` is that of the photos that ours was measured on, ``others`` those of more and less detail.
+    The plain loader was given ``num_plain`` of the photos. ``limit`` is that of the photos that ours was
+    measured on, ``others`` those of more and less detail.
     """
 
     num_photos: int
+    num_plain: int
     rounds: int
     workers: int
     ours_images_per_s: float
@@ -88,6 +94,7 @@ class IngestFigures:
             "share_of_limit": round(self.share_of_limit, 3),
             "cached_images_per_s": round(self.cached_images_per_s),
             "photos": self.num_photos,
+            "plain_photos": self.num_plain,
             "photo_bytes": self.limit.photo_bytes,
             "limits": [each.as_json() for each in (self.limit, *self.others)],
             "rounds": self.rounds,
@@ -115,6 +122,7 @@ def bench_ingest(num_photos: int = 4096, rounds: int = 3, recognise: int = 0) ->
         recognised_s = _recognition(Path(name), recognise) if recognise else None
     return IngestFigures(
         num_photos=num_photos,
+        num_plain=speeds.num_plain,
         rounds=rounds,
         workers=usable_processors(),
         ours_images_per_s=statistics.median(ours),
@@ -131,13 +139,16 @@ class _Speeds:
 
     def __init__(self, photos: Path) -> None:
         files = sorted(photos.iterdir())
-        self._plain_files = PlainFolder(files[: max(len(files) // PLAIN_SHARE, 1)], SIZE_PX)
-        self._draft_files = DraftFolder(files)
+        some, batch = dealt(files[: max(len(files) // PLAIN_SHARE, NUM_LOADERS)], NUM_LOADERS)
+        self.num_plain = len(some)
+        self._plain_loader = loader(PlainFolder(some, SIZE_PX), batch, NUM_LOADERS)
+        all_dealt, batch = dealt(files, usable_processors())
+        self._limit_loader = loader(DraftFolder(all_dealt), batch, usable_processors())
         self._plain, self._limit = [], []
 
     def measure(self) -> None:
-        self._plain.append(_speed(self._plain_files, NUM_LOADERS))
-        self._limit.append(_speed(self._draft_files, usable_processors()))
+        self._plain.append(_speed(self._plain_loader))
+        self._limit.append(_speed(self._limit_loader))
 
     def limit(self, photo_bytes: int) -> Limit:
         return Limit(photo_bytes, statistics.median(self._plain), statistics.median(self._limit))
@@ -158,9 +169,14 @@ def _limit_of(folder: Path, num_photos: int, slope: float, rounds: int) -> Limit
     return speeds.limit(photo_bytes)
 
 
-def _speed(dataset: PlainFolder | DraftFolder, num_processes: int) -> float:
-    """Pictures a second of one epoch."""
-    return len(dataset) / _seconds(lambda: one_epoch(dataset, num_processes))
+def _speed(loader: DataLoader) -> float:
+    """Pictures a second of one epoch, from the start of its processes to their end."""
+
+    def epoch() -> None:
+        for _ in loader:
+            pass
+
+    return len(loader) * (loader.batch_size or 1) / _seconds(epoch)
 
 
 def _open(folder: Path, cache: Path) -> None:
@@ -173,9 +189,9 @@ def _cached_speed(folder: Path, cache: Path, num_batches: int = 500) -> float:
 
     def epochs() -> None:
         for number in range(num_batches):
-            pictures.batch(batch_indices(pictures.num_pictures, 0, number * BATCH, BATCH))
+            pictures.batch(batch_indices(pictures.num_pictures, 0, number * CACHED_BATCH, CACHED_BATCH))
 
-    return num_batches * BATCH / _seconds(epochs)
+    return num_batches * CACHED_BATCH / _seconds(epochs)
 
 
 def _recognition(folder: Path, num_files: int) -> float:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-BATCH = 64
+BATCH = 16
 
 
 class PlainFolder(Dataset[torch.Tensor]):
@@ -52,7 +52,16 @@ class DraftFolder(Dataset[int]):
         return index
 
 
-def one_epoch(dataset: Dataset, num_processes: int) -> None:
-    """Goes once through a data set with so many processes, in random order."""
-    for _ in DataLoader(dataset, BATCH, shuffle=True, num_workers=num_processes):
-        pass
+def dealt(files: list[Path], num_processes: int) -> tuple[list[Path], int]:
+    """As many of the first files as give every process the same number of whole batches, and their size.
+
+    A loader deals out whole batches: with three for two processes, one of them would stand idle.
+    """
+    batch = max(1, min(BATCH, len(files) // num_processes))
+    round_size = batch * num_processes
+    return files[: max(len(files) // round_size, 1) * round_size], batch
+
+
+def loader(dataset: Dataset, batch: int, num_processes: int) -> DataLoader:
+    """Goes through a data set in batches with so many processes, in random order."""
+    return DataLoader(dataset, batch, shuffle=True, num_workers=num_processes)

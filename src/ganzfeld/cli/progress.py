@@ -141,12 +141,13 @@ def line(reading: Reading) -> str:
 def shorter_and_shorter(reading: Reading) -> list[str]:
     """A reading in words: everything, then without what matters least, for terminals of any width."""
     seen = f"{reading.images_seen:,}"
-    speed = f"{reading.images_per_s:,.0f}/s" if reading.images_per_s else "…"
-    left = "…" if reading.remaining_s is None else f"{duration(reading.remaining_s)} left"
+    speed = [f"{reading.images_per_s:,.0f}/s"] if reading.images_per_s else []  # not known from the start
+    left = [] if reading.remaining_s is None else [f"{duration(reading.remaining_s)} left"]
     losses = f"G {reading.loss_generator:.3f} D {reading.loss_discriminator:.3f}"
-    return [
-        f"{seen} pictures, {speed}, {left}, loss {losses}",
-        f"{seen}, {speed}, {left}, {losses}",
-        f"{seen}, {speed}, {left}",
-        left,
+    parts = [
+        [f"{seen} pictures", *speed, *left, f"loss {losses}"],
+        [seen, *speed, *left, losses],
+        [seen, *speed, *left],
+        left or [seen],
     ]
+    return [", ".join(each) for each in parts]

@@ -14,6 +14,9 @@ from ganzfeld.errors import Followed, GanzfeldError, Interrupted, UsageError
 from ganzfeld.launch import launch
 from ganzfeld.printable import printable
 
+LONGEST_MESSAGE = 3_000
+"""Characters: a refusal names three pictures, each with its reason."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
 
 
@@ -28,13 +31,14 @@ def show_error(error: GanzfeldError, as_json: bool) -> None:
     here = launch()
     if not here.speaks and isinstance(error, Followed | Interrupted | UsageError):
         return  # the first one has the same to say
+    message, hint = (printable(text, LONGEST_MESSAGE) for text in (error.message, error.hint))
     if as_json and here.speaks:
-        print(json.dumps({"error": printable(error.message), "hint": printable(error.hint)}))
+        print(json.dumps({"error": message, "hint": hint}))
     what = "" if isinstance(error, Interrupted) else "error: "
     what = what if here.speaks else f"rank {here.rank}: {what}"
-    print(f"{what}{printable(error.message)}", file=sys.stderr)
-    if error.hint:
-        print(f"  {printable(error.hint)}", file=sys.stderr)
+    print(f"{what}{message}", file=sys.stderr)
+    if hint:
+        print(f"  {hint}", file=sys.stderr)
 
 
 def tell(text: str) -> None:

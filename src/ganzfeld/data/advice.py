@@ -61,8 +61,8 @@ def _about_number(num_pictures: int) -> list[Advice]:
         text = "A single picture: the generator can only learn to copy it."
     else:
         text = (
-            f"Only {num_pictures} pictures: in a long run the discriminator learns them by heart. The"
-            " stabiliser augmentation hinders that, and slows learning: a short run is better without."
+            f"Only {num_pictures} pictures: a long run may learn them by heart. The stabiliser augmentation"
+            " is made against that, which has not been measured here; short runs came out worse with it."
         )
     return [Advice("too-few-pictures", text)]
 

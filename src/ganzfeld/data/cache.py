@@ -25,10 +25,11 @@ from ganzfeld.data.framing import Framing
 from ganzfeld.data.listing import Listing, is_whole
 from ganzfeld.durable import make_folder, refused, write_bytes
 
-FORMAT = 2
+FORMAT = 3
 """Goes up when the layout of a set or any rule of decoding changes; older sets are then no longer found."""
 
 _MANIFEST = "manifest.json"
+_BEGUN = "begun"
 
 
 @dataclass(slots=True)
@@ -117,6 +118,20 @@ def mark_used(set_folder: Path, manifest: Manifest, path: str) -> None:
             manifest.seen_at.append(path)
             write_manifest(set_folder, manifest)
         os.utime(set_folder / _MANIFEST)
+
+
+def mark_begun(set_folder: Path, path: str) -> None:
+    """Remembers from where a set is being made, for a list of what was left unfinished."""
+    with contextlib.suppress(OSError):
+        (set_folder / _BEGUN).write_bytes(path.encode("utf-8", "surrogatepass"))
+
+
+def begun_at(set_folder: Path) -> str:
+    """From where a set was made, or ``""``."""
+    try:
+        return (set_folder / _BEGUN).read_bytes().decode("utf-8", "surrogatepass")
+    except (OSError, ValueError):
+        return ""
 
 
 def last_used(set_folder: Path) -> float:

@@ -4,11 +4,13 @@ The rules, each tested with a real file:
 
 - Formats are those of ``FORMATS`` and no others, whatever the name of the file says; the file is decoded
   whole, so a truncated one is found here.
-- A picture of more than ``MOST_PIXELS`` is refused from its header, before any memory is taken.
+- A picture of more than ``MOST_PIXELS`` is refused from its header, before any memory is taken. One of more
+  than ``ALONE_PIXELS`` is decoded by one process at a time: see ``turn``.
 - A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, at least twice the size wanted (Pillow's draft).
 - EXIF orientation is applied. Colour profiles are not.
-- 16-bit grey is divided by 257 and rounded; 16-bit colour keeps its upper byte. 1-bit becomes 0 and 255.
-  Palettes become colour, CMYK becomes RGB by Pillow's formula. 32-bit integers and floats have no agreed
+- 16-bit grey is divided by 257 and rounded (12-bit grey of a TIFF: by 4095/255), and turned round where the
+  TIFF says that white is zero; 16-bit colour keeps its upper byte. 1-bit becomes 0 and 255. Palettes become
+  colour, CMYK becomes RGB by Pillow's formula. 32-bit integers, floats and signed samples have no agreed
   range: refused.
 - Transparent pixels show the background. Of an animation, the first frame is taken.
 """
@@ -16,12 +18,16 @@ The rules, each tested with a real file:
 import io
 import logging
 import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from ganzfeld.data.framing import Framing
+from ganzfeld.errors import GanzfeldError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 EXTENSIONS = frozenset(
@@ -31,8 +37,15 @@ EXTENSIONS = frozenset(
         *("ppm", "pgm", "pbm", "pnm"),
     )
 )
-MOST_PIXELS = 2**27  # 134 megapixels: above any camera, 0.5 GiB decoded with alpha
+# 134 megapixels are 0.5 GiB decoded, and twice that for a moment where the picture is turned. The decoders of
+# WebP and AVIF hold 16 and 9 bytes a pixel. So one picture takes a process about 1 GiB at most.
+MOST_PIXELS = 2**27
+MOST_PIXELS_OF = {"WEBP": 2**26, "AVIF": 2**26}
+ALONE_PIXELS = 2**25
 MOST_BYTES = 2**29
+
+turn: Callable[[], AbstractContextManager] = nullcontext
+"""Held while a picture of more than ``ALONE_PIXELS`` is decoded. A process beside others sets a lock here."""
 
 # Or what it says of a broken file appears on the terminal of whoever has not set up logging.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -40,6 +53,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 _STORED_GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 _SIDEWAYS = frozenset({5, 6, 7, 8})  # the EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
+_WHITE_IS_ZERO, _SIGNED = 0, 2
 _OTHER_KINDS = {
     b"%!PS": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript",
@@ -85,7 +100,7 @@ def decode_file(content: bytes, framing: Framing) -> Decoded:
         warnings.simplefilter("ignore")  # a doubtful EXIF block or palette is no reason to bother anyone
         try:
             return _decoded(content, framing)
-        except UnusablePicture:
+        except (UnusablePicture, GanzfeldError):
             raise
         except UnidentifiedImageError:
             raise UnusablePicture(_not_a_picture(content)) from None
@@ -103,22 +118,28 @@ def decode_raster(samples: np.ndarray, framing: Framing, format: str) -> Decoded
         samples = samples[:, :, 0]
     image = Image.fromarray(np.ascontiguousarray(samples))
     grey, mode = image.mode in _STORED_GREY, image.mode
-    pixels = framing.frame(_plain(image, framing))
+    pixels = framing.frame(image, _conversion(image, framing))
     return Decoded(pixels, image.width, image.height, format, mode, grey)
 
 
 def _decoded(content: bytes, framing: Framing) -> Decoded:
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
-            limit = f"more than {MOST_PIXELS // 10**6} megapixels"
-            raise UnusablePicture(f"{image.width}x{image.height} px are {limit}")
         width, height, mode, kind = image.width, image.height, image.mode, image.format or "?"
-        sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
+        most = MOST_PIXELS_OF.get(kind, MOST_PIXELS)
+        if width * height > most:
+            raise UnusablePicture(f"{width}x{height} px are more than {most // 10**6} megapixels")
+        # Pillow gives the size of a TIFF as it is upright, and that of all else as it is stored.
+        sideways = kind != "TIFF" and image.getexif().get(_ORIENTATION) in _SIDEWAYS
         _shrink_while_decoding(image, framing, sideways)
         image.decodermaxblock = max(image.decodermaxblock, len(content))  # in one piece is 7 % faster
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        pixels = framing.frame(_plain(image, framing))
+        # A JPEG that is not progressive is never in memory but at the size it is decoded to.
+        whole = kind != "JPEG" or "progressive" in image.info
+        held = width * height if whole else image.width * image.height
+        with turn() if held > ALONE_PIXELS else nullcontext():
+            conversion = _conversion_of_tiff(image) if kind == "TIFF" else None
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            pixels = framing.frame(image, conversion or _conversion(image, framing))
     if sideways:
         width, height = height, width
     return Decoded(pixels, width, height, kind, mode, mode in _STORED_GREY)
@@ -134,33 +155,50 @@ def _shrink_while_decoding(image: Image.Image, framing: Framing, sideways: bool)
     image.draft(mode, (image.width // scale, image.height // scale))
 
 
-def _plain(image: Image.Image, framing: Framing) -> Image.Image:
-    """The picture as ``L`` or ``RGB``, opaque."""
+def _conversion(image: Image.Image, framing: Framing) -> Callable[[Image.Image], Image.Image] | None:
+    """What makes ``L`` or ``RGB``, opaque, of any part of a decoded image; None if it is that already."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        return _from_16_bits(image, framing)
+        return partial(_from_16_bits, framing)
     if image.mode in ("I", "F"):
         raise UnusablePicture("32-bit samples, whose range is not known; save it with 8 or 16 bits")
     if image.has_transparency_data:
-        return _on_background(image, framing)
+        return partial(_on_background, framing)
     if image.mode in ("L", "RGB"):
-        return image
-    return image.convert("L" if image.mode == "1" else "RGB")
+        return None
+    return lambda part: part.convert("L" if image.mode == "1" else "RGB")
 
 
-def _from_16_bits(image: Image.Image, framing: Framing) -> Image.Image:
-    samples = np.asarray(image).astype(np.uint32)
-    grey = Image.fromarray(((samples + 128) // 257).astype(np.uint8))
-    clear = image.info.get("transparency")  # in a PNG, the one value that stands for nothing
+def _conversion_of_tiff(image: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
+    """The same where only the tags of a TIFF tell, and only before it is loaded; None if they do not."""
+    assert isinstance(image, TiffImagePlugin.TiffImageFile)
+    if _SIGNED in image.tag_v2.get(_SAMPLE_FORMAT, ()):
+        raise UnusablePicture("signed samples, whose range is not known; save it with 8 or 16 bits")
+    if not image.mode.startswith("I;16"):
+        return None
+    most = 2 ** image.tag_v2[_BITS_PER_SAMPLE][0] - 1
+    inverted = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    return partial(_from_grey_samples, most, inverted)
+
+
+def _from_grey_samples(most: int, inverted: bool, part: Image.Image) -> Image.Image:
+    samples = np.asarray(part).astype(np.uint32)
+    shown = (np.minimum(samples, most) * 255 + most // 2) // most
+    return Image.fromarray((255 - shown if inverted else shown).astype(np.uint8))
+
+
+def _from_16_bits(framing: Framing, part: Image.Image) -> Image.Image:
+    grey = _from_grey_samples(65_535, False, part)
+    clear = part.info.get("transparency")  # in a PNG, the one value that stands for nothing
     if not isinstance(clear, int):
         return grey
-    alpha = Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8))
-    return _on_background(Image.merge("LA", (grey, alpha)), framing)
+    alpha = Image.fromarray(np.where(np.asarray(part) == clear, 0, 255).astype(np.uint8))
+    return _on_background(framing, Image.merge("LA", (grey, alpha)))
 
 
-def _on_background(image: Image.Image, framing: Framing) -> Image.Image:
-    stays_grey = image.mode in _STORED_GREY and framing.grey_background
-    canvas = Image.new("RGBA", image.size, (*framing.background, 255))
-    canvas.alpha_composite(image.convert("RGBA"))
+def _on_background(framing: Framing, part: Image.Image) -> Image.Image:
+    stays_grey = part.mode in _STORED_GREY and framing.grey_background
+    canvas = Image.new("RGBA", part.size, (*framing.background, 255))
+    canvas.alpha_composite(part.convert("RGBA"))
     return canvas.convert("L" if stays_grey else "RGB")
 
 
@@ -169,6 +207,8 @@ def _not_a_picture(content: bytes) -> str:
     for mark, kind in _OTHER_KINDS.items():
         if begin.startswith(mark):
             return f"not a picture in a known format but {kind}"
+    if begin[:4] in (b"II*\0", b"MM\0*"):
+        return "a TIFF that is damaged, or of a kind that is not read; save it with 8 or 16 bits a sample"
     return f"not a picture in a known format ({', '.join(FORMATS)})"
 
 

@@ -4,6 +4,8 @@ The middle of the picture is cut out at the wanted aspect and scaled with an ant
 stretched and nothing is padded; a picture that already has the size passes through unchanged.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -13,6 +15,11 @@ from ganzfeld.errors import UsageError
 from ganzfeld.geometry import SMALLEST_SIZE
 
 LARGEST_PX = 4096
+BAND_PIXELS = 2**20
+_GAP = 3.0  # whole blocks are averaged down to so many times the wanted size before the fine filter
+_SUPPORT = 2.5  # pixels of the result that the Lanczos filter looks beyond the box
+_LEAST_SUPPORT = 3  # pixels of the picture, where it is enlarged
+_Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +49,72 @@ class Framing:
         """Whether a grey picture stays grey when its transparent parts show the background."""
         return len(set(self.background)) == 1
 
-    def crop_box(self, width: int, height: int) -> tuple[int, int, int, int]:
+    def crop_box(self, width: int, height: int) -> _Box:
         """(left, top, right, bottom) of the part of a ``width`` x ``height`` picture that is kept."""
         kept_width = min(width, max(1, round(height * self.width / self.height)))
         kept_height = min(height, max(1, round(width * self.height / self.width)))
         left, top = (width - kept_width) // 2, (height - kept_height) // 2
         return left, top, left + kept_width, top + kept_height
 
-    def frame(self, image: Image.Image) -> np.ndarray:
-        """An ``L`` or ``RGB`` image cropped and scaled: uint8 (height, width, 1 or 3).
+    def frame(
+        self, image: Image.Image, plain: Callable[[Image.Image], Image.Image] | None = None
+    ) -> np.ndarray:
+        """An image cropped and scaled: uint8 (height, width, 1 or 3).
 
-        The channels are those of the image, or 1 if grey is wanted; whoever needs three repeats the one.
+        ``plain`` makes ``L`` or ``RGB`` of any part of an image that is neither. The channels are then those
+        of the image, or 1 if grey is wanted; whoever needs three repeats the one.
         """
         box = self.crop_box(*image.size)
-        # reducing_gap averages whole blocks down to three times the wanted size before the fine filter: far
-        # faster on large pictures, and no difference can be seen.
-        small = image.resize((self.width, self.height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+        if plain:
+            image, box = self._reduced(image, box, plain)
+        # reducing_gap is far faster on large pictures, and no difference can be seen.
+        size = (self.width, self.height)
+        small = image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=_GAP)
         pixels = np.asarray(small.convert("L") if self.channels == 1 else small)
         return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+    def _reduced(
+        self, image: Image.Image, box: _Box, plain: Callable[[Image.Image], Image.Image]
+    ) -> tuple[Image.Image, tuple[float, float, float, float]]:
+        """What is left of the image for the fine filter, made plain, and where the crop box lies in it.
+
+        As if all of it were made plain and ``resize`` reduced it, but a band of rows at a time: a large
+        picture is not held several times over.
+        """
+        across = (box[2] - box[0]) / self.width
+        down = (box[3] - box[1]) / self.height
+        blocks = int(across / _GAP) or 1, int(down / _GAP) or 1
+        left, top, right, bottom = _grown(box, _support(across), _support(down), image.size)
+        rows = max(BAND_PIXELS // (right - left) // blocks[1], 1) * blocks[1]
+        size = math.ceil((right - left) / blocks[0]), math.ceil((bottom - top) / blocks[1])
+        reduced = None
+        for begin in range(top, bottom, rows):
+            band = plain(image.crop((left, begin, right, min(begin + rows, bottom)))).reduce(blocks)
+            reduced = reduced or Image.new(band.mode, size)
+            reduced.paste(band, (0, (begin - top) // blocks[1]))
+        assert reduced, "an image has at least one row"
+        inside = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+        return reduced, (
+            inside[0] / blocks[0],
+            inside[1] / blocks[1],
+            inside[2] / blocks[0],
+            inside[3] / blocks[1],
+        )
+
+
+def _support(scale: float) -> float:
+    return max(_SUPPORT * scale, _LEAST_SUPPORT)
+
+
+def _grown(box: _Box, across: float, down: float, size: tuple[int, int]) -> _Box:
+    """The box with so many pixels more on each side, as far as the image goes."""
+    left, top, right, bottom = box
+    return (
+        max(0, int(left - across)),
+        max(0, int(top - down)),
+        min(size[0], math.ceil(right + across)),
+        min(size[1], math.ceil(bottom + down)),
+    )
 
 
 def framing(size: tuple[int, int], channels: int | None, background: str) -> Framing:

@@ -191,6 +191,7 @@ def _decoded(
             ):
                 pictures = _found(folder, source.path)  # that other process may have finished it
                 if pictures is None:
+                    cache.mark_begun(folder, source.place)
                     manifest = ingest(folder, kind, source, Listing(folder), wanted, progress, workers)
                     pictures = Pictures(folder, manifest, source.path)
     cache.mark_used(folder, pictures.manifest, source.place)

@@ -18,6 +18,8 @@ class CachedSet:
     manifest: cache.Manifest | None
     disk_bytes: int
     used_at: float
+    begun_at: str = ""
+    """Where an unfinished set is read from."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -29,7 +31,7 @@ class CachedSet:
             "pictures": known.num_pictures if known else None,
             "size": [known.framing["width"], known.framing["height"]] if known else None,
             "channels": known.channels if known else None,
-            "seen_at": known.seen_at if known else [],
+            "seen_at": known.seen_at if known else [self.begun_at] if self.begun_at else [],
             "disk_bytes": self.disk_bytes,
             "used_at": self.used_at,
         }
@@ -42,7 +44,8 @@ def cached_sets(root: Path) -> list[CachedSet]:
         for folder in (root / "sets").iterdir():
             with contextlib.suppress(OSError):  # another process may be removing it
                 size = sum(file.stat().st_size for file in folder.iterdir())
-                found.append(CachedSet(folder, cache.read_manifest(folder), size, cache.last_used(folder)))
+                manifest, used_at = cache.read_manifest(folder), cache.last_used(folder)
+                found.append(CachedSet(folder, manifest, size, used_at, cache.begun_at(folder)))
     return sorted(found, key=lambda each: each.used_at, reverse=True)
 
 

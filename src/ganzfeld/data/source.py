@@ -126,3 +126,17 @@ def safe_name(text: str) -> str:
 def encodable(name: str) -> str:
     """A file name for UTF-8 text such as JSON: bytes that are none appear as escapes."""
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def named(path: str) -> dict[str, str]:
+    """A path for JSON: as text, and where that shows escapes, which another name may spell out, as bytes."""
+    shown = encodable(path)
+    return {"path": shown} if shown == path else {"path": shown, "path_hex": _path_bytes(path).hex()}
+
+
+def _path_bytes(path: str) -> bytes:
+    """The bytes of a path; what only a name inside a hostile archive can hold is encoded as it stands."""
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogatepass")

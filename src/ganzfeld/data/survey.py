@@ -11,7 +11,7 @@ import numpy as np
 from ganzfeld.data.advice import Advice, advice
 from ganzfeld.data.duplicates import Group, duplicates_of
 from ganzfeld.data.pictures import Pictures, Unusable
-from ganzfeld.data.source import encodable
+from ganzfeld.data.source import encodable, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,8 @@ class Survey:
             "name": pictures.name,
             "kind": pictures.manifest.kind,
             "usable": self.usable,
-            "unusable": [{"path": encodable(each.path), "reason": each.reason} for each in self.unusable],
-            "duplicates": [
-                {"exact": group.exact, "paths": [encodable(pictures.place(entry)) for entry in group.entries]}
-                for group in self.duplicates
-            ],
+            "unusable": [named(each.path) | {"reason": each.reason} for each in self.unusable],
+            "duplicates": [self._group_as_json(group) for group in self.duplicates],
             "num_redundant": self.num_redundant,
             "size": list(pictures.size),
             "channels": pictures.channels,
@@ -87,6 +84,12 @@ class Survey:
             "credit": pictures.credit,
             "warnings": [{"name": each.name, "text": each.text} for each in self.warnings],
         }
+
+    def _group_as_json(self, group: Group) -> dict[str, Any]:
+        names = [named(self.pictures.place(entry)) for entry in group.entries]
+        told = {"exact": group.exact, "paths": [each["path"] for each in names]}
+        not_text = [each["path_hex"] for each in names if "path_hex" in each]
+        return told | ({"paths_hex": not_text} if not_text else {})
 
 
 def survey(pictures: Pictures) -> Survey:

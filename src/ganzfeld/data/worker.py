@@ -15,14 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ganzfeld.data import decode
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.known import Known
 from ganzfeld.data.listing import Listing
 from ganzfeld.data.shard import Job, ShardWriter
 from ganzfeld.data.sources import open_source
 from ganzfeld.errors import GanzfeldError
+from ganzfeld.lock import alone
 
 HEARTBEAT_S = 0.1
+TURN = "turn"
+"""The file of a set that is locked by the worker that decodes a very large picture."""
 
 
 def main() -> None:
@@ -47,7 +51,8 @@ def _work(report: Callable[..., None]) -> None:
     framing = Framing.from_json(task["framing"])
     with open_source(task["kind"], Path(task["path"])) as source:
         source.facts = task["facts"]
-        begin = _heartbeat(report)
+        begin, still = _heartbeat(report)
+        decode.turn = lambda: alone(folder / TURN, still)
         writer = ShardWriter(folder, source, Listing(folder), framing, known, begin)
         for line in iter(sys.stdin.readline, ""):
             job = Job(**json.loads(line))
@@ -56,18 +61,21 @@ def _work(report: Callable[..., None]) -> None:
             report(finished=job.shard)
 
 
-def _heartbeat(report: Callable[..., None]) -> Callable[[Job, int], None]:
-    """Reports the first entry of a job, one now and then, or all of them if the job asks for care."""
-    last = 0.0
+def _heartbeat(report: Callable[..., None]) -> tuple[Callable[[Job, int], None], Callable[[], None]]:
+    """Reports the first entry of a job, one now and then, or all of them if the job asks for care.
+
+    The second function reports the present one again, since waiting for a turn is not hanging.
+    """
+    last, at = 0.0, 0
 
     def begin(job: Job, index: int) -> None:
-        nonlocal last
-        now = time.monotonic()
+        nonlocal last, at
+        now, at = time.monotonic(), index
         if job.careful or index == job.first or now - last > HEARTBEAT_S:
             last = now
             report(begin=index)
 
-    return begin
+    return begin, lambda: report(begin=at)
 
 
 def _reporter() -> Callable[..., None]:

@@ -3,7 +3,7 @@
 The built-in ones are the JSON files of this folder; users' files have the same form.
 """
 
-from ganzfeld.recipes.reading import changes, parsed, read_recipe, recipes, resolve
+from ganzfeld.recipes.reading import changes, left_out_stabilisers, parsed, read_recipe, recipes, resolve
 from ganzfeld.recipes.schema import Recipe
 
-__all__ = ["Recipe", "changes", "parsed", "read_recipe", "recipes", "resolve"]
+__all__ = ["Recipe", "changes", "left_out_stabilisers", "parsed", "read_recipe", "recipes", "resolve"]

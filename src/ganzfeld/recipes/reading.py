@@ -119,6 +119,14 @@ def changes(recipe: Recipe, since: Recipe | None = None) -> list[str]:
     return found
 
 
+def left_out_stabilisers(recipe: Recipe) -> list[str]:
+    """Names of the stabilisers that the built-in recipe of its name has, and it has not."""
+    if recipe.name not in recipes.names():
+        return []
+    ours = [each["name"] for each in recipe.stabilisers]
+    return [each["name"] for each in read_recipe(recipe.name).stabilisers if each["name"] not in ours]
+
+
 def _at(fields: dict[str, Any], path: str) -> Any:
     value: Any = fields
     for part in path.split("."):

@@ -52,7 +52,7 @@ def rehearse(
         "seconds": round((planned or 0) / speed, 1),
         "epochs": round((planned or 0) / pictures.num_pictures, 2),
         "memory_bytes": peak_memory_bytes(),
-        "notes": what_to_know(trainer.pictures),
+        "notes": what_to_know(trainer),
         "recipe": recipe.model_dump(mode="json"),
     }
 

@@ -145,11 +145,11 @@ class Run:
         """Pictures from the saved generator: uint8, (N, height, width, channels).
 
         ``num`` pictures of the seeds 0, 1, 2, ..., or one picture for each of ``seeds``; 16 by default. The
-        same seed gives the same picture, whatever else is asked for. Raises ``UsageError`` for a negative
-        number, for both or for seeds or a truncation out of range.
+        same seed gives the same picture, whatever else is asked for. Raises ``UsageError`` for a number that
+        is none or below 1, for both or for seeds or a truncation out of range.
         """
-        if num is not None and (seeds is not None or num < 0):
-            raise UsageError("sample takes a number of pictures from 0 on, or seeds, not both")
+        if num is not None and (seeds is not None or not isinstance(num, int | np.integer) or num < 1):
+            raise UsageError("sample takes a number of pictures from 1 on, or seeds, not both")
         chosen = range(16 if num is None else num) if seeds is None else seeds
         return pictures_of_seeds(
             self.model.generator, chosen, prior=self.model.card.prior, truncation=truncation

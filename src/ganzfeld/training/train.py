@@ -14,7 +14,7 @@ from ganzfeld.durable import free_bytes, make_folder, write_json
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.launch import launch
 from ganzfeld.model import grid, write_png
-from ganzfeld.recipes import Recipe, changes, parsed, resolve
+from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import Engine, choose_engine
@@ -109,7 +109,7 @@ def _run(terms: "Terms", data: str | Path | None, out: Path, ranks: Ranks, watch
     with run.writing():
         write_beginning(run, data, trainer, terms)
         watcher.started(run, summary(trainer))
-        for note in what_to_know(trainer.pictures):
+        for note in what_to_know(trainer):
             watcher.noted(note)
         Loop(trainer, run, terms.budget, watcher).go()
     return run
@@ -197,13 +197,23 @@ def summary(trainer: Trainer) -> str:
     )
 
 
-def what_to_know(pictures: Pictures) -> list[str]:
-    """What the user should hear of the pictures before training."""
+def what_to_know(trainer: Trainer) -> list[str]:
+    """What the user should hear of the pictures and the recipe before training."""
+    pictures = trainer.pictures
     left_out = [f"left out {picture.path}: {picture.reason}" for picture in pictures.unusable]
     more = len(left_out) - NUM_LEFT_OUT_TOLD
     if more > 0:
         left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
-    return [*pictures.notes, *(warning.text for warning in survey(pictures).warnings), *left_out]
+    warnings = [warning.text for warning in survey(pictures).warnings]
+    return [*_replaced_stabilisers(trainer.recipe), *pictures.notes, *warnings, *left_out]
+
+
+def _replaced_stabilisers(recipe: Recipe) -> list[str]:
+    """A setting of stabilisers is the whole list; whoever meant to add one should hear what went."""
+    gone = ", ".join(left_out_stabilisers(recipe))
+    return (
+        [f"the stabilisers given replace those of the recipe {recipe.name}: {gone} left out"] if gone else []
+    )
 
 
 def write_beginning(run: Run, data: str | Path | None, trainer: Trainer, terms: Terms) -> None:

@@ -63,15 +63,18 @@ def prune(
     removed = pruning.prune(cache_root(), None if days is None else days * 86_400, keep_bytes)
     freed = sum(each.disk_bytes for each in removed)
     result = {"removed": [each.as_json() for each in removed], "freed_bytes": freed}
-    show_result(result, f"{counted(len(removed), 'set')} removed, {freed / 2**20:,.1f} MiB freed", json)
+    text = f"{counted(len(removed), 'set')} removed, {freed / 2**20:,.1f} MiB freed"
+    if days is None and keep is None and not everything:
+        text += "\nonly what was left unfinished is removed without --days, --keep or --all"
+    show_result(result, text, json)
 
 
 def _line(each: dict) -> str:
     room = f"{each['disk_bytes'] / 2**20:,.1f} MiB"
     used = time.strftime("%Y-%m-%d", time.localtime(each["used_at"]))
+    where = ", ".join(each["seen_at"])
     if not each["complete"]:
-        return _COLUMNS.format(room, used, "", "", "", "unfinished", "").rstrip()
+        return printable(_COLUMNS.format(room, used, "", "", "", "unfinished", where).rstrip())
     size = "{}x{}".format(*each["size"])
     colour = "grey" if each["channels"] == 1 else "colour"
-    where = ", ".join(each["seen_at"])
     return printable(_COLUMNS.format(room, used, f"{each['pictures']:,}", size, colour, each["name"], where))

@@ -1,5 +1,6 @@
 """``ganzfeld check``."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ganzfeld.data.verify import Verification
 
 _MOST_LISTED = 20
+MAX_BAD = 0.5
 
 
 def command(
@@ -25,7 +27,7 @@ def command(
     background: Annotated[str, typer.Option(help="Colour behind transparent pixels.")] = "white",
     max_bad: Annotated[
         float, typer.Option(help="Share of pictures that may be unusable before training is refused.")
-    ] = 0.5,
+    ] = MAX_BAD,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every file again and compare it with what was decoded.")
     ] = False,
@@ -38,6 +40,7 @@ def command(
 
     Every picture is decoded into the cache, so that training starts at once. Warnings end nothing; the exit
     code is 3 when training would be refused, or when --verify finds files that are not what was decoded.
+    What a training takes is not measured here but by `ganzfeld train DATA --dry-run`.
 
     Example: ganzfeld check photos/ --size 64 --sheet sheet.png
     """
@@ -60,9 +63,10 @@ def command(
     refusal = why_refused(pictures, max_bad)
     if sheet and pictures.num_pictures:
         write_contact_sheet(pictures, sheet)
-    result = found.as_json() | {"refused": refusal.message if refusal else None}
+    rehearsal = _rehearsal(data, size, max_bad)
+    result = found.as_json() | {"refused": refusal.message if refusal else None, "dry_run": rehearsal}
     result |= {"verification": _verification_json(verification)} if verification else {}
-    show_result(result, _text(found, verification, refusal), json)
+    show_result(result, _text(found, verification, refusal, rehearsal), json)
     if refusal or (verification and verification.changed):
         raise typer.Exit(DataError.exit_code)
 
@@ -79,7 +83,16 @@ def _two(size: str) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-def _text(found: "Survey", verification: "Verification | None", refusal: DataError | None) -> str:
+def _rehearsal(data: str | None, size: str, max_bad: float) -> str:
+    """The command that measures what training on these pictures would take."""
+    words = ["ganzfeld", "train", *([data] if data else []), "--size", size]
+    words += ["--max-bad", f"{max_bad:g}"] if max_bad != MAX_BAD else []
+    return shlex.join([*words, "--dry-run"])
+
+
+def _text(
+    found: "Survey", verification: "Verification | None", refusal: DataError | None, rehearsal: str
+) -> str:
     rows = {name: value for name, value in _rows(found).items() if value}
     width = max(map(len, rows))
     lines = [f"{name.ljust(width)}  {printable(value)}" for name, value in rows.items()]
@@ -92,6 +105,8 @@ def _text(found: "Survey", verification: "Verification | None", refusal: DataErr
     if refusal:
         why = "more are unusable than --max-bad allows" if found.usable else "no picture is usable"
         lines += ["", f"training would be refused (exit 3): {why}"]
+    else:
+        lines += ["", f"time and memory of a training are measured by: {printable(rehearsal)}"]
     return "\n".join(lines)
 
 
@@ -113,7 +128,7 @@ def _rows(found: "Survey") -> dict[str, str]:
         "duplicates": f"{groups} more than needed" if found.duplicates else "none",
         "not pictures": _counts(pictures.manifest.ignored),
         "disk": f"{pictures.disk_bytes / 2**20:.1f} MiB in the cache",
-        "memory": f"{pictures.pixel_bytes / 2**20:.1f} MiB, given back when others need it",
+        "memory": f"{pictures.pixel_bytes / 2**20:.1f} MiB for the pictures, given back when others need it",
         "decoded in": f"{pictures.manifest.decode_seconds:.1f} s, once",
         "credit": pictures.credit,
     }
@@ -141,12 +156,12 @@ def _verified(verification: "Verification") -> str:
 
 
 def _verification_json(verification: "Verification") -> dict[str, Any]:
-    from ganzfeld.data.source import encodable
+    from ganzfeld.data.source import encodable, named
 
     return {
         "read": verification.num_read,
         "first_time": verification.against is None,
-        "changed": [{"path": encodable(each.path), "reason": each.reason} for each in verification.changed],
+        "changed": [named(each.path) | {"reason": each.reason} for each in verification.changed],
         "missing": [encodable(path) for path in verification.missing],
         "new": [encodable(path) for path in verification.new],
     }

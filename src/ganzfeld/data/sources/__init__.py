@@ -16,8 +16,9 @@ from itertools import islice
 from pathlib import Path
 
 from ganzfeld.catalogue import Catalogue, did_you_mean
+from ganzfeld.data.decode import EXTENSIONS
 from ganzfeld.data.source import Source
-from ganzfeld.errors import DataError
+from ganzfeld.errors import DataError, UsageError
 from ganzfeld.printable import printable
 
 catalogue = Catalogue("ganzfeld.data.sources", "picture source")
@@ -29,11 +30,14 @@ def find_source(given: str | os.PathLike[str] | None) -> tuple[str, Path]:
 
     None means the built-in faces; so does the text ``"faces"``, whether or not a folder of that name exists:
     write ``./faces`` for the folder. A ``Path`` of that name, which cannot say ``./``, means
-    the folder if there is one. Raises ``DataError`` if there is nothing at
-    the path, or nothing that any source recognises.
+    the folder if there is one. Raises ``DataError`` if there is nothing at the path, or nothing that any
+    source recognises; ``UsageError`` for what is no path.
     """
     if given is None:
         return DEFAULT, Path(DEFAULT)
+    if not isinstance(given, str | os.PathLike):
+        hint = "An array can be saved with numpy.save, and the path of that file given."
+        raise UsageError(f"pictures are given by a path, not by a {type(given).__name__}", hint)
     if isinstance(given, str) and given in built_in():
         return given, Path(given)
     path = Path(given).expanduser()
@@ -44,6 +48,9 @@ def find_source(given: str | os.PathLike[str] | None) -> tuple[str, Path]:
     except (OSError, ValueError) as problem:
         raise _missing(path, given, problem) from None
     kind = recognised(path)
+    if kind is None and path.suffix.lower() in EXTENSIONS:
+        hint = f"Give the folder that holds the pictures: {printable(str(path.parent))}"
+        raise DataError(f"{printable(str(given))} is a single picture, not a set of them", hint)
     if kind is None:
         hint = "Give a folder, a .zip, a .tar, an .npz or .npy, or an IDX file."
         raise DataError(f"{printable(str(given))} holds no pictures that can be read", hint)

@@ -6,6 +6,7 @@ trusts their sizes; this one holds one, and reads no more than a member says it 
 """
 
 import bz2
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _ABSENT = 0xFFFFFFFF  # the value is in the zip64 extra field
 _LINK = 0o120000
+_PIECE_BYTES = 2**16
 
 
 class Member(NamedTuple):
@@ -64,7 +66,7 @@ def read_member(file: BinaryIO, member: Member) -> bytes:
         raise UnusablePicture("damaged (no member where the directory of the zip says)")
     name_length, extra_length = _LOCAL.unpack(header)[-2:]
     file.seek(name_length + extra_length, 1)
-    content = _decompressed(file.read(member.compressed_size), member)
+    content = _decompressed(file, member)
     if len(content) != member.size or zlib.crc32(content) != member.crc:
         raise UnusablePicture("damaged (its checksum in the zip does not match)")
     return content
@@ -131,14 +133,22 @@ def _wide(extra: bytes, size: int, compressed: int, offset: int) -> tuple[int, i
     return size, compressed, offset
 
 
-def _decompressed(content: bytes, member: Member) -> bytes:
+def _decompressed(file: BinaryIO, member: Member) -> bytes:
+    """What the member at the present position holds, or one byte more than it should where it holds more."""
+    if member.method == 0:
+        return file.read(member.compressed_size)
+    if member.method == 8:
+        reader = zlib.decompressobj(-zlib.MAX_WBITS)
+    elif member.method == 12:
+        reader = bz2.BZ2Decompressor()
+    else:
+        raise UnusablePicture(f"compressed by method {member.method}, which is not read (deflate is)")
+    content, left = io.BytesIO(), member.compressed_size  # piece by piece: never both forms as a whole
     try:
-        if member.method == 0:
-            return content
-        if member.method == 8:
-            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, member.size + 1)
-        if member.method == 12:
-            return bz2.BZ2Decompressor().decompress(content, member.size + 1)
+        while left > 0 and not reader.eof and content.tell() <= member.size:
+            piece = file.read(min(_PIECE_BYTES, left))
+            left = left - len(piece) if piece else 0
+            content.write(reader.decompress(piece, member.size + 1 - content.tell()))
     except (zlib.error, OSError, ValueError) as problem:
         raise UnusablePicture(f"damaged ({problem})") from None
-    raise UnusablePicture(f"compressed by method {member.method}, which is not read (deflate is)")
+    return content.getvalue()
