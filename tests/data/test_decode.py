@@ -268,6 +268,7 @@ class TestMemory:
                 {"format": "PNG", "exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\3\0\0\0\1\0\6\0\0"},
                 8,
             ),
+            ("CMYK", {"format": "JPEG", "progressive": True}, 8),
             ("RGBA", {"format": "WEBP", "lossless": True, "method": 0}, 16),
         ],
         ids=lambda value: value["format"] if isinstance(value, dict) else str(value),
