@@ -1,7 +1,8 @@
 """FAULTS 20 and 23: numbers that stop being finite, and memory that runs out."""
 
 import re
-import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,31 +143,42 @@ def test_what_diverges_before_anything_is_saved_begins_again(spoilt, options):
     assert run.journal[-1]["images_seen"] == 800
 
 
-def test_memory_that_runs_out(array_file, tmp_path, child):
-    """The limit comes before the first step: memory that a step has freed is kept, and would serve again."""
+TRAINS_IN_LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+import ganzfeld as gz
+from ganzfeld.errors import ResourceError
+from ganzfeld.training.watcher import Watcher
+from tests.training.conftest import small
 
-    def train(say):
-        class Takes(Watcher):
-            def started(self, run, summary):
-                in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-                _, hard = resource.getrlimit(resource.RLIMIT_AS)
-                resource.setrlimit(resource.RLIMIT_AS, (in_use + 2**27, hard))
+class Takes(Watcher):
+    def started(self, run, summary):
+        in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (in_use + 2**27, hard))
 
-        gz.train(
-            array_file,
-            recipe=small(),
-            batch=8192,
-            images=10**5,
-            out=tmp_path,
-            checkpoint_seconds=0.01,
-            watcher=Takes(),
-        )
+_, data, out = sys.argv
+try:
+    gz.train(data, recipe=small(), batch=8192, images=10**5, out=out, checkpoint_seconds=0.01, watcher=Takes())
+except ResourceError as error:
+    print(error.message)
+    sys.exit(error.exit_code)
+"""
+"""A process of its own, not a fork of this one: memory that earlier tests have freed is kept, and would serve again.
 
-    process = child(train)
-    process.go()
-    end = process.end()
-    assert end.code == ResourceError.exit_code, end.said
-    assert re.search(r"ran out with a batch of 8192 after \d+.* pictures; a batch of \d+ fits", end.said), end
+For the same reason the limit comes before the first step."""
+
+
+def test_memory_that_runs_out(array_file, tmp_path):
+    end = subprocess.run(
+        [sys.executable, "-c", TRAINS_IN_LITTLE_MEMORY, array_file, tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        timeout=300,
+    )
+    assert end.returncode == ResourceError.exit_code, end
+    assert re.search(r"ran out with a batch of 8192 after \d+.* pictures; a batch of \d+ fits", end.stdout), end
     (path,) = tmp_path.iterdir()
     run = gz.open_run(path)
     assert run.history.all() == [0], "saved, since no step was half made"
