@@ -11,7 +11,6 @@ import torch
 import ganzfeld as gz
 from ganzfeld.errors import ResourceError, TrainingFailed
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import small
 
 DIVERGES_AT = 30
@@ -158,13 +157,14 @@ class Takes(Watcher):
         resource.setrlimit(resource.RLIMIT_AS, (in_use + 2**27, hard))
 
 _, data, out = sys.argv
+wanted = dict(recipe=small(), batch=8192, images=10**5, checkpoint_seconds=0.01)
 try:
-    gz.train(data, recipe=small(), batch=8192, images=10**5, out=out, checkpoint_seconds=0.01, watcher=Takes())
+    gz.train(data, out=out, watcher=Takes(), **wanted)
 except ResourceError as error:
     print(error.message)
     sys.exit(error.exit_code)
 """
-"""A process of its own, not a fork of this one: memory that earlier tests have freed is kept, and would serve again.
+"""A process of its own, not a fork of this one: memory that earlier tests have freed would serve it again.
 
 For the same reason the limit comes before the first step."""
 
@@ -178,7 +178,7 @@ def test_memory_that_runs_out(array_file, tmp_path):
         timeout=300,
     )
     assert end.returncode == ResourceError.exit_code, end
-    assert re.search(r"ran out with a batch of 8192 after \d+.* pictures; a batch of \d+ fits", end.stdout), end
+    assert re.search(r"ran out with a batch of 8192 after \d+.* pictures; a batch of \d+ fits", end.stdout)
     (path,) = tmp_path.iterdir()
     run = gz.open_run(path)
     assert run.history.all() == [0], "saved, since no step was half made"
