@@ -1,8 +1,7 @@
 """The schema of a recipe: frozen, validated, complete, to and from JSON.
 
-A recipe says everything, so that a run folder can be read without this program. Fields that came later have
-the value that older files meant.
-A field that came later has one, what was done before it came, so that older run folders can be read.
+A recipe says everything, so that a run folder can be read without this program. A field that came later has a
+default, what was done before it came, so that older run folders can be read.
 """
 
 from typing import Annotated, Any, Literal

@@ -1,0 +1,64 @@
+"""What a detector may look at: the journal of a training and what was decided before it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One number through a training: ``values`` (n,) read after ``images`` (n,) pictures, oldest first."""
+
+    images: np.ndarray
+    values: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def since(self, wrong: Callable[[np.ndarray], np.ndarray], least: int = 2) -> int | None:
+        """Since how many pictures the values have been wrong without a break up to the end.
+
+        ``wrong`` says for each value whether it is. None if the last one is not, or if fewer than ``least``
+        in a row are: a single reading may be chance.
+        """
+        marks = np.asarray(wrong(self.values), dtype=bool)
+        right = np.flatnonzero(~marks)
+        first = int(right[-1]) + 1 if len(right) else 0
+        return int(self.images[first]) if len(marks) - first >= least else None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training as far as it has come.
+
+    ``entries`` are those of the journal, oldest first, with the readings under ``health``. ``recipe`` is the
+    recipe as a JSON object. ``planned_images`` is the number of pictures the run is to see, if that is known.
+    """
+
+    entries: Sequence[Mapping[str, Any]]
+    recipe: Mapping[str, Any]
+    num_pictures: int
+    num_duplicates: int = 0
+    planned_images: int | None = None
+
+    @property
+    def images_seen(self) -> int:
+        """How far it has come, in pictures."""
+        return self.entries[-1]["images_seen"] if self.entries else 0
+
+    def series(self, name: str) -> Series:
+        """A reading through time. What was not finite, or not read, is left out."""
+        pairs = [
+            (entry["images_seen"], value)
+            for entry in self.entries
+            if (value := entry.get("health", {}).get(name, entry.get(name))) is not None
+        ]
+        images, values = zip(*pairs, strict=True) if pairs else ((), ())
+        return Series(np.array(images, dtype=np.int64), np.array(values, dtype=np.float64))
+
+    def until(self, images_seen: int) -> "Case":
+        """The case as it was after that many pictures."""
+        entries = [entry for entry in self.entries if entry["images_seen"] <= images_seen]
+        return Case(entries, self.recipe, self.num_pictures, self.num_duplicates, self.planned_images)

@@ -1,0 +1,15 @@
+"""What can be wrong with a training, one file each, named as its finding is.
+
+An entry defines
+
+- ``find(case) -> Finding | None``: a pure function of the case; the name of the finding is that of the file;
+- ``READINGS``: the names of the series that it looks at; where one of them is missing it says None, or goes
+  by what it knows without it.
+
+Limits come from ``ganzfeld.health.limits``, which holds what healthy runs have shown, and are never written
+here.
+"""
+
+from ganzfeld.catalogue import Catalogue
+
+detectors = Catalogue("ganzfeld.health.detectors", "detector")

@@ -1,0 +1,32 @@
+"""What a reading may look at: the networks as they stand, and what the last steps left."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ganzfeld.losses import Loss
+from ganzfeld.networks import Discriminator, Generator
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A live training at rest between two steps.
+
+    ``weights``' ``grad`` are those of the last step. ``real_logits`` and ``fake_logits`` (T, B) are those of
+    the last T steps, oldest first. ``latents`` (N, n) are the same at every look, ``real`` (N, C, *size)
+    pictures in [-1, 1] too. ``pictures`` (N, C, *size) are those of ``latents`` as the model would make them
+    now (averaged weights, fixed statistics), ``pictures_before`` those of the last look, None at the first.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    generator_optimizer: Optimizer
+    discriminator_optimizer: Optimizer
+    loss: Loss
+    real_logits: Tensor
+    fake_logits: Tensor
+    latents: Tensor
+    real: Tensor
+    pictures: Tensor
+    pictures_before: Tensor | None
