@@ -1,0 +1,12 @@
+"""The lab: every claim of the theory as an experiment that can fail.
+
+    closed form -> bench -> in situ -> verdict
+
+One file in ``experiments/`` each. The verdict is computed from what was measured and never typed in: see
+``verdict_of``.
+"""
+
+from ganzfeld.lab.experiments import experiments
+from ganzfeld.lab.outcome import Measured, Outcome, Part, verdict_of
+
+__all__ = ["Measured", "Outcome", "Part", "experiments", "verdict_of"]
