@@ -8,8 +8,11 @@ each length is a run of its own.
 """
 
 import argparse
+import os
 import statistics
 import tempfile
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
 
 import numpy as np
 

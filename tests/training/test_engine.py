@@ -17,14 +17,14 @@ ENGINE = Engine(torch.device("cpu"), "float32")
 
 def test_bytes_become_the_range_of_the_generator_and_come_back():
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-    pictures = ENGINE.pictures(levels)
+    pictures = ENGINE.pictures(torch.from_numpy(levels))
     assert pictures.shape == (1, 1, 16, 16)
     assert (float(pictures.min()), float(pictures.max())) == (-1, 1)
     assert np.array_equal(as_bytes(pictures), levels)
 
 
 def test_pictures_are_channels_last_without_a_copy_of_the_layout():
-    pictures = ENGINE.pictures(np.zeros((2, 8, 6, 3), np.uint8))
+    pictures = ENGINE.pictures(torch.zeros(2, 8, 6, 3, dtype=torch.uint8))
     assert pictures.shape == (2, 3, 8, 6)
     assert pictures.is_contiguous(memory_format=torch.channels_last)
 
@@ -32,7 +32,7 @@ def test_pictures_are_channels_last_without_a_copy_of_the_layout():
 def test_mirroring_turns_left_and_right_of_the_chosen_only():
     batch = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
     chosen = np.array([True, False, True, False])
-    mirrored = as_bytes(ENGINE.pictures(batch, chosen))
+    mirrored = as_bytes(ENGINE.pictures(torch.from_numpy(batch), chosen))
     assert np.array_equal(mirrored[chosen], batch[chosen][:, :, ::-1])
     assert np.array_equal(mirrored[~chosen], batch[~chosen])
 
@@ -52,7 +52,7 @@ class TestCrops:
         mirrored = random.random(num) < 0.5 if with_mirror else np.zeros(num, bool)
         reach = np.array([height - 1, width - 1])
         shifts = random.integers(-reach, reach + 1, (num, 2))
-        cut = as_bytes(ENGINE.pictures(batch, mirrored if with_mirror else None, shifts))
+        cut = as_bytes(ENGINE.pictures(torch.from_numpy(batch), mirrored if with_mirror else None, shifts))
         for found, picture, flipped, (down, right) in zip(cut, batch, mirrored, shifts, strict=True):
             upright = picture[:, ::-1] if flipped else picture
             padded = np.pad(upright, [(reach[0],) * 2, (reach[1],) * 2, (0, 0)], "reflect")
@@ -61,8 +61,8 @@ class TestCrops:
 
     def test_no_shift_changes_nothing(self):
         batch = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
-        whole = ENGINE.pictures(batch, shifts=np.zeros((4, 2), np.int64))
-        assert torch.equal(whole, ENGINE.pictures(batch))
+        whole = ENGINE.pictures(torch.from_numpy(batch), shifts=np.zeros((4, 2), np.int64))
+        assert torch.equal(whole, ENGINE.pictures(torch.from_numpy(batch)))
         assert whole.is_contiguous(memory_format=torch.channels_last)
 
 

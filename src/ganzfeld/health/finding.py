@@ -9,7 +9,7 @@ Severity = Literal["watch", "sick"]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One sentence that a person can check, the figures in it by name, and the series that it is read from."""
+    """One sentence that a person can check, its figures by name, and the series it is read from."""
 
     text: str
     figures: dict[str, float] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong. ``cause`` says why it may be so, ``experiment`` which experiment of the lab shows it."""
+    """Something wrong. ``cause`` says why it may be so; an ``experiment`` of the lab shows how."""
 
     name: str
     severity: Severity

@@ -40,20 +40,35 @@ class Engine:
         """The context in which forward passes run."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
+    def carry(self, array: np.ndarray) -> Tensor:
+        """An array as a tensor on the device, without waiting for it to arrive."""
+        tensor = torch.from_numpy(array)
+        return (tensor.pin_memory() if self.device.type == "cuda" else tensor).to(
+            self.device, non_blocking=True
+        )
+
+    def has_room_for(self, num_bytes: int) -> bool:
+        """Whether the device has memory of its own, and four times as much of it free."""
+        if self.device.type != "cuda":
+            return False
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return 4 * num_bytes <= free
+
     def pictures(
-        self, batch: np.ndarray, mirrored: np.ndarray | None = None, shifts: np.ndarray | None = None
+        self, batch: Tensor, mirrored: np.ndarray | None = None, shifts: np.ndarray | None = None
     ) -> Tensor:
         """uint8 pictures (B, H, W, C) as a float32 tensor (B, C, H, W) in [-1, 1], in the layout wanted.
+
+        ``batch`` lies on the device.
 
         ``mirrored`` (B,), if given, says for each picture whether it is flipped from left to right;
         ``shifts`` (B, 2), if given, by how many rows and columns its window is then moved down and right.
         """
-        pictures = torch.from_numpy(batch).to(self.device, non_blocking=True)
+        pictures = batch
         if mirrored is not None:
-            flips = torch.from_numpy(mirrored).to(self.device)[:, None, None, None]
-            pictures = torch.where(flips, pictures.flip(2), pictures)
+            pictures = torch.where(self.carry(mirrored)[:, None, None, None], pictures.flip(2), pictures)
         if shifts is not None:
-            pictures = _windows(pictures, torch.from_numpy(shifts).to(self.device))
+            pictures = _windows(pictures, self.carry(shifts))
         scaled = pictures.movedim(-1, 1).float().div_(127.5).sub_(1)
         return scaled if self.channels_last else scaled.contiguous()
 

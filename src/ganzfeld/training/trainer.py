@@ -27,6 +27,7 @@ from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
 from ganzfeld.training.engine import Engine
 from ganzfeld.training.facts import Circumstances, circumstances
+from ganzfeld.training.gathering import Gather, gathering
 from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
 from ganzfeld.training.ranks import ALONE, Ranks, with_common_statistics
 from ganzfeld.training.route import USUAL, Route
@@ -49,6 +50,7 @@ class Trainer:
     seed: int
     players: Players
     rules: Rules
+    gather: Gather
     sound: Tensor
     index: int = 0
     images_seen: int = 0
@@ -133,7 +135,7 @@ class Trainer:
             reach = (round(self.recipe.crop * side) for side in self.recipe.size[::-1])
             along = [torch.randint(-most, most + 1, (batch,), generator=noise) for most in reach]
             shifts = ranks.share(torch.stack(along, 1)).numpy()
-        return self.engine.pictures(self.pictures.batch(indices), mirrored, shifts)
+        return self.engine.pictures(self.gather(indices), mirrored, shifts)
 
     def _latents(self) -> Tensor:
         noise = noise_at(self.seed, Purpose.LATENTS, self.index)
@@ -167,7 +169,8 @@ def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int, ranks: 
         mean=ranks.mean_of,
     )
     sound = torch.tensor(True, device=engine.device)
-    return Trainer(recipe, pictures, engine, seed, players, rules, sound, ranks=ranks)
+    gather = gathering(pictures, engine, ranks)
+    return Trainer(recipe, pictures, engine, seed, players, rules, gather, sound, ranks=ranks)
 
 
 def build_networks(recipe: Recipe, channels: int, seed: int = 0) -> tuple[Generator, Discriminator]:

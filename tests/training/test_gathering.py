@@ -1,0 +1,45 @@
+"""The pictures of a step are the same wherever they are gathered from."""
+
+import numpy as np
+import pytest
+import torch
+
+from ganzfeld.data import open_pictures
+from ganzfeld.training import gathering as gatherings
+from ganzfeld.training.engine import Engine
+from ganzfeld.training.gathering import from_cache, from_device, gathering
+from ganzfeld.training.ranks import ALONE
+
+
+class Roomy(Engine):
+    """A device that has memory of its own, as far as anybody can tell."""
+
+    def has_room_for(self, num_bytes: int) -> bool:
+        return True
+
+
+ENGINE = Roomy(torch.device("cpu"), "float32")
+
+
+@pytest.fixture
+def pictures(array_file):
+    return open_pictures(array_file, size=(8, 8))
+
+
+def test_the_device_gives_what_the_cache_gives(pictures, monkeypatch):
+    monkeypatch.setattr(gatherings, "CHUNK", 7)  # so that the set passes in several parts, the last one short
+    indices = np.random.default_rng(0).integers(0, pictures.num_pictures, 40)
+    ours, theirs = (way(pictures, ENGINE)(indices) for way in (from_device, from_cache))
+    assert ours.dtype == torch.uint8
+    assert ours.shape == (40, 8, 8, pictures.channels)
+    assert torch.equal(ours, theirs)
+
+
+def test_what_lies_on_the_device_is_not_read_again(pictures):
+    gather = gathering(pictures, ENGINE, ALONE)
+    pictures.batch = lambda indices: pytest.fail("read again")
+    gather(np.array([3, 1]))
+
+
+def test_a_processor_has_no_memory_of_its_own():
+    assert not Engine(torch.device("cpu"), "float32").has_room_for(1)
