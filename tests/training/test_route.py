@@ -9,7 +9,8 @@ import ganzfeld as gz
 from ganzfeld.errors import UsageError
 from ganzfeld.networks.strided import Ways
 from ganzfeld.recipes import resolve
-from ganzfeld.training.fastest import fastest_route, measured
+from ganzfeld.training.checkpoint import live_tensors
+from ganzfeld.training.fastest import fastest_route, measured, threads_that_pay
 from ganzfeld.training.route import PLAIN, USUAL, Route
 from ganzfeld.training.trainer import readings
 from tests.training.conftest import SMALL, small
@@ -113,6 +114,53 @@ class TestMeasuring:
         for recipe in (small(), small(batch=4), resolve("modern", SMALL | {"generator.width": 4})):
             fastest_route(trainer_of(recipe), lambda *_: None)
         assert len(list((tmp_path / "routes").iterdir())) == 3
+
+
+@pytest.fixture
+def two_threads():
+    usual = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(usual)
+
+
+class TestThreads:
+    def test_measuring_them_leaves_the_training_as_it_was(self, trainer_of, two_threads):
+        recipe = small(stabilisers=["spectral", "r1"])
+        measuring, other = trainer_of(recipe), trainer_of(recipe)
+        for trainer in (measuring, other):
+            trainer.advance()
+        assert threads_that_pay(measuring) in (None, 1)
+        assert torch.get_num_threads() == 2
+        assert measuring.route == other.route
+        states = live_tensors(measuring), live_tensors(other)
+        assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+        assert measuring.images_seen == other.images_seen
+        assert readings(measuring.advance()) == readings(other.advance())
+
+    def test_a_step_is_computed_by_those_of_the_route_and_nothing_else(self, trainer_of, two_threads):
+        trainer = trainer_of(small())
+        used, real = [], trainer.real
+        trainer.real = lambda: used.append(torch.get_num_threads()) or real()
+        for threads in (1, None):
+            trainer.take(Route(threads=threads))
+            assert trainer.circumstances.threads == (threads or 2)
+            trainer.advance()
+            assert torch.get_num_threads() == 2
+        assert used == [1, 2]
+
+    def test_one_thread_has_nothing_to_measure(self, trainer_of, monkeypatch):
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+        trainer = trainer_of(small())
+        trainer.real = pytest.fail
+        assert threads_that_pay(trainer) is None
+
+    def test_a_run_goes_on_with_those_it_had(self, array_file, tmp_path, two_threads, monkeypatch):
+        monkeypatch.setattr("ganzfeld.training.fastest.measured", lambda *_: Route(threads=1))
+        monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
+        run = gz.train(array_file, recipe=small(), images=40, out=tmp_path)
+        assert run.facts.circumstances.threads == 1
+        assert gz.resume(run.path, images=80).facts.route.threads == 1
 
 
 class TestRuns:

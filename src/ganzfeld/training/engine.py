@@ -5,6 +5,7 @@ import ctypes
 import gc
 import os
 import platform
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -172,6 +173,17 @@ def release_memory() -> None:
 def num_threads() -> int:
     """Threads that torch computes with on the processor."""
     return torch.get_num_threads()
+
+
+@contextlib.contextmanager
+def computing_with(threads: int | None) -> Iterator[None]:
+    """Let torch compute with so many threads while the block runs; None: with as many as otherwise."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(usual if threads is None else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
 
 
 def num_cores() -> int:

@@ -31,8 +31,8 @@ class Circumstances(Record):
     ranks: Annotated[int, Field(ge=1)] = 1
 
 
-def circumstances(engine: Engine, ranks: int) -> Circumstances:
-    """Those of this process."""
+def circumstances(engine: Engine, threads: int | None, ranks: int) -> Circumstances:
+    """Those of this process; ``threads`` compute a step, None: as many as torch has."""
     return Circumstances(
         ganzfeld=ganzfeld.__version__,
         torch=torch.__version__,
@@ -40,7 +40,7 @@ def circumstances(engine: Engine, ranks: int) -> Circumstances:
         device=str(engine.device),
         chip=chip_of(engine.device),
         precision=engine.precision,
-        threads=num_threads(),
+        threads=threads or num_threads(),
         ranks=ranks,
     )
 

@@ -1,13 +1,14 @@
 """The fastest route of a training on this machine.
 
-Which way of computing a layer is the fastest depends on the chip, the library and the shape. It is measured
-once and kept in the cache, by machine, versions, threads and networks, so that two trainings with one seed
-take one route; a run remembers its own.
+Which way of computing a layer is the fastest depends on the chip, the library and the shape, and how many
+threads pay on the size of a step. Both are measured once and kept in the cache, by machine, versions, threads
+and networks, so that two trainings with one seed take one route; a run remembers its own.
 """
 
 import functools
 import hashlib
 import json
+import statistics
 import time
 from collections.abc import Callable
 
@@ -28,10 +29,14 @@ from ganzfeld.networks.strided import (
     form_of,
     spread,
 )
+from ganzfeld.training.checkpoint import capture, restore
+from ganzfeld.training.engine import computing_with, num_threads
 from ganzfeld.training.route import USUAL, Route
 from ganzfeld.training.trainer import Trainer
 
 ROUNDS = 5
+STEPS = 4  # of which one has the penalties that come at every fourth
+LONG_STEP_S = 0.5
 CLEARLY = 0.9
 """A way must need less than this share of the time of torch's own, or it is not worth another rounding."""
 
@@ -59,7 +64,52 @@ def fastest_route(trainer: Trainer, progress: Progress) -> Route:
 
 
 def measured(trainer: Trainer, progress: Progress) -> Route:
-    """The fastest way of every map of every layer, each measured against torch's own in turns."""
+    """So many threads as pay, and with them the fastest way of every map of every layer.
+
+    Each way is measured against torch's own in turns. The training stays as it was.
+    """
+    progress(0, 1, "measuring threads, once on this machine")
+    threads = threads_that_pay(trainer)
+    with computing_with(threads):
+        ways = _ways(trainer, progress)
+    return Route(ways=ways, threads=threads)
+
+
+def threads_that_pay(trainer: Trainer) -> int | None:
+    """The fewest threads with which a step is nearly as fast as with any number; None: all of them.
+
+    Threads wait for each other at every operation. Steps that take long keep all of them busy and are not
+    measured; nor are those of several ranks, all of which would have to make them.
+    """
+    most = num_threads()
+    if most == 1 or trainer.ranks.number > 1:
+        return None
+    before, route = capture(trainer, 0.0), trainer.route
+    fewest = None
+    if _steps_s(trainer, most, 2) < 2 * LONG_STEP_S:
+        took: dict[int, list[float]] = {most >> halvings: [] for halvings in range(most.bit_length())}
+        for _ in range(ROUNDS):
+            for threads, rounds in took.items():
+                rounds.append(_steps_s(trainer, threads, STEPS))
+        median_s = {threads: statistics.median(rounds) for threads, rounds in took.items()}
+        fewest = min(
+            threads for threads, each in median_s.items() if CLEARLY * each <= min(median_s.values())
+        )
+    restore(trainer, before)
+    trainer.take(route)
+    return None if fewest == most else fewest
+
+
+def _steps_s(trainer: Trainer, threads: int, steps: int) -> float:
+    """Seconds that so many steps take."""
+    trainer.take(USUAL.model_copy(update={"threads": threads}))
+    begun = time.perf_counter()
+    for _ in range(steps):
+        trainer.advance()
+    return time.perf_counter() - begun
+
+
+def _ways(trainer: Trainer, progress: Progress) -> dict[str, Ways]:
     networks = (trainer.players.generator, trainer.players.discriminator)
     for network in networks:
         network.eval()  # batch norm and spectral normalisation change when they are used in training
@@ -71,7 +121,7 @@ def measured(trainer: Trainer, progress: Progress) -> Route:
     progress(len(shapes), len(shapes), "measuring layers, once on this machine")
     for network in networks:
         network.train()
-    return Route(ways={name: each for name, each in ways.items() if each != Ways()})
+    return {name: each for name, each in ways.items() if each != Ways()}
 
 
 def _input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:

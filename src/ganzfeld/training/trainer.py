@@ -25,7 +25,7 @@ from ganzfeld.networks.strided import (
 )
 from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
-from ganzfeld.training.engine import Engine
+from ganzfeld.training.engine import Engine, computing_with
 from ganzfeld.training.facts import Circumstances, circumstances
 from ganzfeld.training.gathering import Gather, gathering
 from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
@@ -66,6 +66,10 @@ class Trainer:
 
     def advance(self) -> Outcome:
         """Make one step."""
+        with computing_with(self.route.threads):
+            return self._advance()
+
+    def _advance(self) -> Outcome:
         factor = self.rate_scale * rate_factor(self.recipe.schedule, self.images_seen, self.progress)
         for optimizer, choices in (
             (self.players.generator_optimizer, self.recipe.generator.optimizer),
@@ -103,7 +107,7 @@ class Trainer:
     @property
     def circumstances(self) -> Circumstances:
         """What its last bits depend on beside recipe, pictures and seed."""
-        return circumstances(self.engine, self.ranks.number)
+        return circumstances(self.engine, self.route.threads, self.ranks.number)
 
     @property
     def is_between_steps(self) -> bool:
