@@ -1,17 +1,21 @@
 """Every entry of every folder keeps the contract of its folder: new files are covered unasked."""
 
+import dataclasses
 import inspect
 from importlib.resources import files
 
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzfeld.catalogue import Catalogue
 from ganzfeld.cli.commands import commands
 from ganzfeld.data.sources import catalogue as sources
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
+from ganzfeld.health.patient import Patient
+from ganzfeld.health.readings import readings
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, Targets, losses
 from ganzfeld.networks import Discriminator, Generator
@@ -20,8 +24,13 @@ from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.recipes import Recipe, read_recipe, recipes
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
+from tests.health.conftest import patient_of
+from tests.training.conftest import small
 
-CATALOGUES = [sources, normalisations, activations, outputs, losses, stabilisers, priors, recipes, commands]
+CATALOGUES = [
+    *(sources, normalisations, activations, outputs, losses, stabilisers, priors, recipes, readings),
+    commands,
+]
 
 
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda catalogue: catalogue.kind)
@@ -192,6 +201,90 @@ class TestRecipe:
     def test_is_frozen(self, name: str):
         with pytest.raises(ValueError, match="frozen"):
             read_recipe(name).batch = 3
+
+
+class Unread(TorchDispatchMode):
+    """Fails where a number of a network is read, which on a device would mean to wait for it.
+
+    float64 is for what readings compute on the processor.
+    """
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        reads = ("_local_scalar_dense", "nonzero", "equal", "masked_select")
+        tensors = [value for value in args if isinstance(value, torch.Tensor)]
+        if func.overloadpacket.__name__ in reads and tensors[0].dtype != torch.float64:
+            raise AssertionError(f"{func} reads a number")
+        return func(*args, **(kwargs or {}))
+
+
+def everything(patient: Patient) -> list[torch.Tensor]:
+    """Copies of all that a reading must leave alone."""
+    tensors = [
+        torch.get_rng_state(),
+        patient.real_logits,
+        patient.fake_logits,
+        patient.real,
+        patient.pictures,
+    ]
+    for network, optimizer in (
+        (patient.generator, patient.generator_optimizer),
+        (patient.discriminator, patient.discriminator_optimizer),
+    ):
+        tensors += network.state_dict().values()
+        tensors += [weight.grad for weight in network.parameters() if weight.grad is not None]
+        tensors += [moment for state in optimizer.state.values() for moment in state.values()]
+    return [tensor.detach().clone() for tensor in tensors]
+
+
+EXAMINED = {
+    **{name: small(name) for name in recipes.names()},
+    **{
+        name: small(
+            "modern",
+            **{f"{side}.normalisation": name for side in ("generator", "discriminator")},
+            **{"generator.output": "clip", "batch": 4},
+        )
+        for name in normalisations.names()
+    },
+}
+
+
+class TestReading:
+    @pytest.fixture(scope="class")
+    def patients(self, array_file) -> dict[str, Patient]:
+        # Steps enough for a rhythm.
+        return {name: patient_of(array_file, recipe, 16) for name, recipe in EXAMINED.items()}
+
+    @pytest.mark.parametrize("name", readings.names())
+    def test_names_say_what_they_mean(self, name: str):
+        others = {each for other in readings.names() if other != name for each in readings.load(other).NAMES}
+        for each, meaning in readings.load(name).NAMES.items():
+            assert each not in others, "a name is given once"
+            assert meaning.endswith(".")
+
+    @pytest.mark.parametrize("recipe", EXAMINED)
+    @pytest.mark.parametrize("name", readings.names())
+    def test_reads_its_names_and_leaves_no_trace(self, name: str, recipe: str, patients):
+        patient, entry = patients[recipe], readings.load(name)
+        before, modes = everything(patient), [module.training for module in patient.generator.modules()]
+        with Unread():
+            found = entry.read(dataclasses.replace(patient))
+        assert all(torch.equal(*pair) for pair in zip(everything(patient), before, strict=True))
+        assert modes == [module.training for module in patient.generator.modules()]
+        for network in (patient.generator, patient.discriminator):
+            assert not any(module._forward_hooks for module in network.modules())
+        assert set(found) <= set(entry.NAMES)
+        for value in found.values():
+            assert value.shape == ()
+            assert torch.isfinite(value)
+            assert not value.requires_grad
+        again = entry.read(dataclasses.replace(patient))
+        assert all(torch.equal(value, again[key]) for key, value in found.items())
+
+    def test_every_name_is_read_of_some_patient(self, patients):
+        for name in readings.names():
+            entry = readings.load(name)
+            assert set(entry.NAMES) == {key for patient in patients.values() for key in entry.read(patient)}
 
 
 @pytest.mark.parametrize("name", commands.names())

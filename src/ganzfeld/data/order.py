@@ -53,6 +53,11 @@ def permutation(num_pictures: int, seed: int, epoch: int) -> np.ndarray:
     return order
 
 
+def spread(num_pictures: int, wanted: int) -> np.ndarray:
+    """Indices spread evenly over all pictures, at most ``wanted``, each at most once: int64, ascending."""
+    return np.unique(np.linspace(0, num_pictures - 1, min(wanted, num_pictures)).astype(np.int64))
+
+
 def _mixed(values: np.ndarray) -> np.ndarray:
     """SplitMix64 (Steele, Lea and Flood 2014): a bijection of uint64 that scatters neighbours."""
     values = values + np.uint64(0x9E3779B97F4A7C15)

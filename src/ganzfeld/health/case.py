@@ -53,7 +53,7 @@ class Case:
         pairs = [
             (entry["images_seen"], value)
             for entry in self.entries
-            if (value := entry.get("health", {}).get(name, entry.get(name))) is not None
+            if _is_number(value := _health(entry).get(name, entry.get(name)))
         ]
         images, values = zip(*pairs, strict=True) if pairs else ((), ())
         return Series(np.array(images, dtype=np.int64), np.array(values, dtype=np.float64))
@@ -62,3 +62,13 @@ class Case:
         """The case as it was after that many pictures."""
         entries = [entry for entry in self.entries if entry["images_seen"] <= images_seen]
         return Case(entries, self.recipe, self.num_pictures, self.num_duplicates, self.planned_images)
+
+
+def _health(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The readings of an entry; a file may hold anything."""
+    health = entry.get("health")
+    return health if isinstance(health, dict) else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

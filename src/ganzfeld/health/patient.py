@@ -1,10 +1,12 @@
 """What a reading may look at: the networks as they stand, and what the last steps left."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ganzfeld.health.looking import Look, look
 from ganzfeld.losses import Loss
 from ganzfeld.networks import Discriminator, Generator
 
@@ -30,3 +32,18 @@ class Patient:
     real: Tensor
     pictures: Tensor
     pictures_before: Tensor | None
+
+    @cached_property
+    def generated(self) -> Look:
+        """The live generator's pass of ``latents``, in the mode it trains in; made once for all readings."""
+        return look(self.generator, self.latents)
+
+    @cached_property
+    def judged_real(self) -> Look:
+        """The live discriminator's pass of ``real``."""
+        return look(self.discriminator, self.real)
+
+    @cached_property
+    def judged_fake(self) -> Look:
+        """The live discriminator's pass of what the live generator makes."""
+        return look(self.discriminator, self.generated.output)

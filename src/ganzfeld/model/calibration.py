@@ -20,8 +20,10 @@ SEED = 0x6A17
 
 
 @torch.no_grad()
-def calibrate(generator: Generator, prior: str) -> Generator:
-    """A copy in eval mode whose batch norms hold the mean and variance over 512 fixed latents.
+def calibrate(generator: Generator, prior: str, num_latents: int = NUM_LATENTS) -> Generator:
+    """A copy in eval mode whose batch norms hold the mean and variance over that many fixed latents.
+
+    Models that are shipped are measured on 512; ``num_latents`` is a multiple of 128.
 
     Largest singular values of spectrally normalised weights are found anew: averages of the vectors that give
     them are not those of the averaged weights. Draws from a random state of its own.
@@ -31,11 +33,11 @@ def calibrate(generator: Generator, prior: str) -> Generator:
     settle(shipped)
     norms = [module for module in shipped.modules() if isinstance(module, _BatchNorm)]
     if norms:
-        _measure(shipped, norms, prior)
+        _measure(shipped, norms, prior, num_latents)
     return shipped
 
 
-def _measure(generator: Generator, norms: list[_BatchNorm], prior: str) -> None:
+def _measure(generator: Generator, norms: list[_BatchNorm], prior: str, num_latents: int) -> None:
     device = next(generator.parameters()).device
     noise = torch.Generator().manual_seed(SEED)
     momenta = [norm.momentum for norm in norms]
@@ -43,7 +45,7 @@ def _measure(generator: Generator, norms: list[_BatchNorm], prior: str) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # torch's way of asking for the plain average over all batches
         norm.train()
-    for _ in range(NUM_LATENTS // BATCH):
+    for _ in range(num_latents // BATCH):
         latents = priors.load(prior).sample(BATCH, generator.latent_size, noise)
         generator(latents.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):

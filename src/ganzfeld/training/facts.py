@@ -62,7 +62,8 @@ class Event(Record):
 class Facts(Record):
     """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones.
 
-    ``launch`` names the launch of processes that began the run: started again, they go on with it.
+    ``num_duplicates`` of the pictures would go if one of each group of duplicates stayed. ``launch`` names
+    the launch of processes that began the run: started again, they go on with it.
     """
 
     data: str | None
@@ -72,6 +73,7 @@ class Facts(Record):
     content_hash: str
     credit: str
     num_unusable: Count
+    num_duplicates: Count = 0
     max_bad: Annotated[float, Field(ge=0, le=1)]
     seed: Count
     minutes: Annotated[float, Field(gt=0)] | None

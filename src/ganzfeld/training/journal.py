@@ -32,15 +32,17 @@ class Journal:
 
         A number that is not finite becomes null: JSON has no word for it.
         """
-        finite = {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in entry.items()
-        }
         try:
-            self._file.write(json.dumps(finite) + "\n")
+            self._file.write(json.dumps(_finite(entry)) + "\n")
             self._file.flush()
         except OSError as error:
             raise refused(error, self.path) from error
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def cut_journal(path: Path, images_seen: int) -> None:

@@ -17,6 +17,7 @@ from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.clock import Due, Stopwatch
 from ganzfeld.training.engine import ran_out_of_memory
+from ganzfeld.training.examination import Examiner
 from ganzfeld.training.following import Order, begin, order
 from ganzfeld.training.interruption import Interruption
 from ganzfeld.training.journal import Journal
@@ -53,6 +54,7 @@ class Loop:
         self.rollbacks = sum(event.kind == "rolled back" for event in facts.events)
         self.stopwatch = Stopwatch(seconds)
         self.speed = Speedometer()
+        self.examiner = Examiner(trainer)
         self.reading_due = Due(READING_EVERY_S)
         self.sheet_due = Due(SHEET_EVERY_S, SHEET_EVERY_SHARE)
         self.save_due = Due(facts.checkpoint_seconds)
@@ -121,10 +123,11 @@ class Loop:
         while not over:
             order(trainer, Order.STEP)
             outcome = trainer.advance()
+            self.examiner.note(outcome)
             over = self._spent() or interruption.signal_number is not None
             if self.reading_due(stopwatch.seconds) or over:
                 order(trainer, Order.READ)
-                self._read(journal, readings(outcome, trainer.ranks))
+                self._read(journal, readings(outcome, trainer.ranks), over)
                 self._plan()
                 if saver.failed():
                     self.save_due.next = stopwatch.seconds + RETRY_S
@@ -151,7 +154,7 @@ class Loop:
             trainer.horizons = (Horizon(seen, images),)
             self.run.write_facts(self.run.facts.changed(horizons=trainer.horizons))
 
-    def _read(self, journal: Journal, values: dict[str, float]) -> None:
+    def _read(self, journal: Journal, values: dict[str, float], last: bool) -> None:
         trainer, seconds = self.trainer, self.stopwatch.seconds
         sound = values.pop("sound")
         self.speed.note(trainer.images_seen, seconds)
@@ -161,6 +164,10 @@ class Loop:
             "seconds": round(seconds, 3),
             **values,
         }
+        if self.examiner.due(seconds) or last:
+            self.stopwatch.stop()
+            entry["health"] = self.examiner.examine(seconds)
+            self.stopwatch.start()
         with self.journal_patience:
             journal.write(entry)
         if not sound:
@@ -221,6 +228,7 @@ class Loop:
         trainer.horizons, trainer.rate_scale = run.facts.horizons, scale
         self.rollbacks += 1
         self.speed = Speedometer()
+        self.examiner = Examiner(trainer)
         self.stopwatch = Stopwatch(self.stopwatch.seconds)
         run.forget_after(good.images_seen)
         text = (

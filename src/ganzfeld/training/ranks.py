@@ -183,6 +183,20 @@ def with_common_statistics(network: nn.Module, ranks: Ranks) -> None:
 
 
 @contextlib.contextmanager
+def with_own_statistics(network: nn.Module) -> Iterator[None]:
+    """Let every batch norm of a network take its statistics on this rank alone while the block runs."""
+    norms = [module for module in network.modules() if isinstance(module, BatchNormOfAll)]
+    before = [norm.ranks for norm in norms]
+    for norm in norms:
+        norm.ranks = ALONE
+    try:
+        yield
+    finally:
+        for norm, ranks in zip(norms, before, strict=True):
+            norm.ranks = ranks
+
+
+@contextlib.contextmanager
 def joined() -> Iterator[Ranks]:
     """Meet the other processes of this launch for a while: gloo between processors, NCCL between cards."""
     here = launch()

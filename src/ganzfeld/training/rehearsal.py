@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ganzfeld.data.survey import Survey, survey
 from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
 from ganzfeld.training.budget import Budget
@@ -41,7 +42,8 @@ def rehearse(
     planned = budget.images if budget.minutes is None else int(speed * 60 * budget.minutes)
     planned = planned if budget.images is None else min(planned or 0, budget.images)
     ladder = recipe.plan()
-    _carry_through(data, trainer, terms)
+    surveyed = survey(pictures)
+    _carry_through(data, trainer, terms, surveyed)
     return {
         "summary": summary(trainer),
         "ladder": [list(size[::-1]) for size in (ladder.seed, *(layer.large for layer in ladder.layers))],
@@ -52,16 +54,16 @@ def rehearse(
         "seconds": round((planned or 0) / speed, 1),
         "epochs": round((planned or 0) / pictures.num_pictures, 2),
         "memory_bytes": peak_memory_bytes(),
-        "notes": what_to_know(trainer),
+        "notes": what_to_know(trainer, surveyed),
         "recipe": recipe.model_dump(mode="json"),
     }
 
 
-def _carry_through(data: str | Path | None, trainer: Trainer, terms: Terms) -> None:
+def _carry_through(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Survey) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), trainer.pictures.name)
         # A checkpoint at once, beside the next step: the thread that saves has memory of its own.
-        write_beginning(run, data, trainer, replace(terms, checkpoint_seconds=1e-3))
+        write_beginning(run, data, trainer, replace(terms, checkpoint_seconds=1e-3), surveyed)
         few_more = Budget(images=trainer.images_seen + 4 * trainer.recipe.batch)
         Loop(trainer, run, few_more, Watcher()).go()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data.survey import survey
 from ganzfeld.durable import unfinished, write_json
 from ganzfeld.errors import DamagedError, DataError, GanzfeldError, UsageError
 from ganzfeld.model import load_model
@@ -203,6 +204,11 @@ def _now_true(facts: Facts, wishes: _Wishes, budget: Budget, trainer: Trainer) -
         num_pictures=pictures.num_pictures,
         content_hash=pictures.content_hash,
         num_unusable=len(pictures.unusable),
+        num_duplicates=(
+            facts.num_duplicates
+            if pictures.content_hash == facts.content_hash
+            else survey(pictures).num_redundant
+        ),
         minutes=budget.minutes,
         images=budget.images,
         horizons=trainer.horizons,

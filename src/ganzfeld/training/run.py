@@ -3,7 +3,8 @@
 runs/<data>-001/
   recipe.json     the resolved, complete recipe
   run.json        what else was decided: data, seed, budget, device, versions, and what happened on the way
-  journal.jsonl   one object a line: step, images seen, seconds, losses, logits
+  journal.jsonl   one object a line: step, images seen, seconds, losses, logits, and now and then
+                  the doctor's readings under ``health``
   reals.png       pictures of the training set
   samples/        <images seen>.png: the same seeds through time
   checkpoints/    everything a training needs to go on; see ``history.py``
@@ -22,6 +23,7 @@ from pydantic import ValidationError
 
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
+from ganzfeld.health import Case
 from ganzfeld.lock import alone, owner
 from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights
@@ -112,6 +114,21 @@ class Run:
     def journal(self) -> list[dict[str, Any]]:
         """What was written down during training, oldest first."""
         return read_journal(self.path / "journal.jsonl")
+
+    @property
+    def case(self) -> Case:
+        """What the doctor looks at, of a run that is over or as far as one that trains now has come.
+
+        Raises ``DamagedError`` for a recipe, a journal or facts that cannot be read.
+        """
+        facts = self.facts
+        return Case(
+            entries=self.journal,
+            recipe=self.recipe.model_dump(mode="json"),
+            num_pictures=facts.num_pictures,
+            num_duplicates=facts.num_duplicates,
+            planned_images=facts.horizons[-1].images if facts.horizons else facts.images,
+        )
 
     @property
     def position(self) -> Position:

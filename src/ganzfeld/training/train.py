@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.data.survey import survey
+from ganzfeld.data.order import spread
+from ganzfeld.data.survey import Survey, survey
 from ganzfeld.durable import free_bytes, make_folder, write_json
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.launch import launch
@@ -107,9 +106,10 @@ def _run(terms: "Terms", data: str | Path | None, out: Path, ranks: Ranks, watch
     require_room(out, trainer)
     run = create_run(out, trainer.pictures.name)
     with run.writing():
-        write_beginning(run, data, trainer, terms)
+        surveyed = survey(trainer.pictures)
+        write_beginning(run, data, trainer, terms, surveyed)
         watcher.started(run, summary(trainer))
-        for note in what_to_know(trainer):
+        for note in what_to_know(trainer, surveyed):
             watcher.noted(note)
         Loop(trainer, run, terms.budget, watcher).go()
     return run
@@ -197,14 +197,14 @@ def summary(trainer: Trainer) -> str:
     )
 
 
-def what_to_know(trainer: Trainer) -> list[str]:
+def what_to_know(trainer: Trainer, surveyed: Survey) -> list[str]:
     """What the user should hear of the pictures and the recipe before training."""
     pictures = trainer.pictures
     left_out = [f"left out {picture.path}: {picture.reason}" for picture in pictures.unusable]
     more = len(left_out) - NUM_LEFT_OUT_TOLD
     if more > 0:
         left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
-    warnings = [warning.text for warning in survey(pictures).warnings]
+    warnings = [warning.text for warning in surveyed.warnings]
     return [*_replaced_stabilisers(trainer.recipe), *pictures.notes, *warnings, *left_out]
 
 
@@ -216,16 +216,18 @@ def _replaced_stabilisers(recipe: Recipe) -> list[str]:
     )
 
 
-def write_beginning(run: Run, data: str | Path | None, trainer: Trainer, terms: Terms) -> None:
+def write_beginning(
+    run: Run, data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Survey
+) -> None:
     """Write what a run folder holds before the first step; with the recipe, which is last, it is a run."""
-    run.write_facts(_facts(data, trainer, terms))
+    run.write_facts(_facts(data, trainer, terms, surveyed))
     show_reals(run, trainer.pictures)
     write_json(run.path / "recipe.json", trainer.recipe.model_dump(mode="json"))
 
 
 def show_reals(run: Run, pictures: Pictures) -> None:
     """Write ``reals.png``: a sheet of pictures spread over the set."""
-    shown = pictures.batch(_spread(pictures.num_pictures, NUM_REALS_SHOWN))
+    shown = pictures.batch(spread(pictures.num_pictures, NUM_REALS_SHOWN))
     write_png(run.path / "reals.png", grid(shown, columns=8))
 
 
@@ -240,7 +242,7 @@ def require_room(folder: Path, trainer: Trainer) -> None:
         )
 
 
-def _facts(data: str | Path | None, trainer: Trainer, terms: Terms) -> Facts:
+def _facts(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Survey) -> Facts:
     pictures = trainer.pictures
     return Facts(
         data=None if data is None or data == BUILT_IN else str(Path(data).absolute()),
@@ -250,6 +252,7 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms) -> Facts:
         content_hash=pictures.content_hash,
         credit=pictures.credit,
         num_unusable=len(pictures.unusable),
+        num_duplicates=surveyed.num_redundant,
         max_bad=terms.max_bad,
         seed=trainer.seed,
         minutes=terms.budget.minutes,
@@ -263,8 +266,3 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms) -> Facts:
         circumstances=trainer.circumstances,
         events=(),
     )
-
-
-def _spread(num_pictures: int, wanted: int) -> np.ndarray:
-    """Indices spread evenly over all pictures, each at most once."""
-    return np.unique(np.linspace(0, num_pictures - 1, min(wanted, num_pictures)).astype(np.int64))

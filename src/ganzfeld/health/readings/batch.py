@@ -1,0 +1,60 @@
+"""What a picture owes to the others of its batch, where batch normalisation lets them speak to each other."""
+
+import torch
+from torch import Tensor
+
+from ganzfeld.health.looking import has_batch_statistics, passed
+from ganzfeld.health.patient import Patient
+
+NAMES = {
+    "batch_noise": "By how much (root mean square) a picture of the live generator changes when the others"
+    " of its batch do, over the spread between pictures: 0 not at all, 1 as much as for another latent. Only"
+    " with batch normalisation in the generator. For batches above 16 found in batches of 16, and scaled as"
+    " 1 / sqrt(batch).",
+    "batch_leak": "By how much (root mean square) the logits of real pictures move when the other half of"
+    " their batch is generated instead of real, over the spread of the logits of real pictures: 0 not at all,"
+    " 1 as much as two pictures differ. Only with batch normalisation in the discriminator.",
+}
+
+NUM_LATENTS = 32
+
+
+def read(patient: Patient) -> dict[str, Tensor]:
+    """What the networks have statistics for."""
+    found = {}
+    batch = patient.fake_logits.shape[1]
+    if has_batch_statistics(patient.generator) and min(batch, len(patient.latents) // 2) >= 2:
+        found["batch_noise"] = _noise(patient, batch)
+    if has_batch_statistics(patient.discriminator) and len(patient.real) >= 4:
+        found["batch_leak"] = _leak(patient)
+    return found
+
+
+def _noise(patient: Patient, batch: int) -> Tensor:
+    """Each picture is made twice, in a batch of its neighbours and in one of pictures from all batches."""
+    latents = patient.latents[:NUM_LATENTS]
+    size = min(batch, len(latents) // 2)
+    num = len(latents) // size
+    latents = latents[: num * size]
+    together = torch.cat([passed(patient.generator, each) for each in latents.split(size)])
+    scattered = [passed(patient.generator, latents[first::num]) for first in range(num)]
+    change = (together - torch.stack(scattered, 1).flatten(0, 1)).square().mean()
+    spread = (together - together.mean(0)).square().mean()
+    # Of two means over a batch only those members make a difference that are not in both.
+    others = 1 - _share_that_stays(size, num)
+    return (change / spread / others * (size / batch)).sqrt()
+
+
+def _share_that_stays(size: int, num: int) -> float:
+    """Of the others in a batch of ``size``, the share that is in both batches, over all pictures."""
+    at = range(num * size)
+    stay = sum(one // size == other // size and one % num == other % num for one in at for other in at)
+    return (stay / len(at) - 1) / (size - 1)
+
+
+def _leak(patient: Patient) -> Tensor:
+    half = len(patient.real) // 2
+    among_real = patient.judged_real.output
+    with_fake = torch.cat((patient.real[:half], patient.generated.output[: len(patient.real) - half]))
+    moved = passed(patient.discriminator, with_fake)[:half] - among_real[:half]
+    return moved.square().mean().sqrt() / among_real.std(correction=0)

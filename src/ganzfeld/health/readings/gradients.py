@@ -1,0 +1,67 @@
+"""What the last step's gradients and updates were like, in both networks.
+
+A network without gradients, such as one that has just been restored, is not read.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganzfeld.health.patient import Patient
+
+NAMES = {
+    "gradient_generator": "Norm of all gradients of the generator's loss at the last step; 0 or more.",
+    "gradient_discriminator": "The same of the discriminator's, penalties included.",
+    "gradient_reach_generator": "Root mean square gradient of the layer where it is smallest, over that of"
+    " the layer where it is largest: 1 reaches all alike, near 0 leaves a layer untaught.",
+    "gradient_reach_discriminator": "The same in the discriminator.",
+    "update_ratio_generator": "Norm of Adam's last update of a weight over that of the weight, the median of"
+    " all layers: about 0.001 is usual; 0 or more.",
+    "update_ratio_discriminator": "The same in the discriminator.",
+    "weight_size_generator": "Norm of all parameters of the generator; 0 or more.",
+    "weight_size_discriminator": "The same of the discriminator.",
+}
+
+
+def read(patient: Patient) -> dict[str, Tensor]:
+    """Those of both networks."""
+    of_generator = _read_one(patient.generator, patient.generator_optimizer)
+    of_discriminator = _read_one(patient.discriminator, patient.discriminator_optimizer)
+    return {f"{name}_generator": value for name, value in of_generator.items()} | {
+        f"{name}_discriminator": value for name, value in of_discriminator.items()
+    }
+
+
+def _read_one(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    weights = [weight for weight in network.parameters() if weight.grad is not None]
+    if not weights:
+        return {}
+    gradients = [weight.grad.detach() for weight in weights if weight.grad is not None]
+    layers = torch.stack([gradient.square().mean().sqrt() for gradient in gradients if gradient.dim() > 1])
+    found = {
+        "gradient": _norm(gradients),
+        "gradient_reach": layers.min() / layers.max().clamp_min(torch.finfo(layers.dtype).tiny),
+        "weight_size": _norm([weight.detach() for weight in weights]),
+    }
+    if isinstance(optimizer, torch.optim.Adam):
+        found["update_ratio"] = torch.stack(_update_ratios(optimizer)).median()
+    return found
+
+
+def _norm(tensors: list[Tensor]) -> Tensor:
+    return torch.stack([tensor.square().sum() for tensor in tensors]).sum().sqrt()
+
+
+def _update_ratios(adam: torch.optim.Adam) -> list[Tensor]:
+    """Of every weight of a layer, computed anew from Adam's moments (Kingma & Ba 2015, algorithm 1)."""
+    ratios = []
+    for group in adam.param_groups:
+        first, second = group["betas"]
+        for weight in group["params"]:
+            if weight.dim() > 1:
+                moments = adam.state[weight]
+                step = moments["step"].to(weight.device)
+                mean = moments["exp_avg"] / (1 - first**step)
+                size = (moments["exp_avg_sq"] / (1 - second**step)).sqrt() + group["eps"]
+                ratios.append(group["lr"] * (mean / size).norm() / weight.detach().norm())
+    return ratios

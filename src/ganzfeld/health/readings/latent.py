@@ -1,0 +1,88 @@
+"""Whether pictures differ, and whether it is the latent that makes them differ.
+
+Distances are Euclidean, between pictures averaged to 16 pixels a side; sensitivity takes all pixels.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ganzfeld.health.looking import passed
+from ganzfeld.health.patient import Patient
+
+NAMES = {
+    "diversity": "Mean distance between the pictures of 64 fixed latents over that between 64 fixed real"
+    " pictures: 1 as varied as the data, 0 all alike.",
+    "twins": "Share of those pictures with another one nearer than all but 5 % of the real pictures have:"
+    " 0.05 is usual, 1 means every picture has its double.",
+    "sensitivity": "How far the live generator's pictures move for a small step of the latent in a random"
+    " direction, per distance between pictures for the distance between latents: 1 as a linear map would,"
+    " above 1 rugged, near 0 the latent does nothing nearby. Not read where all pictures are alike.",
+    "latent_share": "Of the variance of the seed map, normalised and activated, the share that is over"
+    " latents and not over channels and positions: 0 to 1; at 0 the latent does not enter.",
+    "drift": "Mean distance between the picture of a latent now and at the last look, over the mean distance"
+    " between pictures of different latents now; 0 or more.",
+}
+
+SIDE_PX = 16
+STEP = 0.01
+"""Of the mean distance between latents: small against what bends, large against rounding."""
+
+SEED = 0x5E25
+
+_AVERAGED = {1: functional.adaptive_avg_pool1d, 2: functional.adaptive_avg_pool2d}
+_AVERAGED |= {3: functional.adaptive_avg_pool3d}
+
+
+def read(patient: Patient) -> dict[str, Tensor]:
+    """All of them; no drift at the first look, and nothing of pairs where there are none."""
+    found = {"latent_share": _latent_share(patient.generated.first)}
+    if len(patient.latents) < 2:
+        return found
+    pictures = _small(patient.pictures)
+    apart = _distances(pictures)
+    found["sensitivity"] = _sensitivity(patient)
+    if len(patient.real) > 1:
+        apart_real = _distances(_small(patient.real))
+        found["diversity"] = _mean(apart) / _mean(apart_real)
+        found["twins"] = (_nearest(apart) < torch.quantile(_nearest(apart_real), 0.05)).float().mean()
+    if patient.pictures_before is not None:
+        moved = (pictures - _small(patient.pictures_before)).norm(dim=1).mean()
+        found["drift"] = moved / _mean(apart)
+    return found
+
+
+def _small(pictures: Tensor) -> Tensor:
+    """(N, C, *size) to (N, values), averaged over areas."""
+    size = [min(SIDE_PX, side) for side in pictures.shape[2:]]
+    return _AVERAGED[len(size)](pictures.float(), size).flatten(1)
+
+
+def _distances(vectors: Tensor) -> Tensor:
+    """(N, n) to (N, N), exact where two are equal."""
+    return torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _mean(distances: Tensor) -> Tensor:
+    """Over all pairs of two."""
+    return distances.sum() / (len(distances) * (len(distances) - 1))
+
+
+def _nearest(distances: Tensor) -> Tensor:
+    """(N, N) to (N,): the distance of each to the nearest other."""
+    return distances.clone().fill_diagonal_(torch.inf).min(1).values
+
+
+def _sensitivity(patient: Patient) -> Tensor:
+    latents, pictures = patient.latents, patient.generated.output.flatten(1)
+    noise = torch.Generator().manual_seed(SEED)
+    direction = functional.normalize(torch.randn(latents.shape, generator=noise)).to(latents.device)
+    between = _mean(_distances(latents))
+    step = STEP * between
+    moved = passed(patient.generator, latents + step * direction).flatten(1) - pictures
+    return (moved.norm(dim=1).mean() / step) / (_mean(_distances(pictures)) / between)
+
+
+def _latent_share(seed_map: Tensor) -> Tensor:
+    total = seed_map.var(correction=0)
+    return seed_map.var(0, correction=0).mean() / total.clamp_min(torch.finfo(total.dtype).tiny)

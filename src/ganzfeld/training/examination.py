@@ -1,0 +1,101 @@
+"""The doctor's examinations of a training: what is kept for them, what they read, and when they are due.
+
+The readings themselves are in ``health/readings/``. Looking changes nothing: the run ends with the weights of
+one that was never examined.
+"""
+
+import math
+import time
+from collections import deque
+
+import torch
+from torch import Tensor
+
+from ganzfeld.data.order import spread
+from ganzfeld.health.patient import Patient
+from ganzfeld.health.readings import readings
+from ganzfeld.latent import latents_of_seeds
+from ganzfeld.model import calibrate
+from ganzfeld.training.clock import Due
+from ganzfeld.training.ranks import with_own_statistics
+from ganzfeld.training.step import Outcome
+from ganzfeld.training.trainer import Trainer
+
+EVERY_S = 2.0
+EVERY_SHARE = 0.01
+MOST_COST = 0.02
+"""Examinations are at least two seconds of training apart, a hundredth of the run's age, and 50 times what
+the last one took, whichever is longest: so they take no more than a fiftieth of the time."""
+
+NUM_STEPS = 64
+NUM_PICTURES = 64
+LEAST_PICTURES = 16
+MOST_PIXELS = 2**20
+NUM_CALIBRATED = 128
+"""Latents on which the statistics of the average are measured: fewer than for a model that is shipped."""
+
+
+class Examiner:
+    """Keeps the logits of the last steps of a training, and examines it when it is due.
+
+    Of several ranks, rank 0 has one, and it works without the others: its networks are theirs.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self._due = Due(EVERY_S, EVERY_SHARE)
+        self._logits: deque[tuple[Tensor, Tensor]] = deque(maxlen=NUM_STEPS)
+        self._pictures_before: Tensor | None = None
+        recipe, pictures, engine = trainer.recipe, trainer.pictures, trainer.engine
+        num = max(LEAST_PICTURES, min(NUM_PICTURES, MOST_PIXELS // math.prod(recipe.size)))
+        latents = latents_of_seeds(range(num), recipe.latent.size, recipe.latent.prior)
+        self._latents = latents.to(engine.device)
+        self._real = engine.pictures(pictures.batch(spread(pictures.num_pictures, num)))
+
+    def note(self, outcome: Outcome) -> None:
+        """Keep what a step showed; nothing is read."""
+        self._logits.append((outcome.real_logits, outcome.fake_logits))
+
+    def due(self, seconds: float) -> bool:
+        """Whether it is time for an examination, in seconds of training."""
+        return self._due(seconds)
+
+    def examine(self, seconds: float) -> dict[str, float]:
+        """All readings by name, after one step or more; the next time is set by what this one took.
+
+        ``seconds`` is how long the training has taken until now. A number may not be finite.
+        """
+        begun = time.perf_counter()
+        patient = self.patient()
+        found: dict[str, Tensor | float] = {}
+        with with_own_statistics(patient.generator), with_own_statistics(patient.discriminator):
+            for name in readings.names():
+                found |= readings.load(name).read(patient)
+        self._pictures_before = patient.pictures
+        device = self._trainer.engine.device
+        # Here alone the device is waited for.
+        values = torch.stack([torch.as_tensor(value, device=device).float() for value in found.values()])
+        told = dict(zip(found, values.tolist(), strict=True))
+        self._due.spacing = max(EVERY_S, (time.perf_counter() - begun) / MOST_COST)
+        self._due.from_now(seconds)
+        return told
+
+    @torch.no_grad()
+    def patient(self) -> Patient:
+        """The training as readings see it."""
+        trainer, players = self._trainer, self._trainer.players
+        real_logits, fake_logits = (torch.stack(logits) for logits in zip(*self._logits, strict=True))
+        model = calibrate(players.average, trainer.recipe.latent.prior, NUM_CALIBRATED)
+        return Patient(
+            generator=players.generator,
+            discriminator=players.discriminator,
+            generator_optimizer=players.generator_optimizer,
+            discriminator_optimizer=players.discriminator_optimizer,
+            loss=trainer.rules.loss,
+            real_logits=real_logits,
+            fake_logits=fake_logits,
+            latents=self._latents,
+            real=self._real,
+            pictures=model(self._latents),
+            pictures_before=self._pictures_before,
+        )

@@ -1,0 +1,36 @@
+"""Patients: trainings of a few steps, small enough to be looked at in a blink."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ganzfeld.data import open_pictures
+from ganzfeld.health.patient import Patient
+from ganzfeld.recipes import Recipe
+from ganzfeld.training.engine import choose_engine
+from ganzfeld.training.examination import Examiner
+from ganzfeld.training.trainer import Trainer, start
+
+
+def examined(array_file: Path, recipe: Recipe) -> tuple[Trainer, Examiner]:
+    """A training on the 16 px blobs at its beginning, in float32, and who examines it."""
+    pictures = open_pictures(array_file, size=recipe.size)
+    trainer = start(recipe, pictures, choose_engine("cpu", "float32"), 0)
+    return trainer, Examiner(trainer)
+
+
+def patient_of(array_file: Path, recipe: Recipe, steps: int = 3) -> Patient:
+    """A training after some steps, looked at for the second time."""
+    trainer, examiner = examined(array_file, recipe)
+    for step in range(steps):
+        examiner.note(trainer.advance())
+        if not step:
+            examiner.examine(0.0)
+    return examiner.patient()
+
+
+@pytest.fixture
+def patient(array_file) -> Callable[..., Patient]:
+    """Makes patients."""
+    return lambda recipe, steps=3: patient_of(array_file, recipe, steps)

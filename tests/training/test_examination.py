@@ -1,0 +1,217 @@
+"""Examinations of a training: when, at what cost to the result, and what the journal and the case say."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import ganzfeld as gz
+from ganzfeld.data import open_pictures
+from ganzfeld.data.order import spread
+from ganzfeld.errors import DamagedError
+from ganzfeld.health import Case
+from ganzfeld.health.readings import readings
+from ganzfeld.training import examination
+from ganzfeld.training.checkpoint import live_tensors
+from ganzfeld.training.engine import choose_engine
+from ganzfeld.training.examination import Examiner
+from ganzfeld.training.ranks import joined
+from ganzfeld.training.trainer import start
+from ganzfeld.training.watcher import Watcher
+from tests.conftest import blobs
+from tests.training.conftest import small, together
+
+NAMES = {name for entry in readings.names() for name in readings.load(entry).NAMES}
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Every step is read and examined."""
+    monkeypatch.setattr(examination, "EVERY_S", 0.0)
+    monkeypatch.setattr(examination, "EVERY_SHARE", 0.0)
+    monkeypatch.setattr(examination, "MOST_COST", math.inf)
+    monkeypatch.setattr("ganzfeld.training.loop.READING_EVERY_S", 0.0)
+
+
+class TestExaminer:
+    @pytest.mark.parametrize("name", ["modern", "seed", "radford2015"])
+    def test_looking_does_not_change_what_is_trained(self, name, trainer_of):
+        recipe = small(name, stabilisers=["spectral", "r1"], mirror=True)
+        plain, looked_at = trainer_of(recipe), trainer_of(recipe)
+        examiner = Examiner(looked_at)
+        for _ in range(6):
+            plain.advance()
+            examiner.note(looked_at.advance())
+            examiner.examine(0.0)
+        ours, theirs = live_tensors(plain), live_tensors(looked_at)
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+    def test_reads_everything_at_once(self, trainer_of):
+        trainer = trainer_of(small("radford2015"))
+        examiner = Examiner(trainer)
+        for _ in range(70):
+            examiner.note(trainer.advance())
+        patient = examiner.patient()
+        assert patient.real_logits.shape == patient.fake_logits.shape == (64, 8)
+        assert patient.pictures.shape == patient.real.shape == (64, 3, 16, 16)
+        first = examiner.examine(0.0)
+        assert set(first) == NAMES - {"drift"}
+        assert set(examiner.examine(0.0)) == NAMES
+        assert all(isinstance(value, float) and math.isfinite(value) for value in first.values())
+
+    def test_pictures_are_those_of_the_seeds(self, trainer_of):
+        """As the sheets show them, but for statistics taken on fewer latents."""
+        trainer = trainer_of(small("modern", **{"generator.normalisation": "layer"}))
+        examiner = Examiner(trainer)
+        examiner.note(trainer.advance())
+        shown = gz.latents_of_seeds(range(64), 16)
+        with torch.no_grad():
+            assert torch.equal(examiner.patient().pictures, trainer.shipped()(shown))
+
+    def test_large_pictures_and_small_sets(self, trainer_of, tmp_path, monkeypatch):
+        np.save(tmp_path / "three.npy", blobs(3, 16))
+        trainer = trainer_of(small())
+        trainer.pictures = open_pictures(tmp_path / "three.npy", size=(16, 16))
+        monkeypatch.setattr(examination, "MOST_PIXELS", 20 * 256)
+        examiner = Examiner(trainer)
+        examiner.note(trainer.advance())
+        patient = examiner.patient()
+        assert (len(patient.latents), len(patient.real)) == (20, 3)
+        assert all(math.isfinite(value) for value in examiner.examine(0.0).values())
+
+    def test_is_due_by_what_it_costs(self, trainer_of, monkeypatch):
+        moments = iter([0.0, 0.5])
+        trainer = trainer_of(small())
+        examiner = Examiner(trainer)
+        examiner.note(trainer.advance())
+        assert examiner.due(0.0)
+        monkeypatch.setattr("ganzfeld.training.examination.time.perf_counter", lambda: next(moments))
+        examiner.examine(3.0)
+        assert not examiner.due(3.0 + 0.5 / examination.MOST_COST - 0.1)
+        assert examiner.due(3.0 + 0.5 / examination.MOST_COST)
+
+    def test_rank_0_works_alone(self, array_file):
+        """Batch norms of all ranks would wait for the others; afterwards they do again."""
+
+        def work():
+            with joined() as ranks:
+                recipe = small("radford2015")
+                pictures = open_pictures(array_file, size=recipe.size)
+                trainer = start(recipe, pictures, choose_engine("cpu", "float32"), 0, ranks)
+                found = None
+                examiner = Examiner(trainer)
+                for _ in range(3):
+                    examiner.note(trainer.advance())
+                    if ranks.rank == 0:
+                        found = examiner.examine(0.0)
+                return found, live_tensors(trainer)
+
+        (found, ours), (_, theirs) = together(2, work)
+        assert found is not None
+        assert {"batch_noise", "batch_leak", "drift"} <= set(found)
+        assert all(math.isfinite(value) for value in found.values())
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+class TestJournal:
+    def test_first_and_last_reading_carry_one(self, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), images=160, out=tmp_path)
+        assert "health" in run.journal[0]
+        assert "health" in run.journal[-1]
+        assert set(run.journal[-1]["health"]) <= NAMES
+        more = gz.resume(run.path, images=320)
+        assert "health" in more.journal[-1]
+        assert sum("health" in entry for entry in more.journal) == 4, "and those of the second part"
+
+    def test_a_run_that_is_always_examined_ends_the_same(self, array_file, tmp_path, always):
+        settings: dict[str, Any] = {"recipe": small("radford2015"), "images": 80, "precision": "float32"}
+        curious = gz.train(array_file, out=tmp_path, **settings)
+        assert [set(entry["health"]) <= NAMES for entry in curious.journal] == [True] * 10
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Examiner, "examine", lambda examiner, seconds: {})
+            plain = gz.train(array_file, out=tmp_path, **settings)
+        ours, theirs = curious.generator.state_dict(), plain.generator.state_dict()
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+    def test_what_is_not_finite_is_null(self, array_file, tmp_path):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Examiner, "examine", lambda examiner, seconds: {"a": math.nan, "b": 1.0})
+            run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
+        assert run.journal[-1]["health"] == {"a": None, "b": 1.0}
+        assert len(run.case.series("a")) == 0
+        assert run.case.series("b").values.tolist() == [1.0]
+
+    def test_a_divergence_is_examined_before_it_is_told(self, array_file, tmp_path):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("ganzfeld.training.trainer.Trainer._latents", spoilt)
+            with pytest.raises(gz.TrainingFailed):
+                gz.train(array_file, recipe=small(), images=80, out=tmp_path)
+        (path,) = tmp_path.iterdir()
+        assert "health" in gz.open_run(path).journal[-1]
+
+
+def spoilt(trainer) -> torch.Tensor:
+    """Latents that are no numbers."""
+    return torch.full((8, 16), torch.nan)
+
+
+class TestCase:
+    def test_is_what_the_run_says(self, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), images=80, out=tmp_path)
+        case = run.case
+        assert isinstance(case, Case)
+        assert case.recipe == json.loads((run.path / "recipe.json").read_text())
+        assert (case.num_pictures, case.num_duplicates) == (200, run.facts.num_duplicates)
+        assert (case.planned_images, case.images_seen) == (80, 80)
+        assert case.series("separation").images.tolist()[-1] == 80
+        assert len(case.series("loss_generator")) == len(run.journal)
+
+    def test_counts_duplicates(self, tmp_path):
+        noise = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)
+        np.save(tmp_path / "twice.npy", np.concatenate([noise, noise[:5]]))
+        run = gz.train(tmp_path / "twice.npy", recipe=small(), images=8, out=tmp_path / "runs")
+        assert run.case.num_duplicates == 5
+        np.save(tmp_path / "twice.npy", noise)
+        assert gz.resume(run.path, images=16, inexact=True).case.num_duplicates == 0
+
+    def test_of_a_run_that_trains_now(self, array_file, tmp_path):
+        seen = []
+
+        class Curious(Watcher):
+            def started(self, run, summary):
+                self.run = run
+
+            def read(self, reading):
+                seen.append(self.run.case)
+
+        gz.train(array_file, recipe=small(), images=80, out=tmp_path, watcher=Curious())
+        assert all(len(case.entries) and case.planned_images == 80 for case in seen)
+
+    def test_of_older_and_damaged_folders(self, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), images=80, out=tmp_path)
+        facts = json.loads((run.path / "run.json").read_text())
+        del facts["num_duplicates"]
+        (run.path / "run.json").write_text(json.dumps(facts))
+        journal = run.path / "journal.jsonl"
+        whole = journal.read_text()
+        journal.write_text(whole + whole.splitlines()[-1][:-9])
+        assert run.case.num_duplicates == 0
+        assert len(run.case.entries) == len(whole.splitlines()), "the cut line is left out"
+        journal.write_text('{"images_seen": 8, "health": 3}\n{"images_seen": 16, "health": {"drift": "x"}}\n')
+        assert len(run.case.series("drift")) == 0
+        journal.unlink()
+        assert run.case.images_seen == 0
+        journal.write_text("not\na journal\n")
+        with pytest.raises(DamagedError, match="line 1"):
+            _ = run.case
+
+
+@pytest.mark.parametrize(("num", "wanted"), [(1, 64), (5, 64), (64, 64), (1000, 64), (7, 1)])
+def test_spread(num, wanted):
+    found = spread(num, wanted)
+    assert len(found) == min(num, wanted) == len(set(found.tolist()))
+    assert found[0] == 0
+    assert wanted == 1 or found[-1] == num - 1
