@@ -50,7 +50,7 @@ class Examiner:
         num = max(LEAST_PICTURES, min(NUM_PICTURES, MOST_PIXELS // math.prod(recipe.size)))
         latents = latents_of_seeds(range(num), recipe.latent.size, recipe.latent.prior)
         self._latents = latents.to(engine.device)
-        self._real = engine.pictures(pictures.batch(spread(pictures.num_pictures, num)))
+        self._real = engine.pictures(engine.carry(pictures.batch(spread(pictures.num_pictures, num))))
 
     def note(self, outcome: Outcome) -> None:
         """Keep what a step showed; nothing is read."""
