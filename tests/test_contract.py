@@ -249,12 +249,13 @@ EXAMINED = {
 }
 
 
-class TestReading:
-    @pytest.fixture(scope="class")
-    def patients(self, array_file) -> dict[str, Patient]:
-        # Steps enough for a rhythm.
-        return {name: patient_of(array_file, recipe, 16) for name, recipe in EXAMINED.items()}
+@pytest.fixture(scope="module")
+def patients(array_file) -> dict[str, Patient]:
+    """Each after steps enough for a rhythm."""
+    return {name: patient_of(array_file, recipe, 16) for name, recipe in EXAMINED.items()}
 
+
+class TestReading:
     @pytest.mark.parametrize("name", readings.names())
     def test_names_say_what_they_mean(self, name: str):
         others = {each for other in readings.names() if other != name for each in readings.load(other).NAMES}

@@ -11,13 +11,14 @@ import torch
 import ganzfeld as gz
 from ganzfeld.data import open_pictures
 from ganzfeld.data.order import spread
-from ganzfeld.errors import DamagedError
+from ganzfeld.errors import DamagedError, TrainingFailed
 from ganzfeld.health import Case
 from ganzfeld.health.readings import readings
 from ganzfeld.training import examination
 from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.examination import Examiner
+from ganzfeld.training.gathering import from_cache
 from ganzfeld.training.ranks import joined
 from ganzfeld.training.trainer import start
 from ganzfeld.training.watcher import Watcher
@@ -75,6 +76,7 @@ class TestExaminer:
         np.save(tmp_path / "three.npy", blobs(3, 16))
         trainer = trainer_of(small())
         trainer.pictures = open_pictures(tmp_path / "three.npy", size=(16, 16))
+        trainer.gather = from_cache(trainer.pictures, trainer.engine)
         monkeypatch.setattr(examination, "MOST_PIXELS", 20 * 256)
         examiner = Examiner(trainer)
         examiner.note(trainer.advance())
@@ -147,7 +149,7 @@ class TestJournal:
     def test_a_divergence_is_examined_before_it_is_told(self, array_file, tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ganzfeld.training.trainer.Trainer._latents", spoilt)
-            with pytest.raises(gz.TrainingFailed):
+            with pytest.raises(TrainingFailed):
                 gz.train(array_file, recipe=small(), images=80, out=tmp_path)
         (path,) = tmp_path.iterdir()
         assert "health" in gz.open_run(path).journal[-1]

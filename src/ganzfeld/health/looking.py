@@ -60,6 +60,5 @@ def has_batch_statistics(network: nn.Module) -> bool:
 
 def _hidden_layers(network: Generator | Discriminator) -> list[nn.Module]:
     """The modules whose outputs are the activated maps, from input to output."""
-    if isinstance(network, Generator):
-        return [network.projection, *network.layers[:-1]]
-    return list(network.layers[1:])
+    layers = list(network.layers.children())
+    return [network.projection, *layers[:-1]] if isinstance(network, Generator) else layers[1:]

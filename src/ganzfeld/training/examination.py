@@ -46,11 +46,11 @@ class Examiner:
         self._due = Due(EVERY_S, EVERY_SHARE)
         self._logits: deque[tuple[Tensor, Tensor]] = deque(maxlen=NUM_STEPS)
         self._pictures_before: Tensor | None = None
-        recipe, pictures, engine = trainer.recipe, trainer.pictures, trainer.engine
+        recipe, engine = trainer.recipe, trainer.engine
         num = max(LEAST_PICTURES, min(NUM_PICTURES, MOST_PIXELS // math.prod(recipe.size)))
         latents = latents_of_seeds(range(num), recipe.latent.size, recipe.latent.prior)
         self._latents = latents.to(engine.device)
-        self._real = engine.pictures(engine.carry(pictures.batch(spread(pictures.num_pictures, num))))
+        self._real = engine.pictures(trainer.gather(spread(trainer.pictures.num_pictures, num)))
 
     def note(self, outcome: Outcome) -> None:
         """Keep what a step showed; nothing is read."""
