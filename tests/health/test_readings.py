@@ -246,9 +246,8 @@ class TestLatent:
 
     def test_a_linear_map_has_sensitivity_one(self, patient):
         linear = {"normalisation": "none", "activation": "leaky-relu", "slope": 1.0, "output": "linear"}
-        recipe = small(
-            **{f"generator.{name}": value for name, value in linear.items()}, **{"latent.size": 64}
-        )
+        changes = {f"generator.{name}": value for name, value in linear.items()} | {"latent.size": 64}
+        recipe = small("modern", **changes)
         assert read(latent, patient(recipe))["sensitivity"] == pytest.approx(1, abs=0.1)
 
     def test_cliffs_are_rugged(self, anyone):
