@@ -121,7 +121,7 @@ class TestOnTheWay:
         now = [0.0]
         monkeypatch.setattr("ganzfeld.training.quality.time.perf_counter", lambda: now[0])
 
-        def look(self, card):
+        def look(self, card, abandoned):
             now[0] += 2.0
 
         monkeypatch.setattr(Quality, "_look", look)
@@ -130,7 +130,7 @@ class TestOnTheWay:
         for second in range(100, 400):
             if quality.due(float(second)):
                 times.append(second)
-                quality.look(float(second), run.model.card)
+                quality.look(float(second), run.model.card, lambda: False)
         assert times == [120, 180, 220, 260, 300, 340, 380]
         assert all(2 * number / (second - 100) <= 0.05 for number, second in enumerate(times[1:], start=1))
 
@@ -185,7 +185,7 @@ class TestWithout:
             gz.train(array_file, recipe=small(), images=8, out=tmp_path, stop="plateau")
 
     def test_memory_that_runs_out_ends_the_judging_only(self, often, array_file, tmp_path, monkeypatch):
-        def full(self, card):
+        def full(self, card, abandoned):
             raise MemoryError
 
         monkeypatch.setattr(Quality, "_look", full)
@@ -254,8 +254,8 @@ class TestHistory:
         history, trainer = History(tmp_path), trainer_of(small())
         for _ in range(12):
             trainer.advance()
-            history.write(capture(trainer, 0.0), near=40)
-        assert 40 in history.all() and 40 not in kept([*range(8, 104, 8)])
+            history.write(capture(trainer, 0.0), near=48)
+        assert 48 in history.all() and 48 not in kept([*range(8, 104, 8)])
 
 
 def test_two_processes_judge_once_and_train_the_same(judged, array_file, tmp_path):

@@ -81,7 +81,7 @@ class Loop:
                 begin(self.trainer, self.run)
                 if self.trainer.index == 0:
                     self._show()
-                self.quality.prepare(self.stopwatch.seconds, lambda: interruption.signal_number is not None)
+                self.quality.prepare(self.stopwatch.seconds, interruption.came)
                 self._train_and_go_back(interruption, saver)
                 self._show()
                 self._conclude(interruption)
@@ -128,7 +128,7 @@ class Loop:
         if self.quality.over:
             self.run.record("stopped", self.trainer.images_seen, self.quality.over)
             self.watcher.noted(f"stopped: {self.quality.over}")
-        self.quality.finish(self._card(), lambda: interruption.signal_number is not None)
+        self.quality.finish(self._card(), interruption.came)
 
     def _train(self, journal: Journal, interruption: Interruption, saver: Saver) -> None:
         trainer, stopwatch = self.trainer, self.stopwatch
@@ -142,7 +142,7 @@ class Loop:
             order(trainer, Order.STEP)
             outcome = trainer.advance()
             self.examiner.note(outcome)
-            over = self._spent() or interruption.signal_number is not None or bool(self.quality.over)
+            over = self._spent() or interruption.came() or bool(self.quality.over)
             if self.reading_due(stopwatch.seconds) or over:
                 order(trainer, Order.READ)
                 self._read(journal, readings(outcome, trainer.ranks), over)
@@ -155,13 +155,13 @@ class Loop:
                 stopwatch.stop()
                 self._show()
                 stopwatch.start()
-            elif self.quality.due(stopwatch.seconds):
-                stopwatch.stop()
-                self.quality.look(stopwatch.seconds, self._card())
-                self.reading_due.next = 0.0  # to be told where it was taken
-                stopwatch.start()
             elif not saver.busy and self.save_due(stopwatch.seconds):
                 saver.begin(self._snapshot())
+            elif self.quality.due(stopwatch.seconds):
+                stopwatch.stop()
+                self.quality.look(stopwatch.seconds, self._card(), interruption.came)
+                self.reading_due.next = 0.0  # to be told where it was taken
+                stopwatch.start()
 
     def _spent(self) -> bool:
         return self.budget.spent(self.trainer.images_seen, self.stopwatch.seconds)

@@ -76,13 +76,13 @@ class Quality:
         """Whether it is time for a judgement, in seconds of training."""
         return self._real is not None and self._due(seconds)
 
-    def look(self, seconds: float, card: Card) -> None:
+    def look(self, seconds: float, card: Card, abandoned: Callable[[], bool]) -> None:
         """Judge the model as it stands, keep it if it is the best, and set the next time by what this took.
 
-        ``card`` is that of the model.
+        ``card`` is that of the model; ``abandoned`` says whether to leave off.
         """
         begun = time.perf_counter()
-        self._carefully(lambda: self._look(card), lambda: False)
+        self._carefully(lambda: self._look(card, abandoned), abandoned)
         took = time.perf_counter() - begun
         self._spent_s += took
         self._not_before(seconds, took)
@@ -126,9 +126,9 @@ class Quality:
         self._due.from_now(seconds)
         self._due.next = max(self._due.next, self._since + (self._spent_s + expected_s) / SHARE)
 
-    def _look(self, card: Card) -> None:
+    def _look(self, card: Card, abandoned: Callable[[], bool]) -> None:
         shipped = self._trainer.shipped()
-        comparison = self._comparison(shipped, NUM_ON_THE_WAY, _silent)
+        comparison = self._comparison(shipped, NUM_ON_THE_WAY, self._progress(abandoned, silent=True))
         judgement = self._judged(comparison, card.images_seen)
         between, real = comparison.between, comparison.real.among
         precision, recall = precision_recall(between, comparison.generated.among, real)
@@ -188,11 +188,14 @@ class Quality:
             features_sha256=comparison.space.sha256,
         )
 
-    def _progress(self, abandoned: Callable[[], bool]) -> Callable[[int, int, str], None]:
+    def _progress(
+        self, abandoned: Callable[[], bool], *, silent: bool = False
+    ) -> Callable[[int, int, str], None]:
         def told(done: int, total: int, what: str) -> None:
             if abandoned():
                 raise _Abandoned
-            self._watcher.preparing(done, total, what)
+            if not silent:
+                self._watcher.preparing(done, total, what)
 
         return told
 
