@@ -18,6 +18,8 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANZFELD_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("COLUMNS", "120")
+        # Trainings of tests are not judged: that takes longer than they do. Tests of judging say how.
+        patch.setenv("GANZFELD_FEATURES", "none")
         yield
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import math
 from importlib.resources import files
 
 import pytest
@@ -18,18 +19,22 @@ from ganzfeld.health.patient import Patient
 from ganzfeld.health.readings import readings
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, Targets, losses
+from ganzfeld.metrics import Comparison, Side, space
+from ganzfeld.metrics.measures import measures
+from ganzfeld.metrics.spaces import spaces
 from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.recipes import Recipe, read_recipe, recipes
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
+from tests.conftest import blobs
 from tests.health.conftest import patient_of
 from tests.training.conftest import small
 
 CATALOGUES = [
-    *(sources, normalisations, activations, outputs, losses, stabilisers, priors, recipes, readings),
-    commands,
+    *(sources, normalisations, activations, outputs, losses, stabilisers, priors, recipes, commands),
+    *(spaces, measures, readings),
 ]
 
 
@@ -286,6 +291,68 @@ class TestReading:
         for name in readings.names():
             entry = readings.load(name)
             assert set(entry.NAMES) == {key for patient in patients.values() for key in entry.read(patient)}
+
+
+@pytest.mark.parametrize("name", spaces.names())
+class TestSpace:
+    def test_gives_features_of_grey_and_colour(self, name: str):
+        made = space(name)
+        assert len(made.sha256) == 64 and made.size_px > 0
+        for channels in (1, 3):
+            found = made.features(blobs(3, 16, channels))
+            assert found.shape == (3, made.num_features)
+            assert found.dtype == torch.float32 and torch.isfinite(found).all()
+        assert made.features(blobs(0, 16)).shape == (0, made.num_features)
+
+    def test_is_a_function_of_each_picture_alone(self, name: str):
+        made, before = space(name), torch.get_rng_state()
+        pictures = blobs(12, 16)
+        together = made.features(pictures)
+        assert torch.allclose(together[5:7], made.features(pictures[5:7]), atol=1e-4)
+        assert torch.equal(together, made.features(pictures))
+        assert torch.equal(torch.get_rng_state(), before)
+        grey = blobs(2, 16, 1)
+        assert torch.allclose(made.features(grey), made.features(grey.repeat(3, -1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", measures.names())
+class TestMeasure:
+    @staticmethod
+    def compared(num: int = 60, other: int = 70, shape: tuple[int, int, int] = (16, 16, 3)) -> Comparison:
+        small = space("random-convolutions")
+        crop = (slice(None), *(slice(side) for side in shape))
+        sides = [
+            Side(pictures, small.features(pictures))
+            for pictures in (blobs(num, 16, seed=1)[crop], 255 - blobs(other, 16, seed=2)[crop])
+        ]
+        return Comparison(*sides, sides[1], small)
+
+    def test_gives_the_figures_it_names_with_intervals(self, name: str):
+        entry, before = measures.load(name), torch.get_rng_state()
+        assert isinstance(entry.FEATURES, bool)
+        assert all(sentence for sentence in entry.NAMES.values())
+        comparison = self.compared()
+        found = entry.measure(comparison)
+        assert [figure.name for figure in found] == list(entry.NAMES)
+        for figure in found:
+            assert figure.low <= figure.value <= figure.high, figure
+            assert figure.error >= 0 and figure.low < figure.high, figure
+        assert entry.measure(comparison) == found, "the same again"
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_takes_any_shape_and_sets_that_are_all_alike(self, name: str):
+        measure = measures.load(name).measure
+        assert measure(self.compared(shape=(16, 9, 1)))
+        small = space("random-convolutions")
+        alike = blobs(1, 16).repeat(60, 0)
+        side = Side(alike, small.features(alike))
+        for figure in measure(Comparison(side, side, side, small)):
+            assert not math.isnan(figure.value)
+
+
+def test_a_figure_has_one_home():
+    named = [figure for name in measures.names() for figure in measures.load(name).NAMES]
+    assert len(named) == len(set(named))
 
 
 @pytest.mark.parametrize("name", commands.names())

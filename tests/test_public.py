@@ -11,6 +11,7 @@ def test_names():
         "GanzfeldError",
         "Recipe",
         "Run",
+        "evaluate",
         "latents_of_seeds",
         "load",
         "open_pictures",

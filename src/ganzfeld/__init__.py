@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ganzfeld.latent import latents_of_seeds
     from ganzfeld.model import load
     from ganzfeld.recipes import Recipe, resolve
-    from ganzfeld.training import Run, open_run, resume, train
+    from ganzfeld.training import Run, evaluate, open_run, resume, train
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ __all__ = [
     "GanzfeldError",
     "Recipe",
     "Run",
+    "evaluate",
     "latents_of_seeds",
     "load",
     "open_pictures",
@@ -40,6 +41,7 @@ _HOMES = {
     "GanzfeldError": "errors",
     "Recipe": "recipes",
     "Run": "training",
+    "evaluate": "training",
     "latents_of_seeds": "latent",
     "load": "model",
     "open_pictures": "data",

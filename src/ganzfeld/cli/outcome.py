@@ -4,8 +4,11 @@ import shlex
 
 from ganzfeld.cli.speech import show_result
 from ganzfeld.launch import launch
+from ganzfeld.metrics.intervals import NORMAL_95
 from ganzfeld.training import Run
 from ganzfeld.training.clock import duration
+from ganzfeld.training.facts import Final
+from ganzfeld.training.quality import why_not_measured
 
 
 def show_outcome(run: Run, as_json: bool) -> None:
@@ -14,20 +17,36 @@ def show_outcome(run: Run, as_json: bool) -> None:
         return  # nor need it see the folder
     last = run.position
     speed = last.images_seen / last.seconds if last.seconds else 0.0
+    final = run.facts.final
+    final = final if final and final.at_images == last.images_seen else None
+    best = final.best if final else None
     result = {
         "run": str(run.path),
         "images_seen": last.images_seen,
         "resumed_at_images": run.facts.resumed_at_images,
         "seconds": round(last.seconds, 3),
         "images_per_s": round(speed, 2),
-        "kernel_distance": None,
+        "kernel_distance": best.kernel_distance if best else None,
+        "kernel_distance_error": best.error if best else None,
+        "best_at_images": best.images_seen if best else None,
         "report": str(run.path / "report.html"),
-        "model": str(run.path / "model" / "last"),
+        "model": str(run.path / "model" / ("best" if best else "last")),
     }
+    quality = _quality(final) if final else f"not measured: {why_not_measured(run)}"
     text = (
         f"{last.images_seen:,} pictures in {duration(last.seconds)} ({speed:,.0f}/s)\n"
+        f"quality  {quality}\n"
         f"report   {run.path / 'report.html'}\n"
         f"pictures {run.sample_files[-1]}\n"
         f"more     ganzfeld sample {shlex.quote(str(run.path))}"
     )
     show_result(result, text, as_json)
+
+
+def _quality(final: Final) -> str:
+    """The kernel distance of the model that is kept as the best."""
+    best, last = final.best, final.last
+    said = f"kernel distance {best.kernel_distance:.3f} ± {NORMAL_95 * best.error:.3f} (0 is best)"
+    if best.images_seen == last.images_seen:
+        return said
+    return f"{said}, after {best.images_seen:,} pictures; {last.kernel_distance:.3f} at the end"

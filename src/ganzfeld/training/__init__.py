@@ -1,7 +1,8 @@
 """Training: the step, the loop around it, the engine below it, and the run folder it leaves."""
 
+from ganzfeld.training.evaluation import evaluate
 from ganzfeld.training.resume import resume
 from ganzfeld.training.run import Run, open_run
 from ganzfeld.training.train import train
 
-__all__ = ["Run", "open_run", "resume", "train"]
+__all__ = ["Run", "evaluate", "open_run", "resume", "train"]

@@ -50,20 +50,44 @@ def timestamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
+EventKind = Literal["resumed", "forked", "rolled back", "stopped"]
+
+
 class Event(Record):
     """Something that happened to a run: at how many pictures, when (ISO 8601), and what, in words."""
 
-    kind: Literal["resumed", "forked", "rolled back"]
+    kind: EventKind
     images_seen: Count
     time: str
     what: str
+
+
+class Judgement(Record):
+    """How good the model was after so many pictures: kernel distance, its standard error, and of what."""
+
+    images_seen: Count
+    kernel_distance: float
+    error: Annotated[float, Field(ge=0)]
+    num_samples: Count
+    num_reals: Count
+    features: str
+    features_sha256: str
+
+
+class Final(Record):
+    """What was judged when the training stood at ``at_images`` pictures and was over: two models, or one."""
+
+    at_images: Count
+    best: Judgement
+    last: Judgement
 
 
 class Facts(Record):
     """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones.
 
     ``num_duplicates`` of the pictures would go if one of each group of duplicates stayed. ``launch`` names
-    the launch of processes that began the run: started again, they go on with it.
+    the launch of processes that began the run: started again, they go on with it. ``best`` is the judgement
+    of ``model/best``, ``final`` that at the end.
     """
 
     data: str | None
@@ -80,17 +104,20 @@ class Facts(Record):
     images: Annotated[int, Field(gt=0)] | None
     checkpoint_seconds: Annotated[float, Field(gt=0)]
     on_divergence: Literal["stop", "rollback"]
+    stop: Literal["never", "plateau", "decay"] = "never"
     horizons: tuple[Horizon, ...]
     route: Route
     started: str
     launch: str | None = None
     circumstances: Circumstances
     events: tuple[Event, ...]
+    best: Judgement | None = None
+    final: Final | None = None
 
     @property
     def resumed_at_images(self) -> int | None:
         """Pictures seen when the run was last resumed or forked; None if it never was."""
-        return next((e.images_seen for e in reversed(self.events) if e.kind != "rolled back"), None)
+        return next((e.images_seen for e in reversed(self.events) if e.kind in ("resumed", "forked")), None)
 
     def changed(self, **fields: Any) -> "Facts":
         """The same with some fields replaced."""

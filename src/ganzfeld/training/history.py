@@ -41,11 +41,12 @@ class History:
         files = (path for path in self.folder.glob("*.safetensors") if path.is_file())
         return sorted(int(path.stem) for path in files if path.stem.isdecimal())
 
-    def write(self, checkpoint: Checkpoint) -> Path:
+    def write(self, checkpoint: Checkpoint, near: int | None = None) -> Path:
         """Write a checkpoint, read it back, and only then let go of older ones that are no longer needed.
 
-        One that is there and whole is left alone. Raises ``ResourceError`` if it cannot be written or read
-        back; what was there before is then still there.
+        The one nearest to ``near`` pictures is always needed. One that is there and whole is left alone.
+        Raises ``ResourceError`` if it cannot be written or read back; what was there before is then still
+        there.
         """
         path = self.path(checkpoint.images_seen)
         make_folder(self.folder)
@@ -53,7 +54,7 @@ class History:
             if not self._is_whole(path):
                 self._put(path, checkpoint)
             with contextlib.suppress(OSError):  # one too many does no harm, and the next save tries again
-                self._thin()
+                self._thin(near)
         except OSError as error:
             raise refused(error, path) from error
         return path
@@ -120,21 +121,23 @@ class History:
         except (DamagedError, OSError):
             return False
 
-    def _thin(self) -> None:
+    def _thin(self, near: int | None) -> None:
         there = self.all()
-        for images_seen in set(there) - kept(there):
+        for images_seen in set(there) - kept(there, near):
             self.path(images_seen).unlink(missing_ok=True)
             _checksum_path(self.path(images_seen)).unlink(missing_ok=True)
 
 
-def kept(images_seen: list[int]) -> set[int]:
+def kept(images_seen: list[int], near: int | None = None) -> set[int]:
     """Which of the checkpoints at these numbers (ascending) stay.
 
-    The newest ones, and of the older ones the last in every half doubling of the pictures seen: however long
-    a run is, one can go back to within a factor of 1.4 of any moment, and the number grows as a logarithm.
+    The newest ones, the one nearest to ``near`` (where the best model was), and of the older ones the last in
+    every half doubling of the pictures seen: however long a run is, one can go back to within a factor of 1.4
+    of any moment, and the number grows as a logarithm.
     """
     bands = {math.floor(KEPT_A_DOUBLING * math.log2(number)): number for number in images_seen if number}
-    return {*images_seen[-NEWEST_KEPT:], *bands.values()}
+    nearest = [] if near is None else sorted(images_seen, key=lambda number: abs(number - near))[:1]
+    return {*images_seen[-NEWEST_KEPT:], *bands.values(), *nearest}
 
 
 def _checksum_path(path: Path) -> Path:

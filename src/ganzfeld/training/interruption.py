@@ -20,6 +20,10 @@ class Interruption:
         self.signal_number: int | None = None
         self._before: dict[signal.Signals, object] = {}
 
+    def came(self) -> bool:
+        """Whether there was one."""
+        return self.signal_number is not None
+
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._receive) for number in SIGNALS}

@@ -22,6 +22,7 @@ from ganzfeld.training.following import Order, begin, order
 from ganzfeld.training.interruption import Interruption
 from ganzfeld.training.journal import Journal
 from ganzfeld.training.memory import largest_batch
+from ganzfeld.training.quality import Quality
 from ganzfeld.training.report import write_report
 from ganzfeld.training.run import Run
 from ganzfeld.training.saver import RETRY_S, Patience, Saver
@@ -39,11 +40,18 @@ MOST_ROLLBACKS = 5
 class Loop:
     """One training run from where it stands to its end, in its folder, of which it must be the one writer.
 
-    ``seconds`` are those of training behind it.
+    ``seconds`` are those of training behind it. ``judged`` false: nobody looks how good the model is.
     """
 
     def __init__(
-        self, trainer: Trainer, run: Run, budget: Budget, watcher: Watcher, seconds: float = 0.0
+        self,
+        trainer: Trainer,
+        run: Run,
+        budget: Budget,
+        watcher: Watcher,
+        seconds: float = 0.0,
+        *,
+        judged: bool = True,
     ) -> None:
         facts = run.facts
         self.trainer = trainer
@@ -55,6 +63,7 @@ class Loop:
         self.stopwatch = Stopwatch(seconds)
         self.speed = Speedometer()
         self.examiner = Examiner(trainer)
+        self.quality = Quality(trainer, run, watcher, wanted=judged)
         self.reading_due = Due(READING_EVERY_S)
         self.sheet_due = Due(SHEET_EVERY_S, SHEET_EVERY_SHARE)
         self.save_due = Due(facts.checkpoint_seconds)
@@ -72,8 +81,10 @@ class Loop:
                 begin(self.trainer, self.run)
                 if self.trainer.index == 0:
                     self._show()
+                self.quality.prepare(self.stopwatch.seconds, interruption.came)
                 self._train_and_go_back(interruption, saver)
                 self._show()
+                self._conclude(interruption)
                 ended_well = True
             except ResourceError as error:
                 raise self._with_way_on(error) from error
@@ -112,6 +123,13 @@ class Loop:
         # Here, and not above, where the error still holds on to everything that filled the memory.
         raise self._out_of_memory(saver)
 
+    def _conclude(self, interruption: Interruption) -> None:
+        """How good it has become, unless somebody is waiting for the end."""
+        if self.quality.over:
+            self.run.record("stopped", self.trainer.images_seen, self.quality.over)
+            self.watcher.noted(f"stopped: {self.quality.over}")
+        self.quality.finish(self._card(), interruption.came)
+
     def _train(self, journal: Journal, interruption: Interruption, saver: Saver) -> None:
         trainer, stopwatch = self.trainer, self.stopwatch
         for done_already in (self.sheet_due, self.save_due):
@@ -124,7 +142,7 @@ class Loop:
             order(trainer, Order.STEP)
             outcome = trainer.advance()
             self.examiner.note(outcome)
-            over = self._spent() or interruption.signal_number is not None
+            over = self._spent() or interruption.came() or bool(self.quality.over)
             if self.reading_due(stopwatch.seconds) or over:
                 order(trainer, Order.READ)
                 self._read(journal, readings(outcome, trainer.ranks), over)
@@ -139,6 +157,11 @@ class Loop:
                 stopwatch.start()
             elif not saver.busy and self.save_due(stopwatch.seconds):
                 saver.begin(self._snapshot())
+            elif self.quality.due(stopwatch.seconds):
+                stopwatch.stop()
+                self.quality.look(stopwatch.seconds, self._card(), interruption.came)
+                self.reading_due.next = 0.0  # to be told where it was taken
+                stopwatch.start()
 
     def _spent(self) -> bool:
         return self.budget.spent(self.trainer.images_seen, self.stopwatch.seconds)
@@ -168,6 +191,8 @@ class Loop:
             self.stopwatch.stop()
             entry["health"] = self.examiner.examine(seconds)
             self.stopwatch.start()
+        if news := self.quality.news():
+            entry["health"] = entry.get("health", {}) | news
         with self.journal_patience:
             journal.write(entry)
         if not sound:
@@ -191,11 +216,10 @@ class Loop:
         with self.sheet_patience:
             write_png(self.run.path / "samples" / f"{self.trainer.images_seen}.png", sheet)
 
-    def _snapshot(self) -> Callable[[], None]:
-        """The state and the model of this moment, as what is left to do to have them on disk."""
-        trainer, run = self.trainer, self.run
-        checkpoint, average = capture(trainer, self.stopwatch.seconds), copy.deepcopy(trainer.players.average)
-        card = Card(
+    def _card(self) -> Card:
+        """The card of the model as it stands."""
+        trainer = self.trainer
+        return Card(
             ganzfeld=ganzfeld.__version__,
             generator=generator_card(trainer.recipe, trainer.pictures.channels),
             prior=trainer.recipe.latent.prior,
@@ -204,12 +228,18 @@ class Loop:
             images_seen=trainer.images_seen,
             seed=trainer.seed,
         )
+
+    def _snapshot(self) -> Callable[[], None]:
+        """The state and the model of this moment, as what is left to do to have them on disk."""
+        trainer, run = self.trainer, self.run
+        checkpoint, average = capture(trainer, self.stopwatch.seconds), copy.deepcopy(trainer.players.average)
+        card, best = self._card(), self.quality.best
         if not trainer.sound:
             raise TrainingFailed("a loss or a gradient stopped being finite")
 
         def write() -> None:
             checkpoint.require_finite()
-            run.history.write(checkpoint)
+            run.history.write(checkpoint, best.images_seen if best else None)
             save(run.path / "model" / "last", calibrate(average, card.prior), card)
 
         return write

@@ -65,7 +65,7 @@ def _carry_through(data: str | Path | None, trainer: Trainer, terms: Terms, surv
         # A checkpoint at once, beside the next step: the thread that saves has memory of its own.
         write_beginning(run, data, trainer, replace(terms, checkpoint_seconds=1e-3), surveyed)
         few_more = Budget(images=trainer.images_seen + 4 * trainer.recipe.batch)
-        Loop(trainer, run, few_more, Watcher()).go()
+        Loop(trainer, run, few_more, Watcher(), judged=False).go()
 
 
 def measured_speed(trainer: Trainer) -> float:

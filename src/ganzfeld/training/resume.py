@@ -112,7 +112,7 @@ class _Wishes:
 def _go_on(run: Run, wishes: _Wishes, watcher: Watcher) -> Run:
     facts, recipe = run.facts, run.recipe
     budget = wishes.budget(facts)
-    if _is_finished(run, budget):
+    if _is_finished(run, budget, wishes.minutes is None and wishes.images is None):
         watcher.noted(f"{run.path} is finished: nothing to do")
         return run
     with run.writing():
@@ -157,7 +157,11 @@ def _fork(
     _plan(facts, budget, checkpoint, trainer)
     run = create_run(old.path.parent, facts.name)
     with run.writing():
-        run.write_facts(_now_true(facts, wishes, budget, trainer).changed(started=timestamp(), events=()))
+        run.write_facts(
+            _now_true(facts, wishes, budget, trainer).changed(
+                started=timestamp(), events=(), best=None, final=None
+            )
+        )
         changed = changes(recipe, since=checkpoint.card.recipe)
         text = f"forked from {old.path} at {at:,} pictures" + (
             f" with {' '.join(changed)}" if changed else ""
@@ -251,13 +255,17 @@ def _copy_past(old: Run, run: Run, images_seen: int) -> None:
 def _tidy(run: Run) -> None:
     """Remove what a process that was killed left half written."""
     run.history.tidy()
-    for folder in (run.path, run.path / "samples", run.path / "model" / "last"):
+    model = run.path / "model"
+    for folder in (run.path, run.path / "samples", model / "last", model / "best"):
         for part in unfinished(folder):
             part.unlink(missing_ok=True)
 
 
-def _is_finished(run: Run, budget: Budget) -> bool:
-    """Whether the budget is spent and everything that is written at the end has been. Changes nothing."""
+def _is_finished(run: Run, budget: Budget, as_before: bool) -> bool:
+    """Whether the training is over and everything that is written at the end has been. Changes nothing.
+
+    It is over when the budget is spent, or where ``--stop`` has ended it, if its end is ``as_before``.
+    """
     try:
         position = run.position
         is_saved = load_model(run.path / "model" / "last").card.images_seen == position.images_seen
@@ -265,4 +273,7 @@ def _is_finished(run: Run, budget: Budget) -> bool:
         return False
     sheet = run.path / "samples" / f"{position.images_seen}.png"
     is_told = sheet.exists() and (run.path / "report.html").exists()
-    return budget.spent(position.images_seen, position.seconds) and is_saved and is_told
+    events = run.facts.events
+    is_stopped = as_before and bool(events) and events[-1].kind == "stopped"
+    is_over = is_stopped or budget.spent(position.images_seen, position.seconds)
+    return is_over and is_saved and is_told

@@ -9,6 +9,7 @@ runs/<data>-001/
   samples/        <images seen>.png: the same seeds through time
   checkpoints/    everything a training needs to go on; see ``history.py``
   model/last/     generator.safetensors and card.json
+  model/best/     the same, of the best model so far by kernel distance
   report.html     all of it on one page
 """
 
@@ -16,7 +17,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -30,7 +31,7 @@ from ganzfeld.model.files import find_weights
 from ganzfeld.networks import Generator
 from ganzfeld.recipes import Recipe, read_recipe
 from ganzfeld.training.checkpoint import Position
-from ganzfeld.training.facts import Event, Facts, timestamp
+from ganzfeld.training.facts import Event, EventKind, Facts, timestamp
 from ganzfeld.training.history import History
 from ganzfeld.training.journal import cut_journal, read_journal
 
@@ -76,7 +77,7 @@ class Run:
         """Replace ``run.json``. Only for the one that holds ``writing``."""
         write_json(self.path / "run.json", facts.model_dump(mode="json"))
 
-    def record(self, kind: Literal["resumed", "forked", "rolled back"], images_seen: int, what: str) -> None:
+    def record(self, kind: EventKind, images_seen: int, what: str) -> None:
         """Write down in ``run.json`` what happened. Only for the one that holds ``writing``."""
         event = Event(kind=kind, images_seen=images_seen, time=timestamp(), what=what)
         facts = self.facts

@@ -21,6 +21,7 @@ from ganzfeld.training.facts import Facts, timestamp
 from ganzfeld.training.fastest import fastest_route
 from ganzfeld.training.following import led
 from ganzfeld.training.loop import Loop
+from ganzfeld.training.quality import require_space
 from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.route import PLAIN
 from ganzfeld.training.run import Run, create_run, run_begun_by
@@ -30,6 +31,7 @@ from ganzfeld.training.watcher import Watcher
 BUILT_IN = "faces"
 ON_DIVERGENCE = ("stop", "rollback")
 ROUTES = ("auto", "plain")
+STOPS = ("never", "plateau", "decay")
 NUM_REALS_SHOWN = 64
 NUM_LEFT_OUT_TOLD = 3
 
@@ -50,6 +52,7 @@ def train(
     max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
+    stop: str = "never",
     route: str = "auto",
     watcher: Watcher | None = None,
 ) -> Run:
@@ -63,8 +66,9 @@ def train(
 
     All that is needed to go on is saved every ``checkpoint_seconds`` of training; see ``resume``.
     ``on_divergence`` says what to do when a number stops being finite: "stop", or "rollback" to the last
-    checkpoint and go on with half the learning rates, five times at most. ``route`` is "auto", the fastest
-    way through this machine, or "plain", the textbook's.
+    checkpoint and go on with half the learning rates, five times at most. ``stop`` is "never", "plateau" (end
+    when the kernel distance no longer improves) or "decay" (when it has become worse). ``route`` is "auto",
+    the fastest way through this machine, or "plain", the textbook's.
 
     Started by torchrun, its processes train together, each on its share of every batch; the first one alone
     writes. Started again by torchrun after a failure, they go on with the run that they began.
@@ -87,6 +91,7 @@ def train(
         max_bad=max_bad,
         checkpoint_seconds=checkpoint_seconds,
         on_divergence=on_divergence,
+        stop=stop,
         route=route,
     )
     watcher, out = watcher or Watcher(), Path(out)
@@ -126,6 +131,7 @@ class Terms:
     max_bad: float
     checkpoint_seconds: float
     on_divergence: str
+    stop: str
     route: str
 
     def begin(self, data: str | Path | None, watcher: Watcher, ranks: Ranks = ALONE) -> Trainer:
@@ -151,6 +157,7 @@ def agree(
     max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
+    stop: str = "never",
     route: str = "auto",
 ) -> Terms:
     """The arguments of ``train``, checked before any work is done: ``UsageError`` or ``ResourceError``.
@@ -170,10 +177,14 @@ def agree(
         raise UsageError(
             f"unknown choice {on_divergence!r} for on-divergence", did_you_mean(on_divergence, ON_DIVERGENCE)
         )
+    if stop not in STOPS:
+        raise UsageError(f"unknown choice {stop!r} for stop", did_you_mean(stop, STOPS))
+    if stop != "never":
+        require_space()
     if route not in ROUTES:
         raise UsageError(f"unknown route {route!r}", did_you_mean(route, ROUTES))
     engine = replace(choose_engine(device, precision), channels_last=route != "plain")
-    return Terms(chosen, budget, engine, seed, max_bad, checkpoint_seconds, on_divergence, route)
+    return Terms(chosen, budget, engine, seed, max_bad, checkpoint_seconds, on_divergence, stop, route)
 
 
 def changed_name(recipe: Recipe) -> str:
@@ -259,6 +270,7 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Su
         images=terms.budget.images,
         checkpoint_seconds=terms.checkpoint_seconds,
         on_divergence=terms.on_divergence,  # pyright: ignore[reportArgumentType]  agreed before
+        stop=terms.stop,  # pyright: ignore[reportArgumentType]  agreed before
         horizons=(),
         route=trainer.route,
         started=timestamp(),

@@ -38,6 +38,10 @@ def command(
     on_divergence: Annotated[
         str, typer.Option(help="stop, or rollback: to the last checkpoint, with half the learning rates.")
     ] = "stop",
+    stop: Annotated[
+        str,
+        typer.Option(help="never; plateau: when quality no longer improves; decay: when it got worse."),
+    ] = "never",
     route: Annotated[
         str, typer.Option(help="auto: the fastest way through this machine; plain: the textbook's.")
     ] = "auto",
@@ -65,6 +69,7 @@ def command(
         "max_bad": max_bad,
         "checkpoint_seconds": checkpoint_seconds,
         "on_divergence": on_divergence,
+        "stop": stop,
         "route": route,
     }
     if dry_run:

@@ -1,0 +1,79 @@
+"""``ganzfeld eval``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganzfeld.cli.speech import Json, show_result, tell
+from ganzfeld.errors import UsageError
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    data: Annotated[
+        str | None, typer.Argument(help="Pictures to compare with. Default: those of the run.")
+    ] = None,
+    num: Annotated[int, typer.Option("--n", help="Pictures on each side.")] = 1000,
+    features: Annotated[
+        str | None, typer.Option(help="Feature space: efficientnet-lite0 (default), random-convolutions.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A metric, such as kernel-distance; repeatable. Default: all.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides which pictures are taken.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="FILE.png for the generated pictures nearest to training pictures, beside these."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measure how good a generator is, in figures with 95 % intervals.
+
+    Example: ganzfeld eval runs/faces-001 --only kernel-distance --only precision
+    """
+    from ganzfeld.cli.reading import ReadingProgress
+    from ganzfeld.model import grid, write_png
+    from ganzfeld.training.evaluation import evaluate
+
+    if out is not None and out.suffix.lower() != ".png":
+        raise UsageError(f"{out} is not a PNG file", "Name a file that ends in .png.")
+    found = evaluate(
+        run, data, num=num, features=features, only=only or [], seed=seed, progress=ReadingProgress()
+    )
+    if out is not None and found.suspects is None:
+        raise UsageError(f"there is nothing to write to {out}", "Memorisation was not measured.")
+    if out is not None and found.suspects is not None:
+        write_png(out, grid(found.suspects, columns=6))
+    for note in found.notes:
+        tell(note)
+    result = {
+        "run": str(run.resolve()),
+        "images_seen": found.images_seen,
+        "metrics": [each.as_json() for each in found.measurements],
+        "out": str(out.resolve()) if out else None,
+        "notes": list(found.notes),
+    }
+    show_result(result, _table(result), json)
+
+
+_COLUMNS = "{:20} {:>9}  {:>20}  {}"
+
+
+def _table(result: dict) -> str:
+    """A line a figure; below, what the figures were taken of."""
+    metrics = result["metrics"]
+    lines = [_COLUMNS.format("", "value", "95 % interval", "")]
+    for each in metrics:
+        interval = f"{each['low']:.4f} to {each['high']:.4f}"
+        lines.append(_COLUMNS.format(each["name"], f"{each['value']:.4f}", interval, each["meaning"]))
+    taken = {(each["features"], each["features_sha256"], each["resize_px"]) for each in metrics}
+    for name, digest, size in sorted(taken, key=str):
+        lines.append(f"{name} at {size} px, weights {digest[:16]}" if digest else f"{name} as they are")
+    if metrics:
+        first = metrics[0]
+        lines.append(
+            f"{first['num_samples']:,} generated against {first['num_reals']:,} real pictures, seed "
+            f"{first['seed']}, after {result['images_seen']:,} pictures"
+        )
+    return "\n".join([*lines, *([f"sheet    {result['out']}"] if result["out"] else [])])

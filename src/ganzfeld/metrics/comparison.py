@@ -1,0 +1,62 @@
+"""What measures look at: generated and real pictures with their features, and the distances between them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzfeld.errors import UsageError
+from ganzfeld.metrics.spaces import Space
+
+LEAST = 50
+"""Pictures a side, below which no interval means anything."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Pictures, uint8 (N, height, width, C), and their features (N, d); d is 0 where no measure needs any."""
+
+    pictures: np.ndarray
+    features: Tensor
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @cached_property
+    def among(self) -> Tensor:
+        """Distances (N, N) in feature space, float64; infinite of each to itself: nobody's own neighbour."""
+        return distances(self.features, self.features).fill_diagonal_(torch.inf)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Generated pictures against real ones, in one feature space.
+
+    ``training`` are pictures that the generator was trained on: those of ``real`` unless it is compared with
+    others; None if they are not there any more. ``space`` is None where no measure needs features. ``seed``
+    decides what a measure draws. Raises ``UsageError`` for fewer than 50 pictures on a side.
+    """
+
+    generated: Side
+    real: Side
+    training: Side | None
+    space: Space | None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        sides = (self.generated, self.real, self.training or self.real)
+        if min(map(len, sides)) < LEAST:
+            numbers = " and ".join(str(len(side)) for side in sides[:2])
+            raise UsageError(f"a comparison needs {LEAST} pictures a side, not {numbers}")
+
+    @cached_property
+    def between(self) -> Tensor:
+        """Distances in feature space of generated (rows) to real pictures (columns), float64."""
+        return distances(self.generated.features, self.real.features)
+
+
+def distances(x: Tensor, y: Tensor) -> Tensor:
+    """Euclidean distances (N, M) in float64 of features (N, d) and (M, d); exactly 0 between equal ones."""
+    return torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")

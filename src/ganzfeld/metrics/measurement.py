@@ -1,0 +1,85 @@
+"""A figure with all that it depends on, so that it can be repeated and is compared with its like only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ganzfeld.metrics.comparison import Comparison
+from ganzfeld.metrics.intervals import Figure
+from ganzfeld.metrics.measures import chosen, measures
+
+PIXELS = "pixels"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A figure, its 95 % interval, and what it was taken of.
+
+    ``features`` is the name of the feature space, ``pixels`` for a measure that looks at none; then there is
+    no digest and no resizing.
+    """
+
+    figure: Figure
+    num_samples: int
+    num_reals: int
+    features: str
+    features_sha256: str | None
+    resize_px: int | None
+    seed: int
+    meaning: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys of the contract, and the rest."""
+        figure = self.figure
+        return {
+            "name": figure.name,
+            "value": figure.value,
+            "low": figure.low,
+            "high": figure.high,
+            "error": figure.error,
+            "num_samples": self.num_samples,
+            "num_reals": self.num_reals,
+            "features": self.features,
+            "features_sha256": self.features_sha256,
+            "resize_px": self.resize_px,
+            "seed": self.seed,
+            "meaning": self.meaning,
+        }
+
+
+def measured(
+    comparison: Comparison,
+    only: list[str] | None = None,
+    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> list[Measurement]:
+    """All figures of a comparison, or ``only`` those of these names.
+
+    Raises ``UsageError`` for an unknown name.
+    """
+    wanted = chosen(only or [])
+    homes = list(dict.fromkeys(wanted.values()))
+    found = []
+    for number, home in enumerate(homes):
+        progress(number, len(homes), f"measuring {home}")
+        entry = measures.load(home)
+        found += [
+            _with_context(figure, comparison, entry.FEATURES, entry.NAMES[figure.name])
+            for figure in entry.measure(comparison)
+            if figure.name in wanted
+        ]
+    progress(len(homes), len(homes), "measuring")
+    return found
+
+
+def _with_context(figure: Figure, comparison: Comparison, of_features: bool, meaning: str) -> Measurement:
+    space = comparison.space if of_features else None
+    return Measurement(
+        figure,
+        len(comparison.generated),
+        len(comparison.training or comparison.real) if figure.name == "memorised" else len(comparison.real),
+        space.name if space else PIXELS,
+        space.sha256 if space else None,
+        space.size_px if space else None,
+        comparison.seed,
+        meaning,
+    )

@@ -1,0 +1,48 @@
+"""Precision and recall: are generated pictures among the real ones, and are real ones among the generated?
+
+A set is taken to fill the balls around its pictures that reach to their third nearest neighbours.
+"""
+
+import torch
+from torch import Tensor
+
+from ganzfeld.metrics.comparison import Comparison
+from ganzfeld.metrics.intervals import Figure, jackknife, share
+
+K = 3
+NAMES = {
+    "precision": "share of generated pictures that lie where real ones are: 0 to 1, 1 is best",
+    "recall": "share of real pictures that lie where generated ones are: 0 to 1, 1 is best",
+}
+FEATURES = True
+
+
+def measure(comparison: Comparison) -> list[Figure]:
+    """Both; their errors are found by leaving out a tenth at a time."""
+    between, generated, real = comparison.between, comparison.generated.among, comparison.real.among
+    values, errors = jackknife(
+        lambda mine, theirs: precision_recall(
+            between[mine][:, theirs], generated[mine][:, mine], real[theirs][:, theirs]
+        ),
+        between.shape,
+        comparison.seed,
+    )
+    return [
+        share(name, value, error, number)
+        for name, value, error, number in zip(NAMES, values, errors, between.shape, strict=True)
+    ]
+
+
+def precision_recall(between: Tensor, among_generated: Tensor, among_real: Tensor) -> list[float]:
+    """[precision, recall] from distances of generated (rows) to real pictures, and among each.
+
+    Source: Kynkäänniemi et al. 2019, eq. 1 and 2.
+    """
+    generated_among_real = (between <= radii(among_real, K)[None, :]).any(1)
+    real_among_generated = (between <= radii(among_generated, K)[:, None]).any(0)
+    return [float(inside.double().mean()) for inside in (generated_among_real, real_among_generated)]
+
+
+def radii(among: Tensor, k: int) -> Tensor:
+    """The distance of each picture to its k-th nearest neighbour in its own set."""
+    return torch.kthvalue(among, k, dim=1).values

@@ -1,0 +1,164 @@
+"""A finished or a running training in figures: its generator against its pictures, or against others."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.errors import DataError, UsageError
+from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
+from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
+from ganzfeld.metrics.measures import chosen, measures
+from ganzfeld.metrics.measures.memorisation import suspects
+from ganzfeld.model import Model, pictures_of_seeds
+from ganzfeld.networks import Generator
+from ganzfeld.training.run import Run, open_run
+
+NUM = 1000
+MOST = 2**20
+MOST_SEED = 2**40
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured of a run's model.
+
+    ``suspects`` (rows * 6, height, width, C) are the generated pictures nearest to training pictures, each
+    followed by its five nearest; None where memorisation was not measured. ``notes`` say what to mind.
+    """
+
+    images_seen: int
+    measurements: tuple[Measurement, ...]
+    suspects: np.ndarray | None
+    notes: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Measurement:
+        """The measurement of that name. Raises ``KeyError`` if it was not taken."""
+        return {each.figure.name: each for each in self.measurements}[name]
+
+
+def evaluate(
+    run: str | Path | Run,
+    data: str | Path | None = None,
+    *,
+    num: int = NUM,
+    features: str | None = None,
+    only: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure ``num`` pictures of a run's generator against as many real ones.
+
+    The real ones are those it was trained on, or ``data``, brought to the run's size. ``features`` names the
+    feature space, ``only`` the metrics wanted, by default all. ``seed`` decides which pictures are taken on
+    both sides, and what the metrics draw. ``progress(done, total, what)`` is called now and then.
+
+    Raises ``UsageError`` for arguments and where there is no model, ``DataError`` for pictures that are fewer
+    than 50 or of another kind than the run's, ``DamagedError`` for a damaged run, ``ResourceError`` where the
+    feature space is not installed.
+
+    >>> evaluate("runs/photos-001")["kernel_distance"].figure.value  # doctest: +SKIP
+    """
+    if not LEAST <= num <= MOST:
+        raise UsageError(f"n must be from {LEAST} to {MOST:,}, not {num}", "1000 is usual.")
+    if not 0 <= seed < MOST_SEED:
+        raise UsageError(f"seed must be from 0 to {MOST_SEED - 1}, not {seed}")
+    homes = set(chosen(list(only)).values())
+    of_features = any(measures.load(home).FEATURES for home in homes)
+    chosen_space = space(features) if of_features or features else None
+    run = run if isinstance(run, Run) else open_run(run)
+    work = _Work(run, num, seed, chosen_space, progress or (lambda done, total, what: None))
+    model, notes = run.model, []
+    if data is None:
+        reals = own = _own(run, work.progress, notes)
+    else:
+        reals = open_pictures(data, run.recipe.size, progress=work.progress)
+        _require_fit(reals, run.facts.channels)
+        own = _own_if_there(run, work.progress, notes) if "memorisation" in homes else None
+    if reals.num_pictures < num:
+        notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} pictures: all of them count")
+    real = work.side_of(reals)
+    training = real if own is reals else work.side_of(own) if own else None
+    comparison = Comparison(work.generated(model), real, training, chosen_space, seed)
+    found = measured(comparison, list(only), work.progress)
+    sheet = suspects(comparison) if "memorisation" in homes else None
+    return Evaluation(model.card.images_seen, tuple(found), sheet, tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How both sides are made."""
+
+    run: Run
+    num: int
+    seed: int
+    space: Space | None
+    progress: Progress
+
+    def side_of(self, pictures: Pictures) -> Side:
+        """Some pictures of a set."""
+        indices = some_of(pictures.num_pictures, self.num, self.seed)
+        nothing = torch.empty(len(indices), 0)
+        found = real_features(pictures, indices, self.space, self.progress) if self.space else nothing
+        return Side(pictures.batch(indices), found)
+
+    def generated(self, model: Model) -> Side:
+        """As many pictures of the model: those of seeds from ``seed`` times 2^20 on."""
+        pictures = generated(model.generator, model.card.prior, self.num, self.seed, self.progress)
+        nothing = torch.empty(self.num, 0)
+        what = "looking at generated pictures"
+        found = features_of(pictures, self.space, self.progress, what) if self.space else nothing
+        return Side(pictures, found)
+
+
+def generated(generator: Generator, prior: str, num: int, seed: int, progress: Progress) -> np.ndarray:
+    """Pictures (num, height, width, C) of the seeds from ``seed`` times 2^20 on: every seed has its own."""
+    parts, first = [], seed * MOST
+    for start in range(0, num, SLICE):
+        progress(start, num, "making pictures")
+        seeds = range(first + start, first + min(start + SLICE, num))
+        parts.append(pictures_of_seeds(generator, seeds, prior=prior))
+    progress(num, num, "making pictures")
+    return np.concatenate(parts)
+
+
+def _own(run: Run, progress: Progress, notes: list[str]) -> Pictures:
+    """The pictures that a run was trained on."""
+    facts = run.facts
+    try:
+        pictures = open_pictures(facts.data, run.recipe.size, max_bad=facts.max_bad, progress=progress)
+        _require_fit(pictures, facts.channels)
+    except DataError as error:
+        hint = "If they are elsewhere now, say where: ganzfeld eval RUN DATA."
+        raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
+    if pictures.content_hash != facts.content_hash:
+        notes.append(f"the pictures in {pictures.place_of_all} are not those that the run was trained on")
+    return pictures
+
+
+def _own_if_there(run: Run, progress: Progress, notes: list[str]) -> Pictures | None:
+    try:
+        return _own(run, progress, notes)
+    except DataError as error:
+        notes.append(f"memorisation not measured: {error.message}")
+        return None
+
+
+def _require_fit(pictures: Pictures, channels: int) -> None:
+    """Raise ``DataError`` for pictures that are too few, or of another kind than the run's."""
+    place, kinds = pictures.place_of_all, {1: "grey", 3: "colour"}
+    if pictures.num_pictures < LEAST:
+        raise DataError(
+            f"{place} has {pictures.num_pictures} pictures, and an evaluation needs {LEAST}",
+            "Fewer say nothing about a generator; 1,000 are usual.",
+        )
+    if pictures.channels != channels:
+        raise DataError(
+            f"{place} holds {kinds[pictures.channels]} pictures, and the run makes {kinds[channels]} ones",
+            "Distances between the two would measure the colour alone. Give pictures of the run's kind.",
+        )

@@ -1,0 +1,278 @@
+"""How good the model is while it trains: kernel distance and its like, of the averaged weights, now and then.
+
+Rank 0 does this alone, between two steps and outside the training's time, and changes nothing of it: all
+latents are those of fixed seeds. The best model so far is kept in ``model/best/``. Not needed to train: where
+it cannot be done, the training goes on without it and says why.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+from ganzfeld.errors import DamagedError, ResourceError, UsageError
+from ganzfeld.metrics import LEAST, Comparison, Side, Space, space
+from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
+from ganzfeld.metrics.measures.density_coverage import density_coverage
+from ganzfeld.metrics.measures.kernel_distance import estimate
+from ganzfeld.metrics.measures.memorisation import memorised
+from ganzfeld.metrics.measures.precision_recall import precision_recall
+from ganzfeld.metrics.spaces import NONE, VARIABLE, usual_name
+from ganzfeld.model import Card, load_model, save
+from ganzfeld.networks import Generator
+from ganzfeld.training.clock import Due
+from ganzfeld.training.engine import ran_out_of_memory
+from ganzfeld.training.evaluation import generated
+from ganzfeld.training.facts import Final, Judgement
+from ganzfeld.training.run import Run
+from ganzfeld.training.saver import Patience
+from ganzfeld.training.trainer import Trainer
+from ganzfeld.training.watcher import Watcher
+
+NUM_REALS = 1000
+NUM_ON_THE_WAY = 256
+NUM_AT_THE_END = 1000
+SHARE = 0.05
+"""Of the time of training, at most."""
+LEAST_SPACING_S = 20.0
+NUM_CALIBRATING = 512
+"""Pictures that are made to fix the statistics of the average."""
+
+PATIENT = 5
+"""Judgements without a better one, after which a training is on a plateau."""
+WORSE = 3.0
+"""Standard errors by which the last two judgements are worse than the best, if quality decays."""
+
+
+class Quality:
+    """Judges a training as it goes on.
+
+    ``wanted`` false: not at all, as in a dry run. ``over`` says, once it is so, why ``--stop`` ends the run.
+    """
+
+    def __init__(self, trainer: Trainer, run: Run, watcher: Watcher, *, wanted: bool = True) -> None:
+        facts = run.facts
+        self._trainer, self._run, self._watcher = trainer, run, watcher
+        self._space, why_not = _space(trainer.pictures.num_pictures) if wanted else (None, "")
+        if why_not:
+            watcher.noted(f"quality will not be measured: {why_not}")
+        self._stop = facts.stop
+        self._real: Side | None = None
+        self._due = Due(LEAST_SPACING_S)
+        self._since = self._spent_s = 0.0
+        self._news: dict[str, float] = {}
+        self._after_best: list[Judgement] = []
+        self._patience = Patience(watcher.noted)
+        self.best = facts.best
+        self.over = ""
+
+    def prepare(self, seconds: float, abandoned: Callable[[], bool]) -> None:
+        """Look at the real pictures, once for each set, and find out what a judgement will cost.
+
+        ``seconds`` of training are behind; ``abandoned`` says whether to leave off.
+        """
+        self._carefully(lambda: self._prepare(seconds, abandoned), abandoned)
+
+    def due(self, seconds: float) -> bool:
+        """Whether it is time for a judgement, in seconds of training."""
+        return self._real is not None and self._due(seconds)
+
+    def look(self, seconds: float, card: Card, abandoned: Callable[[], bool]) -> None:
+        """Judge the model as it stands, keep it if it is the best, and set the next time by what this took.
+
+        ``card`` is that of the model; ``abandoned`` says whether to leave off.
+        """
+        begun = time.perf_counter()
+        self._carefully(lambda: self._look(card, abandoned), abandoned)
+        took = time.perf_counter() - begun
+        self._spent_s += took
+        self._not_before(seconds, took)
+
+    def news(self) -> dict[str, float]:
+        """The readings of the last judgement for the journal, each told once."""
+        told, self._news = self._news, {}
+        return told
+
+    def finish(self, card: Card, abandoned: Callable[[], bool]) -> None:
+        """Judge the last model by 1,000 pictures, and the best one too; the better of the two is the best.
+
+        Where they differ by less than the error, the last one is taken. ``card`` is that of the last model.
+        """
+        self._carefully(lambda: self._finish(card, abandoned), abandoned)
+
+    def _prepare(self, seconds: float, abandoned: Callable[[], bool]) -> None:
+        assert self._space is not None
+        pictures = self._trainer.pictures
+        indices = some_of(pictures.num_pictures, NUM_REALS)
+        found = real_features(pictures, indices, self._space, self._progress(abandoned))
+        self._real = Side(pictures.batch(indices), found)
+        self._since = seconds
+        self._not_before(seconds, self._expected_s())
+
+    def _expected_s(self) -> float:
+        """About what a judgement takes: that of a few pictures, times the number."""
+        assert self._real is not None and self._space is not None
+        generator, prior = self._trainer.shipped(), self._trainer.recipe.latent.prior
+        few = self._real.pictures[:SLICE]
+        begun = time.perf_counter()
+        self._space.features(few)
+        looked = time.perf_counter()
+        generated(generator, prior, SLICE, 0, _silent)
+        made = time.perf_counter()
+        of_looking, of_making = (looked - begun) / len(few), (made - looked) / SLICE
+        return NUM_ON_THE_WAY * of_looking + (NUM_ON_THE_WAY + NUM_CALIBRATING) * of_making
+
+    def _not_before(self, seconds: float, expected_s: float) -> None:
+        """The next judgement comes when all of them, the next one too, are within their share of the time."""
+        self._due.from_now(seconds)
+        self._due.next = max(self._due.next, self._since + (self._spent_s + expected_s) / SHARE)
+
+    def _look(self, card: Card, abandoned: Callable[[], bool]) -> None:
+        shipped = self._trainer.shipped()
+        comparison = self._comparison(shipped, NUM_ON_THE_WAY, self._progress(abandoned, silent=True))
+        judgement = self._judged(comparison, card.images_seen)
+        between, real = comparison.between, comparison.real.among
+        precision, recall = precision_recall(between, comparison.generated.among, real)
+        self._news = {
+            "kernel_distance": judgement.kernel_distance,
+            "kernel_distance_error": judgement.error,
+            "precision": precision,
+            "recall": recall,
+            "coverage": density_coverage(between, real)[1],
+            "memorised": memorised(between, real),
+        }
+        if self.best is None or is_better(judgement, self.best):
+            with self._patience:
+                save(self._run.path / "model" / "best", shipped, card)
+                self._run.write_facts(self._run.facts.changed(best=judgement))
+                self.best, self._after_best = judgement, []
+        else:
+            self._after_best.append(judgement)
+            self.over = why_stop(self._stop, self.best, self._after_best)
+
+    def _finish(self, card: Card, abandoned: Callable[[], bool]) -> None:
+        told, best_folder = self._progress(abandoned), self._run.path / "model" / "best"
+        shipped = self._trainer.shipped()
+        last = best = self._judged(self._comparison(shipped, NUM_AT_THE_END, told), card.images_seen)
+        if self.best is not None and self.best.images_seen != card.images_seen:
+            try:
+                earlier = load_model(best_folder)
+                comparison = self._comparison(earlier.generator, NUM_AT_THE_END, told)
+                judged = self._judged(comparison, earlier.card.images_seen)
+                best = judged if is_better(judged, last) else last
+            except (DamagedError, UsageError) as error:
+                self._watcher.noted(f"the best model is lost, the last one takes its place: {error.message}")
+        if best is last:
+            save(best_folder, shipped, card)
+        self.best = best
+        final = Final(at_images=card.images_seen, best=best, last=last)
+        self._run.write_facts(self._run.facts.changed(best=best, final=final))
+
+    def _comparison(
+        self, generator: Generator, num: int, told: Callable[[int, int, str], None]
+    ) -> Comparison:
+        assert self._real is not None and self._space is not None
+        pictures = generated(generator, self._trainer.recipe.latent.prior, num, 0, told)
+        found = features_of(pictures, self._space, told, "looking at generated pictures")
+        return Comparison(Side(pictures, found), self._real, self._real, self._space)
+
+    def _judged(self, comparison: Comparison, images_seen: int) -> Judgement:
+        assert comparison.space is not None
+        value, error = estimate(comparison.generated.features, comparison.real.features)
+        return Judgement(
+            images_seen=images_seen,
+            kernel_distance=value,
+            error=error,
+            num_samples=len(comparison.generated),
+            num_reals=len(comparison.real),
+            features=comparison.space.name,
+            features_sha256=comparison.space.sha256,
+        )
+
+    def _progress(
+        self, abandoned: Callable[[], bool], *, silent: bool = False
+    ) -> Callable[[int, int, str], None]:
+        def told(done: int, total: int, what: str) -> None:
+            if abandoned():
+                raise _Abandoned
+            if not silent:
+                self._watcher.preparing(done, total, what)
+
+        return told
+
+    def _carefully(self, work: Callable[[], None], abandoned: Callable[[], bool]) -> None:
+        """Do what a training can do without: if there is no room or no memory for it, from now on not."""
+        if self._space is None or abandoned():
+            return
+        try:
+            work()
+            return
+        except _Abandoned:
+            return
+        except (ResourceError, DamagedError) as error:
+            why = error.message
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            why = "memory ran out"
+        self._space = self._real = None
+        self._watcher.noted(f"quality is no longer measured: {why}")
+
+
+class _Abandoned(Exception):
+    """A signal came while pictures were looked at."""
+
+
+def is_better(new: Judgement, best: Judgement) -> bool:
+    """Whether a judgement is better by more than the standard error of the difference."""
+    return new.kernel_distance < best.kernel_distance - math.hypot(new.error, best.error)
+
+
+def why_stop(stop: str, best: Judgement, after: list[Judgement]) -> str:
+    """Why a training is to end, by the judgements since the best one; empty if it is not.
+
+    ``plateau``: five without a better one. ``decay``: the last two worse than the best by three standard
+    errors of the difference.
+    """
+    where = f"the best was {best.kernel_distance:.3f} after {best.images_seen:,} pictures"
+    if stop == "plateau" and len(after) >= PATIENT:
+        return f"kernel distance has not improved in {len(after)} judgements; {where}"
+    if stop == "decay" and len(after) >= 2:
+        worse = [
+            each.kernel_distance > best.kernel_distance + WORSE * math.hypot(each.error, best.error)
+            for each in after[-2:]
+        ]
+        if all(worse):
+            return f"kernel distance has risen to {after[-1].kernel_distance:.3f}; {where}"
+    return ""
+
+
+def why_not_measured(run: Run) -> str:
+    """Why a run that is over has no kernel distance, in words."""
+    facts = run.facts
+    _, why_not = _space(facts.num_pictures)
+    return why_not or "not taken; ganzfeld eval does it"
+
+
+def require_space() -> None:
+    """Raise ``ResourceError`` where quality cannot be measured, for whoever needs it."""
+    name = usual_name()
+    if name is None:
+        raise ResourceError(f"{VARIABLE} is {NONE}", "Unset it, so that quality is measured.")
+    space(name)
+
+
+def _space(num_pictures: int) -> tuple[Space | None, str]:
+    """The space in which trainings are judged, or why not."""
+    name = usual_name()
+    if name is None:
+        return None, f"{VARIABLE} is {NONE}"
+    if num_pictures < LEAST:
+        return None, f"{num_pictures} pictures are fewer than the {LEAST} that it takes"
+    try:
+        return space(name), ""
+    except ResourceError as error:
+        return None, f"{error.message}. {error.hint}"
+
+
+def _silent(done: int, total: int, what: str) -> None:
+    """Progress that nobody hears of."""

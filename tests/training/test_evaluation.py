@@ -1,0 +1,155 @@
+"""``evaluate`` and ``ganzfeld eval``: figures of a run against its pictures or others, what is refused."""
+
+import contextlib
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ganzfeld as gz
+from ganzfeld.cli import main
+from ganzfeld.errors import DataError, UsageError
+from ganzfeld.metrics.measures import figure_names
+from tests.conftest import blobs
+from tests.training.conftest import small
+
+SMALL_SPACE = "random-convolutions"
+
+
+def call(*arguments: object) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return int(ended.value.code or 0), out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="module")
+def run(array_file, tmp_path_factory):
+    return gz.train(array_file, recipe=small(), images=64, out=tmp_path_factory.mktemp("runs"))
+
+
+def saved(path, pictures):
+    np.save(path, pictures)
+    return path
+
+
+class TestEvaluate:
+    def test_all_figures(self, run):
+        found = gz.evaluate(run, num=60, features=SMALL_SPACE)
+        assert {each.figure.name for each in found.measurements} == set(figure_names())
+        assert found.images_seen == 64 and found.suspects is not None and not found.notes
+        assert found["recall"].num_samples == found["recall"].num_reals == 60
+
+    def test_a_seed_decides_all(self, run):
+        first, again, other = (
+            gz.evaluate(run, num=60, features=SMALL_SPACE, seed=seed, only=["kernel-distance"]).measurements
+            for seed in (0, 0, 1)
+        )
+        assert first == again != other
+
+    def test_pixels_need_no_features(self, run, monkeypatch):
+        monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
+        found = gz.evaluate(run, num=60, only=["spectrum-distance"])
+        assert [each.features for each in found.measurements] == ["pixels"]
+
+    def test_others_of_another_size(self, run, tmp_path):
+        """Copies are looked for among the pictures of the training, whatever is compared with."""
+        others = saved(tmp_path / "others.npy", blobs(80, 24, seed=5))
+        found = gz.evaluate(run, others, num=60, features=SMALL_SPACE)
+        assert found["recall"].num_reals == 60 and found["memorised"].num_reals == 60
+        assert found["memorised"] == gz.evaluate(run, num=60, features=SMALL_SPACE)["memorised"]
+
+    def test_fewer_than_asked_for_are_told(self, run, tmp_path):
+        few = saved(tmp_path / "few.npy", blobs(55, 16))
+        found = gz.evaluate(run, few, num=60, features=SMALL_SPACE, only=["recall"])
+        assert found["recall"].num_reals == 55
+        assert "only 55 pictures" in found.notes[0]
+
+    def test_training_pictures_that_are_gone(self, array_file, tmp_path):
+        mine = saved(tmp_path / "mine.npy", blobs(60, 16))
+        run = gz.train(mine, recipe=small(), images=8, out=tmp_path / "runs")
+        mine.unlink()
+        with pytest.raises(DataError) as caught:
+            gz.evaluate(run, num=60, features=SMALL_SPACE)
+        assert "ganzfeld eval RUN DATA" in caught.value.hint
+        found = gz.evaluate(run, array_file, num=60, features=SMALL_SPACE)
+        assert found.suspects is None and "memorisation not measured" in found.notes[0]
+        saved(mine, blobs(60, 16, seed=9))
+        assert "not those" in gz.evaluate(run, num=60, features=SMALL_SPACE, only=["recall"]).notes[0]
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [{"num": 49}, {"num": -1}, {"seed": -1}, {"features": "inceptoin"}, {"only": ["fid"]}],
+    )
+    def test_mistakes(self, run, arguments):
+        with pytest.raises(UsageError):
+            gz.evaluate(run, **arguments)
+
+
+class TestCommand:
+    def test_json(self, run, tmp_path):
+        sheet = tmp_path / "suspects.png"
+        options = ["--n", 60, "--features", SMALL_SPACE, "--out", sheet, "--json"]
+        code, told, _ = call("eval", run.path, *options)
+        assert code == 0
+        metrics = json.loads(told)["metrics"]
+        assert {each["name"] for each in metrics} == set(figure_names())
+        for each in metrics:
+            assert each["low"] <= each["value"] <= each["high"]
+            assert each["num_samples"] == 60 and each["features"] in (SMALL_SPACE, "pixels")
+        with Image.open(sheet) as picture:
+            assert picture.size == (6 * 18 - 2, 8 * 18 - 2)
+
+    def test_text(self, run):
+        code, told, _ = call("eval", run.path, "--n", 60, "--features", SMALL_SPACE, "--only", "recall")
+        assert code == 0
+        assert told.splitlines()[1].startswith("recall") and "precision" not in told
+        assert "60 generated against 60 real pictures" in told and SMALL_SPACE in told
+
+    def test_what_is_refused(self, run, folder, array_file, tmp_path):
+        grey = saved(tmp_path / "grey.npy", blobs(60, 16, channels=1))
+        options = ["--n", 60, "--features", SMALL_SPACE]
+        code, _, told = call("eval", run.path, folder, *options)
+        assert code == 3 and "30 pictures" in told and "50" in told
+        code, _, told = call("eval", run.path, grey, *options)
+        assert code == 3 and "grey" in told and "colour" in told
+        assert call("eval", run.path, tmp_path / "absent", *options)[0] == 3
+        assert call("eval", run.path, "--n", 10)[0] == 2
+        assert call("eval", run.path, *options, "--out", tmp_path / "sheet.jpg")[0] == 2
+        code, told, _ = call("eval", tmp_path / "absent", *options, "--json")
+        assert code == 2 and "absent" in json.loads(told)["error"]
+
+    def test_a_run_without_a_model_and_a_damaged_one(self, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
+        weights = run.path / "model" / "last" / "generator.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-40])
+        options = ["--n", 60, "--features", SMALL_SPACE]
+        code, _, told = call("eval", run.path, *options)
+        assert code == 5 and "damaged" in told
+        weights.unlink()
+        code, _, told = call("eval", run.path, *options)
+        assert code == 2 and "holds no model" in told
+
+    def test_a_grey_run_against_colour(self, array_file, tmp_path):
+        grey = saved(tmp_path / "grey.npy", blobs(60, 16, channels=1))
+        run = gz.train(grey, recipe=small(), images=8, out=tmp_path / "runs")
+        assert call("eval", run.path, "--n", 60, "--features", SMALL_SPACE, "--json")[0] == 0
+        code, _, told = call("eval", run.path, array_file, "--n", 60, "--features", SMALL_SPACE)
+        assert code == 3 and "colour" in told
+
+
+def test_train_tells_the_distance(array_file, tmp_path, monkeypatch):
+    settings = ["--set", "generator.width=8", "--set", "discriminator.width=8", "--size", 16]
+    command = ["train", array_file, "--images", 16, "--out", tmp_path, *settings]
+    assert "quality  not measured: GANZFELD_FEATURES is none" in call(*command)[1]
+    monkeypatch.setenv("GANZFELD_FEATURES", SMALL_SPACE)
+    code, told, _ = call(*command, "--json")
+    assert code == 0
+    found = json.loads(told)
+    assert found["kernel_distance"] > 0 and found["kernel_distance_error"] > 0
+    assert found["best_at_images"] == 16 and found["model"].endswith("best")
+    again = json.loads(call("resume", found["run"], "--json")[1])
+    assert again["kernel_distance"] == found["kernel_distance"]
+    assert "quality  kernel distance" in call("resume", found["run"])[1]

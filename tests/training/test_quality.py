@@ -1,0 +1,270 @@
+"""Quality while a training goes on: what is judged and when, what is kept, and that nothing else changes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ganzfeld as gz
+from ganzfeld.errors import Interrupted, ResourceError, UsageError
+from ganzfeld.metrics.measures.kernel_distance import estimate
+from ganzfeld.model import load_model
+from ganzfeld.training.checkpoint import capture
+from ganzfeld.training.facts import Judgement
+from ganzfeld.training.history import History, kept
+from ganzfeld.training.quality import Quality, is_better, why_stop
+from ganzfeld.training.rehearsal import rehearse
+from ganzfeld.training.watcher import Watcher
+from tests.training.conftest import small, together
+
+NAMES = {"kernel_distance", "kernel_distance_error", "precision", "recall", "coverage", "memorised"}
+
+
+class Listener(Watcher):
+    def __init__(self):
+        self.notes = []
+
+    def noted(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Trainings are judged, in the small space."""
+    monkeypatch.setenv("GANZFELD_FEATURES", "random-convolutions")
+
+
+@pytest.fixture
+def often(judged, monkeypatch):
+    """As often as it goes, with fewer pictures."""
+    monkeypatch.setattr("ganzfeld.training.quality.LEAST_SPACING_S", 0.0)
+    monkeypatch.setattr("ganzfeld.training.quality.SHARE", 1e9)
+    monkeypatch.setattr("ganzfeld.training.quality.NUM_ON_THE_WAY", 64)
+    monkeypatch.setattr("ganzfeld.training.quality.NUM_AT_THE_END", 100)
+
+
+def judgement(distance: float, error: float = 0.1, images_seen: int = 8) -> Judgement:
+    return Judgement(
+        images_seen=images_seen,
+        kernel_distance=distance,
+        error=error,
+        num_samples=256,
+        num_reals=1000,
+        features="f",
+        features_sha256="0",
+    )
+
+
+def weights(run: gz.Run, which: str = "last") -> dict[str, torch.Tensor]:
+    return load_model(run.path / "model" / which).generator.state_dict()
+
+
+def test_at_the_end_the_distance_is_that_of_the_definition(judged, array_file, tmp_path):
+    run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
+    final = run.facts.final
+    assert final is not None and final.at_images == 64 and final.best == final.last
+    from ganzfeld.metrics import space
+
+    look = space("random-convolutions").features
+    reals = look(gz.open_pictures(array_file, (16, 16)).batch(np.arange(200)))
+    value, error = estimate(look(run.sample(1000)), reals)
+    assert (final.best.kernel_distance, final.best.error) == pytest.approx((value, error), rel=1e-6)
+    assert (final.best.num_samples, final.best.num_reals) == (1000, 200)
+    assert run.model.card == load_model(run.path / "model" / "best").card
+
+
+def test_eval_gives_the_same_figure(judged, array_file, tmp_path):
+    run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
+    found = gz.evaluate(run, features="random-convolutions", only=["kernel-distance"])
+    final = run.facts.final
+    assert final is not None
+    assert found["kernel_distance"].figure.value == pytest.approx(final.best.kernel_distance, rel=1e-6)
+
+
+class TestOnTheWay:
+    def test_judging_does_not_change_what_is_trained(self, often, array_file, tmp_path, monkeypatch):
+        seen = gz.train(array_file, recipe=small(), images=160, out=tmp_path, precision="float32")
+        monkeypatch.setenv("GANZFELD_FEATURES", "none")
+        blind = gz.train(array_file, recipe=small(), images=160, out=tmp_path, precision="float32")
+        assert all(torch.equal(value, weights(seen)[name]) for name, value in weights(blind).items())
+        told = [entry["health"] for entry in seen.journal if "kernel_distance" in entry.get("health", {})]
+        assert len(told) > 3 and all(set(health) >= NAMES for health in told)
+        assert not any("kernel_distance" in entry.get("health", {}) for entry in blind.journal)
+        assert not (blind.path / "model" / "best").exists()
+
+    def test_the_best_is_kept_and_is_what_was_judged(self, often, array_file, tmp_path, monkeypatch):
+        """From a few pictures on, every judgement is made to be worse."""
+        honest = Quality._judged
+
+        def worse_and_worse(self, comparison, images_seen):
+            found = honest(self, comparison, images_seen)
+            return found.model_copy(update={"kernel_distance": abs(images_seen - 48) / 10, "error": 0.01})
+
+        monkeypatch.setattr(Quality, "_judged", worse_and_worse)
+        run = gz.train(array_file, recipe=small(), images=160, out=tmp_path, checkpoint_seconds=1e-3)
+        final = run.facts.final
+        assert final is not None and run.facts.best == final.best
+        assert (final.best.images_seen, final.last.images_seen) == (48, 160)
+        assert run.model.card.images_seen == 48, "what sample and load give"
+        exact = gz.train(array_file, recipe=small(), images=48, out=tmp_path / "short")
+        # Rates are planned for another length: only the card can be compared.
+        assert exact.model.card.generator == run.model.card.generator
+        assert min(abs(number - 48) for number in run.history.all()) <= 8, "its checkpoint stays"
+
+    def test_cost_is_a_twentieth_of_the_time(self, judged, array_file, tmp_path, trainer_of, monkeypatch):
+        """Counted on a clock of our own: judgements of 2 s each, the first expected to take 1 s."""
+        run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
+        quality = Quality(trainer_of(small()), run, Watcher())
+        monkeypatch.setattr(Quality, "_expected_s", lambda self: 1.0)
+        now = [0.0]
+        monkeypatch.setattr("ganzfeld.training.quality.time.perf_counter", lambda: now[0])
+
+        def look(self, card, abandoned):
+            now[0] += 2.0
+
+        monkeypatch.setattr(Quality, "_look", look)
+        quality.prepare(100.0, lambda: False)
+        times = []
+        for second in range(100, 400):
+            if quality.due(float(second)):
+                times.append(second)
+                quality.look(float(second), run.model.card, lambda: False)
+        assert times == [120, 180, 220, 260, 300, 340, 380]
+        assert all(2 * number / (second - 100) <= 0.05 for number, second in enumerate(times[1:], start=1))
+
+    def test_a_signal_while_judging_ends_at_once(self, judged, array_file, tmp_path):
+        import os
+        import signal
+
+        class Impatient(Watcher):
+            def preparing(self, done, total, what):
+                if what == "looking at generated pictures":
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        with pytest.raises(Interrupted):
+            gz.train(array_file, recipe=small(), images=16, out=tmp_path, watcher=Impatient())
+        (run,) = map(gz.open_run, tmp_path.iterdir())
+        assert run.facts.final is None and run.model.card.images_seen == 16
+
+    def test_a_resumed_run_goes_on_with_its_best(self, often, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
+        first = run.facts.best
+        longer = gz.resume(run.path, images=128)
+        final = longer.facts.final
+        assert first is not None and final is not None and final.at_images == 128
+        fork = gz.resume(run.path, from_images=64, images=72, settings=["ema=0.9"])
+        assert fork.facts.final is not None and fork.facts.final.best.images_seen == 72
+
+    def test_a_lost_best_model_is_replaced(self, often, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
+        (run.path / "model" / "best" / "generator.safetensors").write_bytes(b"broken")
+        listener = Listener()
+        longer = gz.resume(run.path, images=72, watcher=listener)
+        assert longer.model.card.images_seen == 72
+        told = [note for note in listener.notes if "best model is lost" in note]
+        assert told or longer.facts.final.last.images_seen == 72
+
+
+class TestWithout:
+    def test_too_few_pictures(self, judged, folder, tmp_path):
+        listener = Listener()
+        run = gz.train(folder, recipe=small(), images=8, out=tmp_path, watcher=listener)
+        assert run.facts.final is None
+        assert any("30 pictures are fewer than the 50" in note for note in listener.notes)
+
+    def test_the_extra(self, array_file, tmp_path, monkeypatch):
+        monkeypatch.setenv("GANZFELD_FEATURES", "efficientnet-lite0")
+        monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
+        listener = Listener()
+        run = gz.train(array_file, recipe=small(), images=8, out=tmp_path, watcher=listener)
+        assert run.facts.final is None
+        assert any("pip install 'ganzfeld[metrics]'" in note for note in listener.notes)
+        with pytest.raises(ResourceError):
+            gz.train(array_file, recipe=small(), images=8, out=tmp_path, stop="plateau")
+
+    def test_memory_that_runs_out_ends_the_judging_only(self, often, array_file, tmp_path, monkeypatch):
+        def full(self, card, abandoned):
+            raise MemoryError
+
+        monkeypatch.setattr(Quality, "_look", full)
+        listener = Listener()
+        run = gz.train(array_file, recipe=small(), images=64, out=tmp_path, watcher=listener)
+        assert [note for note in listener.notes if "no longer measured: memory ran out" in note]
+        assert run.journal[-1]["images_seen"] == 64 and run.facts.final is None
+
+    def test_a_dry_run(self, judged, array_file, monkeypatch):
+        def looked(*_):
+            pytest.fail("a dry run has looked at pictures")
+
+        monkeypatch.setattr(Quality, "_finish", looked)
+        monkeypatch.setattr(Quality, "_prepare", looked)
+        rehearse(array_file, recipe=small(), images=64)
+
+
+class TestStop:
+    def test_plateau_is_five_without_a_better_one(self):
+        best = judgement(1.0)
+        assert not why_stop("plateau", best, [judgement(1.0)] * 4)
+        assert "1.000 after 8" in why_stop("plateau", best, [judgement(1.0)] * 5)
+        assert not why_stop("never", best, [judgement(9.0)] * 50)
+        assert not why_stop("decay", best, [judgement(1.1)] * 50)
+
+    def test_decay_is_two_that_are_worse_by_three_errors(self):
+        best = judgement(1.0)
+        assert not why_stop("decay", best, [judgement(2.0)])
+        assert not why_stop("decay", best, [judgement(2.0), judgement(1.3)])
+        assert "risen to 2.000" in why_stop("decay", best, [judgement(1.2), judgement(1.5), judgement(2.0)])
+
+    def test_better_is_by_more_than_the_noise(self):
+        assert not is_better(judgement(0.9), judgement(1.0))
+        assert is_better(judgement(0.85), judgement(1.0))
+        assert not is_better(judgement(1.0), judgement(1.0, error=0.0))
+
+    def test_ends_the_run_and_is_told(self, often, array_file, tmp_path, monkeypatch):
+        monkeypatch.setattr("ganzfeld.training.quality.is_better", lambda new, best: False)
+        listener = Listener()
+        run = gz.train(
+            array_file, recipe=small(), images=8000, out=tmp_path, stop="plateau", watcher=listener
+        )
+        event = run.facts.events[-1]
+        assert event.kind == "stopped" and event.images_seen == run.position.images_seen < 8000
+        assert any(note.startswith("stopped: kernel distance has not improved") for note in listener.notes)
+        assert run.facts.final is not None and (run.path / "report.html").exists()
+        again = Listener()
+        gz.resume(run.path, watcher=again)
+        assert "nothing to do" in again.notes[-1]
+        longer = gz.resume(run.path, images=event.images_seen + 8)
+        assert longer.position.images_seen == event.images_seen + 8
+
+    def test_unknown_choices_are_refused(self, array_file, tmp_path):
+        with pytest.raises(UsageError, match="platau"):
+            gz.train(array_file, out=tmp_path, stop="platau")
+
+
+class TestHistory:
+    def test_the_checkpoint_nearest_to_the_best_stays(self):
+        there: list[int] = []
+        for number in range(10, 4000, 10):
+            there = sorted(kept([*there, number], 130 if number >= 130 else None))
+        assert 130 in there and len(there) <= 2 * np.log2(400) + 3
+
+    def test_on_disk(self, tmp_path, trainer_of):
+        history, trainer = History(tmp_path), trainer_of(small())
+        for _ in range(12):
+            trainer.advance()
+            history.write(capture(trainer, 0.0), near=48)
+        assert 48 in history.all() and 48 not in kept([*range(8, 104, 8)])
+
+
+def test_two_processes_judge_once_and_train_the_same(judged, array_file, tmp_path):
+    def work() -> dict[str, object]:
+        run = gz.train(array_file, recipe=small(), images=32, out=tmp_path, device="cpu", precision="float32")
+        final = run.facts.final
+        return {"final": final.best.kernel_distance if final else None, "path": str(run.path)}
+
+    results = together(2, work)
+    assert results[0] == results[1] and results[0]["final"] is not None
+    assert (Path(results[0]["path"]) / "model" / "best" / "card.json").exists()
+    assert json.loads((Path(results[0]["path"]) / "run.json").read_text())["circumstances"]["ranks"] == 2

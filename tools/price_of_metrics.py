@@ -1,0 +1,51 @@
+"""What each metric costs: processor time of one thread, for 1,000 pictures on each side.
+
+    python tools/price_of_metrics.py [--num 1000] [--features efficientnet-lite0]
+
+On the built-in faces: one half of those taken stands for generated pictures, so the figures also show what
+two samples of the same set give. Features and the distances between them, which several metrics share, are
+counted once, in lines of their own.
+"""
+
+import argparse
+import time
+
+import numpy as np
+import torch
+
+from ganzfeld.data import open_pictures
+from ganzfeld.metrics import Comparison, Side, measured, space
+from ganzfeld.metrics.measures import measures
+
+
+def main() -> None:
+    """One line a metric."""
+    parser = argparse.ArgumentParser(description="Processor time of each metric.")
+    parser.add_argument("--num", type=int, default=1000)
+    parser.add_argument("--features")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    pictures, looked_with = open_pictures(None), space(options.features)
+    chosen = np.random.default_rng(0).permutation(pictures.num_pictures)[: 2 * options.num]
+    halves = [pictures.batch(np.sort(half)) for half in np.split(chosen, 2)]
+    looked_with.features(halves[0][:10])
+    begun = time.process_time()
+    sides = [Side(half, looked_with.features(half)) for half in halves]
+    print(f"{'features of one side':24} {(time.process_time() - begun) / 2:7.2f} s")
+    comparison = Comparison(*sides, sides[1], looked_with)
+    begun = time.process_time()
+    _ = comparison.between, comparison.generated.among, comparison.real.among
+    print(f"{'distances':24} {time.process_time() - begun:7.2f} s")
+    for name in measures.names():
+        begun = time.process_time()
+        found = measured(comparison, [name])
+        took = time.process_time() - begun
+        said = ", ".join(
+            f"{each.figure.name} {each.figure.value:.4f} ({each.figure.low:.4f} to {each.figure.high:.4f})"
+            for each in found
+        )
+        print(f"{name:24} {took:7.2f} s  {said}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
