@@ -73,7 +73,7 @@ class TestSigns:
         assert found(name, case_of({reading: turning(value, wrong=3)})) is not None
 
     def test_the_beginning_raises_no_alarm(self, name, reading, value, severity):
-        """Within the first 20 steps anything from 0 to 1 is healthy here, as it is for collapsed beginnings."""
+        """Within the first 20 steps anything from 0 to 1 is healthy here, as collapse is at first."""
         assert found(name, case_of({reading: [value]})) is None
         assert found(name, case_of({reading: [value, HEALTHY, HEALTHY]})) is None
 
