@@ -3,6 +3,7 @@
 import shlex
 
 from ganzfeld.cli.speech import show_result
+from ganzfeld.health import Verdict
 from ganzfeld.launch import launch
 from ganzfeld.training import Run
 from ganzfeld.training.clock import duration
@@ -12,7 +13,7 @@ def show_outcome(run: Run, as_json: bool) -> None:
     """Where the run is, how long it trained, and what to do with it."""
     if not launch().speaks:
         return  # nor need it see the folder
-    last = run.position
+    last, verdict = run.position, run.diagnose()
     speed = last.images_seen / last.seconds if last.seconds else 0.0
     result = {
         "run": str(run.path),
@@ -21,13 +22,22 @@ def show_outcome(run: Run, as_json: bool) -> None:
         "seconds": round(last.seconds, 3),
         "images_per_s": round(speed, 2),
         "kernel_distance": None,
+        "verdict": verdict.verdict,
         "report": str(run.path / "report.html"),
         "model": str(run.path / "model" / "last"),
     }
     text = (
         f"{last.images_seen:,} pictures in {duration(last.seconds)} ({speed:,.0f}/s)\n"
+        f"verdict  {_in_words(verdict, run)}\n"
         f"report   {run.path / 'report.html'}\n"
         f"pictures {run.sample_files[-1]}\n"
         f"more     ganzfeld sample {shlex.quote(str(run.path))}"
     )
     show_result(result, text, as_json)
+
+
+def _in_words(verdict: Verdict, run: Run) -> str:
+    """The verdict with its findings, and where to read more."""
+    if not verdict.findings:
+        return verdict.sentence
+    return f"{verdict.verdict}: {verdict.sentence}; ganzfeld doctor {shlex.quote(str(run.path))}"

@@ -8,6 +8,13 @@ from ganzfeld.health.detectors import detectors
 from ganzfeld.health.finding import Finding
 from ganzfeld.health.symptoms import why_not_known
 
+_MEANINGS = {
+    "healthy": "nothing lies outside what healthy runs have shown",
+    "watch": "it trains, with something to keep an eye on",
+    "sick": "it will not get well by itself",
+    "unknown": "there are no readings to judge by",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
@@ -37,6 +44,11 @@ class Verdict:
         if not self.findings:
             return "healthy" if self.num_judged else "unknown"
         return "sick" if any(finding.severity == "sick" for finding in self.findings) else "watch"
+
+    @property
+    def meaning(self) -> str:
+        """What the word means, for people."""
+        return _MEANINGS[self.verdict]
 
     @property
     def sentence(self) -> str:

@@ -18,10 +18,11 @@ def find(case: Case) -> Finding | None:
     )
     if not symptoms:
         return None
-    settings = ["latent.prior=normal"]
-    if case.recipe["latent"]["size"] < USUAL_SIZE:
+    recipe = case.recipe
+    settings = [] if recipe["latent"]["prior"] == "normal" else ["latent.prior=normal"]
+    if recipe["latent"]["size"] < USUAL_SIZE:
         settings.append(f"latent.size={USUAL_SIZE}")
-    if case.recipe["generator"]["normalisation"] != "batch":
+    if recipe["generator"]["normalisation"] != "batch":
         settings.append("generator.normalisation=batch")
     return Finding(
         "latent-ignored",
