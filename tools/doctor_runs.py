@@ -7,6 +7,7 @@ it: whatever was interrupted goes on where it stopped.
 
 import copy
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -22,20 +23,21 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in the
 
 import numpy as np
 import torch
-
-from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.durable import make_folder, write_json
-from ganzfeld.health import Case
-from ganzfeld.latent import latents_of_seeds
 from ganzfeld.metrics.comparison import distances
 from ganzfeld.metrics.measures.density_coverage import density_coverage
 from ganzfeld.metrics.measures.kernel_distance import kernel_distance
 from ganzfeld.metrics.measures.sliced_wasserstein import DIRECTIONS, distances_of_lines
 from ganzfeld.metrics.measures.spectrum_distance import profiles, spectrum_distance
 from ganzfeld.metrics.spaces import random_convolutions
+
+from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.durable import make_folder, write_json
+from ganzfeld.health import Case
+from ganzfeld.latent import latents_of_seeds
 from ganzfeld.recipes import resolve
 from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.examination import Examiner
+from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer, readings, start
 
 VERSION = 1
@@ -60,14 +62,12 @@ SHORT = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A training: ``fault`` is empty for a healthy one. ``judged``: kernel distance is read too."""
+    """A training: ``fault`` is the name of what is planted, empty for a healthy one."""
 
     data: str
     recipe: str
     seed: int
     fault: str = ""
-    settings: tuple[tuple[str, Any], ...] = ()
-    judged: bool = False
 
     @property
     def name(self) -> str:
@@ -220,7 +220,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "32 pictures": Fault("32 pictures", ("too-few-pictures", "memorisation"), kept=32),
     "minimax, trained D": Fault(
-        "the minimax loss, and a discriminator that was trained for 300 steps against a generator that stood still",
+        "the minimax loss, and a discriminator trained for 300 steps against a generator that stood still",
         ("stalled", "discriminator-saturated"),
         settings={"loss.name": "minimax", "loss.smoothing": 0.0, "loss.smooth_sides": 1, "stabilisers": []},
         plant=_pretrained_discriminator,
@@ -260,11 +260,18 @@ FAULTS: dict[str, Fault] = {
 }
 
 
+def numbers_of(text: str) -> list[int]:
+    """``100-107`` or ``3`` as numbers."""
+    first, _, last = text.partition("-")
+    return list(range(int(first), int(last or first) + 1))
+
+
 def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[Journal]:
     """The journals of all plans, read from the folder or made now, in the order in which they are there."""
     make_folder(folder)
     for data in {plan.data for plan in plans}:  # decoded once, and not by every process
-        for size in {dict(plan.settings).get("size", SMALL["size"]) for plan in plans} | {SMALL["size"]}:
+        faults = (FAULTS[plan.fault] for plan in plans if plan.fault)
+        for size in {SMALL["size"], *(fault.settings.get("size", SMALL["size"]) for fault in faults)}:
             open_pictures(DATA[data], size=(size, size))
     missing = []
     for plan in plans:
@@ -303,14 +310,14 @@ def train_one(plan: Plan) -> Journal:
     torch.set_flush_denormal(True)
     fault = FAULTS[plan.fault] if plan.fault else Fault("", ())
     short = SHORT[plan.recipe]
-    recipe = resolve(plan.recipe, SMALL | {"batch": short["batch"]} | fault.settings | dict(plan.settings))
+    recipe = resolve(plan.recipe, SMALL | {"batch": short["batch"]} | fault.settings)
     for path, factor in fault.times.items():
         side = path.split(".")[0]
         recipe = resolve(recipe, {path: min(1.0, getattr(recipe, side).optimizer.lr * factor)})
     whole = open_pictures(DATA[plan.data], size=recipe.size)
     pictures = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
     trainer = start(recipe, pictures, choose_engine("cpu", "float32"), plan.seed)
-    trainer.horizons = (_horizon(short["images"]),)
+    trainer.horizons = (Horizon(0, short["images"]),)
     examiner = Examiner(trainer)
     if fault.plant:
         fault.plant(trainer)
@@ -377,12 +384,6 @@ class Judge:
         return (torch.from_numpy(pictures).flatten(1).float() / 255 @ self.directions).double()
 
 
-def _horizon(images: int):
-    from ganzfeld.training.schedule import Horizon
-
-    return Horizon(0, images)
-
-
 def _finite(value: Any) -> Any:
     """As the journal writes it: what is not finite becomes null."""
     if isinstance(value, dict):
@@ -419,5 +420,5 @@ def _fault_source(fault: str) -> str:
     if not fault:
         return ""
     kind = FAULTS[fault]
-    plant = kind.plant.__code__.co_code.hex() + str(kind.plant.__code__.co_consts) if kind.plant else ""
+    plant = inspect.getsource(kind.plant) if kind.plant else ""
     return json.dumps([kind.settings, kind.times, kind.kept, plant])
