@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from doctor_runs import DATA, SHORT, Journal, Plan, numbers_of, train_all
+from doctor_runs import BATCHES, DATA, Journal, Plan, numbers_of, train_all
 
 import ganzfeld.health
 from ganzfeld.durable import write_json
@@ -29,7 +29,7 @@ from ganzfeld.health.limits import Limit
 from ganzfeld.health.symptoms import persisted, steps_of
 
 STRETCH = 2.0
-PHASES = (0, 64, 128, 256, 512, 1024)
+PHASES = (0, 64, 128, 256, 512)
 """Steps at which a phase begins; the last one has no end."""
 
 LEAST_RUNS = 10
@@ -57,13 +57,13 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
     plans = [
-        Plan(data, recipe, seed) for seed in numbers_of(options.seeds) for data in DATA for recipe in SHORT
+        Plan(data, recipe, seed) for seed in numbers_of(options.seeds) for data in DATA for recipe in BATCHES
     ]
     journals = list(train_all(plans, options.runs, options.processes))
     limits = limits_of(journals)
     source = (
         f"python tools/doctor_limits.py --seeds {options.seeds}: {len(journals)} healthy runs, "
-        f"{', '.join(SHORT)} at 32 px and width 8 on {', '.join(DATA)}"
+        f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}"
     )
     path = Path(ganzfeld.health.__file__).parent / "limits.json"
     write_json(path, {"source": source, "limits": limits})

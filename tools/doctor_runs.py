@@ -34,9 +34,11 @@ from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.health import Case
 from ganzfeld.latent import latents_of_seeds
+from ganzfeld.model import calibrate
 from ganzfeld.recipes import resolve
 from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.examination import Examiner
+from ganzfeld.training.gathering import gathering
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer, readings, start
 
@@ -46,18 +48,16 @@ VERSION = 1
 FASHION = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
 DATA: dict[str, str | None] = {"faces": None, "fashion": FASHION}
 
-NUM_LOOKS = 48
+NUM_LOOKS = 40
 NUM_COMPARED = 256
+NUM_CALIBRATED = 128
 FIRST_SEED = 1000
 """Of the latents whose pictures are compared; those of the readings begin at 0."""
 
 SMALL = {"size": 32, "generator.width": 8, "discriminator.width": 8, "latent.size": 32}
-SHORT = {
-    "modern": {"batch": 8, "images": 16_000},
-    "radford2015": {"batch": 32, "images": 32_000},
-    "seed": {"batch": 32, "images": 32_000},
-}
-"""2,000 and 1,000 steps: on these small pictures most of what is learned is learned by then."""
+BATCHES = {"modern": 8, "radford2015": 32, "seed": 32}
+NUM_STEPS = 1000
+"""On these small pictures most of what is learned is learned by then."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,16 @@ class Plan:
     @property
     def file(self) -> str:
         """Named by everything that decides the training."""
-        parts = [asdict(self), SMALL, SHORT, NUM_LOOKS, NUM_COMPARED, VERSION, _fault_source(self.fault)]
+        parts = [
+            asdict(self),
+            SMALL,
+            BATCHES,
+            NUM_STEPS,
+            NUM_LOOKS,
+            NUM_COMPARED,
+            VERSION,
+            _fault_source(self.fault),
+        ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20] + ".json"
 
 
@@ -125,6 +134,7 @@ def _one_kind(trainer: Trainer) -> None:
     apart = np.abs(small - small[trainer.seed % len(small)]).reshape(len(small), -1).sum(1)
     nearest = np.sort(np.argsort(apart, kind="stable")[: len(small) // 50])
     trainer.pictures = _subset(pictures, nearest)
+    trainer.gather = gathering(trainer.pictures, trainer.engine, trainer.ranks)
 
 
 def _large_output(trainer: Trainer) -> None:
@@ -309,23 +319,21 @@ def train_one(plan: Plan) -> Journal:
     begun = time.perf_counter()
     torch.set_flush_denormal(True)
     fault = FAULTS[plan.fault] if plan.fault else Fault("", ())
-    short = SHORT[plan.recipe]
-    recipe = resolve(plan.recipe, SMALL | {"batch": short["batch"]} | fault.settings)
+    recipe = resolve(plan.recipe, SMALL | {"batch": BATCHES[plan.recipe]} | fault.settings)
     for path, factor in fault.times.items():
         side = path.split(".")[0]
         recipe = resolve(recipe, {path: min(1.0, getattr(recipe, side).optimizer.lr * factor)})
     whole = open_pictures(DATA[plan.data], size=recipe.size)
     pictures = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
     trainer = start(recipe, pictures, choose_engine("cpu", "float32"), plan.seed)
-    trainer.horizons = (Horizon(0, short["images"]),)
+    trainer.horizons = (Horizon(0, NUM_STEPS * recipe.batch),)
     examiner = Examiner(trainer)
     if fault.plant:
         fault.plant(trainer)
     judge = Judge(whole)
-    num_steps = short["images"] // short["batch"]
-    looks = {math.ceil(num_steps * look / NUM_LOOKS) for look in range(1, NUM_LOOKS + 1)}
+    looks = {math.ceil(NUM_STEPS * look / NUM_LOOKS) for look in range(1, NUM_LOOKS + 1)}
     entries = []
-    while trainer.index < num_steps:
+    while trainer.index < NUM_STEPS:
         outcome = trainer.advance()
         examiner.note(outcome)
         if trainer.index in looks:
@@ -366,7 +374,8 @@ class Judge:
         """All measures of the training as it stands."""
         latent = trainer.recipe.latent
         seeds = range(FIRST_SEED, FIRST_SEED + NUM_COMPARED)
-        made = trainer.shipped()(latents_of_seeds(seeds, latent.size, latent.prior))
+        model = calibrate(trainer.players.average, latent.prior, NUM_CALIBRATED)
+        made = model(latents_of_seeds(seeds, latent.size, latent.prior))
         made = torch.nan_to_num(made).clamp(-1, 1)
         made = ((made + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
         found = random_convolutions.features(made)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from doctor_runs import DATA, FAULTS, NUM_LOOKS, SHORT, Journal, Plan, numbers_of, train_all
+from doctor_runs import BATCHES, DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
 
 from ganzfeld.durable import write_bytes
 from ganzfeld.health import diagnose
@@ -65,8 +65,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
-    healthy = _plans(numbers_of(options.healthy), SHORT)
-    usual = _plans(numbers_of(options.limits), SHORT)
+    healthy = _plans(numbers_of(options.healthy), BATCHES)
+    usual = _plans(numbers_of(options.limits), BATCHES)
     if {plan.seed for plan in healthy} & {plan.seed for plan in usual}:
         parser.error("the seeds of healthy runs and of limits must differ")
     broken = [
@@ -123,6 +123,7 @@ def report(broken: Sequence[Result], healthy: Sequence[Result], options: argpars
     """The tables, as Markdown."""
     shown = [each for each in broken if each.shown]
     in_time = sum(each.in_time for each in shown)
+    never = len(broken) - len(shown)
     alarms = [each for each in healthy if each.findings]
     looking_ill = sum(each.shown is not None for each in healthy)
     lines = [
@@ -130,7 +131,7 @@ def report(broken: Sequence[Result], healthy: Sequence[Result], options: argpars
         f"--limits {options.limits}`:",
         "",
         f"- **{in_time} of {len(shown)}** faults that show are found within a tenth of the run after "
-        f"they show ({in_time / max(1, len(shown)):.0%}); {len(broken) - len(shown)} of {len(broken)} broken runs "
+        f"they show ({in_time / max(1, len(shown)):.0%}); {never} of {len(broken)} broken runs "
         "never show by the measures.",
         f"- **{len(alarms)} of {len(healthy)}** healthy runs raise an alarm at any of their {NUM_LOOKS} looks"
         f" ({len(alarms) / max(1, len(healthy)):.1%}). By the measures {looking_ill} of them end worse than "

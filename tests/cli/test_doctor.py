@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ganzfeld.health import Case
 from ganzfeld.health.limits import Limit
 from ganzfeld.training import open_run
 from tests.cli.test_cli import SETTINGS, call
@@ -26,7 +28,7 @@ def trained(array_file, tmp_path_factory) -> Path:
 def run(trained, tmp_path, monkeypatch) -> Path:
     """A copy of it, with limits that are easy to reckon with."""
     known = limits_of("diversity", "rhythm")
-    monkeypatch.setattr("ganzfeld.health.case.limits", lambda: known)
+    monkeypatch.setattr("ganzfeld.training.run.Case", partial(Case, limits=known))
     shutil.copytree(trained, tmp_path / "runs" / "blobs-001")
     return tmp_path / "runs" / "blobs-001"
 
@@ -181,7 +183,7 @@ def test_names_cannot_reach_the_terminal(run):
 
 def test_train_ends_with_the_verdict(array_file, tmp_path, monkeypatch):
     wide = {"diversity": (Limit(0.0, 1e9, 1.0, 40),)}
-    monkeypatch.setattr("ganzfeld.health.case.limits", lambda: wide)
+    monkeypatch.setattr("ganzfeld.training.run.Case", partial(Case, limits=wide))
     code, told, _ = call("train", array_file, "--images", 64, "--out", tmp_path, *SETTINGS)
     assert code == 0
     assert "verdict  watch: too-few-pictures; ganzfeld doctor " in told

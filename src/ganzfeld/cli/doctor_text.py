@@ -67,7 +67,7 @@ def _about(finding: Finding, command: str) -> Iterator[str]:
         yield from _wrapped(text[:1].upper() + text[1:], "" if label == shown else label)
         shown = label
     if command:  # on one line, to be copied
-        yield f"{'try'.ljust(_LABEL)}{command}"
+        yield f"{'try'.ljust(_LABEL)}{printable(command, 5_000)}"
 
 
 def _why_unknown(run: Run) -> str:
