@@ -63,10 +63,10 @@ class Verdict:
 
         Empty where nothing can be said.
         """
-        if not self.findings:
-            return "healthy" if self.num_judged else ""
-        more = f" and {len(self.findings) - 1} more" if len(self.findings) > 1 else ""
-        return _named(self.findings[0]) + more
+        named = [_named(finding) for finding in self.findings]
+        if len(named) > 1:
+            return f"{named[0]} and {len(named) - 1} more"
+        return named[0] if named else "healthy" if self.num_judged else ""
 
     def as_json(self) -> dict[str, Any]:
         """The keys of the contract, and the rest."""

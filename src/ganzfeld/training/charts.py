@@ -67,7 +67,9 @@ def _chart(case: Case, name: str, findings: Sequence[Finding]) -> Chart | None:
     begin = min((each.since_images for each in looking), default=None)
     return Chart(
         name.replace("_", " "),
-        *(figure(float(value)) for value in (series.values[-1], low + room, high - room)),
+        figure(float(series.values[-1])),
+        figure(low + room),
+        figure(high - room),
         line,
         tuple(_bands(case, name, series, along, up)),
         None if begin is None else place(case, begin),

@@ -25,9 +25,8 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
     opened = open_run(run)
     verdict, facts = opened.diagnose(), opened.facts
     commands = {each.name: train_again(opened.path, facts, each.remedy) for each in verdict.findings}
-    result = verdict.as_json() | {"run": str(opened.path)}
-    for finding in result["findings"]:
-        finding["command"] = commands[finding["name"]]
+    findings = [each.as_json() | {"command": commands[each.name]} for each in verdict.findings]
+    result = verdict.as_json() | {"run": str(opened.path), "findings": findings}
     try:
         opened.write_verdict(verdict)
     except ResourceError as error:
