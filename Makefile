@@ -1,9 +1,10 @@
 # make setup: the environment, in .venv and nowhere else.   make train: a generator.   make test: all checks.
 # make test-faults: every fault in full.   make test-long: the other long tests. Some minutes each.
+# make test-doctor: limits of the doctor and what it finds, into docs/doctor.md; goes on where it was interrupted.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup train test test-faults test-long check-style clean
+.PHONY: setup train test test-faults test-long test-doctor check-style clean
 
 setup: .venv/ready
 
@@ -26,6 +27,10 @@ test-faults: setup
 
 test-long: setup
 	$(BIN)/python -m pytest --thorough -m thorough --ignore tests/faults
+
+test-doctor: setup
+	$(BIN)/python tools/doctor_limits.py
+	$(BIN)/python tools/doctor_suite.py
 
 check-style: setup
 	$(BIN)/python -m ruff check .

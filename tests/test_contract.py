@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import math
+import json
 from importlib.resources import files
 
 import pytest
@@ -15,6 +16,10 @@ from ganzfeld.cli.commands import commands
 from ganzfeld.data.sources import catalogue as sources
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
+from ganzfeld.health import Case, Finding
+from ganzfeld.health.derived import series_of
+from ganzfeld.health.detectors import detectors
+from ganzfeld.health.limits import Limit
 from ganzfeld.health.patient import Patient
 from ganzfeld.health.readings import readings
 from ganzfeld.latent import priors
@@ -26,7 +31,7 @@ from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
-from ganzfeld.recipes import Recipe, read_recipe, recipes
+from ganzfeld.recipes import Recipe, read_recipe, recipes, resolve
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 from tests.conftest import blobs
 from tests.health.conftest import patient_of
@@ -34,7 +39,7 @@ from tests.training.conftest import small
 
 CATALOGUES = [
     *(sources, normalisations, activations, outputs, losses, stabilisers, priors, recipes, commands),
-    *(spaces, measures, readings),
+    *(spaces, measures, readings, detectors),
 ]
 
 
@@ -193,6 +198,70 @@ class TestPrior:
         sample = priors.load(name).sample
         first, again = (sample(3, 8, torch.Generator().manual_seed(7)) for _ in range(2))
         assert torch.equal(first, again)
+
+
+FINDINGS = {
+    *("discriminator-saturated", "generator-too-strong", "mode-collapse", "mode-hopping", "oscillation"),
+    *("checkerboard", "dead-units", "output-saturated", "batch-leak", "memorisation", "too-few-pictures"),
+    *("duplicate-pictures", "latent-ignored", "stalled", "diverging", "late-decay"),
+}
+
+EXPERIMENTS = {
+    *("upsampling", "downsampling", "leaky-slope", "bounded-output", "batch-noise", "batch-leak"),
+    *("spiral", "saturating-loss", "soft-labels", "latent-prior", "ring"),
+}
+
+
+def test_findings_have_their_fixed_names():
+    assert set(detectors.names()) == FINDINGS
+
+
+@pytest.mark.parametrize("name", detectors.names())
+class TestDetector:
+    def test_says_nothing_of_nothing(self, name: str):
+        case = Case([], read_recipe("modern").model_dump(mode="json"), 5000)
+        assert isinstance(detectors.load(name).READINGS, tuple)
+        for reading in detectors.load(name).READINGS:
+            assert len(series_of(case, reading)) == 0
+        assert detectors.load(name).find(case) is None
+
+    def test_finds_by_its_name_and_only_where_something_is_wrong(self, name: str):
+        found = [
+            (recipe, finding)
+            for recipe in recipes.names()
+            for much in (1.0, -1.0)
+            if (finding := detectors.load(name).find(_wrong_by(much, recipe)))
+        ]
+        assert {recipe for recipe, _ in found} == set(recipes.names())
+        for recipe, finding in found:
+            assert isinstance(finding, Finding)
+            assert finding.name == name
+            assert finding.experiment in EXPERIMENTS | {""}
+            assert finding.evidence and finding.cause and finding.remedy.text
+            assert json.loads(json.dumps(finding.as_json(), allow_nan=False)) == finding.as_json()
+            if finding.remedy.settings:
+                assert resolve(recipe, finding.remedy.settings) != read_recipe(recipe)
+        assert detectors.load(name).find(_wrong_by(0.0, num_pictures=5000, num_duplicates=0)) is None
+
+
+def _wrong_by(much: float, recipe: str = "modern", num_pictures: int = 100, num_duplicates: int = 50) -> Case:
+    """A case in which only 1 is healthy, of any reading, and every one is off by so much."""
+    readings = {reading for each in detectors.names() for reading in detectors.load(each).READINGS}
+    also = {"saturated": 1 + much, "saturated_real": 0.0, "kernel_distance_error": 0.1}
+    entries = [
+        {
+            "step": number,
+            "images_seen": 100 * number,
+            "health": dict.fromkeys(readings, 1 + much)
+            | also
+            | {f"weight_size_{side}": 1 + much * (number > 1) for side in ("generator", "discriminator")}
+            | {"kernel_distance": 1 + much * (number > 1)},
+        }
+        for number in range(1, 21)
+    ]
+    limits = {name: (Limit(1.0, 1.0, 1.0, 1),) for name in readings} | {"decay": (Limit(0.0, 0.0, 1.0, 1),)}
+    fields = read_recipe(recipe).model_dump(mode="json")
+    return Case(entries, fields, num_pictures, num_duplicates, limits=limits)
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -3,6 +3,7 @@
 import shlex
 
 from ganzfeld.cli.speech import show_result
+from ganzfeld.health import Verdict
 from ganzfeld.launch import launch
 from ganzfeld.metrics.intervals import NORMAL_95
 from ganzfeld.training import Run
@@ -15,7 +16,7 @@ def show_outcome(run: Run, as_json: bool) -> None:
     """Where the run is, how long it trained, and what to do with it."""
     if not launch().speaks:
         return  # nor need it see the folder
-    last = run.position
+    last, verdict = run.position, run.diagnose()
     speed = last.images_seen / last.seconds if last.seconds else 0.0
     final = run.facts.final
     final = final if final and final.at_images == last.images_seen else None
@@ -29,6 +30,7 @@ def show_outcome(run: Run, as_json: bool) -> None:
         "kernel_distance": best.kernel_distance if best else None,
         "kernel_distance_error": best.error if best else None,
         "best_at_images": best.images_seen if best else None,
+        "verdict": verdict.verdict,
         "report": str(run.path / "report.html"),
         "model": str(run.path / "model" / ("best" if best else "last")),
     }
@@ -36,6 +38,7 @@ def show_outcome(run: Run, as_json: bool) -> None:
     text = (
         f"{last.images_seen:,} pictures in {duration(last.seconds)} ({speed:,.0f}/s)\n"
         f"quality  {quality}\n"
+        f"verdict  {_in_words(verdict, run)}\n"
         f"report   {run.path / 'report.html'}\n"
         f"pictures {run.sample_files[-1]}\n"
         f"more     ganzfeld sample {shlex.quote(str(run.path))}"
@@ -50,3 +53,10 @@ def _quality(final: Final) -> str:
     if best.images_seen == last.images_seen:
         return said
     return f"{said}, after {best.images_seen:,} pictures; {last.kernel_distance:.3f} at the end"
+
+
+def _in_words(verdict: Verdict, run: Run) -> str:
+    """The verdict with its findings, and where to read more."""
+    if not verdict.findings:
+        return verdict.sentence
+    return f"{verdict.verdict}: {verdict.sentence}; ganzfeld doctor {shlex.quote(str(run.path))}"

@@ -144,9 +144,12 @@ def shorter_and_shorter(reading: Reading) -> list[str]:
     speed = [f"{reading.images_per_s:,.0f}/s"] if reading.images_per_s else []  # not known from the start
     left = [] if reading.remaining_s is None else [f"{duration(reading.remaining_s)} left"]
     losses = f"G {reading.loss_generator:.3f} D {reading.loss_discriminator:.3f}"
+    state = [reading.state] if reading.state else []
     parts = [
-        [f"{seen} pictures", *speed, *left, f"loss {losses}"],
-        [seen, *speed, *left, losses],
+        [f"{seen} pictures", *speed, *left, f"loss {losses}", *state],
+        [seen, *speed, *left, losses, *state],
+        [seen, *speed, *left, *state],
+        [*left, *state],
         [seen, *speed, *left],
         left or [seen],
     ]

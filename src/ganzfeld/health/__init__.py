@@ -11,6 +11,6 @@ what healthy runs have shown.
 
 from ganzfeld.health.case import Case, Series
 from ganzfeld.health.finding import Evidence, Finding, Remedy, Severity
-from ganzfeld.health.verdict import Verdict, diagnose
+from ganzfeld.health.verdict import Unjudged, Verdict, diagnose
 
-__all__ = ["Case", "Evidence", "Finding", "Remedy", "Series", "Severity", "Verdict", "diagnose"]
+__all__ = ["Case", "Evidence", "Finding", "Remedy", "Series", "Severity", "Unjudged", "Verdict", "diagnose"]

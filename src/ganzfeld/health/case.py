@@ -1,10 +1,13 @@
 """What a detector may look at: the journal of a training and what was decided before it."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
+from ganzfeld.health.limits import Limits, limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Case:
 
     ``entries`` are those of the journal, oldest first, with the readings under ``health``. ``recipe`` is the
     recipe as a JSON object. ``planned_images`` is the number of pictures the run is to see, if that is known.
+    ``limits`` are the ranges that healthy runs have shown.
     """
 
     entries: Sequence[Mapping[str, Any]]
@@ -42,6 +46,7 @@ class Case:
     num_pictures: int
     num_duplicates: int = 0
     planned_images: int | None = None
+    limits: Limits = field(default_factory=limits)
 
     @property
     def images_seen(self) -> int:
@@ -61,7 +66,7 @@ class Case:
     def until(self, images_seen: int) -> "Case":
         """The case as it was after that many pictures."""
         entries = [entry for entry in self.entries if entry["images_seen"] <= images_seen]
-        return Case(entries, self.recipe, self.num_pictures, self.num_duplicates, self.planned_images)
+        return replace(self, entries=entries)
 
 
 def _health(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -71,4 +76,5 @@ def _health(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,6 +1,7 @@
 """What healthy runs have shown: the range of every reading, measured by ``tools/doctor_limits.py``."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -8,16 +9,30 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The range in which ``share`` of the readings of healthy runs lay, pooled over ``num_runs`` runs."""
+    """The range in which ``share`` of the readings of healthy runs lay, pooled over ``num_runs`` runs.
+
+    Of a phase of training: from ``from_step`` on, until the next limit of the same reading begins. What a
+    network shows at its first steps is not what it shows later.
+    """
 
     low: float
     high: float
     share: float
     num_runs: int
+    from_step: int = 0
+
+
+Limits = Mapping[str, Sequence[Limit]]
+"""The limits of every reading by name, those of the earliest phase first."""
 
 
 @cache
-def limits() -> dict[str, Limit]:
-    """The limit of every reading by name."""
+def limits() -> Limits:
+    """The limits that are shipped."""
     content = json.loads((files("ganzfeld.health") / "limits.json").read_text(encoding="utf-8"))
-    return {name: Limit(**limit) for name, limit in content["limits"].items()}
+    return {name: tuple(Limit(**limit) for limit in by_phase) for name, by_phase in content["limits"].items()}
+
+
+def limit_at(known: Limits, name: str, step: int) -> Limit | None:
+    """The limit of a reading at a step; None where no healthy run has shown what is usual."""
+    return next((limit for limit in reversed(known.get(name, ())) if limit.from_step <= step), None)

@@ -1,29 +1,72 @@
 """All detectors on one case."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ganzfeld.health.case import Case
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.finding import Finding
+from ganzfeld.health.symptoms import why_not_known
+
+_MEANINGS = {
+    "healthy": "nothing lies outside what healthy runs have shown",
+    "watch": "it trains, with something to keep an eye on",
+    "sick": "it will not get well by itself",
+    "unknown": "there are no readings to judge by",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A finding that may be there or not, and why that cannot be said."""
+
+    name: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the doctor says: ``healthy`` without findings, ``sick`` with one that is severe, else ``watch``.
 
-    ``images_seen`` is how far the training was. Findings: the severe ones first, then the older ones.
+    ``unknown`` where nothing was found and nothing could have been, for want of readings: who has not looked
+    cannot call a run healthy. ``images_seen`` is how far the training was. Findings: the severe ones first,
+    then the older ones. ``num_judged`` detectors had readings to go by; for the others see ``unjudged``.
     """
 
     images_seen: int
     findings: tuple[Finding, ...]
+    unjudged: tuple[Unjudged, ...] = ()
+    num_judged: int = 0
 
     @property
-    def verdict(self) -> Literal["healthy", "watch", "sick"]:
+    def verdict(self) -> Literal["healthy", "watch", "sick", "unknown"]:
         """One word."""
         if not self.findings:
-            return "healthy"
+            return "healthy" if self.num_judged else "unknown"
         return "sick" if any(finding.severity == "sick" for finding in self.findings) else "watch"
+
+    @property
+    def meaning(self) -> str:
+        """What the word means, for people."""
+        return _MEANINGS[self.verdict]
+
+    @property
+    def sentence(self) -> str:
+        """One line: the findings with their beginnings, or that there are none."""
+        if self.verdict == "unknown":
+            return "nothing to judge by yet"
+        return ", ".join(map(_named, self.findings)) or "healthy"
+
+    @property
+    def state(self) -> str:
+        """A few words for a line that shows more: the first finding, and how many more there are.
+
+        Empty where nothing can be said.
+        """
+        named = [_named(finding) for finding in self.findings]
+        if len(named) > 1:
+            return f"{named[0]} and {len(named) - 1} more"
+        return named[0] if named else "healthy" if self.num_judged else ""
 
     def as_json(self) -> dict[str, Any]:
         """The keys of the contract, and the rest."""
@@ -31,13 +74,29 @@ class Verdict:
             "verdict": self.verdict,
             "images_seen": self.images_seen,
             "findings": [finding.as_json() for finding in self.findings],
+            "unjudged": [{"name": each.name, "why": each.why} for each in self.unjudged],
         }
 
 
 def diagnose(case: Case) -> Verdict:
     """Ask every detector."""
-    found = [
-        finding for name in detectors.names() if (finding := detectors.load(name).find(case)) is not None
-    ]
+    # Entries without readings, one a second, say nothing here but for the last.
+    looks = [entry for entry in case.entries[:-1] if entry.get("health")]
+    case = replace(case, entries=[*looks, *case.entries[-1:]])
+    found, unjudged, num_judged = [], [], 0
+    for name in detectors.names():
+        detector = detectors.load(name)
+        finding = detector.find(case)
+        reasons = [why_not_known(case, reading) for reading in detector.READINGS]
+        if finding is not None:
+            found.append(finding)
+        elif reasons and all(reasons):
+            unjudged.append(Unjudged(name, reasons[0]))
+        num_judged += not all(reasons)
     found.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
-    return Verdict(case.images_seen, tuple(found))
+    return Verdict(case.images_seen, tuple(found), tuple(unjudged), num_judged)
+
+
+def _named(finding: Finding) -> str:
+    """A finding with its beginning, if it was not there from the beginning."""
+    return f"{finding.name} since {finding.since_images:,} pictures" if finding.since_images else finding.name

@@ -16,6 +16,7 @@ from ganzfeld.model import Card, calibrate, grid, pictures_of_seeds, save, write
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.clock import Due, Stopwatch
+from ganzfeld.training.consultation import Consultation
 from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.examination import Examiner
 from ganzfeld.training.following import Order, begin, order
@@ -64,6 +65,7 @@ class Loop:
         self.speed = Speedometer()
         self.examiner = Examiner(trainer)
         self.quality = Quality(trainer, run, watcher, wanted=judged)
+        self.consultation = Consultation(run, watcher)
         self.reading_due = Due(READING_EVERY_S)
         self.sheet_due = Due(SHEET_EVERY_S, SHEET_EVERY_SHARE)
         self.save_due = Due(facts.checkpoint_seconds)
@@ -92,6 +94,7 @@ class Loop:
                 self.watcher.ended()
                 # After an error this may fail for the same reason, which is about to be told.
                 with contextlib.nullcontext() if ended_well else contextlib.suppress(GanzfeldError):
+                    self.run.write_verdict(self.run.diagnose())
                     write_report(self.run)
         if interruption.signal_number is not None:
             raise Interrupted(
@@ -195,6 +198,10 @@ class Loop:
             entry["health"] = entry.get("health", {}) | news
         with self.journal_patience:
             journal.write(entry)
+        if "health" in entry:
+            self.stopwatch.stop()
+            self.consultation.hold()
+            self.stopwatch.start()
         if not sound:
             raise TrainingFailed("a loss or a gradient stopped being finite")
         remaining = self.budget.remaining_s(trainer.images_seen, seconds, self.speed.images_per_s)
@@ -206,6 +213,7 @@ class Loop:
                 remaining,
                 values["loss_generator"],
                 values["loss_discriminator"],
+                self.consultation.state,
             )
         )
 

@@ -11,6 +11,7 @@ from PIL import Image
 from ganzfeld.durable import write_bytes
 from ganzfeld.model.grid import GAP
 from ganzfeld.recipes import changes
+from ganzfeld.training.charts import HEIGHT, WIDTH, charts_of, place
 from ganzfeld.training.clock import duration
 from ganzfeld.training.run import Run
 
@@ -23,7 +24,7 @@ def write_report(run: Run) -> Path:
 
     Raises ``ResourceError`` where it cannot be written.
     """
-    journal = run.journal
+    journal, case, verdict = run.journal, run.case, run.diagnose()
     sheets = run.sample_files
     environment = Environment(
         loader=PackageLoader("ganzfeld.training"), autoescape=select_autoescape(default=True)
@@ -34,6 +35,10 @@ def write_report(run: Run) -> Path:
         recipe=run.recipe,
         changed=changes(run.recipe),
         recipe_json=run.recipe.model_dump_json(indent=2),
+        verdict=verdict,
+        spans=[(each, place(case, each.since_images)) for each in verdict.findings],
+        charts=charts_of(case, verdict.findings),
+        chart_size=(WIDTH, HEIGHT),
         last=journal[-1] if journal else None,
         trained_for=duration(journal[-1]["seconds"]) if journal else "",
         reals=_embedded(run.path / "reals.png"),

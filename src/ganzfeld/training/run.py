@@ -10,6 +10,7 @@ runs/<data>-001/
   checkpoints/    everything a training needs to go on; see ``history.py``
   model/last/     generator.safetensors and card.json
   model/best/     the same, of the best model so far by kernel distance
+  verdict.json    what the doctor said last
   report.html     all of it on one page
 """
 
@@ -24,7 +25,7 @@ from pydantic import ValidationError
 
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
-from ganzfeld.health import Case
+from ganzfeld.health import Case, Verdict, diagnose
 from ganzfeld.lock import alone, owner
 from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights
@@ -130,6 +131,17 @@ class Run:
             num_duplicates=facts.num_duplicates,
             planned_images=facts.horizons[-1].images if facts.horizons else facts.images,
         )
+
+    def diagnose(self) -> Verdict:
+        """What the doctor says of the run as far as it has come; works while it trains.
+
+        Raises ``DamagedError`` for a recipe, a journal or facts that cannot be read.
+        """
+        return diagnose(self.case)
+
+    def write_verdict(self, verdict: Verdict) -> None:
+        """Write ``verdict.json``; ``ResourceError`` where that is not allowed."""
+        write_json(self.path / "verdict.json", verdict.as_json())
 
     @property
     def position(self) -> Position:

@@ -7,7 +7,10 @@ from ganzfeld.training.run import Run
 
 @dataclass(frozen=True)
 class Reading:
-    """Where a training stands. ``remaining_s`` is None while it is not known."""
+    """Where a training stands. ``remaining_s`` is None while it is not known.
+
+    ``state`` says in a few words whether it is well; empty while that is not known.
+    """
 
     images_seen: int
     seconds: float
@@ -15,6 +18,7 @@ class Reading:
     remaining_s: float | None
     loss_generator: float
     loss_discriminator: float
+    state: str = ""
 
 
 class Watcher:

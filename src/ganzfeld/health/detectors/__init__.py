@@ -3,8 +3,10 @@
 An entry defines
 
 - ``find(case) -> Finding | None``: a pure function of the case; the name of the finding is that of the file;
-- ``READINGS``: the names of the series that it looks at; where one of them is missing it says None, or goes
-  by what it knows without it.
+- ``READINGS``: the names of the series that it looks at; where one of them is missing it goes by the others.
+  Empty where what was known before training is enough.
+
+Whether a reading is unusual is asked of ``ganzfeld.health.symptoms``.
 
 Limits come from ``ganzfeld.health.limits``, which holds what healthy runs have shown, and are never written
 here.

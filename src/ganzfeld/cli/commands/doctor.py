@@ -1,0 +1,34 @@
+"""``ganzfeld doctor``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganzfeld.cli.speech import Json, show_result, tell
+from ganzfeld.errors import ResourceError
+
+
+def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Json = False) -> None:
+    """Say whether a training is well and why not, also while it trains.
+
+    Every finding comes with what it is seen by, what causes it, and a command that trains again with the
+    remedy. The verdict is healthy, watch or sick; unknown where there are no readings to judge by, such as in
+    the first seconds of a run. It is also written to verdict.json in the run folder. The exit code is 0
+    whatever the verdict is, 2 where there is no run, 5 where its files cannot be read.
+
+    Example: ganzfeld doctor runs/photos-001
+    """
+    from ganzfeld.cli.doctor_text import doctor_text, train_again
+    from ganzfeld.training import open_run
+
+    opened = open_run(run)
+    verdict, facts = opened.diagnose(), opened.facts
+    commands = {each.name: train_again(opened.path, facts, each.remedy) for each in verdict.findings}
+    findings = [each.as_json() | {"command": commands[each.name]} for each in verdict.findings]
+    result = verdict.as_json() | {"run": str(opened.path), "findings": findings}
+    try:
+        opened.write_verdict(verdict)
+    except ResourceError as error:
+        tell(f"verdict.json was not written: {error.message}")
+    show_result(result, doctor_text(opened, verdict, commands), json)

@@ -1,0 +1,104 @@
+"""A verdict in words: what is wrong, how it is seen, why it may be so, and the command that does better."""
+
+import shlex
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ganzfeld.cli.commands import commands as known_commands
+from ganzfeld.health import Finding, Remedy, Verdict
+from ganzfeld.printable import printable
+from ganzfeld.training import Run
+from ganzfeld.training.facts import Facts
+
+WIDEST = 100
+"""Columns; longer lines are hard to read."""
+
+_LABEL = 9
+
+
+def doctor_text(run: Run, verdict: Verdict, commands: Mapping[str, str]) -> str:
+    """The whole verdict for people; ``commands`` are the remedies as command lines, by finding."""
+    return "\n".join(_lines(run, verdict, commands))
+
+
+def train_again(path: Path, facts: Facts, remedy: Remedy) -> str:
+    """The command that trains the same again with a remedy; empty where no setting helps."""
+    if not remedy.settings:
+        return ""
+    words = ["ganzfeld", "train", *([facts.data] if facts.data else [])]
+    words += ["--recipe", _shortest(path / "recipe.json")]
+    words += ["--minutes", f"{facts.minutes:g}"] if facts.minutes is not None else []
+    words += ["--images", str(facts.images)] if facts.images is not None else []
+    words += ["--seed", str(facts.seed)] if facts.seed else []
+    words += ["--out", _shortest(path.parent)] if path.parent != Path.cwd() / "runs" else []
+    for setting in remedy.settings:
+        words += ["--set", setting]
+    return shlex.join(words)
+
+
+def _lines(run: Run, verdict: Verdict, commands: Mapping[str, str]) -> Iterator[str]:
+    planned = run.case.planned_images
+    of = f" of {planned:,}" if planned and planned > verdict.images_seen else ""
+    yield from _wrapped(f"{verdict.verdict}: {verdict.meaning}")
+    yield f"{printable(run.path.name)} after {verdict.images_seen:,}{of} pictures"
+    for finding in verdict.findings:
+        yield ""
+        yield from _about(finding, commands[finding.name])
+    if verdict.verdict == "unknown":
+        yield ""
+        yield from _wrapped(_why_unknown(run))
+    elif verdict.unjudged:
+        yield ""
+        reasons = "; ".join(f"{each.name} ({each.why})" for each in verdict.unjudged)
+        yield from _wrapped(f"not judged: {reasons}")
+
+
+def _about(finding: Finding, command: str) -> Iterator[str]:
+    since = f"since {finding.since_images:,} pictures" if finding.since_images else "from the beginning"
+    yield f"{finding.severity.ljust(_LABEL)}{finding.name}, {since}"
+    rows = [("seen by", evidence.text + ".") for evidence in finding.evidence]
+    rows += [("cause", finding.cause), ("remedy", finding.remedy.text)]
+    if finding.experiment and "lab" in known_commands.names():
+        rows.append(("see it", f"ganzfeld lab run {finding.experiment}"))
+    shown = ""
+    for label, text in rows:
+        yield from _wrapped(text[:1].upper() + text[1:], "" if label == shown else label)
+        shown = label
+    if command:  # on one line, to be copied
+        yield f"{'try'.ljust(_LABEL)}{printable(command, 5_000)}"
+
+
+def _why_unknown(run: Run) -> str:
+    """What a person can do about a run that cannot be judged."""
+    entries = run.journal
+    if not entries:
+        return "Nothing has been written down yet. Ask again in some seconds, if it is training."
+    if not any(entry.get("health") for entry in entries):
+        return (
+            "This run has no readings: it was trained by a version that took none, or for a moment only. "
+            "Losses and mean logits, all that was written down, do not tell health from sickness. A run that "
+            "is trained now takes readings."
+        )
+    return "It was read too few times to tell chance from sickness. Ask again later."
+
+
+def _shortest(path: Path) -> str:
+    """A path as seen from here, where that is shorter."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _wrapped(text: str, label: str | None = None) -> list[str]:
+    """Text in lines that fit the terminal, beside a label where there is one."""
+    width = min(WIDEST, shutil.get_terminal_size().columns)
+    first, rest = ("", "") if label is None else (label.ljust(_LABEL), " " * _LABEL)
+    return textwrap.wrap(
+        printable(text, 5_000),
+        max(width, 40),
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

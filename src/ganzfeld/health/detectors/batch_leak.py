@@ -1,0 +1,29 @@
+"""The discriminator judges a picture by its company: batch statistics tell it what the batch is made of."""
+
+from ganzfeld.health.case import Case
+from ganzfeld.health.finding import Finding, Remedy
+from ganzfeld.health.symptoms import high
+
+READINGS = ("batch_leak",)
+
+
+def find(case: Case) -> Finding | None:
+    """Real logits move more, when generated pictures join the batch, than in healthy runs."""
+    leak = high(
+        case, "batch_leak", "the shift of real logits beside generated pictures, in spreads of the logits,"
+    )
+    if not leak:
+        return None
+    return Finding(
+        "batch-leak",
+        "watch",
+        leak.since_images,
+        (leak.evidence,),
+        "Batch normalisation subtracts the mean of the whole batch, so that what a picture is worth depends "
+        "on its neighbours; a discriminator can answer by the batch instead of by the picture.",
+        Remedy(
+            "A normalisation of each picture by itself in the discriminator.",
+            ("discriminator.normalisation=layer",),
+        ),
+        "batch-leak",
+    )

@@ -1,0 +1,42 @@
+"""Numbers that grow without end: logits, weights or steps; at last something is not finite."""
+
+from ganzfeld.health.case import Case
+from ganzfeld.health.finding import Evidence, Finding, Remedy
+from ganzfeld.health.remedies import both_rates
+from ganzfeld.health.symptoms import evidence, high, seen
+
+_WORDS = {
+    "logit_size": "the largest logit",
+    "growth_generator": "the size of the generator's weights, as a multiple of the first one,",
+    "growth_discriminator": "the size of the discriminator's weights, as a multiple of the first one,",
+    "update_ratio_generator": "the size of the generator's steps beside its weights",
+    "update_ratio_discriminator": "the size of the discriminator's steps beside its weights",
+}
+
+READINGS = tuple(_WORDS)
+
+
+def find(case: Case) -> Finding | None:
+    """A loss that is not finite, or sizes above all that healthy runs show."""
+    symptoms, lost = seen(*(high(case, name, what) for name, what in _WORDS.items())), _lost_at(case)
+    if not symptoms and not lost:
+        return None
+    return Finding(
+        "diverging",
+        "sick",
+        min([each.since_images for each in symptoms] + [at for at, _ in lost]),
+        (*(each for _, each in lost), *evidence(symptoms)),
+        "The steps are larger than the game can bear: each network overshoots, and the other answers with a "
+        "larger step still.",
+        Remedy("Smaller steps for both networks.", both_rates(case, 0.25)),
+        "spiral",
+    )
+
+
+def _lost_at(case: Case) -> list[tuple[int, Evidence]]:
+    """The pictures seen at the last entry, if one of its losses is not finite (null in the journal)."""
+    last = case.entries[-1] if case.entries else {}
+    if all(last.get(name, 0.0) is not None for name in ("loss_generator", "loss_discriminator")):
+        return []
+    at = last["images_seen"]
+    return [(at, Evidence(f"a loss is not finite after {at:,} pictures", {"images_seen": at}))]

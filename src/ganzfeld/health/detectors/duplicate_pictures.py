@@ -1,0 +1,25 @@
+"""The same pictures again and again: they get more weight, and look like modes of their own."""
+
+from ganzfeld.health.case import Case
+from ganzfeld.health.finding import Evidence, Finding, Remedy
+
+READINGS = ()
+
+MOST = 0.1
+"""Share of the set. A judgement, not a measurement: below it the weights of the pictures hardly change."""
+
+
+def find(case: Case) -> Finding | None:
+    """A fact, known from the start: more than a tenth of the set are repetitions."""
+    if not case.num_pictures or case.num_duplicates <= MOST * case.num_pictures:
+        return None
+    share = case.num_duplicates / case.num_pictures
+    text = f"{case.num_duplicates:,} of {case.num_pictures:,} pictures ({share:.0%}) repeat another one"
+    return Finding(
+        "duplicate-pictures",
+        "watch",
+        0,
+        (Evidence(text, {"num_duplicates": case.num_duplicates, "share": share}),),
+        "A picture that is there twice counts twice, and a copy of it passes for variety.",
+        Remedy("Remove the repetitions: ganzfeld check names them."),
+    )

@@ -1,0 +1,35 @@
+"""The run was better before: the pictures get worse again and stay so."""
+
+import numpy as np
+
+from ganzfeld.health.case import Case
+from ganzfeld.health.finding import Evidence, Finding, Remedy
+from ganzfeld.health.symptoms import figure, high
+
+READINGS = ("decay",)
+
+
+def find(case: Case) -> Finding | None:
+    """A kernel distance further above the best one before, in standard errors, than healthy runs show."""
+    decay = high(case, "decay", "the loss of quality since the best moment, in standard errors,")
+    if not decay:
+        return None
+    distance = case.series("kernel_distance")
+    best = int(np.argmin(distance.values))
+    at, least, now = int(distance.images[best]), float(distance.values[best]), float(distance.values[-1])
+    text = f"the kernel distance was {figure(least)} after {at:,} pictures and is {figure(now)} now"
+    return Finding(
+        "late-decay",
+        "sick",
+        decay.since_images,
+        (
+            Evidence(text, {"best": least, "now": now, "best_at_images": at}, "kernel_distance"),
+            decay.evidence,
+        ),
+        "With rates that do not fall the networks keep moving once there is little left to learn, and drift "
+        "away from their best; a discriminator that overfits does the same.",
+        Remedy(
+            "Take model/best of this run; next time let the learning rates fall to the end, and average.",
+            ("schedule.decay=cosine", "schedule.floor=0.02", f"ema={max(0.999, case.recipe['ema'])}"),
+        ),
+    )

@@ -1,0 +1,31 @@
+"""The generator makes pictures of the training set, or nearly."""
+
+from ganzfeld.health.case import Case
+from ganzfeld.health.finding import Finding, Remedy
+from ganzfeld.health.symptoms import high
+
+READINGS = ("memorised",)
+
+
+def find(case: Case) -> Finding | None:
+    """More generated pictures beside a training picture than healthy runs show."""
+    memorised = high(
+        case,
+        "memorised",
+        "the share of generated pictures nearer to a training picture than these are to each other",
+    )
+    if not memorised:
+        return None
+    return Finding(
+        "memorisation",
+        "sick",
+        memorised.since_images,
+        (memorised.evidence,),
+        "The discriminator knows every picture of a small set by heart, and teaches the generator to make "
+        "exactly these.",
+        Remedy(
+            "More pictures are what helps. Shifting them shows the discriminator something new every time; "
+            "so does mirror=true where left and right mean the same.",
+            ("crop=0.125",),
+        ),
+    )

@@ -1,0 +1,55 @@
+"""The generator makes few kinds of pictures: the same for all latents, or without some of the data's kinds.
+
+Full (``sick``): pictures of different latents are alike. Partial, or within a class (``watch``): each picture
+may be good, and much of the data is never made.
+"""
+
+from ganzfeld.health.case import Case
+from ganzfeld.health.finding import Finding, Remedy
+from ganzfeld.health.remedies import both_rates, penalised
+from ganzfeld.health.symptoms import evidence, high, low, seen, since
+
+READINGS = ("diversity", "twins", "recall", "coverage", "class_diversity_worst")
+
+
+def find(case: Case) -> Finding | None:
+    """Variety below what healthy runs show at this stage."""
+    full = seen(
+        low(
+            case,
+            "diversity",
+            "the mean distance between generated pictures, as a share of that of real ones,",
+        ),
+        high(case, "twins", "the share of generated pictures with a near copy among 64"),
+    )
+    partial = seen(
+        low(case, "recall", "recall, the share of real pictures that the generator could make,"),
+        low(case, "coverage", "coverage, the share of real pictures with a generated one beside them,"),
+        low(case, "class_diversity_worst", "the variety within the poorest class, as a share of the data's,"),
+    )
+    symptoms = full + partial
+    if not symptoms:
+        return None
+    return Finding(
+        "mode-collapse",
+        "sick" if full else "watch",
+        since(symptoms),
+        evidence(symptoms),
+        "A picture that deceives the discriminator today is the best answer to every latent; nothing in the "
+        "game says that pictures must differ, unless the discriminator is smooth and compares them.",
+        Remedy(*_remedy(case)),
+        "ring",
+    )
+
+
+def _remedy(case: Case) -> tuple[str, tuple[str, ...]]:
+    """The loss and the penalties that keep the modes, or, where they are there, slower steps."""
+    names = {each["name"] for each in case.recipe["stabilisers"]}
+    if case.recipe["loss"]["name"] == "relativistic-pairing" and names >= {"r1", "r2"}:
+        return "Slower steps and stronger penalties.", (*both_rates(case, 0.5), penalised(case, "r1", "r2"))
+    return "A loss that compares pictures in pairs, with a discriminator that is smooth on both sides.", (
+        "loss.name=relativistic-pairing",
+        "loss.smooth_sides=1",
+        "loss.temperature=1.0",
+        penalised(case, *sorted({"r1", "r2"} - names)),
+    )

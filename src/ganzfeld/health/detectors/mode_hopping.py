@@ -1,0 +1,31 @@
+"""The generator goes from one kind of picture to another and forgets the last one."""
+
+from ganzfeld.health.case import Case
+from ganzfeld.health.finding import Finding, Remedy
+from ganzfeld.health.remedies import both_rates, longer_average
+from ganzfeld.health.symptoms import evidence, high, low, seen
+
+READINGS = ("drift",)
+
+
+def find(case: Case) -> Finding | None:
+    """Pictures of the same latents change more from look to look than in healthy runs."""
+    drift = high(
+        case, "drift", "the change of a latent's picture since the last look, over the spread of all,"
+    )
+    if not drift:
+        return None
+    poor = low(case, "diversity", "the variety of the pictures, as a share of the data's,")
+    return Finding(
+        "mode-hopping",
+        "sick" if poor else "watch",
+        drift.since_images,
+        evidence(seen(drift, poor)),
+        "The discriminator learns to refuse what the generator makes now and forgets what it made before, so "
+        "the two chase each other around the data.",
+        Remedy(
+            "Smaller steps for both networks, and a longer average as the model.",
+            (*both_rates(case, 0.5), longer_average(case)),
+        ),
+        "ring",
+    )

@@ -1,0 +1,29 @@
+"""Fewer pictures than a discriminator needs not to know them by heart."""
+
+from ganzfeld.data.advice import ENOUGH
+from ganzfeld.health.case import Case
+from ganzfeld.health.finding import Evidence, Finding, Remedy
+
+READINGS = ()
+
+
+def find(case: Case) -> Finding | None:
+    """A fact, known from the start: fewer than ``ganzfeld check`` calls enough."""
+    number = case.num_pictures
+    if not 0 < number < ENOUGH:
+        return None
+    times = case.images_seen / number
+    text = f"the set has {number:,} pictures, each seen {times:,.0f} times until now; {ENOUGH:,} are few"
+    return Finding(
+        "too-few-pictures",
+        "watch",
+        0,
+        (Evidence(text, {"num_pictures": number, "times_seen": times}),),
+        "With few pictures the discriminator can learn them by heart, and the generator then gets better at "
+        "copying rather than at inventing.",
+        Remedy(
+            "Add pictures. Failing that, show them shifted, and mirrored (mirror=true) where left and right "
+            "mean the same; and end early.",
+            ("crop=0.125",),
+        ),
+    )

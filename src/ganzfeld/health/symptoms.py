@@ -1,0 +1,134 @@
+"""A reading that has left the range of healthy runs, and has stayed outside.
+
+One bad reading is chance. What counts is the best of the latest readings: the mildest of at least ``LEAST``
+of them that reach back over at least the share ``SPAN`` of all pictures seen. Limits are ranges of this very
+number in healthy runs, so that waiting is part of what is calibrated; ``tools/doctor_limits.py`` takes it
+from here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ganzfeld.health.case import Case, Series
+from ganzfeld.health.derived import series_of
+from ganzfeld.health.finding import Evidence
+from ganzfeld.health.limits import Limit, limit_at
+
+LEAST = 3
+SPAN = 0.05
+
+Side = Literal["low", "high"]
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """A reading outside its limit since ``since_images`` pictures; ``value`` is the last one.
+
+    ``what`` says what was read, as the beginning of a sentence.
+    """
+
+    name: str
+    what: str
+    side: Side
+    since_images: int
+    value: float
+    limit: Limit
+
+    @property
+    def evidence(self) -> Evidence:
+        """What was read, its value, since when, and what is healthy, in one sentence."""
+        bound = self.limit.high if self.side == "high" else self.limit.low
+        other = "above" if self.side == "high" else "below"
+        text = (
+            f"{self.what} is {figure(self.value)}; since {self.since_images:,} pictures it has been {other} "
+            f"{figure(bound)}, which {self.limit.num_runs} healthy runs did not show at this stage"
+        )
+        return Evidence(text, {self.name: self.value, "limit": bound}, self.name)
+
+
+def high(case: Case, name: str, what: str) -> Symptom | None:
+    """The symptom that a reading is too high; None if it is not, or if that cannot be known."""
+    return _symptom(case, name, what, "high")
+
+
+def low(case: Case, name: str, what: str) -> Symptom | None:
+    """The symptom that a reading is too low; None if it is not, or if that cannot be known."""
+    return _symptom(case, name, what, "low")
+
+
+def seen(*symptoms: Symptom | None) -> tuple[Symptom, ...]:
+    """Those symptoms that are there."""
+    return tuple(symptom for symptom in symptoms if symptom)
+
+
+def since(symptoms: Sequence[Symptom]) -> int:
+    """The pictures seen when the first of them began."""
+    return min(symptom.since_images for symptom in symptoms)
+
+
+def evidence(symptoms: Sequence[Symptom]) -> tuple[Evidence, ...]:
+    """The sentences of all of them."""
+    return tuple(symptom.evidence for symptom in symptoms)
+
+
+def why_not_known(case: Case, name: str) -> str:
+    """Why nothing can be said about a reading now; empty if something can."""
+    series = series_of(case, name)
+    if not len(series):
+        return f"{name} was not read"
+    if not _is_known(case, name):
+        return f"what is healthy for {name} has not been measured"
+    if np.isnan(persisted(series, "high")[0][-1]):
+        return f"{name} was read only {'once' if len(series) == 1 else f'{len(series)} times'} until now"
+    return ""
+
+
+def persisted(series: Series, side: Side) -> tuple[np.ndarray, np.ndarray]:
+    """For each reading the mildest of the latest ones, and the index of the first of these.
+
+    NaN and 0 while there are too few of them.
+    """
+    mildest = np.min if side == "high" else np.max
+    values, starts = np.full(len(series), np.nan), np.zeros(len(series), dtype=int)
+    far_enough = np.searchsorted(series.images, (1 - SPAN) * series.images, side="right") - 1
+    for end in range(LEAST - 1, len(series)):
+        if far_enough[end] >= 0:
+            starts[end] = min(end - LEAST + 1, far_enough[end])
+            values[end] = mildest(series.values[starts[end] : end + 1])
+    return values, starts
+
+
+def steps_of(case: Case, series: Series) -> np.ndarray:
+    """The step at which each value of a series was read."""
+    steps = {entry["images_seen"]: entry.get("step", 0) for entry in case.entries}
+    return np.array([steps[images] for images in series.images.tolist()], dtype=int)
+
+
+def figure(value: float) -> str:
+    """A number for people: three digits."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _is_known(case: Case, name: str) -> bool:
+    series = series_of(case, name)
+    return limit_at(case.limits, name, int(steps_of(case, series)[-1])) is not None
+
+
+def _symptom(case: Case, name: str, what: str, side: Side) -> Symptom | None:
+    series = series_of(case, name)
+    if not len(series):
+        return None
+    found = [limit_at(case.limits, name, step) for step in steps_of(case, series).tolist()]
+    values, starts = persisted(series, side)
+    outside = [
+        limit is not None and bool(value > limit.high if side == "high" else value < limit.low)
+        for limit, value in zip(found, values.tolist(), strict=True)
+    ]
+    last = found[-1]
+    if not outside[-1] or last is None:
+        return None
+    first = len(outside) - next((n for n, out in enumerate(reversed(outside)) if not out), len(outside))
+    return Symptom(name, what, side, int(series.images[starts[first]]), float(series.values[-1]), last)

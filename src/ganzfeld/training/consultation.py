@@ -1,0 +1,31 @@
+"""What the doctor says while a training goes on."""
+
+import contextlib
+import shlex
+
+from ganzfeld.errors import GanzfeldError
+from ganzfeld.training.run import Run
+from ganzfeld.training.watcher import Watcher
+
+
+class Consultation:
+    """Asks the doctor after every examination of a run, and tells the watcher of every new finding, once."""
+
+    def __init__(self, run: Run, watcher: Watcher) -> None:
+        self._run = run
+        self._watcher = watcher
+        self._told: set[str] = set()
+        self.state = ""
+        """A few words on whether it is well; empty while that is not known."""
+
+    def hold(self) -> None:
+        """Ask about the run as it is written down; what cannot be read leaves what was said before."""
+        with contextlib.suppress(GanzfeldError):
+            verdict = self._run.diagnose()
+            self.state = verdict.state
+            # What is known from the pictures alone was told before training.
+            new = [each for each in verdict.findings if each.since_images and each.name not in self._told]
+            self._told |= {each.name for each in new}
+            if new:
+                names = ", ".join(f"{each.name} since {each.since_images:,} pictures" for each in new)
+                self._watcher.noted(f"{names}: ganzfeld doctor {shlex.quote(str(self._run.path))}")

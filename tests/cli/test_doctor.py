@@ -1,0 +1,190 @@
+"""``ganzfeld doctor`` on runs as they are met: well, sick, old, cut short, damaged, not to be written to."""
+
+import json
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ganzfeld.health import Case
+from ganzfeld.health.limits import Limit
+from ganzfeld.training import open_run
+from tests.cli.test_cli import SETTINGS, call
+from tests.health.cases import limits_of, turning
+
+
+@pytest.fixture(scope="module")
+def trained(array_file, tmp_path_factory) -> Path:
+    """A run of 64 pictures, for its folder; its journal is replaced by what a test is about."""
+    out = tmp_path_factory.mktemp("doctor")
+    code, told, _ = call("train", array_file, "--images", 64, "--out", out, "--json", *SETTINGS)
+    assert code == 0
+    return Path(json.loads(told)["run"])
+
+
+@pytest.fixture
+def run(trained, tmp_path, monkeypatch) -> Path:
+    """A copy of it, with limits that are easy to reckon with."""
+    known = limits_of("diversity", "rhythm")
+    monkeypatch.setattr("ganzfeld.training.run.Case", partial(Case, limits=known))
+    shutil.copytree(trained, tmp_path / "runs" / "blobs-001")
+    return tmp_path / "runs" / "blobs-001"
+
+
+def write(run: Path, diversity: list[float], num: int | None = None) -> None:
+    lines = [
+        json.dumps(
+            {"step": 10 * number, "images_seen": 100 * number, "seconds": 1.0, "loss_generator": 0.7}
+            | {"loss_discriminator": 1.4, "health": {"diversity": value}}
+        )
+        for number, value in enumerate(diversity, start=1)
+    ]
+    (run / "journal.jsonl").write_text("\n".join(lines[:num]) + "\n")
+
+
+def test_a_healthy_run(run):
+    write(run, [0.5] * 20)
+    code, told, _ = call("doctor", run)
+    assert code == 0
+    # 200 pictures are few, which is worth a word but no more.
+    assert told.startswith("watch: ") and "too-few-pictures, from the beginning" in told
+    assert "mode-collapse" not in told
+    assert "not judged: batch-leak (batch_leak was not read)" in told
+
+
+def test_a_sick_run_gets_evidence_cause_and_a_command(run, monkeypatch):
+    write(run, turning(0.1))
+    monkeypatch.chdir(run.parent.parent)
+    code, told, _ = call("doctor", "runs/blobs-001", "--json")
+    assert code == 0
+    verdict = json.loads(told)
+    assert verdict["verdict"] == "sick"
+    finding = verdict["findings"][0]
+    assert set(finding) >= {"name", "severity", "since_images", "evidence", "remedy", "cause", "command"}
+    assert (finding["name"], finding["since_images"]) == ("mode-collapse", 1300)
+    assert finding["evidence"][0]["figures"]["diversity"] == 0.1
+    assert json.loads((run / "verdict.json").read_text())["verdict"] == "sick"
+    text = call("doctor", "runs/blobs-001")[1]
+    for words in ("sick: it will not get well by itself", "mode-collapse, since 1,300 pictures", "cause"):
+        assert words in text
+    assert finding["command"] in text, "on one line, to be copied"
+    assert all(len(line) <= 100 for line in text.splitlines() if "ganzfeld train" not in line)
+
+
+def test_the_command_of_a_remedy_trains(run, monkeypatch):
+    import shlex
+
+    write(run, turning(0.1))
+    monkeypatch.chdir(run.parent.parent)
+    words = shlex.split(json.loads(call("doctor", run, "--json")[1])["findings"][0]["command"])
+    assert words[:2] == ["ganzfeld", "train"]
+    code, told, complaint = call(*words[1:], "--json")
+    assert code == 0, complaint
+    again = open_run(json.loads(told)["run"])
+    assert again.path.name == "blobs-002"
+    assert again.recipe.size == (16, 16), "the rest of the recipe is that of the run"
+    weights = {each["name"]: each["weight"] for each in again.recipe.stabilisers}
+    assert weights == {"r1": 0.8, "r2": 0.8}
+
+
+def test_a_journal_cut_in_the_middle_of_a_line(run):
+    write(run, turning(0.1))
+    path = run / "journal.jsonl"
+    path.write_text(path.read_text()[:-20])
+    code, told, _ = call("doctor", run, "--json")
+    assert code == 0
+    assert json.loads(told)["images_seen"] == 1900
+    assert json.loads(told)["verdict"] == "sick"
+
+
+def test_a_journal_with_a_broken_line_inside(run):
+    write(run, turning(0.1))
+    path = run / "journal.jsonl"
+    path.write_text("{broken\n" + path.read_text())
+    code, told, complaint = call("doctor", run, "--json")
+    assert code == 5
+    assert "line 1" in json.loads(told)["error"] and "line 1" in complaint
+
+
+@pytest.mark.parametrize(
+    "journal",
+    ["", "".join(f'{{"step": {n}, "images_seen": {n}, "loss_generator": 1.0}}\n' for n in range(1, 30))],
+    ids=["empty", "without readings"],
+)
+def test_who_has_seen_nothing_calls_nobody_healthy(run, journal):
+    (run / "journal.jsonl").write_text(journal)
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"num_pictures": 5000}))
+    code, told, _ = call("doctor", run, "--json")
+    assert code == 0
+    assert (json.loads(told)["verdict"], json.loads(told)["findings"]) == ("unknown", [])
+    assert {"name": "mode-collapse", "why": "diversity was not read"} in json.loads(told)["unjudged"]
+    text = call("doctor", run)[1]
+    assert text.startswith("unknown: there are no readings to judge by")
+    assert "healthy" not in text.lower().replace("what is healthy", "")
+
+
+def test_two_readings_are_too_few(run):
+    write(run, turning(0.1), num=2)
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"num_pictures": 5000}))
+    assert "It was read too few times" in call("doctor", run)[1]
+
+
+def test_a_run_of_an_older_version(run):
+    """Its facts know nothing of duplicates."""
+    facts = json.loads((run / "run.json").read_text())
+    del facts["num_duplicates"]
+    (run / "run.json").write_text(json.dumps(facts))
+    assert call("doctor", run)[0] == 0
+
+
+def test_no_run(tmp_path):
+    code, told, complaint = call("doctor", tmp_path / "nowhere")
+    assert (code, told) == (2, "")
+    assert "there is no run at" in complaint
+
+
+@pytest.mark.parametrize("name", ["run.json", "recipe.json"])
+def test_damaged_files(run, name):
+    (run / name).write_text("{")
+    code, told, complaint = call("doctor", run, "--json")
+    assert code == 5
+    assert name.split(".")[0] in complaint and set(json.loads(told)) == {"error", "hint"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(run):
+    write(run, turning(0.1))
+    run.chmod(0o555)
+    code, told, complaint = call("doctor", run, "--json")
+    run.chmod(0o755)
+    assert (code, json.loads(told)["verdict"]) == (0, "sick")
+    assert "verdict.json was not written" in complaint
+
+
+def test_a_verdict_that_cannot_be_written_is_told(run):
+    write(run, turning(0.1))
+    (run / "verdict.json").unlink(missing_ok=True)
+    (run / "verdict.json").mkdir()
+    code, told, complaint = call("doctor", run, "--json")
+    assert (code, json.loads(told)["verdict"]) == (0, "sick")
+    assert "verdict.json was not written" in complaint
+
+
+def test_names_cannot_reach_the_terminal(run):
+    other = run.with_name("a\x1b[31m-001")
+    run.rename(other)
+    write(other, turning(0.1))
+    assert "\x1b" not in call("doctor", other)[1]
+
+
+def test_train_ends_with_the_verdict(array_file, tmp_path, monkeypatch):
+    wide = {"diversity": (Limit(0.0, 1e9, 1.0, 40),)}
+    monkeypatch.setattr("ganzfeld.training.run.Case", partial(Case, limits=wide))
+    code, told, _ = call("train", array_file, "--images", 64, "--out", tmp_path, *SETTINGS)
+    assert code == 0
+    assert "verdict  watch: too-few-pictures; ganzfeld doctor " in told
+    assert json.loads((tmp_path / "blobs-001" / "verdict.json").read_text())["verdict"] == "watch"

@@ -1,0 +1,184 @@
+"""Every finding: there when it should be, since when it should be, and silent where nothing is known."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from ganzfeld.health import Case
+from ganzfeld.health.detectors import detectors
+from ganzfeld.health.limits import Limit
+from ganzfeld.recipes import resolve
+from tests.health.cases import HEALTHY, case_of, limits_of, turning
+
+HIGH, LOW, FIRST_WRONG = 0.9, 0.1, 1300
+
+SIGNS = [
+    ("discriminator-saturated", "lesson_discriminator", LOW, "sick"),
+    ("discriminator-saturated", "separation", HIGH, "sick"),
+    ("discriminator-saturated", "overlap", LOW, "sick"),
+    ("generator-too-strong", "separation", LOW, "sick"),
+    ("generator-too-strong", "overlap", HIGH, "sick"),
+    ("mode-collapse", "diversity", LOW, "sick"),
+    ("mode-collapse", "twins", HIGH, "sick"),
+    ("mode-collapse", "recall", LOW, "watch"),
+    ("mode-collapse", "coverage", LOW, "watch"),
+    ("mode-collapse", "class_diversity_worst", LOW, "watch"),
+    ("mode-hopping", "drift", HIGH, "watch"),
+    ("oscillation", "rhythm", HIGH, "watch"),
+    ("checkerboard", "checkerboard", HIGH, "watch"),
+    ("dead-units", "dead_generator", HIGH, "sick"),
+    ("dead-units", "dead_discriminator", HIGH, "sick"),
+    ("output-saturated", "stuck", HIGH, "sick"),
+    ("batch-leak", "batch_leak", HIGH, "watch"),
+    ("memorisation", "memorised", HIGH, "sick"),
+    ("latent-ignored", "latent_share", LOW, "sick"),
+    ("latent-ignored", "sensitivity", LOW, "sick"),
+    ("stalled", "lesson_generator", LOW, "sick"),
+    ("stalled", "gradient_generator", LOW, "sick"),
+    ("stalled", "update_ratio_generator", LOW, "sick"),
+    ("diverging", "logit_size", HIGH, "sick"),
+    ("diverging", "update_ratio_generator", HIGH, "sick"),
+    ("diverging", "update_ratio_discriminator", HIGH, "sick"),
+]
+
+ALL_READINGS = sorted({reading for name in detectors.names() for reading in detectors.load(name).READINGS})
+
+
+def found(name: str, case: Case):
+    return detectors.load(name).find(case)
+
+
+@pytest.mark.parametrize(("name", "reading", "value", "severity"), SIGNS)
+class TestSigns:
+    def test_is_found_since_it_began(self, name, reading, value, severity):
+        finding = found(name, case_of({reading: turning(value)}))
+        assert finding is not None
+        assert (finding.name, finding.severity, finding.since_images) == (name, severity, FIRST_WRONG)
+        evidence = finding.evidence[0]
+        assert evidence.figures[reading] == value
+        assert f"{value:.3g}" in evidence.text and "1,300 pictures" in evidence.text, "it can be checked"
+
+    def test_is_not_found_in_health_or_on_the_other_side(self, name, reading, value, severity):
+        assert found(name, case_of({reading: [HEALTHY] * 20})) is None
+        other = found(name, case_of({reading: turning(1 - value)}))
+        assert other is None or (name, reading) not in {(n, r) for n, r, v, _ in SIGNS if v == value} - {
+            (n, r) for n, r, v, _ in SIGNS if v == 1 - value
+        }
+
+    def test_passes(self, name, reading, value, severity):
+        assert found(name, case_of({reading: [*turning(value), HEALTHY]})) is None
+
+    def test_one_or_two_bad_readings_are_chance(self, name, reading, value, severity):
+        for wrong in (1, 2):
+            assert found(name, case_of({reading: turning(value, wrong=wrong)})) is None
+        assert found(name, case_of({reading: turning(value, wrong=3)})) is not None
+
+    def test_the_beginning_raises_no_alarm(self, name, reading, value, severity):
+        """Within the first 20 steps anything from 0 to 1 is healthy here, as collapse is at first."""
+        assert found(name, case_of({reading: [value]})) is None
+        assert found(name, case_of({reading: [value, HEALTHY, HEALTHY]})) is None
+
+    def test_nothing_is_said_without_limit(self, name, reading, value, severity):
+        assert found(name, case_of({reading: turning(value)}, known=())) is None
+
+    def test_what_is_not_a_number_is_left_out(self, name, reading, value, severity):
+        for nothing in (None, math.nan, math.inf, "0.3", True, []):
+            values = [*turning(value), nothing]
+            assert found(name, case_of({reading: values})) is not None
+            assert found(name, case_of({reading: [nothing] * 20})) is None
+
+
+@pytest.mark.parametrize("name", detectors.names())
+class TestEveryDetector:
+    def test_says_nothing_of_nothing(self, name):
+        everything = limits_of(*ALL_READINGS)
+        recipe = resolve().model_dump(mode="json")
+        for entries in (
+            [],
+            [{"images_seen": 10}],
+            [{"images_seen": 10, "step": 1, "health": None}, {"images_seen": 20, "step": 2}],
+        ):
+            assert found(name, Case(entries, recipe, 5000, limits=everything)) is None
+
+
+class TestStaticFacts:
+    @pytest.mark.parametrize(("number", "there"), [(1, True), (999, True), (1000, False), (0, False)])
+    def test_too_few_pictures(self, number, there):
+        case = case_of({"diversity": [HEALTHY] * 5}, num_pictures=number)
+        finding = found("too-few-pictures", case)
+        assert (finding is not None) == there
+        if finding:
+            assert finding.since_images == 0
+            assert f"each seen {500 / number:,.0f} times" in finding.evidence[0].text
+
+    @pytest.mark.parametrize(("number", "there"), [(0, False), (100, False), (101, True)])
+    def test_duplicate_pictures(self, number, there):
+        case = case_of({}, num_pictures=1000, num_duplicates=number)
+        assert (found("duplicate-pictures", case) is not None) == there
+
+
+class TestDerived:
+    def test_saturation_that_the_data_has_too_is_none(self):
+        values = turning(0.9)
+        known = ("saturated_excess",)
+        assert (
+            found("output-saturated", case_of({"saturated": values, "saturated_real": values}, known=known))
+            is None
+        )
+        alone = case_of({"saturated": values, "saturated_real": [0.0] * 20}, known=known)
+        assert found("output-saturated", alone) is not None
+        assert found("output-saturated", case_of({"saturated": values}, known=known)) is None
+
+    def test_weights_are_measured_by_their_first_size(self):
+        readings = {"weight_size_generator": [40.0] * 12 + [80.0] * 8}
+        case = replace(case_of(readings), limits={"growth_generator": (Limit(0.5, 1.5, 1.0, 40),)})
+        finding = found("diverging", case)
+        assert finding is not None
+        assert finding.since_images == FIRST_WRONG
+        assert finding.evidence[0].figures["growth_generator"] == 2.0
+
+    def test_late_decay_is_counted_in_errors_of_the_best(self):
+        distance = [3.0, 2.0, 1.0, 1.0] + [1.0] * 8 + [2.0] * 8
+        readings = {"kernel_distance": distance, "kernel_distance_error": [0.1] * 20}
+        finding = found("late-decay", case_of(readings, known=("decay",)))
+        assert finding is not None
+        assert finding.since_images == FIRST_WRONG
+        assert finding.evidence[0].figures == {"best": 1.0, "now": 2.0, "best_at_images": 300}
+        assert finding.evidence[1].figures["decay"] == pytest.approx(1 / math.hypot(0.1, 0.1))
+        noisy = readings | {"kernel_distance_error": [10.0] * 20}
+        assert found("late-decay", case_of(noisy, known=("decay",))) is None
+        assert found("late-decay", case_of({"kernel_distance": distance}, known=("decay",))) is None
+
+    def test_a_loss_that_is_not_finite(self):
+        case = case_of({"diversity": [HEALTHY] * 3})
+        lost = {"images_seen": 400, "step": 40, "loss_generator": None, "loss_discriminator": 1.0}
+        finding = found("diverging", Case([*case.entries, lost], case.recipe, 5000))
+        assert finding is not None
+        assert (finding.since_images, finding.severity) == (400, "sick")
+        again = {**lost, "images_seen": 500, "loss_generator": 1.0}
+        assert found("diverging", Case([*case.entries, lost, again], case.recipe, 5000)) is None
+
+
+class TestRemediesKnowTheRecipe:
+    def test_a_penalty_that_is_there_gets_stronger(self):
+        finding = found("discriminator-saturated", case_of({"separation": turning(HIGH)}))
+        recipe = resolve("modern", finding.remedy.settings)
+        weights = {each["name"]: each["weight"] for each in recipe.stabilisers}
+        assert weights == {"r1": 0.8, "r2": 0.2}
+        assert recipe.discriminator.optimizer.lr == 0.0005
+
+    def test_a_discriminator_that_is_far_too_fast_gets_the_generators_rate(self):
+        fast = ["discriminator.optimizer.lr=0.05"]
+        finding = found("discriminator-saturated", case_of({"separation": turning(HIGH)}, settings=fast))
+        assert resolve("modern", finding.remedy.settings).discriminator.optimizer.lr == 0.001
+
+    def test_an_uneven_ladder_is_named_and_replaced(self):
+        uneven = ["size=33", "ladder=[33, 16, 8]"]
+        finding = found("checkerboard", case_of({"checkerboard": turning(HIGH)}, settings=uneven))
+        assert finding.severity == "sick" and "3x3 by 2x2" in finding.cause
+        assert resolve("modern", [*uneven, *finding.remedy.settings]).ladder is None
+
+    def test_soft_labels_on_both_sides_go_with_a_paired_loss(self):
+        finding = found("mode-collapse", case_of({"diversity": turning(LOW)}, recipe="seed"))
+        assert resolve("seed", finding.remedy.settings).loss.name == "relativistic-pairing"

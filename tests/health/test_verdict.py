@@ -1,0 +1,71 @@
+"""The verdict: what it is called, what comes first, and that nobody is healthy whom nobody has looked at."""
+
+from ganzfeld.health import Case, diagnose
+from ganzfeld.health.limits import Limit, limit_at
+from ganzfeld.health.symptoms import persisted
+from tests.health.cases import HEALTHY, case_of, turning
+
+
+def test_healthy():
+    verdict = diagnose(case_of({"diversity": [HEALTHY] * 10}))
+    assert (verdict.verdict, verdict.sentence, verdict.images_seen) == ("healthy", "healthy", 1000)
+    assert "mode-collapse" not in {each.name for each in verdict.unjudged}
+    assert {"name": "checkerboard", "why": "checkerboard was not read"} in verdict.as_json()["unjudged"]
+
+
+def test_severe_findings_come_first():
+    case = case_of({"rhythm": turning(0.9, 10), "diversity": turning(0.1), "drift": turning(0.9, 11)})
+    verdict = diagnose(case)
+    assert verdict.verdict == "sick"
+    assert [each.name for each in verdict.findings] == ["mode-hopping", "mode-collapse", "oscillation"]
+    assert verdict.sentence.startswith("mode-hopping since 1,200 pictures, mode-collapse since 1,300")
+    assert verdict.state == "mode-hopping since 1,200 pictures and 2 more"
+    mild = diagnose(case_of({"rhythm": turning(0.9)}, num_pictures=30))
+    assert mild.verdict == "watch"
+    assert mild.sentence == "too-few-pictures, oscillation since 1,300 pictures"
+
+
+def test_who_has_not_looked_calls_nobody_healthy():
+    before_there_were_readings = case_of({"loss": [1.0] * 10})
+    too_early = case_of({"diversity": [HEALTHY] * 2})
+    nothing_measured = case_of({"diversity": [HEALTHY] * 10}, known=())
+    for case, why in (
+        (before_there_were_readings, "diversity was not read"),
+        (too_early, "diversity was read only 2 times until now"),
+        (nothing_measured, "what is healthy for diversity has not been measured"),
+        (Case([], before_there_were_readings.recipe, 5000), "diversity was not read"),
+    ):
+        verdict = diagnose(case)
+        assert (verdict.verdict, verdict.sentence) == ("unknown", "nothing to judge by yet")
+        assert why in {each.why for each in verdict.unjudged}
+
+
+def test_facts_are_found_without_readings():
+    verdict = diagnose(case_of({}, num_pictures=32))
+    assert verdict.verdict == "watch"
+    assert len(verdict.unjudged) > 10
+
+
+def test_what_counts_is_the_mildest_of_the_latest_readings():
+    case = case_of({"a": [1.0, 5.0, 3.0, 4.0, 2.0]})
+    values, starts = persisted(case.series("a"), "high")
+    assert values[2:].tolist() == [1.0, 3.0, 2.0]
+    assert starts[2:].tolist() == [0, 1, 2]
+    assert persisted(case.series("a"), "low")[0][2:].tolist() == [5.0, 5.0, 4.0]
+
+
+def test_frequent_readings_wait_for_a_share_of_the_pictures():
+    dense = case_of({"a": [1.0] * 80 + [9.0] * 4})
+    values, starts = persisted(dense.series("a"), "high")
+    assert values[-1] == 1.0, "four readings are less than a twentieth of 84"
+    assert dense.series("a").images[starts[-1]] <= 0.95 * 8400
+    longer = case_of({"a": [1.0] * 80 + [9.0] * 6})
+    assert persisted(longer.series("a"), "high")[0][-1] == 9.0
+
+
+def test_limits_are_those_of_the_phase():
+    known = {"a": (Limit(0, 1, 1, 9, 10), Limit(0, 2, 1, 9, 100))}
+    assert limit_at(known, "a", 5) is None
+    found = [limit_at(known, "a", step) for step in (10, 99, 100, 10**9)]
+    assert found == [known["a"][0]] * 2 + [known["a"][1]] * 2
+    assert limit_at(known, "b", 5) is None

@@ -1,0 +1,135 @@
+"""Measures ``src/ganzfeld/health/limits.json``: the ranges of all readings in healthy runs.
+
+    python tools/doctor_limits.py [--seeds 100-107] [--processes 2] [--runs runs/doctor]
+
+Trains every built-in recipe, small and short (``doctor_runs.py``), on two sets of pictures with each seed.
+What was made before is read, so that the command can be interrupted and repeated. The seeds are not those of
+``doctor_suite.py``.
+
+A limit is a range of the number that detectors ask for, the mildest of the latest readings
+(``ganzfeld.health.symptoms.persisted``), in one phase of training. Each run gives its extremes in the phase;
+the limit reaches from the median run beyond the most extreme one, twice as far: with exponential tails and 48
+runs, a healthy run lies outside with a chance of 1 in 900 for each limit. Where a reading hardly varies at
+all among healthy runs the limit leaves at least the room that ``ROOM`` names.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from doctor_runs import BATCHES, DATA, Journal, Plan, numbers_of, train_all
+
+import ganzfeld.health
+from ganzfeld.durable import write_json
+from ganzfeld.health.derived import series_of
+from ganzfeld.health.detectors import detectors
+from ganzfeld.health.limits import Limit
+from ganzfeld.health.symptoms import persisted, steps_of
+
+STRETCH = 2.0
+PHASES = (0, 64, 128, 256, 512)
+"""Steps at which a phase begins; the last one has no end."""
+
+LEAST_RUNS = 10
+"""A phase that fewer healthy runs have seen has no limit."""
+
+SMALLEST_SHARE = 0.02
+ROOM = {"share": 1.0, "ratio": 0.5, "plain": 0.1}
+"""The least room between the median run and the limit, on the scale of the reading."""
+
+PLAIN = {"checkerboard", "saturated_excess", "decay"}
+"""Readings that may be negative, compared as they are."""
+
+SHARES = {
+    *("separation", "overlap", "lesson_discriminator", "lesson_generator", "dead_generator"),
+    *("dead_discriminator", "stuck", "twins", "latent_share", "precision", "recall", "coverage", "memorised"),
+}
+"""Readings from 0 to 1, compared by their log odds; what is nearer to an end than 0.02 counts as 0.02."""
+
+
+def main() -> None:
+    """Write the file."""
+    parser = argparse.ArgumentParser(description="Measure what healthy runs show.")
+    parser.add_argument("--seeds", default="100-107")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
+    options = parser.parse_args()
+    plans = [
+        Plan(data, recipe, seed) for seed in numbers_of(options.seeds) for data in DATA for recipe in BATCHES
+    ]
+    journals = list(train_all(plans, options.runs, options.processes))
+    limits = limits_of(journals)
+    source = (
+        f"python tools/doctor_limits.py --seeds {options.seeds}: {len(journals)} healthy runs, "
+        f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}"
+    )
+    path = Path(ganzfeld.health.__file__).parent / "limits.json"
+    write_json(path, {"source": source, "limits": limits})
+    print(f"{len(limits)} readings into {path}")
+
+
+def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, float]]]:
+    """Of every reading that a detector looks at, the limits by phase."""
+    names = sorted({name for detector in detectors.names() for name in detectors.load(detector).READINGS})
+    found = {name: _limits(name, journals) for name in names}
+    return {name: [_rounded(limit) for limit in limits] for name, limits in found.items() if limits}
+
+
+def _limits(name: str, journals: Sequence[Journal]) -> list[Limit]:
+    values: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"low": [], "high": []}
+    for journal in journals:
+        case = journal.case()
+        series = series_of(case, name)
+        for side in ("low", "high"):
+            values[side].append((steps_of(case, series), persisted(series, side)[0]))
+    limits = []
+    for begin, end in zip(PHASES, (*PHASES[1:], np.inf), strict=True):
+        low, high = (
+            [of_run[(steps >= begin) & (steps < end) & np.isfinite(of_run)] for steps, of_run in values[side]]
+            for side in ("low", "high")
+        )
+        num_runs = sum(len(of_run) > 0 for of_run in high)
+        if num_runs < LEAST_RUNS:
+            continue
+        to, back = _scale(name)
+        least = back(_beyond(to(np.array([of_run.min() for of_run in low if len(of_run)])), -1, name))
+        most = back(_beyond(to(np.array([of_run.max() for of_run in high if len(of_run)])), 1, name))
+        lows, highs = np.concatenate(low), np.concatenate(high)
+        share = 1 - float(np.mean((lows < least) | (highs > most)))
+        limits.append(Limit(float(least), float(most), share, num_runs, begin))
+    return limits
+
+
+def _beyond(extremes: np.ndarray, sign: int, name: str) -> np.ndarray:
+    """From the median run beyond the most extreme one."""
+    median = np.median(extremes)
+    furthest = sign * np.max(sign * (extremes - median))
+    return median + sign * max(STRETCH * abs(furthest), ROOM[_kind(name)])
+
+
+def _kind(name: str) -> str:
+    return "plain" if name in PLAIN else "share" if name in SHARES else "ratio"
+
+
+def _scale(name: str) -> tuple[Callable, Callable]:
+    """To the scale on which a reading is compared, and back."""
+    if name in PLAIN:
+        return np.asarray, np.asarray
+    if name in SHARES:
+        return _log_odds, lambda odds: 1 / (1 + np.exp(-odds))
+    return lambda values: np.log(np.maximum(values, 1e-12)), np.exp
+
+
+def _log_odds(shares: np.ndarray) -> np.ndarray:
+    inside = np.clip(shares, SMALLEST_SHARE, 1 - SMALLEST_SHARE)
+    return np.log(inside / (1 - inside))
+
+
+def _rounded(limit: Limit) -> dict[str, float]:
+    return asdict(limit) | {name: float(f"{getattr(limit, name):.4g}") for name in ("low", "high", "share")}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,433 @@
+"""Short trainings for the doctor's limits and for its suite: healthy ones, and ones with a planted fault.
+
+A training here is the real one (``ganzfeld.training.trainer``), advanced for a fixed number of pictures and
+looked at ``NUM_LOOKS`` times. What comes out is a journal, kept in a file named by everything that decides
+it: whatever was interrupted goes on where it stopped.
+"""
+
+import copy
+import hashlib
+import inspect
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in the processes
+
+import numpy as np
+import torch
+from ganzfeld.metrics.comparison import distances
+from ganzfeld.metrics.measures.density_coverage import density_coverage
+from ganzfeld.metrics.measures.kernel_distance import kernel_distance
+from ganzfeld.metrics.measures.sliced_wasserstein import DIRECTIONS, distances_of_lines
+from ganzfeld.metrics.measures.spectrum_distance import profiles, spectrum_distance
+from ganzfeld.metrics.spaces import random_convolutions
+
+from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.durable import make_folder, write_json
+from ganzfeld.health import Case
+from ganzfeld.latent import latents_of_seeds
+from ganzfeld.model import calibrate
+from ganzfeld.recipes import resolve
+from ganzfeld.training.engine import choose_engine
+from ganzfeld.training.examination import Examiner
+from ganzfeld.training.gathering import gathering
+from ganzfeld.training.schedule import Horizon
+from ganzfeld.training.trainer import Trainer, readings, start
+
+VERSION = 1
+"""Of the trainings made here; a change of what they are makes all anew."""
+
+FASHION = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
+DATA: dict[str, str | None] = {"faces": None, "fashion": FASHION}
+
+NUM_LOOKS = 40
+NUM_COMPARED = 256
+NUM_CALIBRATED = 128
+FIRST_SEED = 1000
+"""Of the latents whose pictures are compared; those of the readings begin at 0."""
+
+SMALL = {"size": 32, "generator.width": 8, "discriminator.width": 8, "latent.size": 32}
+BATCHES = {"modern": 8, "radford2015": 32, "seed": 32}
+NUM_STEPS = 1000
+"""On these small pictures most of what is learned is learned by then."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training: ``fault`` is the name of what is planted, empty for a healthy one."""
+
+    data: str
+    recipe: str
+    seed: int
+    fault: str = ""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.fault or 'healthy'}, {self.recipe} on {self.data}, seed {self.seed}"
+
+    @property
+    def file(self) -> str:
+        """Named by everything that decides the training."""
+        parts = [
+            asdict(self),
+            SMALL,
+            BATCHES,
+            NUM_STEPS,
+            NUM_LOOKS,
+            NUM_COMPARED,
+            VERSION,
+            _fault_source(self.fault),
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20] + ".json"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How a run is broken, and which findings say so.
+
+    ``settings`` are of the recipe; ``plant`` changes the training before its first step; ``kept`` is the
+    number of pictures that the set is cut down to.
+    """
+
+    what: str
+    expected: tuple[str, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+    plant: Callable[[Trainer], None] | None = None
+    kept: int | None = None
+
+
+@dataclass(frozen=True)
+class Journal:
+    """What a training left: entries as in a run folder, with ``compared`` beside ``health``."""
+
+    plan: Plan
+    entries: list[dict[str, Any]]
+    recipe: dict[str, Any]
+    num_pictures: int
+    seconds: float
+
+    def case(self) -> Case:
+        """For the doctor."""
+        return Case(self.entries, self.recipe, self.num_pictures)
+
+
+def _without_noise(trainer: Trainer) -> None:
+    for network in (trainer.players.generator, trainer.players.average):
+        network.projection.register_forward_pre_hook(lambda module, given: (torch.zeros_like(given[0]),))
+
+
+def _one_kind(trainer: Trainer) -> None:
+    """D is shown the fiftieth of the pictures nearest to one of them; readings and measures see them all."""
+    pictures = trainer.pictures
+    whole = pictures.batch(np.arange(pictures.num_pictures))
+    small = np.stack([part.mean((1, 2)) for row in _quarters(whole, 1) for part in _quarters(row, 2)], 1)
+    apart = np.abs(small - small[trainer.seed % len(small)]).reshape(len(small), -1).sum(1)
+    nearest = np.sort(np.argsort(apart, kind="stable")[: len(small) // 50])
+    trainer.pictures = _subset(pictures, nearest)
+    trainer.gather = gathering(trainer.pictures, trainer.engine, trainer.ranks)
+
+
+def _large_output(trainer: Trainer) -> None:
+    for network in (trainer.players.generator, trainer.players.average):
+        for weight in network.layers[-1].parameters():
+            weight.data.mul_(50)
+
+
+def _mixed_batches(trainer: Trainer) -> None:
+    trainer.rules = replace(trainer.rules, apart=True, one_pass=True)
+
+
+def _pretrained_discriminator(trainer: Trainer) -> None:
+    before = copy.deepcopy(trainer.players.generator.state_dict())
+    other = start(trainer.recipe, trainer.pictures, trainer.engine, trainer.seed + 1)
+    for _ in range(300):
+        other.players.generator.load_state_dict(before)
+        other.advance()
+    trainer.players.discriminator.load_state_dict(other.players.discriminator.state_dict())
+
+
+def _plain_descent(trainer: Trainer) -> None:
+    """Gradient descent with momentum in place of Adam; the learning rates are those of the recipe."""
+    for side in ("generator", "discriminator"):
+        network = getattr(trainer.players, side)
+        descent = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, fused=True)
+        setattr(trainer.players, f"{side}_optimizer", descent)
+
+
+def _dead_beginning(trainer: Trainer) -> None:
+    """Before every hidden activation but the first a shift far below 0."""
+    for network in (trainer.players.generator, trainer.players.average, trainer.players.discriminator):
+        parts = [network.projection, *network.layers] if hasattr(network, "projection") else network.layers
+        biases = [
+            parameter
+            for part in list(parts)[1:-1]
+            for name, parameter in part.named_parameters()
+            if name.endswith("bias")
+        ]
+        for bias in biases:
+            bias.data.fill_(-6.0)
+
+
+def _loud_beginning(trainer: Trainer) -> None:
+    for weight in trainer.players.discriminator.logit.parameters():
+        weight.data.mul_(300)
+
+
+FAULTS: dict[str, Fault] = {
+    "lr of D x50": Fault(
+        "the discriminator's learning rate 50 times the recipe's",
+        ("discriminator-saturated", "diverging", "stalled", "dead-units"),
+        times={"discriminator.optimizer.lr": 50},
+    ),
+    "lr of G x50": Fault(
+        "the generator's learning rate 50 times the recipe's",
+        ("diverging", "mode-collapse", "mode-hopping", "output-saturated", "dead-units"),
+        times={"generator.optimizer.lr": 50},
+    ),
+    "exploding lr": Fault(
+        "both learning rates 0.5",
+        ("diverging",),
+        settings={"generator.optimizer.lr": 0.5, "discriminator.optimizer.lr": 0.5},
+    ),
+    "no noise": Fault(
+        "the generator's projection is given zeros", ("latent-ignored", "mode-collapse"), plant=_without_noise
+    ),
+    "one kind of picture": Fault(
+        "D is shown the fiftieth of the pictures nearest to one of them", ("mode-collapse",), plant=_one_kind
+    ),
+    "tiny D": Fault(
+        "one channel in the discriminator's first layer, and a thirtieth of its learning rate",
+        ("generator-too-strong", "stalled", "mode-collapse"),
+        settings={"discriminator.width": 1},
+        times={"discriminator.optimizer.lr": 1 / 30},
+    ),
+    "clip, large init": Fault(
+        "output clip, and its layer's weights times 50 at the beginning",
+        ("output-saturated",),
+        settings={"generator.output": "clip"},
+        plant=_large_output,
+    ),
+    "k3 s2": Fault(
+        "the ladder 39, 19, 9, 4, whose kernels of 3 are not divided by their stride of 2",
+        ("checkerboard",),
+        settings={"size": 39, "ladder": [39, 19, 9, 4]},
+    ),
+    "mixed batches": Fault(
+        "batch norm in the discriminator, which sees real and generated pictures in one batch",
+        ("batch-leak", "discriminator-saturated", "stalled"),
+        settings={"discriminator.normalisation": "batch"},
+        plant=_mixed_batches,
+    ),
+    "32 pictures": Fault("32 pictures", ("too-few-pictures", "memorisation"), kept=32),
+    "minimax, trained D": Fault(
+        "the minimax loss, and a discriminator trained for 300 steps against a generator that stood still",
+        ("stalled", "discriminator-saturated"),
+        settings={"loss.name": "minimax", "loss.smoothing": 0.0, "loss.smooth_sides": 1, "stabilisers": []},
+        plant=_pretrained_discriminator,
+    ),
+    "descent, large steps": Fault(
+        "gradient descent with momentum 0.9 and learning rates of 0.1 in place of Adam, without stabilisers",
+        ("oscillation", "mode-hopping", "diverging", "mode-collapse", "discriminator-saturated"),
+        settings={
+            "generator.optimizer.lr": 0.1,
+            "discriminator.optimizer.lr": 0.1,
+            "stabilisers": [],
+            "schedule.decay": "none",
+        },
+        plant=_plain_descent,
+    ),
+    "dead ReLU": Fault(
+        "ReLU in both networks, and a shift of -6 before every hidden activation but the first",
+        ("dead-units",),
+        settings={
+            "generator.activation": "relu",
+            "discriminator.activation": "relu",
+            "generator.bias": True,
+            "discriminator.bias": True,
+        },
+        plant=_dead_beginning,
+    ),
+    "loud logits": Fault(
+        "the discriminator's last layer times 300 at the beginning",
+        ("discriminator-saturated", "diverging", "stalled"),
+        plant=_loud_beginning,
+    ),
+    "G stands still": Fault(
+        "a thousandth of the generator's learning rate",
+        ("stalled", "discriminator-saturated", "mode-collapse"),
+        times={"generator.optimizer.lr": 1e-3},
+    ),
+}
+
+
+def numbers_of(text: str) -> list[int]:
+    """``100-107`` or ``3`` as numbers."""
+    first, _, last = text.partition("-")
+    return list(range(int(first), int(last or first) + 1))
+
+
+def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[Journal]:
+    """The journals of all plans, read from the folder or made now, in the order in which they are there."""
+    make_folder(folder)
+    for data in {plan.data for plan in plans}:  # decoded once, and not by every process
+        faults = (FAULTS[plan.fault] for plan in plans if plan.fault)
+        for size in {SMALL["size"], *(fault.settings.get("size", SMALL["size"]) for fault in faults)}:
+            open_pictures(DATA[data], size=(size, size))
+    missing = []
+    for plan in plans:
+        if (folder / plan.file).is_file():
+            yield read(plan, folder)
+        else:
+            missing.append(plan)
+    print(f"{len(plans) - len(missing)} runs are there, {len(missing)} to make", flush=True)
+    with get_context("spawn").Pool(processes) as pool:
+        for plan in pool.imap_unordered(_Maker(folder), missing):
+            journal = read(plan, folder)
+            print(f"{journal.seconds:6.1f} s  {plan.name}", flush=True)
+            yield journal
+
+
+def read(plan: Plan, folder: Path) -> Journal:
+    """A journal that was made before."""
+    content = json.loads((folder / plan.file).read_bytes())
+    return Journal(plan, content["entries"], content["recipe"], content["num_pictures"], content["seconds"])
+
+
+@dataclass(frozen=True)
+class _Maker:
+    folder: Path
+
+    def __call__(self, plan: Plan) -> Plan:
+        torch.set_num_threads(1)
+        journal = train_one(plan)
+        write_json(self.folder / plan.file, asdict(journal) | {"name": plan.name})
+        return plan
+
+
+def train_one(plan: Plan) -> Journal:
+    """Train as planned. A training whose numbers stop being finite ends with an entry that says so."""
+    begun = time.perf_counter()
+    torch.set_flush_denormal(True)
+    fault = FAULTS[plan.fault] if plan.fault else Fault("", ())
+    recipe = resolve(plan.recipe, SMALL | {"batch": BATCHES[plan.recipe]} | fault.settings)
+    for path, factor in fault.times.items():
+        side = path.split(".")[0]
+        recipe = resolve(recipe, {path: min(1.0, getattr(recipe, side).optimizer.lr * factor)})
+    whole = open_pictures(DATA[plan.data], size=recipe.size)
+    pictures = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
+    trainer = start(recipe, pictures, choose_engine("cpu", "float32"), plan.seed)
+    trainer.horizons = (Horizon(0, NUM_STEPS * recipe.batch),)
+    examiner = Examiner(trainer)
+    if fault.plant:
+        fault.plant(trainer)
+    judge = Judge(whole)
+    looks = {math.ceil(NUM_STEPS * look / NUM_LOOKS) for look in range(1, NUM_LOOKS + 1)}
+    entries = []
+    while trainer.index < NUM_STEPS:
+        outcome = trainer.advance()
+        examiner.note(outcome)
+        if trainer.index in looks:
+            entry = {"step": trainer.index, "images_seen": trainer.images_seen, **readings(outcome)}
+            sound = entry.pop("sound")
+            entry["health"] = examiner.examine(float(trainer.index))
+            entry["compared"] = judge.compare(trainer)
+            entries.append(_finite(entry))
+            if not sound:
+                break
+    fields = recipe.model_dump(mode="json")
+    return Journal(plan, entries, fields, pictures.num_pictures, time.perf_counter() - begun)
+
+
+class Judge:
+    """How far a training's pictures are from the whole set, by measures that no detector looks at.
+
+    All are of 256 pictures of the averaged weights against 256 real ones, and higher is worse: ``pixels``
+    (sliced Wasserstein distance), ``spectrum`` (of the power by frequency), ``kernel`` (distance in the
+    space of random convolutions), ``missing`` (1 - coverage in that space) and ``copied`` (the share of
+    generated pictures nearer to a real one than 95 % of these are to another).
+    """
+
+    def __init__(self, pictures: Pictures) -> None:
+        indices = np.linspace(0, pictures.num_pictures - 1, NUM_COMPARED).astype(np.int64)
+        self.real = pictures.batch(np.unique(indices))
+        self.features = random_convolutions.features(self.real)
+        self.among = distances(self.features, self.features).fill_diagonal_(torch.inf)
+        self.profiles = profiles(self.real)
+        noise = torch.Generator().manual_seed(0)
+        size = math.prod(self.real.shape[1:])
+        directions = torch.randn(size, DIRECTIONS, generator=noise)
+        self.directions = directions / directions.norm(dim=0)
+        self.projected = self._project(self.real)
+
+    @torch.no_grad()
+    def compare(self, trainer: Trainer) -> dict[str, float]:
+        """All measures of the training as it stands."""
+        latent = trainer.recipe.latent
+        seeds = range(FIRST_SEED, FIRST_SEED + NUM_COMPARED)
+        model = calibrate(trainer.players.average, latent.prior, NUM_CALIBRATED)
+        made = model(latents_of_seeds(seeds, latent.size, latent.prior))
+        made = torch.nan_to_num(made).clamp(-1, 1)
+        made = ((made + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
+        found = random_convolutions.features(made)
+        between = distances(found, self.features)
+        nearest = torch.quantile(self.among.min(1).values, 0.05)
+        return {
+            "pixels": float(distances_of_lines(self._project(made), self.projected).mean()),
+            "spectrum": spectrum_distance(profiles(made), self.profiles),
+            "kernel": float(kernel_distance(found, self.features)),
+            "missing": 1 - density_coverage(between, self.among)[1],
+            "copied": float((between.min(1).values < nearest).double().mean()),
+        }
+
+    def _project(self, pictures: np.ndarray) -> torch.Tensor:
+        return (torch.from_numpy(pictures).flatten(1).float() / 255 @ self.directions).double()
+
+
+def _finite(value: Any) -> Any:
+    """As the journal writes it: what is not finite becomes null."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _quarters(pictures: np.ndarray, axis: int) -> Iterable[np.ndarray]:
+    return np.array_split(pictures, 4, axis)
+
+
+def _subset(pictures: Pictures, indices: np.ndarray) -> Pictures:
+    """Some pictures as a set of their own, by way of an array file in the cache."""
+    name = hashlib.sha256((pictures.content_hash + str(indices.tolist())).encode()).hexdigest()[:16]
+    folder = make_cache()
+    path = folder / f"{name}.npy"
+    if not path.is_file():
+        part = path.with_suffix(f".{os.getpid()}.npy")
+        np.save(part, pictures.batch(indices))
+        part.replace(path)
+    return open_pictures(path, size=pictures.size)
+
+
+@cache
+def make_cache() -> Path:
+    """Where the subsets are kept."""
+    folder = Path("runs") / "doctor" / "subsets"
+    make_folder(folder)
+    return folder
+
+
+def _fault_source(fault: str) -> str:
+    """What a fault is, so that a changed one is made anew."""
+    if not fault:
+        return ""
+    kind = FAULTS[fault]
+    plant = inspect.getsource(kind.plant) if kind.plant else ""
+    return json.dumps([kind.settings, kind.times, kind.kept, plant])
