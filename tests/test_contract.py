@@ -2,8 +2,8 @@
 
 import dataclasses
 import inspect
-import math
 import json
+import math
 from importlib.resources import files
 
 import pytest

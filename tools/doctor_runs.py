@@ -23,17 +23,17 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in the
 
 import numpy as np
 import torch
+
+from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.durable import make_folder, write_json
+from ganzfeld.health import Case
+from ganzfeld.latent import latents_of_seeds
 from ganzfeld.metrics.comparison import distances
 from ganzfeld.metrics.measures.density_coverage import density_coverage
 from ganzfeld.metrics.measures.kernel_distance import kernel_distance
 from ganzfeld.metrics.measures.sliced_wasserstein import DIRECTIONS, distances_of_lines
 from ganzfeld.metrics.measures.spectrum_distance import profiles, spectrum_distance
 from ganzfeld.metrics.spaces import random_convolutions
-
-from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.durable import make_folder, write_json
-from ganzfeld.health import Case
-from ganzfeld.latent import latents_of_seeds
 from ganzfeld.model import calibrate
 from ganzfeld.recipes import resolve
 from ganzfeld.training.engine import choose_engine
