@@ -390,11 +390,11 @@ class TestMeasure:
     def compared(num: int = 60, other: int = 70, shape: tuple[int, int, int] = (16, 16, 3)) -> Comparison:
         small = space("random-convolutions")
         crop = (slice(None), *(slice(side) for side in shape))
-        sides = [
+        ours, reals = (
             Side(pictures, small.features(pictures))
             for pictures in (blobs(num, 16, seed=1)[crop], 255 - blobs(other, 16, seed=2)[crop])
-        ]
-        return Comparison(*sides, sides[1], small)
+        )
+        return Comparison(ours, reals, reals, small)
 
     def test_gives_the_figures_it_names_with_intervals(self, name: str):
         entry, before = measures.load(name), torch.get_rng_state()

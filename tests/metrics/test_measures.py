@@ -35,9 +35,9 @@ def normal(num: int, size: int, seed: int, mean: float = 0.0, spread: float = 1.
 def compared(generated: np.ndarray, real: np.ndarray, training: np.ndarray | None = None) -> Comparison:
     """Pictures in the small space; by default the real ones are those of the training."""
     small = space("random-convolutions")
-    sides = [Side(pictures, small.features(pictures)) for pictures in (generated, real)]
-    theirs = sides[1] if training is None else Side(training, small.features(training))
-    return Comparison(*sides, theirs, small)
+    ours, reals = (Side(pictures, small.features(pictures)) for pictures in (generated, real))
+    theirs = reals if training is None else Side(training, small.features(training))
+    return Comparison(ours, reals, theirs, small)
 
 
 def figures(comparison: Comparison, *only: str) -> dict[str, float]:
@@ -74,10 +74,10 @@ class TestAgainstReferences:
 
     def test_frechet_distance_is_torchmetrics(self):
         x, y = normal(200, 20, 1), normal(150, 20, 2, 0.5)
-        theirs = FrechetInceptionDistance(feature=Given(), normalize=False, input_img_size=(20,))
+        theirs = FrechetInceptionDistance(feature=Given(), input_img_size=(1, 4, 5))
         theirs.set_dtype(torch.float64)
-        theirs.update(y, real=True)
-        theirs.update(x, real=False)
+        theirs.update(y.reshape(-1, 1, 4, 5), real=True)
+        theirs.update(x.reshape(-1, 1, 4, 5), real=False)
         assert frechet_distance(x, y) == pytest.approx(float(theirs.compute()), rel=1e-6)
 
     @pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save:UserWarning")
