@@ -18,8 +18,9 @@ from ganzfeld.health.patient import Patient
 from ganzfeld.health.readings import readings
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, Targets, losses
-from ganzfeld.networks import Discriminator, Generator
+from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.activations import activations
+from ganzfeld.networks.conditions import conditions
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.recipes import Recipe, read_recipe, recipes
@@ -28,8 +29,8 @@ from tests.health.conftest import patient_of
 from tests.training.conftest import small
 
 CATALOGUES = [
-    *(sources, normalisations, activations, outputs, losses, stabilisers, priors, recipes, readings),
-    commands,
+    *(sources, normalisations, activations, outputs, conditions, losses, stabilisers, priors, recipes),
+    *(readings, commands),
 ]
 
 
@@ -99,6 +100,28 @@ def test_output(name: str):
     assert abs(float(module(torch.tensor(0.0)))) < 1e-7, "mid-grey is 0"
     if name != "linear":
         assert float(module(values).abs().max()) <= 1
+
+
+@pytest.mark.parametrize("name", conditions.names())
+class TestCondition:
+    @pytest.mark.parametrize("dims", [1, 2, 3])
+    def test_enters_and_can_be_differentiated_twice(self, name: str, dims: int):
+        """With it, logits depend on the class of their own picture and no other's; penalties reach it."""
+        num_classes = 0 if name == "none" else 4
+        discriminator = Discriminator(plan(8, dims=dims), width=4, classes=name, num_classes=num_classes)
+        assert (discriminator.condition is None) == (name == "none") == (not num_classes)
+        initialise(discriminator, 0)
+        pictures = torch.randn(5, 3, *[8] * dims, requires_grad=True)
+        if not num_classes:
+            assert discriminator(pictures).shape == (5,)
+            return
+        labels = torch.tensor([0, 1, 2, 3, 0])
+        logits, others = (discriminator(pictures, each) for each in (labels, torch.tensor([0, 1, 2, 3, 1])))
+        assert torch.equal(logits[:4], others[:4]) and logits[4] != others[4]
+        (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+        gradient.square().sum().backward()
+        own = [weight.grad for weight in discriminator.condition.parameters()]
+        assert own and all(grad is not None and grad.abs().sum() > 0 for grad in own)
 
 
 @pytest.mark.parametrize("name", losses.names())
