@@ -19,6 +19,12 @@ def judge(**choices) -> Discriminator:
     return network
 
 
+def vectors_of(network: Discriminator) -> torch.Tensor:
+    """Those of the classes, (classes, size)."""
+    assert network.condition is not None
+    return network.condition.vectors.weight.detach()
+
+
 @torch.no_grad()
 def take_over(told: nn.Module, plain: nn.Module) -> None:
     """Copy the weights of a network without classes; what only the other has becomes zero."""
@@ -55,7 +61,7 @@ def test_projection_is_miyatos():
     pictures = torch.randn(4, 3, 16, 16).double()
     features = network.layers(pictures).flatten(1).detach().numpy()
     weight, bias = (each.detach().numpy() for each in (network.logit.weight, network.logit.bias))
-    vectors = network.condition.vectors.weight.detach().numpy()
+    vectors = vectors_of(network).numpy()
     wanted = np.einsum("bn,bn->b", features, weight + vectors[LABELS.numpy()]) + bias
     np.testing.assert_allclose(network(pictures, LABELS).detach().numpy(), wanted, rtol=1e-10)
 
@@ -71,9 +77,7 @@ def test_a_latent_makes_another_picture_in_each_class_from_the_start():
 
 
 def test_initial_vectors_are_of_the_size_of_what_they_stand_beside():
-    deviations = {
-        way: judge(classes=way, num_classes=400).condition.vectors.weight.std().item() for way in WAYS
-    }
+    deviations = {way: float(vectors_of(judge(classes=way, num_classes=400)).std()) for way in WAYS}
     assert deviations == {
         "projection": pytest.approx(0.02, rel=0.1),
         "concatenation": pytest.approx(1, rel=0.1),
@@ -83,9 +87,9 @@ def test_initial_vectors_are_of_the_size_of_what_they_stand_beside():
 @pytest.mark.parametrize("way", WAYS)
 def test_spectral_normalisation_reaches_the_vectors_of_the_discriminator(way):
     network = judge(classes=way, num_classes=5, normalisation="spectral").eval()
-    vectors = network.condition.vectors
-    assert float(torch.linalg.matrix_norm(vectors.weight.detach(), 2)) == pytest.approx(1, rel=1e-2)
+    assert float(torch.linalg.matrix_norm(vectors_of(network), 2)) == pytest.approx(1, rel=1e-2)
     generator = Generator(plan(16), width=4, normalisation="spectral", num_classes=5, class_size=8)
+    assert generator.classes is not None
     assert not torch.nn.utils.parametrize.is_parametrized(generator.classes), "an input, as latents are"
 
 

@@ -41,12 +41,19 @@ class Classes:
         return digest.hexdigest()
 
     def examples(self, num: int) -> np.ndarray:
-        """Indices of at most so many pictures, each once, whose classes come in turn, spread over each."""
-        each = -(-num // len(self.names))
-        by_class = [np.flatnonzero(self.labels == label) for label in range(len(self.names))]
-        spread = [of[np.linspace(0, len(of) - 1, min(each, len(of))).astype(np.int64)] for of in by_class]
-        rows = min(map(len, spread))
-        return np.stack([of[:rows] for of in spread], 1).reshape(-1)[:num]
+        """Indices of so many pictures, each once, whose classes come in turn, spread over each class.
+
+        A class that has no more is passed over. Of fewer pictures than that, all are given.
+        """
+        num, each = min(num, len(self.labels)), -(-num // len(self.names))
+        while sum(min(each, there) for there in self.num_pictures) < num:
+            each += 1
+        turns = []
+        for label, there in enumerate(self.num_pictures):
+            of_class = np.flatnonzero(self.labels == label)
+            chosen = of_class[np.linspace(0, there - 1, min(each, there)).astype(np.int64)]
+            turns += [(turn, label, index) for turn, index in enumerate(chosen.tolist())]
+        return np.array([index for _, _, index in sorted(turns)[:num]], np.int64)
 
 
 def classes_of(pictures: Pictures) -> Classes:

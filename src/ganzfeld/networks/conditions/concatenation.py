@@ -9,7 +9,6 @@ from typing import final
 import torch
 from torch import Tensor
 
-from ganzfeld.networks.blocks import ClassVectors
 from ganzfeld.networks.conditions._base import Condition
 
 PLANES = 4
@@ -20,8 +19,7 @@ class Concatenation(Condition):
     """``PLANES`` numbers a class, drawn from N(0, 1), which is the size of values of pictures."""
 
     def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        self.vectors = ClassVectors(num_classes, PLANES, deviation=1.0)
+        super().__init__(num_classes, PLANES, deviation=1.0)
 
     def beside(self, pictures: Tensor, labels: Tensor) -> Tensor:
         """Pictures (B, C, *size) and the planes of their classes, (B, C + PLANES, *size)."""

@@ -8,7 +8,6 @@ from typing import final
 
 from torch import Tensor
 
-from ganzfeld.networks.blocks import ClassVectors
 from ganzfeld.networks.conditions._base import Condition
 
 PLANES = 0
@@ -19,8 +18,7 @@ class Projection(Condition):
     """One vector a class, as long as the features; drawn as the weights of the logit are."""
 
     def __init__(self, num_classes: int, num_features: int) -> None:
-        super().__init__()
-        self.vectors = ClassVectors(num_classes, num_features, deviation=0.02)
+        super().__init__(num_classes, num_features, deviation=0.02)
 
     def weighed(self, logits: Tensor, features: Tensor, labels: Tensor) -> Tensor:
         """The logits plus, for each picture, the product of its features with the vector of its class."""
