@@ -60,7 +60,7 @@ def test_projection_is_miyatos():
     network = judge(classes="projection", num_classes=3)
     pictures = torch.randn(4, 3, 16, 16).double()
     features = network.layers(pictures).flatten(1).detach().numpy()
-    weight, bias = (each.detach().numpy() for each in (network.logit.weight, network.logit.bias))
+    weight, bias = (network.state_dict()[f"logit.{name}"].numpy() for name in ("weight", "bias"))
     vectors = vectors_of(network).numpy()
     wanted = np.einsum("bn,bn->b", features, weight + vectors[LABELS.numpy()]) + bias
     np.testing.assert_allclose(network(pictures, LABELS).detach().numpy(), wanted, rtol=1e-10)
