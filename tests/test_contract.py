@@ -271,13 +271,21 @@ EXAMINED = {
         )
         for name in normalisations.names()
     },
+    **{
+        name: small("modern", classes=name, **{"discriminator.normalisation": "batch"})
+        for name in conditions.names()
+        if name != "none"
+    },
 }
 
 
 @pytest.fixture(scope="module")
-def patients(array_file) -> dict[str, Patient]:
+def patients(array_file, by_class) -> dict[str, Patient]:
     """Each after steps enough for a rhythm."""
-    return {name: patient_of(array_file, recipe, 16) for name, recipe in EXAMINED.items()}
+    return {
+        name: patient_of(array_file if recipe.classes == "none" else by_class, recipe, 16)
+        for name, recipe in EXAMINED.items()
+    }
 
 
 class TestReading:

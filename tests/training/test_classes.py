@@ -23,26 +23,12 @@ from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.rehearsal import rehearse
 from ganzfeld.training.step import Moment, Players, Rules, step
 from ganzfeld.training.trainer import Trainer, start
-from tests.conftest import blobs
+from tests.conftest import blobs, coloured
 from tests.training.conftest import SMALL, small, together
 from tests.training.test_ranks import InDoublePrecision
 
 WAYS = ["projection", "concatenation"]
 NUM = 150
-
-
-def coloured(num: int = NUM) -> tuple[np.ndarray, np.ndarray]:
-    """Blobs of 16 px, each of one channel alone, and which: that is their class."""
-    labels = np.random.default_rng(1).choice(3, num, p=[0.6, 0.3, 0.1])
-    return blobs(num, 16) * np.eye(3, dtype=np.uint8)[labels][:, None, None], labels
-
-
-@pytest.fixture(scope="module")
-def by_class(tmp_path_factory) -> Path:
-    pictures, labels = coloured()
-    path = tmp_path_factory.mktemp("coloured") / "coloured.npz"
-    np.savez(path, images=pictures, labels=labels)
-    return path
 
 
 def trainer_on(path: Path, recipe, seed: int = 0, ranks: Ranks = ALONE) -> Trainer:

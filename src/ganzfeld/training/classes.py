@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ganzfeld.data import Pictures
+from ganzfeld.data.order import spread
 from ganzfeld.data.source import encodable
 from ganzfeld.errors import DataError
 from ganzfeld.model.card import LONGEST_NAME, MOST_CLASSES, ClassCard
@@ -40,18 +41,20 @@ class Classes:
         digest.update(self.labels.astype("<i8").tobytes())
         return digest.hexdigest()
 
-    def examples(self, num: int) -> np.ndarray:
+    def examples(self, num: int, most_classes: int | None = None) -> np.ndarray:
         """Indices of so many pictures, each once, whose classes come in turn, spread over each class.
 
-        A class that has no more is passed over. Of fewer pictures than that, all are given.
+        A class that has no more is passed over. Of fewer pictures than that, all are given. ``most_classes``
+        leaves out all but the largest.
         """
-        num, each = min(num, len(self.labels)), -(-num // len(self.names))
-        while sum(min(each, there) for there in self.num_pictures) < num:
+        largest = np.argsort(np.negative(self.num_pictures), kind="stable")[:most_classes]
+        there = {int(label): self.num_pictures[label] for label in np.sort(largest)}
+        num, each = min(num, sum(there.values())), -(-num // len(there))
+        while sum(min(each, number) for number in there.values()) < num:
             each += 1
         turns = []
-        for label, there in enumerate(self.num_pictures):
-            of_class = np.flatnonzero(self.labels == label)
-            chosen = of_class[np.linspace(0, there - 1, min(each, there)).astype(np.int64)]
+        for label, number in there.items():
+            chosen = np.flatnonzero(self.labels == label)[spread(number, each)]
             turns += [(turn, label, index) for turn, index in enumerate(chosen.tolist())]
         return np.array([index for _, _, index in sorted(turns)[:num]], np.int64)
 
