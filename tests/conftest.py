@@ -51,6 +51,21 @@ def array_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def coloured(num: int = 150, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """Blobs, each of one channel alone, and which (0, 1 or 2), the first more often than the last."""
+    labels = np.random.default_rng(1).choice(3, num, p=[0.6, 0.3, 0.1])
+    return blobs(num, size) * np.eye(3, dtype=np.uint8)[labels][:, None, None], labels
+
+
+@pytest.fixture(scope="session")
+def by_class(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """150 pictures of 16 px in one array file, of three classes: their colours."""
+    path = tmp_path_factory.mktemp("coloured") / "coloured.npz"
+    pictures, labels = coloured()
+    np.savez(path, images=pictures, labels=labels)
+    return path
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """30 colour PNG files of 20 px, some in a folder below, whose name needs care."""

@@ -27,8 +27,9 @@ from ganzfeld.losses import Loss, Targets, losses
 from ganzfeld.metrics import Comparison, Side, space
 from ganzfeld.metrics.measures import measures
 from ganzfeld.metrics.spaces import spaces
-from ganzfeld.networks import Discriminator, Generator
+from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.activations import activations
+from ganzfeld.networks.conditions import conditions
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.recipes import Recipe, read_recipe, recipes, resolve
@@ -38,8 +39,8 @@ from tests.health.conftest import patient_of
 from tests.training.conftest import small
 
 CATALOGUES = [
-    *(sources, normalisations, activations, outputs, losses, stabilisers, priors, recipes, commands),
-    *(spaces, measures, readings, detectors),
+    *(sources, normalisations, activations, outputs, conditions, losses, stabilisers, priors, recipes),
+    *(commands, spaces, measures, readings, detectors),
 ]
 
 
@@ -109,6 +110,30 @@ def test_output(name: str):
     assert abs(float(module(torch.tensor(0.0)))) < 1e-7, "mid-grey is 0"
     if name != "linear":
         assert float(module(values).abs().max()) <= 1
+
+
+@pytest.mark.parametrize("name", conditions.names())
+class TestCondition:
+    @pytest.mark.parametrize("dims", [1, 2, 3])
+    def test_enters_and_can_be_differentiated_twice(self, name: str, dims: int):
+        """With it, logits depend on the class of their own picture and no other's; penalties reach it."""
+        num_classes = 0 if name == "none" else 4
+        choices = {"activation": "silu", "classes": name, "num_classes": num_classes}
+        discriminator = Discriminator(plan(8, dims=dims), width=4, **choices)
+        assert (discriminator.condition is None) == (name == "none") == (not num_classes)
+        initialise(discriminator, 0)
+        pictures = torch.randn(5, 3, *[8] * dims, requires_grad=True)
+        if not num_classes:
+            assert discriminator(pictures).shape == (5,)
+            return
+        labels = torch.tensor([0, 1, 2, 3, 0])
+        logits, others = (discriminator(pictures, each) for each in (labels, torch.tensor([0, 1, 2, 3, 1])))
+        assert torch.equal(logits[:4], others[:4]) and logits[4] != others[4]
+        (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+        gradient.square().sum().backward()
+        assert discriminator.condition is not None
+        gradient = discriminator.condition.vectors.weight.grad
+        assert gradient is not None and gradient.abs().sum() > 0
 
 
 @pytest.mark.parametrize("name", losses.names())
@@ -320,13 +345,21 @@ EXAMINED = {
         )
         for name in normalisations.names()
     },
+    **{
+        name: small("modern", classes=name, **{"discriminator.normalisation": "batch"})
+        for name in conditions.names()
+        if name != "none"
+    },
 }
 
 
 @pytest.fixture(scope="module")
-def patients(array_file) -> dict[str, Patient]:
+def patients(array_file, by_class) -> dict[str, Patient]:
     """Each after steps enough for a rhythm."""
-    return {name: patient_of(array_file, recipe, 16) for name, recipe in EXAMINED.items()}
+    return {
+        name: patient_of(array_file if recipe.classes == "none" else by_class, recipe, 16)
+        for name, recipe in EXAMINED.items()
+    }
 
 
 class TestReading:

@@ -18,6 +18,7 @@ from ganzfeld.cli.progress import MovingLine, PlainLines, shorter_and_shorter
 from ganzfeld.errors import UsageError
 from ganzfeld.printable import printable
 from ganzfeld.training.watcher import Reading
+from tests.conftest import blobs
 from tests.training.conftest import SMALL
 
 SETTINGS = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
@@ -159,6 +160,68 @@ class TestSample:
         (tmp_path / "file").write_text("in the way")
         assert call("sample", run["run"], "--out", tmp_path / "file" / "x.png")[0] == 6
         assert call("sample", run["run"], "--out", tmp_path / "file")[0] == 6
+
+
+@pytest.fixture(scope="module")
+def run_by_class(tmp_path_factory):
+    """A run on pictures of three classes, made by the command line."""
+    out = tmp_path_factory.mktemp("by class")
+    for number, picture in enumerate(blobs(30, 16)):
+        folder = out / "pets" / ("cat", "dog", "ünïcorn")[number % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f"{number}.png")
+    options = ["--images", 16, "--out", out, "--set", "classes=projection", *SETTINGS]
+    code, told, progress = call("train", out / "pets", "--json", *options)
+    assert code == 0
+    assert "30 colour pictures of 3 classes at 16x16" in progress
+    return json.loads(told)["run"]
+
+
+class TestClasses:
+    def test_one_class_and_all_in_turn(self, run_by_class, tmp_path):
+        assert call("sample", run_by_class, "--n", 6, "--out", tmp_path / "all")[0] == 0
+        for label, name in enumerate(("cat", "dog", "ünïcorn")):
+            code, told, _ = call(
+                "sample", run_by_class, "--n", 6, "--class", name, "--out", tmp_path / name, "--json"
+            )
+            assert (code, json.loads(told)["class"]) == (0, name)
+            for seed in range(6):
+                alone, among = (
+                    (tmp_path / folder / f"{seed:06d}.png").read_bytes() for folder in (name, "all")
+                )
+                assert (alone == among) == (seed % 3 == label)
+
+    @pytest.mark.parametrize(
+        ("options", "columns"),
+        [(["--n", 30], 6), (["--n", 30, "--class", "dog"], 6), (["--n", 14], 3), (["--seeds", "1,4-16"], 4)],
+    )
+    def test_a_sheet_has_a_column_for_each_class_in_turn(self, run_by_class, tmp_path, options, columns):
+        assert call("sample", run_by_class, *options, "--out", tmp_path / "sheet.png")[0] == 0
+        with Image.open(tmp_path / "sheet.png") as sheet:
+            assert sheet.width == columns * 18 - 2
+
+    def test_mistakes(self, run, run_by_class, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        for where, name, hint in (
+            (run_by_class, "dogg", "Did you mean dog?"),
+            (run_by_class, "", "Known: cat, dog, ünïcorn."),
+            (run["run"], "dog", "classes=projection"),
+        ):
+            code, told, complaint = call("sample", where, "--class", name)
+            assert (code, told) == (2, "")
+            assert hint in complaint
+        assert list(tmp_path.iterdir()) == []
+
+    def test_data_without_classes(self, array_file, tmp_path):
+        options = ["--images", 16, "--out", tmp_path, *SETTINGS, "--json"]
+        code, told, _ = call("train", array_file, *options, "--set", "classes=projection")
+        assert code == 3
+        assert "have no classes" in json.loads(told)["error"]
+        assert "classes=none" in json.loads(told)["hint"]
+        code, told, _ = call("train", array_file, *options, "--set", "classes=projektion")
+        assert code == 2
+        assert json.loads(told)["hint"] == "Did you mean projection?"
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestPlan:

@@ -18,8 +18,10 @@ from ganzfeld.geometry import plan
 from ganzfeld.latent import latents_of_seeds
 from ganzfeld.model import (
     Card,
+    ClassCard,
     as_bytes,
     calibrate,
+    columns_by_class,
     grid,
     load,
     load_model,
@@ -35,10 +37,18 @@ from ganzfeld.training.engine import Engine
 from ganzfeld.training.step import follow
 
 
-def made(size=16, normalisation="batch", recipe="radford2015") -> tuple[Generator, Card]:
+def made(size=16, normalisation="batch", recipe="radford2015", num_classes=0) -> tuple[Generator, Card]:
     """A generator with lively weights, its statistics fixed, and its card."""
     architecture = read_recipe(recipe).generator.architecture | {"width": 4, "normalisation": normalisation}
-    card = GeneratorCard.of(plan(size), channels=3, latent_size=8, architecture=architecture)
+    class_size = 4 if num_classes else 0
+    card = GeneratorCard.of(
+        plan(size),
+        channels=3,
+        latent_size=8,
+        architecture=architecture,
+        num_classes=num_classes,
+        class_size=class_size,
+    )
     generator = card.build()
     initialise(generator, 1)
     with torch.no_grad():
@@ -47,7 +57,14 @@ def made(size=16, normalisation="batch", recipe="radford2015") -> tuple[Generato
                 weight.mul_(20)
     shipped = calibrate(generator, "normal")
     return shipped, Card(
-        ganzfeld="0", generator=card, prior="normal", recipe=recipe, data="test", images_seen=7, seed=0
+        ganzfeld="0",
+        generator=card,
+        prior="normal",
+        recipe=recipe,
+        data="test",
+        images_seen=7,
+        seed=0,
+        classes=tuple(ClassCard(name=f"class {label}", num_pictures=1) for label in range(num_classes)),
     )
 
 
@@ -69,6 +86,18 @@ def test_what_is_saved_comes_back(saved):
     assert json.loads((saved / "card.json").read_text()) == json.loads(model.card.model_dump_json())
 
 
+def test_a_model_from_before_there_were_classes_is_read(saved):
+    path = saved / "generator.safetensors"
+    with safe_open(path, "pt") as file:
+        card = json.loads(file.metadata()["card"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
+    del card["classes"], card["generator"]["num_classes"], card["generator"]["class_size"]
+    save_file(tensors, path, metadata={"card": json.dumps(card)})
+    model = load_model(saved)
+    assert model.card.class_names == () and model.generator.num_classes == 0
+    assert np.array_equal(pictures_of_seeds(model.generator, [3]), pictures_of_seeds(made()[0], [3]))
+
+
 @pytest.mark.parametrize("normalisation", ["batch", "instance", "layer", "spectral", "none"])
 def test_every_normalisation_can_be_shipped(tmp_path, normalisation):
     generator, card = made(normalisation=normalisation)
@@ -83,6 +112,66 @@ def test_a_picture_does_not_depend_on_the_others(seeds):
     together = pictures_of_seeds(generator, seeds)
     assert np.array_equal(together[-1], pictures_of_seeds(generator, seeds[-1:])[0])
     assert np.array_equal(together[::-1], pictures_of_seeds(generator, seeds[::-1]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 2)), min_size=1, max_size=150))
+def test_with_classes_it_depends_on_seed_and_class_alone(pairs):
+    generator, _ = made(num_classes=3)
+    seeds, labels = (list(each) for each in zip(*pairs, strict=True))
+    together = pictures_of_seeds(generator, seeds, labels=labels)
+    assert np.array_equal(together[-1], pictures_of_seeds(generator, seeds[-1:], labels=labels[-1:])[0])
+    in_turn = pictures_of_seeds(generator, seeds)
+    same = [seed % 3 == label for seed, label in pairs]
+    assert np.array_equal(in_turn[same], together[same])
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "labels", "message"),
+    [
+        (3, [0, 1], "3 pictures were asked for with 2 labels"),
+        (3, [0, 3, 1], "label 3: labels are from 0 to 2"),
+        (3, [0, -1, 1], "label -1"),
+        (0, [0, 0, 0], "knows no classes"),
+    ],
+)
+def test_labels_that_cannot_be_meant(num_classes, labels, message):
+    generator, _ = made(num_classes=num_classes)
+    with pytest.raises(UsageError, match=message):
+        pictures_of_seeds(generator, range(3), labels=labels)
+
+
+def test_a_class_is_found_by_its_name_and_no_other():
+    _, card = made(num_classes=30)
+    assert card.label_of("class 7") == 7
+    with pytest.raises(UsageError) as caught:
+        card.label_of("klass 7")
+    assert caught.value.hint.startswith("Did you mean class 7")
+    with pytest.raises(UsageError) as caught:
+        card.label_of("zebra\x1b[2J")
+    assert caught.value.hint == "There are 30; card.json of the model names them."
+    assert "\x1b" not in caught.value.message
+
+
+def test_statistics_are_measured_with_classes_as_often_as_in_the_data():
+    generator, _ = made(num_classes=3)
+    rare, common = (calibrate(generator, "normal", counts) for counts in ([1, 1, 10**6], [10**6, 1, 1]))
+    latents = latents_of_seeds(range(2000), 8)
+    assert generator.classes is not None
+    with torch.no_grad():
+        given = torch.cat((latents, generator.classes(torch.full((2000,), 2))), 1)
+        mean = generator.projection[0](given).mean((0, 2, 3))
+    means = [shipped.state_dict()["projection.1.running_mean"] for shipped in (rare, common)]
+    torch.testing.assert_close(means[0], mean, rtol=0.1, atol=0.1)
+    assert not torch.allclose(means[1], mean, rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "num_classes", "wanted"),
+    [(8, 0, 8), (8, 2, 8), (8, 10, 10), (8, 3, 9), (8, 16, 16), (8, 17, 8)],
+)
+def test_columns_by_class(columns, num_classes, wanted):
+    assert columns_by_class(columns, num_classes) == wanted
 
 
 def test_a_full_sized_generator_is_independent_too():
@@ -228,6 +317,10 @@ class TestDamage:
             {"normalisation": "../evil"},
             {"slope": float("inf")},
             {"layers": []},
+            {"num_classes": 2000, "class_size": 4096},
+            {"num_classes": 3},
+            {"num_classes": 10**9, "class_size": 32},
+            {"num_classes": -2, "class_size": -2},
         ],
     )
     def test_a_hostile_card_costs_nothing(self, saved, change):
@@ -240,6 +333,30 @@ class TestDamage:
         save_file(tensors, path, metadata={"card": json.dumps(card)})
         with pytest.raises(DamagedError):
             load(saved)
+
+    @pytest.mark.parametrize(
+        "classes",
+        [
+            [],
+            [{"name": "a", "num_pictures": 1}] * 3,
+            [{"name": name, "num_pictures": 1} for name in "ab"],
+            [{"name": name, "num_pictures": 1} for name in ("a", "b", "")],
+            [{"name": name, "num_pictures": 1} for name in ("a", "b", "c" * 256)],
+            [{"name": name, "num_pictures": 0} for name in "abc"],
+            [{"name": str(number), "num_pictures": 1} for number in range(2001)],
+            [{"name": name, "num_pictures": 1, "path": "/"} for name in "abc"],
+        ],
+    )
+    def test_hostile_classes_are_refused(self, tmp_path, classes):
+        generator, card = made(num_classes=3)
+        save(tmp_path, generator, card)
+        path = tmp_path / "generator.safetensors"
+        with safe_open(path, "pt") as file:
+            text = json.loads(file.metadata()["card"]) | {"classes": classes}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
+        save_file(tensors, path, metadata={"card": json.dumps(text)})
+        with pytest.raises(DamagedError, match="its card cannot be read"):
+            load(tmp_path)
 
     def test_a_file_of_something_else(self, tmp_path):
         save_file({"weight": torch.zeros(3)}, tmp_path / "generator.safetensors")

@@ -129,10 +129,11 @@ class TestFiles:
         path.write_text(read_recipe("seed").model_dump_json())
         assert read_recipe(path) == read_recipe("seed")
 
-    def test_a_file_from_before_crops(self, tmp_path):
+    @pytest.mark.parametrize("field", ["crop", "classes"])
+    def test_a_file_from_before_there_was_a_field(self, tmp_path, field):
         path = tmp_path / "mine.json"
         fields = read_recipe("seed").model_dump(mode="json")
-        del fields["crop"]
+        del fields[field]
         path.write_text(json.dumps(fields))
         assert read_recipe(path) == read_recipe("seed")
 

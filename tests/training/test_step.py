@@ -98,9 +98,9 @@ def test_transformations_reach_both_kinds_of_pictures():
     seen = []
 
     class Spy(Discriminator):
-        def forward(self, pictures):
+        def forward(self, pictures, labels=None):
             seen.append(pictures.detach().clone())
-            return super().forward(pictures)
+            return super().forward(pictures, labels)
 
     game = players()
     game.discriminator = Spy(plan(8), width=4).double()
@@ -174,8 +174,8 @@ class TestWhatIsNotFinite:
         """The loss is finite; only what flows back to the generator is not."""
 
         class Poisonous(Generator):
-            def forward(self, latents):
-                return Poison.apply(super().forward(latents))
+            def forward(self, latents, labels=None):
+                return Poison.apply(super().forward(latents, labels))
 
         game = players()
         poisonous = Poisonous(plan(8), width=4, latent_size=5).double()

@@ -24,8 +24,8 @@ class Look:
     spans: tuple[Tensor, ...]
 
 
-def look(network: Generator | Discriminator, given: Tensor) -> Look:
-    """One pass of ``given`` through the network as it stands."""
+def look(network: Generator | Discriminator, given: Tensor, labels: Tensor | None = None) -> Look:
+    """One pass of ``given`` (with classes, of ``labels``) through the network as it stands."""
     maps: list[Tensor] = []
     spans: list[Tensor] = []
 
@@ -39,7 +39,7 @@ def look(network: Generator | Discriminator, given: Tensor) -> Look:
 
     hooks = [layer.register_forward_hook(note) for layer in _hidden_layers(network)]
     try:
-        output = passed(network, given)
+        output = passed(network, given, labels)
     finally:
         for hook in hooks:
             hook.remove()
@@ -47,10 +47,10 @@ def look(network: Generator | Discriminator, given: Tensor) -> Look:
 
 
 @torch.no_grad()
-def passed(network: Generator | Discriminator, given: Tensor) -> Tensor:
+def passed(network: Generator | Discriminator, given: Tensor, labels: Tensor | None = None) -> Tensor:
     """The output for ``given``; what the pass would change of statistics and singular vectors is copies."""
     copies = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    return functional_call(network, copies, (given,))
+    return functional_call(network, copies, (given, labels))
 
 
 def has_batch_statistics(network: nn.Module) -> bool:

@@ -1,16 +1,18 @@
 """A trained generator as a thing of its own: its file, and pictures from it."""
 
 from ganzfeld.model.calibration import calibrate
-from ganzfeld.model.card import Card
+from ganzfeld.model.card import Card, ClassCard
 from ganzfeld.model.files import Model, load, load_model, save
-from ganzfeld.model.grid import grid, write_png
+from ganzfeld.model.grid import columns_by_class, grid, write_png
 from ganzfeld.model.sampling import as_bytes, pictures_of_latents, pictures_of_seeds
 
 __all__ = [
     "Card",
+    "ClassCard",
     "Model",
     "as_bytes",
     "calibrate",
+    "columns_by_class",
     "grid",
     "load",
     "load_model",

@@ -5,6 +5,7 @@ are measured on that average itself, once, so that a picture never depends on th
 """
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -20,10 +21,17 @@ SEED = 0x6A17
 
 
 @torch.no_grad()
-def calibrate(generator: Generator, prior: str, num_latents: int = NUM_LATENTS) -> Generator:
+def calibrate(
+    generator: Generator,
+    prior: str,
+    num_latents: int = NUM_LATENTS,
+    pictures_by_class: Sequence[int] | None = None,
+) -> Generator:
     """A copy in eval mode whose batch norms hold the mean and variance over that many fixed latents.
 
     Models that are shipped are measured on 512; ``num_latents`` is a multiple of 128.
+
+    Classes come as often as ``pictures_by_class`` says, as they do in training; without it all alike.
 
     Largest singular values of spectrally normalised weights are found anew: averages of the vectors that give
     them are not those of the averaged weights. Draws from a random state of its own.
@@ -33,11 +41,13 @@ def calibrate(generator: Generator, prior: str, num_latents: int = NUM_LATENTS) 
     settle(shipped)
     norms = [module for module in shipped.modules() if isinstance(module, _BatchNorm)]
     if norms:
-        _measure(shipped, norms, prior, num_latents)
+        _measure(shipped, norms, prior, num_latents, pictures_by_class or [1] * generator.num_classes)
     return shipped
 
 
-def _measure(generator: Generator, norms: list[_BatchNorm], prior: str, num_latents: int) -> None:
+def _measure(
+    generator: Generator, norms: list[_BatchNorm], prior: str, num_latents: int, by_class: Sequence[int]
+) -> None:
     device = next(generator.parameters()).device
     noise = torch.Generator().manual_seed(SEED)
     momenta = [norm.momentum for norm in norms]
@@ -47,7 +57,11 @@ def _measure(generator: Generator, norms: list[_BatchNorm], prior: str, num_late
         norm.train()
     for _ in range(num_latents // BATCH):
         latents = priors.load(prior).sample(BATCH, generator.latent_size, noise)
-        generator(latents.to(device))
+        labels = None
+        if by_class:
+            shares = torch.tensor(by_class, dtype=torch.float64)
+            labels = torch.multinomial(shares, BATCH, replacement=True, generator=noise).to(device)
+        generator(latents.to(device), labels)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

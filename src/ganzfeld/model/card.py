@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from ganzfeld.catalogue import did_you_mean
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import Layer, Plan, transposed_size
 from ganzfeld.latent import priors
@@ -14,8 +15,16 @@ from ganzfeld.networks import Generator
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
+from ganzfeld.printable import printable
 
 FORMAT = 1
+
+MOST_CLASSES = 2_000
+LONGEST_NAME = 255
+"""Characters of the name of a class: what a folder's name may have."""
+
+MOST_NAMED = 20
+"""Names of classes that a message lists."""
 
 _Pixels = Annotated[int, Field(ge=1, le=65_536)]
 _Axes = Annotated[tuple[_Pixels, ...], Field(min_length=1, max_length=3)]
@@ -56,14 +65,36 @@ class GeneratorCard(_Part):
     slope: float = Field(ge=0, le=1)
     output: Annotated[str, AfterValidator(outputs.canonical)]
     bias: bool
+    num_classes: int = Field(default=0, ge=0, le=MOST_CLASSES)
+    class_size: int = Field(default=0, ge=0, le=4096)
+
+    @model_validator(mode="after")
+    def _has_classes_or_not(self) -> "GeneratorCard":
+        if (self.num_classes == 0) != (self.class_size == 0):
+            raise UsageError(f"{self.num_classes} classes with vectors of {self.class_size} numbers")
+        return self
 
     @classmethod
     def of(
-        cls, plan: Plan, *, channels: int, latent_size: int, architecture: dict[str, Any]
+        cls,
+        plan: Plan,
+        *,
+        channels: int,
+        latent_size: int,
+        architecture: dict[str, Any],
+        num_classes: int = 0,
+        class_size: int = 0,
     ) -> "GeneratorCard":
         """The card of a generator that is to be built."""
         layers = tuple(LayerCard(**vars(layer)) for layer in plan.layers)
-        return cls(layers=layers, channels=channels, latent_size=latent_size, **architecture)
+        return cls(
+            layers=layers,
+            channels=channels,
+            latent_size=latent_size,
+            **architecture,
+            num_classes=num_classes,
+            class_size=class_size,
+        )
 
     def build(self) -> Generator:
         """The generator, with uninitialised weights, on torch's current default device."""
@@ -71,8 +102,15 @@ class GeneratorCard(_Part):
         return Generator(plan, **self.model_dump(exclude={"layers"}))
 
 
+class ClassCard(_Part):
+    """A class that a generator knows: its name, and how many pictures of it there were."""
+
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
+    num_pictures: int = Field(ge=1)
+
+
 class Card(_Part):
-    """What a model file says of itself."""
+    """What a model file says of itself. ``classes`` are in the order of their labels 0, 1, ..."""
 
     format: Literal[1] = FORMAT
     ganzfeld: str
@@ -82,4 +120,31 @@ class Card(_Part):
     data: str
     images_seen: int = Field(ge=0)
     seed: int
+    classes: Annotated[tuple[ClassCard, ...], Field(max_length=MOST_CLASSES)] = ()
     weights_sha256: str = ""
+
+    @model_validator(mode="after")
+    def _names_every_class(self) -> "Card":
+        if len(set(self.class_names)) != self.generator.num_classes:
+            raise UsageError(f"{len(set(self.class_names))} names for {self.generator.num_classes} classes")
+        return self
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, by label; none for a model without classes."""
+        return tuple(each.name for each in self.classes)
+
+    def label_of(self, name: str) -> int:
+        """The label of a class. Raises ``UsageError`` for a name that is none, or a model without classes."""
+        names = self.class_names
+        if not names:
+            raise UsageError(
+                f"this model knows no classes, so there is no {printable(name)!r}",
+                "Train with --set classes=projection on pictures that have classes.",
+            )
+        if name not in names:
+            hint = did_you_mean(name, names)
+            if len(names) > MOST_NAMED and not hint.startswith("Did"):
+                hint = f"There are {len(names):,}; card.json of the model names them."
+            raise UsageError(f"there is no class {printable(name)!r}", printable(hint))
+        return names.index(name)

@@ -53,7 +53,8 @@ def save(folder: Path, generator: Generator, card: Card) -> None:
 def load(path: str | Path) -> Generator:
     """The generator of a run or model folder: a ``torch.nn.Module`` in eval mode, with the EMA weights.
 
-    It maps latents (B, ``latent_size``) to pictures (B, channels, height, width) in [-1, 1]. Raises
+    It maps latents (B, ``latent_size``) to pictures (B, channels, height, width) in [-1, 1]; where it knows
+    classes, latents and labels (B,), whole numbers below its ``num_classes``. Raises
     ``UsageError`` where there is no model, ``DamagedError`` where it is not what was once written.
     """
     return load_model(path).generator

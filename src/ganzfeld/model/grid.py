@@ -30,6 +30,17 @@ def grid(pictures: np.ndarray, columns: int | None = None) -> np.ndarray:
     return sheet
 
 
+def columns_by_class(columns: int, num_classes: int) -> int:
+    """So many columns that each holds one class if they come in turn; ``columns`` where that is far off.
+
+    >>> columns_by_class(8, 10), columns_by_class(8, 3), columns_by_class(8, 0), columns_by_class(8, 50)
+    (10, 9, 8, 8)
+    """
+    if not 0 < num_classes <= 2 * columns:
+        return columns
+    return num_classes * max(1, round(columns / num_classes))
+
+
 def png(picture: np.ndarray) -> bytes:
     """A uint8 picture (H, W, 1 or 3) as the bytes of a PNG file."""
     buffer = io.BytesIO()

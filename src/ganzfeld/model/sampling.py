@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganzfeld.errors import UsageError
 from ganzfeld.latent import latents_of_seeds, truncate
 from ganzfeld.networks import Generator
 
@@ -15,31 +16,67 @@ PIXELS_OF_A_CHUNK = 2**18
 
 
 def pictures_of_seeds(
-    generator: Generator, seeds: Sequence[int], *, prior: str = "normal", truncation: float = 1.0
+    generator: Generator,
+    seeds: Sequence[int],
+    *,
+    prior: str = "normal",
+    truncation: float = 1.0,
+    labels: Sequence[int] | None = None,
 ) -> np.ndarray:
     """One picture a seed: uint8, (len(seeds), height, width, channels).
 
-    ``truncation`` pulls the latents towards the centre of the prior. Raises ``UsageError`` for seeds or
-    truncations out of range.
+    ``truncation`` pulls the latents towards the centre of the prior. ``labels`` are the classes wanted, one a
+    seed; without them a generator with classes goes through these in turn: see ``labels_in_turn``. Raises
+    ``UsageError`` for seeds, truncations or labels out of range.
     """
     latents = latents_of_seeds(seeds, generator.latent_size, prior)
-    return pictures_of_latents(generator, truncate(latents, truncation))
+    if labels is None and generator.num_classes:
+        labels = labels_in_turn(seeds, generator.num_classes)
+    chosen = None if labels is None else torch.tensor(labels, dtype=torch.int64)
+    return pictures_of_latents(generator, truncate(latents, truncation), chosen)
+
+
+def labels_in_turn(seeds: Sequence[int], num_classes: int) -> list[int]:
+    """The label of each seed when no class is asked for: the seed modulo the number of classes."""
+    return [int(seed % num_classes) for seed in seeds]
 
 
 @torch.no_grad()
-def pictures_of_latents(generator: Generator, latents: Tensor) -> np.ndarray:
-    """Latents (N, latent_size) to uint8 pictures (N, *size, channels), in float32 and eval mode."""
-    weight = next(generator.parameters())
+def pictures_of_latents(generator: Generator, latents: Tensor, labels: Tensor | None = None) -> np.ndarray:
+    """Latents (N, latent_size) to uint8 pictures (N, *size, channels), in float32 and eval mode.
+
+    ``labels`` (N,) are for a generator with classes, and for no other: ``UsageError`` otherwise.
+    """
+    device = next(generator.parameters()).device
     assert not generator.training, "statistics must be fixed before pictures are made"
+    if labels is not None:
+        _require_classes(generator, latents, labels)
     pictures = []
     size = chunk_size(generator)
-    for chunk in latents.split(size):
-        filled = torch.zeros(size, latents.shape[1])
-        filled[: len(chunk)] = chunk
-        pictures.append(as_bytes(generator(filled.to(weight.device)))[: len(chunk)])
+    for first in range(0, len(latents), size):
+        chunk = _filled(latents[first : first + size], size).to(device)
+        told = None if labels is None else _filled(labels[first : first + size], size).to(device)
+        pictures.append(as_bytes(generator(chunk, told))[: len(latents) - first])
     if not pictures:
         return np.empty((0, *generator.plan.size, generator.channels), np.uint8)
     return np.concatenate(pictures)
+
+
+def _filled(part: Tensor, size: int) -> Tensor:
+    """The last chunk is filled up with zeros."""
+    filled = part.new_zeros(size, *part.shape[1:])
+    filled[: len(part)] = part
+    return filled
+
+
+def _require_classes(generator: Generator, latents: Tensor, labels: Tensor) -> None:
+    if labels.shape != latents.shape[:1]:
+        raise UsageError(f"{len(latents)} pictures were asked for with {labels.numel()} labels")
+    wrong = labels[(labels < 0) | (labels >= generator.num_classes)].tolist()
+    if generator.num_classes and wrong:
+        raise UsageError(
+            f"there is no class with the label {wrong[0]}: labels are from 0 to {generator.num_classes - 1}"
+        )
 
 
 def chunk_size(generator: Generator) -> int:

@@ -43,6 +43,27 @@ class Projection(nn.Module):
         return self.linear(latents).unflatten(1, self.shape)
 
 
+class ClassVectors(nn.Embedding):
+    """Labels (B,) to one learnt vector (B, size) a class; ``deviation`` is that of its initial numbers."""
+
+    def __init__(self, num_classes: int, size: int, deviation: float) -> None:
+        super().__init__(num_classes, size)
+        self.deviation = deviation
+
+
+def require_labels(num_classes: int, labels: Tensor | None) -> None:
+    """Raise ``UsageError`` if a network with classes is given no labels, or one without is given some."""
+    if num_classes and labels is None:
+        raise UsageError(
+            f"this network knows {num_classes} classes and was given no labels",
+            "Call it with two tensors, the second (B,) with the number of a class for each of the batch.",
+        )
+    if labels is not None and not num_classes:
+        raise UsageError(
+            "this network knows no classes and was given labels", "Call it with one tensor alone."
+        )
+
+
 def at_least_float32(numbers: Tensor) -> Tensor:
     """Half precision widened to float32; float32 and float64 as they are."""
     return numbers.to(torch.promote_types(numbers.dtype, torch.float32))

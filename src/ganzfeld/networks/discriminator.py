@@ -6,14 +6,16 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ganzfeld.geometry import Plan
-from ganzfeld.networks.blocks import Style, at_least_float32, convolution
+from ganzfeld.networks.blocks import Style, at_least_float32, convolution, require_labels
+from ganzfeld.networks.conditions import Condition, conditions
 
 
 class Discriminator(nn.Module):
     """Pictures (B, channels, *size) to logits (B,), positive for "real".
 
     No pooling: the strides of the convolutions shrink the map, and one linear layer reads the flattened seed
-    map. Every convolution but the first is normalised (Radford et al. 2015).
+    map. Every convolution but the first is normalised (Radford et al. 2015). With ``num_classes``, whether a
+    picture is a real one of its class; ``classes`` names the way in which that class enters.
     """
 
     def __init__(
@@ -26,24 +28,39 @@ class Discriminator(nn.Module):
         activation: str = "leaky-relu",
         slope: float = 0.2,
         bias: bool = True,
+        classes: str = "none",
+        num_classes: int = 0,
     ) -> None:
         super().__init__()
         self.plan = plan
         self.channels = channels
+        self.num_classes = num_classes
+        way = conditions.load(classes)
         style = Style(normalisation, activation, slope, bias, plan.dims)
         widths = plan.widths(width)[::-1]
         first, *others = plan.layers[::-1]
         shrinking = zip(others, pairwise(widths), strict=True)
         self.layers = nn.Sequential(
-            style.unnormalised(convolution(first, channels, widths[0], style.bias), widths[0]),
+            style.unnormalised(convolution(first, channels + way.PLANES, widths[0], style.bias), widths[0]),
             style.activation(),
             *(
                 style.hidden(convolution(layer, inputs, outs, style.hidden_bias), outs)
                 for layer, (inputs, outs) in shrinking
             ),
         )
-        self.logit = style.unnormalised(nn.Linear(widths[-1] * math.prod(plan.seed), 1, bias=style.bias), 1)
+        features = widths[-1] * math.prod(plan.seed)
+        self.logit = style.unnormalised(nn.Linear(features, 1, bias=style.bias), 1)
+        self.condition: Condition | None = way.condition(num_classes, features)
+        if self.condition is not None:
+            style.unnormalised(self.condition, 1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """(B, channels, *size) to (B,), in float32 under autocast."""
-        return at_least_float32(self.logit(self.layers(pictures).flatten(1)).squeeze(1))
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(B, channels, *size) to (B,), in float32 under autocast; with classes, their labels (B,) too."""
+        require_labels(self.num_classes, labels)
+        if self.condition is not None and labels is not None:
+            pictures = self.condition.beside(pictures, labels)
+        features = self.layers(pictures).flatten(1)
+        logits = at_least_float32(self.logit(features).squeeze(1))
+        if self.condition is not None and labels is not None:
+            logits = self.condition.weighed(logits, at_least_float32(features), labels)
+        return logits

@@ -2,10 +2,18 @@
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from ganzfeld.geometry import Plan
-from ganzfeld.networks.blocks import Projection, Style, at_least_float32, transposed_convolution
+from ganzfeld.networks.blocks import (
+    ClassVectors,
+    Projection,
+    Style,
+    at_least_float32,
+    require_labels,
+    transposed_convolution,
+)
 from ganzfeld.networks.outputs import outputs
 
 
@@ -14,7 +22,8 @@ class Generator(nn.Module):
 
     ``plan`` gives the ladder, ``width`` the channels before the last layer; they double inwards up to eight
     times that. Every layer but the last is normalised and activated (Radford et al. 2015). The output
-    activation is computed in float32 whatever the precision around it.
+    activation is computed in float32 whatever the precision around it. With ``num_classes``, a learnt vector
+    of ``class_size`` numbers stands beside the latent one; as an input, it is not normalised.
     """
 
     def __init__(
@@ -29,15 +38,20 @@ class Generator(nn.Module):
         slope: float = 0.2,
         output: str = "tanh",
         bias: bool = True,
+        num_classes: int = 0,
+        class_size: int = 0,
     ) -> None:
         super().__init__()
         self.plan = plan
         self.channels = channels
         self.latent_size = latent_size
+        self.num_classes = num_classes
+        # Of the size of a latent vector's numbers, so that the class is heard from the first step on.
+        self.classes = ClassVectors(num_classes, class_size, deviation=1.0) if num_classes else None
         style = Style(normalisation, activation, slope, bias, plan.dims)
         widths = plan.widths(width)
         self.projection = style.hidden(
-            Projection(latent_size, widths[0], plan.seed, style.hidden_bias), widths[0]
+            Projection(latent_size + class_size, widths[0], plan.seed, style.hidden_bias), widths[0]
         )
         growing = zip(plan.layers[:-1], pairwise(widths), strict=True)
         self.layers = nn.Sequential(
@@ -51,6 +65,9 @@ class Generator(nn.Module):
         )
         self.output = outputs.load(output).output()
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """(B, latent_size) to (B, channels, *size)."""
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(B, latent_size) to (B, channels, *size); with classes, the labels (B,) wanted too."""
+        require_labels(self.num_classes, labels)
+        if self.classes is not None:
+            latents = torch.cat((latents, self.classes(labels)), 1)
         return self.output(at_least_float32(self.layers(self.projection(latents))))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ganzfeld.networks.blocks import ClassVectors
 from ganzfeld.networks.normalisations.spectral import settle
 
 STANDARD_DEVIATION = 0.02
@@ -23,6 +24,8 @@ _WEIGHTED = (
 def initialise(network: nn.Module, seed: int) -> None:
     """Draw all weights from N(0, 0.02) and set all biases to zero; normalisations keep gain 1 and shift 0.
 
+    Vectors of classes have a deviation of their own.
+
     The draws are made on the processor in the order of the modules, so they do not depend on the device.
     """
     noise = torch.Generator().manual_seed(seed)
@@ -32,6 +35,9 @@ def initialise(network: nn.Module, seed: int) -> None:
             weight.copy_(torch.randn(weight.shape, generator=noise) * STANDARD_DEVIATION)
             if module.bias is not None:
                 module.bias.zero_()
+        elif isinstance(module, ClassVectors):
+            weight = _raw_weight(module)
+            weight.copy_(torch.randn(weight.shape, generator=noise) * module.deviation)
     settle(network)
 
 

@@ -13,6 +13,7 @@ from ganzfeld.geometry import SMALLEST_SIZE, Plan, plan
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, losses
 from ganzfeld.networks.activations import activations
+from ganzfeld.networks.conditions import conditions
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
@@ -138,6 +139,8 @@ class Recipe(Section):
     a generator would learn the softness of enlarged pictures; what it may learn are reflected borders.
     ``updates``: alternating teaches D first and G against the D just taught; simultaneous teaches both from
     the same two networks, which takes fewer passes.
+    ``classes``: how the class of a picture enters the discriminator, by an entry of
+    ``ganzfeld.networks.conditions``; "none" trains without classes, whether the pictures have some or not.
     """
 
     name: str
@@ -148,6 +151,7 @@ class Recipe(Section):
     batch: int = Field(ge=1, le=65_536)
     mirror: bool
     crop: float = Field(default=0.0, ge=0, lt=0.5)
+    classes: Annotated[str, AfterValidator(conditions.canonical)] = "none"
     latent: LatentChoices
     generator: GeneratorChoices
     discriminator: NetworkChoices

@@ -1,6 +1,7 @@
 """What a stabiliser may do; each entry does one of the three and leaves the rest alone."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,9 +24,18 @@ class Stabiliser(ABC, BaseModel):
         return pictures
 
     def penalty(
-        self, discriminator: nn.Module, real: Tensor, fake: Tensor, step: int, noise: torch.Generator
+        self,
+        discriminator: Callable[[Tensor], Tensor],
+        real: Tensor,
+        fake: Tensor,
+        step: int,
+        noise: torch.Generator,
     ) -> Tensor | None:
-        """A scalar added to the discriminator's loss at this step, or None where there is none."""
+        """A scalar added to the discriminator's loss at this step, or None where there is none.
+
+        ``discriminator`` gives the logits (B,) of pictures; with classes, which are those of its places in
+        the batch, of real pictures as of generated ones.
+        """
         return None
 
 
@@ -48,7 +58,12 @@ class GradientPenalty(Stabiliser):
         """The penalty per picture from the squared norm of its gradient, both (B,), without the weight."""
 
     def penalty(
-        self, discriminator: nn.Module, real: Tensor, fake: Tensor, step: int, noise: torch.Generator
+        self,
+        discriminator: Callable[[Tensor], Tensor],
+        real: Tensor,
+        fake: Tensor,
+        step: int,
+        noise: torch.Generator,
     ) -> Tensor | None:
         """``every * weight * mean(cost)`` at every ``every``-th step, differentiable in D's weights."""
         if step % self.every:

@@ -102,7 +102,7 @@ def capture(trainer: Trainer, seconds: float) -> Checkpoint:
         position=position,
         recipe=trainer.recipe,
         seed=trainer.seed,
-        content_hash=trainer.pictures.content_hash,
+        content_hash=trainer.content_hash,
         route=trainer.route,
         circumstances=trainer.circumstances,
     )

@@ -37,9 +37,10 @@ def differences(facts: Facts, checkpoint: Checkpoint | None, trainer: Trainer) -
         if (was := getattr(then, name)) != getattr(now, name)
     ]
     content_hash = checkpoint.card.content_hash if checkpoint else facts.content_hash
-    if trainer.pictures.content_hash != content_hash:
+    if trainer.content_hash != content_hash:
         number = trainer.pictures.num_pictures
-        text = f"the pictures are not those of the run ({number:,} now, {facts.num_pictures:,} then)"
+        what = "the pictures or their classes" if trainer.classes else "the pictures"
+        text = f"{what} are not those of the run ({number:,} now, {facts.num_pictures:,} then)"
         found.insert(0, Difference(text, "--data says where they are.", DataError))
     if checkpoint and checkpoint.card.recipe != trainer.recipe:
         changed = " ".join(changes(trainer.recipe, since=checkpoint.card.recipe)) or "its name or description"

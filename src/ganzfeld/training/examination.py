@@ -8,6 +8,7 @@ import math
 import time
 from collections import deque
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +16,6 @@ from ganzfeld.data.order import spread
 from ganzfeld.health.patient import Patient
 from ganzfeld.health.readings import readings
 from ganzfeld.latent import latents_of_seeds
-from ganzfeld.model import calibrate
 from ganzfeld.training.clock import Due
 from ganzfeld.training.ranks import with_own_statistics
 from ganzfeld.training.step import Outcome
@@ -31,6 +31,9 @@ NUM_STEPS = 64
 NUM_PICTURES = 64
 LEAST_PICTURES = 16
 MOST_PIXELS = 2**20
+A_CLASS = 4
+"""Pictures a class: of more classes than that leaves room for, the largest ones are looked at."""
+
 NUM_CALIBRATED = 128
 """Latents on which the statistics of the average are measured: fewer than for a model that is shipped."""
 
@@ -50,7 +53,13 @@ class Examiner:
         num = max(LEAST_PICTURES, min(NUM_PICTURES, MOST_PIXELS // math.prod(recipe.size)))
         latents = latents_of_seeds(range(num), recipe.latent.size, recipe.latent.prior)
         self._latents = latents.to(engine.device)
-        self._real = engine.pictures(trainer.gather(spread(trainer.pictures.num_pictures, num)))
+        self._labels = None
+        shown = spread(trainer.pictures.num_pictures, num)
+        if trainer.classes is not None:
+            shown = trainer.classes.examples(num, num // A_CLASS)
+            labels = np.resize(trainer.classes.labels[shown], num)
+            self._labels = torch.from_numpy(labels).to(engine.device)
+        self._real = engine.pictures(trainer.gather(shown))
 
     def note(self, outcome: Outcome) -> None:
         """Keep what a step showed; nothing is read."""
@@ -85,7 +94,7 @@ class Examiner:
         """The training as readings see it."""
         trainer, players = self._trainer, self._trainer.players
         real_logits, fake_logits = (torch.stack(logits) for logits in zip(*self._logits, strict=True))
-        model = calibrate(players.average, trainer.recipe.latent.prior, NUM_CALIBRATED)
+        model = trainer.shipped(num_latents=NUM_CALIBRATED)
         return Patient(
             generator=players.generator,
             discriminator=players.discriminator,
@@ -96,6 +105,7 @@ class Examiner:
             fake_logits=fake_logits,
             latents=self._latents,
             real=self._real,
-            pictures=model(self._latents),
+            pictures=model(self._latents, self._labels),
             pictures_before=self._pictures_before,
+            labels=self._labels,
         )

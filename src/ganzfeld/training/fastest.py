@@ -32,6 +32,7 @@ from ganzfeld.networks.strided import (
 from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.engine import computing_with, num_threads
 from ganzfeld.training.route import USUAL, Route
+from ganzfeld.training.step import told
 from ganzfeld.training.trainer import Trainer
 
 ROUNDS = 5
@@ -135,9 +136,13 @@ def _input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
     hooks = [layer.register_forward_pre_hook(functools.partial(note, name)) for name, layer in layers.items()]
     recipe, players = trainer.recipe, trainer.players
     batch = 2 * recipe.batch if trainer.rules.apart else recipe.batch
+    pictures = torch.zeros(batch, trainer.pictures.channels, *recipe.size[::-1])
+    labels = torch.zeros(batch, dtype=torch.int64) if trainer.classes else None
     with torch.no_grad():
-        players.generator(torch.zeros(recipe.batch, recipe.latent.size))
-        players.discriminator(torch.zeros(batch, trainer.pictures.channels, *recipe.size[::-1]))
+        told(players.generator, None if labels is None else labels[: recipe.batch])(
+            torch.zeros(recipe.batch, recipe.latent.size)
+        )
+        told(players.discriminator, labels)(pictures)
     for hook in hooks:
         hook.remove()
     return shapes

@@ -71,7 +71,7 @@ def begin(trainer: Trainer, run: Run) -> None:
         "recipe": trainer.recipe.model_dump(mode="json"),
         "data": facts.data,
         "max_bad": facts.max_bad,
-        "content_hash": trainer.pictures.content_hash,
+        "content_hash": trainer.content_hash,
         "device": str(trainer.engine.device),
         "precision": trainer.engine.precision,
         "seed": trainer.seed,
@@ -142,15 +142,15 @@ def _follow(ranks: Ranks) -> Run:
 def _built(ranks: Ranks, terms: dict[str, Any]) -> Trainer:
     recipe = Recipe.model_validate(terms["recipe"])
     pictures = open_pictures(terms["data"], size=recipe.size, max_bad=float(terms["max_bad"]))
-    if pictures.content_hash != terms["content_hash"]:
-        raise DataError(
-            f"{pictures.place_of_all} is not the same here as for rank 0",
-            "Every machine needs the same pictures at the same place.",
-        )
     route = Route.model_validate(terms["route"])
     engine = choose_engine(str(terms["device"]), str(terms["precision"]))
     engine = replace(engine, channels_last=route.channels_last)
     trainer = start(recipe, pictures, engine, int(terms["seed"]), ranks)
+    if trainer.content_hash != terms["content_hash"]:
+        raise DataError(
+            f"{pictures.place_of_all} is not the same here as for rank 0",
+            "Every machine needs the same pictures at the same place.",
+        )
     trainer.take(route)
     return trainer
 

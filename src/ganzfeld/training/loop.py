@@ -12,7 +12,7 @@ from typing import Any
 
 import ganzfeld
 from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError, TrainingFailed
-from ganzfeld.model import Card, calibrate, grid, pictures_of_seeds, save, write_png
+from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, save, write_png
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.clock import Due, Stopwatch
@@ -34,7 +34,8 @@ from ganzfeld.training.watcher import Reading, Watcher
 READING_EVERY_S = 1.0
 SHEET_EVERY_S = 10.0
 SHEET_EVERY_SHARE = 0.15
-SHEET_SEEDS = range(64)
+NUM_ON_A_SHEET = 64
+SHEET_COLUMNS = 8
 MOST_ROLLBACKS = 5
 
 
@@ -219,8 +220,10 @@ class Loop:
 
     def _show(self) -> None:
         """A sheet of pictures."""
-        prior = self.trainer.recipe.latent.prior
-        sheet = grid(pictures_of_seeds(self.trainer.shipped(), SHEET_SEEDS, prior=prior), columns=8)
+        prior, num_classes = self.trainer.recipe.latent.prior, len(self.trainer.class_cards)
+        columns = columns_by_class(SHEET_COLUMNS, num_classes)
+        seeds = range(columns * (NUM_ON_A_SHEET // columns))
+        sheet = grid(pictures_of_seeds(self.trainer.shipped(), seeds, prior=prior), columns)
         with self.sheet_patience:
             write_png(self.run.path / "samples" / f"{self.trainer.images_seen}.png", sheet)
 
@@ -229,12 +232,13 @@ class Loop:
         trainer = self.trainer
         return Card(
             ganzfeld=ganzfeld.__version__,
-            generator=generator_card(trainer.recipe, trainer.pictures.channels),
+            generator=generator_card(trainer.recipe, trainer.pictures.channels, len(trainer.class_cards)),
             prior=trainer.recipe.latent.prior,
             recipe=trainer.recipe.name,
             data=trainer.pictures.name,
             images_seen=trainer.images_seen,
             seed=trainer.seed,
+            classes=trainer.class_cards,
         )
 
     def _snapshot(self) -> Callable[[], None]:
@@ -248,7 +252,7 @@ class Loop:
         def write() -> None:
             checkpoint.require_finite()
             run.history.write(checkpoint, best.images_seen if best else None)
-            save(run.path / "model" / "last", calibrate(average, card.prior), card)
+            save(run.path / "model" / "last", trainer.shipped(average), card)
 
         return write
 

@@ -206,7 +206,7 @@ def _now_true(facts: Facts, wishes: _Wishes, budget: Budget, trainer: Trainer) -
     return facts.changed(
         data=facts.data if wishes.data is None else str(Path(wishes.data).absolute()),
         num_pictures=pictures.num_pictures,
-        content_hash=pictures.content_hash,
+        content_hash=trainer.content_hash,
         num_unusable=len(pictures.unusable),
         num_duplicates=(
             facts.num_duplicates
@@ -224,7 +224,7 @@ def _train(
     trainer: Trainer, run: Run, budget: Budget, watcher: Watcher, checkpoint: Checkpoint | None
 ) -> None:
     if not (run.path / "reals.png").exists():
-        show_reals(run, trainer.pictures)
+        show_reals(run, trainer)
     watcher.started(run, summary(trainer))
     watcher.noted(run.facts.events[-1].what)
     Loop(trainer, run, budget, watcher, checkpoint.card.position.seconds if checkpoint else 0.0).go()

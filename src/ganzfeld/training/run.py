@@ -169,20 +169,33 @@ class Run:
         """The saved generator: a ``torch.nn.Module`` in eval mode, with the EMA weights."""
         return self.model.generator
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that its model can be asked for; none unless it was trained by class."""
+        return self.model.card.class_names
+
     def sample(
-        self, num: int | None = None, *, seeds: Sequence[int] | None = None, truncation: float = 1.0
+        self,
+        num: int | None = None,
+        *,
+        seeds: Sequence[int] | None = None,
+        truncation: float = 1.0,
+        of: str | None = None,
     ) -> np.ndarray:
         """Pictures from the saved generator: uint8, (N, height, width, channels).
 
         ``num`` pictures of the seeds 0, 1, 2, ..., or one picture for each of ``seeds``; 16 by default. The
-        same seed gives the same picture, whatever else is asked for. Raises ``UsageError`` for a number that
-        is none or below 1, for both or for seeds or a truncation out of range.
+        same seed gives the same picture, whatever else is asked for. ``of`` names the class that all are to
+        be of, one of ``run.classes``; without it a model with classes goes through them in turn: seed 0 is of
+        the first, seed 1 of the second. Raises ``UsageError`` for a number that is none or below 1, for both
+        or for seeds or a truncation out of range, and for a class that it does not know.
         """
         if num is not None and (seeds is not None or not isinstance(num, int | np.integer) or num < 1):
             raise UsageError("sample takes a number of pictures from 1 on, or seeds, not both")
         chosen = range(16 if num is None else num) if seeds is None else seeds
+        labels = None if of is None else [self.model.card.label_of(of)] * len(chosen)
         return pictures_of_seeds(
-            self.model.generator, chosen, prior=self.model.card.prior, truncation=truncation
+            self.model.generator, chosen, prior=self.model.card.prior, truncation=truncation, labels=labels
         )
 
 

@@ -3,6 +3,7 @@
 No logging, no devices, no files, no clocks. All randomness comes in, as tensors or as a generator.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -76,43 +77,57 @@ class Outcome:
 
 
 def step(
-    players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment, sound: Tensor
+    players: Players,
+    rules: Rules,
+    real: Tensor,
+    latents: Tensor,
+    moment: Moment,
+    sound: Tensor,
+    labels: Tensor | None = None,
 ) -> Outcome:
     """Teach both networks on one batch of real and one of generated pictures.
 
     ``real`` is (B, C, *size) in [-1, 1], ``latents`` (B, n). ``sound`` is a scalar, false once a loss or a
     gradient was not finite. From the update on that would have used that number, no weights change any more:
-    whoever looks every hundred steps finds them as they were.
+    whoever looks every hundred steps finds them as they were. ``labels`` (B,), if the networks know classes,
+    are those of the real pictures, and of the generated ones at the same places.
     """
     with rules.forward():
-        fake = players.generator(latents)
+        fake = told(players.generator, labels)(latents)
     play = play_together if rules.simultaneous else take_turns
-    outcome = play(players, rules, real, fake, moment, sound)
+    outcome = play(players, rules, real, fake, moment, sound, labels)
     follow(players.average, players.generator, ema_decay(rules.ema, moment.index))
     return outcome
 
 
 def take_turns(
-    players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment, sound: Tensor
+    players: Players,
+    rules: Rules,
+    real: Tensor,
+    fake: Tensor,
+    moment: Moment,
+    sound: Tensor,
+    labels: Tensor | None = None,
 ) -> Outcome:
     """Teach D, then G against the D just taught, on the same fakes (Goodfellow et al. 2014, algorithm 1)."""
     discriminator = players.discriminator
     with rules.forward():
         seen_real = as_seen(rules, real, moment)
         seen_fake = as_seen(rules, fake.detach(), moment)
-        real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake)
+        real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake, labels)
         discriminator_loss = rules.loss.discriminator(real_logits, fake_logits)
     weights = list(discriminator.parameters())
     gradients = list(torch.autograd.grad(discriminator_loss, weights))
-    add_penalties(gradients, players, rules, seen_real, seen_fake, moment)
+    add_penalties(gradients, players, rules, seen_real, seen_fake, moment, labels)
     sound = descend(players.discriminator_optimizer, rules, weights, gradients, discriminator_loss, sound)
 
+    judge = told(discriminator, labels)
     with rules.forward():
         real_again = None
         if rules.loss.paired:
             with torch.no_grad():
-                real_again = discriminator(as_seen(rules, real, moment))
-        generator_loss = rules.loss.generator(real_again, discriminator(as_seen(rules, fake, moment)))
+                real_again = judge(as_seen(rules, real, moment))
+        generator_loss = rules.loss.generator(real_again, judge(as_seen(rules, fake, moment)))
     weights = list(players.generator.parameters())
     # Asked for the gradients of G alone, autograd leaves out the weight gradients of D.
     gradients = list(torch.autograd.grad(generator_loss, weights))
@@ -121,7 +136,13 @@ def take_turns(
 
 
 def play_together(
-    players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment, sound: Tensor
+    players: Players,
+    rules: Rules,
+    real: Tensor,
+    fake: Tensor,
+    moment: Moment,
+    sound: Tensor,
+    labels: Tensor | None = None,
 ) -> Outcome:
     """Teach both from the same two networks; D sees each picture once.
 
@@ -133,7 +154,7 @@ def play_together(
     discriminator, leaf = players.discriminator, fake.detach().requires_grad_()
     with rules.forward():
         seen_real, seen_fake = as_seen(rules, real, moment), as_seen(rules, leaf, moment)
-        real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake)
+        real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake, labels)
     at_real, at_fake = (logits.detach().requires_grad_() for logits in (real_logits, fake_logits))
     discriminator_loss = rules.loss.discriminator(at_real, at_fake)
     generator_loss = rules.loss.generator(at_real.detach(), at_fake)
@@ -148,7 +169,8 @@ def play_together(
     else:
         (to_pictures,) = torch.autograd.grad(fake_logits, leaf, wished, retain_graph=True)
         gradients = list(torch.autograd.grad(logits, weights, (to_real, to_fake)))
-    add_penalties(gradients, players, rules, seen_real.detach(), seen_fake.detach(), moment)
+    seen_real, seen_fake = seen_real.detach(), seen_fake.detach()
+    add_penalties(gradients, players, rules, seen_real, seen_fake, moment, labels)
     of_generator = list(players.generator.parameters())
     generator_gradients = list(torch.autograd.grad(fake, of_generator, to_pictures))
     sound = descend(players.discriminator_optimizer, rules, weights, gradients, discriminator_loss, sound)
@@ -158,31 +180,45 @@ def play_together(
     return _outcome(generator_loss, discriminator_loss, real_logits, fake_logits, sound)
 
 
-def judged(discriminator: Discriminator, rules: Rules, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def told(network: Discriminator | Generator, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """A network that has been told the classes (B,) of its batch; where there are none, as it is."""
+    return network if labels is None else functools.partial(network, labels=labels)
+
+
+def judged(
+    discriminator: Discriminator, rules: Rules, real: Tensor, fake: Tensor, labels: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """The logits (B,) of real and of generated pictures.
 
     In one pass where D judges every picture for itself; otherwise in two, so that batch norm mixes nothing.
     """
     if rules.apart and rules.one_pass:
-        real_logits, fake_logits = discriminator(torch.cat((real, fake))).chunk(2)
+        both = None if labels is None else labels.repeat(2)
+        real_logits, fake_logits = told(discriminator, both)(torch.cat((real, fake))).chunk(2)
         return real_logits, fake_logits
-    return discriminator(real), discriminator(fake)
+    judge = told(discriminator, labels)
+    return judge(real), judge(fake)
 
 
 def add_penalties(
-    gradients: list[Tensor], players: Players, rules: Rules, real: Tensor, fake: Tensor, moment: Moment
+    gradients: list[Tensor],
+    players: Players,
+    rules: Rules,
+    real: Tensor,
+    fake: Tensor,
+    moment: Moment,
+    labels: Tensor | None,
 ) -> None:
     """Add the gradients of all penalties that are due to D's weight gradients."""
-    discriminator = players.discriminator
+    judge = told(players.discriminator, labels)
     with rules.forward():
         penalties = [
             penalty
             for stabiliser in rules.stabilisers
-            if (penalty := stabiliser.penalty(discriminator, real, fake, moment.index, moment.noise))
-            is not None
+            if (penalty := stabiliser.penalty(judge, real, fake, moment.index, moment.noise)) is not None
         ]
     if penalties:
-        weights = list(discriminator.parameters())
+        weights = list(players.discriminator.parameters())
         # A bias of the last layer moves no gradient of the logit, so penalties do not depend on it.
         more = torch.autograd.grad(torch.stack(penalties).sum(), weights, allow_unused=True)
         for place, gradient in enumerate(more):

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.catalogue import did_you_mean
-from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data import open_pictures
 from ganzfeld.data.order import spread
 from ganzfeld.data.survey import Survey, survey
 from ganzfeld.durable import free_bytes, make_folder, write_json
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.launch import launch
-from ganzfeld.model import grid, write_png
+from ganzfeld.model import columns_by_class, grid, write_png
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import live_tensors
@@ -20,7 +20,7 @@ from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.facts import Facts, timestamp
 from ganzfeld.training.fastest import fastest_route
 from ganzfeld.training.following import led
-from ganzfeld.training.loop import Loop
+from ganzfeld.training.loop import NUM_ON_A_SHEET, SHEET_COLUMNS, Loop
 from ganzfeld.training.quality import require_space
 from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.route import PLAIN
@@ -32,7 +32,6 @@ BUILT_IN = "faces"
 ON_DIVERGENCE = ("stop", "rollback")
 ROUTES = ("auto", "plain")
 STOPS = ("never", "plateau", "decay")
-NUM_REALS_SHOWN = 64
 NUM_LEFT_OUT_TOLD = 3
 
 
@@ -198,13 +197,15 @@ def summary(trainer: Trainer) -> str:
     pictures, recipe = trainer.pictures, trainer.recipe
     width, height = pictures.size
     kind = "grey" if pictures.channels == 1 else "colour"
+    classes = f" of {len(trainer.class_cards):,} classes" if trainer.classes else ""
     numbers = [
         num_parameters(net) / 1e6 for net in (trainer.players.generator, trainer.players.discriminator)
     ]
     return (
-        f"{pictures.num_pictures:,} {kind} pictures at {width}x{height}, recipe {changed_name(recipe)}, "
-        f"batch {recipe.batch}, {numbers[0]:.2f} + {numbers[1]:.2f} million parameters (G + D), "
-        f"{trainer.engine.precision} on {trainer.engine.device}"
+        f"{pictures.num_pictures:,} {kind} pictures{classes} at {width}x{height},"
+        f" recipe {changed_name(recipe)}, batch {recipe.batch},"
+        f" {numbers[0]:.2f} + {numbers[1]:.2f} million parameters (G + D),"
+        f" {trainer.engine.precision} on {trainer.engine.device}"
     )
 
 
@@ -232,14 +233,17 @@ def write_beginning(
 ) -> None:
     """Write what a run folder holds before the first step; with the recipe, which is last, it is a run."""
     run.write_facts(_facts(data, trainer, terms, surveyed))
-    show_reals(run, trainer.pictures)
+    show_reals(run, trainer)
     write_json(run.path / "recipe.json", trainer.recipe.model_dump(mode="json"))
 
 
-def show_reals(run: Run, pictures: Pictures) -> None:
-    """Write ``reals.png``: a sheet of pictures spread over the set."""
-    shown = pictures.batch(spread(pictures.num_pictures, NUM_REALS_SHOWN))
-    write_png(run.path / "reals.png", grid(shown, columns=8))
+def show_reals(run: Run, trainer: Trainer) -> None:
+    """Write ``reals.png``: a sheet of pictures spread over the set, or over each of its classes."""
+    pictures, classes = trainer.pictures, trainer.classes
+    columns = columns_by_class(SHEET_COLUMNS, len(classes.names) if classes else 0)
+    number = columns * (NUM_ON_A_SHEET // columns)
+    indices = classes.examples(number) if classes else spread(pictures.num_pictures, number)
+    write_png(run.path / "reals.png", grid(pictures.batch(indices), columns))
 
 
 def require_room(folder: Path, trainer: Trainer) -> None:
@@ -260,7 +264,7 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Su
         name=pictures.name,
         num_pictures=pictures.num_pictures,
         channels=pictures.channels,
-        content_hash=pictures.content_hash,
+        content_hash=trainer.content_hash,
         credit=pictures.credit,
         num_unusable=len(pictures.unusable),
         num_duplicates=surveyed.num_redundant,

@@ -4,6 +4,7 @@ Knows nothing of clocks, files and people: ``loop.py`` decides when to look at i
 """
 
 import copy
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 from ganzfeld.data import Pictures
 from ganzfeld.data.order import batch_indices
 from ganzfeld.latent import priors
-from ganzfeld.model import calibrate
+from ganzfeld.model import ClassCard, calibrate
+from ganzfeld.model.calibration import NUM_LATENTS
 from ganzfeld.model.card import GeneratorCard
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.normalisations import normalisations
@@ -25,6 +27,7 @@ from ganzfeld.networks.strided import (
 )
 from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
+from ganzfeld.training.classes import Classes, classes_of
 from ganzfeld.training.engine import Engine, computing_with
 from ganzfeld.training.facts import Circumstances, circumstances
 from ganzfeld.training.gathering import Gather, gathering
@@ -34,6 +37,9 @@ from ganzfeld.training.route import USUAL, Route
 from ganzfeld.training.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
 
+CLASS_SIZE = 32
+"""Numbers that tell the generator of a class, beside the latent ones; the card of a model keeps it."""
+
 
 @dataclass
 class Trainer:
@@ -41,7 +47,7 @@ class Trainer:
 
     ``horizons`` says for how many pictures it was planned, and since when. ``rate_scale`` is a factor on both
     learning rates. ``sound`` is a scalar on the device, false once a number was not finite; see ``step``. Of
-    ``ranks`` each makes every step on its share of the batch.
+    ``ranks`` each makes every step on its share of the batch. ``classes`` are None where the recipe has none.
     """
 
     recipe: Recipe
@@ -58,6 +64,7 @@ class Trainer:
     horizons: tuple[Horizon, ...] = ()
     rate_scale: float = 1.0
     ranks: Ranks = ALONE
+    classes: Classes | None = None
 
     @property
     def progress(self) -> float:
@@ -79,7 +86,9 @@ class Trainer:
                 group["lr"] = choices.lr * factor
         noise = noise_at(self.seed, Purpose.STABILISERS, self.index, self.ranks.rank)
         moment = Moment(self.index, self.progress, noise)
-        outcome = step(self.players, self.rules, self.real(), self._latents(), moment, self.sound)
+        outcome = step(
+            self.players, self.rules, self.real(), self._latents(), moment, self.sound, self.labels()
+        )
         self.sound = outcome.sound
         self.index += 1
         self.images_seen += self.recipe.batch
@@ -117,9 +126,27 @@ class Trainer:
         steps = {int(next(iter(optimizer.state.values()))["step"]) for optimizer in optimizers}
         return steps == {self.index}
 
-    def shipped(self) -> Generator:
-        """The model as it would be shipped now: the averaged generator with its statistics fixed."""
-        return calibrate(self.players.average, self.recipe.latent.prior)
+    @property
+    def class_cards(self) -> tuple[ClassCard, ...]:
+        """What the card of its model says of the classes; nothing without them."""
+        return self.classes.cards if self.classes else ()
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of what is trained on: the pixels in their order, and the classes where they enter."""
+        pixels = self.pictures.content_hash
+        if self.classes is None:
+            return pixels
+        return hashlib.sha256(f"{pixels} {self.classes.content_hash}".encode()).hexdigest()
+
+    def shipped(self, average: Generator | None = None, num_latents: int = NUM_LATENTS) -> Generator:
+        """The model as it would be shipped now: the averaged generator with its statistics fixed.
+
+        ``average``: a copy of it that was taken before; ``num_latents``: on how many they are measured.
+        """
+        average = self.players.average if average is None else average
+        by_class = self.classes.num_pictures if self.classes else None
+        return calibrate(average, self.recipe.latent.prior, num_latents, by_class)
 
     def real(self) -> Tensor:
         """The pictures of the next step, (B, C, H, W) in [-1, 1]: a pure function of where it stands.
@@ -127,9 +154,6 @@ class Trainer:
         Of several ranks, each reads the pictures of its share and no others.
         """
         batch, ranks = self.recipe.batch, self.ranks
-        indices = batch_indices(
-            self.pictures.num_pictures, self.seed, self.images_seen, batch, ranks.rank, ranks.number
-        )
         mirrored = shifts = None
         if self.recipe.mirror:
             noise = noise_at(self.seed, Purpose.MIRROR, self.index)
@@ -139,7 +163,23 @@ class Trainer:
             reach = (round(self.recipe.crop * side) for side in self.recipe.size[::-1])
             along = [torch.randint(-most, most + 1, (batch,), generator=noise) for most in reach]
             shifts = ranks.share(torch.stack(along, 1)).numpy()
-        return self.engine.pictures(self.gather(indices), mirrored, shifts)
+        return self.engine.pictures(self.gather(self._indices()), mirrored, shifts)
+
+    def labels(self) -> Tensor | None:
+        """The classes (B,) of the pictures of the next step, real ones as generated ones; None without them.
+
+        A generated picture has the class of the real one at its place. So its class is drawn from those of
+        the data, and whatever compares the two of a pair compares pictures of one class.
+        """
+        if self.classes is None:
+            return None
+        return torch.from_numpy(self.classes.labels[self._indices()]).to(self.engine.device)
+
+    def _indices(self) -> np.ndarray:
+        ranks, num_pictures = self.ranks, self.pictures.num_pictures
+        return batch_indices(
+            num_pictures, self.seed, self.images_seen, self.recipe.batch, ranks.rank, ranks.number
+        )
 
     def _latents(self) -> Tensor:
         noise = noise_at(self.seed, Purpose.LATENTS, self.index)
@@ -149,8 +189,13 @@ class Trainer:
 
 
 def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int, ranks: Ranks = ALONE) -> Trainer:
-    """A training at its beginning; all weights are functions of the seed."""
-    generator, discriminator = build_networks(recipe, pictures.channels, seed)
+    """A training at its beginning; all weights are functions of the seed.
+
+    Raises ``DataError`` if the recipe wants classes of pictures that have none, or none that can be used.
+    """
+    classes = None if recipe.classes == "none" else classes_of(pictures)
+    num_classes = len(classes.names) if classes else 0
+    generator, discriminator = build_networks(recipe, pictures.channels, seed, num_classes)
     generator, discriminator = engine.place(generator), engine.place(discriminator)
     average = copy.deepcopy(generator).requires_grad_(False)  # with norms that rank 0 can use alone
     for network in (generator, discriminator):
@@ -174,18 +219,29 @@ def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int, ranks: 
     )
     sound = torch.tensor(True, device=engine.device)
     gather = gathering(pictures, engine, ranks)
-    return Trainer(recipe, pictures, engine, seed, players, rules, gather, sound, ranks=ranks)
+    return Trainer(
+        recipe, pictures, engine, seed, players, rules, gather, sound, ranks=ranks, classes=classes
+    )
 
 
-def build_networks(recipe: Recipe, channels: int, seed: int = 0) -> tuple[Generator, Discriminator]:
+def build_networks(
+    recipe: Recipe, channels: int, seed: int = 0, num_classes: int = 0
+) -> tuple[Generator, Discriminator]:
     """Both networks of a recipe on the processor, initialised from the seed.
 
-    Under ``torch.device("meta")`` they have shapes but no numbers.
+    ``num_classes`` is 0 unless ``recipe.classes`` lets them enter. Under ``torch.device("meta")`` they have
+    shapes but no numbers.
     """
     with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
         torch.manual_seed(derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
-        generator = generator_card(recipe, channels).build()
-        discriminator = Discriminator(recipe.plan(), channels=channels, **recipe.discriminator.architecture)
+        generator = generator_card(recipe, channels, num_classes).build()
+        discriminator = Discriminator(
+            recipe.plan(),
+            channels=channels,
+            **recipe.discriminator.architecture,
+            classes=recipe.classes,
+            num_classes=num_classes,
+        )
         for stabiliser in recipe.build_stabilisers():
             stabiliser.prepare(discriminator)
     if not next(generator.parameters()).is_meta:
@@ -194,13 +250,15 @@ def build_networks(recipe: Recipe, channels: int, seed: int = 0) -> tuple[Genera
     return generator, discriminator
 
 
-def generator_card(recipe: Recipe, channels: int) -> GeneratorCard:
+def generator_card(recipe: Recipe, channels: int, num_classes: int = 0) -> GeneratorCard:
     """The card of the generator that a recipe asks for."""
     return GeneratorCard.of(
         recipe.plan(),
         channels=channels,
         latent_size=recipe.latent.size,
         architecture=recipe.generator.architecture,
+        num_classes=num_classes,
+        class_size=CLASS_SIZE if num_classes else 0,
     )
 
 

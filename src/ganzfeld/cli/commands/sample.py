@@ -1,15 +1,27 @@
 """``ganzfeld sample``."""
 
+import math
 import re
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ganzfeld.model import Model
+    from ganzfeld.networks import Generator
+
 MOST_ON_A_SHEET = 10_000
+
+Make = Callable[[Sequence[int]], "np.ndarray"]
+"""Seeds to pictures."""
 
 
 def command(
@@ -19,6 +31,9 @@ def command(
     truncation: Annotated[
         float, typer.Option(help="Below 1: closer to the average picture, less varied.")
     ] = 1.0,
+    of: Annotated[
+        str | None, typer.Option("--class", help="Which class all are to be of. Default: all in turn.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -32,7 +47,7 @@ def command(
 
     Example: ganzfeld sample runs/faces-001 --seeds 0-99 --out faces/
     """
-    from ganzfeld.model import grid, load_model, pictures_of_seeds, write_png
+    from ganzfeld.model import load_model, write_png
 
     if num is not None and seeds is not None:
         raise UsageError("--n and --seeds exclude each other", "--n 64 means --seeds 0-63.")
@@ -46,7 +61,8 @@ def command(
         raise UsageError(
             f"{out} is neither a PNG file nor a folder", "Name a file that ends in .png, or a folder."
         )
-    chosen = {"prior": model.card.prior, "truncation": truncation}
+    label = None if of is None else model.card.label_of(of)
+    make = partial(_pictures, model=model, truncation=truncation, label=label)
     if out.suffix.lower() == ".png":
         if count > MOST_ON_A_SHEET:
             raise UsageError(
@@ -54,18 +70,35 @@ def command(
                 "Name a folder with --out to get one file a seed.",
             )
         listed = [seed for part in wanted for seed in part]
-        sheet = grid(pictures_of_seeds(model.generator, listed, **chosen))
-        write_png(out, sheet)
+        in_turn = label is None and listed == list(range(listed[0], listed[0] + count))
+        write_png(out, _sheet(make(listed), len(model.card.classes) if in_turn else 0))
     else:
-        _write_folder(out, wanted, model.generator, chosen)
-    result = {"run": str(run.resolve()), "out": str(out.resolve()), "num_pictures": count}
+        _write_folder(out, wanted, model.generator, make)
+    result = {"run": str(run.resolve()), "out": str(out.resolve()), "num_pictures": count, "class": of}
     show_result(result, f"{count:,} pictures in {out}", json)
 
 
-def _write_folder(out: Path, wanted: list[range], generator, chosen: dict) -> None:
+def _pictures(seeds: Sequence[int], model: "Model", truncation: float, label: int | None) -> "np.ndarray":
+    from ganzfeld.model import pictures_of_seeds
+
+    labels = None if label is None else [label] * len(seeds)
+    prior = model.card.prior
+    return pictures_of_seeds(model.generator, seeds, prior=prior, truncation=truncation, labels=labels)
+
+
+def _sheet(pictures: "np.ndarray", num_classes: int) -> "np.ndarray":
+    """About as wide as high; where classes come in turn, with a column for each if that fits."""
+    from ganzfeld.model import columns_by_class, grid
+
+    num, height, width, _ = pictures.shape
+    columns = columns_by_class(max(1, math.ceil(math.sqrt(num * height / width))), num_classes)
+    return grid(pictures, columns)
+
+
+def _write_folder(out: Path, wanted: list[range], generator: "Generator", make: Make) -> None:
     """One file a seed, a handful in memory at a time."""
     from ganzfeld.durable import make_folder
-    from ganzfeld.model import pictures_of_seeds, write_png
+    from ganzfeld.model import write_png
     from ganzfeld.model.sampling import chunk_size
 
     _refuse_others(out, wanted)
@@ -74,7 +107,7 @@ def _write_folder(out: Path, wanted: list[range], generator, chosen: dict) -> No
     for part in wanted:
         for start in range(0, len(part), size):
             seeds = part[start : start + size]
-            for seed, picture in zip(seeds, pictures_of_seeds(generator, seeds, **chosen), strict=True):
+            for seed, picture in zip(seeds, make(seeds), strict=True):
                 write_png(out / f"{seed:06d}.png", picture)
 
 

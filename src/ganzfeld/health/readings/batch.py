@@ -32,12 +32,11 @@ def read(patient: Patient) -> dict[str, Tensor]:
 
 def _noise(patient: Patient, batch: int) -> Tensor:
     """Each picture is made twice, in a batch of its neighbours and in one of pictures from all batches."""
-    latents = patient.latents[:NUM_LATENTS]
-    size = min(batch, len(latents) // 2)
-    num = len(latents) // size
-    latents = latents[: num * size]
-    together = torch.cat([passed(patient.generator, each) for each in latents.split(size)])
-    scattered = [passed(patient.generator, latents[first::num]) for first in range(num)]
+    latents = min(NUM_LATENTS, len(patient.latents))
+    size = min(batch, latents // 2)
+    num = latents // size
+    together = torch.cat([patient.made(slice(at * size, (at + 1) * size)) for at in range(num)])
+    scattered = [patient.made(slice(first, num * size, num)) for first in range(num)]
     change = (together - torch.stack(scattered, 1).flatten(0, 1)).square().mean()
     spread = (together - together.mean(0)).square().mean()
     # Of two means over a batch only those members make a difference that are not in both.
@@ -53,8 +52,10 @@ def _share_that_stays(size: int, num: int) -> float:
 
 
 def _leak(patient: Patient) -> Tensor:
-    half = len(patient.real) // 2
+    half, labels = len(patient.real) // 2, None
     among_real = patient.judged_real.output
     with_fake = torch.cat((patient.real[:half], patient.generated.output[: len(patient.real) - half]))
-    moved = passed(patient.discriminator, with_fake)[:half] - among_real[:half]
+    if patient.labels is not None:
+        labels = torch.cat((patient.labels[:half], patient.labels[: len(patient.real) - half]))
+    moved = passed(patient.discriminator, with_fake, labels)[:half] - among_real[:half]
     return moved.square().mean().sqrt() / among_real.std(correction=0)

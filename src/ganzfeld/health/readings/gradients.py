@@ -37,7 +37,16 @@ def _read_one(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
     if not weights:
         return {}
     gradients = [weight.grad.detach() for weight in weights if weight.grad is not None]
-    layers = torch.stack([gradient.square().mean().sqrt() for gradient in gradients if gradient.dim() > 1])
+    # A vector of a class that was not in the last batch has no gradient, and nothing is wrong with it.
+    of_classes = [module for module in network.modules() if isinstance(module, nn.Embedding)]
+    vectors = {id(weight) for module in of_classes for weight in module.parameters()}
+    layers = torch.stack(
+        [
+            gradient.square().mean().sqrt()
+            for weight, gradient in zip(weights, gradients, strict=True)
+            if weight.dim() > 1 and id(weight) not in vectors
+        ]
+    )
     found = {
         "gradient": _norm(gradients),
         "gradient_reach": layers.min() / layers.max().clamp_min(torch.finfo(layers.dtype).tiny),

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganzfeld.health.looking import passed
 from ganzfeld.health.patient import Patient
 
 NAMES = {
@@ -39,26 +38,26 @@ def read(patient: Patient) -> dict[str, Tensor]:
     found = {"latent_share": _latent_share(patient.generated.first)}
     if len(patient.latents) < 2:
         return found
-    pictures = _small(patient.pictures)
-    apart = _distances(pictures)
+    pictures = small(patient.pictures)
+    apart = distances(pictures)
     found["sensitivity"] = _sensitivity(patient)
     if len(patient.real) > 1:
-        apart_real = _distances(_small(patient.real))
+        apart_real = distances(small(patient.real))
         found["diversity"] = _mean(apart) / _mean(apart_real)
         found["twins"] = (_nearest(apart) < torch.quantile(_nearest(apart_real), 0.05)).float().mean()
     if patient.pictures_before is not None:
-        moved = (pictures - _small(patient.pictures_before)).norm(dim=1).mean()
+        moved = (pictures - small(patient.pictures_before)).norm(dim=1).mean()
         found["drift"] = moved / _mean(apart)
     return found
 
 
-def _small(pictures: Tensor) -> Tensor:
+def small(pictures: Tensor) -> Tensor:
     """(N, C, *size) to (N, values), averaged over areas."""
     size = [min(SIDE_PX, side) for side in pictures.shape[2:]]
     return _AVERAGED[len(size)](pictures.float(), size).flatten(1)
 
 
-def _distances(vectors: Tensor) -> Tensor:
+def distances(vectors: Tensor) -> Tensor:
     """(N, n) to (N, N), exact where two are equal."""
     return torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist")
 
@@ -77,10 +76,10 @@ def _sensitivity(patient: Patient) -> Tensor:
     latents, pictures = patient.latents, patient.generated.output.flatten(1)
     noise = torch.Generator().manual_seed(SEED)
     direction = functional.normalize(torch.randn(latents.shape, generator=noise)).to(latents.device)
-    between = _mean(_distances(latents))
+    between = _mean(distances(latents))
     step = STEP * between
-    moved = passed(patient.generator, latents + step * direction).flatten(1) - pictures
-    return (moved.norm(dim=1).mean() / step) / (_mean(_distances(pictures)) / between)
+    moved = patient.made(slice(None), step * direction).flatten(1) - pictures
+    return (moved.norm(dim=1).mean() / step) / (_mean(distances(pictures)) / between)
 
 
 def _latent_share(seed_map: Tensor) -> Tensor:

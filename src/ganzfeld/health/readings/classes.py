@@ -1,0 +1,60 @@
+"""Whether a generator that is asked for a class heeds it, and makes each class as varied as the data has it.
+
+Distances are Euclidean, between pictures averaged to 16 pixels a side.
+"""
+
+import torch
+from torch import Tensor
+
+from ganzfeld.health.looking import passed
+from ganzfeld.health.patient import Patient
+from ganzfeld.health.readings.latent import distances, small
+
+NAMES = {
+    "class_diversity_worst": "The smallest, over the classes among the fixed real pictures, of the mean"
+    " distance between generated pictures of one class over that between real ones: 1 as varied as the data,"
+    " 0 a class whose pictures are all alike. Of classes with at least 4 pictures there; only with classes.",
+    "class_effect": "Mean distance between two pictures of one latent in two classes, over that between"
+    " pictures of two latents, whatever their classes; by the live generator. 0: the class is ignored. Only"
+    " with classes.",
+}
+
+LEAST = 4
+"""Pictures of a class, six pairs: of fewer, the mean distance is chance."""
+
+
+def read(patient: Patient) -> dict[str, Tensor]:
+    """Both, if there are classes."""
+    if patient.labels is None:
+        return {}
+    found = {"class_effect": _effect(patient, patient.labels)}
+    if len(patient.real) >= 2 * LEAST:
+        found["class_diversity_worst"] = _worst(patient, patient.labels)
+    return found
+
+
+def _effect(patient: Patient, labels: Tensor) -> Tensor:
+    others = (labels + 1) % patient.generator.num_classes
+    pictures = small(patient.generated.output)
+    in_others = small(passed(patient.generator, patient.latents, others))
+    pairs = len(pictures) * (len(pictures) - 1)
+    apart = distances(pictures).sum() / pairs
+    return (in_others - pictures).norm(dim=1).mean() / apart.clamp_min(torch.finfo(apart.dtype).tiny)
+
+
+def _worst(patient: Patient, labels: Tensor) -> Tensor:
+    of_real = labels[: len(patient.real)]
+    num_classes = patient.generator.num_classes
+    made, _ = _by_class(patient.pictures, labels, num_classes)
+    there, numbers = _by_class(patient.real, of_real, num_classes)
+    # Where a class says nothing, what is there is taken for as good as can be.
+    ratios = torch.where((numbers >= LEAST) & (there > 0), made / there, torch.inf)
+    return ratios.min()
+
+
+def _by_class(pictures: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    """The mean distance between two pictures of a class, and the number of its pictures, both (classes,)."""
+    members = (labels[:, None] == torch.arange(num_classes, device=labels.device)).float()
+    numbers = members.sum(0)
+    apart = ((members @ members.t()) * distances(small(pictures))).sum(1)
+    return (apart @ members) / (numbers * (numbers - 1)).clamp_min(1), numbers

@@ -1,0 +1,21 @@
+"""What the class of a picture may change in the discriminator; each entry does one of the two."""
+
+from torch import Tensor, nn
+
+from ganzfeld.networks.blocks import ClassVectors
+
+
+class Condition(nn.Module):
+    """Base of the parts that know of classes, by one learnt vector each. Labels (B,) count from 0."""
+
+    def __init__(self, num_classes: int, size: int, deviation: float) -> None:
+        super().__init__()
+        self.vectors = ClassVectors(num_classes, size, deviation)
+
+    def beside(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        """What the first layer is given instead of ``pictures`` (B, C, *size): (B, C + PLANES, *size)."""
+        return pictures
+
+    def weighed(self, logits: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+        """The logits (B,) after what ``features`` (B, n), from which they come, say for the class."""
+        return logits

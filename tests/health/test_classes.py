@@ -1,0 +1,107 @@
+"""Readings of a training by class, against their definition and the condition that they are to show."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganzfeld.health.patient import Patient
+from ganzfeld.health.readings import readings
+from tests.health.conftest import examined, patient_of
+from tests.training.conftest import small
+
+classes, gradients = readings.load("classes"), readings.load("gradients")
+
+
+def read(patient: Patient, **changes) -> dict[str, float]:
+    return {
+        name: float(value) for name, value in classes.read(dataclasses.replace(patient, **changes)).items()
+    }
+
+
+@pytest.fixture
+def patient(by_class) -> Patient:
+    return patient_of(by_class, small(classes="projection"))
+
+
+def within(pictures: torch.Tensor, labels: torch.Tensor, label: int) -> float:
+    """The mean distance between two pictures of a class, pair by pair."""
+    chosen = pictures[labels == label].double().numpy()
+    pairs = [(i, j) for i in range(len(chosen)) for j in range(i)]
+    return float(np.mean([np.linalg.norm(chosen[i] - chosen[j]) for i, j in pairs]))
+
+
+def test_fixed_pictures_have_the_classes_of_the_fixed_latents(patient):
+    assert patient.labels is not None
+    assert patient.labels.tolist()[:6] == [0, 1, 2, 0, 1, 2]
+    assert len(patient.labels) == len(patient.latents) == len(patient.real) == 64
+    assert torch.equal((patient.real + 1).sum((2, 3)).argmax(1), patient.labels), "the colour is the class"
+
+
+def test_the_least_varied_class_is_found(patient):
+    labels = patient.labels
+    assert labels is not None
+    pictures = patient.real.clone()
+    pictures[labels == 1] *= 0.25
+    wanted = [within(pictures, labels, label) / within(patient.real, labels, label) for label in range(3)]
+    assert wanted == pytest.approx([1, 0.25, 1])
+    assert read(patient, pictures=pictures)["class_diversity_worst"] == pytest.approx(0.25, rel=1e-4)
+    pictures[labels == 2] = pictures[labels == 2][:1]
+    assert read(patient, pictures=pictures)["class_diversity_worst"] == 0
+    assert read(patient, pictures=patient.real)["class_diversity_worst"] == pytest.approx(1)
+
+
+def test_classes_of_which_the_data_shows_little_say_nothing(patient):
+    few = torch.tensor([0] * 30 + [1] * 31 + [2] * 3)
+    pictures = patient.real.clone()
+    pictures[few == 2] = 0
+    assert read(patient, pictures=pictures, labels=few)["class_diversity_worst"] == pytest.approx(1)
+
+
+def test_a_class_that_is_ignored_shows(patient):
+    assert read(patient)["class_effect"] > 0.2
+    assert patient.generator.classes is not None
+    with torch.no_grad():
+        patient.generator.classes.weight.zero_()
+    assert read(patient)["class_effect"] == 0
+
+
+def test_of_many_classes_the_largest_are_looked_at(tmp_path):
+    random = np.random.default_rng(0)
+    labels = np.sort(random.integers(0, 40, 600))
+    np.savez(tmp_path / "many.npz", images=random.integers(0, 255, (600, 8, 8, 1), np.uint8), labels=labels)
+    trainer, examiner = examined(tmp_path / "many.npz", small(classes="projection", size=8))
+    examiner.note(trainer.advance())
+    seen = examiner.patient().labels
+    assert seen is not None
+    counts = np.bincount(seen.numpy(), minlength=40)
+    assert sorted(counts)[-16:] == [4] * 16
+    assert min(np.bincount(labels)[counts > 0]) >= sorted(np.bincount(labels))[-16]
+
+
+def test_a_small_set_lends_its_classes_to_all_latents(tmp_path):
+    for number in range(12):
+        folder = tmp_path / "set" / str(number % 2)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((16, 16, 3), 20 * number, np.uint8)).save(folder / f"{number}.png")
+    trainer, examiner = examined(tmp_path / "set", small(classes="concatenation"))
+    examiner.note(trainer.advance())
+    found = examiner.examine(0.0)
+    assert set(classes.NAMES) <= set(found)
+    labels = examiner.patient().labels
+    assert labels is not None and len(labels) == 64
+    assert labels[:12].tolist() == labels[12:24].tolist()
+
+
+def test_a_class_that_was_not_in_the_batch_is_no_untaught_layer(by_class):
+    patient = patient_of(
+        by_class, small(classes="projection", batch=1, **{"generator.normalisation": "layer"})
+    )
+    assert patient.generator.classes is not None
+    gradient = patient.generator.classes.weight.grad
+    assert gradient is not None and (gradient.abs().sum(1) == 0).any()
+    before = gradients.read(patient)["gradient_reach_generator"]
+    gradient.zero_()
+    assert gradients.read(patient)["gradient_reach_generator"] == before
