@@ -11,6 +11,7 @@ def test_names():
         "GanzfeldError",
         "Recipe",
         "Run",
+        "lab",
         "latents_of_seeds",
         "load",
         "open_pictures",
