@@ -1,7 +1,10 @@
 """Every entry of every folder keeps the contract of its folder: new files are covered unasked."""
 
 import inspect
+import json
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +15,8 @@ from ganzfeld.cli.commands import commands
 from ganzfeld.data.sources import catalogue as sources
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
+from ganzfeld.lab import Outcome, experiments
+from ganzfeld.lab import run as perform
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, Targets, losses
 from ganzfeld.networks import Discriminator, Generator
@@ -21,7 +26,10 @@ from ganzfeld.networks.outputs import outputs
 from ganzfeld.recipes import Recipe, read_recipe, recipes
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 
-CATALOGUES = [sources, normalisations, activations, outputs, losses, stabilisers, priors, recipes, commands]
+CATALOGUES = [
+    *(sources, normalisations, activations, outputs, losses, stabilisers, priors, recipes, commands),
+    experiments,
+]
 
 
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda catalogue: catalogue.kind)
@@ -204,3 +212,66 @@ def test_command_has_help_with_an_example(name: str):
     )
     for function in functions:
         assert f"Example: ganzfeld {name}" in (inspect.getdoc(function) or ""), name
+
+
+PAGES_OF_THE_LAB = Path(__file__).parents[1] / "docs" / "lab"
+
+
+@pytest.fixture(scope="module", params=experiments.names())
+def outcome(request: pytest.FixtureRequest, short_training) -> Outcome:
+    """What comes of each experiment in its short form."""
+    return perform(request.param, seed=3, on=short_training, **experiments.load(request.param).SHORT)
+
+
+class TestOutcome:
+    def test_has_figures_of_its_claim_from_bench_and_live_networks(self, outcome: Outcome):
+        assert outcome.verdict in ("holds", "holds with limits", "fails")
+        assert {figure.part for figure in outcome.figures} >= {"bench", "in situ"}
+        assert outcome.advice.strip()
+        names = [(figure.part, figure.name) for figure in outcome.figures]
+        assert len(names) == len(set(names)), "every figure has a name of its own"
+        assert all(figure.expected is not None for figure in outcome.figures if figure.role != "shown")
+        told = json.loads(json.dumps(outcome.as_json(), allow_nan=False))
+        assert told["name"] == outcome.name
+
+    def test_the_same_seed_gives_the_same_numbers(self, outcome: Outcome, short_training):
+        again = perform(outcome.name, seed=3, on=short_training, **experiments.load(outcome.name).SHORT)
+        assert json.dumps(again.as_json()) == json.dumps(outcome.as_json())
+
+    def test_draws_a_figure(self, outcome: Outcome, tmp_path: Path):
+        experiments.load(outcome.name).draw(outcome).savefig(tmp_path / "figure.png")
+        assert (tmp_path / "figure.png").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("name", experiments.names())
+class TestExperiment:
+    def test_says_its_claim_in_both_languages(self, name: str):
+        entry = experiments.load(name)
+        assert entry.CLAIM.endswith(".")
+        assert re.search(r"[\u4e00-\u9fff]", entry.CLAIM_ZH)
+        assert entry.SECTION.strip()
+
+    def test_its_formulas_can_be_set(self, name: str):
+        from matplotlib.mathtext import MathTextParser
+
+        formulas = experiments.load(name).FORMULAS
+        assert formulas
+        for formula in formulas.values():
+            MathTextParser("path").parse(f"${formula}$")
+
+    def test_its_settings_are_frozen_explained_and_refuse_others(self, name: str, short_training):
+        kind = experiments.load(name).Settings
+        assert kind.model_config.get("frozen")
+        assert (kind.__doc__ or "").strip()
+        assert getattr(kind, "__final__", False)
+        assert kind.model_validate_json(kind().model_dump_json()) == kind()
+        with pytest.raises(UsageError, match="nonsense"):
+            perform(name, on=short_training, nonsense=1)
+
+    def test_has_a_page_in_both_languages(self, name: str):
+        for page in (f"{name}.md", f"{name}.zh.md"):
+            text = (PAGES_OF_THE_LAB / page).read_text(encoding="utf-8")
+            assert f"ganzfeld lab run {name}" in text, "a page names the command that makes its figures"
+            links = re.findall(r"\]\(([^)#]+)\)", text)
+            assert [x for x in links if "://" not in x and not (PAGES_OF_THE_LAB / x).exists()] == []
+        assert re.search(r"[\u4e00-\u9fff]", text)

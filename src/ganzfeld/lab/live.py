@@ -25,6 +25,7 @@ from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed
 from ganzfeld.latent import priors
 from ganzfeld.lock import alone
+from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.training import Run, open_run
 from ganzfeld.training.checkpoint import capture, restore
@@ -32,8 +33,9 @@ from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.facts import circumstances
 from ganzfeld.training.history import History
 from ganzfeld.training.journal import read_journal
+from ganzfeld.training.randomness import Purpose, derived_seed
 from ganzfeld.training.schedule import Horizon
-from ganzfeld.training.trainer import Trainer, readings, start
+from ganzfeld.training.trainer import Trainer, build_networks, readings, start
 
 Progress = Callable[[int, int, str], None]
 
@@ -110,6 +112,23 @@ class Live:
         at = self.stages[-1] if images_seen is None else images_seen
         if at:
             restore(trainer, self.history.read(at))
+        return trainer
+
+    def anew(self, change: Callable[[Generator, Discriminator], None]) -> Trainer:
+        """A training at its beginning with the networks changed in place; nothing of it is kept.
+
+        What ``change`` puts in is initialised like everything else, by the seed of the training.
+        """
+        generator, discriminator = build_networks(self.recipe, self.pictures.channels, self.training.seed)
+        change(generator, discriminator)
+        for network, purpose in (
+            (generator, Purpose.GENERATOR_WEIGHTS),
+            (discriminator, Purpose.DISCRIMINATOR_WEIGHTS),
+        ):
+            initialise(network, derived_seed(self.training.seed, purpose))
+        networks = (generator, discriminator)
+        trainer = start(self.recipe, self.pictures, self.engine, self.training.seed, networks=networks)
+        trainer.horizons = (Horizon(0, self.training.images),)
         return trainer
 
     def real(self, num: int, seed: int = 0) -> Tensor:

@@ -33,6 +33,19 @@ def run(
 
     >>> run("leaky-slope", alpha=0.1).verdict  # doctest: +SKIP
     """
+    return perform(name, settings, seed=seed, thorough=thorough, on=on, progress=progress)
+
+
+def perform(
+    name: str,
+    settings: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    thorough: bool = False,
+    on: Run | Training | str | Path | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """What ``run`` does, with the settings as a mapping."""
     name = experiments.canonical(name)
     entry = experiments.load(name)
     chosen = settings_of(name, settings)

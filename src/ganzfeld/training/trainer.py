@@ -142,9 +142,19 @@ class Trainer:
         return self.ranks.share(whole).to(self.engine.device)
 
 
-def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int, ranks: Ranks = ALONE) -> Trainer:
-    """A training at its beginning; all weights are functions of the seed."""
-    generator, discriminator = build_networks(recipe, pictures.channels, seed)
+def start(
+    recipe: Recipe,
+    pictures: Pictures,
+    engine: Engine,
+    seed: int,
+    ranks: Ranks = ALONE,
+    networks: tuple[Generator, Discriminator] | None = None,
+) -> Trainer:
+    """A training at its beginning; all weights are functions of the seed.
+
+    ``networks`` are those to be trained, if they are not the recipe's own (see ``build_networks``).
+    """
+    generator, discriminator = networks or build_networks(recipe, pictures.channels, seed)
     generator, discriminator = engine.place(generator), engine.place(discriminator)
     average = copy.deepcopy(generator).requires_grad_(False)  # with norms that rank 0 can use alone
     for network in (generator, discriminator):
