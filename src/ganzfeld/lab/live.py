@@ -114,20 +114,18 @@ class Live:
             restore(trainer, self.history.read(at))
         return trainer
 
-    def anew(self, change: Callable[[Generator, Discriminator], None]) -> Trainer:
+    def anew(self, change: Callable[[Generator, Discriminator], None], seed: int | None = None) -> Trainer:
         """A training at its beginning with the networks changed in place; nothing of it is kept.
 
-        What ``change`` puts in is initialised like everything else, by the seed of the training.
+        What ``change`` puts in is initialised like everything else, by the seed, that of the training if none
+        is given.
         """
-        generator, discriminator = build_networks(self.recipe, self.pictures.channels, self.training.seed)
-        change(generator, discriminator)
-        for network, purpose in (
-            (generator, Purpose.GENERATOR_WEIGHTS),
-            (discriminator, Purpose.DISCRIMINATOR_WEIGHTS),
-        ):
-            initialise(network, derived_seed(self.training.seed, purpose))
-        networks = (generator, discriminator)
-        trainer = start(self.recipe, self.pictures, self.engine, self.training.seed, networks=networks)
+        seed = self.training.seed if seed is None else seed
+        networks = build_networks(self.recipe, self.pictures.channels, seed)
+        change(*networks)
+        initialise(networks[0], derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
+        initialise(networks[1], derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
+        trainer = start(self.recipe, self.pictures, self.engine, seed, networks=networks)
         trainer.horizons = (Horizon(0, self.training.images),)
         return trainer
 

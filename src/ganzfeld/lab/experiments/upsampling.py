@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganzfeld.geometry import Layer, Plan, overlap, projective_field, transposed_size
-from ganzfeld.lab.experiments._upsamplers import Make, checkerboard, kinds, power_at, put
+from ganzfeld.lab.experiments._upsamplers import Make, checkerboard, kinds, power_at, put, transposed
 from ganzfeld.lab.live import Live
+from ganzfeld.lab.measuring import as_bytes, mean_error, show, span_of_most
 from ganzfeld.lab.outcome import Measured, Outcome, Part
 from ganzfeld.networks import Generator, initialise
 from ganzfeld.recipes.schema import Section
@@ -42,7 +43,7 @@ FORMULAS = {
     ),
 }
 
-SHORT = {"networks": 3, "images": 64}
+SHORT = {"networks": 3, "trainings": 2, "images": 64}
 
 PICTURE_PX = 64
 """About as large are the pictures of untrained networks."""
@@ -59,8 +60,8 @@ Figures = list[Measured]
 class Settings(Section):
     """``kernel``, ``stride``, ``padding`` of every layer; ``size`` of the seed map; number of ``layers``.
 
-    ``networks``: untrained generators for each kind of layer. ``images``: pictures that the comparison of
-    trained ones sees.
+    ``networks``: untrained generators of each kind of layer; ``trainings``: trained ones, each of which sees
+    ``images`` pictures.
     """
 
     kernel: int = Field(default=4, ge=1, le=16)
@@ -69,7 +70,8 @@ class Settings(Section):
     size: int = Field(default=4, ge=1, le=64)
     layers: int = Field(default=4, ge=1, le=6)
     networks: int = Field(default=12, ge=2, le=1000)
-    images: int = Field(default=2048, ge=1)
+    trainings: int = Field(default=3, ge=2)
+    images: int = Field(default=1024, ge=1)
 
     @model_validator(mode="after")
     def _leaves_an_output(self) -> "Settings":
@@ -200,11 +202,11 @@ def _field_by_torch(kernel: int, stride: int, depth: int) -> int:
     return int(touched.max() - touched.min()) + 1
 
 
-def _covered(size: int, kernel: int, stride: int, padding: int) -> Tensor:
+def _covered(size: int, kernel: int, stride: int, padding: int, extra: int = 0) -> Tensor:
     """Inputs that reach each output along one axis, counted by a transposed convolution of ones with ones."""
     ones = torch.ones(1, 1, kernel, dtype=torch.double)
     maps = torch.ones(1, 1, size, dtype=torch.double)
-    return functional.conv_transpose1d(maps, ones, stride=stride, padding=padding)[0, 0]
+    return functional.conv_transpose1d(maps, ones, None, stride, padding, extra)[0, 0]
 
 
 def _interior(kernel: int, stride: int) -> Tensor:
@@ -252,11 +254,6 @@ def _coverage_maps(settings: Settings) -> dict[str, list[list[float]]]:
     return maps
 
 
-def _mean_error(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and its standard error."""
-    return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))
-
-
 def _plan(stride: int) -> Plan:
     """Layers, each ``stride`` times larger, from a seed map of 4 to at most ``PICTURE_PX`` (or one layer)."""
     layers, small = [], 4
@@ -275,11 +272,41 @@ def _untrained(settings: Settings, seed: int, networks: int) -> tuple[dict[str, 
     plan, spectra, figures = _plan(stride), {}, []
     for kind, make in kinds(settings.kernel, stride).items():
         found = [_untrained_pictures(plan, make, seed + number) for number in range(networks)]
-        mean, error = _mean_error([checkerboard(pictures, stride) for pictures in found])
+        mean, error = mean_error([checkerboard(pictures, stride) for pictures in found])
         name = f"untrained, {kind}: power at the stride's harmonics over beside, log10"
-        figures.append(Measured(name, max(mean, 0.0), error, 0.0, "limit", "bench"))
+        figures.append(_of_kind(name, kind, mean, error, "bench"))
+        if kind.startswith("k="):
+            figures.append(_by_coverage(kind, found))
         spectra[kind] = _spectrum(torch.cat(found))
     return spectra, figures
+
+
+def _by_coverage(kind: str, found: Sequence[Tensor]) -> Measured:
+    """What uneven overlap prints on average over all random kernels: the power of its pixels by coverage.
+
+    Where all are covered alike, those of the first phase are compared with those of the second. Overlap o
+    along each axis lets variances add up, so the closed form is the ratio of the products of overlaps.
+    """
+    kernel, stride = map(int, kind[2:].split(" s="))
+    layer = transposed(kernel, stride)(1, 1)
+    assert isinstance(layer, nn.ConvTranspose2d)
+    size = found[0].shape[2]
+    counts = _covered(size // stride, kernel, stride, int(layer.padding[0]), int(layer.output_padding[0]))
+    inside = torch.arange(size)[2 * kernel : size - 2 * kernel]
+    most, least = (inside[counts[inside] == of(counts[inside])] for of in (torch.max, torch.min))
+    if torch.equal(most, least):
+        most, least = (inside[inside % stride == phase] for phase in (0, 1))
+    ratios = []
+    for pictures in found:
+        power = pictures.double().square().mean((0, 1))
+        ratios.append(float((power[most][:, most].mean() / power[least][:, least].mean()).log10()))
+    mean, error = mean_error(ratios)
+    name = f"untrained, {kind}: power of the most over the least covered pixels, log10"
+    return Measured(name, mean, error, 0.0, "claim" if _is_even(kernel, stride) else "limit", "bench")
+
+
+def _is_even(kernel: int, stride: int) -> bool:
+    return len(overlap(kernel, stride)) == 1
 
 
 @torch.no_grad()
@@ -335,31 +362,35 @@ def _pictures(generator: Generator, latents: Tensor) -> Tensor:
 def _beyond(pictures: Tensor, stride: int, of_real: float) -> tuple[float, float]:
     """The checkerboard of pictures beyond that of real ones, and its standard error, from eight parts."""
     parts = [checkerboard(part, stride) - of_real for part in pictures.chunk(8)]
-    return checkerboard(pictures, stride) - of_real, _mean_error(parts)[1]
+    return checkerboard(pictures, stride) - of_real, mean_error(parts)[1]
 
 
 def _trained_kinds(
     live: Live, settings: Settings, seed: int, of_real: float
 ) -> tuple[Figures, dict[str, Any]]:
-    """The same training with each kind of layer in the generator, from the same beginning."""
+    """The same short trainings with each kind of layer in the generator."""
     stride = last_stride(live.recipe.plan())
     latents, figures, data = live.latents(NUM_PICTURES, seed), [], {}
     kernel = settings.kernel if settings.stride == stride else 2 * stride
     for kind, make in kinds(kernel, stride).items():
-        trainer = live.anew(lambda generator, _, make=make: put(generator, make))
-        while trainer.images_seen < settings.images:
-            trainer.advance()
-        pictures = _pictures(trainer.players.generator, latents)
-        value, error = _beyond(pictures, stride, of_real)
-        name = f"trained on {settings.images:,} pictures, {kind}: {BEYOND}"
-        figures.append(Measured(name, value, error, None, "shown", "in situ"))
-        data[kind] = {"beyond": value, "error": error, "picture": _as_bytes(pictures[:2])}
+        found = []
+        for number in range(settings.trainings):
+            trainer = live.anew(lambda generator, _, make=make: put(generator, make), seed + number)
+            while trainer.images_seen < settings.images:
+                trainer.advance()
+            found.append(_pictures(trainer.players.generator, latents))
+        values = [checkerboard(pictures, stride) - of_real for pictures in found]
+        mean, error = mean_error(values)
+        name = f"{kind}, {settings.trainings} trainings of {settings.images:,} pictures: {BEYOND}"
+        figures.append(_of_kind(name, kind, mean, error, "in situ"))
+        data[kind] = {"values": values, "picture": as_bytes(found[0][:1])[0]}
     return figures, data
 
 
-def _as_bytes(pictures: Tensor) -> list[Any]:
-    """(N, C, H, W) in [-1, 1] to nested lists (N, H, W, C) of 0 to 255."""
-    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).tolist()
+def _of_kind(name: str, kind: str, value: float, error: float, part: Part) -> Measured:
+    """A checkerboard, of which the claim expects none where kernels overlap; elsewhere it expects nothing."""
+    overlaps = kind.startswith("k=") and kind != _no_overlap([kind])
+    return Measured(name, value, error, 0.0 if overlaps else None, "limit" if overlaps else "shown", part)
 
 
 @torch.no_grad()
@@ -388,7 +419,7 @@ def _reaches(live: Live, seed: int) -> tuple[Figures, dict[str, Any]]:
         of_claim("rows of the seed map whose reach is not as calculated", wrong, 0, part="in situ"),
         of_claim("rows of the picture that the widest of them moves", widest, told_widest, part="in situ"),
         _limit("share of the picture's rows that it moves", widest / height, 1, part="in situ"),
-        _shown("rows of the picture with 95 % of what its middle cell moves", _span_of_most(of_cell.sum(1))),
+        _shown("rows of the picture with 95 % of what its middle cell moves", span_of_most(of_cell.sum(1))),
         _shown(
             "share of all pixels that one component of z moves", float((of_component > 0).double().mean())
         ),
@@ -398,7 +429,7 @@ def _reaches(live: Live, seed: int) -> tuple[Figures, dict[str, Any]]:
     data = {
         "of_cell": of_cell.tolist(),
         "of_component": of_component.tolist(),
-        "spliced": _as_bytes(three),
+        "spliced": as_bytes(three),
         "cell": middle,
     }
     return figures, data
@@ -410,17 +441,6 @@ def _raised(cells: Tensor, row: int, column: int | slice = slice(None)) -> Tenso
     return changed
 
 
-def _span_of_most(energy: Tensor) -> int:
-    """The length of the shortest stretch with 95 % of what lies along a line."""
-    total = torch.cat((torch.zeros(1, dtype=energy.dtype), energy.cumsum(0)))
-    enough = 0.95 * float(total[-1])
-    return next(
-        length
-        for length in range(len(energy) + 1)
-        if float((total[length:] - total[: len(total) - length]).max()) >= enough
-    )
-
-
 def _shown(name: str, value: float, error: float = 0.0) -> Measured:
     return Measured(name, value, error, None, "shown", "in situ")
 
@@ -429,38 +449,36 @@ def advice(figures: Sequence[Measured]) -> str:
     """What to do, with the figures it rests on."""
     by_name = {figure.name: figure.value for figure in figures}
     untrained = {
-        name.split(", ")[1].split(":")[0]: value
+        name.removeprefix("untrained, ").split(":")[0]: 10**value
         for name, value in by_name.items()
-        if name.startswith("untrained")
+        if name.startswith("untrained") and "harmonics" in name
     }
     parts = [
-        "Let the stride divide the kernel, and do not expect that alone to prevent a checkerboard:"
-        " it makes a constant map come out constant only through constant kernels."
+        "Let the stride divide the kernel, but do not expect that to prevent a checkerboard: even overlap"
+        " prints nothing on average over all kernels, and any one kernel prints what its phases differ by."
     ]
     if untrained:
-        first = next(iter(untrained))
-        factor = 10 ** untrained[first]
+        first, without = next(iter(untrained)), _no_overlap(list(untrained))
         parts.append(
-            f"With random kernels {first} prints {factor:.0f} times the power of the neighbouring frequencies"
-            f" (k=s, without any overlap: {10 ** untrained.get(_no_overlap(untrained), math.nan):.0f} times)."
+            f"Untrained, {first} has {untrained[first]:.1f} times the power of the frequencies beside at the"
+            f" harmonics of its stride, and {without} without any overlap {untrained[without]:.1f} times."
         )
-    reached = next((v for name, v in by_name.items() if name.startswith("side of one seed cell")), 1.0)
     parts.append(
-        "Look at the spectrum of trained pictures at the harmonics of the stride; where they stand out,"
-        " resize and convolve, or put a mean over one stride after the layer, which is zero there by"
-        " construction."
+        "Look at the spectrum of trained pictures; where the harmonics stand out, resize and convolve, or put"
+        " a mean over one stride after the layer, which is zero there by construction."
     )
+    reached = by_name["side of one seed cell's field over the side of the picture"]
     if reached < 1:
         parts.append(
             f"One cell of the seed map reaches {reached:.0%} of the side of the picture: what has to agree"
-            " across the whole picture must come through the projection of z: do not starve it of channels."
+            " across all of it must come through the projection of z."
         )
     return " ".join(parts)
 
 
-def _no_overlap(kinds_found: Sequence[str] | dict[str, float]) -> str:
-    """The name of the kind whose kernel is its stride."""
-    return next((k for k in kinds_found if k.startswith("k=") and len(set(k[2:].split(" s="))) == 1), "")
+def _no_overlap(names: Sequence[str]) -> str:
+    """Of the names of kinds, that whose kernel is its stride; nothing if it is not among them."""
+    return next((name for name in names if len(set(name.removeprefix("k=").split(" s="))) == 1), "")
 
 
 def draw(outcome: Outcome) -> Figure:
@@ -478,31 +496,33 @@ def _draw_coverage(part: Any, data: dict[str, Any]) -> None:
     axes = part.subplots(1, len(maps) + 1, width_ratios=[1] * len(maps) + [2.6])
     for place, (name, covered) in zip(axes, maps.items(), strict=False):
         image = place.imshow(covered, cmap="viridis", vmin=0)
-        place.set(title=f"inputs that reach each output\n{name}", xticks=[], yticks=[])
+        place.set(xticks=[], yticks=[])
+        place.set_title(f"inputs that reach each output\n{name}", fontsize="medium")
         part.colorbar(image, ax=place, shrink=0.8)
     place = axes[-1]
     for number, (kind, spectrum) in enumerate(spectra.items()):
         place.semilogy(spectrum["frequency"], spectrum["power"], label=kind, **_style(number, kind))
     place.set(
-        title="untrained generators: power along a row, all kernels random",
         xlabel="frequency, periods a pixel",
         ylabel="power over its median",
     )
+    place.set_title("untrained generators, kernels random: power along rows and columns", fontsize="medium")
     _tidy(place)
 
 
 def _draw_reach(part: Any, data: dict[str, Any]) -> None:
     axes = part.subplots(1, 5)
     for place, (what, values) in zip(
-        axes, (("one cell of the seed map", "of_cell"), ("one component of z", "of_component")), strict=False
+        axes, (("a cell of the seed map", "of_cell"), ("a component of z", "of_component")), strict=False
     ):
         change = np.log10(np.array(data[values]) + 1e-12)
         image = place.imshow(change, cmap="magma", vmin=change.max() - 5, vmax=change.max())
-        place.set(title=f"pixels that {what}\nmoves (log10 of change)", xticks=[], yticks=[])
+        place.set(xticks=[], yticks=[])
+        place.set_title(f"moved by {what}\n(log10 of change)", fontsize="medium")
         part.colorbar(image, ax=place, shrink=0.8)
     titles = ("latent a", "latent b", "left cells of a,\nright cells of b")
     for place, title, picture in zip(axes[2:], titles, data["spliced"], strict=True):
-        _show(place, picture, title)
+        show(place, picture, title)
 
 
 def _draw_training(part: Any, data: dict[str, Any]) -> None:
@@ -516,27 +536,24 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
         place.errorbar(range(len(seen)), values, 3 * errors, marker="o", capsize=3)
         place.set_xticks(range(len(seen)), [f"{each:,}" for each in seen])
     place.axhline(0, color="gray", linewidth=0.8)
+    place.set_title("checkerboard beyond real pictures,\nthe live generator", fontsize="medium")
     place.set(
-        title=f"checkerboard beyond real pictures\n{data['in_situ'][:60]}",
         xlabel="pictures seen",
         ylabel="log10",
     )
     bars.set_visible(bool(trained))
     for number, (kind, found) in enumerate(trained.items()):
-        bars.barh(number, found["beyond"], xerr=3 * found["error"], color=_style(number, kind)["color"])
-        _show(axes[2 + number], found["picture"][0], kind)
+        values = found["values"]
+        bars.barh(number, np.mean(values), color=_style(number, kind)["color"], alpha=0.5)
+        bars.plot(values, [number] * len(values), "k.", markersize=4)
+        show(axes[2 + number], found["picture"], kind)
     bars.set_yticks(range(len(trained)), list(trained))
     bars.invert_yaxis()
-    bars.set(title="the same by kind of layer", xlabel="log10")
+    bars.set_xlabel("log10")
+    bars.set_title("the same by kind of layer,\nshorter trainings", fontsize="medium")
     bars.axvline(0, color="gray", linewidth=0.8)
     for each in (place, bars):
         each.spines[["top", "right"]].set_visible(False)
-
-
-def _show(place: Any, picture: Any, title: str) -> None:
-    shown = np.array(picture, np.uint8)
-    place.imshow(shown[..., 0] if shown.shape[-1] == 1 else shown, cmap="gray", interpolation="nearest")
-    place.set(title=title, xticks=[], yticks=[])
 
 
 def _style(number: int, kind: str) -> dict[str, Any]:
