@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from ganzfeld.durable import make_folder, write_file, write_json
 from ganzfeld.errors import UsageError
@@ -59,8 +59,8 @@ def perform(
     return Outcome(name, chosen.model_dump(), seed, every, entry.advice(every), {**data, **more, **told})
 
 
-def settings_of(name: str, given: Mapping[str, Any]) -> BaseModel:
-    """The settings of an experiment; ``UsageError`` for an unknown one and for one that means nothing."""
+def settings_of(name: str, given: Mapping[str, Any]) -> Any:
+    """The ``Settings`` of an experiment. Raises ``UsageError`` for an unknown one or one without meaning."""
     kind = experiments.load(name).Settings
     try:
         return kind(**given)

@@ -30,10 +30,11 @@ def _pooled(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d]) -> Make:
     def make(layer: nn.Conv2d, large: tuple[int, int], small: tuple[int, int]) -> nn.Module:
         sides = []
         axes = zip(large, small, layer.kernel_size, layer.stride, strict=True)
-        for before, after, kernel, stride in reversed(list(axes)):
-            missing = stride * after + kernel - 1 - before
+        for before, after, side, step in reversed(list(axes)):
+            missing = step * after + side - 1 - before
             sides += [missing // 2, missing - missing // 2]
-        fine = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size)
+        kernel = (layer.kernel_size[0], layer.kernel_size[1])
+        fine = nn.Conv2d(layer.in_channels, layer.out_channels, kernel)
         stride = (layer.stride[0], layer.stride[1])
         return nn.Sequential(nn.ZeroPad2d(tuple(sides)), fine, pool(stride, stride))
 
@@ -114,8 +115,8 @@ def shift_error(discriminator: Discriminator, real: Tensor, steps: int, noise: t
     Its logit gives way to two numbers, the shift along either axis, uniform up to ``FURTHEST_PX``; rows and
     columns that leave on one side come in on the other. Always guessing 0 errs by 2 px.
     """
-    features = discriminator.logit.in_features
-    head = nn.Linear(features, 2)
+    logit: Any = discriminator.logit
+    head = nn.Linear(logit.in_features, 2)
     with torch.no_grad():
         head.weight.copy_(torch.randn(head.weight.shape, generator=noise) * 0.02)
         head.bias.zero_()

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import Plan, conv_size, receptive_field
+from ganzfeld.lab.estimate import mean_and_error
 from ganzfeld.lab.experiments._downsamplers import (
     KINDS,
     blind_discriminator,
@@ -22,7 +23,7 @@ from ganzfeld.lab.experiments._downsamplers import (
     shift_error,
 )
 from ganzfeld.lab.live import Live
-from ganzfeld.lab.measuring import as_bytes, mean_error, show, span_of_most
+from ganzfeld.lab.looking import as_bytes, show, span_of_most
 from ganzfeld.lab.outcome import Measured, Outcome, Part
 from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.recipes.schema import Section
@@ -64,9 +65,9 @@ class Settings(Section):
 
     size: int = Field(default=96, ge=1, le=4096)
     layers: tuple[Form, ...] = ((3, 3, 0), (4, 2, 1), (4, 2, 1), (4, 2, 0))
-    steps: int = Field(default=150, ge=1)
+    steps: int = Field(default=100, ge=1)
     seeds: int = Field(default=3, ge=2)
-    images: int = Field(default=2048, ge=1)
+    images: int = Field(default=1024, ge=1)
 
     @field_validator("layers")
     @classmethod
@@ -345,10 +346,9 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[Figures, dict[
     figures = []
     for task, by_kind in found.items():
         for kind, values in by_kind.items():
-            figures.append(_shown(f"{task}, {kind}", *mean_error(values)))
+            figures.append(_shown(f"{task}, {kind}", *mean_and_error(torch.tensor(values))))
         for kind in list(KINDS)[1:]:
-            differences = np.array(by_kind["stride"]) - np.array(by_kind[kind])
-            mean, error = mean_error(differences)
+            mean, error = mean_and_error(torch.tensor(by_kind["stride"]) - torch.tensor(by_kind[kind]))
             name = f"{task}: what {kind} does better than a stride"
             figures.append(_limit(name, max(0.0, mean), 0, error, part="in situ"))
     return figures, found
@@ -384,7 +384,7 @@ def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[Fig
     ratios = (
         [float(part[unread].mean() / part[~unread].mean()) for part in parts] if unread.any() else [1.0, 1.0]
     )
-    _, error = mean_error(ratios)
+    _, error = mean_and_error(torch.tensor(ratios))
     ratio = float(off[unread].mean() / off[~unread].mean()) if unread.any() else 1.0
     share = float(unread.double().mean())
     figures = [
@@ -476,8 +476,7 @@ def _draw_live(part: Any, data: dict[str, Any]) -> None:
         for number, (kind, values) in enumerate(by_kind.items()):
             place.bar(number, np.mean(values), color=f"C{number}", alpha=0.5)
             place.plot([number] * len(values), values, "k.", markersize=4)
-            place.text(number, 0, f" {kind}", rotation=90, ha="center", va="bottom", fontsize="small")
-        place.set(xticks=[])
+        place.set_xticks(range(len(by_kind)), [kind.replace(" ", "\n") for kind in by_kind])
         place.set_title(f"{task}\n(equal parameters; less is better)", fontsize="medium")
         place.spines[["top", "right"]].set_visible(False)
 

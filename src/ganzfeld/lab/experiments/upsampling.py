@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganzfeld.geometry import Layer, Plan, overlap, projective_field, transposed_size
+from ganzfeld.lab.estimate import mean_and_error
 from ganzfeld.lab.experiments._upsamplers import Make, checkerboard, kinds, power_at, put, transposed
 from ganzfeld.lab.live import Live
-from ganzfeld.lab.measuring import as_bytes, mean_error, show, span_of_most
+from ganzfeld.lab.looking import as_bytes, show, span_of_most
 from ganzfeld.lab.outcome import Measured, Outcome, Part
 from ganzfeld.networks import Generator, initialise
 from ganzfeld.recipes.schema import Section
@@ -272,7 +273,7 @@ def _untrained(settings: Settings, seed: int, networks: int) -> tuple[dict[str, 
     plan, spectra, figures = _plan(stride), {}, []
     for kind, make in kinds(settings.kernel, stride).items():
         found = [_untrained_pictures(plan, make, seed + number) for number in range(networks)]
-        mean, error = mean_error([checkerboard(pictures, stride) for pictures in found])
+        mean, error = mean_and_error(torch.tensor([checkerboard(pictures, stride) for pictures in found]))
         name = f"untrained, {kind}: power at the stride's harmonics over beside, log10"
         figures.append(_of_kind(name, kind, mean, error, "bench"))
         if kind.startswith("k="):
@@ -300,7 +301,7 @@ def _by_coverage(kind: str, found: Sequence[Tensor]) -> Measured:
     for pictures in found:
         power = pictures.double().square().mean((0, 1))
         ratios.append(float((power[most][:, most].mean() / power[least][:, least].mean()).log10()))
-    mean, error = mean_error(ratios)
+    mean, error = mean_and_error(torch.tensor(ratios))
     name = f"untrained, {kind}: power of the most over the least covered pixels, log10"
     return Measured(name, mean, error, 0.0, "claim" if _is_even(kernel, stride) else "limit", "bench")
 
@@ -362,7 +363,7 @@ def _pictures(generator: Generator, latents: Tensor) -> Tensor:
 def _beyond(pictures: Tensor, stride: int, of_real: float) -> tuple[float, float]:
     """The checkerboard of pictures beyond that of real ones, and its standard error, from eight parts."""
     parts = [checkerboard(part, stride) - of_real for part in pictures.chunk(8)]
-    return checkerboard(pictures, stride) - of_real, mean_error(parts)[1]
+    return checkerboard(pictures, stride) - of_real, mean_and_error(torch.tensor(parts))[1]
 
 
 def _trained_kinds(
@@ -380,7 +381,7 @@ def _trained_kinds(
                 trainer.advance()
             found.append(_pictures(trainer.players.generator, latents))
         values = [checkerboard(pictures, stride) - of_real for pictures in found]
-        mean, error = mean_error(values)
+        mean, error = mean_and_error(torch.tensor(values))
         name = f"{kind}, {settings.trainings} trainings of {settings.images:,} pictures: {BEYOND}"
         figures.append(_of_kind(name, kind, mean, error, "in situ"))
         data[kind] = {"values": values, "picture": as_bytes(found[0][:1])[0]}

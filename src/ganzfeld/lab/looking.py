@@ -1,17 +1,10 @@
-"""What several experiments need to put a measurement into numbers."""
+"""What several experiments need to look at maps and pictures."""
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-
-
-def mean_error(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """The mean of independent measurements, at least two, and its standard error."""
-    return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))
 
 
 def span_of_most(energy: Tensor, share: float = 0.95) -> int:
