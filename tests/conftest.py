@@ -76,6 +76,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def short_training(array_file: Path):
+    """The lab's training made shorter: 16 px blobs, width 8, 512 of them seen. Kept for all tests."""
+    from ganzfeld.lab import Training
+    from ganzfeld.recipes import resolve
+
+    narrow = {"size": 16, "batch": 8, "latent.size": 16, "generator.width": 8, "discriminator.width": 8}
+    rates = {"generator.optimizer.lr": 1e-3, "discriminator.optimizer.lr": 1e-3, "ema": 0.99}
+    return Training(resolve("seed", narrow | rates), str(array_file), images=512)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In CI, where everything can be installed, a skipped test is a failure."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

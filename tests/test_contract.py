@@ -4,7 +4,9 @@ import dataclasses
 import inspect
 import json
 import math
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,6 +24,8 @@ from ganzfeld.health.detectors import detectors
 from ganzfeld.health.limits import Limit
 from ganzfeld.health.patient import Patient
 from ganzfeld.health.readings import readings
+from ganzfeld.lab import Outcome, experiments
+from ganzfeld.lab import run as perform
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, Targets, losses
 from ganzfeld.metrics import Comparison, Side, space
@@ -40,7 +44,7 @@ from tests.training.conftest import small
 
 CATALOGUES = [
     *(sources, normalisations, activations, outputs, conditions, losses, stabilisers, priors, recipes),
-    *(commands, spaces, measures, readings, detectors),
+    *(commands, spaces, measures, readings, detectors, experiments),
 ]
 
 
@@ -467,3 +471,66 @@ def test_command_has_help_with_an_example(name: str):
     )
     for function in functions:
         assert f"Example: ganzfeld {name}" in (inspect.getdoc(function) or ""), name
+
+
+PAGES_OF_THE_LAB = Path(__file__).parents[1] / "docs" / "lab"
+
+
+@pytest.fixture(scope="module", params=experiments.names())
+def outcome(request: pytest.FixtureRequest, short_training) -> Outcome:
+    """What comes of each experiment in its short form."""
+    return perform(request.param, seed=3, on=short_training, **experiments.load(request.param).SHORT)
+
+
+class TestOutcome:
+    def test_has_figures_of_its_claim_from_bench_and_live_networks(self, outcome: Outcome):
+        assert outcome.verdict in ("holds", "holds with limits", "fails")
+        assert {figure.part for figure in outcome.figures} >= {"bench", "in situ"}
+        assert outcome.advice.strip()
+        names = [(figure.part, figure.name) for figure in outcome.figures]
+        assert len(names) == len(set(names)), "every figure has a name of its own"
+        assert all(figure.expected is not None for figure in outcome.figures if figure.role != "shown")
+        told = json.loads(json.dumps(outcome.as_json(), allow_nan=False))
+        assert told["name"] == outcome.name
+
+    def test_the_same_seed_gives_the_same_numbers(self, outcome: Outcome, short_training):
+        again = perform(outcome.name, seed=3, on=short_training, **experiments.load(outcome.name).SHORT)
+        assert json.dumps(again.as_json()) == json.dumps(outcome.as_json())
+
+    def test_draws_a_figure(self, outcome: Outcome, tmp_path: Path):
+        experiments.load(outcome.name).draw(outcome).savefig(tmp_path / "figure.png")
+        assert (tmp_path / "figure.png").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("name", experiments.names())
+class TestExperiment:
+    def test_says_its_claim_in_both_languages(self, name: str):
+        entry = experiments.load(name)
+        assert entry.CLAIM.endswith(".")
+        assert re.search(r"[\u4e00-\u9fff]", entry.CLAIM_ZH)
+        assert entry.SECTION.strip()
+
+    def test_its_formulas_can_be_set(self, name: str):
+        from matplotlib.mathtext import MathTextParser
+
+        formulas = experiments.load(name).FORMULAS
+        assert formulas
+        for formula in formulas.values():
+            MathTextParser("path").parse(f"${formula}$")
+
+    def test_its_settings_are_frozen_explained_and_refuse_others(self, name: str, short_training):
+        kind = experiments.load(name).Settings
+        assert kind.model_config.get("frozen")
+        assert (kind.__doc__ or "").strip()
+        assert getattr(kind, "__final__", False)
+        assert kind.model_validate_json(kind().model_dump_json()) == kind()
+        with pytest.raises(UsageError, match="nonsense"):
+            perform(name, on=short_training, nonsense=1)
+
+    def test_has_a_page_in_both_languages(self, name: str):
+        for page in (f"{name}.md", f"{name}.zh.md"):
+            text = (PAGES_OF_THE_LAB / page).read_text(encoding="utf-8")
+            assert f"ganzfeld lab run {name}" in text, "a page names the command that makes its figures"
+            links = re.findall(r"\]\(([^)#]+)\)", text)
+            assert [x for x in links if "://" not in x and not (PAGES_OF_THE_LAB / x).exists()] == []
+        assert re.search(r"[\u4e00-\u9fff]", text)

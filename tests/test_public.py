@@ -12,6 +12,7 @@ def test_names():
         "Recipe",
         "Run",
         "evaluate",
+        "lab",
         "latents_of_seeds",
         "load",
         "open_pictures",

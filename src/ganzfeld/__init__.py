@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ganzfeld import lab
     from ganzfeld.data import open_pictures
     from ganzfeld.errors import GanzfeldError
     from ganzfeld.geometry import plan
@@ -27,6 +28,7 @@ __all__ = [
     "Recipe",
     "Run",
     "evaluate",
+    "lab",
     "latents_of_seeds",
     "load",
     "open_pictures",
@@ -53,7 +55,13 @@ _HOMES = {
 }
 
 
+_ROOMS = {"lab"}
+"""What is public as a whole: ``gz.lab.run(...)``."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"ganzfeld.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'ganzfeld' has no attribute {name!r}")
     return getattr(importlib.import_module(f"ganzfeld.{_HOMES[name]}"), name)

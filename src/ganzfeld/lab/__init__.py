@@ -7,6 +7,19 @@ One file in ``experiments/`` each. The verdict is computed from what was measure
 """
 
 from ganzfeld.lab.experiments import experiments
+from ganzfeld.lab.live import Live, Training, live
 from ganzfeld.lab.outcome import Measured, Outcome, Part, verdict_of
+from ganzfeld.lab.perform import run, write_outcome
 
-__all__ = ["Measured", "Outcome", "Part", "experiments", "verdict_of"]
+__all__ = [
+    "Live",
+    "Measured",
+    "Outcome",
+    "Part",
+    "Training",
+    "experiments",
+    "live",
+    "run",
+    "verdict_of",
+    "write_outcome",
+]

@@ -46,13 +46,18 @@ class Measured:
         """The keys of the contract, and the rest."""
         return {
             "name": self.name,
-            "value": self.value,
-            "error": self.error,
+            "value": _or_null(self.value),
+            "error": _or_null(self.error),
             "expected": self.expected,
             "role": self.role,
             "part": self.part,
             "agrees": self.agrees,
         }
+
+
+def _or_null(number: float) -> float | None:
+    """The number, or None where it is none: JSON has no word for it."""
+    return float(number) if math.isfinite(number) else None
 
 
 Verdict = Literal["holds", "holds with limits", "fails"]
@@ -101,4 +106,5 @@ class Outcome:
             "seed": self.seed,
             "figures": [figure.as_json() for figure in self.figures],
             "advice": self.advice,
+            "in_situ": self.data.get("in_situ"),
         }

@@ -3,7 +3,24 @@
 The built-in ones are the JSON files of this folder; users' files have the same form.
 """
 
-from ganzfeld.recipes.reading import changes, left_out_stabilisers, parsed, read_recipe, recipes, resolve
+from ganzfeld.recipes.reading import (
+    changes,
+    explained,
+    left_out_stabilisers,
+    parsed,
+    read_recipe,
+    recipes,
+    resolve,
+)
 from ganzfeld.recipes.schema import Recipe
 
-__all__ = ["Recipe", "changes", "left_out_stabilisers", "parsed", "read_recipe", "recipes", "resolve"]
+__all__ = [
+    "Recipe",
+    "changes",
+    "explained",
+    "left_out_stabilisers",
+    "parsed",
+    "read_recipe",
+    "recipes",
+    "resolve",
+]

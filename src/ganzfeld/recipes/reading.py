@@ -150,11 +150,11 @@ def _validate(fields: dict[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
-        raise _explained(error) from None
+        raise explained(error, "recipe", paths()) from None
 
 
-def _explained(error: ValidationError) -> UsageError:
-    """The first mistake, in our words."""
+def explained(error: ValidationError, whole: str, known: Sequence[str]) -> UsageError:
+    """The first mistake in the fields of ``whole``, of which these are ``known``, in our words."""
     mistake = error.errors()[0]
     where = ".".join(str(part) for part in mistake["loc"])
     cause = mistake.get("ctx", {}).get("error")
@@ -162,10 +162,10 @@ def _explained(error: ValidationError) -> UsageError:
         message = cause.message if not where or where in cause.message else f"{where}: {cause.message}"
         return UsageError(message, cause.hint)
     if mistake["type"] == "extra_forbidden":
-        return UsageError(f"unknown recipe field {where!r}", did_you_mean(where, paths()))
+        return UsageError(f"unknown {whole} field {where!r}", did_you_mean(where, known))
     if mistake["type"] == "missing":
         return UsageError(
-            f"the recipe lacks the field {where!r}",
+            f"the {whole} lacks the field {where!r}",
             'A recipe is complete; add "base": "modern" to list only what differs from a built-in one.',
         )
-    return UsageError(f"{where or 'the recipe'} cannot be {mistake['input']!r}: {mistake['msg'].lower()}")
+    return UsageError(f"{where or f'the {whole}'} cannot be {mistake['input']!r}: {mistake['msg'].lower()}")

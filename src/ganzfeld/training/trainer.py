@@ -188,14 +188,22 @@ class Trainer:
         return self.ranks.share(whole).to(self.engine.device)
 
 
-def start(recipe: Recipe, pictures: Pictures, engine: Engine, seed: int, ranks: Ranks = ALONE) -> Trainer:
+def start(
+    recipe: Recipe,
+    pictures: Pictures,
+    engine: Engine,
+    seed: int,
+    ranks: Ranks = ALONE,
+    networks: tuple[Generator, Discriminator] | None = None,
+) -> Trainer:
     """A training at its beginning; all weights are functions of the seed.
 
-    Raises ``DataError`` if the recipe wants classes of pictures that have none, or none that can be used.
+    ``networks`` are those to be trained, if they are not the recipe's own (see ``build_networks``). Raises
+    ``DataError`` if the recipe wants classes of pictures that have none, or none that can be used.
     """
     classes = None if recipe.classes == "none" else classes_of(pictures)
     num_classes = len(classes.names) if classes else 0
-    generator, discriminator = build_networks(recipe, pictures.channels, seed, num_classes)
+    generator, discriminator = networks or build_networks(recipe, pictures.channels, seed, num_classes)
     generator, discriminator = engine.place(generator), engine.place(discriminator)
     average = copy.deepcopy(generator).requires_grad_(False)  # with norms that rank 0 can use alone
     for network in (generator, discriminator):

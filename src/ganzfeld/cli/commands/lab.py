@@ -1,0 +1,127 @@
+"""``ganzfeld lab``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganzfeld.cli.reading import ReadingProgress
+from ganzfeld.cli.speech import Json, show_result, tell
+
+if TYPE_CHECKING:
+    from ganzfeld.lab import Outcome
+
+application = typer.Typer(
+    help="The claims of the theory as experiments that can fail.\n\nExample: ganzfeld lab run leaky-slope",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+On = Annotated[
+    Path | None,
+    typer.Option("--on", help="A run folder: measure its networks on its pictures, not the lab's own."),
+]
+Seed = Annotated[int, typer.Option(help="Of all that is drawn; the same seed gives the same figures.")]
+Thorough = Annotated[bool, typer.Option("--thorough", help="More of everything; takes longer.")]
+
+
+@application.command("list")
+def list_experiments(json: Json = False) -> None:
+    """List the experiments, each with the claim that it tests and the settings that it takes.
+
+    Example: ganzfeld lab list
+    """
+    from ganzfeld.lab import experiments
+
+    described = []
+    for name in experiments.names():
+        entry = experiments.load(name)
+        described.append(
+            {
+                "name": name,
+                "claim": entry.CLAIM,
+                "claim_zh": entry.CLAIM_ZH,
+                "section": entry.SECTION,
+                "settings": entry.Settings().model_dump(mode="json"),
+            }
+        )
+    lines = []
+    for each in described:
+        settings = " ".join(f"{name}={value}" for name, value in each["settings"].items())
+        lines += [each["name"], f"  {each['claim']}", *([f"  --set {settings}"] if settings else [])]
+    show_result({"experiments": described}, "\n".join(lines), json)
+
+
+@application.command("run")
+def run_experiment(
+    name: Annotated[str, typer.Argument(help="Name of the experiment; ganzfeld lab list shows them.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="name=value of the experiment's settings; repeatable.")
+    ] = None,
+    seed: Seed = 0,
+    thorough: Thorough = False,
+    on: On = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for verdict.json and figure.png; by default lab/NAME.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Perform one experiment: its figures, its verdict, and what to do.
+
+    Example: ganzfeld lab run leaky-slope --set alpha=0.1
+    """
+    from ganzfeld.lab import experiments, write_outcome
+    from ganzfeld.lab.perform import perform
+    from ganzfeld.recipes import parsed
+
+    name = experiments.canonical(name)
+    outcome = perform(
+        name, parsed(settings or []), seed=seed, thorough=thorough, on=on, progress=ReadingProgress()
+    )
+    folder = out or Path("lab") / name
+    write_outcome(outcome, folder)
+    files = {"figure": str(folder / "figure.png"), "out": str(folder)}
+    show_result(outcome.as_json() | files, f"{_text(outcome)}\n\nfigure   {files['figure']}", json)
+
+
+@application.command()
+def report(
+    seed: Seed = 0,
+    thorough: Thorough = False,
+    on: On = None,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("lab/report.html"),
+    json: Json = False,
+) -> None:
+    """Perform all experiments and write one page: verdicts, figures, formulas. Takes some minutes.
+
+    Example: ganzfeld lab report --out lab.html
+    """
+    from ganzfeld.lab.report import perform_all, write_report
+
+    performed = perform_all(seed=seed, thorough=thorough, on=on, progress=ReadingProgress(), told=tell)
+    write_report(performed, out)
+    width = max(len(each.name) for each in performed)
+    text = "\n".join(f"{each.name.ljust(width)}  {each.verdict}" for each in performed)
+    result = {"report": str(out.absolute()), "experiments": [each.as_json() for each in performed]}
+    show_result(result, f"{text}\n\nreport   {out}", json)
+
+
+def _text(outcome: "Outcome") -> str:
+    """An outcome for people."""
+    from ganzfeld.lab import experiments
+    from ganzfeld.lab.words import COLUMNS, by_part
+
+    parts = by_part(outcome.figures)
+    every = [COLUMNS, *(row for rows in parts.values() for row in rows)]
+    widths = [max(len(row[column]) for row in every) for column in range(len(COLUMNS))]
+
+    def line(row: tuple[str, ...]) -> str:
+        name, *numbers, finding = row
+        right = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=False))
+        return "  ".join(("  " + name.ljust(widths[0]), *right, finding)).rstrip()
+
+    lines = [f"{outcome.name}: {outcome.verdict}", experiments.load(outcome.name).CLAIM, "", line(COLUMNS)]
+    for part, rows in parts.items():
+        where = f"{part}, {outcome.data['in_situ']}" if part == "in situ" else part
+        lines += [where, *map(line, rows)]
+    return "\n".join([*lines, "", outcome.advice])

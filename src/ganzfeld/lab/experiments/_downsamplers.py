@@ -1,0 +1,141 @@
+"""Discriminators with strides and with pooling, of equal parameters, and one that loses a border."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ganzfeld.geometry import Layer, Plan
+from ganzfeld.networks import Discriminator, initialise
+
+Make = Callable[[nn.Conv2d, tuple[int, int], tuple[int, int]], nn.Module]
+"""From a strided convolution and the sizes of its maps, large and small, to what is put in its place."""
+
+RATE = 1e-3
+BATCH = 32
+FURTHEST_PX = 3
+
+
+def strided(layer: nn.Conv2d, large: tuple[int, int], small: tuple[int, int]) -> nn.Module:
+    """The convolution as it is."""
+    return layer
+
+
+def _pooled(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d]) -> Make:
+    """The same kernel with stride 1, then a pool of one stride: the same parameters and sizes."""
+
+    def make(layer: nn.Conv2d, large: tuple[int, int], small: tuple[int, int]) -> nn.Module:
+        sides = []
+        axes = zip(large, small, layer.kernel_size, layer.stride, strict=True)
+        for before, after, side, step in reversed(list(axes)):
+            missing = step * after + side - 1 - before
+            sides += [missing // 2, missing - missing // 2]
+        kernel = (layer.kernel_size[0], layer.kernel_size[1])
+        fine = nn.Conv2d(layer.in_channels, layer.out_channels, kernel)
+        stride = (layer.stride[0], layer.stride[1])
+        return nn.Sequential(nn.ZeroPad2d(tuple(sides)), fine, pool(stride, stride))
+
+    return make
+
+
+KINDS: dict[str, Make] = {
+    "stride": strided,
+    "average pooling": _pooled(nn.AvgPool2d),
+    "maximum pooling": _pooled(nn.MaxPool2d),
+}
+
+
+def put(discriminator: Discriminator, make: Make) -> None:
+    """Replace every convolution of a discriminator; norms and activations stay."""
+    rungs = iter(discriminator.plan.layers[::-1])
+    for index, block in enumerate(discriminator.layers):
+        inside: Any = block if isinstance(block, nn.Sequential) else discriminator.layers
+        place = 0 if isinstance(block, nn.Sequential) else index
+        if isinstance(inside[place], nn.Conv2d):
+            rung = next(rungs)
+            large, small = (rung.large[0], rung.large[1]), (rung.small[0], rung.small[1])
+            inside[place] = make(inside[place], large, small)
+
+
+def of_kind(like: Discriminator, make: Make, seed: int) -> Discriminator:
+    """A discriminator like that one with other layers, initialised anew from a seed."""
+    discriminator = copy.deepcopy(like).float()
+    put(discriminator, make)
+    initialise(discriminator, seed)
+    return discriminator
+
+
+def blind_plan(size: tuple[int, ...]) -> Plan:
+    """A ladder of k=2, s=2, and at its end k=3, s=2 without padding, whose remainder loses a cell.
+
+    Sizes halve exactly down to one that is even, at most 10; then floor((N - 3) / 2) + 1.
+    """
+    layers, large = [], size
+    while max(large) > 10:
+        small = tuple(side // 2 for side in large)
+        layers.append(Layer(small, large, (2,) * len(size), (2,) * len(size), (0,) * len(size)))
+        large = small
+    last = tuple((side - 3) // 2 + 1 for side in large)
+    layers.append(Layer(last, large, (3,) * len(size), (2,) * len(size), (0,) * len(size)))
+    return Plan(tuple(layers[::-1]))
+
+
+def blind_discriminator(size: tuple[int, ...], channels: int, architecture: dict[str, Any]) -> Discriminator:
+    """A discriminator of ``blind_plan``."""
+    return Discriminator(blind_plan(size), channels=channels, **architecture)
+
+
+def judged_apart(
+    discriminator: Discriminator, real: Tensor, fake: Tensor, steps: int, noise: torch.Generator
+) -> float:
+    """Cross-entropy (nats a picture) on pictures not trained on, of a D taught to tell fixed fakes apart.
+
+    The first three quarters of each side, (N, C, H, W), are trained on.
+    """
+    known = 3 * len(real) // 4
+
+    def loss(reals: Tensor, fakes: Tensor) -> Tensor:
+        of_real, of_fake = discriminator(torch.cat((reals, fakes))).split((len(reals), len(fakes)))
+        return (functional.softplus(-of_real).mean() + functional.softplus(of_fake).mean()) / 2
+
+    adam = torch.optim.Adam(discriminator.parameters(), lr=RATE, betas=(0.5, 0.99))
+    for _ in range(steps):
+        chosen = torch.randint(known, (2, BATCH // 2), generator=noise)
+        _descend(adam, loss(real[chosen[0]], fake[chosen[1]]))
+    with torch.no_grad():
+        return float(loss(real[known:], fake[known:]))
+
+
+def shift_error(discriminator: Discriminator, real: Tensor, steps: int, noise: torch.Generator) -> float:
+    """Root mean square error, px, of a network of the same layers that tells how far a picture was shifted.
+
+    Its logit gives way to two numbers, the shift along either axis, uniform up to ``FURTHEST_PX``; rows and
+    columns that leave on one side come in on the other. Always guessing 0 errs by 2 px.
+    """
+    logit: Any = discriminator.logit
+    head = nn.Linear(logit.in_features, 2)
+    with torch.no_grad():
+        head.weight.copy_(torch.randn(head.weight.shape, generator=noise) * 0.02)
+        head.bias.zero_()
+    known = 3 * len(real) // 4
+
+    def error(pictures: Tensor) -> Tensor:
+        by = torch.randint(-FURTHEST_PX, FURTHEST_PX + 1, (len(pictures), 2), generator=noise)
+        pairs = zip(pictures, by.tolist(), strict=True)
+        shifted = torch.stack([picture.roll(shift, (1, 2)) for picture, shift in pairs])
+        return (head(discriminator.layers(shifted).flatten(1)) - by).square().mean()
+
+    adam = torch.optim.Adam([*discriminator.layers.parameters(), *head.parameters()], lr=RATE)
+    for _ in range(steps):
+        _descend(adam, error(real[torch.randint(known, (BATCH,), generator=noise)]))
+    with torch.no_grad():
+        return float(error(real[known:]).sqrt())
+
+
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()

@@ -1,0 +1,113 @@
+"""Ways to upsample a map, and the pattern that each prints, seen at the harmonics of its stride."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ganzfeld.networks import Generator
+
+NEIGHBOURS = (2, 3, 4, 5)
+"""In units of one period a picture; those nearer belong to the harmonic itself, seen through the window."""
+
+Make = Callable[[int, int], nn.Module]
+"""From channels in and out to a layer that takes H to stride times H: the rest of a generator can stay."""
+
+
+def transposed(kernel: int, stride: int) -> Make:
+    """A transposed convolution onto exactly ``stride`` times the size, cropped as evenly as it can be."""
+    padding = max(0, math.ceil((kernel - stride) / 2))
+    extra = stride - kernel + 2 * padding
+
+    def make(inputs: int, outputs: int) -> nn.Module:
+        return nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, output_padding=extra)
+
+    return make
+
+
+def resized(stride: int) -> Make:
+    """Nearest neighbours, then a convolution with a 3x3 kernel (Odena, Dumoulin & Olah 2016)."""
+
+    def make(inputs: int, outputs: int) -> nn.Module:
+        return nn.Sequential(nn.Upsample(scale_factor=stride), nn.Conv2d(inputs, outputs, 3, padding=1))
+
+    return make
+
+
+class LowPass(nn.Module):
+    """A mean over ``stride`` x ``stride`` pixels: it is zero at every harmonic of the stride."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape; the first row and column are repeated beyond the border."""
+        beyond = self.stride - 1
+        padded = functional.pad(maps, (beyond, 0, beyond, 0), mode="replicate")
+        return functional.avg_pool2d(padded, self.stride, stride=1)
+
+
+def smoothed(kernel: int, stride: int) -> Make:
+    """A transposed convolution and a low pass after it."""
+
+    def make(inputs: int, outputs: int) -> nn.Module:
+        return nn.Sequential(transposed(kernel, stride)(inputs, outputs), LowPass(stride))
+
+    return make
+
+
+def kinds(kernel: int, stride: int) -> dict[str, Make]:
+    """What is compared, by name, the layer in question first."""
+    others = ((stride + 1, stride), (stride, stride))
+    return {
+        f"k={kernel} s={stride}": transposed(kernel, stride),
+        **{f"k={k} s={s}": transposed(k, s) for k, s in others if (k, s) != (kernel, stride)},
+        "low pass after it": smoothed(kernel, stride),
+        "resize, convolve": resized(stride),
+    }
+
+
+def put(generator: Generator, make: Make) -> None:
+    """Replace the upsampling of every layer of a generator; the norms and activations stay."""
+    last = len(generator.layers) - 1
+    for index, layer in enumerate(generator.layers):
+        inside = generator.layers if index == last else layer
+        assert isinstance(inside, nn.Sequential)
+        place = index if index == last else 0
+        old = inside[place]
+        assert isinstance(old, nn.ConvTranspose2d)
+        inside[place] = make(old.in_channels, old.out_channels)
+
+
+def power_at(pictures: Tensor, frequencies: Sequence[float]) -> Tensor:
+    """Mean power (F,) at frequencies in periods a pixel, along both axes, through a Hann window."""
+    total = torch.zeros(len(frequencies), dtype=torch.double)
+    for axis in (2, 3):
+        along = pictures.double().movedim(axis, -1)
+        size = along.shape[-1]
+        angles = 2 * math.pi * torch.outer(torch.arange(size).double(), torch.tensor(frequencies).double())
+        windowed = ((along - along.mean(-1, keepdim=True)) * torch.hann_window(size)).reshape(-1, size)
+        waves = windowed @ torch.cat((angles.cos(), angles.sin()), 1)
+        total += waves.square().mean(0).view(2, -1).sum(0)
+    return total / 2
+
+
+def checkerboard(pictures: Tensor, stride: int) -> float:
+    """Log10 of the power of pictures at the harmonics of a stride over that beside them: 0 for no pattern.
+
+    The mean over the harmonics m/s, 0 < m <= s/2. Source: Odena, Dumoulin & Olah 2016 show the pattern; in
+    the spectrum it stands at these frequencies alone.
+    """
+    size = min(pictures.shape[2:])
+    excesses = []
+    for harmonic in (m / stride for m in range(1, stride // 2 + 1)):
+        steps = (apart / size for apart in NEIGHBOURS)
+        beside = {harmonic + sign * step for step in steps for sign in (-1, 1)}
+        beside = {min(each, 1 - each) for each in beside if 1 / size <= each <= 1 - 1 / size}
+        power = power_at(pictures, [harmonic, *sorted(beside)])
+        excesses.append(float((power[0] / power[1:].mean()).log10()))
+    return float(np.mean(excesses))

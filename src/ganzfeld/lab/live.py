@@ -1,0 +1,284 @@
+"""What is measured in situ: two networks that train on real pictures, at several moments of their training.
+
+They come from a short training of the lab's own, made once and kept in the cache for all experiments and
+seeds, or from a run of the user's. Either can be looked at and trained on in memory; neither is changed.
+
+    <cache>/lab/<key>/   one short training: its checkpoints, and journal.jsonl, which comes last
+"""
+
+import hashlib
+import json
+import shlex
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data.cache import cache_root
+from ganzfeld.durable import make_folder, write_bytes
+from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed
+from ganzfeld.latent import priors
+from ganzfeld.lock import alone
+from ganzfeld.networks import Discriminator, Generator, initialise
+from ganzfeld.recipes import Recipe, changes, resolve
+from ganzfeld.training import Run, open_run
+from ganzfeld.training.checkpoint import capture, restore
+from ganzfeld.training.engine import Engine, choose_engine
+from ganzfeld.training.facts import circumstances
+from ganzfeld.training.history import History
+from ganzfeld.training.journal import read_journal
+from ganzfeld.training.randomness import Purpose, derived_seed
+from ganzfeld.training.schedule import Horizon
+from ganzfeld.training.trainer import Trainer, build_networks, readings, start
+
+Progress = Callable[[int, int, str], None]
+
+FORMAT = 1
+"""Goes up when a short training would come out otherwise; older ones are then no longer found."""
+
+SHARES = (1 / 16, 1 / 4, 1)
+"""At which shares of a short training its state is kept, beside the beginning."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """A short training: its recipe, where its pictures are (None: the built-in faces), how many it sees."""
+
+    recipe: Recipe
+    data: str | None = None
+    images: int = 8_192
+    seed: int = 0
+    precision: str = "float32"
+
+
+def standard() -> Training:
+    """The lab's own: what the seed text recommends, narrow, at 32 px, with rates for a few seconds."""
+    settings = {
+        "size": 32,
+        "batch": 16,
+        "latent.size": 64,
+        "generator.width": 16,
+        "discriminator.width": 16,
+        "generator.optimizer.lr": 1e-3,
+        "discriminator.optimizer.lr": 1e-3,
+        "ema": 0.99,
+    }
+    return Training(resolve("seed", settings))
+
+
+@dataclass(frozen=True)
+class Live:
+    """A training that can be entered at some of its moments. Nothing done to what it gives changes it.
+
+    ``place`` says in words whose networks these are. ``journal`` has an entry for every step of a short
+    training (``images_seen``, ``logit_real``, ``logit_fake`` and the losses), and of a run what the run
+    wrote down. ``of_user``: it is a run of the user's.
+    """
+
+    training: Training
+    pictures: Pictures
+    engine: Engine
+    history: History
+    journal: Sequence[Mapping[str, Any]]
+    place: str
+    of_user: bool = False
+    thorough: bool = False
+    progress: Progress | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is trained by."""
+        return self.training.recipe
+
+    @property
+    def stages(self) -> list[int]:
+        """The numbers of pictures seen at which it can be entered, from 0 to the last."""
+        return sorted({0, *self.history.all()})
+
+    def trainer(self, images_seen: int | None = None) -> Trainer:
+        """A training in memory as it stood at one of the ``stages``, by default the last.
+
+        It is the caller's: it can be advanced, and its networks changed. Raises ``DamagedError`` if that
+        state cannot be read.
+        """
+        trainer = start(self.recipe, self.pictures, self.engine, self.training.seed)
+        trainer.horizons = (Horizon(0, self.training.images),)
+        at = self.stages[-1] if images_seen is None else images_seen
+        if at:
+            restore(trainer, self.history.read(at))
+        return trainer
+
+    def anew(self, change: Callable[[Generator, Discriminator], None], seed: int | None = None) -> Trainer:
+        """A training at its beginning with the networks changed in place; nothing of it is kept.
+
+        What ``change`` puts in is initialised like everything else, by the seed, that of the training if none
+        is given.
+        """
+        seed = self.training.seed if seed is None else seed
+        networks = build_networks(self.recipe, self.pictures.channels, seed)
+        change(*networks)
+        initialise(networks[0], derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
+        initialise(networks[1], derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
+        trainer = start(self.recipe, self.pictures, self.engine, seed, networks=networks)
+        trainer.horizons = (Horizon(0, self.training.images),)
+        return trainer
+
+    def real(self, num: int, seed: int = 0) -> Tensor:
+        """So many of its pictures, (num, C, H, W) in [-1, 1], none twice as long as there are enough."""
+        chosen = np.random.default_rng(seed).permutation(self.pictures.num_pictures)
+        return self.engine.pictures(self.pictures.batch(np.resize(chosen, num)))
+
+    def latents(self, num: int, seed: int = 0) -> Tensor:
+        """So many latents of its prior, (num, n)."""
+        latent, noise = self.recipe.latent, torch.Generator().manual_seed(seed)
+        return priors.load(latent.prior).sample(num, latent.size, noise).to(self.engine.device)
+
+    def variant(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        seed: int | None = None,
+        images: int | None = None,
+        precision: str | None = None,
+    ) -> "Live":
+        """A short training on the same pictures by the same recipe with these settings laid over it.
+
+        Without anything given it is this one, or what a short training by the recipe of the user's run is.
+        """
+        training = self.training
+        wanted = replace(
+            training,
+            recipe=resolve(training.recipe, settings or {}),
+            seed=training.seed if seed is None else seed,
+            images=training.images if images is None else images,
+            precision=training.precision if precision is None else precision,
+        )
+        if wanted == training and not self.of_user:
+            return self
+        return _kept(wanted, training.recipe, self.thorough, self.progress)
+
+
+def live(
+    on: "Run | Training | str | Path | None" = None,
+    *,
+    thorough: bool = False,
+    progress: Progress | None = None,
+) -> Live:
+    """The networks to be measured: of the lab's own training, of another short one, or of a run (folder).
+
+    ``progress(done, total, what)`` is called now and then while a short training is made. Raises
+    ``UsageError`` where there is no run, ``DamagedError`` for a run without a checkpoint that can be read and
+    ``DataError`` if its pictures are gone or are no longer the same.
+    """
+    if on is None or isinstance(on, Training):
+        training = on or standard()
+        return _kept(training, training.recipe, thorough, progress)
+    return _of_run(on if isinstance(on, Run) else open_run(on), thorough, progress)
+
+
+def _of_run(run: Run, thorough: bool, progress: Progress | None) -> Live:
+    facts, history = run.facts, run.history
+    newest = history.newest(lambda damaged: None)
+    if newest is None:
+        raise DamagedError(
+            f"{run.path} has no checkpoint, and only a checkpoint holds both networks",
+            f"Train it on, ganzfeld resume {shlex.quote(str(run.path))}, or measure another run.",
+        )
+    card = newest.card
+    try:
+        pictures = open_pictures(facts.data, size=card.recipe.size, max_bad=facts.max_bad, progress=progress)
+    except DataError as error:
+        raise DataError(
+            f"the pictures of {run.path} cannot be used any more: {error.message}",
+            f"They were trained on at {facts.data}; put them back there.",
+        ) from None
+    if pictures.content_hash != card.content_hash:
+        raise DataError(
+            f"the pictures at {facts.data or 'their place'} are not those that {run.path} was trained on",
+            "Put the old ones back, or train on the new ones.",
+        )
+    engine = _engine(card.circumstances.device, card.circumstances.precision)
+    few = min(newest.images_seen, Training.images)
+    training = Training(card.recipe, facts.data, few, facts.seed, engine.precision)
+    place = f"{run.path} after {newest.images_seen:,} pictures"
+    return Live(training, pictures, engine, history, run.journal, place, True, thorough, progress)
+
+
+def _engine(device: str, precision: str) -> Engine:
+    """The device that the run was trained on, or the processor where there is none such."""
+    try:
+        return choose_engine(device, precision)
+    except ResourceError:
+        return choose_engine("cpu", precision)
+
+
+def _kept(training: Training, since: Recipe, thorough: bool, progress: Progress | None) -> Live:
+    """A short training from the cache, made first if it is not there; one process makes it, others wait.
+
+    What of its recipe differs from ``since`` is told.
+    """
+    engine = choose_engine("cpu", training.precision)
+    pictures = open_pictures(training.data, size=training.recipe.size, progress=progress)
+    folder = cache_root() / "lab" / _key(training, pictures, engine)
+    history = History(folder / "checkpoints")
+    make_folder(folder)
+    told = progress or (lambda done, total, what: None)
+    with alone(folder / "lock", lambda: told(0, training.images, "another process trains this for the lab")):
+        journal = _complete(history)
+        if journal is None:
+            shutil.rmtree(history.folder, ignore_errors=True)
+            _train(start(training.recipe, pictures, engine, training.seed), training.images, history, told)
+            journal = read_journal(_journal_of(history))
+    data = "the built-in faces" if training.data is None else training.data
+    told_of = [f"{training.images:,} pictures", *changes(training.recipe, since=since)]
+    place = f"a short training on {data} ({', '.join(told_of)})"
+    return Live(training, pictures, engine, history, journal, place, False, thorough, progress)
+
+
+def _key(training: Training, pictures: Pictures, engine: Engine) -> str:
+    """What identifies a short training, as 64 hexadecimal digits: all that its numbers depend on."""
+    recipe = training.recipe.model_dump(mode="json", exclude={"name", "description", "notes"})
+    here = circumstances(engine, 1).model_dump(mode="json")
+    identity = [FORMAT, recipe, pictures.content_hash, training.images, training.seed, here]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _complete(history: History) -> list[dict[str, Any]] | None:
+    """The journal of a short training if all of it is there and whole."""
+    path = _journal_of(history)
+    try:
+        for images_seen in history.all():
+            history.read(images_seen)
+        return read_journal(path) if path.is_file() else None
+    except (DamagedError, OSError):
+        return None
+
+
+def _train(trainer: Trainer, images: int, history: History, progress: Progress) -> None:
+    """Train from the beginning and keep the stages. Raises ``TrainingFailed`` where numbers end."""
+    trainer.horizons = (Horizon(0, images),)
+    num_steps = max(1, round(images / trainer.recipe.batch))
+    kept = {max(1, round(share * num_steps)) for share in SHARES}
+    entries = []
+    for index in range(1, num_steps + 1):
+        values = readings(trainer.advance())
+        if not values.pop("sound"):
+            raise TrainingFailed(
+                f"a short training of the lab stopped being finite after {trainer.images_seen:,} pictures",
+                "The settings of the experiment or of the recipe leave no training that could be measured.",
+            )
+        entries.append({"step": index, "images_seen": trainer.images_seen, **values})
+        if index in kept:
+            history.write(capture(trainer, 0.0))
+        progress(index, num_steps, "training for the lab")
+    write_bytes(_journal_of(history), "".join(json.dumps(entry) + "\n" for entry in entries).encode())
+
+
+def _journal_of(history: History) -> Path:
+    return history.folder.parent / "journal.jsonl"

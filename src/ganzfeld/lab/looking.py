@@ -1,0 +1,31 @@
+"""What several experiments need to look at maps and pictures."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def span_of_most(energy: Tensor, share: float = 0.95) -> int:
+    """The length of the shortest stretch that holds ``share`` of what lies along a line, (N,)."""
+    total = torch.cat((torch.zeros(1, dtype=energy.dtype, device=energy.device), energy.cumsum(0)))
+    enough = share * float(total[-1])
+    return next(
+        length
+        for length in range(len(energy) + 1)
+        if float((total[length:] - total[: len(total) - length]).max()) >= enough
+    )
+
+
+def as_bytes(pictures: Tensor) -> list[Any]:
+    """Pictures (N, C, H, W) in [-1, 1] as nested lists (N, H, W, C) from 0 to 255, to be drawn."""
+    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).tolist()
+
+
+def show(axes: Any, picture: list[Any], title: str = "") -> None:
+    """Draw one of ``as_bytes`` on the axes of a figure, pixel by pixel."""
+    shown = np.array(picture, np.uint8)
+    axes.imshow(shown[..., 0] if shown.shape[-1] == 1 else shown, cmap="gray", interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(title, fontsize="medium")

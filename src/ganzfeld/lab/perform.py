@@ -1,0 +1,76 @@
+"""One experiment from its name to its outcome, and an outcome to its files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ganzfeld.durable import make_folder, write_file, write_json
+from ganzfeld.errors import UsageError
+from ganzfeld.lab.experiments import experiments
+from ganzfeld.lab.live import Progress, Training, live
+from ganzfeld.lab.outcome import Outcome
+from ganzfeld.recipes import explained
+from ganzfeld.training import Run
+
+
+def run(
+    name: str,
+    *,
+    seed: int = 0,
+    thorough: bool = False,
+    on: Run | Training | str | Path | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Perform an experiment and return its outcome.
+
+    ``settings`` are the fields of its ``Settings``. ``on`` is a run (or its folder) whose networks and
+    pictures are measured in situ instead of those of a short training made for the purpose. ``progress(done,
+    total, what)`` is called now and then while that training is made. Raises ``UsageError`` for an unknown
+    name, an unknown setting or one that means nothing, and what ``ganzfeld.lab.live.live`` raises.
+
+    >>> run("leaky-slope", alpha=0.1).verdict  # doctest: +SKIP
+    """
+    return perform(name, settings, seed=seed, thorough=thorough, on=on, progress=progress)
+
+
+def perform(
+    name: str,
+    settings: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    thorough: bool = False,
+    on: Run | Training | str | Path | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """What ``run`` does, with the settings as a mapping."""
+    name = experiments.canonical(name)
+    entry = experiments.load(name)
+    chosen = settings_of(name, settings)
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
+    networks = live(on, thorough=thorough, progress=progress)
+    figures, data = entry.bench(chosen, seed, thorough)
+    in_situ, more = entry.in_situ(networks, chosen, seed)
+    every = (*figures, *in_situ)
+    told = {"in_situ": networks.place}
+    return Outcome(name, chosen.model_dump(), seed, every, entry.advice(every), {**data, **more, **told})
+
+
+def settings_of(name: str, given: Mapping[str, Any]) -> Any:
+    """The ``Settings`` of an experiment. Raises ``UsageError`` for an unknown one or one without meaning."""
+    kind = experiments.load(name).Settings
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        raise explained(error, f"experiment {name}:", list(kind.model_fields)) from None
+
+
+def write_outcome(outcome: Outcome, folder: Path) -> None:
+    """Write ``verdict.json`` and ``figure.png`` into a folder. Raises ``ResourceError`` if it cannot."""
+    make_folder(folder)
+    write_json(folder / "verdict.json", outcome.as_json())
+    figure = experiments.load(outcome.name).draw(outcome)
+    write_file(folder / "figure.png", lambda part: figure.savefig(part, format="png", dpi=140))

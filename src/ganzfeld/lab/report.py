@@ -1,0 +1,140 @@
+"""All experiments on one self-contained page; no scripts, nothing fetched."""
+
+import base64
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+import ganzfeld
+from ganzfeld.durable import make_folder, write_bytes
+from ganzfeld.errors import GanzfeldError
+from ganzfeld.lab.experiments import experiments
+from ganzfeld.lab.live import Progress, Training, live
+from ganzfeld.lab.outcome import Outcome
+from ganzfeld.lab.perform import run
+from ganzfeld.lab.words import COLUMNS, by_part
+from ganzfeld.training import Run
+
+NOT_PERFORMED = "not performed"
+
+
+@dataclass(frozen=True)
+class Performed:
+    """An experiment that was to be performed: what came of it, or the error that kept it from being."""
+
+    name: str
+    seconds: float
+    outcome: Outcome | None
+    error: GanzfeldError | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The verdict, or that there is none and why."""
+        return self.outcome.verdict if self.outcome else f"{NOT_PERFORMED}: {self.error}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome as ``lab run`` tells it; or the name with ``error`` and ``hint``, and no verdict."""
+        if self.outcome:
+            return self.outcome.as_json() | {"seconds": round(self.seconds, 2)}
+        assert self.error
+        return {"name": self.name, "verdict": None, "error": self.error.message, "hint": self.error.hint}
+
+
+def perform_all(
+    *,
+    seed: int = 0,
+    thorough: bool = False,
+    on: Run | Training | str | Path | None = None,
+    progress: Progress | None = None,
+    told: Callable[[str], None] = lambda text: None,
+) -> list[Performed]:
+    """Perform every experiment in its default settings; ``told`` hears of each as it ends.
+
+    Raises what ``ganzfeld.lab.live.live`` raises. An experiment that refuses for a reason of its own, on a
+    run that it cannot measure, is told as not performed.
+    """
+    live(on, thorough=thorough, progress=progress)
+    performed = []
+    for name in experiments.names():
+        begun = time.perf_counter()
+        outcome = error = None
+        try:
+            outcome = run(name, seed=seed, thorough=thorough, on=on, progress=progress)
+        except GanzfeldError as refusal:
+            error = refusal
+        each = Performed(name, time.perf_counter() - begun, outcome, error)
+        performed.append(each)
+        told(f"{name}: {each.verdict} ({each.seconds:.1f} s)")
+    return performed
+
+
+def write_report(performed: Sequence[Performed], path: Path) -> None:
+    """Write the page. Raises ``ResourceError`` where it cannot be written."""
+    environment = Environment(
+        loader=PackageLoader("ganzfeld.lab"),
+        autoescape=select_autoescape(default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html").render(
+        sections=[_section(each) for each in performed],
+        columns=COLUMNS,
+        seconds=sum(each.seconds for each in performed),
+        version=ganzfeld.__version__,
+    )
+    make_folder(path.parent)
+    write_bytes(path, page.encode())
+
+
+def _section(performed: Performed) -> dict[str, Any]:
+    """What the page says of one experiment."""
+    entry, outcome = experiments.load(performed.name), performed.outcome
+    section = {
+        "name": performed.name,
+        "claim": entry.CLAIM,
+        "claim_zh": entry.CLAIM_ZH,
+        "source": entry.SECTION,
+        "formulas": [(what, tex, _formula(tex)) for what, tex in entry.FORMULAS.items()],
+        "seconds": performed.seconds,
+        "verdict": outcome.verdict if outcome else NOT_PERFORMED,
+        "kind": (outcome.verdict if outcome else NOT_PERFORMED).replace(" ", "-"),
+    }
+    if outcome is None:
+        return section | {"why": str(performed.error)}
+    settings = " ".join(f"--set {name}={value}" for name, value in outcome.settings.items())
+    return section | {
+        "parts": by_part(outcome.figures),
+        "in_situ": outcome.data["in_situ"],
+        "advice": outcome.advice,
+        "command": f"ganzfeld lab run {performed.name} --seed {outcome.seed}",
+        "settings": settings,
+        "drawing": _address("image/png", _drawn(entry.draw(outcome))),
+    }
+
+
+def _drawn(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=140)
+    return buffer.getvalue()
+
+
+def _formula(tex: str) -> str:
+    """A formula in mathtext, set as a drawing that needs no font."""
+    from matplotlib.figure import Figure  # half a second to import, and needed here only
+
+    figure = Figure(figsize=(0.1, 0.1))
+    figure.text(0, 0, f"${tex}$", fontsize=13, math_fontfamily="cm")
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer, format="svg", bbox_inches="tight", pad_inches=0.03, transparent=True, metadata={"Date": None}
+    )
+    return _address("image/svg+xml", buffer.getvalue())
+
+
+def _address(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

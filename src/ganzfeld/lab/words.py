@@ -1,0 +1,46 @@
+"""What was measured, in words and columns, for the command line and the report."""
+
+import math
+from collections.abc import Sequence
+
+from ganzfeld.lab.outcome import Measured
+
+COLUMNS = ("figure", "measured", "claim expects", "")
+
+_FINDINGS = {
+    ("claim", True): "agrees",
+    ("claim", False): "REFUTED",
+    ("limit", True): "as claimed",
+    ("limit", False): "limit",
+}
+
+
+def finding(figure: Measured) -> str:
+    """What a figure says of the claim, in a word or two; nothing if it is only shown."""
+    return _FINDINGS.get((figure.role, figure.agrees), "")
+
+
+def amount(value: float, error: float = 0.0) -> str:
+    """A number with its standard error, in as many digits as the error leaves: ``0.2501 ± 0.0012``."""
+    if not (error > 0 and math.isfinite(error) and math.isfinite(value)):
+        return f"{value:.6g}"
+    if max(abs(value), error) >= 1e5 or error < 1e-6:
+        return f"{value:.4g} ± {error:.1g}"
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def row(figure: Measured) -> tuple[str, str, str, str]:
+    """A figure as the columns ``COLUMNS``."""
+    expected = "" if figure.expected is None else amount(figure.expected)
+    return figure.name, amount(figure.value, figure.error), expected, finding(figure)
+
+
+def by_part(figures: Sequence[Measured]) -> dict[str, list[tuple[str, str, str, str]]]:
+    """The rows of all figures by the part of the experiment that they come from, in its order."""
+    parts: dict[str, list[tuple[str, str, str, str]]] = {}
+    for part in ("closed form", "bench", "in situ"):
+        rows = [row(figure) for figure in figures if figure.part == part]
+        if rows:
+            parts[part] = rows
+    return parts

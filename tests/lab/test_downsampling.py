@@ -1,0 +1,114 @@
+"""Downsampling: what the closed forms say is what torch does, and a wrong one turns the verdict."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganzfeld.errors import UsageError
+from ganzfeld.geometry import plan
+from ganzfeld.lab import experiments, run
+from ganzfeld.lab.experiments import downsampling
+from ganzfeld.lab.experiments._downsamplers import KINDS, blind_plan, of_kind
+from ganzfeld.lab.outcome import verdict_of
+from ganzfeld.lab.perform import settings_of
+from ganzfeld.networks import Discriminator
+from ganzfeld.training.trainer import num_parameters
+
+
+def bench(**settings):
+    chosen = settings_of("downsampling", settings)
+    figures, _ = downsampling.bench(chosen, 0, False)
+    return figures
+
+
+def value(figures, name: str) -> float:
+    (found,) = [figure.value for figure in figures if figure.name == name]
+    return found
+
+
+def test_the_ladder_of_the_text():
+    figures = bench()
+    assert [value(figures, f"size after layer {number}") for number in range(1, 5)] == [32, 16, 8, 3]
+    assert verdict_of(figures) == "holds with limits"
+    assert value(figures, "rows of pixels that never reach the logit") == 0
+    assert value(figures, "the same with k=3, s=2, p=0 in the last layer") == 3
+    assert downsampling.paths(96, [(3, 3, 0), (4, 2, 1), (4, 2, 1), (3, 2, 0)])[-4:] == [1, 0, 0, 0]
+
+
+@given(
+    st.integers(1, 40),
+    st.lists(st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(0, 2)), min_size=1, max_size=3),
+)
+def test_ways_to_the_logit_are_those_of_the_gradient(size, layers):
+    try:
+        downsampling.sizes(size, layers)
+    except UsageError:
+        return
+    assert downsampling.paths(size, layers) == downsampling._paths_by_torch(size, layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("conv_size", lambda size, kernel, stride, padding: -(-(size + 2 * padding - kernel) // stride) + 1),
+        ("receptive_field", lambda layers: sum(kernel for kernel, _ in layers)),
+        ("lost_at_border", lambda size, kernel, stride, padding: (size + 2 * padding - kernel) % stride),
+        ("paths", lambda size, layers: [1] * size),
+    ],
+)
+def test_a_wrong_formula_turns_the_verdict(monkeypatch, name, wrong):
+    monkeypatch.setattr(downsampling, name, wrong)
+    assert verdict_of(bench()) == "fails"
+
+
+def test_without_departures_it_holds(monkeypatch):
+    """Were every row read, as the claim has it, nothing would be left of the limits."""
+    monkeypatch.setattr(downsampling, "_unread", lambda size, layers: 0)
+    monkeypatch.setattr(downsampling, "lost_at_border", lambda *layer: 0)
+    assert verdict_of(bench()) == "holds"
+
+
+def test_a_live_discriminator_that_loses_a_row_is_seen(monkeypatch, short_training):
+    short = experiments.load("downsampling").SHORT
+    sound = run("downsampling", on=short_training, **short)
+    assert sound.verdict == "holds with limits"
+
+    def half_blind(self, pictures):
+        hidden = pictures.clone()
+        hidden[..., -1, :] = 0
+        return self.logit(self.layers(hidden).flatten(1)).squeeze(1)
+
+    monkeypatch.setattr(Discriminator, "forward", half_blind)
+    assert run("downsampling", on=short_training, **short).verdict == "fails"
+
+
+def test_kinds_have_equal_parameters_and_maps():
+    like = Discriminator(plan(33), width=4)
+    kinds = [of_kind(like, make, 0) for make in KINDS.values()]
+    assert len({num_parameters(each) for each in kinds}) == 1
+    import torch
+
+    pictures = torch.randn(2, 3, 33, 33)
+    assert len({each.layers(pictures).shape for each in kinds}) == 1
+
+
+def test_a_blind_plan_loses_a_cell():
+    assert [layer.large[0] for layer in blind_plan((32, 32)).layers] == [8, 16, 32]
+    assert blind_plan((32, 32)).seed == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"layers": [[0, 2, 1]]}, "kernel must be a whole number of at least 1"),
+        ({"layers": [[4, 0, 1]]}, "stride must be a whole number of at least 1"),
+        ({"layers": [[4, 2, -1]]}, "padding must be a whole number of at least 0"),
+        ({"layers": [[4, 2, 1]], "size": 1}, "does not fit into 1 px"),
+        ({"layers": []}, "at least one layer"),
+        ({"size": 0}, "size cannot be 0"),
+        ({"seeds": 1}, "seeds cannot be 1"),
+    ],
+)
+def test_what_means_nothing_is_refused(settings, says):
+    with pytest.raises(UsageError, match=says):
+        settings_of("downsampling", settings)
