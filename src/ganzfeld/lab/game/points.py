@@ -1,0 +1,82 @@
+"""Games of points: perceptrons learn a distribution of points, several seeds side by side."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ganzfeld.lab.game.boards import Judges, Perceptrons
+from ganzfeld.lab.game.methods import METHODS
+from ganzfeld.lab.game.play import Game, boards_alone
+from ganzfeld.losses import Loss
+from ganzfeld.stabilisers import Stabiliser
+from ganzfeld.training.randomness import Purpose, derived_seed
+from ganzfeld.training.step import Players, Rules
+
+Sample = Callable[[int, torch.Generator], Tensor]
+
+
+def game_of_points(
+    sample: Sample,
+    *,
+    loss: Loss,
+    stabilisers: Sequence[Stabiliser] = (),
+    boards: int = 1,
+    seed: int = 0,
+    num_rounds: int = 1_000,
+    num_points: int = 128,
+    width: int = 64,
+    latent_size: int = 2,
+    rates: tuple[float, float] = (1e-3, 1e-3),
+    method: str = "adam",
+    generator: nn.Module | None = None,
+    discriminator: nn.Module | None = None,
+) -> Game:
+    """A game a board on points that ``sample(num, noise)`` draws, (num, dims); normal latents.
+
+    Each player has two hidden layers of ``width``, unless it is given. ``rates`` are the step sizes of
+    generator and discriminator.
+    """
+    dims = sample(1, torch.Generator().manual_seed(0)).shape[1]
+    if generator is None:
+        sizes = (latent_size, width, width, dims)
+        generator = Perceptrons(boards, sizes, derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
+    if discriminator is None:
+        drawn = derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS)
+        discriminator = _constrained(
+            Judges(boards, num_points, (dims, width, width), drawn), stabilisers, drawn
+        )
+    chosen = METHODS[method]
+    players = Players(
+        # The step asks no more of a player than that it is a module.
+        cast(Any, generator),
+        cast(Any, discriminator),
+        chosen.optimizer([{"params": list(generator.parameters()), "lr": rates[0]}]),
+        chosen.optimizer([{"params": list(discriminator.parameters()), "lr": rates[1]}]),
+        cast(Any, copy.deepcopy(generator).requires_grad_(False)),
+    )
+    rules = Rules(loss, stabilisers, 0.0, simultaneous=chosen.simultaneous, apart=True)
+    num = boards * num_points
+
+    def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        return sample(num, noise), torch.randn(num, latent_size, generator=noise)
+
+    return Game(players, boards_alone(rules, boards), chosen, draw, seed, num_rounds)
+
+
+def _constrained(discriminator: Judges, stabilisers: Sequence[Stabiliser], seed: int) -> Judges:
+    with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
+        torch.manual_seed(seed)
+        for stabiliser in stabilisers:
+            stabiliser.prepare(discriminator)
+    discriminator.judge.settle()
+    return discriminator
+
+
+@torch.no_grad()
+def generated(game: Game, boards: int, num: int, seed: int, latent_size: int = 2) -> Tensor:
+    """(boards, num, dims): what the generators make of fresh latents."""
+    latents = torch.randn(boards * num, latent_size, generator=torch.Generator().manual_seed(seed))
+    return game.players.generator(latents).view(boards, num, -1)
