@@ -14,7 +14,6 @@ from torch.nn.functional import leaky_relu
 
 from ganzfeld.networks.normalisations.spectral import settle
 
-
 Key = tuple[float, float]
 """Step size and weight decay of a number."""
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganzfeld.lab.game.methods import Method
 from ganzfeld.training.randomness import Purpose, noise_at
-from ganzfeld.training.step import Moment, Players, Rules, add_penalties, as_seen, judged, step
+from ganzfeld.training.step import Moment, Players, Rules, as_seen, judged, step
 
 Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]
 
@@ -97,11 +97,14 @@ def gradients_of(
     fake = generator(latents)
     seen_real, seen_fake = as_seen(rules, real, moment), as_seen(rules, fake, moment)
     real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake)
-    taught = rules.loss.discriminator(real_logits, fake_logits)
     wished = rules.loss.generator(real_logits, fake_logits)
+    taught = rules.loss.discriminator(real_logits, fake_logits)
+    # The step adds gradients of penalties that it has let go of; here they are differentiated again.
+    for stabiliser in rules.stabilisers:
+        penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, moment.index, moment.noise)
+        taught = taught if penalty is None else taught + penalty
     of_generator = torch.autograd.grad(wished, list(generator.parameters()), create_graph=True)
-    of_discriminator = list(torch.autograd.grad(taught, list(discriminator.parameters()), create_graph=True))
-    add_penalties(of_discriminator, players, rules, seen_real.detach(), seen_fake.detach(), moment)
+    of_discriminator = torch.autograd.grad(taught, list(discriminator.parameters()), create_graph=True)
     return rules.mean([*of_generator, *of_discriminator])
 
 
