@@ -1,8 +1,9 @@
 """Networks for games that are played side by side, one a board.
 
-A batch holds the same number of pictures of every board, board after board. Boards share no weight, and no
-mean over pictures mixes them, so each game goes on as if it were alone: only the mean over a batch makes each
-gradient smaller by the number of boards, which ``Rules.mean`` of such a game puts right.
+In a batch the boards take turns: the i-th picture is that of board i modulo their number, so that batches one
+after another are a batch too. Boards share no weight, and no mean over pictures mixes them, so each game goes
+on as if it were alone: only the mean over a batch makes each gradient smaller by the number of boards, which
+``Rules.mean`` of such a game puts right.
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,6 @@ from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
-
-from ganzfeld.networks.normalisations.spectral import settle
 
 Key = tuple[float, float]
 """Step size and weight decay of a number."""
@@ -60,56 +58,64 @@ class Slope(nn.Module):
         self.slope = OnePerBoard(keys, start)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(any number of times boards, 1) to logits of that many."""
+        """(n * boards, 1) to logits (n * boards)."""
         return (self.slope() * pictures.view(-1, self.slope.order.numel())).flatten()
 
 
 class Perceptrons(nn.Module):
     """One multilayer perceptron a board, LeakyReLU 0.2 between layers; the last layer is linear.
 
-    ``sizes`` are those of its layers from input to output. Layers are plain linear layers, one a board, so
-    that whatever constrains a linear layer constrains these.
+    ``sizes`` are those of its layers from input to output. ``plain`` keeps the layers of the boards as linear
+    layers of their own, for whatever constrains a linear layer; otherwise the boards of a layer share a
+    tensor, which is several times as fast.
     """
 
-    def __init__(self, boards: int, sizes: Sequence[int], seed: int) -> None:
+    def __init__(self, boards: int, sizes: Sequence[int], seed: int, *, plain: bool = False) -> None:
         super().__init__()
         self.boards = boards
-        self.layers = [[nn.Linear(inputs, outs) for _ in range(boards)] for inputs, outs in pairwise(sizes)]
-        self.linears = nn.ModuleList(chain(*self.layers))
         noise = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for layer in self.layers:
-                for linear in layer:
-                    linear.weight.normal_(0, linear.in_features**-0.5, generator=noise)
-                    linear.bias.zero_()
+        kind = _Plain if plain else _Stacked
+        self.layers = nn.Sequential(
+            *chain(*((kind(boards, *pair, noise), nn.LeakyReLU(0.2)) for pair in pairwise(sizes)))
+        )[:-1]
 
     def forward(self, points: Tensor) -> Tensor:
-        """(boards * n, inputs), board after board, to (boards * n, outs)."""
-        values = points.view(self.boards, -1, points.shape[1])
-        for place, layer in enumerate(self.layers):
-            if place:
-                values = leaky_relu(values, 0.2)
-            weight = torch.stack([linear.weight for linear in layer])
-            bias = torch.stack([linear.bias for linear in layer])
-            values = torch.baddbmm(bias.unsqueeze(1), values, weight.transpose(1, 2))
-        return values.flatten(0, 1)
-
-    def settle(self) -> None:
-        """Let constraints on the weights find these weights."""
-        settle(self)
+        """(n * boards, inputs) to (n * boards, outs)."""
+        values = points.view(-1, self.boards, points.shape[1]).transpose(0, 1)
+        return self.layers(values).transpose(0, 1).flatten(0, 1)
 
 
-class Judges(nn.Module):
-    """A discriminator of points a board; a batch may hold several rounds of all boards, one after another."""
+class Judges(Perceptrons):
+    """Perceptrons with one output, the logit."""
 
-    def __init__(self, boards: int, num_points: int, sizes: Sequence[int], seed: int) -> None:
+    def forward(self, points: Tensor) -> Tensor:
+        """(n * boards, inputs) to logits (n * boards)."""
+        return super().forward(points).squeeze(1)
+
+
+class _Stacked(nn.Module):
+    """A linear layer a board, (boards, n, inputs) to (boards, n, outs)."""
+
+    def __init__(self, boards: int, inputs: int, outs: int, noise: torch.Generator) -> None:
         super().__init__()
-        self.num_points = num_points
-        self.judge = Perceptrons(boards, (*sizes, 1), seed)
+        self.weights = nn.Parameter(torch.randn(boards, inputs, outs, generator=noise) * inputs**-0.5)
+        self.biases = nn.Parameter(torch.zeros(boards, 1, outs))
 
-    def forward(self, points: Tensor) -> Tensor:
-        """(k * boards * num_points, dims) to logits of that many."""
-        boards = self.judge.boards
-        rounds = points.view(-1, boards, self.num_points, points.shape[1])
-        logits = self.judge(rounds.transpose(0, 1).reshape(-1, points.shape[1]))
-        return logits.view(boards, -1, self.num_points).transpose(0, 1).flatten()
+    def forward(self, values: Tensor) -> Tensor:
+        return torch.baddbmm(self.biases, values, self.weights)
+
+
+class _Plain(nn.Module):
+    """The same, of layers that are found by who looks for linear layers."""
+
+    def __init__(self, boards: int, inputs: int, outs: int, noise: torch.Generator) -> None:
+        super().__init__()
+        stacked = _Stacked(boards, inputs, outs, noise)
+        self.linears = nn.ModuleList(nn.Linear(inputs, outs) for _ in range(boards))
+        with torch.no_grad():
+            for linear, weight in zip(self.linears, stacked.weights, strict=True):
+                linear.weight.copy_(weight.T)  # pyright: ignore[reportCallIssue]
+                linear.bias.zero_()  # pyright: ignore[reportCallIssue]
+
+    def forward(self, values: Tensor) -> Tensor:
+        return torch.stack([linear(part) for linear, part in zip(self.linears, values, strict=True)])

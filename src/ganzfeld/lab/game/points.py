@@ -11,6 +11,7 @@ from ganzfeld.lab.game.boards import Judges, Perceptrons
 from ganzfeld.lab.game.methods import METHODS
 from ganzfeld.lab.game.play import Game, boards_alone
 from ganzfeld.losses import Loss
+from ganzfeld.networks.normalisations.spectral import settle
 from ganzfeld.stabilisers import Stabiliser
 from ganzfeld.training.randomness import Purpose, derived_seed
 from ganzfeld.training.step import Players, Rules
@@ -32,22 +33,24 @@ def game_of_points(
     rates: tuple[float, float] = (1e-3, 1e-3),
     method: str = "adam",
     generator: nn.Module | None = None,
-    discriminator: nn.Module | None = None,
 ) -> Game:
     """A game a board on points that ``sample(num, noise)`` draws, (num, dims); normal latents.
 
-    Each player has two hidden layers of ``width``, unless it is given. ``rates`` are the step sizes of
+    Players have two hidden layers of ``width``, unless a generator is given. ``rates`` are the step sizes of
     generator and discriminator.
     """
     dims = sample(1, torch.Generator().manual_seed(0)).shape[1]
     if generator is None:
         sizes = (latent_size, width, width, dims)
         generator = Perceptrons(boards, sizes, derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
-    if discriminator is None:
-        drawn = derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS)
-        discriminator = _constrained(
-            Judges(boards, num_points, (dims, width, width), drawn), stabilisers, drawn
-        )
+    drawn = derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS)
+    constrained = any(type(each).prepare is not Stabiliser.prepare for each in stabilisers)
+    discriminator = Judges(boards, (dims, width, width, 1), drawn, plain=constrained)
+    with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
+        torch.manual_seed(drawn)
+        for stabiliser in stabilisers:
+            stabiliser.prepare(discriminator)
+    settle(discriminator)
     chosen = METHODS[method]
     players = Players(
         # The step asks no more of a player than that it is a module.
@@ -66,17 +69,8 @@ def game_of_points(
     return Game(players, boards_alone(rules, boards), chosen, draw, seed, num_rounds)
 
 
-def _constrained(discriminator: Judges, stabilisers: Sequence[Stabiliser], seed: int) -> Judges:
-    with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
-        torch.manual_seed(seed)
-        for stabiliser in stabilisers:
-            stabiliser.prepare(discriminator)
-    discriminator.judge.settle()
-    return discriminator
-
-
 @torch.no_grad()
 def generated(game: Game, boards: int, num: int, seed: int, latent_size: int = 2) -> Tensor:
     """(boards, num, dims): what the generators make of fresh latents."""
     latents = torch.randn(boards * num, latent_size, generator=torch.Generator().manual_seed(seed))
-    return game.players.generator(latents).view(boards, num, -1)
+    return game.players.generator(latents).view(num, boards, -1).transpose(0, 1)
