@@ -362,12 +362,12 @@ def advice(figures: Sequence[Measured]) -> str:
     upper = by_name["minimax from 32-bit D (torch.sigmoid) breaks at"]
     lower = by_name["non-saturating from 32-bit D (torch.sigmoid) breaks at"]
     return (
-        f"Do not use minimax for the generator: a strong discriminator leaves it {toy:.2g} of the gradient that "
-        "it leaves the non-saturating loss. That the latter keeps its strength is true of the logit only: what "
-        "reaches the weights also has the slope of the discriminator in it, and changed here by a factor of "
-        f"{kept:.2g} on the toy and {there:.2g} in situ; a penalty such as R1 holds that slope. Compute losses "
-        "from logits, as every loss of the catalogue does: from 32-bit probabilities minimax is infinite above "
-        f"a logit of {upper:.1f} and the non-saturating loss below {lower:.1f}."
+        f"Do not use minimax for the generator: a strong discriminator leaves it {toy:.2g} of the "
+        "gradient that it leaves the non-saturating loss. That the latter keeps its strength is true of the "
+        "logit only: what reaches the weights also has the slope of the discriminator in it, and changed "
+        f"by a factor of {kept:.2g} on the toy and {there:.2g} in situ; a penalty such as R1 holds that "
+        "slope. Compute losses from logits, as every loss of the catalogue does: from 32-bit probabilities "
+        f"minimax is infinite above a logit of {upper:.1f} and the non-saturating loss below {lower:.1f}."
     )
 
 

@@ -33,11 +33,12 @@ def game_of_points(
     rates: tuple[float, float] = (1e-3, 1e-3),
     method: str = "adam",
     generator: nn.Module | None = None,
+    ema: float = 0.0,
 ) -> Game:
     """A game a board on points that ``sample(num, noise)`` draws, (num, dims); normal latents.
 
     Players have two hidden layers of ``width``, unless a generator is given. ``rates`` are the step sizes of
-    generator and discriminator.
+    generator and discriminator, ``ema`` the decay of the average that ``generated`` shows.
     """
     dims = sample(1, torch.Generator().manual_seed(0)).shape[1]
     if generator is None:
@@ -60,7 +61,7 @@ def game_of_points(
         chosen.optimizer([{"params": list(discriminator.parameters()), "lr": rates[1]}]),
         cast(Any, copy.deepcopy(generator).requires_grad_(False)),
     )
-    rules = Rules(loss, stabilisers, 0.0, simultaneous=chosen.simultaneous, apart=True)
+    rules = Rules(loss, stabilisers, ema, simultaneous=chosen.simultaneous, apart=True)
     num = boards * num_points
 
     def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -71,6 +72,6 @@ def game_of_points(
 
 @torch.no_grad()
 def generated(game: Game, boards: int, num: int, seed: int, latent_size: int = 2) -> Tensor:
-    """(boards, num, dims): what the generators make of fresh latents."""
+    """(boards, num, dims): what the averaged generators make of fresh latents."""
     latents = torch.randn(boards * num, latent_size, generator=torch.Generator().manual_seed(seed))
-    return game.players.generator(latents).view(num, boards, -1).transpose(0, 1)
+    return game.players.average(latents).view(num, boards, -1).transpose(0, 1)
