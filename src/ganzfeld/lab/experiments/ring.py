@@ -255,9 +255,9 @@ def advice(figures: Sequence[Measured]) -> str:
     reached = live["clusters of real pictures that generated pictures reach"]
     return (
         f"All {num_modes:.0f} modes in every seed: {', '.join(whole) or 'none of these'}. Fewest: "
-        f"{worst.name.removesuffix(f': {MEASURES[0]}')}, {worst.value:.1f} on average. Look at quality beside "
-        "modes: a generator that spreads evenly finds all modes and draws mostly what lies between them. In "
-        f"situ the generated pictures reach {reached:.0f} of {LIVE_CLUSTERS} clusters of real ones."
+        f"{worst.name.removesuffix(f': {MEASURES[0]}')}, {worst.value:.1f} on average. Look at quality "
+        "beside modes: a generator that spreads evenly finds all modes and draws mostly what lies between. "
+        f"In situ the generated pictures reach {reached:.0f} of {LIVE_CLUSTERS} clusters of real ones."
     )
 
 
@@ -268,7 +268,7 @@ def draw(outcome: Outcome) -> Figure:
     columns = min(6, len(names))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(2.7 * columns, 2.9 * rows + 4.2), layout="constrained")
-    clouds, below = figure.subfigures(2, 1, height_ratios=(2.9 * rows, 4.2))
+    clouds, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.9 * rows, 4.2))[:, 0]
     for axes, name in zip(clouds.subplots(rows, columns, squeeze=False).flatten(), names, strict=False):
         axes.plot(*data["real"].T, ".", color="0.8", markersize=2)
         axes.plot(*data["clouds"][name].T, ".", color="C0", markersize=2)

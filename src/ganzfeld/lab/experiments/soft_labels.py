@@ -18,7 +18,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.lab.game import Game, game_of_points, ring
 from ganzfeld.lab.game.frozen import frozen, live_game
 from ganzfeld.lab.live import Live
-from ganzfeld.lab.outcome import Measured, Outcome
+from ganzfeld.lab.outcome import Measured, Outcome, Role
 from ganzfeld.losses import Loss
 from ganzfeld.recipes.schema import Section
 from ganzfeld.stabilisers import Stabiliser, stabiliser
@@ -336,13 +336,12 @@ def _temperature(settings: Settings, seed: int) -> list[Measured]:
     """What a temperature does to the sigmoid, and the same training without it, its last layer rescaled."""
     warmth = settings.temperature
     logits = torch.linspace(-60 * max(warmth, 1), 60 * max(warmth, 1), 200_001, dtype=torch.float64)
-    widths = []
+    widths, peak = [], 0.0
     for each in (1.0, warmth):
-        slope = torch.autograd.functional.jvp(
-            lambda at, each=each: torch.sigmoid(at / each), logits, torch.ones_like(logits)
-        )[1]
-        widths.append(float((slope > 0.01 * slope.max()).sum()) * float(logits[1] - logits[0]))
+        at = logits.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(torch.sigmoid(at / each).sum(), at)
         peak = float(slope.max())
+        widths.append(float((slope > 0.01 * peak).sum()))
     at_zero = torch.zeros(2, dtype=torch.float64)
     plain, warm = (_told(Loss("non-saturating", temperature=each), at_zero)[0][0] for each in (1.0, warmth))
     figures = [
@@ -361,12 +360,13 @@ def _temperature(settings: Settings, seed: int) -> list[Measured]:
         ),
     ]
     r1, scaled = ([stabiliser({"name": "r1", "weight": 0.1 * factor})] for factor in (1.0, warmth**2))
-    for what, kind, theirs, ours, role in (
+    trials: tuple[tuple[str, Any, list[Stabiliser], list[Stabiliser], Role], ...] = (
         ("gradient descent, rate / T^2", SGD, [], [], "claim"),
         ("Adam, rate / T", Adam, [], [], "claim"),
         ("gradient descent with R1, its weight times T^2", SGD, r1, scaled, "claim"),
         ("gradient descent with R1 as it was", SGD, r1, r1, "limit"),
-    ):
+    )
+    for what, kind, theirs, ours, role in trials:
         off = rescaled_game_differs(settings, seed, kind, theirs, ours)
         title = f"T against the last layer divided by T: {what}"
         # Adam's epsilon is all that keeps it from being exact.
