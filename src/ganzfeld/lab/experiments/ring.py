@@ -20,10 +20,8 @@ from ganzfeld.losses import Loss, losses
 from ganzfeld.recipes.schema import Section
 from ganzfeld.stabilisers import stabiliser, stabilisers
 
-CLAIM = (
-    "A penalty on the discriminator's gradient, not the loss, decides whether a generator finds every mode."
-)
-CLAIM_ZH = "决定生成器能否覆盖所有模式的，是对判别器梯度的惩罚，而不是损失函数本身。"
+CLAIM = "With a penalty on the gradient of D a generator finds every mode, whatever the loss."
+CLAIM_ZH = "只要对判别器的梯度加以惩罚，无论用哪种损失函数，生成器都能覆盖所有模式。"
 SECTION = "种子文本之外（文中只在判别器过强处提到模式崩溃）"
 FORMULAS = {
     "density": r"p(x) = \frac{1}{K}\sum_k \mathcal{N}(x;\,\mu_k,\,\sigma^2 I)",
@@ -38,7 +36,7 @@ KINDS = {"ring": (8, lambda sigma: ring(8, 2.0, sigma)), "grid": (25, lambda sig
 CHOSEN: tuple[tuple[str, tuple[dict[str, Any], ...]], ...] = (
     ("minimax", ()),
     ("non-saturating", ()),
-    ("hinge", ({"name": "spectral"},)),
+    ("wasserstein", ()),
     ("non-saturating", ({"name": "r1", "weight": 0.1},)),
     ("wasserstein", ({"name": "wgan-gp", "weight": 1.0},)),
     ("relativistic-pairing", ({"name": "r1", "weight": 0.1}, {"name": "r2", "weight": 0.1})),
@@ -48,7 +46,7 @@ CHOSEN: tuple[tuple[str, tuple[dict[str, Any], ...]], ...] = (
 WEIGHTS = {"r1": 0.1, "r2": 0.1, "wgan-gp": 1.0}
 PENALTIES = ("r1", "r2", "wgan-gp")
 
-RATES = (1e-3, 1e-3)
+RATES = (3e-3, 3e-3)
 NUM_POINTS = 2_500
 LIVE_CLUSTERS = 8
 

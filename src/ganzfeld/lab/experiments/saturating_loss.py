@@ -264,7 +264,10 @@ def _off(players: Players, name: str, latents: Tensor, found: np.ndarray) -> flo
 def _compared(
     courses: dict[str, np.ndarray], won: dict[str, np.ndarray], off: float, mean: float
 ) -> list[Measured]:
-    """What is left of the gradient at the end, as a factor on what it was at the beginning."""
+    """What is left of the gradient at the end, as a factor on what it was at the beginning.
+
+    The theory of the logit would have it change as the mean slope of the loss does.
+    """
     left = {name: np.log10(course[-1] / course[0]) for name, course in courses.items()}
     apart = np.log10(courses["minimax"][-1] / courses["non-saturating"][-1])
     figures = [
@@ -280,19 +283,20 @@ def _compared(
     ]
     for name, last in (("minimax", mean), ("non-saturating", 1 - mean)):
         title = f"mean slope of {name}, strong D"
-        figures.append(Measured(title, won[name][-1], 0, last, "claim", "bench", 1e-5))
-    figures += [
-        Measured(
-            f"log10 of what strong D left of the gradient, {name}",
-            float(found.mean()),
-            _error(found),
-            0.0 if name == "non-saturating" else None,
-            "limit" if name == "non-saturating" else "shown",
-            "bench",
-            math.log10(1.5),
+        figures.append(Measured(title, float(won[name][-1]), 0, last, "claim", "bench", 1e-5))
+    for name, found in left.items():
+        slopes = won[name]
+        figures.append(
+            Measured(
+                f"log10 of what strong D left of the gradient, {name}",
+                float(found.mean()),
+                _error(found),
+                float(np.log10(slopes[-1] / slopes[0])) if name in TWO else None,
+                "limit" if name in TWO else "shown",
+                "bench",
+                math.log10(1.5),
+            )
         )
-        for name, found in left.items()
-    ]
     return figures
 
 
@@ -320,7 +324,6 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
     with torch.no_grad():
         at_fake = game.players.discriminator(game.players.generator(latents))
     mean = float(torch.sigmoid(at_fake).mean())
-    left = np.log10(courses["non-saturating"][-1] / courses["non-saturating"][0])
     figures = (
         Measured("mean slope of minimax in situ", slopes["minimax"][-1], 0, mean, "claim", "in situ", 1e-5),
         Measured(
@@ -340,14 +343,17 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
             "shown",
             "in situ",
         ),
-        Measured(
-            "log10 of what strong D left of the non-saturating gradient in situ",
-            float(left),
-            0,
-            0.0,
-            "limit",
-            "in situ",
-            math.log10(1.5),
+        *(
+            Measured(
+                f"log10 of what strong D left of the gradient in situ, {name}",
+                float(np.log10(courses[name][-1] / courses[name][0])),
+                0,
+                float(np.log10(slopes[name][-1] / slopes[name][0])),
+                "limit",
+                "in situ",
+                math.log10(1.5),
+            )
+            for name in TWO
         ),
     )
     return figures, {"live_moments": moments, "live_courses": courses, "live_slopes": slopes, "stage": stage}
@@ -357,17 +363,20 @@ def advice(figures: Sequence[Measured]) -> str:
     """Which loss, and from what it is computed."""
     by_name = {figure.name: figure.value for figure in figures}
     toy = 10 ** by_name["log10 of minimax over non-saturating gradient, strong D"]
-    kept = 10 ** by_name["log10 of what strong D left of the gradient, non-saturating"]
-    there = 10 ** by_name["log10 of what strong D left of the non-saturating gradient in situ"]
+    kept, faded = (
+        10 ** by_name[f"log10 of what strong D left of the gradient, {name}"] for name in TWO[::-1]
+    )
+    there = 10 ** by_name["log10 of what strong D left of the gradient in situ, non-saturating"]
     upper = by_name["minimax from 32-bit D (torch.sigmoid) breaks at"]
     lower = by_name["non-saturating from 32-bit D (torch.sigmoid) breaks at"]
     return (
         f"Do not use minimax for the generator: a strong discriminator leaves it {toy:.2g} of the "
-        "gradient that it leaves the non-saturating loss. That the latter keeps its strength is true of the "
-        "logit only: what reaches the weights also has the slope of the discriminator in it, and changed "
-        f"by a factor of {kept:.2g} on the toy and {there:.2g} in situ; a penalty such as R1 holds that "
-        "slope. Compute losses from logits, as every loss of the catalogue does: from 32-bit probabilities "
-        f"minimax is infinite above a logit of {upper:.1f} and the non-saturating loss below {lower:.1f}."
+        "gradient that it leaves the non-saturating loss. But the factors -D and -(1-D) are those of the "
+        "logit: what reaches the weights also has the slope of the discriminator in it. While D learned, the "
+        f"minimax gradient on the toy changed by a factor of {faded:.2g} and the non-saturating one by "
+        f"{kept:.2g} (in situ {there:.2g}); a penalty such as R1 holds that slope. Compute losses from "
+        "logits, as every loss of the catalogue does: from 32-bit probabilities minimax is infinite above a "
+        f"logit of {upper:.1f} and the non-saturating loss below {lower:.1f}."
     )
 
 

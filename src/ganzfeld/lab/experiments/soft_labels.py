@@ -95,8 +95,8 @@ def best_logit(log_ratio: Tensor, alpha: float, sides: int) -> Tensor:
 
 
 def slope_in_ratio(log_ratio: Tensor, alpha: float, sides: int) -> Tensor:
-    """d logit* / d log r: 1 for hard labels, 1 / (1 + alpha r) one-sided, and two-sided about
-    r (1 - alpha) / alpha where r is far below alpha.
+    """d logit* / d log r: 1 for hard labels, 1 / (1 + alpha r) one-sided, and two-sided
+    r (1 - 2 alpha) / (alpha (1 - alpha)) to first order, about r / alpha, where r is far below alpha.
     """
     ratio = log_ratio.exp()
     if sides == 1:
@@ -225,8 +225,8 @@ def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
     pull = float(slope_in_ratio(few + math.log(100), alpha, 2))
     figures += [
         Measured(
-            "slope at r = alpha/1000 over r (1 - alpha) / alpha",
-            slope_there / (1e-3 * (1 - alpha)),
+            "slope at r = alpha/1000 over its first order, r (1 - 2 alpha) / (alpha (1 - alpha))",
+            slope_there / (1e-3 * (1 - 2 * alpha) / (1 - alpha)),
             0,
             1.0,
             "claim",

@@ -90,10 +90,9 @@ def _algebra(settings: Settings) -> tuple[Measured, ...]:
         if abs(abs(lg - ld) - 2) < 0.05:
             continue
         found = np.sort_complex(np.linalg.eigvals(linear.jacobian(lg, ld)))
-        off_values = max(
-            off_values, np.abs(np.sort_complex(np.array(linear.eigenvalues(lg, ld))) - found).max()
-        )
-        off_turns = max(off_turns, abs(linear.frequency(lg, ld) - np.abs(np.imag(found)).max()))
+        closed = np.sort_complex(np.array(linear.eigenvalues(lg, ld)))
+        off_values = max(off_values, float(np.abs(closed - found).max()))
+        off_turns = max(off_turns, abs(linear.frequency(lg, ld) - float(np.abs(np.imag(found)).max())))
     return (
         Measured(
             "eigenvalues, largest error of the formula", off_values, 0, 0.0, "claim", "closed form", 1e-12
@@ -241,7 +240,7 @@ def _largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
             Measured(
                 f"largest step without damping, {name}",
                 found,
-                spacing / np.sqrt(12),
+                float(spacing / np.sqrt(12)),
                 predicted,
                 "claim",
                 "bench",
@@ -257,7 +256,7 @@ def _largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
             Measured(
                 "largest simultaneous step with this damping",
                 float((steps[first] + steps[max(first - 1, 0)]) / 2),
-                float(steps[1] - steps[0]) / np.sqrt(12),
+                float((steps[1] - steps[0]) / np.sqrt(12)),
                 predicted,
                 "claim",
                 "bench",
@@ -350,7 +349,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
             "in situ",
         ),
         Measured(
-            "turns of the live game, radians a step",
+            "fastest turn of the live game, radians a step",
             float(turns[fastest]) if turning.any() else 0.0,
             float(found.residuals[fastest]),
             None,
