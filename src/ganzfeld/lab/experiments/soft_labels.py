@@ -493,11 +493,21 @@ def draw(outcome: Outcome) -> Figure:
     told, sloped, played, live = figure.subplots(2, 2).flatten()
     curves, middle = data["lessons"], np.abs(data["lessons"]["logits"]) <= 10
     for place, kind in enumerate(KINDS):
-        colour = f"C{place}"
+        # Where kinds agree their lines lie on one another: the first is the widest.
+        colour, wide = f"C{place}", 4.0 - 1.4 * place
         for side, style in ((0, "-"), (1, "--")):
             label = f"{kind}, {'real' if side == 0 else 'generated'}"
-            told.plot(curves["logits"][middle], curves[kind][side][middle], style, color=colour, label=label)
-        sloped.plot(data["slopes"]["log_ratio"], data["slopes"][kind], color=colour, label=kind)
+            told.plot(
+                curves["logits"][middle],
+                curves[kind][side][middle],
+                style,
+                color=colour,
+                linewidth=wide,
+                label=label,
+            )
+        sloped.plot(
+            data["slopes"]["log_ratio"], data["slopes"][kind], color=colour, linewidth=wide, label=kind
+        )
         courses = data["courses"]
         rounds = np.arange(len(courses["played"][kind]))
         played.plot(rounds, courses["played"][kind], color=colour, alpha=0.3, linewidth=0.8)
@@ -511,7 +521,12 @@ def draw(outcome: Outcome) -> Figure:
     played.set(title="toy: distance of the generator from the data", xlabel="round", ylabel="|m|")
     inset = played.inset_axes((0.55, 0.5, 0.42, 0.45))
     for place, kind in enumerate(KINDS):
-        inset.plot(data["courses"]["shifts"], data["courses"]["pulls"][kind], color=f"C{place}")
+        inset.plot(
+            data["courses"]["shifts"],
+            data["courses"]["pulls"][kind],
+            color=f"C{place}",
+            linewidth=4 - 1.4 * place,
+        )
     inset.set_title("pull of the best D by distance", fontsize=8)
     live.set(title="logits of the live D after learning alone", xlabel="logit", ylabel="pictures")
     for axes in (told, sloped, live):
