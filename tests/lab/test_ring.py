@@ -36,7 +36,8 @@ def test_a_wrong_measure_turns_the_verdict(monkeypatch, what: str, wrong):
 def test_a_lost_mode_turns_the_verdict():
     measured = experiment._measures(experiment.Settings(), 0)
     whole = np.array([[8, 0.9, 0.01, 2.0]] * 5, float)
-    lost = whole - [[1, 0, 0, 0]]
+    lost = whole.copy()
+    lost[3, 0] = 6  # in one seed of five
     held = experiment._figures("some loss + r1", whole, 8, True)
     assert verdict_of([*measured, *held]) == "holds"
     assert verdict_of([*measured, *experiment._figures("some loss + r1", lost, 8, True)]) == "fails"

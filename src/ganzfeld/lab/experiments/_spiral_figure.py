@@ -35,7 +35,7 @@ def drawn(outcome: Outcome) -> Figure:
 
 def _portrait(axes: Axes, outcome: Outcome) -> None:
     settings, paths = outcome.settings, outcome.data["paths"]
-    reach = 2.2
+    reach = 1.4
     line = np.linspace(-reach, reach, 25)
     x, y = np.meshgrid(line, line)
     axes.streamplot(
@@ -49,7 +49,7 @@ def _portrait(axes: Axes, outcome: Outcome) -> None:
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="x (generator)", ylabel="y (discriminator)")
     axes.set_aspect("equal")
     axes.set_title(
-        f"grey: the flow at lg = {settings['lg']:g}, ld = {settings['ld']:g}; over it 120 rounds of each "
+        f"grey: the flow at lg = {settings['lg']:g}, ld = {settings['ld']:g}; over it {len(paths['adam']) - 1} rounds of each "
         f"method at h = {settings['step']:g}"
     )
     axes.legend(loc="upper right", fontsize=8)
@@ -64,9 +64,10 @@ def _region(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
     places_h, places_ld = (grid.ravel() for grid in np.meshgrid(steps, damping, indexing="ij"))
     axes.set_xscale("log")
     if name == "adam":
-        sizes = np.log10(np.maximum(played.ravel(), 1e-4))
-        axes.scatter(places_h, places_ld, c=sizes, cmap="RdBu_r", vmin=-3, vmax=3, s=60, marker="s")
-        axes.set_title("adam: log radius at the end,\nfrom 1 (blue: nearer)", fontsize=9)
+        sizes = np.log10(np.maximum(played, 1e-4)).T
+        axes.pcolormesh(steps, np.arange(len(damping)), sizes, cmap="RdBu_r", vmin=-3, vmax=3)
+        axes.set_yticks(np.arange(len(damping)), [f"{value:.2g}" for value in damping], fontsize=7)
+        axes.set_title("adam, radius after all rounds\nblue nearer than at first", fontsize=9)
     else:
         growth = np.log10(np.maximum(linear.growth(name, h, 0.0, ld, strength), 1e-3))
         axes.contourf(h, ld, growth, levels=np.linspace(-0.3, 0.3, 13), cmap="RdBu_r", extend="both")
@@ -95,9 +96,9 @@ def _highest(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
         axes.set_yticks(ticks, [f"{value:.2g}" for value in damping], fontsize=6)
         axes.set_title("log (radius at the end / h), median", fontsize=9)
     else:
-        line = np.linspace(0, 2, 41)
+        line = np.linspace(0, 2, 25)
         lg, ld = np.meshgrid(line, line)
-        steps = np.geomspace(0.02, 4, 60)[:, None, None]
+        steps = np.geomspace(0.02, 4, 40)[:, None, None]
         stable = linear.growth(name, steps, lg, ld, strength) < 1 - 1e-9
         until = np.cumprod(stable, 0).sum(0)
         highest = np.where(until > 0, steps[np.maximum(until - 1, 0), 0, 0], 0)

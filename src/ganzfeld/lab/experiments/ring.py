@@ -156,22 +156,35 @@ def _measures(settings: Settings, seed: int) -> list[Measured]:
     ]
 
 
+FEWEST = "fewest modes in a seed"
+
+ALMOST = 1.0
+"""So many modes may be missed: one may be just short of the points that count as found."""
+
 MEASURES = ("modes found", "share of high quality", "KL of the histogram of modes, nats", "mean -log p, nats")
 
 
 def _figures(name: str, table: np.ndarray, num_modes: int, penalised: bool) -> list[Measured]:
-    """The four measures of games with certain rules, over seeds."""
+    """The four measures of games with certain rules, over seeds.
+
+    What has to agree is the worst seed: a mean with a large error agrees with everything.
+    """
     means, errors = table.mean(0), table.std(0, ddof=1) / math.sqrt(len(table))
+    fewest = Measured(
+        f"{name}: {FEWEST}",
+        float(table[:, 0].min()),
+        0,
+        float(num_modes),
+        "claim" if penalised else "limit",
+        "bench",
+        ALMOST,
+    )
     return [
-        Measured(
-            f"{name}: {measure}",
-            float(mean),
-            float(error),
-            float(num_modes) if place == 0 else None,
-            ("claim" if penalised else "limit") if place == 0 else "shown",
-            "bench",
-        )
-        for place, (measure, mean, error) in enumerate(zip(MEASURES, means, errors, strict=True))
+        fewest,
+        *(
+            Measured(f"{name}: {measure}", float(mean), float(error), None, "shown", "bench")
+            for measure, mean, error in zip(MEASURES, means, errors, strict=True)
+        ),
     ]
 
 
@@ -242,9 +255,7 @@ def clusters(points: Tensor, num: int, seed: int) -> Tensor:
 def advice(figures: Sequence[Measured]) -> str:
     """Which rules to play by where modes must not be lost."""
     found = {
-        figure.name.removesuffix(f": {MEASURES[0]}"): figure
-        for figure in figures
-        if figure.part == "bench" and figure.name.endswith(MEASURES[0])
+        figure.name.removesuffix(f": {FEWEST}"): figure for figure in figures if figure.name.endswith(FEWEST)
     }
     num_modes = next(iter(found.values())).expected or 0.0
     whole = [name for name, figure in found.items() if figure.value == num_modes]
@@ -253,7 +264,7 @@ def advice(figures: Sequence[Measured]) -> str:
     reached = live["clusters of real pictures that generated pictures reach"]
     return (
         f"All {num_modes:.0f} modes in every seed: {', '.join(whole) or 'none of these'}. Fewest: "
-        f"{worst.name.removesuffix(f': {MEASURES[0]}')}, {worst.value:.1f} on average. Look at quality "
+        f"{worst.name.removesuffix(f': {FEWEST}')}, {worst.value:.0f} in its worst seed. Look at quality "
         "beside modes: a generator that spreads evenly finds all modes and draws mostly what lies between. "
         f"In situ the generated pictures reach {reached:.0f} of {LIVE_CLUSTERS} clusters of real ones."
     )

@@ -36,8 +36,11 @@ FORMULAS = {
     r"\mathrm{optimistic}\ 1/\sqrt{3}",
 }
 
-SLOW = 0.015
+SLOW = 0.01
 """The step size at which a played game without damping is near its flow."""
+
+ROUNDS = 90
+"""Of the trajectories in the portrait."""
 
 MOST_ROUNDS = 6_000
 
@@ -157,7 +160,7 @@ def _played(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, An
     omega, decay = linear.frequency(lg, ld), (lg + ld) / 2
     figures = []
     small = SLOW / (1 + decay)
-    num = int(3.5 * np.pi / max(omega, 1e-9) / small)  # three half turns
+    num = int(2.2 * np.pi / max(omega, 1e-9) / small)  # two changes of sign at least
     if num <= MOST_ROUNDS:
         slow = trajectory(dirac("simultaneous", [Board(small, lg, ld)], start=start), num)[:, 0].numpy()
         turned = frequency_of(slow[:, 0]) / small
