@@ -49,8 +49,8 @@ def _portrait(axes: Axes, outcome: Outcome) -> None:
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="x (generator)", ylabel="y (discriminator)")
     axes.set_aspect("equal")
     axes.set_title(
-        f"grey: the flow at lg = {settings['lg']:g}, ld = {settings['ld']:g}; over it {len(paths['adam']) - 1} rounds of each "
-        f"method at h = {settings['step']:g}"
+        f"grey: the flow at lg = {settings['lg']:g}, ld = {settings['ld']:g}; over it "
+        f"{len(paths['adam']) - 1} rounds of each method at h = {settings['step']:g}"
     )
     axes.legend(loc="upper right", fontsize=8)
 

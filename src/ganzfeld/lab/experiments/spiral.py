@@ -152,7 +152,7 @@ def _played(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, An
     angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
     start = (float(np.cos(angle)), float(np.sin(angle)))
     paths = {
-        name: trajectory(dirac(name, [Board(step, lg, ld)], start=start, strength=settings.strength), 120)[
+        name: trajectory(dirac(name, [Board(step, lg, ld)], start=start, strength=settings.strength), ROUNDS)[
             :, 0
         ].numpy()
         for name in METHODS
