@@ -38,6 +38,7 @@ class Catalogue:
         self.package = package
         self.kind = kind
         self.suffix = suffix
+        self._loaded: dict[str, ModuleType] = {}
 
     def names(self) -> list[str]:
         """Names of all entries, sorted."""
@@ -64,7 +65,10 @@ class Catalogue:
 
     def load(self, name: str) -> ModuleType:
         """The module of an entry (of a folder of Python files)."""
-        return importlib.import_module(f"{self.package}.{self.canonical(name).replace('-', '_')}")
+        if name not in self._loaded:  # a loss is asked for several times a step
+            module = f"{self.package}.{self.canonical(name).replace('-', '_')}"
+            self._loaded[name] = importlib.import_module(module)
+        return self._loaded[name]
 
 
 def _letters(name: str) -> str:

@@ -1,0 +1,78 @@
+"""The Dirac game: real pictures are the one value 0, the generator makes one value, D is a straight line.
+
+With the Wasserstein loss it is the linear game of ``linear.py`` exactly, with a logistic loss and temperature
+1/2 near its rest point (Mescheder et al. 2018, section 2).
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from ganzfeld.lab.game.boards import OnePerBoard, Point, Slope
+from ganzfeld.lab.game.methods import METHODS
+from ganzfeld.lab.game.play import Game, boards_alone
+from ganzfeld.losses import Loss
+from ganzfeld.stabilisers import Stabiliser
+from ganzfeld.training.step import Players, Rules
+
+
+class Board(NamedTuple):
+    """Step size and what each player pays for its size, as weight decay."""
+
+    step: float
+    lg: float = 0.0
+    ld: float = 0.0
+
+
+def dirac(
+    method: str,
+    boards: Sequence[Board],
+    *,
+    loss: Loss | None = None,
+    stabilisers: Sequence[Stabiliser] = (),
+    start: tuple[float, float] = (1.0, 0.0),
+    strength: float = 1.0,
+) -> Game:
+    """A Dirac game a board, all by one method, in float64; ``start`` is (x, y) at the beginning."""
+    generator = Point([(board.step, board.lg) for board in boards], start[0])
+    discriminator = Slope([(board.step, board.ld) for board in boards], start[1])
+    chosen = METHODS[method]
+    players = Players(
+        # The step asks no more of a player than that it is a module.
+        cast(Any, generator),
+        cast(Any, discriminator),
+        chosen.optimizer(_groups(generator.place)),
+        chosen.optimizer(_groups(discriminator.slope)),
+        cast(Any, copy.deepcopy(generator).requires_grad_(False)),
+    )
+    rules = Rules(loss or Loss("wasserstein"), stabilisers, 0.0, simultaneous=chosen.simultaneous, apart=True)
+    shown = torch.zeros(len(boards), 1, dtype=torch.float64)
+    return Game(
+        players, boards_alone(rules, len(boards)), chosen, lambda noise: (shown, shown), strength=strength
+    )
+
+
+def _groups(numbers: OnePerBoard) -> list[dict[str, Any]]:
+    return [
+        {"params": [part], "lr": step, "weight_decay": decay}
+        for (step, decay), part in zip(numbers.keys, numbers.parts, strict=True)
+    ]
+
+
+@torch.no_grad()
+def state(game: Game) -> Tensor:
+    """(boards, 2): x and y of every board."""
+    generator, discriminator = cast(Any, game.players.generator), cast(Any, game.players.discriminator)
+    return torch.stack([generator.place(), discriminator.slope()], 1)
+
+
+def trajectory(game: Game, num_rounds: int) -> Tensor:
+    """(num_rounds + 1, boards, 2): the state before the first round and after each of so many."""
+    states = [state(game)]
+    for _ in range(num_rounds):
+        game.advance()
+        states.append(state(game))
+    return torch.stack(states)

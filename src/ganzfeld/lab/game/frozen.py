@@ -1,0 +1,52 @@
+"""The generator held still while the discriminator learns: what pull is left for it?"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.optim import SGD
+
+from ganzfeld.lab.game.methods import METHODS
+from ganzfeld.lab.game.play import Game
+from ganzfeld.lab.live import Live
+from ganzfeld.losses import Loss
+from ganzfeld.training.step import Players
+
+
+def frozen(players: Players) -> Players:
+    """The same players, of whom the generator moves by steps of size 0. Its batch statistics go on."""
+    still = SGD(players.generator.parameters(), lr=0.0, fused=True)
+    return replace(players, generator_optimizer=still)
+
+
+def live_game(live: Live, images_seen: int, seed: int, loss: Loss | None = None) -> Game:
+    """A game between the live networks as they stood then, the generator frozen; by another loss if given."""
+    trainer = live.trainer(images_seen)
+    batch = live.recipe.batch
+
+    def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        drawn = int(torch.randint(2**31, (), generator=noise))
+        return live.real(batch, drawn), live.latents(batch, drawn)
+
+    rules = replace(trainer.rules, loss=loss or trainer.rules.loss, simultaneous=False)
+    return Game(frozen(trainer.players), rules, METHODS["alternating"], draw, seed)
+
+
+def looks(num_rounds: int) -> list[int]:
+    """The rounds after which is looked: 0, 1, 2, 4, 8 and so on, and the last."""
+    return sorted({0, *(2**power for power in range(20) if 2**power < num_rounds), num_rounds})
+
+
+def slope(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
+    """The derivative of the generator's loss by each logit of a generated picture, (B,), times B."""
+    at_fake = fake.detach().requires_grad_()
+    (found,) = torch.autograd.grad(loss.generator(real.detach(), at_fake), at_fake)
+    return found * len(fake)
+
+
+def pull(players: Players, latents: Tensor, slopes: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """The gradient at the generator's weights, from derivatives by logits: ``slopes`` (B,) to (B,)."""
+    logits = players.discriminator(players.generator(latents))
+    sent = slopes(logits.detach()) / len(logits)
+    return list(torch.autograd.grad(logits, list(players.generator.parameters()), sent))

@@ -1,0 +1,92 @@
+"""The linear game in closed form: what the flow does, and what each method of play makes of it.
+
+The generator has one number x, the discriminator one number y; x wants x y to grow and y wants it to fall,
+and each pays for its size with lg and ld:
+
+    dx/dt = -lg x + y        dy/dt = -x - ld y        J = [[-lg, 1], [-1, -ld]]
+
+It is the Dirac GAN of Mescheder et al. 2018 with the Wasserstein loss, where ld is the weight of R1 and lg a
+weight decay; every game near its rest point is a sum of such pairs.
+"""
+
+import cmath
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+Array = np.ndarray
+
+
+def jacobian(lg: ArrayLike, ld: ArrayLike) -> Array:
+    """J of the flow, (..., 2, 2)."""
+    lg, ld = np.broadcast_arrays(np.asarray(lg, float), np.asarray(ld, float))
+    one = np.ones_like(lg)
+    return np.stack([np.stack([-lg, one], -1), np.stack([-one, -ld], -1)], -2)
+
+
+def eigenvalues(lg: float, ld: float) -> tuple[complex, complex]:
+    """-(lg + ld) / 2 +- i omega, or two real ones where abs(lg - ld) > 2 (seed text, training dynamics)."""
+    centre, spread = -(lg + ld) / 2, cmath.sqrt((lg - ld) ** 2 - 4) / 2
+    return centre + spread, centre - spread
+
+
+def frequency(lg: float, ld: float) -> float:
+    """omega = sqrt(4 - (lg - ld)^2) / 2 in radians a unit of time; 0 where nothing turns."""
+    return math.sqrt(max(0.0, 4 - (lg - ld) ** 2)) / 2
+
+
+def transition(method: str, step: ArrayLike, lg: ArrayLike, ld: ArrayLike, strength: float = 1.0) -> Array:
+    """The matrix by which a round of a method multiplies (x, y), (..., n, n).
+
+    n is 2, and 4 for the optimistic method, whose state holds the previous (x, y) too. ``strength`` is that
+    of the consensus term. Adam is not linear and has none (``KeyError``).
+    """
+    h, lg, ld = np.broadcast_arrays(*(np.asarray(value, float) for value in (step, lg, ld)))
+    flow, one = jacobian(lg, ld), np.eye(2)
+    h = h[..., None, None]
+    if method == "optimistic":
+        zero = np.zeros_like(flow)
+        return np.block([[one + 2 * h * flow, -h * flow], [one + zero, zero]])
+    teaches_y = one + h * flow * [[0], [1]]
+    teaches_x = one + h * flow * [[1], [0]]
+    return {
+        "simultaneous": one + h * flow,
+        "alternating": teaches_x @ teaches_y,
+        "extragradient": one + h * flow @ (one + h * flow),
+        "consensus": one + h * (flow - strength * flow.swapaxes(-1, -2) @ flow),
+    }[method]
+
+
+def growth(method: str, step: ArrayLike, lg: ArrayLike, ld: ArrayLike, strength: float = 1.0) -> Array:
+    """By what a round multiplies the distance from rest, in the long run: the spectral radius, (...)."""
+    return np.abs(np.linalg.eigvals(transition(method, step, lg, ld, strength))).max(-1)
+
+
+def growth_of_simultaneous(step: float, lg: float, ld: float) -> float:
+    """abs(1 + h lambda), of the larger eigenvalue."""
+    return max(abs(1 + step * value) for value in eigenvalues(lg, ld))
+
+
+def largest_step(method: str, strength: float = 1.0) -> float:
+    """Up to which step size a method does not diverge where nothing damps (lg = ld = 0).
+
+    simultaneous: abs(1 + ih) > 1 always. alternating: trace 2 - h^2 and determinant 1, bounded while
+    abs(trace) < 2. extragradient: abs(1 + ih - h^2)^2 = 1 - h^2 + h^4. optimistic: z^2 - (1 + 2ih) z + ih has
+    a root on the circle at h^2 = 1/3. consensus: abs(1 + h (i - c))^2 = 1 - 2hc + h^2 (1 + c^2).
+    """
+    return {
+        "simultaneous": 0.0,
+        "alternating": 2.0,
+        "extragradient": 1.0,
+        "optimistic": 1 / math.sqrt(3),
+        "consensus": 2 * strength / (1 + strength**2),
+    }[method]
+
+
+def largest_simultaneous_step(lg: float, ld: float) -> float:
+    """Below which step size simultaneous steps converge while the flow turns: (lg + ld) / (1 + lg ld).
+
+    From abs(1 + h lambda)^2 = 1 - h (lg + ld) + h^2 (1 + lg ld).
+    """
+    return (lg + ld) / (1 + lg * ld)

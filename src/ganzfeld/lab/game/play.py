@@ -1,0 +1,133 @@
+"""A game and its rounds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from ganzfeld.lab.game.methods import Method
+from ganzfeld.training.randomness import Purpose, noise_at
+from ganzfeld.training.step import Moment, Players, Rules, as_seen, judged, step
+
+Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]
+
+
+@dataclass
+class Game:
+    """Two players, the rules and method they play by, and what they are shown.
+
+    ``draw`` gives real pictures and latents of a round from its randomness. ``num_rounds`` is how long the
+    game is meant to be: stabilisers may fade over it. ``strength`` is that of the consensus term.
+    """
+
+    players: Players
+    rules: Rules
+    method: Method
+    draw: Draw
+    seed: int = 0
+    num_rounds: int = 1
+    strength: float = 1.0
+    index: int = 0
+    sound: Tensor = field(default_factory=lambda: torch.tensor(True))
+
+    def advance(self) -> None:
+        """Play one round."""
+        real, latents = self.draw(noise_at(self.seed, Purpose.LATENTS, self.index))
+        if self.method.consensus:
+            self._agree(real, latents)
+        else:
+            for _ in range(self.method.looks):
+                outcome = step(self.players, self.rules, real, latents, self.moment(), self.sound)
+                self.sound = outcome.sound
+        self.index += 1
+
+    def play(self, num_rounds: int) -> None:
+        """Play so many rounds."""
+        for _ in range(num_rounds):
+            self.advance()
+
+    def moment(self) -> Moment:
+        """When it stands, with the randomness of this round from its beginning."""
+        progress = min(1.0, self.index / self.num_rounds)
+        return Moment(self.index, progress, noise_at(self.seed, Purpose.STABILISERS, self.index))
+
+    def _agree(self, real: Tensor, latents: Tensor) -> None:
+        """Both move down their gradients and down half the squared length of all gradients together.
+
+        That length is differentiated, which the trainer's step cannot do: it has let go of its gradients.
+        """
+        players = self.players
+        optimizers = (players.generator_optimizer, players.discriminator_optimizer)
+        weights = weights_of(players)
+        gradients = gradients_of(players, self.rules, real, latents, self.moment())
+        decays = {
+            weight: group["weight_decay"]
+            for optimizer in optimizers
+            for group in optimizer.param_groups
+            for weight in group["params"]
+        }
+        energy = torch.stack(
+            [
+                (gradient + decays[weight] * weight).square().sum() / 2
+                for weight, gradient in zip(weights, gradients, strict=True)
+            ]
+        ).sum()
+        more = torch.autograd.grad(energy, weights)
+        for weight, gradient, towards in zip(weights, gradients, more, strict=True):
+            weight.grad = gradient.detach() + self.strength * towards
+        for optimizer in optimizers:
+            optimizer.step()
+
+
+def weights_of(players: Players) -> list[Tensor]:
+    """The weights of both players, the generator's first."""
+    return [*players.generator.parameters(), *players.discriminator.parameters()]
+
+
+def gradients_of(
+    players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment
+) -> list[Tensor]:
+    """The gradients of both players at the same weights, the generator's first, differentiable again.
+
+    The flow of the game is dw/dt = -gradients. Stabilisers count, weight decay does not. A penalty is
+    differentiable in the discriminator's weights only: it does not look at who made a picture.
+    """
+    generator, discriminator = players.generator, players.discriminator
+    fake = generator(latents)
+    seen_real, seen_fake = as_seen(rules, real, moment), as_seen(rules, fake, moment)
+    real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake)
+    wished = rules.loss.generator(real_logits, fake_logits)
+    taught = rules.loss.discriminator(real_logits, fake_logits)
+    # The step adds gradients of penalties that it has let go of; here they are differentiated again.
+    for stabiliser in rules.stabilisers:
+        penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, moment.index, moment.noise)
+        taught = taught if penalty is None else taught + penalty
+    of_generator = torch.autograd.grad(wished, list(generator.parameters()), create_graph=True)
+    of_discriminator = torch.autograd.grad(taught, list(discriminator.parameters()), create_graph=True)
+    return rules.mean([*of_generator, *of_discriminator])
+
+
+def times_jacobian(
+    gradients: Sequence[Tensor], weights: Sequence[Tensor], vector: Sequence[Tensor]
+) -> list[Tensor]:
+    """The transposed Jacobian of ``gradients_of`` times a vector, all in the shapes of the weights."""
+    kept = [
+        (gradient, part) for gradient, part in zip(gradients, vector, strict=True) if gradient.requires_grad
+    ]
+    found = torch.autograd.grad(
+        [gradient for gradient, _ in kept],
+        weights,
+        [part for _, part in kept],
+        retain_graph=True,
+        allow_unused=True,
+    )
+    return [
+        torch.zeros_like(weight) if part is None else part
+        for weight, part in zip(weights, found, strict=True)
+    ]
+
+
+def boards_alone(rules: Rules, boards: int) -> Rules:
+    """The rules under which each of so many boards gets the gradients that it would get alone."""
+    return replace(rules, mean=lambda tensors: [tensor * boards for tensor in tensors])

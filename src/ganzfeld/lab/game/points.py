@@ -1,0 +1,77 @@
+"""Games of points: perceptrons learn a distribution of points, several seeds side by side."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ganzfeld.lab.game.boards import Judges, Perceptrons
+from ganzfeld.lab.game.methods import METHODS
+from ganzfeld.lab.game.play import Game, boards_alone
+from ganzfeld.losses import Loss
+from ganzfeld.networks.normalisations.spectral import settle
+from ganzfeld.stabilisers import Stabiliser
+from ganzfeld.training.randomness import Purpose, derived_seed
+from ganzfeld.training.step import Players, Rules
+
+Sample = Callable[[int, torch.Generator], Tensor]
+
+
+def game_of_points(
+    sample: Sample,
+    *,
+    loss: Loss,
+    stabilisers: Sequence[Stabiliser] = (),
+    boards: int = 1,
+    seed: int = 0,
+    num_rounds: int = 1_000,
+    num_points: int = 128,
+    width: int = 64,
+    latent_size: int = 2,
+    rates: tuple[float, float] = (1e-3, 1e-3),
+    method: str = "adam",
+    generator: nn.Module | None = None,
+    ema: float = 0.0,
+) -> Game:
+    """A game a board on points that ``sample(num, noise)`` draws, (num, dims); normal latents.
+
+    Players have two hidden layers of ``width``, unless a generator is given. ``rates`` are the step sizes of
+    generator and discriminator, ``ema`` the decay of the average that ``generated`` shows.
+    """
+    dims = sample(1, torch.Generator().manual_seed(0)).shape[1]
+    if generator is None:
+        sizes = (latent_size, width, width, dims)
+        generator = Perceptrons(boards, sizes, derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
+    drawn = derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS)
+    constrained = any(type(each).prepare is not Stabiliser.prepare for each in stabilisers)
+    discriminator = Judges(boards, (dims, width, width, 1), drawn, plain=constrained)
+    with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
+        torch.manual_seed(drawn)
+        for stabiliser in stabilisers:
+            stabiliser.prepare(discriminator)
+    settle(discriminator)
+    chosen = METHODS[method]
+    players = Players(
+        # The step asks no more of a player than that it is a module.
+        cast(Any, generator),
+        cast(Any, discriminator),
+        chosen.optimizer([{"params": list(generator.parameters()), "lr": rates[0]}]),
+        chosen.optimizer([{"params": list(discriminator.parameters()), "lr": rates[1]}]),
+        cast(Any, copy.deepcopy(generator).requires_grad_(False)),
+    )
+    rules = Rules(loss, stabilisers, ema, simultaneous=chosen.simultaneous, apart=True)
+    num = boards * num_points
+
+    def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        return sample(num, noise), torch.randn(num, latent_size, generator=noise)
+
+    return Game(players, boards_alone(rules, boards), chosen, draw, seed, num_rounds)
+
+
+@torch.no_grad()
+def generated(game: Game, boards: int, num: int, seed: int, latent_size: int = 2) -> Tensor:
+    """(boards, num, dims): what the averaged generators make of fresh latents."""
+    latents = torch.randn(boards * num, latent_size, generator=torch.Generator().manual_seed(seed))
+    return game.players.average(latents).view(num, boards, -1).transpose(0, 1)

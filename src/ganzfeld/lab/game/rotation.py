@@ -1,0 +1,136 @@
+"""How a live game turns: eigenvalues of its linearised motion, and the rhythm of its logits."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzfeld.lab.game.play import gradients_of, times_jacobian, weights_of
+from ganzfeld.training.step import Moment, Players, Rules
+
+
+class Ritz(NamedTuple):
+    """Approximate eigenvalues (complex, n) and by how much each misses being one (n)."""
+
+    values: np.ndarray
+    residuals: np.ndarray
+
+
+def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> Ritz:
+    """The Ritz values of a linear map after ``num`` of its products (Arnoldi 1951), the outermost best."""
+    basis = [start / start.norm()]
+    small = np.zeros((num + 1, num))
+    for place in range(num):
+        product = times(basis[place])
+        for _ in range(2):  # the second round removes what rounding left
+            for row, vector in enumerate(basis):
+                share = torch.dot(vector, product)
+                small[row, place] += float(share)
+                product = product - share * vector
+        small[place + 1, place] = float(product.norm())
+        if small[place + 1, place] < 1e-12:
+            num = place + 1
+            break
+        basis.append(product / product.norm())
+    values, vectors = np.linalg.eig(small[:num, :num])
+    return Ritz(values, small[num, num - 1] * np.abs(vectors[-1]))
+
+
+def eigenvalues_of_play(
+    players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment, num: int, seed: int
+) -> Ritz:
+    """Of the motion by one step of the players' Adam, its rates per coordinate held where they are now.
+
+    A value a + ib means: along some direction the game turns by b radians a step while it grows by a. The
+    motion is dw = -P g(w) with P = rate / (sqrt(second moment) + epsilon), the momentum of which is left out:
+    it delays the steps and does not change them where gradients change slowly. P^(1/2) J P^(1/2) has the
+    eigenvalues of P J, and a matrix those of its transpose.
+    """
+    weights = weights_of(players)
+    gradients = gradients_of(players, rules, real, latents, moment)
+    half = torch.cat([rate.sqrt().flatten() for rate in _rates(players)])
+    shapes = [weight.shape for weight in weights]
+    sizes = [weight.numel() for weight in weights]
+
+    def times(vector: Tensor) -> Tensor:
+        parts = [part.view(shape) for part, shape in zip((half * vector).split(sizes), shapes, strict=True)]
+        found = times_jacobian(gradients, weights, parts)
+        return -half * torch.cat([part.flatten() for part in found])
+
+    start = torch.randn(half.numel(), generator=torch.Generator().manual_seed(seed)).to(half)
+    return ritz(times, start, num)
+
+
+@torch.no_grad()
+def _rates(players: Players) -> list[Tensor]:
+    """By what each coordinate's gradient is multiplied in a step, the generator's weights first."""
+    rates = []
+    for optimizer in (players.generator_optimizer, players.discriminator_optimizer):
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                state = optimizer.state[weight]
+                second = state["exp_avg_sq"] / (1 - group["betas"][1] ** float(state["step"]))
+                rates.append(group["lr"] / (second.sqrt() + group["eps"]))
+    return rates
+
+
+class Rhythm(NamedTuple):
+    """The strongest frequency of a series, in radians a step, its share of the power, and how often noise
+    with the same memory shows as strong a one (``chance``, with its standard error).
+    """
+
+    frequency: float
+    share: float
+    chance: float
+    error: float
+    powers: np.ndarray
+
+
+LEAST_PERIODS = 3
+"""A rhythm shows so many periods at least."""
+
+
+def rhythm(series: np.ndarray, num_noises: int, seed: int) -> Rhythm:
+    """Of a series (T,), its linear trend removed, against noises x_t = a x_(t-1) + e_t with its own a.
+
+    The memory matters: any slow wandering has its power at low frequencies.
+    """
+    series = _levelled(series[None])[0]
+    memory = float((series[1:] * series[:-1]).sum() / max((series[:-1] ** 2).sum(), 1e-300))
+    memory = min(max(memory, 0.0), 0.999)
+    noise = np.random.default_rng(seed).standard_normal((num_noises, 2 * len(series)))
+    for place in range(1, noise.shape[1]):
+        noise[:, place] += memory * noise[:, place - 1]
+    expected = 1 / (1 + memory**2 - 2 * memory * np.cos(2 * np.pi * _frequencies(len(series))))
+    powers = _powers(series[None])
+    peaks = (_powers(_levelled(noise[:, len(series) :])) / expected).max(1)
+    found = (powers / expected).max()
+    chance = (1 + (peaks >= found).sum()) / (1 + num_noises)
+    strongest = int((powers / expected).argmax())
+    return Rhythm(
+        2 * np.pi * _frequencies(len(series))[strongest],
+        float(powers[0, strongest]),
+        float(chance),
+        float(np.sqrt(chance * (1 - chance) / num_noises)),
+        powers[0],
+    )
+
+
+def _levelled(series: np.ndarray) -> np.ndarray:
+    """(n, T) without mean and linear trend."""
+    times = np.arange(series.shape[1]) - (series.shape[1] - 1) / 2
+    series = series - series.mean(1, keepdims=True)
+    return series - times * (series @ times)[:, None] / (times @ times)
+
+
+def _frequencies(length: int) -> np.ndarray:
+    """In periods a step."""
+    return np.fft.rfftfreq(length)[LEAST_PERIODS:]
+
+
+def _powers(series: np.ndarray) -> np.ndarray:
+    """(n, T) to shares of the power by frequency."""
+    powers = np.abs(np.fft.rfft(series)) ** 2
+    return powers[:, LEAST_PERIODS:] / np.maximum(powers[:, 1:].sum(1, keepdims=True), 1e-300)

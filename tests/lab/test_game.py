@@ -1,0 +1,161 @@
+"""The game engine: each method against its matrix, boards side by side against boards alone, densities."""
+
+import math
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+
+from ganzfeld.lab.game import METHODS, Board, coverage, dirac, game_of_points, grid, linear, ring
+from ganzfeld.lab.game.boards import Judges
+from ganzfeld.lab.game.dirac import state, trajectory
+from ganzfeld.lab.game.points import generated
+from ganzfeld.lab.game.rotation import eigenvalues_of_play, rhythm, ritz
+from ganzfeld.losses import Loss
+from ganzfeld.stabilisers import stabiliser
+
+LINEAR = [name for name in METHODS if name != "adam"]
+
+BOARDS = [Board(0.3, 0.1, 0.7), Board(1.1, 0.0, 0.0), Board(0.05, 0.9, 0.2), Board(0.3, 0.1, 0.0)]
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_a_round_multiplies_by_the_matrix_of_its_method(method: str):
+    """The matrix comes from algebra, the round from the trainer's own step."""
+    states = trajectory(dirac(method, BOARDS, start=(1.0, 0.3), strength=0.8), 30).numpy()
+    for place, board in enumerate(BOARDS):
+        matrix = linear.transition(method, *board, strength=0.8)
+        now = states[0, place]
+        if method == "optimistic":
+            now = np.concatenate([states[1, place], states[0, place]])  # the first step has no past
+        for found in states[2 if method == "optimistic" else 1 :, place]:
+            now = matrix @ now
+            assert np.allclose(now[:2], found, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_boards_play_as_if_alone(method: str):
+    together = trajectory(dirac(method, BOARDS), 20)
+    for place, board in enumerate(BOARDS):
+        alone = trajectory(dirac(method, [board]), 20)
+        torch.testing.assert_close(together[:, place], alone[:, 0], rtol=1e-9, atol=1e-12)
+
+
+def test_r1_is_the_damping_of_the_discriminator():
+    r1 = stabiliser({"name": "r1", "weight": 0.7})
+    by_penalty = trajectory(dirac("simultaneous", [Board(0.2, 0.1)], stabilisers=[r1]), 20)
+    by_decay = trajectory(dirac("simultaneous", [Board(0.2, 0.1, 0.7)]), 20)
+    torch.testing.assert_close(by_penalty, by_decay)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_numbers_that_end_are_left_where_they_were(method: str):
+    game = dirac(method, [Board(0.1)])
+    game.advance()
+    cast(Any, game.players.generator).place.parts[0].data.fill_(math.inf)
+    if METHODS[method].consensus:
+        return  # it has its own round, for closed forms alone
+    before = state(game)
+    game.advance()
+    assert not bool(game.sound)
+    assert torch.equal(state(game), before)
+
+
+@pytest.mark.parametrize("names", [[], ["r1"], ["r1", "r2"], ["spectral"]])
+def test_perceptrons_side_by_side_learn_what_they_would_alone(names: list[str]):
+    """Two boards and one alone, from the same weights on the same points."""
+    chosen = [stabiliser({"name": name}) for name in names]
+    real, latents = torch.randn(2, 6, 8, 2)
+
+    def game(boards: int, shown: list[int]) -> Any:
+        made = game_of_points(
+            ring().sample, loss=Loss("non-saturating"), stabilisers=chosen, boards=boards, width=5
+        )
+        drawn = (real[:, shown].flatten(0, 1), latents[:, shown].flatten(0, 1))
+        made.draw = lambda noise: drawn
+        return made
+
+    pair, alone = game(2, [0, 1]), game(1, [1])
+    for side in ("generator", "discriminator"):
+        of_pair, of_one = (getattr(each.players, side).state_dict() for each in (pair, alone))
+        for name, value in of_one.items():
+            twin = name.replace("linears.0", "linears.1")
+            value.copy_(of_pair[twin] if "linears" in name else of_pair[name][1:])
+    for each in (pair, alone):
+        each.play(4)
+    points = torch.randn(10, 2)
+    for side in ("generator", "discriminator"):
+        both = getattr(pair.players, side)(points.repeat_interleave(2, 0))
+        torch.testing.assert_close(both[1::2], getattr(alone.players, side)(points), rtol=1e-4, atol=1e-5)
+
+
+def test_plain_and_stacked_layers_are_one_network():
+    points = torch.randn(12, 2)
+    plain, stacked = (Judges(3, (2, 7, 1), 5, plain=plain) for plain in (True, False))
+    torch.testing.assert_close(plain(points), stacked(points))
+
+
+def test_a_stage_of_points_gets_better():
+    mixture = ring()
+    game = game_of_points(mixture.sample, loss=Loss("non-saturating"), boards=2, width=16, num_points=32)
+    before = coverage(mixture, generated(game, 2, 500, 0)[0]).surprise
+    game.play(150)
+    assert coverage(mixture, generated(game, 2, 500, 0)[0]).surprise < before
+
+
+@pytest.mark.parametrize("mixture", [ring(8, 2.0, 0.2), grid(3, 1.0, 0.15)])
+def test_a_density_holds_all_of_the_plane(mixture):
+    line = torch.linspace(-4, 4, 801)
+    points = torch.cartesian_prod(line, line)
+    mass = mixture.log_density(points).exp().sum() * (8 / 800) ** 2
+    assert float(mass) == pytest.approx(1, abs=1e-6)
+
+
+def test_coverage_of_points_made_by_hand():
+    mixture = ring(4, 2.0, 0.1)
+    lost = mixture.centres[:2].repeat(50, 1)
+    found = coverage(mixture, lost)
+    assert found.modes == 2
+    assert found.quality == 1
+    assert found.divergence == pytest.approx(math.log(2))
+    assert found.surprise == pytest.approx(math.log(4 * 2 * math.pi * 0.01))
+    between = coverage(mixture, torch.zeros(100, 2))
+    assert (between.modes, between.quality) == (0, 0)
+
+
+def test_ritz_values_of_a_whole_space_are_the_eigenvalues():
+    matrix = torch.randn(9, 9, dtype=torch.float64)
+    found = ritz(lambda vector: matrix @ vector, torch.randn(9, dtype=torch.float64), 9)
+    wanted = np.sort_complex(np.linalg.eigvals(matrix.numpy()))
+    assert np.allclose(np.sort_complex(found.values), wanted, atol=1e-9)
+    assert found.residuals.max() < 1e-9
+
+
+def test_the_motion_of_a_game_turns_as_its_formula_says():
+    """Of the Dirac game by Adam: dx = p y, dy = -q (x + ld y), with the rates p and q of Adam's state."""
+    r1 = stabiliser({"name": "r1", "weight": 0.3})
+    game = dirac("adam", [Board(0.01)], stabilisers=[r1])
+    game.play(5)
+    real, latents = game.draw(torch.Generator())
+    found = eigenvalues_of_play(game.players, game.rules, real, latents, game.moment(), 2, 0)
+    rates = []
+    for optimizer in (game.players.generator_optimizer, game.players.discriminator_optimizer):
+        (held,) = cast(Any, optimizer).state.values()
+        second = float(held["exp_avg_sq"]) / (1 - 0.99 ** float(held["step"]))
+        rates.append(0.01 / (math.sqrt(second) + 1e-8))
+    p, q = rates
+    wanted = np.linalg.eigvals(np.array([[0, p], [-q, -0.3 * q]]))
+    assert np.allclose(np.sort_complex(found.values), np.sort_complex(wanted), rtol=1e-8)
+
+
+def test_a_rhythm_stands_out_and_wandering_does_not():
+    random = np.random.default_rng(0)
+    wandering = np.zeros(256)
+    for place in range(1, 256):
+        wandering[place] = 0.9 * wandering[place - 1] + random.standard_normal()
+    assert rhythm(wandering, 200, 1).chance > 0.05
+    turning = wandering + 3 * np.sin(2 * np.pi * np.arange(256) / 16)
+    found = rhythm(turning, 200, 1)
+    assert found.chance < 0.02
+    assert 2 * np.pi / found.frequency == pytest.approx(16, rel=0.05)
