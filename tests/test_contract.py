@@ -277,13 +277,14 @@ def _wrong_by(much: float, recipe: str = "modern", num_pictures: int = 100, num_
     """A case in which only 1 is healthy, of any reading, and every one is off by so much."""
     readings = {reading for each in detectors.names() for reading in detectors.load(each).READINGS}
     also = {"saturated": 1 + much, "saturated_real": 0.0, "kernel_distance_error": 0.1}
+    also["drift"] = 1 + much
     entries = [
         {
             "step": number,
             "images_seen": 100 * number,
             "health": dict.fromkeys(readings, 1 + much)
             | also
-            | {f"weight_size_{side}": 1 + much * (number > 1) for side in ("generator", "discriminator")}
+            | {f"weight_size_{side}": number**much for side in ("generator", "discriminator")}
             | {"kernel_distance": 1 + much * (number > 1)},
         }
         for number in range(1, 21)

@@ -7,10 +7,11 @@ What was made before is read, so that the command can be interrupted and repeate
 ``doctor_suite.py``.
 
 A limit is a range of the number that detectors ask for, the mildest of the latest readings
-(``ganzfeld.health.symptoms.persisted``), in one phase of training. Each run gives its extremes in the phase;
-the limit reaches from the median run beyond the most extreme one, twice as far: with exponential tails and 48
-runs, a healthy run lies outside with a chance of 1 in 900 for each limit. Where a reading hardly varies at
-all among healthy runs the limit leaves at least the room that ``ROOM`` names.
+(``ganzfeld.health.symptoms.persisted``), in one phase of training. Each run gives its extremes in the phase.
+Of the runs of one recipe on one set, the limit lies three times as far from the median run as the most
+extreme one: with exponential tails and eight runs, a healthy run lies outside with a chance of 1 in 130. The
+widest of these limits is taken, so that for all but one recipe and set the chance is less. Where a reading
+hardly varies among healthy runs, the limit leaves at least the room that ``ROOM`` names.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from ganzfeld.health.detectors import detectors
 from ganzfeld.health.limits import Limit
 from ganzfeld.health.symptoms import persisted, steps_of
 
-STRETCH = 2.0
+STRETCH = 3.0
 PHASES = (0, 64, 128, 256, 512)
 """Steps at which a phase begins; the last one has no end."""
 
@@ -39,14 +40,15 @@ SMALLEST_SHARE = 0.02
 ROOM = {"share": 1.0, "ratio": 0.5, "plain": 0.1}
 """The least room between the median run and the limit, on the scale of the reading."""
 
-PLAIN = {"checkerboard", "saturated_excess", "decay"}
+PLAIN = {"checkerboard", "decay"}
 """Readings that may be negative, compared as they are."""
 
 SHARES = {
-    *("separation", "overlap", "lesson_discriminator", "lesson_generator", "dead_generator"),
-    *("dead_discriminator", "stuck", "twins", "latent_share", "precision", "recall", "coverage", "memorised"),
+    *("separation", "overlap", "dead_generator", "dead_discriminator", "stuck", "twins", "latent_share"),
+    *("recall", "coverage", "memorised", "saturated_excess"),
 }
-"""Readings from 0 to 1, compared by their log odds; what is nearer to an end than 0.02 counts as 0.02."""
+"""Readings from 0 to 1, compared by their log odds. What is nearer to an end than 0.02 counts as 0.02; where
+healthy runs come so near, there is no limit on that side."""
 
 
 def main() -> None:
@@ -78,35 +80,45 @@ def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, float]]]:
 
 
 def _limits(name: str, journals: Sequence[Journal]) -> list[Limit]:
-    values: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"low": [], "high": []}
+    read = []
     for journal in journals:
-        case = journal.case()
+        case, group = journal.case(), (journal.plan.data, journal.plan.recipe)
         series = series_of(case, name)
-        for side in ("low", "high"):
-            values[side].append((steps_of(case, series), persisted(series, side)[0]))
+        sides = [persisted(series, side)[0] for side in ("low", "high")]
+        read.append((group, steps_of(case, series), *sides))
     limits = []
     for begin, end in zip(PHASES, (*PHASES[1:], np.inf), strict=True):
-        low, high = (
-            [of_run[(steps >= begin) & (steps < end) & np.isfinite(of_run)] for steps, of_run in values[side]]
-            for side in ("low", "high")
-        )
-        num_runs = sum(len(of_run) > 0 for of_run in high)
-        if num_runs < LEAST_RUNS:
+        lows, highs = ([] for _ in range(2))
+        for group, steps, low, high in read:
+            there = (steps >= begin) & (steps < end) & np.isfinite(high)
+            if there.any():
+                lows.append((group, low[there]))
+                highs.append((group, high[there]))
+        if len(highs) < LEAST_RUNS:
             continue
-        to, back = _scale(name)
-        least = back(_beyond(to(np.array([of_run.min() for of_run in low if len(of_run)])), -1, name))
-        most = back(_beyond(to(np.array([of_run.max() for of_run in high if len(of_run)])), 1, name))
-        lows, highs = np.concatenate(low), np.concatenate(high)
-        share = 1 - float(np.mean((lows < least) | (highs > most)))
-        limits.append(Limit(float(least), float(most), share, num_runs, begin))
+        least, most = -_furthest(lows, -1, name), _furthest(highs, 1, name)
+        shares = [
+            np.mean((low >= least) & (high <= most)) for (_, low), (_, high) in zip(lows, highs, strict=True)
+        ]
+        limits.append(Limit(least, most, float(np.mean(shares)), len(highs), begin))
     return limits
 
 
-def _beyond(extremes: np.ndarray, sign: int, name: str) -> np.ndarray:
-    """From the median run beyond the most extreme one."""
-    median = np.median(extremes)
-    furthest = sign * np.max(sign * (extremes - median))
-    return median + sign * max(STRETCH * abs(furthest), ROOM[_kind(name)])
+def _furthest(found: list[tuple[tuple[str, str], np.ndarray]], sign: int, name: str) -> float:
+    """The widest limit of all groups of runs on one side: ``sign`` 1 is high, -1 low, then negated."""
+    to, back = _scale(name)
+    groups: dict[tuple[str, str], list[float]] = {}
+    for group, values in found:
+        groups.setdefault(group, []).append(float(np.max(sign * to(values))))
+    ends = []
+    for extremes in groups.values():
+        middle = float(np.median(extremes))
+        ends.append(middle + max(STRETCH * (max(extremes) - middle), ROOM[_kind(name)]))
+    if _kind(name) == "share":
+        nearest = max(max(extremes) for extremes in groups.values())
+        if nearest >= _log_odds(np.array(1.0)):  # the same on both sides
+            return 1.0 if sign > 0 else -0.0
+    return sign * float(back(np.array(sign * max(ends))))
 
 
 def _kind(name: str) -> str:

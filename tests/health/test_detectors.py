@@ -24,7 +24,6 @@ SIGNS = [
     ("mode-collapse", "recall", LOW, "watch"),
     ("mode-collapse", "coverage", LOW, "watch"),
     ("mode-collapse", "class_diversity_worst", LOW, "watch"),
-    ("mode-hopping", "drift", HIGH, "watch"),
     ("oscillation", "rhythm", HIGH, "watch"),
     ("checkerboard", "checkerboard", HIGH, "watch"),
     ("dead-units", "dead_generator", HIGH, "sick"),
@@ -35,7 +34,6 @@ SIGNS = [
     ("latent-ignored", "latent_share", LOW, "sick"),
     ("latent-ignored", "sensitivity", LOW, "sick"),
     ("stalled", "lesson_generator", LOW, "sick"),
-    ("stalled", "gradient_generator", LOW, "sick"),
     ("stalled", "update_ratio_generator", LOW, "sick"),
     ("diverging", "logit_size", HIGH, "sick"),
     ("diverging", "update_ratio_generator", HIGH, "sick"),
@@ -130,13 +128,33 @@ class TestDerived:
         assert found("output-saturated", alone) is not None
         assert found("output-saturated", case_of({"saturated": values}, known=known)) is None
 
-    def test_weights_are_measured_by_their_first_size(self):
-        readings = {"weight_size_generator": [40.0] * 12 + [80.0] * 8}
-        case = replace(case_of(readings), limits={"growth_generator": (Limit(0.5, 1.5, 1.0, 40),)})
-        finding = found("diverging", case)
+    def test_weights_are_measured_by_those_at_half_the_pictures(self):
+        known = {"growth_generator": (Limit(0.5, 1.5, 1.0, 40),)}
+        doubled = case_of({"weight_size_generator": [40.0] * 12 + [80.0] * 8})
+        finding = found("diverging", replace(doubled, limits=known))
         assert finding is not None
         assert finding.since_images == FIRST_WRONG
         assert finding.evidence[0].figures["growth_generator"] == 2.0
+        once = case_of({"weight_size_generator": [40.0] * 4 + [80.0] * 16})
+        assert found("diverging", replace(once, limits=known)) is None, "it has stopped"
+
+    def test_logits_have_a_usual_size_only_where_there_is_a_sigmoid(self):
+        loud = {"logit_size": turning(HIGH)}
+        assert found("diverging", case_of(loud)) is not None
+        assert found("diverging", case_of(loud, settings=["loss.name=wasserstein"])) is None
+
+    def test_pictures_move_by_the_root_of_the_steps(self):
+        """10 steps a look: a drift of 0.9 is 0.28 a step."""
+        known = {"pace": (Limit(0.0, 0.25, 1.0, 40),), "diversity": limits_of("a")["a"]}
+        restless = {"drift": turning(0.9), "diversity": [HEALTHY] * 20}
+        finding = found("mode-hopping", replace(case_of(restless), limits=known))
+        assert finding is not None
+        assert (finding.severity, finding.since_images) == ("watch", FIRST_WRONG)
+        assert finding.evidence[0].figures["pace"] == pytest.approx(0.9 / 10**0.5)
+        poor = found("mode-hopping", replace(case_of(restless | {"diversity": turning(LOW)}), limits=known))
+        assert poor is not None and poor.severity == "sick"
+        calm = {"drift": turning(0.7)}
+        assert found("mode-hopping", replace(case_of(calm), limits=known)) is None
 
     def test_late_decay_is_counted_in_errors_of_the_best(self):
         distance = [3.0, 2.0, 1.0, 1.0] + [1.0] * 8 + [2.0] * 8

@@ -14,12 +14,12 @@ def test_healthy():
 
 
 def test_severe_findings_come_first():
-    case = case_of({"rhythm": turning(0.9, 10), "diversity": turning(0.1), "drift": turning(0.9, 11)})
+    case = case_of({"rhythm": turning(0.9, 10), "diversity": turning(0.1), "stuck": turning(0.9, 11)})
     verdict = diagnose(case)
     assert verdict.verdict == "sick"
-    assert [each.name for each in verdict.findings] == ["mode-hopping", "mode-collapse", "oscillation"]
-    assert verdict.sentence.startswith("mode-hopping since 1,200 pictures, mode-collapse since 1,300")
-    assert verdict.state == "mode-hopping since 1,200 pictures and 2 more"
+    assert [each.name for each in verdict.findings] == ["output-saturated", "mode-collapse", "oscillation"]
+    assert verdict.sentence.startswith("output-saturated since 1,200 pictures, mode-collapse since 1,300")
+    assert verdict.state == "output-saturated since 1,200 pictures and 2 more"
     mild = diagnose(case_of({"rhythm": turning(0.9)}, num_pictures=30))
     assert mild.verdict == "watch"
     assert mild.sentence == "too-few-pictures, oscillation since 1,300 pictures"

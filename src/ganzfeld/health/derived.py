@@ -1,6 +1,7 @@
 """Readings that follow from others: what only the whole of a run can show, not one look at it."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,20 +23,40 @@ def _together(case: Case, *names: str) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def _growth(side: str) -> Callable[[Case], Series]:
-    """Size of the weights as a multiple of what it was when first read."""
+    """Size of the weights as a multiple of what it was at half as many pictures.
+
+    So a run of any length is compared with itself; read once half of the way has been read.
+    """
 
     def growth(case: Case) -> Series:
         series = case.series(f"weight_size_{side}")
-        first = series.values[0] if len(series) and series.values[0] > 0 else 1.0
-        return Series(series.images, series.values / first)
+        if not len(series):
+            return series
+        halfway = series.images / 2
+        before = np.interp(halfway, series.images, series.values)
+        there = (halfway >= series.images[0]) & (before > 0)
+        return Series(series.images[there], series.values[there] / before[there])
 
     return growth
 
 
+def _pace(case: Case) -> Series:
+    """Drift over the root of the number of steps since the look before: as if chance had moved the pictures.
+
+    Looks lie further apart in one run than in another.
+    """
+    series = case.series("drift")
+    steps = {entry["images_seen"]: entry.get("step", 0) for entry in case.entries if entry.get("health")}
+    at = sorted(steps.items())
+    between = {images: step - before for (_, before), (images, step) in pairwise(at)}
+    since = np.array([max(1, between.get(images, 1)) for images in series.images.tolist()])
+    return Series(series.images, series.values / np.sqrt(since))
+
+
 def _saturated_excess(case: Case) -> Series:
-    """Share of output values that no gradient reaches, beyond the share of real values as extreme."""
+    """Share of output values that no gradient reaches, beyond that of real values as extreme; 0 or more."""
     images, (ours, theirs) = _together(case, "saturated", "saturated_real")
-    return Series(images, ours - theirs)
+    return Series(images, np.maximum(0.0, ours - theirs))
 
 
 def _decay(case: Case) -> Series:
@@ -49,6 +70,7 @@ def _decay(case: Case) -> Series:
 DERIVED: dict[str, Callable[[Case], Series]] = {
     "growth_generator": _growth("generator"),
     "growth_discriminator": _growth("discriminator"),
+    "pace": _pace,
     "saturated_excess": _saturated_excess,
     "decay": _decay,
 }

@@ -4,11 +4,12 @@ from ganzfeld.health.case import Case
 from ganzfeld.health.finding import Evidence, Finding, Remedy
 from ganzfeld.health.remedies import both_rates
 from ganzfeld.health.symptoms import evidence, high, seen
+from ganzfeld.losses import losses
 
 _WORDS = {
     "logit_size": "the largest logit",
-    "growth_generator": "the size of the generator's weights, as a multiple of the first one,",
-    "growth_discriminator": "the size of the discriminator's weights, as a multiple of the first one,",
+    "growth_generator": "the size of the generator's weights, over that at half the pictures,",
+    "growth_discriminator": "the size of the discriminator's weights, over that at half the pictures,",
     "update_ratio_generator": "the size of the generator's steps beside its weights",
     "update_ratio_discriminator": "the size of the discriminator's steps beside its weights",
 }
@@ -18,7 +19,8 @@ READINGS = tuple(_WORDS)
 
 def find(case: Case) -> Finding | None:
     """A loss that is not finite, or sizes above all that healthy runs show."""
-    symptoms, lost = seen(*(high(case, name, what) for name, what in _WORDS.items())), _lost_at(case)
+    words = {name: what for name, what in _WORDS.items() if name != "logit_size" or _has_sigmoid(case)}
+    symptoms, lost = seen(*(high(case, name, what) for name, what in words.items())), _lost_at(case)
     if not symptoms and not lost:
         return None
     return Finding(
@@ -31,6 +33,11 @@ def find(case: Case) -> Finding | None:
         Remedy("Smaller steps for both networks.", both_rates(case, 0.25)),
         "spiral",
     )
+
+
+def _has_sigmoid(case: Case) -> bool:
+    """Whether the size of a logit means something: the limits are those of losses with a sigmoid."""
+    return not losses.load(case.recipe["loss"]["name"]).NO_TEMPERATURE
 
 
 def _lost_at(case: Case) -> list[tuple[int, Evidence]]:

@@ -5,22 +5,20 @@ from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import both_rates, longer_average
 from ganzfeld.health.symptoms import evidence, high, low, seen
 
-READINGS = ("drift",)
+READINGS = ("pace",)
 
 
 def find(case: Case) -> Finding | None:
     """Pictures of the same latents change more from look to look than in healthy runs."""
-    drift = high(
-        case, "drift", "the change of a latent's picture since the last look, over the spread of all,"
-    )
-    if not drift:
+    pace = high(case, "pace", "the change of a latent's picture in a step, as a share of the spread of all,")
+    if not pace:
         return None
     poor = low(case, "diversity", "the variety of the pictures, as a share of the data's,")
     return Finding(
         "mode-hopping",
         "sick" if poor else "watch",
-        drift.since_images,
-        evidence(seen(drift, poor)),
+        pace.since_images,
+        evidence(seen(pace, poor)),
         "The discriminator learns to refuse what the generator makes now and forgets what it made before, so "
         "the two chase each other around the data.",
         Remedy(

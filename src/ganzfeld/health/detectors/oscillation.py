@@ -12,7 +12,7 @@ def find(case: Case) -> Finding | None:
     """One frequency of the logits stronger than in healthy runs."""
     period = case.series("rhythm_period")
     every = f" (a swing every {figure(period.values[-1])} steps)" if len(period) else ""
-    rhythm = high(case, "rhythm", f"the strongest frequency of the logits, as a multiple of chance,{every}")
+    rhythm = high(case, "rhythm", f"the strongest frequency of the logits{every}, as a multiple of chance,")
     if not rhythm:
         return None
     return Finding(

@@ -5,14 +5,13 @@ from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import evidence, low, seen, since
 
-READINGS = ("lesson_generator", "update_ratio_generator", "gradient_generator")
+READINGS = ("lesson_generator", "update_ratio_generator")
 
 
 def find(case: Case) -> Finding | None:
-    """Its lesson, its gradient or its steps smaller than healthy runs show."""
+    """Its lesson or its steps smaller than healthy runs show."""
     symptoms = seen(
         low(case, "lesson_generator", "what the loss tells the generator, as a share of the first time,"),
-        low(case, "gradient_generator", "the norm of the generator's gradient"),
         low(case, "update_ratio_generator", "the size of the generator's steps beside its weights"),
     )
     if not symptoms:
