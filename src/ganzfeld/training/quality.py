@@ -113,6 +113,8 @@ class Quality:
         assert self._real is not None and self._space is not None
         generator, prior = self._trainer.shipped(), self._trainer.recipe.latent.prior
         few = self._real.pictures[:SLICE]
+        self._space.features(few[:1])  # the first call builds the network
+        generated(generator, prior, 1, 0, _silent)
         begun = time.perf_counter()
         self._space.features(few)
         looked = time.perf_counter()
