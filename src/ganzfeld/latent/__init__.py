@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from ganzfeld.errors import UsageError
+from ganzfeld.latent.paths import lerp, slerp
 from ganzfeld.latent.priors import priors
 
-__all__ = ["LARGEST_SEED", "latents_of_seeds", "priors", "truncate"]
+__all__ = ["LARGEST_SEED", "latents_of_seeds", "lerp", "priors", "slerp", "truncate"]
 
 LARGEST_SEED = 2**63 - 1
 
