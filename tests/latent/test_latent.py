@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganzfeld.errors import UsageError
-from ganzfeld.latent import latents_of_seeds, priors, truncate
+from ganzfeld.latent import latents_of_seeds, lerp, priors, slerp, truncate
 
 
 def draws(name: str, size: int = 64) -> torch.Tensor:
@@ -41,3 +41,21 @@ def test_truncation():
     for psi in (-0.1, 2.1, float("nan")):
         with pytest.raises(UsageError, match="truncation"):
             truncate(latents, psi)
+
+
+@pytest.mark.parametrize("way", [lerp, slerp])
+def test_ways_begin_and_end_where_they_should(way):
+    start, end = torch.randn(2, 5, 10, dtype=torch.float64)
+    assert torch.allclose(way(start, end, 0.0), start)
+    assert torch.allclose(way(start, end, 1.0), end)
+    assert torch.allclose(way(start, start, 0.3), start), "no direction: the straight way"
+    assert torch.isfinite(way(start, -start, 0.5)).all(), "no single arc: the straight way"
+
+
+def test_the_arc_is_even_and_stays_on_its_sphere():
+    start, end = (3 * vector / vector.norm(dim=1, keepdim=True) for vector in torch.randn(2, 4, 8).double())
+    along = torch.stack([slerp(start, end, share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)])
+    assert torch.allclose(along.norm(dim=2), torch.tensor(3.0).double())
+    steps = torch.nn.functional.cosine_similarity(along[1:], along[:-1], dim=2)
+    assert torch.allclose(steps, steps[0].expand_as(steps)), "equal angles"
+    assert float(lerp(start, end, 0.5).norm(dim=1).max()) < 3

@@ -13,7 +13,7 @@ def lerp(start: Tensor, end: Tensor, share: float) -> Tensor:
 
 
 def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
-    """The way along the arc (Shoemake 1985; for latents White 2016): (n, size) at ``share`` of the way, 0 to 1.
+    """The way along the arc (Shoemake 1985; for latents White 2016), (n, size) at ``share`` of it, 0 to 1.
 
     The angle grows evenly, and the norm goes from one to the other without leaving the shell. Vectors of one
     direction, or of opposite ones, which no single arc joins, are joined by the straight way.

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import torch
-from matplotlib.figure import Figure
 from pydantic import Field, field_validator
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.entering import live_maps
 from ganzfeld.lab.estimate import jackknife, mean_and_error
+from ganzfeld.lab.experiments._batch_noise_figure import draw as draw
 from ganzfeld.lab.live import Live
-from ganzfeld.lab.outcome import Measured, Outcome
+from ganzfeld.lab.outcome import Measured
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.recipes.schema import Section
 
@@ -21,7 +22,10 @@ CLAIM = (
     "The relative squared error of the variance of a batch is 2/(B-1), which is large for small batches; "
     "instance normalisation takes its statistics within each picture and so does not depend on B."
 )
-CLAIM_ZH = "批内方差的期望平方相对误差为 2/(B-1)，批量小时非常大；实例归一化在每个样本内部计算统计量，因此完全不依赖于 B。"
+CLAIM_ZH = (
+    "批内方差的期望平方相对误差为 2/(B-1)，批量小时非常大；"
+    "实例归一化在每个样本内部计算统计量，因此完全不依赖于 B。"
+)
 SECTION = "归一化层：稳定深度对抗系统 / 生成器中的批量归一化"
 FORMULAS = {
     "unbiased variance": r"E[(S^2 - \sigma^2)^2] \,/\, \sigma^4 = 2/(B-1)",
@@ -127,7 +131,13 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         ]
         for key, value in (("batch", batch), ("unbiased", unbiased), ("biased", biased)):
             curve[key].append(value)
-    return [*figures, *_of_maps(settings, noise), *_of_instances(settings, noise)], {"curve": curve}
+    grid = range(2, 91)
+    formulas = [[formula(num) for num in grid] for formula in (float, unbiased_error, biased_error)]
+    return [*figures, *_of_maps(settings, noise), *_of_instances(settings, noise)], {
+        "curve": curve,
+        "formulas": formulas,
+        "batches": BATCHES,
+    }
 
 
 def _of_maps(settings: Settings, noise: torch.Generator) -> list[Measured]:
@@ -149,6 +159,7 @@ def _of_maps(settings: Settings, noise: torch.Generator) -> list[Measured]:
     ]
 
 
+@torch.no_grad()
 def _of_instances(settings: Settings, noise: torch.Generator) -> list[Measured]:
     """What instance norm does not depend on, and what that costs."""
     side = settings.side
@@ -159,8 +170,7 @@ def _of_instances(settings: Settings, noise: torch.Generator) -> list[Measured]:
     instance = normalised("instance", 3)
     one, mates = torch.randn(2, settings.batch, 3, side, side, generator=noise, dtype=torch.float64)
     mates[0] = one[0]
-    with torch.no_grad():
-        change = float((instance(one)[0] - instance(mates)[0]).abs().max())
+    change = float((instance(one)[0] - instance(mates)[0]).abs().max())
     name = f"error of instance norm's variance on white maps of {side}x{side}"
     kept = instance(torch.randn(64, 3, 1, 1, generator=noise, dtype=torch.float64) + one[:1])
     means = kept.mean((2, 3)).var(0).mean() / one[:1].var()
@@ -230,7 +240,7 @@ def variance_divided_by(
     if covariance is not None:
         maps = (maps.flatten(2) @ torch.linalg.cholesky(covariance).T).view(shape)
     module = normalised(name, shape[1])
-    (eps,) = [part.eps for part in module.modules() if isinstance(getattr(part, "eps", None), float)]
+    (eps,) = [part.eps for part in module.modules() if isinstance(part, _NormBase)]
     with torch.no_grad():
         out = module(maps)
     before, after = (_by_channel(given) for given in (maps, out))
@@ -342,55 +352,17 @@ def advice(figures: Sequence[Measured]) -> str:
         name.split()[-1]: number for name, number in value.items() if name.startswith("change of a picture")
     }
     seen = "".join(
-        f" With {size} pictures a batch, a picture changes by {100 * changes[size]:.0f} % of the spread between pictures when its company does."
+        f" With {size} pictures a batch, a picture changes by {100 * changes[size]:.0f} % of the spread "
+        "between pictures when its company does."
         for size in ("2", "64")
         if size in changes
     )
     return (
-        f"Do not read 2/(B-1) as the noise of a convolutional batch norm: it divides by the biased variance (error {two:.2f}, not 2, at B = 2), "
-        f"and its statistics pool the positions of all maps. At B = 2 the layers here had errors from {min(layers):.2g} to {max(layers):.2g}: far below 2, and far above what as many independent numbers would have.{seen} "
-        f"Instance norm does not depend on the batch, but it has a noise of its own on small maps, cannot be used at 1x1, and takes brightness and contrast of each map away: up to {100 * max(erased):.0f} % of the variance of a layer here. "
-        "Where batches must be small, group or layer normalisation keep more."
+        "Do not read 2/(B-1) as the noise of a convolutional batch norm: it divides by the biased variance, "
+        f"whose error at B = 2 is {two:.2f}, not 2, and its statistics pool the positions of all maps. At B "
+        f"= 2 the layers here had errors from {min(layers):.2g} to {max(layers):.2g}: far below 2, and far "
+        f"above what as many independent numbers would have.{seen} Instance norm does not depend on the "
+        "batch, but it has a noise of its own on small maps, cannot be used at 1x1, and takes brightness and "
+        f"contrast of each map away: up to {100 * max(erased):.2g} % of the variance of a layer here. Where "
+        "batches must be small, group or layer normalisation keep more."
     )
-
-
-def draw(outcome: Outcome) -> Figure:
-    """The error over the size of a batch, what maps are worth, and what that does to pictures."""
-    data = outcome.data
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    errors, worths, changes = figure.subplots(1, 3)
-    sizes = data["curve"]["batch"]
-    grid = [2 ** (k / 4) for k in range(4, 27)]
-    errors.plot(grid, [unbiased_error(num) for num in grid], "k--", label="2/(B-1), unbiased")
-    errors.plot(grid, [biased_error(num) for num in grid], "k:", label="$(2B-1)/B^2$, biased")
-    for color, kind in enumerate(("unbiased", "biased")):
-        means, spreads = zip(*data["curve"][kind], strict=True)
-        errors.errorbar(sizes, means, spreads, fmt="o", color=f"C{color}", label=f"measured, {kind}")
-    layers = data["layers"]
-    for color, (name, row) in enumerate(zip(layers["name"], layers["errors"], strict=True), 2):
-        errors.plot(BATCHES, row, ".-", color=f"C{color}", label=f"generator, {name}")
-    errors.set(xscale="log", yscale="log", xlabel="pictures in a batch", ylabel="relative squared error")
-    errors.set_title("How wrong the variance of a batch is")
-    errors.legend(fontsize=7)
-    places = range(len(layers["name"]))
-    worths.bar(
-        [place - 0.2 for place in places], layers["positions"], 0.4, color="0.7", label="positions of a map"
-    )
-    worths.bar(
-        [place + 0.2 for place in places], layers["worth"], 0.4, label="independent numbers it is worth"
-    )
-    worths.set_xticks(places, [name.replace(", ", "\n") for name in layers["name"]])
-    worths.set(yscale="log")
-    worths.set_title("A map is worth few numbers")
-    worths.legend(fontsize=8)
-    if data["changes"]:
-        means, spreads = zip(*data["changes"], strict=True)
-        changes.errorbar(BATCHES, [100 * each for each in means], [100 * each for each in spreads], fmt="o-")
-        changes.set(
-            xscale="log",
-            xlabel="pictures in a batch",
-            ylabel="% of the spread between pictures",
-            ylim=(0, None),
-        )
-    changes.set_title("Change of a picture with its company")
-    return figure

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import torch
-from matplotlib.figure import Figure
 from pydantic import Field
 from torch import Tensor
 
 from ganzfeld.lab.entering import PASS, entering
 from ganzfeld.lab.estimate import jackknife, mean_and_error
+from ganzfeld.lab.experiments._bounded_output_figure import draw as draw
 from ganzfeld.lab.live import Live
-from ganzfeld.lab.outcome import Measured, Outcome
+from ganzfeld.lab.outcome import Measured
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.recipes.schema import Section
 
@@ -21,14 +21,16 @@ CLAIM = (
     "outside [-1, 1], and clipped pixels stick."
 )
 CLAIM_ZH = (
-    "tanh 在任何有限输入处的梯度都不为零，极端的像素仍可被缓慢修正；而硬裁剪 clip 在 [-1, 1] 之外梯度精确为零，"
-    "被裁剪的像素会“卡”住。"
+    "tanh 在任何有限输入处的梯度都不为零，极端的像素仍可被缓慢修正；"
+    "而硬裁剪 clip 在 [-1, 1] 之外梯度精确为零，被裁剪的像素会“卡”住。"
 )
 SECTION = "激活函数：塑造信号与梯度 / 生成器输出层：tanh 实现有界且可微的输出"
 FORMULAS = {
     "tanh": r"1 - \tanh^2(a) = 4 e^{-2|a|} \,/\, (1 + e^{-2|a|})^2 > 0",
     "clip": r"1\,[\,|a| < 1\,]",
-    "where rounding ends it, p binary digits": r"|a| = \mathrm{artanh}(1 - 2^{-(p+1)}) \approx (p+2)\,\ln 2 \,/\, 2",
+    "where rounding ends it, p binary digits": (
+        r"|a| = \mathrm{artanh}(1 - 2^{-(p+1)}) \approx (p+2)\,\ln 2 \,/\, 2"
+    ),
 }
 SHORT = {"pixels": 101, "steps": 100}
 
@@ -41,8 +43,8 @@ END = "tanh's gradient is exactly 0 from,"
 
 @final
 class Settings(Section):
-    """``reach``: inputs from -reach to reach are looked at. ``pixels`` of such inputs are pulled to ``target``
-    by ``steps`` steps of gradient descent of size ``rate``.
+    """``reach``: inputs from -reach to reach are looked at. ``pixels`` saturated ones are pulled to
+    ``target`` by ``steps`` steps of gradient descent of size ``rate``.
     """
 
     reach: float = Field(default=12.0, gt=1, le=19)
@@ -79,7 +81,7 @@ def end_of_slope(precision: torch.dtype) -> float:
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
-    """The catalogue's output activations, in every number of the formats that matter, and pixels that learn."""
+    """The catalogue's output activations in the formats that matter, and pixels that learn."""
     reach, figures = settings.reach, []
     inputs = torch.linspace(-reach, reach, settings.pixels, dtype=torch.float64)
     exact = torch.tensor([tanh_slope(a) for a in inputs.tolist()], dtype=torch.float64)
@@ -128,7 +130,14 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         end = first_without_slope(precision)
         figures.append(Measured(f"{END} {name}", end, 0.0, end_of_slope(precision), "shown", "bench", 0.01))
     taught, moved = _taught(settings)
-    data = {"inputs": inputs.tolist(), "exact": exact.tolist(), "slopes": slopes, "moved": moved}
+    ends = {name: end_of_slope(precision) for name, precision in PRECISIONS.items()}
+    data = {
+        "inputs": inputs.tolist(),
+        "exact": exact.tolist(),
+        "slopes": slopes,
+        "ends": ends,
+        "moved": moved,
+    }
     return [*figures, *taught], data
 
 
@@ -140,7 +149,7 @@ def slope(output: str, at: Tensor) -> Tensor:
 
 
 def first_without_slope(precision: torch.dtype) -> float:
-    """The smallest number of a format from which on, up to 32, autograd's tanh has no gradient at either sign.
+    """The smallest number of a format from which on autograd's tanh has no gradient, at either sign.
 
     Every number from 2 to 32 is tried, from 8 to 16 only in float32.
     """
@@ -212,18 +221,12 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     real = live.real(LATENTS, seed)
     pictures = {name: shown(trained[name], seed) for name in ("tanh", "clip")}
     for name, made in pictures.items():
-        value = jackknife(made.unflatten(0, (16, -1)), lambda kept: colour_distance(kept.flatten(0, 1), real))
-        figures.append(
-            Measured(f"distance of the colours from the real ones, {name}", *value, None, "shown", "in situ")
-        )
-        value = jackknife(
-            made.unflatten(0, (16, -1)), lambda kept: roughness(kept.flatten(0, 1)) / roughness(real)
-        )
-        figures.append(
-            Measured(
-                f"energy of single pixels, over that of the real, {name}", *value, None, "shown", "in situ"
-            )
-        )
+        value = jackknife(histograms(made), lambda kept: colour_distance(kept, histograms(real)))
+        figure = f"distance of the colours from the real ones, {name}"
+        figures.append(Measured(figure, *value, None, "shown", "in situ"))
+        value = mean_and_error(roughness(made) / roughness(real).mean())
+        figure = f"energy of single pixels, over that of the real, {name}"
+        figures.append(Measured(figure, *value, None, "shown", "in situ"))
     sizes = before.abs().flatten()
     data = {"sizes": sizes[torch.linspace(0, len(sizes) - 1, 20_000).long()].tolist()}
     return figures, data | {"pictures": {name: made[:6] for name, made in pictures.items()}}
@@ -260,75 +263,42 @@ def shown(live: Live, seed: int) -> Tensor:
     return torch.cat([model(part) for part in live.latents(LATENTS, seed).split(PASS)]).clamp(-1, 1)
 
 
-def colour_distance(pictures: Tensor, real: Tensor) -> Tensor:
-    """Mean distance between the sorted values of each channel (Wasserstein-1), of 2: black against white."""
-    quantiles = torch.linspace(0, 1, 201)
-    along = [
-        _sorted(given)[:, (quantiles * (_sorted(given).shape[1] - 1)).long()] for given in (pictures, real)
-    ]
-    return (along[0] - along[1]).abs().mean()
+def histograms(pictures: Tensor) -> Tensor:
+    """How often each of 256 values occurs in each channel, (16, C, 256): in 16 parts of the pictures."""
+    parts = pictures.transpose(0, 1).chunk(16, 1)
+    return torch.stack([torch.stack([torch.histc(each, 256, -1, 1) for each in part]) for part in parts])
 
 
-def _sorted(pictures: Tensor) -> Tensor:
-    return pictures.transpose(0, 1).flatten(1).sort(1).values
+def colour_distance(counts: Tensor, others: Tensor) -> Tensor:
+    """Wasserstein-1 distance between the values of a channel, mean over the channels, of two ``histograms``.
+
+    Black is 2 away from white.
+    """
+    shares = [each.double().sum(0) / each.double().sum((0, 2))[:, None] for each in (counts, others)]
+    return (shares[0] - shares[1]).cumsum(1).abs().sum(1).mean() * 2 / 256
 
 
 def roughness(pictures: Tensor) -> Tensor:
-    """Mean square of what differs from the mean of the four neighbours."""
+    """Mean square, by picture, of what differs from the mean of the four neighbours."""
     middle = pictures[..., 1:-1, 1:-1]
-    around = (
-        pictures[..., 2:, 1:-1]
-        + pictures[..., :-2, 1:-1]
-        + pictures[..., 1:-1, 2:]
-        + pictures[..., 1:-1, :-2]
-    )
-    return (middle - around / 4).square().mean()
+    beside = pictures[..., 1:-1, 2:] + pictures[..., 1:-1, :-2]
+    around = pictures[..., 2:, 1:-1] + pictures[..., :-2, 1:-1] + beside
+    return (middle - around / 4).square().flatten(1).mean(1)
 
 
 def advice(figures: Sequence[Measured]) -> str:
     """What to do about it."""
     value = {figure.name: figure.value for figure in figures}
     ends = ", ".join(f"{value[f'{END} {name}']:.2f} in {name}" for name in PRECISIONS)
-    lost = value["pixels of tanh without a gradient, bfloat16"]
-    kept = value["pixels of tanh without a gradient, float32"]
+    lost, kept = (
+        100 * value[f"pixels of tanh without a gradient, {name}"] for name in ("bfloat16", "float32")
+    )
     freed = next(number for name, number in value.items() if name.startswith("pixels clipped after"))
     return (
-        f"Keep the output activation in float32 under mixed precision, as this package does: the gradient of tanh "
-        f"is exactly 0 from abs(a) = {ends}. In the training looked at here {100 * lost:.2g} % of all pixel values "
-        f"would have no gradient in bfloat16, and {100 * kept:.2g} % have none in float32. Clipping is less final "
-        f"than it looks: {100 * freed:.0f} % of the pixels that were clipped became free again, since weights are "
-        "shared and other pixels move them. A pixel sticks only where all that shares its weights is saturated too."
+        "Keep the output activation in float32 under mixed precision, as this package does: the gradient of "
+        f"tanh is exactly 0 from abs(a) = {ends}. In the training looked at here {lost:.2g} % of all pixel "
+        f"values would have no gradient in bfloat16; in float32 {kept:.2g} % have none. Clipping is less "
+        f"final than it looks: {100 * freed:.0f} % of the pixels that were clipped became free again, since "
+        "weights are shared and other pixels move them. A pixel sticks only where all that shares its "
+        "weights is saturated too."
     )
-
-
-def draw(outcome: Outcome) -> Figure:
-    """The slope in each format, how large pre-activations get, and the pictures of both."""
-    data = outcome.data
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    slopes, sizes, pictures = figure.subplots(1, 3, width_ratios=(1, 1, 1.2))
-    at = torch.tensor(data["inputs"])
-    right = at >= 0
-    slopes.plot(at[right], torch.tensor(data["exact"])[right], "k--", label="tanh in real numbers")
-    counts = torch.tensor(data["sizes"]).sort().values
-    sizes.plot(counts, 100 * torch.linspace(1, 0, len(counts)), "k", label="tanh, as it trains")
-    for color, (name, precision) in enumerate(PRECISIONS.items()):
-        slope_of = torch.tensor(data["slopes"][name])[right]
-        slopes.plot(at[right], slope_of.where(slope_of > 0, math.nan), f"C{color}", label=name)
-        for axes in (slopes, sizes):
-            axes.axvline(end_of_slope(precision), color=f"C{color}", linestyle=":")
-    slopes.axvline(1, color="C3", label="clip ends")
-    slopes.set(yscale="log", xlabel="pre-activation", ylabel="slope", ylim=(1e-9, 2))
-    slopes.set_title("Where the gradient of tanh ends")
-    slopes.legend(fontsize=8)
-    sizes.set(
-        xlabel="absolute pre-activation",
-        ylabel="pixel values that are larger, %",
-        xlim=(0, outcome.settings["reach"]),
-    )
-    sizes.set_title("How large pre-activations get")
-    rows = [torch.cat(list(data["pictures"][name]), 2) for name in ("tanh", "clip")]
-    sheet = torch.cat(rows, 1).movedim(0, 2).add(1).div(2)
-    pictures.imshow(sheet.expand(-1, -1, 3) if sheet.shape[2] == 1 else sheet, interpolation="nearest")
-    pictures.set_title("Pictures after equal training: tanh above, clip below")
-    pictures.axis("off")
-    return figure

@@ -5,24 +5,25 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import torch
-from matplotlib.figure import Figure
 from pydantic import Field
 from torch import Tensor
 
 from ganzfeld.geometry import Layer, Plan, plan
 from ganzfeld.lab.entering import activation_modules, entering, norm_modules
 from ganzfeld.lab.estimate import jackknife, mean_and_error
+from ganzfeld.lab.experiments._latent_prior_figure import draw as draw
 from ganzfeld.lab.live import Live
-from ganzfeld.lab.outcome import Measured, Outcome
+from ganzfeld.lab.outcome import Measured
 from ganzfeld.latent import lerp, priors, slerp
 from ganzfeld.networks import Generator, initialise
 from ganzfeld.networks.initialisation import STANDARD_DEVIATION
+from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.recipes.schema import Section
 from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
 
 CLAIM = (
-    "N(0, I) has variance 1 and U(-1, 1) 1/3, so normal latents make larger pre-activations: at the start more "
-    "variety, and more risk of saturation."
+    "N(0, I) has variance 1 and U(-1, 1) 1/3, so normal latents make larger pre-activations: at the start "
+    "more variety, and more risk of saturation."
 )
 CLAIM_ZH = (
     "N(0, I) 每个分量的方差为 1，U(-1, 1) 为 1/3；因此高斯隐向量使生成器初始前激活值的方差更大："
@@ -36,7 +37,7 @@ FORMULAS = {
     "saturation": r"P(|a| > t) \approx \mathrm{erfc}\left(t \,/\, \sqrt{2\,\mathrm{Var}(a)}\right)",
     "norm of a normal vector": r"E\,|z| = \sqrt{2}\,\Gamma((n+1)/2) \,/\, \Gamma(n/2) \approx \sqrt{n}",
 }
-SHORT = {"latents": 128, "networks": 4, "width": 8, "draws": 4_000}
+SHORT = {"latents": 64, "networks": 12, "width": 4, "draws": 4_000}
 
 SIZE_PX = 32
 SATURATED = 2.0
@@ -54,17 +55,17 @@ class Settings(Section):
     latent_size: int = Field(default=100, ge=2, le=4_096)
     threshold: float = Field(default=0.4, gt=0, le=100)
     width: int = Field(default=16, ge=2, le=128)
-    networks: int = Field(default=8, ge=2, le=200)
-    latents: int = Field(default=256, ge=16, le=8_192)
+    networks: int = Field(default=16, ge=2, le=200)
+    latents: int = Field(default=128, ge=16, le=8_192)
     draws: int = Field(default=40_000, ge=1_000, le=1_000_000)
 
 
 PRIORS = {"normal": (1.0, 3.0), "uniform": (1 / 3, 1.8)}
-"""Variance of a component, and its fourth moment over the square of its variance; seed text, section 隐空间."""
+"""Variance of a component (seed text), and its fourth moment over the square of its variance."""
 
 
 def projection_variance(latent_size: int, variance: float) -> float:
-    """Var(a) = n sigma_w^2 Var(z) of the projection's pre-activations, for independent weights and latents."""
+    """Var(a) = n sigma_w^2 Var(z) of the projection, for independent weights and latents."""
     return latent_size * STANDARD_DEVIATION**2 * variance
 
 
@@ -228,7 +229,7 @@ def _without_norm(free: Tensor, settings: Settings) -> list[Measured]:
                     f"standard deviation of pre-activations of {of}, no norm, {name}",
                     *value,
                     math.sqrt(expected),
-                    "claim",
+                    "shown" if number else "claim",
                     "bench",
                 )
             )
@@ -296,7 +297,7 @@ def _saturation(settings: Settings, seed: int) -> list[Measured]:
         for normalisation, shares in outer.items():
             figures.append(
                 Measured(
-                    f"share of outputs at which tanh is saturated, {'no' if normalisation == 'none' else 'batch'} norm, {name}",
+                    f"share of outputs at which tanh is saturated, normalisation {normalisation}, {name}",
                     *mean_and_error(torch.stack(shares)),
                     None,
                     "shown",
@@ -309,47 +310,35 @@ def _saturation(settings: Settings, seed: int) -> list[Measured]:
 @torch.no_grad()
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Both priors at the beginning of the training, and both ways between latents at its end."""
-    figures: list[Measured] = []
-    latent = live.recipe.latent
-    squares = []
-    for name in PRIORS:
-        generator = live.trainer(0).players.generator
-        layers = [
-            *norm_modules(generator)[:1],
-            activation_modules(generator, live.recipe.generator.activation)[0],
-        ]
-        noise = torch.Generator().manual_seed(seed)
-        latents = priors.load(name).sample(512, latent.size, noise).to(live.engine.device)
-        maps = entering(generator, layers, latents)
-        expected = math.sqrt(projection_variance(latent.size, PRIORS[name][0]))
-        first = jackknife(
-            maps[0].transpose(0, 1).flatten(1)[: len(maps[0][0]) // 8 * 8].unflatten(0, (8, -1)),
-            lambda kept: kept.square().mean().sqrt(),
-        )
-        figures.append(
-            Measured(
-                f"standard deviation of the projection at the beginning, {name}",
-                *first,
-                expected,
-                "claim",
-                "in situ",
-                0.01 * expected,
-            )
-        )
-        squares.append(float(maps[-1].double().square().mean()))
-    figures.append(
-        Measured(
-            "variance before the first activation, normal over uniform",
-            squares[0] / squares[1],
-            0.0,
-            3.0,
-            "limit" if norm_modules(live.trainer(0).players.generator) else "claim",
-            "in situ",
-            0.15,
-        )
-    )
+    generator = live.trainer(0).players.generator
+    constrained = normalisations.load(live.recipe.generator.normalisation).ON_WEIGHTS
+    norms = norm_modules(generator)[:1]
+    layers = [*norms, activation_modules(generator, live.recipe.generator.activation)[0]]
+    figures, squares = [], []
+    for name, (variance, _) in PRIORS.items():
+        noise = noise_at(seed, Purpose.LATENTS, 0)
+        latents = priors.load(name).sample(1_024, generator.latent_size, noise).to(live.engine.device)
+        maps = [each.double().square().flatten(1) for each in entering(generator, layers, latents)]
+        # By part of the latents and units, since both are a sample.
+        whole = maps[0][:, : maps[0].shape[1] // 16 * 16]
+        parts = torch.stack([part.mean() for part in _diagonal(whole)])
+        value = jackknife(parts, lambda kept: kept.mean().sqrt())
+        expected = math.sqrt(projection_variance(generator.latent_size, variance))
+        figure = f"standard deviation of the projection at the beginning, {name}"
+        role = "shown" if constrained else "claim"
+        figures.append(Measured(figure, *value, expected, role, "in situ"))
+        squares.append(float(maps[-1].mean()))
+    name = "variance before the first activation, normal over uniform"
+    role = "limit" if norms or constrained else "claim"
+    three = PRIORS["normal"][0] / PRIORS["uniform"][0]
+    figures.append(Measured(name, squares[0] / squares[1], 0.0, three, role, "in situ", 0.05 * three))
     more, data = _ways(live, seed)
     return [*figures, *more], data
+
+
+def _diagonal(whole: Tensor) -> list[Tensor]:
+    """Sixteen blocks of a table, no two of which share a row or a column."""
+    return [part.chunk(16, 1)[number] for number, part in enumerate(whole.chunk(16))]
 
 
 def _ways(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
@@ -400,57 +389,13 @@ def advice(figures: Sequence[Measured]) -> str:
     """What to do about it."""
     value = {figure.name: figure.value for figure in figures}
     behind = value["variance behind the first batch norm, normal over uniform"]
-    lerped, slerped = (
-        value[f"spread of pictures in the middle of the way, over that at its ends, {way}"]
-        for way in ("lerp", "slerp")
-    )
+    name = "spread of pictures in the middle of the way, over that at its ends"
+    lerped, slerped = (100 * value[f"{name}, {way}"] for way in ("lerp", "slerp"))
     return (
-        f"With a normalisation behind the projection the choice of the prior changes nothing of the scale: three times the variance in front of the first batch norm is {behind:.3f} times behind it. "
-        "Only a generator without normalisation feels it, and at the usual initial weights its outputs are so small that tanh is nowhere near saturation with either prior. "
-        "A normal vector is not heavy-tailed either: its norm lies within a few per cent of sqrt(n). So walk between latents by slerp: "
-        f"half-way, lerp leaves pictures with {100 * lerped:.0f} % of the spread that they have at the ends, slerp with {100 * slerped:.0f} %."
+        "With a normalisation behind the projection the prior changes nothing of the scale: three times the "
+        f"variance in front of the first batch norm is {behind:.3f} times behind it. Only a generator "
+        "without normalisation feels it, and at the usual initial weights its outputs are so small that tanh "
+        "is far from saturation with either prior. A normal vector is not heavy-tailed either: its norm lies "
+        f"within a few per cent of sqrt(n). So walk between latents by slerp: half-way, lerp leaves "
+        f"{lerped:.0f} % of the spread that the pictures have at the ends, slerp {slerped:.0f} %."
     )
-
-
-def draw(outcome: Outcome) -> Figure:
-    """Pre-activations by layer, norms, and the pictures along both ways."""
-    data = outcome.data
-    figure = Figure(figsize=(12, 7), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.5, 1))
-    layers, norms, spreads = upper.subplots(1, 3)
-    for color, name in enumerate(PRIORS):
-        layers.plot(data["free"][color], "o-", color=f"C{color}", label=f"{name}, no norm")
-        layers.plot(
-            [0, *range(len(data["normed"][color]) - 1)],
-            data["normed"][color],
-            "s:",
-            color=f"C{color}",
-            label=f"{name}, batch norm",
-        )
-    layers.set(
-        yscale="log", xlabel="layer (0: projection, before and behind its norm)", ylabel="standard deviation"
-    )
-    layers.set_title("Pre-activations of untrained generators")
-    layers.legend(fontsize=8)
-    for name, label in (
-        ("normal", "normal"),
-        ("uniform", "uniform"),
-        ("lerp", "normal, half-way, lerp"),
-        ("slerp", "normal, half-way, slerp"),
-    ):
-        norms.hist(data["norms"][name], 50, density=True, histtype="step", label=label)
-    norms.set(xlabel="norm of the latent", yticks=[])
-    norms.set_title(f"Latents of {outcome.settings['latent_size']} components lie on a shell")
-    norms.legend(fontsize=8)
-    ways = data["ways"]
-    for name in ("lerp", "slerp"):
-        spreads.plot(ways["share"], ways[name], "o-", label=name)
-    spreads.set(xlabel="share of the way", ylabel="spread, over that at the ends", ylim=(0, None))
-    spreads.set_title("Spread of the pictures on the way")
-    spreads.legend(fontsize=8)
-    for axes, name in zip(lower.subplots(2, 1), ("lerp", "slerp"), strict=True):
-        strip = torch.cat(list(ways["pictures"][name]), 2).movedim(0, 2).add(1).div(2).clamp(0, 1)
-        axes.imshow(strip.expand(-1, -1, 3) if strip.shape[2] == 1 else strip, interpolation="nearest")
-        axes.set_title(f"from one latent to another by {name}", fontsize=9)
-        axes.axis("off")
-    return figure

@@ -94,8 +94,8 @@ def normalised_gain(alpha: float) -> float:
     """What a batch-normalised layer multiplies a gradient's norm by: sqrt(E[f'^2] / Var[f]) at N(0, 1).
 
     A batch norm takes the mean of what comes out of the activation away and divides by what is left of its
-    spread, and so multiplies the gradient by the same. sqrt(pi / (pi - 1)) for ReLU: Yang et al. 2019, "A mean
-    field theory of batch normalization", section 3.
+    spread, and so multiplies the gradient by the same; exact for wide layers. sqrt(pi / (pi - 1)) for ReLU:
+    Yang et al. 2019, "A mean field theory of batch normalization", section 3.
     """
     variance = 0.5 * (1 + alpha**2) - (1 - alpha) ** 2 / (2 * math.pi)
     return rms_slope(alpha) / math.sqrt(variance)
@@ -121,7 +121,15 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
                 ours = normalised_gain(alpha) / normalised_gain(0)
             whole, spread = jackknife(energy[:, :, 0], lambda e: (e.mean(0)[0] / e.mean(0)[1]).sqrt())
             figures += [
-                Measured(f"{name}: by root mean squares", ratio, error, ours, "shown", "bench", 0.01),
+                Measured(
+                    f"{name}: by root mean squares",
+                    ratio,
+                    error,
+                    ours,
+                    "shown",
+                    "bench",
+                    0.2 / math.sqrt(settings.width),
+                ),
                 Measured(
                     f"gradient after {depth} layers, ReLU over LeakyReLU, {_called(normalisation)}",
                     *(whole, spread, (1 + alpha) ** -depth, "limit", "bench"),
@@ -221,43 +229,59 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         trained = live.variant({f"{side}.{key}": value for side in SIDES for key, value in wanted.items()})
         stages[activation] = trained.stages
         for side in SIDES:
-            shares = [never_positive(trained, side, num, stage) for stage in trained.stages]
-            dead[f"{activation}, {side}"] = [share for share, _ in shares]
-            name = f"share of the {side}'s units never positive, {activation}"
-            figures.append(Measured(name, shares[-1][0], 0.0, None, "shown", "in situ"))
+            counts = [never_positive(trained, side, num, stage) for stage in trained.stages]
+            dead[f"{activation}, {side}"] = [units for units, _, _ in counts]
+            units, channels, without = counts[-1]
+            for what, share in (("units", units), ("channels", channels)):
+                name = f"share of the {side}'s {what} never positive, {activation}"
+                figures.append(Measured(name, share, 0.0, None, "shown", "in situ"))
             if activation == "leaky-relu" and alpha > 0:
                 name = f"share of the {side}'s units without any gradient, {activation}"
-                figures.append(Measured(name, shares[-1][1], 0.0, 0.0, "claim", "in situ"))
+                figures.append(Measured(name, without, 0.0, 0.0, "claim", "in situ"))
     return figures, {"dead": dead, "stages": stages, "counted": num}
 
 
-def never_positive(live: Live, side: str, num: int, stage: int) -> tuple[float, float]:
-    """Shares of a network's hidden units, each a channel at a position: negative on all of so many pictures,
-    and without a gradient on all of them.
+def never_positive(live: Live, side: str, num: int, stage: int) -> tuple[float, float, float]:
+    """Shares of a network's hidden units (a channel at a position) that are positive on none of so many
+    pictures, of its channels that are so at every position, and of units without a gradient on all pictures.
     """
     choices = getattr(live.recipe, side)
-    largest = torch.cat([maps.amax(0).flatten() for maps in live_maps(live, side, num, stage=stage)])
-    slope = slopes(choices.activation, choices.slope, largest)  # which falls nowhere
-    return float((largest <= 0).double().mean()), float((slope == 0).double().mean())
+    largest = [maps.amax(0) for maps in live_maps(live, side, num, stage=stage)]
+    channels = torch.cat([maps.flatten(1).amax(1) for maps in largest])
+    units = torch.cat([maps.flatten() for maps in largest])
+    slope = slopes(choices.activation, choices.slope, units)  # which falls nowhere
+    of_units, of_channels, without = (
+        float(each.double().mean()) for each in (units <= 0, channels <= 0, slope == 0)
+    )
+    return of_units, of_channels, without
 
 
 def advice(figures: Sequence[Measured]) -> str:
     """What to do about it."""
     value = {figure.name: figure.value for figure in figures}
-    ratio = value[f"{RATIO}"]
+    ratio = value[RATIO]
     behind = next(
         number for name, number in value.items() if name.startswith("gradient after") and "batch" in name
     )
-    dead = value["share of the discriminator's units never positive, relu"]
+    apart = value["mean slope of LeakyReLU"] / value["mean slope of ReLU"]
+    dead, still, whole = (
+        100 * value[f"share of the discriminator's {what}"]
+        for what in (
+            "units never positive, relu",
+            "units never positive, leaky-relu",
+            "channels never positive, relu",
+        )
+    )
     order = "ReLU passes on" if behind > 1 else "ReLU still passes on only"
     return (
         "The two mean slopes are right, and they are not what a gradient feels: its norm goes with the root "
         f"mean square slope, and there LeakyReLU and ReLU are {100 * (ratio - 1):.1f} % apart, not "
-        f"{100 * (value['mean slope of LeakyReLU'] / value['mean slope of ReLU'] - 1):.0f} %. Behind batch norms "
-        f"{order} {behind:.2g} times what LeakyReLU does over this depth. So do not choose LeakyReLU for the size "
-        "of gradients, which Adam divides out in any case. Choose it in the discriminator because its units "
-        f"cannot die: of those with ReLU {100 * dead:.2g} % were never positive on any picture counted here. "
-        "Watch the share of dead units while you train; with LeakyReLU such units still learn."
+        f"{100 * (apart - 1):.0f} %. Behind batch norms {order} {behind:.2g} times what LeakyReLU does over "
+        "this depth. So do not choose LeakyReLU for the size of gradients, which Adam divides out in any "
+        f"case. Choose it because no unit can die: in the discriminator with ReLU, {dead:.2g} % of the units "
+        f"(a channel at a position) were positive on no picture, and {whole:.2g} % of the channels nowhere: "
+        f"those learn no more. With LeakyReLU {still:.2g} % of the units were positive on none, and still "
+        "learn."
     )
 
 

@@ -1,0 +1,40 @@
+"""The picture of ``batch-leak``."""
+
+from matplotlib.figure import Figure
+
+from ganzfeld.lab.outcome import Outcome
+
+
+def draw(outcome: Outcome) -> Figure:
+    """A value and a logit as their company changes, and what separate batches teach."""
+    data = outcome.data
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    drift, logits, right = figure.subplots(1, 3)
+    drift.plot(data["drift"]["share"], data["drift"]["exact"], "k--", label="closed form")
+    means, errors = zip(*data["drift"]["measured"], strict=True)
+    drift.errorbar(data["drift"]["share"], means, errors, fmt="o", label="batch norm")
+    drift.axhline(0.5, color="C2", label="no norm")
+    drift.set(xlabel="share of fakes in the batch", ylabel="what becomes of the value 0.5")
+    drift.set_title("One value, other company")
+    drift.legend(fontsize=8)
+    for color, (called, curve) in enumerate(data["curves"].items()):
+        for number, way in enumerate(curve["way"]):
+            logits.plot(curve["share"], way, color=f"C{color}", alpha=0.6, label=None if number else called)
+    logits.set(xlabel="share of fakes among its batch-mates", ylabel="shift, in spreads of the logits")
+    logits.set_title("The logits of 16 real pictures, live")
+    logits.legend(fontsize=8)
+    for place, (apart, mixed) in enumerate(data["accuracies"].values()):
+        for offset, color, (value, error) in ((-0.2, "C0", apart), (0.2, "C1", mixed)):
+            told = "separate batches" if color == "C0" else "mixed batches"
+            right.bar(
+                place + offset, 100 * value, 0.4, yerr=100 * error, color=color, label=None if place else told
+            )
+    right.axhline(100 * data["best"], color="k", linestyle="--", label="best for single pictures")
+    right.set(
+        ylim=(50, 100),
+        ylabel="told right, %",
+    )
+    right.set_xticks((0, 1), ("no norm", "batch norm"))
+    right.set_title("Taught in separate batches")
+    right.legend(fontsize=8, loc="upper left")
+    return figure

@@ -1,0 +1,41 @@
+"""The picture of ``bounded-output``."""
+
+import math
+
+import torch
+from matplotlib.figure import Figure
+
+from ganzfeld.lab.outcome import Outcome
+
+
+def draw(outcome: Outcome) -> Figure:
+    """The slope in each format, how large pre-activations get, and the pictures of both."""
+    data = outcome.data
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    slopes, sizes, pictures = figure.subplots(1, 3, width_ratios=(1, 1, 1.2))
+    at = torch.tensor(data["inputs"])
+    right = at >= 0
+    slopes.plot(at[right], torch.tensor(data["exact"])[right], "k--", label="tanh in real numbers")
+    counts = torch.tensor(data["sizes"]).sort().values
+    sizes.plot(counts, 100 * torch.linspace(1, 0, len(counts)), "k", label="tanh, as it trains")
+    for color, (name, end) in enumerate(data["ends"].items()):
+        slope_of = torch.tensor(data["slopes"][name])[right]
+        slopes.plot(at[right], slope_of.where(slope_of > 0, math.nan), f"C{color}", label=name)
+        for axes in (slopes, sizes):
+            axes.axvline(end, color=f"C{color}", linestyle=":")
+    slopes.axvline(1, color="C3", label="clip ends")
+    slopes.set(yscale="log", xlabel="pre-activation", ylabel="slope", ylim=(1e-9, 2))
+    slopes.set_title("Where the gradient of tanh ends")
+    slopes.legend(fontsize=8)
+    sizes.set(
+        xlabel="absolute pre-activation",
+        ylabel="pixel values that are larger, %",
+        xlim=(0, outcome.settings["reach"]),
+    )
+    sizes.set_title("How large pre-activations get")
+    rows = [torch.cat(list(data["pictures"][name]), 2) for name in ("tanh", "clip")]
+    sheet = torch.cat(rows, 1).movedim(0, 2).add(1).div(2)
+    pictures.imshow(sheet.expand(-1, -1, 3) if sheet.shape[2] == 1 else sheet, interpolation="nearest")
+    pictures.set_title("tanh (above) and clip, trained alike")
+    pictures.axis("off")
+    return figure

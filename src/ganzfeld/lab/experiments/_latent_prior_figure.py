@@ -1,0 +1,51 @@
+"""The picture of ``latent-prior``."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from ganzfeld.lab.outcome import Outcome
+
+
+def draw(outcome: Outcome) -> Figure:
+    """Pre-activations by layer, norms, and the pictures along both ways."""
+    data = outcome.data
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=(1.5, 1)))
+    layers, norms, spreads = upper.subplots(1, 3)
+    for color, name in enumerate(("normal", "uniform")):
+        layers.plot(data["free"][color], "o-", color=f"C{color}", label=f"{name}, no norm")
+        layers.plot(
+            [0, *range(len(data["normed"][color]) - 1)],
+            data["normed"][color],
+            "s:",
+            color=f"C{color}",
+            label=f"{name}, batch norm",
+        )
+    layers.set(
+        yscale="log", xlabel="layer (0: projection, before and behind its norm)", ylabel="standard deviation"
+    )
+    layers.set_title("Pre-activations of untrained generators")
+    layers.legend(fontsize=8)
+    for name, label in (
+        ("normal", "normal"),
+        ("uniform", "uniform"),
+        ("lerp", "normal, half-way, lerp"),
+        ("slerp", "normal, half-way, slerp"),
+    ):
+        norms.hist(data["norms"][name], 50, density=True, histtype="step", label=label)
+    norms.set(xlabel="norm of the latent", yticks=[])
+    norms.set_title(f"Latents of {outcome.settings['latent_size']} components lie on a shell")
+    norms.legend(fontsize=8)
+    ways = data["ways"]
+    for name in ("lerp", "slerp"):
+        spreads.plot(ways["share"], ways[name], "o-", label=name)
+    spreads.set(xlabel="share of the way", ylabel="spread, over that at the ends", ylim=(0, None))
+    spreads.set_title("Spread of the pictures on the way")
+    spreads.legend(fontsize=8)
+    for axes, name in zip(lower.subplots(2, 1), ("lerp", "slerp"), strict=True):
+        strip = torch.cat(list(ways["pictures"][name]), 2).movedim(0, 2).add(1).div(2).clamp(0, 1)
+        axes.imshow(strip.expand(-1, -1, 3) if strip.shape[2] == 1 else strip, interpolation="nearest")
+        axes.set_title(f"from one latent to another by {name}", fontsize=9)
+        axes.axis("off")
+    return figure

@@ -1,0 +1,112 @@
+"""The errors of variances against exact algebra and Monte Carlo, and what a pool of maps is worth."""
+
+import pytest
+import sympy
+import torch
+from torch import nn
+
+from ganzfeld.errors import UsageError
+from ganzfeld.lab import Measured, Training, run, verdict_of
+from ganzfeld.lab.experiments import batch_noise as experiment
+from ganzfeld.networks.normalisations import batch, instance
+
+SETTINGS = experiment.Settings(**experiment.SHORT)
+
+
+def bench(seed: int = 1, **settings) -> dict[str, Measured]:
+    figures, _ = experiment.bench(SETTINGS.model_copy(update=settings), seed, False)
+    return {figure.name: figure for figure in figures}
+
+
+def exact_error(num: int, divisor: int) -> sympy.Expr:
+    """The sum of squares about the mean is chi-squared: of mean n - 1 and variance 2 (n - 1)."""
+    mean, variance = sympy.Rational(num - 1, divisor), sympy.Rational(2 * (num - 1), divisor**2)
+    return variance + (mean - 1) ** 2
+
+
+@pytest.mark.parametrize("num", [2, 4, 16, 64])
+def test_closed_forms_are_the_moments_of_chi_squared(num: int):
+    assert experiment.unbiased_error(num) == pytest.approx(float(exact_error(num, num - 1)), rel=1e-14)
+    assert experiment.biased_error(num) == pytest.approx(float(exact_error(num, num)), rel=1e-14)
+
+
+def test_quoted_figures():
+    assert experiment.biased_error(2) == 0.75
+    figures = bench(draws=100_000)
+    for size in (2, 4, 16, 64):
+        unbiased = figures[f"error of the unbiased variance, B = {size}"]
+        biased = figures[f"error of the variance that batch norm divides by, B = {size}: (2B-1)/B^2"]
+        assert unbiased.expected == 2 / (size - 1)
+        assert biased.expected == (2 * size - 1) / size**2
+        assert unbiased.agrees and biased.agrees
+        assert unbiased.error < 0.02 * 2 / (size - 1)
+
+
+def test_without_correlation_a_map_is_worth_its_positions():
+    white = torch.eye(9, dtype=torch.float64)
+    assert experiment.correlated_error(white, 5) == pytest.approx(experiment.biased_error(45), rel=1e-12)
+
+
+def test_maps_of_one_colour_are_worth_one_number_each():
+    one = torch.ones(9, 9, dtype=torch.float64)
+    assert experiment.correlated_error(one, 5) == pytest.approx(experiment.biased_error(5), rel=1e-12)
+
+
+def test_the_trace_formula_is_the_one_of_the_whole_matrix():
+    covariance = experiment.correlations(3, 1.5)
+    whole = torch.block_diag(*[covariance] * 4)
+    num = len(whole)
+    centre = (torch.eye(num).double() - torch.ones(num, num).double() / num) / num
+    form = centre @ whole
+    expected = (form.trace() - 1) ** 2 + 2 * (form @ form).trace()
+    assert experiment.correlated_error(covariance, 4) == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_the_variance_is_the_one_that_is_divided_by():
+    """Read from differences, it is the biased one."""
+    noise = torch.Generator().manual_seed(3)
+    read = experiment.variance_divided_by("batch", (6, 5, 2, 2), None, noise)
+    maps = torch.randn(6, 5, 2, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    assert torch.allclose(read, maps.var((0, 2, 3), correction=0), rtol=1e-6)
+
+
+def test_the_error_in_situ_finds_independent_numbers():
+    noise = torch.Generator().manual_seed(0)
+    white = torch.randn(1024, 16, 4, 4, generator=noise)
+    error, spread = experiment.batch_error(white, 8, 0)
+    assert abs(experiment.worth(error) - 128) < 4 * 2 * spread / error**2
+    flat = torch.randn(1024, 16, 1, 1, generator=noise).expand(-1, -1, 4, 4)
+    error, spread = experiment.batch_error(flat, 8, 0)
+    assert abs(error - experiment.biased_error(8)) < 4 * spread
+
+
+def test_verdict():
+    figures = list(bench().values())
+    assert verdict_of(figures) == "holds with limits"
+    assert all(figure.agrees for figure in figures if figure.role == "shown")
+
+
+def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(experiment, "unbiased_error", lambda num: 2 / (num + 1))
+    assert verdict_of(list(bench().values())) == "fails"
+
+
+def test_an_instance_norm_that_sees_the_batch_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(instance, "normalise", batch.normalise)
+    assert verdict_of(list(bench().values())) == "fails"
+
+
+def test_a_batch_norm_with_other_statistics_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
+    class TooFew(nn.BatchNorm2d):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            some = input[: max(2, len(input) // 2)]
+            return (input - some.mean((0, 2, 3), True)) / (some.var((0, 2, 3), True) + self.eps).sqrt()
+
+    monkeypatch.setattr(batch, "normalise", lambda layer, channels, dims: [layer, TooFew(channels)])
+    assert verdict_of(list(bench().values())) == "fails"
+
+
+@pytest.mark.parametrize("size", [1, 0, -3, 10**9])
+def test_a_batch_without_a_variance_is_refused(size: int, short_training: Training):
+    with pytest.raises(UsageError, match=f"batch of {size}"):
+        run("batch-noise", batch=size, on=short_training)

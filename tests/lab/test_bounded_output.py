@@ -1,0 +1,121 @@
+"""The slopes against sympy in many digits, the ends of the slope against every number of a format."""
+
+import math
+
+import pytest
+import sympy
+import torch
+from torch import nn
+
+from ganzfeld.errors import UsageError
+from ganzfeld.lab import Measured, Training, live, verdict_of
+from ganzfeld.lab.experiments import bounded_output as experiment
+from ganzfeld.lab.perform import perform
+from ganzfeld.networks import Generator
+from ganzfeld.networks.outputs import clip, tanh
+
+SETTINGS = experiment.Settings(**experiment.SHORT)
+
+
+def bench(**settings) -> dict[str, Measured]:
+    figures, _ = experiment.bench(SETTINGS.model_copy(update=settings), 1, False)
+    return {figure.name: figure for figure in figures}
+
+
+@pytest.mark.parametrize("at", [-30, -3.47, -0.1, 0, 0.5, 4.51, 9.01, 40])
+def test_the_slope_is_the_derivative(at: float):
+    a = sympy.Symbol("a")
+    exact = sympy.tanh(a).diff(a).subs(a, sympy.Rational(str(at))).evalf(80)
+    assert experiment.tanh_slope(at) == pytest.approx(float(exact), rel=1e-13)
+    assert experiment.log_tanh_slope(at) == pytest.approx(float(sympy.log(exact)), abs=1e-12)
+
+
+def test_in_real_numbers_it_never_ends():
+    for at in (1e2, 1e3, 1e100, 1e307):
+        assert math.isfinite(experiment.log_tanh_slope(at))
+    assert sympy.N(1 - sympy.tanh(1000) ** 2, 30) > 0
+
+
+@pytest.mark.parametrize(("name", "end"), [("float32", 9.01), ("float16", 4.51), ("bfloat16", 3.47)])
+def test_where_rounding_ends_it(name: str, end: float):
+    precision = experiment.PRECISIONS[name]
+    measured = experiment.first_without_slope(precision)
+    assert round(measured, 2) == end
+    assert experiment.end_of_slope(precision) == pytest.approx(measured, abs=0.01)
+    assert round(experiment.end_of_slope(precision), 2) == pytest.approx(end, abs=0.011)
+    last = torch.nextafter(torch.tensor(1.0, dtype=precision), torch.tensor(0.0, dtype=precision))
+    assert torch.tensor(math.tanh(measured + 0.02), dtype=precision) == 1, "rounds to 1 from there on"
+    assert torch.tensor(math.tanh(measured - 0.02), dtype=precision) == last, "and not before"
+
+
+def test_verdict():
+    figures = list(bench().values())
+    assert verdict_of(figures) == "holds with limits"
+    assert all(figure.agrees for figure in figures if figure.role == "shown")
+
+
+@pytest.mark.parametrize(
+    ("name", "planted"),
+    [
+        ("tanh_slope", lambda a: 1 + math.tanh(a) ** 2),
+        ("clip_slope", lambda a: float(abs(a) > 1)),
+    ],
+)
+def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch, name: str, planted):
+    monkeypatch.setattr(experiment, name, planted)
+    assert verdict_of(list(bench().values())) == "fails"
+
+
+def test_a_tanh_that_saturates_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tanh, "output", nn.Hardtanh)
+    monkeypatch.setattr(experiment, "first_without_slope", lambda precision: 1.0)
+    assert verdict_of(list(bench().values())) == "fails"
+
+
+def test_a_clip_with_a_leak_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clip, "output", nn.Softsign)
+    assert verdict_of(list(bench().values())) == "fails"
+
+
+def test_the_package_keeps_its_output_in_float32():
+    """Under autocast to bfloat16 the pixels beyond 3.47 keep their gradient."""
+    from ganzfeld.geometry import plan
+
+    generator = Generator(plan(8), width=4, latent_size=4, normalisation="none")
+    last = generator.layers[-1]
+    assert isinstance(last, nn.ConvTranspose2d) and last.bias is not None
+    last.bias.data[:] = 6.0
+    with torch.autocast("cpu", torch.bfloat16):
+        pictures = generator(torch.zeros(1, 4))
+    (gradient,) = torch.autograd.grad(pictures.sum(), last.bias)
+    assert pictures.dtype == torch.float32
+    assert float(gradient.abs().min()) > 0
+
+
+def test_in_situ_counts_what_has_no_gradient(monkeypatch: pytest.MonkeyPatch, short_training: Training):
+    given = torch.full((16, 3, 4, 4), 4.0)  # dead in bfloat16, alive in float16
+    given[:, 0] = 9.5  # dead in all
+    monkeypatch.setattr(experiment, "before_output", lambda *args: given)
+    figures, _ = experiment.in_situ(live(short_training), SETTINGS, 0)
+    value = {figure.name: figure.value for figure in figures}
+    assert value["pixels of tanh without a gradient, float32"] == pytest.approx(1 / 3)
+    assert value["pixels of tanh without a gradient, float16"] == pytest.approx(1 / 3)
+    assert value["pixels of tanh without a gradient, bfloat16"] == 1
+    assert value["pixels of clip without a gradient"] == 1
+
+
+def test_colours_are_compared():
+    dark, bright = torch.full((32, 3, 4, 4), -0.5), torch.full((32, 3, 4, 4), 0.5)
+    counts = [experiment.histograms(pictures) for pictures in (dark, bright)]
+    assert counts[0].shape == (16, 3, 256)
+    assert float(experiment.colour_distance(*counts)) == pytest.approx(1, abs=0.01)
+    assert float(experiment.colour_distance(counts[0], counts[0])) == 0
+    board = torch.tensor([[1.0, -1.0] * 4, [-1.0, 1.0] * 4] * 4)[None, None]
+    assert float(experiment.roughness(board)) == 4
+    assert float(experiment.roughness(dark).max()) == 0
+
+
+@pytest.mark.parametrize(("field", "value"), [("reach", 0.5), ("reach", 40), ("rate", 0), ("target", 1.5)])
+def test_what_means_nothing_is_refused(field: str, value: float, short_training: Training):
+    with pytest.raises(UsageError, match=field):
+        perform("bounded-output", {field: value}, on=short_training)

@@ -1,0 +1,139 @@
+"""Variances by layer against a count over every weight, norms against sympy, and what is planted."""
+
+import pytest
+import sympy
+import torch
+from torch import nn
+
+from ganzfeld.errors import UsageError
+from ganzfeld.geometry import plan
+from ganzfeld.lab import Measured, Training, live, verdict_of
+from ganzfeld.lab.experiments import latent_prior as experiment
+from ganzfeld.lab.perform import perform
+from ganzfeld.latent.priors import uniform
+from ganzfeld.networks.blocks import transposed_convolution
+from ganzfeld.networks.normalisations import batch
+
+SETTINGS = experiment.Settings(**experiment.SHORT)
+
+
+def bench(**settings) -> dict[str, Measured]:
+    figures, _ = experiment.bench(SETTINGS.model_copy(update=settings), 1, False)
+    return {figure.name: figure for figure in figures}
+
+
+def test_variances_are_the_integrals():
+    z = sympy.Symbol("z", real=True)
+    densities = {
+        "normal": (sympy.exp(-(z**2) / 2) / sympy.sqrt(2 * sympy.pi), sympy.oo),
+        "uniform": (sympy.Rational(1, 2), 1),
+    }
+    for name, (density, end) in densities.items():
+        second, fourth = (float(sympy.integrate(z**k * density, (z, -end, end))) for k in (2, 4))
+        assert experiment.PRIORS[name] == pytest.approx((second, fourth / second**2))
+
+
+def test_quoted_figures():
+    assert experiment.projection_variance(100, 1.0) ** 0.5 == pytest.approx(0.2)
+    assert round(experiment.projection_variance(100, 1 / 3) ** 0.5, 3) == 0.115
+    figures = bench(networks=16, latents=256)
+    before = {
+        name: figures[f"standard deviation before the first batch norm, {name}"] for name in experiment.PRIORS
+    }
+    assert before["normal"].value == pytest.approx(0.200, abs=0.003)
+    assert before["uniform"].value == pytest.approx(0.115, abs=0.002)
+    for name in experiment.PRIORS:
+        behind = figures[f"standard deviation behind the first batch norm, {name}"]
+        assert behind.value == pytest.approx(1.000, abs=0.001)
+
+
+def test_variances_by_layer_are_the_count_of_weights():
+    """A layer of ones adds up how many numbers of which size reach each output."""
+    ladder, widths = plan(16), plan(16).widths(3)
+    energy = torch.full((1, 1, *ladder.seed), experiment.projection_variance(7, 0.5), dtype=torch.float64)
+    expected = [float(energy.mean())]
+    for layer, width in zip(ladder.layers, widths, strict=True):
+        adding = transposed_convolution(layer, 1, 1, bias=False).double()
+        nn.init.constant_(next(adding.parameters()), width * 0.02**2 / 2)
+        energy = adding(energy).detach()
+        expected.append(float(energy.mean()))
+    assert experiment.layer_variances(ladder, widths, 7, 0.5) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [2, 100])
+def test_norms_are_those_of_the_chi_distribution(size: int):
+    r = sympy.Symbol("r", positive=True)
+    weight = r ** (size - 1) * sympy.exp(-(r**2) / 2)
+    whole = sympy.integrate(weight, (r, 0, sympy.oo))
+    first, second = (sympy.integrate(r**k * weight, (r, 0, sympy.oo)) / whole for k in (1, 2))
+    mean, std = experiment.normal_norm(size)
+    assert mean == pytest.approx(float(first), rel=1e-12)
+    assert std == pytest.approx(float(sympy.sqrt(second - first**2)), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", experiment.PRIORS)
+def test_the_share_beyond_a_threshold_is_that_of_draws(name: str):
+    variance, fourth = experiment.PRIORS[name]
+    noise = torch.Generator().manual_seed(0)
+    latents = experiment.priors.load(name).sample(400_000, 10, noise)
+    sums = (latents * 0.02 * torch.randn(400_000, 10, generator=noise)).sum(1)
+    threshold = 2 * experiment.projection_variance(10, variance) ** 0.5
+    share = experiment.share_beyond(threshold, experiment.projection_variance(10, variance), 10, fourth)
+    measured = float((sums.abs() > threshold).double().mean())
+    assert abs(measured - share) < 4 * (share / 400_000) ** 0.5 + 0.02 * share
+
+
+def test_verdict():
+    figures = list(bench().values())
+    assert verdict_of(figures) == "holds with limits"
+    assert not bench()["variance behind the first batch norm, normal over uniform"].agrees
+
+
+@pytest.mark.parametrize(
+    ("name", "planted"),
+    [
+        ("PRIORS", {"normal": (1 / 3, 3.0), "uniform": (1.0, 1.8)}),
+        ("projection_variance", lambda size, variance: size * 0.02**2 / variance),
+        ("share_beyond", lambda threshold, variance, size, fourth: 0.5),
+    ],
+)
+def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch, name: str, planted):
+    monkeypatch.setattr(experiment, name, planted)
+    assert verdict_of(list(bench().values())) == "fails"
+
+
+def test_a_wider_prior_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        uniform, "sample", lambda num, size, noise: 4 * torch.rand(num, size, generator=noise) - 2
+    )
+    assert verdict_of(list(bench().values())) == "fails"
+
+
+def test_a_norm_that_keeps_the_scale_lifts_the_limit(monkeypatch: pytest.MonkeyPatch):
+    name = "variance behind the first batch norm, normal over uniform"
+
+    class Centred(nn.BatchNorm2d):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            return input - input.mean((0, 2, 3), keepdim=True)
+
+    monkeypatch.setattr(batch, "normalise", lambda layer, channels, dims: [layer, Centred(channels)])
+    assert bench()[name].agrees
+
+
+def test_in_situ(short_training: Training):
+    figures, _ = experiment.in_situ(live(short_training), SETTINGS, 0)
+    assert verdict_of(figures) == "holds with limits"
+    value = {figure.name: figure.value for figure in figures}
+    ways = [
+        value[f"spread of pictures in the middle of the way, over that at its ends, {way}"]
+        for way in ("lerp", "slerp")
+    ]
+    assert ways[0] < 0.9 < ways[1]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("latent_size", 0), ("threshold", -1), ("width", 0), ("networks", 1)]
+)
+def test_what_means_nothing_is_refused(field: str, value: float, short_training: Training):
+    with pytest.raises(UsageError, match=field):
+        perform("latent-prior", {field: value}, on=short_training)

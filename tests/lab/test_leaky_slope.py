@@ -1,0 +1,124 @@
+"""The slopes against integrals done by sympy, and the verdict against what is planted."""
+
+import math
+
+import pytest
+import sympy
+from torch import nn
+
+from ganzfeld.errors import UsageError
+from ganzfeld.lab import Measured, Training, live, run, verdict_of
+from ganzfeld.lab.experiments import leaky_slope as experiment
+from ganzfeld.networks.activations import leaky_relu
+
+SETTINGS = experiment.Settings(**experiment.SHORT)
+
+
+def bench(**settings) -> dict[str, Measured]:
+    figures, _ = experiment.bench(SETTINGS.model_copy(update=settings), 1, False)
+    return {figure.name: figure for figure in figures}
+
+
+@pytest.mark.parametrize(("alpha", "mean", "std"), [(0, 0, 1), (0.2, 0, 3), (0.2, 0.5, 2), (0.7, -1, 0.5)])
+def test_closed_forms_are_the_integrals(alpha: float, mean: float, std: float):
+    a = sympy.Symbol("a", real=True)
+    density = sympy.exp(-(((a - mean) / std) ** 2) / 2) / (std * sympy.sqrt(2 * sympy.pi))
+    above = float(sympy.integrate(density, (a, 0, sympy.oo)).evalf())
+    below = float(sympy.integrate(density, (a, -sympy.oo, 0)).evalf())
+    assert experiment.mean_slope(alpha, mean, std) == pytest.approx(above + alpha * below, abs=1e-12)
+    assert experiment.rms_slope(alpha, mean, std) ** 2 == pytest.approx(above + alpha**2 * below, abs=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [0, 0.2, 1])
+def test_the_gain_behind_a_batch_norm_is_the_integral(alpha: float):
+    a, slope = sympy.Symbol("a", real=True), sympy.Rational(str(alpha))
+    density = sympy.exp(-(a**2) / 2) / sympy.sqrt(2 * sympy.pi)
+    first = sum(
+        k * sympy.integrate(a * density, (a, *ends))
+        for k, ends in ((1, (0, sympy.oo)), (slope, (-sympy.oo, 0)))
+    )
+    second = (1 + slope**2) / 2
+    expected = sympy.sqrt(((1 + slope**2) / 2) / (second - first**2))
+    assert experiment.normalised_gain(alpha) == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_quoted_figures():
+    assert experiment.mean_slope(0) == 0.5
+    assert experiment.mean_slope(0.2) == pytest.approx(0.6)
+    assert round(experiment.rms_slope(0.2) / experiment.rms_slope(0), 4) == 1.0198
+    assert experiment.normalised_gain(0) == pytest.approx(math.sqrt(math.pi / (math.pi - 1)))
+    figures = bench()
+    ratio = figures[experiment.RATIO]
+    assert abs(ratio.value - 1.0198) < 3 * ratio.error + 1e-4
+    assert not ratio.agrees, "it is not 1.2"
+    assert all(figure.agrees for figure in figures.values() if figure.role == "shown")
+
+
+def test_through_random_layers_gradients_go_with_root_mean_squares():
+    figures = bench()
+    without = figures["gradient's gain per layer, LeakyReLU over ReLU, no normalisation"]
+    assert abs(without.value - 1.0198) < 3 * without.error
+    turned = figures[f"gradient after {SETTINGS.depth} layers, ReLU over LeakyReLU, batch normalisation"]
+    assert turned.value > 1.6
+
+
+def test_verdict():
+    figures = list(bench().values())
+    assert verdict_of(figures) == "holds with limits"
+
+
+@pytest.mark.parametrize(
+    ("name", "planted"),
+    [
+        ("mean_slope", lambda alpha, mean=0.0, std=1.0: 0.5 * (1 - alpha)),
+        ("share_above", lambda mean, std: 0.45),
+    ],
+)
+def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch, name: str, planted):
+    monkeypatch.setattr(experiment, name, planted)
+    assert verdict_of(list(bench().values())) == "fails"
+
+
+def test_a_wrong_activation_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(leaky_relu, "activation", lambda slope: nn.LeakyReLU(-slope))
+    assert verdict_of(list(bench().values())) == "fails"
+
+
+def test_a_unit_that_dies_in_spite_of_its_leak_turns_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, short_training: Training
+):
+    networks = live(short_training)
+    figures, _ = experiment.in_situ(networks, SETTINGS, 0)
+    assert verdict_of(figures) == "holds with limits"
+    monkeypatch.setattr(experiment, "never_positive", lambda *given: (0.5, 0.1, 0.1))
+    figures, _ = experiment.in_situ(networks, SETTINGS, 0)
+    assert verdict_of(figures) == "fails"
+
+
+def test_dead_units_are_counted(short_training: Training):
+    """A unit is made dead by a bias far below 0, and is found."""
+    networks = live(short_training)
+    trainer = networks.trainer()
+    before, _, _ = experiment.never_positive(networks, "discriminator", 64, networks.stages[-1])
+    first = trainer.players.discriminator.layers[0]
+    nn.init.constant_(first.get_parameter("bias"), -1e3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(networks), "trainer", lambda self, stage=None: trainer)
+        share, channels, without = experiment.never_positive(
+            networks, "discriminator", 64, networks.stages[-1]
+        )
+    assert before < 0.5 < share
+    assert channels >= 8 / 24, "all eight of the first layer"
+    assert without == 0, "the leak is 0.2"
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
+def test_a_slope_out_of_range_is_refused(alpha: float, short_training: Training):
+    with pytest.raises(UsageError, match="alpha"):
+        run("leaky-slope", alpha=alpha, on=short_training)
+
+
+def test_without_a_leak_both_are_one(short_training: Training):
+    """LeakyReLU at alpha = 0 is ReLU: nothing departs on the bench."""
+    figures = bench(alpha=0.0)
+    assert all(figure.agrees for figure in figures.values())
