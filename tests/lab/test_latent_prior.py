@@ -15,6 +15,7 @@ from ganzfeld.networks.blocks import transposed_convolution
 from ganzfeld.networks.normalisations import batch
 
 SETTINGS = experiment.Settings(**experiment.SHORT)
+FEW = {"networks": 3, "latents": 32, "draws": 1_000}
 
 
 def bench(**settings) -> dict[str, Measured]:
@@ -33,10 +34,14 @@ def test_variances_are_the_integrals():
         assert experiment.PRIORS[name] == pytest.approx((second, fourth / second**2))
 
 
-def test_quoted_figures():
+@pytest.fixture(scope="module")
+def figures() -> dict[str, Measured]:
+    return bench(networks=16, latents=128, width=8)
+
+
+def test_quoted_figures(figures: dict[str, Measured]):
     assert experiment.projection_variance(100, 1.0) ** 0.5 == pytest.approx(0.2)
     assert round(experiment.projection_variance(100, 1 / 3) ** 0.5, 3) == 0.115
-    figures = bench(networks=16, latents=256)
     before = {
         name: figures[f"standard deviation before the first batch norm, {name}"] for name in experiment.PRIORS
     }
@@ -83,10 +88,9 @@ def test_the_share_beyond_a_threshold_is_that_of_draws(name: str):
     assert abs(measured - share) < 4 * (share / 400_000) ** 0.5 + 0.02 * share
 
 
-def test_verdict():
-    figures = list(bench().values())
-    assert verdict_of(figures) == "holds with limits"
-    assert not bench()["variance behind the first batch norm, normal over uniform"].agrees
+def test_verdict(figures: dict[str, Measured]):
+    assert verdict_of(list(figures.values())) == "holds with limits"
+    assert not figures["variance behind the first batch norm, normal over uniform"].agrees
 
 
 @pytest.mark.parametrize(
@@ -99,14 +103,14 @@ def test_verdict():
 )
 def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch, name: str, planted):
     monkeypatch.setattr(experiment, name, planted)
-    assert verdict_of(list(bench().values())) == "fails"
+    assert verdict_of(list(bench(**FEW).values())) == "fails"
 
 
 def test_a_wider_prior_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
         uniform, "sample", lambda num, size, noise: 4 * torch.rand(num, size, generator=noise) - 2
     )
-    assert verdict_of(list(bench().values())) == "fails"
+    assert verdict_of(list(bench(**FEW).values())) == "fails"
 
 
 def test_a_norm_that_keeps_the_scale_lifts_the_limit(monkeypatch: pytest.MonkeyPatch):
@@ -117,7 +121,7 @@ def test_a_norm_that_keeps_the_scale_lifts_the_limit(monkeypatch: pytest.MonkeyP
             return input - input.mean((0, 2, 3), keepdim=True)
 
     monkeypatch.setattr(batch, "normalise", lambda layer, channels, dims: [layer, Centred(channels)])
-    assert bench()[name].agrees
+    assert bench(**FEW)[name].agrees
 
 
 def test_in_situ(short_training: Training):

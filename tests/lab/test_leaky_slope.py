@@ -12,6 +12,8 @@ from ganzfeld.lab.experiments import leaky_slope as experiment
 from ganzfeld.networks.activations import leaky_relu
 
 SETTINGS = experiment.Settings(**experiment.SHORT)
+SHALLOW = {"networks": 2, "width": 8, "depth": 2}
+"""For what the random networks do not matter."""
 
 
 def bench(**settings) -> dict[str, Measured]:
@@ -42,29 +44,31 @@ def test_the_gain_behind_a_batch_norm_is_the_integral(alpha: float):
     assert experiment.normalised_gain(alpha) == pytest.approx(float(expected), abs=1e-12)
 
 
-def test_quoted_figures():
+@pytest.fixture(scope="module")
+def figures() -> dict[str, Measured]:
+    return bench()
+
+
+def test_verdict(figures: dict[str, Measured]):
+    assert verdict_of(list(figures.values())) == "holds with limits"
+
+
+def test_quoted_figures(figures: dict[str, Measured]):
     assert experiment.mean_slope(0) == 0.5
     assert experiment.mean_slope(0.2) == pytest.approx(0.6)
     assert round(experiment.rms_slope(0.2) / experiment.rms_slope(0), 4) == 1.0198
     assert experiment.normalised_gain(0) == pytest.approx(math.sqrt(math.pi / (math.pi - 1)))
-    figures = bench()
     ratio = figures[experiment.RATIO]
     assert abs(ratio.value - 1.0198) < 3 * ratio.error + 1e-4
     assert not ratio.agrees, "it is not 1.2"
     assert all(figure.agrees for figure in figures.values() if figure.role == "shown")
 
 
-def test_through_random_layers_gradients_go_with_root_mean_squares():
-    figures = bench()
+def test_through_random_layers_gradients_go_with_root_mean_squares(figures: dict[str, Measured]):
     without = figures["gradient's gain per layer, LeakyReLU over ReLU, no normalisation"]
     assert abs(without.value - 1.0198) < 3 * without.error
     turned = figures[f"gradient after {SETTINGS.depth} layers, ReLU over LeakyReLU, batch normalisation"]
     assert turned.value > 1.6
-
-
-def test_verdict():
-    figures = list(bench().values())
-    assert verdict_of(figures) == "holds with limits"
 
 
 @pytest.mark.parametrize(
@@ -76,12 +80,12 @@ def test_verdict():
 )
 def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch, name: str, planted):
     monkeypatch.setattr(experiment, name, planted)
-    assert verdict_of(list(bench().values())) == "fails"
+    assert verdict_of(list(bench(**SHALLOW).values())) == "fails"
 
 
 def test_a_wrong_activation_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(leaky_relu, "activation", lambda slope: nn.LeakyReLU(-slope))
-    assert verdict_of(list(bench().values())) == "fails"
+    assert verdict_of(list(bench(**SHALLOW).values())) == "fails"
 
 
 def test_a_unit_that_dies_in_spite_of_its_leak_turns_the_verdict(
@@ -120,5 +124,5 @@ def test_a_slope_out_of_range_is_refused(alpha: float, short_training: Training)
 
 def test_without_a_leak_both_are_one(short_training: Training):
     """LeakyReLU at alpha = 0 is ReLU: nothing departs on the bench."""
-    figures = bench(alpha=0.0)
+    figures = bench(alpha=0.0, **SHALLOW)
     assert all(figure.agrees for figure in figures.values())

@@ -1,6 +1,5 @@
 """The picture of ``latent-prior``."""
 
-import numpy as np
 import torch
 from matplotlib.figure import Figure
 
@@ -11,13 +10,13 @@ def draw(outcome: Outcome) -> Figure:
     """Pre-activations by layer, norms, and the pictures along both ways."""
     data = outcome.data
     figure = Figure(figsize=(12, 7), layout="constrained")
-    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=(1.5, 1)))
+    upper, lower = figure.subfigures(2, 1, height_ratios=(1.5, 1), squeeze=False)[:, 0]
     layers, norms, spreads = upper.subplots(1, 3)
     for color, name in enumerate(("normal", "uniform")):
-        layers.plot(data["free"][color], "o-", color=f"C{color}", label=f"{name}, no norm")
+        layers.plot(data["stds"]["none"][color], "o-", color=f"C{color}", label=f"{name}, no norm")
         layers.plot(
-            [0, *range(len(data["normed"][color]) - 1)],
-            data["normed"][color],
+            [0, *range(len(data["stds"]["batch"][color]) - 1)],
+            data["stds"]["batch"][color],
             "s:",
             color=f"C{color}",
             label=f"{name}, batch norm",

@@ -218,18 +218,40 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     value = _by_picture(slope("clip", held) == 0)
     figures.append(Measured("pixels of clip without a gradient", *value, None, "shown", "in situ"))
     figures.append(_freed(trained["clip"], seed))
-    real = live.real(LATENTS, seed)
     pictures = {name: shown(trained[name], seed) for name in ("tanh", "clip")}
     for name, made in pictures.items():
-        value = jackknife(histograms(made), lambda kept: colour_distance(kept, histograms(real)))
-        figure = f"distance of the colours from the real ones, {name}"
-        figures.append(Measured(figure, *value, None, "shown", "in situ"))
-        value = mean_and_error(roughness(made) / roughness(real).mean())
-        figure = f"energy of single pixels, over that of the real, {name}"
-        figures.append(Measured(figure, *value, None, "shown", "in situ"))
+        others = [] if not live.thorough else [shown(each, seed) for each in _again(trained[name])]
+        figures += _compared(name, [made, *others], live.real(LATENTS, seed))
     sizes = before.abs().flatten()
     data = {"sizes": sizes[torch.linspace(0, len(sizes) - 1, 20_000).long()].tolist()}
     return figures, data | {"pictures": {name: made[:6] for name, made in pictures.items()}}
+
+
+def _again(trained: Live) -> list[Live]:
+    """The same training from two other seeds."""
+    return [trained.variant(seed=trained.training.seed + more) for more in (1, 2)]
+
+
+def _compared(name: str, trainings: Sequence[Tensor], real: Tensor) -> list[Measured]:
+    """Colours and smoothness of pictures against real ones.
+
+    Of several trainings the errors are over these; of one they are over its pictures, and say nothing of how
+    another training would come out.
+    """
+    truth = histograms(real)
+    if len(trainings) > 1:
+        colours = [float(colour_distance(histograms(made), truth)) for made in trainings]
+        grain = [float(roughness(made).mean() / roughness(real).mean()) for made in trainings]
+        values = mean_and_error(torch.tensor(colours)), mean_and_error(torch.tensor(grain))
+    else:
+        (made,) = trainings
+        colour = jackknife(histograms(made), lambda kept: colour_distance(kept, truth))
+        values = colour, mean_and_error(roughness(made) / roughness(real).mean())
+    what = ("distance of the colours from the real ones", "energy of single pixels, over that of the real")
+    return [
+        Measured(f"{each}, {name}", *value, None, "shown", "in situ")
+        for each, value in zip(what, values, strict=True)
+    ]
 
 
 @torch.no_grad()

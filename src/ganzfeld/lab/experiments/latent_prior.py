@@ -120,13 +120,16 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
     """Components, norms and ways; pre-activations of untrained generators with and without batch norm."""
     noise = torch.Generator().manual_seed(seed)
     figures, norms = _vectors(settings, noise)
-    free = torch.stack([_variances("none", settings, seed, k) for k in range(settings.networks)])
-    figures += _without_norm(free, settings)
-    figures += _saturation(settings, seed)
-    normed = torch.stack([_variances("batch", settings, seed, k) for k in range(settings.networks)])
-    figures += _with_norm(normed, settings)
-    data = {"free": free.mean(0).sqrt().tolist(), "normed": normed.mean(0).sqrt().tolist(), "norms": norms}
-    return figures, data
+    looks = {
+        name: torch.stack([_look(name, settings, seed, number) for number in range(settings.networks)])
+        for name in ("none", "batch")
+    }
+    squares = {name: look[:, :, :-2] for name, look in looks.items()}
+    figures += _without_norm(squares["none"], settings)
+    figures += _with_norm(squares["batch"], settings)
+    figures += _saturation({name: look[:, :, -2:] for name, look in looks.items()}, settings)
+    stds = {name: square.mean(0).sqrt().tolist() for name, square in squares.items()}
+    return figures, {"stds": stds, "norms": norms}
 
 
 def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured], dict[str, Any]]:
@@ -202,16 +205,21 @@ def _latents(prior: str, settings: Settings, seed: int, number: int) -> Tensor:
 
 
 @torch.no_grad()
-def _variances(normalisation: str, settings: Settings, seed: int, number: int) -> Tensor:
-    """Mean squares (2, layers) of one untrained generator's pre-activations for normal and uniform latents:
-    before every hidden activation and before the output; with norms, before the first of them in front.
+def _look(normalisation: str, settings: Settings, seed: int, number: int) -> Tensor:
+    """What one untrained generator makes of normal and of uniform latents, (2, layers + 2).
+
+    Mean squares before every hidden activation and before the output, with norms before the first of them in
+    front; then the shares of the projection beyond the threshold, and of outputs at which tanh is saturated.
     """
     generator = _generator(normalisation, settings, seed, number)
     layers = [*norm_modules(generator)[:1], *activation_modules(generator, "relu"), generator.output]
     rows = []
     for name in PRIORS:
         maps = entering(generator, layers, _latents(name, settings, seed, number))
-        rows.append(torch.stack([each.double().square().mean() for each in maps]))
+        squares = [each.double().square().mean() for each in maps]
+        limits = ((maps[0], settings.threshold), (maps[-1], SATURATED))
+        shares = [(each.abs() > limit).double().mean() for each, limit in limits]
+        rows.append(torch.stack([*squares, *shares]))
     return torch.stack(rows)
 
 
@@ -264,46 +272,17 @@ def _with_norm(normed: Tensor, settings: Settings) -> list[Measured]:
     return figures
 
 
-@torch.no_grad()
-def _saturation(settings: Settings, seed: int) -> list[Measured]:
+def _saturation(shares: dict[str, Tensor], settings: Settings) -> list[Measured]:
     """Shares of large pre-activations, at the projection and where they meet the tanh."""
-    figures = []
-    for name, (variance, fourth) in PRIORS.items():
-        inner, outer = [], {"none": [], "batch": []}
-        for number in range(settings.networks):
-            for normalisation, shares in outer.items():
-                generator = _generator(normalisation, settings, seed, number)
-                latents = _latents(name, settings, seed, number)
-                first, last = entering(generator, [generator.projection[1], generator.output], latents)
-                shares.append((last.abs() > SATURATED).double().mean())
-                if normalisation == "none":
-                    inner.append((first.abs() > settings.threshold).double().mean())
-        expected = share_beyond(
-            settings.threshold,
-            projection_variance(settings.latent_size, variance),
-            settings.latent_size,
-            fourth,
-        )
-        figures.append(
-            Measured(
-                f"share of the projection's pre-activations beyond {settings.threshold:g}, {name}",
-                *mean_and_error(torch.stack(inner)),
-                expected,
-                "claim",
-                "bench",
-                0.02 * expected + 1e-5,
-            )
-        )
-        for normalisation, shares in outer.items():
-            figures.append(
-                Measured(
-                    f"share of outputs at which tanh is saturated, normalisation {normalisation}, {name}",
-                    *mean_and_error(torch.stack(shares)),
-                    None,
-                    "shown",
-                    "bench",
-                )
-            )
+    figures, size = [], settings.latent_size
+    for row, (name, (variance, fourth)) in enumerate(PRIORS.items()):
+        expected = share_beyond(settings.threshold, projection_variance(size, variance), size, fourth)
+        value = mean_and_error(shares["none"][:, row, 0])
+        of = f"share of the projection's pre-activations beyond {settings.threshold:g}, {name}"
+        figures.append(Measured(of, *value, expected, "claim", "bench", 0.02 * expected + 1e-5))
+        for normalisation, share in shares.items():
+            of = f"share of outputs at which tanh is saturated, normalisation {normalisation}, {name}"
+            figures.append(Measured(of, *mean_and_error(share[:, row, 1]), None, "shown", "bench"))
     return figures
 
 
