@@ -24,7 +24,8 @@ def bench(**settings) -> dict[str, Measured]:
 @pytest.mark.parametrize(("alpha", "mean", "std"), [(0, 0, 1), (0.2, 0, 3), (0.2, 0.5, 2), (0.7, -1, 0.5)])
 def test_closed_forms_are_the_integrals(alpha: float, mean: float, std: float):
     a = sympy.Symbol("a", real=True)
-    density = sympy.exp(-(((a - mean) / std) ** 2) / 2) / (std * sympy.sqrt(2 * sympy.pi))
+    centre, spread = map(sympy.Rational, (str(mean), str(std)))
+    density = sympy.exp(-(((a - centre) / spread) ** 2) / 2) / (spread * sympy.sqrt(2 * sympy.pi))
     above = float(sympy.integrate(density, (a, 0, sympy.oo)).evalf())
     below = float(sympy.integrate(density, (a, -sympy.oo, 0)).evalf())
     assert experiment.mean_slope(alpha, mean, std) == pytest.approx(above + alpha * below, abs=1e-12)
