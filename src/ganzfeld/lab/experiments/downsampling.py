@@ -59,8 +59,8 @@ Form = tuple[int, int, int]
 class Settings(Section):
     """``size`` of the pictures, px; ``layers``: (kernel, stride, padding) of each, from the picture on.
 
-    ``steps`` and ``seeds``: of the comparison with pooling. ``images``: pictures that a generator sees which
-    is taught by a discriminator that loses pixels.
+    ``steps`` (half as many for telling real from generated) and ``seeds`` of the comparison with pooling.
+    ``images``: pictures that a generator sees which is taught by a discriminator that loses pixels.
     """
 
     size: int = Field(default=96, ge=1, le=4096)
@@ -328,7 +328,7 @@ def _rows_in_field(plan: Plan, depth: int, row: int) -> int:
 def _compared(live: Live, settings: Settings, seed: int) -> tuple[Figures, dict[str, Any]]:
     """The live discriminator's layers with strides and with pooling, taught two things from the beginning."""
     trainer = live.trainer()
-    like, count = copy.deepcopy(trainer.players.discriminator).cpu(), 512
+    like, count = copy.deepcopy(trainer.players.discriminator).cpu(), 400
     real = live.real(count, seed).cpu()
     with torch.no_grad():
         fake = trainer.players.generator.train()(live.latents(count, seed)).cpu()
@@ -336,7 +336,7 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[Figures, dict[
     for kind, make in KINDS.items():
         networks = [of_kind(like, make, seed + number) for number in range(settings.seeds)]
         found[TASKS[0]][kind] = [
-            judged_apart(copy.deepcopy(each), real, fake, settings.steps, _noise(seed + number))
+            judged_apart(copy.deepcopy(each), real, fake, (settings.steps + 1) // 2, _noise(seed + number))
             for number, each in enumerate(networks)
         ]
         found[TASKS[1]][kind] = [
