@@ -14,7 +14,7 @@ from ganzfeld.lab.game import linear
 
 sympy: Any = pytest.importorskip("sympy")
 
-SHORT = spiral.Settings(cells=2)
+SHORT = spiral.Settings.model_validate(spiral.SHORT)
 
 
 @pytest.mark.parametrize(("lg", "ld"), [(0, 0), (0.1, 0.5), (1.5, 0.25), (3, 0.5)])
@@ -132,5 +132,5 @@ def test_settings_that_mean_nothing_are_refused(short_training, settings, words:
 @pytest.mark.parametrize("settings", [{"lg": 0, "ld": 3.0}, {"lg": 0, "ld": 0}, {"lg": 2, "ld": 2.0}])
 def test_corners_of_the_settings_are_measured_too(settings):
     """No rotation; no damping; strong damping."""
-    chosen = spiral.Settings(cells=2, **settings)
+    chosen = spiral.Settings(cells=2, fan=4, **settings)
     assert verdict_of([*spiral._algebra(chosen), *spiral._played(chosen, 0)[0]]) == "holds with limits"

@@ -88,11 +88,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[tuple[Measured
     """Derivatives, break points, and a generator of points held still while its discriminator learns."""
     breaks, scans = _breaks()
     toys, courses = _toy(settings, seed)
-    return (*_derivatives(), *breaks, *toys), {
-        "scans": scans,
-        "courses": courses,
-        "settings": settings.model_dump(),
-    }
+    return (*_derivatives(), *breaks, *toys), {"scans": scans, **courses}
 
 
 def _derivatives() -> list[Measured]:
@@ -374,9 +370,9 @@ def advice(figures: Sequence[Measured]) -> str:
         "gradient that it leaves the non-saturating loss. But the factors -D and -(1-D) are those of the "
         "logit: what reaches the weights also has the slope of the discriminator in it. While D learned, the "
         f"minimax gradient on the toy changed by a factor of {faded:.2g} and the non-saturating one by "
-        f"{kept:.2g} (in situ {there:.2g}); a penalty such as R1 holds that slope. Compute losses from "
-        "logits, as every loss of the catalogue does: from 32-bit probabilities minimax is infinite above a "
-        f"logit of {upper:.1f} and the non-saturating loss below {lower:.1f}."
+        f"{kept:.2g} (in situ {there:.2g}). Compute losses from logits, as every loss of the catalogue does: "
+        f"from 32-bit probabilities minimax is infinite above a logit of {upper:.1f} and the non-saturating "
+        f"loss below {lower:.1f}."
     )
 
 

@@ -44,9 +44,6 @@ ROUNDS = 90
 
 MOST_ROUNDS = 6_000
 
-FAN = 12
-"""Step sizes that are tried around a predicted limit; an even number leaves out the limit itself."""
-
 LINEAR = tuple(name for name, method in METHODS.items() if name != "adam")
 
 
@@ -54,6 +51,7 @@ LINEAR = tuple(name for name, method in METHODS.items() if name != "adam")
 class Settings(Section):
     """``lg`` and ``ld``: what generator and discriminator pay for their size. ``step``: the step size h.
     ``strength``: of the consensus term. ``cells``: of the map of convergence, along each axis.
+    ``fan``: step sizes tried around a predicted limit; an even number leaves out the limit itself.
     """
 
     lg: float = Field(default=0.1, ge=0, le=10)
@@ -61,6 +59,7 @@ class Settings(Section):
     step: float = 0.2
     strength: float = 1.0
     cells: int = Field(default=6, ge=2, le=20)
+    fan: int = Field(default=12, ge=4, le=100, multiple_of=2)
 
     def model_post_init(self, context: Any) -> None:
         """Refuse steps that lead nowhere."""
@@ -72,7 +71,7 @@ class Settings(Section):
                 )
 
 
-SHORT = {"cells": 2}
+SHORT = {"cells": 2, "fan": 4}
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[tuple[Measured, ...], dict[str, Any]]:
@@ -229,7 +228,7 @@ def _largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
         predicted = linear.largest_step(name, settings.strength)
         if predicted == 0:
             continue
-        shares = np.linspace(0.95, 1.05, FAN)
+        shares = np.linspace(0.95, 1.05, settings.fan)
         steps = shares * predicted
         boards = [Board(float(step)) for step in steps]
         growths = late_growth(name, boards, 120, settings.strength)
@@ -252,7 +251,7 @@ def _largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
     lg, ld = settings.lg, settings.ld
     if linear.frequency(lg, ld) > 0 and lg + ld > 0:
         predicted = linear.largest_simultaneous_step(lg, ld)
-        steps = np.linspace(0.95, 1.05, FAN) * predicted
+        steps = np.linspace(0.95, 1.05, settings.fan) * predicted
         grows = late_growth("simultaneous", [Board(float(step), lg, ld) for step in steps], 120) > 1.0
         first = int(grows.argmax()) if grows.any() else len(steps) - 1
         figures.append(
