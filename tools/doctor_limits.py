@@ -30,6 +30,7 @@ from ganzfeld.health.limits import Limit
 from ganzfeld.health.symptoms import persisted, steps_of
 
 STRETCH = 3.0
+NUM_JUDGED = 2
 PHASES = (0, 64, 128, 256, 512)
 """Steps at which a phase begins; the last one has no end."""
 
@@ -58,9 +59,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
-    plans = [
-        Plan(data, recipe, seed) for seed in numbers_of(options.seeds) for data in DATA for recipe in BATCHES
-    ]
+    plans = usual_plans(numbers_of(options.seeds))
     journals = list(train_all(plans, options.runs, options.processes))
     limits = limits_of(journals)
     source = (
@@ -70,6 +69,16 @@ def main() -> None:
     path = Path(ganzfeld.health.__file__).parent / "limits.json"
     write_json(path, {"source": source, "limits": limits})
     print(f"{len(limits)} readings into {path}")
+
+
+def usual_plans(seeds: Sequence[int]) -> list[Plan]:
+    """Healthy trainings of every recipe on every set; those of the first ``NUM_JUDGED`` seeds are judged."""
+    return [
+        Plan(data, recipe, seed, judged=seed in seeds[:NUM_JUDGED])
+        for seed in seeds
+        for data in DATA
+        for recipe in BATCHES
+    ]
 
 
 def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, float]]]:

@@ -14,7 +14,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -28,17 +27,21 @@ from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.health import Case
 from ganzfeld.latent import latents_of_seeds
+from ganzfeld.metrics import Comparison, Side, space
 from ganzfeld.metrics.comparison import distances
+from ganzfeld.metrics.extraction import features_of, real_features, some_of
 from ganzfeld.metrics.measures.density_coverage import density_coverage
-from ganzfeld.metrics.measures.kernel_distance import kernel_distance
+from ganzfeld.metrics.measures.kernel_distance import estimate, kernel_distance
 from ganzfeld.metrics.measures.sliced_wasserstein import DIRECTIONS, distances_of_lines
 from ganzfeld.metrics.measures.spectrum_distance import profiles, spectrum_distance
 from ganzfeld.metrics.spaces import random_convolutions
 from ganzfeld.model import calibrate
 from ganzfeld.recipes import resolve
 from ganzfeld.training.engine import choose_engine
+from ganzfeld.training.evaluation import generated
 from ganzfeld.training.examination import Examiner
 from ganzfeld.training.gathering import gathering
+from ganzfeld.training.quality import NUM_ON_THE_WAY, NUM_REALS, neighbourhoods
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer, readings, start
 
@@ -49,6 +52,8 @@ FASHION = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
 DATA: dict[str, str | None] = {"faces": None, "fashion": FASHION}
 
 NUM_LOOKS = 40
+JUDGED_EVERY = 5
+"""Looks, in a training that is judged."""
 NUM_COMPARED = 256
 NUM_CALIBRATED = 128
 FIRST_SEED = 1000
@@ -62,12 +67,17 @@ NUM_STEPS = 1000
 
 @dataclass(frozen=True)
 class Plan:
-    """A training: ``fault`` is the name of what is planted, empty for a healthy one."""
+    """A training; ``fault`` is the name of what is planted, empty for a healthy one.
+
+    ``judged``: kernel distance and its like are read too, as in a real run, in the feature space in which
+    trainings are judged; that takes longer.
+    """
 
     data: str
     recipe: str
     seed: int
     fault: str = ""
+    judged: bool = False
 
     @property
     def name(self) -> str:
@@ -77,16 +87,8 @@ class Plan:
     @property
     def file(self) -> str:
         """Named by everything that decides the training."""
-        parts = [
-            asdict(self),
-            SMALL,
-            BATCHES,
-            NUM_STEPS,
-            NUM_LOOKS,
-            NUM_COMPARED,
-            VERSION,
-            _fault_source(self.fault),
-        ]
+        made_by = [SMALL, BATCHES[self.recipe], NUM_STEPS, NUM_LOOKS, NUM_COMPARED, JUDGED_EVERY, VERSION]
+        parts = [asdict(self), *made_by, _fault_source(self.fault)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20] + ".json"
 
 
@@ -270,6 +272,24 @@ FAULTS: dict[str, Fault] = {
 }
 
 
+class Quality:
+    """What ``ganzfeld.training.quality`` reads, of a training without a folder."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self.space = space()
+        indices = some_of(pictures.num_pictures, NUM_REALS)
+        self.real = Side(pictures.batch(indices), real_features(pictures, indices, self.space))
+
+    def read(self, trainer: Trainer) -> dict[str, float]:
+        """Kernel distance with its error, precision, recall, coverage, memorised."""
+        prior = trainer.recipe.latent.prior
+        made = generated(trainer.shipped(), prior, NUM_ON_THE_WAY, 0, lambda done, total, what: None)
+        side = Side(made, features_of(made, self.space))
+        value, error = estimate(side.features, self.real.features)
+        near = neighbourhoods(Comparison(side, self.real, self.real, self.space))
+        return {"kernel_distance": value, "kernel_distance_error": error, **near}
+
+
 def numbers_of(text: str) -> list[int]:
     """``100-107`` or ``3`` as numbers."""
     first, _, last = text.partition("-")
@@ -330,7 +350,7 @@ def train_one(plan: Plan) -> Journal:
     examiner = Examiner(trainer)
     if fault.plant:
         fault.plant(trainer)
-    judge = Judge(whole)
+    judge, quality = Judge(whole), Quality(pictures) if plan.judged else None
     looks = {math.ceil(NUM_STEPS * look / NUM_LOOKS) for look in range(1, NUM_LOOKS + 1)}
     entries = []
     while trainer.index < NUM_STEPS:
@@ -341,6 +361,8 @@ def train_one(plan: Plan) -> Journal:
             sound = entry.pop("sound")
             entry["health"] = examiner.examine(float(trainer.index))
             entry["compared"] = judge.compare(trainer)
+            if quality and (len(entries) + 1) % JUDGED_EVERY == 0:
+                entry["health"] |= quality.read(trainer)
             entries.append(_finite(entry))
             if not sound:
                 break
@@ -407,21 +429,14 @@ def _quarters(pictures: np.ndarray, axis: int) -> Iterable[np.ndarray]:
 def _subset(pictures: Pictures, indices: np.ndarray) -> Pictures:
     """Some pictures as a set of their own, by way of an array file in the cache."""
     name = hashlib.sha256((pictures.content_hash + str(indices.tolist())).encode()).hexdigest()[:16]
-    folder = make_cache()
+    folder = Path("runs") / "doctor" / "subsets"
+    make_folder(folder)
     path = folder / f"{name}.npy"
     if not path.is_file():
         part = path.with_suffix(f".{os.getpid()}.npy")
         np.save(part, pictures.batch(indices))
         part.replace(path)
     return open_pictures(path, size=pictures.size)
-
-
-@cache
-def make_cache() -> Path:
-    """Where the subsets are kept."""
-    folder = Path("runs") / "doctor" / "subsets"
-    make_folder(folder)
-    return folder
 
 
 def _fault_source(fault: str) -> str:

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from doctor_runs import BATCHES, DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
+from doctor_limits import usual_plans
+from doctor_runs import DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
 
 from ganzfeld.durable import write_bytes
 from ganzfeld.health import diagnose
@@ -65,15 +66,10 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
-    healthy = _plans(numbers_of(options.healthy), BATCHES)
-    usual = _plans(numbers_of(options.limits), BATCHES)
+    healthy, usual = (usual_plans(numbers_of(seeds)) for seeds in (options.healthy, options.limits))
     if {plan.seed for plan in healthy} & {plan.seed for plan in usual}:
         parser.error("the seeds of healthy runs and of limits must differ")
-    broken = [
-        plan
-        for fault in options.only
-        for plan in _plans(numbers_of(options.faulty), BROKEN_RECIPES, fault=fault)
-    ]
+    broken = [plan for fault in options.only for plan in _plans(numbers_of(options.faulty), fault)]
     journals = {
         journal.plan: journal
         for journal in train_all([*usual, *broken, *healthy], options.runs, options.processes)
@@ -87,8 +83,8 @@ def main() -> None:
     write_bytes(PAGE, f"{before}{BEGIN}{page}{END}{after}".encode())
 
 
-def _plans(seeds: Sequence[int], recipes: Sequence[str], fault: str = "") -> list[Plan]:
-    return [Plan(data, recipe, seed, fault) for seed in seeds for data in DATA for recipe in recipes]
+def _plans(seeds: Sequence[int], fault: str) -> list[Plan]:
+    return [Plan(data, recipe, seed, fault) for seed in seeds for data in DATA for recipe in BROKEN_RECIPES]
 
 
 def _worst(usual: Sequence[Journal]) -> dict[tuple[str, str, int], dict[str, float]]:

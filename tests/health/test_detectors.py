@@ -146,14 +146,14 @@ class TestDerived:
     def test_pictures_move_by_the_root_of_the_steps(self):
         """10 steps a look: a drift of 0.9 is 0.28 a step."""
         known = {"pace": (Limit(0.0, 0.25, 1.0, 40),), "diversity": limits_of("a")["a"]}
-        restless = {"drift": turning(0.9), "diversity": [HEALTHY] * 20}
+        restless = {"drift": turning(0.9), "diversity": [HEALTHY] * 20, "latent_share": [HEALTHY] * 20}
         finding = found("mode-hopping", replace(case_of(restless), limits=known))
         assert finding is not None
         assert (finding.severity, finding.since_images) == ("watch", FIRST_WRONG)
         assert finding.evidence[0].figures["pace"] == pytest.approx(0.9 / 10**0.5)
         poor = found("mode-hopping", replace(case_of(restless | {"diversity": turning(LOW)}), limits=known))
         assert poor is not None and poor.severity == "sick"
-        calm = {"drift": turning(0.7)}
+        calm = {"drift": turning(0.7), "latent_share": [HEALTHY] * 20}
         assert found("mode-hopping", replace(case_of(calm), limits=known)) is None
 
     def test_late_decay_is_counted_in_errors_of_the_best(self):

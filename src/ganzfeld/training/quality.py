@@ -132,15 +132,10 @@ class Quality:
         shipped = self._trainer.shipped()
         comparison = self._comparison(shipped, NUM_ON_THE_WAY, self._progress(abandoned, silent=True))
         judgement = self._judged(comparison, card.images_seen)
-        between, real = comparison.between, comparison.real.among
-        precision, recall = precision_recall(between, comparison.generated.among, real)
         self._news = {
             "kernel_distance": judgement.kernel_distance,
             "kernel_distance_error": judgement.error,
-            "precision": precision,
-            "recall": recall,
-            "coverage": density_coverage(between, real)[1],
-            "memorised": memorised(between, real),
+            **neighbourhoods(comparison),
         }
         if self.best is None or is_better(judgement, self.best):
             with self._patience:
@@ -218,6 +213,18 @@ class Quality:
             why = "memory ran out"
         self._space = self._real = None
         self._watcher.noted(f"quality is no longer measured: {why}")
+
+
+def neighbourhoods(comparison: Comparison) -> dict[str, float]:
+    """What a judgement tells beside the distance: who lies near whom."""
+    between, real = comparison.between, comparison.real.among
+    precision, recall = precision_recall(between, comparison.generated.among, real)
+    return {
+        "precision": precision,
+        "recall": recall,
+        "coverage": density_coverage(between, real)[1],
+        "memorised": memorised(between, real),
+    }
 
 
 class _Abandoned(Exception):

@@ -1,0 +1,130 @@
+"""The tools behind ``docs/doctor.md``: every fault can be planted, and the tables count right."""
+
+import argparse
+import importlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture(scope="module")
+def tools():
+    sys.path.insert(0, str(TOOLS))
+    yield {name: importlib.import_module(f"doctor_{name}") for name in ("runs", "limits", "suite")}
+    sys.path.remove(str(TOOLS))
+
+
+@pytest.fixture
+def brief(tools, array_file, tmp_path, monkeypatch):
+    """Four steps at 16 px on the 200 blobs, looked at twice."""
+    runs = tools["runs"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runs, "DATA", {"blobs": str(array_file)})
+    monkeypatch.setattr(runs, "NUM_STEPS", 4)
+    monkeypatch.setattr(runs, "NUM_LOOKS", 2)
+    monkeypatch.setattr(runs, "NUM_COMPARED", 32)
+    monkeypatch.setattr(runs, "BATCHES", {"modern": 8, "radford2015": 8, "seed": 8})
+    monkeypatch.setattr(
+        runs, "SMALL", runs.SMALL | {"size": 16, "generator.width": 4, "discriminator.width": 4}
+    )
+    return runs
+
+
+def names_of_faults() -> list[str]:
+    text = (TOOLS / "doctor_runs.py").read_text(encoding="utf-8")
+    return [line.split('"')[1] for line in text.splitlines() if line.startswith('    "') and "Fault(" in line]
+
+
+def test_there_are_a_dozen_faults(tools):
+    assert names_of_faults() == list(tools["runs"].FAULTS)
+    assert len(tools["runs"].FAULTS) >= 12
+    found = {name for fault in tools["runs"].FAULTS.values() for name in fault.expected}
+    detectors = importlib.import_module("ganzfeld.health.detectors").detectors
+    assert found <= set(detectors.names())
+
+
+@pytest.mark.parametrize("fault", names_of_faults())
+def test_every_fault_can_be_planted_and_changes_the_training(brief, fault):
+    healthy = brief.train_one(brief.Plan("blobs", "radford2015", 0))
+    broken = brief.train_one(brief.Plan("blobs", "radford2015", 0, fault))
+    assert [entry["step"] for entry in broken.entries][:1] == [2]
+    assert broken.entries[-1]["health"] != healthy.entries[-1]["health"]
+    assert set(broken.entries[-1]["compared"]) == {"pixels", "spectrum", "kernel", "missing", "copied"}
+    assert json.loads(json.dumps(broken.entries, allow_nan=False)) == broken.entries
+    assert broken.case().images_seen == 8 * broken.entries[-1]["step"]
+
+
+def journal(tools, fault: str, readings: list[float], compared: list[float], seed: int = 0):
+    entries = [
+        {
+            "step": 25 * look,
+            "images_seen": 800 * look,
+            "health": {"diversity": value, "update_ratio_generator": 0.01},
+            "compared": {"pixels": distance},
+        }
+        for look, (value, distance) in enumerate(zip(readings, compared, strict=True), start=1)
+    ]
+    plan = tools["runs"].Plan("faces", "modern", seed, fault)
+    recipe = importlib.import_module("ganzfeld.recipes").resolve().model_dump(mode="json")
+    return tools["runs"].Journal(plan, entries, recipe, 5000, 1.0)
+
+
+def test_limits_hold_every_healthy_run_and_leave_room(tools):
+    limits = tools["limits"]
+    healthy = [journal(tools, "", [0.8 + 0.01 * seed] * 40, [0.1] * 40, seed) for seed in range(12)]
+    found = limits.limits_of(healthy)["diversity"]
+    assert [limit["from_step"] for limit in found] == [64, 128, 256, 512]
+    for limit in found:
+        assert limit["num_runs"] == 12 and limit["share"] == 1.0
+        # The least room on a logarithmic scale; the median run is at 0.855.
+        assert limit["low"] == pytest.approx(0.855 * 2.718281828**-0.5, rel=1e-3)
+    few = limits.limits_of(healthy[:5])
+    assert few == {}
+
+
+def test_shares_at_an_end_have_no_limit_there(tools):
+    limits = tools["limits"]
+    ends = [journal(tools, "", [0.5] * 40, [0.1] * 40, seed) for seed in range(12)]
+    for each in ends:
+        for entry in each.entries:
+            entry["health"] = {"separation": 1.0, "dead_generator": 0.0}
+    found = limits.limits_of(ends)
+    assert found["separation"][0]["high"] == 1.0
+    assert 0.9 < found["separation"][0]["low"] < 0.98
+    assert found["dead_generator"][0]["low"] == 0.0
+    assert 0.02 < found["dead_generator"][0]["high"] < 0.1
+
+
+def test_a_fault_shows_from_where_it_stays_worse_than_all_healthy_runs(tools, monkeypatch):
+    suite, limits = tools["suite"], tools["limits"]
+    healthy = [journal(tools, "", [0.8 + 0.01 * seed] * 40, [0.1] * 40, seed) for seed in range(12)]
+    measured = {
+        name: [importlib.import_module("ganzfeld.health.limits").Limit(**each) for each in by_phase]
+        for name, by_phase in limits.limits_of(healthy).items()
+    }
+    case = tools["runs"].Journal.case
+    monkeypatch.setattr(tools["runs"].Journal, "case", lambda self: replace(case(self), limits=measured))
+    worst = suite._worst(healthy)
+    distances = [0.1] * 5 + [0.2] + [0.1] * 14 + [0.2] * 20
+    sick = journal(tools, "one kind of picture", [0.8] * 21 + [0.1] * 19, distances)
+    result = suite.judged(sick, worst)
+    assert (result.shown, result.found, result.in_time) == (21, 24, True)
+    late = suite.judged(journal(tools, "one kind of picture", [0.8] * 30 + [0.1] * 10, distances), worst)
+    assert (late.shown, late.found, late.in_time) == (21, 33, False)
+    other = suite.judged(journal(tools, "k3 s2", [0.8] * 21 + [0.1] * 19, distances), worst)
+    assert (other.shown, other.found) == (21, None)
+    silent = suite.judged(journal(tools, "k3 s2", [0.8] * 40, [0.1] * 40), worst)
+    assert silent.shown is None
+    ended = suite.judged(journal(tools, "exploding lr", [0.8] * 3, [0.1] * 3), worst)
+    assert ended.shown == 3
+    well = suite.judged(journal(tools, "", [0.8] * 40, [0.1] * 40, seed=50), worst)
+    options = argparse.Namespace(faulty="0", healthy="50", limits="0-11")
+    page = suite.report([result, late, other, silent], [well], options)
+    assert "**1 of 3** faults that show" in page and "1 of 4 broken runs never show" in page
+    assert "**0 of 1** healthy runs raise an alarm" in page
+    assert "| one kind of picture | 2 | **2** |" in page
