@@ -339,7 +339,7 @@ def train_one(plan: Plan) -> Journal:
         if trainer.index in looks:
             entry = {"step": trainer.index, "images_seen": trainer.images_seen, **readings(outcome)}
             sound = entry.pop("sound")
-            entry["health"] = examiner.examine(float(trainer.index))
+            entry["health"] = examiner.examine(float(trainer.index), everything=True)
             entry["compared"] = judge.compare(trainer)
             entries.append(_finite(entry))
             if not sound:
