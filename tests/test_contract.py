@@ -328,11 +328,11 @@ def everything(patient: Patient) -> list[torch.Tensor]:
         patient.real_logits,
         patient.fake_logits,
         patient.real,
-        patient.pictures,
     ]
     for network, optimizer in (
         (patient.generator, patient.generator_optimizer),
         (patient.discriminator, patient.discriminator_optimizer),
+        (patient.average, torch.optim.SGD(patient.average.parameters())),
     ):
         tensors += network.state_dict().values()
         tensors += [weight.grad for weight in network.parameters() if weight.grad is not None]
@@ -374,6 +374,7 @@ class TestReading:
         for each, meaning in readings.load(name).NAMES.items():
             assert each not in others, "a name is given once"
             assert meaning.endswith(".")
+        assert isinstance(readings.load(name).PASSES, bool)
 
     @pytest.mark.parametrize("recipe", EXAMINED)
     @pytest.mark.parametrize("name", readings.names())

@@ -2,8 +2,9 @@
 
     python tools/cost_of_examination.py [RECIPE ...]
 
-Steps and examinations on the built-in faces, in turns. Told are the median time of each, how often a training
-is examined by the rule of ``training/examination.py``, and the largest parts of an examination.
+Steps and examinations on the built-in faces, in turns. Told are the median times of a step, of an examination
+with all readings and of one with the few that need no passes; how often each is made by the rules of
+``training/examination.py``; and the parts of an examination.
 """
 
 import statistics
@@ -13,7 +14,7 @@ from collections import defaultdict
 
 from ganzfeld.health.readings import readings
 from ganzfeld.recipes import recipes
-from ganzfeld.training.examination import EVERY_S, MOST_COST, Examiner
+from ganzfeld.training.examination import EVERY_S, MOST_FOR_ALL, MOST_FOR_FEW, Examiner
 from ganzfeld.training.train import agree
 from ganzfeld.training.trainer import readings as numbers
 from ganzfeld.training.watcher import Watcher
@@ -26,7 +27,7 @@ def main() -> None:
     for name in sys.argv[1:] or recipes.names():
         trainer = agree(recipe=name, images=1).begin(None, Watcher())
         examiner = Examiner(trainer)
-        steps, examinations = [], []
+        steps, full, few = [], [], []
         parts: dict[str, list[float]] = defaultdict(list)
         for _ in range(ROUNDS + 1):
             begun = time.perf_counter()
@@ -34,18 +35,22 @@ def main() -> None:
             examiner.note(outcome)
             numbers(outcome)
             steps.append(time.perf_counter() - begun)
-            begun = time.perf_counter()
-            found = examiner.examine(0.0)
-            examinations.append(time.perf_counter() - begun)
+            for everything, taken in ((True, full), (False, few)):
+                begun = time.perf_counter()
+                examiner.examine(-1.0, everything)  # before either is due
+                taken.append(time.perf_counter() - begun)
             for part, seconds in in_parts(examiner):
                 parts[part].append(seconds)
         # The first of each sets things up.
-        step, examination = (statistics.median(seconds[1:]) for seconds in (steps, examinations))
-        spacing = max(EVERY_S, examination / MOST_COST)
-        print(
-            f"{name}: {len(found)} readings in {1000 * examination:.0f} ms ({examination / step:.1f} steps of"
-            f" {1000 * step:.0f} ms), every {spacing:.1f} s: {examination / spacing:.2%}"
-        )
+        step = statistics.median(steps[1:])
+        print(f"{name}: a step {1000 * step:.0f} ms")
+        for what, taken, most in (("all", full, MOST_FOR_ALL), ("few", few, MOST_FOR_FEW)):
+            seconds = statistics.median(taken[1:])
+            spacing = max(EVERY_S, seconds / most)
+            print(
+                f"  {what}: {1000 * seconds:.0f} ms ({seconds / step:.1f} steps), every {spacing:.1f} s or"
+                f" {spacing / step:.0f} steps, {seconds / spacing:.2%} of the time"
+            )
         for part, seconds in parts.items():
             print(f"    {part}: {1000 * statistics.median(seconds[1:]):.0f} ms")
 
@@ -54,6 +59,7 @@ def in_parts(examiner: Examiner) -> list[tuple[str, float]]:
     """What is to be read, and each reading after it, with the passes that no reading before has asked for."""
     begun = time.perf_counter()
     patient = examiner.patient()
+    _ = patient.pictures
     taken = [("pictures of the average", time.perf_counter() - begun)]
     for name in readings.names():
         begun = time.perf_counter()

@@ -359,7 +359,7 @@ def train_one(plan: Plan) -> Journal:
         if trainer.index in looks:
             entry = {"step": trainer.index, "images_seen": trainer.images_seen, **readings(outcome)}
             sound = entry.pop("sound")
-            entry["health"] = examiner.examine(float(trainer.index))
+            entry["health"] = examiner.examine(float(trainer.index), everything=True)
             entry["compared"] = judge.compare(trainer)
             if quality and (len(entries) + 1) % JUDGED_EVERY == 0:
                 entry["health"] |= quality.read(trainer)

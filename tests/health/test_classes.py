@@ -88,7 +88,7 @@ def test_a_small_set_lends_its_classes_to_all_latents(tmp_path):
         Image.fromarray(np.full((16, 16, 3), 20 * number, np.uint8)).save(folder / f"{number}.png")
     trainer, examiner = examined(tmp_path / "set", small(classes="concatenation"))
     examiner.note(trainer.advance())
-    found = examiner.examine(0.0)
+    found = examiner.examine(0.0, everything=True)
     assert set(classes.NAMES) <= set(found)
     labels = examiner.patient().labels
     assert labels is not None and len(labels) == 64

@@ -33,7 +33,7 @@ def always(monkeypatch):
     """Every step is read and examined."""
     monkeypatch.setattr(examination, "EVERY_S", 0.0)
     monkeypatch.setattr(examination, "EVERY_SHARE", 0.0)
-    monkeypatch.setattr(examination, "MOST_COST", math.inf)
+    monkeypatch.setattr(examination, "MOST_FOR_ALL", math.inf)
     monkeypatch.setattr("ganzfeld.training.loop.READING_EVERY_S", 0.0)
 
 
@@ -46,7 +46,7 @@ class TestExaminer:
         for _ in range(6):
             plain.advance()
             examiner.note(looked_at.advance())
-            examiner.examine(0.0)
+            examiner.examine(0.0, everything=True)
         ours, theirs = live_tensors(plain), live_tensors(looked_at)
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
@@ -58,19 +58,22 @@ class TestExaminer:
         patient = examiner.patient()
         assert patient.real_logits.shape == patient.fake_logits.shape == (64, 8)
         assert patient.pictures.shape == patient.real.shape == (64, 3, 16, 16)
-        first = examiner.examine(0.0)
+        first = examiner.examine(0.0, everything=True)
         assert set(first) == NAMES - {"drift"}
-        assert set(examiner.examine(0.0)) == NAMES
+        assert set(examiner.examine(0.0, everything=True)) == NAMES
         assert all(isinstance(value, float) and math.isfinite(value) for value in first.values())
 
     def test_pictures_are_those_of_the_seeds(self, trainer_of):
-        """As the sheets show them, but for statistics taken on fewer latents."""
-        trainer = trainer_of(small("modern", **{"generator.normalisation": "layer"}))
-        examiner = Examiner(trainer)
-        examiner.note(trainer.advance())
-        shown = gz.latents_of_seeds(range(64), 16)
-        with torch.no_grad():
-            assert torch.equal(examiner.patient().pictures, trainer.shipped()(shown))
+        """As the sheets show them, but for statistics, which are those of the pictures themselves."""
+        for normalisation, most in (("layer", 1e-6), ("batch", 0.1)):
+            trainer = trainer_of(small("modern", **{"generator.normalisation": normalisation}))
+            examiner = Examiner(trainer)
+            for _ in range(20):
+                examiner.note(trainer.advance())
+            shown = gz.latents_of_seeds(range(64), 16)
+            with torch.no_grad():
+                off = examiner.patient().pictures - trainer.shipped()(shown)
+            assert off.square().mean().sqrt() < most
 
     def test_large_pictures_and_small_sets(self, trainer_of, tmp_path, monkeypatch):
         np.save(tmp_path / "three.npy", blobs(3, 16))
@@ -82,18 +85,27 @@ class TestExaminer:
         examiner.note(trainer.advance())
         patient = examiner.patient()
         assert (len(patient.latents), len(patient.real)) == (20, 3)
-        assert all(math.isfinite(value) for value in examiner.examine(0.0).values())
+        assert all(math.isfinite(value) for value in examiner.examine(0.0, everything=True).values())
 
     def test_is_due_by_what_it_costs(self, trainer_of, monkeypatch):
-        moments = iter([0.0, 0.5])
+        clock = iter([0.0, 0.1, 0.0, 0.01, 0.0, 0.1])
         trainer = trainer_of(small())
         examiner = Examiner(trainer)
         examiner.note(trainer.advance())
         assert examiner.due(0.0)
-        monkeypatch.setattr("ganzfeld.training.examination.time.perf_counter", lambda: next(moments))
-        examiner.examine(3.0)
-        assert not examiner.due(3.0 + 0.5 / examination.MOST_COST - 0.1)
-        assert examiner.due(3.0 + 0.5 / examination.MOST_COST)
+        monkeypatch.setattr("ganzfeld.training.examination.time.perf_counter", lambda: next(clock))
+        every = set(examiner.examine(3.0))
+        next_of_all = 3.0 + 0.1 / examination.MOST_FOR_ALL
+        assert not examiner.due(3.0 + examination.EVERY_S - 0.1)
+        assert examiner.due(3.0 + examination.EVERY_S)
+        few = set(examiner.examine(4.5))
+        assert {"separation", "update_ratio_generator"} < few < every
+        assert "diversity" not in few
+        next_of_few = 4.5 + 0.01 / examination.MOST_FOR_FEW
+        assert next_of_few < next_of_all
+        assert not examiner.due(next_of_few - 0.1)
+        assert examiner.due(next_of_few)
+        assert set(examiner.examine(next_of_all)) == every | {"drift"}
 
     def test_rank_0_works_alone(self, array_file):
         """Batch norms of all ranks would wait for the others; afterwards they do again."""
@@ -108,7 +120,7 @@ class TestExaminer:
                 for _ in range(3):
                     examiner.note(trainer.advance())
                     if ranks.rank == 0:
-                        found = examiner.examine(0.0)
+                        found = examiner.examine(0.0, everything=True)
                 return found, live_tensors(trainer)
 
         (found, ours), (_, theirs) = together(2, work)
@@ -133,14 +145,16 @@ class TestJournal:
         curious = gz.train(array_file, out=tmp_path, **settings)
         assert [set(entry["health"]) <= NAMES for entry in curious.journal] == [True] * 10
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Examiner, "examine", lambda examiner, seconds: {})
+            patch.setattr(Examiner, "examine", lambda examiner, seconds, everything: {})
             plain = gz.train(array_file, out=tmp_path, **settings)
         ours, theirs = curious.generator.state_dict(), plain.generator.state_dict()
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
     def test_what_is_not_finite_is_null(self, array_file, tmp_path):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Examiner, "examine", lambda examiner, seconds: {"a": math.nan, "b": 1.0})
+            patch.setattr(
+                Examiner, "examine", lambda examiner, seconds, everything: {"a": math.nan, "b": 1.0}
+            )
             run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
         assert run.journal[-1]["health"] == {"a": None, "b": 1.0}
         assert len(run.case.series("a")) == 0

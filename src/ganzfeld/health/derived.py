@@ -46,9 +46,11 @@ def _pace(case: Case) -> Series:
     Looks lie further apart in one run than in another.
     """
     series = case.series("drift")
-    looks = case.series("latent_share").images.tolist()  # read at every look, where drift is not at the first
-    steps = {entry["images_seen"]: entry.get("step", 0) for entry in case.entries}
-    between = {images: steps[images] - steps[before] for before, images in pairwise(looks)}
+    # Not at every examination are pictures looked at.
+    looks = {*series.images.tolist(), *case.series("diversity").images.tolist()}
+    steps = {e["images_seen"]: e.get("step", 0) for e in case.entries if e["images_seen"] in looks}
+    at = sorted(steps.items())
+    between = {images: step - before for (_, before), (images, step) in pairwise(at)}
     since = np.array([max(1, between.get(images, 1)) for images in series.images.tolist()])
     return Series(series.images, series.values / np.sqrt(since))
 

@@ -10,6 +10,8 @@ from ganzfeld.health.looking import Look, look, passed
 from ganzfeld.losses import Loss
 from ganzfeld.networks import Discriminator, Generator
 
+NUM_LIVE = 32
+
 
 @dataclass(frozen=True)
 class Patient:
@@ -17,12 +19,13 @@ class Patient:
 
     ``weights``' ``grad`` are those of the last step. ``real_logits`` and ``fake_logits`` (T, B) are those of
     the last T steps, oldest first. ``latents`` (N, n) are the same at every look, ``real`` (N, C, *size)
-    pictures in [-1, 1] too. ``pictures`` (N, C, *size) are those of ``latents`` as the model would make them
-    now (averaged weights, fixed statistics), ``pictures_before`` those of the last look, None at the first.
-    ``labels`` (N,) are the classes of ``latents``, ``pictures`` and ``real`` alike, None without classes.
+    pictures in [-1, 1] too. ``pictures_before`` (N, C, *size) are ``pictures`` as they were at the last look,
+    None at the first. ``labels`` (N,) are the classes of ``latents``, ``pictures`` and ``real`` alike, None
+    without classes. Passes through networks are made once, when a reading asks for them.
     """
 
     generator: Generator
+    average: Generator
     discriminator: Discriminator
     generator_optimizer: Optimizer
     discriminator_optimizer: Optimizer
@@ -31,29 +34,55 @@ class Patient:
     fake_logits: Tensor
     latents: Tensor
     real: Tensor
-    pictures: Tensor
     pictures_before: Tensor | None
     labels: Tensor | None = None
 
-    def classes(self, which: slice) -> Tensor | None:
-        """Some of ``labels``, if there are any."""
-        return None if self.labels is None else self.labels[which]
+    @cached_property
+    def pictures(self) -> Tensor:
+        """Those of all ``latents`` (N, C, *size) by the averaged weights, in one batch."""
+        return passed(self.average, self.latents, self.labels)
+
+    @property
+    def some_latents(self) -> Tensor:
+        """About 32 of ``latents``, enough to look at live networks."""
+        return _some(self.latents)
+
+    @property
+    def some_real(self) -> Tensor:
+        """About 32 of ``real``."""
+        return _some(self.real)
+
+    @property
+    def some_labels(self) -> Tensor | None:
+        """The classes of ``some_latents``."""
+        return None if self.labels is None else _some(self.labels)
+
+    @property
+    def some_real_labels(self) -> Tensor | None:
+        """The classes of ``some_real``."""
+        return None if self.labels is None else _some(self.labels[: len(self.real)])
 
     def made(self, which: slice, shift: Tensor | float = 0.0) -> Tensor:
-        """What the live generator makes of some of ``latents``, moved by ``shift``, as one batch."""
-        return passed(self.generator, self.latents[which] + shift, self.classes(which))
+        """What the live generator makes of part of ``some_latents``, moved by ``shift``, as one batch."""
+        labels = None if self.some_labels is None else self.some_labels[which]
+        return passed(self.generator, self.some_latents[which] + shift, labels)
 
     @cached_property
     def generated(self) -> Look:
-        """The live generator's pass of ``latents``, in the mode it trains in; made once for all readings."""
-        return look(self.generator, self.latents, self.labels)
+        """The live generator's pass of ``some_latents``, in the mode it trains in."""
+        return look(self.generator, self.some_latents, self.some_labels)
 
     @cached_property
     def judged_real(self) -> Look:
-        """The live discriminator's pass of ``real``."""
-        return look(self.discriminator, self.real, self.classes(slice(len(self.real))))
+        """The live discriminator's pass of ``some_real``."""
+        return look(self.discriminator, self.some_real, self.some_real_labels)
 
     @cached_property
     def judged_fake(self) -> Look:
         """The live discriminator's pass of what the live generator makes."""
-        return look(self.discriminator, self.generated.output, self.labels)
+        return look(self.discriminator, self.generated.output, self.some_labels)
+
+
+def _some(each: Tensor) -> Tensor:
+    """Evenly chosen, since what was gathered over a data set may be sorted."""
+    return each[:: max(1, len(each) // NUM_LIVE)]

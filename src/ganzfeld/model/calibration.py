@@ -21,15 +21,8 @@ SEED = 0x6A17
 
 
 @torch.no_grad()
-def calibrate(
-    generator: Generator,
-    prior: str,
-    num_latents: int = NUM_LATENTS,
-    pictures_by_class: Sequence[int] | None = None,
-) -> Generator:
-    """A copy in eval mode whose batch norms hold the mean and variance over that many fixed latents.
-
-    Models that are shipped are measured on 512; ``num_latents`` is a multiple of 128.
+def calibrate(generator: Generator, prior: str, pictures_by_class: Sequence[int] | None = None) -> Generator:
+    """A copy in eval mode whose batch norms hold the mean and variance over 512 fixed latents.
 
     Classes come as often as ``pictures_by_class`` says, as they do in training; without it all alike.
 
@@ -41,13 +34,11 @@ def calibrate(
     settle(shipped)
     norms = [module for module in shipped.modules() if isinstance(module, _BatchNorm)]
     if norms:
-        _measure(shipped, norms, prior, num_latents, pictures_by_class or [1] * generator.num_classes)
+        _measure(shipped, norms, prior, pictures_by_class or [1] * generator.num_classes)
     return shipped
 
 
-def _measure(
-    generator: Generator, norms: list[_BatchNorm], prior: str, num_latents: int, by_class: Sequence[int]
-) -> None:
+def _measure(generator: Generator, norms: list[_BatchNorm], prior: str, by_class: Sequence[int]) -> None:
     device = next(generator.parameters()).device
     noise = torch.Generator().manual_seed(SEED)
     momenta = [norm.momentum for norm in norms]
@@ -55,7 +46,7 @@ def _measure(
         norm.reset_running_stats()
         norm.momentum = None  # torch's way of asking for the plain average over all batches
         norm.train()
-    for _ in range(num_latents // BATCH):
+    for _ in range(NUM_LATENTS // BATCH):
         latents = priors.load(prior).sample(BATCH, generator.latent_size, noise)
         labels = None
         if by_class:

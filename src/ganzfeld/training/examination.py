@@ -23,9 +23,12 @@ from ganzfeld.training.trainer import Trainer
 
 EVERY_S = 2.0
 EVERY_SHARE = 0.01
-MOST_COST = 0.02
-"""Examinations are at least two seconds of training apart, a hundredth of the run's age, and 50 times what
-the last one took, whichever is longest: so they take no more than a fiftieth of the time."""
+"""Examinations are at least two seconds of training apart, and a hundredth of the run's age."""
+
+MOST_FOR_ALL = 0.0175
+MOST_FOR_FEW = 0.0025
+"""The largest share of the time for examinations with all readings, and for those with the few that need no
+passes through networks: never sooner than what the last one took allows. Together a fiftieth."""
 
 NUM_STEPS = 64
 NUM_PICTURES = 64
@@ -33,9 +36,6 @@ LEAST_PICTURES = 16
 MOST_PIXELS = 2**20
 A_CLASS = 4
 """Pictures a class: of more classes than that leaves room for, the largest ones are looked at."""
-
-NUM_CALIBRATED = 128
-"""Latents on which the statistics of the average are measured: fewer than for a model that is shipped."""
 
 
 class Examiner:
@@ -46,7 +46,7 @@ class Examiner:
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
-        self._due = Due(EVERY_S, EVERY_SHARE)
+        self._few_due, self._all_due = Due(EVERY_S, EVERY_SHARE), Due(EVERY_S, EVERY_SHARE)
         self._logits: deque[tuple[Tensor, Tensor]] = deque(maxlen=NUM_STEPS)
         self._pictures_before: Tensor | None = None
         recipe, engine = trainer.recipe, trainer.engine
@@ -67,36 +67,43 @@ class Examiner:
 
     def due(self, seconds: float) -> bool:
         """Whether it is time for an examination, in seconds of training."""
-        return self._due(seconds)
+        return seconds >= min(self._few_due.next, self._all_due.next)
 
-    def examine(self, seconds: float) -> dict[str, float]:
-        """All readings by name, after one step or more; the next time is set by what this one took.
+    def examine(self, seconds: float, everything: bool = False) -> dict[str, float]:
+        """Readings by name, after one step or more: all of them if that is due or asked for, or a few.
 
         ``seconds`` is how long the training has taken until now. A number may not be finite.
         """
         begun = time.perf_counter()
+        everything = everything or seconds >= self._all_due.next
         patient = self.patient()
         found: dict[str, Tensor | float] = {}
         with with_own_statistics(patient.generator), with_own_statistics(patient.discriminator):
-            for name in readings.names():
-                found |= readings.load(name).read(patient)
-        self._pictures_before = patient.pictures
+            for entry in map(readings.load, readings.names()):
+                if everything or not entry.PASSES:
+                    found |= entry.read(patient)
+        if everything:
+            self._pictures_before = patient.pictures
         device = self._trainer.engine.device
         # Here alone the device is waited for.
         values = torch.stack([torch.as_tensor(value, device=device).float() for value in found.values()])
         told = dict(zip(found, values.tolist(), strict=True))
-        self._due.spacing = max(EVERY_S, (time.perf_counter() - begun) / MOST_COST)
-        self._due.from_now(seconds)
+        took_s = time.perf_counter() - begun
+        if everything:
+            self._all_due.spacing = max(EVERY_S, took_s / MOST_FOR_ALL)
+            self._all_due.from_now(seconds)
+        else:
+            self._few_due.spacing = max(EVERY_S, took_s / MOST_FOR_FEW)
+        self._few_due.from_now(seconds)
         return told
 
-    @torch.no_grad()
     def patient(self) -> Patient:
         """The training as readings see it."""
         trainer, players = self._trainer, self._trainer.players
         real_logits, fake_logits = (torch.stack(logits) for logits in zip(*self._logits, strict=True))
-        model = trainer.shipped(num_latents=NUM_CALIBRATED)
         return Patient(
             generator=players.generator,
+            average=players.average,
             discriminator=players.discriminator,
             generator_optimizer=players.generator_optimizer,
             discriminator_optimizer=players.discriminator_optimizer,
@@ -105,7 +112,6 @@ class Examiner:
             fake_logits=fake_logits,
             latents=self._latents,
             real=self._real,
-            pictures=model(self._latents, self._labels),
             pictures_before=self._pictures_before,
             labels=self._labels,
         )

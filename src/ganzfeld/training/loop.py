@@ -193,7 +193,7 @@ class Loop:
         }
         if self.examiner.due(seconds) or last:
             self.stopwatch.stop()
-            entry["health"] = self.examiner.examine(seconds)
+            entry["health"] = self.examiner.examine(seconds, everything=last)
             self.stopwatch.start()
         if news := self.quality.news():
             entry["health"] = entry.get("health", {}) | news

@@ -15,7 +15,6 @@ from ganzfeld.data import Pictures
 from ganzfeld.data.order import batch_indices
 from ganzfeld.latent import priors
 from ganzfeld.model import ClassCard, calibrate
-from ganzfeld.model.calibration import NUM_LATENTS
 from ganzfeld.model.card import GeneratorCard
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.normalisations import normalisations
@@ -139,14 +138,14 @@ class Trainer:
             return pixels
         return hashlib.sha256(f"{pixels} {self.classes.content_hash}".encode()).hexdigest()
 
-    def shipped(self, average: Generator | None = None, num_latents: int = NUM_LATENTS) -> Generator:
+    def shipped(self, average: Generator | None = None) -> Generator:
         """The model as it would be shipped now: the averaged generator with its statistics fixed.
 
-        ``average``: a copy of it that was taken before; ``num_latents``: on how many they are measured.
+        ``average``: a copy of it that was taken before.
         """
         average = self.players.average if average is None else average
         by_class = self.classes.num_pictures if self.classes else None
-        return calibrate(average, self.recipe.latent.prior, num_latents, by_class)
+        return calibrate(average, self.recipe.latent.prior, by_class)
 
     def real(self) -> Tensor:
         """The pictures of the next step, (B, C, H, W) in [-1, 1]: a pure function of where it stands.

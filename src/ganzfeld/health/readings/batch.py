@@ -6,33 +6,35 @@ from torch import Tensor
 from ganzfeld.health.looking import has_batch_statistics, passed
 from ganzfeld.health.patient import Patient
 
+PASSES = True
+
 NAMES = {
     "batch_noise": "By how much (root mean square) a picture of the live generator changes when the others"
     " of its batch do, over the spread between pictures: 0 not at all, 1 as much as for another latent. Only"
-    " with batch normalisation in the generator. For batches above 16 found in batches of 16, and scaled as"
+    " with batch normalisation in the generator. For batches above 8 found in batches of 8, and scaled as"
     " 1 / sqrt(batch).",
     "batch_leak": "By how much (root mean square) the logits of real pictures move when the other half of"
     " their batch is generated instead of real, over the spread of the logits of real pictures: 0 not at all,"
     " 1 as much as two pictures differ. Only with batch normalisation in the discriminator.",
 }
 
-NUM_LATENTS = 32
+NUM_LATENTS = 16
 
 
 def read(patient: Patient) -> dict[str, Tensor]:
     """What the networks have statistics for."""
     found = {}
     batch = patient.fake_logits.shape[1]
-    if has_batch_statistics(patient.generator) and min(batch, len(patient.latents) // 2) >= 2:
+    if has_batch_statistics(patient.generator) and batch >= 2:
         found["batch_noise"] = _noise(patient, batch)
-    if has_batch_statistics(patient.discriminator) and len(patient.real) >= 4:
+    if has_batch_statistics(patient.discriminator) and len(patient.some_real) >= 4:
         found["batch_leak"] = _leak(patient)
     return found
 
 
 def _noise(patient: Patient, batch: int) -> Tensor:
     """Each picture is made twice, in a batch of its neighbours and in one of pictures from all batches."""
-    latents = min(NUM_LATENTS, len(patient.latents))
+    latents = min(NUM_LATENTS, len(patient.some_latents))
     size = min(batch, latents // 2)
     num = latents // size
     together = torch.cat([patient.made(slice(at * size, (at + 1) * size)) for at in range(num)])
@@ -52,10 +54,11 @@ def _share_that_stays(size: int, num: int) -> float:
 
 
 def _leak(patient: Patient) -> Tensor:
-    half, labels = len(patient.real) // 2, None
+    real, labels = patient.some_real, None
+    half = len(real) // 2
     among_real = patient.judged_real.output
-    with_fake = torch.cat((patient.real[:half], patient.generated.output[: len(patient.real) - half]))
-    if patient.labels is not None:
-        labels = torch.cat((patient.labels[:half], patient.labels[: len(patient.real) - half]))
+    with_fake = torch.cat((real[:half], patient.generated.output[: len(real) - half]))
+    if patient.some_real_labels is not None and patient.some_labels is not None:
+        labels = torch.cat((patient.some_real_labels[:half], patient.some_labels[: len(real) - half]))
     moved = passed(patient.discriminator, with_fake, labels)[:half] - among_real[:half]
     return moved.square().mean().sqrt() / among_real.std(correction=0)

@@ -10,6 +10,8 @@ from ganzfeld.health.looking import passed
 from ganzfeld.health.patient import Patient
 from ganzfeld.health.readings.latent import distances, small
 
+PASSES = True
+
 NAMES = {
     "class_diversity_worst": "The smallest, over the classes among the fixed real pictures, of the mean"
     " distance between generated pictures of one class over that between real ones: 1 as varied as the data,"
@@ -27,16 +29,17 @@ def read(patient: Patient) -> dict[str, Tensor]:
     """Both, if there are classes."""
     if patient.labels is None:
         return {}
-    found = {"class_effect": _effect(patient, patient.labels)}
+    found = {"class_effect": _effect(patient)}
     if len(patient.real) >= 2 * LEAST:
         found["class_diversity_worst"] = _worst(patient, patient.labels)
     return found
 
 
-def _effect(patient: Patient, labels: Tensor) -> Tensor:
-    others = (labels + 1) % patient.generator.num_classes
+def _effect(patient: Patient) -> Tensor:
+    assert patient.some_labels is not None
+    others = (patient.some_labels + 1) % patient.generator.num_classes
     pictures = small(patient.generated.output)
-    in_others = small(passed(patient.generator, patient.latents, others))
+    in_others = small(passed(patient.generator, patient.some_latents, others))
     pairs = len(pictures) * (len(pictures) - 1)
     apart = distances(pictures).sum() / pairs
     return (in_others - pictures).norm(dim=1).mean() / apart.clamp_min(torch.finfo(apart.dtype).tiny)

@@ -9,6 +9,8 @@ from torch.optim import Optimizer
 
 from ganzfeld.health.patient import Patient
 
+PASSES = False
+
 NAMES = {
     "gradient_generator": "Norm of all gradients of the generator's loss at the last step; 0 or more.",
     "gradient_discriminator": "The same of the discriminator's, penalties included.",

@@ -9,12 +9,14 @@ from torch.nn import functional
 
 from ganzfeld.health.patient import Patient
 
+PASSES = True
+
 NAMES = {
     "diversity": "Mean distance between the pictures of 64 fixed latents over that between 64 fixed real"
     " pictures: 1 as varied as the data, 0 all alike.",
     "twins": "Share of those pictures with another one nearer than all but 5 % of the real pictures have:"
     " 0.05 is usual, 1 means every picture has its double.",
-    "sensitivity": "How far the live generator's pictures move for a small step of the latent in a random"
+    "sensitivity": "How far 16 pictures of the live generator move for a small step of the latent in a random"
     " direction, per distance between pictures for the distance between latents: 1 as a linear map would,"
     " above 1 rugged, near 0 the latent does nothing nearby. Not read where all pictures are alike.",
     "latent_share": "Of the variance of the seed map, normalised and activated, the share that is over"
@@ -28,6 +30,7 @@ STEP = 0.01
 """Of the mean distance between latents: small against what bends, large against rounding."""
 
 SEED = 0x5E25
+NUM_MOVED = 16
 
 _AVERAGED = {1: functional.adaptive_avg_pool1d, 2: functional.adaptive_avg_pool2d}
 _AVERAGED |= {3: functional.adaptive_avg_pool3d}
@@ -73,12 +76,13 @@ def _nearest(distances: Tensor) -> Tensor:
 
 
 def _sensitivity(patient: Patient) -> Tensor:
-    latents, pictures = patient.latents, patient.generated.output.flatten(1)
+    latents = patient.some_latents[:NUM_MOVED]
     noise = torch.Generator().manual_seed(SEED)
     direction = functional.normalize(torch.randn(latents.shape, generator=noise)).to(latents.device)
     between = _mean(distances(latents))
     step = STEP * between
-    moved = patient.made(slice(None), step * direction).flatten(1) - pictures
+    pictures = patient.made(slice(NUM_MOVED)).flatten(1)
+    moved = patient.made(slice(NUM_MOVED), step * direction).flatten(1) - pictures
     return (moved.norm(dim=1).mean() / step) / (_mean(distances(pictures)) / between)
 
 

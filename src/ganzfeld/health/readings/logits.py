@@ -9,6 +9,8 @@ from torch.fft import rfft
 
 from ganzfeld.health.patient import Patient
 
+PASSES = False
+
 NAMES = {
     "logit_real_std": "Standard deviation of the logits of real pictures over the last 64 steps; 0 or more.",
     "logit_fake_std": "The same of generated pictures.",

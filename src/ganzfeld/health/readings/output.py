@@ -8,11 +8,13 @@ from torch import Tensor, nn
 
 from ganzfeld.health.patient import Patient
 
+PASSES = True
+
 NAMES = {
     "saturated": "Share of the live generator's output values at which the derivative of its output"
     " activation is below 1e-3, and nothing can be learnt: 0 to 1.",
     "saturated_real": "Share of the values of real pictures that are as extreme: what is right; 0 to 1.",
-    "stuck": "The chance that the generator, at a random place and channel, is saturated to one side for all"
+    "stuck": "The chance that the generator, at a random place and channel, is saturated to one side for 32"
     " latents while a real picture is not: 0 to 1.",
 }
 

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from ganzfeld.health.patient import Patient
 
+PASSES = True
+
 NAMES = {
     "checkerboard": "Log10 of the power of the pictures of 64 fixed latents at the harmonics of the last"
     " stride over that at the frequencies beside them, the mean over axes and harmonics, less the same of 64"
