@@ -55,7 +55,6 @@ NUM_LOOKS = 40
 JUDGED_EVERY = 5
 """Looks, in a training that is judged."""
 NUM_COMPARED = 256
-NUM_CALIBRATED = 128
 FIRST_SEED = 1000
 """Of the latents whose pictures are compared; those of the readings begin at 0."""
 
@@ -396,7 +395,7 @@ class Judge:
         """All measures of the training as it stands."""
         latent = trainer.recipe.latent
         seeds = range(FIRST_SEED, FIRST_SEED + NUM_COMPARED)
-        model = calibrate(trainer.players.average, latent.prior, NUM_CALIBRATED)
+        model = calibrate(trainer.players.average, latent.prior)
         made = model(latents_of_seeds(seeds, latent.size, latent.prior))
         made = torch.nan_to_num(made).clamp(-1, 1)
         made = ((made + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
