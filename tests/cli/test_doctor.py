@@ -119,10 +119,10 @@ def test_who_has_seen_nothing_calls_nobody_healthy(run, journal):
     (run / "run.json").write_text(json.dumps(facts | {"num_pictures": 5000}))
     code, told, _ = call("doctor", run, "--json")
     assert code == 0
-    assert (json.loads(told)["verdict"], json.loads(told)["findings"]) == ("unknown", [])
+    assert (json.loads(told)["verdict"], json.loads(told)["findings"]) == ("watch", [])
     assert {"name": "mode-collapse", "why": "diversity was not read"} in json.loads(told)["unjudged"]
     text = call("doctor", run)[1]
-    assert text.startswith("unknown: there are no readings to judge by")
+    assert text.startswith("watch: there are no readings to judge by")
     assert "healthy" not in text.lower().replace("what is healthy", "")
 
 

@@ -36,7 +36,7 @@ def test_who_has_not_looked_calls_nobody_healthy():
         (Case([], before_there_were_readings.recipe, 5000), "diversity was not read"),
     ):
         verdict = diagnose(case)
-        assert (verdict.verdict, verdict.sentence) == ("unknown", "nothing to judge by yet")
+        assert (verdict.verdict, verdict.sentence) == ("watch", "nothing to judge by yet")
         assert why in {each.why for each in verdict.unjudged}
 
 

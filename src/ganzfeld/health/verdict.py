@@ -12,8 +12,8 @@ _MEANINGS = {
     "healthy": "nothing lies outside what healthy runs have shown",
     "watch": "it trains, with something to keep an eye on",
     "sick": "it will not get well by itself",
-    "unknown": "there are no readings to judge by",
 }
+_UNJUDGED = "there are no readings to judge by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Unjudged:
 class Verdict:
     """What the doctor says: ``healthy`` without findings, ``sick`` with one that is severe, else ``watch``.
 
-    ``unknown`` where nothing was found and nothing could have been, for want of readings: who has not looked
-    cannot call a run healthy. ``images_seen`` is how far the training was. Findings: the severe ones first,
-    then the older ones. ``num_judged`` detectors had readings to go by; for the others see ``unjudged``.
+    It is ``watch`` too where nothing was found and nothing could have been, for want of readings: who has not
+    looked cannot call a run healthy. ``images_seen`` is how far the training was. Findings: the severe ones
+    first, then the older ones. ``num_judged`` detectors had readings to go by; for the others see ``unjudged``.
     """
 
     images_seen: int
@@ -39,23 +39,22 @@ class Verdict:
     num_judged: int = 0
 
     @property
-    def verdict(self) -> Literal["healthy", "watch", "sick", "unknown"]:
+    def verdict(self) -> Literal["healthy", "watch", "sick"]:
         """One word."""
         if not self.findings:
-            return "healthy" if self.num_judged else "unknown"
+            return "healthy" if self.num_judged else "watch"
         return "sick" if any(finding.severity == "sick" for finding in self.findings) else "watch"
 
     @property
     def meaning(self) -> str:
         """What the word means, for people."""
-        return _MEANINGS[self.verdict]
+        return _MEANINGS[self.verdict] if self.findings or self.num_judged else _UNJUDGED
 
     @property
     def sentence(self) -> str:
         """One line: the findings with their beginnings, or that there are none."""
-        if self.verdict == "unknown":
-            return "nothing to judge by yet"
-        return ", ".join(map(_named, self.findings)) or "healthy"
+        nothing = "healthy" if self.num_judged else "nothing to judge by yet"
+        return ", ".join(map(_named, self.findings)) or nothing
 
     @property
     def state(self) -> str:
@@ -73,6 +72,7 @@ class Verdict:
         return {
             "verdict": self.verdict,
             "images_seen": self.images_seen,
+            "num_judged": self.num_judged,
             "findings": [finding.as_json() for finding in self.findings],
             "unjudged": [{"name": each.name, "why": each.why} for each in self.unjudged],
         }
