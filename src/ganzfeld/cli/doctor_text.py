@@ -46,7 +46,7 @@ def _lines(run: Run, verdict: Verdict, commands: Mapping[str, str]) -> Iterator[
     for finding in verdict.findings:
         yield ""
         yield from _about(finding, commands[finding.name])
-    if verdict.verdict == "unknown":
+    if not verdict.findings and not verdict.num_judged:
         yield ""
         yield from _wrapped(_why_unknown(run))
     elif verdict.unjudged:

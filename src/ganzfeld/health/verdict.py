@@ -30,7 +30,8 @@ class Verdict:
 
     It is ``watch`` too where nothing was found and nothing could have been, for want of readings: who has not
     looked cannot call a run healthy. ``images_seen`` is how far the training was. Findings: the severe ones
-    first, then the older ones. ``num_judged`` detectors had readings to go by; for the others see ``unjudged``.
+    first, then the older ones. ``num_judged`` detectors had readings to go by; for the others see
+    ``unjudged``.
     """
 
     images_seen: int

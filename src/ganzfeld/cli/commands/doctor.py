@@ -13,8 +13,8 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
     """Say whether a training is well and why not, also while it trains.
 
     Every finding comes with what it is seen by, what causes it, and a command that trains again with the
-    remedy. The verdict is healthy, watch or sick; it is watch too where there is nothing to judge by, such as in
-    the first seconds of a run. It is also written to verdict.json in the run folder. The exit code is 0
+    remedy. The verdict is healthy, watch or sick; it is watch too where there is nothing to judge by, such as
+    in the first seconds of a run. It is also written to verdict.json in the run folder. The exit code is 0
     whatever the verdict is, 2 where there is no run, 5 where its files cannot be read.
 
     Example: ganzfeld doctor runs/photos-001
