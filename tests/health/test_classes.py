@@ -41,6 +41,18 @@ def test_fixed_pictures_have_the_classes_of_the_fixed_latents(patient):
     assert torch.equal((patient.real + 1).sum((2, 3)).argmax(1), patient.labels), "the colour is the class"
 
 
+@pytest.mark.parametrize("num", [2, 3, 4, 7])
+def test_what_is_looked_at_of_live_networks_is_of_all_classes(patient, num):
+    numbers = torch.arange(64)
+    several = dataclasses.replace(patient, labels=numbers % num, latents=numbers, real=numbers[:50])
+    assert several.some_labels is not None and several.some_real_labels is not None
+    assert len(several.some_labels.unique()) == num
+    assert torch.equal(several.some_latents % num, several.some_labels)
+    assert torch.equal(several.some_real % num, several.some_real_labels)
+    assert dataclasses.replace(several, labels=None).some_real.tolist() == list(range(50))
+    assert dataclasses.replace(several, labels=None).some_latents.tolist() == list(range(0, 64, 2))
+
+
 def test_the_least_varied_class_is_found(patient):
     labels = patient.labels
     assert labels is not None

@@ -45,22 +45,22 @@ class Patient:
     @property
     def some_latents(self) -> Tensor:
         """About 32 of ``latents``, enough to look at live networks."""
-        return _some(self.latents)
+        return self._some(self.latents)
 
     @property
     def some_real(self) -> Tensor:
         """About 32 of ``real``."""
-        return _some(self.real)
+        return self._some(self.real)
 
     @property
     def some_labels(self) -> Tensor | None:
         """The classes of ``some_latents``."""
-        return None if self.labels is None else _some(self.labels)
+        return None if self.labels is None else self._some(self.labels)
 
     @property
     def some_real_labels(self) -> Tensor | None:
         """The classes of ``some_real``."""
-        return None if self.labels is None else _some(self.labels[: len(self.real)])
+        return None if self.labels is None else self._some(self.labels[: len(self.real)])
 
     def made(self, which: slice, shift: Tensor | float = 0.0) -> Tensor:
         """What the live generator makes of part of ``some_latents``, moved by ``shift``, as one batch."""
@@ -82,7 +82,7 @@ class Patient:
         """The live discriminator's pass of what the live generator makes."""
         return look(self.discriminator, self.generated.output, self.some_labels)
 
-
-def _some(each: Tensor) -> Tensor:
-    """Evenly chosen, since what was gathered over a data set may be sorted."""
-    return each[:: max(1, len(each) // NUM_LIVE)]
+    def _some(self, each: Tensor) -> Tensor:
+        if self.labels is not None:
+            return each[:NUM_LIVE]  # classes take turns
+        return each[:: max(1, len(each) // NUM_LIVE)]  # a set of pictures may be sorted
