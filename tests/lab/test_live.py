@@ -1,5 +1,6 @@
 """The short training that is kept, and the user's run: both can be entered, and neither is changed."""
 
+import json
 import os
 import threading
 from dataclasses import replace
@@ -10,11 +11,14 @@ import pytest
 import torch
 
 from ganzfeld.data.cache import cache_root
+from ganzfeld.data.prune import kept_trainings, prune_trainings
 from ganzfeld.errors import DamagedError, DataError, TrainingFailed, UsageError
 from ganzfeld.lab import Live, Training, live
+from ganzfeld.lock import alone
 from ganzfeld.training import Run, train
 from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.trainer import Trainer
+from tests.cli.test_cli import call
 from tests.conftest import blobs
 
 
@@ -102,6 +106,21 @@ class TestShortTraining:
         assert len(short.real(200).flatten(1).unique(dim=0)) == 200, "none twice"
         assert latents.shape == (5, 16)
         assert torch.equal(latents, short.latents(5, seed=2))
+
+    def test_is_listed_and_pruned_with_the_cache(
+        self, short_training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
+        wanted = replace(short_training, images=64)
+        first = numbers(live(wanted).trainer())
+        (kept,) = kept_trainings(tmp_path)
+        assert "1 short training of the lab" in call("cache", "list")[1]
+        assert prune_trainings(tmp_path, 86_400) == []
+        with alone(kept.folder / "lock", pytest.fail):
+            assert prune_trainings(tmp_path, 0) == [], "one that is being made stays"
+        assert json.loads(call("cache", "prune", "--all", "--json")[1])["removed_trainings"] == 1
+        assert kept_trainings(tmp_path) == []
+        assert same(numbers(live(wanted).trainer()), first)
 
 
 def files_of(short: Live) -> list[Path]:

@@ -6,6 +6,7 @@ import re
 import struct
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,14 +106,14 @@ class Page(HTMLParser):
         super().__init__()
         self.fetched: list[str] = []
         self.pictures: list[str] = []
-        self.ids: set[str] = set()
+        self.ids: set[str | None] = set()
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         self.ids |= {given["id"]} if "id" in given else set()
         if tag == "img":
-            self.pictures.append(given["src"])
+            self.pictures.append(given["src"] or "")
         if tag in ("script", "link", "iframe", "object"):
             self.fetched.append(tag)
         self.fetched += [url for url in (given.get("src"), given.get("href")) if url and url[0] != "#"]
@@ -174,7 +175,7 @@ def test_numbers_have_the_digits_that_their_error_leaves(value, error, text):
 
 
 def test_findings_in_words():
-    def figure(role, value, expected=1.0):
+    def figure(role: Any, value: float, expected: float | None = 1.0) -> Measured:
         return Measured("a", value, 0.0, expected, role, "bench")
 
     assert finding(figure("claim", 1.0)) == "agrees"

@@ -2,6 +2,7 @@
 
     <cache>/sets/<key>/   one set: its listing, its shards, and a manifest once it is complete
     <cache>/new/          listings that no set was made of yet
+    <cache>/lab/          short trainings of the lab, see ``ganzfeld.lab.live``
 
 The key is a digest of the listing, of the framing and of the version of the rules of decoding: the same
 pictures are found again wherever their folder is moved to, by every run, and never confused with others.

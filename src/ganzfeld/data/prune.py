@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.data import cache
+from ganzfeld.lock import alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +68,44 @@ def prune(root: Path, older_than_s: float | None = None, keep_bytes: int | None 
         shutil.rmtree(each.folder, ignore_errors=True)
         removed.append(each)
     return removed
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTraining:
+    """A short training that the lab keeps in the cache (``ganzfeld.lab.live``); ``used_at`` as of a set."""
+
+    folder: Path
+    disk_bytes: int
+    used_at: float
+
+
+def kept_trainings(root: Path) -> list[KeptTraining]:
+    """All short trainings of a cache."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for folder in sorted((root / "lab").iterdir()):
+            with contextlib.suppress(OSError):
+                files = [path for path in folder.rglob("*") if path.is_file()]
+                used_at = max((path.stat().st_mtime for path in files), default=folder.stat().st_mtime)
+                found.append(KeptTraining(folder, sum(path.stat().st_size for path in files), used_at))
+    return found
+
+
+def prune_trainings(root: Path, older_than_s: float) -> list[KeptTraining]:
+    """Removes and returns short trainings that were not used for so long, but none that is being made."""
+    removed = []
+    for each in kept_trainings(root):
+        if time.time() - each.used_at < older_than_s:
+            continue
+        with contextlib.suppress(_InUse), alone(each.folder / "lock", _leave):
+            shutil.rmtree(each.folder, ignore_errors=True)
+            removed.append(each)
+    return removed
+
+
+class _InUse(Exception):
+    """Somebody makes it at this moment."""
+
+
+def _leave() -> None:
+    raise _InUse

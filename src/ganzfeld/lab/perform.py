@@ -56,7 +56,9 @@ def perform(
     in_situ, more = entry.in_situ(networks, chosen, seed)
     every = (*figures, *in_situ)
     told = {"in_situ": networks.place}
-    return Outcome(name, chosen.model_dump(), seed, every, entry.advice(every), {**data, **more, **told})
+    return Outcome(
+        name, chosen.model_dump(mode="json"), seed, every, entry.advice(every), {**data, **more, **told}
+    )
 
 
 def settings_of(name: str, given: Mapping[str, Any]) -> Any:

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import json
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -106,7 +108,7 @@ def _section(performed: Performed) -> dict[str, Any]:
     }
     if outcome is None:
         return section | {"why": str(performed.error)}
-    settings = " ".join(f"--set {name}={value}" for name, value in outcome.settings.items())
+    settings = " ".join(_setting(*pair) for pair in outcome.settings.items())
     return section | {
         "parts": by_part(outcome.figures),
         "in_situ": outcome.data["in_situ"],
@@ -115,6 +117,11 @@ def _section(performed: Performed) -> dict[str, Any]:
         "settings": settings,
         "drawing": _address("image/png", _drawn(entry.draw(outcome))),
     }
+
+
+def _setting(name: str, value: Any) -> str:
+    """A setting as the command line takes it."""
+    return f"--set {shlex.quote(f'{name}={value if isinstance(value, str) else json.dumps(value)}')}"
 
 
 def _drawn(figure: Any) -> bytes:

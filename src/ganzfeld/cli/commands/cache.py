@@ -1,7 +1,7 @@
 """``ganzfeld cache``."""
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,11 +9,17 @@ from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
 from ganzfeld.printable import counted, printable
 
+if TYPE_CHECKING:
+    from ganzfeld.data.prune import KeptTraining
+
 _COLUMNS = "{:>12}  {:10}  {:>9}  {:>9}  {:6}  {:20}  {}"
 _HEADINGS = _COLUMNS.format("room", "last used", "pictures", "size", "colour", "name", "from")
 
 application = typer.Typer(
-    help="The decoded pictures that runs share.\n\nExample: ganzfeld cache list",
+    help=(
+        "The decoded pictures that runs share, and the short trainings of the lab.\n\n"
+        "Example: ganzfeld cache list"
+    ),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -26,14 +32,22 @@ def list_sets(json: Json = False) -> None:
     Example: ganzfeld cache list
     """
     from ganzfeld.data.cache import cache_root
-    from ganzfeld.data.prune import cached_sets
+    from ganzfeld.data.prune import cached_sets, kept_trainings
 
-    sets = cached_sets(cache_root())
+    sets, trainings = cached_sets(cache_root()), kept_trainings(cache_root())
     total = sum(each.disk_bytes for each in sets)
     lines = [_HEADINGS] if sets else []
     lines += [_line(each.as_json()) for each in sets]
     lines.append(f"{counted(len(sets), 'set')}, {total / 2**20:,.1f} MiB in {printable(str(cache_root()))}")
-    result = {"cache": str(cache_root()), "disk_bytes": total, "sets": [each.as_json() for each in sets]}
+    if trainings:
+        lines.append(_of_the_lab(trainings))
+    result = {
+        "cache": str(cache_root()),
+        "disk_bytes": total,
+        "sets": [each.as_json() for each in sets],
+        "trainings": len(trainings),
+        "trainings_bytes": sum(each.disk_bytes for each in trainings),
+    }
     show_result(result, "\n".join(lines), json)
 
 
@@ -50,7 +64,7 @@ def prune(
 ) -> None:
     """Remove sets from the cache; without options, what was left unfinished.
 
-    A removed set is decoded again when it is needed.
+    A removed set is decoded again when it is needed. --days and --all remove short trainings of the lab too.
 
     Example: ganzfeld cache prune --days 30
     """
@@ -61,12 +75,26 @@ def prune(
         raise UsageError("days and keep cannot be negative")
     keep_bytes = 0 if everything else None if keep is None else int(keep * 2**20)
     removed = pruning.prune(cache_root(), None if days is None else days * 86_400, keep_bytes)
-    freed = sum(each.disk_bytes for each in removed)
-    result = {"removed": [each.as_json() for each in removed], "freed_bytes": freed}
-    text = f"{counted(len(removed), 'set')} removed, {freed / 2**20:,.1f} MiB freed"
+    trainings = []
+    if everything or days is not None:
+        idle_s = 0.0 if everything or days is None else days * 86_400
+        trainings = pruning.prune_trainings(cache_root(), idle_s)
+    freed = sum(each.disk_bytes for each in (*removed, *trainings))
+    result = {
+        "removed": [each.as_json() for each in removed],
+        "freed_bytes": freed,
+        "removed_trainings": len(trainings),
+    }
+    what = [counted(len(removed), "set"), *([counted(len(trainings), "training")] if trainings else [])]
+    text = f"{' and '.join(what)} removed, {freed / 2**20:,.1f} MiB freed"
     if days is None and keep is None and not everything:
         text += "\nonly what was left unfinished is removed without --days, --keep or --all"
     show_result(result, text, json)
+
+
+def _of_the_lab(trainings: "list[KeptTraining]") -> str:
+    size = sum(each.disk_bytes for each in trainings) / 2**20
+    return f"{counted(len(trainings), 'short training')} of the lab, {size:,.1f} MiB"
 
 
 def _line(each: dict) -> str:
