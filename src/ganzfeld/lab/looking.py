@@ -23,6 +23,11 @@ def as_bytes(pictures: Tensor) -> list[Any]:
     return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).tolist()
 
 
+def row_of(pictures: Tensor) -> list[Any]:
+    """Pictures (N, C, H, W) in [-1, 1] side by side in one, as ``as_bytes`` has it."""
+    return as_bytes(torch.cat(list(pictures), 2)[None])[0]
+
+
 def show(axes: Any, picture: list[Any], title: str = "") -> None:
     """Draw one of ``as_bytes`` on the axes of a figure, pixel by pixel."""
     shown = np.array(picture, np.uint8)

@@ -5,6 +5,7 @@ import math
 import torch
 from matplotlib.figure import Figure
 
+from ganzfeld.lab.looking import show
 from ganzfeld.lab.outcome import Outcome
 
 
@@ -33,9 +34,7 @@ def draw(outcome: Outcome) -> Figure:
         xlim=(0, outcome.settings["reach"]),
     )
     sizes.set_title("How large pre-activations get")
-    rows = [torch.cat(list(data["pictures"][name]), 2) for name in ("tanh", "clip")]
-    sheet = torch.cat(rows, 1).movedim(0, 2).add(1).div(2)
-    pictures.imshow(sheet.expand(-1, -1, 3) if sheet.shape[2] == 1 else sheet, interpolation="nearest")
-    pictures.set_title("tanh (above) and clip, trained alike")
-    pictures.axis("off")
+    show(
+        pictures, data["pictures"]["tanh"] + data["pictures"]["clip"], "tanh (above) and clip, trained alike"
+    )
     return figure

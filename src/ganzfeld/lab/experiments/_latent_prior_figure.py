@@ -1,8 +1,8 @@
 """The picture of ``latent-prior``."""
 
-import torch
 from matplotlib.figure import Figure
 
+from ganzfeld.lab.looking import show
 from ganzfeld.lab.outcome import Outcome
 
 
@@ -43,8 +43,5 @@ def draw(outcome: Outcome) -> Figure:
     spreads.set_title("Spread of the pictures on the way")
     spreads.legend(fontsize=8)
     for axes, name in zip(lower.subplots(2, 1), ("lerp", "slerp"), strict=True):
-        strip = torch.cat(list(ways["pictures"][name]), 2).movedim(0, 2).add(1).div(2).clamp(0, 1)
-        axes.imshow(strip.expand(-1, -1, 3) if strip.shape[2] == 1 else strip, interpolation="nearest")
-        axes.set_title(f"from one latent to another by {name}", fontsize=9)
-        axes.axis("off")
+        show(axes, ways["pictures"][name], f"from one latent to another by {name}")
     return figure

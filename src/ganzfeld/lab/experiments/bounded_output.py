@@ -12,6 +12,7 @@ from ganzfeld.lab.entering import PASS, entering
 from ganzfeld.lab.estimate import jackknife, mean_and_error
 from ganzfeld.lab.experiments._bounded_output_figure import draw as draw
 from ganzfeld.lab.live import Live
+from ganzfeld.lab.looking import row_of
 from ganzfeld.lab.outcome import Measured
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.recipes.schema import Section
@@ -224,7 +225,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         figures += _compared(name, [made, *others], live.real(LATENTS, seed))
     sizes = before.abs().flatten()
     data = {"sizes": sizes[torch.linspace(0, len(sizes) - 1, 20_000).long()].tolist()}
-    return figures, data | {"pictures": {name: made[:6] for name, made in pictures.items()}}
+    return figures, data | {"pictures": {name: row_of(made[:6]) for name, made in pictures.items()}}
 
 
 def _again(trained: Live) -> list[Live]:

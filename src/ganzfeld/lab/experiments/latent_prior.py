@@ -13,6 +13,7 @@ from ganzfeld.lab.entering import activation_modules, entering, norm_modules
 from ganzfeld.lab.estimate import jackknife, mean_and_error
 from ganzfeld.lab.experiments._latent_prior_figure import draw as draw
 from ganzfeld.lab.live import Live
+from ganzfeld.lab.looking import row_of
 from ganzfeld.lab.outcome import Measured
 from ganzfeld.latent import lerp, priors, slerp
 from ganzfeld.networks import Generator, initialise
@@ -333,7 +334,7 @@ def _ways(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     for name, way in (("lerp", lerp), ("slerp", slerp)):
         along = [generator(way(start, end, share)).double() for share in shares]
         curves[name] = [float(_spread(pictures).mean() / spread) for pictures in along]
-        curves["pictures"][name] = torch.stack([pictures[0] for pictures in along]).float()
+        curves["pictures"][name] = row_of(torch.stack([pictures[0] for pictures in along]))
         value = mean_and_error(_spread(along[4]) / spread)
         figures.append(
             Measured(
