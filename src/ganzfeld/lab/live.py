@@ -132,7 +132,8 @@ class Live:
     def real(self, num: int, seed: int = 0) -> Tensor:
         """So many of its pictures, (num, C, H, W) in [-1, 1], none twice as long as there are enough."""
         chosen = np.random.default_rng(seed).permutation(self.pictures.num_pictures)
-        return self.engine.pictures(self.pictures.batch(np.resize(chosen, num)))
+        batch = torch.from_numpy(self.pictures.batch(np.resize(chosen, num)))
+        return self.engine.pictures(batch.to(self.engine.device))
 
     def latents(self, num: int, seed: int = 0) -> Tensor:
         """So many latents of its prior, (num, n)."""
@@ -244,7 +245,7 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: Progress 
 def _key(training: Training, pictures: Pictures, engine: Engine) -> str:
     """What identifies a short training, as 64 hexadecimal digits: all that its numbers depend on."""
     recipe = training.recipe.model_dump(mode="json", exclude={"name", "description", "notes"})
-    here = circumstances(engine, 1).model_dump(mode="json")
+    here = circumstances(engine, None, 1).model_dump(mode="json")
     identity = [FORMAT, recipe, pictures.content_hash, training.images, training.seed, here]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

@@ -96,7 +96,7 @@ def gradients_of(
     generator, discriminator = players.generator, players.discriminator
     fake = generator(latents)
     seen_real, seen_fake = as_seen(rules, real, moment), as_seen(rules, fake, moment)
-    real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake)
+    real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake, None)
     wished = rules.loss.generator(real_logits, fake_logits)
     taught = rules.loss.discriminator(real_logits, fake_logits)
     # The step adds gradients of penalties that it has let go of; here they are differentiated again.
