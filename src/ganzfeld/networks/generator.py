@@ -46,8 +46,9 @@ class Generator(nn.Module):
         self.channels = channels
         self.latent_size = latent_size
         self.num_classes = num_classes
-        # Of the size of a latent vector's numbers, so that the class is heard from the first step on.
-        self.classes = ClassVectors(num_classes, class_size, deviation=1.0) if num_classes else None
+        # Small beside the latent vector's numbers: a class that is loud from the first step on is learnt
+        # instead of the latent, and its pictures are all alike (docs/log.md).
+        self.classes = ClassVectors(num_classes, class_size, deviation=0.1) if num_classes else None
         style = Style(normalisation, activation, slope, bias, plan.dims)
         widths = plan.widths(width)
         self.projection = style.hidden(
