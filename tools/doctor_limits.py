@@ -8,16 +8,18 @@ What was made before is read, so that the command can be interrupted and repeate
 
 A limit is a range of the number that detectors ask for, the mildest of the latest readings
 (``ganzfeld.health.symptoms.persisted``), in one phase of training. Each run gives its extremes in the phase.
-Of the runs of one recipe on one set, the limit lies three times as far from the median run as the most
+Of the runs of one recipe on one set the limit lies three times as far from the median run as the most
 extreme one: with exponential tails and eight runs, a healthy run lies outside with a chance of 1 in 130. The
-widest of these limits is taken, so that for all but one recipe and set the chance is less. Where a reading
-hardly varies among healthy runs, the limit leaves at least the room that ``ROOM`` names.
+wider one of the two sets is the limit of the recipe; the widest of all is that of recipes that have none of
+their own. Where a reading hardly varies among healthy runs, the limit leaves at least the room that ``ROOM``
+names.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from doctor_runs import BATCHES, DATA, Journal, Plan, numbers_of, train_all
@@ -34,7 +36,7 @@ NUM_JUDGED = 2
 PHASES = (0, 64, 128, 256, 512)
 """Steps at which a phase begins; the last one has no end."""
 
-LEAST_RUNS = 10
+LEAST_RUNS = 8
 """A phase that fewer healthy runs have seen has no limit."""
 
 SMALLEST_SHARE = 0.02
@@ -59,7 +61,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
-    plans = usual_plans(numbers_of(options.seeds))
+    plans = usual_plans(numbers_of(options.seeds), NUM_JUDGED)
     journals = list(train_all(plans, options.runs, options.processes))
     limits = limits_of(journals)
     source = (
@@ -71,31 +73,36 @@ def main() -> None:
     print(f"{len(limits)} readings into {path}")
 
 
-def usual_plans(seeds: Sequence[int]) -> list[Plan]:
-    """Healthy trainings of every recipe on every set; those of the first ``NUM_JUDGED`` seeds are judged."""
+def usual_plans(seeds: Sequence[int], num_judged: int) -> list[Plan]:
+    """Healthy trainings of every recipe on every set; those of the first ``num_judged`` seeds are judged."""
     return [
-        Plan(data, recipe, seed, judged=seed in seeds[:NUM_JUDGED])
+        Plan(data, recipe, seed, judged=seed in seeds[:num_judged])
         for seed in seeds
         for data in DATA
         for recipe in BATCHES
     ]
 
 
-def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, float]]]:
-    """Of every reading that a detector looks at, the limits by phase."""
+def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, Any]]]:
+    """Of every reading that a detector looks at, the limits by phase, of each recipe and of all."""
     names = sorted({name for detector in detectors.names() for name in detectors.load(detector).READINGS})
-    found = {name: _limits(name, journals) for name in names}
+    kinds = {"": list(journals)}
+    for journal in journals:
+        kinds.setdefault(f"{journal.recipe['name']} {journal.recipe['loss']['name']}", []).append(journal)
+    found = {
+        name: [each for kind, of_it in kinds.items() for each in _limits(name, of_it, kind)] for name in names
+    }
     return {name: [_rounded(limit) for limit in limits] for name, limits in found.items() if limits}
 
 
-def _limits(name: str, journals: Sequence[Journal]) -> list[Limit]:
+def _limits(name: str, journals: Sequence[Journal], kind: str) -> Iterator[Limit]:
+    """Those by phase, of journals that are all of this kind."""
     read = []
     for journal in journals:
         case, group = journal.case(), (journal.plan.data, journal.plan.recipe)
         series = series_of(case, name)
         sides = [persisted(series, side)[0] for side in ("low", "high")]
         read.append((group, steps_of(case, series), *sides))
-    limits = []
     for begin, end in zip(PHASES, (*PHASES[1:], np.inf), strict=True):
         lows, highs = ([] for _ in range(2))
         for group, steps, low, high in read:
@@ -106,11 +113,9 @@ def _limits(name: str, journals: Sequence[Journal]) -> list[Limit]:
         if len(highs) < LEAST_RUNS:
             continue
         least, most = -_furthest(lows, -1, name), _furthest(highs, 1, name)
-        shares = [
-            np.mean((low >= least) & (high <= most)) for (_, low), (_, high) in zip(lows, highs, strict=True)
-        ]
-        limits.append(Limit(least, most, float(np.mean(shares)), len(highs), begin))
-    return limits
+        pairs = zip(lows, highs, strict=True)
+        share = float(np.mean([np.mean((low >= least) & (high <= most)) for (_, low), (_, high) in pairs]))
+        yield Limit(least, most, share, len(highs), begin, kind)
 
 
 def _furthest(found: list[tuple[tuple[str, str], np.ndarray]], sign: int, name: str) -> float:
@@ -148,7 +153,7 @@ def _log_odds(shares: np.ndarray) -> np.ndarray:
     return np.log(inside / (1 - inside))
 
 
-def _rounded(limit: Limit) -> dict[str, float]:
+def _rounded(limit: Limit) -> dict[str, Any]:
     return asdict(limit) | {name: float(f"{getattr(limit, name):.4g}") for name in ("low", "high", "share")}
 
 

@@ -78,7 +78,9 @@ def test_limits_hold_every_healthy_run_and_leave_room(tools):
     limits = tools["limits"]
     healthy = [journal(tools, "", [0.8 + 0.01 * seed] * 40, [0.1] * 40, seed) for seed in range(12)]
     found = limits.limits_of(healthy)["diversity"]
-    assert [limit["from_step"] for limit in found] == [64, 128, 256, 512]
+    kinds = ["", "modern relativistic-pairing"]
+    phases = [(limit["recipe"], limit["from_step"]) for limit in found]
+    assert phases == [(kind, step) for kind in kinds for step in (64, 128, 256, 512)]
     for limit in found:
         assert limit["num_runs"] == 12 and limit["share"] == 1.0
         # The least room on a logarithmic scale; the median run is at 0.855.

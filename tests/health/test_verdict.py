@@ -1,9 +1,12 @@
 """The verdict: what it is called, what comes first, and that nobody is healthy whom nobody has looked at."""
 
+from dataclasses import replace
+
 from ganzfeld.health import Case, diagnose
 from ganzfeld.health.limits import Limit, limit_at
 from ganzfeld.health.symptoms import persisted
-from tests.health.cases import HEALTHY, case_of, turning
+from ganzfeld.recipes import resolve
+from tests.health.cases import HEALTHY, case_of, limits_of, turning
 
 
 def test_healthy():
@@ -69,3 +72,14 @@ def test_limits_are_those_of_the_phase():
     found = [limit_at(known, "a", step) for step in (10, 99, 100, 10**9)]
     assert found == [known["a"][0]] * 2 + [known["a"][1]] * 2
     assert limit_at(known, "b", 5) is None
+
+
+def test_a_recipe_has_limits_of_its_own_as_long_as_its_loss_is_the_same():
+    own = replace(limits_of("a")["a"][1], low=0.0, high=0.6, recipe="modern relativistic-pairing")
+    case = replace(case_of({"a": []}), limits={"a": (*limits_of("a")["a"], own)})
+    assert case.limit("a", 100) == own
+    assert case.limit("a", 5) is None, "those of all do not fill its gaps"
+    other = resolve("modern", ["loss.name=hinge"]).model_dump(mode="json")
+    assert replace(case, recipe=other).limit("a", 100) == limits_of("a")["a"][1]
+    changed = resolve("modern", ["generator.width=48"]).model_dump(mode="json")
+    assert replace(case, recipe=changed).limit("a", 100) == own

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganzfeld.health.limits import Limits, limits
+from ganzfeld.health.limits import Limit, Limits, limit_at, limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,14 @@ class Case:
     num_duplicates: int = 0
     planned_images: int | None = None
     limits: Limits = field(default_factory=limits)
+
+    def limit(self, name: str, step: int) -> Limit | None:
+        """What is healthy for a reading at a step of this training; None where that is not known.
+
+        The limits of a recipe hold for trainings by it, with changes too, unless these are of the loss, which
+        decides what the readings of logits mean.
+        """
+        return limit_at(self.limits, name, step, f"{self.recipe['name']} {self.recipe['loss']['name']}")
 
     @property
     def images_seen(self) -> int:

@@ -12,7 +12,8 @@ class Limit:
     """The range in which ``share`` of the readings of healthy runs lay, pooled over ``num_runs`` runs.
 
     Of a phase of training: from ``from_step`` on, until the next limit of the same reading begins. What a
-    network shows at its first steps is not what it shows later.
+    network shows at its first steps is not what it shows later. And of one recipe, or of all together where
+    ``recipe`` is empty: one of them is after a hundred steps where another is after a thousand.
     """
 
     low: float
@@ -20,10 +21,11 @@ class Limit:
     share: float
     num_runs: int
     from_step: int = 0
+    recipe: str = ""
 
 
 Limits = Mapping[str, Sequence[Limit]]
-"""The limits of every reading by name, those of the earliest phase first."""
+"""The limits of every reading by name, of each recipe those of the earliest phase first."""
 
 
 @cache
@@ -33,6 +35,13 @@ def limits() -> Limits:
     return {name: tuple(Limit(**limit) for limit in by_phase) for name, by_phase in content["limits"].items()}
 
 
-def limit_at(known: Limits, name: str, step: int) -> Limit | None:
-    """The limit of a reading at a step; None where no healthy run has shown what is usual."""
-    return next((limit for limit in reversed(known.get(name, ())) if limit.from_step <= step), None)
+def limit_at(known: Limits, name: str, step: int, recipe: str = "") -> Limit | None:
+    """The limit of a reading at a step: of the recipe, or of all where it has none of its own.
+
+    None where no healthy run has shown what is usual.
+    """
+    for kind in (recipe, ""):
+        own = [limit for limit in known.get(name, ()) if limit.recipe == kind]
+        if own:
+            return next((limit for limit in reversed(own) if limit.from_step <= step), None)
+    return None

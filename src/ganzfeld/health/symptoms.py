@@ -15,7 +15,7 @@ import numpy as np
 from ganzfeld.health.case import Case, Series
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.finding import Evidence
-from ganzfeld.health.limits import Limit, limit_at
+from ganzfeld.health.limits import Limit
 
 LEAST = 3
 SPAN = 0.05
@@ -42,9 +42,10 @@ class Symptom:
         """What was read, its value, since when, and what is healthy, in one sentence."""
         bound = self.limit.high if self.side == "high" else self.limit.low
         other = "above" if self.side == "high" else "below"
+        whose = f" by {self.limit.recipe.split()[0]}" if self.limit.recipe else ""
         text = (
             f"{self.what} is {figure(self.value)}; since {self.since_images:,} pictures it has been {other} "
-            f"{figure(bound)}, which {self.limit.num_runs} healthy runs did not show at this stage"
+            f"{figure(bound)}, which {self.limit.num_runs} healthy runs{whose} did not show at this stage"
         )
         return Evidence(text, {self.name: self.value, "limit": bound}, self.name)
 
@@ -114,14 +115,14 @@ def figure(value: float) -> str:
 
 def _is_known(case: Case, name: str) -> bool:
     series = series_of(case, name)
-    return limit_at(case.limits, name, int(steps_of(case, series)[-1])) is not None
+    return case.limit(name, int(steps_of(case, series)[-1])) is not None
 
 
 def _symptom(case: Case, name: str, what: str, side: Side) -> Symptom | None:
     series = series_of(case, name)
     if not len(series):
         return None
-    found = [limit_at(case.limits, name, step) for step in steps_of(case, series).tolist()]
+    found = [case.limit(name, step) for step in steps_of(case, series).tolist()]
     values, starts = persisted(series, side)
     outside = [
         limit is not None and bool(value > limit.high if side == "high" else value < limit.low)

@@ -10,7 +10,6 @@ import numpy as np
 
 from ganzfeld.health import Case, Finding, Series
 from ganzfeld.health.derived import DERIVED, series_of
-from ganzfeld.health.limits import limit_at
 from ganzfeld.health.symptoms import figure, steps_of
 
 WIDTH, HEIGHT = 240, 64
@@ -81,7 +80,7 @@ def _bands(
     case: Case, name: str, series: Series, along: Sequence[float], up: Callable[[float], float]
 ) -> Iterator[str]:
     """What is healthy, as one polygon for each phase of training."""
-    found = [limit_at(case.limits, name, step) for step in steps_of(case, series).tolist()]
+    found = [case.limit(name, step) for step in steps_of(case, series).tolist()]
     starts = [0, *(at for at in range(1, len(found)) if found[at] != found[at - 1])]
     for start, end in zip(starts, [*starts[1:], len(found) - 1], strict=True):
         limit = found[start]
