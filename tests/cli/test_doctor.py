@@ -122,7 +122,7 @@ def test_who_has_seen_nothing_calls_nobody_healthy(run, journal):
     assert (json.loads(told)["verdict"], json.loads(told)["findings"]) == ("watch", [])
     assert {"name": "mode-collapse", "why": "diversity was not read"} in json.loads(told)["unjudged"]
     text = call("doctor", run)[1]
-    assert text.startswith("watch: there are no readings to judge by")
+    assert text.startswith("watch: there are too few readings to judge by")
     assert "healthy" not in text.lower().replace("what is healthy", "")
 
 

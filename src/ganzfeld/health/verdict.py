@@ -13,7 +13,7 @@ _MEANINGS = {
     "watch": "it trains, with something to keep an eye on",
     "sick": "it will not get well by itself",
 }
-_UNJUDGED = "there are no readings to judge by"
+_UNJUDGED = "there are too few readings to judge by"
 
 
 @dataclass(frozen=True, slots=True)
