@@ -182,7 +182,8 @@ def _faster(compute: Callable[[Way], Tensor]) -> Way:
 
 def _key(trainer: Trainer) -> str:
     """What a measurement is good for, as 64 hexadecimal digits."""
-    layers = {name: [str(layer), *layer.weight.shape] for name, layer in trainer.strided_layers.items()}
+    # Not the weights themselves: spectral normalisation takes a step whenever it is asked for one.
+    layers = {name: str(layer) for name, layer in trainer.strided_layers.items()}
     identity = [
         trainer.circumstances.model_dump(),
         layers,
