@@ -89,9 +89,11 @@ class TestMeasuring:
         assert measuring.players.generator.training and measuring.players.discriminator.training
 
     def test_neither_does_asking_for_a_route_that_is_known(self, trainer_of, monkeypatch, tmp_path):
-        """A run that is begun asks; one that was killed before its first checkpoint begins again and does
-        not.""" monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path)) recipe = small(stabilisers=["spectral"])
-        untouched = live_tensors(trainer_of(recipe)) for _ in range(2):  # measured, then read
+        """Who begins a run asks; a run that was killed before its first checkpoint begins again and does not."""
+        monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
+        recipe = small(stabilisers=["spectral"])
+        untouched = live_tensors(trainer_of(recipe))
+        for _ in range(2):  # measured, then read
             asking = trainer_of(recipe)
             fastest_route(asking, lambda *_: None)
             assert all(torch.equal(each, untouched[name]) for name, each in live_tensors(asking).items())
