@@ -302,7 +302,7 @@ def trained(request, two_folders, tmp_path_factory) -> gz.Run:
     settings = SMALL | {"classes": request.param, "size": 8, "ema": 0.9}
     settings |= {f"{side}.optimizer.lr": 3e-3 for side in ("generator", "discriminator")}
     out = tmp_path_factory.mktemp("runs")
-    return gz.train(two_folders, images=2000, settings=settings, out=out, route="plain")
+    return gz.train(two_folders, images=6000, settings=settings, out=out, route="plain")
 
 
 class TestWholeRun:

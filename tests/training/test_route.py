@@ -89,7 +89,7 @@ class TestMeasuring:
         assert measuring.players.generator.training and measuring.players.discriminator.training
 
     def test_neither_does_asking_for_a_route_that_is_known(self, trainer_of, monkeypatch, tmp_path):
-        """Who begins a run asks; a run that was killed before its first checkpoint begins again and does not."""
+        """Who begins a run asks; who begins one again, killed before its first checkpoint, does not."""
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
         recipe = small(stabilisers=["spectral"])
         untouched = live_tensors(trainer_of(recipe))
