@@ -45,6 +45,7 @@ class TestRunFolder:
             "journal.jsonl",
             "reals.png",
             "report.html",
+            "verdict.json",
             ".lock",
             "checkpoints/000000000080.safetensors",
             "checkpoints/000000000080.sha256",
