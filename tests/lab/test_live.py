@@ -20,6 +20,7 @@ from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.trainer import Trainer
 from tests.cli.test_cli import call
 from tests.conftest import blobs
+from tests.training.conftest import small
 
 
 def numbers(trainer: Trainer) -> list[torch.Tensor]:
@@ -168,6 +169,12 @@ class TestRun:
         with pytest.raises(DamagedError, match="no checkpoint") as caught:
             live(tmp_path)
         assert "ganzfeld resume" in caught.value.hint
+
+    def test_with_classes(self, by_class: Path, tmp_path: Path):
+        told = train(by_class, recipe=small(classes="projection"), images=16, out=tmp_path, route="plain")
+        with pytest.raises(UsageError, match="trained with classes") as caught:
+            live(told)
+        assert "--set classes=none" in caught.value.hint
 
     def test_no_run(self, tmp_path: Path):
         with pytest.raises(UsageError):

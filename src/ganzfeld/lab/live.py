@@ -22,7 +22,7 @@ from torch import Tensor
 from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.data.cache import cache_root
 from ganzfeld.durable import make_folder, write_bytes
-from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed
+from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed, UsageError
 from ganzfeld.latent import priors
 from ganzfeld.lock import alone
 from ganzfeld.networks import Discriminator, Generator, initialise
@@ -173,8 +173,8 @@ def live(
     """The networks to be measured: of the lab's own training, of another short one, or of a run (folder).
 
     ``progress(done, total, what)`` is called now and then while a short training is made. Raises
-    ``UsageError`` where there is no run, ``DamagedError`` for a run without a checkpoint that can be read and
-    ``DataError`` if its pictures are gone or are no longer the same.
+    ``UsageError`` where there is no run or one with classes, ``DamagedError`` for a run without a checkpoint
+    that can be read and ``DataError`` if its pictures are gone or are no longer the same.
     """
     if on is None or isinstance(on, Training):
         training = on or standard()
@@ -191,6 +191,11 @@ def _of_run(run: Run, thorough: bool, progress: Progress | None) -> Live:
             f"Train it on, ganzfeld resume {shlex.quote(str(run.path))}, or measure another run.",
         )
     card = newest.card
+    if card.recipe.classes != "none":
+        raise UsageError(
+            f"{run.path} was trained with classes, and the experiments measure networks that know none",
+            "Train on the same pictures with --set classes=none, and measure that run.",
+        )
     try:
         pictures = open_pictures(facts.data, size=card.recipe.size, max_bad=facts.max_bad, progress=progress)
     except DataError as error:
