@@ -23,6 +23,7 @@ from ganzfeld.model import (
     calibrate,
     columns_by_class,
     grid,
+    labels_as_in_data,
     load,
     load_model,
     pictures_of_seeds,
@@ -124,6 +125,21 @@ def test_with_classes_it_depends_on_seed_and_class_alone(pairs):
     in_turn = pictures_of_seeds(generator, seeds)
     same = [seed % 3 == label for seed, label in pairs]
     assert np.array_equal(in_turn[same], together[same])
+
+
+@given(
+    st.lists(st.integers(1, 10**6), min_size=2, max_size=30),
+    st.integers(0, 2**40),
+    st.integers(1, 2000),
+)
+def test_labels_come_as_often_as_in_the_data(by_class, first, num):
+    seeds = range(first, first + num)
+    labels = labels_as_in_data(seeds, by_class)
+    assert labels is not None
+    assert labels_as_in_data(seeds[-1:], by_class) == labels[-1:], "a function of the seed alone"
+    found = np.bincount(labels, minlength=len(by_class))
+    assert np.abs(found - num * np.array(by_class) / sum(by_class)).max() < 6
+    assert labels_as_in_data(seeds, []) is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from ganzfeld.model.calibration import calibrate
 from ganzfeld.model.card import Card, ClassCard
 from ganzfeld.model.files import Model, load, load_model, save
 from ganzfeld.model.grid import columns_by_class, grid, write_png
-from ganzfeld.model.sampling import as_bytes, pictures_of_latents, pictures_of_seeds
+from ganzfeld.model.sampling import as_bytes, labels_as_in_data, pictures_of_latents, pictures_of_seeds
 
 __all__ = [
     "Card",
@@ -14,6 +14,7 @@ __all__ = [
     "calibrate",
     "columns_by_class",
     "grid",
+    "labels_as_in_data",
     "load",
     "load_model",
     "pictures_of_latents",

@@ -134,6 +134,11 @@ class Card(_Part):
         """The names of the classes, by label; none for a model without classes."""
         return tuple(each.name for each in self.classes)
 
+    @property
+    def pictures_by_class(self) -> list[int]:
+        """How many pictures each class had; nothing for a model without classes."""
+        return [each.num_pictures for each in self.classes]
+
     def label_of(self, name: str) -> int:
         """The label of a class. Raises ``UsageError`` for a name that is none, or a model without classes."""
         names = self.class_names

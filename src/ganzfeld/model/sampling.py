@@ -14,6 +14,8 @@ from ganzfeld.networks import Generator
 LARGEST_CHUNK = 64
 PIXELS_OF_A_CHUNK = 2**18
 
+_GOLDEN_RATIO = 0x9E3779B97F4A7C15  # less 1, in units of 2^-64
+
 
 def pictures_of_seeds(
     generator: Generator,
@@ -39,6 +41,19 @@ def pictures_of_seeds(
 def labels_in_turn(seeds: Sequence[int], num_classes: int) -> list[int]:
     """The label of each seed when no class is asked for: the seed modulo the number of classes."""
     return [int(seed % num_classes) for seed in seeds]
+
+
+def labels_as_in_data(seeds: Sequence[int], pictures_by_class: Sequence[int]) -> list[int] | None:
+    """The label of each seed so that classes come as often as in the data; None without classes.
+
+    A function of the seed alone. Of many seeds in a row, each class has its share to within a few pictures:
+    multiples of the golden ratio fill the interval from 0 to 1 evenly.
+    """
+    if not pictures_by_class:
+        return None
+    ends = np.cumsum(pictures_by_class)
+    places = [(seed * _GOLDEN_RATIO % 2**64) * int(ends[-1]) >> 64 for seed in seeds]
+    return np.searchsorted(ends, places, side="right").tolist()
 
 
 @torch.no_grad()

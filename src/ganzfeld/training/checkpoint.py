@@ -39,6 +39,7 @@ class CheckpointCard(Record):
     recipe: Recipe
     seed: Count
     content_hash: str
+    classes_hash: str = ""
     route: Route
     circumstances: Circumstances
 
@@ -102,7 +103,8 @@ def capture(trainer: Trainer, seconds: float) -> Checkpoint:
         position=position,
         recipe=trainer.recipe,
         seed=trainer.seed,
-        content_hash=trainer.content_hash,
+        content_hash=trainer.pictures.content_hash,
+        classes_hash=trainer.classes_hash,
         route=trainer.route,
         circumstances=trainer.circumstances,
     )

@@ -13,7 +13,7 @@ from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measur
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
 from ganzfeld.metrics.measures import chosen, measures
 from ganzfeld.metrics.measures.memorisation import suspects
-from ganzfeld.model import Model, pictures_of_seeds
+from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
 from ganzfeld.networks import Generator
 from ganzfeld.training.run import Run, open_run
 
@@ -109,20 +109,34 @@ class _Work:
 
     def generated(self, model: Model) -> Side:
         """As many pictures of the model: those of seeds from ``seed`` times 2^20 on."""
-        pictures = generated(model.generator, model.card.prior, self.num, self.seed, self.progress)
+        card = model.card
+        pictures = generated(
+            model.generator, card.prior, card.pictures_by_class, self.num, self.seed, self.progress
+        )
         nothing = torch.empty(self.num, 0)
         what = "looking at generated pictures"
         found = features_of(pictures, self.space, self.progress, what) if self.space else nothing
         return Side(pictures, found)
 
 
-def generated(generator: Generator, prior: str, num: int, seed: int, progress: Progress) -> np.ndarray:
-    """Pictures (num, height, width, C) of the seeds from ``seed`` times 2^20 on: every seed has its own."""
+def generated(
+    generator: Generator,
+    prior: str,
+    pictures_by_class: Sequence[int],
+    num: int,
+    seed: int,
+    progress: Progress,
+) -> np.ndarray:
+    """Pictures (num, height, width, C) of the seeds from ``seed`` times 2^20 on: every seed has its own.
+
+    Classes, where there are some, come as often as in the data.
+    """
     parts, first = [], seed * MOST
     for start in range(0, num, SLICE):
         progress(start, num, "making pictures")
         seeds = range(first + start, first + min(start + SLICE, num))
-        parts.append(pictures_of_seeds(generator, seeds, prior=prior))
+        labels = labels_as_in_data(seeds, pictures_by_class)
+        parts.append(pictures_of_seeds(generator, seeds, prior=prior, labels=labels))
     progress(num, num, "making pictures")
     return np.concatenate(parts)
 

@@ -37,11 +37,14 @@ def differences(facts: Facts, checkpoint: Checkpoint | None, trainer: Trainer) -
         if (was := getattr(then, name)) != getattr(now, name)
     ]
     content_hash = checkpoint.card.content_hash if checkpoint else facts.content_hash
-    if trainer.content_hash != content_hash:
+    if trainer.pictures.content_hash != content_hash:
         number = trainer.pictures.num_pictures
-        what = "the pictures or their classes" if trainer.classes else "the pictures"
-        text = f"{what} are not those of the run ({number:,} now, {facts.num_pictures:,} then)"
+        text = f"the pictures are not those of the run ({number:,} now, {facts.num_pictures:,} then)"
         found.insert(0, Difference(text, "--data says where they are.", DataError))
+    classes_hash = checkpoint.card.classes_hash if checkpoint else facts.classes_hash
+    if trainer.classes_hash != classes_hash:
+        text = "the classes of the pictures are not those of the run"
+        found.insert(0, Difference(text, "Put the labels or folders back as they were.", DataError))
     if checkpoint and checkpoint.card.recipe != trainer.recipe:
         changed = " ".join(changes(trainer.recipe, since=checkpoint.card.recipe)) or "its name or description"
         found.append(Difference(f"recipe.json was changed: {changed}"))

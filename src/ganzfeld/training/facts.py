@@ -95,6 +95,7 @@ class Facts(Record):
     num_pictures: Count
     channels: Count
     content_hash: str
+    classes_hash: str = ""
     credit: str
     num_unusable: Count
     num_duplicates: Count = 0

@@ -71,7 +71,7 @@ def begin(trainer: Trainer, run: Run) -> None:
         "recipe": trainer.recipe.model_dump(mode="json"),
         "data": facts.data,
         "max_bad": facts.max_bad,
-        "content_hash": trainer.content_hash,
+        "hashes": [trainer.pictures.content_hash, trainer.classes_hash],
         "device": str(trainer.engine.device),
         "precision": trainer.engine.precision,
         "seed": trainer.seed,
@@ -146,7 +146,7 @@ def _built(ranks: Ranks, terms: dict[str, Any]) -> Trainer:
     engine = choose_engine(str(terms["device"]), str(terms["precision"]))
     engine = replace(engine, channels_last=route.channels_last)
     trainer = start(recipe, pictures, engine, int(terms["seed"]), ranks)
-    if trainer.content_hash != terms["content_hash"]:
+    if [pictures.content_hash, trainer.classes_hash] != terms["hashes"]:
         raise DataError(
             f"{pictures.place_of_all} is not the same here as for rank 0",
             "Every machine needs the same pictures at the same place.",

@@ -9,6 +9,8 @@ import math
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from ganzfeld.errors import DamagedError, ResourceError, UsageError
 from ganzfeld.metrics import LEAST, Comparison, Side, Space, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
@@ -111,14 +113,14 @@ class Quality:
     def _expected_s(self) -> float:
         """About what a judgement takes: that of a few pictures, times the number."""
         assert self._real is not None and self._space is not None
-        generator, prior = self._trainer.shipped(), self._trainer.recipe.latent.prior
+        generator = self._trainer.shipped()
         few = self._real.pictures[:SLICE]
         self._space.features(few[:1])  # the first call builds the network
-        generated(generator, prior, 1, 0, _silent)
+        self._made(generator, 1, _silent)
         begun = time.perf_counter()
         self._space.features(few)
         looked = time.perf_counter()
-        generated(generator, prior, SLICE, 0, _silent)
+        self._made(generator, SLICE, _silent)
         made = time.perf_counter()
         of_looking, of_making = (looked - begun) / len(few), (made - looked) / SLICE
         return NUM_ON_THE_WAY * of_looking + (NUM_ON_THE_WAY + NUM_CALIBRATING) * of_making
@@ -168,9 +170,13 @@ class Quality:
         self, generator: Generator, num: int, told: Callable[[int, int, str], None]
     ) -> Comparison:
         assert self._real is not None and self._space is not None
-        pictures = generated(generator, self._trainer.recipe.latent.prior, num, 0, told)
+        pictures = self._made(generator, num, told)
         found = features_of(pictures, self._space, told, "looking at generated pictures")
         return Comparison(Side(pictures, found), self._real, self._real, self._space)
+
+    def _made(self, generator: Generator, num: int, told: Callable[[int, int, str], None]) -> np.ndarray:
+        trainer = self._trainer
+        return generated(generator, trainer.recipe.latent.prior, trainer.pictures_by_class, num, 0, told)
 
     def _judged(self, comparison: Comparison, images_seen: int) -> Judgement:
         assert comparison.space is not None

@@ -206,7 +206,8 @@ def _now_true(facts: Facts, wishes: _Wishes, budget: Budget, trainer: Trainer) -
     return facts.changed(
         data=facts.data if wishes.data is None else str(Path(wishes.data).absolute()),
         num_pictures=pictures.num_pictures,
-        content_hash=trainer.content_hash,
+        content_hash=pictures.content_hash,
+        classes_hash=trainer.classes_hash,
         num_unusable=len(pictures.unusable),
         num_duplicates=(
             facts.num_duplicates

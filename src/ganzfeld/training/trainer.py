@@ -4,7 +4,6 @@ Knows nothing of clocks, files and people: ``loop.py`` decides when to look at i
 """
 
 import copy
-import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -131,12 +130,14 @@ class Trainer:
         return self.classes.cards if self.classes else ()
 
     @property
-    def content_hash(self) -> str:
-        """SHA-256 of what is trained on: the pixels in their order, and the classes where they enter."""
-        pixels = self.pictures.content_hash
-        if self.classes is None:
-            return pixels
-        return hashlib.sha256(f"{pixels} {self.classes.content_hash}".encode()).hexdigest()
+    def classes_hash(self) -> str:
+        """SHA-256 of the classes of the pictures, their names and labels; empty without."""
+        return self.classes.content_hash if self.classes else ""
+
+    @property
+    def pictures_by_class(self) -> list[int]:
+        """How many pictures each class has; nothing without them."""
+        return self.classes.num_pictures if self.classes else []
 
     def shipped(self, average: Generator | None = None) -> Generator:
         """The model as it would be shipped now: the averaged generator with its statistics fixed.
@@ -144,8 +145,7 @@ class Trainer:
         ``average``: a copy of it that was taken before.
         """
         average = self.players.average if average is None else average
-        by_class = self.classes.num_pictures if self.classes else None
-        return calibrate(average, self.recipe.latent.prior, by_class)
+        return calibrate(average, self.recipe.latent.prior, self.pictures_by_class)
 
     def real(self) -> Tensor:
         """The pictures of the next step, (B, C, H, W) in [-1, 1]: a pure function of where it stands.
