@@ -51,7 +51,6 @@ class TestRunFolder:
             "checkpoints/000000000080.sha256",
             "model/last/generator.safetensors",
             "model/last/card.json",
-            "verdict.json",
             *(f"samples/{sheet.name}" for sheet in run.sample_files),
         }
         assert [sheet.stem for sheet in run.sample_files] == ["0", "80"]
