@@ -18,7 +18,7 @@ NAMES = {
     " the layer where it is largest: 1 reaches all alike, near 0 leaves a layer untaught.",
     "gradient_reach_discriminator": "The same in the discriminator.",
     "update_ratio_generator": "Norm of Adam's last update of a weight over that of the weight, the median of"
-    " all layers: about 0.001 is usual; 0 or more.",
+    " all layers; 0 or more.",
     "update_ratio_discriminator": "The same in the discriminator.",
     "weight_size_generator": "Norm of all parameters of the generator; 0 or more.",
     "weight_size_discriminator": "The same of the discriminator.",

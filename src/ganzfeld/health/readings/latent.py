@@ -15,7 +15,7 @@ NAMES = {
     "diversity": "Mean distance between the pictures of 64 fixed latents over that between 64 fixed real"
     " pictures: 1 as varied as the data, 0 all alike.",
     "twins": "Share of those pictures with another one nearer than all but 5 % of the real pictures have:"
-    " 0.05 is usual, 1 means every picture has its double.",
+    " 0.05 like the data, 1 every picture has its double, as also before anything is learnt.",
     "sensitivity": "How far 16 pictures of the live generator move for a small step of the latent in a random"
     " direction, per distance between pictures for the distance between latents: 1 as a linear map would,"
     " above 1 rugged, near 0 the latent does nothing nearby. Not read where all pictures are alike.",
