@@ -19,8 +19,9 @@ setup: .venv/ready
 train: setup
 	$(BIN)/python -m ganzfeld train
 
+# One file of tests a process, as many processes as there are cores.
 test: setup check-style
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-faults: setup
 	$(BIN)/python -m pytest --thorough tests/faults
