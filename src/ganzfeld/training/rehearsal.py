@@ -1,5 +1,6 @@
 """A dry run: a short real one in a folder that is thrown away, which tells speed, memory and duration."""
 
+import copy
 import sys
 import tempfile
 import time
@@ -11,6 +12,8 @@ from ganzfeld.data.survey import Survey, survey
 from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
 from ganzfeld.training.budget import Budget
+from ganzfeld.training.checkpoint import capture
+from ganzfeld.training.examination import Examiner
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.run import create_run
 from ganzfeld.training.train import Terms, agree, summary, what_to_know, write_beginning
@@ -60,12 +63,23 @@ def rehearse(
 
 
 def _carry_through(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Survey) -> None:
+    _examine_beside_a_checkpoint(trainer)
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), trainer.pictures.name)
         # A checkpoint at once, beside the next step: the thread that saves has memory of its own.
         write_beginning(run, data, trainer, replace(terms, checkpoint_seconds=1e-3), surveyed)
         few_more = Budget(images=trainer.images_seen + 4 * trainer.recipe.batch)
         Loop(trainer, run, few_more, Watcher(), judged=False).go()
+
+
+def _examine_beside_a_checkpoint(trainer: Trainer) -> None:
+    """An examination may come while a checkpoint is still being written, and needs memory beside it."""
+    # The state as it was taken, the bytes that it becomes, and the model.
+    being_written = capture(trainer, 0.0), capture(trainer, 0.0), copy.deepcopy(trainer.players.average)
+    examiner = Examiner(trainer)
+    examiner.note(trainer.advance())
+    examiner.examine(0.0, everything=True)
+    del being_written
 
 
 def measured_speed(trainer: Trainer) -> float:
