@@ -24,10 +24,13 @@ NAMES = {"kernel_distance", "kernel_distance_error", "precision", "recall", "cov
 
 class Listener(Watcher):
     def __init__(self):
-        self.notes = []
+        self.notes, self.prepared = [], []
 
     def noted(self, text):
         self.notes.append(text)
+
+    def preparing(self, done, total, what):
+        self.prepared.append(what)
 
 
 @pytest.fixture
@@ -194,13 +197,15 @@ class TestWithout:
         assert [note for note in listener.notes if "no longer measured: memory ran out" in note]
         assert run.journal[-1]["images_seen"] == 64 and run.facts.final is None
 
-    def test_a_dry_run(self, judged, array_file, monkeypatch):
+    def test_a_dry_run_looks_at_the_real_ones_only(self, judged, array_file, monkeypatch):
         def looked(*_):
-            pytest.fail("a dry run has looked at pictures")
+            pytest.fail("a dry run has judged what it made")
 
         monkeypatch.setattr(Quality, "_finish", looked)
-        monkeypatch.setattr(Quality, "_prepare", looked)
-        rehearse(array_file, recipe=small(), images=64)
+        monkeypatch.setattr(Quality, "_look", looked)
+        listener = Listener()
+        rehearse(array_file, recipe=small(), images=64, watcher=listener)
+        assert "looking at real pictures" in listener.prepared
 
 
 class TestStop:

@@ -15,6 +15,7 @@ from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import capture
 from ganzfeld.training.examination import Examiner
 from ganzfeld.training.loop import Loop
+from ganzfeld.training.quality import Quality
 from ganzfeld.training.run import create_run
 from ganzfeld.training.train import Terms, agree, summary, what_to_know, write_beginning
 from ganzfeld.training.trainer import Trainer, num_parameters, readings
@@ -23,6 +24,8 @@ from ganzfeld.training.watcher import Watcher
 WARM_UP_STEPS = 4
 LEAST_STEPS = 8
 LEAST_S = 3.0
+ROUNDS = 2
+"""The heap has its size after the second: what the first leaves free lies in pieces too small for sheets."""
 
 
 def rehearse(
@@ -31,22 +34,23 @@ def rehearse(
     """What ``train`` with these arguments would do: a summary, sizes, and figures measured on this machine.
 
     ``options`` are those of ``agree``. The pictures are read into the cache, as training needs them anyway.
-    After the steps of which the speed is taken, a run of four more is carried through to its report, since
-    sheets, checkpoints and pages need memory too. Raises what ``train`` raises for the same arguments.
+    After the steps of which the speed is taken, runs of four more are carried through to their report, since
+    sheets, checkpoints, examinations and pages need memory too. Raises what ``train`` raises for the same arguments.
     """
     if (number := launch().number) > 1:
         raise UsageError(
             f"a dry run is for one process, not for {number}", "Leave out torchrun or --dry-run."
         )
+    watcher = watcher or Watcher()
     terms = agree(**options)
-    trainer = terms.begin(data, watcher or Watcher())
+    trainer = terms.begin(data, watcher)
     pictures, recipe, budget = trainer.pictures, trainer.recipe, terms.budget
     speed = measured_speed(trainer)
     planned = budget.images if budget.minutes is None else int(speed * 60 * budget.minutes)
     planned = planned if budget.images is None else min(planned or 0, budget.images)
     ladder = recipe.plan()
     surveyed = survey(pictures)
-    _carry_through(data, trainer, terms, surveyed)
+    _carry_through(data, trainer, terms, surveyed, watcher)
     return {
         "summary": summary(trainer),
         "ladder": [list(size[::-1]) for size in (ladder.seed, *(layer.large for layer in ladder.layers))],
@@ -62,14 +66,19 @@ def rehearse(
     }
 
 
-def _carry_through(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Survey) -> None:
-    _examine_beside_a_checkpoint(trainer)
+def _carry_through(
+    data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Survey, watcher: Watcher
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), trainer.pictures.name)
         # A checkpoint at once, beside the next step: the thread that saves has memory of its own.
         write_beginning(run, data, trainer, replace(terms, checkpoint_seconds=1e-3), surveyed)
-        few_more = Budget(images=trainer.images_seen + 4 * trainer.recipe.batch)
-        Loop(trainer, run, few_more, Watcher(), judged=False).go()
+        # The real pictures are looked at, which the run is then spared; what it makes is not judged.
+        Quality(trainer, run, watcher).prepare(0.0, lambda: False)
+        for _ in range(ROUNDS):
+            _examine_beside_a_checkpoint(trainer)
+            few_more = Budget(images=trainer.images_seen + 4 * trainer.recipe.batch)
+            Loop(trainer, run, few_more, Watcher(), judged=False).go()
 
 
 def _examine_beside_a_checkpoint(trainer: Trainer) -> None:
