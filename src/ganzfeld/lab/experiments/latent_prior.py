@@ -104,8 +104,8 @@ def share_beyond(threshold: float, variance: float, latent_size: int, fourth: fl
     """P(abs(a) > threshold) at the projection, whose mean square is ``variance``.
 
     For one latent z, a is Gaussian over the weights with a variance proportional to |z|^2. Over latents that
-    has a gamma distribution of shape n / (fourth - 1): exactly so for normal ones (chi-squared), with the right
-    mean and variance for others. Integrated numerically.
+    has a gamma distribution of shape n / (fourth - 1): exactly so for normal ones (chi-squared), with the
+    right mean and variance for others. Integrated numerically.
     """
     shape = latent_size / (fourth - 1)
     reach = 12 * math.sqrt(shape) + 40
