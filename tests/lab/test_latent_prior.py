@@ -1,5 +1,7 @@
 """Variances by layer against a count over every weight, norms against sympy, and what is planted."""
 
+import math
+
 import pytest
 import sympy
 import torch
@@ -85,7 +87,7 @@ def test_the_share_beyond_a_threshold_is_that_of_draws(name: str):
     threshold = 2 * experiment.projection_variance(10, variance) ** 0.5
     share = experiment.share_beyond(threshold, experiment.projection_variance(10, variance), 10, fourth)
     measured = float((sums.abs() > threshold).double().mean())
-    assert abs(measured - share) < 4 * (share / 400_000) ** 0.5 + 0.02 * share
+    assert abs(measured - share) < 4 * (share / 400_000) ** 0.5 + 0.01 * share
 
 
 def test_verdict(figures: dict[str, Measured]):
@@ -141,3 +143,10 @@ def test_in_situ(short_training: Training):
 def test_what_means_nothing_is_refused(field: str, value: float, short_training: Training):
     with pytest.raises(UsageError, match=field):
         perform("latent-prior", {field: value}, on=short_training)
+
+
+def test_two_components_make_a_laplace_distribution():
+    """The product of two normal vectors of two components: P(abs(a) > t) = exp(-t sqrt(2) / std)."""
+    assert experiment.share_beyond(0.1, 0.04, 2, 3.0) == pytest.approx(
+        math.exp(-0.1 * 2**0.5 / 0.2), rel=1e-4
+    )

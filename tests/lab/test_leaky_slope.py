@@ -125,6 +125,11 @@ def test_a_slope_out_of_range_is_refused(alpha: float, short_training: Training)
         run("leaky-slope", alpha=alpha, on=short_training)
 
 
+def test_one_sign_alone_is_refused(short_training: Training):
+    with pytest.raises(UsageError, match="one sign"):
+        run("leaky-slope", mean=-3.0, on=short_training)
+
+
 def test_without_a_leak_both_are_one(short_training: Training):
     """LeakyReLU at alpha = 0 is ReLU: nothing departs on the bench."""
     figures = bench(alpha=0.0, **SHALLOW)

@@ -41,6 +41,7 @@ SHORT = {"draws": 2_000, "steps": 12, "batch": 8}
 SHARES = tuple(eighth / 8 for eighth in range(9))
 CROWD = 4_096
 """Pictures whose statistics stand for those of all."""
+TINY = 1e-300
 TOYS = 64
 """Batches on which a discriminator that was taught on toys is tested."""
 SIDE = 16
@@ -108,7 +109,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
 def _one_layer(settings: Settings, noise: torch.Generator) -> Measured:
     """The catalogue's batch norm against the closed form."""
     values = torch.randn(settings.batch, generator=noise, dtype=torch.float64)
-    norm = batch_norm(1)
+    norm = norm_of_maps("batch", 1)
     jacobian = torch.autograd.functional.jacobian(lambda x: norm(x.view(-1, 1, 1, 1)).flatten(), values)
     assert isinstance(jacobian, Tensor)
     out = norm(values.view(-1, 1, 1, 1)).flatten().detach()
@@ -119,9 +120,9 @@ def _one_layer(settings: Settings, noise: torch.Generator) -> Measured:
     )
 
 
-def batch_norm(channels: int) -> nn.Module:
-    """The catalogue's, of maps as they are, in float64."""
-    return nn.Sequential(*normalisations.load("batch").normalise(nn.Identity(), channels, 2)).double()
+def norm_of_maps(name: str, channels: int) -> nn.Module:
+    """A normalisation of the catalogue, of maps as they are, in float64."""
+    return nn.Sequential(*normalisations.load(name).normalise(nn.Identity(), channels, 2)).double()
 
 
 def toy_discriminator(normalisation: str, seed: int) -> Discriminator:
@@ -177,7 +178,8 @@ def company(discriminator: nn.Module, pictures: Tensor) -> tuple[float, float]:
         squares = gradient.double().square().flatten(1).sum(1)
         own.append(squares[index])
         across.append(squares.sum() - squares[index])
-    return math.sqrt(torch.stack(own).mean()), math.sqrt(torch.stack(across).mean().clamp_min(0))
+    # A discriminator without any derivative has none by other pictures either.
+    return max(math.sqrt(torch.stack(own).mean()), TINY), math.sqrt(torch.stack(across).mean().clamp_min(0))
 
 
 @torch.no_grad()
@@ -187,13 +189,13 @@ def _logit(discriminator: nn.Module, pictures: Tensor) -> float:
 
 def by_differences(discriminator: nn.Module, pictures: Tensor, step: float = 1e-5) -> float:
     """The derivative of the first logit along the change of the second picture that moves it most, by central
-    differences in float64, over what autograd says; nan where that is 0.
+    differences in float64, over what autograd says; 0 where that is 0.
     """
     leaf = pictures.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(leaf)[0], leaf)
     norm = float(gradient[1].norm())
     if norm == 0:
-        return math.nan
+        return 0.0
     moved = torch.zeros_like(pictures)
     moved[1] = gradient[1] / norm * step
     ahead, behind = _logit(discriminator, pictures + moved), _logit(discriminator, pictures - moved)
@@ -209,19 +211,18 @@ def _drift(settings: Settings, noise: torch.Generator) -> tuple[list[Measured], 
         values[: round(share * CROWD)] -= distance
         values[-1] = 0.5  # takes the place of one real
         with torch.no_grad():
-            rows.append(batch_norm(repeats)(values)[-1].flatten())
-            none.append(
-                nn.Sequential(*normalisations.load("none").normalise(nn.Identity(), repeats, 2))(values)[
-                    -1
-                ].flatten()
-            )
+            rows.append(norm_of_maps("batch", repeats)(values)[-1].flatten())
+            none.append(norm_of_maps("none", repeats)(values)[-1].flatten())
     measured = [mean_and_error(row) for row in rows]
     figures = []
+    # The value is part of the crowd whose mean and variance it is divided by.
+    reach = distance + 0.5
+    own_part = (reach + reach**3 / 2) / CROWD
     for share in (0.0, 0.5, 1.0):
         index = SHARES.index(share)
         expected = normalised_value(0.5, share, distance)
         name = f"what a batch norm makes of 0.5 among {share:.0%} fakes"
-        figures.append(Measured(name, *measured[index], expected, "claim", "bench", 2e-3))
+        figures.append(Measured(name, *measured[index], expected, "claim", "bench", own_part))
     still = float((none[-1] - none[0]).abs().max())
     figures.append(
         Measured(
@@ -250,7 +251,7 @@ def _probe(settings: Settings, noise: torch.Generator) -> Measured:
 
 def probed(statistics: Tensor, shares: Tensor) -> tuple[float, float]:
     """R^2, on the second half, of the linear guess of ``shares`` (n,) from ``statistics`` (n, m) that was
-    fitted (with a little ridge) to the first half, and its standard error over tenths of the second half.
+    fitted (with a little ridge) to the first half, and its standard error over the second half.
     """
     statistics, shares = statistics.double(), shares.double()
     half = len(shares) // 2
@@ -321,10 +322,9 @@ def _right(real: Tensor, fake: Tensor) -> Tensor:
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """The discriminator as it trains, and one with batch norm: what company does to a logit."""
     figures, curves = [], {}
-    with_batch_norm = live.variant({"discriminator.normalisation": "batch"})
     judges = {"as it trains": live}
     if not _across(live):
-        judges["with batch norm"] = with_batch_norm
+        judges["with batch norm"] = live.variant({"discriminator.normalisation": "batch"})
     for called, each in judges.items():
         trainer = each.trainer()
         discriminator, fakes = _judging(trainer.players.discriminator), _fakes(each)

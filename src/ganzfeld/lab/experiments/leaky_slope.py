@@ -6,7 +6,7 @@ from typing import Any, final
 
 import torch
 from matplotlib.figure import Figure
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from ganzfeld.errors import UsageError
@@ -64,6 +64,15 @@ class Settings(Section):
         if not 0 <= alpha <= 1:
             raise UsageError(f"alpha {alpha} is out of range: the slope of the negative side is from 0 to 1")
         return alpha
+
+    @model_validator(mode="after")
+    def _has_both_sides(self) -> "Settings":
+        if abs(self.mean) > 2 * self.std:
+            raise UsageError(
+                f"mean {self.mean:g} is more than two standard deviations ({self.std:g}) from 0: nearly all "
+                "pre-activations would have one sign, and there is no slope to measure"
+            )
+        return self
 
 
 def mean_slope(alpha: float, mean: float = 0.0, std: float = 1.0) -> float:
