@@ -35,7 +35,8 @@ def rehearse(
 
     ``options`` are those of ``agree``. The pictures are read into the cache, as training needs them anyway.
     After the steps of which the speed is taken, runs of four more are carried through to their report, since
-    sheets, checkpoints, examinations and pages need memory too. Raises what ``train`` raises for the same arguments.
+    sheets, checkpoints, examinations and pages need memory too. Raises what ``train`` raises for the same
+    arguments.
     """
     if (number := launch().number) > 1:
         raise UsageError(
