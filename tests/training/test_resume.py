@@ -332,6 +332,22 @@ class TestFork:
         with pytest.raises(UsageError, match="other networks"):
             gz.resume(half.path, from_images=at, settings={"generator.width": 9})
 
+    def test_from_the_beginning_the_networks_may_change_too(self, half):
+        fork = gz.resume(half.path, from_images=0, settings={"generator.width": 12})
+        assert fork.recipe.generator.width == 12
+        assert fork.journal[0]["images_seen"] == 8 and fork.journal[-1]["images_seen"] == 160
+        assert "at 0 pictures with generator.width=12" in fork.facts.events[0].what
+        same = gz.resume(half.path, from_images=0)
+        old, new = (state_of(run) for run in (half, same))
+        assert all(torch.equal(tensor, new[name]) for name, tensor in old.items())
+
+    def test_anew_and_without_a_checkpoint_it_begins_anew_again(self, half):
+        fork = gz.resume(half.path, from_images=0)
+        before = state_of(fork)
+        shutil.rmtree(fork.path / "checkpoints")
+        gz.resume(fork.path)
+        assert all(torch.equal(tensor, before[name]) for name, tensor in state_of(fork).items())
+
     def test_where_there_is_no_checkpoint(self, half):
         with pytest.raises(UsageError, match="no checkpoint at 3") as caught:
             gz.resume(half.path, from_images=3)

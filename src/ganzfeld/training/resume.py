@@ -16,10 +16,12 @@ from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import Checkpoint, restore
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.exactness import differences, refuse
+from ganzfeld.training.fastest import fastest_route
 from ganzfeld.training.facts import Circumstances, Facts, timestamp
 from ganzfeld.training.following import led
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.ranks import Ranks, joined
+from ganzfeld.training.route import PLAIN
 from ganzfeld.training.run import Run, create_run, open_run
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.train import require_room, show_reals, summary
@@ -46,7 +48,8 @@ def resume(
     pictures ``DataError``), unless ``inexact`` allows it; what changed is then written to ``run.json``.
 
     ``from_images`` goes back to the checkpoint at that number of pictures, in a new run folder beside the old
-    one, which stays as it is; ``settings`` may then change the recipe. ``minutes`` and ``images`` give the
+    one, which stays as it is; ``settings`` may then change the recipe: anything of it from 0, which is the
+    beginning, and later what leaves the networks as they are. ``minutes`` and ``images`` give the
     run another end, counted from its beginning. ``data`` says where the pictures are now, if they moved.
 
     A run that is finished is returned as it is. Raises what ``train`` raises, and ``DamagedError`` for a run
@@ -119,7 +122,7 @@ def _go_on(run: Run, wishes: _Wishes, watcher: Watcher) -> Run:
         _tidy(run)
         facts = run.facts  # whoever wrote before may have changed them
         checkpoint = run.history.newest(watcher.noted)
-        if checkpoint is None and any(event.kind == "forked" for event in facts.events):
+        if checkpoint is None and any(event.kind == "forked" and event.images_seen for event in facts.events):
             raise DamagedError(f"{run.path} was forked and has lost its checkpoint", "Fork it again.")
         trainer = _trainer(facts, recipe, checkpoint, wishes, watcher)
         found = differences(facts, checkpoint, trainer)
@@ -141,34 +144,42 @@ def _fork(
     old: Run, at: int, settings: Mapping[str, Any] | Sequence[str], wishes: _Wishes, watcher: Watcher
 ) -> Run:
     checkpoint = _chosen(old, at)
-    facts, recipe = old.facts, resolve(checkpoint.card.recipe, settings)
+    before = checkpoint.card.recipe if checkpoint else old.recipe
+    facts, recipe = old.facts, resolve(before, settings)
     budget = wishes.budget(facts)
-    if budget.spent(at, checkpoint.card.position.seconds):
+    if checkpoint and budget.spent(at, checkpoint.card.position.seconds):
         raise UsageError(
             f"the budget of {old.path} ends at or before {at:,} pictures",
             "Give the new run an end of its own: --images N or --minutes M, counted from the beginning.",
         )
     trainer = _trainer(facts, recipe, checkpoint, wishes, watcher)
-    found = differences(facts, _of_recipe(checkpoint, recipe), trainer)
+    beginning = _of_recipe(checkpoint, recipe) if checkpoint else None
+    found = differences(facts, beginning, trainer)
     if not wishes.inexact:
         refuse(found)
-    restore(trainer, checkpoint)
+    if beginning:
+        restore(trainer, beginning)
+    elif facts.route != PLAIN:
+        # Other networks may have been asked for.
+        trainer.take(fastest_route(trainer, watcher.preparing))
     require_room(old.path.parent, trainer)
-    _plan(facts, budget, checkpoint, trainer)
+    if beginning:
+        _plan(facts, budget, beginning, trainer)
     run = create_run(old.path.parent, facts.name)
     with run.writing():
         run.write_facts(
             _now_true(facts, wishes, budget, trainer).changed(
-                started=timestamp(), events=(), best=None, final=None
+                route=trainer.route, started=timestamp(), events=(), best=None, final=None
             )
         )
-        changed = changes(recipe, since=checkpoint.card.recipe)
+        changed = changes(recipe, since=before)
         text = f"forked from {old.path} at {at:,} pictures" + (
             f" with {' '.join(changed)}" if changed else ""
         )
         run.record("forked", at, "; ".join([text, *(each.what for each in found)]))
-        _copy_past(old, run, at)
-        run.history.write(_of_recipe(checkpoint, recipe))
+        if beginning:
+            _copy_past(old, run, at)
+            run.history.write(beginning)
         # Last, since a folder becomes a run with its recipe: one that is killed before is none.
         write_json(run.path / "recipe.json", recipe.model_dump(mode="json"))
         _train(trainer, run, budget, watcher, checkpoint)
@@ -231,10 +242,13 @@ def _train(
     Loop(trainer, run, budget, watcher, checkpoint.card.position.seconds if checkpoint else 0.0).go()
 
 
-def _chosen(run: Run, images_seen: int) -> Checkpoint:
+def _chosen(run: Run, images_seen: int) -> Checkpoint | None:
+    """The checkpoint at that number of pictures; None for the beginning, which needs none."""
     there = run.history.all()
+    if images_seen == 0 and 0 not in there:
+        return None
     if images_seen not in there:
-        numbers = ", ".join(map(str, there)) or "none at all"
+        numbers = ", ".join(map(str, [0, *there]))
         raise UsageError(f"{run.path} has no checkpoint at {images_seen} pictures", f"There are: {numbers}.")
     return run.history.read(images_seen)
 
