@@ -31,14 +31,17 @@ def show_outcome(run: Run, as_json: bool) -> None:
         "kernel_distance_error": best.error if best else None,
         "best_at_images": best.images_seen if best else None,
         "verdict": verdict.verdict,
+        "trials": [trial.model_dump(mode="json") for trial in run.facts.trials],
         "report": str(run.path / "report.html"),
         "model": str(run.path / "model" / ("best" if best else "last")),
     }
     quality = _quality(final) if final else f"not measured: {why_not_measured(run)}"
+    tried = "".join(f"tried    {trial.told}\n" for trial in run.facts.trials)
     text = (
         f"{last.images_seen:,} pictures in {duration(last.seconds)} ({speed:,.0f}/s)\n"
         f"quality  {quality}\n"
         f"verdict  {_in_words(verdict, run)}\n"
+        f"{tried}"
         f"report   {run.path / 'report.html'}\n"
         f"pictures {run.sample_files[-1]}\n"
         f"more     ganzfeld sample {shlex.quote(str(run.path))}"

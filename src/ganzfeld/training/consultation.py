@@ -5,14 +5,20 @@ import shlex
 
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.training.run import Run
+from ganzfeld.training.treatment import is_decided, prescription
 from ganzfeld.training.watcher import Watcher
 
 
 class Consultation:
-    """Asks the doctor after every examination of a run, and tells the watcher of every new finding, once."""
+    """Asks the doctor after every examination of a run, and tells the watcher of every new finding, once.
 
-    def __init__(self, run: Run, watcher: Watcher) -> None:
+    Of a run that is looked after (``attended``), ``over`` says when there is something to decide.
+    """
+
+    def __init__(self, run: Run, watcher: Watcher, attended: bool = False) -> None:
         self._run = run
+        self._attended = attended
+        self.over = False
         self._watcher = watcher
         self._told: set[str] = set()
         self.state = ""
@@ -29,3 +35,6 @@ class Consultation:
             if new:
                 names = ", ".join(f"{each.name} since {each.since_images:,} pictures" for each in new)
                 self._watcher.noted(f"{names}: ganzfeld doctor {shlex.quote(str(self._run.path))}")
+            if self._attended:
+                decided, next_trial = is_decided(self._run, verdict), prescription(self._run, verdict)
+                self.over = decided or next_trial is not None

@@ -50,7 +50,7 @@ def timestamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
-EventKind = Literal["resumed", "forked", "rolled back", "stopped"]
+EventKind = Literal["resumed", "forked", "rolled back", "stopped", "treated", "kept", "undone"]
 
 
 class Event(Record):
@@ -82,12 +82,35 @@ class Final(Record):
     last: Judgement
 
 
+class Trial(Record):
+    """A remedy that was tried, or is being tried where its outcome is ``open``.
+
+    What was to go is ``finding``, seen at ``at_images`` pictures in the run whose folder is named ``ill``.
+    The run of the trial goes on from it, at ``from_images`` pictures, with other ``settings``.
+    """
+
+    finding: str
+    remedy: str
+    settings: tuple[str, ...]
+    ill: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    from_images: Count
+    at_images: Count
+    outcome: Literal["open", "kept", "undone"] = "open"
+    why: str = ""
+
+    @property
+    def told(self) -> str:
+        """What was tried and what came of it, in words."""
+        return f"{self.finding}: {' '.join(self.settings)} {self.outcome}: {self.why}"
+
+
 class Facts(Record):
     """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones.
 
     ``num_duplicates`` of the pictures would go if one of each group of duplicates stayed. ``launch`` names
     the launch of processes that began the run: started again, they go on with it. ``best`` is the judgement
-    of ``model/best``, ``final`` that at the end.
+    of ``model/best``, ``final`` that at the end. ``trials`` are the remedies of a run that is looked after
+    (``auto``), oldest first, those of the runs that it comes from among them.
     """
 
     data: str | None
@@ -106,6 +129,8 @@ class Facts(Record):
     checkpoint_seconds: Annotated[float, Field(gt=0)]
     on_divergence: Literal["stop", "rollback"]
     stop: Literal["never", "plateau", "decay"] = "never"
+    auto: bool = False
+    trials: tuple[Trial, ...] = ()
     horizons: tuple[Horizon, ...]
     route: Route
     started: str
@@ -119,6 +144,11 @@ class Facts(Record):
     def resumed_at_images(self) -> int | None:
         """Pictures seen when the run was last resumed or forked; None if it never was."""
         return next((e.images_seen for e in reversed(self.events) if e.kind in ("resumed", "forked")), None)
+
+    @property
+    def open_trial(self) -> Trial | None:
+        """The remedy that is being tried; None if there is none."""
+        return next((trial for trial in self.trials if trial.outcome == "open"), None)
 
     def changed(self, **fields: Any) -> "Facts":
         """The same with some fields replaced."""

@@ -5,6 +5,7 @@ The mathematics is in ``step.py``, the state in ``trainer.py``, the files in ``r
 
 import contextlib
 import copy
+import math
 import shlex
 from collections import deque
 from collections.abc import Callable
@@ -66,7 +67,7 @@ class Loop:
         self.speed = Speedometer()
         self.examiner = Examiner(trainer)
         self.quality = Quality(trainer, run, watcher, wanted=judged)
-        self.consultation = Consultation(run, watcher)
+        self.consultation = Consultation(run, watcher, facts.auto)
         self.reading_due = Due(READING_EVERY_S)
         self.sheet_due = Due(SHEET_EVERY_S, SHEET_EVERY_SHARE)
         self.save_due = Due(facts.checkpoint_seconds)
@@ -86,8 +87,9 @@ class Loop:
                     self._show()
                 self.quality.prepare(self.stopwatch.seconds, interruption.came)
                 self._train_and_go_back(interruption, saver)
-                self._show()
-                self._conclude(interruption)
+                if not self.consultation.over:
+                    self._show()
+                    self._conclude(interruption)
                 ended_well = True
             except ResourceError as error:
                 raise self._with_way_on(error) from error
@@ -117,9 +119,12 @@ class Loop:
                 return
             except TrainingFailed as error:
                 self.stopwatch.stop()
-                if not self.rolls_back or self.rollbacks == MOST_ROLLBACKS:
+                if self.rolls_back and self.rollbacks < MOST_ROLLBACKS:
+                    self._roll_back(error.message, saver)
+                elif self._is_treated():
+                    return
+                else:
                     raise self._failed(error.message) from None
-                self._roll_back(error.message, saver)
             except (MemoryError, RuntimeError) as error:
                 if not ran_out_of_memory(error):
                     raise
@@ -146,7 +151,7 @@ class Loop:
             order(trainer, Order.STEP)
             outcome = trainer.advance()
             self.examiner.note(outcome)
-            over = self._spent() or interruption.came() or bool(self.quality.over)
+            over = self._spent() or interruption.came() or bool(self.quality.over) or self.consultation.over
             if self.reading_due(stopwatch.seconds) or over:
                 order(trainer, Order.READ)
                 self._read(journal, readings(outcome, trainer.ranks), over)
@@ -255,6 +260,17 @@ class Loop:
             save(run.path / "model" / "last", trainer.shipped(average), card)
 
         return write
+
+    def _is_treated(self) -> bool:
+        """Whether there is a remedy for a training that has just diverged, which is written down for it."""
+        if not self.run.facts.auto:
+            return False
+        lost = dict.fromkeys(("loss_generator", "loss_discriminator"), math.nan)
+        where = {"step": self.trainer.index, "images_seen": self.trainer.images_seen}
+        with Journal(self.run.path / "journal.jsonl") as journal:
+            journal.write({**where, "seconds": round(self.stopwatch.seconds, 3), **lost})
+        self.consultation.hold()
+        return self.consultation.over
 
     def _roll_back(self, what: str, saver: Saver) -> None:
         """Go back to the last good checkpoint, or to the beginning, with half the learning rates."""

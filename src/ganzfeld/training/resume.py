@@ -16,11 +16,11 @@ from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import Checkpoint, restore
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.exactness import differences, refuse
+from ganzfeld.training.facts import Circumstances, Facts, Trial, timestamp
 from ganzfeld.training.fastest import fastest_route
-from ganzfeld.training.facts import Circumstances, Facts, timestamp
 from ganzfeld.training.following import led
 from ganzfeld.training.loop import Loop
-from ganzfeld.training.ranks import Ranks, joined
+from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.route import PLAIN
 from ganzfeld.training.run import Run, create_run, open_run
 from ganzfeld.training.schedule import Horizon
@@ -60,13 +60,17 @@ def resume(
     if from_images is None and settings:
         raise UsageError("settings of a run cannot change on the way", "Fork it: add --from IMAGES_SEEN.")
     with joined() as ranks:
-        wishes, watcher = _Wishes(minutes, images, data, device, inexact, ranks), watcher or Watcher()
+        wishes, watcher = Wishes(minutes, images, data, device, inexact, ranks), watcher or Watcher()
 
         def work() -> Run:
             old = open_run(run)
-            if from_images is None:
-                return _go_on(old, wishes, watcher)
-            return _fork(old, from_images, settings, wishes, watcher)
+            if from_images is not None:
+                old = fork(old, from_images, settings, wishes, watcher)
+            if old.facts.auto:
+                from ganzfeld.training.attendance import attended  # it builds on this module
+
+                return attended(old, wishes if from_images is None else wishes.without_end, watcher)
+            return old if from_images is not None else go_on(old, wishes, watcher)
 
         return led(ranks, work)
 
@@ -78,19 +82,26 @@ def go_on_after_restart(run: Run, ranks: Ranks, watcher: Watcher) -> Run:
     error, since whoever lets their number change wants that.
     """
     inexact = run.facts.circumstances.ranks != ranks.number
-    return _go_on(run, _Wishes(None, None, None, None, inexact, ranks), watcher)
+    return go_on(run, Wishes(inexact=inexact, ranks=ranks), watcher)
 
 
 @dataclass(frozen=True)
-class _Wishes:
+class Wishes:
     """What of a run shall be otherwise from now on; None where it stays."""
 
-    minutes: float | None
-    images: int | None
-    data: str | Path | None
-    device: str | None
-    inexact: bool
-    ranks: Ranks
+    minutes: float | None = None
+    images: int | None = None
+    data: str | Path | None = None
+    device: str | None = None
+    inexact: bool = False
+    ranks: Ranks = ALONE
+    trials: tuple[Trial, ...] = ()
+    """Of a fork in which a remedy is tried."""
+
+    @property
+    def without_end(self) -> "Wishes":
+        """The same, with the end that the run has."""
+        return replace(self, minutes=None, images=None)
 
     def budget(self, facts: Facts) -> Budget:
         """The end of the run. Raises ``UsageError`` for numbers that are not above 0."""
@@ -112,10 +123,11 @@ class _Wishes:
         return choose_engine(self.device or then.device, then.precision)
 
 
-def _go_on(run: Run, wishes: _Wishes, watcher: Watcher) -> Run:
+def go_on(run: Run, wishes: Wishes, watcher: Watcher) -> Run:
+    """Train a run from where it stands to its end; see ``resume``."""
     facts, recipe = run.facts, run.recipe
     budget = wishes.budget(facts)
-    if _is_finished(run, budget, wishes.minutes is None and wishes.images is None):
+    if is_finished(run, wishes):
         watcher.noted(f"{run.path} is finished: nothing to do")
         return run
     with run.writing():
@@ -140,9 +152,10 @@ def _go_on(run: Run, wishes: _Wishes, watcher: Watcher) -> Run:
     return run
 
 
-def _fork(
-    old: Run, at: int, settings: Mapping[str, Any] | Sequence[str], wishes: _Wishes, watcher: Watcher
+def fork(
+    old: Run, at: int, settings: Mapping[str, Any] | Sequence[str], wishes: Wishes, watcher: Watcher
 ) -> Run:
+    """Train a new run from a checkpoint of an old one, or from 0, to its end; see ``resume``."""
     checkpoint = _chosen(old, at)
     before = checkpoint.card.recipe if checkpoint else old.recipe
     facts, recipe = old.facts, resolve(before, settings)
@@ -169,7 +182,12 @@ def _fork(
     with run.writing():
         run.write_facts(
             _now_true(facts, wishes, budget, trainer).changed(
-                route=trainer.route, started=timestamp(), events=(), best=None, final=None
+                route=trainer.route,
+                started=timestamp(),
+                events=(),
+                best=None,
+                final=None,
+                trials=wishes.trials,
             )
         )
         changed = changes(recipe, since=before)
@@ -187,7 +205,7 @@ def _fork(
 
 
 def _trainer(
-    facts: Facts, recipe: Recipe, checkpoint: Checkpoint | None, wishes: _Wishes, watcher: Watcher
+    facts: Facts, recipe: Recipe, checkpoint: Checkpoint | None, wishes: Wishes, watcher: Watcher
 ) -> Trainer:
     """A training of the run at its beginning."""
     engine = wishes.engine(checkpoint.card.circumstances if checkpoint else facts.circumstances)
@@ -211,7 +229,7 @@ def _plan(facts: Facts, budget: Budget, checkpoint: Checkpoint | None, trainer: 
     trainer.horizons = () if images is None else (*before, Horizon(seen, images))
 
 
-def _now_true(facts: Facts, wishes: _Wishes, budget: Budget, trainer: Trainer) -> Facts:
+def _now_true(facts: Facts, wishes: Wishes, budget: Budget, trainer: Trainer) -> Facts:
     """The facts from now on."""
     pictures = trainer.pictures
     return facts.changed(
@@ -276,11 +294,12 @@ def _tidy(run: Run) -> None:
             part.unlink(missing_ok=True)
 
 
-def _is_finished(run: Run, budget: Budget, as_before: bool) -> bool:
+def is_finished(run: Run, wishes: Wishes) -> bool:
     """Whether the training is over and everything that is written at the end has been. Changes nothing.
 
-    It is over when the budget is spent, or where ``--stop`` has ended it, if its end is ``as_before``.
+    It is over when the budget is spent, or where ``--stop`` has ended it, unless another end is wished for.
     """
+    budget, as_before = wishes.budget(run.facts), wishes.minutes is None and wishes.images is None
     try:
         position = run.position
         is_saved = load_model(run.path / "model" / "last").card.images_seen == position.images_seen

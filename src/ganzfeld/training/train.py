@@ -52,6 +52,7 @@ def train(
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
     stop: str = "never",
+    auto: bool = False,
     route: str = "auto",
     watcher: Watcher | None = None,
 ) -> Run:
@@ -66,7 +67,9 @@ def train(
     All that is needed to go on is saved every ``checkpoint_seconds`` of training; see ``resume``.
     ``on_divergence`` says what to do when a number stops being finite: "stop", or "rollback" to the last
     checkpoint and go on with half the learning rates, five times at most. ``stop`` is "never", "plateau" (end
-    when the kernel distance no longer improves) or "decay" (when it has become worse). ``route`` is "auto",
+    when the kernel distance no longer improves) or "decay" (when it has become worse). With ``auto`` what the
+    doctor advises is tried, one remedy at a time, each in a run of its own beside the first one, within the
+    same budget; the run that came out of it is returned. ``route`` is "auto",
     the fastest way through this machine, or "plain", the textbook's.
 
     Started by torchrun, its processes train together, each on its share of every batch; the first one alone
@@ -91,12 +94,21 @@ def train(
         checkpoint_seconds=checkpoint_seconds,
         on_divergence=on_divergence,
         stop=stop,
+        auto=auto,
         route=route,
     )
     watcher, out = watcher or Watcher(), Path(out)
     with joined() as ranks:
         ranks.require(terms.recipe.batch, terms.engine.device)
-        return led(ranks, lambda: _run(terms, data, out, ranks, watcher))
+        if auto and ranks.number > 1:
+            raise UsageError(f"auto is for one process, not for {ranks.number}", "Leave it out.")
+        run = led(ranks, lambda: _run(terms, data, out, ranks, watcher))
+    if auto:
+        from ganzfeld.training.attendance import attended  # they build on this module
+        from ganzfeld.training.resume import Wishes
+
+        run = attended(run, Wishes(), watcher)
+    return run
 
 
 def _run(terms: "Terms", data: str | Path | None, out: Path, ranks: Ranks, watcher: Watcher) -> Run:
@@ -131,6 +143,7 @@ class Terms:
     checkpoint_seconds: float
     on_divergence: str
     stop: str
+    auto: bool
     route: str
 
     def begin(self, data: str | Path | None, watcher: Watcher, ranks: Ranks = ALONE) -> Trainer:
@@ -157,6 +170,7 @@ def agree(
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
     stop: str = "never",
+    auto: bool = False,
     route: str = "auto",
 ) -> Terms:
     """The arguments of ``train``, checked before any work is done: ``UsageError`` or ``ResourceError``.
@@ -183,7 +197,7 @@ def agree(
     if route not in ROUTES:
         raise UsageError(f"unknown route {route!r}", did_you_mean(route, ROUTES))
     engine = replace(choose_engine(device, precision), channels_last=route != "plain")
-    return Terms(chosen, budget, engine, seed, max_bad, checkpoint_seconds, on_divergence, stop, route)
+    return Terms(chosen, budget, engine, seed, max_bad, checkpoint_seconds, on_divergence, stop, auto, route)
 
 
 def changed_name(recipe: Recipe) -> str:
@@ -275,6 +289,7 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Su
         images=terms.budget.images,
         checkpoint_seconds=terms.checkpoint_seconds,
         on_divergence=terms.on_divergence,  # pyright: ignore[reportArgumentType]  agreed before
+        auto=terms.auto,
         stop=terms.stop,  # pyright: ignore[reportArgumentType]  agreed before
         horizons=(),
         route=trainer.route,

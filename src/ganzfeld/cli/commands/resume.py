@@ -12,9 +12,7 @@ def command(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     from_images: Annotated[
         int | None,
-        typer.Option(
-            "--from", help="Fork: a new run from the checkpoint at that many pictures seen; 0: anew."
-        ),
+        typer.Option("--from", help="Fork: a new run from the checkpoint at that many pictures; 0: anew."),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="path=value of the recipe, for a fork; repeatable.")

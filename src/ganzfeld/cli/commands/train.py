@@ -42,6 +42,10 @@ def command(
         str,
         typer.Option(help="never; plateau: when quality no longer improves; decay: when it got worse."),
     ] = "never",
+    auto: Annotated[
+        bool,
+        typer.Option("--auto", help="Try what the doctor advises, and undo what does not help."),
+    ] = False,
     route: Annotated[
         str, typer.Option(help="auto: the fastest way through this machine; plain: the textbook's.")
     ] = "auto",
@@ -70,6 +74,7 @@ def command(
         "checkpoint_seconds": checkpoint_seconds,
         "on_divergence": on_divergence,
         "stop": stop,
+        "auto": auto,
         "route": route,
     }
     if dry_run:

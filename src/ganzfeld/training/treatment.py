@@ -1,0 +1,152 @@
+"""Which remedy is tried next, and whether one has helped: what ``--auto`` decides, by what is on disk.
+
+A remedy is tried in a run of its own beside the one that is ill: from the newest checkpoint before the
+illness began, or from the beginning where there is none or the networks become others. The trial gets as many
+pictures as the ill run had from there on. Then it is kept and goes on, or undone, and the ill run goes on.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ganzfeld.errors import UsageError
+from ganzfeld.health import Finding, Verdict
+from ganzfeld.recipes import Recipe, resolve
+from ganzfeld.training.facts import Facts, Trial
+from ganzfeld.training.run import Run
+
+MOST_TRIALS = 6
+ROOM = 1.25
+"""What must be left of the budget, in lengths of the trial. If it is undone, the ill run needs the rest."""
+
+NETWORKS_STAY = (
+    "generator.optimizer.lr",
+    "discriminator.optimizer.lr",
+    "loss.",
+    "stabilisers",
+    "ema",
+    "crop",
+)
+"""Beginnings of settings with which a training can go on from a checkpoint."""
+
+
+def prescription(run: Run, verdict: Verdict) -> Trial | None:
+    """The remedy to try next on a run of which the doctor says ``verdict``, or None.
+
+    It is that of the first severe finding whose remedy is a change of the recipe, has not been tried and
+    still fits into the budget. None while another is being tried.
+    """
+    facts = run.facts
+    if facts.open_trial or len(facts.trials) >= MOST_TRIALS:
+        return None
+    recipe, tried = run.recipe, {(trial.finding, trial.settings) for trial in facts.trials}
+    for finding in verdict.findings:
+        settings = finding.remedy.settings
+        if (
+            finding.severity == "sick"
+            and (finding.name, settings) not in tried
+            and _changes(recipe, settings)
+        ):
+            trial = _trial(run, finding, verdict.images_seen)
+            if _fits(run, trial):
+                return trial
+    return None
+
+
+def is_decided(run: Run, verdict: Verdict) -> bool:
+    """Whether the trial that a run is has had its pictures, or has diverged."""
+    trial = run.facts.open_trial
+    return trial is not None and (verdict.images_seen >= trial.at_images or has_diverged(run))
+
+
+def has_diverged(run: Run) -> bool:
+    """Whether the last loss that a run wrote down was not finite."""
+    last = run.journal[-1:]
+    return any(
+        entry.get(name, 0.0) is None for entry in last for name in ("loss_generator", "loss_discriminator")
+    )
+
+
+def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
+    """Whether the trial that ``run`` is made the run better that was ``ill``, and how that is seen.
+
+    Kernel distance decides where it differs by more than the standard error of the difference; else it is
+    whether the finding has gone, and no other severe one has come.
+    """
+    trial = run.facts.open_trial
+    assert trial is not None
+    if has_diverged(run):
+        return False, "it diverged"
+    ours, theirs = _distance(run, trial.at_images), _distance(ill, trial.at_images)
+    if ours and theirs:
+        words = f"kernel distance {ours[0]:.3f} instead of {theirs[0]:.3f}"
+        if abs(ours[0] - theirs[0]) > math.hypot(ours[1], theirs[1]):
+            return ours[0] < theirs[0], words
+    now = _severe(run)
+    if trial.finding in now:
+        return False, f"{trial.finding} is still there"
+    if new := sorted(now - _severe(ill)):
+        return False, f"{trial.finding} has gone and {new[0]} has come"
+    return True, f"{trial.finding} has gone"
+
+
+def cost(run: Run, from_images: int) -> tuple[int, float]:
+    """Pictures and minutes that a run has trained after ``from_images``."""
+    journal = run.journal
+    if not journal:
+        return 0, 0.0
+    images = [0, *(entry["images_seen"] for entry in journal)]
+    seconds = np.interp(from_images, images, [0.0, *(entry["seconds"] for entry in journal)])
+    return max(0, images[-1] - from_images), max(0.0, journal[-1]["seconds"] - float(seconds)) / 60
+
+
+def shortened(facts: Facts, images: int, minutes: float) -> dict[str, Any]:
+    """The end of a run, as ``images`` and ``minutes``, after so much was trained that is not its own.
+
+    The budget is that of a run and of all trials together.
+    """
+    return {
+        "images": None if facts.images is None else max(1, facts.images - images),
+        "minutes": None if facts.minutes is None else max(1e-9, facts.minutes - minutes),
+    }
+
+
+def _trial(run: Run, finding: Finding, at_images: int) -> Trial:
+    settings = finding.remedy.settings
+    before = [at for at in run.history.all() if at <= finding.since_images]
+    can_go_on = all(setting.startswith(NETWORKS_STAY) for setting in settings)
+    return Trial(
+        finding=finding.name,
+        remedy=finding.remedy.text,
+        settings=settings,
+        ill=run.path.name,
+        from_images=before[-1] if before and can_go_on else 0,
+        at_images=at_images,
+    )
+
+
+def _changes(recipe: Recipe, settings: tuple[str, ...]) -> bool:
+    """Whether a remedy makes another recipe of this one, and one that there can be."""
+    try:
+        return resolve(recipe, settings) != recipe
+    except UsageError:
+        return False
+
+
+def _fits(run: Run, trial: Trial) -> bool:
+    facts = run.facts
+    (images, minutes), (all_images, all_minutes) = cost(run, trial.from_images), cost(run, 0)
+    in_time = facts.minutes is None or facts.minutes - all_minutes >= ROOM * minutes
+    return in_time and (facts.images is None or facts.images - all_images >= ROOM * images)
+
+
+def _distance(run: Run, at_images: int) -> tuple[float, float] | None:
+    """The last kernel distance until then, with its standard error; None if there is none."""
+    case = run.case.until(at_images)
+    distance, error = case.series("kernel_distance"), case.series("kernel_distance_error")
+    return (float(distance.values[-1]), float(error.values[-1])) if len(distance) and len(error) else None
+
+
+def _severe(run: Run) -> set[str]:
+    return {finding.name for finding in run.diagnose().findings if finding.severity == "sick"}
