@@ -530,8 +530,14 @@ class TestExperiment:
             perform(name, on=short_training, nonsense=1)
 
     def test_has_a_page_in_both_languages(self, name: str):
-        for page in (f"{name}.md", f"{name}.zh.md"):
+        pages = (
+            (f"{name}.md", "**Verdict: "),
+            (f"{name}.zh.md", "**结论：成立，但有局限（holds with limits）。**"),
+        )
+        for (page, verdict), (other, _) in zip(pages, pages[::-1], strict=True):
             text = (PAGES_OF_THE_LAB / page).read_text(encoding="utf-8")
+            assert verdict in text, "the same words for the same verdict on every page"
+            assert f"]({other})" in text, "a page leads to the other language"
             assert f"ganzfeld lab run {name}" in text, "a page names the command that makes its figures"
             links = re.findall(r"\]\(([^)#]+)\)", text)
             assert [x for x in links if "://" not in x and not (PAGES_OF_THE_LAB / x).exists()] == []

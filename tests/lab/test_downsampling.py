@@ -105,10 +105,12 @@ def test_a_blind_plan_loses_a_cell():
         ({"layers": [[4, 2, -1]]}, "padding must be a whole number of at least 0"),
         ({"layers": [[4, 2, 1]], "size": 1}, "does not fit into 1 px"),
         ({"layers": []}, "at least one layer"),
+        ({"layers": [[3, 1]]}, "lacks the field 'layers.0.2'"),
         ({"size": 0}, "size cannot be 0"),
         ({"seeds": 1}, "seeds cannot be 1"),
     ],
 )
 def test_what_means_nothing_is_refused(settings, says):
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=says) as caught:
         settings_of("downsampling", settings)
+    assert "recipe" not in caught.value.hint

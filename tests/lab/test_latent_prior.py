@@ -137,6 +137,25 @@ def test_in_situ(short_training: Training):
     assert ways[0] < 0.9 < ways[1]
 
 
+def test_without_a_norm_the_claim_is_held_to_the_error_of_its_latents(
+    monkeypatch: pytest.MonkeyPatch, short_training: Training
+):
+    """A ratio of so few components scatters: it had no error and was refuted at some seeds."""
+    unnormed = live(short_training).variant({"generator.normalisation": "none"})
+    name = "variance before the first activation, normal over uniform"
+
+    def seen(seed: int) -> Measured:
+        return {figure.name: figure for figure in experiment.in_situ(unnormed, SETTINGS, seed)[0]}[name]
+
+    found = [seen(seed) for seed in range(4)]
+    assert all(figure.role == "claim" and figure.agrees for figure in found)
+    scatter = torch.tensor([figure.value for figure in found]).std()
+    assert scatter / 4 < max(figure.error for figure in found) < 4 * scatter
+    sample = uniform.sample
+    monkeypatch.setattr(uniform, "sample", lambda *given: 2**0.5 * sample(*given))
+    assert not seen(0).agrees
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("latent_size", 0), ("threshold", -1), ("width", 0), ("networks", 1)]
 )

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shlex
 import struct
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,9 +15,10 @@ import ganzfeld as gz
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Outcome, experiments, live, report
 from ganzfeld.lab.outcome import Measured
-from ganzfeld.lab.perform import perform
+from ganzfeld.lab.perform import perform, settings_of
 from ganzfeld.lab.report import Performed, perform_all, write_report
 from ganzfeld.lab.words import amount, by_part, finding
+from ganzfeld.recipes import parsed
 from ganzfeld.training import Run, train
 from tests.cli.test_cli import call
 
@@ -60,7 +62,11 @@ class TestCommands:
         assert code == 0
         listed = json.loads(told)["experiments"]
         assert [each["name"] for each in listed] == experiments.names()
-        assert call("lab", "list")[1].count("--set") == len(listed)
+        told = call("lab", "list")[1].splitlines()
+        for name, _, options in zip(told[::3], told[1::3], told[2::3], strict=True):
+            flags, pairs = shlex.split(options)[::2], shlex.split(options)[1::2]
+            assert set(flags) == {"--set"}, "a line can be copied behind the command"
+            assert settings_of(name, parsed(pairs)) == experiments.load(name).Settings()
 
     def test_run_on_a_run(self, mine: Run, tmp_path: Path):
         settings = [word for each in ("steps=2", "seeds=2") for word in ("--set", each)]

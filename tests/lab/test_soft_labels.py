@@ -9,7 +9,7 @@ import torch
 from torch.optim import SGD
 
 from ganzfeld.errors import UsageError
-from ganzfeld.lab import run, verdict_of
+from ganzfeld.lab import run, verdict_of, write_outcome
 from ganzfeld.lab.experiments import soft_labels as experiment
 from ganzfeld.losses import _cross_entropy, non_saturating
 
@@ -117,9 +117,8 @@ def test_temperature_is_a_rescaled_last_layer(kind: str):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"alpha": 0.5}, "alpha is above 0 and below 0.5"),
-        ({"alpha": -0.1}, "alpha is above 0 and below 0.5"),
-        ({"alpha": 0}, "alpha is above 0 and below 0.5"),
+        ({"alpha": 0.5}, "alpha is at least 0 and below 0.5"),
+        ({"alpha": -0.1}, "alpha is at least 0 and below 0.5"),
         ({"temperature": 0}, "temperature is above 0"),
         ({"temperature": -2}, "temperature is above 0"),
         ({"distance": 0}, "distance cannot be 0"),
@@ -128,3 +127,13 @@ def test_temperature_is_a_rescaled_last_layer(kind: str):
 def test_settings_that_mean_nothing_are_refused(short_training, settings, words: str):
     with pytest.raises(UsageError, match=words):
         run("soft-labels", on=short_training, **settings)
+
+
+def test_labels_that_are_not_softened_are_measured_too(short_training, tmp_path):
+    """At alpha = 0 all kinds of labels are one."""
+    outcome = run("soft-labels", on=short_training, **(experiment.SHORT | {"alpha": 0.0}))
+    assert outcome.verdict == "holds with limits", "the temperature has limits of its own"
+    behind = {figure.name: figure for figure in outcome.figures}["distance left, two-sided less hard"]
+    assert behind.value == 0
+    assert "Two-sided" not in outcome.advice
+    write_outcome(outcome, tmp_path)

@@ -67,7 +67,8 @@ def settings_of(name: str, given: Mapping[str, Any]) -> Any:
     try:
         return kind(**given)
     except ValidationError as error:
-        raise explained(error, f"experiment {name}:", list(kind.model_fields)) from None
+        hint = f"ganzfeld lab list shows the settings of {name} in full."
+        raise explained(error, f"experiment {name}:", list(kind.model_fields), hint) from None
 
 
 def write_outcome(outcome: Outcome, folder: Path) -> None:

@@ -2,8 +2,6 @@
 
 import base64
 import io
-import json
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from ganzfeld.lab.experiments import experiments
 from ganzfeld.lab.live import Progress, Training, live
 from ganzfeld.lab.outcome import Outcome
 from ganzfeld.lab.perform import run
-from ganzfeld.lab.words import COLUMNS, by_part
+from ganzfeld.lab.words import COLUMNS, as_options, by_part
 from ganzfeld.training import Run
 
 NOT_PERFORMED = "not performed"
@@ -108,7 +106,7 @@ def _section(performed: Performed) -> dict[str, Any]:
     }
     if outcome is None:
         return section | {"why": str(performed.error)}
-    settings = " ".join(_setting(*pair) for pair in outcome.settings.items())
+    settings = as_options(outcome.settings)
     return section | {
         "parts": by_part(outcome.figures),
         "in_situ": outcome.data["in_situ"],
@@ -117,11 +115,6 @@ def _section(performed: Performed) -> dict[str, Any]:
         "settings": settings,
         "drawing": _address("image/png", _drawn(entry.draw(outcome))),
     }
-
-
-def _setting(name: str, value: Any) -> str:
-    """A setting as the command line takes it."""
-    return f"--set {shlex.quote(f'{name}={value if isinstance(value, str) else json.dumps(value)}')}"
 
 
 def _drawn(figure: Any) -> bytes:

@@ -1,7 +1,10 @@
 """What was measured, in words and columns, for the command line and the report."""
 
+import json
 import math
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ganzfeld.lab.outcome import Measured
 
@@ -34,6 +37,14 @@ def row(figure: Measured) -> tuple[str, str, str, str]:
     """A figure as the columns ``COLUMNS``."""
     expected = "" if figure.expected is None else amount(figure.expected)
     return figure.name, amount(figure.value, figure.error), expected, finding(figure)
+
+
+def as_options(settings: Mapping[str, Any]) -> str:
+    """Settings as the command line takes them, for a shell."""
+    pairs = (
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in settings.items()
+    )
+    return " ".join(f"--set {shlex.quote(pair)}" for pair in pairs)
 
 
 def by_part(figures: Sequence[Measured]) -> dict[str, list[tuple[str, str, str, str]]]:

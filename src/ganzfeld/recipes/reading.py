@@ -150,11 +150,19 @@ def _validate(fields: dict[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
-        raise explained(error, "recipe", paths()) from None
+        raise explained(
+            error,
+            "recipe",
+            paths(),
+            'A recipe is complete; add "base": "modern" to list only what differs from a built-in one.',
+        ) from None
 
 
-def explained(error: ValidationError, whole: str, known: Sequence[str]) -> UsageError:
-    """The first mistake in the fields of ``whole``, of which these are ``known``, in our words."""
+def explained(error: ValidationError, whole: str, known: Sequence[str], lacking: str) -> UsageError:
+    """The first mistake in the fields of ``whole``, of which these are ``known``, in our words.
+
+    ``lacking`` is the hint where one is missing.
+    """
     mistake = error.errors()[0]
     where = ".".join(str(part) for part in mistake["loc"])
     cause = mistake.get("ctx", {}).get("error")
@@ -164,8 +172,5 @@ def explained(error: ValidationError, whole: str, known: Sequence[str]) -> Usage
     if mistake["type"] == "extra_forbidden":
         return UsageError(f"unknown {whole} field {where!r}", did_you_mean(where, known))
     if mistake["type"] == "missing":
-        return UsageError(
-            f"the {whole} lacks the field {where!r}",
-            'A recipe is complete; add "base": "modern" to list only what differs from a built-in one.',
-        )
+        return UsageError(f"the {whole} lacks the field {where!r}", lacking)
     return UsageError(f"{where or f'the {whole}'} cannot be {mistake['input']!r}: {mistake['msg'].lower()}")

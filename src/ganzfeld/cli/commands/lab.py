@@ -32,6 +32,7 @@ def list_experiments(json: Json = False) -> None:
     Example: ganzfeld lab list
     """
     from ganzfeld.lab import experiments
+    from ganzfeld.lab.words import as_options
 
     described = []
     for name in experiments.names():
@@ -47,8 +48,7 @@ def list_experiments(json: Json = False) -> None:
         )
     lines = []
     for each in described:
-        settings = " ".join(f"{name}={value}" for name, value in each["settings"].items())
-        lines += [each["name"], f"  {each['claim']}", *([f"  --set {settings}"] if settings else [])]
+        lines += [each["name"], f"  {each['claim']}", f"  {as_options(each['settings'])}"]
     show_result({"experiments": described}, "\n".join(lines), json)
 
 

@@ -297,8 +297,9 @@ def advice(figures: Sequence[Measured]) -> str:
 def draw(outcome: Outcome) -> Figure:
     """What each activation passes on through depth, and the units that are never positive."""
     alpha, depth = outcome.settings["alpha"], outcome.settings["depth"]
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = Figure(figsize=(10, 5), layout="constrained")
     passed, units = figure.subplots(1, 2)
+    below: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "ncols": 2}
     layers = range(depth + 1)
     passed.plot(layers, [(1 + alpha) ** k for k in layers], "k--", label="mean slopes (the claim)")
     passed.plot(layers, [(1 + alpha**2) ** (k / 2) for k in layers], "k:", label="root mean square slopes")
@@ -307,7 +308,7 @@ def draw(outcome: Outcome) -> Figure:
         passed.plot(layers, ratio[::-1], f"C{color}", label=f"measured, {_called(normalisation)}")
     passed.set(yscale="log", xlabel="layers that the gradient has passed", ylabel="LeakyReLU over ReLU")
     passed.set_title(f"Gradient norm with LeakyReLU {alpha:g} over that with ReLU")
-    passed.legend(fontsize=8)
+    passed.legend(fontsize=8, **below)
     for color, side in enumerate(SIDES):
         for style, activation in (("o-", "relu"), ("s:", "leaky-relu")):
             shares = [100 * share for share in outcome.data["dead"][f"{activation}, {side}"]]
@@ -321,5 +322,5 @@ def draw(outcome: Outcome) -> Figure:
     units.set_xscale("symlog", linthresh=outcome.data["stages"]["relu"][1])
     units.set(xlabel="pictures seen", ylabel="units, %", ylim=(0, None))
     units.set_title("Units that are positive on no picture")
-    units.legend(fontsize=8)
+    units.legend(fontsize=8, **below)
     return figure

@@ -40,6 +40,8 @@ SEEDS = 5
 RATE = 0.03
 """Of the generator of the toy, which descends its plain gradient."""
 
+PULL = "pull on a fake at r = alpha/10, two-sided over hard"
+
 KINDS = {"hard": (0.0, 1), "one-sided": (None, 1), "two-sided": (None, 2)}
 """Smoothing (None: that of the settings) and sides."""
 
@@ -57,9 +59,9 @@ class Settings(Section):
 
     def model_post_init(self, context: Any) -> None:
         """Refuse what means nothing."""
-        if not 0 < self.alpha < 0.5:
+        if not 0 <= self.alpha < 0.5:
             raise UsageError(
-                f"alpha is above 0 and below 0.5, not {self.alpha}",
+                f"alpha is at least 0 and below 0.5, not {self.alpha}",
                 "At 0 labels are hard; at 0.5 real and generated pictures have the same target.",
             )
         if not 0 < self.temperature < math.inf:
@@ -220,6 +222,8 @@ def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
             )
         )
     alpha = settings.alpha
+    if alpha == 0:  # hard labels: no r is small beside it
+        return figures, slopes
     few = torch.tensor([alpha / 1_000], dtype=torch.float64).log()
     slope_there = float(slope_in_ratio(few, alpha, 2))
     pull = float(slope_in_ratio(few + math.log(100), alpha, 2))
@@ -233,7 +237,7 @@ def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
             "closed form",
             0.01,
         ),
-        Measured("pull on a fake at r = alpha/10, two-sided over hard", pull, 0, 1.0, "limit", "bench", 0.01),
+        Measured(PULL, pull, 0, 1.0, "limit", "bench", 0.01),
     ]
     return figures, slopes
 
@@ -469,18 +473,22 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
 def advice(figures: Sequence[Measured]) -> str:
     """Whether to soften, which side, and what to do with a temperature."""
     by_name = {figure.name: figure for figure in figures}
-    pull = by_name["pull on a fake at r = alpha/10, two-sided over hard"].value
     behind = by_name["distance left, two-sided less hard"]
     slower = (
         "and the generator of the toy stayed behind by" if not behind.agrees else "though the toy shows only"
     )
+    flattened = ""
+    if PULL in by_name:
+        flattened = (
+            "Two-sided labels flatten the discriminator where there are many generated pictures and little "
+            f"data: the pull there falls to {by_name[PULL].value:.2f} of what hard labels give, {slower} "
+            f"{behind.value:.2f} +- {behind.error:.2f} standard deviations. "
+        )
     lesson_left = by_name["mean |D - y| of a strong live D, two-sided"].value
     return (
         "Soft labels do not keep a lesson alive for its own sake: they pull a logit that is too large back, "
         f"and at its optimum the lesson is 0 again (a strong live D is left with {lesson_left:.2g}). Soften "
-        "the real side alone if at all. Two-sided labels flatten the discriminator where there are many "
-        f"generated pictures and little data: the pull there falls to {pull:.2f} of what hard labels give, "
-        f"{slower} {behind.value:.2f} +- {behind.error:.2f} standard deviations. A temperature is a smaller "
+        f"the real side alone if at all. {flattened}A temperature is a smaller "
         "last layer with a smaller rate and nothing else, unless a penalty or a constraint looks at the "
         "logit itself: then change its weight instead."
     )
@@ -516,7 +524,8 @@ def draw(outcome: Outcome) -> Figure:
         live.hist(both, bins=40, histtype="step", color=colour, linewidth=1.6, label=kind)
     told.axhline(0, color="0.7")
     told.set(title="what D is told: D - y", xlabel="logit")
-    sloped.axvline(math.log(alpha), color="0.6", linestyle=":", label="r = alpha")
+    if alpha:
+        sloped.axvline(math.log(alpha), color="0.6", linestyle=":", label="r = alpha")
     sloped.set(title="slope of the best logit in log r", xlabel="log r = log(p_data / p_model)")
     played.set(title="toy: distance of the generator from the data", xlabel="round", ylabel="|m|")
     inset = played.inset_axes((0.55, 0.5, 0.42, 0.45))
