@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import ganzfeld as gz
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Outcome, experiments, live, report
+from ganzfeld.lab.experiments import downsampling
 from ganzfeld.lab.outcome import Measured
 from ganzfeld.lab.perform import perform, settings_of
 from ganzfeld.lab.report import Performed, perform_all, write_report
 from ganzfeld.lab.words import amount, by_part, finding
 from ganzfeld.recipes import parsed
 from ganzfeld.training import Run, train
+from ganzfeld.training.engine import computing_with
 from tests.cli.test_cli import call
 
 NAME = "downsampling"
@@ -50,6 +53,22 @@ class TestPython:
     def test_wrong_settings_are_found_before_anything_is_trained(self, tmp_path: Path):
         with pytest.raises(UsageError, match="steps"):
             gz.lab.run(NAME, on=tmp_path / "nowhere", steps=0)
+
+    def test_threads_change_no_figure(self, monkeypatch, outcome: Outcome, short_training, mine: Run):
+        """Two threads add in another order, and after some hundred steps that is another training."""
+        bench, used = downsampling.bench, []
+
+        def watched(*given):
+            used.append(torch.get_num_threads())
+            return bench(*given)
+
+        monkeypatch.setattr(downsampling, "bench", watched)
+        with computing_with(2):
+            again = perform(NAME, experiments.load(NAME).SHORT, on=short_training)
+            perform(NAME, experiments.load(NAME).SHORT, on=mine)
+            assert torch.get_num_threads() == 2
+        assert again.as_json() == outcome.as_json()
+        assert used == [1, 2], "a run of the user's is measured with all threads"
 
     def test_other_spellings_mean_the_same(self, outcome: Outcome, short_training):
         again = perform("Down_Sampling", experiments.load(NAME).SHORT, on=short_training)

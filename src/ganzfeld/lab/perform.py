@@ -13,6 +13,7 @@ from ganzfeld.lab.live import Progress, Training, live
 from ganzfeld.lab.outcome import Outcome
 from ganzfeld.recipes import explained
 from ganzfeld.training import Run
+from ganzfeld.training.engine import computing_with
 
 
 def run(
@@ -51,14 +52,24 @@ def perform(
     chosen = settings_of(name, settings)
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
-    networks = live(on, thorough=thorough, progress=progress)
-    figures, data = entry.bench(chosen, seed, thorough)
-    in_situ, more = entry.in_situ(networks, chosen, seed)
+    with computing_with(threads_for(on)):
+        networks = live(on, thorough=thorough, progress=progress)
+        figures, data = entry.bench(chosen, seed, thorough)
+        in_situ, more = entry.in_situ(networks, chosen, seed)
     every = (*figures, *in_situ)
     told = {"in_situ": networks.place}
     return Outcome(
         name, chosen.model_dump(mode="json"), seed, every, entry.advice(every), {**data, **more, **told}
     )
+
+
+def threads_for(on: Run | Training | str | Path | None) -> int | None:
+    """How many threads compute: one, so that the figures are the same with whatever number torch has.
+
+    A sum in other parts is another training after some hundred steps. None, as many as torch has, for a run:
+    its networks can be large, and no page quotes its figures.
+    """
+    return 1 if on is None or isinstance(on, Training) else None
 
 
 def settings_of(name: str, given: Mapping[str, Any]) -> Any:

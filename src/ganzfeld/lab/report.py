@@ -16,9 +16,10 @@ from ganzfeld.errors import GanzfeldError
 from ganzfeld.lab.experiments import experiments
 from ganzfeld.lab.live import Progress, Training, live
 from ganzfeld.lab.outcome import Outcome
-from ganzfeld.lab.perform import run
+from ganzfeld.lab.perform import run, threads_for
 from ganzfeld.lab.words import COLUMNS, as_options, by_part
 from ganzfeld.training import Run
+from ganzfeld.training.engine import computing_with
 
 NOT_PERFORMED = "not performed"
 
@@ -58,7 +59,8 @@ def perform_all(
     Raises what ``ganzfeld.lab.live.live`` raises. An experiment that refuses for a reason of its own, on a
     run that it cannot measure, is told as not performed.
     """
-    live(on, thorough=thorough, progress=progress)
+    with computing_with(threads_for(on)):
+        live(on, thorough=thorough, progress=progress)
     performed = []
     for name in experiments.names():
         begun = time.perf_counter()

@@ -296,7 +296,7 @@ def draw(outcome: Outcome) -> Figure:
         panels[column].set_yticks(places, names if column == 0 else [], fontsize=7)
         panels[column].invert_yaxis()
     panels[2].set_xscale("log")
-    panels[3].set_xscale("symlog")
+    panels[3].set_xscale("symlog", subs=range(2, 10))
     for place, (name, shares) in enumerate(data["clusters"].items()):
         panels[4].bar(np.arange(len(shares)) + 0.27 * (place - 1), shares, 0.27, label=name)
     panels[4].set_title("live: share of pictures by cluster", fontsize=9)

@@ -19,6 +19,7 @@ from ganzfeld.lab.game import Game, game_of_points, ring
 from ganzfeld.lab.game.frozen import frozen, live_game
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, Outcome, Role
+from ganzfeld.lab.words import amount
 from ganzfeld.losses import Loss
 from ganzfeld.recipes.schema import Section
 from ganzfeld.stabilisers import Stabiliser, stabiliser
@@ -482,7 +483,7 @@ def advice(figures: Sequence[Measured]) -> str:
         flattened = (
             "Two-sided labels flatten the discriminator where there are many generated pictures and little "
             f"data: the pull there falls to {by_name[PULL].value:.2f} of what hard labels give, {slower} "
-            f"{behind.value:.2f} +- {behind.error:.2f} standard deviations. "
+            f"{amount(behind.value, behind.error)} standard deviations. "
         )
     lesson_left = by_name["mean |D - y| of a strong live D, two-sided"].value
     return (
