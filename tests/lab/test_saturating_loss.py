@@ -100,7 +100,15 @@ def test_looks_are_at_powers_of_two_and_the_end():
     assert looks(1) == [0, 1]
 
 
-@pytest.mark.parametrize("settings", [{"num_steps": 0}, {"num_points": 1}, {"num_steps": "many"}])
+def test_so_many_seeds_are_played():
+    """As many as the settings say, which are told beside the figures."""
+    short = experiment.Settings(num_steps=1, num_points=8, seeds=3)
+    assert {len(course[0]) for course in experiment._toy(short, 0)[1]["courses"].values()} == {3}
+
+
+@pytest.mark.parametrize(
+    "settings", [{"num_steps": 0}, {"seeds": 1}, {"num_points": 1}, {"num_steps": "many"}]
+)
 def test_settings_that_mean_nothing_are_refused(short_training, settings):
     with pytest.raises(UsageError, match="cannot be"):
         run("saturating-loss", on=short_training, **settings)

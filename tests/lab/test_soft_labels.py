@@ -11,6 +11,7 @@ from torch.optim import SGD
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import run, verdict_of, write_outcome
 from ganzfeld.lab.experiments import soft_labels as experiment
+from ganzfeld.lab.perform import perform
 from ganzfeld.losses import _cross_entropy, non_saturating
 
 sympy: Any = pytest.importorskip("sympy")
@@ -122,6 +123,7 @@ def test_temperature_is_a_rescaled_last_layer(kind: str):
         ({"temperature": 0}, "temperature is above 0"),
         ({"temperature": -2}, "temperature is above 0"),
         ({"distance": 0}, "distance cannot be 0"),
+        ({"seeds": 1}, "seeds cannot be 1"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(short_training, settings, words: str):
@@ -131,7 +133,7 @@ def test_settings_that_mean_nothing_are_refused(short_training, settings, words:
 
 def test_labels_that_are_not_softened_are_measured_too(short_training, tmp_path):
     """At alpha = 0 all kinds of labels are one."""
-    outcome = run("soft-labels", on=short_training, **(experiment.SHORT | {"alpha": 0.0}))
+    outcome = perform("soft-labels", {**experiment.SHORT, "alpha": 0.0}, on=short_training)
     assert outcome.verdict == "holds with limits", "the temperature has limits of its own"
     behind = {figure.name: figure for figure in outcome.figures}["distance left, two-sided less hard"]
     assert behind.value == 0

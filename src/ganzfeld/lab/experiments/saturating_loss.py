@@ -35,18 +35,18 @@ FORMULAS = {
     r"D=0\ \mathrm{from}\ l=-150\ln 2\ (-126\ln 2\ \mathrm{flushed})",
 }
 
-SEEDS = 5
 TWO = ("minimax", "non-saturating")
 
 
 @final
 class Settings(Section):
     """``num_steps``: of the discriminator on the toy, the generator held still; in situ a quarter of them.
-    ``num_points``: a batch on the toy.
+    ``num_points``: a batch on the toy. ``seeds``: generators on the toy, side by side.
     """
 
     num_steps: int = Field(default=256, ge=1, le=100_000)
     num_points: int = Field(default=128, ge=2, le=10_000)
+    seeds: int = Field(default=5, ge=2, le=100)
 
 
 SHORT = {"num_steps": 32, "num_points": 32}
@@ -205,8 +205,8 @@ def _first_bad(values: Tensor) -> int:
 def _toy(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """A ring of 8, untrained generators held still, a seed a board: every loss teaches D, and pulls at G."""
     mixture, moments = ring(), looks(settings.num_steps)
-    latents = torch.randn(SEEDS * 256, 2, generator=torch.Generator().manual_seed(seed))
-    real = mixture.sample(SEEDS * 256, torch.Generator().manual_seed(seed))
+    latents = torch.randn(settings.seeds * 256, 2, generator=torch.Generator().manual_seed(seed))
+    real = mixture.sample(settings.seeds * 256, torch.Generator().manual_seed(seed))
     courses, won = {}, {}
     off, mean = 0.0, 0.5
     for name in losses.names():
@@ -214,7 +214,7 @@ def _toy(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]
         game = game_of_points(
             mixture.sample,
             loss=loss,
-            boards=SEEDS,
+            boards=settings.seeds,
             seed=seed,
             num_points=settings.num_points,
             rates=(1.0, 3e-3),

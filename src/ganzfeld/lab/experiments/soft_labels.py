@@ -33,11 +33,10 @@ FORMULAS = {
     r"{p_{data}+p_{model}} = \alpha+(1-2\alpha)\,D^*_{hard}",
     "its slope in log r": r"1,\quad \frac{1}{1+\alpha r}\ \mathrm{(one\ side)},\quad"
     r"\frac{(1-\alpha)r}{(1-\alpha)r+\alpha}-\frac{\alpha r}{\alpha r+1-\alpha}\approx"
-    r"\frac{1-\alpha}{\alpha}r\ \mathrm{(two)}",
+    r"\frac{1-2\alpha}{\alpha(1-\alpha)}r\ \mathrm{(two)}",
     "temperature": r"\frac{d}{dl}\sigma(l/T)=\frac{1}{T}\sigma'(l/T)",
 }
 
-SEEDS = 5
 RATE = 0.03
 """Of the generator of the toy, which descends its plain gradient."""
 
@@ -50,13 +49,14 @@ KINDS = {"hard": (0.0, 1), "one-sided": (None, 1), "two-sided": (None, 2)}
 @final
 class Settings(Section):
     """``alpha``: the smoothing. ``temperature``: T. ``distance``: how many standard deviations the generator
-    of the toy begins away from the data. ``num_rounds``: of the toy games.
+    of the toy begins away from the data. ``num_rounds``: of the toy games, of which ``seeds`` are played.
     """
 
     alpha: float = 0.1
     temperature: float = 2.0
     distance: float = Field(default=4.0, gt=0, le=20)
     num_rounds: int = Field(default=300, ge=2, le=100_000)
+    seeds: int = Field(default=5, ge=2, le=100)
 
     def model_post_init(self, context: Any) -> None:
         """Refuse what means nothing."""
@@ -287,11 +287,11 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
     """
     courses: dict[str, Any] = {}
     for kind in KINDS:
-        generator = _Shifted(SEEDS, settings.distance)
+        generator = _Shifted(settings.seeds, settings.distance)
         game = game_of_points(
             lambda num, noise: torch.randn(num, 1, generator=noise),
             loss=settings.loss(kind),
-            boards=SEEDS,
+            boards=settings.seeds,
             seed=seed,
             latent_size=1,
             num_points=64,
@@ -312,7 +312,7 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
         Measured(
             f"distance left after the game, {kind}",
             float(course[-1].mean()),
-            float(course[-1].std(ddof=1) / math.sqrt(SEEDS)),
+            float(course[-1].std(ddof=1) / math.sqrt(settings.seeds)),
             None,
             "shown",
             "bench",
@@ -323,7 +323,7 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
         Measured(
             "distance left, two-sided less hard",
             float(behind.mean()),
-            float(behind.std(ddof=1) / math.sqrt(SEEDS)),
+            float(behind.std(ddof=1) / math.sqrt(settings.seeds)),
             0.0,
             "limit",
             "bench",
