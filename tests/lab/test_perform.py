@@ -70,6 +70,12 @@ class TestPython:
         assert again.as_json() == outcome.as_json()
         assert used == [1, 2], "a run of the user's is measured with all threads"
 
+    def test_thorough_is_more_of_what_is_not_set(self, short_training):
+        given = {"steps": 1, "images": 16}
+        outcome = perform(NAME, given, on=short_training, thorough=True)
+        assert outcome.settings["seeds"] == experiments.load(NAME).THOROUGH["seeds"]
+        assert outcome.settings["steps"] == 1
+
     def test_other_spellings_mean_the_same(self, outcome: Outcome, short_training):
         again = perform("Down_Sampling", experiments.load(NAME).SHORT, on=short_training)
         assert again.as_json() == outcome.as_json()

@@ -134,3 +134,10 @@ def test_corners_of_the_settings_are_measured_too(settings):
     """No rotation; no damping; strong damping."""
     chosen = spiral.Settings(cells=2, fan=4, **settings)
     assert verdict_of([*spiral._algebra(chosen), *spiral._played(chosen, 0)[0]]) == "holds with limits"
+
+
+def test_a_finer_fan_refutes_no_limit(monkeypatch):
+    """Just above the limit of extragradient a game of 120 rounds had not grown enough to be seen."""
+    monkeypatch.setattr(spiral, "LINEAR", ("extragradient",))
+    figures = spiral._largest_steps(spiral.Settings(lg=0, ld=0, fan=40))[0]
+    assert [figure.agrees for figure in figures] == [True]

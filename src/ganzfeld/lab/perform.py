@@ -27,10 +27,11 @@ def run(
 ) -> Outcome:
     """Perform an experiment and return its outcome.
 
-    ``settings`` are the fields of its ``Settings``. ``on`` is a run (or its folder) whose networks and
-    pictures are measured in situ instead of those of a short training made for the purpose. ``progress(done,
-    total, what)`` is called now and then while that training is made. Raises ``UsageError`` for an unknown
-    name, an unknown setting or one that means nothing, and what ``ganzfeld.lab.live.live`` raises.
+    ``settings`` are the fields of its ``Settings``, ``thorough`` more of everything that is not among them.
+    ``on`` is a run (or its folder) whose networks and pictures are measured in situ instead of those of a
+    short training made for the purpose. ``progress(done, total, what)`` is called now and then while that
+    training is made. Raises ``UsageError`` for an unknown name, an unknown setting or one that means nothing,
+    and what ``ganzfeld.lab.live.live`` raises.
 
     >>> run("leaky-slope", alpha=0.1).verdict  # doctest: +SKIP
     """
@@ -49,7 +50,7 @@ def perform(
     """What ``run`` does, with the settings as a mapping."""
     name = experiments.canonical(name)
     entry = experiments.load(name)
-    chosen = settings_of(name, settings)
+    chosen = settings_of(name, {**(entry.THOROUGH if thorough else {}), **settings})
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
     with computing_with(threads_for(on)):

@@ -10,6 +10,7 @@ An entry defines
   a default for every field, which refuses what means nothing with a clear sentence; its docstring says what
   each field is;
 - ``SHORT``: settings under which ``bench`` takes a second or two on one core, for ``make test``;
+- ``THOROUGH``: the settings of ``--thorough``, where they are not given;
 - plain functions for the closed form, each with its source in its docstring;
 - ``bench(settings, seed, thorough) -> (figures, data)`` and ``in_situ(live, settings, seed) -> (figures,
   data)``: what was measured, closed form and bench in the first, the live networks in the second (see

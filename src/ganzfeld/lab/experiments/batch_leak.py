@@ -37,6 +37,7 @@ FORMULAS = {
     "probe on the batch mean": r"R^2 = \delta^2 V \,/\, (\delta^2 V + 1/B), \quad V = (B+2)/(12B)",
 }
 SHORT = {"draws": 2_000, "steps": 12, "batch": 8}
+THOROUGH = {"draws": 100_000, "steps": 1_000}
 
 SHARES = tuple(eighth / 8 for eighth in range(9))
 CROWD = 4_096

@@ -34,6 +34,7 @@ FORMULAS = {
     "numbers that a pool is worth": r"n = 1 + 2\,/\,\mathrm{error}",
 }
 SHORT = {"draws": 20_000}
+THOROUGH = {"draws": 1_000_000}
 
 BATCHES = (2, 4, 16, 64)
 """Always measured, beside the one that is set."""

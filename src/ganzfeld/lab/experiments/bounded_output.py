@@ -34,6 +34,7 @@ FORMULAS = {
     ),
 }
 SHORT = {"pixels": 101, "steps": 100}
+THOROUGH = {"pixels": 10_001}
 
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 LARGEST = 32.0

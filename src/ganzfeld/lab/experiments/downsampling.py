@@ -49,6 +49,7 @@ FORMULAS = {
 }
 
 SHORT = {"steps": 2, "seeds": 2, "images": 64}
+THOROUGH = {"steps": 400, "seeds": 8, "images": 4096}
 
 Figures = list[Measured]
 Form = tuple[int, int, int]

@@ -39,6 +39,7 @@ FORMULAS = {
     "norm of a normal vector": r"E\,|z| = \sqrt{2}\,\Gamma((n+1)/2) \,/\, \Gamma(n/2) \approx \sqrt{n}",
 }
 SHORT = {"latents": 64, "networks": 12, "width": 4, "draws": 4_000}
+THOROUGH = {"networks": 64, "latents": 512, "draws": 200_000}
 
 SIZE_PX = 32
 SATURATED = 2.0

@@ -35,6 +35,7 @@ FORMULAS = {
 }
 SIDES = ("discriminator", "generator")
 SHORT = {"draws": 20_000, "networks": 4, "width": 48}
+THOROUGH = {"draws": 2_000_000, "networks": 40}
 
 RATIO = "root mean square slope, LeakyReLU over ReLU"
 

@@ -78,6 +78,8 @@ class Settings(Section):
 
 
 SHORT = {"num_rounds": 10, "num_points": 16, "seeds": 2}
+THOROUGH: dict[str, int] = {}
+"""Nothing: more entries of the catalogues are played, which takes long enough."""
 
 
 def expected_divergence(num_modes: int, num_points: int) -> float:

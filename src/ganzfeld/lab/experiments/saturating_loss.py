@@ -50,6 +50,7 @@ class Settings(Section):
 
 
 SHORT = {"num_steps": 32, "num_points": 32}
+THOROUGH = {"num_steps": 1_024, "seeds": 20}
 
 
 def of_minimax(logits: Tensor) -> Tensor:

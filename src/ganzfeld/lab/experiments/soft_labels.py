@@ -75,6 +75,7 @@ class Settings(Section):
 
 
 SHORT = {"num_rounds": 20}
+THOROUGH = {"seeds": 20}
 
 
 def lesson(logits: Tensor, target: float) -> Tensor:

@@ -72,6 +72,7 @@ class Settings(Section):
 
 
 SHORT = {"cells": 2, "fan": 4}
+THOROUGH = {"cells": 10, "fan": 40}
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[tuple[Measured, ...], dict[str, Any]]:
@@ -224,6 +225,8 @@ def _own(path: np.ndarray, lg: float, ld: float) -> np.ndarray:
 def _largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
     """Fans of games without damping at steps around the predicted limit: where do they begin to grow?"""
     figures, fans = [], {}
+    # Nearer to the limit a game grows more slowly, by about the distance a round.
+    num_rounds = max(120, 10 * settings.fan)
     for name in LINEAR:
         predicted = linear.largest_step(name, settings.strength)
         if predicted == 0:
@@ -231,7 +234,7 @@ def _largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
         shares = np.linspace(0.95, 1.05, settings.fan)
         steps = shares * predicted
         boards = [Board(float(step)) for step in steps]
-        growths = late_growth(name, boards, 120, settings.strength)
+        growths = late_growth(name, boards, num_rounds, settings.strength)
         grows = growths > 1.1
         # The first that grows: a gap in the order would be a wrong formula, and shows as a wrong limit.
         first = int(grows.argmax()) if grows.any() else len(steps) - 1
@@ -252,7 +255,8 @@ def _largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
     if linear.frequency(lg, ld) > 0 and lg + ld > 0:
         predicted = linear.largest_simultaneous_step(lg, ld)
         steps = np.linspace(0.95, 1.05, settings.fan) * predicted
-        grows = late_growth("simultaneous", [Board(float(step), lg, ld) for step in steps], 120) > 1.0
+        boards = [Board(float(step), lg, ld) for step in steps]
+        grows = late_growth("simultaneous", boards, num_rounds) > 1.0
         first = int(grows.argmax()) if grows.any() else len(steps) - 1
         figures.append(
             Measured(

@@ -45,6 +45,7 @@ FORMULAS = {
 }
 
 SHORT = {"networks": 3, "trainings": 2, "images": 64}
+THOROUGH = {"networks": 48, "trainings": 8}
 
 PICTURE_PX = 64
 """About as large are the pictures of untrained networks."""
@@ -139,7 +140,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[Figures, dict[
     ]
     side = projective_field([(kernel, stride)] * settings.layers) / told[-1]
     figures.append(_limit("side of one seed cell's field over the side of the picture", min(side, 1), 1))
-    spectra, more = _untrained(settings, seed, 4 * settings.networks if thorough else settings.networks)
+    spectra, more = _untrained(settings, seed)
     return [*figures, *more], {"spectra": spectra, "coverage": _coverage_maps(settings)}
 
 
@@ -265,14 +266,14 @@ def _plan(stride: int) -> Plan:
     return Plan(tuple(layers))
 
 
-def _untrained(settings: Settings, seed: int, networks: int) -> tuple[dict[str, Any], Figures]:
+def _untrained(settings: Settings, seed: int) -> tuple[dict[str, Any], Figures]:
     """Spectra and checkerboards of generators as they are before training, of each kind."""
     stride = settings.stride
     if stride == 1:
         return {}, []
     plan, spectra, figures = _plan(stride), {}, []
     for kind, make in kinds(settings.kernel, stride).items():
-        found = [_untrained_pictures(plan, make, seed + number) for number in range(networks)]
+        found = [_untrained_pictures(plan, make, seed + number) for number in range(settings.networks)]
         mean, error = mean_and_error(torch.tensor([checkerboard(pictures, stride) for pictures in found]))
         name = f"untrained, {kind}: power at the stride's harmonics over beside, log10"
         figures.append(_of_kind(name, kind, mean, error, "bench"))
