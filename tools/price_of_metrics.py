@@ -30,9 +30,9 @@ def main() -> None:
     halves = [pictures.batch(np.sort(half)) for half in np.split(chosen, 2)]
     looked_with.features(halves[0][:10])
     begun = time.process_time()
-    sides = [Side(half, looked_with.features(half)) for half in halves]
+    generated, real = (Side(half, looked_with.features(half)) for half in halves)
     print(f"{'features of one side':24} {(time.process_time() - begun) / 2:7.2f} s")
-    comparison = Comparison(*sides, sides[1], looked_with)
+    comparison = Comparison(generated, real, real, looked_with)
     begun = time.process_time()
     _ = comparison.between, comparison.generated.among, comparison.real.among
     print(f"{'distances':24} {time.process_time() - begun:7.2f} s")
