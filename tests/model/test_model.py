@@ -381,12 +381,21 @@ class TestDamage:
 
 
 def test_where_there_is_no_model(tmp_path):
-    (tmp_path / "faces-001").mkdir()
+    (tmp_path / "faces-001" / "model").mkdir(parents=True)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "notes").touch()
     with pytest.raises(UsageError, match="holds no model"):
         load(tmp_path / "faces-001")
-    with pytest.raises(UsageError) as caught:
-        load(tmp_path / "faces-01")
-    assert "faces-001" in caught.value.hint
+    for name in ("faces-01", "elsewhere", "photo"):
+        with pytest.raises(UsageError, match="there is no run") as caught:
+            load(tmp_path / name)
+        assert "faces-001" in caught.value.hint
+        assert "photos" not in caught.value.hint, "no run"
+    with pytest.raises(UsageError, match="holds no model") as caught:
+        load(tmp_path)
+    assert str(tmp_path / "faces-001") in caught.value.hint
+    with pytest.raises(UsageError, match="it is a file"):
+        load(tmp_path / "notes")
 
 
 def test_saving_again_replaces(saved):

@@ -86,15 +86,24 @@ def find_weights(path: Path) -> Path:
     for candidate in (path / WEIGHTS, path / "model" / "best" / WEIGHTS, path / "model" / "last" / WEIGHTS):
         if candidate.is_file():
             return candidate
+    expected = "Expected a run folder with model/last/, or a model folder itself."
     if path.is_dir():
-        raise UsageError(
-            f"{path} holds no model", "Expected a run folder with model/last/, or a model folder itself."
-        )
-    siblings = [sibling.name for sibling in path.parent.glob("*/")] if path.parent.is_dir() else []
+        inside = [f"{path / name}" for name in _runs_in(path)]
+        hint = f"Give one of those in it: {', '.join(inside)}." if inside else expected
+        raise UsageError(f"{path} holds no model", hint)
+    if path.exists():
+        raise UsageError(f"there is no run at {path}: it is a file", expected)
+    siblings = _runs_in(path.parent)
     raise UsageError(
         f"there is no run at {path}",
         did_you_mean(path.name, siblings) if siblings else "Train one first: ganzfeld train.",
     )
+
+
+def _runs_in(folder: Path) -> list[str]:
+    """The names of what looks like a run or a model in a folder, sorted; it may have no model yet."""
+    marks = ("recipe.json", "model", WEIGHTS)
+    return sorted({found.parent.name for mark in marks for found in folder.glob(f"*/{mark}")})
 
 
 def _read_card(text: str, weights: Path) -> Card:
