@@ -142,12 +142,22 @@ class TestGoingOn:
         assert longer.journal[-1]["images_seen"] == 320
         assert gz.resume(half.path).journal[-1]["images_seen"] == 320
 
-    def test_without_a_checkpoint_it_begins_again(self, half):
+    def test_without_a_checkpoint_and_a_model_it_begins_again(self, half):
         before = state_of(half)
         shutil.rmtree(half.path / "checkpoints")
+        shutil.rmtree(half.path / "model" / "last")
         gz.resume(half.path)
         after = state_of(half)
         assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+    def test_a_model_whose_checkpoints_are_gone_is_not_overwritten(self, half):
+        shutil.rmtree(half.path / "checkpoints")
+        before = {path: path.stat().st_mtime_ns for path in half.path.rglob("*.*") if path.name != ".lock"}
+        for images in (None, 320):
+            with pytest.raises(DamagedError, match="lost its checkpoints"):
+                gz.resume(half.path, images=images)
+        after = {path: path.stat().st_mtime_ns for path in half.path.rglob("*.*") if path.name != ".lock"}
+        assert before == after
 
     def test_a_damaged_newest_one_is_told_and_made_again(self, half):
         good = state_of(half)
@@ -170,6 +180,7 @@ class TestGoingOn:
         planned = run.facts.horizons
         assert planned[0].images > planned[0].since > 0
         shutil.rmtree(run.path / "checkpoints")
+        shutil.rmtree(run.path / "model" / "last")
         again = gz.resume(run.path)
         assert again.facts.horizons == planned
 

@@ -11,6 +11,7 @@ from ganzfeld.data.survey import survey
 from ganzfeld.durable import unfinished, write_json
 from ganzfeld.errors import DamagedError, DataError, GanzfeldError, UsageError
 from ganzfeld.model import load_model
+from ganzfeld.model.files import WEIGHTS
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import Checkpoint, restore
@@ -52,8 +53,9 @@ def resume(
     beginning, and later what leaves the networks as they are. ``minutes`` and ``images`` give the
     run another end, counted from its beginning. ``data`` says where the pictures are now, if they moved.
 
-    A run that is finished is returned as it is. Raises what ``train`` raises, and ``DamagedError`` for a run
-    whose checkpoints or files are damaged.
+    A run that is finished is returned as it is; one that was stopped before its first checkpoint begins
+    again. Raises what ``train`` raises, and ``DamagedError`` for a run whose checkpoints or files are
+    damaged, or that has a model and no checkpoint any more.
 
     >>> run = resume("runs/photos-001")  # doctest: +SKIP
     """
@@ -136,6 +138,11 @@ def go_on(run: Run, wishes: Wishes, watcher: Watcher) -> Run:
         checkpoint = run.history.newest(watcher.noted)
         if checkpoint is None and any(event.kind == "forked" and event.images_seen for event in facts.events):
             raise DamagedError(f"{run.path} was forked and has lost its checkpoint", "Fork it again.")
+        if checkpoint is None and (run.path / "model" / "last" / WEIGHTS).exists():  # written after one
+            raise DamagedError(
+                f"{run.path} has lost its checkpoints, and to begin it again would overwrite its model",
+                "Make pictures with ganzfeld sample, or train anew with ganzfeld train.",
+            )
         trainer = _trainer(facts, recipe, checkpoint, wishes, watcher)
         found = differences(facts, checkpoint, trainer)
         if not wishes.inexact:
