@@ -56,6 +56,13 @@ def test_a_chart_of_every_reading():
         assert len(chart.bands) == 2, "one for each phase of training"
 
 
+def test_the_axis_of_a_chart_reaches_to_where_the_reading_stands():
+    case = case_of({"diversity": [0.2, 0.4], "overlap": [0.5] * 200 + [0.1]})
+    rising, peak = charts_of(replace(case, limits={}), ())
+    assert (rising.last, rising.high) == ("0.4", "0.4")
+    assert (peak.last, peak.low) == ("0.1", "0.1")
+
+
 def test_what_was_not_finite_leaves_a_gap():
     case = case_of({"diversity": [HEALTHY, None, HEALTHY]})
     (chart,) = charts_of(replace(case, limits={}), ())

@@ -86,6 +86,7 @@ class TestRunFolder:
         page = (run.path / "report.html").read_text()
         assert page.count("data:image/png;base64,") >= 3
         assert f"seen in {duration(run.journal[-1]['seconds'])}" in page
+        assert "quality</dt><dd>not measured: GANZFELD_FEATURES is none" in page
         assert page.count("data:image/svg+xml;base64,") == 2
         assert "http://" not in page and "https://" not in page and "<script" not in page
 

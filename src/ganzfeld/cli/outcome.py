@@ -5,11 +5,9 @@ import shlex
 from ganzfeld.cli.speech import show_result
 from ganzfeld.health import Verdict
 from ganzfeld.launch import launch
-from ganzfeld.metrics.intervals import NORMAL_95
 from ganzfeld.training import Run
 from ganzfeld.training.clock import duration
-from ganzfeld.training.facts import Final
-from ganzfeld.training.quality import why_not_measured
+from ganzfeld.training.quality import quality_in_words
 
 
 def show_outcome(run: Run, as_json: bool) -> None:
@@ -35,11 +33,10 @@ def show_outcome(run: Run, as_json: bool) -> None:
         "report": str(run.path / "report.html"),
         "model": str(run.path / "model" / ("best" if best else "last")),
     }
-    quality = _quality(final) if final else f"not measured: {why_not_measured(run)}"
     tried = "".join(f"tried    {trial.told}\n" for trial in run.facts.trials)
     text = (
         f"{last.images_seen:,} pictures in {duration(last.seconds)} ({speed:,.0f}/s)\n"
-        f"quality  {quality}\n"
+        f"quality  {quality_in_words(run, last.images_seen)}\n"
         f"verdict  {_in_words(verdict, run)}\n"
         f"{tried}"
         f"report   {run.path / 'report.html'}\n"
@@ -47,15 +44,6 @@ def show_outcome(run: Run, as_json: bool) -> None:
         f"more     ganzfeld sample {shlex.quote(str(run.path))}"
     )
     show_result(result, text, as_json)
-
-
-def _quality(final: Final) -> str:
-    """The kernel distance of the model that is kept as the best."""
-    best, last = final.best, final.last
-    said = f"kernel distance {best.kernel_distance:.3f} ± {NORMAL_95 * best.error:.3f} (0 is best)"
-    if best.images_seen == last.images_seen:
-        return said
-    return f"{said}, after {best.images_seen:,} pictures; {last.kernel_distance:.3f} at the end"
 
 
 def _in_words(verdict: Verdict, run: Run) -> str:

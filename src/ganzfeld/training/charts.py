@@ -16,7 +16,8 @@ WIDTH, HEIGHT = 240, 64
 """Of a chart, in units of its drawing."""
 
 SHOWN = (1, 99)
-"""Percentiles of the values that the axis reaches from and to; single peaks are cut off."""
+"""Percentiles of the values that the axis reaches from and to; single peaks are cut off, unless the last
+value is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ def _chart(case: Case, name: str, findings: Sequence[Finding]) -> Chart | None:
     series = series_of(case, name)
     if len(series) < 2:
         return None
+    last = float(series.values[-1])
     low, high = (float(value) for value in np.percentile(series.values, SHOWN))
+    low, high = min(low, last), max(high, last)
     room = 0.08 * (high - low) or abs(high) or 1.0
     low, high = low - room, high + room
 
@@ -66,7 +69,7 @@ def _chart(case: Case, name: str, findings: Sequence[Finding]) -> Chart | None:
     begin = min((each.since_images for each in looking), default=None)
     return Chart(
         name.replace("_", " "),
-        figure(float(series.values[-1])),
+        figure(last),
         figure(low + room),
         figure(high - room),
         line,

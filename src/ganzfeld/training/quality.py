@@ -14,6 +14,7 @@ import numpy as np
 from ganzfeld.errors import DamagedError, ResourceError, UsageError
 from ganzfeld.metrics import LEAST, Comparison, Side, Space, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
+from ganzfeld.metrics.intervals import NORMAL_95
 from ganzfeld.metrics.measures.density_coverage import density_coverage
 from ganzfeld.metrics.measures.kernel_distance import estimate
 from ganzfeld.metrics.measures.memorisation import memorised
@@ -259,6 +260,21 @@ def why_stop(stop: str, best: Judgement, after: list[Judgement]) -> str:
         if all(worse):
             return f"kernel distance has risen to {after[-1].kernel_distance:.3f}; {where}"
     return ""
+
+
+def quality_in_words(run: Run, images_seen: int) -> str:
+    """The kernel distance of the model that a run keeps as the best, or why there is none.
+
+    What was judged at another end than at ``images_seen`` pictures is not told.
+    """
+    final = run.facts.final
+    if final is None or final.at_images != images_seen:
+        return f"not measured: {why_not_measured(run)}"
+    best, last = final.best, final.last
+    said = f"kernel distance {best.kernel_distance:.3f} ± {NORMAL_95 * best.error:.3f} (0 is best)"
+    if best.images_seen == last.images_seen:
+        return said
+    return f"{said}, after {best.images_seen:,} pictures; {last.kernel_distance:.3f} at the end"
 
 
 def why_not_measured(run: Run) -> str:

@@ -13,6 +13,7 @@ from ganzfeld.model.grid import GAP
 from ganzfeld.recipes import changes
 from ganzfeld.training.charts import HEIGHT, WIDTH, charts_of, place
 from ganzfeld.training.clock import duration
+from ganzfeld.training.quality import quality_in_words
 from ganzfeld.training.run import Run
 
 MOST_MOMENTS = 10
@@ -41,6 +42,7 @@ def write_report(run: Run) -> Path:
         chart_size=(WIDTH, HEIGHT),
         last=journal[-1] if journal else None,
         trained_for=duration(journal[-1]["seconds"]) if journal else "",
+        quality=quality_in_words(run, journal[-1]["images_seen"]) if journal else "",
         reals=_embedded(run.path / "reals.png"),
         sheet=_embedded(sheets[-1]) if sheets else "",
         film=[(int(sheet.stem), _first_row(sheet, run.recipe.size[1])) for sheet in _selection(sheets)],
