@@ -79,6 +79,12 @@ class TestEvaluate:
         saved(mine, blobs(60, 16, seed=9))
         assert "not those" in gz.evaluate(run, num=60, features=SMALL_SPACE, only=["recall"]).notes[0]
 
+    def test_training_pictures_that_are_too_few_are_not_said_to_be_elsewhere(self, folder, tmp_path):
+        run = gz.train(folder, recipe=small(), images=8, out=tmp_path / "runs")
+        with pytest.raises(DataError, match="needs 50") as caught:
+            gz.evaluate(run, num=60, features=SMALL_SPACE)
+        assert "elsewhere" not in caught.value.hint
+
     @pytest.mark.parametrize(
         "arguments",
         [{"num": 49}, {"num": -1}, {"seed": -1}, {"features": "inceptoin"}, {"only": ["fid"]}],

@@ -146,10 +146,10 @@ def _own(run: Run, progress: Progress, notes: list[str]) -> Pictures:
     facts = run.facts
     try:
         pictures = open_pictures(facts.data, run.recipe.size, max_bad=facts.max_bad, progress=progress)
-        _require_fit(pictures, facts.channels)
     except DataError as error:
         hint = "If they are elsewhere now, say where: ganzfeld eval RUN DATA."
         raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
+    _require_fit(pictures, facts.channels)
     if pictures.content_hash != facts.content_hash:
         notes.append(f"the pictures in {pictures.place_of_all} are not those that the run was trained on")
     return pictures
