@@ -25,6 +25,7 @@ def test_names():
     for name in ganzfeld.__all__:
         assert (getattr(ganzfeld, name).__doc__ or "").strip(), name
     assert set(ganzfeld.__all__) <= set(dir(ganzfeld))
+    assert len(dir(ganzfeld)) == len(set(dir(ganzfeld)))
 
 
 def test_help_imports_nothing_heavy():

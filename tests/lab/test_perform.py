@@ -44,7 +44,7 @@ class TestPython:
         with pytest.raises(UsageError, match="unknown experiment 'downsamplin'") as caught:
             gz.lab.run("downsamplin", on=short_training)
         assert "downsampling" in caught.value.hint
-        with pytest.raises(UsageError, match="unknown experiment downsampling: field 'step'") as caught:
+        with pytest.raises(UsageError, match="unknown downsampling experiment field 'step'") as caught:
             gz.lab.run(NAME, on=short_training, step=3)
         assert "steps" in caught.value.hint
         with pytest.raises(UsageError, match="seed"):

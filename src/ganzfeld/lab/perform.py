@@ -80,7 +80,7 @@ def settings_of(name: str, given: Mapping[str, Any]) -> Any:
         return kind(**given)
     except ValidationError as error:
         hint = f"ganzfeld lab list shows the settings of {name} in full."
-        raise explained(error, f"experiment {name}:", list(kind.model_fields), hint) from None
+        raise explained(error, f"{name} experiment", list(kind.model_fields), hint) from None
 
 
 def write_outcome(outcome: Outcome, folder: Path) -> None:
