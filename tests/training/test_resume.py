@@ -154,8 +154,11 @@ class TestGoingOn:
         shutil.rmtree(half.path / "checkpoints")
         before = {path: path.stat().st_mtime_ns for path in half.path.rglob("*.*") if path.name != ".lock"}
         for images in (None, 320):
-            with pytest.raises(DamagedError, match="lost its checkpoints"):
+            with pytest.raises(DamagedError, match="lost its checkpoints") as caught:
                 gz.resume(half.path, images=images)
+            assert "--from 0" in caught.value.hint
+        anew = gz.resume(half.path, from_images=0)
+        assert anew.path != half.path and anew.position.images_seen == 160
         after = {path: path.stat().st_mtime_ns for path in half.path.rglob("*.*") if path.name != ".lock"}
         assert before == after
 
@@ -356,6 +359,7 @@ class TestFork:
         fork = gz.resume(half.path, from_images=0)
         before = state_of(fork)
         shutil.rmtree(fork.path / "checkpoints")
+        shutil.rmtree(fork.path / "model" / "last")
         gz.resume(fork.path)
         assert all(torch.equal(tensor, before[name]) for name, tensor in state_of(fork).items())
 

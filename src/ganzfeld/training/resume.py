@@ -1,5 +1,6 @@
 """Going on with a run: exactly where it stopped, or from an earlier point in a run of its own."""
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -141,7 +142,7 @@ def go_on(run: Run, wishes: Wishes, watcher: Watcher) -> Run:
         if checkpoint is None and (run.path / "model" / "last" / WEIGHTS).exists():  # written after one
             raise DamagedError(
                 f"{run.path} has lost its checkpoints, and to begin it again would overwrite its model",
-                "Make pictures with ganzfeld sample, or train anew with ganzfeld train.",
+                f"Begin in a run of its own: ganzfeld resume {shlex.quote(str(run.path))} --from 0",
             )
         trainer = _trainer(facts, recipe, checkpoint, wishes, watcher)
         found = differences(facts, checkpoint, trainer)
