@@ -282,7 +282,14 @@ class Quality:
     def read(self, trainer: Trainer) -> dict[str, float]:
         """Kernel distance with its error, precision, recall, coverage, memorised."""
         prior = trainer.recipe.latent.prior
-        made = generated(trainer.shipped(), prior, NUM_ON_THE_WAY, 0, lambda done, total, what: None)
+        made = generated(
+            trainer.shipped(),
+            prior,
+            trainer.pictures_by_class,
+            NUM_ON_THE_WAY,
+            0,
+            lambda done, total, what: None,
+        )
         side = Side(made, features_of(made, self.space))
         value, error = estimate(side.features, self.real.features)
         near = neighbourhoods(Comparison(side, self.real, self.real, self.space))
