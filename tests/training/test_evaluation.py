@@ -114,6 +114,14 @@ class TestCommand:
         assert told.splitlines()[1].startswith("recall") and "precision" not in told
         assert "60 generated against 60 real pictures" in told and SMALL_SPACE in told
 
+    @pytest.mark.parametrize("only", [["recall,coverage"], ["recall", "--only", "coverage"]])
+    def test_several_metrics(self, run, only):
+        code, told, _ = call(
+            "eval", run.path, "--n", 60, "--features", SMALL_SPACE, "--only", *only, "--json"
+        )
+        assert code == 0
+        assert {each["name"] for each in json.loads(told)["metrics"]} == {"recall", "coverage"}
+
     def test_what_is_refused(self, run, folder, array_file, tmp_path):
         grey = saved(tmp_path / "grey.npy", blobs(60, 16, channels=1))
         options = ["--n", 60, "--features", SMALL_SPACE]

@@ -19,7 +19,8 @@ def command(
         str | None, typer.Option(help="Feature space: efficientnet-lite0 (default), random-convolutions.")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="A metric, such as kernel-distance; repeatable. Default: all.")
+        list[str] | None,
+        typer.Option(help="Metrics: kernel-distance, or recall,precision; repeatable. Default: all."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides which pictures are taken.")] = 0,
     out: Annotated[
@@ -30,7 +31,7 @@ def command(
 ) -> None:
     """Measure how good a generator is, in figures with 95 % intervals.
 
-    Example: ganzfeld eval runs/faces-001 --only kernel-distance --only precision
+    Example: ganzfeld eval runs/faces-001 --only kernel-distance,precision
     """
     from ganzfeld.cli.reading import ReadingProgress
     from ganzfeld.model import grid, write_png
@@ -38,8 +39,9 @@ def command(
 
     if out is not None and out.suffix.lower() != ".png":
         raise UsageError(f"{out} is not a PNG file", "Name a file that ends in .png.")
+    metrics = [name for names in only or [] for name in names.split(",")]
     found = evaluate(
-        run, data, num=num, features=features, only=only or [], seed=seed, progress=ReadingProgress()
+        run, data, num=num, features=features, only=metrics, seed=seed, progress=ReadingProgress()
     )
     if out is not None and found.suspects is None:
         raise UsageError(f"there is nothing to write to {out}", "Memorisation was not measured.")
