@@ -121,9 +121,9 @@ def report(found: dict[Course, dict], minutes: float) -> str:
         rows.append(f"| {' | '.join(cells)} | {'yes' if well else 'no'} | {tried} |")
     return "\n".join(
         [
-            "What a setting cannot plant, a setting cannot mend, so only such faults are here. A run recovers if "
-            "`--auto` takes away at least half of what the fault adds to the kernel distance; *healthy* is the "
-            "same recipe without the fault, one seed each.",
+            "What a setting cannot plant, it cannot mend, so only such faults are here. A run recovers "
+            "if `--auto` takes away half or more of what the fault adds to the kernel distance; *healthy* is "
+            "the same recipe without the fault, one seed each.",
             "",
             f"`python tools/doctor_treatment.py --minutes {minutes:g}`: **{recovered} of {number}** recover.",
             "",
