@@ -12,8 +12,10 @@ from ganzfeld.networks.strided import Ways
 from ganzfeld.recipes import resolve
 from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.fastest import fastest_route, measured, threads_that_pay
-from ganzfeld.training.route import PLAIN, USUAL, Route
+from ganzfeld.training.route import PARTS, PLAIN, USUAL, Route
+from ganzfeld.training.train import agree
 from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import SMALL, small
 
 RECIPES = ["modern", "seed", "radford2015"]
@@ -228,15 +230,32 @@ class TestRuns:
         with pytest.raises(UsageError, match="another route"):
             gz.resume(run.path, images=80)
 
+    def test_each_part_has_a_switch(self, array_file, tmp_path, monkeypatch):
+        fastest = Route(threads=1)
+        monkeypatch.setattr("ganzfeld.training.fastest.measured", lambda *_: fastest)
+        monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
+
+        def route(choice: str) -> Route:
+            return agree(recipe=small(), images=8, route=choice).begin(array_file, Watcher()).route
+
+        assert (route("auto"), route("plain"), route(",".join(PARTS))) == (fastest, PLAIN, fastest)
+        for part in PARTS:
+            assert route(part).parts == {part}
+            assert route(part).threads == (1 if part == "measured" else None)
+
+    def test_a_fork_from_the_beginning_takes_the_same_parts(self, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), images=8, out=tmp_path, route="one-pass")
+        fork = gz.resume(run.path, from_images=0, settings={"generator.width": 4})
+        assert fork.facts.route == run.facts.route == PLAIN.model_copy(update={"one_pass": True})
+
     def test_an_unknown_one(self, array_file, tmp_path):
         with pytest.raises(UsageError, match="plain"):
             gz.train(array_file, recipe=small(), images=8, out=tmp_path, route="plian")
+        with pytest.raises(UsageError, match="one-pass"):
+            gz.train(array_file, recipe=small(), images=8, out=tmp_path, route="measured,one-pas")
 
 
 def test_the_plain_route_is_torchs_layout(array_file, tmp_path):
-    from ganzfeld.training.train import agree
-    from ganzfeld.training.watcher import Watcher
-
     trainer = agree(recipe=small(), images=8, route="plain").begin(array_file, Watcher())
     networks = (trainer.players.generator, trainer.players.discriminator)
     assert all(weight.is_contiguous() for network in networks for weight in network.parameters())

@@ -20,11 +20,10 @@ from ganzfeld.training.checkpoint import Checkpoint, restore
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.exactness import differences, refuse
 from ganzfeld.training.facts import Circumstances, Facts, Trial, timestamp
-from ganzfeld.training.fastest import fastest_route
+from ganzfeld.training.fastest import route_of
 from ganzfeld.training.following import led
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.ranks import ALONE, Ranks, joined
-from ganzfeld.training.route import PLAIN
 from ganzfeld.training.run import Run, create_run, open_run, run_begun_by
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.train import require_room, show_reals, summary
@@ -198,9 +197,9 @@ def fork(
         refuse(found)
     if beginning:
         restore(trainer, beginning)
-    elif facts.route != PLAIN:
+    else:
         # Other networks may have been asked for.
-        trainer.take(fastest_route(trainer, watcher.preparing))
+        trainer.take(route_of(facts.route.parts, trainer, watcher.preparing))
     require_room(old.path.parent, trainer)
     if beginning:
         _plan(facts, budget, beginning, trainer)
