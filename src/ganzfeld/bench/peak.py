@@ -59,6 +59,14 @@ def _convolution(
     return lambda: functional.conv2d(maps, weight, None, 2, 1), 2 * batch * 8 * 8 * weight.numel()
 
 
+def wait_for(device: torch.device) -> None:
+    """Until a graphics card has done all that it was asked for; a processor has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 @torch.no_grad()
 def _best(compute: Callable[[], Tensor]) -> float:
     seconds, spent = float("inf"), 0.0
@@ -66,9 +74,7 @@ def _best(compute: Callable[[], Tensor]) -> float:
         if spent > _MOST_S:  # a precision that the chip only emulates
             break
         begun = time.perf_counter()
-        result = compute()
-        if result.is_cuda:
-            torch.cuda.synchronize(result.device)
+        wait_for(compute().device)
         took = time.perf_counter() - begun
         seconds, spent = min(seconds, took), spent + took
     return seconds
