@@ -13,14 +13,12 @@ class SharedNoise(torch.Generator):
     ``rank + number``, ...: together they draw what one alone would.
     """
 
-    rank: int
-    number: int
-
     def __new__(cls, rank: int = 0, number: int = 1) -> "SharedNoise":
         """On the processor, whatever the device of the pictures."""
-        noise = super().__new__(cls)
-        noise.rank, noise.number = rank, number
-        return noise
+        return super().__new__(cls)
+
+    def __init__(self, rank: int = 0, number: int = 1) -> None:
+        self.rank, self.number = rank, number
 
 
 def drawn(
