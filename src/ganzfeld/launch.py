@@ -1,9 +1,13 @@
 """What a launcher of several processes, such as torchrun, tells each of them in its environment."""
 
+import contextlib
+import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ganzfeld.errors import UsageError
 
@@ -47,6 +51,15 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch:
         name=_name(environment),
         restarts=_count(environment, "TORCHELASTIC_RESTART_COUNT", 0),
     )
+
+
+def tell_launcher(message: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Leave what went wrong where torchrun looks for it: its summary, which comes last, then has it."""
+    place = environment.get("TORCHELASTIC_ERROR_FILE")
+    if place:
+        told = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}
+        with contextlib.suppress(OSError):
+            Path(place).write_text(json.dumps({"message": told}))
 
 
 def _name(environment: Mapping[str, str]) -> str | None:

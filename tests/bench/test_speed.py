@@ -1,14 +1,15 @@
 """The benchmarks of speed: that they measure what they say; how fast it is, no test says."""
 
 import json
+import time
 
 import pytest
 import torch
 from torch import nn
 
 from ganzfeld.bench.classical import ClassicalTraining, classical_discriminator, classical_generator
-from ganzfeld.bench.peak import peak_flops_per_s
-from ganzfeld.bench.speed import SAME_WIDTHS, bench_sample, bench_train
+from ganzfeld.bench.peak import _LEAST_S, _rate, peak_flops_per_s
+from ganzfeld.bench.speed import LEAST_S, SAME_WIDTHS, _in_turns, bench_sample, bench_train
 from ganzfeld.cli import main
 from ganzfeld.recipes import resolve
 from ganzfeld.training.trainer import build_networks, num_parameters
@@ -54,6 +55,39 @@ def test_operations_are_counted():
     assert figures.share_of_peak == pytest.approx(
         figures.ours_images_per_s * figures.flops_per_image / figures.peak_flops_per_s
     )
+
+
+def test_what_is_too_short_to_be_measured_is_made_larger():
+    """A thousand by a thousand is over on a large card before the next one is started."""
+    scales = []
+
+    def work(scale, device, precision):
+        scales.append(scale)
+
+        def compute():
+            time.sleep(_LEAST_S / 4 * scale)
+            return torch.zeros(())
+
+        return compute, 1e6 * scale
+
+    rate = _rate(work, torch.device("cpu"), torch.float32)
+    assert scales == [1, 2, 4]
+    assert 0 < rate <= 1e6 * scales[-1] / _LEAST_S
+
+
+def test_short_steps_are_repeated_and_long_ones_are_not():
+    calls = {"short": 0, "long": 0}
+
+    def act(name, seconds):
+        calls[name] += 1
+        time.sleep(seconds)
+
+    sides = {"short": lambda: act("short", LEAST_S / 8), "long": lambda: act("long", LEAST_S)}
+    speeds = _in_turns(sides, 1, 5, torch.device("cpu"))
+    assert calls["long"] == 2, "once to set things up"
+    assert 2 < calls["short"] <= 9
+    assert 0 < speeds["long"][0] <= 5 / LEAST_S
+    assert speeds["long"][0] < speeds["short"][0] <= 8 * 5 / LEAST_S
 
 
 @pytest.mark.thorough

@@ -107,6 +107,47 @@ class TestElastic:
         self.check([0, 1, 0], array_file, tmp_path)
 
 
+def test_the_launchers_summary_says_what_we_say(array_file, tmp_path):
+    """It comes last, and otherwise says only that a process failed."""
+    launcher = ["torch.distributed.run", "--nproc-per-node", "2", "-m", "ganzfeld", "train"]
+    options = [str(array_file), "--batch", "9", "--out", str(tmp_path / "runs"), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", *launcher, *options],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    refusal = json.loads(done.stdout)
+    assert "cannot be shared out evenly" in refusal["error"]
+    summary = done.stderr.rpartition("Root Cause")[2]
+    assert refusal["error"] in summary and refusal["hint"] in summary
+    assert "exitcode  : 2" in summary and done.returncode == 1, "torchrun's own, whatever ours is"
+
+
+def test_a_fork_that_is_started_again_goes_on(array_file, tmp_path):
+    """And does not begin another one beside it."""
+
+    def fork(restarts: int):
+        def work():
+            os.environ |= {"TORCHELASTIC_RUN_ID": "two", "TORCHELASTIC_RESTART_COUNT": str(restarts)}
+            return gz.resume(old, from_images=0, images=160).path
+
+        return work
+
+    old, _ = together(
+        2, lambda: gz.train(array_file, recipe=small(), images=80, out=tmp_path, checkpoint_seconds=0.01).path
+    )
+    begun, _ = together(2, fork(0))
+    history = gz.open_run(begun).history
+    end = state_of(begun)
+    history.path(history.all()[-1]).unlink()
+    assert together(2, fork(1)) == [begun, begun]
+    found = state_of(begun)
+    assert all(torch.equal(value, found[name]) for name, value in end.items())
+    assert gz.open_run(begun).facts.launch == "two" != gz.open_run(old).facts.launch
+
+
 def test_another_number_of_ranks_goes_on_and_is_written_down(array_file, tmp_path):
     """As when a machine has left: the batch stays, and what rounding changes is no secret."""
 

@@ -219,3 +219,11 @@ def test_of_several_processes_it_is_refused(array_file, tmp_path):
     for raised in together(2, work):
         assert isinstance(raised, Raised) and raised.kind == UsageError.__name__
         assert "auto" in raised.message
+
+
+def test_nor_do_several_go_on_with_such_a_run(array_file, tmp_path):
+    run = attended(array_file, tmp_path, images=16)
+    raised, followed = together(2, lambda: gz.resume(run.path, images=32).path)
+    assert isinstance(raised, Raised) and raised.kind == UsageError.__name__
+    assert "auto" in raised.message
+    assert isinstance(followed, Raised) and followed.exit_code == raised.exit_code

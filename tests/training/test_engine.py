@@ -89,6 +89,12 @@ def test_automatic_precision_asks_the_chip():
     assert choose_engine("cpu", "bfloat16").precision == "bfloat16"
 
 
+def test_graphics_cards_are_asked_for_the_same_bits_every_time():
+    torch.backends.cudnn.deterministic = False
+    choose_engine("cpu")
+    assert torch.backends.cudnn.deterministic
+
+
 @pytest.mark.parametrize(
     ("device", "precision"),
     [("gpu", "auto"), ("cpu:1", "auto"), ("cuda:x", "auto"), ("cpu", "fp16"), ("", "auto")],

@@ -25,12 +25,14 @@ from tests.training.conftest import Raised, small, together
 
 FAST = {"generator.optimizer.lr": 0.05, "discriminator.optimizer.lr": 0.05}
 PENALTIES = [{"name": "r1", "weight": 1.0, "every": 1}, {"name": "r2", "weight": 1.0, "every": 2}]
+NOISE = ["instance-noise", {"name": "augmentation", "cutout": 0.25}, "wgan-gp"]
 BOTH_NORMALISED: dict[str, Any] = {"discriminator.normalisation": "batch", "stabilisers": PENALTIES}
 
 RECIPES = {
     "shared backward pass": small("modern", mirror=True, crop=0.25, stabilisers=PENALTIES, **FAST),
     "batch norm in both": small("radford2015", **FAST),
     "penalties through batch norm": small("modern", **BOTH_NORMALISED, **FAST),
+    "noise of every kind": small("modern", stabilisers=NOISE, **FAST),
     "turns, paired, spectral": small(
         "modern", updates="alternating", stabilisers=["spectral"], **{"discriminator.normalisation": "group"}
     ),
@@ -136,23 +138,6 @@ def test_all_ranks_hold_the_same_bits_and_read_only_their_share(array_file):
         assert {*ours, *theirs} == set(whole[8 * step : 8 * step + 8])
 
 
-def test_each_rank_draws_noise_of_its_own(array_file):
-    def work():
-        with joined() as ranks:
-            seen = []
-            trainer = in_float32(small(stabilisers=["instance-noise"]), array_file, ranks)
-            (stabiliser,) = trainer.rules.stabilisers
-            change = type(stabiliser).transform
-            type(stabiliser).transform = lambda self, pictures, progress, noise: (
-                seen.append(noise.get_state()) or change(self, pictures, progress, noise)
-            )
-            trainer.advance()
-            return seen[0]
-
-    first, second = together(2, work)
-    assert not torch.equal(first, second)
-
-
 def test_what_is_not_finite_for_one_stops_all(array_file):
     def work():
         with joined() as ranks:
@@ -230,6 +215,19 @@ def test_a_run_goes_on_exactly_with_as_many_ranks(array_file, tmp_path):
     assert gz.open_run(straight).facts.resumed_at_images == history.all()[0]
     assert all(torch.equal(value, again[name]) for name, value in end.items())
     assert in_ranks(lambda: gz.resume(straight)) == [straight, straight], "a finished run stays as it is"
+
+
+def test_a_fork_by_several_is_exact_too(array_file, tmp_path):
+    settings: dict[str, Any] = {"recipe": small(mirror=True, stabilisers=NOISE), "precision": "float32"}
+    straight, _ = in_ranks(
+        lambda: gz.train(array_file, images=80, out=tmp_path, checkpoint_seconds=0.01, **settings)
+    )
+    end, early = state_of(straight), gz.open_run(straight).history.all()[0]
+    for at in (0, early):
+        fork, other = in_ranks(lambda at=at: gz.resume(straight, from_images=at))
+        assert fork == other != straight
+        found = state_of(fork)
+        assert all(torch.equal(value, found[name]) for name, value in end.items())
 
 
 def test_followers_step_as_rank_0_does(array_file, tmp_path):

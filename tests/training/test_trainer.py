@@ -1,12 +1,19 @@
 """What the trainer shows the networks: pictures of the set, mirrored and cropped as the recipe says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzfeld.bench.input_share import share_of_input
 from ganzfeld.data import open_pictures
 from ganzfeld.model import as_bytes
+from ganzfeld.stabilisers import SharedNoise, stabiliser
+from ganzfeld.stabilisers._base import GradientPenalty
+from ganzfeld.training.classes import Classes
+from ganzfeld.training.gathering import from_cache
 from tests.training.conftest import small
 
 SHOWN = {"mirror": True, "crop": 0.25}
@@ -23,6 +30,39 @@ def test_what_is_shown_is_a_pure_function_of_seed_and_step(trainer_of):
     wanted = [shown(first, index) for index in range(4)]
     assert all(torch.equal(shown(again, index), wanted[index]) for index in (3, 0, 2, 1, 1))
     assert not torch.equal(shown(other, 0), wanted[0])
+
+
+class Crossings(TorchDispatchMode):
+    """Whether anybody waited for each tensor that went to the device without numbers, torch's "meta"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[bool] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        given = kwargs or {}
+        if func is torch.ops.aten._to_copy.default and given.get("device") == torch.device("meta"):
+            self.waited.append(not given.get("non_blocking", False))
+        return func(*args, **given)
+
+
+def test_nobody_waits_for_what_goes_to_the_device(trainer_of):
+    """A graphics card stands still whenever the processor waits for it."""
+    trainer = trainer_of(small(**SHOWN))
+    trainer.engine = replace(trainer.engine, device=torch.device("meta"))
+    trainer.gather = from_cache(trainer.pictures, trainer.engine)
+    trainer.classes = Classes(("a", "b"), np.arange(trainer.pictures.num_pictures) % 2)
+    noise = SharedNoise().manual_seed(0)
+    with Crossings() as crossings:
+        real = trainer.real()
+        assert real.is_meta and trainer._latents().is_meta and trainer.labels().is_meta
+        for name in ("instance-noise", "augmentation"):
+            stabiliser({"name": name}).transform(real, 0.0, noise)
+        wgan_gp = stabiliser({"name": "wgan-gp"})
+        assert isinstance(wgan_gp, GradientPenalty)
+        wgan_gp.points(real, real, noise)
+    # Bytes, mirror, crop; latents; classes; then noise, brightness, contrast, two shifts, and places.
+    assert crossings.waited == [False] * 11
 
 
 def test_each_step_and_picture_is_cropped_anew(trainer_of, tmp_path):

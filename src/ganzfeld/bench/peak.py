@@ -7,9 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+Work = Callable[[int, torch.device, torch.dtype], tuple[Callable[[], Tensor], float]]
+"""From a scale, a device and a precision to something to compute, and the operations that it takes."""
+
 PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 _TRIES = 12
 _MOST_S = 0.3
+_LEAST_S = 2e-3
+"""Shorter than this, it would be measured how fast work can be started."""
 _SIDE = 1024
 
 
@@ -20,17 +25,46 @@ def peak_flops_per_s(device: torch.device) -> tuple[float, str]:
     """
     rates = {}
     for name, precision in PRECISIONS.items():
-        one, other = (torch.rand(_SIDE, _SIDE, device=device).to(precision) for _ in range(2))
-        rates[f"{name} matrix product"] = 2 * _SIDE**3 / _best(lambda: one @ other)  # noqa: B023
-        maps = torch.rand(32, 128, 16, 16, device=device).to(precision)
-        maps = maps.contiguous(memory_format=torch.channels_last)
-        weight = torch.rand(256, 128, 4, 4, device=device).to(precision)
-        weight = weight.contiguous(memory_format=torch.channels_last)
-        flops = 2 * 32 * 8 * 8 * weight.numel()
-        convolution = _best(lambda: functional.conv2d(maps, weight, None, 2, 1))  # noqa: B023
-        rates[f"{name} convolution"] = flops / convolution
+        for kind, work in (("matrix product", _product), ("convolution", _convolution)):
+            rates[f"{name} {kind}"] = _rate(work, device, precision)
     best = max(rates, key=lambda name: rates[name])
     return rates[best], best
+
+
+def _rate(work: Work, device: torch.device, precision: torch.dtype) -> float:
+    """Operations a second of some work, made twice as large until it takes long enough."""
+    scale = 1
+    while True:
+        compute, operations = work(scale, device, precision)
+        seconds = _best(compute)
+        if seconds >= _LEAST_S:
+            return operations / seconds
+        scale *= 2
+
+
+def _product(scale: int, device: torch.device, precision: torch.dtype) -> tuple[Callable[[], Tensor], float]:
+    side = _SIDE * scale
+    one, other = (torch.rand(side, side, device=device).to(precision) for _ in range(2))
+    return lambda: one @ other, 2 * side**3
+
+
+def _convolution(
+    scale: int, device: torch.device, precision: torch.dtype
+) -> tuple[Callable[[], Tensor], float]:
+    batch = 32 * scale
+    maps = torch.rand(batch, 128, 16, 16, device=device).to(precision)
+    maps = maps.contiguous(memory_format=torch.channels_last)
+    weight = torch.rand(256, 128, 4, 4, device=device).to(precision)
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    return lambda: functional.conv2d(maps, weight, None, 2, 1), 2 * batch * 8 * 8 * weight.numel()
+
+
+def wait_for(device: torch.device) -> None:
+    """Until a graphics card has done all that it was asked for; a processor has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 @torch.no_grad()
@@ -40,9 +74,7 @@ def _best(compute: Callable[[], Tensor]) -> float:
         if spent > _MOST_S:  # a precision that the chip only emulates
             break
         begun = time.perf_counter()
-        result = compute()
-        if result.is_cuda:
-            torch.cuda.synchronize(result.device)
+        wait_for(compute().device)
         took = time.perf_counter() - begun
         seconds, spent = min(seconds, took), spent + took
     return seconds

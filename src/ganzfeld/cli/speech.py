@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ganzfeld.errors import Followed, GanzfeldError, Interrupted, UsageError
-from ganzfeld.launch import launch
+from ganzfeld.launch import launch, tell_launcher
 from ganzfeld.printable import printable
 
 LONGEST_MESSAGE = 3_000
@@ -36,6 +36,7 @@ def show_error(error: GanzfeldError, as_json: bool) -> None:
         print(json.dumps({"error": message, "hint": hint}))
     what = "" if isinstance(error, Interrupted) else "error: "
     what = what if here.speaks else f"rank {here.rank}: {what}"
+    tell_launcher("\n".join(filter(None, (message, hint))))
     print(f"{what}{message}", file=sys.stderr)
     if hint:
         print(f"  {hint}", file=sys.stderr)

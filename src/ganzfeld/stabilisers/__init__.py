@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from ganzfeld.catalogue import Catalogue, did_you_mean
 from ganzfeld.errors import UsageError
 from ganzfeld.stabilisers._base import Stabiliser
+from ganzfeld.stabilisers._noise import SharedNoise
 
-__all__ = ["Stabiliser", "stabiliser", "stabilisers"]
+__all__ = ["SharedNoise", "Stabiliser", "stabiliser", "stabilisers"]
 
 stabilisers = Catalogue("ganzfeld.stabilisers", "stabiliser")
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzfeld.stabilisers._base import Stabiliser as Base
+from ganzfeld.stabilisers._noise import drawn
 
 
 @final
@@ -63,8 +64,8 @@ def _cut_out(pictures: Tensor, share: float, noise: torch.Generator) -> Tensor:
 
 def _uniform(pictures: Tensor, noise: torch.Generator) -> Tensor:
     """One number in [-1, 1) a picture, shaped to broadcast."""
-    numbers = torch.rand(len(pictures), generator=noise, device=noise.device) * 2 - 1
-    return numbers.to(pictures).view(-1, *[1] * (pictures.dim() - 1))
+    numbers = drawn(torch.rand, noise, pictures) * 2 - 1
+    return numbers.view(-1, *[1] * (pictures.dim() - 1))
 
 
 def _along(axis: int, pictures: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzfeld.stabilisers._base import Stabiliser as Base
+from ganzfeld.stabilisers._noise import drawn
 
 
 @final
@@ -21,5 +22,4 @@ class Stabiliser(Base):
         sigma = self.sigma * max(0.0, 1 - progress / self.until)
         if sigma == 0:
             return pictures
-        fresh = torch.randn(pictures.shape, generator=noise, device=noise.device)
-        return pictures + sigma * fresh.to(pictures)
+        return pictures + sigma * drawn(torch.randn, noise, pictures, *pictures.shape[1:])

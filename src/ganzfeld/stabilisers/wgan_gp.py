@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzfeld.stabilisers._base import GradientPenalty
+from ganzfeld.stabilisers._noise import drawn
 
 
 @final
@@ -17,7 +18,7 @@ class Stabiliser(GradientPenalty):
 
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
         """One uniformly random mixture of each real picture with its generated partner."""
-        shares = torch.rand(len(real), generator=noise, device=noise.device).to(real)
+        shares = drawn(torch.rand, noise, real)
         return torch.lerp(real, fake, shares.view(-1, *[1] * (real.dim() - 1)))
 
     def cost(self, squared_norm: Tensor) -> Tensor:

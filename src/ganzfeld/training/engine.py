@@ -95,6 +95,8 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
     """
     # A saturated discriminator makes denormal gradients, which slow a step tenfold on a processor.
     torch.set_flush_denormal(True)
+    # Of cuDNN's weight gradients some add in another order each time; going on exactly needs the others.
+    torch.backends.cudnn.deterministic = True
     chosen = _device(device)
     if chosen.type == "cpu":
         _keep_freed_memory()

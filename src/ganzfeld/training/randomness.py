@@ -17,13 +17,12 @@ class Purpose(IntEnum):
     CROP = 6
 
 
-def derived_seed(seed: int, purpose: Purpose, index: int = 0, rank: int = 0) -> int:
-    """A seed in [0, 2^63) for one purpose at one step, and where each rank draws its own, for one of them."""
-    words = (seed, int(purpose), index, *([rank] if rank else []))
-    (word,) = np.random.SeedSequence(words).generate_state(1, np.uint64)
+def derived_seed(seed: int, purpose: Purpose, index: int = 0) -> int:
+    """A seed in [0, 2^63) for one purpose at one step."""
+    (word,) = np.random.SeedSequence((seed, int(purpose), index)).generate_state(1, np.uint64)
     return int(word) >> 1
 
 
-def noise_at(seed: int, purpose: Purpose, index: int, rank: int = 0) -> torch.Generator:
+def noise_at(seed: int, purpose: Purpose, index: int) -> torch.Generator:
     """A generator on the processor, ready to draw for one purpose at one step."""
-    return torch.Generator().manual_seed(derived_seed(seed, purpose, index, rank))
+    return torch.Generator().manual_seed(derived_seed(seed, purpose, index))

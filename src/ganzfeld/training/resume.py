@@ -11,6 +11,7 @@ from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.data.survey import survey
 from ganzfeld.durable import unfinished, write_json
 from ganzfeld.errors import DamagedError, DataError, GanzfeldError, UsageError
+from ganzfeld.launch import launch
 from ganzfeld.model import load_model
 from ganzfeld.model.files import WEIGHTS
 from ganzfeld.recipes import Recipe, changes, resolve
@@ -19,12 +20,11 @@ from ganzfeld.training.checkpoint import Checkpoint, restore
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.exactness import differences, refuse
 from ganzfeld.training.facts import Circumstances, Facts, Trial, timestamp
-from ganzfeld.training.fastest import fastest_route
+from ganzfeld.training.fastest import route_of
 from ganzfeld.training.following import led
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.ranks import ALONE, Ranks, joined
-from ganzfeld.training.route import PLAIN
-from ganzfeld.training.run import Run, create_run, open_run
+from ganzfeld.training.run import Run, create_run, open_run, run_begun_by
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.train import require_room, show_reals, summary
 from ganzfeld.training.trainer import Trainer, start
@@ -67,8 +67,18 @@ def resume(
 
         def work() -> Run:
             old = open_run(run)
+            if old.facts.auto and ranks.number > 1:
+                raise UsageError(
+                    f"{old.path} is trained with auto, which is for one process, not for {ranks.number}",
+                    "Start it without torchrun.",
+                )
             if from_images is not None:
-                old = fork(old, from_images, settings, wishes, watcher)
+                begun = _fork_begun_by_this_launch(old)
+                old = (
+                    go_on_after_restart(begun, ranks, watcher)
+                    if begun
+                    else fork(old, from_images, settings, wishes, watcher)
+                )
             if old.facts.auto:
                 from ganzfeld.training.attendance import attended  # it builds on this module
 
@@ -86,6 +96,13 @@ def go_on_after_restart(run: Run, ranks: Ranks, watcher: Watcher) -> Run:
     """
     inexact = run.facts.circumstances.ranks != ranks.number
     return go_on(run, Wishes(inexact=inexact, ranks=ranks), watcher)
+
+
+def _fork_begun_by_this_launch(old: Run) -> Run | None:
+    """What the processes of this launch began beside an old run, if they were started again; else None."""
+    here = launch()
+    begun = run_begun_by(here.name, old.path.parent) if here.name and here.restarts else None
+    return None if begun is None or begun.path == old.path else begun
 
 
 @dataclass(frozen=True)
@@ -180,9 +197,9 @@ def fork(
         refuse(found)
     if beginning:
         restore(trainer, beginning)
-    elif facts.route != PLAIN:
+    else:
         # Other networks may have been asked for.
-        trainer.take(fastest_route(trainer, watcher.preparing))
+        trainer.take(route_of(facts.route.parts, trainer, watcher.preparing))
     require_room(old.path.parent, trainer)
     if beginning:
         _plan(facts, budget, beginning, trainer)
@@ -192,6 +209,7 @@ def fork(
             _now_true(facts, wishes, budget, trainer).changed(
                 route=trainer.route,
                 started=timestamp(),
+                launch=launch().name,
                 events=(),
                 best=None,
                 final=None,

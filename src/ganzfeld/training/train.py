@@ -18,19 +18,18 @@ from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.facts import Facts, timestamp
-from ganzfeld.training.fastest import fastest_route
+from ganzfeld.training.fastest import route_of
 from ganzfeld.training.following import led
 from ganzfeld.training.loop import NUM_ON_A_SHEET, SHEET_COLUMNS, Loop
 from ganzfeld.training.quality import require_space
 from ganzfeld.training.ranks import ALONE, Ranks, joined
-from ganzfeld.training.route import PLAIN
+from ganzfeld.training.route import parts_of
 from ganzfeld.training.run import Run, create_run, run_begun_by
 from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
 
 BUILT_IN = "faces"
 ON_DIVERGENCE = ("stop", "rollback")
-ROUTES = ("auto", "plain")
 STOPS = ("never", "plateau", "decay")
 NUM_LEFT_OUT_TOLD = 3
 
@@ -70,7 +69,8 @@ def train(
     when the kernel distance no longer improves) or "decay" (when it has become worse). With ``auto`` what the
     doctor advises is tried, one remedy at a time, each in a run of its own beside the first one, within the
     same budget; the run that came out of it is returned. ``route`` is "auto",
-    the fastest way through this machine, or "plain", the textbook's.
+    the fastest way through this machine, "plain", the textbook's, or parts of the first between commas:
+    "channels-last,one-pass,shared-backward,measured" is all of them.
 
     Started by torchrun, its processes train together, each on its share of every batch; the first one alone
     writes. Started again by torchrun after a failure, they go on with the run that they began.
@@ -151,7 +151,7 @@ class Terms:
         size, max_bad = self.recipe.size, self.max_bad
         pictures = open_pictures(data, size=size, max_bad=max_bad, progress=watcher.preparing)
         trainer = start(self.recipe, pictures, self.engine, self.seed, ranks)
-        trainer.take(PLAIN if self.route == "plain" else fastest_route(trainer, watcher.preparing))
+        trainer.take(route_of(parts_of(self.route), trainer, watcher.preparing))
         return trainer
 
 
@@ -194,9 +194,8 @@ def agree(
         raise UsageError(f"unknown choice {stop!r} for stop", did_you_mean(stop, STOPS))
     if stop != "never":
         require_space()
-    if route not in ROUTES:
-        raise UsageError(f"unknown route {route!r}", did_you_mean(route, ROUTES))
-    engine = replace(choose_engine(device, precision), channels_last=route != "plain")
+    layout = "channels-last" in parts_of(route)
+    engine = replace(choose_engine(device, precision), channels_last=layout)
     return Terms(chosen, budget, engine, seed, max_bad, checkpoint_seconds, on_divergence, stop, auto, route)
 
 

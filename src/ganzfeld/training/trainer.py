@@ -25,6 +25,7 @@ from ganzfeld.networks.strided import (
 )
 from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
+from ganzfeld.stabilisers import SharedNoise
 from ganzfeld.training.classes import Classes, classes_of
 from ganzfeld.training.engine import Engine, computing_with
 from ganzfeld.training.facts import Circumstances, circumstances
@@ -82,7 +83,8 @@ class Trainer:
         ):
             for group in optimizer.param_groups:
                 group["lr"] = choices.lr * factor
-        noise = noise_at(self.seed, Purpose.STABILISERS, self.index, self.ranks.rank)
+        noise = SharedNoise(self.ranks.rank, self.ranks.number)
+        noise.manual_seed(derived_seed(self.seed, Purpose.STABILISERS, self.index))
         moment = Moment(self.index, self.progress, noise)
         outcome = step(
             self.players, self.rules, self.real(), self._latents(), moment, self.sound, self.labels()
@@ -172,7 +174,7 @@ class Trainer:
         """
         if self.classes is None:
             return None
-        return torch.from_numpy(self.classes.labels[self._indices()]).to(self.engine.device)
+        return self.engine.carry(self.classes.labels[self._indices()])
 
     def _indices(self) -> np.ndarray:
         ranks, num_pictures = self.ranks, self.pictures.num_pictures
@@ -184,7 +186,7 @@ class Trainer:
         noise = noise_at(self.seed, Purpose.LATENTS, self.index)
         latent = self.recipe.latent
         whole = priors.load(latent.prior).sample(self.recipe.batch, latent.size, noise)
-        return self.ranks.share(whole).to(self.engine.device)
+        return self.engine.carry(self.ranks.share(whole).numpy())
 
 
 def start(

@@ -47,7 +47,11 @@ def command(
         typer.Option("--auto", help="Try what the doctor advises, and undo what does not help."),
     ] = False,
     route: Annotated[
-        str, typer.Option(help="auto: the fastest way through this machine; plain: the textbook's.")
+        str,
+        typer.Option(
+            help="auto: the fastest way through this machine; plain: the textbook's; or parts of the first,"
+            " with commas: channels-last,one-pass,shared-backward,measured."
+        ),
     ] = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Train for a moment without writing; print size and time.")
