@@ -347,6 +347,7 @@ def test_a_sheet_that_cannot_be_written_does_not_keep_it_going(array_file, tmp_p
     doctor(monkeypatch)
     run = attended(array_file, tmp_path, images=32, watcher=Tidy())
     assert run.position.images_seen == 32
+    show_outcome(run, as_json=False)
 
 
 def test_a_run_that_was_stopped_stays_so_whatever_was_tried(array_file, tmp_path):
