@@ -127,6 +127,16 @@ def test_other_networks_begin_anew(array_file, tmp_path, monkeypatch):
     assert run.journal[0]["images_seen"] == 8
 
 
+def test_rates_that_fall_are_tried_from_before_the_decay(array_file, tmp_path, monkeypatch):
+    """From the beginning there would be no time for it: quality falls late."""
+    remedy = "schedule.floor=0.5"
+    doctor(monkeypatch, ("late-decay", 140, remedy, lambda recipe: recipe.schedule.floor < 0.5))
+    run = attended(array_file, tmp_path)
+    (trial,) = run.facts.trials
+    assert trial.outcome == "kept" and 0 < trial.from_images <= 140
+    assert run.recipe.schedule.floor == 0.5
+
+
 def test_too_late_to_try_anything(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("stalled", 160, f"{WIDER}=12", lambda recipe: True))
     run = attended(array_file, tmp_path)

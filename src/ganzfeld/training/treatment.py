@@ -26,6 +26,7 @@ NETWORKS_STAY = (
     "discriminator.optimizer.lr",
     "loss.",
     "stabilisers",
+    "schedule.",
     "ema",
     "crop",
 )
