@@ -62,18 +62,19 @@ def main() -> None:
     """Write the file."""
     parser = argparse.ArgumentParser(description="Measure what healthy runs show.")
     parser.add_argument("--seeds", default="100-107")
-    parser.add_argument("--by-class", default="100-107", help="Seeds of trainings by class.")
+    parser.add_argument("--by-class", default="100-107", help="Seeds of trainings by class; empty: none.")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
     plans = usual_plans(numbers_of(options.seeds), NUM_JUDGED)
-    plans += plans_by_class(numbers_of(options.by_class))
+    plans += plans_by_class(numbers_of(options.by_class) if options.by_class else [])
     journals = list(train_all(plans, options.runs, options.processes))
     limits = limits_of(journals)
+    by_class = f", modern by class on {', '.join(BY_CLASS)}" if options.by_class else ""
     source = (
-        f"python tools/doctor_limits.py --seeds {options.seeds} --by-class {options.by_class}: "
+        f"python tools/doctor_limits.py --seeds {options.seeds} --by-class={options.by_class}: "
         f"{len(plans)} healthy runs, "
-        f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}, modern on {', '.join(BY_CLASS)}"
+        f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}"
     )
     path = Path(ganzfeld.health.__file__).parent / "limits.json"
     write_json(path, {"source": source, "limits": limits})
