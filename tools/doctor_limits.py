@@ -1,18 +1,19 @@
 """Measures ``src/ganzfeld/health/limits.json``: the ranges of all readings in healthy runs.
 
-    python tools/doctor_limits.py [--seeds 100-107] [--processes 2] [--runs runs/doctor]
+    python tools/doctor_limits.py [--seeds 100-107] [--by-class 100-107] [--processes 2] [--runs runs/doctor]
 
-Trains every built-in recipe, small and short (``doctor_runs.py``), on two sets of pictures with each seed.
+Trains every built-in recipe, small and short (``doctor_runs.py``), on two sets of pictures with each seed,
+and ``modern`` by class on one of them, for what is read of classes alone.
 What was made before is read, so that the command can be interrupted and repeated. The seeds are not those of
 ``doctor_suite.py``.
 
 A limit is a range of the number that detectors ask for, the mildest of the latest readings
 (``ganzfeld.health.symptoms.persisted``), in one phase of training. Each run gives its extremes in the phase.
 Of the runs of one recipe on one set the limit lies three times as far from the median run as the most
-extreme one: with exponential tails and eight runs, a healthy run lies outside with a chance of 1 in 130. The
-wider one of the two sets is the limit of the recipe; the widest of all is that of recipes that have none of
-their own. Where a reading hardly varies among healthy runs, the limit leaves at least the room that ``ROOM``
-names.
+extreme one: with exponential tails and eight runs, a healthy run lies outside with a chance of 1 in 54 (four
+runs: 1 in 13). The wider one of the two sets is the limit of the recipe, which makes it 1 in 240 (1 in 44)
+where both are alike; the widest of all is that of recipes that have none of their own. Where a reading
+hardly varies among healthy runs, the limit leaves at least the room that ``ROOM`` names.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from doctor_runs import BATCHES, DATA, Journal, Plan, numbers_of, train_all
+from doctor_runs import BATCHES, BY_CLASS, DATA, Journal, Plan, numbers_of, train_all
 
 import ganzfeld.health
 from ganzfeld.durable import write_json
@@ -43,6 +44,9 @@ SMALLEST_SHARE = 0.02
 ROOM = {"share": 1.0, "ratio": 0.5, "plain": 0.1}
 """The least room between the median run and the limit, on the scale of the reading."""
 
+OF_CLASSES = {"class_diversity_worst"}
+"""Readings of trainings by class; the limits of all others are those of trainings without."""
+
 PLAIN = {"checkerboard", "decay"}
 """Readings that may be negative, compared as they are."""
 
@@ -58,15 +62,19 @@ def main() -> None:
     """Write the file."""
     parser = argparse.ArgumentParser(description="Measure what healthy runs show.")
     parser.add_argument("--seeds", default="100-107")
+    parser.add_argument("--by-class", default="100-107", help="Seeds of trainings by class; empty: none.")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
     plans = usual_plans(numbers_of(options.seeds), NUM_JUDGED)
+    plans += plans_by_class(numbers_of(options.by_class) if options.by_class else [])
     journals = list(train_all(plans, options.runs, options.processes))
     limits = limits_of(journals)
+    by_class = f", modern by class on {', '.join(BY_CLASS)}" if options.by_class else ""
     source = (
-        f"python tools/doctor_limits.py --seeds {options.seeds}: {len(journals)} healthy runs, "
-        f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}"
+        f"python tools/doctor_limits.py --seeds {options.seeds} --by-class={options.by_class}: "
+        f"{len(plans)} healthy runs, "
+        f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}"
     )
     path = Path(ganzfeld.health.__file__).parent / "limits.json"
     write_json(path, {"source": source, "limits": limits})
@@ -83,14 +91,26 @@ def usual_plans(seeds: Sequence[int], num_judged: int) -> list[Plan]:
     ]
 
 
+def plans_by_class(seeds: Sequence[int]) -> list[Plan]:
+    """Healthy trainings by class."""
+    return [Plan(data, "modern", seed) for seed in seeds for data in BY_CLASS]
+
+
 def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, Any]]]:
     """Of every reading that a detector looks at, the limits by phase, of each recipe and of all."""
     names = sorted({name for detector in detectors.names() for name in detectors.load(detector).READINGS})
-    kinds = {"": list(journals)}
+    kinds: dict[str, list[Journal]] = {"": []}
+    by_class = [journal for journal in journals if journal.plan.data in BY_CLASS]
     for journal in journals:
-        kinds.setdefault(f"{journal.recipe['name']} {journal.recipe['loss']['name']}", []).append(journal)
+        if journal.plan.data not in BY_CLASS:
+            kind = f"{journal.recipe['name']} {journal.recipe['loss']['name']}"
+            for each in ("", kind):
+                kinds.setdefault(each, []).append(journal)
     found = {
-        name: [each for kind, of_it in kinds.items() for each in _limits(name, of_it, kind)] for name in names
+        name: list(_limits(name, by_class, ""))
+        if name in OF_CLASSES
+        else [each for kind, of_it in kinds.items() for each in _limits(name, of_it, kind)]
+        for name in names
     }
     return {name: [_rounded(limit) for limit in limits] for name, limits in found.items() if limits}
 

@@ -35,14 +35,15 @@ from ganzfeld.metrics.measures.kernel_distance import estimate, kernel_distance
 from ganzfeld.metrics.measures.sliced_wasserstein import DIRECTIONS, distances_of_lines
 from ganzfeld.metrics.measures.spectrum_distance import profiles, spectrum_distance
 from ganzfeld.metrics.spaces import random_convolutions
-from ganzfeld.model import calibrate
+from ganzfeld.model import calibrate, labels_as_in_data
 from ganzfeld.recipes import resolve
+from ganzfeld.recipes.schema import Schedule
 from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.evaluation import generated
 from ganzfeld.training.examination import Examiner
 from ganzfeld.training.gathering import gathering
 from ganzfeld.training.quality import NUM_ON_THE_WAY, NUM_REALS, neighbourhoods
-from ganzfeld.training.schedule import Horizon
+from ganzfeld.training.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.trainer import Trainer, readings, start
 
 VERSION = 1
@@ -50,6 +51,8 @@ VERSION = 1
 
 FASHION = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
 DATA: dict[str, str | None] = {"faces": None, "fashion": FASHION}
+BY_CLASS: dict[str, str | None] = {"fashion by class": FASHION}
+"""Sets that are trained on by class, for what is read of classes alone."""
 
 NUM_LOOKS = 40
 JUDGED_EVERY = 5
@@ -119,7 +122,13 @@ class Journal:
 
     def case(self) -> Case:
         """For the doctor."""
-        return Case(self.entries, self.recipe, self.num_pictures)
+        planned = (Horizon(0, NUM_STEPS * self.recipe["batch"]),)
+        schedule = Schedule.model_validate(self.recipe["schedule"])
+
+        def rate_at(images_seen: int) -> float:
+            return rate_factor(schedule, images_seen, progress_of(images_seen, planned))
+
+        return Case(self.entries, self.recipe, self.num_pictures, rate_at=rate_at)
 
 
 def _without_noise(trainer: Trainer) -> None:
@@ -306,9 +315,10 @@ def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[J
     """The journals of all plans, read from the folder or made now, in the order in which they are there."""
     make_folder(folder)
     for data in {plan.data for plan in plans}:  # decoded once, and not by every process
+        place = (DATA | BY_CLASS)[data]
         faults = (FAULTS[plan.fault] for plan in plans if plan.fault)
         for size in {SMALL["size"], *(fault.settings.get("size", SMALL["size"]) for fault in faults)}:
-            open_pictures(DATA[data], size=(size, size))
+            open_pictures(place, size=(size, size))
     missing = []
     for plan in plans:
         if (folder / plan.file).is_file():
@@ -345,11 +355,12 @@ def train_one(plan: Plan) -> Journal:
     begun = time.perf_counter()
     torch.set_flush_denormal(True)
     fault = FAULTS[plan.fault] if plan.fault else Fault("", ())
-    recipe = resolve(plan.recipe, SMALL | {"batch": BATCHES[plan.recipe]} | fault.settings)
+    by_class = {"classes": "projection"} if plan.data in BY_CLASS else {}
+    recipe = resolve(plan.recipe, SMALL | {"batch": BATCHES[plan.recipe]} | by_class | fault.settings)
     for path, factor in fault.times.items():
         side = path.split(".")[0]
         recipe = resolve(recipe, {path: min(1.0, getattr(recipe, side).optimizer.lr * factor)})
-    whole = open_pictures(DATA[plan.data], size=recipe.size)
+    whole = open_pictures((DATA | BY_CLASS)[plan.data], size=recipe.size)
     pictures = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
     trainer = start(recipe, pictures, choose_engine("cpu", "float32"), plan.seed)
     trainer.horizons = (Horizon(0, NUM_STEPS * recipe.batch),)
@@ -402,8 +413,12 @@ class Judge:
         """All measures of the training as it stands."""
         latent = trainer.recipe.latent
         seeds = range(FIRST_SEED, FIRST_SEED + NUM_COMPARED)
-        model = calibrate(trainer.players.average, latent.prior)
-        made = model(latents_of_seeds(seeds, latent.size, latent.prior))
+        labels = labels_as_in_data(seeds, trainer.pictures_by_class)
+        model = calibrate(trainer.players.average, latent.prior, trainer.pictures_by_class)
+        made = model(
+            latents_of_seeds(seeds, latent.size, latent.prior),
+            None if labels is None else torch.tensor(labels),
+        )
         made = torch.nan_to_num(made).clamp(-1, 1)
         made = ((made + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
         found = random_convolutions.features(made)

@@ -72,6 +72,20 @@ def test_a_sick_run_gets_evidence_cause_and_a_command(run, monkeypatch):
     assert all(len(line) <= 100 for line in text.splitlines() if "ganzfeld train" not in line)
 
 
+def test_a_finding_names_the_pictures_that_show_it(run, monkeypatch):
+    write(run, turning(0.1))
+    for images_seen in (500, 1200, 1600, 2000):
+        shutil.copyfile(run / "reals.png", run / "samples" / f"{images_seen}.png")
+    monkeypatch.chdir(run.parent.parent)
+    finding = json.loads(call("doctor", run, "--json")[1])["findings"][0]
+    assert [Path(sheet).name for sheet in finding["pictures"]] == ["1200.png", "2000.png"]
+    told = " ".join(call("doctor", run)[1].split())
+    assert "pictures runs/blobs-001/samples/1200.png and runs/blobs-001/samples/2000.png" in told
+    for sheet in (run / "samples").iterdir():
+        sheet.unlink()
+    assert "\npictures " not in call("doctor", run)[1]
+
+
 def test_the_command_of_a_remedy_trains(run, monkeypatch):
     import shlex
 
@@ -86,6 +100,26 @@ def test_the_command_of_a_remedy_trains(run, monkeypatch):
     assert again.recipe.size == (16, 16), "the rest of the recipe is that of the run"
     weights = {each["name"]: each["weight"] for each in again.recipe.stabilisers}
     assert weights == {"r1": 0.8, "r2": 0.8}
+
+
+def test_remedies_that_contradict_each_other_are_told(run, monkeypatch):
+    known = limits_of("full_update_generator", "checkerboard")
+    monkeypatch.setattr("ganzfeld.training.run.Case", partial(Case, limits=known))
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"horizons": [[0, 1_000_000]]}))
+    write(run, [0.5] * 20)
+    path = run / "journal.jsonl"
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    for entry, small, high in zip(entries, turning(0.1), turning(0.9), strict=True):
+        entry["health"] = {"update_ratio_generator": small, "checkerboard": high}
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    text = " ".join(call("doctor", run)[1].split())
+    assert "stalled and checkerboard change generator.optimizer.lr in opposite ways" in text
+    (run / "run.json").write_text(json.dumps(facts | {"horizons": [[0, 1200], [1200, 2000]]}))
+    recipe = json.loads((run / "recipe.json").read_text())
+    recipe["schedule"] |= {"decay": "linear", "floor": 0.0}
+    (run / "recipe.json").write_text(json.dumps(recipe))
+    assert "stalled" not in call("doctor", run, "--json")[1], "its rate has fallen as planned"
 
 
 def test_a_journal_cut_in_the_middle_of_a_line(run):

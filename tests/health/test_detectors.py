@@ -34,23 +34,31 @@ SIGNS = [
     ("latent-ignored", "latent_share", LOW, "sick"),
     ("latent-ignored", "sensitivity", LOW, "sick"),
     ("stalled", "lesson_generator", LOW, "sick"),
-    ("stalled", "update_ratio_generator", LOW, "sick"),
+    ("stalled", "full_update_generator", LOW, "sick"),
     ("diverging", "logit_size", HIGH, "sick"),
-    ("diverging", "update_ratio_generator", HIGH, "sick"),
-    ("diverging", "update_ratio_discriminator", HIGH, "sick"),
+    ("diverging", "full_update_generator", HIGH, "sick"),
+    ("diverging", "full_update_discriminator", HIGH, "sick"),
 ]
 
 ALL_READINGS = sorted({reading for name in detectors.names() for reading in detectors.load(name).READINGS})
+
+
+READ = {f"full_update_{side}": f"update_ratio_{side}" for side in ("generator", "discriminator")}
+"""What is read, where it is something else that the detector looks at."""
 
 
 def found(name: str, case: Case):
     return detectors.load(name).find(case)
 
 
+def signs(reading: str, values: list, known: bool = True) -> Case:
+    return case_of({READ.get(reading, reading): values}, known=(reading,) if known else ())
+
+
 @pytest.mark.parametrize(("name", "reading", "value", "severity"), SIGNS)
 class TestSigns:
     def test_is_found_since_it_began(self, name, reading, value, severity):
-        finding = found(name, case_of({reading: turning(value)}))
+        finding = found(name, signs(reading, turning(value)))
         assert finding is not None
         assert (finding.name, finding.severity, finding.since_images) == (name, severity, FIRST_WRONG)
         evidence = finding.evidence[0]
@@ -58,33 +66,31 @@ class TestSigns:
         assert f"{value:.3g}" in evidence.text and "1,300 pictures" in evidence.text, "it can be checked"
 
     def test_is_not_found_in_health_or_on_the_other_side(self, name, reading, value, severity):
-        assert found(name, case_of({reading: [HEALTHY] * 20})) is None
-        other = found(name, case_of({reading: turning(1 - value)}))
-        assert other is None or (name, reading) not in {(n, r) for n, r, v, _ in SIGNS if v == value} - {
-            (n, r) for n, r, v, _ in SIGNS if v == 1 - value
-        }
+        assert found(name, signs(reading, [HEALTHY] * 20)) is None
+        other = found(name, signs(reading, turning(1 - value)))
+        assert other is None
 
     def test_passes(self, name, reading, value, severity):
-        assert found(name, case_of({reading: [*turning(value), HEALTHY]})) is None
+        assert found(name, signs(reading, [*turning(value), HEALTHY])) is None
 
     def test_one_or_two_bad_readings_are_chance(self, name, reading, value, severity):
         for wrong in (1, 2):
-            assert found(name, case_of({reading: turning(value, wrong=wrong)})) is None
-        assert found(name, case_of({reading: turning(value, wrong=3)})) is not None
+            assert found(name, signs(reading, turning(value, wrong=wrong))) is None
+        assert found(name, signs(reading, turning(value, wrong=3))) is not None
 
     def test_the_beginning_raises_no_alarm(self, name, reading, value, severity):
         """Within the first 20 steps anything from 0 to 1 is healthy here, as collapse is at first."""
-        assert found(name, case_of({reading: [value]})) is None
-        assert found(name, case_of({reading: [value, HEALTHY, HEALTHY]})) is None
+        assert found(name, signs(reading, [value])) is None
+        assert found(name, signs(reading, [value, HEALTHY, HEALTHY])) is None
 
     def test_nothing_is_said_without_limit(self, name, reading, value, severity):
-        assert found(name, case_of({reading: turning(value)}, known=())) is None
+        assert found(name, signs(reading, turning(value), known=False)) is None
 
     def test_what_is_not_a_number_is_left_out(self, name, reading, value, severity):
         for nothing in (None, math.nan, math.inf, "0.3", True, []):
             values = [*turning(value), nothing]
-            assert found(name, case_of({reading: values})) is not None
-            assert found(name, case_of({reading: [nothing] * 20})) is None
+            assert found(name, signs(reading, values)) is not None
+            assert found(name, signs(reading, [nothing] * 20)) is None
 
 
 @pytest.mark.parametrize("name", detectors.names())
@@ -143,6 +149,21 @@ class TestDerived:
         assert found("diverging", case_of(loud)) is not None
         assert found("diverging", case_of(loud, settings=["loss.name=wasserstein"])) is None
 
+    def test_a_rate_that_falls_as_planned_stalls_nothing(self):
+        """As at the end of a short run with a cosine decay, at steps at which longer ones have not."""
+        falling = [HEALTHY] * 12 + [HEALTHY / 50] * 8
+        case = case_of({"update_ratio_generator": falling}, known=("full_update_generator",))
+        finding = found("stalled", case)
+        assert finding is not None and finding.since_images == FIRST_WRONG
+        assert finding.remedy.settings == ("generator.optimizer.lr=0.004",)
+        batch = case.recipe["batch"]
+        decayed = replace(case, rate_at=lambda images: 1.0 if images + batch < FIRST_WRONG else 0.02)
+        assert found("stalled", decayed) is None
+        grown = case_of({"update_ratio_generator": [HEALTHY] * 20}, known=("full_update_generator",))
+        assert found("diverging", grown) is None
+        assert found("diverging", replace(grown, rate_at=decayed.rate_at)) is not None
+        assert found("diverging", replace(grown, rate_at=lambda images: 0.0)) is None
+
     def test_pictures_move_by_the_root_of_the_steps(self):
         """10 steps a look: a drift of 0.9 is 0.28 a step."""
         known = {"pace": (Limit(0.0, 0.25, 1.0, 40),), "diversity": limits_of("a")["a"]}
@@ -196,6 +217,26 @@ class TestRemediesKnowTheRecipe:
         finding = found("checkerboard", case_of({"checkerboard": turning(HIGH)}, settings=uneven))
         assert finding.severity == "sick" and "3x3 by 2x2" in finding.cause
         assert resolve("modern", [*uneven, *finding.remedy.settings]).ladder is None
+
+    @pytest.mark.parametrize(
+        ("recipe", "settings", "told"),
+        [
+            ("radford2015", ["loss.name=minimax"], "is sure of every generated picture"),
+            ("radford2015", [], "takes generated pictures for real"),
+            ("modern", [], "takes generated pictures for real"),
+        ],
+    )
+    def test_a_generator_that_is_told_nothing_is_helped_by_its_loss(self, recipe, settings, told):
+        """Minimax fades where the discriminator wins, the others where it is deceived."""
+        case = case_of({"lesson_generator": turning(LOW)}, recipe=recipe, settings=settings)
+        finding = found("stalled", case)
+        assert finding is not None and told in finding.cause
+        before, after = resolve(recipe, settings), resolve(recipe, [*settings, *finding.remedy.settings])
+        faster = after.discriminator.optimizer.lr / before.discriminator.optimizer.lr
+        if settings:
+            assert (after.loss.name, faster) == ("non-saturating", 0.5)
+        else:
+            assert (after.loss, faster) == (before.loss, 2.0)
 
     def test_soft_labels_on_both_sides_go_with_a_paired_loss(self):
         finding = found("mode-collapse", case_of({"diversity": turning(LOW)}, recipe="seed"))

@@ -5,9 +5,12 @@ import importlib
 import json
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -87,6 +90,40 @@ def test_limits_hold_every_healthy_run_and_leave_room(tools):
         assert limit["low"] == pytest.approx(0.855 * 2.718281828**-0.5, rel=1e-3)
     few = limits.limits_of(healthy[:5])
     assert few == {}
+
+
+def test_the_page_says_with_how_many_runs_the_limits_were_measured():
+    health = importlib.import_module("ganzfeld.health")
+    source = json.loads((Path(health.__file__).parent / "limits.json").read_text(encoding="utf-8"))["source"]
+    number = next(word for word, after in pairwise(source.split()) if after == "healthy")
+    page = (TOOLS.parent / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert f"As shipped: {number} trainings" in page
+
+
+def test_limits_by_class_are_those_of_trainings_by_class_alone(tools):
+    def by_class(seed: int):
+        made = journal(tools, "", [0.2] * 40, [0.1] * 40, seed)
+        for entry in made.entries:
+            entry["health"]["class_diversity_worst"] = 0.5
+        return replace(made, plan=replace(made.plan, data="fashion by class"))
+
+    healthy = [journal(tools, "", [0.8] * 40, [0.1] * 40, seed) for seed in range(8)]
+    found = tools["limits"].limits_of([*healthy, *map(by_class, range(8))])
+    assert {limit["recipe"] for limit in found["class_diversity_worst"]} == {""}
+    assert found["class_diversity_worst"][0]["low"] == pytest.approx(0.5 * 2.718281828**-0.5, rel=1e-3)
+    assert all(limit["num_runs"] == 8 and limit["low"] > 0.4 for limit in found["diversity"])
+
+
+def test_a_training_by_class_is_compared_and_read(brief, monkeypatch, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
+    for number, picture in enumerate(pixels):
+        folder = tmp_path / "two" / f"kind-{number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f"{number}.png")
+    monkeypatch.setattr(brief, "BY_CLASS", {"two": str(tmp_path / "two")})
+    made = brief.train_one(brief.Plan("two", "modern", 0))
+    assert made.recipe["classes"] == "projection"
+    assert "class_diversity_worst" in made.entries[-1]["health"] and made.entries[-1]["compared"]
 
 
 def test_shares_at_an_end_have_no_limit_there(tools):

@@ -43,6 +43,31 @@ def test_who_has_not_looked_calls_nobody_healthy():
         assert why in {each.why for each in verdict.unjudged}
 
 
+def test_remedies_that_contradict_each_other_are_named():
+    slow = {"update_ratio_generator": turning(0.1), "checkerboard": turning(0.9)}
+    verdict = diagnose(case_of(slow, known=("full_update_generator", "checkerboard")))
+    assert [each.name for each in verdict.findings] == ["stalled", "checkerboard"]
+    (pair,) = verdict.opposed
+    assert (pair.first, pair.second, pair.setting) == ("stalled", "checkerboard", "generator.optimizer.lr")
+    assert "that of stalled first" in pair.sentence
+    assert verdict.as_json()["opposed"] == [
+        {"first": "stalled", "second": "checkerboard", "setting": "generator.optimizer.lr"}
+    ]
+    alike = diagnose(case_of({"stuck": turning(0.9), "checkerboard": turning(0.9)}))
+    assert len(alike.findings) == 2 and alike.opposed == (), "both want smaller steps"
+    loss = {"lesson_generator": turning(0.1), "diversity": turning(0.1)}
+    names = diagnose(case_of(loss, recipe="radford2015", settings=["loss.name=minimax"])).opposed
+    assert [each.setting for each in names] == ["loss.name"]
+
+
+def test_what_was_read_and_has_no_range_is_not_passed_over():
+    readings = {"diversity": [HEALTHY] * 10, "class_diversity_worst": [0.0] * 10}
+    verdict = diagnose(case_of(readings, known=("diversity",)))
+    assert verdict.findings == ()
+    why = "what is healthy for class_diversity_worst has not been measured"
+    assert {"name": "mode-collapse", "why": why} in verdict.as_json()["unjudged"]
+
+
 def test_facts_are_found_without_readings():
     verdict = diagnose(case_of({}, num_pictures=32))
     assert verdict.verdict == "watch"

@@ -5,17 +5,24 @@ The trainings are real. What the doctor says is planted by most tests: no small 
 
 import json
 import os
+import shutil
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 import ganzfeld as gz
 from ganzfeld.cli.outcome import show_outcome
-from ganzfeld.errors import Interrupted, TrainingFailed, UsageError
+from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed, UsageError
 from ganzfeld.health import Finding, Remedy, Verdict
+from ganzfeld.training import attendance
+from ganzfeld.training.loop import Loop
+from ganzfeld.training.resume import Wishes, is_over
 from ganzfeld.training.run import Run
 from ganzfeld.training.trainer import Trainer
+from ganzfeld.training.treatment import has_helped
 from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import Raised, small, together
 
@@ -120,6 +127,16 @@ def test_other_networks_begin_anew(array_file, tmp_path, monkeypatch):
     assert run.journal[0]["images_seen"] == 8
 
 
+def test_rates_that_fall_are_tried_from_before_the_decay(array_file, tmp_path, monkeypatch):
+    """From the beginning there would be no time for it: quality falls late."""
+    remedy = "schedule.floor=0.5"
+    doctor(monkeypatch, ("late-decay", 140, remedy, lambda recipe: recipe.schedule.floor < 0.5))
+    run = attended(array_file, tmp_path)
+    (trial,) = run.facts.trials
+    assert trial.outcome == "kept" and 0 < trial.from_images <= 140
+    assert run.recipe.schedule.floor == 0.5
+
+
 def test_too_late_to_try_anything(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("stalled", 160, f"{WIDER}=12", lambda recipe: True))
     run = attended(array_file, tmp_path)
@@ -139,7 +156,7 @@ def test_quality_decides_where_it_differs(array_file, tmp_path, monkeypatch):
     """The finding is still there, and the pictures are better: kept."""
     distances = {1e-3: 2.0, 1e-4: 1.0}
 
-    def series(run: Run, at_images: int) -> tuple[float, float]:
+    def series(run: Run, since: int, until: int) -> tuple[float, float]:
         return distances[run.recipe.generator.optimizer.lr], 0.1
 
     monkeypatch.setattr("ganzfeld.training.treatment._distance", series)
@@ -170,6 +187,191 @@ def test_a_course_that_was_broken_off_goes_on(array_file, tmp_path, monkeypatch)
     assert [trial.outcome for trial in gone_on.facts.trials] == ["kept"]
     assert gone_on.journal[-1]["images_seen"] == whole.journal[-1]["images_seen"]
     assert all(torch.equal(tensor, state(gone_on)[name]) for name, tensor in state(whole).items())
+
+
+def broken_off(array_file, out: Path) -> Run:
+    """A course that was interrupted in a trial, with which nothing has been decided."""
+
+    class Impatient(Watcher):
+        def read(self, reading):
+            if reading.images_seen == 48 and len(list(out.iterdir())) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        attended(array_file, out, watcher=Impatient())
+    (trial,) = (run for run in map(gz.open_run, out.iterdir()) if run.facts.open_trial)
+    return trial
+
+
+def test_the_ill_run_of_a_course_that_was_broken_off_goes_on_with_the_trial(
+    array_file, tmp_path, monkeypatch
+):
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
+    trial = broken_off(array_file, tmp_path)
+    assert gz.resume(tmp_path / "blobs-001").path == trial.path
+    assert len(list(tmp_path.iterdir())) == 2, "it is not tried a second time"
+
+
+def test_a_trial_of_an_older_run_of_that_name_is_let_alone(array_file, tmp_path, monkeypatch):
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
+    trial = broken_off(array_file, tmp_path)
+    with trial.writing():
+        trial.write_facts(trial.facts.changed(started="2020-01-01T00:00:00+0000"))
+    assert gz.resume(tmp_path / "blobs-001").path.name == "blobs-003"
+
+
+def test_where_the_ill_run_is_gone_the_trial_is_kept(array_file, tmp_path, monkeypatch):
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
+    trial = broken_off(array_file, tmp_path)
+    shutil.rmtree(tmp_path / "blobs-001")
+    run = gz.resume(trial.path)
+    assert run.path == trial.path and run.journal[-1]["images_seen"] > 64
+    told = run.facts.trials[0]
+    assert (told.outcome, told.why) == ("kept", "blobs-001 is not there any more")
+
+
+def test_a_trial_that_was_undone_goes_on_with_the_ill_run(array_file, tmp_path, monkeypatch):
+    """As after a kill between the decision and the next step."""
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
+    in_vain = broken_off(array_file, tmp_path)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        go_on = attendance.go_on
+        patch.setattr(
+            attendance,
+            "go_on",
+            lambda run, *rest: go_on(run, *rest) if run.path == in_vain.path else killed(),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            gz.resume(in_vain.path)
+    assert in_vain.facts.trials[0].outcome == "undone"
+    cost = in_vain.journal[-1]["images_seen"] - in_vain.facts.trials[0].from_images
+    run = gz.resume(in_vain.path)
+    assert run.path == tmp_path / "blobs-001"
+    assert run.journal[-1]["images_seen"] == pytest.approx(240 - cost, abs=8), "one budget"
+
+
+def test_a_decision_is_made_again_if_it_was_not_written_down_everywhere(array_file, tmp_path, monkeypatch):
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
+    in_vain = broken_off(array_file, tmp_path)
+    write = Run.write_facts
+
+    def killed(run: Run, facts) -> None:
+        if run.path == in_vain.path and facts.trials[-1].outcome == "undone":
+            raise KeyboardInterrupt
+        write(run, facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "write_facts", killed)
+        with pytest.raises(KeyboardInterrupt):
+            gz.resume(in_vain.path)
+    assert in_vain.facts.open_trial
+    run = gz.resume(in_vain.path)
+    assert run.path.name == "blobs-001"
+    assert (
+        [trial.outcome for trial in run.facts.trials]
+        == ["undone"]
+        == [trial.outcome for trial in in_vain.facts.trials]
+    )
+
+
+def test_what_was_measured_before_a_trial_is_not_its_merit(array_file, tmp_path, monkeypatch):
+    """The journal of a trial begins with that of the ill run, kernel distances included."""
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
+    trial = broken_off(array_file, tmp_path)
+    ill, since = gz.open_run(tmp_path / "blobs-001"), trial.facts.trials[0].from_images
+
+    def measured(run: Run, distances: dict[int, float]) -> None:
+        entries = run.journal
+        for entry in entries:
+            if (value := distances.get(entry["images_seen"])) is not None:
+                entry["health"] |= {"kernel_distance": value, "kernel_distance_error": 0.1}
+        lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+        (run.path / "journal.jsonl").write_text(lines)
+
+    measured(ill, {since: 1.0, 64: 3.0})
+    measured(trial, {since: 1.0})
+    assert has_helped(trial, ill) == (False, "oscillation is still there")
+    measured(trial, {since: 1.0, 48: 2.0})
+    assert has_helped(trial, ill) == (True, "kernel distance 2.000 instead of 3.000")
+
+
+def test_a_damaged_checkpoint_is_passed_over(array_file, tmp_path, monkeypatch):
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
+    damaged = []
+
+    class Moth(Watcher):
+        def read(self, reading):
+            run = gz.open_run(tmp_path / "blobs-001")
+            if reading.images_seen == 48 and not damaged:
+                damaged.append(max(at for at in run.history.all() if at <= 40))
+                run.history.path(damaged[0]).write_bytes(b"eaten")
+
+    run = attended(array_file, tmp_path, watcher=Moth())
+    (trial,) = run.facts.trials
+    assert trial.outcome == "kept" and trial.from_images < damaged[0]
+
+
+def test_a_trial_for_which_memory_runs_out_is_undone(array_file, tmp_path, monkeypatch):
+    doctor(monkeypatch, ("stalled", 40, f"{WIDER}=12", lambda recipe: recipe.generator.width < 12))
+    go = Loop.go
+
+    def full(loop: Loop) -> None:
+        if loop.trainer.recipe.generator.width == 12:
+            raise ResourceError("memory ran out")
+        go(loop)
+
+    monkeypatch.setattr(Loop, "go", full)
+    run = attended(array_file, tmp_path)
+    (trial,) = run.facts.trials
+    assert (trial.outcome, trial.why) == ("undone", "it could not be trained: memory ran out")
+    assert run.path.name == trial.ill and run.journal[-1]["images_seen"] == 240
+
+
+def test_what_passes_at_a_second_look_does_not_end_the_run(array_file, tmp_path, monkeypatch):
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
+    diagnose = Run.diagnose
+
+    def once(run: Run) -> Verdict:
+        verdict = diagnose(run)
+        return verdict if verdict.images_seen == 64 else replace(verdict, findings=())
+
+    monkeypatch.setattr(Run, "diagnose", once)
+    run = attended(array_file, tmp_path)
+    assert (run.facts.trials, run.facts.events) == ((), ()), "trained in one go"
+
+
+def test_a_sheet_that_cannot_be_written_does_not_keep_it_going(array_file, tmp_path, monkeypatch):
+    starts = []
+
+    class Tidy(Watcher):
+        def started(self, run, summary):
+            starts.append(run)
+            assert len(starts) < 4, "it goes on for ever"
+            if (run.path / "samples").is_dir():
+                shutil.rmtree(run.path / "samples")
+                (run.path / "samples").write_bytes(b"")
+
+    doctor(monkeypatch)
+    run = attended(array_file, tmp_path, images=32, watcher=Tidy())
+    assert run.position.images_seen == 32
+    show_outcome(run, as_json=False)
+
+
+def test_a_run_that_was_stopped_stays_so_whatever_was_tried(array_file, tmp_path):
+    run = gz.train(array_file, recipe=small(), images=32, out=tmp_path)
+    with run.writing():
+        run.write_facts(run.facts.changed(images=320))
+        run.record("stopped", 32, "on a plateau")
+        for kind in ("treated", "undone"):
+            assert is_over(run, Wishes())
+            run.record(kind, 32, "in vain")
+        assert is_over(run, Wishes()) and not is_over(run, Wishes(images=400))
+        run.record("resumed", 32, "")
+    assert not is_over(run, Wishes())
 
 
 def test_a_divergence_is_treated(array_file, tmp_path, monkeypatch):

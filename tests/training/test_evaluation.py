@@ -122,6 +122,23 @@ class TestCommand:
         assert code == 0
         assert {each["name"] for each in json.loads(told)["metrics"]} == {"recall", "coverage"}
 
+    def test_real_pictures_that_are_all_alike(self, run, tmp_path):
+        alike = saved(tmp_path / "alike.npy", np.full((60, 16, 16, 3), 128, np.uint8))
+        options = ["--n", 60, "--features", SMALL_SPACE, "--only", "diversity"]
+        code, told, complaint = call("eval", run.path, alike, *options, "--json")
+        assert code == 0, complaint
+        (figure,) = json.loads(told)["metrics"]
+        assert figure["value"] is None and figure["num_reals"] == 60
+        assert "infinite" in call("eval", run.path, alike, *options)[1]
+
+    def test_memory_that_runs_out(self, run, monkeypatch):
+        def full(*_):
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+        monkeypatch.setattr("ganzfeld.training.evaluation.measured", full)
+        code, _, told = call("eval", run.path, "--n", 60, "--features", SMALL_SPACE)
+        assert code == 6 and "60 pictures on each side" in told and "--n" in told and "--batch" not in told
+
     def test_what_is_refused(self, run, folder, array_file, tmp_path):
         grey = saved(tmp_path / "grey.npy", blobs(60, 16, channels=1))
         options = ["--n", 60, "--features", SMALL_SPACE]

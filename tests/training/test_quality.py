@@ -160,6 +160,15 @@ class TestOnTheWay:
         fork = gz.resume(run.path, from_images=64, images=72, settings=["ema=0.9"])
         assert fork.facts.final is not None and fork.facts.final.best.images_seen == 72
 
+    def test_figures_of_another_space_are_not_compared(self, often, array_file, tmp_path, monkeypatch):
+        run = gz.train(array_file, recipe=small(), images=32, out=tmp_path)
+        unbeaten = judgement(-100.0, 0.0, images_seen=32)
+        with run.writing():
+            run.write_facts(run.facts.changed(best=unbeaten))
+        monkeypatch.setattr(Quality, "_finish", lambda *_: None)
+        best = gz.resume(run.path, images=64).facts.best
+        assert best is not None and best.features == "random-convolutions" and best.images_seen > 32
+
     def test_a_lost_best_model_is_replaced(self, often, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
         (run.path / "model" / "best" / "generator.safetensors").write_bytes(b"broken")

@@ -38,6 +38,13 @@ def train_again(path: Path, facts: Facts, remedy: Remedy) -> str:
     return shlex.join(words)
 
 
+def pictures_of(run: Run, finding: Finding) -> list[Path]:
+    """The sheets in which a finding can be seen: the last one before it began, and the newest one."""
+    sheets = run.sample_files
+    before = [sheet for sheet in sheets if int(sheet.stem) <= finding.since_images]
+    return list(dict.fromkeys([*before[-1:], *sheets[-1:]]))
+
+
 def _lines(run: Run, verdict: Verdict, commands: Mapping[str, str]) -> Iterator[str]:
     planned = run.case.planned_images
     of = f" of {planned:,}" if planned and planned > verdict.images_seen else ""
@@ -45,7 +52,10 @@ def _lines(run: Run, verdict: Verdict, commands: Mapping[str, str]) -> Iterator[
     yield f"{printable(run.path.name)} after {verdict.images_seen:,}{of} pictures"
     for finding in verdict.findings:
         yield ""
-        yield from _about(finding, commands[finding.name])
+        yield from _about(finding, commands[finding.name], pictures_of(run, finding))
+    for each in verdict.opposed:
+        yield ""
+        yield from _wrapped(each.sentence)
     if not verdict.findings and not verdict.num_judged:
         yield ""
         yield from _wrapped(_why_unknown(run))
@@ -55,16 +65,18 @@ def _lines(run: Run, verdict: Verdict, commands: Mapping[str, str]) -> Iterator[
         yield from _wrapped(f"not judged: {reasons}")
 
 
-def _about(finding: Finding, command: str) -> Iterator[str]:
+def _about(finding: Finding, command: str, pictures: list[Path]) -> Iterator[str]:
     since = f"since {finding.since_images:,} pictures" if finding.since_images else "from the beginning"
     yield f"{finding.severity.ljust(_LABEL)}{finding.name}, {since}"
     rows = [("seen by", evidence.text + ".") for evidence in finding.evidence]
+    rows += [("pictures", " and ".join(map(_shortest, pictures)))] if pictures else []
     rows += [("cause", finding.cause), ("remedy", finding.remedy.text)]
     if finding.experiment and "lab" in known_commands.names():
         rows.append(("see it", f"ganzfeld lab run {finding.experiment}"))
     shown = ""
     for label, text in rows:
-        yield from _wrapped(text[:1].upper() + text[1:], "" if label == shown else label)
+        said = text if label == "pictures" else text[:1].upper() + text[1:]
+        yield from _wrapped(said, "" if label == shown else label)
         shown = label
     if command:  # on one line, to be copied
         yield f"{'try'.ljust(_LABEL)}{printable(command, 5_000)}"

@@ -34,13 +34,14 @@ def show_outcome(run: Run, as_json: bool) -> None:
         "model": str(run.path / "model" / ("best" if best else "last")),
     }
     tried = "".join(f"tried    {trial.told}\n" for trial in run.facts.trials)
+    shown = f"pictures {run.sample_files[-1]}\n" if run.sample_files else ""
     text = (
         f"{last.images_seen:,} pictures in {duration(last.seconds)} ({speed:,.0f}/s)\n"
         f"quality  {quality_in_words(run, last.images_seen)}\n"
         f"verdict  {_in_words(verdict, run)}\n"
         f"{tried}"
         f"report   {run.path / 'report.html'}\n"
-        f"pictures {run.sample_files[-1]}\n"
+        f"{shown}"
         f"more     ganzfeld sample {shlex.quote(str(run.path))}"
     )
     show_result(result, text, as_json)

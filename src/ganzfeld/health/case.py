@@ -32,13 +32,18 @@ class Series:
         return int(self.images[first]) if len(marks) - first >= least else None
 
 
+def _whole(images_seen: int) -> float:
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Case:
     """A training as far as it has come.
 
     ``entries`` are those of the journal, oldest first, with the readings under ``health``. ``recipe`` is the
     recipe as a JSON object. ``planned_images`` is the number of pictures the run is to see, if that is known.
-    ``limits`` are the ranges that healthy runs have shown.
+    ``limits`` are the ranges that healthy runs have shown. ``rate_at`` says what share of the recipe's
+    learning rates a step is made with that begins after so many pictures.
     """
 
     entries: Sequence[Mapping[str, Any]]
@@ -47,6 +52,7 @@ class Case:
     num_duplicates: int = 0
     planned_images: int | None = None
     limits: Limits = field(default_factory=limits)
+    rate_at: Callable[[int], float] = _whole
 
     def limit(self, name: str, step: int) -> Limit | None:
         """What is healthy for a reading at a step of this training; None where that is not known.

@@ -40,6 +40,23 @@ def _growth(side: str) -> Callable[[Case], Series]:
     return growth
 
 
+def _full_update(side: str) -> Callable[[Case], Series]:
+    """Size of a step beside the weights, as it would be with the whole learning rate of the recipe.
+
+    Adam's steps are in proportion to the rate, which schedules lower on purpose: at other steps in a run of
+    another length. Where nothing of it is left, there is nothing to say.
+    """
+
+    def full(case: Case) -> Series:
+        series = case.series(f"update_ratio_{side}")
+        begins = np.maximum(0, series.images - case.recipe["batch"])
+        rates = np.array([case.rate_at(images) for images in begins.tolist()])
+        there = rates > 0
+        return Series(series.images[there], series.values[there] / rates[there])
+
+    return full
+
+
 def _pace(case: Case) -> Series:
     """Drift over the root of the number of steps since the look before: as if chance had moved the pictures.
 
@@ -72,6 +89,8 @@ def _decay(case: Case) -> Series:
 DERIVED: dict[str, Callable[[Case], Series]] = {
     "growth_generator": _growth("generator"),
     "growth_discriminator": _growth("discriminator"),
+    "full_update_generator": _full_update("generator"),
+    "full_update_discriminator": _full_update("discriminator"),
     "pace": _pace,
     "saturated_excess": _saturated_excess,
     "decay": _decay,

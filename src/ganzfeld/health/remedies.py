@@ -1,9 +1,11 @@
 """Settings of a recipe that help, as ``path=value``: made from the recipe that is to be helped."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ganzfeld.health.case import Case
+from ganzfeld.health.finding import Remedy
 
 
 def rate(case: Case, side: str, factor: float) -> str:
@@ -33,3 +35,29 @@ def penalised(case: Case, *names: str) -> str:
 def longer_average(case: Case) -> str:
     """A moving average ten times as long, and not shorter than a thousand steps."""
     return f"ema={max(0.999, 1 - (1 - case.recipe['ema']) / 10):.6g}"
+
+
+def opposed(one: Remedy, other: Remedy, recipe: Mapping[str, Any]) -> str:
+    """A setting that two remedies would change in opposite ways, such as a rate; empty if there is none.
+
+    Two lists of stabilisers are no contradiction: each only adds to those of the recipe.
+    """
+    ours, theirs = (dict(setting.split("=", 1) for setting in each.settings) for each in (one, other))
+    for path in ours.keys() & theirs.keys():
+        first, second = _value(ours[path]), _value(theirs[path])
+        if isinstance(first, list) or first == second:
+            continue
+        now: Any = recipe
+        for part in path.split("."):
+            now = now[part]
+        numbers = all(isinstance(each, int | float) for each in (first, second, now))
+        if not numbers or (first - now) * (second - now) < 0:
+            return path
+    return ""
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

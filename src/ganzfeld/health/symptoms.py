@@ -44,8 +44,9 @@ class Symptom:
         other = "above" if self.side == "high" else "below"
         whose = f" by {self.limit.recipe.split()[0]}" if self.limit.recipe else ""
         text = (
-            f"{self.what} is {figure(self.value)}; since {self.since_images:,} pictures it has been {other} "
-            f"{figure(bound)}, which {self.limit.num_runs} healthy runs{whose} did not show at this stage"
+            f"{self.what} is {figure(self.value)}, {other} {figure(bound)}, which {self.limit.num_runs} "
+            f"healthy runs{whose} did not show at this stage; it has been outside their range "
+            f"since {self.since_images:,} pictures"
         )
         return Evidence(text, {self.name: self.value, "limit": bound}, self.name)
 

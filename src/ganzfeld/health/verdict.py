@@ -1,11 +1,13 @@
 """All detectors on one case."""
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Literal
 
 from ganzfeld.health.case import Case
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.finding import Finding
+from ganzfeld.health.remedies import opposed
 from ganzfeld.health.symptoms import why_not_known
 
 _MEANINGS = {
@@ -25,19 +27,38 @@ class Unjudged:
 
 
 @dataclass(frozen=True, slots=True)
+class Opposed:
+    """Two findings whose remedies would change one ``setting`` in opposite ways, in the order of the list."""
+
+    first: str
+    second: str
+    setting: str
+
+    @property
+    def sentence(self) -> str:
+        """What to do about it."""
+        return (
+            f"The remedies of {self.first} and {self.second} change {self.setting} in opposite ways: "
+            f"try one at a time, that of {self.first} first."
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the doctor says: ``healthy`` without findings, ``sick`` with one that is severe, else ``watch``.
 
     It is ``watch`` too where nothing was found and nothing could have been, for want of readings: who has not
     looked cannot call a run healthy. ``images_seen`` is how far the training was. Findings: the severe ones
-    first, then the older ones. ``num_judged`` detectors had readings to go by; for the others see
-    ``unjudged``.
+    first, then the older ones. ``num_judged`` detectors had readings to go by; for the others, and for
+    readings of these that have no known range, see ``unjudged``. ``opposed`` are remedies that contradict
+    each other.
     """
 
     images_seen: int
     findings: tuple[Finding, ...]
     unjudged: tuple[Unjudged, ...] = ()
     num_judged: int = 0
+    opposed: tuple[Opposed, ...] = ()
 
     @property
     def verdict(self) -> Literal["healthy", "watch", "sick"]:
@@ -75,6 +96,9 @@ class Verdict:
             "images_seen": self.images_seen,
             "num_judged": self.num_judged,
             "findings": [finding.as_json() for finding in self.findings],
+            "opposed": [
+                {"first": each.first, "second": each.second, "setting": each.setting} for each in self.opposed
+            ],
             "unjudged": [{"name": each.name, "why": each.why} for each in self.unjudged],
         }
 
@@ -93,9 +117,16 @@ def diagnose(case: Case) -> Verdict:
             found.append(finding)
         elif reasons and all(reasons):
             unjudged.append(Unjudged(name, reasons[0]))
+        else:  # what was read in vain; of what was not read, most means nothing for this training
+            unjudged += [Unjudged(name, why) for why in reasons if why.endswith("has not been measured")]
         num_judged += not all(reasons)
     found.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
-    return Verdict(case.images_seen, tuple(found), tuple(unjudged), num_judged)
+    contradictions = tuple(
+        Opposed(first.name, second.name, setting)
+        for first, second in combinations(found, 2)
+        if (setting := opposed(first.remedy, second.remedy, case.recipe))
+    )
+    return Verdict(case.images_seen, tuple(found), tuple(unjudged), num_judged, contradictions)
 
 
 def _named(finding: Finding) -> str:

@@ -70,5 +70,6 @@ def jackknife(
             for parts in zip(*tenths, strict=True)
         ]
     )
-    deviations = without - without.mean(0)
+    with np.errstate(invalid="ignore"):  # what is infinite has an error that nobody knows
+        deviations = without - without.mean(0)
     return whole, np.sqrt((GROUPS - 1) / GROUPS * (deviations**2).sum(0)).tolist()

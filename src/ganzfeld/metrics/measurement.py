@@ -1,5 +1,6 @@
 """A figure with all that it depends on, so that it can be repeated and is compared with its like only."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,14 +30,12 @@ class Measurement:
     meaning: str
 
     def as_json(self) -> dict[str, Any]:
-        """The keys of the contract, and the rest."""
+        """The keys of the contract, and the rest. What is not finite is None: JSON has no word for it."""
         figure = self.figure
+        numbers = {name: getattr(figure, name) for name in ("value", "low", "high", "error")}
         return {
             "name": figure.name,
-            "value": figure.value,
-            "low": figure.low,
-            "high": figure.high,
-            "error": figure.error,
+            **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
             "num_samples": self.num_samples,
             "num_reals": self.num_reals,
             "features": self.features,

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.errors import DataError, UsageError
+from ganzfeld.errors import DataError, ResourceError, UsageError
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
 from ganzfeld.metrics.measures import chosen, measures
 from ganzfeld.metrics.measures.memorisation import suspects
 from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
 from ganzfeld.networks import Generator
+from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.run import Run, open_run
 
 NUM = 1000
@@ -60,7 +61,7 @@ def evaluate(
 
     Raises ``UsageError`` for arguments and where there is no model, ``DataError`` for pictures that are fewer
     than 50 or of another kind than the run's, ``DamagedError`` for a damaged run, ``ResourceError`` where the
-    feature space is not installed.
+    feature space is not installed or memory runs out.
 
     >>> evaluate("runs/photos-001")["kernel_distance"].figure.value  # doctest: +SKIP
     """
@@ -84,9 +85,15 @@ def evaluate(
         notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} pictures: all of them count")
     real = work.side_of(reals)
     training = real if own is reals else work.side_of(own) if own else None
-    comparison = Comparison(work.generated(model), real, training, chosen_space, seed)
-    found = measured(comparison, list(only), work.progress)
-    sheet = suspects(comparison) if "memorisation" in homes else None
+    try:
+        comparison = Comparison(work.generated(model), real, training, chosen_space, seed)
+        found = measured(comparison, list(only), work.progress)
+        sheet = suspects(comparison) if "memorisation" in homes else None
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        hint = "Give a smaller --n: memory grows as its square."
+        raise ResourceError(f"memory ran out with {num:,} pictures on each side", hint) from error
     return Evaluation(model.card.images_seen, tuple(found), sheet, tuple(notes))
 
 

@@ -151,10 +151,11 @@ class Loop:
             order(trainer, Order.STEP)
             outcome = trainer.advance()
             self.examiner.note(outcome)
-            over = self._spent() or interruption.came() or bool(self.quality.over) or self.consultation.over
+            over = self._over(interruption)
             if self.reading_due(stopwatch.seconds) or over:
                 order(trainer, Order.READ)
                 self._read(journal, readings(outcome, trainer.ranks), over)
+                over = over and self._over(interruption)  # at a second look the doctor may see nothing to do
                 self._plan()
                 if saver.failed():
                     self.save_due.next = stopwatch.seconds + RETRY_S
@@ -171,6 +172,9 @@ class Loop:
                 self.quality.look(stopwatch.seconds, self._card(), interruption.came)
                 self.reading_due.next = 0.0  # to be told where it was taken
                 stopwatch.start()
+
+    def _over(self, interruption: Interruption) -> bool:
+        return self._spent() or interruption.came() or bool(self.quality.over) or self.consultation.over
 
     def _spent(self) -> bool:
         return self.budget.spent(self.trainer.images_seen, self.stopwatch.seconds)

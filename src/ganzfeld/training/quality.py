@@ -140,7 +140,7 @@ class Quality:
             "kernel_distance_error": judgement.error,
             **neighbourhoods(comparison),
         }
-        if self.best is None or is_better(judgement, self.best):
+        if self.best is None or not is_comparable(judgement, self.best) or is_better(judgement, self.best):
             with self._patience:
                 save(self._run.path / "model" / "best", shipped, card)
                 self._run.write_facts(self._run.facts.changed(best=judgement))
@@ -236,6 +236,14 @@ def neighbourhoods(comparison: Comparison) -> dict[str, float]:
 
 class _Abandoned(Exception):
     """A signal came while pictures were looked at."""
+
+
+def is_comparable(new: Judgement, old: Judgement) -> bool:
+    """Whether two judgements are in one feature space: figures of two have nothing to do with each other.
+
+    A run that goes on where another space is installed, or asked for, is judged in that one.
+    """
+    return new.features_sha256 == old.features_sha256
 
 
 def is_better(new: Judgement, best: Judgement) -> bool:

@@ -289,7 +289,7 @@ def _train(
 def _chosen(run: Run, images_seen: int) -> Checkpoint | None:
     """The checkpoint at that number of pictures; None for the beginning, which needs none."""
     there = run.history.all()
-    if images_seen == 0 and 0 not in there:
+    if images_seen == 0:  # also where one was saved before the first step: other networks may be wanted
         return None
     if images_seen not in there:
         numbers = ", ".join(map(str, [0, *there]))
@@ -321,19 +321,29 @@ def _tidy(run: Run) -> None:
 
 
 def is_finished(run: Run, wishes: Wishes) -> bool:
-    """Whether the training is over and everything that is written at the end has been. Changes nothing.
-
-    It is over when the budget is spent, or where ``--stop`` has ended it, unless another end is wished for.
-    """
-    budget, as_before = wishes.budget(run.facts), wishes.minutes is None and wishes.images is None
+    """Whether the training is over and everything that is written at the end has been. Changes nothing."""
+    if not is_over(run, wishes):
+        return False
     try:
-        position = run.position
-        is_saved = load_model(run.path / "model" / "last").card.images_seen == position.images_seen
+        images_seen = run.position.images_seen
+        is_saved = load_model(run.path / "model" / "last").card.images_seen == images_seen
     except GanzfeldError:
         return False
-    sheet = run.path / "samples" / f"{position.images_seen}.png"
-    is_told = sheet.exists() and (run.path / "report.html").exists()
-    events = run.facts.events
-    is_stopped = as_before and bool(events) and events[-1].kind == "stopped"
-    is_over = is_stopped or budget.spent(position.images_seen, position.seconds)
-    return is_over and is_saved and is_told
+    sheet = run.path / "samples" / f"{images_seen}.png"
+    return is_saved and sheet.exists() and (run.path / "report.html").exists()
+
+
+def is_over(run: Run, wishes: Wishes) -> bool:
+    """Whether the training is over, whatever is still to be written.
+
+    It is when the budget is spent, or where ``--stop`` has ended it, unless another end is wished for.
+    """
+    try:
+        position = run.position
+    except GanzfeldError:
+        return False
+    as_before = wishes.minutes is None and wishes.images is None
+    # What was decided of a trial afterwards did not go on with it.
+    moved = [event for event in run.facts.events if event.kind not in ("treated", "kept", "undone")]
+    is_stopped = as_before and bool(moved) and moved[-1].kind == "stopped"
+    return is_stopped or wishes.budget(run.facts).spent(position.images_seen, position.seconds)

@@ -35,6 +35,7 @@ from ganzfeld.training.checkpoint import Position
 from ganzfeld.training.facts import Event, EventKind, Facts, timestamp
 from ganzfeld.training.history import History
 from ganzfeld.training.journal import cut_journal, read_journal
+from ganzfeld.training.schedule import progress_of, rate_factor
 
 LARGEST_FACTS = 1_000_000
 """Bytes; ``run.json`` has about a thousand, and a hundred for every time it was resumed."""
@@ -123,13 +124,20 @@ class Run:
 
         Raises ``DamagedError`` for a recipe, a journal or facts that cannot be read.
         """
-        facts = self.facts
+        facts, recipe = self.facts, self.recipe
+        rolled_back = [event.images_seen for event in facts.events if event.kind == "rolled back"]
+
+        def rate_at(images_seen: int) -> float:
+            planned = rate_factor(recipe.schedule, images_seen, progress_of(images_seen, facts.horizons))
+            return planned / 2 ** sum(at <= images_seen for at in rolled_back)
+
         return Case(
             entries=self.journal,
-            recipe=self.recipe.model_dump(mode="json"),
+            recipe=recipe.model_dump(mode="json"),
             num_pictures=facts.num_pictures,
             num_duplicates=facts.num_duplicates,
             planned_images=facts.horizons[-1].images if facts.horizons else facts.images,
+            rate_at=rate_at,
         )
 
     def diagnose(self) -> Verdict:

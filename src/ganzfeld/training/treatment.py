@@ -5,12 +5,13 @@ illness began, or from the beginning where there is none or the networks become 
 pictures as the ill run had from there on. Then it is kept and goes on, or undone, and the ill run goes on.
 """
 
+import contextlib
 import math
 from typing import Any
 
 import numpy as np
 
-from ganzfeld.errors import UsageError
+from ganzfeld.errors import DamagedError, UsageError
 from ganzfeld.health import Finding, Verdict
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.facts import Facts, Trial
@@ -25,6 +26,7 @@ NETWORKS_STAY = (
     "discriminator.optimizer.lr",
     "loss.",
     "stabilisers",
+    "schedule.",
     "ema",
     "crop",
 )
@@ -54,6 +56,16 @@ def prescription(run: Run, verdict: Verdict) -> Trial | None:
     return None
 
 
+def with_beginning(run: Run, trial: Trial) -> Trial:
+    """The same trial, from the newest checkpoint that can be read and is no newer than its own."""
+    for at in reversed(run.history.all()):
+        if at <= trial.from_images:
+            with contextlib.suppress(DamagedError):
+                run.history.read(at)
+                return trial.model_copy(update={"from_images": at})
+    return trial.model_copy(update={"from_images": 0})
+
+
 def is_decided(run: Run, verdict: Verdict) -> bool:
     """Whether the trial that a run is has had its pictures, or has diverged."""
     trial = run.facts.open_trial
@@ -78,7 +90,8 @@ def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
     assert trial is not None
     if has_diverged(run):
         return False, "it diverged"
-    ours, theirs = _distance(run, trial.at_images), _distance(ill, trial.at_images)
+    since, until = trial.from_images, trial.at_images
+    ours, theirs = _distance(run, since, until), _distance(ill, since, until)
     if ours and theirs:
         words = f"kernel distance {ours[0]:.3f} instead of {theirs[0]:.3f}"
         if abs(ours[0] - theirs[0]) > math.hypot(ours[1], theirs[1]):
@@ -97,8 +110,9 @@ def cost(run: Run, from_images: int) -> tuple[int, float]:
     if not journal:
         return 0, 0.0
     images = [0, *(entry["images_seen"] for entry in journal)]
-    seconds = np.interp(from_images, images, [0.0, *(entry["seconds"] for entry in journal)])
-    return max(0, images[-1] - from_images), max(0.0, journal[-1]["seconds"] - float(seconds)) / 60
+    seconds = [0.0, *(entry.get("seconds", 0.0) for entry in journal)]
+    before = float(np.interp(from_images, images, seconds))
+    return max(0, images[-1] - from_images), max(0.0, seconds[-1] - before) / 60
 
 
 def shortened(facts: Facts, images: int, minutes: float) -> dict[str, Any]:
@@ -141,11 +155,16 @@ def _fits(run: Run, trial: Trial) -> bool:
     return in_time and (facts.images is None or facts.images - all_images >= ROOM * images)
 
 
-def _distance(run: Run, at_images: int) -> tuple[float, float] | None:
-    """The last kernel distance until then, with its standard error; None if there is none."""
-    case = run.case.until(at_images)
+def _distance(run: Run, since: int, until: int) -> tuple[float, float] | None:
+    """The last kernel distance between these pictures, with its standard error; None if there is none.
+
+    What is older is of both runs: the journal of a trial begins with that of the ill one.
+    """
+    case = run.case.until(until)
     distance, error = case.series("kernel_distance"), case.series("kernel_distance_error")
-    return (float(distance.values[-1]), float(error.values[-1])) if len(distance) and len(error) else None
+    if not len(distance) or not len(error) or distance.images[-1] <= since:
+        return None
+    return float(distance.values[-1]), float(error.values[-1])
 
 
 def _severe(run: Run) -> set[str]:

@@ -19,13 +19,17 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
 
     Example: ganzfeld doctor runs/photos-001
     """
-    from ganzfeld.cli.doctor_text import doctor_text, train_again
+    from ganzfeld.cli.doctor_text import doctor_text, pictures_of, train_again
     from ganzfeld.training import open_run
 
     opened = open_run(run)
     verdict, facts = opened.diagnose(), opened.facts
     commands = {each.name: train_again(opened.path, facts, each.remedy) for each in verdict.findings}
-    findings = [each.as_json() | {"command": commands[each.name]} for each in verdict.findings]
+    findings = [
+        each.as_json()
+        | {"pictures": [str(sheet) for sheet in pictures_of(opened, each)], "command": commands[each.name]}
+        for each in verdict.findings
+    ]
     result = verdict.as_json() | {"run": str(opened.path), "findings": findings}
     try:
         opened.write_verdict(verdict)

@@ -67,8 +67,8 @@ def _table(result: dict) -> str:
     metrics = result["metrics"]
     lines = [_COLUMNS.format("", "value", "95 % interval", "")]
     for each in metrics:
-        interval = f"{each['low']:.4f} to {each['high']:.4f}"
-        lines.append(_COLUMNS.format(each["name"], f"{each['value']:.4f}", interval, each["meaning"]))
+        value, low, high = (_number(each[name]) for name in ("value", "low", "high"))
+        lines.append(_COLUMNS.format(each["name"], value, f"{low} to {high}", each["meaning"]))
     taken = {(each["features"], each["features_sha256"], each["resize_px"]) for each in metrics}
     for name, digest, size in sorted(taken, key=str):
         lines.append(f"{name} at {size} px, weights {digest[:16]}" if digest else f"{name} as they are")
@@ -79,3 +79,7 @@ def _table(result: dict) -> str:
             f"{first['seed']}, after {result['images_seen']:,} pictures"
         )
     return "\n".join([*lines, *([f"sheet    {result['out']}"] if result["out"] else [])])
+
+
+def _number(value: float | None) -> str:
+    return "infinite" if value is None else f"{value:.4f}"

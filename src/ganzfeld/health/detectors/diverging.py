@@ -10,8 +10,10 @@ _WORDS = {
     "logit_size": "the largest logit",
     "growth_generator": "the size of the generator's weights, over that at half the pictures,",
     "growth_discriminator": "the size of the discriminator's weights, over that at half the pictures,",
-    "update_ratio_generator": "the size of the generator's steps beside its weights",
-    "update_ratio_discriminator": "the size of the discriminator's steps beside its weights",
+    "full_update_generator": "the size of the generator's steps beside its weights, at the recipe's rate,",
+    "full_update_discriminator": (
+        "the size of the discriminator's steps beside its weights, at the recipe's rate,"
+    ),
 }
 
 READINGS = tuple(_WORDS)

@@ -1,31 +1,49 @@
 """The generator does not learn any more, or never has."""
 
+import torch
+
 from ganzfeld.health.case import Case
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import evidence, low, seen, since
+from ganzfeld.losses import losses
 
-READINGS = ("lesson_generator", "update_ratio_generator")
+READINGS = ("lesson_generator", "full_update_generator")
+
+SURE = 20.0
+"""A logit at which a sigmoid is 0 or 1 to nine digits."""
 
 
 def find(case: Case) -> Finding | None:
-    """Its lesson or its steps smaller than healthy runs show."""
+    """Its lesson or its steps smaller than healthy runs show; a rate that falls as planned is no illness."""
     symptoms = seen(
         low(case, "lesson_generator", "what the loss tells the generator, as a share of the first time,"),
-        low(case, "update_ratio_generator", "the size of the generator's steps beside its weights"),
+        low(
+            case,
+            "full_update_generator",
+            "the size of the generator's steps beside its weights, at the recipe's rate,",
+        ),
     )
     if not symptoms:
         return None
-    if [symptom.name for symptom in symptoms] == ["update_ratio_generator"]:
-        cause = "The learning rate is so low, or has fallen so far, that the weights hardly move."
+    experiment = ""
+    if [symptom.name for symptom in symptoms] == ["full_update_generator"]:
+        cause = "The learning rate is so low that the weights hardly move."
         text, settings = "Larger steps for the generator.", (rate(case, "generator", 4),)
-    else:
+    elif _fades_where_it_is_worst(case):
         cause = (
             "The discriminator is sure of every generated picture, and where it is sure the slope of the "
             "loss that the generator goes by is next to 0."
         )
         text = "A loss whose slope is largest where the generator is worst, and a slower discriminator."
         settings = ("loss.name=non-saturating", rate(case, "discriminator", 0.5))
+        experiment = "saturating-loss"
+    else:
+        cause = (
+            "The discriminator takes generated pictures for real ones, however good they are, and where it "
+            "does this loss has next to no slope: the generator is told that nothing is left to do."
+        )
+        text, settings = "A discriminator that learns faster.", (rate(case, "discriminator", 2),)
     return Finding(
         "stalled",
         "sick",
@@ -33,5 +51,17 @@ def find(case: Case) -> Finding | None:
         evidence(symptoms),
         cause,
         Remedy(text, settings),
-        "saturating-loss",
+        experiment,
     )
+
+
+def _fades_where_it_is_worst(case: Case) -> bool:
+    """Whether the generator's loss has no slope at a picture that the discriminator is sure is generated.
+
+    Of the losses here this is so of minimax; the others lose their slope where it is deceived, or never.
+    """
+    loss = losses.load(case.recipe["loss"]["name"])
+    with torch.enable_grad():
+        fake = torch.full((1,), -SURE, requires_grad=True)
+        (slope,) = torch.autograd.grad(loss.generator(torch.zeros(1), fake), fake)
+    return abs(float(slope)) < 1e-3
