@@ -24,13 +24,10 @@ NAMES = {"kernel_distance", "kernel_distance_error", "precision", "recall", "cov
 
 class Listener(Watcher):
     def __init__(self):
-        self.notes, self.prepared = [], []
+        self.notes = []
 
     def noted(self, text):
         self.notes.append(text)
-
-    def preparing(self, done, total, what):
-        self.prepared.append(what)
 
 
 @pytest.fixture
@@ -210,11 +207,17 @@ class TestWithout:
         def looked(*_):
             pytest.fail("a dry run has judged what it made")
 
+        prepare, prepared = Quality._prepare, []
+
+        def prepare_and_tell(quality, seconds, abandoned):
+            prepare(quality, seconds, abandoned)
+            prepared.append(quality)
+
         monkeypatch.setattr(Quality, "_finish", looked)
         monkeypatch.setattr(Quality, "_look", looked)
-        listener = Listener()
-        rehearse(array_file, recipe=small(), images=64, watcher=listener)
-        assert "looking at real pictures" in listener.prepared
+        monkeypatch.setattr(Quality, "_prepare", prepare_and_tell)
+        rehearse(array_file, recipe=small(), images=64)
+        assert prepared
 
 
 class TestStop:
