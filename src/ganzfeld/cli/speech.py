@@ -29,14 +29,15 @@ def show_result(result: dict[str, Any], text: str, as_json: bool) -> None:
 def show_error(error: GanzfeldError, as_json: bool) -> None:
     """What went wrong and what to do; with ``--json`` as an object on stdout too."""
     here = launch()
+    message, hint = (printable(text, LONGEST_MESSAGE) for text in (error.message, error.hint))
+    # Its summary is of the process that ended first, which any of them may be.
+    tell_launcher("\n".join(filter(None, (message, hint))))
     if not here.speaks and isinstance(error, Followed | Interrupted | UsageError):
         return  # the first one has the same to say
-    message, hint = (printable(text, LONGEST_MESSAGE) for text in (error.message, error.hint))
     if as_json and here.speaks:
         print(json.dumps({"error": message, "hint": hint}))
     what = "" if isinstance(error, Interrupted) else "error: "
     what = what if here.speaks else f"rank {here.rank}: {what}"
-    tell_launcher("\n".join(filter(None, (message, hint))))
     print(f"{what}{message}", file=sys.stderr)
     if hint:
         print(f"  {hint}", file=sys.stderr)
