@@ -142,6 +142,18 @@ def test_what_diverges_before_anything_is_saved_begins_again(spoilt, options):
     assert run.journal[-1]["images_seen"] == 800
 
 
+def test_a_report_that_cannot_be_drawn_does_not_hide_why_the_training_ended(spoilt, options, monkeypatch):
+    """Without memory the libraries that draw it cannot even be loaded."""
+
+    def drawn(_run):
+        raise ImportError("failed to map segment from shared object")
+
+    monkeypatch.setattr("ganzfeld.training.loop.write_report", drawn)
+    spoilt(spoil_weight)
+    with pytest.raises(TrainingFailed, match="finite"):
+        gz.train(**options)
+
+
 TRAINS_IN_LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path

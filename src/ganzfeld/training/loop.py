@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import ganzfeld
-from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError, TrainingFailed
+from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed
 from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, save, write_png
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import capture, restore
@@ -95,8 +95,9 @@ class Loop:
                 raise self._with_way_on(error) from error
             finally:
                 self.watcher.ended()
-                # After an error this may fail for the same reason, which is about to be told.
-                with contextlib.nullcontext() if ended_well else contextlib.suppress(GanzfeldError):
+                # After an error this may fail too (without memory not even a module can be imported): nothing
+                # that happens here may take the place of what is about to be told.
+                with contextlib.nullcontext() if ended_well else contextlib.suppress(Exception):
                     self.run.write_verdict(self.run.diagnose())
                     write_report(self.run)
         if interruption.signal_number is not None:
