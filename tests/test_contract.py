@@ -202,6 +202,18 @@ class TestStabiliser:
         assert torch.equal(seen[0], seen[1])
         assert torch.equal(torch.get_rng_state(), before)
 
+    def test_declares_whether_it_repeats_itself(self, name: str):
+        built, judge = stabiliser({"name": name}), Discriminator(plan(8), width=4)
+        pictures = torch.randn(4, 3, 8, 8)
+        seen = []
+        for seed, progress, step in ((1, 0.0, 0), (2, 0.75, 1000)):
+            noise = torch.Generator().manual_seed(seed)
+            penalty = built.penalty(judge, pictures, pictures + 1, step, noise)
+            assert (penalty is not None) == built.due(step)
+            seen.append((built.transform(pictures, progress, noise), penalty))
+        (first, one), (second, other) = seen
+        assert (torch.equal(first, second) and one == other) == built.REPEATS
+
     def test_penalty_teaches_the_discriminator(self, name: str):
         discriminator = Discriminator(plan(8), width=4)
         real, fake = torch.randn(2, 4, 3, 8, 8)

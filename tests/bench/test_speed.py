@@ -50,7 +50,7 @@ def test_operations_are_counted():
         "one pass through D",
         "shared backward pass",
         "measured ways of layers",
-        "all three",
+        "all of them",
     }
     assert figures.share_of_peak == pytest.approx(
         figures.ours_images_per_s * figures.flops_per_image / figures.peak_flops_per_s

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ganzfeld.training.engine import wait_for
+
 Work = Callable[[int, torch.device, torch.dtype], tuple[Callable[[], Tensor], float]]
 """From a scale, a device and a precision to something to compute, and the operations that it takes."""
 
@@ -57,14 +59,6 @@ def _convolution(
     weight = torch.rand(256, 128, 4, 4, device=device).to(precision)
     weight = weight.contiguous(memory_format=torch.channels_last)
     return lambda: functional.conv2d(maps, weight, None, 2, 1), 2 * batch * 8 * 8 * weight.numel()
-
-
-def wait_for(device: torch.device) -> None:
-    """Until a graphics card has done all that it was asked for; a processor has."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +13,14 @@ class Stabiliser(ABC, BaseModel):
     """Base of all stabilisers; frozen, its fields are its settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    REPEATS: ClassVar[bool] = True
+    """Whether it does the same at every step that has its penalty, and at every step that has not: it draws
+    nothing and knows nothing of the progress of the run."""
+
+    def due(self, step: int) -> bool:
+        """Whether it has a penalty at this step."""
+        return False
 
     def prepare(self, discriminator: nn.Module) -> None:
         """Change the discriminator once, before training."""
@@ -57,6 +66,10 @@ class GradientPenalty(Stabiliser):
     def cost(self, squared_norm: Tensor) -> Tensor:
         """The penalty per picture from the squared norm of its gradient, both (B,), without the weight."""
 
+    def due(self, step: int) -> bool:
+        """At every ``every``-th step, from the first on."""
+        return step % self.every == 0
+
     def penalty(
         self,
         discriminator: Callable[[Tensor], Tensor],
@@ -66,7 +79,7 @@ class GradientPenalty(Stabiliser):
         noise: torch.Generator,
     ) -> Tensor | None:
         """``every * weight * mean(cost)`` at every ``every``-th step, differentiable in D's weights."""
-        if step % self.every:
+        if not self.due(step):
             return None
         pictures = self.points(real, fake, noise).detach().requires_grad_()
         logits = discriminator(pictures)

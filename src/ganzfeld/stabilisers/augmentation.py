@@ -4,7 +4,7 @@
 All changes work on pictures of any dimension; each picture of a batch gets its own.
 """
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from pydantic import Field
@@ -21,6 +21,8 @@ class Stabiliser(Base):
     ``colour`` is the largest change of brightness (in units of the range [-1, 1]) and of contrast (relative);
     ``translation`` the largest shift and ``cutout`` the edge of the removed box, as shares of the size.
     """
+
+    REPEATS: ClassVar[bool] = False
 
     colour: float = Field(default=0.25, ge=0, lt=1)
     translation: float = Field(default=0.125, ge=0, lt=1)

@@ -1,6 +1,6 @@
 """Instance noise: Gaussian noise on every picture D sees, fading out (Sonderby et al. 2017)."""
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from pydantic import Field
@@ -13,6 +13,8 @@ from ganzfeld.stabilisers._noise import drawn
 @final
 class Stabiliser(Base):
     """Adds N(0, sigma^2), sigma falling linearly from ``sigma`` to 0 at the share ``until`` of the run."""
+
+    REPEATS: ClassVar[bool] = False
 
     sigma: float = Field(default=0.1, gt=0)
     until: float = Field(default=1.0, gt=0, le=1)

@@ -1,6 +1,6 @@
 """WGAN-GP: gradients of norm 1 between real and generated pictures (Gulrajani et al. 2017, eq. 3)."""
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from pydantic import Field
@@ -13,6 +13,8 @@ from ganzfeld.stabilisers._noise import drawn
 @final
 class Stabiliser(GradientPenalty):
     """Squared distance of the gradient's norm from 1, at random points between the two pictures of a pair."""
+
+    REPEATS: ClassVar[bool] = False
 
     weight: float = Field(default=10.0, gt=0)
 

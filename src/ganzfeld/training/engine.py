@@ -172,6 +172,14 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def wait_for(device: torch.device) -> None:
+    """Until a graphics card has done all that it was asked for; a processor has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def num_threads() -> int:
     """Threads that torch computes with on the processor."""
     return torch.get_num_threads()

@@ -1,8 +1,9 @@
 """The fastest route of a training on this machine.
 
 Which way of computing a layer is the fastest depends on the chip, the library and the shape, and how many
-threads pay on the size of a step. Both are measured once and kept in the cache, by machine, versions, threads
-and networks, so that two trainings with one seed take one route; a run remembers its own.
+threads pay on the size of a step; on a graphics card, whether recorded steps pay. All is measured once and
+kept in the cache, by machine, versions, threads and networks, so that two trainings with one seed take one
+route; a run remembers its own.
 """
 
 import functools
@@ -11,6 +12,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import torch
 from pydantic import ValidationError
@@ -29,8 +31,9 @@ from ganzfeld.networks.strided import (
     form_of,
     spread,
 )
-from ganzfeld.training.checkpoint import capture, restore
-from ganzfeld.training.engine import computing_with, num_threads
+from ganzfeld.training.checkpoint import Checkpoint, capture, restore
+from ganzfeld.training.engine import computing_with, num_threads, release_memory, wait_for
+from ganzfeld.training.recording import REHEARSALS, can_be_recorded
 from ganzfeld.training.route import USUAL, Route
 from ganzfeld.training.step import told
 from ganzfeld.training.trainer import Trainer
@@ -48,8 +51,8 @@ Progress = Callable[[int, int, str], None]
 
 def fastest_route(trainer: Trainer, progress: Progress) -> Route:
     """The fastest route, measured now or known from before; ``progress`` hears of measuring."""
-    if trainer.engine.device.type != "cpu":
-        return USUAL  # the libraries of graphics cards choose among their own ways
+    if trainer.engine.device.type not in ("cpu", "cuda"):
+        return USUAL
     file = cache_root() / "routes" / f"{_key(trainer)}.json"
     try:
         return Route.model_validate_json(file.read_bytes())
@@ -73,13 +76,58 @@ def route_of(parts: Collection[str], trainer: Trainer, progress: Progress) -> Ro
 def measured(trainer: Trainer, progress: Progress) -> Route:
     """So many threads as pay, and with them the fastest way of every map of every layer.
 
-    Each way is measured against torch's own in turns. The training stays as it was.
+    Each way is measured against torch's own in turns. On a graphics card, whose libraries choose their ways
+    and which needs no threads, whether recorded steps pay. The training stays as it was.
     """
+    if trainer.engine.device.type == "cuda":
+        progress(0, 1, "measuring recorded steps, once on this machine")
+        return Route(recorded=recording_pays(trainer))
     progress(0, 1, "measuring threads, once on this machine")
     threads = threads_that_pay(trainer)
     with computing_with(threads):
         ways = _ways(trainer, progress)
     return Route(ways=ways, threads=threads)
+
+
+def recording_pays(trainer: Trainer) -> bool:
+    """Whether recorded steps are clearly faster than usual ones, and leave every bit as those do."""
+    if trainer.ranks.number > 1 or not can_be_recorded(trainer.rules):
+        return False
+    before, route = capture(trainer, 0.0), trainer.route
+    try:
+        usual, recorded = (_steps_from(before, trainer, Route(recorded=each)) for each in (False, True))
+    except (MemoryError, RuntimeError):
+        # There is not the memory for both, or this driver does not record.
+        return False
+    finally:
+        restore(trainer, before)
+        trainer.take(route)
+        release_memory()
+    return recorded.took_s < CLEARLY * usual.took_s and all(
+        torch.equal(tensor, usual.ended.tensors[name]) for name, tensor in recorded.ended.tensors.items()
+    )
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """What steps took, and where the training then stood."""
+
+    took_s: float
+    ended: Checkpoint
+
+
+def _steps_from(before: Checkpoint, trainer: Trainer, route: Route) -> _Steps:
+    """Steps by a route, after as many as it takes to record those of every kind."""
+    restore(trainer, before)
+    trainer.take(route)
+    for _ in range(STEPS * (REHEARSALS + 1)):
+        trainer.advance()
+    wait_for(trainer.engine.device)
+    begun = time.perf_counter()
+    for _ in range(STEPS * ROUNDS):
+        trainer.advance()
+    wait_for(trainer.engine.device)
+    return _Steps(time.perf_counter() - begun, capture(trainer, 0.0))
 
 
 def threads_that_pay(trainer: Trainer) -> int | None:

@@ -19,8 +19,8 @@ class Route(Record):
 
     ``channels_last``: the layout of weights and pictures in memory; ``one_pass`` and ``shared_backward``:
     see ``Rules``; ``ways``, by name of layer such as ``generator.layers.0.0``: see
-    ``ganzfeld.networks.strided``; ``threads`` compute a step, None: as many as torch has. The last two are
-    found by measuring, if ``measured``.
+    ``ganzfeld.networks.strided``; ``threads`` compute a step, None: as many as torch has; ``recorded``: see
+    ``ganzfeld.training.recording``. The last three are found by measuring, if ``measured``.
     """
 
     channels_last: bool = True
@@ -28,6 +28,7 @@ class Route(Record):
     shared_backward: bool = True
     ways: dict[str, Ways] = Field(default_factory=dict)
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    recorded: bool = False
     measured: bool = True
 
     @property
@@ -39,12 +40,13 @@ class Route(Record):
     def limited_to(self, parts: Collection[str]) -> "Route":
         """The same without the parts that are not among these."""
         left = self.parts.intersection(parts)
+        found = {"ways": self.ways, "threads": self.threads, "recorded": self.recorded}
         return Route(
             channels_last="channels-last" in left,
             one_pass="one-pass" in left,
             shared_backward="shared-backward" in left,
             measured="measured" in left,
-            **({"ways": self.ways, "threads": self.threads} if "measured" in left else {}),
+            **(found if "measured" in left else {}),
         )
 
 

@@ -92,12 +92,25 @@ def step(
     whoever looks every hundred steps finds them as they were. ``labels`` (B,), if the networks know classes,
     are those of the real pictures, and of the generated ones at the same places.
     """
-    with rules.forward():
-        fake = told(players.generator, labels)(latents)
-    play = play_together if rules.simultaneous else take_turns
-    outcome = play(players, rules, real, fake, moment, sound, labels)
+    outcome = play(players, rules, real, latents, moment, sound, labels)
     follow(players.average, players.generator, ema_decay(rules.ema, moment.index))
     return outcome
+
+
+def play(
+    players: Players,
+    rules: Rules,
+    real: Tensor,
+    latents: Tensor,
+    moment: Moment,
+    sound: Tensor,
+    labels: Tensor | None = None,
+) -> Outcome:
+    """A step but for the moving average."""
+    with rules.forward():
+        fake = told(players.generator, labels)(latents)
+    updates = play_together if rules.simultaneous else take_turns
+    return updates(players, rules, real, fake, moment, sound, labels)
 
 
 def take_turns(

@@ -32,6 +32,7 @@ from ganzfeld.training.facts import Circumstances, circumstances
 from ganzfeld.training.gathering import Gather, gathering
 from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
 from ganzfeld.training.ranks import ALONE, Ranks, with_common_statistics
+from ganzfeld.training.recording import CardTape, RecordedSteps, can_be_recorded
 from ganzfeld.training.route import USUAL, Route
 from ganzfeld.training.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
@@ -47,6 +48,7 @@ class Trainer:
     ``horizons`` says for how many pictures it was planned, and since when. ``rate_scale`` is a factor on both
     learning rates. ``sound`` is a scalar on the device, false once a number was not finite; see ``step``. Of
     ``ranks`` each makes every step on its share of the batch. ``classes`` are None where the recipe has none.
+    ``recorded_steps`` make the steps where route and device want it; see ``recording.py``.
     """
 
     recipe: Recipe
@@ -64,6 +66,7 @@ class Trainer:
     rate_scale: float = 1.0
     ranks: Ranks = ALONE
     classes: Classes | None = None
+    recorded_steps: RecordedSteps | None = None
 
     @property
     def progress(self) -> float:
@@ -82,11 +85,14 @@ class Trainer:
             (self.players.discriminator_optimizer, self.recipe.discriminator.optimizer),
         ):
             for group in optimizer.param_groups:
-                group["lr"] = choices.lr * factor
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(choices.lr * factor)
+                else:
+                    group["lr"] = choices.lr * factor
         noise = SharedNoise(self.ranks.rank, self.ranks.number)
         noise.manual_seed(derived_seed(self.seed, Purpose.STABILISERS, self.index))
         moment = Moment(self.index, self.progress, noise)
-        outcome = step(
+        outcome = ((self.route.recorded and self.recorded_steps) or step)(
             self.players, self.rules, self.real(), self._latents(), moment, self.sound, self.labels()
         )
         self.sound = outcome.sound
@@ -97,6 +103,9 @@ class Trainer:
     def take(self, route: Route) -> None:
         """Take a route from the next step on. The layout stays as it was at the beginning."""
         self.rules = replace(self.rules, one_pass=route.one_pass, shared_backward=route.shared_backward)
+        on_card = self.engine.device.type == "cuda"
+        if route.recorded and on_card and can_be_recorded(self.rules) and not self.recorded_steps:
+            self.recorded_steps = RecordedSteps(CardTape())
         self.route = route.model_copy(update={"channels_last": self.engine.channels_last})
         for name, layer in self.strided_layers.items():
             layer.ways = route.ways.get(name, DIRECT)
@@ -277,8 +286,16 @@ def num_parameters(network: nn.Module) -> int:
 
 
 def _adam(network: nn.Module, choices: Optimizer) -> torch.optim.Adam:
-    """Adam with its moments there from the beginning, so that a training has all its tensors at any time."""
-    adam = torch.optim.Adam(network.parameters(), lr=choices.lr, betas=choices.betas, fused=True)
+    """Adam with its moments there from the beginning, so that a training has all its tensors at any time.
+
+    On a graphics card its learning rate is a tensor there, which a recorded step reads anew.
+    """
+    device = next(network.parameters()).device
+    on_card = device.type == "cuda"
+    rate = torch.tensor(choices.lr, device=device) if on_card else choices.lr
+    adam = torch.optim.Adam(
+        network.parameters(), lr=rate, betas=choices.betas, fused=True, capturable=on_card
+    )
     for parameter in network.parameters():
         adam.state[parameter] = {
             "step": torch.zeros((), device=parameter.device),

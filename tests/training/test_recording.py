@@ -1,0 +1,180 @@
+"""Recorded steps: what is replayed is what would have been made.
+
+A CUDA graph is a list of what a card was asked for. Here torch's own tracer makes such a list on the
+processor: a number that a step takes from Python instead of a tensor is fixed in the one as in the other.
+"""
+
+import pytest
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from ganzfeld.data import open_pictures
+from ganzfeld.recipes import Recipe
+from ganzfeld.training import fastest, recording
+from ganzfeld.training.checkpoint import capture, live_tensors, restore
+from ganzfeld.training.engine import choose_engine
+from ganzfeld.training.fastest import recording_pays
+from ganzfeld.training.recording import RecordedSteps, Work, can_be_recorded
+from ganzfeld.training.route import Route
+from ganzfeld.training.schedule import Horizon
+from ganzfeld.training.trainer import Trainer, start
+from tests.training.conftest import small
+
+RECIPES = {
+    "modern": small(),
+    "seed": small("seed"),
+    "radford2015": small("radford2015"),
+    "shared backward": small(updates="simultaneous"),
+    "spectral": small(stabilisers=["spectral", {"name": "r1", "every": 3}]),
+    "two lazy penalties": small(stabilisers=[{"name": "r1", "every": 2}, {"name": "r2", "every": 3}]),
+    "mirrored and cropped": small(mirror=True, crop=0.25),
+}
+STEPS = 24
+
+
+class TracedTape:
+    """A list of torch's operations. To trace them they have to be made, which is then undone."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.recordings = 0
+
+    def rehearse(self, work: Work) -> list[torch.Tensor]:
+        return work()
+
+    def record(self, work: Work) -> Work:
+        before = capture(self.trainer, 0.0)
+        operations = make_fx(lambda: tuple(work()))()
+        restore(self.trainer, before)
+        self.recordings += 1
+        return torch.no_grad()(lambda: list(operations()))  # derivatives are operations of the list too
+
+
+def with_rates_in_tensors(trainer: Trainer) -> Trainer:
+    """As on a card."""
+    for optimizer in (trainer.players.generator_optimizer, trainer.players.discriminator_optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = torch.tensor(group["lr"], dtype=torch.float64)
+    trainer.horizons = (Horizon(0, 8 * STEPS),)  # by which rates change at every step
+    return trainer
+
+
+def recorded(trainer: Trainer) -> TracedTape:
+    tape = TracedTape(trainer)
+    trainer.recorded_steps = RecordedSteps(tape)
+    trainer.take(Route(recorded=True))
+    return tape
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_replayed_steps_are_the_usual_ones(recipe: Recipe, trainer_of):
+    """To the last bit: weights, statistics, moments, what is shown, and the gradients left for readings."""
+    usual, replayed = (with_rates_in_tensors(trainer_of(recipe)) for _ in range(2))
+    tape = recorded(replayed)
+    for _ in range(STEPS):
+        wanted, found = usual.advance(), replayed.advance()
+        for name, tensor in vars(wanted).items():
+            assert torch.equal(tensor, getattr(found, name)), name
+    assert tape.recordings == len({tuple(each.due(i) for each in usual.rules.stabilisers) for i in range(6)})
+    state = live_tensors(usual)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in live_tensors(replayed).items())
+    for network in ("generator", "discriminator"):
+        pairs = zip(
+            *(getattr(trainer.players, network).parameters() for trainer in (usual, replayed)), strict=True
+        )
+        assert all(torch.equal(one.grad, other.grad) for one, other in pairs)
+
+
+@pytest.mark.parametrize("way", ["projection", "concatenation"])
+def test_with_classes(way, by_class):
+    recipe = small(classes=way)
+    pictures, engine = open_pictures(by_class, size=recipe.size), choose_engine("cpu", "float32")
+    usual, replayed = (with_rates_in_tensors(start(recipe, pictures, engine, 0)) for _ in range(2))
+    recorded(replayed)
+    for _ in range(STEPS):
+        assert torch.equal(usual.advance().generator_loss, replayed.advance().generator_loss)
+
+
+def test_what_is_shown_of_a_step_outlives_the_next(trainer_of):
+    trainer = with_rates_in_tensors(trainer_of(small()))
+    recorded(trainer)
+    outcomes = [trainer.advance() for _ in range(STEPS)]
+    again = with_rates_in_tensors(trainer_of(small()))
+    for outcome in outcomes:
+        assert torch.equal(outcome.real_logits, again.advance().real_logits)
+
+
+def test_a_recorded_training_stops_at_what_is_not_finite(trainer_of):
+    trainer = with_rates_in_tensors(trainer_of(small()))
+    recorded(trainer)
+    for _ in range(16):
+        trainer.advance()
+    players = trainer.players
+    weights = [*players.generator.parameters(), *players.discriminator.parameters()]
+    before = [weight.detach().clone() for weight in weights]
+    real = trainer.real
+    trainer.real = lambda: real() * torch.nan
+    assert not trainer.advance().sound and not trainer.sound
+    trainer.real = real
+    assert not trainer.advance().sound, "nor later"
+    assert all(torch.equal(was, weight) for was, weight in zip(before, weights, strict=True))
+
+
+def test_a_training_goes_back_under_its_recordings(trainer_of):
+    trainer = with_rates_in_tensors(trainer_of(small()))
+    recorded(trainer)
+    for _ in range(16):
+        trainer.advance()
+    saved = capture(trainer, 0.0)
+    first = [trainer.advance().generator_loss for _ in range(8)]
+    restore(trainer, saved)
+    assert first == [trainer.advance().generator_loss for _ in range(8)]
+
+
+@pytest.mark.parametrize("name", ["instance-noise", "augmentation", "wgan-gp"])
+def test_what_draws_anew_is_not_recorded(name, trainer_of):
+    trainer = trainer_of(small(stabilisers=[name]))
+    assert not can_be_recorded(trainer.rules)
+    assert not recording_pays(trainer)
+
+
+def test_a_processor_records_nothing(trainer_of):
+    trainer = trainer_of(small())
+    trainer.take(Route(recorded=True))
+    assert trainer.recorded_steps is None
+    trainer.advance()
+
+
+class TestMeasuring:
+    @pytest.fixture
+    def trainer(self, trainer_of, monkeypatch):
+        """One on which recording pays however slow a traced list is."""
+        monkeypatch.setattr(fastest, "CLEARLY", 1e6)
+        trainer = with_rates_in_tensors(trainer_of(small()))
+        trainer.recorded_steps = RecordedSteps(TracedTape(trainer))
+        return trainer
+
+    def test_leaves_the_training_as_it_was(self, trainer):
+        before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
+        assert recording_pays(trainer)
+        assert not trainer.route.recorded
+        assert trainer.index == 0
+        after = live_tensors(trainer)
+        assert all(torch.equal(before[name], after[name]) for name in before)
+
+    def test_what_is_not_faster_is_left_out(self, trainer, monkeypatch):
+        monkeypatch.setattr(fastest, "CLEARLY", 0.0)
+        assert not recording_pays(trainer)
+
+    def test_what_changes_a_bit_is_left_out(self, trainer, monkeypatch):
+        monkeypatch.setattr(recording, "ema_decay", lambda ema, index: ema)
+        assert not recording_pays(trainer)
+
+    def test_what_cannot_be_recorded_is_left_out(self, trainer, monkeypatch):
+        def record(_tape, _work):
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+
+        monkeypatch.setattr(TracedTape, "record", record)
+        before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
+        assert not recording_pays(trainer)
+        assert all(torch.equal(before[name], tensor) for name, tensor in live_tensors(trainer).items())
