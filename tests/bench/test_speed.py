@@ -1,6 +1,7 @@
 """The benchmarks of speed: that they measure what they say; how fast it is, no test says."""
 
 import json
+import re
 import time
 
 import pytest
@@ -8,6 +9,8 @@ import torch
 from torch import nn
 
 from ganzfeld.bench.classical import ClassicalTraining, classical_discriminator, classical_generator
+from ganzfeld.bench.ingest import bench_ingest
+from ganzfeld.bench.input_share import _second_epoch, share_of_input
 from ganzfeld.bench.peak import _LEAST_S, _rate, peak_flops_per_s
 from ganzfeld.bench.speed import LEAST_S, SAME_WIDTHS, _in_turns, bench_sample, bench_train
 from ganzfeld.cli import main
@@ -112,3 +115,26 @@ def test_json_has_the_contracts_keys(capsys, tmp_path):
     assert {"plain_images_per_s", "ours_images_per_s", "ratio", "share_of_peak"} <= set(figures)
     assert "## Training" in page.read_text()
     assert "`ganzfeld bench train --rounds 1 --batch 2`" in page.read_text()
+
+
+def test_without_a_further_word_all_is_measured_and_written(capsys, tmp_path, monkeypatch):
+    """With the real benchmarks, on as little as they take."""
+    monkeypatch.chdir(tmp_path)
+    few = {
+        "ingest.bench_ingest": lambda *_: bench_ingest(16, 1, 10),
+        "input_share.input_shares": lambda _: {8: share_of_input(_second_epoch(8), 1)},
+        "speed.bench_train": lambda *_: bench_train(1, 2),
+        "speed.bench_sample": lambda *_: bench_sample(1, 2),
+    }
+    for name, smaller in few.items():
+        monkeypatch.setattr(f"ganzfeld.bench.{name}", smaller)
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "--json"])
+    assert not ended.value.code
+    figures = json.loads(capsys.readouterr().out)
+    assert {"ingest", "train", "sample"} == set(figures)
+    assert figures["train"]["batch"] == 2
+    page = (tmp_path / "docs" / "benchmarks.md").read_text()
+    assert re.findall("^## (.*)$", page, re.MULTILINE) == [
+        *("Ingest", "Input while training", "Training", "Sampling")
+    ]

@@ -108,3 +108,20 @@ def test_a_recipe_has_limits_of_its_own_as_long_as_its_loss_is_the_same():
     assert replace(case, recipe=other).limit("a", 100) == limits_of("a")["a"][1]
     changed = resolve("modern", ["generator.width=48"]).model_dump(mode="json")
     assert replace(case, recipe=changed).limit("a", 100) == own
+
+
+def test_what_was_changed_of_a_known_recipe_is_to_be_put_back():
+    ill = {"separation": turning(0.9)}
+    changed = replace(
+        case_of(ill), undoing=["size=[64, 64]", "generator.optimizer.lr=0.001", "updates=alternating"]
+    )
+    (finding,) = diagnose(changed).findings
+    assert finding.remedy.settings == ("generator.optimizer.lr=0.001", "updates=alternating")
+    assert "of the recipe modern: generator.optimizer.lr, updates." in finding.remedy.text
+    (usual,) = diagnose(case_of(ill)).findings
+    assert usual.otherwise is None and finding.otherwise == usual.remedy
+    assert finding.as_json()["otherwise"] == usual.as_json()["remedy"]
+    only_size = replace(case_of(ill), undoing=["size=[64, 64]"])
+    assert diagnose(only_size).findings == (usual,)
+    mild = replace(case_of({"rhythm": turning(0.9)}), undoing=changed.undoing)
+    assert diagnose(mild).findings[0].otherwise is None, "what is only to be watched is let alone"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ganzfeld.errors import UsageError
-from ganzfeld.recipes import changes, read_recipe, resolve
+from ganzfeld.recipes import changes, read_recipe, resolve, undoing
 from ganzfeld.recipes.reading import paths
 
 
@@ -116,6 +116,8 @@ def test_changes_are_told():
     assert changes(read_recipe("modern")) == []
     changed = resolve("modern", ["generator.width=16", "loss.name=hinge", "size=32x48"])
     assert changes(changed) == ["size=[32, 48]", "generator.width=16", "loss.name=hinge"]
+    assert resolve(changed, undoing(changed)) == read_recipe("modern")
+    assert undoing(changed.model_copy(update={"name": "mine"})) == []
 
 
 def test_a_batch_of_one_is_fine_without_batch_statistics():

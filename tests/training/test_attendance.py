@@ -17,12 +17,13 @@ import ganzfeld as gz
 from ganzfeld.cli.outcome import show_outcome
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed, UsageError
 from ganzfeld.health import Finding, Remedy, Verdict
+from ganzfeld.health.remedies import put_back
 from ganzfeld.training import attendance
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.resume import Wishes, is_over
 from ganzfeld.training.run import Run
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.treatment import has_helped
+from ganzfeld.training.treatment import has_helped, prescription
 from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import Raised, small, together
 
@@ -156,7 +157,7 @@ def test_quality_decides_where_it_differs(array_file, tmp_path, monkeypatch):
     """The finding is still there, and the pictures are better: kept."""
     distances = {1e-3: 2.0, 1e-4: 1.0}
 
-    def series(run: Run, since: int, until: int) -> tuple[float, float]:
+    def series(run: Run, since: int, until: int | None = None) -> tuple[float, float]:
         return distances[run.recipe.generator.optimizer.lr], 0.1
 
     monkeypatch.setattr("ganzfeld.training.treatment._distance", series)
@@ -167,6 +168,44 @@ def test_quality_decides_where_it_differs(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
     (trial,) = attended(array_file, tmp_path / "worse").facts.trials
     assert trial.outcome == "undone", "the finding has gone, and the pictures are worse"
+
+
+def test_quality_is_measured_where_it_is_to_be_decided(array_file, tmp_path, monkeypatch):
+    """No judgement was due in so short a time: one is taken where the ill run and the trial stop."""
+    monkeypatch.setenv("GANZFELD_FEATURES", "random-convolutions")
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-6", too_fast))
+    run = attended(array_file, tmp_path)
+    (trial,) = run.facts.trials
+    ill, trying = (gz.open_run(tmp_path / f"blobs-00{number}") for number in (1, 2))
+    (of_ill,) = (
+        e for e in ill.journal if e["images_seen"] == 64 and "kernel_distance" in e.get("health", {})
+    )
+    measured = [e for e in trying.journal if "kernel_distance" in e.get("health", {})]
+    assert 64 <= measured[0]["images_seen"] <= 72, "a step later at most"
+    words = [f"{entry['health']['kernel_distance']:.3f}" for entry in (measured[0], of_ill)]
+    assert trial.why.startswith(("kernel distance {} instead of {}".format(*words), "oscillation has gone"))
+
+
+def test_what_was_changed_is_put_back_first(array_file, tmp_path, monkeypatch):
+    """Of the real doctor: a discriminator at fifty times its rate. Then comes what the detector advises."""
+    far = {"discriminator.optimizer.lr": 0.05, "loss.name": "minimax"}
+    run = gz.train(array_file, recipe=small(**far), images=400, out=tmp_path)
+    advised = Finding("stalled", "sick", 40, (), "", Remedy("Slower.", (f"{RATE}=1e-4",)))
+    finding = put_back(run.case, advised)
+    assert finding.remedy.settings == ("discriminator.optimizer.lr=0.001", "loss.name=relativistic-pairing")
+    assert finding.remedies == (finding.remedy, advised.remedy)
+    verdict = Verdict(400, (finding,), num_judged=1)
+    shorter = run.facts.changed(images=10_000)
+    run.write_facts(shorter)
+    first = prescription(run, verdict)
+    assert first is not None and first.settings == finding.remedy.settings
+    run.write_facts(shorter.changed(trials=(first.model_copy(update={"outcome": "undone"}),)))
+    second = prescription(run, verdict)
+    assert second is not None and second.settings == advised.remedy.settings
+    assert "loss.name=relativistic-pairing" in run.case.undoing, "what was tried in vain is still changed"
+    run.write_facts(shorter.changed(trials=(first.model_copy(update={"outcome": "kept"}),)))
+    left = {each.split("=")[0] for each in run.case.undoing}
+    assert left == {"size", "latent.size", "generator.width", "discriminator.width"}
 
 
 def test_a_course_that_was_broken_off_goes_on(array_file, tmp_path, monkeypatch):
@@ -297,6 +336,10 @@ def test_what_was_measured_before_a_trial_is_not_its_merit(array_file, tmp_path,
     assert has_helped(trial, ill) == (False, "oscillation is still there")
     measured(trial, {since: 1.0, 48: 2.0})
     assert has_helped(trial, ill) == (True, "kernel distance 2.000 instead of 3.000")
+    a_step_later = {"images_seen": 72, "health": {"kernel_distance": 1.5, "kernel_distance_error": 0.1}}
+    with (trial.path / "journal.jsonl").open("a") as journal:
+        journal.write(json.dumps(a_step_later) + "\n")
+    assert has_helped(trial, ill) == (True, "kernel distance 1.500 instead of 3.000")
 
 
 def test_a_damaged_checkpoint_is_passed_over(array_file, tmp_path, monkeypatch):

@@ -71,6 +71,9 @@ def _about(finding: Finding, command: str, pictures: list[Path]) -> Iterator[str
     rows = [("seen by", evidence.text + ".") for evidence in finding.evidence]
     rows += [("pictures", " and ".join(map(_shortest, pictures)))] if pictures else []
     rows += [("cause", finding.cause), ("remedy", finding.remedy.text)]
+    if other := finding.otherwise:
+        settings = " ".join(f"--set {shlex.quote(setting)}" for setting in other.settings)
+        rows.append(("or else", f"{other.text} {settings}"))
     if finding.experiment and "lab" in known_commands.names():
         rows.append(("see it", f"ganzfeld lab run {finding.experiment}"))
     shown = ""

@@ -26,10 +26,17 @@ class Remedy:
     text: str
     settings: tuple[str, ...] = ()
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"text": self.text, "settings": list(self.settings)}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong. ``cause`` says why it may be so; an ``experiment`` of the lab shows how."""
+    """Something wrong. ``cause`` says why it may be so; an ``experiment`` of the lab shows how.
+
+    ``otherwise`` is the remedy to try if the first one does not help.
+    """
 
     name: str
     severity: Severity
@@ -38,6 +45,12 @@ class Finding:
     cause: str
     remedy: Remedy
     experiment: str = ""
+    otherwise: Remedy | None = None
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """What to try, in this order."""
+        return (self.remedy, self.otherwise) if self.otherwise else (self.remedy,)
 
     def as_json(self) -> dict[str, Any]:
         """The keys of the contract, and the rest."""
@@ -49,6 +62,7 @@ class Finding:
                 {"text": each.text, "figures": each.figures, "series": each.series} for each in self.evidence
             ],
             "cause": self.cause,
-            "remedy": {"text": self.remedy.text, "settings": list(self.remedy.settings)},
+            "remedy": self.remedy.as_json(),
+            "otherwise": self.otherwise.as_json() if self.otherwise else None,
             "experiment": self.experiment,
         }

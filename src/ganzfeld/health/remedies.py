@@ -2,10 +2,33 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ganzfeld.health.case import Case
-from ganzfeld.health.finding import Remedy
+from ganzfeld.health.finding import Finding, Remedy
+
+GAME = (
+    *("generator.optimizer", "generator.normalisation", "generator.activation", "generator.output"),
+    *("discriminator.optimizer", "discriminator.normalisation", "discriminator.activation"),
+    *("loss", "stabilisers", "updates"),
+)
+"""Beginnings of the settings that decide how the two networks teach each other. What is trained on, how large
+the networks are and what is made of the weights is for the user to say."""
+
+
+def put_back(case: Case, finding: Finding) -> Finding:
+    """A finding that advises first to put back what was changed of a recipe that is known to work.
+
+    Only of what is severe, and where anything was changed that decides the game: a recipe as it comes, and
+    one of the user's own, is advised as it stands.
+    """
+    settings = tuple(each for each in case.undoing if each.startswith(GAME))
+    if finding.severity != "sick" or not settings:
+        return finding
+    paths = ", ".join(each.split("=", 1)[0] for each in settings)
+    text = f"Put back what was changed of the recipe {case.recipe['name']}: {paths}."
+    return replace(finding, remedy=Remedy(text, settings), otherwise=finding.remedy)
 
 
 def rate(case: Case, side: str, factor: float) -> str:

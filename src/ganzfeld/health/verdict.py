@@ -7,7 +7,7 @@ from typing import Any, Literal
 from ganzfeld.health.case import Case
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.finding import Finding
-from ganzfeld.health.remedies import opposed
+from ganzfeld.health.remedies import opposed, put_back
 from ganzfeld.health.symptoms import why_not_known
 
 _MEANINGS = {
@@ -114,7 +114,7 @@ def diagnose(case: Case) -> Verdict:
         finding = detector.find(case)
         reasons = [why_not_known(case, reading) for reading in detector.READINGS]
         if finding is not None:
-            found.append(finding)
+            found.append(put_back(case, finding))
         elif reasons and all(reasons):
             unjudged.append(Unjudged(name, reasons[0]))
         else:  # what was read in vain; of what was not read, most means nothing for this training

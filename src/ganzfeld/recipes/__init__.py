@@ -11,6 +11,7 @@ from ganzfeld.recipes.reading import (
     read_recipe,
     recipes,
     resolve,
+    undoing,
 )
 from ganzfeld.recipes.schema import Recipe
 
@@ -23,4 +24,5 @@ __all__ = [
     "read_recipe",
     "recipes",
     "resolve",
+    "undoing",
 ]

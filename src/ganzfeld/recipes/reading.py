@@ -119,6 +119,11 @@ def changes(recipe: Recipe, since: Recipe | None = None) -> list[str]:
     return found
 
 
+def undoing(recipe: Recipe) -> list[str]:
+    """What would make a recipe the built-in one of its name, as ``path=value``; nothing if there is none."""
+    return changes(read_recipe(recipe.name), since=recipe) if recipe.name in recipes.names() else []
+
+
 def left_out_stabilisers(recipe: Recipe) -> list[str]:
     """Names of the stabilisers that the built-in recipe of its name has, and it has not."""
     if recipe.name not in recipes.names():

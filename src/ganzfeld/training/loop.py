@@ -87,7 +87,9 @@ class Loop:
                     self._show()
                 self.quality.prepare(self.stopwatch.seconds, interruption.came)
                 self._train_and_go_back(interruption, saver)
-                if not self.consultation.over:
+                if self.consultation.over:
+                    self._judge(interruption)
+                else:
                     self._show()
                     self._conclude(interruption)
                 ended_well = True
@@ -132,6 +134,16 @@ class Loop:
                 break
         # Here, and not above, where the error still holds on to everything that filled the memory.
         raise self._out_of_memory(saver)
+
+    def _judge(self, interruption: Interruption) -> None:
+        """How good it is where a remedy begins or has been tried, so that the two runs can be compared."""
+        if not self.trainer.sound:
+            return
+        self.quality.look(self.stopwatch.seconds, self._card(), interruption.came)
+        if news := self.quality.news():
+            where = {"step": self.trainer.index, "images_seen": self.trainer.images_seen}
+            with Journal(self.run.path / "journal.jsonl") as journal, self.journal_patience:
+                journal.write({**where, "seconds": round(self.stopwatch.seconds, 3), "health": news})
 
     def _conclude(self, interruption: Interruption) -> None:
         """How good it has become, unless somebody is waiting for the end."""

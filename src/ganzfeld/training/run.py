@@ -30,7 +30,7 @@ from ganzfeld.lock import alone, owner
 from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights
 from ganzfeld.networks import Generator
-from ganzfeld.recipes import Recipe, read_recipe
+from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.training.checkpoint import Position
 from ganzfeld.training.facts import Event, EventKind, Facts, timestamp
 from ganzfeld.training.history import History
@@ -125,6 +125,13 @@ class Run:
         Raises ``DamagedError`` for a recipe, a journal or facts that cannot be read.
         """
         facts, recipe = self.facts, self.recipe
+        # What a remedy has set is not what somebody has changed.
+        treated = {
+            setting.split("=", 1)[0]
+            for trial in facts.trials
+            if trial.outcome != "undone"
+            for setting in trial.settings
+        }
         rolled_back = [event.images_seen for event in facts.events if event.kind == "rolled back"]
 
         def rate_at(images_seen: int) -> float:
@@ -138,6 +145,7 @@ class Run:
             num_duplicates=facts.num_duplicates,
             planned_images=facts.horizons[-1].images if facts.horizons else facts.images,
             rate_at=rate_at,
+            undoing=[each for each in undoing(recipe) if each.split("=", 1)[0] not in treated],
         )
 
     def diagnose(self) -> Verdict:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganzfeld.errors import DamagedError, UsageError
-from ganzfeld.health import Finding, Verdict
+from ganzfeld.health import Finding, Remedy, Verdict
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.facts import Facts, Trial
 from ganzfeld.training.run import Run
@@ -36,23 +36,19 @@ NETWORKS_STAY = (
 def prescription(run: Run, verdict: Verdict) -> Trial | None:
     """The remedy to try next on a run of which the doctor says ``verdict``, or None.
 
-    It is that of the first severe finding whose remedy is a change of the recipe, has not been tried and
+    It is the first one of the first severe finding that is a change of the recipe, has not been tried and
     still fits into the budget. None while another is being tried.
     """
     facts = run.facts
     if facts.open_trial or len(facts.trials) >= MOST_TRIALS:
         return None
-    recipe, tried = run.recipe, {(trial.finding, trial.settings) for trial in facts.trials}
+    recipe, tried = run.recipe, {trial.settings for trial in facts.trials}
     for finding in verdict.findings:
-        settings = finding.remedy.settings
-        if (
-            finding.severity == "sick"
-            and (finding.name, settings) not in tried
-            and _changes(recipe, settings)
-        ):
-            trial = _trial(run, finding, verdict.images_seen)
-            if _fits(run, trial):
-                return trial
+        for remedy in finding.remedies if finding.severity == "sick" else ():
+            if remedy.settings not in tried and _changes(recipe, remedy.settings):
+                trial = _trial(run, finding, remedy, verdict.images_seen)
+                if _fits(run, trial):
+                    return trial
     return None
 
 
@@ -91,7 +87,8 @@ def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
     if has_diverged(run):
         return False, "it diverged"
     since, until = trial.from_images, trial.at_images
-    ours, theirs = _distance(run, since, until), _distance(ill, since, until)
+    # The trial may have seen some more pictures, those of one look at the clock.
+    ours, theirs = _distance(run, since), _distance(ill, since, until)
     if ours and theirs:
         words = f"kernel distance {ours[0]:.3f} instead of {theirs[0]:.3f}"
         if abs(ours[0] - theirs[0]) > math.hypot(ours[1], theirs[1]):
@@ -126,14 +123,13 @@ def shortened(facts: Facts, images: int, minutes: float) -> dict[str, Any]:
     }
 
 
-def _trial(run: Run, finding: Finding, at_images: int) -> Trial:
-    settings = finding.remedy.settings
+def _trial(run: Run, finding: Finding, remedy: Remedy, at_images: int) -> Trial:
     before = [at for at in run.history.all() if at <= finding.since_images]
-    can_go_on = all(setting.startswith(NETWORKS_STAY) for setting in settings)
+    can_go_on = all(setting.startswith(NETWORKS_STAY) for setting in remedy.settings)
     return Trial(
         finding=finding.name,
-        remedy=finding.remedy.text,
-        settings=settings,
+        remedy=remedy.text,
+        settings=remedy.settings,
         ill=run.path.name,
         from_images=before[-1] if before and can_go_on else 0,
         at_images=at_images,
@@ -155,12 +151,12 @@ def _fits(run: Run, trial: Trial) -> bool:
     return in_time and (facts.images is None or facts.images - all_images >= ROOM * images)
 
 
-def _distance(run: Run, since: int, until: int) -> tuple[float, float] | None:
+def _distance(run: Run, since: int, until: int | None = None) -> tuple[float, float] | None:
     """The last kernel distance between these pictures, with its standard error; None if there is none.
 
     What is older is of both runs: the journal of a trial begins with that of the ill one.
     """
-    case = run.case.until(until)
+    case = run.case if until is None else run.case.until(until)
     distance, error = case.series("kernel_distance"), case.series("kernel_distance_error")
     if not len(distance) or not len(error) or distance.images[-1] <= since:
         return None

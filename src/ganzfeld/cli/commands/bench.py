@@ -1,21 +1,81 @@
 """``ganzfeld bench``."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.cli.speech import Json, show_result, tell
 
 if TYPE_CHECKING:
     from ganzfeld.bench.ingest import Limit
     from ganzfeld.bench.speed import SpeedFigures
 
+PAGE = Path("docs/benchmarks.md")
+MOST_FILES, STEPS = 50_000, 200
+
 application = typer.Typer(
     help="Speed, measured side by side with the plain loop.\n\nExample: ganzfeld bench train",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+Out = Annotated[Path | None, typer.Option(help="Page (Markdown) to write the figures into.")]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was measured: for a program, and as rows of tables for people, by the title of their section."""
+
+    figures: dict[str, Any]
+    tables: dict[str, dict[str, str]]
+    command: str
+
+    def show(self, out: Path | None, as_json: bool) -> None:
+        """Write the tables into a page, if there is one, and tell the figures."""
+        self.write(out)
+        show_result(self.figures, self.text, as_json)
+
+    def write(self, page: Path | None) -> None:
+        """Write the tables into a page."""
+        from ganzfeld.bench.page import write_section
+        from ganzfeld.durable import make_folder
+
+        if page:
+            make_folder(page.parent)
+            for title, rows in self.tables.items():
+                write_section(page, title, self.command, rows)
+
+    @property
+    def text(self) -> str:
+        """The rows, in two columns."""
+        rows = [row for table in self.tables.values() for row in table.items()]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows)
+
+
+@application.callback(invoke_without_command=True)
+def bench(context: typer.Context, json: Json = False) -> None:
+    """Measure speed, side by side with the plain loop.
+
+    Without a further word all three are measured, in several minutes, and written into docs/benchmarks.md.
+
+    Example: ganzfeld bench train --parts
+    """
+    if context.invoked_subcommand is not None:
+        return
+    figures = {}
+    for name, told in (
+        ("ingest", lambda: _ingest(files=MOST_FILES, steps=STEPS)),
+        ("train", lambda: _train(parts=True)),
+        ("sample", _sample),
+    ):
+        tell(f"measuring {name}")
+        measured = told()
+        measured.write(PAGE)
+        tell(measured.text)
+        figures[name] = measured.figures
+    show_result(figures, f"written into {PAGE}", json)
 
 
 @application.command()
@@ -32,7 +92,7 @@ def ingest(
         int,
         typer.Option(help="Also measure what input costs in so many training steps, for each batch.", min=0),
     ] = 0,
-    out: Annotated[Path | None, typer.Option(help="Page (Markdown) to write the figures into.")] = None,
+    out: Out = None,
     json: Json = False,
 ) -> None:
     """Measure how fast 1600x1200 JPEGs become pictures of 64 px, against a loader with 2 processes.
@@ -41,13 +101,46 @@ def ingest(
 
     Example: ganzfeld bench ingest --files 50000 --out docs/benchmarks.md
     """
+    _ingest(photos, rounds, files, steps).show(out, json)
+
+
+@application.command()
+def train(
+    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1)] = 3,
+    batch: Annotated[int, typer.Option(help="Pictures in a step of either side.", min=2)] = 128,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Also measure ours without each part of the fast path.")
+    ] = False,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Measure training against the classical loop: the same widths, at 64 px, in turns.
+
+    Example: ganzfeld bench train --parts
+    """
+    _train(rounds, batch, parts).show(out, json)
+
+
+@application.command()
+def sample(
+    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1)] = 5,
+    num: Annotated[int, typer.Option("--n", help="Pictures made at once.", min=1)] = 256,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Measure the making of pictures of 64 px from a model against the classical generator.
+
+    Example: ganzfeld bench sample --n 256
+    """
+    _sample(rounds, num).show(out, json)
+
+
+def _ingest(photos: int = 4096, rounds: int = 3, files: int = 0, steps: int = 0) -> Told:
     from ganzfeld.bench.ingest import bench_ingest
     from ganzfeld.bench.input_share import input_shares
-    from ganzfeld.bench.page import write_section
 
     figures = bench_ingest(photos, rounds, files)
     limit, workers = figures.limit, figures.workers
-    others = {f"limit of the ratio at {_kilobytes(each)} a file": each for each in figures.others}
     rows = {
         "files": f"{figures.num_photos:,} JPEGs of 1600x1200 px, {_kilobytes(limit)} each, brought to 64 px",
         "plain loader, 2 processes": (
@@ -59,68 +152,41 @@ def ingest(
             f"{limit.limit_images_per_s:,.1f} pictures/s; ours reaches {figures.share_of_limit:.0%} of it"
         ),
         "limit of the ratio": f"{limit.ratio:.1f}",
-        **{name: f"{each.ratio:.1f}" for name, each in others.items()},
+        **{
+            f"limit of the ratio at {_kilobytes(each)} a file": f"{each.ratio:.1f}" for each in figures.others
+        },
         "ours from then on": f"{figures.cached_images_per_s:,.0f} pictures/s",
     }
     if figures.recognised_s is not None:
         found = f"{figures.recognised_files:,} files in {figures.recognised_s:.2f} s"
         rows["unchanged folder opened again"] = found
     shares = input_shares(steps) if steps else {}
-    shares_told = {
-        f"input in a training step of {batch}": f"{share:.2%} of its time" for batch, share in shares.items()
-    }
-    if out:
-        command = f"ganzfeld bench ingest --photos {photos} --rounds {rounds}"
-        write_section(out, "Ingest", f"{command} --files {files}", rows)
-        if shares:
-            write_section(out, "Input while training", f"{command} --steps {steps}", shares_told)
-    rows |= shares_told
-    width = max(map(len, rows))
-    text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
+    tables = {"Ingest": rows}
+    if shares:
+        tables["Input while training"] = {
+            f"input in a training step of {batch}": f"{share:.2%} of its time"
+            for batch, share in shares.items()
+        }
+    command = f"ganzfeld bench ingest --photos {photos} --rounds {rounds}"
+    command += f" --files {files}" * bool(files) + f" --steps {steps}" * bool(steps)
     shown = {str(batch): round(share, 5) for batch, share in shares.items()}
-    show_result(figures.as_json() | {"input_shares": shown}, text, json)
+    return Told(figures.as_json() | {"input_shares": shown}, tables, command)
 
 
-@application.command()
-def train(
-    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1)] = 3,
-    batch: Annotated[int, typer.Option(help="Pictures in a step of either side.", min=2)] = 128,
-    parts: Annotated[
-        bool, typer.Option("--parts", help="Also measure ours without each part of the fast path.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="Page (Markdown) to write the figures into.")] = None,
-    json: Json = False,
-) -> None:
-    """Measure training against the classical loop: the same widths, at 64 px, in turns.
-
-    Example: ganzfeld bench train --parts
-    """
+def _train(rounds: int = 3, batch: int = 128, parts: bool = False) -> Told:
     from ganzfeld.bench.speed import bench_train
 
     command = f"ganzfeld bench train --rounds {rounds} --batch {batch}{' --parts' if parts else ''}"
-    _tell_speed(bench_train(rounds, batch, parts), "Training", command, out, json)
+    return _speed(bench_train(rounds, batch, parts), "Training", command)
 
 
-@application.command()
-def sample(
-    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1)] = 5,
-    num: Annotated[int, typer.Option("--n", help="Pictures made at once.", min=1)] = 256,
-    out: Annotated[Path | None, typer.Option(help="Page (Markdown) to write the figures into.")] = None,
-    json: Json = False,
-) -> None:
-    """Measure the making of pictures of 64 px from a model against the classical generator.
-
-    Example: ganzfeld bench sample --n 256
-    """
+def _sample(rounds: int = 5, num: int = 256) -> Told:
     from ganzfeld.bench.speed import bench_sample
 
-    command = f"ganzfeld bench sample --rounds {rounds} --n {num}"
-    _tell_speed(bench_sample(rounds, num), "Sampling", command, out, json)
+    return _speed(bench_sample(rounds, num), "Sampling", f"ganzfeld bench sample --rounds {rounds} --n {num}")
 
 
-def _tell_speed(figures: "SpeedFigures", title: str, command: str, out: Path | None, as_json: bool) -> None:
-    from ganzfeld.bench.page import write_section
-
+def _speed(figures: "SpeedFigures", title: str, command: str) -> Told:
     peak = f"{figures.peak_flops_per_s / 1e9:,.0f} GFLOP/s ({figures.peak_of})"
     rows = {
         f"classical, {figures.batch} pictures at once": f"{figures.plain_images_per_s:,.1f} pictures/s",
@@ -129,11 +195,7 @@ def _tell_speed(figures: "SpeedFigures", title: str, command: str, out: Path | N
         "share of peak": f"{figures.share_of_peak:.0%} of {peak}",
         **{f"ours without: {name}": f"{speed:,.1f} pictures/s" for name, speed in figures.parts.items()},
     }
-    if out:
-        write_section(out, title, command, rows)
-    width = max(map(len, rows))
-    text = "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
-    show_result(figures.as_json(), text, as_json)
+    return Told(figures.as_json(), {title: rows}, command)
 
 
 def _kilobytes(limit: "Limit") -> str:
