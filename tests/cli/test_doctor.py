@@ -102,6 +102,24 @@ def test_the_command_of_a_remedy_trains(run, monkeypatch):
     assert weights == {"r1": 0.8, "r2": 0.8}
 
 
+def test_what_was_changed_is_to_be_put_back_or_else(run, monkeypatch):
+    recipe = json.loads((run / "recipe.json").read_text())
+    recipe["discriminator"]["optimizer"]["lr"] = 0.05
+    (run / "recipe.json").write_text(json.dumps(recipe))
+    write(run, turning(0.1))
+    monkeypatch.chdir(run.parent.parent)
+    finding = json.loads(call("doctor", run, "--json")[1])["findings"][0]
+    assert finding["command"].endswith("--set discriminator.optimizer.lr=0.001")
+    assert "--set discriminator.optimizer.lr=0.025" in finding["otherwise_command"]
+    lines = call("doctor", run)[1].splitlines()
+    for line in (
+        "see it   ganzfeld lab run ring",
+        f"try      {finding['command']}",
+        f"or else  {finding['otherwise_command']}",
+    ):
+        assert line in lines
+
+
 def test_remedies_that_contradict_each_other_are_told(run, monkeypatch):
     known = limits_of("full_update_generator", "checkerboard")
     monkeypatch.setattr("ganzfeld.training.run.Case", partial(Case, limits=known))

@@ -3,7 +3,7 @@
 import shlex
 import shutil
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ganzfeld.cli.commands import commands as known_commands
@@ -18,8 +18,8 @@ WIDEST = 100
 _LABEL = 9
 
 
-def doctor_text(run: Run, verdict: Verdict, commands: Mapping[str, str]) -> str:
-    """The whole verdict for people; ``commands`` are the remedies as command lines, by finding."""
+def doctor_text(run: Run, verdict: Verdict, commands: Mapping[str, Sequence[str]]) -> str:
+    """The whole verdict for people; ``commands`` are the remedies as command lines, by finding, in order."""
     return "\n".join(_lines(run, verdict, commands))
 
 
@@ -29,7 +29,7 @@ def train_again(path: Path, facts: Facts, remedy: Remedy) -> str:
         return ""
     words = ["ganzfeld", "train", *([facts.data] if facts.data else [])]
     words += ["--recipe", _shortest(path / "recipe.json")]
-    words += ["--minutes", f"{facts.minutes:g}"] if facts.minutes is not None else []
+    words += ["--minutes", f"{facts.minutes:.3g}"] if facts.minutes is not None else []
     words += ["--images", str(facts.images)] if facts.images is not None else []
     words += ["--seed", str(facts.seed)] if facts.seed else []
     words += ["--out", _shortest(path.parent)] if path.parent != Path.cwd() / "runs" else []
@@ -45,7 +45,7 @@ def pictures_of(run: Run, finding: Finding) -> list[Path]:
     return list(dict.fromkeys([*before[-1:], *sheets[-1:]]))
 
 
-def _lines(run: Run, verdict: Verdict, commands: Mapping[str, str]) -> Iterator[str]:
+def _lines(run: Run, verdict: Verdict, commands: Mapping[str, Sequence[str]]) -> Iterator[str]:
     planned = run.case.planned_images
     of = f" of {planned:,}" if planned and planned > verdict.images_seen else ""
     yield from _wrapped(f"{verdict.verdict}: {verdict.meaning}")
@@ -65,24 +65,23 @@ def _lines(run: Run, verdict: Verdict, commands: Mapping[str, str]) -> Iterator[
         yield from _wrapped(f"not judged: {reasons}")
 
 
-def _about(finding: Finding, command: str, pictures: list[Path]) -> Iterator[str]:
+def _about(finding: Finding, commands: Sequence[str], pictures: list[Path]) -> Iterator[str]:
     since = f"since {finding.since_images:,} pictures" if finding.since_images else "from the beginning"
     yield f"{finding.severity.ljust(_LABEL)}{finding.name}, {since}"
     rows = [("seen by", evidence.text + ".") for evidence in finding.evidence]
     rows += [("pictures", " and ".join(map(_shortest, pictures)))] if pictures else []
-    rows += [("cause", finding.cause), ("remedy", finding.remedy.text)]
-    if other := finding.otherwise:
-        settings = " ".join(f"--set {shlex.quote(setting)}" for setting in other.settings)
-        rows.append(("or else", f"{other.text} {settings}"))
-    if finding.experiment and "lab" in known_commands.names():
-        rows.append(("see it", f"ganzfeld lab run {finding.experiment}"))
+    rows.append(("cause", finding.cause))
+    rows += list(zip(("remedy", "or else"), (remedy.text for remedy in finding.remedies), strict=False))
     shown = ""
     for label, text in rows:
         said = text if label == "pictures" else text[:1].upper() + text[1:]
         yield from _wrapped(said, "" if label == shown else label)
         shown = label
-    if command:  # on one line, to be copied
-        yield f"{'try'.ljust(_LABEL)}{printable(command, 5_000)}"
+    # Commands are told on one line each, to be copied.
+    if finding.experiment and "lab" in known_commands.names():
+        yield f"{'see it'.ljust(_LABEL)}ganzfeld lab run {finding.experiment}"
+    for label, command in zip(("try", "or else"), filter(None, commands), strict=False):
+        yield f"{label.ljust(_LABEL)}{printable(command, 5_000)}"
 
 
 def _why_unknown(run: Run) -> str:

@@ -24,10 +24,17 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
 
     opened = open_run(run)
     verdict, facts = opened.diagnose(), opened.facts
-    commands = {each.name: train_again(opened.path, facts, each.remedy) for each in verdict.findings}
+    commands = {
+        each.name: [train_again(opened.path, facts, remedy) for remedy in each.remedies]
+        for each in verdict.findings
+    }
     findings = [
         each.as_json()
-        | {"pictures": [str(sheet) for sheet in pictures_of(opened, each)], "command": commands[each.name]}
+        | {
+            "pictures": [str(sheet) for sheet in pictures_of(opened, each)],
+            "command": commands[each.name][0],
+            "otherwise_command": (commands[each.name][1:] or [""])[0],
+        }
         for each in verdict.findings
     ]
     result = verdict.as_json() | {"run": str(opened.path), "findings": findings}
