@@ -245,7 +245,7 @@ class TestPrior:
 FINDINGS = {
     *("discriminator-saturated", "generator-too-strong", "mode-collapse", "mode-hopping", "oscillation"),
     *("checkerboard", "dead-units", "output-saturated", "batch-leak", "memorisation", "too-few-pictures"),
-    *("duplicate-pictures", "latent-ignored", "stalled", "diverging", "late-decay"),
+    *("duplicate-pictures", "latent-ignored", "class-ignored", "stalled", "diverging", "late-decay"),
 }
 
 EXPERIMENTS = {

@@ -44,7 +44,7 @@ SMALLEST_SHARE = 0.02
 ROOM = {"share": 1.0, "ratio": 0.5, "plain": 0.1}
 """The least room between the median run and the limit, on the scale of the reading."""
 
-OF_CLASSES = {"class_diversity_worst"}
+OF_CLASSES = {"class_diversity_worst", "class_effect"}
 """Readings of trainings by class; the limits of all others are those of trainings without."""
 
 PLAIN = {"checkerboard", "decay"}

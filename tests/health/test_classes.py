@@ -61,6 +61,7 @@ def test_the_least_varied_class_is_found(patient):
     wanted = [within(pictures, labels, label) / within(patient.real, labels, label) for label in range(3)]
     assert wanted == pytest.approx([1, 0.25, 1])
     assert read(patient, pictures=pictures)["class_diversity_worst"] == pytest.approx(0.25, rel=1e-4)
+    assert read(patient, pictures=pictures)["class_poorest"] == 1
     pictures[labels == 2] = pictures[labels == 2][:1]
     assert read(patient, pictures=pictures)["class_diversity_worst"] == 0
     assert read(patient, pictures=patient.real)["class_diversity_worst"] == pytest.approx(1)

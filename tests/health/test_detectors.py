@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ganzfeld.health import Case
+from ganzfeld.health import Case, diagnose
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.limits import Limit
 from ganzfeld.recipes import resolve
@@ -33,6 +33,7 @@ SIGNS = [
     ("memorisation", "memorised", HIGH, "sick"),
     ("latent-ignored", "latent_share", LOW, "sick"),
     ("latent-ignored", "sensitivity", LOW, "sick"),
+    ("class-ignored", "class_effect", LOW, "sick"),
     ("stalled", "lesson_generator", LOW, "sick"),
     ("stalled", "full_update_generator", LOW, "sick"),
     ("diverging", "logit_size", HIGH, "sick"),
@@ -241,3 +242,21 @@ class TestRemediesKnowTheRecipe:
     def test_soft_labels_on_both_sides_go_with_a_paired_loss(self):
         finding = found("mode-collapse", case_of({"diversity": turning(LOW)}, recipe="seed"))
         assert resolve("seed", finding.remedy.settings).loss.name == "relativistic-pairing"
+
+
+def test_the_poorest_class_is_named():
+    readings = {"class_diversity_worst": turning(0.1), "class_poorest": [2.0] * 20}
+    case = case_of(readings, known=("class_diversity_worst",))
+    for names, said in (
+        (("bag", "boot", "coat"), "within the poorest class (coat), as"),
+        ((), "poorest class, as"),
+    ):
+        (finding,) = diagnose(replace(case, class_names=names)).findings
+        assert said in finding.evidence[0].text
+
+
+def test_a_class_that_is_ignored_is_to_enter_the_other_way():
+    for way, other in (("projection", "concatenation"), ("concatenation", "projection")):
+        case = case_of({"class_effect": turning(0.1)}, settings=[f"classes={way}"])
+        (finding,) = diagnose(case).findings
+        assert finding.remedy.settings == (f"classes={other}",)

@@ -44,7 +44,8 @@ class Case:
     recipe as a JSON object. ``planned_images`` is the number of pictures the run is to see, if that is known.
     ``limits`` are the ranges that healthy runs have shown. ``undoing`` are the settings, as ``path=value``,
     that would take back what was changed of the recipe of that name. ``rate_at`` says what share of the
-    recipe's learning rates a step is made with that begins after so many pictures.
+    recipe's learning rates a step is made with that begins after so many pictures. ``class_names`` are there
+    where it trains by class.
     """
 
     entries: Sequence[Mapping[str, Any]]
@@ -55,6 +56,7 @@ class Case:
     limits: Limits = field(default_factory=limits)
     rate_at: Callable[[int], float] = _whole
     undoing: Sequence[str] = ()
+    class_names: Sequence[str] = ()
 
     def limit(self, name: str, step: int) -> Limit | None:
         """What is healthy for a reading at a step of this training; None where that is not known.

@@ -119,6 +119,7 @@ class Facts(Record):
     channels: Count
     content_hash: str
     classes_hash: str = ""
+    class_names: tuple[str, ...] = ()
     credit: str
     num_unusable: Count
     num_duplicates: Count = 0

@@ -263,6 +263,7 @@ def _now_true(facts: Facts, wishes: Wishes, budget: Budget, trainer: Trainer) ->
         num_pictures=pictures.num_pictures,
         content_hash=pictures.content_hash,
         classes_hash=trainer.classes_hash,
+        class_names=tuple(card.name for card in trainer.class_cards),
         num_unusable=len(pictures.unusable),
         num_duplicates=(
             facts.num_duplicates

@@ -145,6 +145,7 @@ class Run:
             num_duplicates=facts.num_duplicates,
             planned_images=facts.horizons[-1].images if facts.horizons else facts.images,
             rate_at=rate_at,
+            class_names=facts.class_names,
             undoing=[each for each in undoing(recipe) if each.split("=", 1)[0] not in treated],
         )
 

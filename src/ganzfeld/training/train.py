@@ -279,6 +279,7 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Su
         channels=pictures.channels,
         content_hash=pictures.content_hash,
         classes_hash=trainer.classes_hash,
+        class_names=tuple(card.name for card in trainer.class_cards),
         credit=pictures.credit,
         num_unusable=len(pictures.unusable),
         num_duplicates=surveyed.num_redundant,

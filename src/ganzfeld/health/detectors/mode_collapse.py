@@ -25,7 +25,7 @@ def find(case: Case) -> Finding | None:
     partial = seen(
         low(case, "recall", "recall, the share of real pictures that the generator could make,"),
         low(case, "coverage", "coverage, the share of real pictures with a generated one beside them,"),
-        low(case, "class_diversity_worst", "the variety within the poorest class, as a share of the data's,"),
+        low(case, "class_diversity_worst", f"the variety within {_poorest(case)}, as a share of the data's,"),
     )
     symptoms = full + partial
     if not symptoms:
@@ -40,6 +40,14 @@ def find(case: Case) -> Finding | None:
         Remedy(*_remedy(case)),
         "ring",
     )
+
+
+def _poorest(case: Case) -> str:
+    """The class with the least variety, by its name where that is known."""
+    numbers = case.series("class_poorest").values
+    number = int(numbers[-1]) if len(numbers) else -1
+    named = f" ({case.class_names[number]})" if 0 <= number < len(case.class_names) else ""
+    return f"the poorest class{named}"
 
 
 def _remedy(case: Case) -> tuple[str, tuple[str, ...]]:

@@ -16,6 +16,7 @@ NAMES = {
     "class_diversity_worst": "The smallest, over the classes among the fixed real pictures, of the mean"
     " distance between generated pictures of one class over that between real ones: 1 as varied as the data,"
     " 0 a class whose pictures are all alike. Of classes with at least 4 pictures there; only with classes.",
+    "class_poorest": "The number of that class, from 0 on, in the order of their names.",
     "class_effect": "Mean distance between two pictures of one latent in two classes, over that between"
     " pictures of two latents, whatever their classes; by the live generator. 0: the class is ignored. Only"
     " with classes.",
@@ -26,12 +27,13 @@ LEAST = 4
 
 
 def read(patient: Patient) -> dict[str, Tensor]:
-    """Both, if there are classes."""
+    """All of them, if there are classes."""
     if patient.labels is None:
         return {}
     found = {"class_effect": _effect(patient)}
     if len(patient.real) >= 2 * LEAST:
-        found["class_diversity_worst"] = _worst(patient, patient.labels)
+        variety = _variety(patient, patient.labels)
+        found["class_diversity_worst"], found["class_poorest"] = variety.min(), variety.argmin().float()
     return found
 
 
@@ -45,14 +47,14 @@ def _effect(patient: Patient) -> Tensor:
     return (in_others - pictures).norm(dim=1).mean() / apart.clamp_min(torch.finfo(apart.dtype).tiny)
 
 
-def _worst(patient: Patient, labels: Tensor) -> Tensor:
+def _variety(patient: Patient, labels: Tensor) -> Tensor:
+    """Of each class as a share of the data's, (classes,)."""
     of_real = labels[: len(patient.real)]
     num_classes = patient.generator.num_classes
     made, _ = _by_class(patient.pictures, labels, num_classes)
     there, numbers = _by_class(patient.real, of_real, num_classes)
     # Where a class says nothing, what is there is taken for as good as can be.
-    ratios = torch.where((numbers >= LEAST) & (there > 0), made / there, torch.inf)
-    return ratios.min()
+    return torch.where((numbers >= LEAST) & (there > 0), made / there, torch.inf)
 
 
 def _by_class(pictures: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,30 @@
+"""The generator makes the same picture of a latent whatever class it is asked for."""
+
+from ganzfeld.health.case import Case
+from ganzfeld.health.finding import Finding, Remedy
+from ganzfeld.health.symptoms import low
+
+READINGS = ("class_effect",)
+
+
+def find(case: Case) -> Finding | None:
+    """Less of a difference between classes than healthy runs show."""
+    effect = low(
+        case, "class_effect", "the change of a picture with its class, as a share of that with its latent,"
+    )
+    if not effect:
+        return None
+    other = "concatenation" if case.recipe["classes"] == "projection" else "projection"
+    return Finding(
+        "class-ignored",
+        "sick",
+        effect.since_images,
+        (effect.evidence,),
+        "The discriminator does not hold the generator to its class: it sees no difference between the "
+        "classes, or has not had the pictures to learn it.",
+        Remedy(
+            "Check that the labels are right and each class has pictures enough; let the class enter the "
+            "discriminator the other way.",
+            (f"classes={other}",),
+        ),
+    )
