@@ -11,14 +11,14 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from pydantic import Field
 from torch import Tensor
 
+from ganzfeld.lab.experiments._saturating_loss_figure import draw as draw
 from ganzfeld.lab.game import game_of_points, ring
 from ganzfeld.lab.game.frozen import frozen, live_game, looks, pull, slope
 from ganzfeld.lab.live import Live
-from ganzfeld.lab.outcome import Measured, Outcome
+from ganzfeld.lab.outcome import Measured
 from ganzfeld.losses import Loss, losses
 from ganzfeld.recipes.schema import Section
 from ganzfeld.training.step import Players
@@ -375,38 +375,3 @@ def advice(figures: Sequence[Measured]) -> str:
         f"from 32-bit probabilities minimax is infinite above a logit of {upper:.1f} and the non-saturating "
         f"loss below {lower:.1f}."
     )
-
-
-def draw(outcome: Outcome) -> Figure:
-    """Slopes by logit and where 32 bits end; gradients at the generator as the discriminator learns."""
-    data = outcome.data
-    figure = Figure(figsize=(13, 9), layout="constrained")
-    places = figure.subplots(2, 2)
-    for axes, name in zip(places[0], TWO, strict=True):
-        logits, found, exact = data["scans"][name]
-        axes.plot(logits, exact, color="0.7", linewidth=5, label="formula, and from logits")
-        axes.plot(logits, np.where(np.isfinite(found), found, np.nan), color="C0", label="through 32-bit D")
-        broken = ~np.isfinite(found)
-        axes.fill_between(logits, -1.05, 0.05, where=broken, color="C3", alpha=0.25, label="not a number")
-        axes.set(title=f"{name}: slope of the generator's loss", xlabel="logit of a generated picture")
-        axes.legend(loc="center", fontsize=9)
-    panels = (
-        (
-            places[1, 0],
-            data["moments"],
-            {name: course.mean(1) for name, course in data["courses"].items()},
-            "toy",
-        ),
-        (places[1, 1], data["live_moments"], data["live_courses"], "live networks"),
-    )
-    for axes, moments, courses, where in panels:
-        for name, course in courses.items():
-            wide = 2.5 if name in TWO else 1.2
-            sizes = np.array(course).reshape(len(moments), -1).mean(1)
-            axes.plot(np.array(moments) + 1, sizes, ".-", label=name, linewidth=wide)
-        axes.set(
-            xscale="log", yscale="log", xlabel="steps of D alone, + 1", ylabel="gradient at the generator"
-        )
-        axes.legend(fontsize=8)
-        axes.set_title(f"{where}: the generator is held still, its discriminator learns")
-    return figure

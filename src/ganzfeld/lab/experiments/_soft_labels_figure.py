@@ -1,0 +1,57 @@
+"""The picture of ``soft-labels``."""
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ganzfeld.lab.outcome import Outcome
+
+
+def draw(outcome: Outcome) -> Figure:
+    """What D is told by logit; the slope of the best D in r; the pull and the toy; live logits."""
+    data, alpha = outcome.data, outcome.settings["alpha"]
+    figure = Figure(figsize=(13, 9), layout="constrained")
+    told, sloped, played, live = figure.subplots(2, 2).flatten()
+    curves, middle = data["lessons"], np.abs(data["lessons"]["logits"]) <= 10
+    for place, kind in enumerate(data["live"]):
+        # Where kinds agree their lines lie on one another: the first is the widest.
+        colour, wide = f"C{place}", 4.0 - 1.4 * place
+        for side, style in ((0, "-"), (1, "--")):
+            label = f"{kind}, {'real' if side == 0 else 'generated'}"
+            told.plot(
+                curves["logits"][middle],
+                curves[kind][side][middle],
+                style,
+                color=colour,
+                linewidth=wide,
+                label=label,
+            )
+        sloped.plot(
+            data["slopes"]["log_ratio"], data["slopes"][kind], color=colour, linewidth=wide, label=kind
+        )
+        courses = data["courses"]
+        rounds = np.arange(len(courses["played"][kind]))
+        played.plot(rounds, courses["played"][kind], color=colour, alpha=0.3, linewidth=0.8)
+        played.plot(rounds, courses["played"][kind].mean(1), color=colour, linewidth=2, label=kind)
+        both = np.concatenate(data["live"][kind])
+        live.hist(both, bins=40, histtype="step", color=colour, linewidth=1.6, label=kind)
+    told.axhline(0, color="0.7")
+    told.set(title="what D is told: D - y", xlabel="logit")
+    if alpha:
+        sloped.axvline(math.log(alpha), color="0.6", linestyle=":", label="r = alpha")
+    sloped.set(title="slope of the best logit in log r", xlabel="log r = log(p_data / p_model)")
+    played.set(title="toy: distance of the generator from the data", xlabel="round", ylabel="|m|")
+    inset = played.inset_axes((0.55, 0.5, 0.42, 0.45))
+    for place, kind in enumerate(data["live"]):
+        inset.plot(
+            data["courses"]["shifts"],
+            data["courses"]["pulls"][kind],
+            color=f"C{place}",
+            linewidth=4 - 1.4 * place,
+        )
+    inset.set_title("pull of the best D by distance", fontsize=8)
+    live.set(title="logits of the live D after learning alone", xlabel="logit", ylabel="pictures")
+    for axes in (told, sloped, live):
+        axes.legend(fontsize=8)
+    return figure

@@ -1,0 +1,96 @@
+"""The picture of ``upsampling``."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ganzfeld.lab.looking import show
+from ganzfeld.lab.outcome import Outcome
+
+
+def draw(outcome: Outcome) -> Figure:
+    """Coverage, spectra, reach of a cell and of z, and the checkerboard through training."""
+    data = outcome.data
+    figure = Figure(figsize=(13, 9.6), layout="constrained")
+    parts: Any = figure.subfigures(3, 1)
+    for part, drawn in zip(parts, (_draw_coverage, _draw_reach, _draw_training), strict=True):
+        drawn(part, data)
+    return figure
+
+
+def _draw_coverage(part: Any, data: dict[str, Any]) -> None:
+    maps, spectra = data["coverage"], data["spectra"]
+    axes = part.subplots(1, len(maps) + 1, width_ratios=[1] * len(maps) + [2.6])
+    for place, (name, covered) in zip(axes, maps.items(), strict=False):
+        image = place.imshow(covered, cmap="viridis", vmin=0)
+        place.set(xticks=[], yticks=[])
+        place.set_title(f"inputs that reach each output\n{name}", fontsize="medium")
+        part.colorbar(image, ax=place, shrink=0.8)
+    place = axes[-1]
+    for number, (kind, spectrum) in enumerate(spectra.items()):
+        place.semilogy(spectrum["frequency"], spectrum["power"], label=kind, **_style(number, kind))
+    place.set(
+        xlabel="frequency, periods a pixel",
+        ylabel="power over its median",
+    )
+    place.set_title("untrained generators, kernels random: power along rows and columns", fontsize="medium")
+    _tidy(place)
+
+
+def _draw_reach(part: Any, data: dict[str, Any]) -> None:
+    axes = part.subplots(1, 5)
+    for place, (what, values) in zip(
+        axes, (("a cell of the seed map", "of_cell"), ("a component of z", "of_component")), strict=False
+    ):
+        change = np.log10(np.array(data[values]) + 1e-12)
+        image = place.imshow(change, cmap="magma", vmin=change.max() - 5, vmax=change.max())
+        place.set(xticks=[], yticks=[])
+        place.set_title(f"moved by {what}\n(log10 of change)", fontsize="medium")
+        part.colorbar(image, ax=place, shrink=0.8)
+    titles = ("latent a", "latent b", "left cells of a,\nright cells of b")
+    for place, title, picture in zip(axes[2:], titles, data["spliced"], strict=True):
+        show(place, picture, title)
+
+
+def _draw_training(part: Any, data: dict[str, Any]) -> None:
+    trained = data.get("trained", {})
+    axes: Any = part.subplots(
+        1, 2 + len(trained), width_ratios=[2.2, 1.6 if trained else 0.01, *[1] * len(trained)]
+    )
+    place, bars = axes[0], axes[1]
+    if "through" in data:
+        seen, values, errors = map(np.array, zip(*data["through"], strict=True))
+        place.errorbar(range(len(seen)), values, 3 * errors, marker="o", capsize=3)
+        place.set_xticks(range(len(seen)), [f"{each:,}" for each in seen])
+    place.axhline(0, color="gray", linewidth=0.8)
+    place.set_title("checkerboard beyond real pictures,\nthe live generator", fontsize="medium")
+    place.set(
+        xlabel="pictures seen",
+        ylabel="log10",
+    )
+    bars.set_visible(bool(trained))
+    for number, (kind, found) in enumerate(trained.items()):
+        values = found["values"]
+        bars.barh(number, np.mean(values), color=_style(number, kind)["color"], alpha=0.5)
+        bars.plot(values, [number] * len(values), "k.", markersize=4)
+        show(axes[2 + number], found["picture"], kind)
+    bars.set_yticks(range(len(trained)), list(trained))
+    bars.invert_yaxis()
+    bars.set_xlabel("log10")
+    bars.set_title("the same by kind of layer,\nshorter trainings", fontsize="medium")
+    bars.axvline(0, color="gray", linewidth=0.8)
+    for each in (place, bars):
+        each.spines[["top", "right"]].set_visible(False)
+
+
+def _style(number: int, kind: str) -> dict[str, Any]:
+    # Where spectra agree their lines lie on one another: the first is the widest.
+    width = max(1.2, 4.0 - 1.4 * number)
+    return {"color": f"C{number}", "linestyle": "-" if kind.startswith("k=") else "--", "linewidth": width}
+
+
+def _tidy(place: Any) -> None:
+    place.grid(alpha=0.3)
+    place.legend(frameon=False, fontsize="small")
+    place.spines[["top", "right"]].set_visible(False)
