@@ -106,26 +106,26 @@ class _Trainer:
 
 def report(found: dict[Course, dict], minutes: float) -> str:
     """The table, as Markdown."""
-    rows, recovered, number = [], 0, 0
+    rows, outcomes = [], []
     for course, told in found.items():
         if not course.auto:
             continue
         alone = found[Course(course.recipe, course.fault, False, minutes)]["kernel_distance"]
         healthy = found[Course(course.recipe, "", False, minutes)]["kernel_distance"]
         treated = told["kernel_distance"]
-        number += 1
-        well = _recovers(healthy, alone, treated)
-        recovered += well
+        outcomes.append(_outcome(healthy, alone, treated))
         tried = "; ".join(told["trials"]) or "nothing"
         cells = [course.fault, course.recipe, _number(healthy), _number(alone), _number(treated)]
-        rows.append(f"| {' | '.join(cells)} | {'yes' if well else 'no'} | {tried} |")
+        rows.append(f"| {' | '.join(cells)} | {outcomes[-1]} | {tried} |")
     return "\n".join(
         [
             "What a setting cannot plant, it cannot mend, so only such faults are here. A run recovers "
-            "if `--auto` takes away half or more of what the fault adds to the kernel distance; *healthy* is "
-            "the same recipe without the fault, one seed each.",
+            "if `--auto` takes away half or more of what the fault adds to the kernel distance; where it "
+            "adds nothing there is nothing to recover from. *Healthy* is the same recipe without the fault. "
+            "One seed each.",
             "",
-            f"`python tools/doctor_treatment.py --minutes {minutes:g}`: **{recovered} of {number}** recover.",
+            f"`python tools/doctor_treatment.py --minutes {minutes:g}`: **{outcomes.count('yes')} of "
+            f"{outcomes.count('yes') + outcomes.count('no')}** recover.",
             "",
             "| planted | recipe | healthy | left alone | with `--auto` | recovers | tried |",
             "|---|---|---|---|---|---|---|",
@@ -135,10 +135,13 @@ def report(found: dict[Course, dict], minutes: float) -> str:
     )
 
 
-def _recovers(healthy: float, alone: float | None, treated: float | None) -> bool:
+def _outcome(healthy: float, alone: float | None, treated: float | None) -> str:
+    """Whether a run recovers, in a word; a run that diverged has no kernel distance."""
+    if alone is not None and alone <= healthy:
+        return "no harm"
     if treated is None:
-        return False
-    return alone is None or (alone > healthy and alone - treated >= HALF * (alone - healthy))
+        return "no"
+    return "yes" if alone is None or alone - treated >= HALF * (alone - healthy) else "no"
 
 
 def _number(value: float | None) -> str:
