@@ -4,6 +4,8 @@ A CUDA graph is a list of what a card was asked for. Here torch's own tracer mak
 processor: a number that a step takes from Python instead of a tensor is fixed in the one as in the other.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -13,9 +15,9 @@ from ganzfeld.recipes import Recipe
 from ganzfeld.training import fastest, recording
 from ganzfeld.training.checkpoint import capture, live_tensors, restore
 from ganzfeld.training.engine import choose_engine
-from ganzfeld.training.fastest import recording_pays
+from ganzfeld.training.fastest import fastest_route, recording_pays
 from ganzfeld.training.recording import RecordedSteps, Work, can_be_recorded
-from ganzfeld.training.route import Route
+from ganzfeld.training.route import USUAL, Route
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer, start
 from tests.training.conftest import small
@@ -157,7 +159,7 @@ class TestMeasuring:
     def test_leaves_the_training_as_it_was(self, trainer):
         before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
         assert recording_pays(trainer)
-        assert not trainer.route.recorded
+        assert not trainer.route.recorded and trainer.recorded_steps is None, "what it held is let go"
         assert trainer.index == 0
         after = live_tensors(trainer)
         assert all(torch.equal(before[name], after[name]) for name in before)
@@ -176,5 +178,32 @@ class TestMeasuring:
 
         monkeypatch.setattr(TracedTape, "record", record)
         before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
-        assert not recording_pays(trainer)
+        with pytest.raises(RuntimeError, match="not permitted"):
+            recording_pays(trainer)
         assert all(torch.equal(before[name], tensor) for name, tensor in live_tensors(trainer).items())
+        assert trainer.index == 0 and not trainer.route.recorded and trainer.recorded_steps is None
+
+    def test_what_cannot_be_recorded_now_is_asked_again(self, trainer, monkeypatch, tmp_path):
+        def measured(_trainer, _progress):
+            raise RuntimeError("CUDA error: operation not permitted\nCompile with TORCH_USE_CUDA_DSA")
+
+        monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
+        monkeypatch.setattr(fastest, "measured", measured)
+        monkeypatch.setattr(fastest, "_key", lambda _trainer: "key")
+        with pytest.raises(RuntimeError):
+            fastest_route(trainer, lambda *_: None)
+        trainer.engine = replace(trainer.engine, device=torch.device("cuda"))
+        told = []
+        assert fastest_route(trainer, lambda done, total, what: told.append(what)) == USUAL
+        assert told == ["steps are not recorded: CUDA error: operation not permitted"]
+        assert not (tmp_path / "routes").exists()
+
+    def test_nothing_is_recorded_while_it_is_timed(self, trainer_of, monkeypatch):
+        monkeypatch.setattr(fastest, "CLEARLY", 1e6)
+        trainer = with_rates_in_tensors(trainer_of(small(stabilisers=[{"name": "r1", "every": 8}])))
+        tape = TracedTape(trainer)
+        trainer.recorded_steps = RecordedSteps(tape)
+        recordings = []
+        monkeypatch.setattr(fastest, "wait_for", lambda _device: recordings.append(tape.recordings))
+        assert recording_pays(trainer)
+        assert recordings == [0, 0, 2, 2]

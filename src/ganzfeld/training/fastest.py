@@ -9,6 +9,7 @@ route; a run remembers its own.
 import functools
 import hashlib
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Collection
@@ -58,7 +59,14 @@ def fastest_route(trainer: Trainer, progress: Progress) -> Route:
         return Route.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
         pass
-    route = measured(trainer, progress)
+    try:
+        route = measured(trainer, progress)
+    except (MemoryError, RuntimeError) as error:
+        if trainer.engine.device.type == "cpu":
+            raise
+        # There is not the memory for it now, or this driver does not record: that is asked again next time.
+        progress(1, 1, f"steps are not recorded: {str(error).splitlines()[0]}")
+        return USUAL
     try:
         make_folder(file.parent)
         write_json(file, route.model_dump(mode="json"))
@@ -69,6 +77,7 @@ def fastest_route(trainer: Trainer, progress: Progress) -> Route:
 
 def route_of(parts: Collection[str], trainer: Trainer, progress: Progress) -> Route:
     """The fastest route of those that take no other parts than these; see ``route.PARTS``."""
+    trainer.take(USUAL.limited_to(parts))
     fastest = fastest_route(trainer, progress) if "measured" in parts else USUAL
     return fastest.limited_to(parts)
 
@@ -90,18 +99,25 @@ def measured(trainer: Trainer, progress: Progress) -> Route:
 
 
 def recording_pays(trainer: Trainer) -> bool:
-    """Whether recorded steps are clearly faster than usual ones, and leave every bit as those do."""
+    """Whether recorded steps are clearly faster than usual ones, and leave every bit as those do.
+
+    Raises ``RuntimeError`` or ``MemoryError`` where none can be recorded. The training stays as it was.
+    """
     if trainer.ranks.number > 1 or not can_be_recorded(trainer.rules):
         return False
     before, route = capture(trainer, 0.0), trainer.route
     try:
-        usual, recorded = (_steps_from(before, trainer, Route(recorded=each)) for each in (False, True))
-    except (MemoryError, RuntimeError):
-        # There is not the memory for both, or this driver does not record.
-        return False
+        usual, recorded = (
+            _steps_from(before, trainer, route.model_copy(update={"recorded": each}))
+            for each in (False, True)
+        )
     finally:
         restore(trainer, before)
         trainer.take(route)
+        # Recordings keep their memory as long as they or gradients in it are there.
+        trainer.recorded_steps = None
+        for network in (trainer.players.generator, trainer.players.discriminator):
+            network.zero_grad(set_to_none=True)
         release_memory()
     return recorded.took_s < CLEARLY * usual.took_s and all(
         torch.equal(tensor, usual.ended.tensors[name]) for name, tensor in recorded.ended.tensors.items()
@@ -120,11 +136,12 @@ def _steps_from(before: Checkpoint, trainer: Trainer, route: Route) -> _Steps:
     """Steps by a route, after as many as it takes to record those of every kind."""
     restore(trainer, before)
     trainer.take(route)
-    for _ in range(STEPS * (REHEARSALS + 1)):
+    turn = math.lcm(STEPS, *(getattr(each, "every", 1) for each in trainer.rules.stabilisers))
+    for _ in range(turn * (REHEARSALS + 1)):
         trainer.advance()
     wait_for(trainer.engine.device)
     begun = time.perf_counter()
-    for _ in range(STEPS * ROUNDS):
+    for _ in range(turn * ROUNDS):
         trainer.advance()
     wait_for(trainer.engine.device)
     return _Steps(time.perf_counter() - begun, capture(trainer, 0.0))
@@ -246,4 +263,10 @@ def _key(trainer: Trainer) -> str:
         trainer.rules.apart,
         trainer.engine.channels_last,
     ]
+    if trainer.engine.device.type == "cuda":  # what a step does there is recorded, and not only its layers
+        identity += [
+            trainer.recipe.model_dump(mode="json"),
+            sorted(trainer.route.parts),
+            trainer.ranks.number,
+        ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

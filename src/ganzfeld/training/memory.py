@@ -20,6 +20,7 @@ def largest_batch(trainer: Trainer) -> int | None:
     """
     if trainer.ranks.number > 1:
         return None
+    trainer.recorded_steps = None  # they are of the batch that did not fit, and hold memory
     batch = trainer.recipe.batch // 2
     while batch >= 2:
         release_memory()

@@ -8,6 +8,7 @@ a lazy penalty and steps without are different work, recorded apart. The moving 
 its decay changes.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -38,13 +39,13 @@ class Tape(Protocol):
 class CardTape:
     """CUDA graphs, which share memory: each is done, and what it found copied, before the next begins."""
 
-    def __init__(self) -> None:
-        self._stream = torch.cuda.Stream()
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device)
         self._memory = torch.cuda.graph_pool_handle()
 
     def rehearse(self, work: Work) -> list[Tensor]:
         """On the stream on which it will be recorded, as CUDA wants it."""
-        usual = torch.cuda.current_stream()
+        usual = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(usual)
         with torch.cuda.stream(self._stream):
             found = work()
@@ -53,10 +54,20 @@ class CardTape:
 
     def record(self, work: Work) -> Work:
         """What ``work`` returns lies where every replay writes it."""
-        graph = torch.cuda.CUDAGraph()
-        # The thread that saves may go on copying meanwhile.
-        with torch.cuda.graph(graph, self._memory, self._stream, capture_error_mode="thread_local"):
-            found = work()
+        with torch.cuda.device(self._stream.device):
+            usual, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
+            try:
+                # The thread that saves may go on copying meanwhile.
+                with torch.cuda.graph(graph, self._memory, self._stream, capture_error_mode="thread_local"):
+                    found = work()
+            except BaseException:
+                # torch leaves its stream the current one, and, before 2.13, memory being recorded.
+                torch.cuda.set_stream(usual)
+                with contextlib.suppress(RuntimeError):
+                    index = self._stream.device.index
+                    torch._C._cuda_endAllocateToPool(index, self._memory)
+                    torch._C._cuda_releasePool(index, self._memory)
+                raise
 
         def replay() -> list[Tensor]:
             graph.replay()

@@ -103,9 +103,9 @@ class Trainer:
     def take(self, route: Route) -> None:
         """Take a route from the next step on. The layout stays as it was at the beginning."""
         self.rules = replace(self.rules, one_pass=route.one_pass, shared_backward=route.shared_backward)
-        on_card = self.engine.device.type == "cuda"
+        on_card = self.engine.device.type == "cuda" and self.ranks.number == 1
         if route.recorded and on_card and can_be_recorded(self.rules) and not self.recorded_steps:
-            self.recorded_steps = RecordedSteps(CardTape())
+            self.recorded_steps = RecordedSteps(CardTape(self.engine.device))
         self.route = route.model_copy(update={"channels_last": self.engine.channels_last})
         for name, layer in self.strided_layers.items():
             layer.ways = route.ways.get(name, DIRECT)
