@@ -82,7 +82,7 @@ def trained(name: str, recipe: str, seed: int, minutes: float, out: Path) -> dic
     run = gz.train(data, recipe=recipe, size=size, minutes=minutes, seed=seed, out=out)
     final = run.facts.final
     if final is None:
-        raise SystemExit(f"{run.path} was not judged; the extra 'metrics' is needed")
+        raise RuntimeError(f"{run.path} was not judged; the extra 'metrics' is needed")
     return {
         "kernel_distance": final.best.kernel_distance,
         "error": final.best.error,

@@ -138,3 +138,20 @@ def test_without_a_further_word_all_is_measured_and_written(capsys, tmp_path, mo
     assert re.findall("^## (.*)$", page, re.MULTILINE) == [
         *("Ingest", "Input while training", "Training", "Sampling")
     ]
+
+
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_measured(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs" / "benchmarks.md").mkdir(parents=True)
+    (tmp_path / "latin.md").write_bytes(b"caf\xe9")
+    for wanted, code in (
+        (["bench"], 6),
+        (["bench", "sample", "--out", "latin.md"], 6),
+        (["bench", "--json", "train"], 2),
+    ):
+        monkeypatch.setattr("ganzfeld.bench.ingest.bench_ingest", pytest.fail)
+        monkeypatch.setattr("ganzfeld.bench.speed.bench_sample", pytest.fail)
+        monkeypatch.setattr("ganzfeld.bench.speed.bench_train", pytest.fail)
+        with pytest.raises(SystemExit) as ended:
+            main(wanted)
+        assert ended.value.code == code, capsys.readouterr().err

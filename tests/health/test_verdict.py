@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ganzfeld.health import Case, diagnose
+from ganzfeld.health.derived import series_of
 from ganzfeld.health.limits import Limit, limit_at
 from ganzfeld.health.symptoms import persisted
 from ganzfeld.recipes import resolve
@@ -117,7 +118,7 @@ def test_what_was_changed_of_a_known_recipe_is_to_be_put_back():
     )
     (finding,) = diagnose(changed).findings
     assert finding.remedy.settings == ("generator.optimizer.lr=0.001", "updates=alternating")
-    assert "of the recipe modern: generator.optimizer.lr, updates." in finding.remedy.text
+    assert "as the recipe modern has it: generator.optimizer.lr, updates." in finding.remedy.text
     (usual,) = diagnose(case_of(ill)).findings
     assert usual.otherwise is None and finding.otherwise == usual.remedy
     assert finding.as_json()["otherwise"] == usual.as_json()["remedy"]
@@ -125,3 +126,19 @@ def test_what_was_changed_of_a_known_recipe_is_to_be_put_back():
     assert diagnose(only_size).findings == (usual,)
     mild = replace(case_of({"rhythm": turning(0.9)}), undoing=changed.undoing)
     assert diagnose(mild).findings[0].otherwise is None, "what is only to be watched is let alone"
+
+
+def test_a_training_without_classes_does_not_hear_of_them():
+    without = diagnose(case_of({"diversity": [HEALTHY] * 10}))
+    assert "class-ignored" not in {each.name for each in without.unjudged}
+    by_class = diagnose(case_of({"diversity": [HEALTHY] * 10}, settings=["classes=projection"]))
+    assert "class-ignored" in {each.name for each in by_class.unjudged}
+
+
+def test_of_two_figures_at_one_place_the_last_counts():
+    """A journal may have a judgement beside an examination, or be put together by hand."""
+    case = case_of({"kernel_distance": [2.0, 1.0, 1.0, 1.0], "kernel_distance_error": [0.1] * 4})
+    twice = {**case.entries[-1], "health": {"kernel_distance": 3.0, "kernel_distance_error": 0.1}}
+    found = series_of(replace(case, entries=[*case.entries, twice]), "decay")
+    assert found.images.tolist() == [100, 200, 300, 400]
+    assert len(found.values) == 4 and found.values[-1] > 5

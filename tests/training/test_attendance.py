@@ -186,6 +186,18 @@ def test_quality_is_measured_where_it_is_to_be_decided(array_file, tmp_path, mon
     assert trial.why.startswith(("kernel distance {} instead of {}".format(*words), "oscillation has gone"))
 
 
+def test_what_was_just_judged_is_not_judged_again(array_file, tmp_path, monkeypatch):
+    """Two figures at one place would say no more; and nothing is said of what has diverged."""
+    monkeypatch.setenv("GANZFELD_FEATURES", "random-convolutions")
+    monkeypatch.setattr("ganzfeld.training.quality.Quality.due", lambda quality, seconds: True)
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-6", too_fast))
+    run = gz.train(array_file, recipe=small(), images=240, out=tmp_path, auto=True, checkpoint_seconds=1000)
+    journal = gz.open_run(tmp_path / "blobs-001").journal
+    judged = [entry["images_seen"] for entry in journal if "kernel_distance" in entry.get("health", {})]
+    assert len(judged) == len(set(judged)) > 1
+    assert run.facts.trials[0].why
+
+
 def test_what_was_changed_is_put_back_first(array_file, tmp_path, monkeypatch):
     """Of the real doctor: a discriminator at fifty times its rate. Then comes what the detector advises."""
     far = {"discriminator.optimizer.lr": 0.05, "loss.name": "minimax"}
@@ -203,7 +215,10 @@ def test_what_was_changed_is_put_back_first(array_file, tmp_path, monkeypatch):
     second = prescription(run, verdict)
     assert second is not None and second.settings == advised.remedy.settings
     assert "loss.name=relativistic-pairing" in run.case.undoing, "what was tried in vain is still changed"
-    run.write_facts(shorter.changed(trials=(first.model_copy(update={"outcome": "kept"}),)))
+    kept = first.model_copy(update={"outcome": "kept"})
+    run.write_facts(shorter.changed(trials=(kept,)))
+    assert "loss.name=relativistic-pairing" in run.case.undoing, "kept in the run that came of it, not here"
+    run.write_facts(shorter.changed(trials=(kept.model_copy(update={"ill": "another"}),)))
     left = {each.split("=")[0] for each in run.case.undoing}
     assert left == {"size", "latent.size", "generator.width", "discriminator.width"}
 
@@ -334,12 +349,16 @@ def test_what_was_measured_before_a_trial_is_not_its_merit(array_file, tmp_path,
     measured(ill, {since: 1.0, 64: 3.0})
     measured(trial, {since: 1.0})
     assert has_helped(trial, ill) == (False, "oscillation is still there")
-    measured(trial, {since: 1.0, 48: 2.0})
-    assert has_helped(trial, ill) == (True, "kernel distance 2.000 instead of 3.000")
-    a_step_later = {"images_seen": 72, "health": {"kernel_distance": 1.5, "kernel_distance_error": 0.1}}
-    with (trial.path / "journal.jsonl").open("a") as journal:
-        journal.write(json.dumps(a_step_later) + "\n")
-    assert has_helped(trial, ill) == (True, "kernel distance 1.500 instead of 3.000")
+    measured(trial, {since: 1.0, 48: 0.5})
+    assert has_helped(trial, ill) == (False, "oscillation is still there"), "that was long before its end"
+    for images_seen, value in ((64, 2.0), (72, 1.5)):  # at its end, and a step later
+        entry = {
+            "images_seen": images_seen,
+            "health": {"kernel_distance": value, "kernel_distance_error": 0.1},
+        }
+        with (trial.path / "journal.jsonl").open("a") as journal:
+            journal.write(json.dumps(entry) + "\n")
+        assert has_helped(trial, ill) == (True, f"kernel distance {value:.3f} instead of 3.000")
 
 
 def test_a_damaged_checkpoint_is_passed_over(array_file, tmp_path, monkeypatch):

@@ -5,23 +5,42 @@ import re
 from datetime import date
 from pathlib import Path
 
-from ganzfeld.durable import write_bytes
+from ganzfeld.durable import make_folder, write_bytes
+from ganzfeld.errors import ResourceError
 
 _HEAD = (
     "# Benchmarks\n\nEvery section is written by the command that it names, on the machine that it names.\n"
 )
 
 
+def require_page(page: Path) -> None:
+    """Raise ``ResourceError`` if sections cannot be written into a page; make its folder."""
+    make_folder(page.parent)
+    write_bytes(page, _text(page).encode())
+
+
 def write_section(page: Path, title: str, command: str, rows: dict[str, str]) -> None:
-    """Puts a section with a table of two columns into the page, in the place of one with the same title."""
+    """Puts a section with a table of two columns into the page, in the place of one with the same title.
+
+    Raises ``ResourceError`` for a page that cannot be read or written.
+    """
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     where = f"`{command}`, {date.today()}, {_machine()}"
     section = f"## {title}\n\n{where}\n\n| | |\n|---|---|\n{table}\n"
-    text = page.read_text("utf-8") if page.exists() else _HEAD
+    text = _text(page)
     old = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
     spaced = f"{section}\n"
     text = old.sub(lambda _: spaced, text) if old.search(text) else f"{text.rstrip()}\n\n{section}"
     write_bytes(page, (text.rstrip() + "\n").encode())
+
+
+def _text(page: Path) -> str:
+    try:
+        return page.read_text("utf-8") if page.exists() else _HEAD
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResourceError(
+            f"{page} cannot be read: {error}", "Name a page of Markdown, or one that is not there yet."
+        ) from error
 
 
 def _machine() -> str:

@@ -19,7 +19,9 @@ def _together(case: Case, *names: str) -> tuple[np.ndarray, list[np.ndarray]]:
     images = all_series[0].images
     for series in all_series[1:]:
         images = np.intersect1d(images, series.images)
-    return images, [series.values[np.isin(series.images, images)] for series in all_series]
+    # Of several values at one place the last counts.
+    by_images = [dict(zip(each.images.tolist(), each.values.tolist(), strict=True)) for each in all_series]
+    return images, [np.array([values[at] for at in images.tolist()]) for values in by_images]
 
 
 def _growth(side: str) -> Callable[[Case], Series]:

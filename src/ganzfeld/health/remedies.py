@@ -27,7 +27,7 @@ def put_back(case: Case, finding: Finding) -> Finding:
     if finding.severity != "sick" or not settings:
         return finding
     paths = ", ".join(each.split("=", 1)[0] for each in settings)
-    text = f"Put back what was changed of the recipe {case.recipe['name']}: {paths}."
+    text = f"Set what differs as the recipe {case.recipe['name']} has it: {paths}."
     return replace(finding, remedy=Remedy(text, settings), otherwise=finding.remedy)
 
 

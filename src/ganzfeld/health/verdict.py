@@ -111,6 +111,8 @@ def diagnose(case: Case) -> Verdict:
     found, unjudged, num_judged = [], [], 0
     for name in detectors.names():
         detector = detectors.load(name)
+        if hasattr(detector, "applies") and not detector.applies(case):
+            continue
         finding = detector.find(case)
         reasons = [why_not_known(case, reading) for reading in detector.READINGS]
         if finding is not None:

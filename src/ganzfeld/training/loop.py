@@ -30,6 +30,7 @@ from ganzfeld.training.run import Run
 from ganzfeld.training.saver import RETRY_S, Patience, Saver
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer, generator_card, readings, start
+from ganzfeld.training.treatment import has_diverged
 from ganzfeld.training.watcher import Reading, Watcher
 
 READING_EVERY_S = 1.0
@@ -137,13 +138,13 @@ class Loop:
 
     def _judge(self, interruption: Interruption) -> None:
         """How good it is where a remedy begins or has been tried, so that the two runs can be compared."""
-        if not self.trainer.sound:
+        last = self.run.journal[-1]
+        if has_diverged(self.run) or "kernel_distance" in last.get("health", {}):
             return
         self.quality.look(self.stopwatch.seconds, self._card(), interruption.came)
         if news := self.quality.news():
-            where = {"step": self.trainer.index, "images_seen": self.trainer.images_seen}
             with Journal(self.run.path / "journal.jsonl") as journal, self.journal_patience:
-                journal.write({**where, "seconds": round(self.stopwatch.seconds, 3), "health": news})
+                journal.write({**last, "health": news})
 
     def _conclude(self, interruption: Interruption) -> None:
         """How good it has become, unless somebody is waiting for the end."""

@@ -125,11 +125,11 @@ class Run:
         Raises ``DamagedError`` for a recipe, a journal or facts that cannot be read.
         """
         facts, recipe = self.facts, self.recipe
-        # What a remedy has set is not what somebody has changed.
+        # What a remedy has set here is not what somebody has changed.
         treated = {
             setting.split("=", 1)[0]
             for trial in facts.trials
-            if trial.outcome != "undone"
+            if trial.outcome != "undone" and trial.ill != self.path.name
             for setting in trial.settings
         }
         rolled_back = [event.images_seen for event in facts.events if event.kind == "rolled back"]

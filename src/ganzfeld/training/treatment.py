@@ -21,6 +21,9 @@ MOST_TRIALS = 6
 ROOM = 1.25
 """What must be left of the budget, in lengths of the trial. If it is undone, the ill run needs the rest."""
 
+RECENT = 0.1
+"""The last share of a trial, in which a kernel distance is one of its end."""
+
 NETWORKS_STAY = (
     "generator.optimizer.lr",
     "discriminator.optimizer.lr",
@@ -87,8 +90,10 @@ def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
     if has_diverged(run):
         return False, "it diverged"
     since, until = trial.from_images, trial.at_images
-    # The trial may have seen some more pictures, those of one look at the clock.
-    ours, theirs = _distance(run, since), _distance(ill, since, until)
+    # Judged where they stopped, or nearly: the trial may have seen some more pictures, those of one look at
+    # the clock. What a signal kept from being judged has older figures at most, which say nothing of it.
+    recent = since + round((1 - RECENT) * (until - since))
+    ours, theirs = _distance(run, recent), _distance(ill, recent, until)
     if ours and theirs:
         words = f"kernel distance {ours[0]:.3f} instead of {theirs[0]:.3f}"
         if abs(ours[0] - theirs[0]) > math.hypot(ours[1], theirs[1]):

@@ -1,5 +1,6 @@
 """``ganzfeld bench``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganzfeld.cli.speech import Json, show_result, tell
+from ganzfeld.errors import UsageError
 
 if TYPE_CHECKING:
     from ganzfeld.bench.ingest import Limit
@@ -15,10 +17,7 @@ if TYPE_CHECKING:
 PAGE = Path("docs/benchmarks.md")
 MOST_FILES, STEPS = 50_000, 200
 
-application = typer.Typer(
-    help="Speed, measured side by side with the plain loop.\n\nExample: ganzfeld bench train",
-    rich_markup_mode=None,
-)
+application = typer.Typer(rich_markup_mode=None)
 
 Out = Annotated[Path | None, typer.Option(help="Page (Markdown) to write the figures into.")]
 
@@ -32,17 +31,15 @@ class Told:
     command: str
 
     def show(self, out: Path | None, as_json: bool) -> None:
-        """Write the tables into a page, if there is one, and tell the figures."""
-        self.write(out)
+        """Tell the figures, and write the tables into a page, if there is one."""
         show_result(self.figures, self.text, as_json)
+        self.write(out)
 
     def write(self, page: Path | None) -> None:
         """Write the tables into a page."""
         from ganzfeld.bench.page import write_section
-        from ganzfeld.durable import make_folder
 
         if page:
-            make_folder(page.parent)
             for title, rows in self.tables.items():
                 write_section(page, title, self.command, rows)
 
@@ -63,7 +60,14 @@ def bench(context: typer.Context, json: Json = False) -> None:
     Example: ganzfeld bench train --parts
     """
     if context.invoked_subcommand is not None:
+        if json:
+            raise UsageError(
+                "--json comes after what is measured", f"ganzfeld bench {context.invoked_subcommand} --json"
+            )
         return
+    from ganzfeld.bench.page import require_page
+
+    require_page(PAGE)
     figures = {}
     for name, told in (
         ("ingest", lambda: _ingest(files=MOST_FILES, steps=STEPS)),
@@ -72,8 +76,9 @@ def bench(context: typer.Context, json: Json = False) -> None:
     ):
         tell(f"measuring {name}")
         measured = told()
+        for line in measured.text.splitlines():
+            tell(line)
         measured.write(PAGE)
-        tell(measured.text)
         figures[name] = measured.figures
     show_result(figures, f"written into {PAGE}", json)
 
@@ -101,7 +106,7 @@ def ingest(
 
     Example: ganzfeld bench ingest --files 50000 --out docs/benchmarks.md
     """
-    _ingest(photos, rounds, files, steps).show(out, json)
+    _measure(lambda: _ingest(photos, rounds, files, steps), out, json)
 
 
 @application.command()
@@ -118,7 +123,7 @@ def train(
 
     Example: ganzfeld bench train --parts
     """
-    _train(rounds, batch, parts).show(out, json)
+    _measure(lambda: _train(rounds, batch, parts), out, json)
 
 
 @application.command()
@@ -132,7 +137,16 @@ def sample(
 
     Example: ganzfeld bench sample --n 256
     """
-    _sample(rounds, num).show(out, json)
+    _measure(lambda: _sample(rounds, num), out, json)
+
+
+def _measure(told: Callable[[], Told], out: Path | None, as_json: bool) -> None:
+    """Measure and tell; that the page can be written is known before."""
+    from ganzfeld.bench.page import require_page
+
+    if out:
+        require_page(out)
+    told().show(out, as_json)
 
 
 def _ingest(photos: int = 4096, rounds: int = 3, files: int = 0, steps: int = 0) -> Told:

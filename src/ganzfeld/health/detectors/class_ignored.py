@@ -7,6 +7,11 @@ from ganzfeld.health.symptoms import low
 READINGS = ("class_effect",)
 
 
+def applies(case: Case) -> bool:
+    """To a training by class."""
+    return case.recipe["classes"] != "none"
+
+
 def find(case: Case) -> Finding | None:
     """Less of a difference between classes than healthy runs show."""
     effect = low(
