@@ -90,6 +90,22 @@ def test_what_helps_is_kept(array_file, tmp_path, monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out)["trials"][0]["outcome"] == "kept"
 
 
+def test_who_goes_on_with_the_ill_run_goes_on_with_what_came_of_it(array_file, tmp_path, monkeypatch):
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
+    run = attended(array_file, tmp_path)
+    said = []
+
+    class Listening(Watcher):
+        def noted(self, text):
+            said.append(text)
+
+    ill = tmp_path / run.facts.trials[0].ill
+    assert gz.resume(ill, watcher=Listening()).path == run.path
+    assert f"a remedy for {ill} was kept: going on with {run.path}" in said
+    assert len(list(tmp_path.iterdir())) == 2, "nothing else is tried"
+    assert run.facts.trials[0].told in (ill / "report.html").read_text()
+
+
 def test_what_does_not_help_is_undone(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
     run = attended(array_file, tmp_path)

@@ -249,6 +249,8 @@ class TestRuns:
         assert fork.facts.route == run.facts.route == PLAIN.model_copy(update={"one_pass": True})
 
     def test_an_unknown_one(self, array_file, tmp_path):
+        with pytest.raises(UsageError, match="plain stands alone"):
+            gz.train(array_file, recipe=small(), images=8, out=tmp_path, route="measured,plain")
         with pytest.raises(UsageError, match="plain"):
             gz.train(array_file, recipe=small(), images=8, out=tmp_path, route="plian")
         with pytest.raises(UsageError, match="one-pass"):

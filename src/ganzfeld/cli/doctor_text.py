@@ -50,6 +50,8 @@ def _lines(run: Run, verdict: Verdict, commands: Mapping[str, Sequence[str]]) ->
     of = f" of {planned:,}" if planned and planned > verdict.images_seen else ""
     yield from _wrapped(f"{verdict.verdict}: {verdict.meaning}")
     yield f"{printable(run.path.name)} after {verdict.images_seen:,}{of} pictures"
+    for trial in run.facts.trials:
+        yield from _wrapped(trial.told, "tried")
     for finding in verdict.findings:
         yield ""
         yield from _about(finding, commands[finding.name], pictures_of(run, finding))

@@ -126,7 +126,8 @@ def diagnose(case: Case) -> Verdict:
     contradictions = tuple(
         Opposed(first.name, second.name, setting)
         for first, second in combinations(found, 2)
-        if (setting := opposed(first.remedy, second.remedy, case.recipe))
+        # What both advise first, where anything was changed, is the same.
+        if (setting := opposed(first.remedies[-1], second.remedies[-1], case.recipe))
     )
     return Verdict(case.images_seen, tuple(found), tuple(unjudged), num_judged, contradictions)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ganzfeld.errors import GanzfeldError, ResourceError, UsageError
 from ganzfeld.training.facts import Trial
+from ganzfeld.training.report import write_report
 from ganzfeld.training.resume import Wishes, fork, go_on, is_finished, is_over
 from ganzfeld.training.run import Run, open_run
 from ganzfeld.training.treatment import cost, has_helped, is_decided, prescription, shortened, with_beginning
@@ -54,6 +55,9 @@ def _where_it_was_broken_off(run: Run, wishes: Wishes, watcher: Watcher) -> tupl
     if trying := _in_which_it_is_treated(run):
         watcher.noted(f"a remedy for {run.path} is being tried: going on with {trying.path}")
         return trying, wishes
+    if followed := _that_came_of_it(run):
+        watcher.noted(f"a remedy for {run.path} was kept: going on with {followed.path}")
+        return _where_it_was_broken_off(followed, wishes, watcher)
     last = run.facts.trials[-1] if run.facts.trials else None
     if last and last.outcome == "undone" and last.ill != run.path.name:
         ill = _opened(run, last)
@@ -75,6 +79,19 @@ def _in_which_it_is_treated(run: Run) -> Run | None:
             if trial and trial.ill == run.path.name and started >= run.facts.started:
                 return other
     return None
+
+
+def _that_came_of_it(run: Run) -> Run | None:
+    """The run beside this one in which a remedy for it was kept; None if there is none."""
+    kept = [each for each in run.facts.trials if each.outcome == "kept" and each.ill == run.path.name]
+    found = []
+    for path in sorted(run.path.parent.iterdir()) if kept else []:
+        with contextlib.suppress(GanzfeldError):
+            other = open_run(path)
+            if path != run.path and kept[-1] in other.facts.trials:
+                found.append(other)
+    # Of the runs that have it in their past, the others came of the first one.
+    return min(found, key=lambda other: other.facts.started, default=None)
 
 
 def _opened(run: Run, trial: Trial) -> Run | None:
@@ -135,6 +152,8 @@ def _closed(
         for each in runs:
             each.write_facts(each.facts.changed(trials=trials))
             each.record(outcome, trial.at_images, closed.told)
+            with contextlib.suppress(GanzfeldError):
+                write_report(each)
     watcher.noted(closed.told)
     if helped or ill is None:
         return run, wishes

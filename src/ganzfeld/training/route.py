@@ -66,6 +66,8 @@ def parts_of(choice: str) -> frozenset[str]:
         return frozenset(PARTS if choice == "auto" else ())
     parts = choice.split(",")
     for part in parts:
+        if part in ("auto", "plain"):
+            raise UsageError(f"the route {part} stands alone, without {choice!r}", f"Use --route {part}.")
         if part not in PARTS:
             raise UsageError(f"unknown route {part!r}", did_you_mean(part, ("auto", "plain", *PARTS)))
     return frozenset(parts)
