@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
+
+from tests.metrics.inception_reference import drawn_weights
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -74,6 +77,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, picture in enumerate(blobs(30, 20)):
         Image.fromarray(picture).save(root / ("inner" if number % 3 else ".") / f"{number}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of an Inception network that were drawn, and not learned."""
+    path = tmp_path_factory.mktemp("weights") / "drawn.safetensors"
+    save_file(drawn_weights(), path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """What each metric costs: processor time of one thread, for 1,000 pictures on each side.
 
-    python tools/price_of_metrics.py [--num 1000] [--features efficientnet-lite0]
+    python tools/price_of_metrics.py [--num 1000] [--features NAME-OR-FILE]
 
 On the built-in faces: one half of those taken stands for generated pictures, so the figures also show what
 two samples of the same set give. Features and the distances between them, which several metrics share, are
@@ -15,7 +15,7 @@ import torch
 
 from ganzfeld.data import open_pictures
 from ganzfeld.metrics import Comparison, Side, measured, space
-from ganzfeld.metrics.measures import measures
+from ganzfeld.metrics.measures import figure_names, with_meaning
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     begun = time.process_time()
     _ = comparison.between, comparison.generated.among, comparison.real.among
     print(f"{'distances':24} {time.process_time() - begun:7.2f} s")
-    for name in measures.names():
+    for name in dict.fromkeys(with_meaning(figure_names(), looked_with.sha256, asked_for=False).values()):
         begun = time.process_time()
         found = measured(comparison, [name])
         took = time.process_time() - begun

@@ -1,15 +1,21 @@
 """Feature spaces: pinned weights, no trace in any random state, and features of reals that are found once."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+import ganzfeld.metrics.spaces as spaces_package
 from ganzfeld.data import open_pictures
-from ganzfeld.errors import DamagedError, ResourceError, UsageError
-from ganzfeld.metrics import real_features, space
+from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
+from ganzfeld.metrics import Comparison, Side, measured, real_features, space
 from ganzfeld.metrics.extraction import some_of
-from ganzfeld.metrics.spaces import efficientnet_lite0, random_convolutions, usual_name
+from ganzfeld.metrics.measures import fid
+from ganzfeld.metrics.spaces import efficientnet_lite0, inception, random_convolutions, usual_name
 from tests.conftest import blobs
+from tests.metrics.inception_reference import GOLDEN, pictures
 
 
 def test_folding_the_norms_changes_rounding_only(monkeypatch):
@@ -56,9 +62,111 @@ def test_the_space_in_which_trainings_are_judged(monkeypatch):
     ):
         monkeypatch.setenv("GANZFELD_FEATURES", given)
         assert usual_name() == expected
-    monkeypatch.setenv("GANZFELD_FEATURES", "inception")
-    with pytest.raises(UsageError, match="inception"):
+    monkeypatch.setenv("GANZFELD_FEATURES", "inceptoin")
+    with pytest.raises(UsageError, match="inceptoin") as caught:
         usual_name()
+    assert "inception" in caught.value.hint and ".safetensors" in caught.value.hint
+
+
+class TestInception:
+    def test_gives_what_torch_fidelity_gives(self, inception_file):
+        made = space(inception_file)
+        with np.load(GOLDEN) as golden:
+            for number, batch in enumerate(pictures()):
+                theirs = torch.from_numpy(golden[f"features_{number}"])
+                apart = (theirs[0] - theirs[1]).abs().max()
+                ours = made.features(batch)
+                assert (ours - theirs).abs().max() < 1e-4 < apart / 1000, batch.shape
+
+    def test_without_its_file_it_says_which_one_to_give(self):
+        with pytest.raises(ResourceError) as caught:
+            space("inception")
+        assert "weights-inception-2015-12-05-6726825d.pth" in caught.value.hint
+
+    def test_fid_is_of_the_standard_weights_alone(self, inception_file, monkeypatch):
+        def taken(only=None):
+            made = space(inception_file)
+            ours, real = (torch.randn(60, 2048, generator=torch.manual_seed(seed)) for seed in (0, 1))
+            nothing = np.zeros((60, 8, 8, 3), np.uint8)
+            sides = Side(nothing, ours), Side(nothing, real)
+            found = measured(
+                Comparison(*sides, sides[1], made), only or ["frechet-distance", "kernel-distance"]
+            )
+            return {each.figure.name: each for each in found}
+
+        assert space(inception_file).name == f"inception with {inception_file.name}"
+        with pytest.raises(UsageError, match="fid is measured in one feature space alone"):
+            taken(["fid"])
+        sha256 = space(inception_file).sha256
+        spaces_package._of_file.cache_clear()
+        monkeypatch.setattr(inception, "SHA256", sha256)
+        monkeypatch.setattr(fid, "SPACE", sha256)
+        assert space(inception_file).name == "inception"
+        both = taken(["fid", "frechet-distance"])
+        assert both["fid"].figure.value == both["frechet_distance"].figure.value > 0
+        assert both["fid"].features_sha256 == sha256 and both["fid"].resize_px == 299
+        spaces_package._of_file.cache_clear()
+
+    def test_the_pinned_weights_are_those_of_the_file_name(self):
+        assert inception.SHA256[:8] in inception.SOURCE
+
+
+class TestFileOfWeights:
+    def test_pinned_weights_from_a_file_are_the_same_space(self):
+        _, path = efficientnet_lite0._packages()
+        given, usual = space(path), space()
+        assert (given.name, given.sha256) == (usual.name, usual.sha256)
+        assert torch.equal(given.features(blobs(3, 16)), usual.features(blobs(3, 16)))
+
+    def test_other_weights_are_a_space_of_their_own(self, tmp_path):
+        _, path = efficientnet_lite0._packages()
+        weights = torch.load(path, weights_only=True)
+        weights["_fc.weight"], weights["_fc.bias"] = torch.zeros(7, 1280), torch.zeros(7)
+        weights["_bn1.bias"] = weights["_bn1.bias"] + 1
+        mine = tmp_path / "mine.pth"
+        torch.save(weights, mine)
+        made = space(mine)
+        assert made.name == "efficientnet-lite0 with mine.pth" and made.sha256 != space().sha256
+        assert not torch.allclose(made.features(blobs(1, 16)), space().features(blobs(1, 16)), atol=0.1)
+
+    def test_a_file_that_changed_is_read_again(self, inception_file, tmp_path):
+        mine = tmp_path / "mine.pth"
+        weights = load_file(inception_file)
+        torch.save(weights, mine)
+        first = space(mine).sha256
+        torch.save({name: each * 1.001 for name, each in weights.items()}, mine)
+        os.utime(mine, ns=(0, 0))
+        assert space(mine).sha256 != first
+
+    def test_what_is_no_network_of_ours(self, inception_file, tmp_path):
+        def refused(content, name="mine.pth", kind: type[GanzfeldError] = UsageError):
+            mine = tmp_path / name
+            mine.write_bytes(content) if isinstance(content, bytes) else torch.save(content, mine)
+            with pytest.raises(kind) as caught:
+                space(mine)
+            assert str(mine) in caught.value.message and caught.value.hint
+            return caught.value
+
+        weights = load_file(inception_file)
+        cut = {name: each for name, each in weights.items() if not name.startswith("Mixed_6b.branch1x1")}
+        assert "Mixed_6b.branch1x1" in refused(cut).message
+        narrow = weights | {"Mixed_6b.branch1x1.conv.weight": torch.zeros(192, 3, 1, 1)}
+        assert "do not fit" in refused(narrow).message
+        infinite = weights | {"Conv2d_1a_3x3.bn.bias": torch.full((32,), torch.nan)}
+        assert "no features" in refused(infinite).message
+        assert "efficientnet-lite0, inception" in refused({"weight": torch.zeros(3)}).hint
+        refused([1, 2])
+        refused({"epoch": 3, "state_dict": weights["Conv2d_1a_3x3.bn.bias"]})
+        refused(tmp_path, kind=UsageError)  # an object that is not of tensors
+        refused(b"", kind=DamagedError)
+        refused(b"not weights", name="mine.safetensors", kind=DamagedError)
+        whole = inception_file.read_bytes()
+        refused(whole[:1000], name="mine.safetensors", kind=DamagedError)
+        with pytest.raises(UsageError, match="there is no file"):
+            space(tmp_path / "none.pth")
+        (tmp_path / "folder.pth").mkdir()
+        with pytest.raises(ResourceError, match="cannot be opened"):
+            space(tmp_path / "folder.pth")
 
 
 class TestRealFeatures:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ganzfeld.metrics.comparison import Comparison
 from ganzfeld.metrics.intervals import Figure
-from ganzfeld.metrics.measures import chosen, measures
+from ganzfeld.metrics.measures import chosen, measures, with_meaning
 
 PIXELS = "pixels"
 
@@ -53,9 +53,10 @@ def measured(
 ) -> list[Measurement]:
     """All figures of a comparison, or ``only`` those of these names.
 
-    Raises ``UsageError`` for an unknown name.
+    Raises ``UsageError`` for an unknown name, and for one without a meaning in this feature space.
     """
-    wanted = chosen(only or [])
+    space_sha256 = comparison.space.sha256 if comparison.space else None
+    wanted = with_meaning(chosen(only or []), space_sha256, asked_for=bool(only))
     homes = list(dict.fromkeys(wanted.values()))
     found = []
     for number, home in enumerate(homes):

@@ -11,7 +11,7 @@ from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.errors import DataError, ResourceError, UsageError
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
-from ganzfeld.metrics.measures import chosen, measures
+from ganzfeld.metrics.measures import chosen, measures, with_meaning
 from ganzfeld.metrics.measures.memorisation import suspects
 from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
 from ganzfeld.networks import Generator
@@ -48,20 +48,21 @@ def evaluate(
     data: str | Path | None = None,
     *,
     num: int = NUM,
-    features: str | None = None,
+    features: str | Path | None = None,
     only: Sequence[str] = (),
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure ``num`` pictures of a run's generator against as many real ones.
 
-    The real ones are those it was trained on, or ``data``, brought to the run's size. ``features`` names the
-    feature space, ``only`` the metrics wanted, by default all. ``seed`` decides which pictures are taken on
-    both sides, and what the metrics draw. ``progress(done, total, what)`` is called now and then.
+    The real ones are those it was trained on, or ``data``, brought to the run's size. ``features`` is the
+    name of the feature space or a file of weights, ``only`` names the metrics wanted, by default all.
+    ``seed`` decides which pictures are taken on both sides, and what the metrics draw. ``progress(done,
+    total, what)`` is called now and then.
 
     Raises ``UsageError`` for arguments and where there is no model, ``DataError`` for pictures that are fewer
-    than 50 or of another kind than the run's, ``DamagedError`` for a damaged run, ``ResourceError`` where the
-    feature space is not installed or memory runs out.
+    than 50 or of another kind than the run's, ``DamagedError`` for a damaged run or file of weights,
+    ``ResourceError`` where the feature space is not installed or memory runs out.
 
     >>> evaluate("runs/photos-001")["kernel_distance"].figure.value  # doctest: +SKIP
     """
@@ -69,9 +70,11 @@ def evaluate(
         raise UsageError(f"n must be from {LEAST} to {MOST:,}, not {num}", "1000 is usual.")
     if not 0 <= seed < MOST_SEED:
         raise UsageError(f"seed must be from 0 to {MOST_SEED - 1}, not {seed}")
-    homes = set(chosen(list(only)).values())
-    of_features = any(measures.load(home).FEATURES for home in homes)
+    wanted = chosen(list(only))
+    of_features = any(measures.load(home).FEATURES for home in wanted.values())
     chosen_space = space(features) if of_features or features else None
+    space_sha256 = chosen_space.sha256 if chosen_space else None
+    homes = set(with_meaning(wanted, space_sha256, asked_for=bool(only)).values())
     run = run if isinstance(run, Run) else open_run(run)
     work = _Work(run, num, seed, chosen_space, progress or (lambda done, total, what: None))
     model, notes = run.model, []

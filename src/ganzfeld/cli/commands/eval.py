@@ -16,7 +16,11 @@ def command(
     ] = None,
     num: Annotated[int, typer.Option("--n", help="Pictures on each side.")] = 1000,
     features: Annotated[
-        str | None, typer.Option(help="Feature space: efficientnet-lite0 (default), random-convolutions.")
+        str | None,
+        typer.Option(
+            help="Feature space: efficientnet-lite0 (default), random-convolutions, or a file of weights, "
+            "such as those of the Inception network (for FID)."
+        ),
     ] = None,
     only: Annotated[
         list[str] | None,

@@ -4,10 +4,10 @@ An entry is one file that defines
 
 - ``measure(comparison) -> list[Figure]``: a pure function of the comparison, its seed included;
 - ``NAMES``: for each figure that it gives one sentence that says what the number means and its range;
-- ``FEATURES``: whether it looks at features, and not at pixels.
+- ``FEATURES``: whether it looks at features, and not at pixels;
+- ``SPACE``, if it means something in one feature space alone: the SHA-256 of that one's weights.
 
-The name of a figure is given once in the whole folder. Nothing is called FID here: that is the Fréchet
-distance in the feature space of one certain Inception network, with 50,000 pictures.
+The name of a figure is given once in the whole folder.
 """
 
 from ganzfeld.catalogue import Catalogue, did_you_mean
@@ -37,3 +37,22 @@ def chosen(names: list[str]) -> dict[str, str]:
             raise UsageError(f"unknown metric {name!r}", did_you_mean(name, words))
         wanted |= found
     return wanted or known
+
+
+def with_meaning(wanted: dict[str, str], space_sha256: str | None, *, asked_for: bool) -> dict[str, str]:
+    """Of ``chosen`` figures those that mean something in the feature space of this digest.
+
+    Raises ``UsageError`` where one that was ``asked_for`` by its name does not.
+    """
+    without = {
+        figure
+        for figure, home in wanted.items()
+        if getattr(measures.load(home), "SPACE", space_sha256) != space_sha256
+    }
+    if without and asked_for:
+        names = " and ".join(sorted(without))
+        raise UsageError(
+            f"{names} is measured in one feature space alone, and this is another",
+            "Give the file weights-inception-2015-12-05-6726825d.pth as feature space; see docs/metrics.md.",
+        )
+    return {figure: home for figure, home in wanted.items() if figure not in without}

@@ -5,7 +5,8 @@ by their SHA-256 before they are read.
 """
 
 import hashlib
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ganzfeld.errors import DamagedError, ResourceError
+from ganzfeld.metrics.weights import Features
 
 NUM_FEATURES = 1280
 SIZE_PX = 128
@@ -30,7 +32,19 @@ def features(pictures: np.ndarray) -> Tensor:
     Grey pictures are repeated to three channels; all are resized to 128 px, bicubic with antialiasing. Raises
     ``ResourceError`` without the extra ``metrics``, ``DamagedError`` if the weights are not the pinned ones.
     """
-    network = _network()
+    return _features(_network(), pictures)
+
+
+def of_weights(weights: Mapping[str, Tensor]) -> Features | None:
+    """As ``features`` with other weights, whatever their classifier; None if they are of another network."""
+    if "_conv_stem.weight" not in weights or "_blocks.0._depthwise_conv.weight" not in weights:
+        return None
+    architecture, _ = _packages()
+    kept = {name: each for name, each in weights.items() if not name.startswith("_fc.")}
+    return partial(_features, _built(architecture, kept))
+
+
+def _features(network: Any, pictures: np.ndarray) -> Tensor:
     parts = []
     for start in range(0, len(pictures), BATCH):
         batch = torch.from_numpy(pictures[start : start + BATCH]).movedim(-1, 1).float()
@@ -65,9 +79,15 @@ def _network() -> Any:
     architecture, path = _packages()
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         raise DamagedError(f"{path} is not the pinned feature network", "Reinstall 'ganzfeld[metrics]'.")
+    return _built(architecture, torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _built(architecture: Any, weights: Mapping[str, Tensor]) -> Any:
     with torch.random.fork_rng(devices=[]):  # it draws weights before it gets them
-        network: Any = architecture.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        network = architecture.from_name("efficientnet-lite0")
+    missing, unknown = network.load_state_dict(weights, strict=False)
+    if wrong := [name for name in (*missing, *unknown) if not name.startswith("_fc.")]:
+        raise KeyError(wrong[0])
     network.eval().requires_grad_(False)
     for block in [network, *network._blocks]:
         for convolution, norm in _PAIRS:

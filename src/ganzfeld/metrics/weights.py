@@ -1,0 +1,60 @@
+"""Weights of the user's for a network that a feature space knows: a file that is read and never run."""
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from ganzfeld.errors import DamagedError, ResourceError, UsageError
+
+ENDINGS = (".pth", ".pt", ".safetensors")
+
+Features = Callable[[np.ndarray], Tensor]
+"""What gives float32 features (N, d) of uint8 pictures (N, height, width, 1 or 3)."""
+
+
+def is_file_of_weights(given: str) -> bool:
+    """Whether this is meant as a file, and not as the name of a feature space."""
+    return given.casefold().endswith(ENDINGS)
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
+    """Tensors by name, as float32 on the processor, and the SHA-256 of the file.
+
+    Nothing but tensors is read. Raises ``UsageError`` where there is no such file or it holds something else,
+    ``DamagedError`` where it cannot be read to its end, ``ResourceError`` where it may not be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {path}", "Give the weights of a feature network.") from None
+    except OSError as error:
+        raise ResourceError(f"{path} cannot be opened: {error.strerror}", "Check its permissions.") from error
+    try:
+        if path.suffix.casefold() == ".safetensors":
+            content = safetensors.torch.load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UsageError(
+            f"{path} holds more than weights, or is no file of weights",
+            "Save the weights alone: torch.save(network.state_dict(), FILE).",
+        ) from error
+    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        hint = "It is cut short, or another kind of file: get it again."
+        raise DamagedError(f"{path} cannot be read as weights", hint) from error
+    if not isinstance(content, dict) or not all(isinstance(each, Tensor) for each in content.values()):
+        raise UsageError(
+            f"{path} holds something else than weights by name",
+            "Save the weights alone: torch.save(network.state_dict(), FILE).",
+        )
+    return {
+        str(name): each.float() if each.is_floating_point() else each for name, each in content.items()
+    }, sha256
