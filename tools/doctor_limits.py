@@ -33,7 +33,6 @@ from ganzfeld.health.limits import Limit
 from ganzfeld.health.symptoms import persisted, steps_of
 
 STRETCH = 3.0
-NUM_JUDGED = 2
 PHASES = (0, 64, 128, 256, 512)
 """Steps at which a phase begins; the last one has no end."""
 
@@ -66,7 +65,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
-    plans = usual_plans(numbers_of(options.seeds), NUM_JUDGED)
+    plans = usual_plans(numbers_of(options.seeds))
     plans += plans_by_class(numbers_of(options.by_class) if options.by_class else [])
     journals = list(train_all(plans, options.runs, options.processes))
     limits = limits_of(journals)
@@ -81,14 +80,9 @@ def main() -> None:
     print(f"{len(limits)} readings into {path}")
 
 
-def usual_plans(seeds: Sequence[int], num_judged: int) -> list[Plan]:
-    """Healthy trainings of every recipe on every set; those of the first ``num_judged`` seeds are judged."""
-    return [
-        Plan(data, recipe, seed, judged=seed in seeds[:num_judged])
-        for seed in seeds
-        for data in DATA
-        for recipe in BATCHES
-    ]
+def usual_plans(seeds: Sequence[int]) -> list[Plan]:
+    """Healthy trainings of every recipe on every set, judged as real runs are."""
+    return [Plan(data, recipe, seed, judged=True) for seed in seeds for data in DATA for recipe in BATCHES]
 
 
 def plans_by_class(seeds: Sequence[int]) -> list[Plan]:

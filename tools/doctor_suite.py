@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from doctor_limits import NUM_JUDGED, usual_plans
+from doctor_limits import usual_plans
 from doctor_runs import DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
 
 from ganzfeld.durable import write_bytes
@@ -66,8 +66,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
-    healthy = usual_plans(numbers_of(options.healthy), 1)
-    usual = usual_plans(numbers_of(options.limits), NUM_JUDGED)
+    healthy = usual_plans(numbers_of(options.healthy))
+    usual = usual_plans(numbers_of(options.limits))
     if {plan.seed for plan in healthy} & {plan.seed for plan in usual}:
         parser.error("the seeds of healthy runs and of limits must differ")
     broken = [plan for fault in options.only for plan in _plans(numbers_of(options.faulty), fault)]
@@ -85,7 +85,12 @@ def main() -> None:
 
 
 def _plans(seeds: Sequence[int], fault: str) -> list[Plan]:
-    return [Plan(data, recipe, seed, fault) for seed in seeds for data in DATA for recipe in BROKEN_RECIPES]
+    return [
+        Plan(data, recipe, seed, fault, judged=True)
+        for seed in seeds
+        for data in DATA
+        for recipe in BROKEN_RECIPES
+    ]
 
 
 def _worst(usual: Sequence[Journal]) -> dict[tuple[str, str, int], dict[str, float]]:
