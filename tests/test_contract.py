@@ -446,11 +446,15 @@ class TestMeasure:
     def compared(num: int = 60, other: int = 70, shape: tuple[int, int, int] = (16, 16, 3)) -> Comparison:
         small = space("random-convolutions")
         crop = (slice(None), *(slice(side) for side in shape))
-        ours, reals = (
+        ours, reals, training = (
             Side(pictures, small.features(pictures))
-            for pictures in (blobs(num, 16, seed=1)[crop], 255 - blobs(other, 16, seed=2)[crop])
+            for pictures in (
+                blobs(num, 16, seed=1)[crop],
+                255 - blobs(other, 16, seed=2)[crop],
+                255 - blobs(other, 16, seed=3)[crop],
+            )
         )
-        return Comparison(ours, reals, reals, small)
+        return Comparison(ours, reals, training, small)
 
     def test_gives_the_figures_it_names_with_intervals(self, name: str):
         entry, before = measures.load(name), torch.get_rng_state()

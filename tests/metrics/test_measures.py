@@ -20,7 +20,7 @@ from ganzfeld.metrics.measures import chosen, figure_names
 from ganzfeld.metrics.measures.density_coverage import density_coverage
 from ganzfeld.metrics.measures.frechet_distance import frechet_distance
 from ganzfeld.metrics.measures.kernel_distance import estimate, kernel_distance
-from ganzfeld.metrics.measures.memorisation import memorised, suspects
+from ganzfeld.metrics.measures.memorisation import memorised, nearer_than, suspects
 from ganzfeld.metrics.measures.precision_recall import precision_recall
 from ganzfeld.metrics.measures.sliced_wasserstein import distances_of_lines
 from ganzfeld.metrics.measures.spectrum_distance import profiles, spectrum_distance
@@ -170,6 +170,26 @@ class TestKnownAnswers:
         (found,) = measured(comparison, ["memorised"])
         assert found.figure.value == 1 and found.num_reals == 100
 
+    def test_copies_are_nearer_than_what_was_held_out(self):
+        training, held_out, fresh = (blobs(100, 16, seed=seed) for seed in (1, 2, 3))
+        thief = np.concatenate([training[:50], fresh[:50]])
+        rates = [
+            figures(compared(ours, held_out, training), "memorisation")["nearer_than_held_out"]
+            for ours in (training, thief, fresh, 255 - fresh)
+        ]
+        assert rates[0] == 1 and rates[3] == 0
+        assert rates[1] > 0.65 and 0.35 < rates[2] < 0.65
+        assert [each.figure.name for each in measured(compared(fresh, held_out), ["memorisation"])] == [
+            "memorised"
+        ]
+        swapped = figures(compared(held_out, fresh, training), "memorisation")["nearer_than_held_out"]
+        assert swapped == pytest.approx(1 - rates[2]), "generated and held-out pictures are not mixed up"
+
+    @given(st.lists(st.integers(0, 6), min_size=1), st.lists(st.integers(0, 6), min_size=1))
+    def test_how_often_one_is_nearer_is_the_u_statistic(self, ours, theirs):
+        expected = scipy.stats.mannwhitneyu(theirs, ours).statistic / (len(ours) * len(theirs))
+        assert nearer_than(torch.tensor(ours), torch.tensor(theirs)) == pytest.approx(expected)
+
     def test_copies_within_the_training_set_do_not_lower_the_measure(self):
         among = distances(points := normal(40, 3, 0), points).fill_diagonal_(torch.inf)
         twice = distances(doubled := torch.cat([points, points]), doubled).fill_diagonal_(torch.inf)
@@ -259,7 +279,7 @@ class TestMeasured:
     def test_says_what_it_was_taken_of(self):
         comparison = compared(blobs(60, 16, seed=1), blobs(70, 16, seed=2))
         found = {each.figure.name: each for each in measured(comparison)}
-        assert set(found) == set(figure_names()) - {"fid"}
+        assert set(found) == set(figure_names()) - {"fid", "nearer_than_held_out"}
         of_features = found["kernel_distance"].as_json()
         assert set(of_features) >= {"name", "value", "low", "high", "num_samples", "features"}
         assert (of_features["num_samples"], of_features["num_reals"]) == (60, 70)

@@ -38,7 +38,10 @@ def saved(path, pictures):
 class TestEvaluate:
     def test_all_figures(self, run):
         found = gz.evaluate(run, num=60, features=SMALL_SPACE)
-        assert {each.figure.name for each in found.measurements} == set(figure_names()) - {"fid"}
+        assert {each.figure.name for each in found.measurements} == set(figure_names()) - {
+            "fid",
+            "nearer_than_held_out",
+        }
         assert found.images_seen == 64 and found.suspects is not None and not found.notes
         assert found["recall"].num_samples == found["recall"].num_reals == 60
 
@@ -60,6 +63,7 @@ class TestEvaluate:
         found = gz.evaluate(run, others, num=60, features=SMALL_SPACE)
         assert found["recall"].num_reals == 60 and found["memorised"].num_reals == 60
         assert found["memorised"] == gz.evaluate(run, num=60, features=SMALL_SPACE)["memorised"]
+        assert found["nearer_than_held_out"].num_reals == 60
 
     def test_fewer_than_asked_for_are_told(self, run, tmp_path):
         few = saved(tmp_path / "few.npy", blobs(55, 16))
@@ -101,7 +105,7 @@ class TestCommand:
         code, told, _ = call("eval", run.path, *options)
         assert code == 0
         metrics = json.loads(told)["metrics"]
-        assert {each["name"] for each in metrics} == set(figure_names()) - {"fid"}
+        assert {each["name"] for each in metrics} == set(figure_names()) - {"fid", "nearer_than_held_out"}
         for each in metrics:
             assert each["low"] <= each["value"] <= each["high"]
             assert each["num_samples"] == 60 and each["features"] in (SMALL_SPACE, "pixels")
