@@ -46,7 +46,7 @@ ROOM = {"share": 1.0, "ratio": 0.5, "plain": 0.1}
 OF_CLASSES = {"class_diversity_worst", "class_effect"}
 """Readings of trainings by class; the limits of all others are those of trainings without."""
 
-PLAIN = {"checkerboard", "decay"}
+PLAIN = {"checkerboard"}
 """Readings that may be negative, compared as they are."""
 
 SHARES = {

@@ -178,17 +178,27 @@ class TestDerived:
         calm = {"drift": turning(0.7), "latent_share": [HEALTHY] * 20}
         assert found("mode-hopping", replace(case_of(calm), limits=known)) is None
 
-    def test_late_decay_is_counted_in_errors_of_the_best(self):
-        distance = [3.0, 2.0, 1.0, 1.0] + [1.0] * 8 + [2.0] * 8
+    def test_late_decay_is_a_multiple_of_the_best(self):
+        known = {"decay": (Limit(0.0, 1.6, 1.0, 8),)}
+        distance = [3.0, 2.0, 1.0, 1.0] + [1.0] * 8 + [2.2] * 8
         readings = {"kernel_distance": distance, "kernel_distance_error": [0.1] * 20}
-        finding = found("late-decay", case_of(readings, known=("decay",)))
+        finding = found("late-decay", replace(case_of(readings), limits=known))
         assert finding is not None
         assert finding.since_images == FIRST_WRONG
-        assert finding.evidence[0].figures == {"best": 1.0, "now": 2.0, "best_at_images": 300}
-        assert finding.evidence[1].figures["decay"] == pytest.approx(1 / math.hypot(0.1, 0.1))
-        noisy = readings | {"kernel_distance_error": [10.0] * 20}
-        assert found("late-decay", case_of(noisy, known=("decay",))) is None
-        assert found("late-decay", case_of({"kernel_distance": distance}, known=("decay",))) is None
+        assert finding.evidence[0].figures == {"best": 1.0, "now": 2.2, "best_at_images": 300}
+        allowed = 1.96 * 0.1
+        assert finding.evidence[1].figures["decay"] == pytest.approx((2.2 - allowed) / (1 + allowed))
+        noisy = readings | {"kernel_distance_error": [0.4] * 20}
+        assert found("late-decay", replace(case_of(noisy), limits=known)) is None
+        assert found("late-decay", replace(case_of({"kernel_distance": distance}), limits=known)) is None
+
+    def test_a_best_by_chance_below_nothing_is_no_decay(self):
+        """The estimate is unbiased: of a perfect generator half of the figures are below 0."""
+        known = {"decay": (Limit(0.0, 1.6, 1.0, 8),)}
+        readings = {"kernel_distance": [-0.01, 0.002] * 10, "kernel_distance_error": [0.01] * 20}
+        assert found("late-decay", replace(case_of(readings), limits=known)) is None
+        grown = readings | {"kernel_distance": [-0.01] * 10 + [0.2] * 10}
+        assert found("late-decay", replace(case_of(grown), limits=known)) is not None
 
     def test_a_loss_that_is_not_finite(self):
         case = case_of({"diversity": [HEALTHY] * 3})

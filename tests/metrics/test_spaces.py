@@ -157,7 +157,7 @@ class TestFileOfWeights:
         assert "efficientnet-lite0, inception" in refused({"weight": torch.zeros(3)}).hint
         refused([1, 2])
         refused({"epoch": 3, "state_dict": weights["Conv2d_1a_3x3.bn.bias"]})
-        refused(tmp_path, kind=UsageError)  # an object that is not of tensors
+        refused(tmp_path, kind=DamagedError)  # an object that is not of tensors
         refused(b"", kind=DamagedError)
         refused(b"not weights", name="mine.safetensors", kind=DamagedError)
         whole = inception_file.read_bytes()

@@ -7,6 +7,9 @@ import numpy as np
 
 from ganzfeld.health.case import Case, Series
 
+_STANDARD_ERRORS = 1.96
+"""Either way: the interval in which a figure lies with 95 % probability."""
+
 
 def series_of(case: Case, name: str) -> Series:
     """A reading of the journal, or one that follows from them, through time."""
@@ -81,11 +84,15 @@ def _saturated_excess(case: Case) -> Series:
 
 
 def _decay(case: Case) -> Series:
-    """Kernel distance beyond the best one before, in standard errors of the difference of the two."""
+    """How many times worse than its best until then a training is, at least: by the ends of the intervals.
+
+    A multiple, since healthy runs go up and down by a share of what they are at, which is many standard
+    errors. Below 1 where chance explains the difference.
+    """
     images, (distance, error) = _together(case, "kernel_distance", "kernel_distance_error")
     best = np.array([int(np.argmin(distance[: end + 1])) for end in range(len(distance))], dtype=int)
-    noise = np.sqrt(error**2 + error[best] ** 2)
-    return Series(images, (distance - distance[best]) / np.maximum(noise, np.finfo(float).tiny))
+    least, most = distance - _STANDARD_ERRORS * error, distance[best] + _STANDARD_ERRORS * error[best]
+    return Series(images, np.maximum(0.0, least) / np.maximum(most, np.finfo(float).tiny))
 
 
 DERIVED: dict[str, Callable[[Case], Series]] = {

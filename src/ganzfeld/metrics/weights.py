@@ -1,14 +1,12 @@
 """Weights of the user's for a network that a feature space knows: a file that is read and never run."""
 
 import hashlib
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from ganzfeld.errors import DamagedError, ResourceError, UsageError
@@ -27,8 +25,8 @@ def is_file_of_weights(given: str) -> bool:
 def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
     """Tensors by name, as float32 on the processor, and the SHA-256 of the file.
 
-    Nothing but tensors is read. Raises ``UsageError`` where there is no such file or it holds something else,
-    ``DamagedError`` where it cannot be read to its end, ``ResourceError`` where it may not be opened.
+    Nothing but tensors and plain values is read. Raises ``UsageError`` where there is no such file or it
+    holds something else, ``DamagedError`` where it cannot be read, ``ResourceError`` where it may not be.
     """
     try:
         with path.open("rb") as file:
@@ -42,13 +40,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
             content = safetensors.torch.load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UsageError(
-            f"{path} holds more than weights, or is no file of weights",
-            "Save the weights alone: torch.save(network.state_dict(), FILE).",
-        ) from error
-    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        hint = "It is cut short, or another kind of file: get it again."
+    except Exception as error:  # whatever is in a file, and not only what torch foresees
+        hint = "It is cut short, or more than torch.save(network.state_dict(), FILE) writes."
         raise DamagedError(f"{path} cannot be read as weights", hint) from error
     if not isinstance(content, dict) or not all(isinstance(each, Tensor) for each in content.values()):
         raise UsageError(

@@ -10,8 +10,8 @@ READINGS = ("decay",)
 
 
 def find(case: Case) -> Finding | None:
-    """A kernel distance further above the best one before, in standard errors, than healthy runs show."""
-    decay = high(case, "decay", "the loss of quality since the best moment, in standard errors,")
+    """A kernel distance that is more times the best one before than healthy runs show."""
+    decay = high(case, "decay", "the kernel distance as a multiple of the best before, chance allowed for,")
     if not decay:
         return None
     distance = case.series("kernel_distance")
