@@ -84,6 +84,8 @@ def test_the_contracts_paths_exist():
         ("generator.optimizer.lr=NaN", "generator.optimizer.lr", ""),
         ("generator.optimizer.betas=[0.5]", "generator.optimizer.betas", ""),
         ("discriminator.slope=1.5", "discriminator.slope cannot be 1.5", ""),
+        ("lr=1", "unknown recipe field 'lr'", "generator.optimizer.lr or discriminator.optimizer.lr"),
+        ("discriminator.lr=1", "unknown recipe field", "Did you mean discriminator.optimizer.lr?"),
         ("generator.output=tan", "unknown output 'tan'", "tanh"),
         ("loss.name=hing", "unknown loss 'hing'", "hinge"),
         ("loss.smoothing=0.5", "smoothing 0.5 is out of range", "0.1"),

@@ -93,8 +93,8 @@ def _split(text: str) -> tuple[str, Any]:
 def _lay(fields: dict[str, Any], path: str, value: Any) -> None:
     known = paths()
     if path not in known:
-        same_end = [other for other in known if other.rpartition(".")[2] == path]
-        hint = f"Did you mean {' or '.join(same_end)}?" if same_end else did_you_mean(path, known)
+        longer = [other for other in known if _leaves_out(path.split("."), other.split("."))]
+        hint = f"Did you mean {' or '.join(longer)}?" if longer else did_you_mean(path, known)
         raise UsageError(f"unknown recipe field {path!r}", hint)
     *sections, last = path.split(".")
     for section in sections:
@@ -102,6 +102,12 @@ def _lay(fields: dict[str, Any], path: str, value: Any) -> None:
         if not isinstance(fields, dict):
             raise UsageError(f"{section} of the recipe must be an object with fields, not {fields!r}")
     fields[last] = value
+
+
+def _leaves_out(words: list[str], whole: list[str]) -> bool:
+    """Whether these are words of the whole path in their order, its last one among them."""
+    left = iter(whole)
+    return words[-1] == whole[-1] and all(word in left for word in words)
 
 
 def changes(recipe: Recipe, since: Recipe | None = None) -> list[str]:
