@@ -1,11 +1,12 @@
 """Measures ``src/ganzfeld/health/limits.json``: the ranges of all readings in healthy runs.
 
-    python tools/doctor_limits.py [--seeds 100-107] [--by-class 100-107] [--processes 2] [--runs runs/doctor]
+    python tools/doctor_limits.py [--seeds 100-107] [--by-class 100-107] [--long 100-103] [--processes 2]
+        [--runs runs/doctor]
 
 Trains every built-in recipe, small and short (``doctor_runs.py``), on two sets of pictures with each seed,
-and ``modern`` by class on one of them, for what is read of classes alone.
-What was made before is read, so that the command can be interrupted and repeated. The seeds are not those of
-``doctor_suite.py``.
+``modern`` by class on one of them, for what is read of classes alone, and longer ones, for what is usual
+after the end of the short ones. What was made before is read, so that the command can be interrupted and
+repeated. The seeds are not those of ``doctor_suite.py``.
 
 A limit is a range of the number that detectors ask for, the mildest of the latest readings
 (``ganzfeld.health.symptoms.persisted``), in one phase of training. Each run gives its extremes in the phase.
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from doctor_runs import BATCHES, BY_CLASS, DATA, Journal, Plan, numbers_of, train_all
+from doctor_runs import BATCHES, BY_CLASS, DATA, NUM_STEPS, Journal, Plan, numbers_of, train_all
 
 import ganzfeld.health
 from ganzfeld.durable import write_json
@@ -33,8 +34,11 @@ from ganzfeld.health.limits import Limit
 from ganzfeld.health.symptoms import persisted, steps_of
 
 STRETCH = 3.0
-PHASES = (0, 64, 128, 256, 512)
+PHASES = (0, 64, 128, 256, 512, 1024, 2048, 4096)
 """Steps at which a phase begins; the last one has no end."""
+
+NUM_STEPS_LONG = {"modern": 8192}
+"""Of the longer trainings, by recipe; the others, with their larger batches, seldom come so far."""
 
 LEAST_RUNS = 8
 """A phase that fewer healthy runs have seen has no limit."""
@@ -62,18 +66,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what healthy runs show.")
     parser.add_argument("--seeds", default="100-107")
     parser.add_argument("--by-class", default="100-107", help="Seeds of trainings by class; empty: none.")
+    parser.add_argument("--long", default="100-103", help="Seeds of longer trainings.")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
     plans = usual_plans(numbers_of(options.seeds))
     plans += plans_by_class(numbers_of(options.by_class) if options.by_class else [])
+    plans += long_plans(numbers_of(options.long))
     journals = list(train_all(plans, options.runs, options.processes))
     limits = limits_of(journals)
     by_class = f", modern by class on {', '.join(BY_CLASS)}" if options.by_class else ""
     source = (
-        f"python tools/doctor_limits.py --seeds {options.seeds} --by-class={options.by_class}: "
+        f"python tools/doctor_limits.py --seeds {options.seeds} --by-class={options.by_class} "
+        f"--long {options.long}: "
         f"{len(plans)} healthy runs, "
-        f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}"
+        f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}, {NUM_STEPS} steps, and "
+        f"longer ones of {', '.join(f'{name} ({steps})' for name, steps in NUM_STEPS_LONG.items())}"
     )
     path = Path(ganzfeld.health.__file__).parent / "limits.json"
     write_json(path, {"source": source, "limits": limits})
@@ -90,6 +98,16 @@ def plans_by_class(seeds: Sequence[int]) -> list[Plan]:
     return [Plan(data, "modern", seed) for seed in seeds for data in BY_CLASS]
 
 
+def long_plans(seeds: Sequence[int]) -> list[Plan]:
+    """Healthy trainings that go on for longer."""
+    return [
+        Plan(data, recipe, seed, judged=True, num_steps=num_steps)
+        for seed in seeds
+        for data in DATA
+        for recipe, num_steps in NUM_STEPS_LONG.items()
+    ]
+
+
 def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, Any]]]:
     """Of every reading that a detector looks at, the limits by phase, of each recipe and of all."""
     names = sorted({name for detector in detectors.names() for name in detectors.load(detector).READINGS})
@@ -98,7 +116,8 @@ def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, Any]]]:
     for journal in journals:
         if journal.plan.data not in BY_CLASS:
             kind = f"{journal.recipe['name']} {journal.recipe['loss']['name']}"
-            for each in ("", kind):
+            # Later phases of one recipe do not speak for all.
+            for each in (kind,) if journal.plan.num_steps > NUM_STEPS else ("", kind):
                 kinds.setdefault(each, []).append(journal)
     found = {
         name: list(_limits(name, by_class, ""))
@@ -116,7 +135,10 @@ def _limits(name: str, journals: Sequence[Journal], kind: str) -> Iterator[Limit
         case, group = journal.case(), (journal.plan.data, journal.plan.recipe)
         series = series_of(case, name)
         sides = [persisted(series, side)[0] for side in ("low", "high")]
-        read.append((group, steps_of(case, series), *sides))
+        steps = steps_of(case, series)
+        # The schedule of a longer training is not that of a short one at the same step.
+        later = steps > NUM_STEPS if journal.plan.num_steps > NUM_STEPS else steps >= 0
+        read.append((group, steps[later], *(side[later] for side in sides)))
     for begin, end in zip(PHASES, (*PHASES[1:], np.inf), strict=True):
         lows, highs = ([] for _ in range(2))
         for group, steps, low, high in read:

@@ -27,7 +27,7 @@ from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.health import Case
 from ganzfeld.latent import latents_of_seeds
-from ganzfeld.metrics import Comparison, Side, space
+from ganzfeld.metrics import LEAST, Comparison, Side, space
 from ganzfeld.metrics.comparison import distances
 from ganzfeld.metrics.extraction import features_of, real_features, some_of
 from ganzfeld.metrics.measures.density_coverage import density_coverage
@@ -72,7 +72,7 @@ class Plan:
     """A training; ``fault`` is the name of what is planted, empty for a healthy one.
 
     ``judged``: kernel distance and its like are read too, as in a real run, in the feature space in which
-    trainings are judged; that takes longer.
+    trainings are judged; that takes longer. Whatever ``num_steps`` is, it is looked at as often.
     """
 
     data: str
@@ -80,17 +80,28 @@ class Plan:
     seed: int
     fault: str = ""
     judged: bool = False
+    num_steps: int = NUM_STEPS
 
     @property
     def name(self) -> str:
         """For people."""
-        return f"{self.fault or 'healthy'}, {self.recipe} on {self.data}, seed {self.seed}"
+        length = "" if self.num_steps == NUM_STEPS else f", {self.num_steps} steps"
+        return f"{self.fault or 'healthy'}, {self.recipe} on {self.data}, seed {self.seed}{length}"
 
     @property
     def file(self) -> str:
         """Named by everything that decides the training."""
-        made_by = [SMALL, BATCHES[self.recipe], NUM_STEPS, NUM_LOOKS, NUM_COMPARED, JUDGED_EVERY, VERSION]
-        parts = [asdict(self), *made_by, _fault_source(self.fault)]
+        made_by = [
+            SMALL,
+            BATCHES[self.recipe],
+            self.num_steps,
+            NUM_LOOKS,
+            NUM_COMPARED,
+            JUDGED_EVERY,
+            VERSION,
+        ]
+        own = {name: value for name, value in asdict(self).items() if name != "num_steps"}
+        parts = [own, *made_by, _fault_source(self.fault)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20] + ".json"
 
 
@@ -122,7 +133,7 @@ class Journal:
 
     def case(self) -> Case:
         """For the doctor."""
-        planned = (Horizon(0, NUM_STEPS * self.recipe["batch"]),)
+        planned = (Horizon(0, self.plan.num_steps * self.recipe["batch"]),)
         schedule = Schedule.model_validate(self.recipe["schedule"])
 
         def rate_at(images_seen: int) -> float:
@@ -363,14 +374,16 @@ def train_one(plan: Plan) -> Journal:
     whole = open_pictures((DATA | BY_CLASS)[plan.data], size=recipe.size)
     pictures = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
     trainer = start(recipe, pictures, choose_engine("cpu", "float32"), plan.seed)
-    trainer.horizons = (Horizon(0, NUM_STEPS * recipe.batch),)
+    trainer.horizons = (Horizon(0, plan.num_steps * recipe.batch),)
     examiner = Examiner(trainer)
     if fault.plant:
         fault.plant(trainer)
-    judge, quality = Judge(whole), Quality(pictures) if plan.judged else None
-    looks = {math.ceil(NUM_STEPS * look / NUM_LOOKS) for look in range(1, NUM_LOOKS + 1)}
+    judge = Judge(whole)
+    # As in a real run, too few pictures are not judged.
+    quality = Quality(pictures) if plan.judged and pictures.num_pictures >= LEAST else None
+    looks = {math.ceil(plan.num_steps * look / NUM_LOOKS) for look in range(1, NUM_LOOKS + 1)}
     entries = []
-    while trainer.index < NUM_STEPS:
+    while trainer.index < plan.num_steps:
         outcome = trainer.advance()
         examiner.note(outcome)
         if trainer.index in looks:

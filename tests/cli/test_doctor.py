@@ -121,7 +121,7 @@ def test_what_was_changed_is_to_be_put_back_or_else(run, monkeypatch):
 
 
 def test_remedies_that_contradict_each_other_are_told(run, monkeypatch):
-    known = limits_of("full_update_generator", "checkerboard")
+    known = limits_of("full_step_generator", "checkerboard")
     monkeypatch.setattr("ganzfeld.training.run.Case", partial(Case, limits=known))
     facts = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(facts | {"horizons": [[0, 1_000_000]]}))
@@ -129,7 +129,11 @@ def test_remedies_that_contradict_each_other_are_told(run, monkeypatch):
     path = run / "journal.jsonl"
     entries = [json.loads(line) for line in path.read_text().splitlines()]
     for entry, small, high in zip(entries, turning(0.1), turning(0.9), strict=True):
-        entry["health"] = {"update_ratio_generator": small, "checkerboard": high}
+        entry["health"] = {
+            "update_ratio_generator": small,
+            "weight_size_generator": 1.0,
+            "checkerboard": high,
+        }
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     text = " ".join(call("doctor", run)[1].split())
     assert "stalled and checkerboard change generator.optimizer.lr in opposite ways" in text

@@ -35,7 +35,7 @@ SIGNS = [
     ("latent-ignored", "sensitivity", LOW, "sick"),
     ("class-ignored", "class_effect", LOW, "sick"),
     ("stalled", "lesson_generator", LOW, "sick"),
-    ("stalled", "full_update_generator", LOW, "sick"),
+    ("stalled", "full_step_generator", LOW, "sick"),
     ("diverging", "logit_size", HIGH, "sick"),
     ("diverging", "full_update_generator", HIGH, "sick"),
     ("diverging", "full_update_discriminator", HIGH, "sick"),
@@ -44,7 +44,10 @@ SIGNS = [
 ALL_READINGS = sorted({reading for name in detectors.names() for reading in detectors.load(name).READINGS})
 
 
-READ = {f"full_update_{side}": f"update_ratio_{side}" for side in ("generator", "discriminator")}
+READ = {
+    "full_step_generator": "update_ratio_generator",
+    **{f"full_update_{side}": f"update_ratio_{side}" for side in ("generator", "discriminator")},
+}
 """What is read, where it is something else that the detector looks at."""
 
 
@@ -53,7 +56,8 @@ def found(name: str, case: Case):
 
 
 def signs(reading: str, values: list, known: bool = True) -> Case:
-    return case_of({READ.get(reading, reading): values}, known=(reading,) if known else ())
+    read = {READ.get(reading, reading): values, "weight_size_generator": [2.0] * len(values)}
+    return case_of(read, known=(reading,) if known else ())
 
 
 @pytest.mark.parametrize(("name", "reading", "value", "severity"), SIGNS)
@@ -153,7 +157,7 @@ class TestDerived:
     def test_a_rate_that_falls_as_planned_stalls_nothing(self):
         """As at the end of a short run with a cosine decay, at steps at which longer ones have not."""
         falling = [HEALTHY] * 12 + [HEALTHY / 50] * 8
-        case = case_of({"update_ratio_generator": falling}, known=("full_update_generator",))
+        case = signs("full_step_generator", falling)
         finding = found("stalled", case)
         assert finding is not None and finding.since_images == FIRST_WRONG
         assert finding.remedy.settings == ("generator.optimizer.lr=0.004",)
@@ -164,6 +168,16 @@ class TestDerived:
         assert found("diverging", grown) is None
         assert found("diverging", replace(grown, rate_at=decayed.rate_at)) is not None
         assert found("diverging", replace(grown, rate_at=lambda images: 0.0)) is None
+
+    def test_steps_beside_weights_that_grow_are_no_standstill(self):
+        """As in long runs: the same steps, and weights that are three times what they were."""
+        growing = {
+            "update_ratio_generator": [HEALTHY] * 12 + [HEALTHY / 3] * 8,
+            "weight_size_generator": [2.0] * 12 + [6.0] * 8,
+        }
+        assert found("stalled", case_of(growing, known=("full_step_generator",))) is None
+        still = growing | {"weight_size_generator": [2.0] * 20}
+        assert found("stalled", case_of(still, known=("full_step_generator",))) is not None
 
     def test_pictures_move_by_the_root_of_the_steps(self):
         """10 steps a look: a drift of 0.9 is 0.28 a step."""

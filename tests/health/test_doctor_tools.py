@@ -25,11 +25,10 @@ def tools():
 
 @pytest.fixture
 def brief(tools, array_file, tmp_path, monkeypatch):
-    """Four steps at 16 px on the 200 blobs, looked at twice."""
+    """At 16 px on the 200 blobs, looked at twice."""
     runs = tools["runs"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(runs, "DATA", {"blobs": str(array_file)})
-    monkeypatch.setattr(runs, "NUM_STEPS", 4)
     monkeypatch.setattr(runs, "NUM_LOOKS", 2)
     monkeypatch.setattr(runs, "NUM_COMPARED", 32)
     monkeypatch.setattr(runs, "BATCHES", {"modern": 8, "radford2015": 8, "seed": 8})
@@ -54,8 +53,8 @@ def test_there_are_a_dozen_faults(tools):
 
 @pytest.mark.parametrize("fault", names_of_faults())
 def test_every_fault_can_be_planted_and_changes_the_training(brief, fault):
-    healthy = brief.train_one(brief.Plan("blobs", "radford2015", 0))
-    broken = brief.train_one(brief.Plan("blobs", "radford2015", 0, fault))
+    healthy = brief.train_one(brief.Plan("blobs", "radford2015", 0, num_steps=4))
+    broken = brief.train_one(brief.Plan("blobs", "radford2015", 0, fault, num_steps=4))
     assert [entry["step"] for entry in broken.entries][:1] == [2]
     assert broken.entries[-1]["health"] != healthy.entries[-1]["health"]
     assert set(broken.entries[-1]["compared"]) == {"pixels", "spectrum", "kernel", "missing", "copied"}
@@ -93,6 +92,26 @@ def test_limits_hold_every_healthy_run_and_leave_room(tools):
     assert few == {}
 
 
+def test_longer_trainings_say_what_is_usual_later_in_their_recipe(tools):
+    def longer(seed: int):
+        made = journal(tools, "", [0.2] * 40, [0.1] * 40, seed)
+        for look, entry in enumerate(made.entries, start=1):
+            entry["step"] = 100 * look
+        return replace(made, plan=replace(made.plan, num_steps=4000))
+
+    healthy = [journal(tools, "", [0.8] * 40, [0.1] * 40, seed) for seed in range(8)]
+    found = tools["limits"].limits_of([*healthy, *map(longer, range(8))])["diversity"]
+    early = [limit for limit in found if limit["from_step"] < 1024]
+    late = [limit for limit in found if limit["from_step"] >= 1024]
+    assert {limit["recipe"] for limit in early} == {"", "modern relativistic-pairing"}
+    assert all(limit["low"] > 0.4 for limit in early), "what is later usual is not taken for what is early"
+    assert [(limit["recipe"], limit["from_step"]) for limit in late] == [
+        ("modern relativistic-pairing", 1024),
+        ("modern relativistic-pairing", 2048),
+    ]
+    assert all(0.1 < limit["low"] < 0.2 for limit in late)
+
+
 def test_the_page_says_with_how_many_runs_the_limits_were_measured():
     shipped = files("ganzfeld.health") / "limits.json"
     source = json.loads(shipped.read_text(encoding="utf-8"))["source"]
@@ -122,7 +141,7 @@ def test_a_training_by_class_is_compared_and_read(brief, monkeypatch, tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(folder / f"{number}.png")
     monkeypatch.setattr(brief, "BY_CLASS", {"two": str(tmp_path / "two")})
-    made = brief.train_one(brief.Plan("two", "modern", 0))
+    made = brief.train_one(brief.Plan("two", "modern", 0, num_steps=4))
     assert made.recipe["classes"] == "projection"
     assert "class_diversity_worst" in made.entries[-1]["health"] and made.entries[-1]["compared"]
 

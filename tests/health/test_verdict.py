@@ -46,11 +46,15 @@ def test_who_has_not_looked_calls_nobody_healthy():
 
 def test_remedies_that_contradict_each_other_are_named():
     changed = ["generator.optimizer.lr=0.001"]  # first, both advise to take that back
-    slow = {"update_ratio_generator": turning(0.1), "checkerboard": turning(0.9)}
-    verdict = diagnose(case_of(slow, known=("full_update_generator", "checkerboard")))
+    slow = {
+        "update_ratio_generator": turning(0.1),
+        "weight_size_generator": [1.0] * 20,
+        "checkerboard": turning(0.9),
+    }
+    verdict = diagnose(case_of(slow, known=("full_step_generator", "checkerboard")))
     assert [each.name for each in verdict.findings] == ["stalled", "checkerboard"]
     (pair,) = verdict.opposed
-    case = replace(case_of(slow, known=("full_update_generator", "checkerboard")), undoing=changed)
+    case = replace(case_of(slow, known=("full_step_generator", "checkerboard")), undoing=changed)
     assert diagnose(case).opposed == (pair,)
     assert (pair.first, pair.second, pair.setting) == ("stalled", "checkerboard", "generator.optimizer.lr")
     assert "that of stalled first" in pair.sentence

@@ -16,9 +16,8 @@ def series_of(case: Case, name: str) -> Series:
     return DERIVED[name](case) if name in DERIVED else case.series(name)
 
 
-def _together(case: Case, *names: str) -> tuple[np.ndarray, list[np.ndarray]]:
+def _together(*all_series: Series) -> tuple[np.ndarray, list[np.ndarray]]:
     """The pictures seen and the values of several readings where all of them were read."""
-    all_series = [case.series(name) for name in names]
     images = all_series[0].images
     for series in all_series[1:]:
         images = np.intersect1d(images, series.images)
@@ -62,6 +61,21 @@ def _full_update(side: str) -> Callable[[Case], Series]:
     return full
 
 
+def _full_step(side: str) -> Callable[[Case], Series]:
+    """The same beside what the weights were at first.
+
+    Weights grow while they learn, and the same steps are less beside them: that alone is no standstill.
+    """
+
+    def full(case: Case) -> Series:
+        images, (ratio, size) = _together(
+            series_of(case, f"full_update_{side}"), case.series(f"weight_size_{side}")
+        )
+        return Series(images, ratio * size / size[0] if len(size) and size[0] > 0 else ratio)
+
+    return full
+
+
 def _pace(case: Case) -> Series:
     """Drift over the root of the number of steps since the look before: as if chance had moved the pictures.
 
@@ -79,7 +93,7 @@ def _pace(case: Case) -> Series:
 
 def _saturated_excess(case: Case) -> Series:
     """Share of output values that no gradient reaches, beyond that of real values as extreme; 0 or more."""
-    images, (ours, theirs) = _together(case, "saturated", "saturated_real")
+    images, (ours, theirs) = _together(case.series("saturated"), case.series("saturated_real"))
     return Series(images, np.maximum(0.0, ours - theirs))
 
 
@@ -89,7 +103,9 @@ def _decay(case: Case) -> Series:
     A multiple, since healthy runs go up and down by a share of what they are at, which is many standard
     errors. Below 1 where chance explains the difference.
     """
-    images, (distance, error) = _together(case, "kernel_distance", "kernel_distance_error")
+    images, (distance, error) = _together(
+        case.series("kernel_distance"), case.series("kernel_distance_error")
+    )
     best = np.array([int(np.argmin(distance[: end + 1])) for end in range(len(distance))], dtype=int)
     least, most = distance - _STANDARD_ERRORS * error, distance[best] + _STANDARD_ERRORS * error[best]
     return Series(images, np.maximum(0.0, least) / np.maximum(most, np.finfo(float).tiny))
@@ -100,6 +116,7 @@ DERIVED: dict[str, Callable[[Case], Series]] = {
     "growth_discriminator": _growth("discriminator"),
     "full_update_generator": _full_update("generator"),
     "full_update_discriminator": _full_update("discriminator"),
+    "full_step_generator": _full_step("generator"),
     "pace": _pace,
     "saturated_excess": _saturated_excess,
     "decay": _decay,

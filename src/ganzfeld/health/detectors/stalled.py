@@ -8,7 +8,7 @@ from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import evidence, low, seen, since
 from ganzfeld.losses import losses
 
-READINGS = ("lesson_generator", "full_update_generator")
+READINGS = ("lesson_generator", "full_step_generator")
 
 SURE = 20.0
 """A logit at which a sigmoid is 0 or 1 to nine digits."""
@@ -20,14 +20,14 @@ def find(case: Case) -> Finding | None:
         low(case, "lesson_generator", "what the loss tells the generator, as a share of the first time,"),
         low(
             case,
-            "full_update_generator",
-            "the size of the generator's steps beside its weights, at the recipe's rate,",
+            "full_step_generator",
+            "the size of the generator's steps beside its weights at first, at the recipe's rate,",
         ),
     )
     if not symptoms:
         return None
     experiment = ""
-    if [symptom.name for symptom in symptoms] == ["full_update_generator"]:
+    if [symptom.name for symptom in symptoms] == ["full_step_generator"]:
         cause = "The learning rate is so low that the weights hardly move."
         text, settings = "Larger steps for the generator.", (rate(case, "generator", 4),)
     elif _fades_where_it_is_worst(case):
