@@ -213,6 +213,27 @@ class TestDerived:
         assert found("late-decay", replace(case_of(readings), limits=known)) is None
         grown = readings | {"kernel_distance": [-0.01] * 10 + [0.2] * 10}
         assert found("late-decay", replace(case_of(grown), limits=known)) is not None
+        huge = {"kernel_distance": [-3.0] * 10 + [4e300] * 10, "kernel_distance_error": [1e-6] * 20}
+        finding = found("late-decay", replace(case_of(huge), limits=known))
+        assert finding is not None and finding.evidence[1].figures["decay"] == 1000
+        certain = {"kernel_distance": [-3.0] * 10 + [4.0] * 10, "kernel_distance_error": [0.0] * 20}
+        assert found("late-decay", replace(case_of(certain), limits=known)) is None
+
+    def test_a_remedy_changes_something(self):
+        """Where the recipe is already as a finding advises, something else is advised, or nothing."""
+        known = {"decay": (Limit(0.0, 1.6, 1.0, 8),)}
+        worse = {"kernel_distance": [1.0] * 10 + [3.0] * 10, "kernel_distance_error": [0.1] * 20}
+        for settings in ([], ["ema=0.999"], ["schedule.decay=none"]):
+            case = replace(case_of(worse, settings=settings), limits=known)
+            finding = found("late-decay", case)
+            assert finding is not None
+            mended = resolve("modern", [*settings, *finding.remedy.settings])
+            assert mended.model_dump(mode="json") != case.recipe
+        few = found("too-few-pictures", case_of({}, num_pictures=40, settings=["crop=0.2"]))
+        assert few is not None and not few.remedy.settings
+        copying = case_of({"memorised": turning(HIGH)}, settings=["crop=0.125"])
+        memorised = found("memorisation", copying)
+        assert memorised is not None and not memorised.remedy.settings
 
     def test_a_loss_that_is_not_finite(self):
         case = case_of({"diversity": [HEALTHY] * 3})

@@ -142,6 +142,17 @@ def test_a_training_without_classes_does_not_hear_of_them():
     assert "class-ignored" in {each.name for each in by_class.unjudged}
 
 
+def test_figures_of_another_feature_space_are_not_compared():
+    """As in a run that was resumed where another space is asked for."""
+    distance = [0.001] * 10 + [1.5] * 10
+    case = case_of({"kernel_distance": distance, "kernel_distance_error": [0.0001] * 20})
+    for number, entry in enumerate(case.entries):
+        entry["health"]["features_sha256"] = "first" if number < 10 else "second"
+    assert series_of(case, "decay").values.max() < 1.1
+    assert len(case.series("kernel_distance")) == 10
+    assert case.until(1000).series("kernel_distance").values.tolist() == [0.001] * 10
+
+
 def test_of_two_figures_at_one_place_the_last_counts():
     """A journal may have a judgement beside an examination, or be put together by hand."""
     case = case_of({"kernel_distance": [2.0, 1.0, 1.0, 1.0], "kernel_distance_error": [0.1] * 4})

@@ -98,14 +98,14 @@ class TestInception:
         with pytest.raises(UsageError, match="fid is measured in one feature space alone"):
             taken(["fid"])
         sha256 = space(inception_file).sha256
-        spaces_package._of_file.cache_clear()
+        spaces_package._read.clear()
         monkeypatch.setattr(inception, "SHA256", sha256)
         monkeypatch.setattr(fid, "SPACE", sha256)
         assert space(inception_file).name == "inception"
         both = taken(["fid", "frechet-distance"])
         assert both["fid"].figure.value == both["frechet_distance"].figure.value > 0
         assert both["fid"].features_sha256 == sha256 and both["fid"].resize_px == 299
-        spaces_package._of_file.cache_clear()
+        spaces_package._read.clear()
 
     def test_the_pinned_weights_are_those_of_the_file_name(self):
         assert inception.SHA256[:8] in inception.SOURCE
@@ -128,6 +128,15 @@ class TestFileOfWeights:
         made = space(mine)
         assert made.name == "efficientnet-lite0 with mine.pth" and made.sha256 != space().sha256
         assert not torch.allclose(made.features(blobs(1, 16)), space().features(blobs(1, 16)), atol=0.1)
+
+    def test_one_that_has_gone_since_is_still_known(self, inception_file, tmp_path):
+        """As during a training, which must not end for it."""
+        mine = tmp_path / "w\udcff\x1b.safetensors"
+        mine.write_bytes(inception_file.read_bytes())
+        first = space(mine)
+        mine.unlink()
+        assert space(mine) == first
+        assert first.name.isprintable() and first.name.encode()
 
     def test_a_file_that_changed_is_read_again(self, inception_file, tmp_path):
         mine = tmp_path / "mine.pth"
@@ -165,8 +174,10 @@ class TestFileOfWeights:
         with pytest.raises(UsageError, match="there is no file"):
             space(tmp_path / "none.pth")
         (tmp_path / "folder.pth").mkdir()
-        with pytest.raises(ResourceError, match="cannot be opened"):
-            space(tmp_path / "folder.pth")
+        os.mkfifo(tmp_path / "pipe.pth")
+        for name in ("folder.pth", "pipe.pth", "~nobody-of-this-name/x.pth", "a" * 300 + ".pth"):
+            with pytest.raises((UsageError, ResourceError)):
+                space(tmp_path / name)
 
 
 class TestRealFeatures:

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 import ganzfeld as gz
-from ganzfeld.errors import Interrupted, ResourceError, UsageError
+from ganzfeld.errors import DamagedError, Interrupted, ResourceError, UsageError
+from ganzfeld.metrics import space
 from ganzfeld.metrics.measures.kernel_distance import estimate
 from ganzfeld.model import load_model
 from ganzfeld.training.checkpoint import capture
 from ganzfeld.training.facts import Judgement
 from ganzfeld.training.history import History, kept
-from ganzfeld.training.quality import Quality, is_better, why_stop
+from ganzfeld.training.quality import Quality, is_better, quality_in_words, why_stop
 from ganzfeld.training.rehearsal import rehearse
 from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import small, together
@@ -166,6 +167,11 @@ class TestOnTheWay:
         best = gz.resume(run.path, images=64).facts.best
         assert best is not None and best.features == "random-convolutions" and best.images_seen > 32
 
+    def test_the_journal_says_in_which_space(self, often, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
+        told = [entry["health"] for entry in run.journal if "kernel_distance" in entry.get("health", {})]
+        assert {health["features_sha256"] for health in told} == {space("random-convolutions").sha256}
+
     def test_a_lost_best_model_is_replaced(self, often, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
         (run.path / "model" / "best" / "generator.safetensors").write_bytes(b"broken")
@@ -192,6 +198,20 @@ class TestWithout:
         assert any("pip install 'ganzfeld[metrics]'" in note for note in listener.notes)
         with pytest.raises(ResourceError):
             gz.train(array_file, recipe=small(), images=8, out=tmp_path, stop="plateau")
+
+    def test_what_is_no_feature_space_is_refused_before_any_work(self, array_file, tmp_path, monkeypatch):
+        (tmp_path / "cut.pth").write_bytes(b"cut")
+        for given, kind in (("inceptoin", UsageError), ("none.pth", UsageError), ("cut.pth", DamagedError)):
+            monkeypatch.setenv("GANZFELD_FEATURES", str(tmp_path / given) if "." in given else given)
+            with pytest.raises(kind):
+                gz.train(array_file, recipe=small(), images=8, out=tmp_path / "runs")
+        assert not (tmp_path / "runs").exists()
+
+    def test_a_run_that_is_over_needs_no_feature_space(self, array_file, tmp_path, monkeypatch):
+        run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
+        monkeypatch.setenv("GANZFELD_FEATURES", str(tmp_path / "gone.pth"))
+        assert gz.resume(run.path).path == run.path
+        assert "there is no file" in quality_in_words(run, 8)
 
     def test_memory_that_runs_out_ends_the_judging_only(self, often, array_file, tmp_path, monkeypatch):
         def full(self, card, abandoned):
@@ -224,7 +244,7 @@ class TestStop:
     def test_plateau_is_five_without_a_better_one(self):
         best = judgement(1.0)
         assert not why_stop("plateau", best, [judgement(1.0)] * 4)
-        assert "1.000 after 8" in why_stop("plateau", best, [judgement(1.0)] * 5)
+        assert "1 after 8" in why_stop("plateau", best, [judgement(1.0)] * 5)
         assert not why_stop("never", best, [judgement(9.0)] * 50)
         assert not why_stop("decay", best, [judgement(1.1)] * 50)
 
@@ -232,7 +252,7 @@ class TestStop:
         best = judgement(1.0)
         assert not why_stop("decay", best, [judgement(2.0)])
         assert not why_stop("decay", best, [judgement(2.0), judgement(1.3)])
-        assert "risen to 2.000" in why_stop("decay", best, [judgement(1.2), judgement(1.5), judgement(2.0)])
+        assert "risen to 2" in why_stop("decay", best, [judgement(1.2), judgement(1.5), judgement(2.0)])
 
     def test_better_is_by_more_than_the_noise(self):
         assert not is_better(judgement(0.9), judgement(1.0))

@@ -3,11 +3,18 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ganzfeld.health.limits import Limit, Limits, limit_at, limits
+
+OF_QUALITY = {"kernel_distance", "kernel_distance_error", "precision", "recall", "coverage", "memorised"}
+"""Readings that are taken in a feature space."""
+
+SPACE = "features_sha256"
+"""Beside them in the journal: the digest of that space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +79,26 @@ class Case:
         return self.entries[-1]["images_seen"] if self.entries else 0
 
     def series(self, name: str) -> Series:
-        """A reading through time. What was not finite, or not read, is left out."""
+        """A reading through time. What was not finite, or not read, is left out.
+
+        Of quality, what was read in another feature space than the last time is left out too: figures of two
+        have nothing to do with each other.
+        """
         pairs = [
             (entry["images_seen"], value)
-            for entry in self.entries
+            for entry in (self._judged_alike if name in OF_QUALITY else self.entries)
             if _is_number(value := _health(entry).get(name, entry.get(name)))
         ]
         images, values = zip(*pairs, strict=True) if pairs else ((), ())
         return Series(np.array(images, dtype=np.int64), np.array(values, dtype=np.float64))
+
+    @cached_property
+    def _judged_alike(self) -> list[Mapping[str, Any]]:
+        """The entries but for judgements in another feature space than that of the last one."""
+        spaces = [_health(entry).get(SPACE) for entry in self.entries]
+        last = next((each for each in reversed(spaces) if each is not None), None)
+        pairs = zip(self.entries, spaces, strict=True)
+        return [entry for entry, each in pairs if each is None or each == last]
 
     def until(self, images_seen: int) -> "Case":
         """The case as it was after that many pictures."""

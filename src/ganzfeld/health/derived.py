@@ -7,6 +7,9 @@ import numpy as np
 
 from ganzfeld.health.case import Case, Series
 
+MOST_TIMES = 1000.0
+"""What is worse than that is as bad."""
+
 _STANDARD_ERRORS = 1.96
 """Either way: the interval in which a figure lies with 95 % probability."""
 
@@ -101,14 +104,18 @@ def _decay(case: Case) -> Series:
     """How many times worse than its best until then a training is, at least: by the ends of the intervals.
 
     A multiple, since healthy runs go up and down by a share of what they are at, which is many standard
-    errors. Below 1 where chance explains the difference.
+    errors. Below 1 where chance explains the difference. A best below what its error can tell from 0, as an
+    unbiased estimate may be, counts as that error.
     """
     images, (distance, error) = _together(
         case.series("kernel_distance"), case.series("kernel_distance_error")
     )
     best = np.array([int(np.argmin(distance[: end + 1])) for end in range(len(distance))], dtype=int)
-    least, most = distance - _STANDARD_ERRORS * error, distance[best] + _STANDARD_ERRORS * error[best]
-    return Series(images, np.maximum(0.0, least) / np.maximum(most, np.finfo(float).tiny))
+    error, best_error = _STANDARD_ERRORS * error, _STANDARD_ERRORS * error[best]
+    most = np.maximum(distance[best] + best_error, best_error)
+    there = most > 0
+    times = np.maximum(0.0, (distance - error)[there]) / most[there]
+    return Series(images[there], np.minimum(times, MOST_TIMES))
 
 
 DERIVED: dict[str, Callable[[Case], Series]] = {

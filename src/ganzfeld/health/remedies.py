@@ -55,6 +55,11 @@ def penalised(case: Case, *names: str) -> str:
     return f"stabilisers={json.dumps(there)}"
 
 
+def shifted(case: Case) -> tuple[str, ...]:
+    """Random crops that leave out an eighth; nothing where the recipe has them."""
+    return () if case.recipe["crop"] >= 0.125 else ("crop=0.125",)
+
+
 def longer_average(case: Case) -> str:
     """A moving average ten times as long, and not shorter than a thousand steps."""
     return f"ema={max(0.999, 1 - (1 - case.recipe['ema']) / 10):.6g}"

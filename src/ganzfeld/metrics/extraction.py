@@ -63,8 +63,8 @@ def features_of(
 
 
 def _digest(pictures: Pictures, indices: np.ndarray, space: Space) -> str:
-    said = f"{pictures.content_hash} {space.name} {space.sha256} {space.size_px}".encode()
-    return hashlib.sha256(said + indices.astype("<i8").tobytes()).hexdigest()[:32]
+    said = f"{pictures.content_hash} {space.name} {space.sha256} {space.size_px}"
+    return hashlib.sha256(said.encode() + indices.astype("<i8").tobytes()).hexdigest()[:32]
 
 
 def _kept(path: Path, shape: tuple[int, int]) -> Tensor | None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.errors import DamagedError, ResourceError, UsageError
+from ganzfeld.printable import printable
 
 ENDINGS = (".pth", ".pt", ".safetensors")
 
@@ -28,24 +29,25 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
     Nothing but tensors and plain values is read. Raises ``UsageError`` where there is no such file or it
     holds something else, ``DamagedError`` where it cannot be read, ``ResourceError`` where it may not be.
     """
+    shown = printable(str(path))
     try:
+        if not path.is_file():
+            raise UsageError(f"there is no file {shown}", "Give the weights of a feature network.")
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise UsageError(f"there is no file {path}", "Give the weights of a feature network.") from None
     except OSError as error:
-        raise ResourceError(f"{path} cannot be opened: {error.strerror}", "Check its permissions.") from error
+        raise ResourceError(f"{shown} cannot be opened: {error.strerror}", "Check the path.") from error
     try:
         if path.suffix.casefold() == ".safetensors":
-            content = safetensors.torch.load_file(path)
+            content = safetensors.torch.load(path.read_bytes())  # whatever its name is
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever is in a file, and not only what torch foresees
         hint = "It is cut short, or more than torch.save(network.state_dict(), FILE) writes."
-        raise DamagedError(f"{path} cannot be read as weights", hint) from error
+        raise DamagedError(f"{shown} cannot be read as weights", hint) from error
     if not isinstance(content, dict) or not all(isinstance(each, Tensor) for each in content.values()):
         raise UsageError(
-            f"{path} holds something else than weights by name",
+            f"{shown} holds something else than weights by name",
             "Save the weights alone: torch.save(network.state_dict(), FILE).",
         )
     return {

@@ -12,7 +12,7 @@ from ganzfeld.errors import DataError, ResourceError, UsageError
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
 from ganzfeld.metrics.measures import chosen, measures, with_meaning
-from ganzfeld.metrics.measures.memorisation import suspects
+from ganzfeld.metrics.measures.memorisation import HELD_OUT, suspects
 from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
 from ganzfeld.networks import Generator
 from ganzfeld.training.engine import ran_out_of_memory
@@ -75,6 +75,9 @@ def evaluate(
     chosen_space = space(features) if of_features or features else None
     space_sha256 = chosen_space.sha256 if chosen_space else None
     homes = set(with_meaning(wanted, space_sha256, asked_for=bool(only)).values())
+    if data is None and only and set(wanted) == {HELD_OUT}:
+        hint = "Give some of the same source: ganzfeld eval RUN DATA."
+        raise UsageError(f"{HELD_OUT} needs pictures that were held out of the training", hint)
     run = run if isinstance(run, Run) else open_run(run)
     work = _Work(run, num, seed, chosen_space, progress or (lambda done, total, what: None))
     model, notes = run.model, []
@@ -87,6 +90,8 @@ def evaluate(
     if reals.num_pictures < num:
         notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} pictures: all of them count")
     real = work.side_of(reals)
+    if own and own.content_hash == reals.content_hash:
+        own = reals
     training = real if own is reals else work.side_of(own) if own else None
     try:
         comparison = Comparison(work.generated(model), real, training, chosen_space, seed)

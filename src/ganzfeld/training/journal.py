@@ -67,7 +67,8 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
             entry = json.loads(line)
         except (ValueError, RecursionError):
             entry = None
-        if isinstance(entry, dict) and isinstance(entry.get("images_seen"), int):
+        numbers = (entry.get("images_seen"), entry.get("step", 0)) if isinstance(entry, dict) else ("",)
+        if all(isinstance(number, int) for number in numbers):
             entries.append(entry)
         elif number < len(lines):
             raise DamagedError(f"line {number} of {path} is not a journal entry", "Remove that line.")

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ganzfeld.errors import DamagedError, ResourceError, UsageError
+from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
+from ganzfeld.health.case import SPACE
 from ganzfeld.metrics import LEAST, Comparison, Side, Space, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
 from ganzfeld.metrics.intervals import NORMAL_95
@@ -62,7 +63,7 @@ class Quality:
         self._real: Side | None = None
         self._due = Due(LEAST_SPACING_S)
         self._since = self._spent_s = 0.0
-        self._news: dict[str, float] = {}
+        self._news: dict[str, float | str] = {}
         self._after_best: list[Judgement] = []
         self._patience = Patience(watcher.noted)
         self.best = facts.best
@@ -90,7 +91,7 @@ class Quality:
         self._spent_s += took
         self._not_before(seconds, took)
 
-    def news(self) -> dict[str, float]:
+    def news(self) -> dict[str, float | str]:
         """The readings of the last judgement for the journal, each told once."""
         told, self._news = self._news, {}
         return told
@@ -139,6 +140,7 @@ class Quality:
             "kernel_distance": judgement.kernel_distance,
             "kernel_distance_error": judgement.error,
             **neighbourhoods(comparison),
+            SPACE: judgement.features_sha256,
         }
         if self.best is None or not is_comparable(judgement, self.best) or is_better(judgement, self.best):
             with self._patience:
@@ -257,7 +259,7 @@ def why_stop(stop: str, best: Judgement, after: list[Judgement]) -> str:
     ``plateau``: five without a better one. ``decay``: the last two worse than the best by three standard
     errors of the difference.
     """
-    where = f"the best was {best.kernel_distance:.3f} after {best.images_seen:,} pictures"
+    where = f"the best was {best.kernel_distance:.3g} after {best.images_seen:,} pictures"
     if stop == "plateau" and len(after) >= PATIENT:
         return f"kernel distance has not improved in {len(after)} judgements; {where}"
     if stop == "decay" and len(after) >= 2:
@@ -266,7 +268,7 @@ def why_stop(stop: str, best: Judgement, after: list[Judgement]) -> str:
             for each in after[-2:]
         ]
         if all(worse):
-            return f"kernel distance has risen to {after[-1].kernel_distance:.3f}; {where}"
+            return f"kernel distance has risen to {after[-1].kernel_distance:.3g}; {where}"
     return ""
 
 
@@ -287,8 +289,10 @@ def quality_in_words(run: Run, images_seen: int) -> str:
 
 def why_not_measured(run: Run) -> str:
     """Why a run that is over has no kernel distance, in words."""
-    facts = run.facts
-    _, why_not = _space(facts.num_pictures)
+    try:
+        _, why_not = _space(run.facts.num_pictures)
+    except GanzfeldError as error:  # what is over is not refused for it
+        why_not = error.message
     return why_not or "not taken; ganzfeld eval does it"
 
 

@@ -220,6 +220,8 @@ def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises ``UsageError`` where there is none."""
     folder = Path(path)
     if not (folder / "recipe.json").is_file():
+        if (folder / "run.json").is_file():
+            raise DamagedError(f"{path} has lost its recipe.json", "Put it back, or train anew.")
         find_weights(folder)
         raise UsageError(f"{path} is a model folder, not a run", "A run folder holds a recipe.json.")
     return Run(folder)

@@ -1,5 +1,6 @@
 """From pictures and a recipe to a run folder with a model in it."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -192,7 +193,8 @@ def agree(
         )
     if stop not in STOPS:
         raise UsageError(f"unknown choice {stop!r} for stop", did_you_mean(stop, STOPS))
-    if stop != "never":
+    # Where quality cannot be measured a training goes on without; what is no feature space is refused now.
+    with contextlib.nullcontext() if stop != "never" else contextlib.suppress(ResourceError):
         require_space()
     layout = "channels-last" in parts_of(route)
     engine = replace(choose_engine(device, precision), channels_last=layout)

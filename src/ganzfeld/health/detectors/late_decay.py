@@ -4,9 +4,13 @@ import numpy as np
 
 from ganzfeld.health.case import Case
 from ganzfeld.health.finding import Evidence, Finding, Remedy
+from ganzfeld.health.remedies import both_rates
 from ganzfeld.health.symptoms import figure, high
 
 READINGS = ("decay",)
+FLOOR = 0.02
+LONG = 0.999
+"""A moving average of about a thousand steps."""
 
 
 def find(case: Case) -> Finding | None:
@@ -28,8 +32,15 @@ def find(case: Case) -> Finding | None:
         ),
         "With rates that do not fall the networks keep moving once there is little left to learn, and drift "
         "away from their best; a discriminator that overfits does the same.",
-        Remedy(
-            "Take model/best of this run; next time let the learning rates fall to the end, and average.",
-            ("schedule.decay=cosine", "schedule.floor=0.02", f"ema={max(0.999, case.recipe['ema'])}"),
-        ),
+        _remedy(case),
     )
+
+
+def _remedy(case: Case) -> Remedy:
+    """Rates that fall to the end; where they do, lower ones."""
+    schedule, ema = case.recipe["schedule"], case.recipe["ema"]
+    if schedule["decay"] == "cosine" and schedule["floor"] <= FLOOR and ema >= LONG:
+        text = "Take model/best of this run; next time train with half the learning rates."
+        return Remedy(text, both_rates(case, 0.5))
+    text = "Take model/best of this run; next time let the learning rates fall to the end, and average."
+    return Remedy(text, ("schedule.decay=cosine", f"schedule.floor={FLOOR}", f"ema={max(LONG, ema)}"))

@@ -2,6 +2,7 @@
 
 from ganzfeld.health.case import Case
 from ganzfeld.health.finding import Finding, Remedy
+from ganzfeld.health.remedies import shifted
 from ganzfeld.health.symptoms import high
 
 READINGS = ("memorised",)
@@ -26,6 +27,6 @@ def find(case: Case) -> Finding | None:
         Remedy(
             "More pictures are what helps. Shifting them shows the discriminator something new every time; "
             "so does mirror=true where left and right mean the same.",
-            ("crop=0.125",),
+            shifted(case),
         ),
     )

@@ -30,7 +30,8 @@ def find(case: Case) -> Finding | None:
         "Clipping has no slope outside its range, and tanh next to none far from 0: a value that was pushed "
         "there has no way back.",
         Remedy(
-            "An output that keeps a slope, and smaller steps for the generator.",
+            ("An output that keeps a slope, and smaller" if change else "Smaller")
+            + " steps for the generator.",
             (*change, rate(case, "generator", 0.5)),
         ),
         "bounded-output",

@@ -3,6 +3,7 @@
 from ganzfeld.data.advice import ENOUGH
 from ganzfeld.health.case import Case
 from ganzfeld.health.finding import Evidence, Finding, Remedy
+from ganzfeld.health.remedies import shifted
 
 READINGS = ()
 
@@ -24,6 +25,6 @@ def find(case: Case) -> Finding | None:
         Remedy(
             "Add pictures. Failing that, show them shifted, and mirrored (mirror=true) where left and right "
             "mean the same; and end early.",
-            ("crop=0.125",),
+            shifted(case),
         ),
     )

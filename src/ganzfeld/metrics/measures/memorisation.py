@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzfeld.metrics.comparison import Comparison, Side, distances
+from ganzfeld.metrics.comparison import LEAST, Comparison, Side, distances
 from ganzfeld.metrics.intervals import Figure, jackknife, share
 
 USUAL = 0.05
@@ -17,12 +17,13 @@ SAME = 1e-4
 """Of the mean distance; nearer training pictures are copies of each other, and no measure of nearness."""
 SHOWN = 8
 NEIGHBOURS = 5
+HELD_OUT = "nearer_than_held_out"
 NAMES = {
     "memorised": (
         "share of generated pictures nearer to a training picture than 95 % of those are to another: "
         "0.05 is usual, more is copying"
     ),
-    "nearer_than_held_out": (
+    HELD_OUT: (
         "how often a generated picture is nearer to a training picture than a held-out one is: "
         "0.5 as often as not, 1 copying"
     ),
@@ -36,7 +37,7 @@ def measure(comparison: Comparison) -> list[Figure]:
     if training is None:
         return []
     found = [_memorised(comparison, training)]
-    return found if training is comparison.real else [*found, _held_out(comparison, training)]
+    return found if training is comparison.real else [*found, *_held_out(comparison, training)]
 
 
 def _memorised(comparison: Comparison, training: Side) -> Figure:
@@ -49,15 +50,19 @@ def _memorised(comparison: Comparison, training: Side) -> Figure:
     return share("memorised", value, error, len(between))
 
 
-def _held_out(comparison: Comparison, training: Side) -> Figure:
+def _held_out(comparison: Comparison, training: Side) -> list[Figure]:
+    """Of what was held out in truth: a picture that is in the training set as well says nothing."""
     ours = _between(comparison, training).min(1).values
     theirs = distances(comparison.real.features, training.features).min(1).values
+    theirs = theirs[theirs > 0]
+    if len(theirs) < LEAST:
+        return []
     (value,), (error,) = jackknife(
         lambda mine, others: [nearer_than(ours[mine], theirs[others])],
         (len(ours), len(theirs)),
         comparison.seed,
     )
-    return share("nearer_than_held_out", value, error, min(len(ours), len(theirs)))
+    return [share(HELD_OUT, value, error, min(len(ours), len(theirs)))]
 
 
 def nearer_than(ours: Tensor, theirs: Tensor) -> float:

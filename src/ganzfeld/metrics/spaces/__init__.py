@@ -16,7 +16,6 @@ Figures of two spaces cannot be compared, so every figure names its space and th
 
 import os
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +23,16 @@ import numpy as np
 from ganzfeld.catalogue import Catalogue
 from ganzfeld.errors import UsageError
 from ganzfeld.metrics.weights import ENDINGS, Features, is_file_of_weights, read_weights
+from ganzfeld.printable import printable
 
 spaces = Catalogue("ganzfeld.metrics.spaces", "feature space")
 
 DEFAULT = "efficientnet-lite0"
 NONE = "none"
 VARIABLE = "GANZFELD_FEATURES"
+
+_read: dict[Path, tuple[int | None, "Space"]] = {}
+"""Spaces of files that were read, with when these were last changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,7 @@ def space(given: str | Path | None = None) -> Space:
     """
     name = canonical(given or DEFAULT)
     if is_file_of_weights(name):
-        path = Path(name)
-        try:
-            known_by = path.stat().st_mtime_ns
-        except OSError:  # reading it says what is wrong
-            known_by = 0
-        return _of_file(path, known_by)
+        return _of_file(Path(name))
     entry = spaces.load(name)
     entry.require()
     return Space(name, entry.SHA256, entry.SIZE_PX, entry.NUM_FEATURES, entry.features)
@@ -69,7 +67,7 @@ def canonical(given: str | Path) -> str:
     Raises ``UsageError`` for what is neither.
     """
     if is_file_of_weights(str(given)):
-        return str(Path(given).expanduser())
+        return str(given)
     try:
         return spaces.canonical(str(given))
     except UsageError as error:
@@ -87,10 +85,20 @@ def usual_name() -> str | None:
     return None if given.casefold() == NONE else canonical(given)
 
 
-@cache
-def _of_file(path: Path, known_by: int) -> Space:
-    """The space of a file, read again when it has changed."""
+def _of_file(path: Path) -> Space:
+    """The space of a file, read again when it has changed; one that has gone since is still known."""
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:  # reading it says what is wrong
+        changed = None
+    if path not in _read or changed not in (None, _read[path][0]):
+        _read[path] = changed, _space_of(path)
+    return _read[path][1]
+
+
+def _space_of(path: Path) -> Space:
     weights, sha256 = read_weights(path)
+    shown = printable(str(path))
     with_weights = {
         name: entry for name in spaces.names() if hasattr(entry := spaces.load(name), "of_weights")
     }
@@ -101,15 +109,15 @@ def _of_file(path: Path, known_by: int) -> Space:
                 continue
             found = features(np.zeros((1, 8, 8, 3), np.uint8))
         except (KeyError, RuntimeError) as error:
-            why = f"{path} holds weights of {name} that do not fit it: {error}"
+            why = f"{shown} holds weights of {name} that do not fit it: {error}"
             raise UsageError(why, "Every layer must be there, with its usual name and shape.") from error
         if found.shape != (1, entry.NUM_FEATURES) or not found.isfinite().all():
             raise UsageError(
-                f"the weights in {path} give no features of a picture", "Numbers must be finite."
+                f"the weights in {shown} give no features of a picture", "Numbers must be finite."
             )
-        own = name if sha256 == entry.SHA256 else f"{name} with {path.name}"
+        own = name if sha256 == entry.SHA256 else f"{name} with {printable(path.name)}"
         return Space(own, sha256, entry.SIZE_PX, entry.NUM_FEATURES, features)
     raise UsageError(
-        f"{path} holds the weights of no network known here",
+        f"{shown} holds the weights of no network known here",
         f"Known: {', '.join(with_weights)}, with the names that their layers have there.",
     )
