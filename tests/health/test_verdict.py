@@ -61,6 +61,9 @@ def test_remedies_that_contradict_each_other_are_named():
     assert verdict.as_json()["opposed"] == [
         {"first": "stalled", "second": "checkerboard", "setting": "generator.optimizer.lr"}
     ]
+    more = {**slow, "stuck": turning(0.9)}
+    known = ("full_step_generator", "checkerboard", "stuck")
+    assert len(diagnose(case_of(more, known=known)).opposed) == 1, "one setting is told of once"
     alike = diagnose(case_of({"stuck": turning(0.9), "checkerboard": turning(0.9)}))
     assert len(alike.findings) == 2 and alike.opposed == (), "both want smaller steps"
     loss = {"lesson_generator": turning(0.1), "diversity": turning(0.1)}

@@ -377,6 +377,21 @@ def test_what_was_measured_before_a_trial_is_not_its_merit(array_file, tmp_path,
         assert has_helped(trial, ill) == (True, f"kernel distance {value:.3f} instead of 3.000")
 
 
+def test_pictures_that_are_all_alike_are_no_better_for_their_distance(array_file, tmp_path, monkeypatch):
+    """One dark picture can be nearer to a set of dark ones than what a sound generator makes."""
+    doctor(monkeypatch, ("mode-collapse", 40, f"{RATE}=1e-4", too_fast))
+    trial = broken_off(array_file, tmp_path)
+    ill = gz.open_run(tmp_path / "blobs-001")
+    for run, value in ((ill, 0.5), (trial, 1.7)):
+        last = {**run.journal[-1], "health": {"kernel_distance": value, "kernel_distance_error": 0.01}}
+        with (run.path / "journal.jsonl").open("a") as journal:
+            journal.write(json.dumps(last) + "\n")
+    assert ill.diagnose().alike == "mode-collapse" and not trial.diagnose().alike
+    assert has_helped(trial, ill) == (True, "mode-collapse has gone")
+    doctor(monkeypatch, ("latent-ignored", 40, f"{RATE}=1e-4", lambda recipe: not too_fast(recipe)))
+    assert has_helped(trial, ill) == (False, "latent-ignored has come")
+
+
 def test_a_damaged_checkpoint_is_passed_over(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
     damaged = []

@@ -115,6 +115,12 @@ class TestEvaluate:
             gz.evaluate(run, **arguments)
 
 
+def test_of_pictures_that_are_all_alike_it_says_so(run, monkeypatch):
+    monkeypatch.setattr(type(gz.open_run(run.path).diagnose()), "alike", "mode-collapse")
+    (note,) = gz.evaluate(run, num=60, only=["spectrum-distance"]).notes
+    assert "mode-collapse" in note and "alike" in note
+
+
 class TestCommand:
     def test_json(self, run, tmp_path):
         sheet = tmp_path / "suspects.png"

@@ -28,7 +28,7 @@ class Unjudged:
 
 @dataclass(frozen=True, slots=True)
 class Opposed:
-    """Two findings whose remedies would change one ``setting`` in opposite ways, in the order of the list."""
+    """The first two findings whose remedies would change one ``setting`` in opposite ways, as in the list."""
 
     first: str
     second: str
@@ -65,7 +65,17 @@ class Verdict:
         """One word."""
         if not self.findings:
             return "healthy" if self.num_judged else "watch"
-        return "sick" if any(finding.severity == "sick" for finding in self.findings) else "watch"
+        return "sick" if self.severe else "watch"
+
+    @property
+    def severe(self) -> set[str]:
+        """The names of the severe findings."""
+        return {finding.name for finding in self.findings if finding.severity == "sick"}
+
+    @property
+    def alike(self) -> str:
+        """The severe finding by which all pictures are alike, whatever else is good; or nothing."""
+        return next((name for name in ("latent-ignored", "mode-collapse") if name in self.severe), "")
 
     @property
     def meaning(self) -> str:
@@ -123,13 +133,14 @@ def diagnose(case: Case) -> Verdict:
             unjudged += [Unjudged(name, why) for why in reasons if why.endswith("has not been measured")]
         num_judged += not all(reasons)
     found.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
-    contradictions = tuple(
-        Opposed(first.name, second.name, setting)
-        for first, second in combinations(found, 2)
+    contradictions: dict[str, Opposed] = {}
+    for first, second in combinations(found, 2):
         # What both advise first, where anything was changed, is the same.
-        if (setting := opposed(first.remedies[-1], second.remedies[-1], case.recipe))
+        if setting := opposed(first.remedies[-1], second.remedies[-1], case.recipe):
+            contradictions.setdefault(setting, Opposed(first.name, second.name, setting))
+    return Verdict(
+        case.images_seen, tuple(found), tuple(unjudged), num_judged, tuple(contradictions.values())
     )
-    return Verdict(case.images_seen, tuple(found), tuple(unjudged), num_judged, contradictions)
 
 
 def _named(finding: Finding) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.errors import DataError, ResourceError, UsageError
+from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
 from ganzfeld.metrics.measures import chosen, measures, with_meaning
@@ -80,7 +80,7 @@ def evaluate(
         raise UsageError(f"{HELD_OUT} needs pictures that were held out of the training", hint)
     run = run if isinstance(run, Run) else open_run(run)
     work = _Work(run, num, seed, chosen_space, progress or (lambda done, total, what: None))
-    model, notes = run.model, []
+    model, notes = run.model, _of_pictures_alike(run)
     if data is None:
         reals = own = _own(run, work.progress, notes)
     else:
@@ -154,6 +154,17 @@ def generated(
         parts.append(pictures_of_seeds(generator, seeds, prior=prior, labels=labels))
     progress(num, num, "making pictures")
     return np.concatenate(parts)
+
+
+def _of_pictures_alike(run: Run) -> list[str]:
+    """What to mind where the doctor says that all pictures are alike."""
+    try:
+        alike = run.diagnose().alike
+    except GanzfeldError:  # what cannot be diagnosed can be measured
+        return []
+    return [f"the doctor finds {alike}: distances and precision can be good of pictures all alike"] * bool(
+        alike
+    )
 
 
 def _own(run: Run, progress: Progress, notes: list[str]) -> Pictures:

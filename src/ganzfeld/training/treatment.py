@@ -82,13 +82,17 @@ def has_diverged(run: Run) -> bool:
 def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
     """Whether the trial that ``run`` is made the run better that was ``ill``, and how that is seen.
 
-    Kernel distance decides where it differs by more than the standard error of the difference; else it is
-    whether the finding has gone, and no other severe one has come.
+    Pictures that are all alike lose against others, whatever their distance, which one dark picture can make
+    small. Then kernel distance decides where it differs by more than the standard error of the difference;
+    else it is whether the finding has gone, and no other severe one has come.
     """
     trial = run.facts.open_trial
     assert trial is not None
     if has_diverged(run):
         return False, "it diverged"
+    now, before = run.diagnose(), ill.diagnose()
+    if bool(now.alike) != bool(before.alike):
+        return not now.alike, f"{now.alike} has come" if now.alike else f"{before.alike} has gone"
     since, until = trial.from_images, trial.at_images
     # Judged where they stopped, or nearly: the trial may have seen some more pictures, those of one look at
     # the clock. What a signal kept from being judged has older figures at most, which say nothing of it.
@@ -98,10 +102,9 @@ def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
         words = f"kernel distance {ours[0]:.3f} instead of {theirs[0]:.3f}"
         if abs(ours[0] - theirs[0]) > math.hypot(ours[1], theirs[1]):
             return ours[0] < theirs[0], words
-    now = _severe(run)
-    if trial.finding in now:
+    if trial.finding in now.severe:
         return False, f"{trial.finding} is still there"
-    if new := sorted(now - _severe(ill)):
+    if new := sorted(now.severe - before.severe):
         return False, f"{trial.finding} has gone and {new[0]} has come"
     return True, f"{trial.finding} has gone"
 
@@ -166,7 +169,3 @@ def _distance(run: Run, since: int, until: int | None = None) -> tuple[float, fl
     if not len(distance) or not len(error) or distance.images[-1] <= since:
         return None
     return float(distance.values[-1]), float(error.values[-1])
-
-
-def _severe(run: Run) -> set[str]:
-    return {finding.name for finding in run.diagnose().findings if finding.severity == "sick"}
