@@ -18,7 +18,7 @@ hardly varies among healthy runs, the limit leaves at least the room that ``ROOM
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,9 @@ STRETCH = 3.0
 PHASES = (0, 64, 128, 256, 512, 1024, 2048, 4096)
 """Steps at which a phase begins; the last one has no end."""
 
-NUM_STEPS_LONG = {"modern": 8192}
-"""Of the longer trainings, by recipe; the others, with their larger batches, seldom come so far."""
+LONGER = [("modern", 8192, False), ("modern", 2048, True)]
+"""Recipe, steps and whether with its own networks, of the longer trainings. The other recipes, with their
+larger batches, seldom come so far."""
 
 LEAST_RUNS = 8
 """A phase that fewer healthy runs have seen has no limit."""
@@ -81,7 +82,8 @@ def main() -> None:
         f"--long {options.long}: "
         f"{len(plans)} healthy runs, "
         f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}, {NUM_STEPS} steps, and "
-        f"longer ones of {', '.join(f'{name} ({steps})' for name, steps in NUM_STEPS_LONG.items())}"
+        "longer ones of "
+        + ", ".join(f"{name} ({steps}{', its own networks' * whole})" for name, steps, whole in LONGER)
     )
     path = Path(ganzfeld.health.__file__).parent / "limits.json"
     write_json(path, {"source": source, "limits": limits})
@@ -101,10 +103,10 @@ def plans_by_class(seeds: Sequence[int]) -> list[Plan]:
 def long_plans(seeds: Sequence[int]) -> list[Plan]:
     """Healthy trainings that go on for longer."""
     return [
-        Plan(data, recipe, seed, judged=True, num_steps=num_steps)
+        Plan(data, recipe, seed, judged=True, num_steps=num_steps, whole=whole)
         for seed in seeds
         for data in DATA
-        for recipe, num_steps in NUM_STEPS_LONG.items()
+        for recipe, num_steps, whole in LONGER
     ]
 
 
@@ -132,7 +134,8 @@ def _limits(name: str, journals: Sequence[Journal], kind: str) -> Iterator[Limit
     """Those by phase, of journals that are all of this kind."""
     read = []
     for journal in journals:
-        case, group = journal.case(), (journal.plan.data, journal.plan.recipe)
+        case = journal.case()
+        group = (journal.plan.data, journal.plan.recipe, journal.plan.num_steps, journal.plan.whole)
         series = series_of(case, name)
         sides = [persisted(series, side)[0] for side in ("low", "high")]
         steps = steps_of(case, series)
@@ -154,10 +157,10 @@ def _limits(name: str, journals: Sequence[Journal], kind: str) -> Iterator[Limit
         yield Limit(least, most, share, len(highs), begin, kind)
 
 
-def _furthest(found: list[tuple[tuple[str, str], np.ndarray]], sign: int, name: str) -> float:
+def _furthest(found: list[tuple[Hashable, np.ndarray]], sign: int, name: str) -> float:
     """The widest limit of all groups of runs on one side: ``sign`` 1 is high, -1 low, then negated."""
     to, back = _scale(name)
-    groups: dict[tuple[str, str], list[float]] = {}
+    groups: dict[Hashable, list[float]] = {}
     for group, values in found:
         groups.setdefault(group, []).append(float(np.max(sign * to(values))))
     ends = []

@@ -72,7 +72,8 @@ class Plan:
     """A training; ``fault`` is the name of what is planted, empty for a healthy one.
 
     ``judged``: kernel distance and its like are read too, as in a real run, in the feature space in which
-    trainings are judged; that takes longer. Whatever ``num_steps`` is, it is looked at as often.
+    trainings are judged; that takes longer. Whatever ``num_steps`` is, it is looked at as often. ``whole``:
+    of the size, and with the networks, that the recipe has itself; else of small ones.
     """
 
     data: str
@@ -81,18 +82,25 @@ class Plan:
     fault: str = ""
     judged: bool = False
     num_steps: int = NUM_STEPS
+    whole: bool = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is laid over the recipe."""
+        return ({} if self.whole else SMALL) | {"batch": BATCHES[self.recipe]}
 
     @property
     def name(self) -> str:
         """For people."""
         length = "" if self.num_steps == NUM_STEPS else f", {self.num_steps} steps"
-        return f"{self.fault or 'healthy'}, {self.recipe} on {self.data}, seed {self.seed}{length}"
+        size = ", whole" if self.whole else ""
+        return f"{self.fault or 'healthy'}, {self.recipe} on {self.data}, seed {self.seed}{length}{size}"
 
     @property
     def file(self) -> str:
         """Named by everything that decides the training."""
         made_by = [
-            SMALL,
+            {} if self.whole else SMALL,
             BATCHES[self.recipe],
             self.num_steps,
             NUM_LOOKS,
@@ -100,7 +108,7 @@ class Plan:
             JUDGED_EVERY,
             VERSION,
         ]
-        own = {name: value for name, value in asdict(self).items() if name != "num_steps"}
+        own = {name: value for name, value in asdict(self).items() if name not in ("num_steps", "whole")}
         parts = [own, *made_by, _fault_source(self.fault)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20] + ".json"
 
@@ -327,9 +335,11 @@ def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[J
     make_folder(folder)
     for data in {plan.data for plan in plans}:  # decoded once, and not by every process
         place = (DATA | BY_CLASS)[data]
-        faults = (FAULTS[plan.fault] for plan in plans if plan.fault)
-        for size in {SMALL["size"], *(fault.settings.get("size", SMALL["size"]) for fault in faults)}:
-            open_pictures(place, size=(size, size))
+        settings = [plan.settings | (FAULTS[plan.fault].settings if plan.fault else {}) for plan in plans]
+        for size in {
+            resolve("modern", {"size": each["size"]} if "size" in each else {}).size for each in settings
+        }:
+            open_pictures(place, size=size)
     missing = []
     for plan in plans:
         if (folder / plan.file).is_file():
@@ -367,7 +377,7 @@ def train_one(plan: Plan) -> Journal:
     torch.set_flush_denormal(True)
     fault = FAULTS[plan.fault] if plan.fault else Fault("", ())
     by_class = {"classes": "projection"} if plan.data in BY_CLASS else {}
-    recipe = resolve(plan.recipe, SMALL | {"batch": BATCHES[plan.recipe]} | by_class | fault.settings)
+    recipe = resolve(plan.recipe, plan.settings | by_class | fault.settings)
     for path, factor in fault.times.items():
         side = path.split(".")[0]
         recipe = resolve(recipe, {path: min(1.0, getattr(recipe, side).optimizer.lr * factor)})

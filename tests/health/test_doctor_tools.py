@@ -112,6 +112,15 @@ def test_longer_trainings_say_what_is_usual_later_in_their_recipe(tools):
     assert all(0.1 < limit["low"] < 0.2 for limit in late)
 
 
+def test_trainings_with_networks_of_their_own(tools):
+    runs = tools["runs"]
+    small, whole = (runs.Plan("faces", "modern", 0, whole=each) for each in (False, True))
+    assert small.file != whole.file and whole.name == f"{small.name}, whole"
+    resolve = importlib.import_module("ganzfeld.recipes").resolve
+    assert resolve("modern", whole.settings) == resolve("modern")
+    assert resolve("modern", small.settings).generator.width == 8
+
+
 def test_the_page_says_with_how_many_runs_the_limits_were_measured():
     shipped = files("ganzfeld.health") / "limits.json"
     source = json.loads(shipped.read_text(encoding="utf-8"))["source"]
