@@ -140,12 +140,15 @@ def _limits(name: str, journals: Sequence[Journal], kind: str) -> Iterator[Limit
         sides = [persisted(series, side)[0] for side in ("low", "high")]
         steps = steps_of(case, series)
         # The schedule of a longer training is not that of a short one at the same step.
-        later = steps > NUM_STEPS if journal.plan.num_steps > NUM_STEPS else steps >= 0
-        read.append((group, steps[later], *(side[later] for side in sides)))
+        is_longer = journal.plan.num_steps > NUM_STEPS
+        later = steps > NUM_STEPS if is_longer else steps >= 0
+        # For what comes after its end, the later half of it speaks.
+        speaks_from = journal.plan.num_steps / 2 if is_longer else np.inf
+        read.append((group, speaks_from, steps[later], *(side[later] for side in sides)))
     for begin, end in zip(PHASES, (*PHASES[1:], np.inf), strict=True):
         lows, highs = ([] for _ in range(2))
-        for group, steps, low, high in read:
-            there = (steps >= begin) & (steps < end) & np.isfinite(high)
+        for group, speaks_from, steps, low, high in read:
+            there = (steps >= min(begin, speaks_from)) & (steps < end) & np.isfinite(high)
             if there.any():
                 lows.append((group, low[there]))
                 highs.append((group, high[there]))
