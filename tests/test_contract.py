@@ -302,7 +302,7 @@ def _wrong_by(much: float, recipe: str = "modern", num_pictures: int = 100, num_
         }
         for number in range(1, 21)
     ]
-    limits = {name: (Limit(1.0, 1.0, 1.0, 1),) for name in readings} | {"decay": (Limit(0.0, 0.0, 1.0, 1),)}
+    limits = {name: (Limit(1.0, 1.0, 1.0, 1),) for name in readings} | {"decay": (Limit(0.0, 1.0, 1.0, 1),)}
     fields = read_recipe(recipe).model_dump(mode="json")
     return Case(entries, fields, num_pictures, num_duplicates, limits=limits)
 

@@ -108,7 +108,8 @@ def test_longer_trainings_say_what_is_usual_later_in_their_recipe(tools):
     assert [(limit["recipe"], limit["from_step"]) for limit in late] == [
         ("modern relativistic-pairing", 1024),
         ("modern relativistic-pairing", 2048),
-    ]
+        ("modern relativistic-pairing", 4096),
+    ], "the later half speaks for what comes after the end"
     assert all(0.1 < limit["low"] < 0.2 for limit in late)
 
 
