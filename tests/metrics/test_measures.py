@@ -185,6 +185,17 @@ class TestKnownAnswers:
         swapped = figures(compared(held_out, fresh, training), "memorisation")["nearer_than_held_out"]
         assert swapped == pytest.approx(1 - rates[2]), "generated and held-out pictures are not mixed up"
 
+    def test_what_was_trained_on_is_not_held_out(self):
+        training, held_out, ours = (blobs(100, 16, seed=seed) for seed in (1, 2, 3))
+        mixed = np.concatenate([training[:60], held_out])
+        rates = [
+            figures(compared(ours, other, training), "memorisation")["nearer_than_held_out"]
+            for other in (held_out, mixed)
+        ]
+        assert rates[0] == rates[1] > 0.3
+        found = measured(compared(ours, training[:60], training), ["memorisation"])
+        assert [each.figure.name for each in found] == ["memorised"]
+
     @given(st.lists(st.integers(0, 6), min_size=1), st.lists(st.integers(0, 6), min_size=1))
     def test_how_often_one_is_nearer_is_the_u_statistic(self, ours, theirs):
         expected = scipy.stats.mannwhitneyu(theirs, ours).statistic / (len(ours) * len(theirs))

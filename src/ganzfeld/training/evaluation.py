@@ -90,8 +90,6 @@ def evaluate(
     if reals.num_pictures < num:
         notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} pictures: all of them count")
     real = work.side_of(reals)
-    if own and own.content_hash == reals.content_hash:
-        own = reals
     training = real if own is reals else work.side_of(own) if own else None
     try:
         comparison = Comparison(work.generated(model), real, training, chosen_space, seed)
