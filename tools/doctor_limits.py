@@ -37,9 +37,16 @@ STRETCH = 3.0
 PHASES = (0, 64, 128, 256, 512, 1024, 2048, 4096)
 """Steps at which a phase begins; the last one has no end."""
 
-LONGER = [("modern", 8192, False), ("modern", 2048, True)]
-"""Recipe, steps and whether with its own networks, of the longer trainings. The other recipes, with their
-larger batches, seldom come so far."""
+LONGER = [
+    ("modern", ("faces", "fashion"), 8192, None),
+    ("modern", ("faces", "fashion"), 2048, 64),
+    ("radford2015", ("fashion",), 256, 32),
+    ("seed", ("fashion",), 256, 32),
+    ("radford2015", ("faces",), 64, 64),
+    ("seed", ("faces",), 64, 64),
+]
+"""Recipe, sets, steps and size of trainings that go on for longer, or with the networks that the recipe has
+itself; None: small ones. The classical recipes, with their large batches, come to no more in some minutes."""
 
 LEAST_RUNS = 8
 """A phase that fewer healthy runs have seen has no limit."""
@@ -83,7 +90,10 @@ def main() -> None:
         f"{len(plans)} healthy runs, "
         f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}, {NUM_STEPS} steps, and "
         "longer ones of "
-        + ", ".join(f"{name} ({steps}{', its own networks' * whole})" for name, steps, whole in LONGER)
+        + ", ".join(
+            f"{name} ({steps}{f', its own networks at {size} px' if size else ''})"
+            for name, _, steps, size in LONGER
+        )
     )
     path = Path(ganzfeld.health.__file__).parent / "limits.json"
     write_json(path, {"source": source, "limits": limits})
@@ -103,10 +113,10 @@ def plans_by_class(seeds: Sequence[int]) -> list[Plan]:
 def long_plans(seeds: Sequence[int]) -> list[Plan]:
     """Healthy trainings that go on for longer."""
     return [
-        Plan(data, recipe, seed, judged=True, num_steps=num_steps, whole=whole)
+        Plan(data, recipe, seed, judged=True, num_steps=num_steps, size=size)
+        for recipe, sets, num_steps, size in LONGER
         for seed in seeds
-        for data in DATA
-        for recipe, num_steps, whole in LONGER
+        for data in sets
     ]
 
 
@@ -135,7 +145,7 @@ def _limits(name: str, journals: Sequence[Journal], kind: str) -> Iterator[Limit
     read = []
     for journal in journals:
         case = journal.case()
-        group = (journal.plan.data, journal.plan.recipe, journal.plan.num_steps, journal.plan.whole)
+        group = (journal.plan.data, journal.plan.recipe, journal.plan.num_steps, journal.plan.size)
         series = series_of(case, name)
         sides = [persisted(series, side)[0] for side in ("low", "high")]
         steps = steps_of(case, series)

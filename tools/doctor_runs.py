@@ -72,8 +72,8 @@ class Plan:
     """A training; ``fault`` is the name of what is planted, empty for a healthy one.
 
     ``judged``: kernel distance and its like are read too, as in a real run, in the feature space in which
-    trainings are judged; that takes longer. Whatever ``num_steps`` is, it is looked at as often. ``whole``:
-    of the size, and with the networks, that the recipe has itself; else of small ones.
+    trainings are judged; that takes longer. Whatever ``num_steps`` is, it is looked at as often. ``size``:
+    of pictures this large, with the networks and batches that the recipe has itself; None: small.
     """
 
     data: str
@@ -82,33 +82,25 @@ class Plan:
     fault: str = ""
     judged: bool = False
     num_steps: int = NUM_STEPS
-    whole: bool = False
+    size: int | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         """What is laid over the recipe."""
-        return ({} if self.whole else SMALL) | {"batch": BATCHES[self.recipe]}
+        return SMALL | {"batch": BATCHES[self.recipe]} if self.size is None else {"size": self.size}
 
     @property
     def name(self) -> str:
         """For people."""
         length = "" if self.num_steps == NUM_STEPS else f", {self.num_steps} steps"
-        size = ", whole" if self.whole else ""
+        size = "" if self.size is None else f", its own networks at {self.size} px"
         return f"{self.fault or 'healthy'}, {self.recipe} on {self.data}, seed {self.seed}{length}{size}"
 
     @property
     def file(self) -> str:
         """Named by everything that decides the training."""
-        made_by = [
-            {} if self.whole else SMALL,
-            BATCHES[self.recipe],
-            self.num_steps,
-            NUM_LOOKS,
-            NUM_COMPARED,
-            JUDGED_EVERY,
-            VERSION,
-        ]
-        own = {name: value for name, value in asdict(self).items() if name not in ("num_steps", "whole")}
+        made_by = [self.settings, self.num_steps, NUM_LOOKS, NUM_COMPARED, JUDGED_EVERY, VERSION]
+        own = {name: value for name, value in asdict(self).items() if name not in ("num_steps", "size")}
         parts = [own, *made_by, _fault_source(self.fault)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20] + ".json"
 

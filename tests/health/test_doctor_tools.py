@@ -115,11 +115,11 @@ def test_longer_trainings_say_what_is_usual_later_in_their_recipe(tools):
 
 def test_trainings_with_networks_of_their_own(tools):
     runs = tools["runs"]
-    small, whole = (runs.Plan("faces", "modern", 0, whole=each) for each in (False, True))
-    assert small.file != whole.file and whole.name == f"{small.name}, whole"
+    small, whole = (runs.Plan("faces", "radford2015", 0, size=each) for each in (None, 64))
+    assert small.file != whole.file and whole.name == f"{small.name}, its own networks at 64 px"
     resolve = importlib.import_module("ganzfeld.recipes").resolve
-    assert resolve("modern", whole.settings) == resolve("modern")
-    assert resolve("modern", small.settings).generator.width == 8
+    assert resolve("radford2015", whole.settings) == resolve("radford2015")
+    assert resolve("radford2015", small.settings).generator.width == 8
 
 
 def test_the_page_says_with_how_many_runs_the_limits_were_measured():

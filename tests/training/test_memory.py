@@ -4,7 +4,10 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from ganzfeld.training.rehearsal import _forget_the_peak, peak_memory_bytes
 
 pytestmark = [
     pytest.mark.thorough,
@@ -62,3 +65,12 @@ def test_a_dry_run_predicts_it(recipe, tmp_path):
     predicted = json.loads(run("--dry-run")[0])["memory_bytes"]
     used = json.loads(run("--images", "960", "--checkpoint-seconds", "2", "--out", str(tmp_path))[-2])
     assert used == pytest.approx(predicted, rel=0.1)
+
+
+def test_what_preparing_took_is_forgotten():
+    held = np.ones(40_000_000)
+    before = peak_memory_bytes()
+    del held
+    _forget_the_peak()
+    after = peak_memory_bytes()
+    assert before is not None and after is not None and after < before - 200e6

@@ -1,5 +1,6 @@
 """Quality while a training goes on: what is judged and when, what is kept, and that nothing else changes."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import torch
 
 import ganzfeld as gz
 from ganzfeld.errors import DamagedError, Interrupted, ResourceError, UsageError
+from ganzfeld.health import Case
+from ganzfeld.health.limits import Limit
 from ganzfeld.metrics import space
 from ganzfeld.metrics.measures.kernel_distance import estimate
 from ganzfeld.model import load_model
 from ganzfeld.training.checkpoint import capture
 from ganzfeld.training.facts import Judgement
 from ganzfeld.training.history import History, kept
-from ganzfeld.training.quality import Quality, is_better, quality_in_words, why_stop
+from ganzfeld.training.quality import Quality, is_better, on_a_plateau, quality_in_words
 from ganzfeld.training.rehearsal import rehearse
 from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import small, together
@@ -243,16 +246,8 @@ class TestWithout:
 class TestStop:
     def test_plateau_is_five_without_a_better_one(self):
         best = judgement(1.0)
-        assert not why_stop("plateau", best, [judgement(1.0)] * 4)
-        assert "1 after 8" in why_stop("plateau", best, [judgement(1.0)] * 5)
-        assert not why_stop("never", best, [judgement(9.0)] * 50)
-        assert not why_stop("decay", best, [judgement(1.1)] * 50)
-
-    def test_decay_is_two_that_are_worse_by_three_errors(self):
-        best = judgement(1.0)
-        assert not why_stop("decay", best, [judgement(2.0)])
-        assert not why_stop("decay", best, [judgement(2.0), judgement(1.3)])
-        assert "risen to 2" in why_stop("decay", best, [judgement(1.2), judgement(1.5), judgement(2.0)])
+        assert not on_a_plateau(best, [judgement(1.0)] * 4)
+        assert "1 after 8" in on_a_plateau(best, [judgement(1.0)] * 5)
 
     def test_better_is_by_more_than_the_noise(self):
         assert not is_better(judgement(0.9), judgement(1.0))
@@ -272,6 +267,32 @@ class TestStop:
         again = Listener()
         gz.resume(run.path, watcher=again)
         assert "nothing to do" in again.notes[-1]
+        longer = gz.resume(run.path, images=event.images_seen + 8)
+        assert longer.position.images_seen == event.images_seen + 8
+
+    def test_late_decay_ends_the_run_where_the_doctor_sees_it(self, often, array_file, tmp_path, monkeypatch):
+        """The distance of the third judgement on is ten times that of the first two."""
+        told = iter([1.0, 0.9, *[10.0] * 100])
+
+        def rising(features, real):
+            return next(told), 0.01
+
+        monkeypatch.setattr("ganzfeld.training.quality.estimate", rising)
+        limits = {"decay": (Limit(0.0, 2.0, 1.0, 8),)}
+        monkeypatch.setattr("ganzfeld.training.run.Case", functools.partial(Case, limits=limits))
+        listener = Listener()
+        run = gz.train(array_file, recipe=small(), images=8000, out=tmp_path, stop="decay", watcher=listener)
+        event = run.facts.events[-1]
+        assert event.kind == "stopped" and event.images_seen == run.position.images_seen < 8000
+        assert "stopped: the kernel distance was 0.9" in " ".join(listener.notes)
+        distances = [
+            entry["health"]["kernel_distance"]
+            for entry in run.journal
+            if "kernel_distance" in entry.get("health", {})
+        ]
+        # Another one may be due at the very reading that tells of the third.
+        assert distances[:5] == [1.0, 0.9, 10.0, 10.0, 10.0] and len(distances) <= 6
+        # What was judged before it went on does not end it again.
         longer = gz.resume(run.path, images=event.images_seen + 8)
         assert longer.position.images_seen == event.images_seen + 8
 

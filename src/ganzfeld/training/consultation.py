@@ -4,6 +4,7 @@ import contextlib
 import shlex
 
 from ganzfeld.errors import GanzfeldError
+from ganzfeld.health import Verdict
 from ganzfeld.training.run import Run
 from ganzfeld.training.treatment import is_decided, prescription
 from ganzfeld.training.watcher import Watcher
@@ -12,20 +13,27 @@ from ganzfeld.training.watcher import Watcher
 class Consultation:
     """Asks the doctor after every examination of a run, and tells the watcher of every new finding, once.
 
-    Of a run that is looked after (``attended``), ``over`` says when there is something to decide.
+    Of a run that is looked after (``attended``), ``over`` says when there is something to decide; of one that
+    ``ends_on_decay``, ``decayed`` says why once it is so.
     """
 
-    def __init__(self, run: Run, watcher: Watcher, attended: bool = False) -> None:
+    def __init__(
+        self, run: Run, watcher: Watcher, *, attended: bool = False, ends_on_decay: bool = False
+    ) -> None:
         self._run = run
-        self._attended = attended
+        self._attended, self._ends_on_decay = attended, ends_on_decay
         self.over = False
+        self.decayed = ""
         self._watcher = watcher
         self._told: set[str] = set()
         self.state = ""
         """A few words on whether it is well; empty while that is not known."""
 
-    def hold(self) -> None:
-        """Ask about the run as it is written down; what cannot be read leaves what was said before."""
+    def hold(self, *, judged: bool = False) -> None:
+        """Ask about the run as it is written down; what cannot be read leaves what was said before.
+
+        ``judged``: it has just been. What was judged before a run went on does not end it again.
+        """
         with contextlib.suppress(GanzfeldError):
             verdict = self._run.diagnose()
             self.state = verdict.state
@@ -38,3 +46,10 @@ class Consultation:
             if self._attended:
                 decided, next_trial = is_decided(self._run, verdict), prescription(self._run, verdict)
                 self.over = decided or next_trial is not None
+            if self._ends_on_decay and judged:
+                self.decayed = _decay(verdict)
+
+
+def _decay(verdict: Verdict) -> str:
+    """What has become worse than it was; empty where nothing has."""
+    return next((each.evidence[0].text for each in verdict.findings if each.name == "late-decay"), "")

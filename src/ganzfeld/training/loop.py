@@ -68,7 +68,9 @@ class Loop:
         self.speed = Speedometer()
         self.examiner = Examiner(trainer)
         self.quality = Quality(trainer, run, watcher, wanted=judged)
-        self.consultation = Consultation(run, watcher, facts.auto)
+        self.consultation = Consultation(
+            run, watcher, attended=facts.auto, ends_on_decay=facts.stop == "decay"
+        )
         self.reading_due = Due(READING_EVERY_S)
         self.sheet_due = Due(SHEET_EVERY_S, SHEET_EVERY_SHARE)
         self.save_due = Due(facts.checkpoint_seconds)
@@ -148,9 +150,9 @@ class Loop:
 
     def _conclude(self, interruption: Interruption) -> None:
         """How good it has become, unless somebody is waiting for the end."""
-        if self.quality.over:
-            self.run.record("stopped", self.trainer.images_seen, self.quality.over)
-            self.watcher.noted(f"stopped: {self.quality.over}")
+        if why := self._why_ended():
+            self.run.record("stopped", self.trainer.images_seen, why)
+            self.watcher.noted(f"stopped: {why}")
         self.quality.finish(self._card(), interruption.came)
 
     def _train(self, journal: Journal, interruption: Interruption, saver: Saver) -> None:
@@ -188,7 +190,11 @@ class Loop:
                 stopwatch.start()
 
     def _over(self, interruption: Interruption) -> bool:
-        return self._spent() or interruption.came() or bool(self.quality.over) or self.consultation.over
+        return self._spent() or interruption.came() or bool(self._why_ended()) or self.consultation.over
+
+    def _why_ended(self) -> str:
+        """Why ``--stop`` ends the training; empty if it does not."""
+        return self.quality.over or self.consultation.decayed
 
     def _spent(self) -> bool:
         return self.budget.spent(self.trainer.images_seen, self.stopwatch.seconds)
@@ -224,7 +230,7 @@ class Loop:
             journal.write(entry)
         if "health" in entry:
             self.stopwatch.stop()
-            self.consultation.hold()
+            self.consultation.hold(judged=bool(news))
             self.stopwatch.start()
         if not sound:
             raise TrainingFailed("a loss or a gradient stopped being finite")

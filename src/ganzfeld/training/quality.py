@@ -43,14 +43,13 @@ NUM_CALIBRATING = 512
 
 PATIENT = 5
 """Judgements without a better one, after which a training is on a plateau."""
-WORSE = 3.0
-"""Standard errors by which the last two judgements are worse than the best, if quality decays."""
 
 
 class Quality:
     """Judges a training as it goes on.
 
-    ``wanted`` false: not at all, as in a dry run. ``over`` says, once it is so, why ``--stop`` ends the run.
+    ``wanted`` false: not at all, as in a dry run. ``over`` says, once it is so, why ``--stop
+    plateau`` ends the run.
     """
 
     def __init__(self, trainer: Trainer, run: Run, watcher: Watcher, *, wanted: bool = True) -> None:
@@ -59,7 +58,7 @@ class Quality:
         self._space, why_not = _space(trainer.pictures.num_pictures) if wanted else (None, "")
         if why_not:
             watcher.noted(f"quality will not be measured: {why_not}")
-        self._stop = facts.stop
+        self._ends_on_a_plateau = facts.stop == "plateau"
         self._real: Side | None = None
         self._due = Due(LEAST_SPACING_S)
         self._since = self._spent_s = 0.0
@@ -149,7 +148,8 @@ class Quality:
                 self.best, self._after_best = judgement, []
         else:
             self._after_best.append(judgement)
-            self.over = why_stop(self._stop, self.best, self._after_best)
+            if self._ends_on_a_plateau:
+                self.over = on_a_plateau(self.best, self._after_best)
 
     def _finish(self, card: Card, abandoned: Callable[[], bool]) -> None:
         told, best_folder = self._progress(abandoned), self._run.path / "model" / "best"
@@ -253,23 +253,12 @@ def is_better(new: Judgement, best: Judgement) -> bool:
     return new.kernel_distance < best.kernel_distance - math.hypot(new.error, best.error)
 
 
-def why_stop(stop: str, best: Judgement, after: list[Judgement]) -> str:
-    """Why a training is to end, by the judgements since the best one; empty if it is not.
-
-    ``plateau``: five without a better one. ``decay``: the last two worse than the best by three standard
-    errors of the difference.
-    """
+def on_a_plateau(best: Judgement, after: list[Judgement]) -> str:
+    """Why a training that is to end on a plateau ends: so many judgements since the best; empty if not."""
+    if len(after) < PATIENT:
+        return ""
     where = f"the best was {best.kernel_distance:.3g} after {best.images_seen:,} pictures"
-    if stop == "plateau" and len(after) >= PATIENT:
-        return f"kernel distance has not improved in {len(after)} judgements; {where}"
-    if stop == "decay" and len(after) >= 2:
-        worse = [
-            each.kernel_distance > best.kernel_distance + WORSE * math.hypot(each.error, best.error)
-            for each in after[-2:]
-        ]
-        if all(worse):
-            return f"kernel distance has risen to {after[-1].kernel_distance:.3g}; {where}"
-    return ""
+    return f"kernel distance has not improved in {len(after)} judgements; {where}"
 
 
 def quality_in_words(run: Run, images_seen: int) -> str:
