@@ -8,6 +8,9 @@ Trains every built-in recipe, small and short (``doctor_runs.py``), on two sets 
 after the end of the short ones. What was made before is read, so that the command can be interrupted and
 repeated. The seeds are not those of ``doctor_suite.py``.
 
+Narrow networks go other ways than wide ones: the limits of narrow ones are those of the small trainings
+alone, and those of wide ones (``WIDE``) of all.
+
 A limit is a range of the number that detectors ask for, the mildest of the latest readings
 (``ganzfeld.health.symptoms.persisted``), in one phase of training. Each run gives its extremes in the phase.
 Of the runs of one recipe on one set the limit lies three times as far from the median run as the most
@@ -48,8 +51,12 @@ LONGER = [
 """Recipe, sets, steps and size of trainings that go on for longer, or with the networks that the recipe has
 itself; None: small ones. The classical recipes, with their large batches, come to no more in some minutes."""
 
+WIDE = 16
+"""Width of the generator from which on trainings with a recipe's own networks count too, beside the small
+ones: between their width of 8 and the least of a built-in recipe, 32."""
+
 LEAST_RUNS = 8
-"""A phase that fewer healthy runs have seen has no limit."""
+"""A phase that fewer healthy runs have seen, or not all of the recipes, has no limit."""
 
 SMALLEST_SHARE = 0.02
 ROOM = {"share": 1.0, "ratio": 0.5, "plain": 0.1}
@@ -121,26 +128,27 @@ def long_plans(seeds: Sequence[int]) -> list[Plan]:
 
 
 def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, Any]]]:
-    """Of every reading that a detector looks at, the limits by phase, of each recipe and of all."""
+    """Of every reading that a detector looks at, the limits by phase, of each recipe and of all, by width."""
     names = sorted({name for detector in detectors.names() for name in detectors.load(detector).READINGS})
-    kinds: dict[str, list[Journal]] = {"": []}
+    kinds: dict[tuple[str, int], list[Journal]] = {("", 0): [], ("", WIDE): []}
     by_class = [journal for journal in journals if journal.plan.data in BY_CLASS]
     for journal in journals:
         if journal.plan.data not in BY_CLASS:
             kind = f"{journal.recipe['name']} {journal.recipe['loss']['name']}"
             # Later phases of one recipe do not speak for all.
             for each in (kind,) if journal.plan.num_steps > NUM_STEPS else ("", kind):
-                kinds.setdefault(each, []).append(journal)
+                for width in (0, WIDE) if journal.plan.size is None else (WIDE,):
+                    kinds.setdefault((each, width), []).append(journal)
     found = {
-        name: list(_limits(name, by_class, ""))
+        name: list(_limits(name, by_class))
         if name in OF_CLASSES
-        else [each for kind, of_it in kinds.items() for each in _limits(name, of_it, kind)]
+        else [each for kind, of_it in kinds.items() for each in _limits(name, of_it, *kind)]
         for name in names
     }
     return {name: [_rounded(limit) for limit in limits] for name, limits in found.items() if limits}
 
 
-def _limits(name: str, journals: Sequence[Journal], kind: str) -> Iterator[Limit]:
+def _limits(name: str, journals: Sequence[Journal], kind: str = "", width: int = 0) -> Iterator[Limit]:
     """Those by phase, of journals that are all of this kind."""
     read = []
     for journal in journals:
@@ -153,7 +161,7 @@ def _limits(name: str, journals: Sequence[Journal], kind: str) -> Iterator[Limit
         is_longer = journal.plan.num_steps > NUM_STEPS
         later = steps > NUM_STEPS if is_longer else steps >= 0
         # For what comes after its end, the later half of it speaks.
-        speaks_from = journal.plan.num_steps / 2 if is_longer else np.inf
+        speaks_from = journal.plan.num_steps / 2 if is_longer or journal.plan.size else np.inf
         read.append((group, speaks_from, steps[later], *(side[later] for side in sides)))
     for begin, end in zip(PHASES, (*PHASES[1:], np.inf), strict=True):
         lows, highs = ([] for _ in range(2))
@@ -162,12 +170,14 @@ def _limits(name: str, journals: Sequence[Journal], kind: str) -> Iterator[Limit
             if there.any():
                 lows.append((group, low[there]))
                 highs.append((group, high[there]))
-        if len(highs) < LEAST_RUNS:
+        # What some recipes show does not speak for all.
+        recipes, there_too = ({group[1] for group, *_ in each} for each in (read, highs))
+        if len(highs) < LEAST_RUNS or there_too != recipes:
             continue
         least, most = -_furthest(lows, -1, name), _furthest(highs, 1, name)
         pairs = zip(lows, highs, strict=True)
         share = float(np.mean([np.mean((low >= least) & (high <= most)) for (_, low), (_, high) in pairs]))
-        yield Limit(least, most, share, len(highs), begin, kind)
+        yield Limit(least, most, share, len(highs), begin, kind, width)
 
 
 def _furthest(found: list[tuple[Hashable, np.ndarray]], sign: int, name: str) -> float:

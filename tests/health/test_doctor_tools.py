@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganzfeld.health.limits import Limit, limit_at
+
 TOOLS = Path(__file__).parents[2] / "tools"
 
 
@@ -82,8 +84,10 @@ def test_limits_hold_every_healthy_run_and_leave_room(tools):
     healthy = [journal(tools, "", [0.8 + 0.01 * seed] * 40, [0.1] * 40, seed) for seed in range(12)]
     found = limits.limits_of(healthy)["diversity"]
     kinds = ["", "modern relativistic-pairing"]
-    phases = [(limit["recipe"], limit["from_step"]) for limit in found]
-    assert phases == [(kind, step) for kind in kinds for step in (64, 128, 256, 512)]
+    phases = [(limit["recipe"], limit["width"], limit["from_step"]) for limit in found]
+    assert phases == [
+        (kind, width, step) for kind in kinds for width in (0, 16) for step in (64, 128, 256, 512)
+    ]
     for limit in found:
         assert limit["num_runs"] == 12 and limit["share"] == 1.0
         # The least room on a logarithmic scale; the median run is at 0.855.
@@ -102,7 +106,7 @@ def test_longer_trainings_say_what_is_usual_later_in_their_recipe(tools):
     healthy = [journal(tools, "", [0.8] * 40, [0.1] * 40, seed) for seed in range(8)]
     found = tools["limits"].limits_of([*healthy, *map(longer, range(8))])["diversity"]
     early = [limit for limit in found if limit["from_step"] < 1024]
-    late = [limit for limit in found if limit["from_step"] >= 1024]
+    late = [limit for limit in found if limit["from_step"] >= 1024 and not limit["width"]]
     assert {limit["recipe"] for limit in early} == {"", "modern relativistic-pairing"}
     assert all(limit["low"] > 0.4 for limit in early), "what is later usual is not taken for what is early"
     assert [(limit["recipe"], limit["from_step"]) for limit in late] == [
@@ -111,6 +115,35 @@ def test_longer_trainings_say_what_is_usual_later_in_their_recipe(tools):
         ("modern relativistic-pairing", 4096),
     ], "the later half speaks for what comes after the end"
     assert all(0.1 < limit["low"] < 0.2 for limit in late)
+
+
+def test_what_wide_networks_show_is_no_limit_of_narrow_ones(tools):
+    def wide(seed: int):
+        made = journal(tools, "", [0.2] * 40, [0.1] * 40, seed)
+        return replace(made, plan=replace(made.plan, size=64))
+
+    healthy = [journal(tools, "", [0.8] * 40, [0.1] * 40, seed) for seed in range(8)]
+    found = tools["limits"].limits_of([*healthy, *map(wide, range(4))])["diversity"]
+    known = {"diversity": [Limit(**limit) for limit in found]}
+    for width, least in ((8, 0.4), (15, 0.4), (16, 0.1), (64, 0.1)):
+        limit = limit_at(known, "diversity", 300, "modern relativistic-pairing", width)
+        assert limit and least < limit.low < 2 * least
+        assert limit.num_runs == (8 if width < 16 else 12)
+
+
+def test_what_some_recipes_show_is_no_limit_of_all(tools):
+    def of(recipe: str, seed: int, looks: slice):
+        made = journal(tools, "", [0.8] * 40, [0.1] * 40, seed)
+        fields = made.recipe | {"name": recipe}
+        return replace(
+            made, plan=replace(made.plan, recipe=recipe), recipe=fields, entries=made.entries[looks]
+        )
+
+    made = [of("modern", seed, slice(20, None)) for seed in range(8)]
+    made += [of("seed", seed, slice(None)) for seed in range(8)]
+    found = tools["limits"].limits_of(made)["diversity"]
+    phases = {kind: [each["from_step"] for each in found if each["recipe"] == kind] for kind in ("", "seed")}
+    assert 64 not in phases[""] and 512 in phases[""]
 
 
 def test_trainings_with_networks_of_their_own(tools):

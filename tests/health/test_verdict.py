@@ -108,6 +108,9 @@ def test_limits_are_those_of_the_phase():
     found = [limit_at(known, "a", step) for step in (10, 99, 100, 10**9)]
     assert found == [known["a"][0]] * 2 + [known["a"][1]] * 2
     assert limit_at(known, "b", 5) is None
+    by_width = {"a": (Limit(0, 1, 1, 9, 0), Limit(0, 2, 1, 9, 0, width=16), Limit(0, 3, 1, 9, 0, width=64))}
+    widths = [limit_at(by_width, "a", 5, "one", width) for width in (8, 15, 16, 64, 999)]
+    assert [limit and limit.high for limit in widths] == [1, 1, 2, 3, 3]
 
 
 def test_a_recipe_has_limits_of_its_own_as_long_as_its_loss_is_the_same():

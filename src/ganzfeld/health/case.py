@@ -69,9 +69,10 @@ class Case:
         """What is healthy for a reading at a step of this training; None where that is not known.
 
         The limits of a recipe hold for trainings by it, with changes too, unless these are of the loss, which
-        decides what the readings of logits mean.
+        decides what the readings of logits mean; see ``Limit`` for the width.
         """
-        return limit_at(self.limits, name, step, f"{self.recipe['name']} {self.recipe['loss']['name']}")
+        kind = f"{self.recipe['name']} {self.recipe['loss']['name']}"
+        return limit_at(self.limits, name, step, kind, self.recipe["generator"]["width"])
 
     @property
     def images_seen(self) -> int:

@@ -13,7 +13,8 @@ class Limit:
 
     Of a phase of training: from ``from_step`` on, until the next limit of the same reading begins. What a
     network shows at its first steps is not what it shows later. And of one recipe, or of all together where
-    ``recipe`` is empty: one of them is after a hundred steps where another is after a thousand.
+    ``recipe`` is empty: one of them is after a hundred steps where another is after a thousand. And of
+    networks whose generator has at least this ``width``: wide ones go other ways than narrow ones.
     """
 
     low: float
@@ -22,10 +23,11 @@ class Limit:
     num_runs: int
     from_step: int = 0
     recipe: str = ""
+    width: int = 0
 
 
 Limits = Mapping[str, Sequence[Limit]]
-"""The limits of every reading by name, of each recipe those of the earliest phase first."""
+"""The limits of every reading by name, of each recipe and width those of the earliest phase first."""
 
 
 @cache
@@ -35,13 +37,16 @@ def limits() -> Limits:
     return {name: tuple(Limit(**limit) for limit in by_phase) for name, by_phase in content["limits"].items()}
 
 
-def limit_at(known: Limits, name: str, step: int, recipe: str = "") -> Limit | None:
+def limit_at(known: Limits, name: str, step: int, recipe: str = "", width: int = 0) -> Limit | None:
     """The limit of a reading at a step: of the recipe, or of all where it has none of its own.
 
-    None where no healthy run has shown what is usual.
+    ``width`` is that of the generator; of several limits that of the widest networks it reaches holds. None
+    where no healthy run has shown what is usual.
     """
     for kind in (recipe, ""):
-        own = [limit for limit in known.get(name, ()) if limit.recipe == kind]
+        own = [limit for limit in known.get(name, ()) if limit.recipe == kind and limit.width <= width]
         if own:
-            return next((limit for limit in reversed(own) if limit.from_step <= step), None)
+            widest = max(limit.width for limit in own)
+            reached = [limit for limit in own if limit.width == widest and limit.from_step <= step]
+            return reached[-1] if reached else None
     return None
