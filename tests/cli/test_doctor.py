@@ -43,6 +43,13 @@ def write(run: Path, diversity: list[float], num: int | None = None) -> None:
     (run / "journal.jsonl").write_text("\n".join(lines[:num]) + "\n")
 
 
+def test_a_journal_that_is_gone_is_said_to_be(run):
+    write(run, [0.5] * 20)
+    (run / "journal.jsonl").write_text("")
+    code, told, _ = call("doctor", run)
+    assert code == 0 and "journal.jsonl is gone or empty" in " ".join(told.split())
+
+
 def test_a_healthy_run(run):
     write(run, [0.5] * 20)
     code, told, _ = call("doctor", run)
@@ -50,7 +57,8 @@ def test_a_healthy_run(run):
     # 200 pictures are few, which is worth a word but no more.
     assert told.startswith("watch: ") and "too-few-pictures, from the beginning" in told
     assert "mode-collapse" not in told
-    assert "not judged: batch-leak (batch_leak was not read)" in told
+    assert "stalled\n(lesson_generator was not read)" in told
+    assert "batch-leak" not in told, "this discriminator has no statistics across the batch"
 
 
 def test_a_sick_run_gets_evidence_cause_and_a_command(run, monkeypatch):

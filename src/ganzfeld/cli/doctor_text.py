@@ -27,7 +27,7 @@ def train_again(path: Path, facts: Facts, remedy: Remedy) -> str:
     """The command that trains the same again with a remedy; empty where no setting helps."""
     if not remedy.settings:
         return ""
-    words = ["ganzfeld", "train", *([facts.data] if facts.data else [])]
+    words = ["ganzfeld", "train", *([_shortest(Path(facts.data))] if facts.data else [])]
     words += ["--recipe", _shortest(path / "recipe.json")]
     words += ["--minutes", f"{facts.minutes:.3g}"] if facts.minutes is not None else []
     words += ["--images", str(facts.images)] if facts.images is not None else []
@@ -48,7 +48,9 @@ def pictures_of(run: Run, finding: Finding) -> list[Path]:
 
 def _lines(run: Run, verdict: Verdict, commands: Mapping[str, Sequence[str]]) -> Iterator[str]:
     planned = run.case.planned_images
-    of = f" of {planned:,}" if planned and planned > verdict.images_seen else ""
+    final = run.facts.final
+    is_finished = final is not None and final.at_images == verdict.images_seen
+    of = f" of {planned:,}" if planned and planned > verdict.images_seen and not is_finished else ""
     yield from _wrapped(f"{verdict.verdict}: {verdict.meaning}")
     yield f"{printable(run.path.name)} after {verdict.images_seen:,}{of} pictures"
     for trial in run.facts.trials:
@@ -59,7 +61,7 @@ def _lines(run: Run, verdict: Verdict, commands: Mapping[str, Sequence[str]]) ->
     for each in verdict.opposed:
         yield ""
         yield from _wrapped(each.sentence)
-    if not verdict.findings and not verdict.num_judged:
+    if not verdict.num_judged:
         yield ""
         yield from _wrapped(_why_unknown(run))
     elif verdict.unjudged:
@@ -90,6 +92,10 @@ def _about(finding: Finding, commands: Sequence[str], pictures: list[Path]) -> I
 def _why_unknown(run: Run) -> str:
     """What a person can do about a run that cannot be judged."""
     entries = run.journal
+    if not entries and (run.history.all() or run.facts.final):
+        return (
+            f"{_shortest(run.path / 'journal.jsonl')} is gone or empty, and with it what this run has shown."
+        )
     if not entries:
         return "Nothing has been written down yet. Ask again in some seconds, if it is training."
     if not any(entry.get("health") for entry in entries):

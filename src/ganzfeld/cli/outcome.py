@@ -51,4 +51,5 @@ def _in_words(verdict: Verdict, run: Run) -> str:
     """The verdict with its findings, and where to read more."""
     if not verdict.findings:
         return verdict.sentence
-    return f"{verdict.verdict}: {verdict.sentence}; ganzfeld doctor {shlex.quote(str(run.path))}"
+    alike = f"; of pictures all alike ({verdict.alike}) the quality says little" if verdict.alike else ""
+    return f"{verdict.verdict}: {verdict.sentence}{alike}; ganzfeld doctor {shlex.quote(str(run.path))}"

@@ -75,9 +75,8 @@ def _about_duplicates(pictures: Pictures, duplicates: list[Group]) -> list[Advic
         text = f"All {pictures.num_pictures:,} pictures are the same one."
     else:
         same = sum(len(group.entries) - _num_files(pictures, group) for group in duplicates)
-        text = (
-            f"Repeated, and so of more weight: {counted(redundant, 'picture')} ({same:,} as the same file)."
-        )
+        which = f" ({same:,} as the same file)" if same else ""
+        text = f"Repeated, and so of more weight: {counted(redundant, 'picture')}{which}."
     return [Advice("duplicate-pictures", text)]
 
 

@@ -86,15 +86,20 @@ def find_weights(path: Path) -> Path:
     for candidate in (path / WEIGHTS, path / "model" / "best" / WEIGHTS, path / "model" / "last" / WEIGHTS):
         if candidate.is_file():
             return candidate
-    expected = "Expected a run folder with model/last/, or a model folder itself."
+    raise no_run(path, f"{path} holds no model", "a run folder with model/last/, or a model folder itself")
+
+
+def no_run(path: Path, what: str, expected: str) -> UsageError:
+    """The error of somebody who gave a path that is ``what`` instead of what was ``expected``."""
     if path.is_dir():
         inside = [f"{path / name}" for name in _runs_in(path)]
-        hint = f"Give one of those in it: {', '.join(inside)}." if inside else expected
-        raise UsageError(f"{path} holds no model", hint)
+        return UsageError(
+            what, f"Give one of those in it: {', '.join(inside)}." if inside else f"Expected {expected}."
+        )
     if path.exists():
-        raise UsageError(f"there is no run at {path}: it is a file", expected)
+        return UsageError(f"there is no run at {path}: it is a file", f"Expected {expected}.")
     siblings = _runs_in(path.parent)
-    raise UsageError(
+    return UsageError(
         f"there is no run at {path}",
         did_you_mean(path.name, siblings) if siblings else "Train one first: ganzfeld train.",
     )

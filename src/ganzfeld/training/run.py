@@ -28,7 +28,7 @@ from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageErr
 from ganzfeld.health import Case, Verdict, diagnose
 from ganzfeld.lock import alone, owner
 from ganzfeld.model import Model, load_model, pictures_of_seeds
-from ganzfeld.model.files import find_weights
+from ganzfeld.model.files import find_weights, no_run
 from ganzfeld.networks import Generator
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.training.checkpoint import Position
@@ -222,7 +222,12 @@ def open_run(path: str | Path) -> Run:
     if not (folder / "recipe.json").is_file():
         if (folder / "run.json").is_file():
             raise DamagedError(f"{path} has lost its recipe.json", "Put it back, or train anew.")
-        find_weights(folder)
+        try:
+            find_weights(folder)
+        except UsageError:
+            raise no_run(
+                folder, f"{path} is not a run", "a run folder, as ganzfeld train makes one"
+            ) from None
         raise UsageError(f"{path} is a model folder, not a run", "A run folder holds a recipe.json.")
     return Run(folder)
 

@@ -3,8 +3,14 @@
 from ganzfeld.health.case import Case
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.symptoms import high
+from ganzfeld.networks.normalisations import normalisations
 
 READINGS = ("batch_leak",)
+
+
+def applies(case: Case) -> bool:
+    """To a discriminator with statistics across the batch."""
+    return normalisations.load(case.recipe["discriminator"]["normalisation"]).ACROSS_PICTURES
 
 
 def find(case: Case) -> Finding | None:
