@@ -500,7 +500,7 @@ class Test13Few:
     def test_fewer_than_a_batch(self, tmp_path: Path):
         found = survey(opened(fill(tmp_path, 10)))
         assert "Only 10 pictures: a long run may learn them by heart" in found.warnings[0].text
-        assert "has not been measured" in found.warnings[0].text
+        assert "--set crop=0.125" in found.warnings[0].text
 
     def test_all_the_same(self, tmp_path: Path):
         for number in range(5):
