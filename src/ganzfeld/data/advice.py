@@ -62,9 +62,9 @@ def _about_number(num_pictures: int) -> list[Advice]:
     else:
         text = (
             f"Only {num_pictures} pictures: a long run may learn them by heart. Add pictures. Failing that, "
-            "show them shifted (--set crop=0.125), and mirrored (--set mirror=true) where left and right mean "
-            "the same, and end early. The stabiliser augmentation is made against it too; short runs came out "
-            "worse with it."
+            "show them shifted (--set crop=0.125), and mirrored (--set mirror=true) where left and right "
+            "mean the same, and end early. The stabiliser augmentation is made against it too; short runs "
+            "came out worse with it."
         )
     return [Advice("too-few-pictures", text)]
 
