@@ -163,7 +163,10 @@ def _limits(name: str, journals: Sequence[Journal], kind: str = "", width: int =
         # For what comes after its end, the later half of it speaks.
         speaks_from = journal.plan.num_steps / 2 if is_longer or journal.plan.size else np.inf
         read.append((group, speaks_from, steps[later], *(side[later] for side in sides)))
+    furthest = max((journal.plan.num_steps for journal in journals), default=0)
     for begin, end in zip(PHASES, (*PHASES[1:], np.inf), strict=True):
+        if begin > furthest:
+            break
         lows, highs = ([] for _ in range(2))
         for group, speaks_from, steps, low, high in read:
             there = (steps >= min(begin, speaks_from)) & (steps < end) & np.isfinite(high)

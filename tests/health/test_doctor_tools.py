@@ -97,11 +97,11 @@ def test_limits_hold_every_healthy_run_and_leave_room(tools):
 
 
 def test_longer_trainings_say_what_is_usual_later_in_their_recipe(tools):
-    def longer(seed: int):
+    def longer(seed: int, num_steps: int = 4000):
         made = journal(tools, "", [0.2] * 40, [0.1] * 40, seed)
         for look, entry in enumerate(made.entries, start=1):
-            entry["step"] = 100 * look
-        return replace(made, plan=replace(made.plan, num_steps=4000))
+            entry["step"] = num_steps // 40 * look
+        return replace(made, plan=replace(made.plan, num_steps=num_steps))
 
     healthy = [journal(tools, "", [0.8] * 40, [0.1] * 40, seed) for seed in range(8)]
     found = tools["limits"].limits_of([*healthy, *map(longer, range(8))])["diversity"]
@@ -112,9 +112,12 @@ def test_longer_trainings_say_what_is_usual_later_in_their_recipe(tools):
     assert [(limit["recipe"], limit["from_step"]) for limit in late] == [
         ("modern relativistic-pairing", 1024),
         ("modern relativistic-pairing", 2048),
-        ("modern relativistic-pairing", 4096),
-    ], "the later half speaks for what comes after the end"
+    ], "no phase that none has come to"
     assert all(0.1 < limit["low"] < 0.2 for limit in late)
+    made = [*healthy, *map(longer, range(8)), longer(8, 8000)]
+    latest = tools["limits"].limits_of(made)["diversity"][-1]
+    assert latest["from_step"] == 4096
+    assert latest["num_runs"] == 9, "the later half speaks for what comes after the end"
 
 
 def test_what_wide_networks_show_is_no_limit_of_narrow_ones(tools):
