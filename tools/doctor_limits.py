@@ -4,12 +4,12 @@
         [--runs runs/doctor]
 
 Trains every built-in recipe, small and short (``doctor_runs.py``), on two sets of pictures with each seed,
-``modern`` by class on one of them, for what is read of classes alone, and longer ones, for what is usual
-after the end of the short ones. What was made before is read, so that the command can be interrupted and
-repeated. The seeds are not those of ``doctor_suite.py``.
+``modern`` by class on one of them, and longer ones, for what is usual after the end of the short ones. What
+was made before is read, so that the command can be interrupted and repeated. The seeds are not those of
+``doctor_suite.py``.
 
 Narrow networks go other ways than wide ones: the limits of narrow ones are those of the small trainings
-alone, and those of wide ones (``WIDE``) of all.
+alone, and those of wide ones (``WIDE``) of all. Nor do trainings by class say what is usual without.
 
 A limit is a range of the number that detectors ask for, the mildest of the latest readings
 (``ganzfeld.health.symptoms.persisted``), in one phase of training. Each run gives its extremes in the phase.
@@ -21,20 +21,22 @@ hardly varies among healthy runs, the limit leaves at least the room that ``ROOM
 """
 
 import argparse
+import json
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from doctor_runs import BATCHES, BY_CLASS, DATA, NUM_STEPS, Journal, Plan, numbers_of, train_all
 
 import ganzfeld.health
-from ganzfeld.durable import write_json
+from ganzfeld.durable import write_bytes
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.limits import Limit
 from ganzfeld.health.symptoms import persisted, steps_of
+from ganzfeld.metrics.measures.memorisation import USUAL
 
 STRETCH = 3.0
 PHASES = (0, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -59,11 +61,11 @@ LEAST_RUNS = 8
 """A phase that fewer healthy runs have seen, or not all of the recipes, has no limit."""
 
 SMALLEST_SHARE = 0.02
+EXPECTED = {"memorised": USUAL}
+"""What a perfect generator shows, which short trainings are far from; a limit leaves room beyond it too."""
+
 ROOM = {"share": 1.0, "ratio": 0.5, "plain": 0.1}
 """The least room between the median run and the limit, on the scale of the reading."""
-
-OF_CLASSES = {"class_diversity_worst", "class_effect"}
-"""Readings of trainings by class; the limits of all others are those of trainings without."""
 
 PLAIN = {"checkerboard"}
 """Readings that may be negative, compared as they are."""
@@ -103,8 +105,17 @@ def main() -> None:
         )
     )
     path = Path(ganzfeld.health.__file__).parent / "limits.json"
-    write_json(path, {"source": source, "limits": limits})
+    write_bytes(path, _a_line_each(source, limits).encode())
     print(f"{len(limits)} readings into {path}")
+
+
+def _a_line_each(source: str, limits: dict[str, list[dict[str, Any]]]) -> str:
+    """The file as JSON, with each limit on a line of its own."""
+    readings = [
+        f"    {json.dumps(name)}: [\n" + ",\n".join(f"      {json.dumps(each)}" for each in of_it) + "\n    ]"
+        for name, of_it in limits.items()
+    ]
+    return f'{{\n  "source": {json.dumps(source)},\n  "limits": {{\n' + ",\n".join(readings) + "\n  }\n}\n"
 
 
 def usual_plans(seeds: Sequence[int]) -> list[Plan]:
@@ -128,28 +139,51 @@ def long_plans(seeds: Sequence[int]) -> list[Plan]:
 
 
 def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, Any]]]:
-    """Of every reading that a detector looks at, the limits by phase, of each recipe and of all, by width."""
+    """Of every reading that a detector looks at, the limits by phase, of every kind of training."""
     names = sorted({name for detector in detectors.names() for name in detectors.load(detector).READINGS})
-    kinds: dict[tuple[str, int], list[Journal]] = {("", 0): [], ("", WIDE): []}
-    by_class = [journal for journal in journals if journal.plan.data in BY_CLASS]
+    kinds: dict[Kind, list[Journal]] = {}
     for journal in journals:
-        if journal.plan.data not in BY_CLASS:
-            kind = f"{journal.recipe['name']} {journal.recipe['loss']['name']}"
-            # Later phases of one recipe do not speak for all.
-            for each in (kind,) if journal.plan.num_steps > NUM_STEPS else ("", kind):
-                for width in (0, WIDE) if journal.plan.size is None else (WIDE,):
-                    kinds.setdefault((each, width), []).append(journal)
+        for kind in _speaks_for(journal):
+            kinds.setdefault(kind, []).append(journal)
+    # What only trainings without classes have shown of a recipe is no limit of it by class.
+    kinds = {
+        kind: of_it for kind, of_it in kinds.items() if not kind.by_class or any(map(_is_by_class, of_it))
+    }
     found = {
-        name: list(_limits(name, by_class))
-        if name in OF_CLASSES
-        else [each for kind, of_it in kinds.items() for each in _limits(name, of_it, *kind)]
+        name: [limit for kind, of_it in kinds.items() for limit in _limits(name, of_it, kind)]
         for name in names
     }
     return {name: [_rounded(limit) for limit in limits] for name, limits in found.items() if limits}
 
 
-def _limits(name: str, journals: Sequence[Journal], kind: str = "", width: int = 0) -> Iterator[Limit]:
-    """Those by phase, of journals that are all of this kind."""
+class Kind(NamedTuple):
+    """Trainings that have limits of their own; see ``ganzfeld.health.limits.Limit``."""
+
+    recipe: str
+    width: int
+    by_class: bool
+
+
+def _speaks_for(journal: Journal) -> Iterator[Kind]:
+    """The kinds of training that a run says something of.
+
+    Later phases of one recipe do not speak for all; nor do wide networks for narrow ones, or trainings by
+    class for those without.
+    """
+    plan, recipe = journal.plan, journal.recipe
+    own = f"{recipe['name']} {recipe['loss']['name']}"
+    for kind in (own,) if plan.num_steps > NUM_STEPS else ("", own):
+        for width in (0, WIDE) if plan.size is None else (WIDE,):
+            for by_class in (True,) if _is_by_class(journal) else (False, True):
+                yield Kind(kind, width, by_class)
+
+
+def _is_by_class(journal: Journal) -> bool:
+    return journal.plan.data in BY_CLASS
+
+
+def _limits(name: str, journals: Sequence[Journal], kind: Kind) -> Iterator[Limit]:
+    """Those by phase, of journals that all speak for this kind."""
     read = []
     for journal in journals:
         case = journal.case()
@@ -163,6 +197,8 @@ def _limits(name: str, journals: Sequence[Journal], kind: str = "", width: int =
         # For what comes after its end, the later half of it speaks.
         speaks_from = journal.plan.num_steps / 2 if is_longer or journal.plan.size else np.inf
         read.append((group, speaks_from, steps[later], *(side[later] for side in sides)))
+    # What some recipes show early does not speak for the others, if these show it too.
+    recipes = {group[1] for group, *_, high in read if np.isfinite(high).any()}
     furthest = max((journal.plan.num_steps for journal in journals), default=0)
     for begin, end in zip(PHASES, (*PHASES[1:], np.inf), strict=True):
         if begin > furthest:
@@ -173,14 +209,12 @@ def _limits(name: str, journals: Sequence[Journal], kind: str = "", width: int =
             if there.any():
                 lows.append((group, low[there]))
                 highs.append((group, high[there]))
-        # What some recipes show does not speak for all.
-        recipes, there_too = ({group[1] for group, *_ in each} for each in (read, highs))
-        if len(highs) < LEAST_RUNS or there_too != recipes:
+        if len(highs) < LEAST_RUNS or {group[1] for group, _ in highs} != recipes:
             continue
         least, most = -_furthest(lows, -1, name), _furthest(highs, 1, name)
         pairs = zip(lows, highs, strict=True)
         share = float(np.mean([np.mean((low >= least) & (high <= most)) for (_, low), (_, high) in pairs]))
-        yield Limit(least, most, share, len(highs), begin, kind, width)
+        yield Limit(least, most, share, len(highs), begin, *kind)
 
 
 def _furthest(found: list[tuple[Hashable, np.ndarray]], sign: int, name: str) -> float:
@@ -193,6 +227,8 @@ def _furthest(found: list[tuple[Hashable, np.ndarray]], sign: int, name: str) ->
     for extremes in groups.values():
         middle = float(np.median(extremes))
         ends.append(middle + max(STRETCH * (max(extremes) - middle), ROOM[_kind(name)]))
+    if name in EXPECTED:
+        ends.append(sign * float(to(np.array(EXPECTED[name]))) + ROOM[_kind(name)])
     if _kind(name) == "share":
         nearest = max(max(extremes) for extremes in groups.values())
         if nearest >= _log_odds(np.array(1.0)):  # the same on both sides

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from doctor_limits import usual_plans
-from doctor_runs import DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
+from doctor_limits import plans_by_class, usual_plans
+from doctor_runs import BY_CLASS, DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
 
 from ganzfeld.durable import write_bytes
 from ganzfeld.health import diagnose
@@ -66,8 +66,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
-    healthy = usual_plans(numbers_of(options.healthy))
-    usual = usual_plans(numbers_of(options.limits))
+    healthy = all_plans(numbers_of(options.healthy))
+    usual = all_plans(numbers_of(options.limits))
     if {plan.seed for plan in healthy} & {plan.seed for plan in usual}:
         parser.error("the seeds of healthy runs and of limits must differ")
     broken = [plan for fault in options.only for plan in _plans(numbers_of(options.faulty), fault)]
@@ -82,6 +82,16 @@ def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     write_bytes(PAGE, f"{before}{BEGIN}{page}{END}{after}".encode())
+
+
+def all_plans(seeds: Sequence[int]) -> list[Plan]:
+    """Healthy trainings, those by class among them."""
+    return [*usual_plans(seeds), *plans_by_class(seeds)]
+
+
+def _kind(plan: Plan) -> str:
+    """Of what kind a training is, in the tables."""
+    return plan.fault or f"healthy, {plan.recipe}{' by class' * (plan.data in BY_CLASS)}"
 
 
 def _plans(seeds: Sequence[int], fault: str) -> list[Plan]:
@@ -160,10 +170,7 @@ def report(broken: Sequence[Result], healthy: Sequence[Result], options: argpars
         name for name in detectors.names() if any(name in each.findings for each in [*broken, *healthy])
     ]
     lines += [f"| | runs | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
-    kinds = [
-        (each.journal.plan.fault or f"healthy, {each.journal.plan.recipe}", each)
-        for each in [*broken, *healthy]
-    ]
+    kinds = [(_kind(each.journal.plan), each) for each in [*broken, *healthy]]
     for kind in dict.fromkeys(kind for kind, _ in kinds):
         of_it = [each for other, each in kinds if other == kind]
         counts = Counter(name for each in of_it for name in each.findings)

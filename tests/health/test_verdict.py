@@ -111,6 +111,26 @@ def test_limits_are_those_of_the_phase():
     by_width = {"a": (Limit(0, 1, 1, 9, 0), Limit(0, 2, 1, 9, 0, width=16), Limit(0, 3, 1, 9, 0, width=64))}
     widths = [limit_at(by_width, "a", 5, "one", width) for width in (8, 15, 16, 64, 999)]
     assert [limit and limit.high for limit in widths] == [1, 1, 2, 3, 3]
+    classes = {"a": (Limit(0, 1, 1, 9), Limit(0, 2, 1, 9, by_class=True), Limit(0, 3, 1, 9, recipe="one"))}
+    found = [limit_at(classes, "a", 5, kind, by_class=by) for kind in ("", "one") for by in (False, True)]
+    assert [limit and limit.high for limit in found] == [1, 2, 3, 2]
+    assert limit_at({"a": (Limit(0, 1, 1, 9),)}, "a", 5, by_class=True), "none by class has shown it"
+
+
+def test_a_case_is_held_to_limits_of_its_width_and_classes():
+    plain, wide, by_class = Limit(0, 1, 1, 9), Limit(0, 2, 1, 9, width=16), Limit(0, 3, 1, 9, by_class=True)
+    case = replace(case_of({"diversity": [0.5] * 4}), limits={"diversity": (plain, wide, by_class)})
+
+    def held_to(**changes) -> Limit | None:
+        widths = {
+            side: case.recipe[side] | {"width": changes.get(side, 8)}
+            for side in ("generator", "discriminator")
+        }
+        recipe = {**case.recipe, **widths, "classes": changes.get("classes", "none")}
+        return replace(case, recipe=recipe).limit("diversity", 5)
+
+    assert held_to(generator=16) == wide and held_to(discriminator=16) == plain
+    assert held_to(generator=8) == plain and held_to(classes="projection") == by_class
 
 
 def test_a_recipe_has_limits_of_its_own_as_long_as_its_loss_is_the_same():

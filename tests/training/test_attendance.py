@@ -120,6 +120,53 @@ def test_what_does_not_help_is_undone(array_file, tmp_path, monkeypatch):
     assert gz.resume(run.path).path == run.path, "finished"
 
 
+def trained_together(folder: Path) -> int:
+    """Pictures that all runs of a course have seen, each counted once."""
+    total = 0
+    for run in map(gz.open_run, sorted(folder.iterdir())):
+        begun = [trial.from_images for trial in run.facts.trials if trial.ill != run.path.name]
+        total += run.journal[-1]["images_seen"] - (begun[-1] if begun else 0)
+    return total
+
+
+def ill_in_two_ways(monkeypatch):
+    remedies = [("oscillation", 40, f"{RATE}=1e-4"), ("stalled", 40, f"{RATE}=2e-4")]
+    doctor(monkeypatch, *((*each, lambda recipe: True) for each in remedies))
+
+
+def test_what_two_in_a_row_used_up_is_gone(array_file, tmp_path, monkeypatch):
+    ill_in_two_ways(monkeypatch)
+    run = attended(array_file, tmp_path, images=480)
+    assert [trial.outcome for trial in run.facts.trials] == ["undone", "undone"]
+    assert len(list(tmp_path.iterdir())) == 3
+    assert trained_together(tmp_path) == pytest.approx(480, abs=24), "whole steps of each"
+
+
+@pytest.mark.parametrize("given", ["the ill run", "the trial"])
+@pytest.mark.parametrize("killed_at", ["_tried", "go_on"])
+def test_nor_does_a_kill_bring_it_back(array_file, tmp_path, monkeypatch, given, killed_at):
+    """Killed when the first trial was undone: before the next one begins, or before the ill run goes on."""
+    if killed_at == "_tried":
+        ill_in_two_ways(monkeypatch)
+    else:
+        doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
+    work = getattr(attendance, killed_at)
+
+    def killed(run: Run, *rest):
+        if run.facts.trials and run.facts.trials[-1].outcome == "undone":
+            raise KeyboardInterrupt
+        return work(run, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(attendance, killed_at, killed)
+        with pytest.raises(KeyboardInterrupt):
+            attended(array_file, tmp_path, images=480)
+    name = "blobs-001" if given == "the ill run" else "blobs-002"
+    run = gz.resume(tmp_path / name)
+    assert {trial.outcome for trial in run.facts.trials} == {"undone"}
+    assert trained_together(tmp_path) == pytest.approx(480, abs=24)
+
+
 def test_one_at_a_time_until_one_helps(array_file, tmp_path, monkeypatch):
     doctor(
         monkeypatch,

@@ -69,10 +69,11 @@ class Case:
         """What is healthy for a reading at a step of this training; None where that is not known.
 
         The limits of a recipe hold for trainings by it, with changes too, unless these are of the loss, which
-        decides what the readings of logits mean; see ``Limit`` for the width.
+        decides what the readings of logits mean; see ``Limit`` for width and classes.
         """
         kind = f"{self.recipe['name']} {self.recipe['loss']['name']}"
-        return limit_at(self.limits, name, step, kind, self.recipe["generator"]["width"])
+        width, by_class = self.recipe["generator"]["width"], self.recipe["classes"] != "none"
+        return limit_at(self.limits, name, step, kind, width, by_class=by_class)
 
     @property
     def images_seen(self) -> int:

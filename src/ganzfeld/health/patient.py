@@ -21,8 +21,8 @@ class Patient:
     the last T steps, oldest first. ``latents`` (N, n) are the same at every look, ``real`` (N, C, *size)
     pictures in [-1, 1] too. ``pictures_before`` (N, C, *size) are ``pictures`` as they were at the last look,
     None at the first. ``labels`` (N,) are the classes of ``latents``, ``pictures`` and ``real`` alike, None
-    without classes. ``goes_on``: it has just gone on from a checkpoint, and logits are of fewer steps than
-    at other times. Passes through networks are made once, when a reading asks for them.
+    without classes. ``goes_on``: it has just gone on from a checkpoint, and the logits are of too few
+    pictures yet. Passes through networks are made once, when a reading asks for them.
     """
 
     generator: Generator

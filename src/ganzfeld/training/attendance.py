@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import replace
 
 from ganzfeld.errors import GanzfeldError, ResourceError, UsageError
+from ganzfeld.training.budget import Budget
 from ganzfeld.training.facts import Trial
 from ganzfeld.training.report import write_report
 from ganzfeld.training.resume import Wishes, fork, go_on, is_finished, is_over
@@ -27,7 +28,7 @@ def attended(run: Run, wishes: Wishes, watcher: Watcher) -> Run:
         if trial and (over or is_decided(run, verdict)):
             run, wishes = _decided(run, trial, wishes, watcher)
             trained = None
-        elif not trial and (new := prescription(run, verdict)):
+        elif not trial and (new := prescription(run, verdict, wishes.budget(run.facts))):
             run, wishes = _tried(run, new, wishes, watcher)
             trained = run if run.facts.open_trial else None
         elif over:
@@ -59,14 +60,29 @@ def _where_it_was_broken_off(run: Run, wishes: Wishes, watcher: Watcher) -> tupl
         watcher.noted(f"a remedy for {run.path} was kept: going on with {followed.path}")
         return _where_it_was_broken_off(followed, wishes, watcher)
     last = run.facts.trials[-1] if run.facts.trials else None
-    if last and last.outcome == "undone" and last.ill != run.path.name:
-        ill = _opened(run, last)
-        if ill is not None:
-            watcher.noted(f"{run.path} was undone: going on with {ill.path}")
-            is_next = ill.facts.events[-1:] and ill.facts.events[-1].kind == "undone"
-            spent = shortened(ill.facts, *cost(run, last.from_images)) if is_next else {}
-            return ill, replace(wishes, **spent)
-    return run, wishes
+    if last is None or last.outcome != "undone":
+        return run, wishes
+    is_ill = last.ill == run.path.name
+    ill, in_vain = (run, _in_vain(run, last)) if is_ill else (_opened(run, last), run)
+    if ill is None:
+        return run, wishes
+    if not is_ill:
+        watcher.noted(f"{run.path} was undone: going on with {ill.path}")
+    # What the trial used up is taken from the budget by the next step, which has not been made yet.
+    is_next = ill.facts.events[-1:] and ill.facts.events[-1].kind == "undone"
+    if in_vain is None or not is_next:
+        return ill, wishes
+    return ill, replace(wishes, **shortened(wishes.budget(ill.facts), *cost(in_vain, last.from_images)))
+
+
+def _in_vain(run: Run, trial: Trial) -> Run | None:
+    """The run beside this one in which a remedy for it was tried and undone; None if it was deleted."""
+    for path in sorted(run.path.parent.iterdir()):
+        with contextlib.suppress(GanzfeldError):
+            other = open_run(path)
+            if path.name != run.path.name and other.facts.trials[-1:] == (trial,):
+                return other
+    return None
 
 
 def _in_which_it_is_treated(run: Run) -> Run | None:
@@ -105,10 +121,13 @@ def _tried(run: Run, trial: Trial, wishes: Wishes, watcher: Watcher) -> tuple[Ru
     """Try a remedy, in a run of its own."""
     trial = with_beginning(run, trial)
     what = f"{trial.finding}: trying {' '.join(trial.settings)} from {trial.from_images:,} pictures on"
+    budget = wishes.budget(run.facts)
     with run.writing():
+        # What earlier trials used up of it stays gone, whatever becomes of this one.
+        run.write_facts(run.facts.changed(minutes=budget.minutes, images=budget.images))
         run.record("treated", trial.at_images, what)
     watcher.noted(f"{what}. {trial.remedy}")
-    end = shortened(run.facts, *cost(run, trial.from_images))
+    end = shortened(budget, *cost(run, trial.from_images))
     trials = (*run.facts.trials, trial)
     try:
         trying = fork(run, trial.from_images, trial.settings, replace(wishes, **end, trials=trials), watcher)
@@ -159,4 +178,6 @@ def _closed(
         return run, wishes
     if is_over(ill, wishes.without_end):  # by ``--stop``
         return ill, wishes.without_end
-    return ill, replace(wishes, **shortened(ill.facts, *cost(run, trial.from_images)))
+    return ill, replace(
+        wishes, **shortened(Budget(ill.facts.minutes, ill.facts.images), *cost(run, trial.from_images))
+    )

@@ -114,5 +114,5 @@ class Examiner:
             real=self._real,
             pictures_before=self._pictures_before,
             labels=self._labels,
-            goes_on=len(self._logits) < min(NUM_STEPS, trainer.index),
+            goes_on=len(self._logits) < min(NUM_STEPS, trainer.index) and real_logits.numel() < NUM_PICTURES,
         )

@@ -14,7 +14,8 @@ import numpy as np
 from ganzfeld.errors import DamagedError, UsageError
 from ganzfeld.health import Finding, Remedy, Verdict
 from ganzfeld.recipes import Recipe, resolve
-from ganzfeld.training.facts import Facts, Trial
+from ganzfeld.training.budget import Budget
+from ganzfeld.training.facts import Trial
 from ganzfeld.training.run import Run
 
 MOST_TRIALS = 6
@@ -36,11 +37,12 @@ NETWORKS_STAY = (
 """Beginnings of settings with which a training can go on from a checkpoint."""
 
 
-def prescription(run: Run, verdict: Verdict) -> Trial | None:
+def prescription(run: Run, verdict: Verdict, budget: Budget | None = None) -> Trial | None:
     """The remedy to try next on a run of which the doctor says ``verdict``, or None.
 
     It is the first one of the first severe finding that is a change of the recipe, has not been tried and
-    still fits into the budget. None while another is being tried.
+    still fits into the budget, which is that of the run if no other is given. None while another is being
+    tried.
     """
     facts = run.facts
     if facts.open_trial or len(facts.trials) >= MOST_TRIALS:
@@ -50,7 +52,7 @@ def prescription(run: Run, verdict: Verdict) -> Trial | None:
         for remedy in finding.remedies if finding.severity == "sick" else ():
             if remedy.settings not in tried and _changes(recipe, remedy.settings):
                 trial = _trial(run, finding, remedy, verdict.images_seen)
-                if _fits(run, trial):
+                if _fits(run, trial, budget or Budget(facts.minutes, facts.images)):
                     return trial
     return None
 
@@ -120,14 +122,14 @@ def cost(run: Run, from_images: int) -> tuple[int, float]:
     return max(0, images[-1] - from_images), max(0.0, seconds[-1] - before) / 60
 
 
-def shortened(facts: Facts, images: int, minutes: float) -> dict[str, Any]:
+def shortened(budget: Budget, images: int, minutes: float) -> dict[str, Any]:
     """The end of a run, as ``images`` and ``minutes``, after so much was trained that is not its own.
 
     The budget is that of a run and of all trials together.
     """
     return {
-        "images": None if facts.images is None else max(1, facts.images - images),
-        "minutes": None if facts.minutes is None else max(1e-9, facts.minutes - minutes),
+        "images": None if budget.images is None else max(1, budget.images - images),
+        "minutes": None if budget.minutes is None else max(1e-9, budget.minutes - minutes),
     }
 
 
@@ -152,11 +154,10 @@ def _changes(recipe: Recipe, settings: tuple[str, ...]) -> bool:
         return False
 
 
-def _fits(run: Run, trial: Trial) -> bool:
-    facts = run.facts
+def _fits(run: Run, trial: Trial, budget: Budget) -> bool:
     (images, minutes), (all_images, all_minutes) = cost(run, trial.from_images), cost(run, 0)
-    in_time = facts.minutes is None or facts.minutes - all_minutes >= ROOM * minutes
-    return in_time and (facts.images is None or facts.images - all_images >= ROOM * images)
+    in_time = budget.minutes is None or budget.minutes - all_minutes >= ROOM * minutes
+    return in_time and (budget.images is None or budget.images - all_images >= ROOM * images)
 
 
 def _distance(run: Run, since: int, until: int | None = None) -> tuple[float, float] | None:

@@ -36,7 +36,7 @@ LEAST_PERIODS = 3
 
 
 def read(patient: Patient) -> dict[str, Tensor]:
-    """All of them; no rhythm in fewer than 16 steps, and nothing where few steps would speak for many."""
+    """All of them; no rhythm in fewer than 16 steps, and nothing where few pictures would speak for many."""
     if patient.goes_on:
         return {}
     real, fake = patient.real_logits.float(), patient.fake_logits.float()
