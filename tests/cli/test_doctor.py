@@ -50,6 +50,18 @@ def test_a_journal_that_is_gone_is_said_to_be(run):
     assert code == 0 and "journal.jsonl is gone or empty" in " ".join(told.split())
 
 
+def test_a_journal_that_ends_before_the_run_did(run):
+    write(run, [0.5])
+    facts = json.loads((run / "run.json").read_text())
+    if facts["final"] is None:
+        judged = {"images_seen": 64, "kernel_distance": 1.0, "error": 0.1, "num_samples": 60, "num_reals": 60}
+        judged |= {"features": "f", "features_sha256": "0"}
+        facts["final"] = {"at_images": 640, "best": judged, "last": judged}
+        (run / "run.json").write_text(json.dumps(facts))
+    code, told, _ = call("doctor", run)
+    assert code == 0 and "Its journal ends at 100 pictures" in " ".join(told.split())
+
+
 def test_a_healthy_run(run):
     write(run, [0.5] * 20)
     code, told, _ = call("doctor", run)

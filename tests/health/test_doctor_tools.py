@@ -149,6 +149,16 @@ def test_what_some_recipes_show_is_no_limit_of_all(tools):
     assert 64 not in phases[""] and 512 in phases[""]
 
 
+def test_a_perfect_generator_is_within_the_limits_of_what_it_shows(tools):
+    made = [journal(tools, "", [0.8] * 40, [0.1] * 40, seed) for seed in range(8)]
+    for each in made:
+        for entry in each.entries:
+            entry["health"]["memorised"] = 0.0
+    odds = 0.05 / 0.95 * 2.718281828
+    highs = [limit["high"] for limit in tools["limits"].limits_of(made)["memorised"]]
+    assert highs and highs == pytest.approx([odds / (1 + odds)] * len(highs), rel=1e-3)
+
+
 def test_trainings_with_networks_of_their_own(tools):
     runs = tools["runs"]
     small, whole = (runs.Plan("faces", "radford2015", 0, size=each) for each in (None, 64))
@@ -166,7 +176,7 @@ def test_the_page_says_with_how_many_runs_the_limits_were_measured():
     assert f"As shipped: {number} trainings" in page
 
 
-def test_limits_by_class_are_those_of_trainings_by_class_alone(tools):
+def test_trainings_by_class_have_limits_of_their_own(tools):
     def by_class(seed: int):
         made = journal(tools, "", [0.2] * 40, [0.1] * 40, seed)
         for entry in made.entries:
@@ -174,10 +184,22 @@ def test_limits_by_class_are_those_of_trainings_by_class_alone(tools):
         return replace(made, plan=replace(made.plan, data="fashion by class"))
 
     healthy = [journal(tools, "", [0.8] * 40, [0.1] * 40, seed) for seed in range(8)]
-    found = tools["limits"].limits_of([*healthy, *map(by_class, range(8))])
-    assert {limit["recipe"] for limit in found["class_diversity_worst"]} == {""}
-    assert found["class_diversity_worst"][0]["low"] == pytest.approx(0.5 * 2.718281828**-0.5, rel=1e-3)
-    assert all(limit["num_runs"] == 8 and limit["low"] > 0.4 for limit in found["diversity"])
+    other = [
+        replace(each, recipe=each.recipe | {"name": "seed"}, plan=replace(each.plan, recipe="seed"))
+        for each in healthy
+    ]
+    found = tools["limits"].limits_of([*healthy, *other, *map(by_class, range(8))])
+    worst = found["class_diversity_worst"]
+    assert {(each["recipe"], each["by_class"]) for each in worst} == {
+        ("", True),
+        ("modern relativistic-pairing", True),
+    }
+    assert worst[0]["low"] == pytest.approx(0.5 * 2.718281828**-0.5, rel=1e-3)
+    for limit in found["diversity"]:
+        assert limit["by_class"] == (limit["low"] < 0.2), "those without count, but not the other way round"
+        assert limit["by_class"] or limit["low"] > 0.4
+    kinds = {limit["recipe"] for limit in found["diversity"] if limit["by_class"]}
+    assert kinds == {"", "modern relativistic-pairing"}, "of the other recipe none by class was seen"
 
 
 def test_a_training_by_class_is_compared_and_read(brief, monkeypatch, tmp_path):

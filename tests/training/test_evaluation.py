@@ -75,6 +75,25 @@ class TestEvaluate:
         with pytest.raises(UsageError, match="held out"):
             gz.evaluate(run, num=60, features=SMALL_SPACE, only=["nearer-than-held-out"])
 
+    def test_nor_is_any_picture_of_it_whether_looked_at_or_not(self, run, array_file, tmp_path):
+        """Given are training pictures and others; then training pictures alone, of which 60 are looked at."""
+
+        def told(given, num=200):
+            return gz.evaluate(run, given, num=num, features=SMALL_SPACE, only=["nearer-than-held-out"])
+
+        training, others = np.load(array_file), blobs(80, 16, seed=5)
+        mixed = saved(tmp_path / "mixed.npy", np.concatenate([training[:120], others]))
+        alone = saved(tmp_path / "alone.npy", others)
+        found = [told(given) for given in (mixed, alone)]
+        first, second = (each["nearer_than_held_out"] for each in found)
+        assert first.figure.value == second.figure.value
+        assert found[0].notes == (
+            "nearer_than_held_out: 120 of the 200 pictures are in the training set and were left out",
+        )
+        copied = saved(tmp_path / "copied.npy", training[:130])
+        with pytest.raises(DataError, match="60 of the 60 pictures are in the training set"):
+            told(copied, num=60)
+
     def test_fewer_than_asked_for_are_told(self, run, tmp_path):
         few = saved(tmp_path / "few.npy", blobs(55, 16))
         found = gz.evaluate(run, few, num=60, features=SMALL_SPACE, only=["recall"])

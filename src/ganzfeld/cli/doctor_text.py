@@ -104,6 +104,14 @@ def _why_unknown(run: Run) -> str:
             "Losses and mean logits, all that was written down, do not tell health from sickness. A run that "
             "is trained now takes readings."
         )
+    final = run.facts.final
+    if final is not None and final.at_images > entries[-1]["images_seen"]:
+        return (
+            f"Its journal ends at {entries[-1]['images_seen']:,} pictures, and the training went on to "
+            f"{final.at_images:,}: what it showed in between is lost."
+        )
+    if final is not None:
+        return "It was read too few times to tell chance from sickness. A longer run is read more often."
     return "It was read too few times to tell chance from sickness. Ask again later."
 
 

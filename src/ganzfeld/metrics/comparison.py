@@ -35,8 +35,10 @@ class Comparison:
     """Generated pictures against real ones, in one feature space.
 
     ``training`` are pictures that the generator was trained on: those of ``real`` unless it is compared with
-    others; None if they are not there any more. ``space`` is None where no measure needs features. ``seed``
-    decides what a measure draws. Raises ``UsageError`` for fewer than 50 pictures on a side.
+    others; None if they are not there any more. ``trained_on`` (len(real),) says which of ``real`` it was
+    trained on as well, ``training`` being but some of all; None where that is not known. ``space`` is None
+    where no measure needs features. ``seed`` decides what a measure draws. Raises ``UsageError`` for fewer
+    than 50 pictures on a side.
     """
 
     generated: Side
@@ -44,6 +46,7 @@ class Comparison:
     training: Side | None
     space: Space | None
     seed: int = 0
+    trained_on: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         sides = (self.generated, self.real, self.training or self.real)

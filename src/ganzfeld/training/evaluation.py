@@ -91,9 +91,14 @@ def evaluate(
         notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} pictures: all of them count")
     real = work.side_of(reals)
     training = real if own is reals else work.side_of(own) if own else None
+    trained_on = work.trained_on(reals, own) if own is not None and own is not reals else None
     try:
-        comparison = Comparison(work.generated(model), real, training, chosen_space, seed)
+        comparison = Comparison(work.generated(model), real, training, chosen_space, seed, trained_on)
         found = measured(comparison, list(only), work.progress)
+        if HELD_OUT in wanted and trained_on is not None:
+            notes += _of_held_out(
+                {each.figure.name for each in found}, trained_on, alone=set(wanted) == {HELD_OUT}
+            )
         sheet = suspects(comparison) if "memorisation" in homes else None
     except (MemoryError, RuntimeError) as error:
         if not ran_out_of_memory(error):
@@ -113,9 +118,21 @@ class _Work:
     space: Space | None
     progress: Progress
 
+    def some_of(self, pictures: Pictures) -> np.ndarray:
+        """The indices of the pictures that are looked at."""
+        return some_of(pictures.num_pictures, self.num, self.seed)
+
+    def trained_on(self, reals: Pictures, own: Pictures) -> np.ndarray:
+        """Which of the pictures of ``reals`` that are looked at are in the training set, pixel by pixel."""
+        theirs, ours = (
+            np.ascontiguousarray(each.records["pixels"][each.records["row"] >= 0]).view("S32")[:, 0]
+            for each in (reals, own)
+        )
+        return np.isin(theirs[self.some_of(reals)], ours)
+
     def side_of(self, pictures: Pictures) -> Side:
         """Some pictures of a set."""
-        indices = some_of(pictures.num_pictures, self.num, self.seed)
+        indices = self.some_of(pictures)
         nothing = torch.empty(len(indices), 0)
         found = real_features(pictures, indices, self.space, self.progress) if self.space else nothing
         return Side(pictures.batch(indices), found)
@@ -177,6 +194,20 @@ def _own(run: Run, progress: Progress, notes: list[str]) -> Pictures:
     if pictures.content_hash != facts.content_hash:
         notes.append(f"the pictures in {pictures.place_of_all} are not those that the run was trained on")
     return pictures
+
+
+def _of_held_out(found: set[str], trained_on: np.ndarray, *, alone: bool) -> list[str]:
+    """What to mind about pictures that were not held out. Raises ``DataError`` if nothing else was asked."""
+    known, num = int(trained_on.sum()), len(trained_on)
+    why = f"{known:,} of the {num:,} pictures are in the training set"
+    if HELD_OUT in found:
+        return [f"{HELD_OUT}: {why} and were left out"] * bool(known)
+    if alone:
+        raise DataError(
+            f"{HELD_OUT} needs {LEAST} pictures that were held out of the training: {why}",
+            "Give others of the same source.",
+        )
+    return [f"{HELD_OUT} not measured: {why}"]
 
 
 def _own_if_there(run: Run, progress: Progress, notes: list[str]) -> Pictures | None:

@@ -72,8 +72,11 @@ class Run:
             raise DamagedError(f"{path} cannot be read: {error.strerror}") from None
         except ValidationError as error:
             mistake = error.errors()[0]
-            where = ".".join(map(str, mistake["loc"])) or "it"
-            raise DamagedError(f"{path} cannot be read: {where}: {mistake['msg'].lower()}") from None
+            where = "".join(f"{part}: " for part in [".".join(map(str, mistake["loc"]))] if part)
+            raise DamagedError(
+                f"{path} cannot be read: {where}{mistake['msg'].lower()}",
+                "Put back a copy of it, or train anew. The model can still be used: ganzfeld sample.",
+            ) from None
 
     def write_facts(self, facts: Facts) -> None:
         """Replace ``run.json``. Only for the one that holds ``writing``."""

@@ -51,10 +51,16 @@ def _memorised(comparison: Comparison, training: Side) -> Figure:
 
 
 def _held_out(comparison: Comparison, training: Side) -> list[Figure]:
-    """Of what was held out in truth: a picture that is in the training set as well says nothing."""
+    """Of what was held out in truth: a picture that is in the training set as well says nothing.
+
+    Nor does one that is the same as a training picture that is looked at, though its file is another.
+    """
     ours = _between(comparison, training).min(1).values
     theirs = distances(comparison.real.features, training.features).min(1).values
-    theirs = theirs[theirs > 0]
+    held_out = theirs > 0
+    if comparison.trained_on is not None:
+        held_out &= torch.from_numpy(~comparison.trained_on)
+    theirs = theirs[held_out]
     if len(theirs) < LEAST:
         return []
     (value,), (error,) = jackknife(
