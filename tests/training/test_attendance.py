@@ -129,8 +129,8 @@ def trained_together(folder: Path) -> int:
     return total
 
 
-def ill_in_two_ways(monkeypatch):
-    remedies = [("oscillation", 40, f"{RATE}=1e-4"), ("stalled", 40, f"{RATE}=2e-4")]
+def ill_in_two_ways(monkeypatch, since: int = 40):
+    remedies = [("oscillation", since, f"{RATE}=1e-4"), ("stalled", since, f"{RATE}=2e-4")]
     doctor(monkeypatch, *((*each, lambda recipe: True) for each in remedies))
 
 
@@ -140,6 +140,13 @@ def test_what_two_in_a_row_used_up_is_gone(array_file, tmp_path, monkeypatch):
     assert [trial.outcome for trial in run.facts.trials] == ["undone", "undone"]
     assert len(list(tmp_path.iterdir())) == 3
     assert trained_together(tmp_path) == pytest.approx(480, abs=24), "whole steps of each"
+
+
+def test_nor_is_there_room_for_a_second_one_in_it(array_file, tmp_path, monkeypatch):
+    """Of 44 pictures 16 are seen, and a trial from the beginning takes as many: it needs 20, and 12 are left."""
+    ill_in_two_ways(monkeypatch, since=0)
+    run = attended(array_file, tmp_path, images=44)
+    assert [trial.outcome for trial in run.facts.trials] == ["undone"]
 
 
 @pytest.mark.parametrize("given", ["the ill run", "the trial"])
