@@ -143,9 +143,9 @@ def test_what_two_in_a_row_used_up_is_gone(array_file, tmp_path, monkeypatch):
 
 
 def test_nor_is_there_room_for_a_second_one_in_it(array_file, tmp_path, monkeypatch):
-    """Of 44 pictures 16 are seen, and a trial from the beginning takes as many: it needs 20, and 12 are left."""
+    """Of 60 pictures 24 are seen when a trial from the beginning is begun: it needs 30, then 12 are left."""
     ill_in_two_ways(monkeypatch, since=0)
-    run = attended(array_file, tmp_path, images=44)
+    run = attended(array_file, tmp_path, images=60)
     assert [trial.outcome for trial in run.facts.trials] == ["undone"]
 
 
