@@ -95,16 +95,14 @@ def evaluate(
     try:
         comparison = Comparison(work.generated(model), real, training, chosen_space, seed, trained_on)
         found = measured(comparison, list(only), work.progress)
-        if HELD_OUT in wanted and trained_on is not None:
-            notes += _of_held_out(
-                {each.figure.name for each in found}, trained_on, alone=set(wanted) == {HELD_OUT}
-            )
         sheet = suspects(comparison) if "memorisation" in homes else None
     except (MemoryError, RuntimeError) as error:
         if not ran_out_of_memory(error):
             raise
         hint = "Give a smaller --n: memory grows as its square."
         raise ResourceError(f"memory ran out with {num:,} pictures on each side", hint) from error
+    if HELD_OUT in wanted and trained_on is not None:
+        notes += _of_held_out(found, trained_on, alone=set(wanted) == {HELD_OUT})
     return Evaluation(model.card.images_seen, tuple(found), sheet, tuple(notes))
 
 
@@ -196,11 +194,11 @@ def _own(run: Run, progress: Progress, notes: list[str]) -> Pictures:
     return pictures
 
 
-def _of_held_out(found: set[str], trained_on: np.ndarray, *, alone: bool) -> list[str]:
+def _of_held_out(found: Sequence[Measurement], trained_on: np.ndarray, *, alone: bool) -> list[str]:
     """What to mind about pictures that were not held out. Raises ``DataError`` if nothing else was asked."""
     known, num = int(trained_on.sum()), len(trained_on)
     why = f"{known:,} of the {num:,} pictures are in the training set"
-    if HELD_OUT in found:
+    if any(each.figure.name == HELD_OUT for each in found):
         return [f"{HELD_OUT}: {why} and were left out"] * bool(known)
     if alone:
         raise DataError(
