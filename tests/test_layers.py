@@ -10,7 +10,7 @@ import ganzfeld
 ROOT = Path(ganzfeld.__file__).parent
 
 FLOORS = [
-    {"errors", "catalogue", "durable", "launch", "lock", "printable"},
+    {"errors", "catalogue", "durable", "launch", "lock", "printable", "regular", "strict_json"},
     {"geometry"},
     {"networks", "losses", "stabilisers", "latent", "data"},
     {"metrics", "health"},

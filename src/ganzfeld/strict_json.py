@@ -1,0 +1,89 @@
+"""JSON that somebody else may have written: one meaning or none.
+
+What the standard reader lets pass is refused: a key that occurs twice, of which it keeps the last, numbers
+that are not finite or have more than 64 bits, and nesting that a later writer could not follow.
+"""
+
+import json
+import math
+from typing import Any
+
+DEEPEST = 32
+LARGEST = 2**63
+_LONGEST_NUMBER = 400
+"""Characters: a float of 64 bits that is written out has less than 330."""
+
+
+def strict_json(text: bytes | str, *, undecodable: bool = False) -> Any:
+    """The value of a JSON text in UTF-8, with or without a byte order mark.
+
+    ``undecodable``: strings may hold halves of surrogate pairs, as names of files do whose bytes are no text.
+    Raises ``ValueError``, whose words say what is wrong, for everything else.
+    """
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"it is not UTF-8 (byte {error.start})") from None
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant
+        )
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    _require_shallow(value)
+    if "\\u" in text and not undecodable:
+        _require_text(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:80]!r} occurs twice")
+    return found
+
+
+def _int(digits: str) -> int:
+    # The length first: Python refuses numbers of thousands of digits with words about a limit of its own.
+    if len(digits) > _LONGEST_NUMBER or not -LARGEST <= (number := int(digits)) < LARGEST:
+        raise ValueError(f"the number {_shortened(digits)} has more than 64 bits")
+    return number
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {_shortened(digits)} is too large")
+    return number
+
+
+def _constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _shortened(digits: str) -> str:
+    return digits if len(digits) <= 24 else f"{digits[:12]}... of {len(digits)} digits"
+
+
+def _require_text(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a surrogate pair, which is no character") from None
+
+
+def _require_shallow(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise ValueError(f"it is nested more than {DEEPEST} deep")
