@@ -114,6 +114,37 @@ def test_mistakes_are_answered(setting, message, hint):
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("setting", "hint"),
+    [
+        ("loss=hinge", "Did you mean loss.name?"),
+        ("latent=normal", "Did you mean latent.prior?"),
+        ("latent=64", "Did you mean latent.size?"),
+        ("schedule=linear", "Did you mean schedule.decay?"),
+        ("generator=relu", "Did you mean generator.activation?"),
+        ("generator=64", "Did you mean generator.width?"),
+        ("generator=true", "Did you mean generator.bias?"),
+        ("discriminator.optimizer=[0.5,0.9]", "Did you mean discriminator.optimizer.betas?"),
+        ("optimizer=0.001", "Did you mean generator.optimizer.lr or discriminator.optimizer.lr?"),
+        ('generator={"optimizer": {"lr": 0.1}}', "Did you mean generator.optimizer.lr?"),
+        ("schedule=never", "Its fields: schedule.warmup_images, schedule.decay, schedule.floor."),
+    ],
+)
+def test_a_value_for_a_group_is_answered_with_the_fields_that_take_it(setting, hint):
+    path, _, value = setting.partition("=")
+    for settings in ([setting], {path: json.loads(value) if value[0] in "[{0123456789t" else value}):
+        with pytest.raises(UsageError, match=f"'{path}' is a group of recipe fields") as caught:
+            resolve("modern", settings)
+        assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("value", [None, object(), {1, 2}, float("nan"), b"hinge", {"none": 3}])
+def test_whatever_python_gives_to_a_group_is_answered(value):
+    with pytest.raises(UsageError) as caught:
+        resolve("modern", {"loss": value})
+    assert caught.value.hint.startswith("Its fields: loss.name, ")
+
+
 def test_changes_are_told():
     assert changes(read_recipe("modern")) == []
     changed = resolve("modern", ["generator.width=16", "loss.name=hinge", "size=32x48"])
@@ -164,6 +195,22 @@ class TestFiles:
         path.write_text(content)
         with pytest.raises(UsageError, match=message):
             read_recipe(path)
+
+    @pytest.mark.parametrize(
+        ("fields", "hint"),
+        [
+            ({"loss": "hinge"}, "Did you mean loss.name?"),
+            ({"schedule": "cosine"}, "Did you mean schedule.decay?"),
+            ({"generator": {"optimizer": 0.1}}, "Did you mean generator.optimizer.lr?"),
+            ({"latent": None}, "Its fields: latent.prior, latent.size."),
+        ],
+    )
+    def test_a_value_for_a_group_is_answered_with_the_fields_that_take_it(self, tmp_path, fields, hint):
+        path = tmp_path / "mine.json"
+        path.write_text(json.dumps({"base": "modern", **fields}))
+        with pytest.raises(UsageError, match="is a group of recipe fields and cannot be") as caught:
+            read_recipe(path)
+        assert caught.value.hint == hint
 
     @pytest.mark.parametrize("content", ['{"generator": 5}', "{}"])
     def test_settings_over_a_broken_file(self, tmp_path, content):

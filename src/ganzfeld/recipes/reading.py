@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ganzfeld.catalogue import Catalogue, did_you_mean
 from ganzfeld.errors import UsageError
@@ -91,17 +91,68 @@ def _split(text: str) -> tuple[str, Any]:
 
 
 def _lay(fields: dict[str, Any], path: str, value: Any) -> None:
-    known = paths()
-    if path not in known:
-        longer = [other for other in known if _leaves_out(path.split("."), other.split("."))]
-        hint = f"Did you mean {' or '.join(longer)}?" if longer else did_you_mean(path, known)
-        raise UsageError(f"unknown recipe field {path!r}", hint)
+    if path not in paths():
+        raise _unknown(path, value)
     *sections, last = path.split(".")
     for section in sections:
         fields = fields.setdefault(section, {})
         if not isinstance(fields, dict):
             raise UsageError(f"{section} of the recipe must be an object with fields, not {fields!r}")
     fields[last] = value
+
+
+def _unknown(path: str, value: Any) -> UsageError:
+    """The error for a path that is no field: it names the group that it is, or the fields that are near."""
+    groups = [group for group in _groups() if group == path]
+    groups = groups or [group for group in _groups() if _leaves_out(path.split("."), group.split("."))]
+    if groups:
+        return UsageError(f"{path!r} is a group of recipe fields, not a field", _fields_to_set(groups, value))
+    longer = [other for other in paths() if _leaves_out(path.split("."), other.split("."))]
+    hint = f"Did you mean {' or '.join(longer)}?" if longer else did_you_mean(path, paths())
+    return UsageError(f"unknown recipe field {path!r}", hint)
+
+
+def _fields_to_set(groups: list[str], value: Any) -> str:
+    """A hint that names the fields of these groups which take the value; all of them if none does."""
+    fields = [(group, field) for group in groups for field in paths(_groups()[group])]
+    fitting = [f"{group}.{field}" for group, field in fields if _takes(_groups()[group], field, value)]
+    if fitting:
+        return f"Did you mean {' or '.join(fitting)}?"
+    return f"Its fields: {', '.join(f'{group}.{field}' for group, field in fields)}."
+
+
+def _takes(section: type[BaseModel], path: str, value: Any) -> bool:
+    """Whether the field at that path of a section could have the value, or is named in a mapping."""
+    first, _, rest = path.partition(".")
+    field = section.model_fields[first]
+    if isinstance(value, Mapping):
+        return first in value and (not rest or _takes(_sections(section)[first], rest, value[first]))
+    if rest:
+        return _takes(_sections(section)[first], rest, value)
+    try:
+        # As JSON, so that a list passes for a tuple; strictly, so that true is no number.
+        TypeAdapter(Annotated[field.annotation, field]).validate_json(
+            json.dumps(value, allow_nan=False), strict=True
+        )
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _groups(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, type[BaseModel]]:
+    """The groups of fields of a recipe by their dotted paths, outer ones first."""
+    found = {}
+    for name, section in _sections(model).items():
+        found |= {f"{prefix}{name}": section} | _groups(section, f"{prefix}{name}.")
+    return found
+
+
+def _sections(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The fields of a model that are groups of fields themselves."""
+    kinds = {name: field.annotation for name, field in model.model_fields.items()}
+    return {
+        name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, BaseModel)
+    }
 
 
 def _leaves_out(words: list[str], whole: list[str]) -> bool:
@@ -147,13 +198,10 @@ def _at(fields: dict[str, Any], path: str) -> Any:
 
 def paths(model: type[BaseModel] = Recipe, prefix: str = "") -> list[str]:
     """The dotted paths of all fields of a recipe, sections first."""
-    found = []
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found += paths(kind, f"{prefix}{name}.")
-        else:
-            found.append(prefix + name)
+    found, sections = [], _sections(model)
+    for name in model.model_fields:
+        inside = paths(sections[name], f"{prefix}{name}.") if name in sections else [prefix + name]
+        found += inside
     return found
 
 
@@ -177,6 +225,9 @@ def explained(error: ValidationError, whole: str, known: Sequence[str], lacking:
     mistake = error.errors()[0]
     where = ".".join(str(part) for part in mistake["loc"])
     cause = mistake.get("ctx", {}).get("error")
+    if mistake["type"] == "model_type" and whole == "recipe" and where in _groups():
+        message = f"{where!r} is a group of recipe fields and cannot be {mistake['input']!r}"
+        return UsageError(message, _fields_to_set([where], mistake["input"]))
     if isinstance(cause, UsageError):
         message = cause.message if not where or where in cause.message else f"{where}: {cause.message}"
         return UsageError(message, cause.hint)

@@ -100,7 +100,9 @@ def ingest(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Measure how fast 1600x1200 JPEGs become pictures of 64 px, against a loader with 2 processes.
+    """Measure how fast JPEGs become images of 64 px.
+
+    The files have 1600x1200 px; the other side is a loader with 2 processes.
 
     Beside both stands the limit: what is left when a reader does nothing but read and decode.
 
@@ -119,7 +121,9 @@ def train(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Measure training against the classical loop: the same widths, at 64 px, in turns.
+    """Measure training against the classical loop.
+
+    Both have the same widths, are at 64 px, and take turns.
 
     Example: ganzfeld bench train --parts
     """
@@ -133,7 +137,9 @@ def sample(
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Measure the making of pictures of 64 px from a model against the classical generator.
+    """Measure sampling against the classical generator.
+
+    Both make images of 64 px.
 
     Example: ganzfeld bench sample --n 256
     """

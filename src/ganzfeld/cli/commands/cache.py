@@ -16,10 +16,7 @@ _COLUMNS = "{:>12}  {:10}  {:>9}  {:>9}  {:6}  {:20}  {}"
 _HEADINGS = _COLUMNS.format("room", "last used", "pictures", "size", "colour", "name", "from")
 
 application = typer.Typer(
-    help=(
-        "The decoded pictures that runs share, and the short trainings of the lab.\n\n"
-        "Example: ganzfeld cache list"
-    ),
+    help=("List and prune what runs share: decoded images, lab trainings.\n\nExample: ganzfeld cache list"),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -27,7 +24,9 @@ application = typer.Typer(
 
 @application.command("list")
 def list_sets(json: Json = False) -> None:
-    """List the sets in the cache: pictures, size, room taken, when last used, where from.
+    """List the sets of images in the cache.
+
+    Each with its number of images, their size, the room it takes, when it was last used, and where from.
 
     Example: ganzfeld cache list
     """
@@ -62,9 +61,10 @@ def prune(
     everything: Annotated[bool, typer.Option("--all", help="Remove all sets.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove sets from the cache; without options, what was left unfinished.
+    """Remove sets from the cache.
 
-    A removed set is decoded again when it is needed. --days and --all remove short trainings of the lab too.
+    Without options, what was left unfinished is removed. A removed set is decoded again when it is needed.
+    --days and --all remove short trainings of the lab too.
 
     Example: ganzfeld cache prune --days 30
     """

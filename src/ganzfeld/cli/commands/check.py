@@ -36,11 +36,12 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Look at pictures before training: counts, sizes, duplicates, what cannot be used and why.
+    """Look at images before training, and say what cannot be used.
 
-    Every picture is decoded into the cache, so that training starts at once. Warnings end nothing; the exit
-    code is 3 when training would be refused, or when --verify finds files that are not what was decoded.
-    What a training takes is not measured here but by `ganzfeld train DATA --dry-run`.
+    Shows counts, sizes, duplicates, and why files are left out. Every image is decoded into the cache, so
+    that training starts at once. Warnings end nothing; the exit code is 3 when training would be refused, or
+    when --verify finds files that are not what was decoded. What a training takes is not measured here but
+    by `ganzfeld train DATA --dry-run`.
 
     Example: ganzfeld check photos/ --size 64 --sheet sheet.png
     """

@@ -10,7 +10,7 @@ from ganzfeld.errors import ResourceError
 
 
 def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Json = False) -> None:
-    """Say whether a training is well and why not, also while it trains.
+    """Say whether a run is healthy and why, also while it trains.
 
     Every finding comes with what it is seen by, what causes it, and a command that trains again with the
     remedy. The verdict is healthy, watch or sick; it is watch too where there is nothing to judge by, such as

@@ -8,7 +8,7 @@ from ganzfeld.cli.speech import Json, show_result
 
 
 def command(json: Json = False) -> None:
-    """Show versions, device, precision, threads, and where this machine lets us write.
+    """Show versions, device, precision, threads and write access.
 
     Example: ganzfeld env --json
     """

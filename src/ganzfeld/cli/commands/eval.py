@@ -18,8 +18,8 @@ def command(
     features: Annotated[
         str | None,
         typer.Option(
-            help="Feature space: efficientnet-lite0 (default), random-convolutions, or a file of weights, "
-            "such as those of the Inception network (for FID)."
+            help="efficientnet-lite0 (default), random-convolutions, or a file of weights, such as "
+            "those of the Inception network (for FID)."
         ),
     ] = None,
     only: Annotated[
@@ -33,7 +33,7 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Measure how good a generator is, in figures with 95 % intervals.
+    """Measure a generator, in figures with 95 % intervals.
 
     Example: ganzfeld eval runs/faces-001 --only kernel-distance,precision
     """

@@ -27,7 +27,9 @@ Thorough = Annotated[bool, typer.Option("--thorough", help="More of everything; 
 
 @application.command("list")
 def list_experiments(json: Json = False) -> None:
-    """List the experiments, each with the claim that it tests and the settings that it takes.
+    """List the experiments.
+
+    Each with the claim that it tests and the settings that it takes.
 
     Example: ganzfeld lab list
     """
@@ -66,7 +68,7 @@ def run_experiment(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Perform one experiment: its figures, its verdict, and what to do.
+    """Perform one experiment: figures, verdict, and what to do.
 
     Example: ganzfeld lab run leaky-slope --set alpha=0.1
     """
@@ -92,7 +94,9 @@ def report(
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("lab/report.html"),
     json: Json = False,
 ) -> None:
-    """Perform all experiments and write one page: verdicts, figures, formulas. Takes some minutes.
+    """Perform all experiments and write one page.
+
+    It holds verdicts, figures and formulas, and takes some minutes.
 
     Example: ganzfeld lab report --out lab.html
     """

@@ -18,7 +18,9 @@ def command(
     channels: Annotated[int, typer.Option(help="Channels of the pictures.", min=1)] = 3,
     json: Json = False,
 ) -> None:
-    """Show the ladder of layers for a size: sizes, kernels, fields, overlap, parameters, work.
+    """Show the ladder of layers for an image size.
+
+    Each layer with its size, kernel, field, overlap, parameters and FLOPs.
 
     Example: ganzfeld plan 96 --ladder 96,32,16,8,3
     """

@@ -31,7 +31,9 @@ def command(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Go on with a run exactly where it stopped; a finished one is left as it is.
+    """Resume a run exactly where it stopped.
+
+    A finished run is left as it is.
 
     Example: ganzfeld resume runs/photos-001
     """

@@ -26,7 +26,9 @@ Make = Callable[[Sequence[int]], "np.ndarray"]
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder, or a model folder.")],
-    num: Annotated[int | None, typer.Option("--n", help="How many, of the seeds 0, 1, 2, ...: 64.")] = None,
+    num: Annotated[
+        int | None, typer.Option("--n", help="How many, of the seeds from 0 on. Default: 64.")
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="Which: 0-63, or 3,14,15, or both kinds.")] = None,
     truncation: Annotated[
         float, typer.Option(help="Below 1: closer to the average picture, less varied.")
@@ -43,7 +45,9 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make pictures with a trained generator; a seed always gives the same picture.
+    """Make images with a trained generator.
+
+    A seed always gives the same image.
 
     Example: ganzfeld sample runs/faces-001 --seeds 0-99 --out faces/
     """

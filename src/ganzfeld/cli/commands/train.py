@@ -49,8 +49,8 @@ def command(
     route: Annotated[
         str,
         typer.Option(
-            help="auto: the fastest way through this machine; plain: the textbook's; or parts of the first,"
-            " with commas: channels-last,one-pass,shared-backward,measured."
+            help="auto: the fastest way through this machine; plain: the textbook's; or parts of auto,"
+            " joined by commas: channels-last, one-pass, shared-backward, measured."
         ),
     ] = "auto",
     dry_run: Annotated[
@@ -60,7 +60,7 @@ def command(
 ) -> None:
     """Train a generator on pictures.
 
-    Example: ganzfeld train photos/ --size 64 --minutes 10 --set generator.width=48
+    Example: ganzfeld train photos/ --size 64 --minutes 10
     """
     from ganzfeld.cli.progress import watcher
 
