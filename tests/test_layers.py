@@ -10,7 +10,18 @@ import ganzfeld
 ROOT = Path(ganzfeld.__file__).parent
 
 FLOORS = [
-    {"errors", "catalogue", "durable", "launch", "lock", "printable", "regular", "strict_json"},
+    {
+        "errors",
+        "catalogue",
+        "durable",
+        "launch",
+        "lock",
+        "printable",
+        "regular",
+        "signals",
+        "strict_json",
+        "system",
+    },
     {"geometry"},
     {"networks", "losses", "stabilisers", "latent", "data"},
     {"metrics", "health"},

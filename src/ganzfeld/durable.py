@@ -1,7 +1,6 @@
 """Files that are whole or not there: written beside their final name, flushed, then renamed over it."""
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -11,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.errors import ResourceError
-
-# Windows knows no quotas.
-_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+from ganzfeld.system import worded
 
 
 def write_file(path: Path, write: Callable[[Path], None]) -> None:
@@ -83,11 +80,8 @@ def free_bytes(folder: Path) -> int:
 
 def refused(error: OSError, path: Path) -> ResourceError:
     """What the operating system said, in words."""
-    if error.errno in _FULL:
-        return ResourceError(f"no room left to write {path}", "Free some space, or name another folder.")
-    return ResourceError(
-        f"{path} cannot be written: {error.strerror or error}", "Name a folder that you may write to."
-    )
+    told = worded(error, path, "written")
+    return told if told.hint else ResourceError(told.message, "Name a folder that you may write to.")
 
 
 def _fill(part: Path, content: bytes) -> None:

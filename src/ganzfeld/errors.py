@@ -6,7 +6,7 @@
     ├── TrainingFailed    4   training diverged or stopped being finite
     ├── DamagedError      5   a run folder or a model file is not what was once written
     ├── ResourceError     6   a resource is missing or full: disk, memory, device, permission
-    ├── Interrupted  130, 143   a signal ended the work, after saving
+    ├── Interrupted  129, 130, 143   a signal ended the work, after saving
     └── Followed       any   of several processes the first one ended, and says why
 
 The number is the exit code of the command line. An error of any other type is a defect of this package.
@@ -60,7 +60,7 @@ class ResourceError(GanzfeldError):
 
 
 class Interrupted(GanzfeldError):
-    """SIGINT or SIGTERM ended the work after saving (exit code 128 + the signal's number)."""
+    """SIGINT, SIGTERM or SIGHUP ended the work after saving (exit code 128 + the signal's number)."""
 
     def __init__(self, message: str, hint: str = "", *, signal_number: int) -> None:
         super().__init__(message, hint)

@@ -5,11 +5,10 @@ and imports torch only when it runs, so that help answers at once.
 """
 
 import contextlib
-import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
@@ -17,7 +16,13 @@ import typer
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.cli.commands import commands
 from ganzfeld.cli.speech import show_error
+from ganzfeld.cli.streams import ReaderGone, safe_streams
 from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError, UsageError
+from ganzfeld.signals import HANGUP, signals_to_heed
+from ganzfeld.system import in_words, require_working_folder
+
+READER_GONE = 141
+"""128 + SIGPIPE: what a shell says of a program whose reader has gone."""
 
 # The root of all complaints about the command line, whether typer brings its own click or uses the installed
 # one: BadParameter < UsageError < ClickException.
@@ -27,35 +32,38 @@ _Complaint: type[Exception] = typer.BadParameter.__mro__[2]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code: see ``ganzfeld.errors`` for what the numbers mean."""
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    as_json = "--json" in given
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # where the terminal's encoding lacks a character
-            stream.reconfigure(errors="backslashreplace")
     # Threads of one step wait for each other at every operation. Where another program holds a core, spinning
     # while they wait slows training tenfold. OpenMP reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    handlers_before = {number: signal.signal(number, _strike) for number in (signal.SIGINT, signal.SIGTERM)}
+    with safe_streams(), _striking():
+        sys.exit(_code_of(given))
+
+
+def _code_of(given: list[str]) -> int:
+    """Run a command; whatever ends it is said, and becomes its exit code."""
     try:
-        sys.exit(_run(given))
-    except GanzfeldError as error:
-        show_error(error, as_json)
-        sys.exit(error.exit_code)
-    except _Struck as struck:
-        interrupted = Interrupted("interrupted", signal_number=struck.number)
-        show_error(interrupted, as_json)
-        sys.exit(interrupted.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has gone: nothing more can be said, not even by the last flush.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    finally:
-        for number, handler in handlers_before.items():
-            signal.signal(number, handler)
+        try:
+            code = _run(given)
+            sys.stdout.flush()
+            return code
+        except GanzfeldError as error:
+            return _told(error, given)
+        except _Struck as struck:
+            return _told(Interrupted("interrupted", signal_number=struck.number), given)
+    except (ReaderGone, BrokenPipeError):
+        return READER_GONE
+
+
+def _told(error: GanzfeldError, given: list[str]) -> int:
+    """Say what went wrong; its exit code, even where nothing can be said any more."""
+    with contextlib.suppress(GanzfeldError):
+        show_error(error, "--json" in given)
+        sys.stdout.flush()
+    return error.exit_code
 
 
 class _Struck(BaseException):
-    """SIGINT or SIGTERM where no training catches it; typer would take KeyboardInterrupt for itself."""
+    """A signal where no training catches it; typer would take KeyboardInterrupt for itself."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -63,14 +71,31 @@ class _Struck(BaseException):
 
 
 def _strike(number: int, frame: object) -> None:
+    if number == HANGUP:  # a terminal that closes may send it more than once
+        signal.signal(number, signal.SIG_IGN)
     raise _Struck(number)
+
+
+@contextlib.contextmanager
+def _striking() -> Iterator[None]:
+    """Let signals end a command by way of ``_Struck`` while the block runs."""
+    before = {number: signal.signal(number, _strike) for number in signals_to_heed()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(given: list[str]) -> int:
     try:
-        return _application(given)(args=given, prog_name="ganzfeld", standalone_mode=False) or 0
+        with in_words():
+            require_working_folder()
+            return _application(given)(args=given, prog_name="ganzfeld", standalone_mode=False) or 0
     except _Complaint as complaint:
         raise _as_usage_error(complaint, given) from None
+    except OverflowError as error:
+        raise UsageError(f"a number is too large ({error})", "Use a smaller one.") from error
     except (MemoryError, RuntimeError) as error:
         from ganzfeld.training.engine import ran_out_of_memory
 

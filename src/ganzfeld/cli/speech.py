@@ -23,7 +23,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 def show_result(result: dict[str, Any], text: str, as_json: bool) -> None:
     """The outcome of a command, for a program or for a person."""
     if launch().speaks:
-        print(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text)
+        # In ASCII: it is JSON whatever the encoding of the output is.
+        print(json.dumps(result, allow_nan=False) if as_json else text)
 
 
 def show_error(error: GanzfeldError, as_json: bool) -> None:

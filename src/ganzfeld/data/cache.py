@@ -25,6 +25,7 @@ import platformdirs
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.listing import Listing, is_whole
 from ganzfeld.durable import make_folder, refused, write_bytes
+from ganzfeld.errors import ResourceError
 
 FORMAT = 3
 """Goes up when the layout of a set or any rule of decoding changes; older sets are then no longer found."""
@@ -59,10 +60,14 @@ class Manifest:
 
 def cache_root(given: str | os.PathLike[str] | None = None) -> Path:
     """The folder of the cache: the one given, or that in GANZFELD_CACHE, or the system's place for caches."""
-    chosen = (
-        given or os.environ.get("GANZFELD_CACHE") or platformdirs.user_cache_dir("ganzfeld", appauthor=False)
-    )
-    return Path(chosen).expanduser().absolute()
+    chosen = given or os.environ.get("GANZFELD_CACHE")
+    try:
+        return (
+            Path(chosen or platformdirs.user_cache_dir("ganzfeld", appauthor=False)).expanduser().absolute()
+        )
+    except RuntimeError:
+        hint = "Say where with the environment variable GANZFELD_CACHE."
+        raise ResourceError("there is no place for the cache: no home folder is known", hint) from None
 
 
 def set_key(listing: Listing, kind: str, version: str, framing: Framing) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from ganzfeld import errors
 from ganzfeld.data.shard import Job
 from ganzfeld.errors import ResourceError
+from ganzfeld.system import worded
 
 PATIENCE_S = 120.0
 """How long one picture may take before its worker is replaced and the picture given up."""
@@ -114,7 +115,10 @@ class _Worker:
                 env=_environment(),
             )
         except OSError as problem:
-            raise ResourceError(f"a process for decoding could not be started ({problem})") from problem
+            told = worded(problem, sys.executable, "started")
+            raise ResourceError(
+                f"a process for decoding could not be started: {told.message}", told.hint
+            ) from problem
         self._tell(task)
         threading.Thread(target=self._hear, args=(heard,), daemon=True).start()
 

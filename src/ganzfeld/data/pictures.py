@@ -20,6 +20,7 @@ from ganzfeld.data.source import Source, place_of
 from ganzfeld.errors import DataError
 from ganzfeld.lock import alone
 from ganzfeld.printable import printable
+from ganzfeld.system import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class Pictures:
         return gathered
 
 
+@in_words()
 def open_pictures(
     source: str | os.PathLike[str] | None = None,
     size: tuple[int, int] = (64, 64),

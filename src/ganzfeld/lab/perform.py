@@ -12,10 +12,12 @@ from ganzfeld.lab.experiments import experiments
 from ganzfeld.lab.live import Progress, Training, live
 from ganzfeld.lab.outcome import Outcome
 from ganzfeld.recipes import explained
+from ganzfeld.system import in_words
 from ganzfeld.training import Run
 from ganzfeld.training.engine import computing_with
 
 
+@in_words()
 def run(
     name: str,
     *,

@@ -22,6 +22,7 @@ from ganzfeld.errors import DamagedError, GanzfeldError, UsageError
 from ganzfeld.model.card import Card
 from ganzfeld.networks import Generator
 from ganzfeld.networks.layout import for_making_pictures
+from ganzfeld.system import in_words
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"
@@ -50,6 +51,7 @@ def save(folder: Path, generator: Generator, card: Card) -> None:
     write_json(folder / CARD, card.model_dump(mode="json"))
 
 
+@in_words()
 def load(path: str | Path) -> Generator:
     """The generator of a run or model folder: a ``torch.nn.Module`` in eval mode, with the EMA weights.
 

@@ -15,6 +15,7 @@ from ganzfeld.metrics.measures import chosen, measures, with_meaning
 from ganzfeld.metrics.measures.memorisation import HELD_OUT, suspects
 from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
 from ganzfeld.networks import Generator
+from ganzfeld.system import in_words
 from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.run import Run, open_run
 
@@ -43,6 +44,7 @@ class Evaluation:
         return {each.figure.name: each for each in self.measurements}[name]
 
 
+@in_words()
 def evaluate(
     run: str | Path | Run,
     data: str | Path | None = None,

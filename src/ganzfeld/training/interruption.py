@@ -5,14 +5,15 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from ganzfeld.signals import HANGUP, signals_to_heed
 
 
 class Interruption:
-    """Catches SIGINT and SIGTERM while entered; ``signal_number`` is the first one received, or None.
+    """Catches SIGINT, SIGTERM and SIGHUP while entered; ``signal_number`` is the first one received, or None.
 
     ``abandon`` is called when a second one comes, before the process ends. Outside the main thread, where
-    Python delivers no signals, nothing is caught.
+    Python delivers no signals, nothing is caught. A terminal that closes may send SIGHUP more than once: only
+    the first one counts.
     """
 
     def __init__(self, abandon: Callable[[], None]) -> None:
@@ -26,7 +27,7 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._receive) for number in SIGNALS}
+            self._before = {number: signal.signal(number, self._receive) for number in signals_to_heed()}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -36,6 +37,8 @@ class Interruption:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number is None:
             self.signal_number = number
+            return
+        if number == HANGUP:
             return
         self._abandon()
         signal.signal(number, signal.SIG_DFL)

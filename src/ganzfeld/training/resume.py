@@ -15,6 +15,7 @@ from ganzfeld.launch import launch
 from ganzfeld.model import load_model
 from ganzfeld.model.files import WEIGHTS
 from ganzfeld.recipes import Recipe, changes, resolve
+from ganzfeld.system import in_words
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import Checkpoint, restore
 from ganzfeld.training.engine import Engine, choose_engine
@@ -31,6 +32,7 @@ from ganzfeld.training.trainer import Trainer, start
 from ganzfeld.training.watcher import Watcher
 
 
+@in_words()
 def resume(
     run: str | Path,
     *,

@@ -31,6 +31,7 @@ from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights, no_run
 from ganzfeld.networks import Generator
 from ganzfeld.recipes import Recipe, read_recipe, undoing
+from ganzfeld.system import in_words
 from ganzfeld.training.checkpoint import Position
 from ganzfeld.training.facts import Event, EventKind, Facts, timestamp
 from ganzfeld.training.history import History
@@ -219,6 +220,7 @@ class Run:
         )
 
 
+@in_words()
 def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises ``UsageError`` where there is none."""
     folder = Path(path)

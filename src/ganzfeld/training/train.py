@@ -15,6 +15,7 @@ from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.launch import launch
 from ganzfeld.model import columns_by_class, grid, write_png
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
+from ganzfeld.system import in_words
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import Engine, choose_engine
@@ -35,6 +36,7 @@ STOPS = ("never", "plateau", "decay")
 NUM_LEFT_OUT_TOLD = 3
 
 
+@in_words()
 def train(
     data: str | Path | None = None,
     *,

@@ -40,7 +40,10 @@ def find_source(given: str | os.PathLike[str] | None) -> tuple[str, Path]:
         raise UsageError(f"pictures are given by a path, not by a {type(given).__name__}", hint)
     if isinstance(given, str) and given in built_in():
         return given, Path(given)
-    path = Path(given).expanduser()
+    try:
+        path = Path(given).expanduser()
+    except RuntimeError:
+        path = Path(given)  # the home of nobody: there is nothing at that path
     if os.fspath(given) in built_in() and not path.exists():
         return os.fspath(given), path
     try:
