@@ -16,6 +16,7 @@ FLOORS = [
         "durable",
         "launch",
         "lock",
+        "options",
         "printable",
         "regular",
         "signals",

@@ -7,6 +7,7 @@ from PIL import Image
 from ganzfeld.data import framing as framing_module
 from ganzfeld.data.framing import Framing, framing
 from ganzfeld.errors import UsageError
+from ganzfeld.options import PreparationOptions
 from tests.data.making import noise, smooth
 
 
@@ -76,16 +77,16 @@ def test_upscaling_is_smooth():
     [
         ((7, 64), None, "white", "8 to 4096"),
         ((64, 5000), None, "white", "8 to 4096"),
-        ((64, 64), 2, "white", "2 channels"),
+        ((64, 64), 2, "white", "channels must be 1 or 3, not 2"),
         ((64, 64), None, "whitish", "whitish"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(size: tuple[int, int], channels: int, background: str, word: str):
     with pytest.raises(UsageError, match=word):
-        framing(size, channels, background)
+        framing(size, PreparationOptions(channels, background))
 
 
 def test_settings_survive_json():
-    wanted = framing((96, 160), 1, "#123456")
+    wanted = framing((96, 160), PreparationOptions(1, "#123456"))
     assert Framing.from_json(wanted.as_json()) == wanted
     assert wanted.background == (0x12, 0x34, 0x56)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ganzfeld.cli.commands import commands as known_commands
+from ganzfeld.cli.options import words_of
 from ganzfeld.health import Finding, Remedy, Verdict
 from ganzfeld.printable import printable
 from ganzfeld.training import Run
@@ -31,7 +32,7 @@ def train_again(path: Path, facts: Facts, remedy: Remedy) -> str:
     words += ["--recipe", _shortest(path / "recipe.json")]
     words += ["--minutes", f"{facts.minutes:.3g}"] if facts.minutes is not None else []
     words += ["--images", str(facts.images)] if facts.images is not None else []
-    words += ["--max-bad", f"{facts.max_bad:g}"] if facts.num_unusable else []
+    words += words_of(facts.preparation)
     words += ["--seed", str(facts.seed)] if facts.seed else []
     words += ["--out", _shortest(path.parent)] if path.parent != Path.cwd() / "runs" else []
     for setting in remedy.settings:

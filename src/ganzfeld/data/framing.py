@@ -13,6 +13,7 @@ from PIL import Image, ImageColor
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import SMALLEST_SIZE
+from ganzfeld.options import PreparationOptions
 
 LARGEST_PX = 4096
 BAND_PIXELS = 2**20
@@ -117,18 +118,16 @@ def _grown(box: _Box, across: float, down: float, size: tuple[int, int]) -> _Box
     )
 
 
-def framing(size: tuple[int, int], channels: int | None, background: str) -> Framing:
-    """The checked settings; ``UsageError`` for a size, a channel count or a colour that cannot be meant."""
+def framing(size: tuple[int, int], options: PreparationOptions) -> Framing:
+    """The checked settings; ``UsageError`` for a size or a colour that cannot be meant."""
     width, height = size
     for side in (width, height):
         if not SMALLEST_SIZE <= side <= LARGEST_PX:
             limits = f"each side must be from {SMALLEST_SIZE} to {LARGEST_PX} px"
             raise UsageError(f"pictures of {width}x{height} px: {limits}")
-    if channels not in (None, 1, 3):
-        raise UsageError(f"{channels} channels: pictures have 1 (grey) or 3 (colour)")
     try:
-        colour = ImageColor.getrgb(background)
+        colour = ImageColor.getrgb(options.background)
     except ValueError:
         hint = 'Give a colour name such as "white" or a hexadecimal colour such as "#c0ffee".'
-        raise UsageError(f"unknown background colour {background!r}", hint) from None
-    return Framing(width, height, channels, (colour[0], colour[1], colour[2]))
+        raise UsageError(f"unknown background colour {options.background!r}", hint) from None
+    return Framing(width, height, options.channels, (colour[0], colour[1], colour[2]))

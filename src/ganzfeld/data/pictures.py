@@ -19,6 +19,7 @@ from ganzfeld.data.shard_files import mapped_pixels
 from ganzfeld.data.source import Source, place_of
 from ganzfeld.errors import DataError
 from ganzfeld.lock import alone
+from ganzfeld.options import PreparationOptions
 from ganzfeld.printable import printable
 from ganzfeld.system import in_words
 
@@ -149,8 +150,8 @@ def open_pictures(
     size: tuple[int, int] = (64, 64),
     *,
     channels: int | None = None,
-    max_bad: float | None = 0.5,
     background: str = "white",
+    max_bad: float | None = 0.5,
     progress: Progress | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     workers: int | None = None,
@@ -166,7 +167,8 @@ def open_pictures(
     then even a set without a usable picture is returned); ``ResourceError`` if the cache cannot be written;
     ``UsageError`` for a setting that cannot be meant.
     """
-    wanted = framing(size, channels, background)
+    options = PreparationOptions(channels, background, 1.0 if max_bad is None else max_bad)
+    wanted = framing(size, options)
     kind, path = sources.find_source(source)
     with sources.open_source(kind, path) as opened:
         pictures = _decoded(kind, opened, wanted, cache.cache_root(cache_dir), _paced(progress), workers)

@@ -11,7 +11,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFail
 from ganzfeld.latent import priors
 from ganzfeld.lock import alone
 from ganzfeld.networks import Discriminator, Generator, initialise
+from ganzfeld.options import PreparationOptions
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.training import Run, open_run
 from ganzfeld.training.checkpoint import capture, restore
@@ -55,6 +56,7 @@ class Training:
     images: int = 8_192
     seed: int = 0
     precision: str = "float32"
+    preparation: PreparationOptions = field(default_factory=PreparationOptions)
 
 
 def standard() -> Training:
@@ -197,7 +199,8 @@ def _of_run(run: Run, thorough: bool, progress: Progress | None) -> Live:
             "Train on the same pictures with --set classes=none, and measure that run.",
         )
     try:
-        pictures = open_pictures(facts.data, size=card.recipe.size, max_bad=facts.max_bad, progress=progress)
+        options = asdict(facts.preparation)
+        pictures = open_pictures(facts.data, size=card.recipe.size, **options, progress=progress)
     except DataError as error:
         raise DataError(
             f"the pictures of {run.path} cannot be used any more: {error.message}",
@@ -210,7 +213,7 @@ def _of_run(run: Run, thorough: bool, progress: Progress | None) -> Live:
         )
     engine = _engine(card.circumstances.device, card.circumstances.precision)
     few = min(newest.images_seen, Training.images)
-    training = Training(card.recipe, facts.data, few, facts.seed, engine.precision)
+    training = Training(card.recipe, facts.data, few, facts.seed, engine.precision, facts.preparation)
     place = f"{run.path} after {newest.images_seen:,} pictures"
     return Live(training, pictures, engine, history, run.journal, place, True, thorough, progress)
 
@@ -229,7 +232,8 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: Progress 
     What of its recipe differs from ``since`` is told.
     """
     engine = choose_engine("cpu", training.precision)
-    pictures = open_pictures(training.data, size=training.recipe.size, progress=progress)
+    options = asdict(training.preparation)
+    pictures = open_pictures(training.data, size=training.recipe.size, **options, progress=progress)
     folder = cache_root() / "lab" / _key(training, pictures, engine)
     history = History(folder / "checkpoints")
     make_folder(folder)

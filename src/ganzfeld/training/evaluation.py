@@ -1,7 +1,7 @@
 """A finished or a running training in figures: its generator against its pictures, or against others."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +86,7 @@ def evaluate(
     if data is None:
         reals = own = _own(run, work.progress, notes)
     else:
-        reals = open_pictures(data, run.recipe.size, progress=work.progress)
+        reals = open_pictures(data, run.recipe.size, **asdict(run.facts.preparation), progress=work.progress)
         _require_fit(reals, run.facts.channels)
         own = _own_if_there(run, work.progress, notes) if "memorisation" in homes else None
     if reals.num_pictures < num:
@@ -186,7 +186,7 @@ def _own(run: Run, progress: Progress, notes: list[str]) -> Pictures:
     """The pictures that a run was trained on."""
     facts = run.facts
     try:
-        pictures = open_pictures(facts.data, run.recipe.size, max_bad=facts.max_bad, progress=progress)
+        pictures = open_pictures(facts.data, run.recipe.size, **asdict(facts.preparation), progress=progress)
     except DataError as error:
         hint = "If they are elsewhere now, say where: ganzfeld eval RUN DATA."
         raise DataError(error.message, f"{error.hint} {hint}".strip()) from None

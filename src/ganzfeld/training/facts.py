@@ -5,9 +5,10 @@ import time
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, computed_field, model_validator
 
 import ganzfeld
+from ganzfeld.options import PreparationOptions
 from ganzfeld.training.engine import Engine, chip_of, num_threads
 from ganzfeld.training.record import Count, Record
 from ganzfeld.training.route import Route
@@ -107,6 +108,7 @@ class Trial(Record):
 class Facts(Record):
     """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones.
 
+    ``preparation`` is how they were brought to what is trained on, with all that was to be found resolved.
     ``num_duplicates`` of the pictures would go if one of each group of duplicates stayed. ``launch`` names
     the launch of processes that began the run: started again, they go on with it. ``best`` is the judgement
     of ``model/best``, ``final`` that at the end. ``trials`` are the remedies of a run that is looked after
@@ -123,7 +125,7 @@ class Facts(Record):
     credit: str
     num_unusable: Count
     num_duplicates: Count = 0
-    max_bad: Annotated[float, Field(ge=0, le=1)]
+    preparation: PreparationOptions = PreparationOptions()
     seed: Count
     minutes: Annotated[float, Field(gt=0)] | None
     images: Annotated[int, Field(gt=0)] | None
@@ -140,6 +142,24 @@ class Facts(Record):
     events: tuple[Event, ...]
     best: Judgement | None = None
     final: Final | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_runs(cls, fields: Any) -> Any:
+        """Take ``max_bad`` from beside the other options: in older runs it stands there alone."""
+        if not isinstance(fields, dict) or "max_bad" not in fields:
+            return fields
+        rest = {name: value for name, value in fields.items() if name != "max_bad"}
+        beside = rest.get("preparation", {})
+        if isinstance(beside, dict):
+            rest["preparation"] = beside | {"max_bad": fields["max_bad"]}
+        return rest
+
+    @computed_field
+    @property
+    def max_bad(self) -> float:
+        """That of ``preparation``; a name of ``run.json`` that others may rely on."""
+        return self.preparation.max_bad
 
     @property
     def resumed_at_images(self) -> int | None:

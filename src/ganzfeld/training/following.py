@@ -7,7 +7,7 @@ do at once it sends an order, with where the training stands: a follower has not
 import contextlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def begin(trainer: Trainer, run: Run) -> None:
     terms = {
         "recipe": trainer.recipe.model_dump(mode="json"),
         "data": facts.data,
-        "max_bad": facts.max_bad,
+        "preparation": asdict(facts.preparation),
         "hashes": [trainer.pictures.content_hash, trainer.classes_hash],
         "device": str(trainer.engine.device),
         "precision": trainer.engine.precision,
@@ -141,7 +141,7 @@ def _follow(ranks: Ranks) -> Run:
 
 def _built(ranks: Ranks, terms: dict[str, Any]) -> Trainer:
     recipe = Recipe.model_validate(terms["recipe"])
-    pictures = open_pictures(terms["data"], size=recipe.size, max_bad=float(terms["max_bad"]))
+    pictures = open_pictures(terms["data"], size=recipe.size, **terms["preparation"])
     route = Route.model_validate(terms["route"])
     engine = choose_engine(str(terms["device"]), str(terms["precision"]))
     engine = replace(engine, channels_last=route.channels_last)

@@ -3,7 +3,7 @@
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,8 @@ class Wishes:
         """The pictures of the run, wherever they are now."""
         place = facts.data if self.data is None else self.data
         try:
-            return open_pictures(place, size=recipe.size, max_bad=facts.max_bad, progress=watcher.preparing)
+            options = asdict(facts.preparation)
+            return open_pictures(place, size=recipe.size, **options, progress=watcher.preparing)
         except DataError as error:
             hint = "If the pictures are elsewhere now, say where with --data."
             raise DataError(error.message, f"{error.hint} {hint}".strip()) from None

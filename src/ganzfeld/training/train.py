@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ganzfeld.durable import free_bytes, make_folder, write_json
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.launch import launch
 from ganzfeld.model import columns_by_class, grid, write_png
+from ganzfeld.options import PreparationOptions
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
 from ganzfeld.system import in_words
 from ganzfeld.training.budget import Budget
@@ -50,6 +51,8 @@ def train(
     precision: str = "auto",
     out: str | Path = "runs",
     settings: Mapping[str, Any] | Sequence[str] = (),
+    channels: int | None = None,
+    background: str = "white",
     max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
@@ -62,9 +65,11 @@ def train(
 
     ``data`` is a folder, an archive, an array file or None for the built-in faces. ``recipe`` is a name, a
     file or a ``Recipe``; ``size`` (pixels, one number or (width, height)), ``batch`` and ``settings``
-    (``{"generator.width": 32}``) are laid over it. The run ends after ``minutes`` of training or ``images``
-    pictures seen, whichever comes first; with neither after five minutes. ``out`` is the folder in which the
-    run gets a folder of its own. With ``images``, the same seed gives the same weights on the same machine.
+    (``{"generator.width": 32}``) are laid over it. How images are prepared is said by the fields of
+    ``PreparationOptions`` (``channels``, ``background``, ``max_bad``), and kept in the run.
+    The run ends after ``minutes`` of training or ``images`` pictures seen, whichever comes first; with
+    neither after five minutes. ``out`` is the folder in which the run gets a folder of its own. With
+    ``images``, the same seed gives the same weights on the same machine.
 
     All that is needed to go on is saved every ``checkpoint_seconds`` of training; see ``resume``.
     ``on_divergence`` says what to do when a number stops being finite: "stop", or "rollback" to the last
@@ -93,12 +98,14 @@ def train(
         device=device,
         precision=precision,
         settings=settings,
-        max_bad=max_bad,
         checkpoint_seconds=checkpoint_seconds,
         on_divergence=on_divergence,
         stop=stop,
         auto=auto,
         route=route,
+        channels=channels,
+        background=background,
+        max_bad=max_bad,
     )
     watcher, out = watcher or Watcher(), Path(out)
     with joined() as ranks:
@@ -142,7 +149,7 @@ class Terms:
     budget: Budget
     engine: Engine
     seed: int
-    max_bad: float
+    preparation: PreparationOptions
     checkpoint_seconds: float
     on_divergence: str
     stop: str
@@ -151,8 +158,8 @@ class Terms:
 
     def begin(self, data: str | Path | None, watcher: Watcher, ranks: Ranks = ALONE) -> Trainer:
         """Read the pictures and build the networks. Raises ``DataError`` for pictures that cannot be used."""
-        size, max_bad = self.recipe.size, self.max_bad
-        pictures = open_pictures(data, size=size, max_bad=max_bad, progress=watcher.preparing)
+        options = asdict(self.preparation)
+        pictures = open_pictures(data, size=self.recipe.size, **options, progress=watcher.preparing)
         trainer = start(self.recipe, pictures, self.engine, self.seed, ranks)
         trainer.take(route_of(parts_of(self.route), trainer, watcher.preparing))
         return trainer
@@ -169,24 +176,24 @@ def agree(
     device: str = "auto",
     precision: str = "auto",
     settings: Mapping[str, Any] | Sequence[str] = (),
-    max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
     stop: str = "never",
     auto: bool = False,
     route: str = "auto",
+    **preparation: Any,
 ) -> Terms:
     """The arguments of ``train``, checked before any work is done: ``UsageError`` or ``ResourceError``.
 
-    ``size`` and ``batch`` are laid over the recipe, and the settings over both.
+    ``size`` and ``batch`` are laid over the recipe, and the settings over both; ``preparation`` are the
+    fields of ``PreparationOptions``.
     """
     given = {name: value for name, value in (("size", size), ("batch", batch)) if value is not None}
     chosen = resolve(recipe, given | parsed(settings))
     budget = Budget(minutes, images)
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
-    if not 0 <= max_bad <= 1:
-        raise UsageError(f"max-bad must be from 0 to 1, not {max_bad}")
+    options = PreparationOptions(**preparation)
     if not checkpoint_seconds > 0:
         raise UsageError(f"checkpoint-seconds must be above 0, not {checkpoint_seconds}")
     if on_divergence not in ON_DIVERGENCE:
@@ -200,7 +207,7 @@ def agree(
         require_space()
     layout = "channels-last" in parts_of(route)
     engine = replace(choose_engine(device, precision), channels_last=layout)
-    return Terms(chosen, budget, engine, seed, max_bad, checkpoint_seconds, on_divergence, stop, auto, route)
+    return Terms(chosen, budget, engine, seed, options, checkpoint_seconds, on_divergence, stop, auto, route)
 
 
 def changed_name(recipe: Recipe) -> str:
@@ -287,7 +294,7 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Su
         credit=pictures.credit,
         num_unusable=len(pictures.unusable),
         num_duplicates=surveyed.num_redundant,
-        max_bad=terms.max_bad,
+        preparation=terms.preparation,
         seed=trainer.seed,
         minutes=terms.budget.minutes,
         images=terms.budget.images,

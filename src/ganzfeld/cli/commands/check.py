@@ -1,13 +1,16 @@
 """``ganzfeld check``."""
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganzfeld.cli.options import expand_options, words_of
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import DataError, UsageError
+from ganzfeld.options import PreparationOptions
 from ganzfeld.printable import counted, printable
 
 if TYPE_CHECKING:
@@ -15,19 +18,15 @@ if TYPE_CHECKING:
     from ganzfeld.data.verify import Verification
 
 _MOST_LISTED = 20
-MAX_BAD = 0.5
 
 
+@expand_options
 def command(
     data: Annotated[
         str | None, typer.Argument(help="Pictures: a folder, archive or array file. Default: built-in faces.")
     ] = None,
     size: Annotated[str, typer.Option(help="Pixels: N, or WxH (width by height).")] = "64",
-    channels: Annotated[int | None, typer.Option(help="1 or 3. Default: 1 if every picture is grey.")] = None,
-    background: Annotated[str, typer.Option(help="Colour behind transparent pixels.")] = "white",
-    max_bad: Annotated[
-        float, typer.Option(help="Share of pictures that may be unusable before training is refused.")
-    ] = MAX_BAD,
+    preparation: PreparationOptions = PreparationOptions(),
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every file again and compare it with what was decoded.")
     ] = False,
@@ -52,19 +51,16 @@ def command(
     from ganzfeld.data.survey import survey
     from ganzfeld.data.verify import verify as compare
 
-    if not 0 <= max_bad <= 1:
-        raise UsageError(f"max-bad must be from 0 to 1, not {max_bad}")
     progress = ReadingProgress()
     # Before anything is decoded: a changed file becomes a new set, and would then be compared with itself.
     verification = compare(data, progress=progress) if verify else None
-    pictures = open_pictures(
-        data, _two(size), channels=channels, background=background, max_bad=None, progress=progress
-    )
+    options: dict[str, Any] = asdict(preparation) | {"max_bad": None}  # all is listed before it is refused
+    pictures = open_pictures(data, _two(size), **options, progress=progress)
     found = survey(pictures)
-    refusal = why_refused(pictures, max_bad)
+    refusal = why_refused(pictures, preparation.max_bad)
     if sheet and pictures.num_pictures:
         write_contact_sheet(pictures, sheet)
-    rehearsal = _rehearsal(data, size, max_bad)
+    rehearsal = _rehearsal(data, size, preparation)
     result = found.as_json() | {"refused": refusal.message if refusal else None, "dry_run": rehearsal}
     result |= {"verification": _verification_json(verification)} if verification else {}
     show_result(result, _text(found, verification, refusal, rehearsal), json)
@@ -84,11 +80,10 @@ def _two(size: str) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-def _rehearsal(data: str | None, size: str, max_bad: float) -> str:
+def _rehearsal(data: str | None, size: str, preparation: PreparationOptions) -> str:
     """The command that measures what training on these pictures would take."""
     words = ["ganzfeld", "train", *([data] if data else []), "--size", size]
-    words += ["--max-bad", f"{max_bad:g}"] if max_bad != MAX_BAD else []
-    return shlex.join([*words, "--dry-run"])
+    return shlex.join([*words, *words_of(preparation), "--dry-run"])
 
 
 def _text(

@@ -1,13 +1,17 @@
 """``ganzfeld train``."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ganzfeld.cli.options import expand_options
 from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.options import PreparationOptions
 
 
+@expand_options
 def command(
     data: Annotated[
         str | None,
@@ -31,9 +35,7 @@ def command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="path=value for any field of the recipe; repeatable.")
     ] = None,
-    max_bad: Annotated[
-        float, typer.Option(help="Share of pictures that may be unusable before training is refused.")
-    ] = 0.5,
+    preparation: PreparationOptions = PreparationOptions(),
     checkpoint_seconds: Annotated[float, typer.Option(help="Seconds between checkpoints.")] = 30.0,
     on_divergence: Annotated[
         str, typer.Option(help="stop, or rollback: to the last checkpoint, with half the learning rates.")
@@ -74,7 +76,7 @@ def command(
         "device": device,
         "precision": precision,
         "settings": settings or [],
-        "max_bad": max_bad,
+        **asdict(preparation),
         "checkpoint_seconds": checkpoint_seconds,
         "on_divergence": on_divergence,
         "stop": stop,

@@ -1,0 +1,112 @@
+"""Options that people give, each declared once: its name, default, help text and what it may be.
+
+An options class is a frozen dataclass whose fields are made by ``option``. The command line is generated from
+it, Python functions take the same names with the same defaults, and a run keeps it in its record. What needs
+more than the standard library to check (a colour, a file) is checked where it is used.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar
+
+from ganzfeld.errors import UsageError
+
+_DECLARED = "option"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is known of an option: help text, types, and its ``choices`` or its least and greatest value."""
+
+    help: str
+    kinds: tuple[type, ...]
+    choices: Sequence[Any] = ()
+    low: float | None = None
+    high: float | None = None
+
+    def is_allowed(self, value: Any) -> bool:
+        """Whether the option may have that value. A comparison with NaN is never true."""
+        if not isinstance(value, self.kinds) or isinstance(value, bool) is not (bool in self.kinds):
+            return False
+        if self.choices:
+            return value in self.choices
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+    @property
+    def expected(self) -> str:
+        """What the option may be, in words that follow "must be"."""
+        if self.choices:
+            return " or ".join(map(str, self.choices))
+        if self.low is None and self.high is None:
+            return " or ".join(kind.__name__ for kind in self.kinds)
+        if self.high is None:
+            return f"at least {self.low}"
+        return f"at most {self.high}" if self.low is None else f"from {self.low} to {self.high}"
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: Sequence[Any] = (),
+    low: float | None = None,
+    high: float | None = None,
+    kinds: tuple[type, ...] = (),
+) -> Any:
+    """Declare a field of an options class. ``None`` is allowed where it is the default.
+
+    Values are of the given ``kinds``; if none are, of the type of the default or of the choices, else text.
+    """
+    example = choices[0] if default is None and choices else default
+    kind = str if example is None else type(example)
+    kinds = kinds or ((int, float) if kind is float else (kind,))
+    return field(default=default, metadata={_DECLARED: Declared(help, kinds, choices, low, high)})
+
+
+def declared(options: Any) -> dict[str, Declared]:
+    """Map the names of an options class (or of one of its instances) to what is known of each option."""
+    return {each.name: each.metadata[_DECLARED] for each in fields(options)}
+
+
+def defaults(options: Any) -> dict[str, Any]:
+    """Map the names of an options class (or of one of its instances) to the default values."""
+    return {each.name: each.default for each in fields(options)}
+
+
+def changed(options: Any) -> dict[str, Any]:
+    """Return those values of an instance that are not the defaults."""
+    usual = defaults(options)
+    return {name: value for name, value in asdict(options).items() if value != usual[name]}
+
+
+def dashed(name: str) -> str:
+    """Return the name of an option as it is typed: ``max_bad`` is ``max-bad``."""
+    return name.replace("_", "-")
+
+
+def check(options: Any) -> None:
+    """Raise ``UsageError`` for the first value of an instance that is not allowed."""
+    usual = defaults(options)
+    for name, known in declared(options).items():
+        value = getattr(options, name)
+        if (value is None and usual[name] is None) or known.is_allowed(value):
+            continue
+        raise UsageError(f"{dashed(name)} must be {known.expected}, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparationOptions:
+    """How images become what is trained on, alike for ``check``, ``train`` and all that reads them later."""
+
+    channels: int | None = option(
+        None, "1 (grey) or 3 (colour). Default: 1 if every picture is grey.", choices=(1, 3)
+    )
+    background: str = option("white", "Colour behind transparent pixels.")
+    max_bad: float = option(
+        0.5, "Share of pictures that may be unusable before training is refused.", low=0, high=1
+    )
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        check(self)

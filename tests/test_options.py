@@ -1,0 +1,141 @@
+"""Options are declared once: the command line, Python and the record of a run have the same ones."""
+
+import inspect
+import json
+import shlex
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import ganzfeld as gz
+from ganzfeld.cli.commands import commands
+from ganzfeld.cli.options import expand_options, words_of
+from ganzfeld.errors import DamagedError, UsageError
+from ganzfeld.options import PreparationOptions, declared, defaults, option
+from tests.cli.test_cli import call
+from tests.data.making import encoded, noise
+from tests.training.conftest import SMALL
+
+GIVEN = PreparationOptions(channels=1, background="#102030", max_bad=0.25)
+"""Every option with another value than its default."""
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Colour pictures with a transparent corner."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(50):
+        pixels = noise(20, 20, 4, seed=number)
+        pixels[:8, :8, 3] = 0
+        (folder / f"{number}.png").write_bytes(encoded(pixels))
+    return folder
+
+
+class TestDeclarations:
+    def test_every_option_differs_above(self):
+        assert all(value != defaults(GIVEN)[name] for name, value in asdict(GIVEN).items())
+
+    @pytest.mark.parametrize("function", [gz.train, gz.open_pictures])
+    def test_python_has_the_same_names_and_defaults(self, function):
+        taken = inspect.signature(function).parameters
+        assert {name: taken[name].default for name in defaults(GIVEN)} == defaults(GIVEN)
+
+    @pytest.mark.parametrize("command", ["check", "train"])
+    def test_the_command_line_has_the_same_names_defaults_and_help(self, command):
+        taken = inspect.signature(commands.load(command).command).parameters
+        for name, known in declared(GIVEN).items():
+            assert taken[name].default == defaults(GIVEN)[name]
+            assert taken[name].annotation.__metadata__[0].help == known.help
+
+    @pytest.mark.parametrize(
+        ("name", "value", "expected"),
+        [
+            *(("channels", 2, "1 or 3"), ("channels", True, "1 or 3"), ("channels", "1", "1 or 3")),
+            *(("max_bad", 1.5, "from 0 to 1"), ("max_bad", float("nan"), "from 0 to 1")),
+            *(("max_bad", "half", "from 0 to 1"), ("max_bad", None, "from 0 to 1"), ("background", 3, "str")),
+        ],
+    )
+    def test_what_is_not_allowed_is_named_with_what_is(self, name, value, expected):
+        with pytest.raises(UsageError, match=f"{name.replace('_', '-')} must be {expected}, not {value!r}"):
+            replace(PreparationOptions(), **{name: value})
+
+    def test_words_give_the_options_back(self):
+        taken = []
+
+        @expand_options
+        def command(data: str, options: PreparationOptions = PreparationOptions()) -> None:
+            taken.append((data, options))
+
+        application = typer.Typer()
+        application.command()(command)
+        assert CliRunner().invoke(application, ["here", *words_of(GIVEN)]).exit_code == 0
+        assert CliRunner().invoke(application, ["there"]).exit_code == 0
+        assert taken == [("here", GIVEN), ("there", PreparationOptions())]
+
+    def test_another_class_is_generated_alike(self):
+        """Nothing in the way from a class to a command knows of preparation."""
+
+        @dataclass(frozen=True)
+        class Others:
+            num_steps: int = option(3, "How many.", low=1)
+
+        taken = []
+
+        @expand_options
+        def command(options: Others, preparation: PreparationOptions = PreparationOptions()) -> None:
+            taken.append(options)
+
+        application = typer.Typer()
+        application.command()(command)
+        assert "How many." in CliRunner().invoke(application, ["--help"]).output
+        assert CliRunner().invoke(application, ["--num-steps", "7"]).exit_code == 0
+        assert taken == [Others(7)]
+
+
+class TestRuns:
+    """What ``check`` shows, ``train`` trains on, the run keeps, and all that reads images later uses."""
+
+    @pytest.fixture
+    def run(self, photos, tmp_path) -> gz.Run:
+        return gz.train(photos, images=16, out=tmp_path / "runs", settings=SMALL, **asdict(GIVEN))
+
+    def test_check_and_train_see_the_same(self, photos, run):
+        code, told, _ = call("check", photos, "--size", 16, *words_of(GIVEN), "--json")
+        assert code == 0
+        assert json.loads(told)["content_hash"] == run.facts.content_hash
+        assert shlex.split(json.loads(told)["dry_run"])[-7:] == [*words_of(GIVEN), "--dry-run"]
+
+    def test_the_run_keeps_them(self, run):
+        kept = json.loads((run.path / "run.json").read_text())
+        assert kept["preparation"] == asdict(GIVEN)
+        assert kept["max_bad"] == GIVEN.max_bad
+        assert run.facts.preparation == GIVEN
+
+    def test_resume_and_eval_use_them(self, run):
+        assert gz.resume(run.path, images=32).facts.content_hash == run.facts.content_hash
+        measured = gz.evaluate(run, num=50, only=["sliced-wasserstein"])
+        assert not any("not those" in note for note in measured.notes)
+        measured = gz.evaluate(run, run.facts.data, num=50, only=["sliced-wasserstein"])
+        assert measured.measurements
+
+    def test_an_older_run_is_read(self, run):
+        path = run.path / "run.json"
+        facts = json.loads(path.read_text())
+        del facts["preparation"]
+        path.write_text(json.dumps(facts))
+        assert run.facts.preparation == PreparationOptions(max_bad=GIVEN.max_bad)
+
+    @pytest.mark.parametrize(
+        "damage", [{"unknown": 1}, {"channels": 2}, {"max_bad": 7}, {"background": 3}, {"channels": "x"}]
+    )
+    def test_options_that_cannot_be_are_damage(self, run, damage):
+        path = run.path / "run.json"
+        facts = json.loads(path.read_text())
+        del facts["max_bad"]
+        path.write_text(json.dumps(facts | {"preparation": damage}))
+        with pytest.raises(DamagedError, match=next(iter(damage)).replace("_", ".")):
+            print(run.facts)
