@@ -1,5 +1,7 @@
 """Text for people: names of files that are safe to show on a terminal or a page, and counted things."""
 
+from collections.abc import Sequence
+
 LONGEST_NAME = 300
 
 
@@ -13,6 +15,14 @@ def printable(name: str, longest: int = LONGEST_NAME) -> str:
     )
     kept = longest // 2 - 10
     return shown if len(shown) <= longest else f"{shown[:kept]}...{shown[-kept:]}"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """``train and test``, ``a, b, c and 7 more``: the first ``most`` names, safe to show."""
+    shown = [printable(name) for name in names[:most]]
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most:,} more"
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,12 +1,16 @@
 """What to mind about a set of pictures. Advice never stops anything: it says what will show in the result."""
 
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ganzfeld.data.duplicates import Group
+from ganzfeld.data.listing import Names
 from ganzfeld.data.pictures import Pictures
-from ganzfeld.printable import counted
+from ganzfeld.data.split_folders import SplitFolders, split_folders
+from ganzfeld.printable import counted, listed
 
 ENOUGH = 1_000
 _MOST_LOSS = 0.25
@@ -31,6 +35,7 @@ def advice(
         *_about_number(pictures.num_pictures),
         *_about_duplicates(pictures, duplicates),
         *_about_shape(pictures, upscaled, kept, aspects),
+        *_about_parts(pictures),
     ]
     bad = pictures.manifest.num_entries - pictures.num_pictures
     if bad:
@@ -105,3 +110,33 @@ def _about_shape(pictures: Pictures, upscaled: int, kept: np.ndarray, aspects: n
             text = f"The centre crop throws away {1 - kept.mean():.0%} of the pixels; try another --size."
             found.append(Advice("cropped-pictures", text))
     return found
+
+
+def _about_parts(pictures: Pictures) -> list[Advice]:
+    """On folders such as train and test, which are read as one set."""
+    usable = pictures.records["row"] >= 0
+    parts = split_folders(Names(pictures.listing, usable))
+    if parts is None:
+        return []
+    classes = " and taken for classes" if set(parts.names) <= set(pictures.class_names) else ""
+    text = (
+        f"{listed(parts.names)} look like the parts of one set that was split; all are read{classes}. "
+        f"{_how_to_part(pictures, parts)}"
+    )
+    return [Advice("split-folders", text)]
+
+
+def _how_to_part(pictures: Pictures, parts: SplitFolders) -> str:
+    """What to give instead of a set with parts."""
+    where = "/".join(filter(None, [pictures.place_of_all.rstrip("/"), parts.parent]))
+    if pictures.manifest.kind == "webdataset":
+        return "Move the tars of each part into a folder of their own, and give the one to train on."
+    if parts.repeated:
+        return "Put the images to train on into a folder of their own, with a folder in it for each class."
+    if not Path(where).is_dir():
+        return f"Unpack it, and give its folder {parts.names[0]}; compare with the rest by ganzfeld eval."
+    inside = f" ({listed(parts.inside)} are its classes)" if len(parts.inside) > 1 else ""
+    return (
+        f"Give the one to train on, {where}/{parts.names[0]}{inside}, and compare with the rest later: "
+        f"ganzfeld eval RUN {shlex.quote(f'{where}/{parts.names[1]}')}"
+    )

@@ -185,7 +185,11 @@ def _decoded(
     with cache.new_folder(root) as new:
         listing = write_listing(source.entries(), new)
         if not len(listing):
-            raise DataError(f"no pictures in {printable(str(source.path))}: looked for {source.looked_for()}")
+            endings = [ending for ending, _ in source.ignored.most_common()]
+            raise DataError(
+                f"no pictures in {printable(str(source.path))}: looked for {source.looked_for()}",
+                sources.how_to_convert(endings),
+            )
         folder = root / "sets" / cache.set_key(listing, kind, source.version, wanted)
         pictures = _found(folder, source.path)
         if pictures is None:

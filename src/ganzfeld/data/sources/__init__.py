@@ -12,14 +12,17 @@ and its ``recognises`` always says 0.
 """
 
 import os
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
 from ganzfeld.catalogue import Catalogue, did_you_mean
 from ganzfeld.data.decode import EXTENSIONS
 from ganzfeld.data.source import Source
+from ganzfeld.data.sources._foreign import Foreign, foreign_by_content, foreign_by_ending
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.printable import printable
+from ganzfeld.regular import is_regular
 
 catalogue = Catalogue("ganzfeld.data.sources", "picture source")
 DEFAULT = "faces"
@@ -50,13 +53,12 @@ def find_source(given: str | os.PathLike[str] | None) -> tuple[str, Path]:
         path.stat()
     except (OSError, ValueError) as problem:
         raise _missing(path, given, problem) from None
-    kind = recognised(path)
-    if kind is None and path.suffix.lower() in EXTENSIONS:
-        hint = f"Give the folder that holds the pictures: {printable(str(path.parent))}"
-        raise DataError(f"{printable(str(given))} is a single picture, not a set of them", hint)
+    if not path.is_dir() and not is_regular(path):
+        raise DataError(f"{printable(str(given))} is neither a folder nor a regular file")
+    foreign = foreign_by_content(path)
+    kind = None if foreign else recognised(path)
     if kind is None:
-        hint = "Give a folder, a .zip, a .tar, an .npz or .npy, or an IDX file."
-        raise DataError(f"{printable(str(given))} holds no pictures that can be read", hint)
+        raise _not_a_set(path, printable(str(given)), foreign or foreign_by_ending([path.suffix]))
     return kind, path
 
 
@@ -72,9 +74,26 @@ def open_source(kind: str, path: Path) -> Source:
     return catalogue.load(kind).Pictures(path)
 
 
+def how_to_convert(endings: Iterable[str]) -> str:
+    """What to do where files with these endings (``.pt``) were found in place of pictures; may be empty."""
+    foreign = foreign_by_ending(endings)
+    return f"Files like these are each {foreign.what}. {foreign.how}" if foreign else ""
+
+
 def built_in() -> list[str]:
     """Names of the sets that need no path."""
     return [name for name in catalogue.names() if getattr(catalogue.load(name), "BUILT_IN", False)]
+
+
+def _not_a_set(path: Path, shown: str, foreign: Foreign | None) -> DataError:
+    """The error for something that is there and that no source reads."""
+    if foreign:
+        return DataError(f"{shown} is {foreign.what}, not a set of images", foreign.how)
+    if path.suffix.lower() in EXTENSIONS:
+        hint = f"Give the folder that holds the pictures: {printable(str(path.parent))}"
+        return DataError(f"{shown} is a single picture, not a set of them", hint)
+    hint = "Give a folder, a .zip, a .tar, an .npz or .npy, or an IDX file."
+    return DataError(f"{shown} holds no pictures that can be read", hint)
 
 
 def _missing(path: Path, given: str | os.PathLike[str], problem: Exception) -> DataError:
