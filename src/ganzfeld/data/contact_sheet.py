@@ -31,5 +31,9 @@ def contact_sheet(pictures: Pictures) -> Image.Image:
 
 def write_contact_sheet(pictures: Pictures, path: Path) -> None:
     """Writes the sheet as PNG; raises ``ResourceError`` if that cannot be done."""
-    sheet = contact_sheet(pictures)
+    write_sheet(contact_sheet(pictures), path)
+
+
+def write_sheet(sheet: Image.Image, path: Path) -> None:
+    """Write a sheet as PNG; raise ``ResourceError`` if that cannot be done."""
     write_file(path, lambda part: sheet.save(part, "PNG"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganzfeld.catalogue import did_you_mean
 from ganzfeld.cli.options import expand_options, words_of
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import DataError, UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ganzfeld.data.verify import Verification
 
 _MOST_LISTED = 20
+SHEET_OF = ("images", "duplicates")
 
 
 @expand_options
@@ -33,6 +35,9 @@ def command(
     sheet: Annotated[
         Path | None, typer.Option(help="Write a contact sheet (PNG): 64 pictures as they are trained on.")
     ] = None,
+    sheet_of: Annotated[
+        str, typer.Option(help="What --sheet shows: images, or duplicates, group by group.")
+    ] = SHEET_OF[0],
     json: Json = False,
 ) -> None:
     """Look at images before training, and say what cannot be used.
@@ -46,11 +51,11 @@ def command(
     """
     from ganzfeld.cli.reading import ReadingProgress
     from ganzfeld.data import open_pictures
-    from ganzfeld.data.contact_sheet import write_contact_sheet
     from ganzfeld.data.pictures import why_refused
     from ganzfeld.data.survey import survey
     from ganzfeld.data.verify import verify as compare
 
+    _check_sheet(sheet, sheet_of)
     progress = ReadingProgress()
     # Before anything is decoded: a changed file becomes a new set, and would then be compared with itself.
     verification = compare(data, progress=progress) if verify else None
@@ -58,12 +63,12 @@ def command(
     pictures = open_pictures(data, _two(size), **options, progress=progress)
     found = survey(pictures)
     refusal = why_refused(pictures, preparation.max_bad)
-    if sheet and pictures.num_pictures:
-        write_contact_sheet(pictures, sheet)
+    written = _write_sheet(found, sheet, sheet_of) if sheet else None
     rehearsal = _rehearsal(data, size, preparation)
     result = found.as_json() | {"refused": refusal.message if refusal else None, "dry_run": rehearsal}
+    result |= {"sheet": written}
     result |= {"verification": _verification_json(verification)} if verification else {}
-    show_result(result, _text(found, verification, refusal, rehearsal), json)
+    show_result(result, _text(found, verification, refusal, rehearsal, written), json)
     if refusal or (verification and verification.changed):
         raise typer.Exit(DataError.exit_code)
 
@@ -86,10 +91,54 @@ def _rehearsal(data: str | None, size: str, preparation: PreparationOptions) -> 
     return shlex.join([*words, *words_of(preparation), "--dry-run"])
 
 
+def _check_sheet(sheet: Path | None, sheet_of: str) -> None:
+    """Raise ``UsageError`` for a sheet of something unknown, and for one that has no file to go to."""
+    if sheet_of not in SHEET_OF:
+        raise UsageError(f"unknown choice {sheet_of!r} for sheet-of", did_you_mean(sheet_of, SHEET_OF))
+    if sheet is None and sheet_of != SHEET_OF[0]:
+        raise UsageError("sheet-of needs a file to write to", "Name it with --sheet FILE.png.")
+
+
+def _write_sheet(found: "Survey", sheet: Path, sheet_of: str) -> dict[str, Any]:
+    """Write the sheet if there is something to show, and say what was written."""
+    from ganzfeld.data.contact_sheet import write_contact_sheet, write_sheet
+    from ganzfeld.data.duplicate_sheet import duplicate_sheet
+
+    pictures = found.pictures
+    if sheet_of == "images":
+        if pictures.num_pictures:
+            write_contact_sheet(pictures, sheet)
+        return {"of": sheet_of, "file": str(sheet.absolute()) if pictures.num_pictures else None}
+    if not found.duplicates:
+        return {"of": sheet_of, "file": None, "groups": 0, "groups_left_out": 0}
+    drawn = duplicate_sheet(pictures, found.duplicates)
+    write_sheet(drawn.image, sheet)
+    counts = {"groups": drawn.num_groups, "groups_left_out": drawn.num_left_out}
+    return {"of": sheet_of, "file": str(sheet.absolute()), **counts}
+
+
+def _about_sheet(written: dict[str, Any] | None) -> str:
+    """What was written, in words."""
+    if written is None:
+        return ""
+    if written["file"] is None:
+        return f"not written: there are no {written['of']} to show"
+    if written["of"] == "images":
+        return written["file"]
+    left_out = f"; {counted(written['groups_left_out'], 'smaller one')} left out"
+    groups = counted(written["groups"], "group")
+    return f"{written['file']}: {groups} of duplicates{left_out if written['groups_left_out'] else ''}"
+
+
 def _text(
-    found: "Survey", verification: "Verification | None", refusal: DataError | None, rehearsal: str
+    found: "Survey",
+    verification: "Verification | None",
+    refusal: DataError | None,
+    rehearsal: str,
+    written: dict[str, Any] | None,
 ) -> str:
-    rows = {name: value for name, value in _rows(found).items() if value}
+    shown = _rows(found) | {"sheet": _about_sheet(written)}
+    rows = {name: value for name, value in shown.items() if value}
     width = max(map(len, rows))
     lines = [f"{name.ljust(width)}  {printable(value)}" for name, value in rows.items()]
     lines += _listed("unusable", [f"{each.path}: {each.reason}" for each in found.unusable])
