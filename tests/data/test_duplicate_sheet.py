@@ -1,4 +1,4 @@
-"""``check --sheet-of duplicates``: groups one below the other, largest first; nothing where there are none."""
+"""``check --sheet-of duplicates``: groups one below the other, largest first; nothing if there are none."""
 
 import io
 import json

@@ -78,7 +78,7 @@ def _caption(pictures: Pictures, group: Group, number: int, num_shown: int) -> s
 
 
 def _tile(picture: np.ndarray) -> Image.Image:
-    """Bring uint8 (height, width, channels) to a size that a person can judge; small ones by whole factors."""
+    """Bring uint8 (height, width, channels) to a size to judge by; small ones grow by whole factors."""
     tile = Image.fromarray(np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3))))
     longest = max(tile.size)
     if longest > _MOST_TILE_PX:
