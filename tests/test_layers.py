@@ -17,6 +17,7 @@ FLOORS = [
         "launch",
         "lock",
         "options",
+        "own_folder",
         "printable",
         "regular",
         "signals",

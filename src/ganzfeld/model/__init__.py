@@ -3,7 +3,7 @@
 from ganzfeld.model.calibration import calibrate
 from ganzfeld.model.card import Card, ClassCard
 from ganzfeld.model.files import Model, load, load_model, save
-from ganzfeld.model.grid import columns_by_class, grid, write_png
+from ganzfeld.model.grid import columns_by_class, grid, png, write_png
 from ganzfeld.model.sampling import as_bytes, labels_as_in_data, pictures_of_latents, pictures_of_seeds
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "load_model",
     "pictures_of_latents",
     "pictures_of_seeds",
+    "png",
     "save",
     "write_png",
 ]

@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ganzfeld.catalogue import did_you_mean
-from ganzfeld.durable import make_folder, write_file, write_json
+from ganzfeld.durable import make_folder
 from ganzfeld.errors import DamagedError, GanzfeldError, UsageError
 from ganzfeld.model.card import Card
 from ganzfeld.networks import Generator
 from ganzfeld.networks.layout import for_making_pictures
+from ganzfeld.own_folder import OwnFolder
 from ganzfeld.system import in_words
 
 WEIGHTS = "generator.safetensors"
@@ -38,17 +39,19 @@ class Model:
     card: Card
 
 
-def save(folder: Path, generator: Generator, card: Card) -> None:
+def save(folder: Path | OwnFolder, generator: Generator, card: Card) -> None:
     """Write a model; an earlier one of that folder is replaced at once or not at all.
 
     Raises ``ResourceError`` if the disk is full or the folder cannot be written.
     """
-    make_folder(folder)
+    if not isinstance(folder, OwnFolder):
+        make_folder(folder)
+        folder = OwnFolder(folder)
     tensors = {name: value.detach().cpu().contiguous() for name, value in generator.state_dict().items()}
     card = card.model_copy(update={"weights_sha256": _digest(tensors)})
     header = {"card": card.model_dump_json()}
-    write_file(folder / WEIGHTS, lambda part: save_file(tensors, part, metadata=header))
-    write_json(folder / CARD, card.model_dump(mode="json"))
+    folder.write_bytes(WEIGHTS, safetensors.torch.save(tensors, header))
+    folder.write_json(CARD, card.model_dump(mode="json"))
 
 
 @in_words()

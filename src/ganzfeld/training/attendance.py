@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import replace
 
 from ganzfeld.errors import GanzfeldError, ResourceError, UsageError
+from ganzfeld.own_folder import LostFolder
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.facts import Trial
 from ganzfeld.training.report import write_report
@@ -44,7 +45,7 @@ def _trained(
     try:
         return go_on(run, wishes, watcher), wishes.without_end, run
     except ResourceError as error:
-        if trial is None:
+        if trial is None or isinstance(error, LostFolder):
             raise
         return *_given_up(run, trial, error, wishes, watcher), None
 
@@ -132,7 +133,7 @@ def _tried(run: Run, trial: Trial, wishes: Wishes, watcher: Watcher) -> tuple[Ru
     try:
         trying = fork(run, trial.from_images, trial.settings, replace(wishes, **end, trials=trials), watcher)
     except ResourceError as error:
-        begun = _in_which_it_is_treated(run)
+        begun = None if isinstance(error, LostFolder) else _in_which_it_is_treated(run)
         if begun is None:
             raise
         return _given_up(begun, trial, error, wishes.without_end, watcher)

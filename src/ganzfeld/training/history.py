@@ -15,8 +15,9 @@ import safetensors.torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
-from ganzfeld.durable import make_folder, refused, unfinished, write_bytes
+from ganzfeld.durable import refused
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError
+from ganzfeld.own_folder import OwnFolder
 from ganzfeld.training.checkpoint import Checkpoint, CheckpointCard
 
 NEWEST_KEPT = 2
@@ -29,8 +30,9 @@ _PIECE = 2**20
 class History:
     """The checkpoints in one folder, each known by the number of pictures seen."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | OwnFolder) -> None:
+        self._own = folder if isinstance(folder, OwnFolder) else OwnFolder(folder.parent) / folder.name
+        self.folder = self._own.path
 
     def path(self, images_seen: int) -> Path:
         """Where the checkpoint at that number is, or would be."""
@@ -49,11 +51,10 @@ class History:
         there.
         """
         path = self.path(checkpoint.images_seen)
-        make_folder(self.folder)
         try:
             if not self._is_whole(path):
                 self._put(path, checkpoint)
-            with contextlib.suppress(OSError):  # one too many does no harm, and the next save tries again
+            with contextlib.suppress(ResourceError):  # one too many does no harm; the next save tries again
                 self._thin(near)
         except OSError as error:
             raise refused(error, path) from error
@@ -64,12 +65,13 @@ class History:
         content = safetensors.torch.save(tensors, {"card": checkpoint.card.model_dump_json()})
         checksum = _checksum_path(path)
         try:
-            write_bytes(checksum, f"{hashlib.sha256(content).hexdigest()}  {path.name}\n".encode())
-            write_bytes(path, content)
+            said = f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
+            self._own.write_bytes(checksum.name, said.encode())
+            self._own.write_bytes(path.name, content)
         finally:
             if not path.exists():
-                with contextlib.suppress(OSError):
-                    checksum.unlink()
+                with contextlib.suppress(GanzfeldError):
+                    self._own.remove(checksum.name)
         if not self._is_whole(path):
             raise ResourceError(f"{path} was written but reads back differently", "Check the disk.")
 
@@ -109,11 +111,10 @@ class History:
 
     def tidy(self) -> None:
         """Remove what a process that was killed left behind. Only for the one writer of the run."""
-        for part in unfinished(self.folder):
-            part.unlink(missing_ok=True)
+        self._own.remove_unfinished()
         for checksum in self.folder.glob("*.sha256"):
             if not checksum.with_suffix(".safetensors").exists():
-                checksum.unlink(missing_ok=True)
+                self._own.remove(checksum.name)
 
     def _is_whole(self, path: Path) -> bool:
         try:
@@ -124,8 +125,9 @@ class History:
     def _thin(self, near: int | None) -> None:
         there = self.all()
         for images_seen in set(there) - kept(there, near):
-            self.path(images_seen).unlink(missing_ok=True)
-            _checksum_path(self.path(images_seen)).unlink(missing_ok=True)
+            path = self.path(images_seen)
+            self._own.remove(path.name)
+            self._own.remove(_checksum_path(path).name)
 
 
 def kept(images_seen: list[int], near: int | None = None) -> set[int]:

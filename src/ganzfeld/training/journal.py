@@ -6,19 +6,20 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ganzfeld.durable import refused, write_bytes
+from ganzfeld.durable import refused
 from ganzfeld.errors import DamagedError
+from ganzfeld.own_folder import OwnFolder
+
+JOURNAL = "journal.jsonl"
 
 
 class Journal:
     """``journal.jsonl`` of a run folder, opened for appending; use as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._file = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise refused(error, path) from error
+    def __init__(self, folder: OwnFolder) -> None:
+        self.path = folder.path / JOURNAL
+        self._folder = folder
+        self._file = folder.appending(JOURNAL)
 
     def __enter__(self) -> "Journal":
         return self
@@ -30,8 +31,12 @@ class Journal:
     def write(self, entry: dict[str, Any]) -> None:
         """Append one line and hand it to the system, so that other programs can follow.
 
-        A number that is not finite becomes null: JSON has no word for it.
+        A number that is not finite becomes null: JSON has no word for it. Where somebody has put another file
+        in the place of the journal, or deleted it, the line goes where readers look for it.
         """
+        if not self._folder.is_still(JOURNAL, self._file):
+            self._file.close()
+            self._file = self._folder.appending(JOURNAL)
         try:
             self._file.write(json.dumps(_finite(entry)) + "\n")
             self._file.flush()
@@ -45,10 +50,10 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def cut_journal(path: Path, images_seen: int) -> None:
+def cut_journal(folder: OwnFolder, images_seen: int) -> None:
     """Leave out what was written after that many pictures: a training that goes back tells it anew."""
-    entries = [entry for entry in read_journal(path) if entry["images_seen"] <= images_seen]
-    write_bytes(path, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
+    entries = [entry for entry in read_journal(folder.path / JOURNAL) if entry["images_seen"] <= images_seen]
+    folder.write_bytes(JOURNAL, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

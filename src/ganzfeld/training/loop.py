@@ -13,7 +13,8 @@ from typing import Any
 
 import ganzfeld
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed
-from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, save, write_png
+from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, png, save
+from ganzfeld.own_folder import LostFolder
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.clock import Due, Stopwatch
@@ -26,7 +27,7 @@ from ganzfeld.training.journal import Journal
 from ganzfeld.training.memory import largest_batch
 from ganzfeld.training.quality import Quality
 from ganzfeld.training.report import write_report
-from ganzfeld.training.run import Run
+from ganzfeld.training.run import Run, what_is_left
 from ganzfeld.training.saver import RETRY_S, Patience, Saver
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer, generator_card, readings, start
@@ -96,6 +97,8 @@ class Loop:
                     self._show()
                     self._conclude(interruption)
                 ended_well = True
+            except LostFolder as error:
+                raise LostFolder(error.message, error.now_at, what_is_left(error.now_at)) from error
             except ResourceError as error:
                 raise self._with_way_on(error) from error
             finally:
@@ -116,7 +119,7 @@ class Loop:
         """Train and save; after a divergence from the last good checkpoint on, if that is asked for."""
         while True:
             try:
-                with Journal(self.run.path / "journal.jsonl") as journal:
+                with Journal(self.run.folder) as journal:
                     self._train(journal, interruption, saver)
                 if interruption.signal_number is not None:
                     self.watcher.noted("stopping: saving")
@@ -145,7 +148,7 @@ class Loop:
             return
         self.quality.look(self.stopwatch.seconds, self._card(), interruption.came)
         if news := self.quality.news():
-            with Journal(self.run.path / "journal.jsonl") as journal, self.journal_patience:
+            with Journal(self.run.folder) as journal, self.journal_patience:
                 journal.write({**last, "health": news})
 
     def _conclude(self, interruption: Interruption) -> None:
@@ -254,7 +257,7 @@ class Loop:
         seeds = range(columns * (NUM_ON_A_SHEET // columns))
         sheet = grid(pictures_of_seeds(self.trainer.shipped(), seeds, prior=prior), columns)
         with self.sheet_patience:
-            write_png(self.run.path / "samples" / f"{self.trainer.images_seen}.png", sheet)
+            (self.run.folder / "samples").write_bytes(f"{self.trainer.images_seen}.png", png(sheet))
 
     def _card(self) -> Card:
         """The card of the model as it stands."""
@@ -281,7 +284,7 @@ class Loop:
         def write() -> None:
             checkpoint.require_finite()
             run.history.write(checkpoint, best.images_seen if best else None)
-            save(run.path / "model" / "last", trainer.shipped(average), card)
+            save(run.folder / "model" / "last", trainer.shipped(average), card)
 
         return write
 
@@ -291,7 +294,7 @@ class Loop:
             return False
         lost = dict.fromkeys(("loss_generator", "loss_discriminator"), math.nan)
         where = {"step": self.trainer.index, "images_seen": self.trainer.images_seen}
-        with Journal(self.run.path / "journal.jsonl") as journal:
+        with Journal(self.run.folder) as journal:
             journal.write({**where, "seconds": round(self.stopwatch.seconds, 3), **lost})
         self.consultation.hold()
         return self.consultation.over
@@ -321,6 +324,7 @@ class Loop:
         self.watcher.noted(text)
 
     def _failed(self, what: str) -> TrainingFailed:
+        self.run.folder.require()
         run, saved = shlex.quote(str(self.run.path)), self.run.history.all()
         slower = "--set generator.optimizer.lr=1e-4 --set discriminator.optimizer.lr=1e-4"
         if saved:
@@ -346,6 +350,7 @@ class Loop:
         saver.wait()
         if trainer.is_between_steps:
             self._snapshot()()
+        self.run.folder.require()
         saved = self.run.history.all()
         fits = largest_batch(trainer)
         batch = f"a batch of {fits} fits: begin again with --batch {fits}" if fits else "no batch fits"

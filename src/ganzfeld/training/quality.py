@@ -23,6 +23,7 @@ from ganzfeld.metrics.measures.precision_recall import precision_recall
 from ganzfeld.metrics.spaces import NONE, VARIABLE, usual_name
 from ganzfeld.model import Card, load_model, save
 from ganzfeld.networks import Generator
+from ganzfeld.own_folder import LostFolder
 from ganzfeld.training.clock import Due
 from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.evaluation import generated
@@ -143,7 +144,7 @@ class Quality:
         }
         if self.best is None or not is_comparable(judgement, self.best) or is_better(judgement, self.best):
             with self._patience:
-                save(self._run.path / "model" / "best", shipped, card)
+                save(self._run.folder / "model" / "best", shipped, card)
                 self._run.write_facts(self._run.facts.changed(best=judgement))
                 self.best, self._after_best = judgement, []
         else:
@@ -164,7 +165,7 @@ class Quality:
             except (DamagedError, UsageError) as error:
                 self._watcher.noted(f"the best model is lost, the last one takes its place: {error.message}")
         if best is last:
-            save(best_folder, shipped, card)
+            save(self._run.folder / "model" / "best", shipped, card)
         self.best = best
         final = Final(at_images=card.images_seen, best=best, last=last)
         self._run.write_facts(self._run.facts.changed(best=best, final=final))
@@ -214,6 +215,8 @@ class Quality:
             return
         except _Abandoned:
             return
+        except LostFolder:
+            raise
         except (ResourceError, DamagedError) as error:
             why = error.message
         except (MemoryError, RuntimeError) as error:

@@ -8,7 +8,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, select_autoescape
 from PIL import Image
 
-from ganzfeld.durable import write_bytes
 from ganzfeld.model.grid import GAP
 from ganzfeld.recipes import changes
 from ganzfeld.training.charts import HEIGHT, WIDTH, charts_of, place
@@ -48,9 +47,8 @@ def write_report(run: Run) -> Path:
         film=[(int(sheet.stem), _first_row(sheet, run.recipe.size[1])) for sheet in _selection(sheets)],
         curves=_curves(journal, run.recipe.loss.build().paired),
     )
-    path = run.path / "report.html"
-    write_bytes(path, page.encode())
-    return path
+    run.folder.write_bytes("report.html", page.encode())
+    return run.path / "report.html"
 
 
 def _selection(sheets: list[Path]) -> list[Path]:

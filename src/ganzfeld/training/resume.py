@@ -1,7 +1,6 @@
 """Going on with a run: exactly where it stopped, or from an earlier point in a run of its own."""
 
 import shlex
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.data.survey import survey
-from ganzfeld.durable import unfinished, write_json
 from ganzfeld.errors import DamagedError, DataError, GanzfeldError, UsageError
 from ganzfeld.launch import launch
 from ganzfeld.model import load_model
@@ -23,9 +21,10 @@ from ganzfeld.training.exactness import differences, refuse
 from ganzfeld.training.facts import Circumstances, Facts, Trial, timestamp
 from ganzfeld.training.fastest import route_of
 from ganzfeld.training.following import led
+from ganzfeld.training.journal import JOURNAL
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.ranks import ALONE, Ranks, joined
-from ganzfeld.training.run import Run, create_run, open_run, run_begun_by
+from ganzfeld.training.run import RECIPE, Run, create_run, open_run, run_begun_by
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.train import require_room, show_reals, summary
 from ganzfeld.training.trainer import Trainer, start
@@ -228,7 +227,7 @@ def fork(
             _copy_past(old, run, at)
             run.history.write(beginning)
         # Last, since a folder becomes a run with its recipe: one that is killed before is none.
-        write_json(run.path / "recipe.json", recipe.model_dump(mode="json"))
+        run.folder.write_json(RECIPE, recipe.model_dump(mode="json"))
         _train(trainer, run, budget, watcher, checkpoint)
     return run
 
@@ -308,20 +307,18 @@ def _of_recipe(checkpoint: Checkpoint, recipe: Recipe) -> Checkpoint:
 
 def _copy_past(old: Run, run: Run, images_seen: int) -> None:
     """What the old run showed and wrote down until then."""
-    if (old.path / "journal.jsonl").is_file():
-        shutil.copyfile(old.path / "journal.jsonl", run.path / "journal.jsonl")
+    if (old.path / JOURNAL).is_file():
+        run.folder.write_bytes(JOURNAL, (old.path / JOURNAL).read_bytes())
     for sheet in old.sample_files:
-        shutil.copyfile(sheet, run.path / "samples" / sheet.name)
+        (run.folder / "samples").write_bytes(sheet.name, sheet.read_bytes())
     run.forget_after(images_seen)
 
 
 def _tidy(run: Run) -> None:
     """Remove what a process that was killed left half written."""
     run.history.tidy()
-    model = run.path / "model"
-    for folder in (run.path, run.path / "samples", model / "last", model / "best"):
-        for part in unfinished(folder):
-            part.unlink(missing_ok=True)
+    for folder in (run.folder, *run.inner_folders):
+        folder.remove_unfinished()
 
 
 def is_finished(run: Run, wishes: Wishes) -> bool:

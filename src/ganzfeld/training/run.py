@@ -15,6 +15,7 @@ runs/<data>-001/
 """
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +24,14 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from ganzfeld.durable import make_folder, write_json
+from ganzfeld.durable import make_folder
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.health import Case, Verdict, diagnose
 from ganzfeld.lock import alone, owner
 from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights, no_run
 from ganzfeld.networks import Generator
+from ganzfeld.own_folder import OwnFolder
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.system import in_words
 from ganzfeld.training.checkpoint import Position
@@ -37,6 +39,24 @@ from ganzfeld.training.facts import Event, EventKind, Facts, timestamp
 from ganzfeld.training.history import History
 from ganzfeld.training.journal import cut_journal, read_journal
 from ganzfeld.training.schedule import progress_of, rate_factor
+
+RECIPE = "recipe.json"
+
+OWN_NAMES = frozenset(
+    {
+        RECIPE,
+        "run.json",
+        "journal.jsonl",
+        "reals.png",
+        "verdict.json",
+        "report.html",
+        ".lock",
+        "samples",
+        "checkpoints",
+        "model",
+    }
+)
+"""What is written in a run folder. Anything else there is the user's."""
 
 LARGEST_FACTS = 1_000_000
 """Bytes; ``run.json`` has about a thousand, and a hundred for every time it was resumed."""
@@ -47,6 +67,8 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
+        self.folder = OwnFolder(self.path, mark=RECIPE)
+        """Through which everything in it is written and deleted."""
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -55,13 +77,14 @@ class Run:
     def recipe(self) -> Recipe:
         """The recipe it was trained by. Raises ``DamagedError`` if the file is not a recipe."""
         try:
-            return read_recipe(self.path / "recipe.json")
+            return read_recipe(self.path / RECIPE)
         except UsageError as error:
             raise DamagedError(f"{self.path} has no readable recipe: {error.message}", error.hint) from None
 
     @property
     def facts(self) -> Facts:
         """What ``run.json`` says. Raises ``DamagedError`` if it does not say it."""
+        self.folder.require()
         path = self.path / "run.json"
         try:
             if not path.is_file():
@@ -81,7 +104,7 @@ class Run:
 
     def write_facts(self, facts: Facts) -> None:
         """Replace ``run.json``. Only for the one that holds ``writing``."""
-        write_json(self.path / "run.json", facts.model_dump(mode="json"))
+        self.folder.write_json("run.json", facts.model_dump(mode="json"))
 
     def record(self, kind: EventKind, images_seen: int, what: str) -> None:
         """Write down in ``run.json`` what happened. Only for the one that holds ``writing``."""
@@ -94,19 +117,23 @@ class Run:
 
         Only for the one that holds ``writing``.
         """
-        cut_journal(self.path / "journal.jsonl", images_seen)
+        cut_journal(self.folder, images_seen)
         for sheet in self.sample_files:
             if int(sheet.stem) > images_seen:
-                sheet.unlink(missing_ok=True)
+                (self.folder / "samples").remove(sheet.name)
 
     @property
     def history(self) -> History:
         """Its checkpoints."""
-        return History(self.path / "checkpoints")
+        return History(self.folder / "checkpoints")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the one writer of this run while the block runs; ``ResourceError`` if there is another."""
+        """Be the one writer of this run while the block runs; ``ResourceError`` if there is another.
+
+        The folder is held: every write raises ``LostFolder`` once it was deleted, moved or replaced. Raises
+        ``DamagedError`` where something in it is a link, since nothing is written or deleted through one.
+        """
         lock = self.path / ".lock"
 
         def refuse() -> None:
@@ -114,8 +141,21 @@ class Run:
                 f"{owner(lock)} is training in {self.path}", "Wait for it to end, or stop it with Ctrl-C."
             )
 
-        with alone(lock, refuse):
-            yield
+        with self.folder.held():
+            self._require_no_links()
+            with alone(lock, refuse):
+                yield
+
+    @property
+    def inner_folders(self) -> list[OwnFolder]:
+        """The folders in it."""
+        model = self.folder / "model"
+        return [self.folder / "samples", self.folder / "checkpoints", model, model / "last", model / "best"]
+
+    def _require_no_links(self) -> None:
+        self.folder.require_no_links(lambda name: name in OWN_NAMES)
+        for folder in self.inner_folders:
+            folder.require_no_links()
 
     @property
     def journal(self) -> list[dict[str, Any]]:
@@ -162,7 +202,7 @@ class Run:
 
     def write_verdict(self, verdict: Verdict) -> None:
         """Write ``verdict.json``; ``ResourceError`` where that is not allowed."""
-        write_json(self.path / "verdict.json", verdict.as_json())
+        self.folder.write_json("verdict.json", verdict.as_json())
 
     @property
     def position(self) -> Position:
@@ -235,6 +275,25 @@ def open_run(path: str | Path) -> Run:
             ) from None
         raise UsageError(f"{path} is a model folder, not a run", "A run folder holds a recipe.json.")
     return Run(folder)
+
+
+def what_is_left(path: Path | None) -> str:
+    """What can be done with a run whose folder was moved to ``path`` while it trained; None: it is gone.
+
+    No command is named that cannot work.
+    """
+    if path is None:
+        return "What is left of it cannot go on: begin a new run."
+    try:
+        run = open_run(path)
+        saved, data = run.history.all(), run.facts.data
+    except GanzfeldError as error:
+        return f"It cannot go on there: {error.message}."
+    if not saved:
+        return "Nothing had been saved yet: begin a new run."
+    if data is not None and not Path(data).exists():
+        return f"What it had saved is there, but its images are no longer at {data}."
+    return f"Go on from {saved[-1]:,} images there: ganzfeld resume {shlex.quote(str(path))}"
 
 
 def run_begun_by(launch: str, out: Path) -> Run | None:

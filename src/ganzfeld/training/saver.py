@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from ganzfeld.errors import ResourceError
+from ganzfeld.own_folder import LostFolder
 
 MOST_TRIES = 3
 RETRY_S = 5.0
@@ -13,7 +14,7 @@ RETRY_S = 5.0
 class Patience:
     """Lets a want of resources pass that may be over soon: told at first, raised the third time in a row.
 
-    Use as a context manager around each try. Other errors pass through.
+    Use as a context manager around each try. Other errors pass through, and so does a folder that is lost.
     """
 
     def __init__(self, told: Callable[[str], None]) -> None:
@@ -26,7 +27,7 @@ class Patience:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not isinstance(error, ResourceError):
+        if not isinstance(error, ResourceError) or isinstance(error, LostFolder):
             self._failures = 0
             return False
         self._failures += 1

@@ -10,10 +10,10 @@ from ganzfeld.catalogue import did_you_mean
 from ganzfeld.data import open_pictures
 from ganzfeld.data.order import spread
 from ganzfeld.data.survey import Survey, survey
-from ganzfeld.durable import free_bytes, make_folder, write_json
+from ganzfeld.durable import free_bytes, make_folder
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.launch import launch
-from ganzfeld.model import columns_by_class, grid, write_png
+from ganzfeld.model import columns_by_class, grid, png
 from ganzfeld.options import PreparationOptions
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
 from ganzfeld.system import in_words
@@ -27,7 +27,7 @@ from ganzfeld.training.loop import NUM_ON_A_SHEET, SHEET_COLUMNS, Loop
 from ganzfeld.training.quality import require_space
 from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.route import parts_of
-from ganzfeld.training.run import Run, create_run, run_begun_by
+from ganzfeld.training.run import RECIPE, Run, create_run, run_begun_by
 from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
 
@@ -258,7 +258,7 @@ def write_beginning(
     """Write what a run folder holds before the first step; with the recipe, which is last, it is a run."""
     run.write_facts(_facts(data, trainer, terms, surveyed))
     show_reals(run, trainer)
-    write_json(run.path / "recipe.json", trainer.recipe.model_dump(mode="json"))
+    run.folder.write_json(RECIPE, trainer.recipe.model_dump(mode="json"))
 
 
 def show_reals(run: Run, trainer: Trainer) -> None:
@@ -267,7 +267,7 @@ def show_reals(run: Run, trainer: Trainer) -> None:
     columns = columns_by_class(SHEET_COLUMNS, len(classes.names) if classes else 0)
     number = columns * (NUM_ON_A_SHEET // columns)
     indices = classes.examples(number) if classes else spread(pictures.num_pictures, number)
-    write_png(run.path / "reals.png", grid(pictures.batch(indices), columns))
+    run.folder.write_bytes("reals.png", png(grid(pictures.batch(indices), columns)))
 
 
 def require_room(folder: Path, trainer: Trainer) -> None:
