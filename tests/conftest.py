@@ -109,13 +109,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--thorough``: the long form of the tests that have one."""
+    """``--thorough``: the long form of the tests that have one. ``--gpu``: also those that need a GPU."""
     parser.addoption("--thorough", action="store_true", help="try everything where a test takes a sample")
+    parser.addoption("--gpu", action="store_true", help="also run the tests that need a GPU")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked ``thorough`` are for the long form alone."""
-    if not config.getoption("--thorough"):
-        long = [item for item in items if item.get_closest_marker("thorough")]
-        items[:] = [item for item in items if item not in long]
-        config.hook.pytest_deselected(items=long)
+    """Deselect the tests marked ``thorough`` and ``gpu`` unless their option is given."""
+    for marker in ("thorough", "gpu"):
+        if not config.getoption(f"--{marker}"):
+            others = [item for item in items if item.get_closest_marker(marker)]
+            items[:] = [item for item in items if item not in others]
+            config.hook.pytest_deselected(items=others)

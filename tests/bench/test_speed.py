@@ -12,7 +12,16 @@ from ganzfeld.bench.classical import ClassicalTraining, classical_discriminator,
 from ganzfeld.bench.ingest import bench_ingest
 from ganzfeld.bench.input_share import _second_epoch, share_of_input
 from ganzfeld.bench.peak import _LEAST_S, _rate, peak_flops_per_s
-from ganzfeld.bench.speed import LEAST_S, SAME_WIDTHS, _in_turns, bench_sample, bench_train
+from ganzfeld.bench.speed import (
+    LEAST_S,
+    SAME_WIDTHS,
+    _counted_flops,
+    _flops_of_step,
+    _in_turns,
+    _trainer,
+    bench_sample,
+    bench_train,
+)
 from ganzfeld.cli import main
 from ganzfeld.recipes import resolve
 from ganzfeld.training.trainer import build_networks, num_parameters
@@ -91,6 +100,31 @@ def test_short_steps_are_repeated_and_long_ones_are_not():
     assert 2 < calls["short"] <= 9
     assert 0 < speeds["long"][0] <= 5 / LEAST_S
     assert speeds["long"][0] < speeds["short"][0] <= 8 * 5 / LEAST_S
+
+
+def test_operations_of_any_recipe_are_counted_as_they_are_made():
+    """For the classical recipe they are those of the formula, but for passes that go without."""
+    trainer = _trainer(resolve("radford2015", SAME_WIDTHS | {"batch": 2}), "plain", "float32")
+    assert _counted_flops(trainer, 1) == pytest.approx(_flops_of_step(trainer.recipe), rel=0.2)
+
+
+def test_another_recipe_is_measured_against_itself_done_plainly(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "train", "--recipe", "modern", "--rounds", "1", "--batch", "2", "--json"])
+    assert not ended.value.code
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["recipe"] == "modern"
+    assert 0 < figures["share_of_peak"] < 1
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "train", "--recipe", "modem"])
+    assert ended.value.code == 2
+
+
+def test_lazy_penalties_are_measured_in_whole_turns():
+    """A step with penalties may take twice as long as one without."""
+    calls = []
+    _in_turns({"one": lambda: calls.append(time.sleep(LEAST_S / 2.5))}, 1, 5, torch.device("cpu"), 4)
+    assert len(calls) == 8
 
 
 @pytest.mark.thorough

@@ -1,5 +1,6 @@
 """How fast training and sampling are, side by side with the classical loop, in turns in one process."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from ganzfeld.bench.classical import LATENT_SIZE, ClassicalTraining, classical_generator
 from ganzfeld.bench.peak import peak_flops_per_s
@@ -15,9 +18,9 @@ from ganzfeld.model.sampling import pictures_of_latents
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.engine import wait_for
 from ganzfeld.training.recording import REHEARSALS
-from ganzfeld.training.route import PLAIN, Route
+from ganzfeld.training.route import PLAIN, USUAL, Route
 from ganzfeld.training.train import agree
-from ganzfeld.training.trainer import Trainer
+from ganzfeld.training.trainer import Trainer, readings
 from ganzfeld.training.watcher import Watcher
 
 BATCH = 128
@@ -31,6 +34,8 @@ SAME_WIDTHS = {
     "updates": "simultaneous",
 }
 """What the fast path needs of ``radford2015``, whose widths it keeps."""
+CLASSICAL = "radford2015"
+"""The recipe whose plain side is the classical loop; that of any other is the recipe itself, done plainly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class SpeedFigures:
     peak_flops_per_s: float
     peak_of: str
     parts: dict[str, float]
+    recipe: str = CLASSICAL
 
     @property
     def share_of_peak(self) -> float:
@@ -62,6 +68,7 @@ class SpeedFigures:
             "ours_images_per_s": round(self.ours_images_per_s, 1),
             "ratio": round(self.ratio, 2),
             "share_of_peak": round(self.share_of_peak, 3),
+            "recipe": self.recipe,
             "batch": self.batch,
             "rounds": self.rounds,
             "peak_gflops_per_s": round(self.peak_flops_per_s / 1e9),
@@ -70,34 +77,39 @@ class SpeedFigures:
         }
 
 
-def bench_train(rounds: int = 3, batch: int = BATCH, with_parts: bool = False) -> SpeedFigures:
-    """The classical loop against ours with the same widths, at 64 px."""
-    trainer = _trainer(resolve("radford2015", SAME_WIDTHS | {"batch": batch}))
-    classical = ClassicalTraining(trainer.engine.device)
-    real = trainer.real().contiguous()
+def bench_train(
+    rounds: int = 3, batch: int = BATCH, with_parts: bool = False, recipe: str = CLASSICAL
+) -> SpeedFigures:
+    """The plain loop against ours, at 64 px.
+
+    For ``radford2015`` the plain loop is the classical one with the same widths. For any other recipe it is
+    the recipe itself by the plain route in float32, with its losses read after every step.
+    """
+    classical = resolve(recipe).name == CLASSICAL
+    trainer = _trainer(resolve(recipe, (SAME_WIDTHS if classical else {}) | {"batch": batch}))
     sides: dict[str, Callable[[], object]] = {
-        "plain": lambda: classical.step(real),
+        "plain": _classical_loop(trainer) if classical else _plain_loop(trainer.recipe),
         "ours": trainer.advance,
     }
     full = trainer.route
     routes = _without(full) if with_parts else {}
     for name, route in routes.items():
         sides[name] = _with_route(trainer, route, full)
-    speeds = _in_turns(sides, rounds, batch, trainer.engine.device)
+    turn = _turn(trainer)
+    speeds = _in_turns(sides, rounds, batch, trainer.engine.device, turn)
+    flops = _flops_of_step(trainer.recipe) if classical else _counted_flops(trainer, turn)
     peak, peak_of = peak_flops_per_s(trainer.engine.device)
-    of_generator, of_discriminator = _flops(trainer.recipe)
     return SpeedFigures(
         batch=batch,
         rounds=rounds,
         plain_images_per_s=statistics.median(speeds["plain"]),
         ours_images_per_s=statistics.median(speeds["ours"]),
         ratio=_ratio(speeds),
-        # Three passes' worth through G, and through D three for the real and three for the generated picture:
-        # forward, and backward to the input and to the weights.
-        flops_per_image=3 * of_generator + 6 * of_discriminator,
+        flops_per_image=flops,
         peak_flops_per_s=peak,
         peak_of=peak_of,
         parts={name: statistics.median(speeds[name]) for name in routes},
+        recipe=trainer.recipe.name,
     )
 
 
@@ -128,8 +140,23 @@ def bench_sample(rounds: int = 3, num: int = SAMPLES) -> SpeedFigures:
     )
 
 
-def _trainer(recipe: Recipe) -> Trainer:
-    return agree(recipe=recipe, images=1).begin(None, Watcher())
+def _trainer(recipe: Recipe, route: str = "auto", precision: str = "auto") -> Trainer:
+    return agree(recipe=recipe, images=1, route=route, precision=precision).begin(None, Watcher())
+
+
+def _classical_loop(trainer: Trainer) -> Callable[[], object]:
+    classical, real = ClassicalTraining(trainer.engine.device), trainer.real().contiguous()
+    return lambda: classical.step(real)
+
+
+def _plain_loop(recipe: Recipe) -> Callable[[], object]:
+    trainer = _trainer(recipe, "plain", "float32")
+    return lambda: readings(trainer.advance())
+
+
+def _turn(trainer: Trainer) -> int:
+    """Steps after which the lazy penalties come as they came before."""
+    return math.lcm(*(getattr(each, "every", 1) for each in trainer.rules.stabilisers))
 
 
 def _without(full: Route) -> dict[str, Route]:
@@ -153,21 +180,26 @@ def _with_route(trainer: Trainer, route: Route, back: Route) -> Callable[[], obj
 
 
 def _in_turns(
-    sides: Mapping[str, Callable[[], object]], rounds: int, num_pictures: int, device: torch.device
+    sides: Mapping[str, Callable[[], object]],
+    rounds: int,
+    num_pictures: int,
+    device: torch.device,
+    turn: int = 1,
 ) -> dict[str, list[float]]:
     """Pictures a second of every side in every round, after the calls that set things up.
 
-    In a round a side is called until it has taken ``LEAST_S``, once at least.
+    In a round a side is called until it has taken ``LEAST_S``, once at least, and always in whole turns:
+    after ``turn`` calls the same work comes again.
     """
     for act in sides.values():
-        for _ in range(1 if device.type == "cpu" else 1 + REHEARSALS):
+        for _ in range(turn * (1 if device.type == "cpu" else 1 + REHEARSALS)):
             act()
     speeds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, act in sides.items():
             wait_for(device)
             begun, calls = time.perf_counter(), 0
-            while not calls or time.perf_counter() - begun < LEAST_S:
+            while calls % turn or not calls or time.perf_counter() - begun < LEAST_S:
                 act()
                 calls += 1
             wait_for(device)
@@ -179,6 +211,44 @@ def _ratio(speeds: dict[str, list[float]]) -> float:
     return statistics.median(
         ours / plain for ours, plain in zip(speeds["ours"], speeds["plain"], strict=True)
     )
+
+
+def _flops_of_step(recipe: Recipe) -> float:
+    """Operations of a step of ``radford2015`` for one picture.
+
+    Three passes' worth through G, and through D three for the real and three for the generated picture:
+    forward, and backward to the input and to the weights.
+    """
+    of_generator, of_discriminator = _flops(recipe)
+    return 3 * of_generator + 6 * of_discriminator
+
+
+def _counted_flops(trainer: Trainer, turn: int) -> float:
+    """Operations of a step for one picture, counted while a turn of usual steps is made."""
+    back = trainer.route
+    trainer.take(USUAL)
+    with _CountedOperations() as counted:
+        for _ in range(turn):
+            trainer.advance()
+    trainer.take(back)
+    return counted.total / (turn * trainer.recipe.batch)
+
+
+class _CountedOperations(TorchDispatchMode):
+    """Count the operations of convolutions and matrix products.
+
+    By torch's own formulas, but not by its ``FlopCounterMode``, whose hooks refuse ``torch.autograd.grad``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if formula := flop_registry.get(func._overloadpacket):
+            self.total += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 def _flops(recipe: Recipe) -> tuple[float, float]:
