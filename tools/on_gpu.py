@@ -56,7 +56,7 @@ GRACE_S = 8.0
 """Between asking a part to end and ending it."""
 TAIL_LINES = 60
 _END = "(PASSED|FAILED|ERROR|SKIPPED)"
-ENDED = rf"(?:^|\] ){_END} (tests/.*?)(?: - .*)?$|^(tests/.*?) {_END}\b"
+ENDED = rf"(?:^|\] ){_END} (tests/.*?)(?: - .*)? *$|^(tests/.*?) {_END}\b"
 """A line of pytest, by several processes or at its end."""
 
 
