@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,21 @@ def test_of_a_part_that_fails_the_end_of_its_output_is_kept(tool, session, tmp_p
     assert found(tmp_path)["status"] == "failed" and found(tmp_path)["reason"] == "exit 1"
     assert found(tmp_path)["tail"][-1] == "no memory"
     assert found(tmp_path)["result"] == {"speed": 3}, "what it had found before"
+
+
+def test_a_part_that_fails_is_made_otherwise(tool, session, tmp_path):
+    other = replace(part(tool, "print('{\"speed\": 1}')"), name="other")
+    tool.attempt(part(tool, "raise SystemExit(3)", otherwise=other), session, tmp_path)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert (results["part"]["status"], results["other"]["status"]) == ("failed", "done")
+    tool.attempt(part(tool, "print('{}')", otherwise=replace(other, name="third")), session, tmp_path)
+    assert "third" not in json.loads((tmp_path / "results.json").read_text())
+
+
+def test_results_that_make_no_table_are_kept(tool, session, tmp_path):
+    tool.attempt(part(tool, "print('{\"looks\": [[1]]}')"), session, tmp_path)
+    assert found(tmp_path)["result"] == {"looks": [[1]]}
+    assert "see results.json" in (tmp_path / "results.md").read_text()
 
 
 def test_of_a_part_that_says_nothing_that_is_told(tool, session, tmp_path):

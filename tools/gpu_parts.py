@@ -47,8 +47,8 @@ def describe_machine() -> None:
 def profile(rehearse: bool) -> None:
     """Print, after each way of each batch, what steps cost: time on the GPU against time on the wall."""
     found: dict[str, Any] = {}
-    for batch in (2,) if rehearse else (8, 128):
-        for way in ("plain", "usual", "recorded"):
+    for way in ("plain", "usual", "recorded"):  # the last may spoil the GPU for its process
+        for batch in (2,) if rehearse else (8, 128):
             try:
                 found[f"modern {batch} {way}"] = profiled(batch, way, 4 if rehearse else 40)
             except RuntimeError as error:

@@ -50,8 +50,8 @@ NEEDED = (
 )
 LEAST_S = 8.0
 """With less time left no part is begun."""
-MOST_LOG_BYTES = 2_000_000
-"""Of one part's output."""
+MOST_LOG_CHARACTERS = 250_000
+"""Of one part's output, and of its errors: the end is kept."""
 GRACE_S = 8.0
 """Between asking a part to end and ending it."""
 TAIL_LINES = 60
@@ -71,6 +71,8 @@ class Part:
     read: Callable[["Finished"], Any]
     needs_gpu: bool = True
     least_s: float = LEAST_S
+    otherwise: "Part | None" = None
+    """What is made instead if it fails before its time is over."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,11 @@ class Session:
         """Keep what a part came to, and write everything."""
         self.results[part.name] = {"title": part.title, "command": shown(part.command), **found}
         write(self.out / "results.json", json.dumps(self.results, indent=1) + "\n")
-        write(self.out / "results.md", page(self.results))
+        try:
+            text = page(self.results)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            text = f"The tables could not be made ({type(error).__name__}: {error}): see results.json.\n"
+        write(self.out / "results.md", text)
         print(f"{part.name}: {found['status']} {found.get('reason', '')}", flush=True)
 
     def log(self, part: Part, finished: Finished) -> None:
@@ -108,7 +114,7 @@ class Session:
         with (self.out / "log.txt").open("a", encoding="utf-8", errors="replace") as log:
             log.write(f"\n===== {part.name} ({finished.took_s:.1f} s, exit {finished.code})\n")
             for text in (finished.output, finished.errors):
-                log.write(text[-MOST_LOG_BYTES:] + "\n")
+                log.write(text[-MOST_LOG_CHARACTERS:] + "\n")
 
 
 def write(path: Path, text: str) -> None:
@@ -180,7 +186,7 @@ def attempt(part: Part, session: Session, scratch: Path, no_gpu: str = "") -> No
     session.log(part, finished)
     try:
         result = part.read(finished)
-    except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         result = None
         reason = f"its output could not be read: {type(error).__name__}: {error}"
     else:
@@ -192,6 +198,8 @@ def attempt(part: Part, session: Session, scratch: Path, no_gpu: str = "") -> No
         lines = (finished.output + "\n" + finished.errors).strip().splitlines()
         found |= {"reason": reason, "tail": lines[-TAIL_LINES:]}
     session.note(part, status="failed" if reason else "done", **found)
+    if part.otherwise and finished.code:
+        attempt(part.otherwise, session, scratch, no_gpu)
 
 
 def last_json(finished: Finished) -> Any:
@@ -253,7 +261,7 @@ def parts_of(out: Path, scratch: Path, rehearse: bool) -> list[Part]:
     short = ["--rounds", "1"] if rehearse else ["--rounds", "3"]
     batches = (2,) if rehearse else (128, 1024, 8)
     more = ["--rehearse"] if rehearse else []
-    trainings = [train_part(out, scratch, *each) for each in trainings_of(rehearse)]
+    trainings = train_parts(out, scratch, rehearse)
     faces = Part("faces", "Building the built-in faces", own("faces"), 75, last_json)
     return [
         faces,
@@ -305,17 +313,26 @@ def trainings_of(rehearse: bool) -> list[tuple[str, list[str], float]]:
     return [("quality-128", wide, 1.0), ("quality", [], 1.0), ("quality-128-20s", wide, 1 / 3)]
 
 
-def train_part(out: Path, scratch: Path, name: str, options: list[str], minutes: float) -> Part:
+def train_part(
+    out: Path, scratch: Path, name: str, options: list[str], minutes: float, otherwise: Part | None = None
+) -> Part:
     """A training on the built-in faces, with its quality on the way."""
-    folder = scratch / name
-    command = ganzfeld(
-        "train", "--seed", "1", "--minutes", f"{minutes:.3f}", *options, "--out", str(folder), "--json"
-    )
-    title = f"Training for {60 * minutes:.0f} s {' '.join(options)}".strip()
-    limit_s = 60 * minutes + 60
-    return Part(
-        name, title, command, limit_s, run_read(folder, out / f"{name}.png"), least_s=60 * minutes + 20
-    )
+    folder, seconds = scratch / name, 60 * minutes
+    command = ganzfeld("train", "--seed", "1", "--minutes", f"{minutes:.3f}", *options)
+    command += ["--out", str(folder), "--json"]
+    title = f"Training for {seconds:.0f} s {' '.join(options)}".strip()
+    read = run_read(folder, out / f"{name}.png")
+    return Part(name, title, command, seconds + 60, read, least_s=seconds + 20, otherwise=otherwise)
+
+
+def train_parts(out: Path, scratch: Path, rehearse: bool) -> list[Part]:
+    """Trainings, and the same without recorded steps where they fail with them."""
+    parts = []
+    for name, options, minutes in trainings_of(rehearse):
+        usual = ["--route", "channels-last,one-pass,shared-backward"]
+        otherwise = train_part(out, scratch, f"{name}-usual", options + usual, minutes)
+        parts.append(train_part(out, scratch, name, options, minutes, otherwise))
+    return parts
 
 
 def main() -> None:
