@@ -19,6 +19,7 @@ FLOORS = [
         "options",
         "own_folder",
         "printable",
+        "progress",
         "regular",
         "signals",
         "strict_json",

@@ -9,6 +9,7 @@ import ganzfeld
 def test_names():
     assert ganzfeld.__all__ == [
         "GanzfeldError",
+        "Progress",
         "Recipe",
         "Run",
         "evaluate",

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from ganzfeld.latent import latents_of_seeds
     from ganzfeld.model import load
     from ganzfeld.recipes import Recipe, resolve
-    from ganzfeld.training import Run, evaluate, open_run, resume, train
+    from ganzfeld.training import Progress, Run, evaluate, open_run, resume, train
 
 __version__ = "0.1.0"
 
 __all__ = [
     "GanzfeldError",
+    "Progress",
     "Recipe",
     "Run",
     "evaluate",
@@ -41,6 +42,7 @@ __all__ = [
 
 _HOMES = {
     "GanzfeldError": "errors",
+    "Progress": "training",
     "Recipe": "recipes",
     "Run": "training",
     "evaluate": "training",

@@ -21,7 +21,7 @@ _SAID = re.compile(rb"process [0-9]+ on [^\n]*\n?")
 
 
 @contextlib.contextmanager
-def alone(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def alone(path: Path, waiting: Callable[[], object]) -> Iterator[None]:
     """Holds the lock file ``path`` while the block runs; calls ``waiting`` again and again until it is free.
 
     Whoever will not wait lets ``waiting`` raise. The file stays, and says who holds it or held it last; see

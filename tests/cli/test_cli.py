@@ -14,10 +14,10 @@ from PIL import Image
 
 from ganzfeld.cli import main
 from ganzfeld.cli.commands.sample import ranges_of
-from ganzfeld.cli.progress import MovingLine, PlainLines, shorter_and_shorter
 from ganzfeld.errors import UsageError
 from ganzfeld.printable import printable
-from ganzfeld.training.watcher import Reading
+from ganzfeld.training.progress import MovingLine, NotebookLine, PlainLines, shorter_and_shorter
+from ganzfeld.training.watcher import Progress
 from tests.conftest import blobs
 from tests.training.conftest import SMALL
 
@@ -347,7 +347,7 @@ def test_the_moving_line_fits_the_terminal(columns, monkeypatch):
     master, slave = os.openpty()
     with os.fdopen(slave, "w") as terminal, contextlib.redirect_stderr(terminal):
         watcher = MovingLine()
-        watcher.read(Reading(1_234_567, 3700.0, 1234.0, 7500.0, 0.6931, 12.345))
+        watcher.read(Progress(1_234_567, 3700.0, 1234.0, 7500.0, 0.6931, 12.345))
         watcher.ended()
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(master, 100_000).decode())
     os.close(master)
@@ -358,18 +358,18 @@ def test_the_moving_line_fits_the_terminal(columns, monkeypatch):
     assert ("pictures" in lines[-1]) == (columns >= 90)
 
 
-@pytest.mark.parametrize("kind", [PlainLines, MovingLine])
+@pytest.mark.parametrize("kind", [PlainLines, MovingLine, NotebookLine])
 def test_watchers_show_every_state(kind, capsys):
     watcher = kind()
     watcher.preparing(1, 10, "decoding pictures")
     watcher.preparing(10, 10, "decoding pictures")
-    first = Reading(10, 1.0, 0.0, None, 0.5, 0.6)
+    first = Progress(10, 1.0, 0.0, None, 0.5, 0.6)
     watcher.read(first)
     assert shorter_and_shorter(first)[0] == "10 pictures, loss G 0.500 D 0.600", (
         "what is not known is left out"
     )
     assert shorter_and_shorter(first)[-1] == "10"
-    watcher.read(Reading(10, 1.0, 5.0, 0, 0.5, 0.6))
+    watcher.read(Progress(10, 1.0, 5.0, 0, 0.5, 0.6))
     watcher.noted("left out a.png: [bold]truncated")
     watcher.abandoned()
     watcher.ended()

@@ -180,12 +180,12 @@ def _speed(loader: DataLoader) -> float:
 
 
 def _open(folder: Path, cache: Path) -> None:
-    open_pictures(folder, (SIZE_PX, SIZE_PX), cache_dir=cache)
+    open_pictures(folder, (SIZE_PX, SIZE_PX), cache_dir=cache, progress=False)
 
 
 def _cached_speed(folder: Path, cache: Path, num_batches: int = 500) -> float:
     """Pictures a second from the second epoch on: shuffled batches of uint8."""
-    pictures = open_pictures(folder, (SIZE_PX, SIZE_PX), cache_dir=cache)
+    pictures = open_pictures(folder, (SIZE_PX, SIZE_PX), cache_dir=cache, progress=False)
 
     def epochs() -> None:
         for number in range(num_batches):
@@ -201,8 +201,9 @@ def _recognition(folder: Path, num_files: int) -> float:
         place = files / f"{number // 1000:03}" / f"{number:06}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), (number % 256, number // 256 % 256, number // 65536)).save(place)
-    open_pictures(files, (8, 8), cache_dir=folder / "many cache")
-    return round(_seconds(lambda: open_pictures(files, (8, 8), cache_dir=folder / "many cache")), 3)
+    open_pictures(files, (8, 8), cache_dir=folder / "many cache", progress=False)
+    again = _seconds(lambda: open_pictures(files, (8, 8), cache_dir=folder / "many cache", progress=False))
+    return round(again, 3)
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -23,7 +23,7 @@ def input_shares(num_steps: int) -> dict[int, float]:
 
 def _second_epoch(batch: int) -> Trainer:
     recipe = resolve("modern", {"batch": batch})
-    pictures = open_pictures(None, size=recipe.size)
+    pictures = open_pictures(None, size=recipe.size, progress=False)
     trainer = start(recipe, pictures, choose_engine(), seed=0)
     trainer.images_seen = pictures.num_pictures
     readings(trainer.advance())  # the first step sets things up

@@ -42,8 +42,3 @@ def show_error(error: GanzfeldError, as_json: bool) -> None:
     print(f"{what}{message}", file=sys.stderr)
     if hint:
         print(f"  {hint}", file=sys.stderr)
-
-
-def tell(text: str) -> None:
-    """A line on the way, for people."""
-    print(printable(text), file=sys.stderr, flush=True)

@@ -17,8 +17,7 @@ from ganzfeld.data.shard import Job, ShardWriter
 from ganzfeld.data.shard_files import bounds, is_complete, sweep
 from ganzfeld.data.source import Source
 from ganzfeld.errors import ResourceError
-
-Progress = Callable[[int, int, str], None]
+from ganzfeld.progress import CountCallback
 
 FEW = 64
 """Up to so many pictures are decoded by this process: starting another takes longer."""
@@ -30,7 +29,7 @@ def ingest(
     source: Source,
     listing: Listing,
     framing: Framing,
-    progress: Progress,
+    progress: CountCallback,
     workers: int | None,
 ) -> Manifest:
     """Decodes all of a source into the folder of its set and returns the manifest that it wrote there.

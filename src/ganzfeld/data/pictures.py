@@ -11,7 +11,7 @@ import numpy as np
 
 from ganzfeld.data import cache, sources
 from ganzfeld.data.framing import Framing, framing
-from ganzfeld.data.ingest import Progress, ingest
+from ganzfeld.data.ingest import ingest
 from ganzfeld.data.listing import Listing, write_listing
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import LABELS, REASONS, RECORDS
@@ -21,6 +21,7 @@ from ganzfeld.errors import DataError
 from ganzfeld.lock import alone
 from ganzfeld.options import PreparationOptions
 from ganzfeld.printable import printable
+from ganzfeld.progress import CountCallback, counting
 from ganzfeld.system import in_words
 
 
@@ -152,7 +153,7 @@ def open_pictures(
     channels: int | None = None,
     background: str = "white",
     max_bad: float | None = 0.5,
-    progress: Progress | None = None,
+    progress: bool | CountCallback | None = True,
     cache_dir: str | os.PathLike[str] | None = None,
     workers: int | None = None,
 ) -> Pictures:
@@ -161,17 +162,18 @@ def open_pictures(
     The first time everything is decoded into the cache, by ``workers`` processes (0: this one; by default one
     a processor); from then on an unchanged source is recognised by its names, sizes and times. ``size`` is
     (width, height) in pixels; ``channels`` 1, 3, or None: 1 if every picture stores grey, 3 otherwise.
-    ``background`` shows through transparent pixels. ``progress(done, total, what)`` is called now and then.
+    ``background`` shows through transparent pixels. ``progress`` shows on stderr how far it is; False shows
+    nothing, and a function is called as ``progress(done, total, what)`` now and then.
 
     Raises ``DataError`` if there is no picture at all, or more than ``max_bad`` of them are unusable (None:
     then even a set without a usable picture is returned); ``ResourceError`` if the cache cannot be written;
     ``UsageError`` for a setting that cannot be meant.
     """
     options = PreparationOptions(channels, background, 1.0 if max_bad is None else max_bad)
-    wanted = framing(size, options)
+    wanted, report = framing(size, options), _paced(counting(progress))
     kind, path = sources.find_source(source)
     with sources.open_source(kind, path) as opened:
-        pictures = _decoded(kind, opened, wanted, cache.cache_root(cache_dir), _paced(progress), workers)
+        pictures = _decoded(kind, opened, wanted, cache.cache_root(cache_dir), report, workers)
     refusal = None if max_bad is None else why_refused(pictures, max_bad)
     if refusal:
         raise refusal
@@ -179,7 +181,7 @@ def open_pictures(
 
 
 def _decoded(
-    kind: str, source: Source, wanted: Framing, root: Path, progress: Progress, workers: int | None
+    kind: str, source: Source, wanted: Framing, root: Path, progress: CountCallback, workers: int | None
 ) -> Pictures:
     """The set of a source, from the cache or made now."""
     with cache.new_folder(root) as new:
@@ -237,10 +239,8 @@ def why_refused(pictures: Pictures, max_bad: float) -> DataError | None:
     )
 
 
-def _paced(progress: Progress | None) -> Progress:
+def _paced(progress: CountCallback) -> CountCallback:
     """At most ten calls a second and the last one, so that nobody need care how often they report."""
-    if progress is None:
-        return lambda done, total, what: None
     last = -1.0
 
     def paced(done: int, total: int, what: str) -> None:

@@ -13,12 +13,12 @@ import numpy as np
 
 from ganzfeld.data import cache, sources
 from ganzfeld.data.decode import UnusablePicture
-from ganzfeld.data.ingest import Progress
 from ganzfeld.data.listing import Listing
 from ganzfeld.data.pictures import Unusable
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import RECORDS
 from ganzfeld.data.source import Entry, Source, place_of
+from ganzfeld.progress import CountCallback, counting
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Verification:
 def verify(
     given: str | os.PathLike[str] | None,
     cache_dir: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: bool | CountCallback | None = True,
 ) -> Verification:
     """Reads and hashes every file of a source again; raises ``DataError`` if there is none."""
     kind, path = sources.find_source(given)
@@ -43,7 +43,7 @@ def verify(
         baseline = _last_set(cache.cache_root(cache_dir), kind, source.place)
         if baseline is None:
             return Verification(None, 0, (), (), ())
-        return _compared(source, baseline, progress or (lambda done, total, what: None))
+        return _compared(source, baseline, counting(progress))
 
 
 def _last_set(root: Path, kind: str, place: str) -> Path | None:
@@ -57,7 +57,7 @@ def _last_set(root: Path, kind: str, place: str) -> Path | None:
     return max(found)[1] if found else None
 
 
-def _compared(source: Source, baseline: Path, progress: Progress) -> Verification:
+def _compared(source: Source, baseline: Path, progress: CountCallback) -> Verification:
     listing = Listing(baseline)
     records = np.memmap(baseline / RECORDS, RECORD, mode="r")
     index = _NameIndex(listing)

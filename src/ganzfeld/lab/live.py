@@ -27,6 +27,7 @@ from ganzfeld.latent import priors
 from ganzfeld.lock import alone
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.options import PreparationOptions
+from ganzfeld.progress import CountCallback, counting, silent
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.training import Run, open_run
 from ganzfeld.training.checkpoint import capture, restore
@@ -37,8 +38,6 @@ from ganzfeld.training.journal import read_journal
 from ganzfeld.training.randomness import Purpose, derived_seed
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer, build_networks, readings, start
-
-Progress = Callable[[int, int, str], None]
 
 FORMAT = 1
 """Goes up when a short training would come out otherwise; older ones are then no longer found."""
@@ -91,7 +90,7 @@ class Live:
     place: str
     of_user: bool = False
     thorough: bool = False
-    progress: Progress | None = None
+    progress: CountCallback = silent
 
     @property
     def recipe(self) -> Recipe:
@@ -170,21 +169,22 @@ def live(
     on: "Run | Training | str | Path | None" = None,
     *,
     thorough: bool = False,
-    progress: Progress | None = None,
+    progress: bool | CountCallback | None = True,
 ) -> Live:
     """The networks to be measured: of the lab's own training, of another short one, or of a run (folder).
 
-    ``progress(done, total, what)`` is called now and then while a short training is made. Raises
+    ``progress`` shows on stderr how far a short training is; False shows nothing, and a function is called as
+    ``progress(done, total, what)`` now and then. Raises
     ``UsageError`` where there is no run or one with classes, ``DamagedError`` for a run without a checkpoint
     that can be read and ``DataError`` if its pictures are gone or are no longer the same.
     """
     if on is None or isinstance(on, Training):
         training = on or standard()
-        return _kept(training, training.recipe, thorough, progress)
-    return _of_run(on if isinstance(on, Run) else open_run(on), thorough, progress)
+        return _kept(training, training.recipe, thorough, counting(progress))
+    return _of_run(on if isinstance(on, Run) else open_run(on), thorough, counting(progress))
 
 
-def _of_run(run: Run, thorough: bool, progress: Progress | None) -> Live:
+def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
     facts, history = run.facts, run.history
     newest = history.newest(lambda damaged: None)
     if newest is None:
@@ -226,7 +226,7 @@ def _engine(device: str, precision: str) -> Engine:
         return choose_engine("cpu", precision)
 
 
-def _kept(training: Training, since: Recipe, thorough: bool, progress: Progress | None) -> Live:
+def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCallback) -> Live:
     """A short training from the cache, made first if it is not there; one process makes it, others wait.
 
     What of its recipe differs from ``since`` is told.
@@ -237,12 +237,15 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: Progress 
     folder = cache_root() / "lab" / _key(training, pictures, engine)
     history = History(folder / "checkpoints")
     make_folder(folder)
-    told = progress or (lambda done, total, what: None)
-    with alone(folder / "lock", lambda: told(0, training.images, "another process trains this for the lab")):
+    with alone(
+        folder / "lock", lambda: progress(0, training.images, "another process trains this for the lab")
+    ):
         journal = _complete(history)
         if journal is None:
             shutil.rmtree(history.folder, ignore_errors=True)
-            _train(start(training.recipe, pictures, engine, training.seed), training.images, history, told)
+            _train(
+                start(training.recipe, pictures, engine, training.seed), training.images, history, progress
+            )
             journal = read_journal(_journal_of(history))
     data = "the built-in faces" if training.data is None else training.data
     told_of = [f"{training.images:,} pictures", *changes(training.recipe, since=since)]
@@ -269,7 +272,7 @@ def _complete(history: History) -> list[dict[str, Any]] | None:
         return None
 
 
-def _train(trainer: Trainer, images: int, history: History, progress: Progress) -> None:
+def _train(trainer: Trainer, images: int, history: History, progress: CountCallback) -> None:
     """Train from the beginning and keep the stages. Raises ``TrainingFailed`` where numbers end."""
     trainer.horizons = (Horizon(0, images),)
     num_steps = max(1, round(images / trainer.recipe.batch))

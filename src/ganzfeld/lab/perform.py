@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from ganzfeld.durable import make_folder, write_file, write_json
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments import experiments
-from ganzfeld.lab.live import Progress, Training, live
+from ganzfeld.lab.live import Training, live
 from ganzfeld.lab.outcome import Outcome
+from ganzfeld.progress import CountCallback, counting
 from ganzfeld.recipes import explained
 from ganzfeld.system import in_words
 from ganzfeld.training import Run
@@ -24,16 +25,16 @@ def run(
     seed: int = 0,
     thorough: bool = False,
     on: Run | Training | str | Path | None = None,
-    progress: Progress | None = None,
+    progress: bool | CountCallback | None = True,
     **settings: Any,
 ) -> Outcome:
     """Perform an experiment and return its outcome.
 
     ``settings`` are the fields of its ``Settings``, ``thorough`` more of everything that is not among them.
     ``on`` is a run (or its folder) whose networks and pictures are measured in situ instead of those of a
-    short training made for the purpose. ``progress(done, total, what)`` is called now and then while that
-    training is made. Raises ``UsageError`` for an unknown name, an unknown setting or one that means nothing,
-    and what ``ganzfeld.lab.live.live`` raises.
+    short training made for the purpose. ``progress`` shows on stderr how far that training is; False shows
+    nothing, and a function is called as ``progress(done, total, what)`` now and then. Raises ``UsageError``
+    for an unknown name, an unknown or invalid setting, and what ``ganzfeld.lab.live.live`` raises.
 
     >>> run("leaky-slope", alpha=0.1).verdict  # doctest: +SKIP
     """
@@ -47,16 +48,16 @@ def perform(
     seed: int = 0,
     thorough: bool = False,
     on: Run | Training | str | Path | None = None,
-    progress: Progress | None = None,
+    progress: bool | CountCallback | None = True,
 ) -> Outcome:
     """What ``run`` does, with the settings as a mapping."""
-    name = experiments.canonical(name)
+    name, report = experiments.canonical(name), counting(progress)
     entry = experiments.load(name)
     chosen = settings_of(name, {**(entry.THOROUGH if thorough else {}), **settings})
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
     with computing_with(threads_for(on)):
-        networks = live(on, thorough=thorough, progress=progress)
+        networks = live(on, thorough=thorough, progress=report)
         figures, data = entry.bench(chosen, seed, thorough)
         in_situ, more = entry.in_situ(networks, chosen, seed)
     every = (*figures, *in_situ)

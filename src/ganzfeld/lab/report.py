@@ -14,10 +14,11 @@ import ganzfeld
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.lab.experiments import experiments
-from ganzfeld.lab.live import Progress, Training, live
+from ganzfeld.lab.live import Training, live
 from ganzfeld.lab.outcome import Outcome
 from ganzfeld.lab.perform import run, threads_for
 from ganzfeld.lab.words import COLUMNS, as_options, by_part
+from ganzfeld.progress import CountCallback
 from ganzfeld.training import Run
 from ganzfeld.training.engine import computing_with
 
@@ -51,7 +52,7 @@ def perform_all(
     seed: int = 0,
     thorough: bool = False,
     on: Run | Training | str | Path | None = None,
-    progress: Progress | None = None,
+    progress: bool | CountCallback | None = True,
     told: Callable[[str], None] = lambda text: None,
 ) -> list[Performed]:
     """Perform every experiment in its default settings; ``told`` hears of each as it ends.

@@ -7,7 +7,6 @@ The digest names the content of the set, the space with its weights, and which p
 
 import contextlib
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,10 @@ from ganzfeld.data import Pictures
 from ganzfeld.durable import write_file
 from ganzfeld.errors import ResourceError
 from ganzfeld.metrics.spaces import Space
+from ganzfeld.progress import CountCallback, silent
 
 SLICE = 50
 """Pictures between two reports of progress."""
-
-Progress = Callable[[int, int, str], None]
 
 
 def some_of(num_pictures: int, num: int, seed: int = 0) -> np.ndarray:
@@ -31,7 +29,7 @@ def some_of(num_pictures: int, num: int, seed: int = 0) -> np.ndarray:
 
 
 def real_features(
-    pictures: Pictures, indices: np.ndarray, space: Space, progress: Progress = lambda done, total, what: None
+    pictures: Pictures, indices: np.ndarray, space: Space, progress: CountCallback = silent
 ) -> Tensor:
     """Features (len(indices), d) of these pictures, from the cache or found now and put there.
 
@@ -50,7 +48,7 @@ def real_features(
 def features_of(
     pictures: np.ndarray,
     space: Space,
-    progress: Progress = lambda done, total, what: None,
+    progress: CountCallback = silent,
     what: str = "looking at pictures",
 ) -> Tensor:
     """Features (N, d) of uint8 pictures (N, height, width, C), with a report now and then."""

@@ -1,13 +1,13 @@
 """A figure with all that it depends on, so that it can be repeated and is compared with its like only."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ganzfeld.metrics.comparison import Comparison
 from ganzfeld.metrics.intervals import Figure
 from ganzfeld.metrics.measures import chosen, measures, with_meaning
+from ganzfeld.progress import CountCallback, silent
 
 PIXELS = "pixels"
 
@@ -49,7 +49,7 @@ class Measurement:
 def measured(
     comparison: Comparison,
     only: list[str] | None = None,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    progress: CountCallback = silent,
 ) -> list[Measurement]:
     """All figures of a comparison, or ``only`` those of these names.
 

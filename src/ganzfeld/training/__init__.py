@@ -4,5 +4,6 @@ from ganzfeld.training.evaluation import evaluate
 from ganzfeld.training.resume import resume
 from ganzfeld.training.run import Run, open_run
 from ganzfeld.training.train import train
+from ganzfeld.training.watcher import Progress
 
-__all__ = ["Run", "evaluate", "open_run", "resume", "train"]
+__all__ = ["Progress", "Run", "evaluate", "open_run", "resume", "train"]

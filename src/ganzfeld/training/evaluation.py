@@ -1,6 +1,6 @@
 """A finished or a running training in figures: its generator against its pictures, or against others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ganzfeld.metrics.measures import chosen, measures, with_meaning
 from ganzfeld.metrics.measures.memorisation import HELD_OUT, suspects
 from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
 from ganzfeld.networks import Generator
+from ganzfeld.progress import CountCallback, counting
 from ganzfeld.system import in_words
 from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.run import Run, open_run
@@ -22,8 +23,6 @@ from ganzfeld.training.run import Run, open_run
 NUM = 1000
 MOST = 2**20
 MOST_SEED = 2**40
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,14 @@ def evaluate(
     features: str | Path | None = None,
     only: Sequence[str] = (),
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: bool | CountCallback | None = True,
 ) -> Evaluation:
     """Measure ``num`` pictures of a run's generator against as many real ones.
 
     The real ones are those it was trained on, or ``data``, brought to the run's size. ``features`` is the
     name of the feature space or a file of weights, ``only`` names the metrics wanted, by default all.
-    ``seed`` decides which pictures are taken on both sides, and what the metrics draw. ``progress(done,
-    total, what)`` is called now and then.
+    ``seed`` decides which pictures are taken on both sides, and what the metrics draw. ``progress`` shows on
+    stderr how far it is; False shows nothing, and a function is called as ``progress(done, total, what)``.
 
     Raises ``UsageError`` for arguments and where there is no model, ``DataError`` for pictures that are fewer
     than 50 or of another kind than the run's, ``DamagedError`` for a damaged run or file of weights,
@@ -72,7 +71,7 @@ def evaluate(
         raise UsageError(f"n must be from {LEAST} to {MOST:,}, not {num}", "1000 is usual.")
     if not 0 <= seed < MOST_SEED:
         raise UsageError(f"seed must be from 0 to {MOST_SEED - 1}, not {seed}")
-    wanted = chosen(list(only))
+    report, wanted = counting(progress), chosen(list(only))
     of_features = any(measures.load(home).FEATURES for home in wanted.values())
     chosen_space = space(features) if of_features or features else None
     space_sha256 = chosen_space.sha256 if chosen_space else None
@@ -81,7 +80,7 @@ def evaluate(
         hint = "Give some of the same source: ganzfeld eval RUN DATA."
         raise UsageError(f"{HELD_OUT} needs pictures that were held out of the training", hint)
     run = run if isinstance(run, Run) else open_run(run)
-    work = _Work(run, num, seed, chosen_space, progress or (lambda done, total, what: None))
+    work = _Work(run, num, seed, chosen_space, report)
     model, notes = run.model, _of_pictures_alike(run)
     if data is None:
         reals = own = _own(run, work.progress, notes)
@@ -116,7 +115,7 @@ class _Work:
     num: int
     seed: int
     space: Space | None
-    progress: Progress
+    progress: CountCallback
 
     def some_of(self, pictures: Pictures) -> np.ndarray:
         """The indices of the pictures that are looked at."""
@@ -155,7 +154,7 @@ def generated(
     pictures_by_class: Sequence[int],
     num: int,
     seed: int,
-    progress: Progress,
+    progress: CountCallback,
 ) -> np.ndarray:
     """Pictures (num, height, width, C) of the seeds from ``seed`` times 2^20 on: every seed has its own.
 
@@ -182,7 +181,7 @@ def _of_pictures_alike(run: Run) -> list[str]:
     )
 
 
-def _own(run: Run, progress: Progress, notes: list[str]) -> Pictures:
+def _own(run: Run, progress: CountCallback, notes: list[str]) -> Pictures:
     """The pictures that a run was trained on."""
     facts = run.facts
     try:
@@ -210,7 +209,7 @@ def _of_held_out(found: Sequence[Measurement], trained_on: np.ndarray, *, alone:
     return [f"{HELD_OUT} not measured: {why}"]
 
 
-def _own_if_there(run: Run, progress: Progress, notes: list[str]) -> Pictures | None:
+def _own_if_there(run: Run, progress: CountCallback, notes: list[str]) -> Pictures | None:
     try:
         return _own(run, progress, notes)
     except DataError as error:

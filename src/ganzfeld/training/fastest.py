@@ -32,6 +32,7 @@ from ganzfeld.networks.strided import (
     form_of,
     spread,
 )
+from ganzfeld.progress import CountCallback
 from ganzfeld.training.checkpoint import Checkpoint, capture, restore
 from ganzfeld.training.engine import computing_with, num_threads, release_memory, wait_for
 from ganzfeld.training.recording import REHEARSALS, can_be_recorded
@@ -47,10 +48,8 @@ CLEARLY = 0.9
 
 _LARGEST_LAYER = 2**31  # operations; of larger layers a part of the batch is measured
 
-Progress = Callable[[int, int, str], None]
 
-
-def fastest_route(trainer: Trainer, progress: Progress) -> Route:
+def fastest_route(trainer: Trainer, progress: CountCallback) -> Route:
     """The fastest route, measured now or known from before; ``progress`` hears of measuring."""
     if trainer.engine.device.type not in ("cpu", "cuda"):
         return USUAL
@@ -75,14 +74,14 @@ def fastest_route(trainer: Trainer, progress: Progress) -> Route:
     return route
 
 
-def route_of(parts: Collection[str], trainer: Trainer, progress: Progress) -> Route:
+def route_of(parts: Collection[str], trainer: Trainer, progress: CountCallback) -> Route:
     """The fastest route of those that take no other parts than these; see ``route.PARTS``."""
     trainer.take(USUAL.limited_to(parts))
     fastest = fastest_route(trainer, progress) if "measured" in parts else USUAL
     return fastest.limited_to(parts)
 
 
-def measured(trainer: Trainer, progress: Progress) -> Route:
+def measured(trainer: Trainer, progress: CountCallback) -> Route:
     """So many threads as pay, and with them the fastest way of every map of every layer.
 
     Each way is measured against torch's own in turns. On a graphics card, whose libraries choose their ways
@@ -181,7 +180,7 @@ def _steps_s(trainer: Trainer, threads: int, steps: int) -> float:
     return time.perf_counter() - begun
 
 
-def _ways(trainer: Trainer, progress: Progress) -> dict[str, Ways]:
+def _ways(trainer: Trainer, progress: CountCallback) -> dict[str, Ways]:
     networks = (trainer.players.generator, trainer.players.discriminator)
     for network in networks:
         network.eval()  # batch norm and spectral normalisation change when they are used in training

@@ -13,17 +13,17 @@ class Interruption:
 
     ``abandon`` is called when a second one comes, before the process ends. Outside the main thread, where
     Python delivers no signals, nothing is caught. A terminal that closes may send SIGHUP more than once: only
-    the first one counts.
+    the first one counts. ``asked`` says whether somebody else asks for the end.
     """
 
-    def __init__(self, abandon: Callable[[], None]) -> None:
-        self._abandon = abandon
+    def __init__(self, abandon: Callable[[], None], asked: Callable[[], bool] = lambda: False) -> None:
+        self._abandon, self._asked = abandon, asked
         self.signal_number: int | None = None
         self._before: dict[signal.Signals, object] = {}
 
     def came(self) -> bool:
-        """Whether there was one."""
-        return self.signal_number is not None
+        """Whether there was one, or the end is asked for."""
+        return self.signal_number is not None or self._asked()
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():

@@ -32,7 +32,7 @@ from ganzfeld.training.saver import RETRY_S, Patience, Saver
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer, generator_card, readings, start
 from ganzfeld.training.treatment import has_diverged
-from ganzfeld.training.watcher import Reading, Watcher
+from ganzfeld.training.watcher import Guarded, Progress, Watcher
 
 READING_EVERY_S = 1.0
 SHEET_EVERY_S = 10.0
@@ -62,7 +62,7 @@ class Loop:
         self.trainer = trainer
         self.run = run
         self.budget = budget
-        self.watcher = watcher
+        self.watcher = watcher = Guarded(watcher)
         self.rolls_back = facts.on_divergence == "rollback"
         self.rollbacks = sum(event.kind == "rolled back" for event in facts.events)
         self.stopwatch = Stopwatch(seconds)
@@ -81,10 +81,14 @@ class Loop:
         """Train until the budget is spent.
 
         Raises ``TrainingFailed`` when a number stops being finite (what was saved before stays),
-        ``ResourceError`` when disk or memory end, and ``Interrupted`` after saving when a signal came.
+        ``ResourceError`` when disk or memory end, and after saving ``Interrupted`` when a signal came, or
+        what the watcher raised.
         """
-        with Interruption(self.watcher.abandoned) as interruption, Saver(self.watcher.noted) as saver:
-            ended_well = False
+        watcher, ended_well = self.watcher, False
+        with (
+            Interruption(watcher.abandoned, watcher.has_failed) as interruption,
+            Saver(watcher.noted) as saver,
+        ):
             try:
                 begin(self.trainer, self.run)
                 if self.trainer.index == 0:
@@ -108,12 +112,18 @@ class Loop:
                 with contextlib.nullcontext() if ended_well else contextlib.suppress(Exception):
                     self.run.write_verdict(self.run.diagnose())
                     write_report(self.run)
+        go_on = f"Go on: ganzfeld resume {shlex.quote(str(self.run.path))}"
         if interruption.signal_number is not None:
             raise Interrupted(
                 f"stopped after {self.trainer.images_seen:,} pictures; saved in {self.run.path}",
-                f"Go on: ganzfeld resume {shlex.quote(str(self.run.path))}",
+                go_on,
                 signal_number=interruption.signal_number,
+            ) from watcher.failure
+        if watcher.failure is not None:
+            watcher.failure.add_note(
+                f"The run was saved after {self.trainer.images_seen:,} pictures. {go_on}"
             )
+            raise watcher.failure
 
     def _train_and_go_back(self, interruption: Interruption, saver: Saver) -> None:
         """Train and save; after a divergence from the last good checkpoint on, if that is asked for."""
@@ -239,7 +249,7 @@ class Loop:
             raise TrainingFailed("a loss or a gradient stopped being finite")
         remaining = self.budget.remaining_s(trainer.images_seen, seconds, self.speed.images_per_s)
         self.watcher.read(
-            Reading(
+            Progress(
                 trainer.images_seen,
                 seconds,
                 self.speed.images_per_s,
@@ -247,6 +257,7 @@ class Loop:
                 values["loss_generator"],
                 values["loss_discriminator"],
                 self.consultation.state,
+                self.quality.latest,
             )
         )
 

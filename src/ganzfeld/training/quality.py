@@ -24,6 +24,7 @@ from ganzfeld.metrics.spaces import NONE, VARIABLE, usual_name
 from ganzfeld.model import Card, load_model, save
 from ganzfeld.networks import Generator
 from ganzfeld.own_folder import LostFolder
+from ganzfeld.progress import CountCallback, silent
 from ganzfeld.training.clock import Due
 from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.evaluation import generated
@@ -67,6 +68,7 @@ class Quality:
         self._after_best: list[Judgement] = []
         self._patience = Patience(watcher.noted)
         self.best = facts.best
+        self.latest = facts.best.kernel_distance if facts.best else None
         self.over = ""
 
     def prepare(self, seconds: float, abandoned: Callable[[], bool]) -> None:
@@ -118,11 +120,11 @@ class Quality:
         generator = self._trainer.shipped()
         few = self._real.pictures[:SLICE]
         self._space.features(few[:1])  # the first call builds the network
-        self._made(generator, 1, _silent)
+        self._made(generator, 1, silent)
         begun = time.perf_counter()
         self._space.features(few)
         looked = time.perf_counter()
-        self._made(generator, SLICE, _silent)
+        self._made(generator, SLICE, silent)
         made = time.perf_counter()
         of_looking, of_making = (looked - begun) / len(few), (made - looked) / SLICE
         return NUM_ON_THE_WAY * of_looking + (NUM_ON_THE_WAY + NUM_CALIBRATING) * of_making
@@ -136,6 +138,7 @@ class Quality:
         shipped = self._trainer.shipped()
         comparison = self._comparison(shipped, NUM_ON_THE_WAY, self._progress(abandoned, silent=True))
         judgement = self._judged(comparison, card.images_seen)
+        self.latest = judgement.kernel_distance
         self._news = {
             "kernel_distance": judgement.kernel_distance,
             "kernel_distance_error": judgement.error,
@@ -170,15 +173,13 @@ class Quality:
         final = Final(at_images=card.images_seen, best=best, last=last)
         self._run.write_facts(self._run.facts.changed(best=best, final=final))
 
-    def _comparison(
-        self, generator: Generator, num: int, told: Callable[[int, int, str], None]
-    ) -> Comparison:
+    def _comparison(self, generator: Generator, num: int, told: CountCallback) -> Comparison:
         assert self._real is not None and self._space is not None
         pictures = self._made(generator, num, told)
         found = features_of(pictures, self._space, told, "looking at generated pictures")
         return Comparison(Side(pictures, found), self._real, self._real, self._space)
 
-    def _made(self, generator: Generator, num: int, told: Callable[[int, int, str], None]) -> np.ndarray:
+    def _made(self, generator: Generator, num: int, told: CountCallback) -> np.ndarray:
         trainer = self._trainer
         return generated(generator, trainer.recipe.latent.prior, trainer.pictures_by_class, num, 0, told)
 
@@ -195,9 +196,7 @@ class Quality:
             features_sha256=comparison.space.sha256,
         )
 
-    def _progress(
-        self, abandoned: Callable[[], bool], *, silent: bool = False
-    ) -> Callable[[int, int, str], None]:
+    def _progress(self, abandoned: Callable[[], bool], *, silent: bool = False) -> CountCallback:
         def told(done: int, total: int, what: str) -> None:
             if abandoned():
                 raise _Abandoned
@@ -307,7 +306,3 @@ def _space(num_pictures: int) -> tuple[Space | None, str]:
         return space(name), ""
     except ResourceError as error:
         return None, f"{error.message}. {error.hint}"
-
-
-def _silent(done: int, total: int, what: str) -> None:
-    """Progress that nobody hears of."""

@@ -17,6 +17,7 @@ from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import capture
 from ganzfeld.training.examination import Examiner
 from ganzfeld.training.loop import Loop
+from ganzfeld.training.progress import ProgressCallback, watcher_for
 from ganzfeld.training.quality import Quality
 from ganzfeld.training.run import create_run
 from ganzfeld.training.train import Terms, agree, summary, what_to_know, write_beginning
@@ -31,20 +32,24 @@ ROUNDS = 2
 
 
 def rehearse(
-    data: str | Path | None = None, *, watcher: Watcher | None = None, **options: Any
+    data: str | Path | None = None,
+    *,
+    progress: bool | ProgressCallback = True,
+    watcher: Watcher | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """What ``train`` with these arguments would do: a summary, sizes, and figures measured on this machine.
 
-    ``options`` are those of ``agree``. The pictures are read into the cache, as training needs them anyway.
-    After the steps of which the speed is taken, runs of four more are carried through to their report, since
-    sheets, checkpoints, examinations and pages need memory too. Raises what ``train`` raises for the same
-    arguments.
+    ``options`` are those of ``agree``; ``progress`` and ``watcher`` those of ``train``. The pictures are
+    read into the cache, as training needs them anyway. After the steps of which the speed is taken, runs of
+    four more are carried through to their report, since sheets, checkpoints, examinations and pages need
+    memory too. Raises what ``train`` raises for the same arguments.
     """
     if (number := launch().number) > 1:
         raise UsageError(
             f"a dry run is for one process, not for {number}", "Leave out torchrun or --dry-run."
         )
-    watcher = watcher or Watcher()
+    watcher = watcher_for(progress, watcher)
     terms = agree(**options)
     trainer = terms.begin(data, watcher)
     _forget_the_peak()

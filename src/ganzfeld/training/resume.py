@@ -23,6 +23,7 @@ from ganzfeld.training.fastest import route_of
 from ganzfeld.training.following import led
 from ganzfeld.training.journal import JOURNAL
 from ganzfeld.training.loop import Loop
+from ganzfeld.training.progress import ProgressCallback, watcher_for
 from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.run import RECIPE, Run, create_run, open_run, run_begun_by
 from ganzfeld.training.schedule import Horizon
@@ -42,6 +43,7 @@ def resume(
     data: str | Path | None = None,
     device: str | None = None,
     inexact: bool = False,
+    progress: bool | ProgressCallback = True,
     watcher: Watcher | None = None,
 ) -> Run:
     """Go on with a run from its newest checkpoint to the end of its budget, and return it.
@@ -54,6 +56,7 @@ def resume(
     one, which stays as it is; ``settings`` may then change the recipe: anything of it from 0, which is the
     beginning, and later what leaves the networks as they are. ``minutes`` and ``images`` give the
     run another end, counted from its beginning. ``data`` says where the pictures are now, if they moved.
+    ``progress`` and ``watcher`` are those of ``train``.
 
     A run that is finished is returned as it is; one that was stopped before its first checkpoint begins
     again. Raises what ``train`` raises, and ``DamagedError`` for a run whose checkpoints or files are
@@ -63,8 +66,9 @@ def resume(
     """
     if from_images is None and settings:
         raise UsageError("settings of a run cannot change on the way", "Fork it: add --from IMAGES_SEEN.")
+    watcher = watcher_for(progress, watcher)
     with joined() as ranks:
-        wishes, watcher = Wishes(minutes, images, data, device, inexact, ranks), watcher or Watcher()
+        wishes = Wishes(minutes, images, data, device, inexact, ranks)
 
         def work() -> Run:
             old = open_run(run)

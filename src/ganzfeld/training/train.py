@@ -24,6 +24,7 @@ from ganzfeld.training.facts import Facts, timestamp
 from ganzfeld.training.fastest import route_of
 from ganzfeld.training.following import led
 from ganzfeld.training.loop import NUM_ON_A_SHEET, SHEET_COLUMNS, Loop
+from ganzfeld.training.progress import ProgressCallback, watcher_for
 from ganzfeld.training.quality import require_space
 from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.route import parts_of
@@ -59,6 +60,7 @@ def train(
     stop: str = "never",
     auto: bool = False,
     route: str = "auto",
+    progress: bool | ProgressCallback = True,
     watcher: Watcher | None = None,
 ) -> Run:
     """Train a DCGAN on pictures and return its run folder, opened.
@@ -79,6 +81,14 @@ def train(
     same budget; the run that came out of it is returned. ``route`` is "auto",
     the fastest way through this machine, "plain", the textbook's, or parts of the first between commas:
     "channels-last,one-pass,shared-backward,measured" is all of them.
+
+    ``progress`` shows on stderr how the run goes, as the command does: one moving line on a terminal and in
+    a notebook, elsewhere a line every ten seconds. False shows nothing. A function is called instead, as
+    ``progress(p)``, about once a second, with a frozen ``ganzfeld.Progress`` that says where the run stands;
+    it is also called while other work takes long (``p.activity``). What it returns is ignored. An exception
+    that it raises ends the run as a signal does: the run is saved, the exception is raised here, and
+    ``resume`` continues. ``watcher`` is a ``ganzfeld.training.watcher.Watcher`` instead of a function, which
+    is told every note too.
 
     Started by torchrun, its processes train together, each on its share of every batch; the first one alone
     writes. Started again by torchrun after a failure, they go on with the run that they began.
@@ -107,7 +117,7 @@ def train(
         background=background,
         max_bad=max_bad,
     )
-    watcher, out = watcher or Watcher(), Path(out)
+    watcher, out = watcher_for(progress, watcher), Path(out)
     with joined() as ranks:
         ranks.require(terms.recipe.batch, terms.engine.device)
         if auto and ranks.number > 1:

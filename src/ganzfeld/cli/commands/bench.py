@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzfeld.cli.speech import Json, show_result, tell
+from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
+from ganzfeld.progress import tell
 
 if TYPE_CHECKING:
     from ganzfeld.bench.ingest import Limit

@@ -49,18 +49,16 @@ def command(
 
     Example: ganzfeld check photos/ --size 64 --sheet sheet.png
     """
-    from ganzfeld.cli.reading import ReadingProgress
     from ganzfeld.data import open_pictures
     from ganzfeld.data.pictures import why_refused
     from ganzfeld.data.survey import survey
     from ganzfeld.data.verify import verify as compare
 
     _check_sheet(sheet, sheet_of)
-    progress = ReadingProgress()
     # Before anything is decoded: a changed file becomes a new set, and would then be compared with itself.
-    verification = compare(data, progress=progress) if verify else None
+    verification = compare(data) if verify else None
     options: dict[str, Any] = asdict(preparation) | {"max_bad": None}  # all is listed before it is refused
-    pictures = open_pictures(data, _two(size), **options, progress=progress)
+    pictures = open_pictures(data, _two(size), **options)
     found = survey(pictures)
     refusal = why_refused(pictures, preparation.max_bad)
     written = _write_sheet(found, sheet, sheet_of) if sheet else None

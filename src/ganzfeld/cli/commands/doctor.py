@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ganzfeld.cli.speech import Json, show_result, tell
+from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import ResourceError
+from ganzfeld.progress import tell
 
 
 def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Json = False) -> None:

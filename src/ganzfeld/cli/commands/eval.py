@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ganzfeld.cli.speech import Json, show_result, tell
+from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
+from ganzfeld.progress import tell
 
 
 def command(
@@ -37,16 +38,13 @@ def command(
 
     Example: ganzfeld eval runs/faces-001 --only kernel-distance,precision
     """
-    from ganzfeld.cli.reading import ReadingProgress
     from ganzfeld.model import grid, write_png
     from ganzfeld.training.evaluation import evaluate
 
     if out is not None and out.suffix.lower() != ".png":
         raise UsageError(f"{out} is not a PNG file", "Name a file that ends in .png.")
     metrics = [name for names in only or [] for name in names.split(",")]
-    found = evaluate(
-        run, data, num=num, features=features, only=metrics, seed=seed, progress=ReadingProgress()
-    )
+    found = evaluate(run, data, num=num, features=features, only=metrics, seed=seed)
     if out is not None and found.suspects is None:
         raise UsageError(f"there is nothing to write to {out}", "Memorisation was not measured.")
     if out is not None and found.suspects is not None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzfeld.cli.reading import ReadingProgress
-from ganzfeld.cli.speech import Json, show_result, tell
+from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.progress import tell
 
 if TYPE_CHECKING:
     from ganzfeld.lab import Outcome
@@ -77,9 +77,7 @@ def run_experiment(
     from ganzfeld.recipes import parsed
 
     name = experiments.canonical(name)
-    outcome = perform(
-        name, parsed(settings or []), seed=seed, thorough=thorough, on=on, progress=ReadingProgress()
-    )
+    outcome = perform(name, parsed(settings or []), seed=seed, thorough=thorough, on=on)
     folder = out or Path("lab") / name
     write_outcome(outcome, folder)
     files = {"figure": str(folder / "figure.png"), "out": str(folder)}
@@ -102,7 +100,7 @@ def report(
     """
     from ganzfeld.lab.report import perform_all, write_report
 
-    performed = perform_all(seed=seed, thorough=thorough, on=on, progress=ReadingProgress(), told=tell)
+    performed = perform_all(seed=seed, thorough=thorough, on=on, told=tell)
     write_report(performed, out)
     width = max(len(each.name) for each in performed)
     text = "\n".join(f"{each.name.ljust(width)}  {each.verdict}" for each in performed)

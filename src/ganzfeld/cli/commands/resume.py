@@ -38,7 +38,6 @@ def command(
     Example: ganzfeld resume runs/photos-001
     """
     from ganzfeld.cli.outcome import show_outcome
-    from ganzfeld.cli.progress import watcher
     from ganzfeld.training import resume
 
     resumed = resume(
@@ -50,6 +49,5 @@ def command(
         data=data,
         device=device,
         inexact=inexact,
-        watcher=watcher(),
     )
     show_outcome(resumed, json)

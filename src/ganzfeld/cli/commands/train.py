@@ -64,8 +64,6 @@ def command(
 
     Example: ganzfeld train photos/ --size 64 --minutes 10
     """
-    from ganzfeld.cli.progress import watcher
-
     options = {
         "recipe": recipe,
         "size": size,
@@ -87,10 +85,10 @@ def command(
         from ganzfeld.cli.rehearsal_text import rehearsal_text
         from ganzfeld.training.rehearsal import rehearse
 
-        rehearsal = rehearse(data, watcher=watcher(), **options)
+        rehearsal = rehearse(data, **options)
         show_result(rehearsal, rehearsal_text(rehearsal), json)
         return
     from ganzfeld.cli.outcome import show_outcome
     from ganzfeld.training import train
 
-    show_outcome(train(data, out=out, watcher=watcher(), **options), json)
+    show_outcome(train(data, out=out, **options), json)

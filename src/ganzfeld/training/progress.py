@@ -1,20 +1,22 @@
-"""Progress of a training: a moving line on a terminal, plain lines elsewhere; always on stderr."""
+"""Progress of a run: a moving line on a terminal and in a notebook, plain lines elsewhere, on stderr."""
 
-import os
-import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as Bar
 
-from ganzfeld.cli.speech import tell
+from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
 from ganzfeld.printable import printable
+from ganzfeld.progress import NOTEBOOK_EVERY_S, PLAIN_EVERY_S, MovingText, display, require_progress, tell
 from ganzfeld.training.clock import duration
 from ganzfeld.training.run import Run
-from ganzfeld.training.watcher import Reading, Watcher
+from ganzfeld.training.watcher import TRAINING, Progress, Watcher
 
-PLAIN_EVERY_S = 10.0
+ProgressCallback = Callable[[Progress], object]
 WIDEST_BAR = 24
 LEAST_BAR = 6
 SPACES = 2
@@ -23,12 +25,41 @@ SPACES = 2
 ABANDONED = "stopped at once, without saving again"
 
 
-def watcher() -> Watcher:
-    """The watcher that fits where stderr goes; of several processes only the first one shows anything."""
-    if not launch().speaks:
+def watcher_for(progress: bool | ProgressCallback | None, watcher: Watcher | None = None) -> Watcher:
+    """Who watches a run: ``watcher``, a callback as one, or for True the display that fits where stderr goes.
+
+    Of several processes only the first one shows anything or calls back. Raises ``UsageError`` for what is
+    none of these, and for a callback together with a watcher.
+    """
+    require_progress(progress)
+    if watcher is not None and not isinstance(watcher, Watcher):
+        raise UsageError(f"watcher cannot be {watcher!r}", "Give a ganzfeld.training.watcher.Watcher.")
+    if watcher is not None:
+        if callable(progress):
+            raise UsageError("progress is a function and a watcher is given too", "Give one of the two.")
+        return watcher
+    if not launch().speaks or progress is None or progress is False:
         return Watcher()
-    moving = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return MovingLine() if moving else PlainLines()
+    if progress is not True:
+        return Calling(progress)
+    return {"terminal": MovingLine, "notebook": NotebookLine, "lines": PlainLines}[display()]()
+
+
+class Calling(Watcher):
+    """Calls a function with where the run stands."""
+
+    def __init__(self, callback: ProgressCallback) -> None:
+        self._callback = callback
+        self._last = Progress(0, 0.0, 0.0, None, None, None)
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        """Where the run stood last, with what is being done."""
+        self._callback(replace(self._last, activity=what, done=done, total=total))
+
+    def read(self, reading: Progress) -> None:
+        """Where it stands."""
+        self._last = reading
+        self._callback(reading)
 
 
 class PlainLines(Watcher):
@@ -55,7 +86,7 @@ class PlainLines(Watcher):
         tell(f"into {run.path}")
         self._last = 0.0
 
-    def read(self, reading: Reading) -> None:
+    def read(self, reading: Progress) -> None:
         """A line every ten seconds."""
         if self._due():
             tell(line(reading))
@@ -74,7 +105,7 @@ class MovingLine(Watcher):
 
     def __init__(self) -> None:
         self._column = BarColumn(bar_width=WIDEST_BAR)
-        self._bar = Progress(
+        self._bar = Bar(
             TextColumn("{task.description}"),
             self._column,
             TextColumn("{task.fields[state]}"),
@@ -95,7 +126,7 @@ class MovingLine(Watcher):
         tell(f"training on {summary}")
         tell(f"into {run.path}")
 
-    def read(self, reading: Reading) -> None:
+    def read(self, reading: Progress) -> None:
         """The bar shows the share of the run that is done."""
         remaining = reading.remaining_s
         total = reading.seconds + remaining if remaining is not None else None
@@ -133,17 +164,58 @@ class MovingLine(Watcher):
             self._task = None
 
 
-def line(reading: Reading) -> str:
+class NotebookLine(Watcher):
+    """One line that is written over; what is worth a line of its own stays above it, and the last reading."""
+
+    def __init__(self) -> None:
+        self._text = MovingText()
+        self._shown_at = 0.0
+        self._last: Progress | None = None
+
+    def preparing(self, done: int, total: int, what: str) -> None:
+        """The line counts pieces, twice a second at most."""
+        if done == total or time.monotonic() - self._shown_at >= NOTEBOOK_EVERY_S:
+            self._shown_at = time.monotonic()
+            self._text.show(f"{what}: {done:,} of {total:,}")
+
+    def started(self, run: Run, summary: str) -> None:
+        """What and where, above the line."""
+        self.noted(f"training on {summary}")
+        self.noted(f"into {run.path}")
+
+    def read(self, reading: Progress) -> None:
+        """The line says where the run stands."""
+        self._last = reading
+        self._text.show(f"{TRAINING}: {line(reading)}")
+
+    def noted(self, text: str) -> None:
+        """A line of its own."""
+        self._text.clear()
+        tell(text)
+
+    def ended(self) -> None:
+        """The last reading stays."""
+        self._text.clear()
+        if self._last is not None:
+            tell(f"{TRAINING}: {line(self._last)}")
+
+    def abandoned(self) -> None:
+        """A line of its own."""
+        self.noted(ABANDONED)
+
+
+def line(reading: Progress) -> str:
     """A reading in words."""
     return shorter_and_shorter(reading)[0]
 
 
-def shorter_and_shorter(reading: Reading) -> list[str]:
+def shorter_and_shorter(reading: Progress) -> list[str]:
     """A reading in words: everything, then without what matters least, for terminals of any width."""
     seen = f"{reading.images_seen:,}"
     speed = [f"{reading.images_per_s:,.0f}/s"] if reading.images_per_s else []  # not known from the start
     left = [] if reading.remaining_s is None else [f"{duration(reading.remaining_s)} left"]
-    losses = f"G {reading.loss_generator:.3f} D {reading.loss_discriminator:.3f}"
+    numbers = {"G": reading.loss_generator, "D": reading.loss_discriminator}
+    losses = " ".join(f"{name} {value:.3f}" for name, value in numbers.items() if value is not None)
     state = [reading.state] if reading.state else []
     parts = [
         [f"{seen} pictures", *speed, *left, f"loss {losses}", *state],
