@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -72,12 +72,16 @@ class OwnFolder:
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write a whole file: a reader sees the old one or the new one, never a part."""
+        self.write_pieces(name, [content])
+
+    def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
+        """The same with a content that is too large to be in memory at once."""
         with _told(self.path / name), self._made() as place:
             place.require_regular(name)
             part = f".{name}.{secrets.token_hex(4)}.part"
             try:
                 with os.fdopen(place.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-                    file.write(content)
+                    file.writelines(pieces)
                     file.flush()
                     os.fsync(file.fileno())
                 self.require()

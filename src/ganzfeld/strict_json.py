@@ -6,12 +6,16 @@ that are not finite or have more than 64 bits, and nesting that a later writer c
 
 import json
 import math
+import re
 from typing import Any
 
 DEEPEST = 32
 LARGEST = 2**63
 _LONGEST_NUMBER = 400
 """Characters: a float of 64 bits that is written out has less than 330."""
+
+_UNUSUAL = re.compile(r"\d{18}|[eE]\+?\d{3}")
+"""What every number that is too large has in it, and few others."""
 
 
 def strict_json(text: bytes | str, *, undecodable: bool = False) -> Any:
@@ -25,10 +29,10 @@ def strict_json(text: bytes | str, *, undecodable: bool = False) -> Any:
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise ValueError(f"it is not UTF-8 (byte {error.start})") from None
+    # Looking at every number costs more than all else; where none can be wrong, it is left out.
+    numbers = {"parse_int": _int, "parse_float": _float} if _UNUSUAL.search(text) else {}
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_int=_int, parse_float=_float, parse_constant=_constant
-        )
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, **numbers)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     _require_shallow(value)

@@ -4,11 +4,12 @@ Standard library only; everything here can be checked exhaustively, without a te
 """
 
 from ganzfeld.geometry.fields import overlap, projective_field, receptive_field
-from ganzfeld.geometry.plan import LARGEST_SIZE, SMALLEST_SIZE, Layer, Plan, plan
+from ganzfeld.geometry.plan import LARGEST_SIZE, MOST_LAYERS, SMALLEST_SIZE, Layer, Plan, plan
 from ganzfeld.geometry.sizes import conv_size, transposed_size
 
 __all__ = [
     "LARGEST_SIZE",
+    "MOST_LAYERS",
     "SMALLEST_SIZE",
     "Layer",
     "Plan",

@@ -15,6 +15,7 @@ from ganzfeld.geometry.sizes import is_count
 
 SMALLEST_SIZE = 8
 LARGEST_SIZE = 65_536
+MOST_LAYERS = 32
 WIDEST = 8
 """Channels grow from the picture inwards, width, 2 width, 4 width, and stop at this multiple of the width."""
 
@@ -125,6 +126,8 @@ def plan(
     _check_range(sizes)
     if ladder is None:
         return _assemble(default_ladders(sizes))
+    if len(ladder) > MOST_LAYERS + 1:
+        raise UsageError(f"a ladder of {len(ladder):,} sizes is too long: at most {MOST_LAYERS + 1}")
     rungs = [_axes(rung, len(sizes)) for rung in ladder]
     if len(rungs) < 2:
         raise UsageError(f"a ladder needs at least two sizes, not {len(rungs)}", "For example 96,32,16,8,3.")

@@ -19,6 +19,8 @@ from ganzfeld.errors import UsageError
 
 losses = Catalogue("ganzfeld.losses", "loss")
 
+LARGEST_TEMPERATURE = 1_000_000
+
 
 class Targets(NamedTuple):
     """What the discriminator is asked to answer for real and for generated pictures."""
@@ -51,9 +53,10 @@ class Loss:
             )
         if self.smooth_sides not in (1, 2):
             raise UsageError(f"loss.smooth_sides is 1 (real pictures) or 2 (both), not {self.smooth_sides}")
-        if not 0 < self.temperature < float("inf"):
+        if not 0 < self.temperature <= LARGEST_TEMPERATURE:
             raise UsageError(
-                f"loss.temperature {self.temperature} is out of range: it must be above 0 and finite",
+                f"loss.temperature {self.temperature} is out of range: it must be above 0 and at most"
+                f" {LARGEST_TEMPERATURE:,}",
                 "1 leaves the logits as they are; larger values soften them.",
             )
         if self.smoothing > 0 and entry.NO_SMOOTHING:

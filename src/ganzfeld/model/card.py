@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.errors import UsageError
-from ganzfeld.geometry import Layer, Plan, transposed_size
+from ganzfeld.geometry import MOST_LAYERS, Layer, Plan, transposed_size
 from ganzfeld.latent import priors
 from ganzfeld.networks import Generator
 from ganzfeld.networks.activations import activations
@@ -56,7 +56,7 @@ class LayerCard(_Part):
 class GeneratorCard(_Part):
     """All arguments of ``ganzfeld.networks.Generator``."""
 
-    layers: Annotated[tuple[LayerCard, ...], Field(min_length=1, max_length=32)]
+    layers: Annotated[tuple[LayerCard, ...], Field(min_length=1, max_length=MOST_LAYERS)]
     channels: int = Field(ge=1, le=4096)
     latent_size: int = Field(ge=1, le=65_536)
     width: int = Field(ge=1, le=4096)

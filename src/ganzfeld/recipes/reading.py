@@ -9,7 +9,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ganzfeld.catalogue import Catalogue, did_you_mean
 from ganzfeld.errors import UsageError
+from ganzfeld.printable import printable
 from ganzfeld.recipes.schema import Recipe
+from ganzfeld.regular import read_regular
+from ganzfeld.strict_json import strict_json
 
 recipes = Catalogue("ganzfeld.recipes", "recipe", suffix=".json")
 
@@ -49,26 +52,29 @@ def _fields(recipe: str | Path) -> dict[str, Any]:
     if not isinstance(recipe, str | Path):
         raise UsageError(f"a recipe is a name, a file or a Recipe, not a {type(recipe).__name__}")
     path = Path(recipe)
-    if path.suffix != ".json" and not path.is_file():
+    is_name = not path.is_file() and (str(recipe) in recipes.names() or not path.exists())
+    if path.suffix != ".json" and is_name:
         return json.loads(recipes.file(str(recipe)).read_text(encoding="utf-8"))
     fields = _read_json(path)
-    base = fields.pop("base", None)
-    if base is None:
+    if "base" not in fields:
         return fields
-    return _merge(json.loads(recipes.file(str(base)).read_text(encoding="utf-8")), fields)
+    base = fields.pop("base")
+    if not isinstance(base, str):
+        hint = f"Known: {', '.join(recipes.names())}."
+        raise UsageError(f"base of {printable(str(path))} must be the name of a recipe, not {base!r}", hint)
+    return _merge(json.loads(recipes.file(base).read_text(encoding="utf-8")), fields)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    shown = printable(str(path))
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise UsageError(f"{path} is too large for a recipe ({path.stat().st_size:,} bytes)")
-        fields = json.loads(path.read_bytes())
+        fields = strict_json(read_regular(path, LARGEST_FILE))
     except OSError as error:
-        raise UsageError(f"recipe file {path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"recipe file {path} is not JSON: {error}") from None
+        raise UsageError(f"recipe file {shown} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"recipe file {shown} is not JSON: {error}") from None
     if not isinstance(fields, dict):
-        raise UsageError(f"recipe file {path} must hold one JSON object, not a {type(fields).__name__}")
+        raise UsageError(f"recipe file {shown} must hold one JSON object, not a {type(fields).__name__}")
     return fields
 
 
@@ -85,9 +91,13 @@ def _split(text: str) -> tuple[str, Any]:
     if not equals:
         raise UsageError(f"{text!r} is not a setting", "Write path=value, e.g. generator.width=32.")
     try:
-        return path.strip(), json.loads(value)
-    except ValueError:
+        json.loads(value)
+    except (ValueError, RecursionError):
         return path.strip(), value.strip()
+    try:
+        return path.strip(), strict_json(value)
+    except ValueError as error:
+        raise UsageError(f"{path.strip()} cannot be {printable(value, 60)}: {error}") from None
 
 
 def _lay(fields: dict[str, Any], path: str, value: Any) -> None:

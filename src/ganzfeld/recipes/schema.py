@@ -92,7 +92,7 @@ class Schedule(Section):
     or along a cosine.
     """
 
-    warmup_images: int = Field(ge=0)
+    warmup_images: int = Field(ge=0, lt=2**63)
     decay: Literal["none", "linear", "cosine"]
     floor: float = Field(ge=0, le=1)
 

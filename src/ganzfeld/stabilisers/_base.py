@@ -12,7 +12,7 @@ from torch import Tensor, nn
 class Stabiliser(ABC, BaseModel):
     """Base of all stabilisers; frozen, its fields are its settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     REPEATS: ClassVar[bool] = True
     """Whether it does the same at every step that has its penalty, and at every step that has not: it draws
@@ -55,8 +55,8 @@ class GradientPenalty(Stabiliser):
     that its mean weight does not change (Karras et al. 2020, appendix B).
     """
 
-    weight: float = Field(gt=0)
-    every: int = Field(default=1, ge=1)
+    weight: float = Field(gt=0, le=1e6)
+    every: int = Field(default=1, ge=1, lt=2**63)
 
     @abstractmethod
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:

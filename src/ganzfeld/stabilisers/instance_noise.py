@@ -16,7 +16,7 @@ class Stabiliser(Base):
 
     REPEATS: ClassVar[bool] = False
 
-    sigma: float = Field(default=0.1, gt=0)
+    sigma: float = Field(default=0.1, gt=0, le=3.4e38)
     until: float = Field(default=1.0, gt=0, le=1)
 
     def transform(self, pictures: Tensor, progress: float, noise: torch.Generator) -> Tensor:

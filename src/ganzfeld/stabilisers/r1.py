@@ -13,7 +13,7 @@ from ganzfeld.stabilisers._base import GradientPenalty
 class Stabiliser(GradientPenalty):
     """Half the squared norm of the gradient at real pictures."""
 
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0, le=1e6)
 
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
         """Real pictures."""

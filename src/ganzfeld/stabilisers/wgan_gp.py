@@ -16,7 +16,7 @@ class Stabiliser(GradientPenalty):
 
     REPEATS: ClassVar[bool] = False
 
-    weight: float = Field(default=10.0, gt=0)
+    weight: float = Field(default=10.0, gt=0, le=1e6)
 
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
         """One uniformly random mixture of each real picture with its generated partner."""

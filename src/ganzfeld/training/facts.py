@@ -128,7 +128,7 @@ class Facts(Record):
     preparation: PreparationOptions = PreparationOptions()
     seed: Count
     minutes: Annotated[float, Field(gt=0)] | None
-    images: Annotated[int, Field(gt=0)] | None
+    images: Annotated[int, Field(gt=0, lt=2**63)] | None
     checkpoint_seconds: Annotated[float, Field(gt=0)]
     on_divergence: Literal["stop", "rollback"]
     stop: Literal["never", "plateau", "decay"] = "never"

@@ -3,14 +3,25 @@
 import contextlib
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ganzfeld.durable import refused
 from ganzfeld.errors import DamagedError
 from ganzfeld.own_folder import OwnFolder
+from ganzfeld.printable import printable
+from ganzfeld.regular import open_regular
+from ganzfeld.strict_json import strict_json
 
 JOURNAL = "journal.jsonl"
+LONGEST_LINE = 2**18
+"""Bytes; a line with all readings has about two thousand."""
+MOST_BYTES = 2**25
+"""Of which all lines are read: a day and more of training at a line a second."""
+LARGEST = 2**32
+LARGEST_NUMBER = 1e100
+"""Far above all that float32 can hold, and far below what squares of it could not."""
 
 
 class Journal:
@@ -51,30 +62,123 @@ def _finite(value: Any) -> Any:
 
 
 def cut_journal(folder: OwnFolder, images_seen: int) -> None:
-    """Leave out what was written after that many pictures: a training that goes back tells it anew."""
-    entries = [entry for entry in read_journal(folder.path / JOURNAL) if entry["images_seen"] <= images_seen]
-    folder.write_bytes(JOURNAL, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
+    """Leave out what was written after that many pictures: a training that goes back tells it anew.
+
+    A line at a time, whatever the length of the journal, and every line as it stands.
+    """
+    path = folder.path / JOURNAL
+    if not path.exists():
+        return
+
+    def left() -> Iterator[bytes]:
+        for number, line in _lines(path):
+            entry = _entry(line, number, path)
+            if entry is not None and entry["images_seen"] <= images_seen:
+                yield line.rstrip(b"\n") + b"\n"
+
+    folder.write_pieces(JOURNAL, left())
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """All entries of a journal. A last line cut short by a crash is left out.
+    """The entries of a journal. A last line cut short by a crash is left out.
 
-    Raises ``DamagedError`` for any other line that is no JSON object.
+    Of a journal that is larger than ``MOST_BYTES`` an even selection, and the last entry: see ``every``.
+    Raises ``DamagedError`` for any other line that is no entry, and for one that is longer than
+    ``LONGEST_LINE`` bytes.
     """
-    if not path.is_file():
+    if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    entries = []
-    for number, line in enumerate(lines, start=1):
-        if not line:
-            continue
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            entry = None
-        numbers = (entry.get("images_seen"), entry.get("step", 0)) if isinstance(entry, dict) else ("",)
-        if all(isinstance(number, int) for number in numbers):
-            entries.append(entry)
-        elif number < len(lines):
-            raise DamagedError(f"line {number} of {path} is not a journal entry", "Remove that line.")
+    step = every(path)
+    entries: list[dict[str, Any]] = []
+    met, last = [0, 0], (0, b"")
+    for number, line in _lines(path):
+        kind = b'"health"' in line  # readings are far between, and what the doctor goes by
+        met[kind] += 1
+        if (met[kind] - 1) % step == 0:
+            last = (0, b"")
+            entry = _entry(line, number, path)
+            entries += [] if entry is None else [entry]
+        else:
+            last = (number, line)
+    if last[0] and (entry := _entry(last[1], last[0], path)) is not None:
+        entries.append(entry)
     return entries
+
+
+def every(path: Path) -> int:
+    """Which share of its lines is read: every line, every second, ...; so memory does not grow without end.
+
+    Raises ``DamagedError`` for a journal that is larger than any training writes.
+    """
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return 1
+    if size > LARGEST:
+        raise _damaged(path, f"it has {size:,} bytes; at most {LARGEST:,} are read", "Put back a copy of it.")
+    return max(1, -(-size // MOST_BYTES))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines with their numbers, from 1, but for empty ones; with its end, but for the last one."""
+    try:
+        with open_regular(path) as file:
+            number = 0
+            while line := file.readline(LONGEST_LINE + 1):
+                number += 1
+                if len(line) > LONGEST_LINE:
+                    why = f"line {number} is longer than {LONGEST_LINE:,} bytes"
+                    raise _damaged(path, why, "Remove that line.")
+                if line.strip():
+                    yield number, line
+    except OSError as error:
+        raise _damaged(path, error.strerror or str(error), "Put back a copy of it.") from None
+
+
+def _entry(line: bytes, number: int, path: Path) -> dict[str, Any] | None:
+    """A line as an entry; None for one without an end that is none, since it was cut short."""
+    try:
+        entry = strict_json(line)
+        wrong = _wrong(entry)
+    except ValueError as error:
+        if not line.endswith(b"\n"):
+            return None
+        entry, wrong = None, str(error)
+    if wrong:
+        raise _damaged(path, f"line {number} is not a journal entry: {wrong}", "Remove that line.")
+    return entry
+
+
+def _wrong(entry: Any) -> str:
+    """What is wrong with the content of a line, in words; empty if nothing is."""
+    if not isinstance(entry, dict):
+        return f"it is a {type(entry).__name__}, not an object"
+    if "images_seen" not in entry:
+        return "it has no images_seen"
+    for name in ("images_seen", "step"):
+        value = entry.get(name, 0)
+        if type(value) is not int or value < 0:
+            return f"{name} is {_shown(value)}, not a whole number"
+    seconds = entry.get("seconds", 0.0)
+    if not _is_number(seconds) or seconds < 0:
+        return f"seconds is {_shown(seconds)}, not a number of seconds"
+    health = entry.get("health")
+    if health is not None and not isinstance(health, dict):
+        return f"health is {_shown(health)}, not an object"
+    for name, value in {**entry, **(health or {}), "health": None}.items():
+        if not (value is None or isinstance(value, str) or _is_number(value)):
+            return f"{printable(name)} is {_shown(value)}, not a number"
+    texts = [name for name in entry if isinstance(entry[name], str)]
+    return f"{printable(texts[0])} is {_shown(entry[texts[0]])}, not a number" if texts else ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
+
+
+def _shown(value: Any) -> str:
+    return printable(json.dumps(value), 60)
+
+
+def _damaged(path: Path, why: str, hint: str) -> DamagedError:
+    return DamagedError(f"{path} is damaged: {why}", hint)

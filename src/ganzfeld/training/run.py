@@ -33,11 +33,13 @@ from ganzfeld.model.files import find_weights, no_run
 from ganzfeld.networks import Generator
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.recipes import Recipe, read_recipe, undoing
+from ganzfeld.regular import read_regular
+from ganzfeld.strict_json import strict_json
 from ganzfeld.system import in_words
 from ganzfeld.training.checkpoint import Position
 from ganzfeld.training.facts import Event, EventKind, Facts, timestamp
 from ganzfeld.training.history import History
-from ganzfeld.training.journal import cut_journal, read_journal
+from ganzfeld.training.journal import cut_journal, every, read_journal
 from ganzfeld.training.schedule import progress_of, rate_factor
 
 RECIPE = "recipe.json"
@@ -58,6 +60,7 @@ OWN_NAMES = frozenset(
 )
 """What is written in a run folder. Anything else there is the user's."""
 
+COPY = "Put back a copy of it, or train anew. The model can still be used: ganzfeld sample."
 LARGEST_FACTS = 1_000_000
 """Bytes; ``run.json`` has about a thousand, and a hundred for every time it was resumed."""
 
@@ -87,11 +90,9 @@ class Run:
         self.folder.require()
         path = self.path / "run.json"
         try:
-            if not path.is_file():
-                raise DamagedError(f"{path} is missing")
-            if path.stat().st_size > LARGEST_FACTS:
-                raise DamagedError(f"{path} is too large ({path.stat().st_size:,} bytes)")
-            return Facts.model_validate_json(path.read_bytes())
+            return Facts.model_validate(strict_json(read_regular(path, LARGEST_FACTS)))
+        except FileNotFoundError:
+            raise DamagedError(f"{path} is missing") from None
         except OSError as error:
             raise DamagedError(f"{path} cannot be read: {error.strerror}") from None
         except ValidationError as error:
@@ -99,8 +100,10 @@ class Run:
             where = "".join(f"{part}: " for part in [".".join(map(str, mistake["loc"]))] if part)
             raise DamagedError(
                 f"{path} cannot be read: {where}{mistake['msg'].lower()}",
-                "Put back a copy of it, or train anew. The model can still be used: ganzfeld sample.",
+                COPY,
             ) from None
+        except ValueError as error:
+            raise DamagedError(f"{path} cannot be read: {error}", COPY) from None
 
     def write_facts(self, facts: Facts) -> None:
         """Replace ``run.json``. Only for the one that holds ``writing``."""
@@ -161,6 +164,11 @@ class Run:
     def journal(self) -> list[dict[str, Any]]:
         """What was written down during training, oldest first."""
         return read_journal(self.path / "journal.jsonl")
+
+    @property
+    def journal_every(self) -> int:
+        """Of how many entries of the journal one is read: 1 but for journals of very long trainings."""
+        return every(self.path / "journal.jsonl")
 
     @property
     def case(self) -> Case:

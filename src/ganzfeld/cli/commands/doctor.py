@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ganzfeld.cli.speech import Json, show_result
-from ganzfeld.errors import ResourceError
+from ganzfeld.errors import DamagedError, ResourceError
 from ganzfeld.progress import tell
 
 
@@ -41,6 +41,6 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
     result = verdict.as_json() | {"run": str(opened.path), "findings": findings}
     try:
         opened.write_verdict(verdict)
-    except ResourceError as error:
+    except (ResourceError, DamagedError) as error:
         tell(f"verdict.json was not written: {error.message}")
     show_result(result, doctor_text(opened, verdict, commands), json)

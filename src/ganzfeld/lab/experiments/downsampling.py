@@ -64,9 +64,9 @@ class Settings(Section):
 
     size: int = Field(default=96, ge=1, le=4096)
     layers: tuple[Form, ...] = ((3, 3, 0), (4, 2, 1), (4, 2, 1), (4, 2, 0))
-    steps: int = Field(default=100, ge=1)
-    seeds: int = Field(default=3, ge=2)
-    images: int = Field(default=1024, ge=1)
+    steps: int = Field(default=100, ge=1, le=100_000)
+    seeds: int = Field(default=3, ge=2, le=100)
+    images: int = Field(default=1024, ge=1, le=10_000_000)
 
     @field_validator("layers")
     @classmethod

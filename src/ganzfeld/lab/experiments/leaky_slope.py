@@ -52,8 +52,8 @@ class Settings(Section):
     """
 
     alpha: float = 0.2
-    mean: float = 0.0
-    std: float = Field(default=1.0, gt=0)
+    mean: float = Field(default=0.0, ge=-1_000, le=1_000)
+    std: float = Field(default=1.0, gt=0, le=1_000)
     depth: int = Field(default=20, ge=1, le=200)
     width: int = Field(default=96, ge=2, le=1_024)
     networks: int = Field(default=12, ge=2, le=1_000)

@@ -20,7 +20,7 @@ from ganzfeld.lab.game.frozen import frozen, live_game
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, Role
 from ganzfeld.lab.words import amount
-from ganzfeld.losses import Loss
+from ganzfeld.losses import LARGEST_TEMPERATURE, Loss
 from ganzfeld.recipes.schema import Section
 from ganzfeld.stabilisers import Stabiliser, stabiliser
 
@@ -65,8 +65,10 @@ class Settings(Section):
                 f"alpha is at least 0 and below 0.5, not {self.alpha}",
                 "At 0 labels are hard; at 0.5 real and generated pictures have the same target.",
             )
-        if not 0 < self.temperature < math.inf:
-            raise UsageError(f"temperature is above 0 and finite, not {self.temperature}")
+        if not 0 < self.temperature <= LARGEST_TEMPERATURE:
+            raise UsageError(
+                f"temperature is above 0 and at most {LARGEST_TEMPERATURE:,}, not {self.temperature}"
+            )
 
     def loss(self, kind: str) -> Loss:
         """The non-saturating loss with labels of that kind."""

@@ -71,8 +71,8 @@ class Settings(Section):
     size: int = Field(default=4, ge=1, le=64)
     layers: int = Field(default=4, ge=1, le=6)
     networks: int = Field(default=12, ge=2, le=1000)
-    trainings: int = Field(default=3, ge=2)
-    images: int = Field(default=1024, ge=1)
+    trainings: int = Field(default=3, ge=2, le=100)
+    images: int = Field(default=1024, ge=1, le=10_000_000)
 
     @model_validator(mode="after")
     def _leaves_an_output(self) -> "Settings":
