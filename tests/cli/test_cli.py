@@ -7,6 +7,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -340,17 +344,47 @@ def test_names_cannot_reach_the_terminal():
     assert printable("a\x1b[31mb\nc\udcff") == "a\\x1b[31mb\\nc\\udcff"
 
 
+@dataclass
+class Written:
+    """What is written to a terminal: all of it once that is closed, however late it gets through."""
+
+    terminal: TextIO
+    pieces: list[bytes] = field(default_factory=list)
+
+    def text(self) -> str:
+        return b"".join(self.pieces).decode()
+
+
+@contextlib.contextmanager
+def a_terminal() -> Iterator[Written]:
+    """A terminal that is open for the block, and read by a thread as it is written."""
+    master, slave = os.openpty()
+    written = Written(os.fdopen(slave, "w"))
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # how Linux says that the other end was closed
+            while piece := os.read(master, 4096):
+                written.pieces.append(piece)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield written
+    finally:
+        written.terminal.close()
+        reader.join()
+        os.close(master)
+
+
 @pytest.mark.parametrize("columns", [30, 40, 70, 90, 120])
 def test_the_moving_line_fits_the_terminal(columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
-    master, slave = os.openpty()
-    with os.fdopen(slave, "w") as terminal, contextlib.redirect_stderr(terminal):
+    with a_terminal() as written, contextlib.redirect_stderr(written.terminal):
         watcher = MovingLine()
         watcher.read(Progress(1_234_567, 3700.0, 1234.0, 7500.0, 0.6931, 12.345))
         watcher.ended()
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(master, 100_000).decode())
-    os.close(master)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.text())
     lines = [line.strip() for line in shown.replace("\r", "\n").split("\n") if line.strip()]
     assert lines and all(len(line) <= columns for line in lines)
     assert all("…" not in line and "2 h 05 min left" in line for line in lines), lines

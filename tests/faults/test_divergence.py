@@ -155,7 +155,7 @@ def test_a_report_that_cannot_be_drawn_does_not_hide_why_the_training_ended(spoi
 
 
 TRAINS_IN_LITTLE_MEMORY = """
-import resource, sys
+import mmap, resource, sys
 from pathlib import Path
 import ganzfeld as gz
 from ganzfeld.errors import ResourceError
@@ -164,23 +164,30 @@ from tests.training.conftest import small
 
 class Takes(Watcher):
     def started(self, run, summary):
+        self.ballast = mmap.mmap(-1, 2**30)
         in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (in_use + 2**27, hard))
+        resource.setrlimit(resource.RLIMIT_AS, (in_use + 2**26, hard))
 
 _, data, out = sys.argv
-wanted = dict(recipe=small(), batch=8192, images=10**5, checkpoint_seconds=0.01)
+wanted = dict(recipe=small(), batch=2**15, images=10**6, checkpoint_seconds=0.01, route="plain")
 try:
     gz.train(data, out=out, watcher=Takes(), **wanted)
 except ResourceError as error:
     print(error.message)
     sys.exit(error.exit_code)
 """
-"""A process of its own, not a fork of this one: memory that earlier tests have freed would serve it again.
+"""In a process of its own, since memory that earlier tests have freed would serve it again.
 
-For the same reason the limit comes before the first step."""
+For the same reason the limit comes before the first step, and no layer is measured (a plain route). The pictures of a
+batch are more than is left, and are asked for first: so it is torch that gets no memory, whichever instructions the
+processor has. Some libraries crash when they get none. The ballast stands for what a long training holds on to, and
+one that begins again does not.
+"""
 
 
+@pytest.mark.machine
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc of Linux")
 def test_memory_that_runs_out(array_file, tmp_path):
     end = subprocess.run(
         [sys.executable, "-c", TRAINS_IN_LITTLE_MEMORY, array_file, tmp_path],
@@ -190,8 +197,12 @@ def test_memory_that_runs_out(array_file, tmp_path):
         timeout=300,
     )
     assert end.returncode == ResourceError.exit_code, end
-    assert re.search(r"ran out with a batch of 8192 after \d+.* pictures; a batch of \d+ fits", end.stdout)
+    told = re.search(r"ran out with a batch of 32768 after 0 pictures; a batch of (\d+) fits", end.stdout)
+    assert told, end
+    batch = int(told[1])
+    assert 4096 <= batch <= 2**14, "as much as a new process has, and not what is left beside the ballast"
     (path,) = tmp_path.iterdir()
-    run = gz.open_run(path)
-    assert run.history.all() == [0], "saved, since no step was half made"
-    assert gz.resume(path, images=8192).position.images_seen == 8192
+    newest = gz.open_run(path).history.newest(pytest.fail)
+    assert newest is not None and newest.images_seen == 0, "saved, since no step was half made"
+    again = gz.resume(path, from_images=0, settings={"batch": batch}, images=batch)
+    assert again.position.images_seen == batch

@@ -1,0 +1,25 @@
+"""Tries the smaller batches of a run in a process of its own: ``python -m ganzfeld.training.batch_trial RUN``.
+
+Prints each that fits into memory, the smallest first, until one does not. Changes nothing of the run.
+"""
+
+import sys
+
+from ganzfeld.training.memory import smaller_batches, step_fits
+from ganzfeld.training.resume import Wishes, trainer_of
+from ganzfeld.training.run import open_run
+from ganzfeld.training.watcher import Watcher
+
+
+def main(path: str) -> None:
+    """Try them."""
+    run = open_run(path)
+    trainer = trainer_of(run.facts, run.recipe, None, Wishes(), Watcher())
+    for batch in reversed(list(smaller_batches(run.recipe.batch))):
+        if not step_fits(trainer, batch):
+            break
+        print(batch, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
