@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from ganzfeld.bench.ingest import IngestFigures, Limit, bench_ingest
 from ganzfeld.bench.loaders import DraftFolder, dealt, loader
 from ganzfeld.bench.page import write_section
 from ganzfeld.bench.photos import make_photos
+from ganzfeld.data.ingest import usable_processors
 
 
 def test_the_photos_are_as_large_as_photos(tmp_path: Path):
@@ -56,6 +58,18 @@ def test_every_process_of_a_loader_gets_as_many_files(num_files: int):
     assert some == files[: len(some)] and len(files) - len(some) < 32
     who = [int(each) for batch in loader(_Who(len(some)), batch, 2) for each in batch]
     assert who.count(0) == who.count(1) == len(some) // 2
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores are counted in another way here")
+@pytest.mark.parametrize("num_cores", [1, 16])
+def test_however_many_cores_there_are_nothing_is_warned_of(num_cores: int, monkeypatch: pytest.MonkeyPatch):
+    """Warnings are errors here, and torch has one for more processes than cores."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(num_cores)))
+    assert usable_processors() == num_cores
+    for num_processes in (2, usable_processors()):
+        some, batch = dealt([Path(str(number)) for number in range(3)], num_processes)
+        assert sum(len(each) for each in loader(_Who(len(some)), batch, num_processes)) == len(some)
 
 
 def test_the_limit_finds_what_is_truncated(tmp_path: Path):

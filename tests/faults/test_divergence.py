@@ -179,10 +179,10 @@ except ResourceError as error:
 """
 """In a process of its own, since memory that earlier tests have freed would serve it again.
 
-For the same reason the limit comes before the first step, and no layer is measured (a plain route). The pictures of a
-batch are more than is left, and are asked for first: so it is torch that gets no memory, whichever instructions the
-processor has. Some libraries crash when they get none. The ballast stands for what a long training holds on to, and
-one that begins again does not.
+For the same reason the limit comes before the first step, and no layer is measured (a plain route). The
+pictures of a batch are more than is left, and are asked for first: so it is torch that gets no memory,
+whichever instructions the processor has. Some libraries crash when they get none. The ballast stands for what
+a long training holds on to, and one that begins again does not.
 """
 
 

@@ -62,6 +62,13 @@ def dealt(files: list[Path], num_processes: int) -> tuple[list[Path], int]:
     return files[: max(len(files) // round_size, 1) * round_size], batch
 
 
+class _Loader(DataLoader):
+    """With as many processes as a tutorial has or as there are cores; torch would warn of two on one core."""
+
+    def check_worker_number_rationality(self) -> None:
+        """Let the number be."""
+
+
 def loader(dataset: Dataset, batch: int, num_processes: int) -> DataLoader:
     """Goes through a data set in batches with so many processes, in random order."""
-    return DataLoader(dataset, batch, shuffle=True, num_workers=num_processes)
+    return _Loader(dataset, batch, shuffle=True, num_workers=num_processes)

@@ -1,4 +1,4 @@
-"""Tries the smaller batches of a run in a process of its own: ``python -m ganzfeld.training.batch_trial RUN``.
+"""Tries smaller batches of a run in a process of its own: ``python -m ganzfeld.training.batch_trial RUN``.
 
 Prints each that fits into memory, the smallest first, until one does not. Changes nothing of the run.
 """

@@ -24,7 +24,7 @@ from ganzfeld.training.examination import Examiner
 from ganzfeld.training.following import Order, begin, order
 from ganzfeld.training.interruption import Interruption
 from ganzfeld.training.journal import Journal
-from ganzfeld.training.memory import largest_batch
+from ganzfeld.training.memory import advice_on_batch
 from ganzfeld.training.quality import Quality
 from ganzfeld.training.report import write_report
 from ganzfeld.training.run import Run, what_is_left
@@ -363,12 +363,10 @@ class Loop:
             self._snapshot()()
         self.run.folder.require()
         saved = self.run.history.all()
-        fits = largest_batch(trainer)
-        batch = f"a batch of {fits} fits: begin again with --batch {fits}" if fits else "no batch fits"
+        what = f"a batch of {trainer.recipe.batch} after {trainer.images_seen:,} pictures"
         state = f"The state at {saved[-1]:,} pictures is saved" if saved else "Nothing was trained yet"
         return ResourceError(
-            f"memory ran out with a batch of {trainer.recipe.batch} after {trainer.images_seen:,} pictures;"
-            f" {batch}",
+            f"memory ran out with {what}; {advice_on_batch(trainer, self.run.path)}",
             f"{state}. With more memory free: ganzfeld resume {shlex.quote(str(self.run.path))}",
         )
 

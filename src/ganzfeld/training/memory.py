@@ -1,43 +1,38 @@
 """Which batch would have fitted, when memory ran out."""
 
-import os
-import signal
-import time
-import warnings
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 
 from ganzfeld.training.engine import ran_out_of_memory, release_memory
 from ganzfeld.training.trainer import Trainer
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
-def largest_batch(trainer: Trainer) -> int | None:
-    """The largest half, quarter, ... of the batch with which a step fits into memory; None if none does.
+def advice_on_batch(trainer: Trainer, run: Path) -> str:
+    """The largest half, quarter, ... of the batch with which a step fits into memory, in words.
 
-    Spoils the trainer: what it was must have been saved before. Of several ranks none can try alone.
+    ``run`` is the folder of the run. Spoils the trainer: what it was must have been saved before.
     """
-    if trainer.ranks.number > 1:
-        return None
-    trainer.recorded_steps = None  # they are of the batch that did not fit, and hold memory
-    batch = trainer.recipe.batch // 2
-    while batch >= 2:
-        release_memory()
-        if _fits(trainer, batch):
-            return batch
-        batch //= 2
-    return None
+    try:
+        fits = _largest_batch(trainer, run)
+    except _Unknown as unknown:
+        return f"which batch would fit could not be found out ({unknown})"
+    return f"a batch of {fits} fits: begin again with --batch {fits}" if fits else "no smaller batch fits"
 
 
-def _fits(trainer: Trainer, batch: int) -> bool:
-    # On a processor, some libraries crash when they get no memory; what a fork does, does us no harm.
-    if trainer.engine.device.type == "cpu" and hasattr(os, "fork"):
-        return _fits_in_a_fork(trainer, batch)
-    return _step_fits(trainer, batch)
+def smaller_batches(batch: int) -> Iterator[int]:
+    """Half of the batch, a quarter, ..., down to 2."""
+    while (batch := batch // 2) >= 2:
+        yield batch
 
 
-def _step_fits(trainer: Trainer, batch: int) -> bool:
+def step_fits(trainer: Trainer, batch: int) -> bool:
+    """Whether a step with that batch fits into memory; the trainer is not what it was afterwards."""
     trainer.sound = torch.zeros_like(trainer.sound)  # so that nothing is learnt
     trainer.recipe = trainer.recipe.model_copy(update={"batch": batch})
     trainer.index = 0  # when lazy penalties are due, and a step needs most
@@ -50,23 +45,40 @@ def _step_fits(trainer: Trainer, batch: int) -> bool:
     return True
 
 
-def _fits_in_a_fork(trainer: Trainer, batch: int) -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other threads, which are not needed there
-        child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            torch.set_num_threads(1)  # the threads of the parent have not come along
-            code = 0 if _step_fits(trainer, batch) else 1
-        finally:
-            os._exit(code)
-    begun = time.monotonic()
-    while time.monotonic() - begun < PATIENCE_S:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status) == 0
-        time.sleep(0.02)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return False
+class _Unknown(Exception):
+    """Why it cannot be said which batch would fit."""
+
+
+def _largest_batch(trainer: Trainer, run: Path) -> int | None:
+    if trainer.ranks.number > 1:
+        raise _Unknown("no process of several can try it alone")
+    if trainer.engine.device.type == "cpu":
+        return _tried_in_a_new_process(run)
+    trainer.recorded_steps = None  # they are of the batch that did not fit, and hold memory
+    for batch in smaller_batches(trainer.recipe.batch):
+        release_memory()
+        if step_fits(trainer, batch):
+            return batch
+    return None
+
+
+def _tried_in_a_new_process(run: Path) -> int | None:
+    """The largest batch that fits when a run begins again; None if none does.
+
+    This process cannot tell: what its steps freed it keeps in pieces (see ``engine``), none of which may be
+    large enough for a smaller step, and some libraries crash when they get no memory.
+    """
+    command = [sys.executable, "-m", "ganzfeld.training.batch_trial", str(run)]
+    try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                told, complaint = process.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                told, complaint = process.communicate()
+    except OSError as error:
+        raise _Unknown(str(error)) from None
+    fitting = [int(line) for line in told.splitlines() if line.isdecimal()]
+    if not fitting and process.returncode > 0:  # and not killed by a signal, as in a library that crashes
+        raise _Unknown(complaint.strip().rpartition("\n")[-1])
+    return max(fitting, default=None)

@@ -167,7 +167,7 @@ def go_on(run: Run, wishes: Wishes, watcher: Watcher) -> Run:
                 f"{run.path} has lost its checkpoints, and to begin it again would overwrite its model",
                 f"Begin in a run of its own: ganzfeld resume {shlex.quote(str(run.path))} --from 0",
             )
-        trainer = _trainer(facts, recipe, checkpoint, wishes, watcher)
+        trainer = trainer_of(facts, recipe, checkpoint, wishes, watcher)
         found = differences(facts, checkpoint, trainer)
         if not wishes.inexact:
             refuse(found)
@@ -196,7 +196,7 @@ def fork(
             f"the budget of {old.path} ends at or before {at:,} pictures",
             "Give the new run an end of its own: --images N or --minutes M, counted from the beginning.",
         )
-    trainer = _trainer(facts, recipe, checkpoint, wishes, watcher)
+    trainer = trainer_of(facts, recipe, checkpoint, wishes, watcher)
     beginning = _of_recipe(checkpoint, recipe) if checkpoint else None
     found = differences(facts, beginning, trainer)
     if not wishes.inexact:
@@ -236,7 +236,7 @@ def fork(
     return run
 
 
-def _trainer(
+def trainer_of(
     facts: Facts, recipe: Recipe, checkpoint: Checkpoint | None, wishes: Wishes, watcher: Watcher
 ) -> Trainer:
     """A training of the run at its beginning."""
