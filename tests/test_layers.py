@@ -20,6 +20,7 @@ FLOORS = [
         "own_folder",
         "printable",
         "progress",
+        "free_memory",
         "regular",
         "signals",
         "strict_json",

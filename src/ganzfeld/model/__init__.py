@@ -4,7 +4,13 @@ from ganzfeld.model.calibration import calibrate
 from ganzfeld.model.card import Card, ClassCard
 from ganzfeld.model.files import Model, load, load_model, save
 from ganzfeld.model.grid import columns_by_class, grid, png, write_png
-from ganzfeld.model.sampling import as_bytes, labels_as_in_data, pictures_of_latents, pictures_of_seeds
+from ganzfeld.model.sampling import (
+    as_bytes,
+    labels_as_in_data,
+    pictures_of_latents,
+    pictures_of_seeds,
+    require_room_for,
+)
 
 __all__ = [
     "Card",
@@ -20,6 +26,7 @@ __all__ = [
     "pictures_of_latents",
     "pictures_of_seeds",
     "png",
+    "require_room_for",
     "save",
     "write_png",
 ]

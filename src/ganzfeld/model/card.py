@@ -106,7 +106,7 @@ class ClassCard(_Part):
     """A class that a generator knows: its name, and how many pictures of it there were."""
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME)
-    num_pictures: int = Field(ge=1)
+    num_pictures: int = Field(ge=1, lt=2**40)
 
 
 class Card(_Part):
@@ -118,8 +118,8 @@ class Card(_Part):
     prior: Annotated[str, AfterValidator(priors.canonical)]
     recipe: str
     data: str
-    images_seen: int = Field(ge=0)
-    seed: int
+    images_seen: int = Field(ge=0, lt=2**63)
+    seed: int = Field(ge=0, lt=2**63)
     classes: Annotated[tuple[ClassCard, ...], Field(max_length=MOST_CLASSES)] = ()
     weights_sha256: str = ""
 

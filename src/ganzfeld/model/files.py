@@ -5,14 +5,12 @@ replaced at once; and beside it, for people. Nothing is ever unpickled.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -23,12 +21,16 @@ from ganzfeld.model.card import Card
 from ganzfeld.networks import Generator
 from ganzfeld.networks.layout import for_making_pictures
 from ganzfeld.own_folder import OwnFolder
+from ganzfeld.regular import read_regular
+from ganzfeld.strict_json import strict_json
 from ganzfeld.system import in_words
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"
 LARGEST_CARD = 1_000_000
 """Bytes; a card has about two thousand."""
+DTYPES = {torch.float32: "F32", torch.int64: "I64"}
+"""Of the tensors of a generator, as safetensors calls them."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,16 @@ def load_model(path: str | Path) -> Model:
             generator = _empty_generator(card, weights)
             _compare_shapes(file, generator, weights)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 not a dict
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise _damaged(weights, str(error)) from None
+    except OSError as error:
+        raise _damaged(weights, error.strerror or str(error)) from None
     _check_copy(weights.with_name(CARD))
     if _digest(tensors) != card.weights_sha256:
         raise _damaged(weights, "its numbers do not match their checksum")
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise _damaged(weights, f"tensor {name} has numbers that are not finite")
     generator.load_state_dict(tensors, assign=True)
     return Model(for_making_pictures(generator.requires_grad_(False)), card)
 
@@ -120,8 +127,8 @@ def _read_card(text: str, weights: Path) -> Card:
     if not 0 < len(text) <= LARGEST_CARD:
         raise _damaged(weights, "it carries no card")
     try:
-        return Card.model_validate_json(text)
-    except (ValidationError, GanzfeldError, RecursionError) as error:
+        return Card.model_validate(strict_json(text))
+    except (ValueError, GanzfeldError) as error:
         raise _damaged(weights, f"its card cannot be read ({str(error).splitlines()[0]})") from None
 
 
@@ -139,20 +146,24 @@ def _compare_shapes(file: Any, generator: Generator, weights: Path) -> None:
     names = set(file.keys())
     if names != set(expected):
         raise _damaged(weights, f"its tensors are not those of its card: {sorted(names ^ set(expected))[:3]}")
-    for name, (shape, _) in expected.items():
-        found = file.get_slice(name).get_shape()
-        if found != shape:
-            raise _damaged(weights, f"tensor {name} has shape {found} instead of {shape}")
+    for name, (shape, dtype) in expected.items():
+        found = file.get_slice(name)
+        if found.get_shape() != shape:
+            raise _damaged(weights, f"tensor {name} has shape {found.get_shape()} instead of {shape}")
+        if found.get_dtype() != DTYPES.get(dtype):
+            raise _damaged(weights, f"tensor {name} holds {found.get_dtype()} instead of {DTYPES[dtype]}")
 
 
 def _check_copy(card: Path) -> None:
     """The copy for people is not used, but whoever damaged it should hear of it."""
     try:
-        if card.stat().st_size > LARGEST_CARD or not isinstance(json.loads(card.read_bytes()), dict):
+        if not isinstance(strict_json(read_regular(card, LARGEST_CARD)), dict):
             raise _damaged(card, "it is not a card")
     except FileNotFoundError:
         return
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise _damaged(card, error.strerror or str(error)) from None
+    except ValueError as error:
         raise _damaged(card, str(error)) from None
 
 

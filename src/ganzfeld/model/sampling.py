@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganzfeld.errors import UsageError
-from ganzfeld.latent import latents_of_seeds, truncate
+from ganzfeld.errors import TrainingFailed, UsageError
+from ganzfeld.free_memory import require_memory
+from ganzfeld.latent import latents_of_seeds, num_of, truncate
 from ganzfeld.networks import Generator
 
 LARGEST_CHUNK = 64
@@ -31,6 +33,7 @@ def pictures_of_seeds(
     seed; without them a generator with classes goes through these in turn: see ``labels_in_turn``. Raises
     ``UsageError`` for seeds, truncations or labels out of range.
     """
+    require_room_for(generator, num_of(seeds))
     latents = latents_of_seeds(seeds, generator.latent_size, prior)
     if labels is None and generator.num_classes:
         labels = labels_in_turn(seeds, generator.num_classes)
@@ -60,8 +63,11 @@ def labels_as_in_data(seeds: Sequence[int], pictures_by_class: Sequence[int]) ->
 def pictures_of_latents(generator: Generator, latents: Tensor, labels: Tensor | None = None) -> np.ndarray:
     """Latents (N, latent_size) to uint8 pictures (N, *size, channels), in float32 and eval mode.
 
-    ``labels`` (N,) are for a generator with classes, and for no other: ``UsageError`` otherwise.
+    ``labels`` (N,) are for a generator with classes, and for no other: ``UsageError`` otherwise. Raises
+    ``ResourceError`` where there is not the memory, and ``TrainingFailed`` where a picture has numbers that
+    are not finite: bytes would not show it.
     """
+    require_room_for(generator, len(latents))
     device = next(generator.parameters()).device
     assert not generator.training, "statistics must be fixed before pictures are made"
     if labels is not None:
@@ -71,10 +77,38 @@ def pictures_of_latents(generator: Generator, latents: Tensor, labels: Tensor | 
     for first in range(0, len(latents), size):
         chunk = _filled(latents[first : first + size], size).to(device)
         told = None if labels is None else _filled(labels[first : first + size], size).to(device)
-        pictures.append(as_bytes(generator(chunk, told))[: len(latents) - first])
+        made = generator(chunk, told)
+        if not torch.isfinite(made).all():
+            raise TrainingFailed(
+                "the generator makes pictures that are not finite", "Take an earlier model of the run."
+            )
+        pictures.append(as_bytes(made)[: len(latents) - first])
     if not pictures:
         return np.empty((0, *generator.plan.size, generator.channels), np.uint8)
     return np.concatenate(pictures)
+
+
+def require_room_for(generator: Generator, num: int) -> None:
+    """Raise ``ResourceError`` if a processor has not the memory to make so many pictures, before taking any.
+
+    Counted are the maps of one layer, what it is given and what it gives in three forms, in float32, and the
+    pictures themselves, as they come, put together and on a sheet.
+    """
+    if next(generator.parameters()).device.type != "cpu":
+        return
+    plan = generator.plan
+    sizes = [plan.seed, *(layer.large for layer in plan.layers)]
+    maps = [
+        channels * math.prod(size)
+        for channels, size in zip([*plan.widths(generator.width), generator.channels], sizes, strict=True)
+    ]
+    at_once = 4 * chunk_size(generator) * max(before + 3 * after for before, after in pairwise(maps))
+    width, height = plan.size[-1], plan.size[0]
+    require_memory(
+        at_once + 4 * num * maps[-1],
+        f"{num:,} pictures of {width}x{height} px" if num != 1 else f"a picture of {width}x{height} px",
+        "Ask for fewer at once, or free some memory.",
+    )
 
 
 def _filled(part: Tensor, size: int) -> Tensor:

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from ganzfeld.durable import refused
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError
 from ganzfeld.own_folder import OwnFolder
+from ganzfeld.regular import open_regular
+from ganzfeld.strict_json import strict_json
 from ganzfeld.training.checkpoint import Checkpoint, CheckpointCard
 
 NEWEST_KEPT = 2
@@ -150,13 +151,13 @@ def _said_checksum(path: Path) -> str:
     checksum = _checksum_path(path)
     if not (path.is_file() and checksum.is_file()):  # a pipe would be read for ever
         raise _damaged(path, f"it or its checksum {checksum.name} is missing")
-    with checksum.open("rb") as file:
+    with open_regular(checksum) as file:
         words = file.read(_PIECE).split()
     return words[0].decode("ascii", "replace") if words else ""
 
 
 def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -164,8 +165,8 @@ def _read_card(text: str, path: Path) -> CheckpointCard:
     if not 0 < len(text) <= _LARGEST_CARD:
         raise _damaged(path, "it carries no card")
     try:
-        return CheckpointCard.model_validate_json(text)
-    except (ValidationError, GanzfeldError, RecursionError) as error:
+        return CheckpointCard.model_validate(strict_json(text))
+    except (ValueError, GanzfeldError) as error:
         raise _damaged(path, f"its card cannot be read ({str(error).splitlines()[0]})") from None
 
 

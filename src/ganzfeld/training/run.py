@@ -27,8 +27,9 @@ from pydantic import ValidationError
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.health import Case, Verdict, diagnose
+from ganzfeld.latent import num_of
 from ganzfeld.lock import alone, owner
-from ganzfeld.model import Model, load_model, pictures_of_seeds
+from ganzfeld.model import Model, load_model, pictures_of_seeds, require_room_for
 from ganzfeld.model.files import find_weights, no_run
 from ganzfeld.networks import Generator
 from ganzfeld.own_folder import OwnFolder
@@ -262,6 +263,7 @@ class Run:
         if num is not None and (seeds is not None or not isinstance(num, int | np.integer) or num < 1):
             raise UsageError("sample takes a number of pictures from 1 on, or seeds, not both")
         chosen = range(16 if num is None else num) if seeds is None else seeds
+        require_room_for(self.model.generator, num_of(chosen))
         labels = None if of is None else [self.model.card.label_of(of)] * len(chosen)
         return pictures_of_seeds(
             self.model.generator, chosen, prior=self.model.card.prior, truncation=truncation, labels=labels
