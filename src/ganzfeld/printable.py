@@ -10,9 +10,7 @@ def printable(name: str, longest: int = LONGEST_NAME) -> str:
 
     Of what is longer than ``longest`` characters, the middle is left out.
     """
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name
-    )
+    shown = _escaped(name)
     kept = longest // 2 - 10
     return shown if len(shown) <= longest else f"{shown[:kept]}...{shown[-kept:]}"
 
@@ -23,6 +21,20 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most:,} more"
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+
+
+def visible(text: str) -> str:
+    """Text of any length with all that could move or hide other text as escapes, but for ends of lines.
+
+    Such are control characters and the marks that turn the direction of writing.
+    """
+    return text if text.isprintable() else "\n".join(_escaped(line) for line in text.split("\n"))
+
+
+def _escaped(text: str) -> str:
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
 
 
 def counted(number: int, noun: str) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from ganzfeld.errors import Followed, GanzfeldError, Interrupted, UsageError
 from ganzfeld.launch import launch, tell_launcher
-from ganzfeld.printable import printable
+from ganzfeld.printable import printable, visible
 
 LONGEST_MESSAGE = 3_000
 """Characters: a refusal names three pictures, each with its reason."""
@@ -24,7 +24,7 @@ def show_result(result: dict[str, Any], text: str, as_json: bool) -> None:
     """The outcome of a command, for a program or for a person."""
     if launch().speaks:
         # In ASCII: it is JSON whatever the encoding of the output is.
-        print(json.dumps(result, allow_nan=False) if as_json else text)
+        print(json.dumps(result, allow_nan=False) if as_json else visible(text))
 
 
 def show_error(error: GanzfeldError, as_json: bool) -> None:

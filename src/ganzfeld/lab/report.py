@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
 import ganzfeld
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import GanzfeldError
@@ -21,6 +19,7 @@ from ganzfeld.lab.words import COLUMNS, as_options, by_part
 from ganzfeld.progress import CountCallback
 from ganzfeld.training import Run
 from ganzfeld.training.engine import computing_with
+from ganzfeld.training.page import environment
 
 NOT_PERFORMED = "not performed"
 
@@ -78,17 +77,15 @@ def perform_all(
 
 def write_report(performed: Sequence[Performed], path: Path) -> None:
     """Write the page. Raises ``ResourceError`` where it cannot be written."""
-    environment = Environment(
-        loader=PackageLoader("ganzfeld.lab"),
-        autoescape=select_autoescape(default=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("report.html").render(
-        sections=[_section(each) for each in performed],
-        columns=COLUMNS,
-        seconds=sum(each.seconds for each in performed),
-        version=ganzfeld.__version__,
+    page = (
+        environment("ganzfeld.lab", tidy=True)
+        .get_template("report.html")
+        .render(
+            sections=[_section(each) for each in performed],
+            columns=COLUMNS,
+            seconds=sum(each.seconds for each in performed),
+            version=ganzfeld.__version__,
+        )
     )
     make_folder(path.parent)
     write_bytes(path, page.encode())

@@ -5,15 +5,19 @@ import io
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, select_autoescape
 from PIL import Image
 
 from ganzfeld.model.grid import GAP
 from ganzfeld.recipes import changes
+from ganzfeld.regular import read_regular
 from ganzfeld.training.charts import HEIGHT, WIDTH, charts_of, place
 from ganzfeld.training.clock import duration
+from ganzfeld.training.page import environment
 from ganzfeld.training.quality import quality_in_words
 from ganzfeld.training.run import Run
+
+LARGEST_SHEET, MOST_PIXELS = 2**28, 2**28
+"""Bytes and pixels of a sheet that is shown; 64 pictures of 1024x1024 px have a quarter of that."""
 
 MOST_MOMENTS = 10
 """Rows of the film of fixed seeds; of more sheets an even selection is shown."""
@@ -26,26 +30,29 @@ def write_report(run: Run) -> Path:
     """
     journal, case, verdict = run.journal, run.case, run.diagnose()
     sheets = run.sample_files
-    environment = Environment(
-        loader=PackageLoader("ganzfeld.training"), autoescape=select_autoescape(default=True)
-    )
-    page = environment.get_template("report.html").render(
-        name=run.path.name,
-        facts=run.facts,
-        recipe=run.recipe,
-        changed=changes(run.recipe),
-        recipe_json=run.recipe.model_dump_json(indent=2),
-        verdict=verdict,
-        spans=[(each, place(case, each.since_images)) for each in verdict.findings],
-        charts=charts_of(case, verdict.findings),
-        chart_size=(WIDTH, HEIGHT),
-        last=journal[-1] if journal else None,
-        trained_for=duration(journal[-1]["seconds"]) if journal else "",
-        quality=quality_in_words(run, journal[-1]["images_seen"]) if journal else "",
-        reals=_embedded(run.path / "reals.png"),
-        sheet=_embedded(sheets[-1]) if sheets else "",
-        film=[(int(sheet.stem), _first_row(sheet, run.recipe.size[1])) for sheet in _selection(sheets)],
-        curves=_curves(journal, run.recipe.loss.build().paired),
+    shown = [run.path / "reals.png", *_selection(sheets)]
+    page = (
+        environment("ganzfeld.training")
+        .get_template("report.html")
+        .render(
+            name=run.path.name,
+            facts=run.facts,
+            recipe=run.recipe,
+            changed=changes(run.recipe),
+            recipe_json=run.recipe.model_dump_json(indent=2),
+            verdict=verdict,
+            spans=[(each, place(case, each.since_images)) for each in verdict.findings],
+            charts=charts_of(case, verdict.findings),
+            chart_size=(WIDTH, HEIGHT),
+            last=journal[-1] if journal else None,
+            trained_for=duration(journal[-1].get("seconds", 0.0)) if journal else "",
+            quality=quality_in_words(run, journal[-1]["images_seen"]) if journal else "",
+            reals=_embedded(run.path / "reals.png"),
+            sheet=_embedded(sheets[-1]) if sheets else "",
+            film=[(int(sheet.stem), _first_row(sheet, run.recipe.size[1])) for sheet in _selection(sheets)],
+            unreadable=[path.name for path in shown if _opened(path) is None],
+            curves=_curves(journal, run.recipe.loss.build().paired),
+        )
     )
     run.folder.write_bytes("report.html", page.encode())
     return run.path / "report.html"
@@ -60,15 +67,34 @@ def _selection(sheets: list[Path]) -> list[Path]:
 
 
 def _embedded(path: Path) -> str:
-    """A PNG file as a data address."""
-    return _address("image/png", path.read_bytes())
+    """A PNG file as a data address; nothing where it cannot be read."""
+    picture = _opened(path)
+    return _as_png(picture) if picture else ""
 
 
 def _first_row(sheet: Path, height_px: int) -> str:
-    """The first row of a sheet as a data address."""
+    """The first row of a sheet as a data address; nothing where it cannot be read."""
+    picture = _opened(sheet)
+    if picture is None:
+        return ""
+    return _as_png(picture.crop((0, 0, picture.width, min(picture.height, height_px + GAP))))
+
+
+def _opened(path: Path) -> Image.Image | None:
+    """A sheet, decoded; None for what is no PNG file of a sensible size. The page does without it."""
+    try:
+        with Image.open(io.BytesIO(read_regular(path, LARGEST_SHEET)), formats=("PNG",)) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                return None
+            picture.load()
+            return picture
+    except Exception:  # noqa: BLE001  hostile bytes make Pillow raise anything
+        return None
+
+
+def _as_png(picture: Image.Image) -> str:
     buffer = io.BytesIO()
-    with Image.open(sheet) as picture:
-        picture.crop((0, 0, picture.width, min(picture.height, height_px + GAP))).save(buffer, "PNG")
+    picture.save(buffer, "PNG")
     return _address("image/png", buffer.getvalue())
 
 
