@@ -95,6 +95,30 @@ class TestEvaluate:
         with pytest.raises(DataError, match="of the 120 pictures are in the training set"):
             told(most, num=120)
 
+    def test_foreign_pictures_are_not_held_out_and_the_rest_is_measured(self, run, tmp_path):
+        foreign = saved(tmp_path / "foreign.npy", 255 - blobs(80, 16, seed=5))
+        found = gz.evaluate(run, foreign, num=60, features=SMALL_SPACE)
+        assert {"recall", "memorised", "kernel_distance"} <= {each.figure.name for each in found.measurements}
+        (missing,) = found.not_measured
+        assert (missing.name, missing.reason) == ("nearer_than_held_out", "foreign")
+        assert missing.place is not None and missing.place.low > 0.75
+        assert found.notes == (f"nearer_than_held_out not measured: {missing.text}",)
+        code, told, said = call("eval", run.path, foreign, "--n", 60, "--features", SMALL_SPACE)
+        assert code == 0 and f"nearer_than_held_out not measured: {missing.text}\n" in told
+        assert missing.text not in said, "once is enough"
+        options = ["--features", SMALL_SPACE, "--only", "nearer-than-held-out", "--json"]
+        code, told, _ = call("eval", run.path, foreign, "--n", 60, *options)
+        assert code == 3 and missing.text in json.loads(told)["error"]
+
+    def test_what_is_not_given_is_in_the_json(self, run, array_file, tmp_path):
+        copied = saved(tmp_path / "copy.npy", np.load(array_file))
+        options = ["--n", 60, "--features", SMALL_SPACE, "--json"]
+        code, told, _ = call("eval", run.path, copied, *options)
+        (missing,) = json.loads(told)["not_measured"]
+        assert code == 0 and (missing["reason"], missing["place"]) == ("seen", None)
+        assert "60 of the 60 pictures are in the training set" in missing["text"]
+        assert json.loads(call("eval", run.path, *options)[1])["not_measured"] == []
+
     def test_fewer_than_asked_for_are_told(self, run, tmp_path):
         few = saved(tmp_path / "few.npy", blobs(55, 16))
         found = gz.evaluate(run, few, num=60, features=SMALL_SPACE, only=["recall"])
@@ -110,6 +134,7 @@ class TestEvaluate:
         assert "ganzfeld eval RUN DATA" in caught.value.hint
         found = gz.evaluate(run, array_file, num=60, features=SMALL_SPACE)
         assert found.suspects is None and "memorisation not measured" in found.notes[0]
+        assert {each.reason for each in found.not_measured} == {"training-set-gone"}
         saved(mine, blobs(60, 16, seed=9))
         assert "not those" in gz.evaluate(run, num=60, features=SMALL_SPACE, only=["recall"]).notes[0]
 

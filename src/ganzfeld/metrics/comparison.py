@@ -59,6 +59,25 @@ class Comparison:
         """Distances in feature space of generated (rows) to real pictures (columns), float64."""
         return distances(self.generated.features, self.real.features)
 
+    @cached_property
+    def generated_to_training(self) -> Tensor:
+        """Distances of generated (rows) to training pictures, float64; there must be some."""
+        assert self.training is not None
+        if self.training is self.real:
+            return self.between
+        return distances(self.generated.features, self.training.features)
+
+    @cached_property
+    def real_to_training(self) -> Tensor:
+        """Distances of other real pictures (rows) to training pictures, float64; there must be some."""
+        assert self.training is not None
+        return distances(self.real.features, self.training.features)
+
+    @property
+    def has_others(self) -> bool:
+        """Whether the real pictures are others than those of the training, which are there."""
+        return self.training is not None and self.training is not self.real
+
 
 def distances(x: Tensor, y: Tensor) -> Tensor:
     """Euclidean distances (N, M) in float64 of features (N, d) and (M, d); exactly 0 between equal ones."""

@@ -1,8 +1,9 @@
 """A finished or a running training in figures: its generator against its pictures, or against others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +12,11 @@ from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
+from ganzfeld.metrics.held_out import held_out
+from ganzfeld.metrics.intervals import Figure
 from ganzfeld.metrics.measures import chosen, measures, with_meaning
 from ganzfeld.metrics.measures.memorisation import HELD_OUT, suspects
+from ganzfeld.metrics.measures.memorisation import NAMES as MEMORISATION
 from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
 from ganzfeld.networks import Generator
 from ganzfeld.progress import CountCallback, counting
@@ -23,6 +27,25 @@ from ganzfeld.training.run import Run, open_run
 NUM = 1000
 MOST = 2**20
 MOST_SEED = 2**40
+_OTHERS = "Give images of the source of the training set that were not trained on."
+
+
+@dataclass(frozen=True, slots=True)
+class NotMeasured:
+    """A figure that was wanted and is not given: ``reason`` is fixed, ``text`` is for people.
+
+    ``place`` is what that was decided by, where it is a figure; see ``ganzfeld.metrics.held_out``.
+    """
+
+    name: str
+    reason: str
+    text: str
+    place: Figure | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        place = {each: getattr(self.place, each) for each in ("value", "low", "high")} if self.place else None
+        return {"name": self.name, "reason": self.reason, "text": self.text, "place": place}
 
 
 @dataclass(frozen=True)
@@ -30,13 +53,15 @@ class Evaluation:
     """What was measured of a run's model.
 
     ``suspects`` (rows * 6, height, width, C) are the generated pictures nearest to training pictures, each
-    followed by its five nearest; None where memorisation was not measured. ``notes`` say what to mind.
+    followed by its five nearest; None where memorisation was not measured. ``notes`` say what to mind,
+    ``not_measured`` which of the figures wanted are missing, and why.
     """
 
     images_seen: int
     measurements: tuple[Measurement, ...]
     suspects: np.ndarray | None
     notes: tuple[str, ...]
+    not_measured: tuple[NotMeasured, ...] = ()
 
     def __getitem__(self, name: str) -> Measurement:
         """The measurement of that name. Raises ``KeyError`` if it was not taken."""
@@ -102,9 +127,11 @@ def evaluate(
             raise
         hint = "Give a smaller --n: memory grows as its square."
         raise ResourceError(f"memory ran out with {num:,} pictures on each side", hint) from error
-    if HELD_OUT in wanted and trained_on is not None:
-        notes += _of_held_out(found, trained_on, alone=set(wanted) == {HELD_OUT})
-    return Evaluation(model.card.images_seen, tuple(found), sheet, tuple(notes))
+    missing = _missing(comparison, wanted, notes)
+    if missing and len(missing) == len(wanted):
+        hint = _OTHERS if HELD_OUT in wanted else ""
+        raise DataError(f"{missing[0].name} cannot be measured: {missing[0].text}", hint)
+    return Evaluation(model.card.images_seen, tuple(found), sheet, tuple(notes), missing)
 
 
 @dataclass(frozen=True)
@@ -195,18 +222,19 @@ def _own(run: Run, progress: CountCallback, notes: list[str]) -> Pictures:
     return pictures
 
 
-def _of_held_out(found: Sequence[Measurement], trained_on: np.ndarray, *, alone: bool) -> list[str]:
-    """What to mind about pictures that were not held out. Raises ``DataError`` if nothing else was asked."""
-    known, num = int(trained_on.sum()), len(trained_on)
-    why = f"{known:,} of the {num:,} pictures are in the training set"
-    if any(each.figure.name == HELD_OUT for each in found):
-        return [f"{HELD_OUT}: {why} and were left out"] * bool(known)
-    if alone:
-        raise DataError(
-            f"{HELD_OUT} needs {LEAST} pictures that were held out of the training: {why}",
-            "Give others of the same source.",
-        )
-    return [f"{HELD_OUT} not measured: {why}"]
+def _missing(comparison: Comparison, wanted: Mapping[str, str], notes: list[str]) -> tuple[NotMeasured, ...]:
+    """Return which figures of memorisation are not given and why; note what to mind about one that is."""
+    if comparison.training is None:
+        text = "the images of the training are not there any more"
+        return tuple(NotMeasured(name, "training-set-gone", text) for name in MEMORISATION if name in wanted)
+    if HELD_OUT not in wanted or not comparison.has_others:
+        return ()
+    others = held_out(comparison)
+    if others.reason:
+        notes.append(f"{HELD_OUT} not measured: {others.text}")
+        return (NotMeasured(HELD_OUT, others.reason, others.text, others.place),)
+    notes += [f"{HELD_OUT}: {note}" for note in others.notes]
+    return ()
 
 
 def _own_if_there(run: Run, progress: CountCallback, notes: list[str]) -> Pictures | None:

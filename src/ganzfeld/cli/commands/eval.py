@@ -49,14 +49,17 @@ def command(
         raise UsageError(f"there is nothing to write to {out}", "Memorisation was not measured.")
     if out is not None and found.suspects is not None:
         write_png(out, grid(found.suspects, columns=6))
+    in_the_table = {f"{each.name} not measured: {each.text}" for each in found.not_measured}
     for note in found.notes:
-        tell(note)
+        if json or note not in in_the_table:
+            tell(note)
     result = {
         "run": str(run.resolve()),
         "images_seen": found.images_seen,
         "metrics": [each.as_json() for each in found.measurements],
         "out": str(out.resolve()) if out else None,
         "notes": list(found.notes),
+        "not_measured": [each.as_json() for each in found.not_measured],
     }
     show_result(result, _table(result), json)
 
@@ -67,10 +70,11 @@ _COLUMNS = "{:20} {:>9}  {:>20}  {}"
 def _table(result: dict) -> str:
     """A line a figure; below, what the figures were taken of."""
     metrics = result["metrics"]
-    lines = [_COLUMNS.format("", "value", "95 % interval", "")]
+    lines = [_COLUMNS.format("", "value", "95 % interval", "")] if metrics else []
     for each in metrics:
         value, low, high = (_number(each[name]) for name in ("value", "low", "high"))
         lines.append(_COLUMNS.format(each["name"], value, f"{low} to {high}", each["meaning"]))
+    lines += [f"{each['name']} not measured: {each['text']}" for each in result["not_measured"]]
     taken = {(each["features"], each["features_sha256"], each["resize_px"]) for each in metrics}
     for name, digest, size in sorted(taken, key=str):
         lines.append(f"{name} at {size} px, weights {digest[:16]}" if digest else f"{name} as they are")
