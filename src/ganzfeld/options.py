@@ -5,6 +5,7 @@ it, Python functions take the same names with the same defaults, and a run keeps
 more than the standard library to check (a colour, a file) is checked where it is used.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
@@ -94,6 +95,30 @@ def check(options: Any) -> None:
         raise UsageError(f"{dashed(name)} must be {known.expected}, not {value!r}")
 
 
+AUTO = "auto"
+"""The range that is found in the images themselves."""
+
+
+def range_of(text: str) -> tuple[float, float]:
+    """Return the two numbers of ``LOW:HIGH``; raises ``UsageError`` where they are none, or not in order."""
+    try:
+        low, high = (float(part) for part in text.split(":"))
+        width = high - low
+        if width > 0 and math.isfinite(width) and math.isfinite(1_000 / width):
+            return low, high
+    except ValueError:
+        pass
+    raise UsageError(
+        f"range must be LOW:HIGH or {AUTO}, with LOW below HIGH, not {text!r}",
+        'Give the stored values that become black and white, such as "0:4095".',
+    )
+
+
+def text_of_range(low: float, high: float) -> str:
+    """Return the text that ``range_of`` reads as exactly these two numbers."""
+    return ":".join(str(int(each)) if each == int(each) else repr(float(each)) for each in (low, high))
+
+
 @dataclass(frozen=True, slots=True)
 class PreparationOptions:
     """How images become what is trained on, alike for ``check``, ``train`` and all that reads them later."""
@@ -102,6 +127,10 @@ class PreparationOptions:
         None, "1 (grey) or 3 (colour). Default: 1 if every picture is grey.", choices=(1, 3)
     )
     background: str = option("white", "Colour behind transparent pixels.")
+    range: str | None = option(
+        None,
+        "LOW:HIGH, stored values that become black and white, or auto. Default: those of the format.",
+    )
     max_bad: float = option(
         0.5, "Share of pictures that may be unusable before training is refused.", low=0, high=1
     )
@@ -110,3 +139,5 @@ class PreparationOptions:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.range not in (None, AUTO):
+            range_of(self.range)

@@ -38,7 +38,7 @@ def read_all(path: Path) -> int:
     decoded = 0
     try:
         with open_source(kind, path) as source:
-            source.facts = source.prepare()
+            source.facts = source.prepare(Framing(8, 8))
             names = []
             for entry in source.entries():
                 names.append(entry.name)

@@ -10,6 +10,7 @@ from ganzfeld.data.duplicates import Group
 from ganzfeld.data.listing import Names
 from ganzfeld.data.pictures import Pictures
 from ganzfeld.data.split_folders import SplitFolders, split_folders
+from ganzfeld.data.value_advice import advice_on_values
 from ganzfeld.printable import counted, listed
 
 ENOUGH = 1_000
@@ -31,9 +32,11 @@ def advice(
 ) -> list[Advice]:
     """Everything worth a word; ``kept`` and ``aspects`` (width by height) have one value a picture."""
     used = pictures.records[pictures.records["row"] >= 0]
+    values = advice_on_values(used, pictures.range)
     found = [
         *_about_number(pictures.num_pictures),
-        *_about_duplicates(pictures, duplicates),
+        *([Advice("value-range", " ".join(values))] if values else []),
+        *_about_duplicates(pictures, duplicates, crushed=bool(values)),
         *_about_shape(pictures, upscaled, kept, aspects),
         *_about_parts(pictures),
     ]
@@ -74,7 +77,7 @@ def _about_number(num_pictures: int) -> list[Advice]:
     return [Advice("too-few-pictures", text)]
 
 
-def _about_duplicates(pictures: Pictures, duplicates: list[Group]) -> list[Advice]:
+def _about_duplicates(pictures: Pictures, duplicates: list[Group], *, crushed: bool) -> list[Advice]:
     redundant = sum(len(group.entries) - 1 for group in duplicates)
     if not redundant:
         return []
@@ -84,6 +87,8 @@ def _about_duplicates(pictures: Pictures, duplicates: list[Group]) -> list[Advic
         same = sum(len(group.entries) - _num_files(pictures, group) for group in duplicates)
         which = f" ({same:,} as the same file)" if same else ""
         text = f"Repeated, and so of more weight: {counted(redundant, 'picture')}{which}."
+    if crushed and not all(group.exact for group in duplicates):
+        text += " The range of values may have made different ones alike."
     return [Advice("duplicate-pictures", text)]
 
 

@@ -27,7 +27,7 @@ from ganzfeld.data.listing import Listing, is_whole
 from ganzfeld.durable import make_folder, refused, write_bytes
 from ganzfeld.errors import ResourceError
 
-FORMAT = 3
+FORMAT = 4
 """Goes up when the layout of a set or any rule of decoding changes; older sets are then no longer found."""
 
 _MANIFEST = "manifest.json"

@@ -11,7 +11,7 @@ The rules, each tested with a real file:
 - 16-bit grey is divided by 257 and rounded (12-bit grey of a TIFF: by 4095/255), and turned round where the
   TIFF says that white is zero; 16-bit colour keeps its upper byte. 1-bit becomes 0 and 255. Palettes become
   colour, CMYK becomes RGB by Pillow's formula. 32-bit integers, floats and signed samples have no agreed
-  range: refused.
+  range: refused. With a range, its ends become black and white instead, whatever the bits.
 - Transparent pixels show the background. Of an animation, the first frame is taken.
 """
 
@@ -20,13 +20,15 @@ import logging
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.deep_colour import apply_range_to_16_bit_colour, has_lower_bytes, is_16_bit_colour
+from ganzfeld.data.framing import BAND_PIXELS, Framing
+from ganzfeld.data.samples import LEVELS, UNKNOWN, Stored, level_table, to_bytes, uses_few_levels
 from ganzfeld.errors import GanzfeldError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
@@ -55,6 +57,8 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})  # the EXIF orientations that swap width and
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
 _WHITE_IS_ZERO, _SIGNED = 0, 2
+_WHITE_OF_16_BITS = 65_535
+_GIVE_RANGE = "say it with --range LOW:HIGH, or save it with 8 or 16 bits"
 _OTHER_KINDS = {
     b"%!PS": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript",
@@ -81,7 +85,9 @@ class Decoded:
     """A picture brought to the training size, and what it was before.
 
     ``pixels`` is uint8 (height, width, channels); ``width``, ``height``, ``format`` and ``mode`` (Pillow's
-    names) are those of the file, upright; ``grey`` says that the file stores no colour.
+    names) are those of the file, upright; ``grey`` says that the file stores no colour. ``stored`` holds the
+    least and greatest value where the picture uses less than half of the levels or a range was given, and is
+    unknown elsewhere.
     """
 
     pixels: np.ndarray
@@ -90,6 +96,7 @@ class Decoded:
     format: str
     mode: str
     grey: bool
+    stored: Stored = UNKNOWN
 
 
 def decode_file(content: bytes, framing: Framing) -> Decoded:
@@ -112,14 +119,41 @@ def decode_file(content: bytes, framing: Framing) -> Decoded:
             raise UnusablePicture(_damage(problem)) from None
 
 
-def decode_raster(samples: np.ndarray, framing: Framing, format: str) -> Decoded:
-    """Frames a picture that is already an array: uint8 (height, width) or (height, width, 1 to 4)."""
+def stored_values(content: bytes) -> np.ndarray:
+    """The colour values that a picture file stores; ``UnusablePicture`` if it cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                if image.width * image.height > ALONE_PIXELS:
+                    raise UnusablePicture("too large for a look at its values")
+                deep = is_16_bit_colour(image)
+                image.load()
+                return _colours(image).astype(np.uint16) * 257 if deep else _colours(image)
+        except UnusablePicture:
+            raise
+        except Exception as problem:  # noqa: BLE001  hostile bytes make Pillow's readers raise anything
+            raise UnusablePicture(_damage(problem)) from None
+
+
+def decode_raster(
+    samples: np.ndarray, framing: Framing, format: str, black: float = 0, white: float = LEVELS
+) -> Decoded:
+    """Frames a picture that is already an array, (height, width) or (height, width, 1, 3 or 4).
+
+    ``black`` and ``white`` are the values that mean them unless ``framing`` has a range of its own.
+    """
     if samples.ndim == 3 and samples.shape[2] == 1:
         samples = samples[:, :, 0]
-    image = Image.fromarray(np.ascontiguousarray(samples))
+    black, white = framing.range or (black, white)
+    image = Image.fromarray(np.ascontiguousarray(to_bytes(samples, black, white)))
     grey, mode = image.mode in _STORED_GREY, image.mode
-    pixels = framing.frame(image, _conversion(image, framing))
-    return Decoded(pixels, image.width, image.height, format, mode, grey)
+    pixels = framing.frame(image, _conversion(image, replace(framing, range=None)))
+    stored = UNKNOWN
+    if framing.range or uses_few_levels(pixels):
+        colours = samples[..., :3] if samples.ndim == 3 else samples
+        stored = Stored(float(colours.min()), float(colours.max()), black, white)
+    return Decoded(pixels, image.width, image.height, format, mode, grey, stored)
 
 
 def _decoded(content: bytes, framing: Framing) -> Decoded:
@@ -128,6 +162,9 @@ def _decoded(content: bytes, framing: Framing) -> Decoded:
         most = MOST_PIXELS_OF.get(kind, MOST_PIXELS)
         if width * height > most:
             raise UnusablePicture(f"{width}x{height} px are more than {most // 10**6} megapixels")
+        white, deep = _white(image), is_16_bit_colour(image)  # before the image forgets how it was stored
+        if deep and framing.range and not has_lower_bytes(image):
+            raise UnusablePicture("16-bit colour of a kind that is read with 8 bits, too few for --range")
         # Pillow gives the size of a TIFF as it is upright, and that of all else as it is stored.
         sideways = kind != "TIFF" and image.getexif().get(_ORIENTATION) in _SIDEWAYS
         _shrink_while_decoding(image, framing, sideways)
@@ -136,13 +173,19 @@ def _decoded(content: bytes, framing: Framing) -> Decoded:
         whole = kind != "JPEG" or "progressive" in image.info
         held = width * height if whole else image.width * image.height
         with turn() if held > ALONE_PIXELS else nullcontext():
-            conversion = _conversion_of_tiff(image) if kind == "TIFF" else None
+            conversion = _conversion_of_tiff(image, framing) if kind == "TIFF" else None
             image.load()
+            known = UNKNOWN
+            if deep and framing.range:
+                known = apply_range_to_16_bit_colour(image, content, *framing.range)
+                framing = replace(framing, range=None)
             ImageOps.exif_transpose(image, in_place=True)
             pixels = framing.frame(image, conversion or _conversion(image, framing))
+            if known is UNKNOWN and (framing.range or uses_few_levels(pixels)):
+                known = _stored(image, framing.range or (0, white), deep)
     if sideways:
         width, height = height, width
-    return Decoded(pixels, width, height, kind, mode, mode in _STORED_GREY)
+    return Decoded(pixels, width, height, kind, mode, mode in _STORED_GREY, known)
 
 
 def _shrink_while_decoding(image: Image.Image, framing: Framing, sideways: bool) -> None:
@@ -157,37 +200,41 @@ def _shrink_while_decoding(image: Image.Image, framing: Framing, sideways: bool)
 
 def _conversion(image: Image.Image, framing: Framing) -> Callable[[Image.Image], Image.Image] | None:
     """What makes ``L`` or ``RGB``, opaque, of any part of a decoded image; None if it is that already."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+    if _is_16_bit_grey(image):
         return partial(_from_16_bits, framing)
     if image.mode in ("I", "F"):
-        raise UnusablePicture("32-bit samples, whose range is not known; save it with 8 or 16 bits")
+        if framing.range is None:
+            raise UnusablePicture(f"32-bit samples, whose range is not known; {_GIVE_RANGE}")
+        return partial(_from_grey_samples, framing.range, False)
     if image.has_transparency_data:
         return partial(_on_background, framing)
-    if image.mode in ("L", "RGB"):
-        return None
-    return lambda part: part.convert("L" if image.mode == "1" else "RGB")
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    if framing.range:
+        return lambda part: _with_range(framing, part.convert(mode))
+    return None if image.mode == mode else lambda part: part.convert(mode)
 
 
-def _conversion_of_tiff(image: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
+def _conversion_of_tiff(image: Image.Image, framing: Framing) -> Callable[[Image.Image], Image.Image] | None:
     """The same where only the tags of a TIFF tell, and only before it is loaded; None if they do not."""
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
-    if _SIGNED in image.tag_v2.get(_SAMPLE_FORMAT, ()):
-        raise UnusablePicture("signed samples, whose range is not known; save it with 8 or 16 bits")
+    if _SIGNED in image.tag_v2.get(_SAMPLE_FORMAT, ()) and (framing.range is None or image.mode != "I"):
+        raise UnusablePicture(f"signed samples, whose range is not known; {_GIVE_RANGE}")
     if not image.mode.startswith("I;16"):
         return None
-    most = 2 ** image.tag_v2[_BITS_PER_SAMPLE][0] - 1
     inverted = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-    return partial(_from_grey_samples, most, inverted)
+    return partial(_from_grey_samples, framing.range or (0, _white(image)), inverted)
 
 
-def _from_grey_samples(most: int, inverted: bool, part: Image.Image) -> Image.Image:
-    samples = np.asarray(part).astype(np.uint32)
-    shown = (np.minimum(samples, most) * 255 + most // 2) // most
-    return Image.fromarray((255 - shown if inverted else shown).astype(np.uint8))
+def _from_grey_samples(values: tuple[float, float], inverted: bool, part: Image.Image) -> Image.Image:
+    samples = np.asarray(part)
+    if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+        raise UnusablePicture("it holds NaN or infinite values")
+    shown = to_bytes(samples, *values)
+    return Image.fromarray(LEVELS - shown if inverted else shown)
 
 
 def _from_16_bits(framing: Framing, part: Image.Image) -> Image.Image:
-    grey = _from_grey_samples(65_535, False, part)
+    grey = _from_grey_samples(framing.range or (0, _WHITE_OF_16_BITS), False, part)
     clear = part.info.get("transparency")  # in a PNG, the one value that stands for nothing
     if not isinstance(clear, int):
         return grey
@@ -198,8 +245,47 @@ def _from_16_bits(framing: Framing, part: Image.Image) -> Image.Image:
 def _on_background(framing: Framing, part: Image.Image) -> Image.Image:
     stays_grey = part.mode in _STORED_GREY and framing.grey_background
     canvas = Image.new("RGBA", part.size, (*framing.background, 255))
-    canvas.alpha_composite(part.convert("RGBA"))
+    shown = part.convert("RGBA")
+    if framing.range:
+        opacity = shown.getchannel("A")
+        shown = _with_range(framing, shown.convert("RGB"))
+        shown.putalpha(opacity)
+    canvas.alpha_composite(shown)
     return canvas.convert("L" if stays_grey else "RGB")
+
+
+def _with_range(framing: Framing, part: Image.Image) -> Image.Image:
+    """An image of mode L or RGB with its values spread from the range to all levels."""
+    assert framing.range
+    return part.point(level_table(8, *framing.range).tolist() * len(part.getbands()))
+
+
+def _is_16_bit_grey(image: Image.Image) -> bool:
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+
+
+def _white(image: Image.Image) -> int:
+    """The stored value that the format calls white; before it is loaded, since Pillow then forgets."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 2 ** max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,))[0], 8) - 1
+    return _WHITE_OF_16_BITS if _is_16_bit_grey(image) or is_16_bit_colour(image) else LEVELS
+
+
+def _stored(image: Image.Image, values: tuple[float, float], deep: bool) -> Stored:
+    """The least and greatest colour of a loaded image; ``deep``: of 16 bits only the upper byte is there."""
+    rows = max(1, BAND_PIXELS // image.width)  # by bands, so as not to hold a large image twice
+    boxes = ((0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows))
+    ends = [(colours.min(), colours.max()) for colours in (_colours(image.crop(box)) for box in boxes)]
+    least, most = float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+    return Stored(256 * least, 256 * most + LEVELS, *values) if deep else Stored(least, most, *values)
+
+
+def _colours(image: Image.Image) -> np.ndarray:
+    """The values of a loaded image without its opacity; those of palettes and inks as colours."""
+    if image.mode not in ("L", "LA", "RGB", "RGBA", "I", "F") and not image.mode.startswith("I;16"):
+        image = image.convert("RGB")
+    samples = np.asarray(image)
+    return samples if samples.ndim == 2 else samples[:, :, : 1 if image.mode == "LA" else 3]
 
 
 def _not_a_picture(content: bytes) -> str:

@@ -13,7 +13,7 @@ from PIL import Image, ImageColor
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import SMALLEST_SIZE
-from ganzfeld.options import PreparationOptions
+from ganzfeld.options import AUTO, PreparationOptions, range_of
 
 LARGEST_PX = 4096
 BAND_PIXELS = 2**20
@@ -28,13 +28,15 @@ class Framing:
     """What every picture of a set is brought to.
 
     ``width`` and ``height`` are in pixels; ``channels`` is 1, 3 or None (grey if every picture is grey);
-    ``background`` is the (red, green, blue) that shows through transparent pixels.
+    ``background`` is the (red, green, blue) that shows through transparent pixels; ``range`` holds the stored
+    values that become black and white, None: those of the format.
     """
 
     width: int
     height: int
     channels: int | None = None
     background: tuple[int, int, int] = (255, 255, 255)
+    range: tuple[float, float] | None = None
 
     def as_json(self) -> dict[str, object]:
         """The settings as plain data, for the cache's key and for worker processes."""
@@ -43,7 +45,9 @@ class Framing:
     @classmethod
     def from_json(cls, settings: dict) -> "Framing":
         """The inverse of ``as_json``."""
-        return cls(**{**settings, "background": tuple(settings["background"])})
+        found = settings["range"]
+        pairs = {"background": tuple(settings["background"]), "range": tuple(found) if found else None}
+        return cls(**settings | pairs)
 
     @property
     def grey_background(self) -> bool:
@@ -119,7 +123,10 @@ def _grown(box: _Box, across: float, down: float, size: tuple[int, int]) -> _Box
 
 
 def framing(size: tuple[int, int], options: PreparationOptions) -> Framing:
-    """The checked settings; ``UsageError`` for a size or a colour that cannot be meant."""
+    """The checked settings; ``UsageError`` for a size or a colour that cannot be meant.
+
+    The range ``auto`` is left open: see ``ganzfeld.data.auto_range``.
+    """
     width, height = size
     for side in (width, height):
         if not SMALLEST_SIZE <= side <= LARGEST_PX:
@@ -130,4 +137,5 @@ def framing(size: tuple[int, int], options: PreparationOptions) -> Framing:
     except ValueError:
         hint = 'Give a colour name such as "white" or a hexadecimal colour such as "#c0ffee".'
         raise UsageError(f"unknown background colour {options.background!r}", hint) from None
-    return Framing(width, height, options.channels, (colour[0], colour[1], colour[2]))
+    values = None if options.range in (None, AUTO) else range_of(options.range)
+    return Framing(width, height, options.channels, (colour[0], colour[1], colour[2]), values)

@@ -39,7 +39,7 @@ def ingest(
     """
     begun = time.monotonic()
     sweep(folder)
-    source.facts = source.prepare()
+    source.facts = source.prepare(framing)
     relatives = find_relatives(folder, kind, source, framing)
     write_index(folder, relatives)
     ranges = bounds(len(listing), framing.width * framing.height * (framing.channels or 3))

@@ -3,13 +3,14 @@
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ganzfeld.data import cache, sources
+from ganzfeld.data.auto_range import auto_range
 from ganzfeld.data.framing import Framing, framing
 from ganzfeld.data.ingest import ingest
 from ganzfeld.data.listing import Listing, write_listing
@@ -19,7 +20,7 @@ from ganzfeld.data.shard_files import mapped_pixels
 from ganzfeld.data.source import Source, place_of
 from ganzfeld.errors import DataError
 from ganzfeld.lock import alone
-from ganzfeld.options import PreparationOptions
+from ganzfeld.options import AUTO, PreparationOptions, text_of_range
 from ganzfeld.printable import printable
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.system import in_words
@@ -75,6 +76,12 @@ class Pictures:
     def framing(self) -> Framing:
         """The settings they were brought to size with."""
         return Framing.from_json(self.manifest.framing)
+
+    @property
+    def range(self) -> str | None:
+        """LOW:HIGH, the stored values that became black and white; None: those of the format."""
+        values = self.framing.range
+        return text_of_range(*values) if values else None
 
     @property
     def credit(self) -> str:
@@ -152,6 +159,7 @@ def open_pictures(
     *,
     channels: int | None = None,
     background: str = "white",
+    range: str | None = None,
     max_bad: float | None = 0.5,
     progress: bool | CountCallback | None = True,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -162,18 +170,21 @@ def open_pictures(
     The first time everything is decoded into the cache, by ``workers`` processes (0: this one; by default one
     a processor); from then on an unchanged source is recognised by its names, sizes and times. ``size`` is
     (width, height) in pixels; ``channels`` 1, 3, or None: 1 if every picture stores grey, 3 otherwise.
-    ``background`` shows through transparent pixels. ``progress`` shows on stderr how far it is; False shows
+    ``background`` shows through transparent pixels; ``range`` says which stored values become black and white
+    ("0:4095", or "auto": see ``Pictures.range``). ``progress`` shows on stderr how far it is; False shows
     nothing, and a function is called as ``progress(done, total, what)`` now and then.
 
     Raises ``DataError`` if there is no picture at all, or more than ``max_bad`` of them are unusable (None:
     then even a set without a usable picture is returned); ``ResourceError`` if the cache cannot be written;
     ``UsageError`` for a setting that cannot be meant.
     """
-    options = PreparationOptions(channels, background, 1.0 if max_bad is None else max_bad)
+    share = 1.0 if max_bad is None else max_bad
+    options = PreparationOptions(channels=channels, background=background, range=range, max_bad=share)
     wanted, report = framing(size, options), _paced(counting(progress))
     kind, path = sources.find_source(source)
     with sources.open_source(kind, path) as opened:
-        pictures = _decoded(kind, opened, wanted, cache.cache_root(cache_dir), report, workers)
+        root, auto = cache.cache_root(cache_dir), range == AUTO
+        pictures = _decoded(kind, opened, wanted, auto, root, report, workers)
     refusal = None if max_bad is None else why_refused(pictures, max_bad)
     if refusal:
         raise refusal
@@ -181,7 +192,13 @@ def open_pictures(
 
 
 def _decoded(
-    kind: str, source: Source, wanted: Framing, root: Path, progress: CountCallback, workers: int | None
+    kind: str,
+    source: Source,
+    wanted: Framing,
+    auto: bool,
+    root: Path,
+    progress: CountCallback,
+    workers: int | None,
 ) -> Pictures:
     """The set of a source, from the cache or made now."""
     with cache.new_folder(root) as new:
@@ -192,6 +209,8 @@ def _decoded(
                 f"no pictures in {printable(str(source.path))}: looked for {source.looked_for()}",
                 sources.how_to_convert(endings),
             )
+        if auto:
+            wanted = replace(wanted, range=auto_range(root, listing, kind, source, progress))
         folder = root / "sets" / cache.set_key(listing, kind, source.version, wanted)
         pictures = _found(folder, source.path)
         if pictures is None:

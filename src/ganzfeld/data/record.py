@@ -17,7 +17,12 @@ RECORD = np.dtype(
         ("height", "<u4"),
         ("format", "S8"),
         ("mode", "S8"),
-        ("grey", "?"),
+        ("grey", "?"),  # the file stores no colour
+        ("darkest", "u1"),  # of the pixels that are trained on
+        ("brightest", "u1"),
+        ("least", "<f4"),  # of the values that are stored, with the one that becomes white; see ``Decoded``
+        ("most", "<f4"),
+        ("white", "<f4"),
     ]
 )
 

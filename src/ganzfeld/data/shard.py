@@ -96,6 +96,8 @@ class ShardWriter:
         decoded = self.source.decode(raw, self.framing)
         record["pixels"] = np.frombuffer(hashlib.sha256(decoded.pixels.tobytes()).digest(), np.uint8)
         record["look"], record["cells"] = appearance(decoded.pixels)
+        record["darkest"], record["brightest"] = decoded.pixels.min(), decoded.pixels.max()
+        record["least"], record["most"], _, record["white"] = decoded.stored
         record["width"], record["height"] = decoded.width, decoded.height
         record["format"], record["mode"] = decoded.format.encode(), decoded.mode.encode()
         record["grey"] = decoded.grey

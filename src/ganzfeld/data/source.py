@@ -104,7 +104,7 @@ class Source(ABC):
         """
         return None
 
-    def prepare(self) -> dict[str, Any]:
+    def prepare(self, framing: Framing) -> dict[str, Any]:
         """Facts about the whole that ``decode`` relies on and that take time to find, as plain data.
 
         Found once before decoding; every worker is told them through ``facts``.

@@ -64,6 +64,7 @@ class Survey:
             "size": list(pictures.size),
             "channels": pictures.channels,
             "background": "#{:02x}{:02x}{:02x}".format(*framing.background),
+            "range": pictures.range,
             "crop": "centre",
             "kept_pixels": round(self.kept_pixels, 4),
             "upscaled": self.upscaled,

@@ -54,6 +54,7 @@ def train(
     settings: Mapping[str, Any] | Sequence[str] = (),
     channels: int | None = None,
     background: str = "white",
+    range: str | None = None,
     max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
@@ -68,7 +69,7 @@ def train(
     ``data`` is a folder, an archive, an array file or None for the built-in faces. ``recipe`` is a name, a
     file or a ``Recipe``; ``size`` (pixels, one number or (width, height)), ``batch`` and ``settings``
     (``{"generator.width": 32}``) are laid over it. How images are prepared is said by the fields of
-    ``PreparationOptions`` (``channels``, ``background``, ``max_bad``), and kept in the run.
+    ``PreparationOptions`` (``channels``, ``background``, ``range``, ``max_bad``), and kept in the run.
     The run ends after ``minutes`` of training or ``images`` pictures seen, whichever comes first; with
     neither after five minutes. ``out`` is the folder in which the run gets a folder of its own. With
     ``images``, the same seed gives the same weights on the same machine.
@@ -115,6 +116,7 @@ def train(
         route=route,
         channels=channels,
         background=background,
+        range=range,
         max_bad=max_bad,
     )
     watcher, out = watcher_for(progress, watcher), Path(out)
@@ -251,7 +253,8 @@ def what_to_know(trainer: Trainer, surveyed: Survey) -> list[str]:
     if more > 0:
         left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
     warnings = [warning.text for warning in surveyed.warnings]
-    return [*_replaced_stabilisers(trainer.recipe), *pictures.notes, *warnings, *left_out]
+    values = [f"stored values {pictures.range} become black and white"] if pictures.range else []
+    return [*_replaced_stabilisers(trainer.recipe), *values, *pictures.notes, *warnings, *left_out]
 
 
 def _replaced_stabilisers(recipe: Recipe) -> list[str]:
@@ -304,7 +307,7 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Su
         credit=pictures.credit,
         num_unusable=len(pictures.unusable),
         num_duplicates=surveyed.num_redundant,
-        preparation=terms.preparation,
+        preparation=replace(terms.preparation, range=pictures.range),
         seed=trainer.seed,
         minutes=terms.budget.minutes,
         images=terms.budget.images,

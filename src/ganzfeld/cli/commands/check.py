@@ -164,6 +164,7 @@ def _rows(found: "Survey") -> dict[str, str]:
     return {
         "pictures": f"{found.usable:,} usable, {len(found.unusable):,} not, in {pictures.place_of_all}",
         "trained on": f"{width}x{height} px, {colour}; {kept}" if found.usable else "",
+        "values": f"{pictures.range} (black:white)" if pictures.range else "",
         "formats": _counts(found.formats),
         "modes": _counts(found.modes),
         "sizes": sizes,

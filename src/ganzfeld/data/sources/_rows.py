@@ -11,7 +11,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ganzfeld.data.decode import MOST_PIXELS, UnusablePicture
+from ganzfeld.data.samples import LEVELS
 from ganzfeld.errors import DataError
+from ganzfeld.options import text_of_range
 
 _CHANNELS = (1, 3, 4)
 EXPECTED = (
@@ -89,40 +91,38 @@ def check_shape(rows: Rows, where: str) -> None:
         )
 
 
-def value_range(reader: RowReader, where: str) -> dict[str, Any]:
+def value_range(reader: RowReader, where: str, given: tuple[float, float] | None) -> dict[str, Any]:
     """How the values of an array are to be read: ``{"low": ..., "high": ...}``, what 0 and 255 stand for.
 
-    bool is 0 to 1. Integers that lie in 0 to 255 are taken as they are; uint16 beyond that is 0 to 65535.
+    They are those ``given``, if any. Else bool is 0 to 1. Integers that lie in 0 to 255 are taken as they
+    are; uint16 beyond that is 0 to 65535.
     Floats that lie in 0 to 1 are that, and -1 to 1 if any is negative. Raises ``DataError`` for everything
     else: nobody can know what it means.
     """
     dtype = reader.rows.dtype
     if dtype == np.uint8:
-        return {"low": 0, "high": 255}
+        low, high = given or (0, LEVELS)
+        return {"low": low, "high": high}
     if dtype.kind == "b":
         return {"low": 0, "high": 1}
     least, most = _extremes(reader, where)
+    if given:
+        return {"low": given[0], "high": given[1]}
     if dtype.kind in "iu":
         fits = [high for high in (255, 65535 if dtype.itemsize == 2 else 255) if least >= 0 and most <= high]
         low, high = 0, fits[0] if fits else None
     else:
         low, high = (-1 if least < 0 else 0), (1 if least >= -1 and most <= 1 else None)
     if high is None:
-        hint = "Floats must lie in 0 to 1 or in -1 to 1, integers in 0 to 255 (uint16: to 65535)."
+        hint = (
+            "Floats must lie in 0 to 1 or in -1 to 1, integers in 0 to 255 (uint16: to 65535). Otherwise say "
+            f"what is black and white: --range {text_of_range(least, most) if least < most else 'LOW:HIGH'}, "
+            "or --range auto."
+        )
         raise DataError(
             f"{where} holds {dtype.name} from {least:g} to {most:g}, a range with no agreed meaning", hint
         )
     return {"low": low, "high": high}
-
-
-def to_bytes(samples: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Values from ``low`` to ``high`` as uint8, rounded to the nearest."""
-    if samples.dtype == np.uint8:
-        return samples
-    if high == 255:
-        return samples.astype(np.uint8)
-    scaled = (samples.astype(np.float64) - low) * (255 / (high - low))
-    return np.rint(scaled).clip(0, 255).astype(np.uint8)
 
 
 def _extremes(reader: RowReader, where: str) -> tuple[float, float]:

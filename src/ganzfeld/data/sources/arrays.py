@@ -21,7 +21,6 @@ from ganzfeld.data.sources._rows import (
     Rows,
     channels_last,
     check_shape,
-    to_bytes,
     value_range,
 )
 from ganzfeld.errors import DataError
@@ -79,17 +78,17 @@ class Pictures(Source):
     def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
         """Scales the values to 0 to 255 by what ``prepare`` found, then frames."""
         samples = channels_last(cast(np.ndarray, raw))
-        return decode_raster(to_bytes(samples, self.facts["low"], self.facts["high"]), framing, "array")
+        return decode_raster(samples, framing, "array", self.facts["low"], self.facts["high"])
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """The labels in the array beside."""
         labels = self._labels()
         return None if labels is None else map(str, labels)
 
-    def prepare(self) -> dict[str, Any]:
-        """What black and white are, from all values of the array."""
-        facts = value_range(self._reader, self.where)
-        if self.rows.dtype != np.uint8:
+    def prepare(self, framing: Framing) -> dict[str, Any]:
+        """What black and white are, from all values of the array unless a range is given."""
+        facts = value_range(self._reader, self.where, framing.range)
+        if self.rows.dtype != np.uint8 and not framing.range:
             black, white = facts["low"], facts["high"]
             self.notes.append(
                 f"{self.where}: {self.rows.dtype.name}, {black} read as black, {white} as white"

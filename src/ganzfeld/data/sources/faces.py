@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 from PIL import Image
 
-from ganzfeld.data.decode import Decoded, UnusablePicture
+from ganzfeld.data.decode import Decoded, UnusablePicture, decode_raster
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.errors import ResourceError
@@ -96,5 +96,4 @@ class Pictures(Source):
         except ValueError as problem:
             raise UnusablePicture(f"could not be drawn ({problem})") from None
         with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
-            pixels = framing.frame(image.convert("RGB"))
-        return Decoded(pixels, side, side, "SVG", "RGB", grey=False)
+            return decode_raster(np.asarray(image.convert("RGB")), framing, "SVG")

@@ -1,0 +1,93 @@
+"""The range ``auto``: which stored values of a set become black and white, found in some of its images.
+
+They are percentiles over the values of up to 1,000 images spread over the set, so that single hot pixels do
+not count; where there are few different values (masks, class numbers) the least and the greatest of all. What
+was found is kept in the cache, and by runs, since later readers need the same numbers.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ganzfeld.data.decode import UnusablePicture, stored_values
+from ganzfeld.data.listing import Listing
+from ganzfeld.data.order import spread
+from ganzfeld.data.source import Source
+from ganzfeld.data.sources._rows import channels_last
+from ganzfeld.durable import make_folder, write_bytes
+from ganzfeld.errors import DataError
+from ganzfeld.printable import printable
+from ganzfeld.progress import CountCallback
+
+FORMAT = 1
+PERCENTILES = (0.1, 99.9)
+NUM_IMAGES = 1_000
+_VALUES_OF_EACH = 4_096
+_FEW_DIFFERENT = 64
+_FOLDER = "ranges"
+
+
+def auto_range(
+    root: Path, listing: Listing, kind: str, source: Source, progress: CountCallback
+) -> tuple[float, float]:
+    """Return the values of a source that become black and white, found now or in the cache at ``root``.
+
+    Raises ``DataError`` where all values are the same, or none can be read.
+    """
+    identity = json.dumps([FORMAT, listing.digest, kind, source.version])
+    path = root / _FOLDER / f"{hashlib.sha256(identity.encode()).hexdigest()}.json"
+    try:
+        low, high = json.loads(path.read_bytes())
+        return float(low), float(high)
+    except (OSError, ValueError, TypeError):
+        low, high = _found(listing, source, progress)
+    make_folder(path.parent)
+    write_bytes(path, json.dumps([low, high]).encode())
+    return low, high
+
+
+def _found(listing: Listing, source: Source, progress: CountCallback) -> tuple[float, float]:
+    where = printable(str(source.path))
+    parts = list(_some_values(listing, source, progress))
+    if not parts:
+        raise DataError(f"no values to take a range from in {where}", "Give the range itself: LOW:HIGH.")
+    values = np.concatenate(parts)
+    different = np.unique(values)
+    if len(different) == 1:
+        raise DataError(
+            f"all values in {where} are {different[0]:g}: there is no range", "Give it: --range LOW:HIGH."
+        )
+    low, high = np.percentile(values, PERCENTILES).tolist()
+    if len(different) <= _FEW_DIFFERENT or not low < high:
+        low, high = float(different[0]), float(different[-1])
+    return low, high
+
+
+def _some_values(listing: Listing, source: Source, progress: CountCallback) -> Iterator[np.ndarray]:
+    """Some of the values of some of the images, float64, with the least and the greatest of each."""
+    chosen = spread(len(listing), min(len(listing), NUM_IMAGES)).tolist()
+    for done, index in enumerate(chosen):
+        progress(done, len(chosen), "finding the range of values")
+        entry = listing[index]
+        if entry.flaw:
+            continue
+        try:
+            raw = source.read(entry)
+            values = (stored_values(raw) if isinstance(raw, bytes) else _colours(raw)).ravel()
+        except (OSError, UnusablePicture):
+            continue
+        # An odd step meets all channels and columns in turn.
+        step = max(1, len(values) // _VALUES_OF_EACH) | 1
+        some = np.concatenate([values[::step], [values.min(), values.max()]]).astype(np.float64)
+        if np.isfinite(some).all():
+            yield some
+    progress(len(chosen), len(chosen), "finding the range of values")
+
+
+def _colours(row: np.ndarray) -> np.ndarray:
+    """A row of an array without a fourth channel."""
+    samples = channels_last(row)
+    return samples if samples.ndim == 2 else samples[:, :, :3]

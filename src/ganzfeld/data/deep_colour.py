@@ -1,0 +1,60 @@
+"""Colour images of 16 bits a sample, of which Pillow decodes the upper bytes alone.
+
+Read a second time as if the order of the bytes were the other one, they give the lower bytes.
+"""
+
+import io
+import sys
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from ganzfeld.data.samples import Stored, level_table
+
+_SWAPPED = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
+_ROWS = 256
+
+
+def is_16_bit_colour(image: Image.Image) -> bool:
+    """Whether an image that is not loaded yet stores 16 bits for each of several channels."""
+    return not image.mode.startswith("I") and _raw_mode(image)[-3:] in _SWAPPED
+
+
+def has_lower_bytes(image: Image.Image) -> bool:
+    """Whether the lower bytes of such an image can be read too: not of CMYK, nor of grey with opacity."""
+    return _raw_mode(image)[:-4] in ("RGB", "RGBA", "RGBX")
+
+
+def apply_range_to_16_bit_colour(image: Image.Image, content: bytes, low: float, high: float) -> Stored:
+    """Replace the upper bytes in a loaded image by the levels of its values; ``content`` is its file."""
+    table, least, most = level_table(16, low, high), 65_535, 0
+    with Image.open(io.BytesIO(content), formats=(image.format or "",)) as lower:
+        assert isinstance(lower, ImageFile.ImageFile)
+        lower.tile = [_swapped(tile) for tile in lower.tile]
+        lower.load()
+        for top in range(0, image.height, _ROWS):
+            box = (0, top, image.width, min(top + _ROWS, image.height))
+            upper_bytes, lower_bytes = np.asarray(image.crop(box)), np.asarray(lower.crop(box))
+            values = upper_bytes.astype(np.uint16) << 8 | lower_bytes
+            least, most = min(least, int(values[..., :3].min())), max(most, int(values[..., :3].max()))
+            levels = table[values]
+            levels[..., 3:] = upper_bytes[..., 3:]  # opacity is no colour
+            image.paste(Image.fromarray(levels), box)
+    return Stored(least, most, low, high)
+
+
+def _raw_mode(image: Image.Image) -> str:
+    tile = image.tile[0] if isinstance(image, ImageFile.ImageFile) and image.tile else None
+    given = tile.args if tile else ""
+    return str(given[0]) if isinstance(given, tuple) else str(given or "")
+
+
+def _swapped(tile: "ImageFile._Tile") -> "ImageFile._Tile":
+    given = tile.args
+    if isinstance(given, tuple):
+        return tile._replace(args=(_other_order(str(given[0])), *given[1:]))
+    return tile._replace(args=_other_order(str(given)))
+
+
+def _other_order(raw_mode: str) -> str:
+    return raw_mode[:-3] + _SWAPPED[raw_mode[-3:]]

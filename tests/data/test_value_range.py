@@ -1,0 +1,295 @@
+"""Sets whose values use little of their range: said for every source, and mended by ``range``."""
+
+import io
+import json
+import struct
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganzfeld.cli import main
+from ganzfeld.data import open_pictures
+from ganzfeld.data.decode import decode_file
+from ganzfeld.data.framing import Framing
+from ganzfeld.data.survey import survey
+from ganzfeld.errors import DataError, UsageError
+from ganzfeld.options import range_of, text_of_range
+from tests.data.making import encoded, noise, reason, zipped
+
+NUM = 5
+
+
+def values(most: int, least: int = 0, dtype: type = np.uint16, number: int = NUM) -> np.ndarray:
+    """(number, 16, 16) of random values, with the least and the greatest in each."""
+    some = np.random.default_rng(0).integers(least, most, (number, 16, 16), endpoint=True)
+    some[:, 0, 0], some[:, 0, 1] = least, most
+    return some.astype(dtype)
+
+
+def png_16(samples: np.ndarray) -> bytes:
+    """A PNG of 16-bit colour or grey with opacity, which Pillow does not write: (height, width, channels)."""
+    height, width, channels = samples.shape
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    kind = {2: 4, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def as_folder(root: Path, images: np.ndarray, format: str = "PNG") -> Path:
+    root.mkdir()
+    for number, image in enumerate(images):
+        (root / f"{number}.{format.lower()}").write_bytes(encoded(Image.fromarray(image), format))
+    return root
+
+
+def as_tiffs(root: Path, images: np.ndarray) -> Path:
+    return as_folder(root, images, "TIFF")
+
+
+def as_stylegan(root: Path, images: np.ndarray) -> Path:
+    as_folder(root, images)
+    (root / "dataset.json").write_text('{"labels": null}')
+    return root
+
+
+def as_zip(root: Path, images: np.ndarray) -> Path:
+    members = {f"{number}.png": encoded(Image.fromarray(image)) for number, image in enumerate(images)}
+    return zipped(root.with_suffix(".zip"), members)
+
+
+def as_tar(root: Path, images: np.ndarray) -> Path:
+    path = root.with_suffix(".tar")
+    with tarfile.open(path, "w") as archive:
+        for number, image in enumerate(images):
+            content = encoded(Image.fromarray(image))
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def as_webdataset(root: Path, images: np.ndarray) -> Path:
+    root.mkdir()
+    as_tar(root / "shard-0", images)
+    return root
+
+
+def as_npy(root: Path, images: np.ndarray) -> Path:
+    np.save(root.with_suffix(".npy"), images)
+    return root.with_suffix(".npy")
+
+
+def as_npz(root: Path, images: np.ndarray) -> Path:
+    np.savez_compressed(root.with_suffix(".npz"), images=images)
+    return root.with_suffix(".npz")
+
+
+def as_idx(root: Path, images: np.ndarray) -> Path:
+    path = root.with_name("images-idx3-ubyte")
+    path.write_bytes(bytes([0, 0, 8, 3]) + struct.pack(">3L", *images.shape) + images.tobytes())
+    return path
+
+
+def warning(path: Path, **options: str) -> str:
+    """The text of the warning ``value-range`` for a set, ``""`` without one."""
+    found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
+    texts = [each.text for each in found if each.name == "value-range"]
+    assert len(texts) < 2
+    return texts[0] if texts else ""
+
+
+def levels(path: Path, **options: str) -> np.ndarray:
+    """All pixels of a set."""
+    pictures = open_pictures(path, (16, 16), workers=0, **options)
+    return pictures.batch(np.arange(pictures.num_pictures))
+
+
+Write = Callable[[Path, np.ndarray], Path]
+OF_16_BITS = [as_folder, as_tiffs, as_stylegan, as_zip, as_tar, as_webdataset, as_npy, as_npz]
+
+
+class TestEverySource:
+    @pytest.mark.parametrize("write", OF_16_BITS)
+    @pytest.mark.parametrize("bits", [10, 12, 14])
+    def test_few_bits_in_16(self, tmp_path: Path, write: Write, bits: int):
+        most = 2**bits - 1
+        path = write(tmp_path / "set", values(most - 3))
+        text = warning(path)
+        level = round((most - 3) / 257)
+        assert f"The brightest value is {level} of 255 ({most - 3} of 65535 as stored)" in text
+        assert f"--range 0:{most}, or --range auto" in text
+        assert warning(path, range=f"0:{most}") == ""
+        assert levels(path, range=f"0:{most}").max() >= 254
+
+    @pytest.mark.parametrize("write", [*OF_16_BITS, as_idx])
+    @pytest.mark.parametrize("most", [1, 20])
+    def test_masks_and_class_numbers_of_8_bits(self, tmp_path: Path, write: Write, most: int):
+        path = write(tmp_path / "set", values(most, dtype=np.uint8))
+        assert f"{most} of 255 ({most} of 255 as stored)" in warning(path)
+        assert f"--range 0:{most}, or" in warning(path)
+        for wanted in (f"0:{most}", "auto"):
+            assert warning(path, range=wanted) == ""
+            assert len(np.unique(levels(path, range=wanted))) == most + 1
+            assert levels(path, range=wanted).max() == 255
+
+    @pytest.mark.parametrize("write", OF_16_BITS)
+    def test_bright_and_narrow(self, tmp_path: Path, write: Write):
+        path = write(tmp_path / "set", values(33_000, 30_000))
+        assert "between 117 and 128 of 255 (30000 to 33000 as stored): images without contrast" in warning(
+            path
+        )
+        assert "--range 30000:33000" in warning(path)
+        assert warning(path, range="30000:33000") == ""
+
+    @pytest.mark.parametrize("write", [as_folder, as_npy])
+    def test_what_uses_its_range_is_left_in_peace(self, tmp_path: Path, write: Write):
+        assert warning(write(tmp_path / "wide", values(65_535))) == ""
+        assert warning(write(tmp_path / "bytes", values(255, dtype=np.uint8))) == ""
+
+    def test_blank_images_are_none_of_it(self, tmp_path: Path):
+        assert warning(as_npy(tmp_path / "set", np.zeros((5, 16, 16), np.uint8))) == ""
+
+    def test_worker_processes_say_and_do_the_same(self, tmp_path: Path):
+        path = as_npy(tmp_path / "set", values(4_095, number=100))
+        pictures = open_pictures(path, (16, 16), range="0:4095", workers=2)
+        np.testing.assert_array_equal(pictures.batch(np.arange(100)), levels(path, range="0:4095"))
+
+
+class TestArrays:
+    def test_floats_and_integers_beyond_any_agreed_range_name_the_option(self, tmp_path: Path):
+        for least, most, dtype in ((-900, -100, np.int16), (0, 70_000, np.int32), (-3, 5, np.float32)):
+            path = as_npy(tmp_path / "set", values(most, least, dtype))
+            with pytest.raises(DataError) as refused:
+                levels(path)
+            assert f"--range {least}:{most}, or --range auto" in refused.value.hint
+            assert levels(path, range=f"{least}:{most}").max() == 255
+            assert levels(path, range="auto").min() == 0
+
+    def test_small_floats(self, tmp_path: Path):
+        path = as_npy(tmp_path / "set", values(60, dtype=np.float32) / 1000)
+        assert "--range 0:0.06, or --range auto" in warning(path)
+        assert levels(path, range="0:0.06").max() == 255
+
+
+class TestFiles:
+    def test_sets_whose_files_differ(self, tmp_path: Path):
+        path = as_folder(tmp_path / "set", values(4_095))
+        for number in range(NUM):
+            (path / f"of 8 bits {number}.png").write_bytes(encoded(noise(16, 16, seed=number)))
+        assert (
+            "In 5 of 10 images all values lie within a quarter of the range (the brightest is 16"
+            in warning(path)
+        )
+        assert "differ in range" in warning(path)
+
+    def test_one_hot_pixel_hides_nothing(self, tmp_path: Path):
+        images = values(4_095, number=200)
+        images[7, 3, 3] = 65_535
+        path = as_npy(tmp_path / "set", images)
+        assert "--range 0:4095" in warning(path)
+        low, high = range_of(open_pictures(path, (16, 16), workers=0, range="auto").range or "")
+        assert 0 <= low < 20 and 4_000 < high < 4_096
+
+    def test_colour_of_16_bits(self, tmp_path: Path):
+        path = tmp_path / "set"
+        path.mkdir()
+        samples = np.random.default_rng(0).integers(0, 4096, (16, 16, 3), dtype=np.uint16)
+        samples[0, 0], samples[0, 1] = 0, 4095
+        (path / "a.png").write_bytes(png_16(samples))
+        assert "--range 0:4095" in warning(path)
+        np.testing.assert_array_equal(levels(path, range="0:4095")[0], np.rint(samples / 4095 * 255))
+
+    def test_opacity_is_no_colour(self):
+        samples = np.full((16, 16, 4), 65_535, np.uint16)
+        samples[:, :8, :3], samples[8:, :, 3] = 1_000, 0
+        pixels = decode_file(png_16(samples), Framing(16, 16, range=(0, 1_000))).pixels
+        assert (pixels == 255).all()
+        pixels = decode_file(png_16(samples), Framing(16, 16, range=(500, 2_000))).pixels
+        assert (pixels[:8, :8] == 85).all() and (pixels[8:] == 255).all()
+        shades = np.full((16, 16, 4), 40, np.uint8)
+        shades[:8, :, 3], shades[8:, :, 3] = 255, 0
+        pixels = decode_file(encoded(shades), Framing(16, 16, None, (1, 2, 3), (0, 80))).pixels
+        assert (pixels[:8] == 128).all() and (pixels[8:] == [1, 2, 3]).all()
+
+    def test_grey_with_opacity_of_16_bits_is_refused_rather_than_crushed(self):
+        with pytest.raises(Exception, match="too few for --range"):
+            decode_file(png_16(np.full((16, 16, 2), 9, np.uint16)), Framing(16, 16, range=(0, 20)))
+
+    def test_samples_without_an_agreed_range_are_read_with_one(self):
+        for samples in (np.full((16, 16), 0.25, np.float32), np.full((16, 16), -2_000, np.int32)):
+            content = encoded(Image.fromarray(samples), "TIFF")
+            assert "--range LOW:HIGH" in reason(content)
+            value = float(samples[0, 0])
+            shown = decode_file(content, Framing(16, 16, range=(value - 1, value + 1))).pixels
+            assert (shown == 128).all()
+
+    def test_palettes_inks_and_white_that_is_zero(self):
+        image = Image.fromarray(np.zeros((16, 16), np.uint8)).convert("P")
+        image.putpalette([10, 20, 0] + [0] * 765)
+        wanted = Framing(16, 16, range=(0, 20))
+        assert decode_file(encoded(image), wanted).pixels[0, 0].tolist() == [128, 255, 0]
+        ink = Image.new("CMYK", (16, 16), (245, 235, 255, 0))
+        assert decode_file(encoded(ink, "TIFF"), wanted).pixels[0, 0].tolist() == [128, 255, 0]
+
+
+class TestOption:
+    def test_values_beyond_it_are_told(self, tmp_path: Path):
+        path = as_npy(tmp_path / "set", values(4_095))
+        assert "beyond the range 5:1000 become black or white: 5 images of 5" in warning(path, range="5:1000")
+
+    def test_crushed_duplicates_are_explained(self, tmp_path: Path):
+        path = as_npy(
+            tmp_path / "set", np.full((4, 16, 16), 600, np.uint16) + np.arange(4)[:, None, None].astype("u2")
+        )
+        found = survey(open_pictures(path, (16, 16), workers=0))
+        text = next(each.text for each in found.warnings if each.name == "duplicate-pictures")
+        assert "may have made different ones alike" in text
+
+    def test_auto_is_found_once_and_is_the_same_set_as_its_numbers(self, tmp_path: Path):
+        path = as_folder(tmp_path / "set", values(3_000, 200))
+        found = open_pictures(path, (16, 16), workers=0, range="auto")
+        again = open_pictures(path, (16, 16), workers=0, range="auto")
+        as_numbers = open_pictures(path, (16, 16), workers=0, range=found.range)
+        assert found.folder == again.folder == as_numbers.folder
+        assert found.folder != open_pictures(path, (16, 16), workers=0).folder
+
+    def test_nothing_to_find(self, tmp_path: Path):
+        with pytest.raises(DataError, match=r"all values .* are 7"):
+            levels(as_npy(tmp_path / "set", np.full((3, 16, 16), 7, np.uint8)), range="auto")
+
+    @pytest.mark.parametrize(
+        "given", ["", "1", "1:1", "5:2", "a:b", "nan:1", "0:inf", "1:2:3", "0:1e-320", "-1e308:1e308"]
+    )
+    def test_what_is_no_range(self, tmp_path: Path, given: str):
+        with pytest.raises(UsageError, match="range must be"):
+            open_pictures(tmp_path, (16, 16), range=given)
+
+    @pytest.mark.parametrize("pair", [(0.0, 4095.0), (-5.0, 0.1 + 0.2), (1e-7, 3e20)])
+    def test_text_keeps_every_digit(self, pair: tuple[float, float]):
+        assert range_of(text_of_range(*pair)) == pair
+
+    def test_the_command_says_it(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+        path = as_npy(tmp_path / "set", values(4_095))
+        for words, expected in (([], 1), (["--range", "0:4095"], 0), (["--range", "auto"], 0)):
+            with pytest.raises(SystemExit):
+                main(["check", str(path), "--size", "16", "--json", *words])
+            told = json.loads(capsys.readouterr().out)
+            names = [each["name"] for each in told["warnings"] if "images almost black" in each["text"]]
+            assert names == ["value-range"] * expected
+            assert (told["range"] is None) == (expected == 1)
