@@ -21,12 +21,13 @@ _SAID = re.compile(rb"process [0-9]+ on [^\n]*\n?")
 
 
 @contextlib.contextmanager
-def alone(path: Path, waiting: Callable[[], object]) -> Iterator[None]:
+def alone(path: Path, waiting: Callable[[], object]) -> Iterator[Callable[[], bool]]:
     """Holds the lock file ``path`` while the block runs; calls ``waiting`` again and again until it is free.
 
     Whoever will not wait lets ``waiting`` raise. The file stays, and says who holds it or held it last; see
-    ``owner``. Raises ``ResourceError`` if the file cannot be made, and for a link in its place. Where the
-    file system knows no locks, it holds nothing.
+    ``owner``. Gives a function that says whether the file is still at its path: its folder may have been
+    deleted while somebody waited. Raises ``ResourceError`` if the file cannot be made, and for a link in its
+    place. Where the file system knows no locks, it holds nothing.
     """
     with _opened(path) as file:
         while _taken(file):
@@ -37,7 +38,14 @@ def alone(path: Path, waiting: Callable[[], object]) -> Iterator[None]:
                 file.truncate(0)
                 file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
                 file.flush()
-        yield
+        yield lambda: _is_at(path, file)
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
 
 
 def _opened(path: Path) -> BinaryIO:

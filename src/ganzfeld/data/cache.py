@@ -9,16 +9,17 @@ pictures are found again wherever their folder is moved to, by every run, and ne
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import platformdirs
 
@@ -26,10 +27,16 @@ from ganzfeld.data.framing import Framing
 from ganzfeld.data.listing import Listing, is_whole
 from ganzfeld.durable import make_folder, refused, write_bytes
 from ganzfeld.errors import ResourceError
+from ganzfeld.lock import alone
+from ganzfeld.regular import read_regular
+from ganzfeld.strict_json import strict_json
 
 FORMAT = 4
 """Goes up when the layout of a set or any rule of decoding changes; older sets are then no longer found."""
 
+LOCK = "lock"
+"""The file of a set that is locked by whoever makes or removes it."""
+LARGEST_MANIFEST = 2**28
 _MANIFEST = "manifest.json"
 _BEGUN = "begun"
 
@@ -91,25 +98,81 @@ def new_folder(root: Path) -> Iterator[Path]:
         _forget_old(root / "new")
 
 
-def adopt(folder: Path, set_folder: Path) -> None:
-    """Makes ``folder`` the folder of a set, unless there is one: then both hold the same listing."""
+@contextlib.contextmanager
+def claimed(folder: Path, set_folder: Path, waiting: Callable[[], object]) -> Iterator[bool]:
+    """Makes ``folder`` the folder of a set, or waits for whoever makes that set; holds its lock meanwhile.
+
+    Gives False where the set was pruned in that time: then nothing is held, and the caller tries again. A
+    folder is locked before it gets its place, so that nobody can remove it in between.
+    """
+    with contextlib.ExitStack() as held:
+        held.enter_context(alone(folder / LOCK, waiting))
+        if _adopted(folder, set_folder):
+            yield True
+            return
+    with contextlib.ExitStack() as held:
+        try:
+            is_still_there = held.enter_context(alone(set_folder / LOCK, waiting))
+        except ResourceError:
+            if set_folder.is_dir():
+                raise
+            is_still_there = None
+        yield is_still_there is not None and is_still_there()
+
+
+def _adopted(folder: Path, set_folder: Path) -> bool:
+    """Whether the folder has become that of the set; if there is one, both hold the same listing."""
     make_folder(set_folder.parent)
     if set_folder.is_dir() and not is_whole(set_folder):
         shutil.rmtree(set_folder, ignore_errors=True)
     try:
         folder.rename(set_folder)
     except OSError as problem:
-        if not set_folder.is_dir():
+        if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES) and not set_folder.is_dir():
             raise refused(problem, set_folder) from problem
+        return False
+    return True
+
+
+def discard(root: Path, folder: Path) -> bool:
+    """Removes a folder of the cache, all at once for whoever looks; only for the one that holds its lock.
+
+    What others have mapped into memory stays theirs (POSIX). Gives False where the system does not let it go.
+    """
+    try:
+        make_folder(root / "new")
+        gone = Path(tempfile.mkdtemp(dir=root / "new"))
+        folder.replace(gone)
+    except OSError:
+        return False
+    shutil.rmtree(gone, ignore_errors=True)
+    return True
 
 
 def read_manifest(set_folder: Path) -> Manifest | None:
     """The manifest of a set; None if the set is not complete or was made by another version."""
     try:
-        content = json.loads((set_folder / _MANIFEST).read_bytes())
-        return Manifest(**content) if content["format"] == FORMAT else None
-    except (OSError, ValueError, TypeError, KeyError):
+        content = strict_json(read_regular(set_folder / _MANIFEST, LARGEST_MANIFEST), undecodable=True)
+        manifest = Manifest(**content)
+        return manifest if manifest.format == FORMAT and _is_sound(manifest) else None
+    except (OSError, ValueError, TypeError):
         return None
+
+
+def _is_sound(manifest: Manifest) -> bool:
+    """Whether everything is of the type that it should be."""
+    for each in fields(Manifest):
+        value, kind = getattr(manifest, each.name), get_origin(each.type) or each.type
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            return False
+    texts, counts = (manifest.seen_at, manifest.class_names, manifest.notes), manifest.shards
+    return (
+        all(isinstance(text, str) for each in texts for text in each)
+        and all(type(count) is int and count >= 0 for count in (*counts, *manifest.ignored.values()))
+        and min(manifest.num_entries, manifest.num_pictures) >= 0
+        and manifest.channels in (1, 3)
+        and manifest.framing.keys() >= {"width", "height"}
+    )
 
 
 def write_manifest(set_folder: Path, manifest: Manifest) -> None:
@@ -141,10 +204,22 @@ def begun_at(set_folder: Path) -> str:
 
 
 def last_used(set_folder: Path) -> float:
-    """When a set was last opened, in seconds since 1970."""
-    return max(
-        (set_folder / name).stat().st_mtime for name in (_MANIFEST, ".") if (set_folder / name).exists()
-    )
+    """When a set was last opened, in seconds since 1970; 0 for one that is gone."""
+    found = []
+    for path in (set_folder / _MANIFEST, set_folder):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(path.stat().st_mtime)
+    return max(found, default=0.0)
+
+
+def disk_bytes(folder: Path) -> int:
+    """Bytes of the files in a folder, but for those that go at this moment."""
+    total = 0
+    with contextlib.suppress(FileNotFoundError):
+        for file in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                total += file.stat().st_size
+    return total
 
 
 def drop_manifest(set_folder: Path) -> None:

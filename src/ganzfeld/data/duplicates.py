@@ -15,6 +15,7 @@ import numpy as np
 
 from ganzfeld.data.pictures import Pictures
 from ganzfeld.durable import write_bytes
+from ganzfeld.errors import ResourceError
 
 _MOST_BITS = 3
 _WINDOW = 32  # neighbours looked at on each side; more than that alike is found as a chain
@@ -39,7 +40,8 @@ def duplicates_of(pictures: Pictures) -> list[Group]:
     with contextlib.suppress(OSError, ValueError, TypeError):
         return [Group(exact, tuple(entries)) for exact, entries in json.loads(path.read_bytes())]
     groups = find_duplicates(pictures)
-    write_bytes(path, json.dumps([[group.exact, group.entries] for group in groups]).encode())
+    with contextlib.suppress(ResourceError):  # the set may have been pruned; then they are found again
+        write_bytes(path, json.dumps([[group.exact, group.entries] for group in groups]).encode())
     return groups
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganzfeld.data.cache import read_manifest
+from ganzfeld.data.cache import last_used, read_manifest
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.shard_files import mapped_pixels, records, records_path
@@ -28,10 +28,8 @@ def find_relatives(folder: Path, kind: str, source: Source, framing: Framing) ->
         if manifest and (source.place in manifest.seen_at or manifest.name == source.name):
             how = (manifest.kind, manifest.version, manifest.facts, Framing.from_json(manifest.framing))
             if how == (kind, source.version, source.facts, framing):
-                found.append(other)
-    return sorted(found, key=lambda other: (other / "manifest.json").stat().st_mtime, reverse=True)[
-        :_MOST_SETS
-    ]
+                found.append((last_used(other), other))
+    return [other for _, other in sorted(found, reverse=True)[:_MOST_SETS]]
 
 
 def write_index(folder: Path, relatives: list[Path]) -> None:
@@ -86,7 +84,10 @@ def _index_of(number: int, relative: Path) -> np.ndarray:
     manifest = read_manifest(relative)
     parts = []
     for shard in range(len(manifest.shards) if manifest else 0):
-        known = records(relative, shard)
+        try:
+            known = records(relative, shard)
+        except FileNotFoundError:
+            break  # pruned since
         entries = np.flatnonzero(known["row"] >= 0)
         part = np.zeros(len(entries), _ROW)
         part["key"] = np.ascontiguousarray(known["sha256"][entries, :8]).view("<u8")[:, 0]

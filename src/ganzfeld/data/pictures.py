@@ -19,7 +19,6 @@ from ganzfeld.data.seal import LABELS, REASONS, RECORDS
 from ganzfeld.data.shard_files import mapped_pixels
 from ganzfeld.data.source import Source, place_of
 from ganzfeld.errors import DataError
-from ganzfeld.lock import alone
 from ganzfeld.options import AUTO, PreparationOptions, text_of_range
 from ganzfeld.printable import printable
 from ganzfeld.progress import CountCallback, counting
@@ -37,20 +36,25 @@ class Unusable:
 class Pictures:
     """A decoded set of pictures. Nothing of it is in memory but what was asked for.
 
+    All files are opened at once, and stay usable when the set is pruned from the cache.
+
+    ``name`` is short and safe in file names: that of the folder or file, or ``faces``.
     ``arrays`` are the memory-mapped shards, each uint8 (rows, height, width, channels), in order;
     ``first_rows[i]`` is the index of the first picture of ``arrays[i]``, with the number of all pictures at
-    its end.
+    its end. ``listing`` has everything that was found, usable or not, and ``records`` (see ``RECORD``) what
+    is known of it. ``disk_bytes`` are those of the set in the cache.
     """
 
-    def __init__(self, folder: Path, manifest: cache.Manifest, path: Path) -> None:
-        self.folder, self.manifest, self._path = folder, manifest, path
+    def __init__(self, folder: Path, manifest: cache.Manifest, path: Path, name: str) -> None:
+        """``name`` is that of the source as it is now; the set may have been made of a copy elsewhere."""
+        self.folder, self.manifest, self._path, self.name = folder, manifest, path, name
         self.arrays = [mapped_pixels(folder, number) for number in range(len(manifest.shards))]
         self.first_rows = np.concatenate([[0], np.cumsum(manifest.shards, dtype=np.int64)])
-
-    @property
-    def name(self) -> str:
-        """Short name, safe in file names: that of the folder or file, or ``faces``."""
-        return self.manifest.name
+        self.listing = Listing(folder)
+        self.records = np.memmap(folder / RECORDS, RECORD, mode="r")
+        self._labels = np.load(folder / LABELS, mmap_mode="r") if manifest.class_names else None
+        self._reasons = np.memmap(folder / REASONS, np.uint8, mode="r")
+        self.disk_bytes = cache.disk_bytes(folder)
 
     @property
     def num_pictures(self) -> int:
@@ -91,7 +95,9 @@ class Pictures:
     @property
     def notes(self) -> list[str]:
         """What the user should know about how the source was read."""
-        return self.manifest.notes
+        # They name the file that the set was made of, which may have been a copy of this one.
+        then, now = (printable(Path(each).name) for each in (self.manifest.seen_at[0], self._path))
+        return [note.replace(then, now) for note in self.manifest.notes]
 
     @property
     def class_names(self) -> list[str]:
@@ -99,37 +105,20 @@ class Pictures:
         return self.manifest.class_names
 
     @cached_property
-    def listing(self) -> Listing:
-        """Everything that was found, usable or not."""
-        return Listing(self.folder)
-
-    @cached_property
-    def records(self) -> np.ndarray:
-        """What is known of every entry of the listing; see ``RECORD``."""
-        return np.memmap(self.folder / RECORDS, RECORD, mode="r")
-
-    @cached_property
     def labels(self) -> np.ndarray | None:
         """The class number of every picture, int64 (num_pictures,), -1 for none; None without classes."""
-        if not self.class_names:
-            return None
-        return np.load(self.folder / LABELS, mmap_mode="r")[self.records["row"] >= 0]
+        return None if self._labels is None else self._labels[self.records["row"] >= 0]
 
     @cached_property
     def unusable(self) -> tuple[Unusable, ...]:
         """What was left out, in the order of the source."""
-        reasons = json.loads((self.folder / REASONS).read_bytes())
+        reasons = json.loads(self._reasons.tobytes())
         return tuple(Unusable(self.place(int(index)), reason) for index, reason in reasons.items())
 
     @property
     def pixel_bytes(self) -> int:
         """Bytes of all pixels: what the system may keep in memory, and gives back when others need it."""
         return sum(array.nbytes for array in self.arrays)
-
-    @property
-    def disk_bytes(self) -> int:
-        """Bytes of the set in the cache."""
-        return sum(file.stat().st_size for file in self.folder.iterdir())
 
     @property
     def place_of_all(self) -> str:
@@ -212,32 +201,34 @@ def _decoded(
         if auto:
             wanted = replace(wanted, range=auto_range(root, listing, kind, source, progress))
         folder = root / "sets" / cache.set_key(listing, kind, source.version, wanted)
-        pictures = _found(folder, source.path)
-        if pictures is None:
-            cache.adopt(new, folder)
-            with alone(
-                folder / "lock", lambda: progress(0, len(listing), "another process is decoding these")
-            ):
-                pictures = _found(folder, source.path)  # that other process may have finished it
-                if pictures is None:
+
+        def waiting() -> None:
+            progress(0, len(listing), "another process is decoding these")
+
+        pictures = _found(folder, source)
+        while pictures is None:
+            with cache.claimed(new, folder, waiting) as is_there:
+                # Another process may have finished it, or removed it.
+                pictures = _found(folder, source) if is_there else None
+                if is_there and pictures is None:
                     cache.mark_begun(folder, source.place)
                     manifest = ingest(folder, kind, source, Listing(folder), wanted, progress, workers)
-                    pictures = Pictures(folder, manifest, source.path)
+                    pictures = Pictures(folder, manifest, source.path, source.name)
     cache.mark_used(folder, pictures.manifest, source.place)
     return pictures
 
 
-def _found(folder: Path, path: Path) -> Pictures | None:
+def _found(folder: Path, source: Source) -> Pictures | None:
     """The set in a folder if it is complete; if it says so and is not whole, it is made incomplete."""
     manifest = cache.read_manifest(folder)
     if manifest is None:
         return None
     try:
-        pictures = Pictures(folder, manifest, path)
+        pictures = Pictures(folder, manifest, source.path, source.name)
         whole = [len(array) for array in pictures.arrays] == manifest.shards
         if whole and len(pictures.records) == manifest.num_entries == len(pictures.listing):
             return pictures
-    except (OSError, ValueError, KeyError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass
     cache.drop_manifest(folder)
     return None

@@ -1,13 +1,13 @@
 """Lists what the cache holds and removes from it what is no longer wanted."""
 
 import contextlib
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganzfeld.data import cache
+from ganzfeld.errors import ResourceError
 from ganzfeld.lock import alone
 
 
@@ -44,7 +44,7 @@ def cached_sets(root: Path) -> list[CachedSet]:
     with contextlib.suppress(FileNotFoundError):
         for folder in (root / "sets").iterdir():
             with contextlib.suppress(OSError):  # another process may be removing it
-                size = sum(file.stat().st_size for file in folder.iterdir())
+                size = cache.disk_bytes(folder)
                 manifest, used_at = cache.read_manifest(folder), cache.last_used(folder)
                 found.append(CachedSet(folder, manifest, size, used_at, cache.begun_at(folder)))
     return sorted(found, key=lambda each: each.used_at, reverse=True)
@@ -53,8 +53,8 @@ def cached_sets(root: Path) -> list[CachedSet]:
 def prune(root: Path, older_than_s: float | None = None, keep_bytes: int | None = None) -> list[CachedSet]:
     """Removes and returns sets: unfinished ones idle for an hour, those older, those beyond ``keep_bytes``.
 
-    With ``keep_bytes`` the last used stay as long as they fit together. Runs that use a removed set on POSIX
-    systems keep what they have open.
+    With ``keep_bytes`` the last used stay as long as they fit together. Those that are being made stay. Runs
+    that use a removed set on POSIX systems keep what they have open.
     """
     removed, kept_bytes, now = [], 0, time.time()
     for each in cached_sets(root):
@@ -64,10 +64,22 @@ def prune(root: Path, older_than_s: float | None = None, keep_bytes: int | None 
         if fits and fresh and (each.manifest or idle < 3600):
             kept_bytes += each.disk_bytes
             continue
-        cache.drop_manifest(each.folder)  # first, so that a half removed set is never taken for a whole one
-        shutil.rmtree(each.folder, ignore_errors=True)
-        removed.append(each)
+        if _removed(root, each.folder):
+            removed.append(each)
     return removed
+
+
+def _removed(root: Path, folder: Path) -> bool:
+    """Whether a folder is removed; one that is being made, or that another process has removed, is not."""
+    try:
+        with alone(folder / cache.LOCK, _leave) as is_still_there:
+            return is_still_there() and cache.discard(root, folder)
+    except _InUse:
+        return False
+    except ResourceError:
+        if folder.is_dir():
+            raise
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +109,7 @@ def prune_trainings(root: Path, older_than_s: float) -> list[KeptTraining]:
     for each in kept_trainings(root):
         if time.time() - each.used_at < older_than_s:
             continue
-        with contextlib.suppress(_InUse), alone(each.folder / "lock", _leave):
-            shutil.rmtree(each.folder, ignore_errors=True)
+        if _removed(root, each.folder):
             removed.append(each)
     return removed
 

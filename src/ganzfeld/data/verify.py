@@ -43,7 +43,11 @@ def verify(
         baseline = _last_set(cache.cache_root(cache_dir), kind, source.place)
         if baseline is None:
             return Verification(None, 0, (), (), ())
-        return _compared(source, baseline, counting(progress))
+        try:
+            then = Listing(baseline), np.memmap(baseline / RECORDS, RECORD, mode="r")
+        except FileNotFoundError:  # pruned since
+            return Verification(None, 0, (), (), ())
+        return _compared(source, baseline, *then, counting(progress))
 
 
 def _last_set(root: Path, kind: str, place: str) -> Path | None:
@@ -57,9 +61,9 @@ def _last_set(root: Path, kind: str, place: str) -> Path | None:
     return max(found)[1] if found else None
 
 
-def _compared(source: Source, baseline: Path, progress: CountCallback) -> Verification:
-    listing = Listing(baseline)
-    records = np.memmap(baseline / RECORDS, RECORD, mode="r")
+def _compared(
+    source: Source, baseline: Path, listing: Listing, records: np.ndarray, progress: CountCallback
+) -> Verification:
     index = _NameIndex(listing)
     seen = np.zeros(len(listing), bool)
     changed, new, num_read = [], [], 0
