@@ -131,6 +131,11 @@ class PreparationOptions:
         None,
         "LOW:HIGH, stored values that become black and white, or auto. Default: those of the format.",
     )
+    alpha: str | None = option(
+        None,
+        "Fourth channel: over (opacity), none (left out) or band. Default: over, and guesses are said.",
+        choices=("none", "over", "band"),
+    )
     max_bad: float = option(
         0.5, "Share of pictures that may be unusable before training is refused.", low=0, high=1
     )

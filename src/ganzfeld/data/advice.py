@@ -16,6 +16,7 @@ from ganzfeld.printable import counted, listed
 ENOUGH = 1_000
 _MOST_LOSS = 0.25
 _MOST_SPREAD = 1.5
+_SEEN_TINT = 8  # of 255 between channels: what JPEG and scanners leave in grey, and no eye sees
 _NOT_READ = {".heic", ".heif", ".jp2", ".svg", ".psd", ".raw", ".dng", ".cr2", ".nef", ".tga", ".exr", ".ico"}
 
 
@@ -48,10 +49,7 @@ def advice(
                 f"{counted(pictures.manifest.num_entries, 'picture')} found, {bad:,} left out.",
             )
         )
-    grey = int(used["grey"].sum())
-    if pictures.channels == 3 and 0 < grey < pictures.num_pictures:
-        text = f"{grey:,} of {pictures.num_pictures:,} pictures are grey: some of what is made will be, too."
-        found.append(Advice("grey-among-colour", text))
+    found += [*_about_the_fourth_channel(used), *(_about_grey(used) if pictures.channels == 3 else [])]
     passed_over = sorted(_NOT_READ & set(pictures.manifest.ignored))
     if passed_over:
         count = sum(pictures.manifest.ignored[kind] for kind in passed_over)
@@ -90,6 +88,43 @@ def _about_duplicates(pictures: Pictures, duplicates: list[Group], *, crushed: b
     if crushed and not all(group.exact for group in duplicates):
         text += " The range of values may have made different ones alike."
     return [Advice("duplicate-pictures", text)]
+
+
+def _about_the_fourth_channel(used: np.ndarray) -> list[Advice]:
+    """What was taken for granted of a channel that nothing names: near infrared, depth, a mask, opacity."""
+    over, left_out = (used["assumed"] == what for what in (b"over", b"none"))
+    parts = []
+    if over.any():
+        parts.append(
+            f"{counted(int(over.sum()), 'image')} with a fourth channel that nothing names: it was taken for "
+            "opacity, over --background. If it is none (near infrared, depth), leave it out with --alpha "
+            "none; --alpha over says that it is."
+        )
+    if left_out.any():
+        parts.append(
+            f"{counted(int(left_out.sum()), 'image')} with a fourth channel of unspecified meaning: it was "
+            "left out. --alpha over takes it for opacity; --alpha none says that it is to be left out."
+        )
+    return [Advice("alpha-assumed", " ".join(parts))] if parts else []
+
+
+def _about_grey(used: np.ndarray) -> list[Advice]:
+    """Grey images of a set that is trained on in colour, whether their files say so or not."""
+    stored = int(used["grey"].sum())
+    hidden = int((~used["grey"] & (used["tint"] <= _SEEN_TINT)).sum())
+    found = []
+    if 0 < stored < len(used):
+        text = f"{stored:,} of {len(used):,} pictures are grey: some of what is made will be, too."
+        found.append(Advice("grey-among-colour", text))
+    if hidden:
+        which = "All images are" if hidden == len(used) else f"{hidden:,} of {len(used):,} images are"
+        means = (
+            "--channels 1 trains on grey, in a third of the room."
+            if hidden + stored == len(used)
+            else "some of what is made will be grey, too; --channels 1 makes all grey."
+        )
+        found.append(Advice("grey-as-colour", f"{which} grey, stored as colour: {means}"))
+    return found
 
 
 def _num_files(pictures: Pictures, group: Group) -> int:

@@ -29,6 +29,16 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 from ganzfeld.data.deep_colour import apply_range_to_16_bit_colour, has_lower_bytes, is_16_bit_colour
 from ganzfeld.data.framing import BAND_PIXELS, Framing
 from ganzfeld.data.samples import LEVELS, UNKNOWN, Stored, level_table, to_bytes, uses_few_levels
+from ganzfeld.data.tiff_bands import (
+    BITS_PER_SAMPLE,
+    PHOTOMETRIC,
+    SAMPLE_FORMAT,
+    WHITE_IS_ZERO,
+    take_for_opacity,
+    unnamed_fourth,
+    why_not_read,
+    why_unknown,
+)
 from ganzfeld.errors import GanzfeldError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
@@ -55,9 +65,10 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 _STORED_GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 _SIDEWAYS = frozenset({5, 6, 7, 8})  # the EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
-_WHITE_IS_ZERO, _SIGNED = 0, 2
+_SIGNED = 2  # the sample format of a TIFF
 _WHITE_OF_16_BITS = 65_535
+_WITH_OPACITY = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+_A_BAND = "a band more than 1 or 3, which is not trained on yet; --alpha none leaves it out"
 _GIVE_RANGE = "say it with --range LOW:HIGH, or save it with 8 or 16 bits"
 _OTHER_KINDS = {
     b"%!PS": "PostScript",
@@ -87,7 +98,7 @@ class Decoded:
     ``pixels`` is uint8 (height, width, channels); ``width``, ``height``, ``format`` and ``mode`` (Pillow's
     names) are those of the file, upright; ``grey`` says that the file stores no colour. ``stored`` holds the
     least and greatest value where the picture uses less than half of the levels or a range was given, and is
-    unknown elsewhere.
+    unknown elsewhere. ``assumed`` is what a fourth channel was taken for that nothing says more about.
     """
 
     pixels: np.ndarray
@@ -97,6 +108,7 @@ class Decoded:
     mode: str
     grey: bool
     stored: Stored = UNKNOWN
+    assumed: str = ""
 
 
 def decode_file(content: bytes, framing: Framing) -> Decoded:
@@ -145,6 +157,9 @@ def decode_raster(
     """
     if samples.ndim == 3 and samples.shape[2] == 1:
         samples = samples[:, :, 0]
+    assumed = "over" if samples.ndim == 3 and samples.shape[2] == 4 and framing.alpha is None else ""
+    if samples.ndim == 3 and framing.alpha == "none":
+        samples = samples[:, :, :3]
     black, white = framing.range or (black, white)
     image = Image.fromarray(np.ascontiguousarray(to_bytes(samples, black, white)))
     grey, mode = image.mode in _STORED_GREY, image.mode
@@ -153,7 +168,7 @@ def decode_raster(
     if framing.range or uses_few_levels(pixels):
         colours = samples[..., :3] if samples.ndim == 3 else samples
         stored = Stored(float(colours.min()), float(colours.max()), black, white)
-    return Decoded(pixels, image.width, image.height, format, mode, grey, stored)
+    return Decoded(pixels, image.width, image.height, format, mode, grey, stored, assumed)
 
 
 def _decoded(content: bytes, framing: Framing) -> Decoded:
@@ -165,6 +180,14 @@ def _decoded(content: bytes, framing: Framing) -> Decoded:
         white, deep = _white(image), is_16_bit_colour(image)  # before the image forgets how it was stored
         if deep and framing.range and not has_lower_bytes(image):
             raise UnusablePicture("16-bit colour of a kind that is read with 8 bits, too few for --range")
+        unnamed = unnamed_fourth(image)
+        assumed = unnamed if framing.alpha is None else ""
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and (reason := why_not_read(image.tag_v2)):
+            raise UnusablePicture(reason)
+        if unnamed == "none" and framing.alpha == "over":
+            take_for_opacity(image)
+        if unnamed and framing.alpha == "band":
+            raise UnusablePicture(_A_BAND)
         # Pillow gives the size of a TIFF as it is upright, and that of all else as it is stored.
         sideways = kind != "TIFF" and image.getexif().get(_ORIENTATION) in _SIDEWAYS
         _shrink_while_decoding(image, framing, sideways)
@@ -185,7 +208,7 @@ def _decoded(content: bytes, framing: Framing) -> Decoded:
                 known = _stored(image, framing.range or (0, white), deep)
     if sideways:
         width, height = height, width
-    return Decoded(pixels, width, height, kind, mode, mode in _STORED_GREY, known)
+    return Decoded(pixels, width, height, kind, mode, mode in _STORED_GREY, known, assumed)
 
 
 def _shrink_while_decoding(image: Image.Image, framing: Framing, sideways: bool) -> None:
@@ -206,22 +229,29 @@ def _conversion(image: Image.Image, framing: Framing) -> Callable[[Image.Image],
         if framing.range is None:
             raise UnusablePicture(f"32-bit samples, whose range is not known; {_GIVE_RANGE}")
         return partial(_from_grey_samples, framing.range, False)
-    if image.has_transparency_data:
+    if image.mode in _WITH_OPACITY and framing.alpha == "band":
+        raise UnusablePicture(_A_BAND)
+    if image.has_transparency_data and framing.alpha != "none":
         return partial(_on_background, framing)
-    mode = "L" if image.mode in ("1", "L") else "RGB"
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     if framing.range:
-        return lambda part: _with_range(framing, part.convert(mode))
-    return None if image.mode == mode else lambda part: part.convert(mode)
+        return lambda part: _with_range(framing, _opaque(part).convert(mode))
+    return None if image.mode == mode else lambda part: _opaque(part).convert(mode)
+
+
+def _opaque(part: Image.Image) -> Image.Image:
+    """An image whose colours, where they are multiplied by its opacity, are so no longer."""
+    return part.convert({"La": "LA", "RGBa": "RGBA"}.get(part.mode, part.mode))
 
 
 def _conversion_of_tiff(image: Image.Image, framing: Framing) -> Callable[[Image.Image], Image.Image] | None:
     """The same where only the tags of a TIFF tell, and only before it is loaded; None if they do not."""
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
-    if _SIGNED in image.tag_v2.get(_SAMPLE_FORMAT, ()) and (framing.range is None or image.mode != "I"):
+    if _SIGNED in image.tag_v2.get(SAMPLE_FORMAT, ()) and (framing.range is None or image.mode != "I"):
         raise UnusablePicture(f"signed samples, whose range is not known; {_GIVE_RANGE}")
     if not image.mode.startswith("I;16"):
         return None
-    inverted = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    inverted = image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO
     return partial(_from_grey_samples, framing.range or (0, _white(image)), inverted)
 
 
@@ -236,7 +266,7 @@ def _from_grey_samples(values: tuple[float, float], inverted: bool, part: Image.
 def _from_16_bits(framing: Framing, part: Image.Image) -> Image.Image:
     grey = _from_grey_samples(framing.range or (0, _WHITE_OF_16_BITS), False, part)
     clear = part.info.get("transparency")  # in a PNG, the one value that stands for nothing
-    if not isinstance(clear, int):
+    if not isinstance(clear, int) or framing.alpha == "none":
         return grey
     alpha = Image.fromarray(np.where(np.asarray(part) == clear, 0, 255).astype(np.uint8))
     return _on_background(framing, Image.merge("LA", (grey, alpha)))
@@ -267,7 +297,7 @@ def _is_16_bit_grey(image: Image.Image) -> bool:
 def _white(image: Image.Image) -> int:
     """The stored value that the format calls white; before it is loaded, since Pillow then forgets."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return 2 ** max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,))[0], 8) - 1
+        return 2 ** max(image.tag_v2.get(BITS_PER_SAMPLE, (8,))[0], 8) - 1
     return _WHITE_OF_16_BITS if _is_16_bit_grey(image) or is_16_bit_colour(image) else LEVELS
 
 
@@ -294,7 +324,8 @@ def _not_a_picture(content: bytes) -> str:
         if begin.startswith(mark):
             return f"not a picture in a known format but {kind}"
     if begin[:4] in (b"II*\0", b"MM\0*"):
-        return "a TIFF that is damaged, or of a kind that is not read; save it with 8 or 16 bits a sample"
+        unknown = "a TIFF that is damaged, or of a kind that is not read; save it with 8 or 16 bits a sample"
+        return why_unknown(content) or unknown
     return f"not a picture in a known format ({', '.join(FORMATS)})"
 
 

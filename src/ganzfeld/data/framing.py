@@ -29,7 +29,8 @@ class Framing:
 
     ``width`` and ``height`` are in pixels; ``channels`` is 1, 3 or None (grey if every picture is grey);
     ``background`` is the (red, green, blue) that shows through transparent pixels; ``range`` holds the stored
-    values that become black and white, None: those of the format.
+    values that become black and white, None: those of the format. ``alpha`` says what a fourth channel is:
+    ``over`` (opacity), ``none`` (left out), ``band``, or None: opacity, unless the file says otherwise.
     """
 
     width: int
@@ -37,6 +38,7 @@ class Framing:
     channels: int | None = None
     background: tuple[int, int, int] = (255, 255, 255)
     range: tuple[float, float] | None = None
+    alpha: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """The settings as plain data, for the cache's key and for worker processes."""
@@ -138,4 +140,5 @@ def framing(size: tuple[int, int], options: PreparationOptions) -> Framing:
         hint = 'Give a colour name such as "white" or a hexadecimal colour such as "#c0ffee".'
         raise UsageError(f"unknown background colour {options.background!r}", hint) from None
     values = None if options.range in (None, AUTO) else range_of(options.range)
-    return Framing(width, height, options.channels, (colour[0], colour[1], colour[2]), values)
+    rgb = colour[0], colour[1], colour[2]
+    return Framing(width, height, options.channels, rgb, values, options.alpha)

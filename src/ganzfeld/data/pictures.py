@@ -149,6 +149,7 @@ def open_pictures(
     channels: int | None = None,
     background: str = "white",
     range: str | None = None,
+    alpha: str | None = None,
     max_bad: float | None = 0.5,
     progress: bool | CountCallback | None = True,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -160,15 +161,18 @@ def open_pictures(
     a processor); from then on an unchanged source is recognised by its names, sizes and times. ``size`` is
     (width, height) in pixels; ``channels`` 1, 3, or None: 1 if every picture stores grey, 3 otherwise.
     ``background`` shows through transparent pixels; ``range`` says which stored values become black and white
-    ("0:4095", or "auto": see ``Pictures.range``). ``progress`` shows on stderr how far it is; False shows
-    nothing, and a function is called as ``progress(done, total, what)`` now and then.
+    ("0:4095", or "auto": see ``Pictures.range``), ``alpha`` what a fourth channel is.
+    ``progress`` shows on stderr how far it is; False shows nothing, and a function is called as
+    ``progress(done, total, what)`` now and then.
 
     Raises ``DataError`` if there is no picture at all, or more than ``max_bad`` of them are unusable (None:
     then even a set without a usable picture is returned); ``ResourceError`` if the cache cannot be written;
     ``UsageError`` for a setting that cannot be meant.
     """
     share = 1.0 if max_bad is None else max_bad
-    options = PreparationOptions(channels=channels, background=background, range=range, max_bad=share)
+    options = PreparationOptions(
+        channels=channels, background=background, range=range, alpha=alpha, max_bad=share
+    )
     wanted, report = framing(size, options), _paced(counting(progress))
     kind, path = sources.find_source(source)
     with sources.open_source(kind, path) as opened:

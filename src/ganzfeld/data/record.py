@@ -23,6 +23,8 @@ RECORD = np.dtype(
         ("least", "<f4"),  # of the values that are stored, with the one that becomes white; see ``Decoded``
         ("most", "<f4"),
         ("white", "<f4"),
+        ("assumed", "S4"),  # what a fourth channel was taken for, where nothing says what it is
+        ("tint", "u1"),  # the most by which the channels of a pixel differ
     ]
 )
 
@@ -37,6 +39,15 @@ def appearance(pixels: np.ndarray) -> tuple[int, np.ndarray]:
     finer = _cells(brightness, 8, 9)
     look = int.from_bytes(np.packbits(finer[:, 1:] > finer[:, :-1]).tobytes(), "little")
     return look, np.rint(_cells(brightness, 8, 8)).astype(np.uint8).reshape(64)
+
+
+def tint(pixels: np.ndarray) -> int:
+    """The most by which the channels of a pixel differ; ``pixels`` is uint8 (height, width, channels)."""
+    if pixels.shape[2] == 1:
+        return 0
+    red, green, blue = pixels[:, :, 0], pixels[:, :, 1], pixels[:, :, 2]
+    most = np.maximum(np.maximum(red, green), blue)
+    return int((most - np.minimum(np.minimum(red, green), blue)).max())
 
 
 def _cells(values: np.ndarray, rows: int, columns: int) -> np.ndarray:

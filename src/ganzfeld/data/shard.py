@@ -12,7 +12,7 @@ from ganzfeld.data.decode import UnusablePicture
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.known import Known
 from ganzfeld.data.listing import Listing
-from ganzfeld.data.record import RECORD, appearance
+from ganzfeld.data.record import RECORD, appearance, tint
 from ganzfeld.data.shard_files import pixels_path, put, reasons_path, records_path, write_pixels
 from ganzfeld.data.source import Entry, Source
 
@@ -97,6 +97,7 @@ class ShardWriter:
         record["pixels"] = np.frombuffer(hashlib.sha256(decoded.pixels.tobytes()).digest(), np.uint8)
         record["look"], record["cells"] = appearance(decoded.pixels)
         record["darkest"], record["brightest"] = decoded.pixels.min(), decoded.pixels.max()
+        record["assumed"], record["tint"] = decoded.assumed.encode(), tint(decoded.pixels)
         record["least"], record["most"], _, record["white"] = decoded.stored
         record["width"], record["height"] = decoded.width, decoded.height
         record["format"], record["mode"] = decoded.format.encode(), decoded.mode.encode()

@@ -55,6 +55,7 @@ def train(
     channels: int | None = None,
     background: str = "white",
     range: str | None = None,
+    alpha: str | None = None,
     max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
@@ -69,7 +70,7 @@ def train(
     ``data`` is a folder, an archive, an array file or None for the built-in faces. ``recipe`` is a name, a
     file or a ``Recipe``; ``size`` (pixels, one number or (width, height)), ``batch`` and ``settings``
     (``{"generator.width": 32}``) are laid over it. How images are prepared is said by the fields of
-    ``PreparationOptions`` (``channels``, ``background``, ``range``, ``max_bad``), and kept in the run.
+    ``PreparationOptions`` (``channels``, ``background``, ``range``, ...), which the run keeps.
     The run ends after ``minutes`` of training or ``images`` pictures seen, whichever comes first; with
     neither after five minutes. ``out`` is the folder in which the run gets a folder of its own. With
     ``images``, the same seed gives the same weights on the same machine.
@@ -117,6 +118,7 @@ def train(
         channels=channels,
         background=background,
         range=range,
+        alpha=alpha,
         max_bad=max_bad,
     )
     watcher, out = watcher_for(progress, watcher), Path(out)

@@ -83,12 +83,28 @@ def check_shape(rows: Rows, where: str) -> None:
         last, first = shape[2] in _CHANNELS, shape[0] in _CHANNELS
         sides, plain = (shape[:2] if last else shape[1:]), last != first
     if not plain or min(sides) < 8:
-        shown = (rows.count, *shape)
-        raise DataError(f"{where} has the shape {shown}, which is not one of pictures", EXPECTED)
+        raise DataError(f"{where} has the shape {(rows.count, *shape)}: {_what_else(rows)}", EXPECTED)
     if sides[0] * sides[1] > MOST_PIXELS:
         raise DataError(
             f"{where} has pictures of {sides[0]}x{sides[1]} px, more than {MOST_PIXELS // 10**6} megapixels"
         )
+
+
+def _what_else(rows: Rows) -> str:
+    """What an array of such a shape seems to be that is not read."""
+    whole = (rows.count, *rows.shape)
+    if len(whole) == 3 and min(whole[:2]) >= 8 and whole[2] < 8:
+        colours = whole[2] in _CHANNELS
+        return f"a single picture with {whole[2]} channels" + (
+            f"; {(1, *whole)} would be read" if colours else ", where 1, 3 or 4 are read"
+        )
+    if len(whole) == 4 and rows.shape[0] in _CHANNELS and rows.shape[2] in _CHANNELS:
+        return "channels first or last, which cannot be told"
+    if len(whole) == 4 and min(rows.shape[:2]) >= 8:
+        return f"pictures with {rows.shape[2]} channels, where 1, 3 or 4 are read; save those wanted"
+    if len(whole) == 4 and min(rows.shape[1:]) >= 8:
+        return f"pictures with {rows.shape[0]} channels, where 1, 3 or 4 are read; save those wanted"
+    return "that is not one of pictures"
 
 
 def value_range(reader: RowReader, where: str, given: tuple[float, float] | None) -> dict[str, Any]:
