@@ -113,7 +113,8 @@ class TestShortTraining:
     ):
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
         wanted = replace(short_training, images=64)
-        first = numbers(live(wanted).trainer())
+        there = live(wanted)
+        first = numbers(there.trainer())
         (kept,) = kept_trainings(tmp_path)
         assert "1 short training of the lab" in call("cache", "list")[1]
         assert prune_trainings(tmp_path, 86_400) == []
@@ -121,6 +122,7 @@ class TestShortTraining:
             assert prune_trainings(tmp_path, 0) == [], "one that is being made stays"
         assert json.loads(call("cache", "prune", "--all", "--json")[1])["removed_trainings"] == 1
         assert kept_trainings(tmp_path) == []
+        assert same(numbers(there.trainer()), first), "what is in use stays usable"
         assert same(numbers(live(wanted).trainer()), first)
 
 

@@ -110,11 +110,18 @@ def claimed(folder: Path, set_folder: Path, waiting: Callable[[], object]) -> It
         if _adopted(folder, set_folder):
             yield True
             return
+    with alone_in(set_folder, waiting) as is_there:
+        yield is_there
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path, waiting: Callable[[], object]) -> Iterator[bool]:
+    """Holds the lock of a folder of the cache; gives False where it was pruned in the meantime."""
     with contextlib.ExitStack() as held:
         try:
-            is_still_there = held.enter_context(alone(set_folder / LOCK, waiting))
+            is_still_there = held.enter_context(alone(folder / LOCK, waiting))
         except ResourceError:
-            if set_folder.is_dir():
+            if folder.is_dir():
                 raise
             is_still_there = None
         yield is_still_there is not None and is_still_there()

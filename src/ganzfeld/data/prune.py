@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.data import cache
-from ganzfeld.errors import ResourceError
-from ganzfeld.lock import alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +69,9 @@ def prune(root: Path, older_than_s: float | None = None, keep_bytes: int | None 
 
 def _removed(root: Path, folder: Path) -> bool:
     """Whether a folder is removed; one that is being made, or that another process has removed, is not."""
-    try:
-        with alone(folder / cache.LOCK, _leave) as is_still_there:
-            return is_still_there() and cache.discard(root, folder)
-    except _InUse:
-        return False
-    except ResourceError:
-        if folder.is_dir():
-            raise
-        return False
+    with contextlib.suppress(_InUse), cache.alone_in(folder, _leave) as is_there:
+        return is_there and cache.discard(root, folder)
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,17 +20,16 @@ import torch
 from torch import Tensor
 
 from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.data.cache import cache_root
+from ganzfeld.data.cache import alone_in, cache_root
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed, UsageError
 from ganzfeld.latent import priors
-from ganzfeld.lock import alone
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.options import PreparationOptions
 from ganzfeld.progress import CountCallback, counting, silent
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.training import Run, open_run
-from ganzfeld.training.checkpoint import capture, restore
+from ganzfeld.training.checkpoint import Checkpoint, capture, restore
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.facts import circumstances
 from ganzfeld.training.history import History
@@ -235,18 +234,22 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCall
     options = asdict(training.preparation)
     pictures = open_pictures(training.data, size=training.recipe.size, **options, progress=progress)
     folder = cache_root() / "lab" / _key(training, pictures, engine)
-    history = History(folder / "checkpoints")
-    make_folder(folder)
-    with alone(
-        folder / "lock", lambda: progress(0, training.images, "another process trains this for the lab")
-    ):
-        journal = _complete(history)
-        if journal is None:
-            shutil.rmtree(history.folder, ignore_errors=True)
-            _train(
-                start(training.recipe, pictures, engine, training.seed), training.images, history, progress
-            )
-            journal = read_journal(_journal_of(history))
+
+    def waiting() -> None:
+        progress(0, training.images, "another process trains this for the lab")
+
+    found: tuple[History, list[dict[str, Any]]] | None = None
+    while found is None:  # it may be pruned while somebody waits
+        make_folder(folder)
+        with alone_in(folder, waiting) as is_there:
+            history = History(folder / "checkpoints")
+            found = _complete(history) if is_there else None
+            if is_there and found is None:
+                shutil.rmtree(history.folder, ignore_errors=True)
+                trainer = start(training.recipe, pictures, engine, training.seed)
+                _train(trainer, training.images, history, progress)
+                found = _complete(history)
+    history, journal = found
     data = "the built-in faces" if training.data is None else training.data
     told_of = [f"{training.images:,} pictures", *changes(training.recipe, since=since)]
     place = f"a short training on {data} ({', '.join(told_of)})"
@@ -261,13 +264,27 @@ def _key(training: Training, pictures: Pictures, engine: Engine) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _complete(history: History) -> list[dict[str, Any]] | None:
-    """The journal of a short training if all of it is there and whole."""
+class _InMemory(History):
+    """The few small checkpoints of a short training: what is pruned from the cache stays usable."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history.folder)
+        self._kept = {images_seen: history.read(images_seen) for images_seen in history.all()}
+
+    def all(self) -> list[int]:
+        """Where there is one."""
+        return sorted(self._kept)
+
+    def read(self, images_seen: int) -> Checkpoint:
+        """The one at that number."""
+        return self._kept[images_seen]
+
+
+def _complete(history: History) -> tuple[History, list[dict[str, Any]]] | None:
+    """The states and the journal of a short training if all of it is there and whole."""
     path = _journal_of(history)
     try:
-        for images_seen in history.all():
-            history.read(images_seen)
-        return read_journal(path) if path.is_file() else None
+        return (_InMemory(history), read_journal(path)) if path.is_file() else None
     except (DamagedError, OSError):
         return None
 
