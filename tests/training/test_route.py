@@ -1,6 +1,7 @@
 """The route of a step: what it changes, what it must not, and that it is kept."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from ganzfeld.training.route import PARTS, PLAIN, USUAL, Route
 from ganzfeld.training.train import agree
 from ganzfeld.training.trainer import Trainer, readings
 from ganzfeld.training.watcher import Watcher
+from tests.cli.test_cli import call
 from tests.training.conftest import SMALL, small
 
 RECIPES = ["modern", "seed", "radford2015"]
@@ -264,3 +266,71 @@ def test_the_plain_route_is_torchs_layout(array_file, tmp_path):
     assert trainer.real().is_contiguous()
     trainer = agree(recipe=small(), images=8).begin(array_file, Watcher())
     assert trainer.real().is_contiguous(memory_format=torch.channels_last)
+
+
+class TestAgain:
+    """``--route FILE``: the same seed gives the same weights whatever is measured."""
+
+    @pytest.fixture
+    def measures(self, monkeypatch, tmp_path):
+        """Lets measuring come out as said; the cache knows no route."""
+
+        def come_out(way: str) -> None:
+            def found(trainer: Trainer, progress: object) -> Route:
+                return Route(ways=dict.fromkeys(trainer.strided_layers, Ways(way, way, way)), threads=1)
+
+            monkeypatch.setattr("ganzfeld.training.fastest.measured", found)
+            monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / f"cache-{way}"))
+
+        return come_out
+
+    def test_the_same_weights_whatever_is_measured(self, array_file, tmp_path, measures):
+        settings = {"recipe": small(), "images": 160, "precision": "float32"}
+        measures("product")
+        first = gz.train(array_file, out=tmp_path, **settings)
+        measures("direct")
+        other = gz.train(array_file, out=tmp_path, **settings)
+        assert other.facts.route != first.facts.route, "measured anew"
+        (tmp_path / "route.json").write_text(first.facts.route.model_dump_json())
+        for place in (first.path, str(first.path / "run.json"), tmp_path / "route.json"):
+            again = gz.train(array_file, out=tmp_path, route=place, **settings)
+            assert again.facts.route == first.facts.route
+            tensors, expected = (run.history.read(160).tensors for run in (again, first))
+            assert all(torch.equal(value, expected[name]) for name, value in tensors.items())
+        forked = gz.resume(first.path, from_images=0)
+        assert forked.facts.route == first.facts.route
+
+    def test_of_the_command_line(self, array_file, tmp_path, measures):
+        measures("product")
+        words = ["train", array_file, "--images", 16, "--out", tmp_path]
+        words += [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
+        assert call(*words)[0] == 0
+        measures("direct")
+        assert call(*words, "--route", tmp_path / "blobs-001")[0] == 0
+        first, again = (gz.open_run(tmp_path / f"blobs-00{number}").facts.route for number in (1, 2))
+        assert first == again and first.ways
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"{}x", "holds no route"),
+            (b"[1]", "not an object"),
+            (b'{"route": 3}', "holds no route"),
+            (b'{"threads": 0}', "threads"),
+            (b'{"threads": 1, "threads": 2}', "occurs twice"),
+            (b'{"ways": {"generator.layers.9.9": ["product", "direct", "direct"]}}', "other networks"),
+            (b'{"ways": {"generator.layers.0.0": ["fast", "direct", "direct"]}}', "holds no route"),
+            (b'{"unknown": 1}', "unknown"),
+        ],
+    )
+    def test_a_file_that_holds_none(self, array_file, tmp_path, content, words):
+        (tmp_path / "r.json").write_bytes(content)
+        with pytest.raises(UsageError, match=words):
+            gz.train(array_file, recipe=small(), images=16, out=tmp_path, route=tmp_path / "r.json")
+
+    @pytest.mark.parametrize("name", ["nowhere.json", "no/where", "pipe", "folder"])
+    def test_no_file(self, tmp_path, name):
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "folder").mkdir()
+        with pytest.raises(UsageError, match="cannot be read"):
+            agree(route=str(tmp_path / name))

@@ -6,6 +6,7 @@ kept in the cache, by machine, versions, threads and networks, so that two train
 route; a run remembers its own.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -16,12 +17,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ganzfeld.data.cache import cache_root
 from ganzfeld.durable import make_folder, write_json
-from ganzfeld.errors import ResourceError
+from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.networks.strided import (
     StridedConvolution,
     StridedTransposedConvolution,
@@ -33,10 +33,12 @@ from ganzfeld.networks.strided import (
     spread,
 )
 from ganzfeld.progress import CountCallback
+from ganzfeld.regular import read_regular
+from ganzfeld.strict_json import strict_json
 from ganzfeld.training.checkpoint import Checkpoint, capture, restore
 from ganzfeld.training.engine import computing_with, num_threads, release_memory, wait_for
 from ganzfeld.training.recording import REHEARSALS, can_be_recorded
-from ganzfeld.training.route import USUAL, Route
+from ganzfeld.training.route import LARGEST_FILE, USUAL, Route
 from ganzfeld.training.step import told
 from ganzfeld.training.trainer import Trainer
 
@@ -54,10 +56,8 @@ def fastest_route(trainer: Trainer, progress: CountCallback) -> Route:
     if trainer.engine.device.type not in ("cpu", "cuda"):
         return USUAL
     file = cache_root() / "routes" / f"{_key(trainer)}.json"
-    try:
-        return Route.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError):
-        pass
+    with contextlib.suppress(OSError, ValueError):
+        return Route.model_validate(strict_json(read_regular(file, LARGEST_FILE)))
     try:
         route = measured(trainer, progress)
     except (MemoryError, RuntimeError) as error:
@@ -74,8 +74,19 @@ def fastest_route(trainer: Trainer, progress: CountCallback) -> Route:
     return route
 
 
-def route_of(parts: Collection[str], trainer: Trainer, progress: CountCallback) -> Route:
-    """The fastest route of those that take no other parts than these; see ``route.PARTS``."""
+def route_of(choice: Collection[str] | Route, trainer: Trainer, progress: CountCallback) -> Route:
+    """A route as it was chosen: that very one, or the fastest that takes no other parts than these.
+
+    See ``route.PARTS``. Raises ``UsageError`` for the route of other networks.
+    """
+    if isinstance(choice, Route):
+        if unknown := sorted(choice.ways.keys() - trainer.strided_layers):
+            raise UsageError(
+                f"the route is one of other networks: these have no layer {unknown[0]}",
+                "Use the recipe, the size and the settings of that run.",
+            )
+        return choice
+    parts = choice
     trainer.take(USUAL.limited_to(parts))
     fastest = fastest_route(trainer, progress) if "measured" in parts else USUAL
     return fastest.limited_to(parts)

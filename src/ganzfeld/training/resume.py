@@ -203,8 +203,7 @@ def fork(
         refuse(found)
     if beginning:
         restore(trainer, beginning)
-    else:
-        # Other networks may have been asked for.
+    elif recipe != before:  # other networks may have been asked for
         trainer.take(route_of(facts.route.parts, trainer, watcher.preparing))
     require_room(old.path.parent, trainer)
     if beginning:

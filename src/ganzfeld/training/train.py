@@ -27,7 +27,7 @@ from ganzfeld.training.loop import NUM_ON_A_SHEET, SHEET_COLUMNS, Loop
 from ganzfeld.training.progress import ProgressCallback, watcher_for
 from ganzfeld.training.quality import require_space
 from ganzfeld.training.ranks import ALONE, Ranks, joined
-from ganzfeld.training.route import parts_of
+from ganzfeld.training.route import Route, chosen_route
 from ganzfeld.training.run import RECIPE, Run, create_run, run_begun_by
 from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
@@ -61,7 +61,7 @@ def train(
     on_divergence: str = "stop",
     stop: str = "never",
     auto: bool = False,
-    route: str = "auto",
+    route: str | Path = "auto",
     progress: bool | ProgressCallback = True,
     watcher: Watcher | None = None,
 ) -> Run:
@@ -72,17 +72,22 @@ def train(
     (``{"generator.width": 32}``) are laid over it. How images are prepared is said by the fields of
     ``PreparationOptions`` (``channels``, ``background``, ``range``, ...), which the run keeps.
     The run ends after ``minutes`` of training or ``images`` pictures seen, whichever comes first; with
-    neither after five minutes. ``out`` is the folder in which the run gets a folder of its own. With
-    ``images``, the same seed gives the same weights on the same machine.
+    neither after five minutes. ``out`` is the folder in which the run gets a folder of its own.
+
+    With ``images``, the same seed gives the same weights on the same machine, as long as versions, number of
+    threads and route are the same. Which route is the fastest is measured once and kept in the cache: without
+    that cache it is measured again, may come out otherwise, and then the last bits differ. The one that a run
+    took stands in its ``run.json``, and ``route="runs/photos-001"`` repeats it.
 
     All that is needed to go on is saved every ``checkpoint_seconds`` of training; see ``resume``.
     ``on_divergence`` says what to do when a number stops being finite: "stop", or "rollback" to the last
     checkpoint and go on with half the learning rates, five times at most. ``stop`` is "never", "plateau" (end
     when the kernel distance no longer improves) or "decay" (when it has become worse). With ``auto`` what the
     doctor advises is tried, one remedy at a time, each in a run of its own beside the first one, within the
-    same budget; the run that came out of it is returned. ``route`` is "auto",
-    the fastest way through this machine, "plain", the textbook's, or parts of the first between commas:
-    "channels-last,one-pass,shared-backward,measured" is all of them.
+    same budget; the run that came out of it is returned. ``route`` is "auto", the fastest way through this
+    machine, "plain", the textbook's, parts of the first between commas
+    ("channels-last,one-pass,shared-backward,measured" is all of them), or a file: a run folder or its
+    ``run.json``, whose route is to be taken again.
 
     ``progress`` shows on stderr how the run goes, as the command does: one moving line on a terminal and in
     a notebook, elsewhere a line every ten seconds. False shows nothing. A function is called instead, as
@@ -168,14 +173,14 @@ class Terms:
     on_divergence: str
     stop: str
     auto: bool
-    route: str
+    route: frozenset[str] | Route
 
     def begin(self, data: str | Path | None, watcher: Watcher, ranks: Ranks = ALONE) -> Trainer:
         """Read the pictures and build the networks. Raises ``DataError`` for pictures that cannot be used."""
         options = asdict(self.preparation)
         pictures = open_pictures(data, size=self.recipe.size, **options, progress=watcher.preparing)
         trainer = start(self.recipe, pictures, self.engine, self.seed, ranks)
-        trainer.take(route_of(parts_of(self.route), trainer, watcher.preparing))
+        trainer.take(route_of(self.route, trainer, watcher.preparing))
         return trainer
 
 
@@ -194,7 +199,7 @@ def agree(
     on_divergence: str = "stop",
     stop: str = "never",
     auto: bool = False,
-    route: str = "auto",
+    route: str | Path = "auto",
     **preparation: Any,
 ) -> Terms:
     """The arguments of ``train``, checked before any work is done: ``UsageError`` or ``ResourceError``.
@@ -219,9 +224,10 @@ def agree(
     # Where quality cannot be measured a training goes on without; what is no feature space is refused now.
     with contextlib.nullcontext() if stop != "never" else contextlib.suppress(ResourceError):
         require_space()
-    layout = "channels-last" in parts_of(route)
+    way = chosen_route(route)
+    layout = way.channels_last if isinstance(way, Route) else "channels-last" in way
     engine = replace(choose_engine(device, precision), channels_last=layout)
-    return Terms(chosen, budget, engine, seed, options, checkpoint_seconds, on_divergence, stop, auto, route)
+    return Terms(chosen, budget, engine, seed, options, checkpoint_seconds, on_divergence, stop, auto, way)
 
 
 def changed_name(recipe: Recipe) -> str:

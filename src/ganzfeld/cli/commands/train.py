@@ -52,7 +52,8 @@ def command(
         str,
         typer.Option(
             help="auto: the fastest way through this machine; plain: the textbook's; or parts of auto,"
-            " joined by commas: channels-last, one-pass, shared-backward, measured."
+            " joined by commas: channels-last, one-pass, shared-backward, measured; or a run folder or"
+            " run.json, to take the route of that run again."
         ),
     ] = "auto",
     dry_run: Annotated[
