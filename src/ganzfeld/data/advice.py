@@ -11,7 +11,7 @@ from ganzfeld.data.listing import Names
 from ganzfeld.data.pictures import Pictures
 from ganzfeld.data.split_folders import SplitFolders, split_folders
 from ganzfeld.data.value_advice import advice_on_values
-from ganzfeld.printable import counted, listed
+from ganzfeld.printable import counted, listed, visible
 
 ENOUGH = 1_000
 _MOST_LOSS = 0.25
@@ -40,6 +40,7 @@ def advice(
         *_about_duplicates(pictures, duplicates, crushed=bool(values)),
         *_about_shape(pictures, upscaled, kept, aspects),
         *_about_parts(pictures),
+        *_about_labels(pictures),
     ]
     bad = pictures.manifest.num_entries - pictures.num_pictures
     if bad:
@@ -150,6 +151,14 @@ def _about_shape(pictures: Pictures, upscaled: int, kept: np.ndarray, aspects: n
             text = f"The centre crop throws away {1 - kept.mean():.0%} of the pixels; try another --size."
             found.append(Advice("cropped-pictures", text))
     return found
+
+
+def _about_labels(pictures: Pictures) -> list[Advice]:
+    problems = pictures.manifest.label_problems
+    if not problems:
+        return []
+    lead = "Labels were found and are not used" if not pictures.class_names else "Labels are used in part"
+    return [Advice("labels-rejected", f"{lead}: {'; '.join(map(visible, problems))}")]
 
 
 def _about_parts(pictures: Pictures) -> list[Advice]:

@@ -58,6 +58,7 @@ class Manifest:
     class_names: list[str] = field(default_factory=list)
     ignored: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    label_problems: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     credit: str = ""
     version: str = ""

@@ -51,6 +51,7 @@ def seal(
         class_names=_settle_classes(folder, source, listing),
         ignored=dict(source.ignored),
         notes=source.notes,
+        label_problems=source.label_problems,
         facts=source.facts,
         credit=source.credit,
         version=source.version,

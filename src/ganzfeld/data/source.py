@@ -51,6 +51,8 @@ class Source(ABC):
         """How many files were passed over, by extension, once ``entries`` has run."""
         self.notes: list[str] = []
         """What the user should be told about how the source was read."""
+        self.label_problems: list[str] = []
+        """Why labels that were found are not taken, in whole or in part, once ``classes`` has run."""
         self.facts: dict[str, Any] = {}
         self.files = ExitStack()
         """The files it holds open; ``with source:`` closes them at its end."""

@@ -262,7 +262,8 @@ def what_to_know(trainer: Trainer, surveyed: Survey) -> list[str]:
         left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
     warnings = [warning.text for warning in surveyed.warnings]
     values = [f"stored values {pictures.range} become black and white"] if pictures.range else []
-    return [*_replaced_stabilisers(trainer.recipe), *values, *pictures.notes, *warnings, *left_out]
+    notes = [note for note in pictures.notes if not any(note in text for text in warnings)]
+    return [*_replaced_stabilisers(trainer.recipe), *values, *notes, *warnings, *left_out]
 
 
 def _replaced_stabilisers(recipe: Recipe) -> list[str]:

@@ -9,10 +9,10 @@ import typer
 
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.cli.options import expand_options, words_of
-from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.cli.speech import LONGEST_MESSAGE, Json, show_result
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.options import PreparationOptions
-from ganzfeld.printable import counted, printable
+from ganzfeld.printable import LONGEST_NAME, counted, printable
 
 if TYPE_CHECKING:
     from ganzfeld.data.survey import Survey
@@ -144,7 +144,9 @@ def _text(
         lines += _listed("changed", [f"{each.path}: {each.reason}" for each in verification.changed])
         lines += _listed("missing since it was decoded", list(verification.missing))
         lines += [_verified(verification)]
-    lines += _listed("to mind", [advice.text for advice in found.warnings] + found.pictures.notes)
+    said = [advice.text for advice in found.warnings]
+    notes = [note for note in found.pictures.notes if not any(note in text for text in said)]
+    lines += _listed("to mind", said + notes, LONGEST_MESSAGE)
     if refusal:
         why = "more are unusable than --max-bad allows" if found.usable else "no picture is usable"
         lines += ["", f"training would be refused (exit 3): {why}"]
@@ -184,13 +186,13 @@ def _counts(counts: dict[str, int], most: int = 8, num_kinds: int | None = None)
     return ", ".join(shown) + (f" and {rest:,} more" if rest else "")
 
 
-def _listed(title: str, items: list[str]) -> list[str]:
+def _listed(title: str, items: list[str], longest: int = LONGEST_NAME) -> list[str]:
     if not items:
         return []
     rest = (
         [f"  and {len(items) - _MOST_LISTED:,} more (--json lists all)"] if len(items) > _MOST_LISTED else []
     )
-    return ["", title, *(f"  {printable(item)}" for item in items[:_MOST_LISTED]), *rest]
+    return ["", title, *(f"  {printable(item, longest)}" for item in items[:_MOST_LISTED]), *rest]
 
 
 def _verified(verification: "Verification") -> str:

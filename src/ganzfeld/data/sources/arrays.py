@@ -15,6 +15,7 @@ import numpy as np
 from ganzfeld.data.decode import Decoded, decode_raster
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.source import Entry, Source
+from ganzfeld.data.sources._array_labels import Rejected, array_labels
 from ganzfeld.data.sources._rows import (
     EXPECTED,
     RowReader,
@@ -37,7 +38,7 @@ _USUAL_NAMES = {  # of an array of pictures, and of the labels beside it
     "arr_0": "labels",
 }
 _NUMBERS = "biuf"  # the kinds of dtypes that can be pictures: bool, integers, floats
-_USUAL_LABELS = ("labels", "y", "label", "targets")
+_USUAL_LABELS = ("labels", "y", "label", "targets", "target", "classes", "class")
 
 
 def recognises(path: Path) -> int:
@@ -82,8 +83,7 @@ class Pictures(Source):
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """The labels in the array beside."""
-        labels = self._labels()
-        return None if labels is None else map(str, labels)
+        return self._labels()
 
     def prepare(self, framing: Framing) -> dict[str, Any]:
         """What black and white are, from all values of the array unless a range is given."""
@@ -123,20 +123,21 @@ class Pictures(Source):
         what = "several arrays could be pictures" if fitting else "no array can be pictures"
         raise DataError(f"{printable(str(self.path))}: {what} ({shown or 'it is empty'})", hint)
 
-    def _labels(self) -> np.ndarray | None:
-        for key in (_USUAL_NAMES.get(self.key, ""), *_USUAL_LABELS):
-            rows = self._arrays.get(key)
-            if (
-                key
-                and rows
-                and rows.count == self.rows.count
-                and rows.shape in ((), (1,))
-                and rows.dtype.kind in "iuUSb"
-            ):
-                with ExitStack() as files:
-                    stream = _open(self.path, key, files)
-                    stream.seek(rows.offset)
-                    return np.frombuffer(stream.read(rows.count * rows.row_bytes), rows.dtype)
+    def _labels(self) -> list[str] | None:
+        """The labels that can be taken; what is named like labels and cannot is a problem to tell."""
+        named = [key for key in (_USUAL_NAMES.get(self.key), *_USUAL_LABELS) if key and key != self.key]
+        for key in dict.fromkeys(named):
+            if key in self._unread:
+                self.label_problems.append(f"{key}: {self._unread[key]}")
+            elif key in self._arrays:
+                try:
+                    return array_labels(
+                        self._arrays[key],
+                        self.rows.count,
+                        lambda files, key=key: _open(self.path, key, files),
+                    )
+                except Rejected as problem:
+                    self.label_problems.append(f"{key}: {problem}")
         return None
 
 

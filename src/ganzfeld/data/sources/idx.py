@@ -17,11 +17,13 @@ from ganzfeld.data.decode import Decoded, decode_raster
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import check_expansion
+from ganzfeld.data.sources._array_labels import Rejected, array_labels
 from ganzfeld.data.sources._rows import RowReader, Rows, channels_last, check_shape
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
 
 _UNSIGNED_BYTES = 8
+_TYPES = {_UNSIGNED_BYTES: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _DAMAGE = (OSError, EOFError, ValueError, zlib.error)
 
 
@@ -52,7 +54,7 @@ class Pictures(Source):
             raise DataError(f"{shown} holds no pictures but {self.rows.count} labels or vectors", hint)
         check_shape(self.rows, shown)
         self._reader = RowReader(self.rows, lambda: self.files.enter_context(_open(path)))
-        self._labels = _labels_beside(path, self.rows.count)
+        self._labels = _labels_beside(path)
 
     @property
     def version(self) -> str:
@@ -79,7 +81,16 @@ class Pictures(Source):
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """The labels in the file beside."""
-        return None if self._labels is None else map(str, _all_rows(self._labels))
+        if self._labels is None:
+            return None
+        try:
+            rows = _header(self._labels, _TYPES)
+            check_length(self._labels, rows)
+            path = self._labels
+            return array_labels(rows, self.rows.count, lambda files: files.enter_context(_open(path)))
+        except (Rejected, DataError) as problem:
+            self.label_problems.append(f"{self._labels.name}: {problem}")
+            return None
 
     def looked_for(self) -> str:
         """The header."""
@@ -92,27 +103,18 @@ def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path)) if compressed else path.open("rb")
 
 
-def _labels_beside(images: Path, count: int) -> Path | None:
-    """The file with as many labels as there are images, if there is one."""
+def _labels_beside(images: Path) -> Path | None:
+    """The file with the labels of the images, if there is one."""
     name = images.name.replace("images-idx3", "labels-idx1").replace("images.idx3", "labels.idx1")
     for path in (images.with_name(name), images.with_name(name.removesuffix(".gz"))):
         if path != images and path.is_file() and recognises(path):
-            rows = _header(path)
-            if rows.shape == () and rows.count == count:
-                return path
+            return path
     return None
 
 
-def _all_rows(path: Path) -> np.ndarray:
-    rows = _header(path)
-    check_length(path, rows)
-    with _open(path) as stream:
-        stream.seek(rows.offset)
-        return np.frombuffer(stream.read(rows.count * rows.row_bytes), np.uint8)
-
-
-def _header(path: Path) -> Rows:
-    """Where the rows lie; raises ``DataError`` for values of another type."""
+def _header(path: Path, types: dict[int, str] | None = None) -> Rows:
+    """Where the rows lie; raises ``DataError`` for values of other types than these."""
+    types = types or {_UNSIGNED_BYTES: "u1"}
     shown = printable(str(path))
     try:
         with _open(path) as stream:
@@ -120,9 +122,9 @@ def _header(path: Path) -> Rows:
             axes = [int.from_bytes(stream.read(4), "big") for _ in range(num_axes)]
     except _DAMAGE as problem:
         raise DataError(f"{shown} is damaged ({problem})") from None
-    if kind != _UNSIGNED_BYTES:
+    if kind not in types:
         raise DataError(f"{shown} holds IDX values of type {kind:#x}; pictures are unsigned bytes (0x8)")
-    return Rows(4 + 4 * num_axes, axes[0], tuple(axes[1:]), np.dtype(np.uint8))
+    return Rows(4 + 4 * num_axes, axes[0], tuple(axes[1:]), np.dtype(types[kind]))
 
 
 def check_length(path: Path, rows: Rows) -> None:

@@ -45,4 +45,5 @@ class Pictures(Source):
         """The labels; none if ``dataset.json`` has none or is of another form, which is noted."""
         by_name, note = class_by_name((self.path / FILE_NAME).read_bytes())
         self.notes += [note] if note else []
+        self.label_problems += [note] if note else []
         return (by_name.get(name, "") for name in names) if by_name else None

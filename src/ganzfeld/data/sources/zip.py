@@ -78,6 +78,7 @@ class Pictures(Source):
             if member.name.split("/")[-1] == FILE_NAME and member.name.count("/") <= 1:
                 by_name, note = self._labels(member)
                 self.notes += [note] if note else []
+                self.label_problems += [note] if note else []
                 return (by_name.get(name, "") for name in names) if by_name else None
         return classes_by_folder(names)
 

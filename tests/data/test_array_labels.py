@@ -1,0 +1,165 @@
+"""Labels beside arrays: taken where they can be, else it is said what they are and why not."""
+
+import gzip
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ganzfeld.cli import main
+from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data.survey import survey
+from tests.data.making import fill, noise
+
+NUM = 6
+IMAGES = np.stack([noise(8, 8, seed=number) for number in range(NUM)])
+
+
+def opened(folder: Path, labels: np.ndarray, key: str = "labels") -> Pictures:
+    np.savez(folder / "set.npz", images=IMAGES, **{key: labels})
+    return open_pictures(folder / "set.npz", (8, 8))
+
+
+def rejected(pictures: Pictures) -> list[str]:
+    return [each.text for each in survey(pictures).warnings if each.name == "labels-rejected"]
+
+
+def names(pictures: Pictures) -> list[str]:
+    """The class of every image."""
+    assert pictures.labels is not None
+    return [pictures.class_names[label] for label in pictures.labels]
+
+
+TAKEN = {
+    "whole floats": (np.array([0.0, 1, 2, 0, 1, 2]), list("012012")),
+    "half precision": (np.array([0, 1, 2, 0, 1, 2], np.float16), list("012012")),
+    "one-hot": (np.eye(3)[[2, 1, 0, 2, 1, 0]], list("210210")),
+    "one-hot of bytes": (np.eye(3, dtype=np.uint8)[[2, 1, 0, 2, 1, 0]], list("210210")),
+    "one-hot of bool": (np.eye(3, dtype=bool)[[2, 1, 0, 2, 1, 0]], list("210210")),
+    "one-hot of two": (np.eye(2)[[1, 0, 0, 1, 1, 0]], list("100110")),
+    "a column": (np.array([[3], [1], [3], [1], [3], [1]]), list("313131")),
+    "two axes of one": (np.array([3, 1, 3, 1, 3, 1]).reshape(6, 1, 1), list("313131")),
+    "big-endian": (np.array([300, 1, 300, 1, 300, 1], ">i2"), ["300", "1"] * 3),
+    "text": (np.array(["cat", "dog"] * 3), ["cat", "dog"] * 3),
+    "bytes of text": (np.array([b"cat", "é".encode()] * 3), ["cat", "é"] * 3),
+    "bool": (np.array([True, False] * 3), ["True", "False"] * 3),
+}
+
+
+@pytest.mark.parametrize("case", list(TAKEN))
+def test_taken(tmp_path: Path, case: str):
+    labels, expected = TAKEN[case]
+    pictures = opened(tmp_path, labels)
+    assert names(pictures) == expected and not rejected(pictures)
+
+
+REJECTED = {
+    "one too short": (np.arange(NUM - 1), ["int64 of the shape (5,)", "5 labels for 6 images"]),
+    "one too long": (np.arange(NUM + 1), ["(7,)", "7 labels for 6 images"]),
+    "none": (np.zeros(0, np.int64), ["0 labels for 6 images"]),
+    "transposed": (np.arange(NUM)[None], ["(1, 6)", "it would fit transposed"]),
+    "fractions": (np.array([0, 0.5, 1, 1, 0, 0]), ["float64 of the shape (6,)", "fractions such as 0.5"]),
+    "NaN": (np.array([0, np.nan, 1, 1, 0, 0]), ["NaN"]),
+    "infinite": (np.array([0, np.inf, 1, 1, 0, 0]), ["infinite"]),
+    "negative": (np.array([0, -1, 1, 1, 0, 0]), ["int64", "negative numbers such as -1"]),
+    "negative floats": (np.array([0, -2.0, 1, 1, 0, 0]), ["float64", "negative numbers such as -2"]),
+    "huge floats": (np.full(NUM, 1e300), ["too large"]),
+    "probabilities": (np.full((NUM, 3), 1 / 3), ["(6, 3)", "not one-hot, such as (0.333333"]),
+    "two ones": (np.ones((NUM, 3), int), ["not one-hot, such as (1, 1, 1)"]),
+    "empty rows": (np.zeros((NUM, 3)), ["not one-hot"]),
+    "NaN rows": (np.full((NUM, 3), np.nan), ["NaN"]),
+    "boxes": (np.zeros((NUM, 4, 2)), ["(6, 4, 2)", "neither one label an image nor a one-hot row"]),
+    "objects": (np.array([{}, 1, "a", None, 2, 3], object), ["Python objects, which are never unpickled"]),
+    "records": (np.zeros(NUM, [("a", "i4")]), ["records with named fields"]),
+    "dates": (np.zeros(NUM, "M8[s]"), ["datetime64", "no labels"]),
+    "complex": (np.zeros(NUM, complex), ["complex128", "no labels"]),
+    "bytes": (np.array([b"\xff\xfe"] * NUM), ["not UTF-8"]),
+    "texts in two columns": (np.array([["a", "b"]] * NUM), ["2 texts an image"]),
+    "long texts": (np.array(["x" * 300] * NUM), ["more than 255 characters"]),
+    "a single value": (np.array(3), ["a single value"]),
+}
+
+
+@pytest.mark.parametrize("case", list(REJECTED))
+@pytest.mark.parametrize("key", ["labels", "y"])
+def test_rejected_with_shape_type_and_reason(tmp_path: Path, case: str, key: str):
+    labels, words = REJECTED[case]
+    pictures = opened(tmp_path, labels, key)
+    (text,) = rejected(pictures)
+    assert text.startswith(f"Labels were found and are not used: {key}: ")
+    assert not [word for word in words if word not in text], text
+    assert pictures.labels is None and pictures.num_pictures == NUM
+    assert rejected(open_pictures(tmp_path / "set.npz", (8, 8))) == [text], "from the cache as well"
+
+
+def test_the_first_that_can_be_taken_is(tmp_path: Path):
+    np.savez(tmp_path / "set.npz", images=IMAGES, labels=np.arange(5), y=np.array(list("ababab")))
+    pictures = open_pictures(tmp_path / "set.npz", (8, 8))
+    assert names(pictures) == list("ababab")
+    assert "Labels are used in part: labels: " in rejected(pictures)[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "words"),
+    [
+        (8, np.arange(5, dtype=np.uint8), "5 labels for 6 images"),
+        (12, np.array([0, -1, 0, 1, 0, 1], ">i4"), "negative"),
+        (13, np.array([0, 0.5, 0, 1, 0, 1], ">f4"), "fractions"),
+        (8, b"\0\0", "truncated"),
+        (7, np.arange(6, dtype=np.uint8), ""),
+    ],
+)
+def test_idx_labels_that_cannot_be_taken(tmp_path: Path, kind: int, values: np.ndarray | bytes, words: str):
+    images = tmp_path / "train-images-idx3-ubyte.gz"
+    grey = IMAGES[..., 0]
+    images.write_bytes(gzip.compress(struct.pack(">BBBBIII", 0, 0, 8, 3, *grey.shape) + grey.tobytes()))
+    count = 6 if isinstance(values, bytes) else len(values)
+    content = values if isinstance(values, bytes) else values.tobytes()
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">BBBBI", 0, 0, kind, 1, count) + content)
+    pictures = open_pictures(images, (8, 8))
+    assert pictures.num_pictures == NUM and pictures.labels is None
+    if words:
+        (text,) = rejected(pictures)
+        assert "train-labels-idx1-ubyte: " in text and words in text
+
+
+def test_idx_labels_of_wider_types_are_taken(tmp_path: Path):
+    images, grey = tmp_path / "images-idx3", IMAGES[..., 0]
+    images.write_bytes(struct.pack(">BBBBIII", 0, 0, 8, 3, *grey.shape) + grey.tobytes())
+    labels = np.array([300, 1, 2, 300, 1, 2], ">i4")
+    (tmp_path / "labels-idx1").write_bytes(struct.pack(">BBBBI", 0, 0, 12, 1, 6) + labels.tobytes())
+    assert names(open_pictures(images, (8, 8))) == ["300", "1", "2"] * 2
+
+
+def test_stylegans_labels_that_cannot_be_taken(tmp_path: Path):
+    fill(tmp_path / "set", 3)
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": [["00000.png", 0.5]]}))
+    assert "not whole numbers" in rejected(open_pictures(tmp_path / "set", (8, 8)))[0]
+
+
+def test_check_and_train_say_it_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    np.savez(tmp_path / "set.npz", images=IMAGES, labels=np.full((NUM, 3), 0.5))
+    with pytest.raises(SystemExit):
+        main(["check", str(tmp_path / "set.npz"), "--size", "8"])
+    assert capsys.readouterr().out.count("its rows are not one-hot, such as (0.5, 0.5, 0.5)") == 1
+    small = [word for side in ("generator", "discriminator") for word in ("--set", f"{side}.width=4")]
+    options = ["--size", "8", "--images", "4", "--batch", "2", "--out", str(tmp_path / "runs"), *small]
+    with pytest.raises(SystemExit) as ended:
+        main(["train", str(tmp_path / "set.npz"), *options])
+    assert not ended.value.code
+    assert capsys.readouterr().err.count("its rows are not one-hot") == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_any_array_is_taken_or_said_why_not(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+    shape = data.draw(st.lists(st.sampled_from([1, 2, 3, NUM - 1, NUM]), min_size=1, max_size=3))
+    dtype = data.draw(st.sampled_from(["i1", "u2", ">i4", "f2", "f8", "?", "U2", "S2", "c8", "M8[D]"]))
+    seed = data.draw(st.integers(0, 3))
+    values = np.random.default_rng(seed).integers(0, 2, shape).astype("i8").astype(dtype)
+    pictures = opened(tmp_path_factory.mktemp("set"), values)
+    assert (pictures.labels is None) == bool(rejected(pictures))
