@@ -13,9 +13,12 @@ from ganzfeld.errors import ResourceError
 from ganzfeld.system import worded
 
 
-def write_file(path: Path, write: Callable[[Path], None]) -> None:
+def write_file(
+    path: Path, write: Callable[[Path], None], put: Callable[[Path], object] | None = None
+) -> None:
     """Let ``write`` fill a temporary file in the folder of ``path``, then put it in its place at once.
 
+    ``put`` gives it its name where it is not simply to replace what is there.
     A reader sees the old file or the new one, never a part. Raises ``ResourceError`` when the disk is full or
     the folder cannot be written; the old file is then still there and the temporary one is gone.
     """
@@ -30,7 +33,10 @@ def write_file(path: Path, write: Callable[[Path], None]) -> None:
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
-        part.replace(path)
+        if put:
+            put(part)
+        else:
+            part.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
         raise refused(error, path) from error

@@ -7,14 +7,20 @@ from pathlib import Path
 
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import ResourceError
+from ganzfeld.output import Mark, require_replaceable
 
 _HEAD = (
-    "# Benchmarks\n\nEvery section is written by the command that it names, on the machine that it names.\n"
+    f"<!-- {Mark.BENCHMARKS.text} -->\n\n# Benchmarks\n\n"
+    "Every section is written by the command that it names, on the machine that it names.\n"
 )
 
 
 def require_page(page: Path) -> None:
-    """Raise ``ResourceError`` if sections cannot be written into a page; make its folder."""
+    """Make the folder of a page, and the page. Raise ``ResourceError`` if sections cannot be written there.
+
+    Raise ``UsageError`` for a page that no benchmark has begun, though all but its own section would stay.
+    """
+    require_replaceable(page, Mark.BENCHMARKS)
     make_folder(page.parent)
     write_bytes(page, _text(page).encode())
 

@@ -1,13 +1,14 @@
 """One picture of many: how the set looks to the network, at a glance."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ganzfeld.data.pictures import Pictures
-from ganzfeld.durable import write_file
 from ganzfeld.errors import DataError
+from ganzfeld.output import Mark, write_output
 
 _MOST = 64
 _GAP_PX = 2
@@ -35,5 +36,7 @@ def write_contact_sheet(pictures: Pictures, path: Path) -> None:
 
 
 def write_sheet(sheet: Image.Image, path: Path) -> None:
-    """Write a sheet as PNG; raise ``ResourceError`` if that cannot be done."""
-    write_file(path, lambda part: sheet.save(part, "PNG"))
+    """Write a sheet as PNG where the user says; see ``ganzfeld.output.write_output``."""
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    write_output(path, buffer.getvalue(), Mark.CONTACT_SHEET)

@@ -12,6 +12,7 @@ The rules, each tested with a real file:
   TIFF says that white is zero; 16-bit colour keeps its upper byte. 1-bit becomes 0 and 255. Palettes become
   colour, CMYK becomes RGB by Pillow's formula. 32-bit integers, floats and signed samples have no agreed
   range: refused. With a range, its ends become black and white instead, whatever the bits.
+- Sheets and figures that carry the mark of this program (``ganzfeld.output``) are refused; samples are not.
 - Transparent pixels show the background. Of an animation, the first frame is taken.
 """
 
@@ -40,6 +41,7 @@ from ganzfeld.data.tiff_bands import (
     why_unknown,
 )
 from ganzfeld.errors import GanzfeldError
+from ganzfeld.output import Mark
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 EXTENSIONS = frozenset(
@@ -173,6 +175,7 @@ def decode_raster(
 
 def _decoded(content: bytes, framing: Framing) -> Decoded:
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        _refuse_what_we_made(image)
         width, height, mode, kind = image.width, image.height, image.mode, image.format or "?"
         most = MOST_PIXELS_OF.get(kind, MOST_PIXELS)
         if width * height > most:
@@ -209,6 +212,13 @@ def _decoded(content: bytes, framing: Framing) -> Decoded:
     if sideways:
         width, height = height, width
     return Decoded(pixels, width, height, kind, mode, mode in _STORED_GREY, known, assumed)
+
+
+def _refuse_what_we_made(image: Image.Image) -> None:
+    """A sheet of images or a figure that this program wrote beside the images, and that carries its mark."""
+    made = {mark.text: mark for mark in Mark if mark is not Mark.SAMPLE}.get(str(image.info.get("Software")))
+    if made:
+        raise UnusablePicture(f"made by ganzfeld ({made}), not an image to train on")
 
 
 def _shrink_while_decoding(image: Image.Image, framing: Framing, sideways: bool) -> None:

@@ -20,7 +20,7 @@ from ganzfeld.data.shard_files import mapped_pixels
 from ganzfeld.data.source import Source, place_of
 from ganzfeld.errors import DataError
 from ganzfeld.options import AUTO, PreparationOptions, text_of_range
-from ganzfeld.printable import printable
+from ganzfeld.printable import counted, printable
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.system import in_words
 
@@ -48,6 +48,8 @@ class Pictures:
     def __init__(self, folder: Path, manifest: cache.Manifest, path: Path, name: str) -> None:
         """``name`` is that of the source as it is now; the set may have been made of a copy elsewhere."""
         self.folder, self.manifest, self._path, self.name = folder, manifest, path, name
+        self.notes_now: list[str] = []
+        """What a set that is known already does not say: what lies beside its pictures by now."""
         self.arrays = [mapped_pixels(folder, number) for number in range(len(manifest.shards))]
         self.first_rows = np.concatenate([[0], np.cumsum(manifest.shards, dtype=np.int64)])
         self.listing = Listing(folder)
@@ -94,10 +96,10 @@ class Pictures:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know about how the source was read."""
+        """What the user should know about how the source was read, when it was decoded and now."""
         # They name the file that the set was made of, which may have been a copy of this one.
         then, now = (printable(Path(each).name) for each in (self.manifest.seen_at[0], self._path))
-        return [note.replace(then, now) for note in self.manifest.notes]
+        return [*(note.replace(then, now) for note in self.manifest.notes), *self.notes_now]
 
     @property
     def class_names(self) -> list[str]:
@@ -199,7 +201,8 @@ def _decoded(
         if not len(listing):
             endings = [ending for ending, _ in source.ignored.most_common()]
             raise DataError(
-                f"no pictures in {printable(str(source.path))}: looked for {source.looked_for()}",
+                f"no pictures in {printable(str(source.path))}: looked for {source.looked_for()}"
+                + "".join(f"; {note}" for note in _about_runs(source)),
                 sources.how_to_convert(endings),
             )
         if auto:
@@ -219,7 +222,16 @@ def _decoded(
                     manifest = ingest(folder, kind, source, Listing(folder), wanted, progress, workers)
                     pictures = Pictures(folder, manifest, source.path, source.name)
     cache.mark_used(folder, pictures.manifest, source.place)
+    pictures.notes_now = _about_runs(source)
     return pictures
+
+
+def _about_runs(source: Source) -> list[str]:
+    """What was left out, since it is no data but what trainings made of some."""
+    if not source.runs:
+        return []
+    folders = counted(len(source.runs), "run folder")
+    return [f"{folders} left out, such as {printable(source.runs[0])}: a run is not data"]
 
 
 def _found(folder: Path, source: Source) -> Pictures | None:

@@ -49,6 +49,8 @@ class Source(ABC):
         self.path = path
         self.ignored: Counter[str] = Counter()
         """How many files were passed over, by extension, once ``entries`` has run."""
+        self.runs: list[str] = []
+        """The run folders in it that were left out, once ``entries`` has run."""
         self.notes: list[str] = []
         """What the user should be told about how the source was read."""
         self.label_problems: list[str] = []

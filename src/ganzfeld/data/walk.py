@@ -12,16 +12,18 @@ from pathlib import Path
 
 from ganzfeld.data.decode import EXTENSIONS, MOST_BYTES, UnusablePicture
 from ganzfeld.data.source import Entry
+from ganzfeld.run_layout import is_run
 
 _MOST_EXTENSIONS = 1_000  # remembered by name; names are the user's, so their number is bounded
 
 
-def picture_files(root: str, ignored: Counter[str]) -> Iterator[Entry]:
+def picture_files(root: str, ignored: Counter[str], runs: list[str]) -> Iterator[Entry]:
     """One entry for each file below ``root`` that has the extension of a picture, depth first.
 
     Links are followed; a folder that was already visited, a link that leads nowhere, a folder that cannot be
     opened and anything that is not a regular file come with their flaw. Extensions of other files are counted
-    in ``ignored``. Names are relative to ``root``, with ``/`` between their parts.
+    in ``ignored``. A run folder below ``root`` is left out, since what is in it was made by a training, and
+    its name is added to ``runs``. Names are relative to ``root``, with ``/`` between their parts.
     """
     visited: set[tuple[int, int]] = set()
     pending = [""]  # a stack of our own: folders nest deeper than Python does
@@ -36,6 +38,9 @@ def picture_files(root: str, ignored: Counter[str]) -> Iterator[Entry]:
                     continue
                 visited.add((info.st_dev, info.st_ino))
                 names = os.listdir(path)  # noqa: PTH208
+                if name and is_run(names):
+                    runs.append(name)
+                    continue
                 inside = sorted(filter(is_shown, names), reverse=True)
                 pending += [f"{name}/{child}" for child in inside] if name else inside
                 continue

@@ -1,21 +1,26 @@
 """One experiment from its name to its outcome, and an outcome to its files."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ganzfeld.durable import make_folder, write_file, write_json
+from ganzfeld.durable import make_folder
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments import experiments
 from ganzfeld.lab.live import Training, live
 from ganzfeld.lab.outcome import Outcome
+from ganzfeld.output import Mark, require_replaceable, write_json_output, write_output
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.recipes import explained
 from ganzfeld.system import in_words
 from ganzfeld.training import Run
 from ganzfeld.training.engine import computing_with
+
+VERDICT, FIGURE = "verdict.json", "figure.png"
+"""What an outcome is written into."""
 
 
 @in_words()
@@ -87,8 +92,19 @@ def settings_of(name: str, given: Mapping[str, Any]) -> Any:
 
 
 def write_outcome(outcome: Outcome, folder: Path) -> None:
-    """Write ``verdict.json`` and ``figure.png`` into a folder. Raises ``ResourceError`` if it cannot."""
+    """Write ``verdict.json`` and ``figure.png`` into a folder.
+
+    Raises ``UsageError`` where other files of these names are, ``ResourceError`` if it cannot.
+    """
+    require_outcome_replaceable(folder)
     make_folder(folder)
-    write_json(folder / "verdict.json", outcome.as_json())
-    figure = experiments.load(outcome.name).draw(outcome)
-    write_file(folder / "figure.png", lambda part: figure.savefig(part, format="png", dpi=140))
+    figure, buffer = experiments.load(outcome.name).draw(outcome), io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=140, metadata={"Software": None})
+    write_json_output(folder / VERDICT, outcome.as_json(), Mark.LAB_VERDICT)
+    write_output(folder / FIGURE, buffer.getvalue(), Mark.LAB_FIGURE)
+
+
+def require_outcome_replaceable(folder: Path) -> None:
+    """Raise ``UsageError`` where an outcome would overwrite what no experiment has written."""
+    require_replaceable(folder / VERDICT, Mark.LAB_VERDICT)
+    require_replaceable(folder / FIGURE, Mark.LAB_FIGURE)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import ganzfeld
-from ganzfeld.durable import make_folder, write_bytes
+from ganzfeld.durable import make_folder
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.lab.experiments import experiments
 from ganzfeld.lab.live import Training, live
 from ganzfeld.lab.outcome import Outcome
 from ganzfeld.lab.perform import run, threads_for
 from ganzfeld.lab.words import COLUMNS, as_options, by_part
+from ganzfeld.output import Mark, require_replaceable, write_output
 from ganzfeld.progress import CountCallback
 from ganzfeld.training import Run
 from ganzfeld.training.engine import computing_with
@@ -76,7 +77,8 @@ def perform_all(
 
 
 def write_report(performed: Sequence[Performed], path: Path) -> None:
-    """Write the page. Raises ``ResourceError`` where it cannot be written."""
+    """Write the page where the user says; see ``ganzfeld.output.write_output``."""
+    require_replaceable(path, Mark.LAB_REPORT)
     page = (
         environment("ganzfeld.lab", tidy=True)
         .get_template("report.html")
@@ -88,7 +90,7 @@ def write_report(performed: Sequence[Performed], path: Path) -> None:
         )
     )
     make_folder(path.parent)
-    write_bytes(path, page.encode())
+    write_output(path, page.encode(), Mark.LAB_REPORT)
 
 
 def _section(performed: Performed) -> dict[str, Any]:

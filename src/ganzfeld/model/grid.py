@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganzfeld.durable import write_bytes
+from ganzfeld.output import Mark, write_output
 
 GAP = 2
 BACKGROUND = 255
@@ -48,6 +48,6 @@ def png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def write_png(path: Path, picture: np.ndarray) -> None:
-    """Write a uint8 picture (H, W, 1 or 3); raises ``ResourceError`` where that is not possible."""
-    write_bytes(path, png(picture))
+def write_png(path: Path, picture: np.ndarray, mark: Mark = Mark.SAMPLE_GRID, *replaces: Mark) -> None:
+    """Write a uint8 picture (H, W, 1 or 3) where the user says; see ``ganzfeld.output.write_output``."""
+    write_output(path, png(picture), mark, *replaces)

@@ -13,6 +13,7 @@ from ganzfeld.launch import launch
 from ganzfeld.model import load_model
 from ganzfeld.model.files import WEIGHTS
 from ganzfeld.recipes import Recipe, changes, resolve
+from ganzfeld.run_layout import RECIPE
 from ganzfeld.system import in_words
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import Checkpoint, restore
@@ -25,7 +26,7 @@ from ganzfeld.training.journal import JOURNAL
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.progress import ProgressCallback, watcher_for
 from ganzfeld.training.ranks import ALONE, Ranks, joined
-from ganzfeld.training.run import RECIPE, Run, create_run, open_run, run_begun_by
+from ganzfeld.training.run import Run, create_run, open_run, run_begun_by
 from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.train import require_room, show_reals, summary
 from ganzfeld.training.trainer import Trainer, start

@@ -35,6 +35,7 @@ from ganzfeld.networks import Generator
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.regular import read_regular
+from ganzfeld.run_layout import FACTS, LOCK, OWN_NAMES, RECIPE
 from ganzfeld.strict_json import strict_json
 from ganzfeld.system import in_words
 from ganzfeld.training.checkpoint import Position
@@ -42,24 +43,6 @@ from ganzfeld.training.facts import Event, EventKind, Facts, timestamp
 from ganzfeld.training.history import History
 from ganzfeld.training.journal import cut_journal, every, read_journal
 from ganzfeld.training.schedule import progress_of, rate_factor
-
-RECIPE = "recipe.json"
-
-OWN_NAMES = frozenset(
-    {
-        RECIPE,
-        "run.json",
-        "journal.jsonl",
-        "reals.png",
-        "verdict.json",
-        "report.html",
-        ".lock",
-        "samples",
-        "checkpoints",
-        "model",
-    }
-)
-"""What is written in a run folder. Anything else there is the user's."""
 
 COPY = "Put back a copy of it, or train anew. The model can still be used: ganzfeld sample."
 LARGEST_FACTS = 1_000_000
@@ -89,7 +72,7 @@ class Run:
     def facts(self) -> Facts:
         """What ``run.json`` says. Raises ``DamagedError`` if it does not say it."""
         self.folder.require()
-        path = self.path / "run.json"
+        path = self.path / FACTS
         try:
             return Facts.model_validate(strict_json(read_regular(path, LARGEST_FACTS)))
         except FileNotFoundError:
@@ -108,7 +91,7 @@ class Run:
 
     def write_facts(self, facts: Facts) -> None:
         """Replace ``run.json``. Only for the one that holds ``writing``."""
-        self.folder.write_json("run.json", facts.model_dump(mode="json"))
+        self.folder.write_json(FACTS, facts.model_dump(mode="json"))
 
     def record(self, kind: EventKind, images_seen: int, what: str) -> None:
         """Write down in ``run.json`` what happened. Only for the one that holds ``writing``."""
@@ -138,7 +121,7 @@ class Run:
         The folder is held: every write raises ``LostFolder`` once it was deleted, moved or replaced. Raises
         ``DamagedError`` where something in it is a link, since nothing is written or deleted through one.
         """
-        lock = self.path / ".lock"
+        lock = self.path / LOCK
 
         def refuse() -> None:
             raise ResourceError(
@@ -275,7 +258,7 @@ def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises ``UsageError`` where there is none."""
     folder = Path(path)
     if not (folder / "recipe.json").is_file():
-        if (folder / "run.json").is_file():
+        if (folder / FACTS).is_file():
             raise DamagedError(f"{path} has lost its recipe.json", "Put it back, or train anew.")
         try:
             find_weights(folder)

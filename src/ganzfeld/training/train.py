@@ -16,6 +16,7 @@ from ganzfeld.launch import launch
 from ganzfeld.model import columns_by_class, grid, png
 from ganzfeld.options import PreparationOptions
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
+from ganzfeld.run_layout import RECIPE
 from ganzfeld.system import in_words
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import live_tensors
@@ -28,7 +29,7 @@ from ganzfeld.training.progress import ProgressCallback, watcher_for
 from ganzfeld.training.quality import require_space
 from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.route import Route, chosen_route
-from ganzfeld.training.run import RECIPE, Run, create_run, run_begun_by
+from ganzfeld.training.run import Run, create_run, run_begun_by
 from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
 
@@ -154,10 +155,17 @@ def _run(terms: "Terms", data: str | Path | None, out: Path, ranks: Ranks, watch
         surveyed = survey(trainer.pictures)
         write_beginning(run, data, trainer, terms, surveyed)
         watcher.started(run, summary(trainer))
-        for note in what_to_know(trainer, surveyed):
+        for note in [*_about_place(run, data), *what_to_know(trainer, surveyed)]:
             watcher.noted(note)
         Loop(trainer, run, terms.budget, watcher).go()
     return run
+
+
+def _about_place(run: Run, data: str | Path | None) -> list[str]:
+    """What to say of a run that lies inside its own data."""
+    if data is None or data == BUILT_IN or not run.path.is_relative_to(Path(data).expanduser().resolve()):
+        return []
+    return [f"{run.path} lies inside {data}: a run is left out wherever images are read from there"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ganzfeld.cli.options import expand_options, words_of
 from ganzfeld.cli.speech import LONGEST_MESSAGE, Json, show_result
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.options import PreparationOptions
+from ganzfeld.output import Mark, require_replaceable
 from ganzfeld.printable import LONGEST_NAME, counted, printable
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def _check_sheet(sheet: Path | None, sheet_of: str) -> None:
         raise UsageError(f"unknown choice {sheet_of!r} for sheet-of", did_you_mean(sheet_of, SHEET_OF))
     if sheet is None and sheet_of != SHEET_OF[0]:
         raise UsageError("sheet-of needs a file to write to", "Name it with --sheet FILE.png.")
+    if sheet is not None:
+        require_replaceable(sheet, Mark.CONTACT_SHEET)
 
 
 def _write_sheet(found: "Survey", sheet: Path, sheet_of: str) -> dict[str, Any]:

@@ -39,16 +39,19 @@ def command(
     Example: ganzfeld eval runs/faces-001 --only kernel-distance,precision
     """
     from ganzfeld.model import grid, write_png
+    from ganzfeld.output import Mark, require_replaceable
     from ganzfeld.training.evaluation import evaluate
 
     if out is not None and out.suffix.lower() != ".png":
         raise UsageError(f"{out} is not a PNG file", "Name a file that ends in .png.")
+    if out is not None:
+        require_replaceable(out, Mark.NEAREST)
     metrics = [name for names in only or [] for name in names.split(",")]
     found = evaluate(run, data, num=num, features=features, only=metrics, seed=seed)
     if out is not None and found.suspects is None:
         raise UsageError(f"there is nothing to write to {out}", "Memorisation was not measured.")
     if out is not None and found.suspects is not None:
-        write_png(out, grid(found.suspects, columns=6))
+        write_png(out, grid(found.suspects, columns=6), Mark.NEAREST)
     in_the_table = {f"{each.name} not measured: {each.text}" for each in found.not_measured}
     for note in found.notes:
         if json or note not in in_the_table:

@@ -73,12 +73,13 @@ def run_experiment(
     Example: ganzfeld lab run leaky-slope --set alpha=0.1
     """
     from ganzfeld.lab import experiments, write_outcome
-    from ganzfeld.lab.perform import perform
+    from ganzfeld.lab.perform import perform, require_outcome_replaceable
     from ganzfeld.recipes import parsed
 
     name = experiments.canonical(name)
-    outcome = perform(name, parsed(settings or []), seed=seed, thorough=thorough, on=on)
     folder = out or Path("lab") / name
+    require_outcome_replaceable(folder)
+    outcome = perform(name, parsed(settings or []), seed=seed, thorough=thorough, on=on)
     write_outcome(outcome, folder)
     files = {"figure": str(folder / "figure.png"), "out": str(folder)}
     show_result(outcome.as_json() | files, f"{_text(outcome)}\n\nfigure   {files['figure']}", json)
@@ -99,7 +100,9 @@ def report(
     Example: ganzfeld lab report --out lab.html
     """
     from ganzfeld.lab.report import perform_all, write_report
+    from ganzfeld.output import Mark, require_replaceable
 
+    require_replaceable(out, Mark.LAB_REPORT)
     performed = perform_all(seed=seed, thorough=thorough, on=on, told=tell)
     write_report(performed, out)
     width = max(len(each.name) for each in performed)

@@ -11,6 +11,7 @@ import typer
 
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
+from ganzfeld.output import Mark, require_outside_runs, require_replaceable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ganzfeld.networks import Generator
 
 MOST_ON_A_SHEET = 10_000
+GRID_MARKS = (Mark.SAMPLE_GRID, Mark.SAMPLE)
+"""Of what ``--out FILE.png`` replaces."""
 
 Make = Callable[[Sequence[int]], "np.ndarray"]
 """Seeds to pictures."""
@@ -68,6 +71,7 @@ def command(
     label = None if of is None else model.card.label_of(of)
     make = partial(_pictures, model=model, truncation=truncation, label=label)
     if out.suffix.lower() == ".png":
+        require_replaceable(out, *GRID_MARKS)
         if count > MOST_ON_A_SHEET:
             raise UsageError(
                 f"{count:,} pictures do not fit on one sheet (at most {MOST_ON_A_SHEET:,})",
@@ -75,7 +79,9 @@ def command(
             )
         listed = [seed for part in wanted for seed in part]
         in_turn = label is None and listed == list(range(listed[0], listed[0] + count))
-        write_png(out, _sheet(make(listed), len(model.card.classes) if in_turn else 0))
+        mark = Mark.SAMPLE if count == 1 else Mark.SAMPLE_GRID
+        sheet = _sheet(make(listed), len(model.card.classes) if in_turn else 0)
+        write_png(out, sheet, mark, *GRID_MARKS)
     else:
         _write_folder(out, wanted, model.generator, make)
     result = {"run": str(run.resolve()), "out": str(out.resolve()), "num_pictures": count, "class": of}
@@ -112,14 +118,15 @@ def _write_folder(out: Path, wanted: list[range], generator: "Generator", make: 
         for start in range(0, len(part), size):
             seeds = part[start : start + size]
             for seed, picture in zip(seeds, make(seeds), strict=True):
-                write_png(out / f"{seed:06d}.png", picture)
+                write_png(out / f"{seed:06d}.png", picture, Mark.SAMPLE)
 
 
 def _refuse_others(out: Path, wanted: list[range]) -> None:
-    """Raises ``UsageError`` where a folder holds pictures that are none of the wanted ones.
+    """Raises ``UsageError`` where a folder holds pictures that are none of the wanted ones, or not ours.
 
     The folder is to hold exactly one picture a seed, and what a user has is never deleted.
     """
+    require_outside_runs(out / "0.png")
     if not out.is_dir():
         return
     for path in out.iterdir():
@@ -130,6 +137,8 @@ def _refuse_others(out: Path, wanted: list[range]) -> None:
                 f"{out} holds other pictures, such as {path.name}: it would not be one file a seed",
                 "Name a new folder, or move those pictures away; nothing is deleted.",
             )
+        if ours:
+            require_replaceable(path, Mark.SAMPLE)
 
 
 def ranges_of(text: str) -> list[range]:

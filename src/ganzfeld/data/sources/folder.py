@@ -29,7 +29,7 @@ class Pictures(Source):
 
     def entries(self) -> Iterator[Entry]:
         """One entry a picture file; what only looks like one comes with its flaw."""
-        return picture_files(os.fspath(self.path), self.ignored)
+        return picture_files(os.fspath(self.path), self.ignored, self.runs)
 
     def read(self, entry: Entry) -> bytes:
         """The content of a file, as long as it is the one that was listed."""

@@ -1,0 +1,31 @@
+"""How a run folder is recognised, and what is written in one: needed by whoever must leave runs alone."""
+
+import os
+from collections.abc import Container
+from pathlib import Path
+
+RECIPE = "recipe.json"
+FACTS = "run.json"
+LOCK = ".lock"
+INNER_FOLDERS = ("samples", "checkpoints", "model")
+
+OWN_NAMES = frozenset(
+    {RECIPE, FACTS, LOCK, "journal.jsonl", "reals.png", "verdict.json", "report.html", *INNER_FOLDERS}
+)
+"""What is written in a run folder. Anything else there is the user's."""
+
+
+def is_run(names: Container[str]) -> bool:
+    """Whether a folder that holds these names is a run; one that has only begun has no recipe yet."""
+    return FACTS in names and (RECIPE in names or LOCK in names)
+
+
+def run_that_owns(path: Path) -> Path | None:
+    """The run folder among whose own files a path lies, or would lie; None if there is none."""
+    path = path.parent.resolve() / path.name
+    for folder in path.parents:
+        first = path.relative_to(folder).parts[0]
+        marks = {name for name in (FACTS, RECIPE, LOCK) if os.path.lexists(folder / name)}
+        if first in OWN_NAMES and is_run(marks):
+            return folder
+    return None
