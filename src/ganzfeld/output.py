@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.durable import refused, write_file
-from ganzfeld.errors import UsageError
+from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.regular import open_regular
 from ganzfeld.run_layout import run_that_owns
 
@@ -67,7 +67,7 @@ def mark_of(path: Path) -> str | None:
 def require_replaceable(path: Path, *marks: Mark) -> None:
     """Raise ``UsageError`` unless a file with one of these marks is at a path, or nothing.
 
-    Links, folders and devices are refused, and places that belong to a run.
+    So are links refused, and places that belong to a run; ``ResourceError`` for folders and devices.
     """
     require_outside_runs(path)
     try:
@@ -80,7 +80,7 @@ def require_replaceable(path: Path, *marks: Mark) -> None:
         raise UsageError(f"{path} is a link, and nothing is written through one", "Name the file itself.")
     if not stat.S_ISREG(found.st_mode):
         what = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or a pipe"
-        raise UsageError(f"{path} is {what}, not a file", "Name a file.")
+        raise ResourceError(f"{path} is {what}, not a file", "Name a file.")
     if mark_of(path) not in marks:
         raise _not_ours(path, marks[0])
 

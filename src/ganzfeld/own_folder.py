@@ -76,7 +76,7 @@ class OwnFolder:
 
     def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
         """The same with a content that is too large to be in memory at once."""
-        with _told(self.path / name), self._made() as place:
+        with self._told(name), self._made() as place:
             place.require_regular(name)
             part = f".{name}.{secrets.token_hex(4)}.part"
             try:
@@ -101,20 +101,20 @@ class OwnFolder:
 
     def appending(self, name: str) -> TextIO:
         """Open a text file to write at its end."""
-        with _told(self.path / name), self._made() as place:
+        with self._told(name), self._made() as place:
             place.require_regular(name)
             handle = place.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOT_WAITING)
             return os.fdopen(handle, "a", encoding="utf-8")
 
     def is_still(self, name: str, file: TextIO) -> bool:
         """Whether a file that was opened is the one of that name."""
-        with _told(self.path / name), self._there() as place:
+        with self._told(name), self._there() as place:
             found = place.stat(name) if place else None
             return found is not None and os.path.samestat(found, os.fstat(file.fileno()))
 
     def remove(self, name: str) -> None:
         """Delete a file; nothing happens if it is not there."""
-        with _told(self.path / name), self._there() as place:
+        with self._told(name), self._there() as place:
             if place and place.require_regular(name):
                 place.unlink(name)
 
@@ -129,11 +129,14 @@ class OwnFolder:
 
     def require_no_links(self, names: Callable[[str], bool] = lambda name: True) -> None:
         """Raise ``DamagedError`` if something in it, among what ``names`` says yes to, is a link."""
-        with _told(self.path), self._there() as place:
+        with self._told(), self._there() as place:
             for name in sorted(filter(names, place.names() if place else [])):
                 found = place.stat(name) if place else None
                 if found is not None and _is_link(found):
                     raise _link(self.path / name)
+
+    def _told(self, *name: str) -> contextlib.AbstractContextManager[None]:
+        return self._root.told(self.path.joinpath(*name))
 
     @contextlib.contextmanager
     def _there(self) -> Iterator["_Place | None"]:
@@ -170,7 +173,7 @@ class _Root:
         if self._identity is not None:  # by an outer block
             yield
             return
-        with _told(self.path), self.opened() as place:
+        with self.told(self.path), self.opened() as place:
             # The open handle keeps the system from giving the inode of a deleted folder to another one.
             found = os.fstat(place.handle) if place.handle is not None else self.path.stat()
             self._place, self._identity = place, (found.st_dev, found.st_ino)
@@ -194,6 +197,17 @@ class _Root:
             yield _Place(self.path, handle)
         finally:
             os.close(handle)
+
+    @contextlib.contextmanager
+    def told(self, path: Path) -> Iterator[None]:
+        """What the system refuses, in words. It may do so because the folder is lost, or for a new link."""
+        try:
+            yield
+        except OSError as error:
+            self.require()
+            if error.errno == errno.ELOOP:
+                raise _link(path) from None
+            raise refused(error, path) from error
 
     def has_written(self, name: str) -> None:
         self._marked = self._marked or name == self._mark
@@ -306,17 +320,6 @@ class _Place:
         finally:
             if handle is not None:
                 os.close(handle)
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """What the system refuses, in words; a link that took the place of a file in the meantime is one too."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise _link(path) from None
-        raise refused(error, path) from error
 
 
 def _is_link(found: os.stat_result) -> bool:

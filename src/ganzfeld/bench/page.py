@@ -20,9 +20,10 @@ def require_page(page: Path) -> None:
 
     Raise ``UsageError`` for a page that no benchmark has begun, though all but its own section would stay.
     """
+    text = _text(page)
     require_replaceable(page, Mark.BENCHMARKS)
     make_folder(page.parent)
-    write_bytes(page, _text(page).encode())
+    write_bytes(page, text.encode())
 
 
 def write_section(page: Path, title: str, command: str, rows: dict[str, str]) -> None:

@@ -1,0 +1,258 @@
+"""FAULTS 33, 34, 35: folders that are deleted, moved, replaced or links, and runs inside their own data."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import ganzfeld as gz
+from ganzfeld.errors import DamagedError, GanzfeldError, Interrupted, ResourceError
+from ganzfeld.lock import alone
+from ganzfeld.own_folder import LostFolder, OwnFolder
+from ganzfeld.run_layout import OWN_NAMES
+from ganzfeld.training.run import Run
+from ganzfeld.training.watcher import Watcher
+from tests.training.conftest import small
+
+MANY = 1_000_000
+"""Images of a run that is to be ended from outside."""
+
+UNFINISHED = shutil.ignore_patterns(".*.part")
+
+
+class Meddler(Watcher):
+    """Does something to a run folder once it has a checkpoint, and stops the training a second later."""
+
+    def __init__(self, meddle: Callable[[Path], object]) -> None:
+        self.meddle = meddle
+        self.path: Path | None = None
+        self.notes: list[str] = []
+        self.stopped = False
+
+    def started(self, run, summary):
+        self.run = run
+
+    def noted(self, text):
+        self.notes.append(text)
+
+    def read(self, reading):
+        if self.path is not None and not self.stopped:
+            self.stopped = True
+            signal.raise_signal(signal.SIGINT)
+        elif self.path is None and self.run.history.all():
+            self.path = self.run.path
+            self.meddle(self.path)
+
+
+def begin(data: Path, out: Path, watcher: Watcher, images: int = MANY) -> Run:
+    return gz.train(data, recipe=small(), images=images, out=out, checkpoint_seconds=0.1, watcher=watcher)
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """What is in a folder; a file is told as one without a name, and what is missing as nothing."""
+    if folder.is_file():
+        return {"": folder.read_bytes()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def delete(path: Path) -> None:
+    """``rm -rf path``, again as long as something is being written into it."""
+    while path.exists():
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def empty(path: Path) -> None:
+    """``rm -rf path/*``, which leaves what begins with a dot."""
+    for inner in path.glob("[!.]*"):
+        delete(inner) if inner.is_dir() else inner.unlink(missing_ok=True)
+
+
+class TestLost:
+    """FAULTS 34: noticed at the next write, never made again, and no command named that cannot work."""
+
+    @pytest.mark.parametrize(
+        "meddle",
+        [delete, lambda path: delete(path.parent), empty],
+        ids=["deleted", "its parent deleted", "emptied"],
+    )
+    def test_deleted(self, array_file, tmp_path, meddle):
+        meddler = Meddler(meddle)
+        with pytest.raises(ResourceError, match="was deleted while") as ended:
+            begin(array_file, tmp_path / "runs", meddler)
+        assert meddler.path is not None
+        assert not (meddler.path / "recipe.json").exists() and not (meddler.path / "checkpoints").exists()
+        assert "ganzfeld" not in ended.value.hint and "new run" in ended.value.hint
+        assert not [note for note in meddler.notes if "trying again" in note]
+
+    @pytest.mark.parametrize(
+        "moved",
+        [
+            lambda path, aside: path.rename(aside),
+            lambda path, aside: path.parent.rename(aside),
+            lambda path, aside: (path.rename(aside), path.mkdir()),
+            lambda path, aside: (path.rename(aside), shutil.copytree(aside, path, ignore=UNFINISHED)),
+        ],
+        ids=["moved", "its parent moved", "replaced by an empty folder", "replaced by a copy"],
+    )
+    def test_moved(self, array_file, tmp_path, moved):
+        aside, left = tmp_path / "aside", {}
+
+        def meddle(path: Path) -> None:
+            moved(path, aside)
+            left.update(contents(path))
+
+        meddler = Meddler(meddle)
+        with pytest.raises(LostFolder, match=r"was moved to .*aside.* while it was in use") as ended:
+            begin(array_file, tmp_path / "runs", meddler)
+        assert meddler.path is not None and ended.value.exit_code == 6
+        assert contents(meddler.path) == left, "nothing came to the old place"
+        place = next(aside.rglob("recipe.json")).parent
+        assert ended.value.hint.endswith(f"ganzfeld resume {place}"), ended.value.hint
+        seen = Run(place).position.images_seen
+        assert gz.resume(place, images=seen + 8).position.images_seen == seen + 8, "the command works"
+
+    def test_a_run_that_is_reached_through_links_is_fine(self, array_file, tmp_path):
+        (tmp_path / "disk").mkdir()
+        (tmp_path / "runs").symlink_to(tmp_path / "disk")
+        run = begin(array_file, tmp_path / "runs", Watcher(), images=16)
+        (tmp_path / "mine").symlink_to(run.path)
+        assert gz.resume(tmp_path / "mine", images=32).position.images_seen == 32
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "mine", "runs"]
+
+    def test_folders_and_the_journal_that_go_come_again(self, array_file, tmp_path):
+        """What lies in the run folder can be missed: what follows is written where readers look for it."""
+
+        def meddle(path: Path) -> None:
+            delete(path / "samples")
+            (path / "journal.jsonl").unlink()
+
+        meddler = Meddler(meddle)
+        with pytest.raises(Interrupted, match="saved in"):
+            begin(array_file, tmp_path, meddler)
+        assert meddler.path is not None
+        run = Run(meddler.path)
+        assert run.journal[-1]["images_seen"] == run.position.images_seen
+        assert str(run.position.images_seen) in [sheet.stem for sheet in run.sample_files]
+
+
+class TestLinks:
+    """FAULTS 33: nothing is written or deleted through a link inside a run folder."""
+
+    @pytest.fixture(scope="module")
+    def finished(self, array_file, tmp_path_factory) -> Path:
+        return begin(array_file, tmp_path_factory.mktemp("runs"), Watcher(), images=64).path
+
+    @pytest.fixture
+    def mine(self, tmp_path) -> Path:
+        """A folder of the user's, with files that have the names of a run's."""
+        folder = tmp_path / "mine"
+        folder.mkdir()
+        for name in ("999999.png", "generator.safetensors", "card.json", ".x.part", "notes.txt"):
+            (folder / name).write_text("mine")
+        for name in ("last", "best"):
+            (folder / name).mkdir()
+            (folder / name / "card.json").write_text("mine")
+        (folder / "000000000001.sha256").write_text("mine")
+        return folder
+
+    @pytest.mark.parametrize("name", [*sorted(OWN_NAMES), "model/last", "model/best", "samples/0.png"])
+    def test_resume_touches_nothing(self, finished, mine, tmp_path, name):
+        path = tmp_path / "run"
+        shutil.copytree(finished, path)
+        aside = tmp_path / "aside"
+        before = contents(mine)
+        if (path / name).is_dir():
+            (path / name).rename(aside)
+            (path / name).symlink_to(mine)
+        else:
+            if (path / name).exists():
+                (path / name).rename(aside)
+            (path / name).symlink_to(mine / "notes.txt" if name not in ("recipe.json", "run.json") else aside)
+        kept = contents(aside)
+        ours = contents(path)
+        with pytest.raises(GanzfeldError, match="is a link") as refused:
+            gz.resume(path, images=128)
+        assert refused.value.exit_code in (5, 6)
+        assert contents(mine) == before and contents(path) == ours
+        assert contents(aside) == kept
+        assert (path / name).is_symlink()
+
+    @pytest.mark.parametrize("name", ["samples", "checkpoints", "model/last", "report.html", "run.json"])
+    def test_links_that_come_while_it_trains(self, array_file, mine, tmp_path, name):
+        before = contents(mine)
+
+        def meddle(path: Path) -> None:
+            aside = tmp_path / "aside"
+            if (path / name).exists():
+                (path / name).rename(aside)
+            mines = mine / "notes.txt" if "." in name else mine
+            (path / name).symlink_to(aside if name == "run.json" else mines)
+
+        with pytest.raises(GanzfeldError, match="is a link") as ended:
+            begin(array_file, tmp_path / "runs", Meddler(meddle))
+        assert ended.value.exit_code in (5, 6)
+        assert contents(mine) == before
+
+    def test_a_lock_that_is_a_file_of_the_users_keeps_its_text(self, tmp_path):
+        """Also under a second name: only what says that it is a lock, and is one file, is written into."""
+        mine = tmp_path / "mine.txt"
+        for text in ("my notes\n", "process 1 of my notes\n", ""):
+            mine.write_text(text)
+            for lock in (mine, tmp_path / "lock"):
+                if lock != mine:
+                    os.link(mine, lock)
+                    text = mine.read_text()
+                with alone(lock, pytest.fail):
+                    pass
+                if text or lock != mine:
+                    assert mine.read_text() == text
+            (tmp_path / "lock").unlink()
+
+    @pytest.mark.parametrize("to", ["mine.txt", "nothing", "."])
+    def test_a_lock_that_is_a_link(self, tmp_path, to):
+        (tmp_path / "mine.txt").write_text("mine")
+        (tmp_path / "lock").symlink_to(tmp_path / to)
+        with pytest.raises(ResourceError, match="is a link"), alone(tmp_path / "lock", pytest.fail):
+            pass
+        assert (tmp_path / "mine.txt").read_text() == "mine" and not (tmp_path / "nothing").exists()
+
+    def test_what_is_not_a_file(self, tmp_path):
+        own = OwnFolder(tmp_path)
+        (tmp_path / "folder").mkdir()
+        os.mkfifo(tmp_path / "pipe")
+        for name in ("folder", "pipe"):
+            for action in (own.remove, own.appending, lambda name: own.write_bytes(name, b"")):
+                with pytest.raises(DamagedError, match="not a regular file"):
+                    action(name)
+        (tmp_path / "file").write_text("mine")
+        with pytest.raises(DamagedError, match="is a file, and a folder"):
+            (own / "file").write_bytes("x", b"")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
+
+
+class TestInsideTheData:
+    """FAULTS 35: a run is no data, wherever it lies."""
+
+    def test_a_run_goes_on_though_it_lies_inside_its_data(self, folder, tmp_path):
+        data = tmp_path / "photos"
+        shutil.copytree(folder, data)
+        before = gz.open_pictures(data, size=(16, 16))
+        meddler = Meddler(lambda path: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(Interrupted, match="saved in"):
+            begin(data, data / "inner" / "runs", meddler)
+        assert meddler.path is not None
+        assert [note for note in meddler.notes if "lies inside" in note and "left out" in note]
+        seen = Run(meddler.path).position.images_seen
+        told = Meddler(lambda path: None)
+        resumed = gz.resume(meddler.path, images=seen + 8, watcher=told)
+        assert resumed.position.images_seen == seen + 8
+        after = gz.open_pictures(data, size=(16, 16))
+        assert after.content_hash == before.content_hash
+        assert [note for note in after.notes if "1 run folder left out" in note]
+        assert gz.open_pictures(meddler.path / "samples", size=(16, 16)).num_pictures, "they are asked for"
