@@ -141,12 +141,13 @@ class TestLost:
         assert str(run.position.images_seen) in [sheet.stem for sheet in run.sample_files]
 
 
+@pytest.fixture(scope="module")
+def finished(array_file, tmp_path_factory) -> Path:
+    return begin(array_file, tmp_path_factory.mktemp("runs"), Watcher(), images=64).path
+
+
 class TestLinks:
     """FAULTS 33: nothing is written or deleted through a link inside a run folder."""
-
-    @pytest.fixture(scope="module")
-    def finished(self, array_file, tmp_path_factory) -> Path:
-        return begin(array_file, tmp_path_factory.mktemp("runs"), Watcher(), images=64).path
 
     @pytest.fixture
     def mine(self, tmp_path) -> Path:
@@ -183,7 +184,7 @@ class TestLinks:
         assert contents(aside) == kept
         assert (path / name).is_symlink()
 
-    @pytest.mark.parametrize("name", ["samples", "checkpoints", "model/last", "report.html", "run.json"])
+    @pytest.mark.parametrize("name", ["samples", "checkpoints", "model/last", "report.html", "verdict.json"])
     def test_links_that_come_while_it_trains(self, array_file, mine, tmp_path, name):
         before = contents(mine)
 
@@ -191,8 +192,7 @@ class TestLinks:
             aside = tmp_path / "aside"
             if (path / name).exists():
                 (path / name).rename(aside)
-            mines = mine / "notes.txt" if "." in name else mine
-            (path / name).symlink_to(aside if name == "run.json" else mines)
+            (path / name).symlink_to(mine / "notes.txt" if "." in name else mine)
 
         with pytest.raises(GanzfeldError, match="is a link") as ended:
             begin(array_file, tmp_path / "runs", Meddler(meddle))
@@ -243,7 +243,7 @@ class TestInsideTheData:
         data = tmp_path / "photos"
         shutil.copytree(folder, data)
         before = gz.open_pictures(data, size=(16, 16))
-        meddler = Meddler(lambda path: signal.raise_signal(signal.SIGINT))
+        meddler = Meddler(lambda path: None)
         with pytest.raises(Interrupted, match="saved in"):
             begin(data, data / "inner" / "runs", meddler)
         assert meddler.path is not None
