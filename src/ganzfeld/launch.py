@@ -72,6 +72,6 @@ def _name(environment: Mapping[str, str]) -> str | None:
 
 def _count(environment: Mapping[str, str], name: str, otherwise: int) -> int:
     text = environment.get(name, "")
-    if text and not text.isdecimal():
+    if text and not (text.isdecimal() and len(text) < 10):
         raise UsageError(f"the environment says {name}={text!r}, which is no number", "Start with torchrun.")
     return int(text or otherwise)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ganzfeld.errors import UsageError
 
 DEFAULT_MINUTES = 5.0
+MOST_MINUTES, MOST_IMAGES = 10_000_000, 10**15
 
 _LOOK_AFTER_S = 15.0
 _LOOK_AFTER_SHARE = 0.1
@@ -21,9 +22,12 @@ class Budget:
     images: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("minutes", self.minutes), ("images", self.images)):
-            if value is not None and not 0 < value < float("inf"):
-                raise UsageError(f"{name} must be above 0, not {value}")
+        for name, value, most in (
+            ("minutes", self.minutes, MOST_MINUTES),
+            ("images", self.images, MOST_IMAGES),
+        ):
+            if value is not None and not 0 < value <= most:
+                raise UsageError(f"{name} must be above 0 and at most {most:,}, not {value}")
         if self.minutes is None and self.images is None:
             object.__setattr__(self, "minutes", DEFAULT_MINUTES)
 

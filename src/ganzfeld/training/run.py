@@ -243,7 +243,9 @@ class Run:
         the first, seed 1 of the second. Raises ``UsageError`` for a number that is none or below 1, for both
         or for seeds or a truncation out of range, and for a class that it does not know.
         """
-        if num is not None and (seeds is not None or not isinstance(num, int | np.integer) or num < 1):
+        if num is not None and (
+            seeds is not None or isinstance(num, bool) or not isinstance(num, int | np.integer) or num < 1
+        ):
             raise UsageError("sample takes a number of pictures from 1 on, or seeds, not both")
         chosen = range(16 if num is None else num) if seeds is None else seeds
         require_room_for(self.model.generator, num_of(chosen))

@@ -37,6 +37,7 @@ BUILT_IN = "faces"
 ON_DIVERGENCE = ("stop", "rollback")
 STOPS = ("never", "plateau", "decay")
 NUM_LEFT_OUT_TOLD = 3
+MOST_SECONDS = 1_000_000_000
 
 
 @in_words()
@@ -221,8 +222,10 @@ def agree(
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
     options = PreparationOptions(**preparation)
-    if not checkpoint_seconds > 0:
-        raise UsageError(f"checkpoint-seconds must be above 0, not {checkpoint_seconds}")
+    if not 0 < checkpoint_seconds <= MOST_SECONDS:
+        raise UsageError(
+            f"checkpoint-seconds must be above 0 and at most {MOST_SECONDS:,}, not {checkpoint_seconds}"
+        )
     if on_divergence not in ON_DIVERGENCE:
         raise UsageError(
             f"unknown choice {on_divergence!r} for on-divergence", did_you_mean(on_divergence, ON_DIVERGENCE)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ganzfeld.bench.speed import SpeedFigures
 
 PAGE = Path("docs/benchmarks.md")
+MOST = 1_000_000
+"""Of whatever is counted: more would never come to an end."""
 MOST_FILES, STEPS = 50_000, 200
 
 application = typer.Typer(rich_markup_mode=None)
@@ -86,17 +88,21 @@ def bench(context: typer.Context, json: Json = False) -> None:
 
 @application.command()
 def ingest(
-    photos: Annotated[int, typer.Option(help="Number of 1600x1200 JPEG files.", min=1)] = 4096,
+    photos: Annotated[int, typer.Option(help="Number of 1600x1200 JPEG files.", min=1, max=MOST)] = 4096,
     rounds: Annotated[
-        int, typer.Option(help="How often each side is measured; the median counts.", min=1)
+        int, typer.Option(help="How often each side is measured; the median counts.", min=1, max=MOST)
     ] = 3,
     files: Annotated[
         int,
-        typer.Option(help="Also measure how long an unchanged folder of so many files takes to open.", min=0),
+        typer.Option(
+            help="Also measure how long an unchanged folder of so many files takes to open.", min=0, max=MOST
+        ),
     ] = 0,
     steps: Annotated[
         int,
-        typer.Option(help="Also measure what input costs in so many training steps, for each batch.", min=0),
+        typer.Option(
+            help="Also measure what input costs in so many training steps, for each batch.", min=0, max=MOST
+        ),
     ] = 0,
     out: Out = None,
     json: Json = False,
@@ -114,8 +120,8 @@ def ingest(
 
 @application.command()
 def train(
-    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1)] = 3,
-    batch: Annotated[int, typer.Option(help="Images in a step of either side.", min=2)] = 128,
+    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1, max=MOST)] = 3,
+    batch: Annotated[int, typer.Option(help="Images in a step of either side.", min=2, max=65_536)] = 128,
     recipe: Annotated[str, typer.Option(help="Name of the recipe that is trained.")] = "radford2015",
     parts: Annotated[
         bool, typer.Option("--parts", help="Also measure ours without each part of the fast path.")
@@ -136,8 +142,8 @@ def train(
 
 @application.command()
 def sample(
-    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1)] = 5,
-    num: Annotated[int, typer.Option("--n", help="Pictures made at once.", min=1)] = 256,
+    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1, max=MOST)] = 5,
+    num: Annotated[int, typer.Option("--n", help="Pictures made at once.", min=1, max=MOST)] = 256,
     out: Out = None,
     json: Json = False,
 ) -> None:

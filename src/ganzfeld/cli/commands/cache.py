@@ -12,6 +12,7 @@ from ganzfeld.printable import counted, printable
 if TYPE_CHECKING:
     from ganzfeld.data.prune import KeptTraining
 
+MOST_DAYS, MOST_MIB = 1_000_000, 2**43
 _COLUMNS = "{:>12}  {:10}  {:>9}  {:>9}  {:6}  {:20}  {}"
 _HEADINGS = _COLUMNS.format("room", "last used", "pictures", "size", "colour", "name", "from")
 
@@ -71,8 +72,9 @@ def prune(
     from ganzfeld.data import prune as pruning
     from ganzfeld.data.cache import cache_root
 
-    if (days is not None and days < 0) or (keep is not None and keep < 0):
-        raise UsageError("days and keep cannot be negative")
+    for name, value, most in (("days", days, MOST_DAYS), ("keep", keep, MOST_MIB)):
+        if value is not None and not 0 <= value <= most:
+            raise UsageError(f"{name} must be from 0 to {most:,}, not {value}")
     keep_bytes = 0 if everything else None if keep is None else int(keep * 2**20)
     removed = pruning.prune(cache_root(), None if days is None else days * 86_400, keep_bytes)
     trainings = []

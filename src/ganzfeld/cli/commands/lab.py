@@ -21,7 +21,10 @@ On = Annotated[
     Path | None,
     typer.Option("--on", help="A run folder: measure its networks on its pictures, not the lab's own."),
 ]
-Seed = Annotated[int, typer.Option(help="Of all that is drawn; the same seed gives the same figures.")]
+Seed = Annotated[
+    int,
+    typer.Option(help="Of all that is drawn; the same seed gives the same figures.", min=0, max=2**63 - 1),
+]
 Thorough = Annotated[bool, typer.Option("--thorough", help="More of everything; takes longer.")]
 
 

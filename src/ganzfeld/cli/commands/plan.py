@@ -15,7 +15,7 @@ def command(
     ladder: Annotated[
         str | None, typer.Option(help="Sizes from the picture to the seed map: 96,32,16,8,3.")
     ] = None,
-    channels: Annotated[int, typer.Option(help="Channels of the pictures.", min=1)] = 3,
+    channels: Annotated[int, typer.Option(help="Channels of the pictures.", min=1, max=4096)] = 3,
     json: Json = False,
 ) -> None:
     """Show the ladder of layers for an image size.

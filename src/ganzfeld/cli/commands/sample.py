@@ -12,6 +12,7 @@ import typer
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
 from ganzfeld.output import Mark, require_outside_runs, require_replaceable
+from ganzfeld.printable import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MOST_ON_A_SHEET = 10_000
 GRID_MARKS = (Mark.SAMPLE_GRID, Mark.SAMPLE)
 """Of what ``--out FILE.png`` replaces."""
+MOST_IN_A_FOLDER = 10_000_000
 
 Make = Callable[[Sequence[int]], "np.ndarray"]
 """Seeds to pictures."""
@@ -62,6 +64,8 @@ def command(
     count = sum(part.stop - part.start for part in wanted)
     if count < 1:
         raise UsageError(f"no pictures are asked for (--n {num})", "--n must be at least 1.")
+    if count > MOST_IN_A_FOLDER:
+        raise UsageError(f"{count:,} pictures are asked for; at most {MOST_IN_A_FOLDER:,} are made at once")
     model = load_model(run)
     out = out or Path(f"{run.resolve().name}-sample.png")
     if out.suffix and out.suffix.lower() != ".png" and not out.is_dir():
@@ -69,6 +73,7 @@ def command(
             f"{out} is neither a PNG file nor a folder", "Name a file that ends in .png, or a folder."
         )
     label = None if of is None else model.card.label_of(of)
+    repeated = 0
     make = partial(_pictures, model=model, truncation=truncation, label=label)
     if out.suffix.lower() == ".png":
         require_replaceable(out, *GRID_MARKS)
@@ -83,9 +88,15 @@ def command(
         sheet = _sheet(make(listed), len(model.card.classes) if in_turn else 0)
         write_png(out, sheet, mark, *GRID_MARKS)
     else:
+        asked, wanted = count, distinct(wanted)
+        count = sum(map(len, wanted))
+        repeated = asked - count
         _write_folder(out, wanted, model.generator, make)
     result = {"run": str(run.resolve()), "out": str(out.resolve()), "num_pictures": count, "class": of}
-    show_result(result, f"{count:,} pictures in {out}", json)
+    told = f"{counted(count, 'picture')} in {out}"
+    if repeated:
+        told += f"; a seed that is asked for again gives the same file ({repeated:,} of {asked:,})"
+    show_result(result | {"num_repeated": repeated}, told, json)
 
 
 def _pictures(seeds: Sequence[int], model: "Model", truncation: float, label: int | None) -> "np.ndarray":
@@ -139,6 +150,21 @@ def _refuse_others(out: Path, wanted: list[range]) -> None:
             )
         if ours:
             require_replaceable(path, Mark.SAMPLE)
+
+
+def distinct(ranges: list[range]) -> list[range]:
+    """The same seeds in ascending order, each once.
+
+    >>> distinct([range(5, 6), range(0, 3), range(2, 6), range(5, 6)])
+    [range(0, 6)]
+    """
+    found: list[range] = []
+    for part in sorted(ranges, key=lambda part: part.start):
+        if found and part.start <= found[-1].stop:
+            found[-1] = range(found[-1].start, max(found[-1].stop, part.stop))
+        else:
+            found.append(part)
+    return found
 
 
 def ranges_of(text: str) -> list[range]:
