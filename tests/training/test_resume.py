@@ -178,14 +178,14 @@ class TestGoingOn:
         with pytest.raises(UsageError, match="cannot change on the way"):
             gz.resume(half.path, settings=["ema=0.5"])
 
-    def test_minutes_keep_the_plan_that_was_made_once(self, array_file, tmp_path):
+    def test_minutes_keep_the_plans_that_were_made(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), minutes=0.03, out=tmp_path)
         planned = run.facts.horizons
         assert planned[0].images > planned[0].since > 0
         shutil.rmtree(run.path / "checkpoints")
         shutil.rmtree(run.path / "model" / "last")
         again = gz.resume(run.path)
-        assert again.facts.horizons == planned
+        assert again.facts.horizons[: len(planned)] == planned
 
     def test_a_new_end_keeps_the_way_to_it(self, half):
         """An extended run is the same from any earlier checkpoint on: each horizon counts since its time."""

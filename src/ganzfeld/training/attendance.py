@@ -5,12 +5,11 @@ from dataclasses import replace
 
 from ganzfeld.errors import GanzfeldError, ResourceError, UsageError
 from ganzfeld.own_folder import LostFolder
-from ganzfeld.training.budget import Budget
 from ganzfeld.training.facts import Trial
 from ganzfeld.training.report import write_report
 from ganzfeld.training.resume import Wishes, fork, go_on, is_finished, is_over
 from ganzfeld.training.run import Run, open_run
-from ganzfeld.training.treatment import cost, has_helped, is_decided, prescription, shortened, with_beginning
+from ganzfeld.training.treatment import cost, has_helped, is_decided, prescription, with_beginning
 from ganzfeld.training.watcher import Watcher
 
 
@@ -73,7 +72,7 @@ def _where_it_was_broken_off(run: Run, wishes: Wishes, watcher: Watcher) -> tupl
     is_next = ill.facts.events[-1:] and ill.facts.events[-1].kind == "undone"
     if in_vain is None or not is_next:
         return ill, wishes
-    return ill, replace(wishes, **shortened(wishes.budget(ill.facts), *cost(in_vain, last.from_images)))
+    return ill, wishes.shortened(ill.facts, *cost(in_vain, last.from_images))
 
 
 def _in_vain(run: Run, trial: Trial) -> Run | None:
@@ -128,10 +127,11 @@ def _tried(run: Run, trial: Trial, wishes: Wishes, watcher: Watcher) -> tuple[Ru
         run.write_facts(run.facts.changed(minutes=budget.minutes, images=budget.images))
         run.record("treated", trial.at_images, what)
     watcher.noted(f"{what}. {trial.remedy}")
-    end = shortened(budget, *cost(run, trial.from_images))
-    trials = (*run.facts.trials, trial)
+    shorter = replace(
+        wishes.shortened(run.facts, *cost(run, trial.from_images)), trials=(*run.facts.trials, trial)
+    )
     try:
-        trying = fork(run, trial.from_images, trial.settings, replace(wishes, **end, trials=trials), watcher)
+        trying = fork(run, trial.from_images, trial.settings, shorter, watcher)
     except ResourceError as error:
         begun = None if isinstance(error, LostFolder) else _in_which_it_is_treated(run)
         if begun is None:
@@ -179,6 +179,4 @@ def _closed(
         return run, wishes
     if is_over(ill, wishes.without_end):  # by ``--stop``
         return ill, wishes.without_end
-    return ill, replace(
-        wishes, **shortened(Budget(ill.facts.minutes, ill.facts.images), *cost(run, trial.from_images))
-    )
+    return ill, wishes.without_end.shortened(ill.facts, *cost(run, trial.from_images))

@@ -7,9 +7,6 @@ from ganzfeld.errors import UsageError
 DEFAULT_MINUTES = 5.0
 MOST_MINUTES, MOST_IMAGES = 10_000_000, 10**15
 
-_LOOK_AFTER_S = 15.0
-_LOOK_AFTER_SHARE = 0.1
-
 
 @dataclass(frozen=True)
 class Budget:
@@ -48,14 +45,8 @@ class Budget:
         return max(0.0, min(left))
 
     def horizon(self, images_seen: int, seconds: float, images_per_s: float) -> int | None:
-        """Pictures that the whole run will see, once that can be said; schedules are planned on it.
-
-        Known at once for a number of pictures alone. With minutes it is estimated once, after 15 seconds or a
-        tenth of the run, from the speed until then.
-        """
-        if self.minutes is None:
+        """Pictures that the whole run will see at this speed; None while that cannot be said."""
+        if self.minutes is None or images_per_s <= 0:
             return self.images
-        if seconds < min(_LOOK_AFTER_S, 60 * self.minutes * _LOOK_AFTER_SHARE) or images_per_s <= 0:
-            return None
         estimate = images_seen + int(images_per_s * max(0.0, 60 * self.minutes - seconds))
         return max(1, estimate if self.images is None else min(estimate, self.images))

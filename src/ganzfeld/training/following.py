@@ -23,7 +23,7 @@ from ganzfeld.training.interruption import Interruption
 from ganzfeld.training.ranks import Ranks
 from ganzfeld.training.route import Route
 from ganzfeld.training.run import Run
-from ganzfeld.training.schedule import Horizon
+from ganzfeld.training.schedule import Horizon, horizon_at
 from ganzfeld.training.step import Outcome
 from ganzfeld.training.trainer import Trainer, readings, start
 
@@ -38,7 +38,9 @@ class Order(IntEnum):
     END = 5
 
 
-_NOWHERE = (0.0,) * 5
+_NOWHERE = (0.0,) * 6
+_ONCE = -1.0
+"""Stands for the progress of a horizon that has none."""
 
 
 def led(ranks: Ranks, work: Callable[[], Run]) -> Run:
@@ -85,8 +87,9 @@ def order(trainer: Trainer, what: Order) -> None:
     ranks = trainer.ranks
     if ranks.number == 1:
         return
-    now = next((each for each in reversed(trainer.horizons) if each.since <= trainer.images_seen), (0, 0))
-    _send(ranks, what, "", trainer.index, trainer.images_seen, trainer.rate_scale, *now)
+    now = horizon_at(trainer.images_seen, trainer.horizons)
+    plan = (now.since, now.images, _ONCE if now.progress is None else now.progress) if now else ()
+    _send(ranks, what, "", trainer.index, trainer.images_seen, trainer.rate_scale, *plan)
     if what is Order.STATE:
         _hand_out(trainer)
 
@@ -98,13 +101,13 @@ def _hand_out(trainer: Trainer) -> None:
 
 def _send(ranks: Ranks, what: Order, text: str = "", *numbers: float) -> None:
     content = text.encode()
-    ranks.broadcast(torch.tensor([what, len(content), *numbers, *_NOWHERE][:7], dtype=torch.float64))
+    ranks.broadcast(torch.tensor([what, len(content), *numbers, *_NOWHERE][:8], dtype=torch.float64))
     if content:
         ranks.broadcast(torch.frombuffer(bytearray(content), dtype=torch.uint8))
 
 
 def _hear(ranks: Ranks) -> tuple[Order, str, list[float]]:
-    message = torch.empty(7, dtype=torch.float64)
+    message = torch.empty(8, dtype=torch.float64)
     ranks.broadcast(message)
     what, length, *numbers = message.tolist()
     content = torch.empty(int(length), dtype=torch.uint8)
@@ -157,6 +160,7 @@ def _built(ranks: Ranks, terms: dict[str, Any]) -> Trainer:
 
 def _stand(trainer: Trainer, numbers: list[float]) -> None:
     """Take over where rank 0 stands."""
-    index, images_seen, trainer.rate_scale, since, images = numbers
+    index, images_seen, trainer.rate_scale, since, images, progress = numbers
     trainer.index, trainer.images_seen = int(index), int(images_seen)
-    trainer.horizons = (Horizon(int(since), int(images)),) if images else ()
+    reached = None if progress == _ONCE else progress
+    trainer.horizons = (Horizon(int(since), int(images), reached),) if images else ()

@@ -7,7 +7,7 @@ import contextlib
 import copy
 import math
 import shlex
-from collections import deque
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +17,7 @@ from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, png,
 from ganzfeld.own_folder import LostFolder
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import capture, restore
-from ganzfeld.training.clock import Due, Stopwatch
+from ganzfeld.training.clock import Due, Stopwatch, duration
 from ganzfeld.training.consultation import Consultation
 from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.examination import Examiner
@@ -25,11 +25,12 @@ from ganzfeld.training.following import Order, begin, order
 from ganzfeld.training.interruption import Interruption
 from ganzfeld.training.journal import Journal
 from ganzfeld.training.memory import advice_on_batch
+from ganzfeld.training.planning import Planner
 from ganzfeld.training.quality import Quality
 from ganzfeld.training.report import write_report
 from ganzfeld.training.run import Run, what_is_left
 from ganzfeld.training.saver import RETRY_S, Patience, Saver
-from ganzfeld.training.schedule import Horizon
+from ganzfeld.training.schedule import known_at
 from ganzfeld.training.trainer import Trainer, generator_card, readings, start
 from ganzfeld.training.treatment import has_diverged
 from ganzfeld.training.watcher import Guarded, Progress, Watcher
@@ -45,7 +46,8 @@ MOST_ROLLBACKS = 5
 class Loop:
     """One training run from where it stands to its end, in its folder, of which it must be the one writer.
 
-    ``seconds`` are those of training behind it. ``judged`` false: nobody looks how good the model is.
+    ``seconds`` are those of training behind it, ``clock`` tells those that pass. ``judged`` false: nobody
+    looks how good the model is.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Loop:
         seconds: float = 0.0,
         *,
         judged: bool = True,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         facts = run.facts
         self.trainer = trainer
@@ -65,8 +68,8 @@ class Loop:
         self.watcher = watcher = Guarded(watcher)
         self.rolls_back = facts.on_divergence == "rollback"
         self.rollbacks = sum(event.kind == "rolled back" for event in facts.events)
-        self.stopwatch = Stopwatch(seconds)
-        self.speed = Speedometer()
+        self.stopwatch = Stopwatch(seconds, clock)
+        self.planner = Planner(budget, trainer.recipe.batch)
         self.examiner = Examiner(trainer)
         self.quality = Quality(trainer, run, watcher, wanted=judged)
         self.consultation = Consultation(
@@ -75,7 +78,9 @@ class Loop:
         self.reading_due = Due(READING_EVERY_S)
         self.sheet_due = Due(SHEET_EVERY_S, SHEET_EVERY_SHARE)
         self.save_due = Due(facts.checkpoint_seconds)
-        self.journal_patience, self.sheet_patience = Patience(watcher.noted), Patience(watcher.noted)
+        self.journal_patience, self.sheet_patience, self.plan_patience = (
+            Patience(watcher.noted) for _ in range(3)
+        )
 
     def go(self) -> None:
         """Train until the budget is spent.
@@ -179,28 +184,27 @@ class Loop:
         while not over:
             order(trainer, Order.STEP)
             outcome = trainer.advance()
+            self._note_step()
             self.examiner.note(outcome)
             over = self._over(interruption)
             if self.reading_due(stopwatch.seconds) or over:
                 order(trainer, Order.READ)
                 self._read(journal, readings(outcome, trainer.ranks), over)
                 over = over and self._over(interruption)  # at a second look the doctor may see nothing to do
-                self._plan()
                 if saver.failed():
                     self.save_due.next = stopwatch.seconds + RETRY_S
+            self._plan()
             if over:
                 stopwatch.stop()
             elif self.sheet_due(stopwatch.seconds):
-                stopwatch.stop()
-                self._show()
-                stopwatch.start()
+                with stopwatch.paused():
+                    self._show()
             elif not saver.busy and self.save_due(stopwatch.seconds):
                 saver.begin(self._snapshot())
             elif self.quality.due(stopwatch.seconds):
-                stopwatch.stop()
-                self.quality.look(stopwatch.seconds, self._card(), interruption.came)
+                with stopwatch.paused():
+                    self.quality.look(stopwatch.seconds, self._card(), interruption.came)
                 self.reading_due.next = 0.0  # to be told where it was taken
-                stopwatch.start()
 
     def _over(self, interruption: Interruption) -> bool:
         return self._spent() or interruption.came() or bool(self._why_ended()) or self.consultation.over
@@ -213,46 +217,50 @@ class Loop:
         return self.budget.spent(self.trainer.images_seen, self.stopwatch.seconds)
 
     def _plan(self) -> None:
-        """Fix the horizon of the schedules as soon as it can be known, and write it down."""
+        """Give the schedules a new horizon where one is needed; it is written down before it counts."""
         trainer = self.trainer
-        if trainer.horizons:
-            return
-        seen, seconds = trainer.images_seen, self.stopwatch.seconds
-        images = self.budget.horizon(seen, seconds, self.speed.images_per_s)
-        if images is not None:
-            trainer.horizons = (Horizon(seen, images),)
-            self.run.write_facts(self.run.facts.changed(horizons=trainer.horizons))
+        horizon = self.planner.next(trainer.images_seen, self.stopwatch.seconds, trainer.horizons)
+        if horizon is not None:
+            horizons = (*trainer.horizons, horizon)
+            with self.stopwatch.paused(), self.plan_patience:
+                self.run.write_facts(self.run.facts.changed(horizons=horizons))
+                trainer.horizons = horizons
+
+    def _note_step(self) -> None:
+        """Note when a step has ended."""
+        if stood_s := self.stopwatch.lap():
+            self.watcher.noted(f"the training stood still for {duration(stood_s)}, which does not count")
+        self.planner.speed.note(self.trainer.images_seen, self.stopwatch.seconds)
 
     def _read(self, journal: Journal, values: dict[str, float], last: bool) -> None:
         trainer, seconds = self.trainer, self.stopwatch.seconds
         sound = values.pop("sound")
-        self.speed.note(trainer.images_seen, seconds)
         entry: dict[str, Any] = {
             "step": trainer.index,
             "images_seen": trainer.images_seen,
             "seconds": round(seconds, 3),
+            "rate": trainer.rate,
             **values,
         }
         if self.examiner.due(seconds) or last:
-            self.stopwatch.stop()
-            entry["health"] = self.examiner.examine(seconds, everything=last)
-            self.stopwatch.start()
+            with self.stopwatch.paused():
+                entry["health"] = self.examiner.examine(seconds, everything=last)
         if news := self.quality.news():
             entry["health"] = entry.get("health", {}) | news
         with self.journal_patience:
             journal.write(entry)
         if "health" in entry:
-            self.stopwatch.stop()
-            self.consultation.hold(judged=bool(news))
-            self.stopwatch.start()
+            with self.stopwatch.paused():
+                self.consultation.hold(judged=bool(news))
         if not sound:
             raise TrainingFailed("a loss or a gradient stopped being finite")
-        remaining = self.budget.remaining_s(trainer.images_seen, seconds, self.speed.images_per_s)
+        speed = self.planner.speed.images_per_s
+        remaining = self.budget.remaining_s(trainer.images_seen, seconds, speed)
         self.watcher.read(
             Progress(
                 trainer.images_seen,
                 seconds,
-                self.speed.images_per_s,
+                speed,
                 remaining,
                 values["loss_generator"],
                 values["loss_discriminator"],
@@ -321,11 +329,12 @@ class Loop:
             anew = start(trainer.recipe, trainer.pictures, trainer.engine, trainer.seed, trainer.ranks)
             good = capture(anew, 0.0)
         restore(trainer, good)
-        trainer.horizons, trainer.rate_scale = run.facts.horizons, scale
+        # What was planned later was planned with less time to go.
+        trainer.horizons, trainer.rate_scale = known_at(good.images_seen, run.facts.horizons), scale
+        run.write_facts(run.facts.changed(horizons=trainer.horizons))
         self.rollbacks += 1
-        self.speed = Speedometer()
+        self.planner = Planner(self.budget, trainer.recipe.batch)
         self.examiner = Examiner(trainer)
-        self.stopwatch = Stopwatch(self.stopwatch.seconds)
         run.forget_after(good.images_seen)
         text = (
             f"{what} after {diverged_at:,} pictures: back to {good.images_seen:,} pictures,"
@@ -369,22 +378,3 @@ class Loop:
             f"memory ran out with {what}; {advice_on_batch(trainer, self.run.path)}",
             f"{state}. With more memory free: ganzfeld resume {shlex.quote(str(self.run.path))}",
         )
-
-
-class Speedometer:
-    """Pictures per second over the last half minute of training, leaving out the first step."""
-
-    def __init__(self, window: int = 30) -> None:
-        self._notes: deque[tuple[int, float]] = deque(maxlen=window)
-
-    def note(self, images_seen: int, seconds: float) -> None:
-        """Where the training stands now."""
-        self._notes.append((images_seen, seconds))
-
-    @property
-    def images_per_s(self) -> float:
-        """The speed; 0 until there are two notes."""
-        if len(self._notes) < 2:
-            return 0.0
-        (first_images, first_s), (last_images, last_s) = self._notes[0], self._notes[-1]
-        return (last_images - first_images) / (last_s - first_s) if last_s > first_s else 0.0

@@ -1,7 +1,8 @@
 """Going on with a run: exactly where it stopped, or from an earlier point in a run of its own."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from ganzfeld.training.loop import Loop
 from ganzfeld.training.progress import ProgressCallback, watcher_for
 from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.run import Run, create_run, open_run, run_begun_by
-from ganzfeld.training.schedule import Horizon
+from ganzfeld.training.schedule import Horizon, known_at, progress_of
 from ganzfeld.training.train import require_room, show_reals, summary
 from ganzfeld.training.trainer import Trainer, start
 from ganzfeld.training.watcher import Watcher
@@ -123,11 +124,23 @@ class Wishes:
     ranks: Ranks = ALONE
     trials: tuple[Trial, ...] = ()
     """Of a fork in which a remedy is tried."""
+    keeps_progress: bool = False
+    """Whether the end is that of the run, only nearer, and so the schedules go on from where they are."""
 
     @property
     def without_end(self) -> "Wishes":
         """The same, with the end that the run has."""
         return replace(self, minutes=None, images=None)
+
+    def shortened(self, facts: Facts, images: int, minutes: float) -> "Wishes":
+        """The same, with an end that is as much nearer: a trial has used that up of the budget."""
+        budget, as_before = self.budget(facts), self.minutes is None and self.images is None
+        return replace(
+            self,
+            images=None if budget.images is None else max(1, budget.images - images),
+            minutes=None if budget.minutes is None else max(1e-9, budget.minutes - minutes),
+            keeps_progress=as_before or self.keeps_progress,
+        )
 
     def budget(self, facts: Facts) -> Budget:
         """The end of the run. Raises ``UsageError`` for numbers that are not above 0."""
@@ -150,8 +163,8 @@ class Wishes:
         return choose_engine(self.device or then.device, then.precision)
 
 
-def go_on(run: Run, wishes: Wishes, watcher: Watcher) -> Run:
-    """Train a run from where it stands to its end; see ``resume``."""
+def go_on(run: Run, wishes: Wishes, watcher: Watcher, clock: Callable[[], float] = time.perf_counter) -> Run:
+    """Train a run from where it stands to its end, by a clock that tells seconds; see ``resume``."""
     facts, recipe = run.facts, run.recipe
     budget = wishes.budget(facts)
     if is_finished(run, wishes):
@@ -175,12 +188,12 @@ def go_on(run: Run, wishes: Wishes, watcher: Watcher) -> Run:
         if checkpoint is not None:
             restore(trainer, checkpoint)
         require_room(run.path, trainer)
-        _plan(facts, budget, checkpoint, trainer)
+        _plan(facts, wishes, checkpoint, trainer, exactly=not found)
         run.write_facts(_now_true(facts, wishes, budget, trainer))
         text = f"resumed at {trainer.images_seen:,} pictures"
         run.record("resumed", trainer.images_seen, "; ".join([text, *(each.what for each in found)]))
         run.forget_after(trainer.images_seen)
-        _train(trainer, run, budget, watcher, checkpoint)
+        _train(trainer, run, budget, watcher, checkpoint, clock)
     return run
 
 
@@ -208,7 +221,7 @@ def fork(
         trainer.take(route_of(facts.route.parts, trainer, watcher.preparing))
     require_room(old.path.parent, trainer)
     if beginning:
-        _plan(facts, budget, beginning, trainer)
+        _plan(facts, wishes, beginning, trainer, exactly=not found and recipe == before)
     run = create_run(old.path.parent, facts.name)
     with run.writing():
         run.write_facts(
@@ -232,7 +245,7 @@ def fork(
             run.history.write(beginning)
         # Last, since a folder becomes a run with its recipe: one that is killed before is none.
         run.folder.write_json(RECIPE, recipe.model_dump(mode="json"))
-        _train(trainer, run, budget, watcher, checkpoint)
+        _train(trainer, run, budget, watcher, checkpoint, time.perf_counter)
     return run
 
 
@@ -249,16 +262,28 @@ def trainer_of(
     return trainer
 
 
-def _plan(facts: Facts, budget: Budget, checkpoint: Checkpoint | None, trainer: Trainer) -> None:
-    """The horizons of the run; with a new end, one that counts from here on."""
-    trainer.horizons = facts.horizons
+def _plan(
+    facts: Facts, wishes: Wishes, checkpoint: Checkpoint | None, trainer: Trainer, *, exactly: bool
+) -> None:
+    """The horizons of the run; with a new end, one that counts from here on.
+
+    What was planned later than here is done again as it was if the run goes on ``exactly``. Where it goes
+    another way, at another speed perhaps, it is planned anew.
+    """
+    budget, seen = wishes.budget(facts), trainer.images_seen
+    trainer.horizons = facts.horizons if exactly else known_at(seen, facts.horizons)
     if (budget.minutes, budget.images) == (facts.minutes, facts.images):
         return
-    seen, seconds = trainer.images_seen, checkpoint.card.position.seconds if checkpoint else 0.0
+    seconds = checkpoint.card.position.seconds if checkpoint else 0.0
     images = budget.horizon(seen, seconds, seen / seconds if seconds else 0.0)
+    if images is None:  # nothing is known of the speed: the loop plans as it does for a new run
+        trainer.horizons = ()
+        return
     before = tuple(each for each in facts.horizons if each.since < seen)
-    # Where it cannot be said yet, the loop plans as it does for a new run.
-    trainer.horizons = () if images is None else (*before, Horizon(seen, images))
+    reached = progress_of(seen, before) if wishes.keeps_progress else 1.0
+    if reached == 1.0:  # the schedule was at its end, or is to go on from where a longer one would be
+        reached = None if budget.minutes is None else min(1.0, seen / images)
+    trainer.horizons = (*before, Horizon(seen, images, reached))
 
 
 def _now_true(facts: Facts, wishes: Wishes, budget: Budget, trainer: Trainer) -> Facts:
@@ -284,13 +309,19 @@ def _now_true(facts: Facts, wishes: Wishes, budget: Budget, trainer: Trainer) ->
 
 
 def _train(
-    trainer: Trainer, run: Run, budget: Budget, watcher: Watcher, checkpoint: Checkpoint | None
+    trainer: Trainer,
+    run: Run,
+    budget: Budget,
+    watcher: Watcher,
+    checkpoint: Checkpoint | None,
+    clock: Callable[[], float],
 ) -> None:
     if not (run.path / "reals.png").exists():
         show_reals(run, trainer)
     watcher.started(run, summary(trainer))
     watcher.noted(run.facts.events[-1].what)
-    Loop(trainer, run, budget, watcher, checkpoint.card.position.seconds if checkpoint else 0.0).go()
+    seconds = checkpoint.card.position.seconds if checkpoint else 0.0
+    Loop(trainer, run, budget, watcher, seconds, clock=clock).go()
 
 
 def _chosen(run: Run, images_seen: int) -> Checkpoint | None:

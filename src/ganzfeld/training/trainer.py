@@ -46,9 +46,10 @@ class Trainer:
     """Where a training stands.
 
     ``horizons`` says for how many pictures it was planned, and since when. ``rate_scale`` is a factor on both
-    learning rates. ``sound`` is a scalar on the device, false once a number was not finite; see ``step``. Of
-    ``ranks`` each makes every step on its share of the batch. ``classes`` are None where the recipe has none.
-    ``recorded_steps`` make the steps where route and device want it; see ``recording.py``.
+    learning rates, ``rate`` all that those of the recipe were multiplied by in the last step. ``sound`` is a
+    scalar on the device, false once a number was not finite; see ``step``. Of ``ranks`` each makes every step
+    on its share of the batch. ``classes`` are None where the recipe has none. ``recorded_steps`` make the
+    steps where route and device want it; see ``recording.py``.
     """
 
     recipe: Recipe
@@ -64,6 +65,7 @@ class Trainer:
     route: Route = USUAL
     horizons: tuple[Horizon, ...] = ()
     rate_scale: float = 1.0
+    rate: float = 1.0
     ranks: Ranks = ALONE
     classes: Classes | None = None
     recorded_steps: RecordedSteps | None = None
@@ -79,16 +81,16 @@ class Trainer:
             return self._advance()
 
     def _advance(self) -> Outcome:
-        factor = self.rate_scale * rate_factor(self.recipe.schedule, self.images_seen, self.progress)
+        self.rate = self.rate_scale * rate_factor(self.recipe.schedule, self.images_seen, self.progress)
         for optimizer, choices in (
             (self.players.generator_optimizer, self.recipe.generator.optimizer),
             (self.players.discriminator_optimizer, self.recipe.discriminator.optimizer),
         ):
             for group in optimizer.param_groups:
                 if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(choices.lr * factor)
+                    group["lr"].fill_(choices.lr * self.rate)
                 else:
-                    group["lr"] = choices.lr * factor
+                    group["lr"] = choices.lr * self.rate
         noise = SharedNoise(self.ranks.rank, self.ranks.number)
         noise.manual_seed(derived_seed(self.seed, Purpose.STABILISERS, self.index))
         moment = Moment(self.index, self.progress, noise)

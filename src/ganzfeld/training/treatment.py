@@ -7,7 +7,6 @@ pictures as the ill run had from there on. Then it is kept and goes on, or undon
 
 import contextlib
 import math
-from typing import Any
 
 import numpy as np
 
@@ -120,17 +119,6 @@ def cost(run: Run, from_images: int) -> tuple[int, float]:
     seconds = [0.0, *(entry.get("seconds", 0.0) for entry in journal)]
     before = float(np.interp(from_images, images, seconds))
     return max(0, images[-1] - from_images), max(0.0, seconds[-1] - before) / 60
-
-
-def shortened(budget: Budget, images: int, minutes: float) -> dict[str, Any]:
-    """The end of a run, as ``images`` and ``minutes``, after so much was trained that is not its own.
-
-    The budget is that of a run and of all trials together.
-    """
-    return {
-        "images": None if budget.images is None else max(1, budget.images - images),
-        "minutes": None if budget.minutes is None else max(1e-9, budget.minutes - minutes),
-    }
 
 
 def _trial(run: Run, finding: Finding, remedy: Remedy, at_images: int) -> Trial:
