@@ -62,7 +62,28 @@ def seen_in_a_notebook(written: str) -> list[str]:
     return [row for row in rows if row]
 
 
+ENDING = ["saving the run", "drawing the sample grid", "writing the report"]
+
+
 class TestWhatIsShown:
+    @pytest.mark.parametrize("kind", ["plain", "moving", "notebook"])
+    def test_what_is_done_after_the_last_step_is_shown(self, kind, array_file, tmp_path, monkeypatch):
+        monkeypatch.setenv("GANZFELD_FEATURES", "random-convolutions")
+        watcher = {"plain": PlainLines, "moving": MovingLine, "notebook": NotebookLine}[kind]
+        if kind == "moving":
+            monkeypatch.setenv("TERM", "xterm")
+            stream = io.StringIO()
+            stream.isatty = lambda: True
+        else:
+            stream = io.StringIO()
+        with contextlib.redirect_stderr(stream):
+            gz.train(array_file, recipe=small(), images=16, out=tmp_path, watcher=watcher())
+        shown = stream.getvalue()
+        at = [shown.rindex(what) for what in (*ENDING[:2], "measuring quality, 1 of 1", ENDING[2])]
+        assert at == sorted(at)
+        assert "saving the run: " not in shown, "what has no pieces is not counted"
+        assert "\x1b" not in shown or kind == "moving"
+
     def test_python_shows_what_the_command_shows(self, array_file, tmp_path, capsys):
         gz.train(array_file, recipe=small(), images=16, out=tmp_path / "python")
         in_python = capsys.readouterr()
@@ -73,7 +94,7 @@ class TestWhatIsShown:
         by_command = capsys.readouterr().err.replace("command", "python")
         assert in_python.out == ""
         assert without_numbers(in_python.err)[-4:] == without_numbers(by_command)[-4:]
-        assert "into " in in_python.err and "pictures, " in in_python.err.splitlines()[-1]
+        assert "into " in in_python.err and "8 pictures, " in in_python.err
 
     def test_nothing_is_shown_where_nobody_wants_it(self, array_file, tmp_path, capsys):
         run = gz.train(array_file, recipe=small(), images=16, out=tmp_path, progress=False)

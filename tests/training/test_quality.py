@@ -144,7 +144,7 @@ class TestOnTheWay:
 
         class Impatient(Watcher):
             def preparing(self, done, total, what):
-                if what == "looking at generated pictures":
+                if what == "measuring quality, 1 of 1":
                     os.kill(os.getpid(), signal.SIGINT)
 
         with pytest.raises(Interrupted):
@@ -183,6 +183,80 @@ class TestOnTheWay:
         assert longer.model.card.images_seen == 72
         told = [note for note in listener.notes if "best model is lost" in note]
         assert told or (longer.facts.best and longer.facts.best.images_seen == 72)
+
+
+class Timed(Watcher):
+    """Keeps what a run tells, in order."""
+
+    def __init__(self):
+        self.told = []
+
+    def preparing(self, done, total, what):
+        self.told.append((what, done, total))
+
+    def read(self, reading):
+        self.told.append(("reading", reading.images_seen, reading.remaining_s))
+
+    def ended(self):
+        self.told.append(("ended", 0, 0))
+
+
+class TestTheEnd:
+    def test_every_phase_after_the_last_step_is_told(self, often, array_file, tmp_path, monkeypatch):
+        monkeypatch.setattr("ganzfeld.training.quality.is_better", lambda new, best: False)
+        watcher = Timed()
+        gz.train(array_file, recipe=small(), images=80, out=tmp_path, watcher=watcher)
+        names = [what for what, *_ in watcher.told]
+        after = watcher.told[len(names) - names[::-1].index("reading") :]
+        phases = list(dict.fromkeys(what for what, *_ in after))
+        assert phases == [
+            "saving the run",
+            "drawing the sample grid",
+            "measuring quality, 1 of 2",
+            "measuring quality, 2 of 2",
+            "writing the report",
+            "ended",
+        ]
+        for phase in phases[:-1]:
+            counts = [(done, total) for what, done, total in after if what == phase]
+            assert counts == sorted(counts) and counts[0][0] == 0 and counts[-1][0] == counts[-1][1]
+        assert "measuring quality" in names[: names.index("saving the run")], "those on the way too"
+
+    def test_the_time_left_counts_them(self, judged, array_file, tmp_path, monkeypatch):
+        monkeypatch.setattr(Quality, "finish_s", lambda self: 1000.0)
+        watcher = Timed()
+        gz.train(array_file, recipe=small(), images=16, out=tmp_path, watcher=watcher)
+        left = [remaining for what, _, remaining in watcher.told if what == "reading"]
+        assert all(1000 <= remaining < 1200 for remaining in left if remaining is not None) and left[-1]
+
+    def test_what_it_will_take_is_known_from_the_judgements_so_far(
+        self, judged, array_file, tmp_path, trainer_of, monkeypatch
+    ):
+        """On a clock of our own: an image is made in 2 ms and looked at in 10, and later thrice as slowly."""
+        run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
+        quality = Quality(trainer_of(small()), run, Watcher())
+        assert quality.finish_s() == 0
+        now, honest_made, honest_features = [0.0], Quality._made, space("random-convolutions").features
+        slow = [1.0]
+        monkeypatch.setattr("ganzfeld.training.quality.time.perf_counter", lambda: now[0])
+
+        def made(self, generator, num, told):
+            now[0] += 0.002 * num * slow[0]
+            return honest_made(self, generator, num, told)
+
+        def features(self, pictures):
+            now[0] += 0.01 * len(pictures) * slow[0]
+            return honest_features(pictures)
+
+        monkeypatch.setattr(Quality, "_made", made)
+        monkeypatch.setattr(type(quality._space), "features", features)
+        quality.best = None
+        quality.prepare(0.0, lambda: False)
+        assert quality.finish_s() == pytest.approx(1000 * 0.01 + 1512 * 0.002)
+        slow[0] = 3.0
+        quality.look(0.0, run.model.card, lambda: False)
+        # Making the average's statistics took no time here, which is part of what was expected.
+        assert quality.finish_s() == pytest.approx(2 * 3 * 13.024 * 256 * 0.012 / (256 * 0.012 + 512 * 0.002))
 
 
 class TestWithout:

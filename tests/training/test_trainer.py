@@ -12,6 +12,7 @@ from ganzfeld.data import open_pictures
 from ganzfeld.model import as_bytes
 from ganzfeld.stabilisers import SharedNoise, stabiliser
 from ganzfeld.stabilisers._base import GradientPenalty
+from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.classes import Classes
 from ganzfeld.training.gathering import from_cache
 from tests.training.conftest import small
@@ -117,3 +118,24 @@ def test_nothing_is_changed_unless_asked(trainer_of, changes):
     """A shift below half a pixel is none."""
     plain, other = trainer_of(small()), trainer_of(small(**changes))
     assert torch.equal(shown(plain, 3), shown(other, 3))
+
+
+def test_the_model_of_one_moment_is_made_once(trainer_of):
+    trainer = trainer_of(small())
+    trainer.advance()
+    first, taken = trainer.shipped(), capture(trainer, 0.0)
+    assert trainer.shipped() is first
+    trainer.advance()
+    second = trainer.shipped()
+    anew = trainer.shipped(trainer.players.average)
+    weights = second.state_dict()
+    assert second is not first and second is not anew
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in anew.state_dict().items())
+    other = trainer_of(small(), seed=1)
+    for _ in range(2):
+        other.advance()
+    restore(trainer, capture(other, 0.0))  # as many steps, and other weights
+    assert trainer.shipped() is not second
+    restore(trainer, taken)
+    again = trainer.shipped().state_dict()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in first.state_dict().items())

@@ -39,7 +39,7 @@ def real_features(
     kept = _kept(path, (len(indices), space.num_features))
     if kept is not None:
         return kept
-    found = features_of(pictures.batch(indices), space, progress, "looking at real pictures")
+    found = features_of(pictures.batch(indices), space, progress, "measuring the real images")
     with contextlib.suppress(ResourceError):
         write_file(path, lambda part: _save(part, found.numpy()))
     return found

@@ -170,7 +170,7 @@ class _Work:
             model.generator, card.prior, card.pictures_by_class, self.num, self.seed, self.progress
         )
         nothing = torch.empty(self.num, 0)
-        what = "looking at generated pictures"
+        what = "measuring generated images"
         found = features_of(pictures, self.space, self.progress, what) if self.space else nothing
         return Side(pictures, found)
 

@@ -8,7 +8,7 @@ import copy
 import math
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ganzfeld
@@ -76,6 +76,7 @@ class Loop:
             run, watcher, attended=facts.auto, ends_on_decay=facts.stop == "decay"
         )
         self.reading_due = Due(READING_EVERY_S)
+        self.sheet_s = 0.0
         self.sheet_due = Due(SHEET_EVERY_S, SHEET_EVERY_SHARE)
         self.save_due = Due(facts.checkpoint_seconds)
         self.journal_patience, self.sheet_patience, self.plan_patience = (
@@ -97,13 +98,13 @@ class Loop:
             try:
                 begin(self.trainer, self.run)
                 if self.trainer.index == 0:
-                    self._show()
+                    self._show_told()
                 self.quality.prepare(self.stopwatch.seconds, interruption.came)
                 self._train_and_go_back(interruption, saver)
                 if self.consultation.over:
                     self._judge(interruption)
                 else:
-                    self._show()
+                    self._show_told()
                     self._conclude(interruption)
                 ended_well = True
             except LostFolder as error:
@@ -111,12 +112,15 @@ class Loop:
             except ResourceError as error:
                 raise self._with_way_on(error) from error
             finally:
-                self.watcher.ended()
                 # After an error this may fail too (without memory not even a module can be imported): nothing
                 # that happens here may take the place of what is about to be told.
-                with contextlib.nullcontext() if ended_well else contextlib.suppress(Exception):
-                    self.run.write_verdict(self.run.diagnose())
-                    write_report(self.run)
+                try:
+                    tried = contextlib.nullcontext() if ended_well else contextlib.suppress(Exception)
+                    with tried, self._telling("writing the report"):
+                        self.run.write_verdict(self.run.diagnose())
+                        write_report(self.run)
+                finally:
+                    self.watcher.ended()
         go_on = f"Go on: ganzfeld resume {shlex.quote(str(self.run.path))}"
         if interruption.signal_number is not None:
             raise Interrupted(
@@ -138,8 +142,9 @@ class Loop:
                     self._train(journal, interruption, saver)
                 if interruption.signal_number is not None:
                     self.watcher.noted("stopping: saving")
-                saver.wait()
-                self._snapshot()()
+                with self._telling("saving the run"):
+                    saver.wait()
+                    self._snapshot(last=True)()
                 return
             except TrainingFailed as error:
                 self.stopwatch.stop()
@@ -256,6 +261,8 @@ class Loop:
             raise TrainingFailed("a loss or a gradient stopped being finite")
         speed = self.planner.speed.images_per_s
         remaining = self.budget.remaining_s(trainer.images_seen, seconds, speed)
+        if remaining is not None:
+            remaining += self.quality.finish_s() + self.sheet_s
         self.watcher.read(
             Progress(
                 trainer.images_seen,
@@ -268,6 +275,20 @@ class Loop:
                 self.quality.latest,
             )
         )
+
+    @contextlib.contextmanager
+    def _telling(self, what: str) -> Iterator[None]:
+        """Tell the watcher what is done while no step is made."""
+        self.watcher.preparing(0, 1, what)
+        yield
+        self.watcher.preparing(1, 1, what)
+
+    def _show_told(self) -> None:
+        """A sheet before the first step or after the last; how long it takes is what the last one will."""
+        begun = time.perf_counter()
+        with self._telling("drawing the sample grid"):
+            self._show()
+        self.sheet_s = time.perf_counter() - begun
 
     def _show(self) -> None:
         """A sheet of pictures."""
@@ -292,10 +313,14 @@ class Loop:
             classes=trainer.class_cards,
         )
 
-    def _snapshot(self) -> Callable[[], None]:
-        """The state and the model of this moment, as what is left to do to have them on disk."""
+    def _snapshot(self, *, last: bool = False) -> Callable[[], None]:
+        """The state and the model of this moment, as what is left to do to have them on disk.
+
+        ``last``: no step is made before that is done.
+        """
         trainer, run = self.trainer, self.run
-        checkpoint, average = capture(trainer, self.stopwatch.seconds), copy.deepcopy(trainer.players.average)
+        checkpoint = capture(trainer, self.stopwatch.seconds)
+        average = None if last else copy.deepcopy(trainer.players.average)
         card, best = self._card(), self.quality.best
         if not trainer.sound:
             raise TrainingFailed("a loss or a gradient stopped being finite")

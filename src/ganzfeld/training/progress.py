@@ -76,9 +76,9 @@ class PlainLines(Watcher):
         return True
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        """A line now and then while pictures are read."""
-        if done == total or self._due():
-            tell(f"{what}: {done:,} of {total:,}")
+        """A line now and then while pieces are done, and one when a thing begins that has none."""
+        if done == (0 if total == 1 else total) or (done < total and self._due()):
+            tell(_counted(done, total, what))
 
     def started(self, run: Run, summary: str) -> None:
         """What and where."""
@@ -115,8 +115,9 @@ class MovingLine(Watcher):
         self._task: TaskID | None = None
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        """The bar counts pictures."""
-        self._show(what, done, total, [f"{done:,} of {total:,}"])
+        """The bar counts pieces."""
+        in_pieces = total > 1
+        self._show(what, done, total if in_pieces else None, [f"{done:,} of {total:,}" if in_pieces else ""])
         if done == total:
             self._end()
 
@@ -176,7 +177,7 @@ class NotebookLine(Watcher):
         """The line counts pieces, twice a second at most."""
         if done == total or time.monotonic() - self._shown_at >= NOTEBOOK_EVERY_S:
             self._shown_at = time.monotonic()
-            self._text.show(f"{what}: {done:,} of {total:,}")
+            self._text.show(_counted(done, total, what))
 
     def started(self, run: Run, summary: str) -> None:
         """What and where, above the line."""
@@ -202,6 +203,11 @@ class NotebookLine(Watcher):
     def abandoned(self) -> None:
         """A line of its own."""
         self.noted(ABANDONED)
+
+
+def _counted(done: int, total: int, what: str) -> str:
+    """How far something is, in words."""
+    return f"{what}: {done:,} of {total:,}" if total > 1 else what
 
 
 def line(reading: Progress) -> str:

@@ -43,6 +43,8 @@ LEAST_SPACING_S = 20.0
 NUM_CALIBRATING = 512
 """Pictures that are made to fix the statistics of the average."""
 
+MEASURING = "measuring quality"
+
 PATIENT = 5
 """Judgements without a better one, after which a training is on a plateau."""
 
@@ -64,6 +66,8 @@ class Quality:
         self._real: Side | None = None
         self._due = Due(LEAST_SPACING_S)
         self._since = self._spent_s = 0.0
+        self._of_looking = self._of_making = 0.0
+        """Seconds that a picture takes to be looked at, and to be made."""
         self._news: dict[str, float | str] = {}
         self._after_best: list[Judgement] = []
         self._patience = Patience(watcher.noted)
@@ -87,9 +91,13 @@ class Quality:
 
         ``card`` is that of the model; ``abandoned`` says whether to leave off.
         """
-        begun = time.perf_counter()
+        begun, expected = time.perf_counter(), self._judgement_s(NUM_ON_THE_WAY)
         self._carefully(lambda: self._look(card, abandoned), abandoned)
         took = time.perf_counter() - begun
+        if expected and not abandoned():
+            self._of_looking, self._of_making = (
+                of * took / expected for of in (self._of_looking, self._of_making)
+            )
         self._spent_s += took
         self._not_before(seconds, took)
 
@@ -97,6 +105,12 @@ class Quality:
         """The readings of the last judgement for the journal, each told once."""
         told, self._news = self._news, {}
         return told
+
+    def finish_s(self) -> float:
+        """About how many seconds ``finish`` will take, by what judgements have taken so far."""
+        if self._real is None:
+            return 0.0
+        return (1 if self.best is None else 2) * self._judgement_s(NUM_AT_THE_END)
 
     def finish(self, card: Card, abandoned: Callable[[], bool]) -> None:
         """Judge the last model by 1,000 pictures, and the best one too; the better of the two is the best.
@@ -109,10 +123,13 @@ class Quality:
         assert self._space is not None
         pictures = self._trainer.pictures
         indices = some_of(pictures.num_pictures, NUM_REALS)
-        found = real_features(pictures, indices, self._space, self._progress(abandoned))
+        told = self._progress(abandoned)
+        found = real_features(pictures, indices, self._space, told)
+        told(0, 1, "measuring how long a judgement takes")
         self._real = Side(pictures.batch(indices), found)
         self._since = seconds
         self._not_before(seconds, self._expected_s())
+        told(1, 1, "measuring how long a judgement takes")
 
     def _expected_s(self) -> float:
         """About what a judgement takes: that of a few pictures, times the number."""
@@ -126,8 +143,11 @@ class Quality:
         looked = time.perf_counter()
         self._made(generator, SLICE, silent)
         made = time.perf_counter()
-        of_looking, of_making = (looked - begun) / len(few), (made - looked) / SLICE
-        return NUM_ON_THE_WAY * of_looking + (NUM_ON_THE_WAY + NUM_CALIBRATING) * of_making
+        self._of_looking, self._of_making = (looked - begun) / len(few), (made - looked) / SLICE
+        return self._judgement_s(NUM_ON_THE_WAY)
+
+    def _judgement_s(self, num: int) -> float:
+        return num * self._of_looking + (num + NUM_CALIBRATING) * self._of_making
 
     def _not_before(self, seconds: float, expected_s: float) -> None:
         """The next judgement comes when all of them, the next one too, are within their share of the time."""
@@ -136,7 +156,8 @@ class Quality:
 
     def _look(self, card: Card, abandoned: Callable[[], bool]) -> None:
         shipped = self._trainer.shipped()
-        comparison = self._comparison(shipped, NUM_ON_THE_WAY, self._progress(abandoned, silent=True))
+        told = self._progress(abandoned)
+        comparison = self._comparison(shipped, NUM_ON_THE_WAY, told, MEASURING)
         judgement = self._judged(comparison, card.images_seen)
         self.latest = judgement.kernel_distance
         self._news = {
@@ -157,12 +178,15 @@ class Quality:
 
     def _finish(self, card: Card, abandoned: Callable[[], bool]) -> None:
         told, best_folder = self._progress(abandoned), self._run.path / "model" / "best"
+        another = self.best is not None and self.best.images_seen != card.images_seen
+        what = f"{MEASURING}, {{}} of {2 if another else 1}"
         shipped = self._trainer.shipped()
-        last = best = self._judged(self._comparison(shipped, NUM_AT_THE_END, told), card.images_seen)
-        if self.best is not None and self.best.images_seen != card.images_seen:
+        comparison = self._comparison(shipped, NUM_AT_THE_END, told, what.format(1))
+        last = best = self._judged(comparison, card.images_seen)
+        if another:
             try:
                 earlier = load_model(best_folder)
-                comparison = self._comparison(earlier.generator, NUM_AT_THE_END, told)
+                comparison = self._comparison(earlier.generator, NUM_AT_THE_END, told, what.format(2))
                 judged = self._judged(comparison, earlier.card.images_seen)
                 best = judged if is_better(judged, last) else last
             except (DamagedError, UsageError) as error:
@@ -173,10 +197,11 @@ class Quality:
         final = Final(at_images=card.images_seen, best=best, last=last)
         self._run.write_facts(self._run.facts.changed(best=best, final=final))
 
-    def _comparison(self, generator: Generator, num: int, told: CountCallback) -> Comparison:
+    def _comparison(self, generator: Generator, num: int, told: CountCallback, what: str) -> Comparison:
         assert self._real is not None and self._space is not None
-        pictures = self._made(generator, num, told)
-        found = features_of(pictures, self._space, told, "looking at generated pictures")
+        made = self._of_making / ((self._of_making + self._of_looking) or 1.0)
+        pictures = self._made(generator, num, _part(told, what, 0.0, made))
+        found = features_of(pictures, self._space, _part(told, what, made, 1.0))
         return Comparison(Side(pictures, found), self._real, self._real, self._space)
 
     def _made(self, generator: Generator, num: int, told: CountCallback) -> np.ndarray:
@@ -196,12 +221,11 @@ class Quality:
             features_sha256=comparison.space.sha256,
         )
 
-    def _progress(self, abandoned: Callable[[], bool], *, silent: bool = False) -> CountCallback:
+    def _progress(self, abandoned: Callable[[], bool]) -> CountCallback:
         def told(done: int, total: int, what: str) -> None:
             if abandoned():
                 raise _Abandoned
-            if not silent:
-                self._watcher.preparing(done, total, what)
+            self._watcher.preparing(done, total, what)
 
         return told
 
@@ -224,6 +248,11 @@ class Quality:
             why = "memory ran out"
         self._space = self._real = None
         self._watcher.noted(f"quality is no longer measured: {why}")
+
+
+def _part(told: CountCallback, what: str, begin: float, end: float) -> CountCallback:
+    """Progress of a part of some work, as that of the whole: from one share of it to another."""
+    return lambda done, total, _: told(round(total * begin + done * (end - begin)), total, what)
 
 
 def neighbourhoods(comparison: Comparison) -> dict[str, float]:

@@ -69,6 +69,7 @@ class Trainer:
     ranks: Ranks = ALONE
     classes: Classes | None = None
     recorded_steps: RecordedSteps | None = None
+    _shipped: tuple[tuple[int, int], Generator] | None = None
 
     @property
     def progress(self) -> float:
@@ -153,12 +154,18 @@ class Trainer:
         return self.classes.num_pictures if self.classes else []
 
     def shipped(self, average: Generator | None = None) -> Generator:
-        """The model as it would be shipped now: the averaged generator with its statistics fixed.
+        """The model as it would be shipped now: the averaged generator with its statistics fixed. To be read.
 
         ``average``: a copy of it that was taken before.
         """
-        average = self.players.average if average is None else average
-        return calibrate(average, self.recipe.latent.prior, self.pictures_by_class)
+        if average is not None:
+            return calibrate(average, self.recipe.latent.prior, self.pictures_by_class)
+        average = self.players.average
+        # Of one moment it is wanted several times. Recorded steps change weights without a new version.
+        moment = self.index, sum(tensor._version for tensor in average.state_dict().values())
+        if self._shipped is None or self._shipped[0] != moment:
+            self._shipped = moment, calibrate(average, self.recipe.latent.prior, self.pictures_by_class)
+        return self._shipped[1]
 
     def real(self) -> Tensor:
         """The pictures of the next step, (B, C, H, W) in [-1, 1]: a pure function of where it stands.
