@@ -148,7 +148,8 @@ class TestCallback:
         assert {type(each) for each in called} == {gz.Progress}
         last = [each for each in called if each.activity == TRAINING][-1]
         written = run.journal[-1]
-        assert (last.images_seen, last.remaining_s) == (32, 0)
+        assert last.images_seen == 32
+        assert last.remaining_s is not None and 0 < last.remaining_s < 60, "the last sample grid is to come"
         assert last.loss_generator == written["loss_generator"]
         assert last.loss_discriminator == written["loss_discriminator"]
         assert last.seconds > 0 and (last.done, last.total, last.quality) == (0, 0, None)

@@ -17,7 +17,8 @@ class Progress:
     - ``images_seen``: training images seen since the beginning of the run;
     - ``seconds``: of training, without preparations and judgements;
     - ``images_per_s``: of late; 0.0 while it is not known;
-    - ``remaining_s``: until the end of the run; None while it is not known;
+    - ``remaining_s``: until the end of the run, what is measured after training included; None while it is
+      not known;
     - ``loss_generator``, ``loss_discriminator``: of the last step; None before the first;
     - ``state``: in a few words whether the run is healthy; empty while that is not known;
     - ``quality``: kernel distance of the latest judgement, after resuming of the best; None before the first;
