@@ -95,6 +95,16 @@ def check(options: Any) -> None:
         raise UsageError(f"{dashed(name)} must be {known.expected}, not {value!r}")
 
 
+FIRST_FRAME, ALL_FRAMES = "first", "all"
+MOST_FRAMES = 1_000_000
+
+
+def are_frames(text: str) -> bool:
+    """Return whether a text says which frames of a file are read."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_FRAMES))
+    return text in (FIRST_FRAME, ALL_FRAMES) or (is_number and 1 <= int(text) <= MOST_FRAMES)
+
+
 AUTO = "auto"
 """The range that is found in the images themselves."""
 
@@ -136,6 +146,9 @@ class PreparationOptions:
         "Fourth channel: over (opacity), none (left out) or band. Default: over, and guesses are said.",
         choices=("none", "over", "band"),
     )
+    frames: str = option(
+        FIRST_FRAME, "Of animations and stacks: first, all, or N evenly spaced frames of each file."
+    )
     max_bad: float = option(
         0.5, "Share of pictures that may be unusable before training is refused.", low=0, high=1
     )
@@ -146,3 +159,6 @@ class PreparationOptions:
         check(self)
         if self.range not in (None, AUTO):
             range_of(self.range)
+        if not are_frames(self.frames):
+            limits = f"{FIRST_FRAME}, {ALL_FRAMES} or a number from 1 to {MOST_FRAMES:,}"
+            raise UsageError(f"frames must be {limits}, not {self.frames!r}")

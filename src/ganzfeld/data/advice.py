@@ -11,6 +11,7 @@ from ganzfeld.data.listing import Names
 from ganzfeld.data.pictures import Pictures
 from ganzfeld.data.split_folders import SplitFolders, split_folders
 from ganzfeld.data.value_advice import advice_on_values
+from ganzfeld.options import ALL_FRAMES, FIRST_FRAME
 from ganzfeld.printable import counted, listed, visible
 
 ENOUGH = 1_000
@@ -39,6 +40,7 @@ def advice(
         *([Advice("value-range", " ".join(values))] if values else []),
         *_about_duplicates(pictures, duplicates, crushed=bool(values)),
         *_about_shape(pictures, upscaled, kept, aspects),
+        *_about_frames(used, pictures.framing.frames),
         *_about_parts(pictures),
         *_about_labels(pictures),
     ]
@@ -107,6 +109,23 @@ def _about_the_fourth_channel(used: np.ndarray) -> list[Advice]:
             "left out. --alpha over takes it for opacity; --alpha none says that it is to be left out."
         )
     return [Advice("alpha-assumed", " ".join(parts))] if parts else []
+
+
+def _about_frames(used: np.ndarray, wanted: str) -> list[Advice]:
+    """How many frames of animations and stacks are not read."""
+    numbers = used["frames"][used["frames"] > 1].astype(np.int64)
+    if wanted == ALL_FRAMES or not len(numbers):
+        return []
+    read = np.minimum(numbers, 1 if wanted == FIRST_FRAME else int(wanted))  # of a file, an entry each
+    unread, files = round(float(((numbers - read) / read).sum())), round(float((1 / read).sum()))
+    if not unread:
+        return []
+    which = "the first one is" if wanted == FIRST_FRAME else f"{wanted} of each, evenly spaced, are"
+    text = (
+        f"{counted(files, 'file')} with several frames: {which} read, and {unread:,} are not. "
+        "--frames all reads all, --frames N so many of each file, evenly spaced."
+    )
+    return [Advice("unread-frames", text)]
 
 
 def _about_grey(used: np.ndarray) -> list[Advice]:

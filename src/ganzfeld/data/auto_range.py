@@ -15,7 +15,7 @@ import numpy as np
 from ganzfeld.data.decode import UnusablePicture, stored_values
 from ganzfeld.data.listing import Listing
 from ganzfeld.data.order import spread
-from ganzfeld.data.source import Source
+from ganzfeld.data.source import EntryReader, Source
 from ganzfeld.data.sources._rows import channels_last
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DataError
@@ -69,14 +69,16 @@ def _found(listing: Listing, source: Source, progress: CountCallback) -> tuple[f
 def _some_values(listing: Listing, source: Source, progress: CountCallback) -> Iterator[np.ndarray]:
     """Some of the values of some of the images, float64, with the least and the greatest of each."""
     chosen = spread(len(listing), min(len(listing), NUM_IMAGES)).tolist()
+    reader = EntryReader(source)
     for done, index in enumerate(chosen):
         progress(done, len(chosen), "finding the range of values")
         entry = listing[index]
         if entry.flaw:
             continue
         try:
-            raw = source.read(entry)
-            values = (stored_values(raw) if isinstance(raw, bytes) else _colours(raw)).ravel()
+            raw, _ = reader.read(entry)
+            colours = stored_values(raw, max(entry.frame, 0)) if isinstance(raw, bytes) else _colours(raw)
+            values = colours.ravel()
         except (OSError, UnusablePicture):
             continue
         # An odd step meets all channels and columns in turn.

@@ -13,10 +13,9 @@ The rules, each tested with a real file:
   colour, CMYK becomes RGB by Pillow's formula. 32-bit integers, floats and signed samples have no agreed
   range: refused. With a range, its ends become black and white instead, whatever the bits.
 - Sheets and figures that carry the mark of this program (``ganzfeld.output``) are refused; samples are not.
-- Transparent pixels show the background. Of an animation, the first frame is taken.
+- Transparent pixels show the background. Of an animation, one frame is taken.
 """
 
-import io
 import logging
 import warnings
 from collections.abc import Callable
@@ -28,6 +27,7 @@ import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from ganzfeld.data.deep_colour import apply_range_to_16_bit_colour, has_lower_bytes, is_16_bit_colour
+from ganzfeld.data.frames import at_frame, count_frames
 from ganzfeld.data.framing import BAND_PIXELS, Framing
 from ganzfeld.data.samples import LEVELS, UNKNOWN, Stored, level_table, to_bytes, uses_few_levels
 from ganzfeld.data.tiff_bands import (
@@ -100,7 +100,8 @@ class Decoded:
     ``pixels`` is uint8 (height, width, channels); ``width``, ``height``, ``format`` and ``mode`` (Pillow's
     names) are those of the file, upright; ``grey`` says that the file stores no colour. ``stored`` holds the
     least and greatest value where the picture uses less than half of the levels or a range was given, and is
-    unknown elsewhere. ``assumed`` is what a fourth channel was taken for that nothing says more about.
+    unknown elsewhere. ``assumed`` is what a fourth channel was taken for that nothing says more about,
+    ``num_frames`` counts those in the file.
     """
 
     pixels: np.ndarray
@@ -111,16 +112,17 @@ class Decoded:
     grey: bool
     stored: Stored = UNKNOWN
     assumed: str = ""
+    num_frames: int = 1
 
 
-def decode_file(content: bytes, framing: Framing) -> Decoded:
-    """Decodes the content of one picture file; raises ``UnusablePicture`` with the reason if it cannot."""
+def decode_file(content: bytes, framing: Framing, frame: int = 0) -> Decoded:
+    """Decodes one frame of a picture file; raises ``UnusablePicture`` with the reason if it cannot."""
     if not content:
         raise UnusablePicture("empty file")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a doubtful EXIF block or palette is no reason to bother anyone
         try:
-            return _decoded(content, framing)
+            return _decoded(content, framing, frame)
         except (UnusablePicture, GanzfeldError):
             raise
         except UnidentifiedImageError:
@@ -133,12 +135,12 @@ def decode_file(content: bytes, framing: Framing) -> Decoded:
             raise UnusablePicture(_damage(problem)) from None
 
 
-def stored_values(content: bytes) -> np.ndarray:
-    """The colour values that a picture file stores; ``UnusablePicture`` if it cannot be read."""
+def stored_values(content: bytes, frame: int) -> np.ndarray:
+    """The colour values that a frame of a picture file stores; ``UnusablePicture`` if it cannot be read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            with at_frame(content, FORMATS, frame) as image:
                 if image.width * image.height > ALONE_PIXELS:
                     raise UnusablePicture("too large for a look at its values")
                 deep = is_16_bit_colour(image)
@@ -173,9 +175,10 @@ def decode_raster(
     return Decoded(pixels, image.width, image.height, format, mode, grey, stored, assumed)
 
 
-def _decoded(content: bytes, framing: Framing) -> Decoded:
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+def _decoded(content: bytes, framing: Framing, frame: int) -> Decoded:
+    with at_frame(content, FORMATS, frame) as image:
         _refuse_what_we_made(image)
+        num_frames = count_frames(image, content)
         width, height, mode, kind = image.width, image.height, image.mode, image.format or "?"
         most = MOST_PIXELS_OF.get(kind, MOST_PIXELS)
         if width * height > most:
@@ -203,15 +206,23 @@ def _decoded(content: bytes, framing: Framing) -> Decoded:
             image.load()
             known = UNKNOWN
             if deep and framing.range:
-                known = apply_range_to_16_bit_colour(image, content, *framing.range)
+                known = apply_range_to_16_bit_colour(image, content, frame, *framing.range)
                 framing = replace(framing, range=None)
-            ImageOps.exif_transpose(image, in_place=True)
-            pixels = framing.frame(image, conversion or _conversion(image, framing))
+            upright = _upright(image, in_place=not frame)
+            pixels = framing.frame(upright, conversion or _conversion(image, framing))
             if known is UNKNOWN and (framing.range or uses_few_levels(pixels)):
-                known = _stored(image, framing.range or (0, white), deep)
+                known = _stored(upright, framing.range or (0, white), deep)
     if sideways:
         width, height = height, width
-    return Decoded(pixels, width, height, kind, mode, mode in _STORED_GREY, known, assumed)
+    return Decoded(pixels, width, height, kind, mode, mode in _STORED_GREY, known, assumed, num_frames)
+
+
+def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
+    """A loaded image turned as EXIF says; in place it takes no memory twice, and spoils later frames."""
+    if in_place:
+        ImageOps.exif_transpose(image, in_place=True)
+        return image
+    return ImageOps.exif_transpose(image)
 
 
 def _refuse_what_we_made(image: Image.Image) -> None:

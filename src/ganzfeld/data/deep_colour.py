@@ -25,11 +25,14 @@ def has_lower_bytes(image: Image.Image) -> bool:
     return _raw_mode(image)[:-4] in ("RGB", "RGBA", "RGBX")
 
 
-def apply_range_to_16_bit_colour(image: Image.Image, content: bytes, low: float, high: float) -> Stored:
+def apply_range_to_16_bit_colour(
+    image: Image.Image, content: bytes, frame: int, low: float, high: float
+) -> Stored:
     """Replace the upper bytes in a loaded image by the levels of its values; ``content`` is its file."""
     table, least, most = level_table(16, low, high), 65_535, 0
     with Image.open(io.BytesIO(content), formats=(image.format or "",)) as lower:
         assert isinstance(lower, ImageFile.ImageFile)
+        lower.seek(frame)
         lower.tile = [_swapped(tile) for tile in lower.tile]
         lower.load()
         for top in range(0, image.height, _ROWS):

@@ -73,7 +73,7 @@ def _caption(pictures: Pictures, group: Group, number: int, num_shown: int) -> s
     files = len(np.unique(pictures.records["sha256"][list(group.entries)], axis=0))
     kind = "copies of one file" if files == 1 else f"{files:,} different files"
     shown = f", {num_shown} shown" if num_shown < size else ""
-    name = printable(pictures.listing.name(int(group.entries[0])), 80)
+    name = printable(pictures.listing.shown(int(group.entries[0])), 80)
     return f"{number}   {size:,} images, {kind}{shown}   {name}"
 
 

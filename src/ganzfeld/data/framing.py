@@ -13,7 +13,7 @@ from PIL import Image, ImageColor
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import SMALLEST_SIZE
-from ganzfeld.options import AUTO, PreparationOptions, range_of
+from ganzfeld.options import AUTO, FIRST_FRAME, PreparationOptions, range_of
 
 LARGEST_PX = 4096
 BAND_PIXELS = 2**20
@@ -31,6 +31,7 @@ class Framing:
     ``background`` is the (red, green, blue) that shows through transparent pixels; ``range`` holds the stored
     values that become black and white, None: those of the format. ``alpha`` says what a fourth channel is:
     ``over`` (opacity), ``none`` (left out), ``band``, or None: opacity, unless the file says otherwise.
+    ``frames`` are those read of a file that holds several.
     """
 
     width: int
@@ -39,6 +40,7 @@ class Framing:
     background: tuple[int, int, int] = (255, 255, 255)
     range: tuple[float, float] | None = None
     alpha: str | None = None
+    frames: str = FIRST_FRAME
 
     def as_json(self) -> dict[str, object]:
         """The settings as plain data, for the cache's key and for worker processes."""
@@ -141,4 +143,4 @@ def framing(size: tuple[int, int], options: PreparationOptions) -> Framing:
         raise UsageError(f"unknown background colour {options.background!r}", hint) from None
     values = None if options.range in (None, AUTO) else range_of(options.range)
     rgb = colour[0], colour[1], colour[2]
-    return Framing(width, height, options.channels, rgb, values, options.alpha)
+    return Framing(width, height, options.channels, rgb, values, options.alpha, options.frames)

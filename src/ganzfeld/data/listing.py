@@ -15,8 +15,10 @@ import numpy as np
 from ganzfeld.data.source import Entry
 from ganzfeld.durable import refused
 
-_ROW = np.dtype([("name_end", "<u8"), ("size", "<u8"), ("mtime_ns", "<i8"), ("locator", "<u8")])
-_PACKED = struct.Struct("<QQqQ")
+_ROW = np.dtype(
+    [("name_end", "<u8"), ("size", "<u8"), ("mtime_ns", "<i8"), ("locator", "<u8"), ("frame", "<i4")]
+)
+_PACKED = struct.Struct("<QQqQi")
 _NAMES, _ROWS, _REST = "names.bin", "entries.bin", "listing.json"
 
 
@@ -44,6 +46,7 @@ class Listing:
             int(row["mtime_ns"]),
             int(row["locator"]),
             self.flaws.get(index, ""),
+            int(row["frame"]),
         )
 
     @property
@@ -51,8 +54,12 @@ class Listing:
         """How long the file of the names is, in bytes."""
         return int(self._rows["name_end"][-1])
 
+    def shown(self, index: int) -> str:
+        """The name of one entry for people, with the number of its frame."""
+        return self[index].shown
+
     def name(self, index: int) -> str:
-        """The name of one entry."""
+        """The name of one entry: that of its file."""
         begin = int(self._rows["name_end"][index - 1]) if index else 0
         end = int(self._rows["name_end"][index])
         return self._names[begin:end].tobytes().decode("utf-8", "surrogatepass")
@@ -77,7 +84,7 @@ def write_listing(entries: Iterable[Entry], folder: Path) -> Listing:
             for index, entry in enumerate(entries):
                 name = entry.name.encode("utf-8", "surrogatepass")
                 name_end += len(name)
-                row = _PACKED.pack(name_end, entry.size, entry.mtime_ns, entry.locator)
+                row = _PACKED.pack(name_end, entry.size, entry.mtime_ns, entry.locator, entry.frame)
                 names.write(name)
                 rows.write(row)
                 digest.update(row + name)

@@ -17,7 +17,7 @@ from ganzfeld.data.listing import Listing, write_listing
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import LABELS, REASONS, RECORDS
 from ganzfeld.data.shard_files import mapped_pixels
-from ganzfeld.data.source import Source, place_of
+from ganzfeld.data.source import Source, frames_of, place_of
 from ganzfeld.errors import DataError
 from ganzfeld.options import AUTO, PreparationOptions, text_of_range
 from ganzfeld.printable import counted, printable
@@ -129,7 +129,7 @@ class Pictures:
 
     def place(self, entry: int) -> str:
         """Where the entry with that index in the listing is, as the user would name it."""
-        return place_of(self._path, self.listing.name(entry))
+        return place_of(self._path, self.listing.shown(entry))
 
     def batch(self, indices: np.ndarray) -> np.ndarray:
         """The pictures with these indices: a new uint8 array (len(indices), height, width, channels)."""
@@ -152,6 +152,7 @@ def open_pictures(
     background: str = "white",
     range: str | None = None,
     alpha: str | None = None,
+    frames: str = "first",
     max_bad: float | None = 0.5,
     progress: bool | CountCallback | None = True,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -163,7 +164,8 @@ def open_pictures(
     a processor); from then on an unchanged source is recognised by its names, sizes and times. ``size`` is
     (width, height) in pixels; ``channels`` 1, 3, or None: 1 if every picture stores grey, 3 otherwise.
     ``background`` shows through transparent pixels; ``range`` says which stored values become black and white
-    ("0:4095", or "auto": see ``Pictures.range``), ``alpha`` what a fourth channel is.
+    ("0:4095", or "auto": see ``Pictures.range``), ``alpha`` what a fourth channel is, ``frames`` which of
+    several in a file are read ("first", "all", or a number of evenly spaced ones).
     ``progress`` shows on stderr how far it is; False shows nothing, and a function is called as
     ``progress(done, total, what)`` now and then.
 
@@ -173,7 +175,7 @@ def open_pictures(
     """
     share = 1.0 if max_bad is None else max_bad
     options = PreparationOptions(
-        channels=channels, background=background, range=range, alpha=alpha, max_bad=share
+        channels=channels, background=background, range=range, alpha=alpha, frames=frames, max_bad=share
     )
     wanted, report = framing(size, options), _paced(counting(progress))
     kind, path = sources.find_source(source)
@@ -197,7 +199,7 @@ def _decoded(
 ) -> Pictures:
     """The set of a source, from the cache or made now."""
     with cache.new_folder(root) as new:
-        listing = write_listing(source.entries(), new)
+        listing = write_listing(frames_of(source, wanted.frames), new)
         if not len(listing):
             endings = [ending for ending, _ in source.ignored.most_common()]
             raise DataError(

@@ -24,6 +24,7 @@ RECORD = np.dtype(
         ("most", "<f4"),
         ("white", "<f4"),
         ("assumed", "S4"),  # what a fourth channel was taken for, where nothing says what it is
+        ("frames", "<u4"),  # in the file
         ("tint", "u1"),  # the most by which the channels of a pixel differ
     ]
 )

@@ -14,7 +14,7 @@ from ganzfeld.data.known import Known
 from ganzfeld.data.listing import Listing
 from ganzfeld.data.record import RECORD, appearance, tint
 from ganzfeld.data.shard_files import pixels_path, put, reasons_path, records_path, write_pixels
-from ganzfeld.data.source import Entry, Source
+from ganzfeld.data.source import Entry, EntryReader, Source
 
 
 @dataclass(slots=True)
@@ -44,6 +44,10 @@ class ShardWriter:
     framing: Framing
     known: Known
     begin: Callable[[Job, int], None]
+    reader: EntryReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = EntryReader(self.source)
 
     def write(self, job: Job) -> None:
         """Writes one shard; what is wrong with a picture becomes its reason.
@@ -82,18 +86,18 @@ class ShardWriter:
         if entry.flaw:
             raise UnusablePicture(entry.flaw)
         try:
-            raw = self.source.read(entry)
+            raw, sha256 = self.reader.read(entry)
         except OSError as problem:
             raise UnusablePicture(f"cannot be read ({problem.strerror or problem})") from None
-        sha256 = hashlib.sha256(raw if isinstance(raw, bytes) else raw.tobytes()).digest()
         if found := self.known.find(sha256):
             record[0] = found[0]
             return found[1]
         record["sha256"] = np.frombuffer(sha256, np.uint8)
-        return self._decoded(raw, record)
+        return self._decoded(raw, entry, record)
 
-    def _decoded(self, raw: bytes | np.ndarray, record: np.ndarray) -> np.ndarray:
-        decoded = self.source.decode(raw, self.framing)
+    def _decoded(self, raw: bytes | np.ndarray, entry: Entry, record: np.ndarray) -> np.ndarray:
+        decoded = self.source.decode(raw, self.framing, max(entry.frame, 0))
+        record["frames"] = decoded.num_frames
         record["pixels"] = np.frombuffer(hashlib.sha256(decoded.pixels.tobytes()).digest(), np.uint8)
         record["look"], record["cells"] = appearance(decoded.pixels)
         record["darkest"], record["brightest"] = decoded.pixels.min(), decoded.pixels.max()

@@ -4,6 +4,7 @@ An entry of ``data/sources/`` defines one final class named ``Pictures`` over th
 ``recognises(path)``; see the docstring of that folder.
 """
 
+import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
@@ -15,8 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganzfeld.data.decode import EXTENSIONS, Decoded
+from ganzfeld.data.decode import EXTENSIONS, FORMATS, Decoded, UnusablePicture
+from ganzfeld.data.frames import frames_wanted, num_frames
 from ganzfeld.data.framing import Framing
+from ganzfeld.options import FIRST_FRAME
 from ganzfeld.printable import printable
 
 
@@ -25,7 +28,7 @@ class Entry(NamedTuple):
 
     ``name`` is unique to the eye only; ``locator`` is whatever number the source needs to find it (an offset,
     a row). ``size`` (bytes) and ``mtime_ns`` tell whether it changed. A ``flaw`` says why it cannot be read
-    at all.
+    at all. ``frame`` is which of several frames of a file it is, -1 where the file is read as one picture.
     """
 
     name: str
@@ -33,6 +36,12 @@ class Entry(NamedTuple):
     mtime_ns: int
     locator: int = 0
     flaw: str = ""
+    frame: int = -1
+
+    @property
+    def shown(self) -> str:
+        """The name for people: one of several frames has its number behind it."""
+        return self.name if self.frame < 0 else f"{self.name}[{self.frame}]"
 
 
 class Source(ABC):
@@ -90,8 +99,8 @@ class Source(ABC):
         """What is stored for one picture, undecoded; raises ``UnusablePicture`` or ``OSError``."""
 
     @abstractmethod
-    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
-        """Brings what ``read`` gave to the training size; raises ``UnusablePicture``."""
+    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+        """Brings what ``read`` gave, or a later frame of it, to the training size; ``UnusablePicture``."""
 
     def looked_for(self) -> str:
         """What would have counted as a picture here, and what was found instead."""
@@ -114,6 +123,51 @@ class Source(ABC):
         Found once before decoding; every worker is told them through ``facts``.
         """
         return {}
+
+
+def frames_of(source: Source, frames: str) -> Iterator[Entry]:
+    """The entries of a source; of files that hold several frames, one for each frame that is to be read.
+
+    Unless it is the first one that is wanted, this reads every file.
+    """
+    for entry in source.entries():
+        number = 1 if frames == FIRST_FRAME or entry.flaw else _num_frames(source, entry)
+        if number == 1:
+            yield entry
+            continue
+        for frame in frames_wanted(number, frames):
+            yield entry._replace(frame=frame)
+
+
+def _num_frames(source: Source, entry: Entry) -> int:
+    try:
+        raw = source.read(entry)
+    except (OSError, UnusablePicture):
+        return 1  # what is wrong with it is found when it is decoded
+    return num_frames(raw, FORMATS) if isinstance(raw, bytes) else 1
+
+
+class EntryReader:
+    """Reads and hashes entries of a source; a file is read once for all its frames that follow each other."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._last: tuple[Entry, bytes | np.ndarray, Any] | None = None
+
+    def read(self, entry: Entry) -> tuple[bytes | np.ndarray, bytes]:
+        """What is stored for an entry and its SHA-256, which differs between frames of one file.
+
+        Raises what ``Source.read`` raises.
+        """
+        file = entry._replace(frame=0)
+        if entry.frame <= 0 or self._last is None or self._last[0] != file:
+            raw = self.source.read(entry)
+            self._last = file, raw, hashlib.sha256(raw if isinstance(raw, bytes) else raw.tobytes())
+        _, raw, digest = self._last
+        if entry.frame > 0:
+            digest = digest.copy()
+            digest.update(f"frame {entry.frame}".encode())
+        return raw, digest.digest()
 
 
 def place_of(path: Path, name: str) -> str:

@@ -17,7 +17,8 @@ from ganzfeld.data.listing import Listing
 from ganzfeld.data.pictures import Unusable
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import RECORDS
-from ganzfeld.data.source import Entry, Source, place_of
+from ganzfeld.data.source import Entry, EntryReader, Source, frames_of, place_of
+from ganzfeld.options import FIRST_FRAME
 from ganzfeld.progress import CountCallback, counting
 
 
@@ -64,33 +65,35 @@ def _last_set(root: Path, kind: str, place: str) -> Path | None:
 def _compared(
     source: Source, baseline: Path, listing: Listing, records: np.ndarray, progress: CountCallback
 ) -> Verification:
-    index = _NameIndex(listing)
+    index, reader = _NameIndex(listing), EntryReader(source)
     seen = np.zeros(len(listing), bool)
     changed, new, num_read = [], [], 0
-    for entry in source.entries():
-        at = index.find(entry.name, seen)
+    manifest = cache.read_manifest(baseline)
+    frames = manifest.framing["frames"] if manifest else FIRST_FRAME
+    for entry in frames_of(source, frames):
+        at = index.find(entry.shown, seen)
         if at is None:
-            new.append(place_of(source.path, entry.name))
+            new.append(place_of(source.path, entry.shown))
             continue
         seen[at] = True
         num_read += 1
         progress(num_read, len(listing), "verifying files")
-        if reason := _difference(source, entry, listing[at], records[at]):
-            changed.append(Unusable(place_of(source.path, entry.name), reason))
-    missing = [place_of(source.path, listing.name(int(at))) for at in np.flatnonzero(~seen)]
+        if reason := _difference(reader, entry, listing[at], records[at]):
+            changed.append(Unusable(place_of(source.path, entry.shown), reason))
+    missing = [place_of(source.path, listing.shown(int(at))) for at in np.flatnonzero(~seen)]
     return Verification(baseline, num_read, tuple(changed), tuple(missing), tuple(new))
 
 
-def _difference(source: Source, now: Entry, then: Entry, record: np.void) -> str:
+def _difference(reader: EntryReader, now: Entry, then: Entry, record: np.void) -> str:
     """What changed in an entry, or ``""``. What could never be read has no digest to compare with."""
     known = record["sha256"].tobytes()
     if now.flaw or not any(known):
         return "" if now.flaw == then.flaw else "could not be read then, or cannot now"
     try:
-        raw = source.read(now)
+        _, digest = reader.read(now)
     except (OSError, UnusablePicture) as problem:
         return f"cannot be read any more ({problem})"
-    if hashlib.sha256(raw if isinstance(raw, bytes) else raw.tobytes()).digest() == known:
+    if digest == known:
         return ""
     silent = (now.size, now.mtime_ns) == (then.size, then.mtime_ns)
     return "its content changed while size and time stayed the same" if silent else "its content changed"
@@ -101,7 +104,7 @@ class _NameIndex:
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
-        keys = np.fromiter((_key(listing.name(at)) for at in range(len(listing))), np.uint64, len(listing))
+        keys = np.fromiter((_key(listing.shown(at)) for at in range(len(listing))), np.uint64, len(listing))
         self._order = np.argsort(keys, kind="stable")
         self._keys = keys[self._order]
 
@@ -110,7 +113,7 @@ class _NameIndex:
         at = int(np.searchsorted(self._keys, np.uint64(_key(name))))
         while at < len(self._keys) and self._keys[at] == _key(name):
             entry = int(self._order[at])
-            if not seen[entry] and self._listing.name(entry) == name:
+            if not seen[entry] and self._listing.shown(entry) == name:
                 return entry
             at += 1
         return None

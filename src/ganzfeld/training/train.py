@@ -58,6 +58,7 @@ def train(
     background: str = "white",
     range: str | None = None,
     alpha: str | None = None,
+    frames: str = "first",
     max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
@@ -126,6 +127,7 @@ def train(
         background=background,
         range=range,
         alpha=alpha,
+        frames=frames,
         max_bad=max_bad,
     )
     watcher, out = watcher_for(progress, watcher), Path(out)

@@ -76,7 +76,7 @@ class Pictures(Source):
         """One row with the values of the file."""
         return self._reader.row(entry.locator)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
         """Scales the values to 0 to 255 by what ``prepare`` found, then frames."""
         samples = channels_last(cast(np.ndarray, raw))
         return decode_raster(samples, framing, "array", self.facts["low"], self.facts["high"])

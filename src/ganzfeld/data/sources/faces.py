@@ -79,7 +79,7 @@ class Pictures(Source):
             self._style = Style(json.loads(text))
         return Avatar(self._style, {"seed": str(entry.locator), "size": 64}).to_string().encode()
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
         """Draws it so that the middle of the square has the size wanted: nothing is scaled afterwards."""
         from resvg_py import svg_to_bytes
 

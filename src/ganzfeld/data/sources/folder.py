@@ -39,6 +39,6 @@ class Pictures(Source):
         """The sub-folders."""
         return classes_by_folder(names)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
-        return decode_file(bytes(raw), framing)
+        return decode_file(bytes(raw), framing, frame)

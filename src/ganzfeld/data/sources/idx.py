@@ -75,7 +75,7 @@ class Pictures(Source):
         """One picture, uint8."""
         return self._reader.row(entry.locator)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
         """Frames it."""
         return decode_raster(channels_last(cast(np.ndarray, raw)), framing, "IDX")
 

@@ -37,9 +37,9 @@ class Pictures(Source):
         """The content of a file, as long as it is the one that was listed."""
         return read_file(self.path / entry.name, entry)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
-        return decode_file(bytes(raw), framing)
+        return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """The labels; none if ``dataset.json`` has none or is of another form, which is noted."""

@@ -54,9 +54,9 @@ class Pictures(Source):
         """The content of a member."""
         return read_at(self._stream, entry.locator, entry.size)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
-        return decode_file(bytes(raw), framing)
+        return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """The ``.cls`` files, or the sub-folders."""

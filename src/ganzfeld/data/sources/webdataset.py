@@ -73,9 +73,9 @@ class Pictures(Source):
             self._open = number, self.files.enter_context(open_stream(self._tars[number]))
         return read_at(self._open[1], offset, entry.size)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
-        return decode_file(bytes(raw), framing)
+        return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """The ``.cls`` files, or the sub-folders within the tars."""

@@ -68,9 +68,9 @@ class Pictures(Source):
             raise UnusablePicture("the zip changed while it was being read") from None
         return self._content(member)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
-        return decode_file(bytes(raw), framing)
+        return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """By ``dataset.json`` if the zip has one, by folder if not."""
