@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def tiff(samples: np.ndarray, extra: tuple[int, ...] | None = None, photometric:
     return head + struct.pack("<H", len(tags)) + rows + bytes(4) + beyond
 
 
-def shown(content: bytes, **settings: str) -> np.ndarray:
+def shown(content: bytes, **settings: Any) -> np.ndarray:
     return decode_file(content, Framing(16, 16, **settings)).pixels  # pyright: ignore[reportArgumentType]
 
 
@@ -52,7 +53,7 @@ def over_white(samples: np.ndarray) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def told(path: Path, **options: str) -> str:
+def told(path: Path, **options: Any) -> str:
     """The text of the warning ``alpha-assumed``, ``""`` without one."""
     found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
     return "".join(each.text for each in found if each.name == "alpha-assumed")

@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,13 +31,13 @@ def animated(kind: str, number: int, side: int = 16) -> bytes:
     return buffer.getvalue()
 
 
-def told(path: Path, **options: str) -> str:
+def told(path: Path, **options: Any) -> str:
     """The text of the warning ``unread-frames``, ``""`` without one."""
     found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
     return "".join(each.text for each in found if each.name == "unread-frames")
 
 
-def shades(path: Path, workers: int = 0, **options: str) -> list[int]:
+def shades(path: Path, workers: int = 0, **options: Any) -> list[int]:
     """The number of the frame that each image of a set is."""
     pictures = open_pictures(path, (16, 16), workers=workers, **options)
     return (

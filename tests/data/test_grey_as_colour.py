@@ -1,6 +1,7 @@
 """Grey that is stored as colour: counted, said, and trained as grey with ``channels=1``."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def greys(kind: str, seed: int) -> bytes:
     return encoded(grey.convert("RGB"), kind, **({"quality": 60} if kind == "JPEG" else {}))
 
 
-def told(path: Path, **options: int) -> str:
+def told(path: Path, **options: Any) -> str:
     found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
     return "".join(each.text for each in found if each.name == "grey-as-colour")
 

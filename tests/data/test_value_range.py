@@ -7,6 +7,7 @@ import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def as_idx(root: Path, images: np.ndarray) -> Path:
     return path
 
 
-def warning(path: Path, **options: str) -> str:
+def warning(path: Path, **options: Any) -> str:
     """The text of the warning ``value-range`` for a set, ``""`` without one."""
     found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
     texts = [each.text for each in found if each.name == "value-range"]
@@ -114,7 +115,7 @@ def warning(path: Path, **options: str) -> str:
     return texts[0] if texts else ""
 
 
-def levels(path: Path, **options: str) -> np.ndarray:
+def levels(path: Path, **options: Any) -> np.ndarray:
     """All pixels of a set."""
     pictures = open_pictures(path, (16, 16), workers=0, **options)
     return pictures.batch(np.arange(pictures.num_pictures))
