@@ -3,7 +3,7 @@
 import json
 
 FILE_NAME = "dataset.json"
-_MOST_BYTES = 2**28
+MOST_BYTES = 2**28
 
 
 def class_by_name(content: bytes, prefix: str = "") -> tuple[dict[str, str], str]:
@@ -12,8 +12,8 @@ def class_by_name(content: bytes, prefix: str = "") -> tuple[dict[str, str], str
     A file that cannot be understood costs the labels, never the pictures.
     """
     try:
-        if len(content) > _MOST_BYTES:
-            raise ValueError(f"larger than {_MOST_BYTES // 2**20} MiB")
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"larger than {MOST_BYTES // 2**20} MiB")
         labels = json.loads(content)["labels"]
         if labels is None:
             return {}, ""

@@ -15,9 +15,11 @@ from ganzfeld.data.source import Entry
 from ganzfeld.data.sources._archive import check_expansion, flaw, is_picture
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
+from ganzfeld.regular import open_regular
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+CUT = "it ends without the mark of an end, so it may have been cut off"
 _MOST_HEADER_BYTES = 2**20
 _MOST_CLASS_BYTES = 256
 _DAMAGE = (
@@ -43,11 +45,23 @@ def tar_members(path: Path, notes: list[str] | None = None) -> Iterator[tarfile.
                 archive.members = []  # pyright: ignore[reportAttributeAccessIssue]  it would keep all of them
                 found += 1
                 yield member
+            _require_end(stream, archive.offset)
     except _DAMAGE as problem:
         if not found:
             raise DataError(f"{printable(str(path))} is no tar that can be read ({problem})") from None
         if notes is not None:
             notes.append(f"{printable(path.name)} is damaged after {found:,} members ({problem})")
+
+
+def _require_end(stream: BinaryIO, offset: int) -> None:
+    """Raises ``tarfile.ReadError`` unless the tar has its mark of an end at ``offset``, a block of zeros.
+
+    The tarfile module ends without a word at a header that is cut off or is none.
+    """
+    stream.seek(offset)
+    block = stream.read(tarfile.BLOCKSIZE)
+    if block != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("what follows is no header" if len(block) == tarfile.BLOCKSIZE else CUT)
 
 
 def tar_entry(member: tarfile.TarInfo, mtime_ns: int) -> Entry:
@@ -59,7 +73,7 @@ def tar_entry(member: tarfile.TarInfo, mtime_ns: int) -> Entry:
 
 def open_stream(path: Path) -> BinaryIO:
     """The tar in a file, decompressed while it is read."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         begin = file.read(2)
     return cast(BinaryIO, _OPENERS[begin](path)) if begin in _OPENERS else path.open("rb")
 

@@ -10,8 +10,9 @@ import numpy as np
 from ganzfeld.data.decode import Decoded, decode_file
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.source import Entry, Source
-from ganzfeld.data.sources._dataset_json import FILE_NAME, class_by_name
+from ganzfeld.data.sources._dataset_json import FILE_NAME, MOST_BYTES, class_by_name
 from ganzfeld.data.walk import picture_files, read_file
+from ganzfeld.regular import read_regular
 
 
 def recognises(path: Path) -> int:
@@ -43,7 +44,7 @@ class Pictures(Source):
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """The labels; none if ``dataset.json`` has none or is of another form, which is noted."""
-        by_name, note = class_by_name((self.path / FILE_NAME).read_bytes())
+        by_name, note = class_by_name(read_regular(self.path / FILE_NAME, MOST_BYTES))
         self.notes += [note] if note else []
         self.label_problems += [note] if note else []
         return (by_name.get(name, "") for name in names) if by_name else None

@@ -1,0 +1,102 @@
+"""FAULTS 12: an archive that ends before its end never loses images without a word; and what is no file."""
+
+import io
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.errors import DataError
+from tests.cli.test_cli import call
+from tests.conftest import blobs
+
+NUM = 20
+
+
+def png(array) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def archive(path: Path) -> Path:
+    """Twenty images in an archive of the kind that its name says."""
+    images = [png(image) for image in blobs(NUM, 16)]
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as whole:
+            for number, content in enumerate(images):
+                whole.writestr(f"{number:02}.png", content)
+        return path
+    kind = path.suffix[1:] if path.suffix != ".tar" else ""
+    with tarfile.open(path, f"w:{kind}") as whole:  # type: ignore[call-overload]
+        for number, content in enumerate(images):
+            member = tarfile.TarInfo(f"{number:02}.png")
+            member.size = len(content)
+            whole.addfile(member, io.BytesIO(content))
+    return path
+
+
+def opened(path: Path) -> Pictures:
+    return open_pictures(
+        path, (16, 16), cache_dir=path.parent / "cache", progress=False, workers=0, max_bad=1.0
+    )
+
+
+def lost_without_a_word(path: Path) -> bool:
+    try:
+        pictures = opened(path)
+    except DataError:
+        return False
+    return pictures.num_pictures + len(pictures.unusable) < NUM and not pictures.notes
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tar.xz", "a.tar.bz2", "a.zip"])
+def test_a_cut_is_told(tmp_path, name):
+    """In a header, in an image, between them, and just before the end."""
+    whole = archive(tmp_path / name)
+    assert opened(whole).num_pictures == NUM and not opened(whole).notes
+    content = whole.read_bytes()
+    for cut in (*range(100, len(content), len(content) // 9), len(content) - 10_300, len(content) - 9):
+        if cut > 0:
+            whole.write_bytes(content[:cut])
+            assert not lost_without_a_word(whole), cut
+
+
+def test_a_cut_in_a_header_says_so(tmp_path):
+    whole = archive(tmp_path / "a.tar")
+    with tarfile.open(whole) as members:
+        third = members.getmembers()[3].offset
+    content = whole.read_bytes()
+    for cut, words in ((third + 100, "cut off"), (third, "cut off"), (third + 511, "cut off")):
+        whole.write_bytes(content[:cut])
+        pictures = opened(whole)
+        assert pictures.num_pictures == 3
+        assert "a.tar is damaged after 3 members (it ends without the mark of an end" in pictures.notes[0]
+        assert words in pictures.notes[0]
+        assert words in call("check", whole, "--size", 16)[1]
+    whole.write_bytes(content[: third + 20] + b"\xff" * 600 + content[third + 620 :])
+    assert "what follows is no header" in opened(whole).notes[0]
+
+
+def test_a_shard_that_is_cut(tmp_path):
+    """A folder of tars."""
+    (tmp_path / "set").mkdir()
+    archive(tmp_path / "set" / "0.tar")
+    cut = archive(tmp_path / "set" / "1.tar")
+    cut.write_bytes(cut.read_bytes()[: 1024 * 5 + 70])
+    os.mkfifo(tmp_path / "set" / "2.tar")
+    pictures = opened(tmp_path / "set")
+    assert pictures.num_pictures == NUM + 5
+    assert "1.tar is damaged after 5 members" in pictures.notes[0]
+    assert [Path(each.path).name for each in pictures.unusable] == ["2.tar"]
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.zip", "pipe.npy", "pipe.tar", "pipe-images-idx3-ubyte"])
+def test_a_pipe_is_no_set(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    code, _, complaint = call("check", tmp_path / name)
+    assert code == 3 and "neither a folder nor a regular file" in complaint
