@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -37,6 +38,10 @@ FORMAT = 6
 LOCK = "lock"
 """The file of a set that is locked by whoever makes or removes it."""
 LARGEST_MANIFEST = 2**28
+_KEY = re.compile("[0-9a-f]{64}")
+_BEGINNING = "ganzfeld-"
+"""Of the names of temporary folders, by which those that were left behind are known."""
+
 _MANIFEST = "manifest.json"
 _BEGUN = "begun"
 
@@ -84,12 +89,28 @@ def set_key(listing: Listing, kind: str, version: str, framing: Framing) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether a folder in that of the sets, or of the lab, was made here: no link, and named by a key.
+
+    Whoever names a folder of their own as that of the cache keeps what else is in it.
+    """
+    return bool(_KEY.fullmatch(folder.name)) and not folder.is_symlink() and folder.is_dir()
+
+
+def require_no_link(folder: Path) -> None:
+    """Raise ``ResourceError`` if a folder of the cache is a link, as nothing is written through one."""
+    if folder.is_symlink():
+        raise ResourceError(
+            f"{folder} in the cache is a link, and nothing is written through it", "Remove the link."
+        )
+
+
 @contextlib.contextmanager
 def new_folder(root: Path) -> Iterator[Path]:
     """A temporary folder inside the cache, gone afterwards unless it was moved away."""
     make_folder(root / "new")
     try:
-        folder = Path(tempfile.mkdtemp(dir=root / "new"))
+        folder = Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=root / "new"))
     except OSError as problem:
         raise refused(problem, root) from problem
     try:
@@ -118,6 +139,7 @@ def claimed(folder: Path, set_folder: Path, waiting: Callable[[], object]) -> It
 @contextlib.contextmanager
 def alone_in(folder: Path, waiting: Callable[[], object]) -> Iterator[bool]:
     """Holds the lock of a folder of the cache; gives False where it was pruned in the meantime."""
+    require_no_link(folder)
     with contextlib.ExitStack() as held:
         try:
             is_still_there = held.enter_context(alone(folder / LOCK, waiting))
@@ -149,7 +171,7 @@ def discard(root: Path, folder: Path) -> bool:
     """
     try:
         make_folder(root / "new")
-        gone = Path(tempfile.mkdtemp(dir=root / "new"))
+        gone = Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=root / "new"))
         folder.replace(gone)
     except OSError:
         return False
@@ -194,13 +216,14 @@ def mark_used(set_folder: Path, manifest: Manifest, path: str) -> None:
         if path not in manifest.seen_at:
             manifest.seen_at.append(path)
             write_manifest(set_folder, manifest)
-        os.utime(set_folder / _MANIFEST)
+        if not (set_folder / _MANIFEST).is_symlink():
+            os.utime(set_folder / _MANIFEST)
 
 
 def mark_begun(set_folder: Path, path: str) -> None:
     """Remembers from where a set is being made, for a list of what was left unfinished."""
-    with contextlib.suppress(OSError):
-        (set_folder / _BEGUN).write_bytes(path.encode("utf-8", "surrogatepass"))
+    with contextlib.suppress(ResourceError):
+        write_bytes(set_folder / _BEGUN, path.encode("utf-8", "surrogatepass"))
 
 
 def begun_at(set_folder: Path) -> str:
@@ -239,6 +262,6 @@ def drop_manifest(set_folder: Path) -> None:
 def _forget_old(new: Path) -> None:
     """Removes what processes that were killed left there more than a day ago."""
     with contextlib.suppress(OSError):
-        for folder in new.iterdir():
-            if time.time() - folder.stat().st_mtime > 86_400:
+        for folder in new.glob(f"{_BEGINNING}*"):
+            if not folder.is_symlink() and time.time() - folder.stat().st_mtime > 86_400:
                 shutil.rmtree(folder, ignore_errors=True)

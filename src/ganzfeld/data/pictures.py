@@ -210,6 +210,7 @@ def _decoded(
         if auto:
             wanted = replace(wanted, range=auto_range(root, listing, kind, source, progress))
         folder = root / "sets" / cache.set_key(listing, kind, source.version, wanted)
+        cache.require_no_link(folder)
 
         def waiting() -> None:
             progress(0, len(listing), "another process is decoding these")

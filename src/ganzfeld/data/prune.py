@@ -40,7 +40,7 @@ def cached_sets(root: Path) -> list[CachedSet]:
     """All sets of a cache, the last used first."""
     found = []
     with contextlib.suppress(FileNotFoundError):
-        for folder in (root / "sets").iterdir():
+        for folder in filter(cache.is_ours, (root / "sets").iterdir()):
             with contextlib.suppress(OSError):  # another process may be removing it
                 size = cache.disk_bytes(folder)
                 manifest, used_at = cache.read_manifest(folder), cache.last_used(folder)
@@ -87,7 +87,7 @@ def kept_trainings(root: Path) -> list[KeptTraining]:
     """All short trainings of a cache."""
     found = []
     with contextlib.suppress(FileNotFoundError):
-        for folder in sorted((root / "lab").iterdir()):
+        for folder in sorted(filter(cache.is_ours, (root / "lab").iterdir())):
             with contextlib.suppress(OSError):
                 files = [path for path in folder.rglob("*") if path.is_file()]
                 used_at = max((path.stat().st_mtime for path in files), default=folder.stat().st_mtime)

@@ -140,7 +140,7 @@ def _refuse_others(out: Path, wanted: list[range]) -> None:
     require_outside_runs(out / "0.png")
     if not out.is_dir():
         return
-    for path in out.iterdir():
+    for path in sorted(out.iterdir()):
         number = int(path.stem) if re.fullmatch(r"[0-9]{6,19}", path.stem, re.ASCII) else -1
         ours = path.name == f"{number:06d}.png" and any(number in part for part in wanted)
         if path.suffix.lower() == ".png" and not ours:
