@@ -1,6 +1,7 @@
 """The latent space: the priors from which latent vectors are drawn, and the vector that belongs to a seed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, SupportsFloat
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from ganzfeld.free_memory import require_memory
 from ganzfeld.latent.paths import lerp, slerp
 from ganzfeld.latent.priors import priors
 
-__all__ = ["LARGEST_SEED", "latents_of_seeds", "lerp", "num_of", "priors", "slerp", "truncate"]
+__all__ = ["LARGEST_SEED", "latents_of_seeds", "lerp", "num_of", "priors", "seeds_of", "slerp", "truncate"]
 
 LARGEST_SEED = 2**63 - 1
 LARGEST_LATENT = 65_536
@@ -28,7 +29,7 @@ def latents_of_seeds(seeds: Sequence[int], size: int, prior: str = "normal") -> 
     """
     if not _is_whole(size) or not 1 <= size <= LARGEST_LATENT:
         raise UsageError(f"a latent vector has from 1 to {LARGEST_LATENT:,} components, not {size!r}")
-    sample = priors.load(prior).sample
+    sample, seeds = priors.load(prior).sample, seeds_of(seeds)
     needed = 2 * num_of(seeds) * (4 * size + _OBJECT_BYTES)
     require_memory(needed, "so many latent vectors", "Ask for fewer at once.")
     vectors = []
@@ -37,6 +38,18 @@ def latents_of_seeds(seeds: Sequence[int], size: int, prior: str = "normal") -> 
             raise UsageError(f"seed {seed!r} is out of range: whole numbers from 0 to {LARGEST_SEED}")
         vectors.append(sample(1, size, torch.Generator().manual_seed(int(seed))))
     return torch.cat(vectors) if vectors else torch.empty(0, size)
+
+
+def seeds_of(given: Any) -> Sequence[int]:
+    """The seeds in a list, array, tensor or range. Raises ``UsageError`` for what holds no whole numbers."""
+    if isinstance(given, range):
+        return given
+    flat = getattr(given, "ndim", 1) == 1
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable) or not flat:
+        raise UsageError(
+            f"seeds cannot be {type(given).__name__} {str(given)[:40]!r}", "Give a list of whole numbers."
+        )
+    return given.tolist() if isinstance(given, np.ndarray | Tensor) else list(given)
 
 
 def num_of(seeds: Sequence[int]) -> int:
@@ -56,6 +69,6 @@ def truncate(latents: Tensor, psi: float) -> Tensor:
 
     1 changes nothing, 0 gives the one central picture. Raises ``UsageError`` outside [0, 2].
     """
-    if not 0 <= psi <= 2:
-        raise UsageError(f"truncation {psi} is out of range: from 0 (one picture) over 1 (as trained) to 2")
-    return latents * psi
+    if isinstance(psi, bool | str) or not isinstance(psi, SupportsFloat) or not 0 <= float(psi) <= 2:
+        raise UsageError(f"truncation {psi!r} is out of range: from 0 (one picture) over 1 (as trained) to 2")
+    return latents * float(psi)

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from ganzfeld.catalogue import did_you_mean
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import MOST_LAYERS, Layer, Plan, transposed_size
 from ganzfeld.latent import priors
 from ganzfeld.networks import Generator
 from ganzfeld.networks.activations import activations
+from ganzfeld.networks.arguments import number_of
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.printable import printable
@@ -22,9 +22,6 @@ FORMAT = 1
 MOST_CLASSES = 2_000
 LONGEST_NAME = 255
 """Characters of the name of a class: what a folder's name may have."""
-
-MOST_NAMED = 20
-"""Names of classes that a message lists."""
 
 _Pixels = Annotated[int, Field(ge=1, le=65_536)]
 _Axes = Annotated[tuple[_Pixels, ...], Field(min_length=1, max_length=3)]
@@ -147,9 +144,4 @@ class Card(_Part):
                 f"this model knows no classes, so there is no {printable(name)!r}",
                 "Train with --set classes=projection on pictures that have classes.",
             )
-        if name not in names:
-            hint = did_you_mean(name, names)
-            if len(names) > MOST_NAMED and not hint.startswith("Did"):
-                hint = f"There are {len(names):,}; card.json of the model names them."
-            raise UsageError(f"there is no class {printable(name)!r}", printable(hint))
-        return names.index(name)
+        return number_of(name, names)

@@ -20,6 +20,7 @@ from ganzfeld.errors import DamagedError, GanzfeldError, UsageError
 from ganzfeld.model.card import Card
 from ganzfeld.networks import Generator
 from ganzfeld.networks.layout import for_making_pictures
+from ganzfeld.networks.normalisations.spectral import fold
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.regular import read_regular
 from ganzfeld.strict_json import strict_json
@@ -87,7 +88,15 @@ def load_model(path: str | Path) -> Model:
         if not torch.isfinite(tensor).all():
             raise _damaged(weights, f"tensor {name} has numbers that are not finite")
     generator.load_state_dict(tensors, assign=True)
-    return Model(for_making_pictures(generator.requires_grad_(False)), card)
+    generator.class_names = card.class_names
+    return Model(_as_it_stays(generator), card)
+
+
+def _as_it_stays(generator: Generator) -> Generator:
+    """The generator as an ordinary module that makes images, without what only training needs."""
+    for_making_pictures(generator)  # a sum depends on where its numbers lie: before constraints are folded
+    fold(generator)
+    return for_making_pictures(generator.requires_grad_(False))
 
 
 def find_weights(path: Path) -> Path:

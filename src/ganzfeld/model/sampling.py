@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzfeld.errors import TrainingFailed, UsageError
+from ganzfeld.errors import TrainingFailed
 from ganzfeld.free_memory import require_memory
-from ganzfeld.latent import latents_of_seeds, num_of, truncate
+from ganzfeld.latent import latents_of_seeds, num_of, seeds_of, truncate
 from ganzfeld.networks import Generator
+from ganzfeld.networks.arguments import Labels, labels_of
+from ganzfeld.networks.blocks import require_labels
 
 LARGEST_CHUNK = 64
 PIXELS_OF_A_CHUNK = 2**18
@@ -25,20 +27,20 @@ def pictures_of_seeds(
     *,
     prior: str = "normal",
     truncation: float = 1.0,
-    labels: Sequence[int] | None = None,
+    labels: Labels | None = None,
 ) -> np.ndarray:
     """One picture a seed: uint8, (len(seeds), height, width, channels).
 
-    ``truncation`` pulls the latents towards the centre of the prior. ``labels`` are the classes wanted, one a
-    seed; without them a generator with classes goes through these in turn: see ``labels_in_turn``. Raises
-    ``UsageError`` for seeds, truncations or labels out of range.
+    ``truncation`` pulls the latents towards the centre of the prior. ``labels`` are the classes wanted, one
+    per seed or one for all; without them a generator with classes goes through these in turn: see
+    ``labels_in_turn``. Raises ``UsageError`` for seeds, truncations or labels out of range.
     """
+    seeds = seeds_of(seeds)
     require_room_for(generator, num_of(seeds))
     latents = latents_of_seeds(seeds, generator.latent_size, prior)
     if labels is None and generator.num_classes:
         labels = labels_in_turn(seeds, generator.num_classes)
-    chosen = None if labels is None else torch.tensor(labels, dtype=torch.int64)
-    return pictures_of_latents(generator, truncate(latents, truncation), chosen)
+    return pictures_of_latents(generator, truncate(latents, truncation), labels)
 
 
 def labels_in_turn(seeds: Sequence[int], num_classes: int) -> list[int]:
@@ -60,23 +62,24 @@ def labels_as_in_data(seeds: Sequence[int], pictures_by_class: Sequence[int]) ->
 
 
 @torch.no_grad()
-def pictures_of_latents(generator: Generator, latents: Tensor, labels: Tensor | None = None) -> np.ndarray:
-    """Latents (N, latent_size) to uint8 pictures (N, *size, channels), in float32 and eval mode.
+def pictures_of_latents(generator: Generator, latents: Tensor, labels: Labels | None = None) -> np.ndarray:
+    """Latents (N, latent_size) to uint8 images (N, *size, channels), in eval mode.
 
-    ``labels`` (N,) are for a generator with classes, and for no other: ``UsageError`` otherwise. Raises
+    ``labels`` are for a generator with classes, and for no other: ``UsageError`` otherwise. Raises
     ``ResourceError`` where there is not the memory, and ``TrainingFailed`` where a picture has numbers that
     are not finite: bytes would not show it.
     """
     require_room_for(generator, len(latents))
-    device = next(generator.parameters()).device
+    weight = next(generator.parameters())
     assert not generator.training, "statistics must be fixed before pictures are made"
     if labels is not None:
-        _require_classes(generator, latents, labels)
+        require_labels(generator.num_classes, labels)
+        labels = labels_of(labels, len(latents), generator.class_names, generator.num_classes)
     pictures = []
     size = chunk_size(generator)
     for first in range(0, len(latents), size):
-        chunk = _filled(latents[first : first + size], size).to(device)
-        told = None if labels is None else _filled(labels[first : first + size], size).to(device)
+        chunk = _filled(latents[first : first + size], size).to(weight)
+        told = None if labels is None else _filled(labels[first : first + size], size)
         made = generator(chunk, told)
         if not torch.isfinite(made).all():
             raise TrainingFailed(
@@ -116,16 +119,6 @@ def _filled(part: Tensor, size: int) -> Tensor:
     filled = part.new_zeros(size, *part.shape[1:])
     filled[: len(part)] = part
     return filled
-
-
-def _require_classes(generator: Generator, latents: Tensor, labels: Tensor) -> None:
-    if labels.shape != latents.shape[:1]:
-        raise UsageError(f"{len(latents)} pictures were asked for with {labels.numel()} labels")
-    wrong = labels[(labels < 0) | (labels >= generator.num_classes)].tolist()
-    if generator.num_classes and wrong:
-        raise UsageError(
-            f"there is no class with the label {wrong[0]}: labels are from 0 to {generator.num_classes - 1}"
-        )
 
 
 def chunk_size(generator: Generator) -> int:

@@ -35,7 +35,7 @@ class Projection(nn.Module):
 
     def __init__(self, latent_size: int, channels: int, seed: Sequence[int], bias: bool) -> None:
         super().__init__()
-        self.shape = (channels, *seed)
+        self.shape = [channels, *seed]  # a list, for TorchScript
         self.linear = nn.Linear(latent_size, math.prod(self.shape), bias=bias)
 
     def forward(self, latents: Tensor) -> Tensor:
@@ -51,22 +51,23 @@ class ClassVectors(nn.Embedding):
         self.deviation = deviation
 
 
-def require_labels(num_classes: int, labels: Tensor | None) -> None:
+def require_labels(num_classes: int, labels: object | None) -> None:
     """Raise ``UsageError`` if a network with classes is given no labels, or one without is given some."""
     if num_classes and labels is None:
         raise UsageError(
             f"this network knows {num_classes} classes and was given no labels",
-            "Call it with two tensors, the second (B,) with the number of a class for each of the batch.",
+            "Give a class for each of the batch as the second argument: labels of shape (B,).",
         )
     if labels is not None and not num_classes:
         raise UsageError(
-            "this network knows no classes and was given labels", "Call it with one tensor alone."
+            "this network knows no classes and was given labels", "Leave the second argument out."
         )
 
 
 def at_least_float32(numbers: Tensor) -> Tensor:
     """Half precision widened to float32; float32 and float64 as they are."""
-    return numbers.to(torch.promote_types(numbers.dtype, torch.float32))
+    half = numbers.dtype == torch.float16 or numbers.dtype == torch.bfloat16
+    return numbers.float() if half else numbers
 
 
 class Style:

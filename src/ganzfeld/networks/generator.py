@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzfeld.geometry import Plan
+from ganzfeld.networks.arguments import Labels, is_recorded, labels_of, require_latents
 from ganzfeld.networks.blocks import (
     ClassVectors,
     Projection,
@@ -18,13 +19,16 @@ from ganzfeld.networks.outputs import outputs
 
 
 class Generator(nn.Module):
-    """Latents (B, n) to pictures (B, channels, *size) with values in [-1, 1].
+    """Latents (B, n) to images (B, channels, *size) with values in [-1, 1].
 
     ``plan`` gives the ladder, ``width`` the channels before the last layer; they double inwards up to eight
     times that. Every layer but the last is normalised and activated (Radford et al. 2015). The output
     activation is computed in float32 whatever the precision around it. With ``num_classes``, a learnt vector
-    of ``class_size`` numbers stands beside the latent one; as an input, it is not normalised.
+    of ``class_size`` numbers stands beside the latent one; as an input, it is not normalised. ``class_names``
+    are the names of the classes, where they are known.
     """
+
+    class_names: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -67,9 +71,28 @@ class Generator(nn.Module):
         )
         self.output = outputs.load(output).output()
 
-    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """(B, latent_size) to (B, channels, *size); with classes, the labels (B,) wanted too."""
+    def __call__(self, latents: Tensor, labels: Labels | None = None) -> Tensor:
+        """Images (B, channels, *size) of latents (B, latent_size), or (B, latent_size, 1, 1).
+
+        With classes the class of each image is wanted too: a tensor, array or list (B,) of numbers from 0 or
+        of names, or one number or name for all. Raises ``UsageError`` for what is none of these.
+        """
+        if is_recorded():
+            return super().__call__(latents, labels)
+        require_latents(latents, self.latent_size, next(self.parameters()))
         require_labels(self.num_classes, labels)
+        if labels is not None:
+            labels = labels_of(
+                labels, len(latents), self.class_names, self.num_classes, waits=not self.training
+            ).to(latents.device)
+        return super().__call__(latents, labels)
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What a call does once its arguments are checked; labels are int64."""
+        latents = latents.flatten(1)
         if self.classes is not None:
+            if not torch.jit.is_scripting():  # pyright: ignore[reportPrivateImportUsage]
+                require_labels(self.num_classes, labels)
+            assert labels is not None
             latents = torch.cat((latents, self.classes(labels)), 1)
         return self.output(at_least_float32(self.layers(self.projection(latents))))

@@ -5,7 +5,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from ganzfeld.networks.strided import DIRECT, StridedTransposedConvolution, has_product
+from ganzfeld.networks.strided import DIRECT, FOR_IMAGES, StridedTransposedConvolution, has_product
 
 FEW_CHANNELS = 4
 
@@ -34,5 +34,5 @@ def for_making_pictures(generator: Network) -> Network:
     for module in generator.modules():
         if isinstance(module, StridedTransposedConvolution):
             few = module.out_channels <= FEW_CHANNELS and has_product(module.kernel_size, module.stride)
-            module.ways = DIRECT._replace(spread="product") if few else DIRECT
+            module.ways = FOR_IMAGES if few else DIRECT
     return lay_out(generator).eval()

@@ -8,7 +8,9 @@ other two:
     correlate(large, small) -> weight     the gradient of both with respect to their weight
 
 Each can be left to torch ("direct") or written as one matrix product ("product") between a matrix of windows
-and a matrix of weights. Which is faster depends on the layer, the map and the machine; results differ by
+and a matrix of weights. What is "derived" is left to torch's autograd, so that every transform of torch.func
+passes through the layer. While torch traces, scripts, exports or compiles a layer, it is torch's own, which
+other programs can run. Which is faster depends on the layer, the map and the machine; results differ by
 rounding. With the layout channels-last, the windows of one row lie together in memory and the weight is the
 matrix already. Derivatives of any order work, as gradient penalties need them.
 """
@@ -20,8 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganzfeld.geometry import transposed_size
+from ganzfeld.networks.arguments import is_recorded
 
-Way = Literal["direct", "product"]
+Way = Literal["direct", "product", "derived"]
 
 
 class Ways(NamedTuple):
@@ -33,6 +36,8 @@ class Ways(NamedTuple):
 
 
 DIRECT = Ways()
+FOR_IMAGES = Ways("derived", "product", "derived")
+"""The last layer of a generator that makes images and is not trained."""
 
 
 class Form(NamedTuple):
@@ -83,9 +88,7 @@ class _Spread(torch.autograd.Function):
         ctx.form, ctx.has_bias = form, bias is not None
         if form.ways.spread == "direct":
             return functional.conv_transpose2d(small, weight, bias, form.stride, form.padding)
-        matrix = weight.permute(0, 2, 3, 1).flatten(1)
-        large = _overlaid(small.permute(0, 2, 3, 1) @ matrix, form, weight.shape[1]).permute(0, 3, 1, 2)
-        return large if bias is None else large + bias.view(-1, 1, 1)
+        return _spread_product(small, weight, bias, form)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -129,6 +132,12 @@ class _Correlate(torch.autograd.Function):
         )
 
 
+def _spread_product(small: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
+    matrix = weight.permute(0, 2, 3, 1).flatten(1)
+    large = _overlaid(small.permute(0, 2, 3, 1) @ matrix, form, weight.shape[1]).permute(0, 3, 1, 2)
+    return large if bias is None else large + bias.view(-1, 1, 1)
+
+
 def _windows(large: Tensor, form: Form) -> Tensor:
     """(B, C, H, W) to (B, h, w, kernel * kernel * C): what each position of the small side sees."""
     (kernel_y, kernel_x), (pad_y, pad_x), (stride_y, stride_x) = form.kernel, form.padding, form.stride
@@ -170,6 +179,8 @@ def convolve(large: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> 
 
 def spread(small: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
     """(B, c, h, w) and (c, C, *kernel) to (B, C, H, W), plus ``bias`` (C,)."""
+    if form.ways == FOR_IMAGES:
+        return _spread_product(small, weight, bias, form)
     return _Spread.apply(small, weight, bias, form)
 
 
@@ -181,12 +192,16 @@ def correlate(large: Tensor, small: Tensor, form: Form) -> Tensor:
 class StridedConvolution(nn.Conv2d):
     """``nn.Conv2d`` whose maps are computed in the ways ``ways`` says; the same parameters and results."""
 
-    ways: Ways = DIRECT
+    ways = DIRECT
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) to (B, outputs, h, w)."""
-        if self.ways == DIRECT:
-            return super().forward(input)
+        if not torch.jit.is_scripting():  # noqa: SIM102  # pyright: ignore[reportPrivateImportUsage]
+            if self.ways != DIRECT and not is_recorded():  # on a line of its own: TorchScript skips the block
+                return self._in_its_ways(input)
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def _in_its_ways(self, input: Tensor) -> Tensor:
         large, weight, bias = _in_one_precision(input, self.weight, self.bias)
         return convolve(large, weight, bias, form_of(self, (large.shape[2], large.shape[3])))
 
@@ -194,12 +209,22 @@ class StridedConvolution(nn.Conv2d):
 class StridedTransposedConvolution(nn.ConvTranspose2d):
     """``nn.ConvTranspose2d`` whose maps are computed in the ways ``ways`` says."""
 
-    ways: Ways = DIRECT
+    ways = DIRECT
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C, h, w) to (B, outputs, H, W)."""
-        if self.ways == DIRECT:
-            return super().forward(input, output_size)
+        if not torch.jit.is_scripting():  # noqa: SIM102  # pyright: ignore[reportPrivateImportUsage]
+            if self.ways != DIRECT and not is_recorded():  # on a line of its own: TorchScript skips the block
+                return self._in_its_ways(input)
+        return functional.conv_transpose2d(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,  # pyright: ignore[reportArgumentType]  never a name here
+        )
+
+    def _in_its_ways(self, input: Tensor) -> Tensor:
         small, weight, bias = _in_one_precision(input, self.weight, self.bias)
         return spread(small, weight, bias, form_of(self, (small.shape[2], small.shape[3])))
 
@@ -223,7 +248,7 @@ def _in_one_precision(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """What autocast does for torch's own layers."""
     kind = input.device.type
-    if not torch.is_autocast_enabled(kind):
+    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
         return input, weight, bias
     precision = torch.get_autocast_dtype(kind)
     return input.to(precision), weight.to(precision), None if bias is None else bias.to(precision)

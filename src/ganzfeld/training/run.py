@@ -27,11 +27,11 @@ from pydantic import ValidationError
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.health import Case, Verdict, diagnose
-from ganzfeld.latent import num_of
 from ganzfeld.lock import alone, owner
-from ganzfeld.model import Model, load_model, pictures_of_seeds, require_room_for
+from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights, no_run
 from ganzfeld.networks import Generator
+from ganzfeld.networks.arguments import Labels
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.regular import read_regular
@@ -233,25 +233,26 @@ class Run:
         *,
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
-        of: str | None = None,
+        of: Labels | None = None,
     ) -> np.ndarray:
-        """Pictures from the saved generator: uint8, (N, height, width, channels).
+        """Images from the saved generator: uint8, (N, height, width, channels).
 
-        ``num`` pictures of the seeds 0, 1, 2, ..., or one picture for each of ``seeds``; 16 by default. The
-        same seed gives the same picture, whatever else is asked for. ``of`` names the class that all are to
-        be of, one of ``run.classes``; without it a model with classes goes through them in turn: seed 0 is of
-        the first, seed 1 of the second. Raises ``UsageError`` for a number that is none or below 1, for both
-        or for seeds or a truncation out of range, and for a class that it does not know.
+        ``num`` images of the seeds 0, 1, 2, ..., or one image for each of ``seeds``; 16 by default. The same
+        seed gives the same image, whatever else is asked for. ``of`` is the class that all are to be of, its
+        name in ``run.classes`` or its number there, or a list of these with one per image; without it a model
+        with classes goes through them in turn: seed 0 is of the first, seed 1 of the second. Raises
+        ``UsageError`` for a number that is not a whole one from 1 on, for both or for seeds or a truncation
+        out of range, and for a class that it does not know.
         """
-        if num is not None and (
-            seeds is not None or isinstance(num, bool) or not isinstance(num, int | np.integer) or num < 1
-        ):
-            raise UsageError("sample takes a number of pictures from 1 on, or seeds, not both")
-        chosen = range(16 if num is None else num) if seeds is None else seeds
-        require_room_for(self.model.generator, num_of(chosen))
-        labels = None if of is None else [self.model.card.label_of(of)] * len(chosen)
+        if num is not None and seeds is not None:
+            raise UsageError("sample takes a number of images from 1 on, or seeds, not both")
+        whole = isinstance(num, int | np.integer) and not isinstance(num, bool)
+        if num is not None and (not whole or num < 1):
+            raise UsageError(f"sample takes a number of images from 1 on, or seeds, not {num!r}")
+        chosen = range(16 if num is None else int(num)) if seeds is None else seeds
+        model = self.model
         return pictures_of_seeds(
-            self.model.generator, chosen, prior=self.model.card.prior, truncation=truncation, labels=labels
+            model.generator, chosen, prior=model.card.prior, truncation=truncation, labels=of
         )
 
 

@@ -45,3 +45,13 @@ def _settle_weight(parametrisations: Any) -> None:
     for _ in range(SETTLING_STEPS):
         constraint(parametrisations.weight.original)
     constraint.train(training)
+
+
+def fold(network: nn.Module) -> None:
+    """Put constrained weights themselves in the place of their constraint, for a network that is not trained.
+
+    Outputs stay the same to the last bit. Only without the constraint can torch script or pickle a module.
+    """
+    for module in list(network.modules()):
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
