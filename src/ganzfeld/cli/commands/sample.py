@@ -44,8 +44,8 @@ def command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="FILE.png for one sheet, or a folder without other pictures for one file a seed. "
-            "Default: RUN-sample.png."
+            help="FILE.png for one sheet, or a folder without other images for one file a seed. Replaces "
+            "only what sample wrote. Default: RUN-sample.png."
         ),
     ] = None,
     json: Json = False,
