@@ -118,18 +118,8 @@ def _curves(journal: list[dict[str, Any]], paired: bool) -> list[tuple[str, str,
             "lines that cross again and again that the two circle each other.",
             {"real pictures": "logit_real", "generated pictures": "logit_fake"},
         ),
-        (
-            "Learning rates",
-            "The factor on those of the recipe. It bends where the end of the run was planned again.",
-            {"both networks": "rate"},
-        ),
     ]
-    # Runs of earlier versions have written down no rate.
-    return [
-        (title, reading, _chart(journal, lines))
-        for title, reading, lines in charts
-        if any(key in entry for entry in journal for key in lines.values())
-    ]
+    return [(title, reading, _chart(journal, lines)) for title, reading, lines in charts] if journal else []
 
 
 def _chart(journal: list[dict[str, Any]], lines: dict[str, str]) -> str:
