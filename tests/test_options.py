@@ -19,8 +19,15 @@ from tests.cli.test_cli import call
 from tests.data.making import encoded, noise
 from tests.training.conftest import SMALL
 
+LABELS = Path(__file__).parent / "data" / "labels.csv"
 GIVEN = PreparationOptions(
-    channels=1, background="#102030", range="7:99.5", alpha="none", frames="2", max_bad=0.25
+    channels=1,
+    background="#102030",
+    range="7:99.5",
+    alpha="none",
+    frames="2",
+    labels=str(LABELS),
+    max_bad=0.25,
 )
 """Every option with another value than its default."""
 
@@ -109,7 +116,10 @@ class TestRuns:
         code, told, _ = call("check", photos, "--size", 16, *words_of(GIVEN), "--json")
         assert code == 0
         assert json.loads(told)["content_hash"] == run.facts.content_hash
-        assert shlex.split(json.loads(told)["dry_run"])[-13:] == [*words_of(GIVEN), "--dry-run"]
+        assert shlex.split(json.loads(told)["dry_run"])[-1 - len(words_of(GIVEN)) :] == [
+            *words_of(GIVEN),
+            "--dry-run",
+        ]
 
     def test_the_run_keeps_them(self, run):
         kept = json.loads((run.path / "run.json").read_text())

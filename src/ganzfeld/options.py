@@ -6,6 +6,7 @@ more than the standard library to check (a colour, a file) is checked where it i
 """
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
@@ -105,6 +106,11 @@ def are_frames(text: str) -> bool:
     return text in (FIRST_FRAME, ALL_FRAMES) or (is_number and 1 <= int(text) <= MOST_FRAMES)
 
 
+def as_text(path: Any) -> Any:
+    """Return a path object as text, which is what options that name files hold; anything else as it is."""
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
 AUTO = "auto"
 """The range that is found in the images themselves."""
 
@@ -148,6 +154,9 @@ class PreparationOptions:
     )
     frames: str = option(
         FIRST_FRAME, "Of animations and stacks: first, all, or N evenly spaced frames of each file."
+    )
+    labels: str | None = option(
+        None, "CSV or other text file: a column of file names, one of classes. Columns are guessed, and told."
     )
     max_bad: float = option(
         0.5, "Share of pictures that may be unusable before training is refused.", low=0, high=1

@@ -102,5 +102,6 @@ def test_it_knows_no_unit():
     small = Side(TRAINING, side(TRAINING).features * 1e-3)
     others = Side(FRESH, side(FRESH).features * 1e-3)
     one = held_out(Comparison(others, others, small, None))
-    assert one.place is not None and decided(FRESH, TRAINING).place is not None
-    assert one.place.value == pytest.approx(decided(FRESH, TRAINING).place.value, abs=1e-3)
+    other = decided(FRESH, TRAINING)
+    assert one.place is not None and other.place is not None
+    assert one.place.value == pytest.approx(other.place.value, abs=1e-3)

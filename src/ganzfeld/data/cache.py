@@ -83,9 +83,10 @@ def cache_root(given: str | os.PathLike[str] | None = None) -> Path:
         raise ResourceError("there is no place for the cache: no home folder is known", hint) from None
 
 
-def set_key(listing: Listing, kind: str, version: str, framing: Framing) -> str:
-    """What identifies a set, as 64 hexadecimal digits."""
+def set_key(listing: Listing, kind: str, version: str, framing: Framing, labels_sha256: str = "") -> str:
+    """What identifies a set, as 64 hexadecimal digits; ``labels_sha256`` is of the table given beside it."""
     identity = [FORMAT, listing.digest, kind, version, framing.as_json()]
+    identity += [labels_sha256] if labels_sha256 else []
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

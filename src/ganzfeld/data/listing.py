@@ -68,11 +68,12 @@ class Listing:
 class Names:
     """The names of a listing in order, ``""`` where ``wanted`` is false; can be gone through many times."""
 
-    def __init__(self, listing: Listing, wanted: np.ndarray) -> None:
+    def __init__(self, listing: Listing, wanted: np.ndarray | None = None) -> None:
         self._listing, self._wanted = listing, wanted
 
     def __iter__(self) -> Iterator[str]:
-        for index, wanted in enumerate(self._wanted):
+        wanted_ones = np.ones(len(self._listing), bool) if self._wanted is None else self._wanted
+        for index, wanted in enumerate(wanted_ones):
             yield self._listing.name(index) if wanted else ""
 
 

@@ -13,13 +13,15 @@ from ganzfeld.data import cache, sources
 from ganzfeld.data.auto_range import auto_range
 from ganzfeld.data.framing import Framing, framing
 from ganzfeld.data.ingest import ingest
-from ganzfeld.data.listing import Listing, write_listing
+from ganzfeld.data.label_table import LabelTable, open_table
+from ganzfeld.data.labelling import label_images
+from ganzfeld.data.listing import Listing, Names, write_listing
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.seal import LABELS, REASONS, RECORDS
 from ganzfeld.data.shard_files import mapped_pixels
 from ganzfeld.data.source import Source, frames_of, place_of
-from ganzfeld.errors import DataError
-from ganzfeld.options import AUTO, PreparationOptions, text_of_range
+from ganzfeld.errors import DataError, UsageError
+from ganzfeld.options import AUTO, PreparationOptions, as_text, text_of_range
 from ganzfeld.printable import counted, printable
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.system import in_words
@@ -153,6 +155,7 @@ def open_pictures(
     range: str | None = None,
     alpha: str | None = None,
     frames: str = "first",
+    labels: str | os.PathLike[str] | None = None,
     max_bad: float | None = 0.5,
     progress: bool | CountCallback | None = True,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -166,6 +169,7 @@ def open_pictures(
     ``background`` shows through transparent pixels; ``range`` says which stored values become black and white
     ("0:4095", or "auto": see ``Pictures.range``), ``alpha`` what a fourth channel is, ``frames`` which of
     several in a file are read ("first", "all", or a number of evenly spaced ones).
+    ``labels`` is a text file (CSV) with a column of file names and one of classes.
     ``progress`` shows on stderr how far it is; False shows nothing, and a function is called as
     ``progress(done, total, what)`` now and then.
 
@@ -174,12 +178,20 @@ def open_pictures(
     ``UsageError`` for a setting that cannot be meant.
     """
     share = 1.0 if max_bad is None else max_bad
+    labels = as_text(labels)
     options = PreparationOptions(
-        channels=channels, background=background, range=range, alpha=alpha, frames=frames, max_bad=share
+        channels=channels,
+        background=background,
+        range=range,
+        alpha=alpha,
+        frames=frames,
+        labels=labels,
+        max_bad=share,
     )
     wanted, report = framing(size, options), _paced(counting(progress))
     kind, path = sources.find_source(source)
     with sources.open_source(kind, path) as opened:
+        opened.table = _table(opened, labels)
         root, auto = cache.cache_root(cache_dir), range == AUTO
         pictures = _decoded(kind, opened, wanted, auto, root, report, workers)
     refusal = None if max_bad is None else why_refused(pictures, max_bad)
@@ -209,7 +221,8 @@ def _decoded(
             )
         if auto:
             wanted = replace(wanted, range=auto_range(root, listing, kind, source, progress))
-        folder = root / "sets" / cache.set_key(listing, kind, source.version, wanted)
+        table = source.table.sha256 if source.table else ""
+        folder = root / "sets" / cache.set_key(listing, kind, source.version, wanted, table)
         cache.require_no_link(folder)
 
         def waiting() -> None:
@@ -222,7 +235,10 @@ def _decoded(
                 pictures = _found(folder, source) if is_there else None
                 if is_there and pictures is None:
                     cache.mark_begun(folder, source.place)
-                    manifest = ingest(folder, kind, source, Listing(folder), wanted, progress, workers)
+                    listed = Listing(folder)
+                    if source.table:  # before images are decoded: what cannot be told would be in vain
+                        source.labelling = label_images(source.table, Names(listed))
+                    manifest = ingest(folder, kind, source, listed, wanted, progress, workers)
                     pictures = Pictures(folder, manifest, source.path, source.name)
     cache.mark_used(folder, pictures.manifest, source.place)
     pictures.notes_now = _about_runs(source)
@@ -235,6 +251,16 @@ def _about_runs(source: Source) -> list[str]:
         return []
     folders = counted(len(source.runs), "run folder")
     return [f"{folders} left out, such as {printable(source.runs[0])}: a run is not data"]
+
+
+def _table(source: Source, given: str | None) -> LabelTable | None:
+    """The table of labels that is given, if there is one and the source has files that it can name."""
+    if given is None:
+        return None
+    if not source.HAS_FILES:
+        hint = "An array has its labels in the same file; see docs/classes.md."
+        raise UsageError(f"labels are for image files with names, which {source.name} has not", hint)
+    return open_table(given)
 
 
 def _found(folder: Path, source: Source) -> Pictures | None:

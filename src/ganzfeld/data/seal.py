@@ -37,6 +37,8 @@ def seal(
     write_file(folder / RECORDS, lambda part: _join(folder, num_shards, part))
     (folder / "duplicates.json").unlink(missing_ok=True)
     write_bytes(folder / REASONS, json.dumps(reasons).encode("ascii"))
+    class_names = _settle_classes(folder, source, listing)
+    given = source.labelling
     manifest = Manifest(
         kind=kind,
         name=source.name,
@@ -48,10 +50,10 @@ def seal(
         shards=rows,
         content_hash=content_hash,
         listing_digest=listing.digest,
-        class_names=_settle_classes(folder, source, listing),
+        class_names=class_names,
         ignored=dict(source.ignored),
-        notes=source.notes,
-        label_problems=source.label_problems,
+        notes=[*source.notes, *([given.note] if given else [])],
+        label_problems=given.problems if given else source.label_problems,
         facts=source.facts,
         credit=source.credit,
         version=source.version,
@@ -86,7 +88,8 @@ def _keep_one_channel(path: Path, pixels: np.ndarray) -> None:
 def _settle_classes(folder: Path, source: Source, listing: Listing) -> list[str]:
     """Writes the class number of every entry, if the source has classes, and returns what they are called."""
     usable = np.memmap(folder / RECORDS, RECORD, mode="r")["row"] >= 0
-    classes = source.classes(Names(listing, usable))
+    names = Names(listing, usable)
+    classes = source.classes(names) if source.labelling is None else source.labelling.of_usable(names)
     if classes is None:
         return []
     labels, names = numbered(classes)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from ganzfeld.data.frames import frames_wanted, num_frames
 from ganzfeld.data.framing import Framing
 from ganzfeld.options import FIRST_FRAME
 from ganzfeld.printable import printable
+
+if TYPE_CHECKING:  # they know how files are named, as this does
+    from ganzfeld.data.label_table import LabelTable
+    from ganzfeld.data.labelling import Labelling
 
 
 class Entry(NamedTuple):
@@ -51,6 +55,9 @@ class Source(ABC):
     their pictures: ``entries`` streams.
     """
 
+    HAS_FILES = True
+    """Whether entries are files with names of their own, by which a table can give them labels."""
+
     credit = ""
     """Whom the licence of the pictures asks to name wherever they are shown."""
 
@@ -64,6 +71,10 @@ class Source(ABC):
         """What the user should be told about how the source was read."""
         self.label_problems: list[str] = []
         """Why labels that were found are not taken, in whole or in part, once ``classes`` has run."""
+        self.table: LabelTable | None = None
+        """Where labels come from that are given beside the images."""
+        self.labelling: Labelling | None = None
+        """The labels of that table, once they are matched with the entries."""
         self.facts: dict[str, Any] = {}
         self.files = ExitStack()
         """The files it holds open; ``with source:`` closes them at its end."""

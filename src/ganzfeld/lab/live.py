@@ -198,7 +198,7 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
             "Train on the same pictures with --set classes=none, and measure that run.",
         )
     try:
-        options = asdict(facts.preparation)
+        options = facts.reading_options(by_class=False)
         pictures = open_pictures(facts.data, size=card.recipe.size, **options, progress=progress)
     except DataError as error:
         raise DataError(
@@ -212,7 +212,9 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
         )
     engine = _engine(card.circumstances.device, card.circumstances.precision)
     few = min(newest.images_seen, Training.images)
-    training = Training(card.recipe, facts.data, few, facts.seed, engine.precision, facts.preparation)
+    training = Training(
+        card.recipe, facts.data, few, facts.seed, engine.precision, PreparationOptions(**options)
+    )
     place = f"{run.path} after {newest.images_seen:,} pictures"
     return Live(training, pictures, engine, history, run.journal, place, True, thorough, progress)
 

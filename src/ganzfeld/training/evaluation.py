@@ -110,7 +110,8 @@ def evaluate(
     if data is None:
         reals = own = _own(run, work.progress, notes)
     else:
-        reals = open_pictures(data, run.recipe.size, **asdict(run.facts.preparation), progress=work.progress)
+        options = asdict(run.facts.preparation) | {"labels": None}  # those are of the training images
+        reals = open_pictures(data, run.recipe.size, **options, progress=work.progress)
         _require_fit(reals, run.facts.channels)
         own = _own_if_there(run, work.progress, notes) if "memorisation" in homes else None
     if reals.num_pictures < num:
@@ -212,7 +213,8 @@ def _own(run: Run, progress: CountCallback, notes: list[str]) -> Pictures:
     """The pictures that a run was trained on."""
     facts = run.facts
     try:
-        pictures = open_pictures(facts.data, run.recipe.size, **asdict(facts.preparation), progress=progress)
+        options = facts.reading_options(by_class=False)
+        pictures = open_pictures(facts.data, run.recipe.size, **options, progress=progress)
     except DataError as error:
         hint = "If they are elsewhere now, say where: ganzfeld eval RUN DATA."
         raise DataError(error.message, f"{error.hint} {hint}".strip()) from None

@@ -2,6 +2,8 @@
 
 import platform
 import time
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -9,6 +11,7 @@ from pydantic import Field, computed_field, model_validator
 
 import ganzfeld
 from ganzfeld.options import PreparationOptions
+from ganzfeld.regular import is_regular
 from ganzfeld.training.engine import Engine, chip_of, num_threads
 from ganzfeld.training.record import Count, Record
 from ganzfeld.training.route import Route
@@ -160,6 +163,16 @@ class Facts(Record):
     def max_bad(self) -> float:
         """That of ``preparation``; a name of ``run.json`` that others may rely on."""
         return self.preparation.max_bad
+
+    def reading_options(self, *, by_class: bool) -> dict[str, Any]:
+        """Return the options with which the images are read again.
+
+        A file of labels that is gone is missed only by who needs classes.
+        """
+        options = asdict(self.preparation)
+        if options["labels"] and not by_class and not is_regular(Path(options["labels"])):
+            options["labels"] = None
+        return options
 
     @property
     def resumed_at_images(self) -> int | None:

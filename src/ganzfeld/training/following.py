@@ -7,7 +7,7 @@ do at once it sends an order, with where the training stands: a follower has not
 import contextlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def begin(trainer: Trainer, run: Run) -> None:
     terms = {
         "recipe": trainer.recipe.model_dump(mode="json"),
         "data": facts.data,
-        "preparation": asdict(facts.preparation),
+        "preparation": facts.reading_options(by_class=trainer.recipe.classes != "none"),
         "hashes": [trainer.pictures.content_hash, trainer.classes_hash],
         "device": str(trainer.engine.device),
         "precision": trainer.engine.precision,

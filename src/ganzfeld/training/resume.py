@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ class Wishes:
         """The pictures of the run, wherever they are now."""
         place = facts.data if self.data is None else self.data
         try:
-            options = asdict(facts.preparation)
+            options = facts.reading_options(by_class=recipe.classes != "none")
             return open_pictures(place, size=recipe.size, **options, progress=watcher.preparing)
         except DataError as error:
             hint = "If the pictures are elsewhere now, say where with --data."

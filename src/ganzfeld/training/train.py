@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.catalogue import did_you_mean
-from ganzfeld.data import open_pictures
+from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.data.order import spread
 from ganzfeld.data.survey import Survey, survey
 from ganzfeld.durable import free_bytes, make_folder
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.launch import launch
 from ganzfeld.model import columns_by_class, grid, png
-from ganzfeld.options import PreparationOptions
+from ganzfeld.options import PreparationOptions, as_text
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
 from ganzfeld.run_layout import RECIPE
 from ganzfeld.system import in_words
@@ -59,6 +59,7 @@ def train(
     range: str | None = None,
     alpha: str | None = None,
     frames: str = "first",
+    labels: str | Path | None = None,
     max_bad: float = 0.5,
     checkpoint_seconds: float = 30.0,
     on_divergence: str = "stop",
@@ -128,6 +129,7 @@ def train(
         range=range,
         alpha=alpha,
         frames=frames,
+        labels=as_text(labels),
         max_bad=max_bad,
     )
     watcher, out = watcher_for(progress, watcher), Path(out)
@@ -316,6 +318,12 @@ def require_room(folder: Path, trainer: Trainer) -> None:
         )
 
 
+def _as_found(options: PreparationOptions, pictures: Pictures) -> PreparationOptions:
+    """The options with what was found in the images, and a path that holds wherever the run is resumed."""
+    labels = options.labels and str(Path(options.labels).expanduser().absolute())
+    return replace(options, range=pictures.range, labels=labels)
+
+
 def _facts(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Survey) -> Facts:
     pictures = trainer.pictures
     return Facts(
@@ -329,7 +337,7 @@ def _facts(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Su
         credit=pictures.credit,
         num_unusable=len(pictures.unusable),
         num_duplicates=surveyed.num_redundant,
-        preparation=replace(terms.preparation, range=pictures.range),
+        preparation=_as_found(terms.preparation, pictures),
         seed=trainer.seed,
         minutes=terms.budget.minutes,
         images=terms.budget.images,

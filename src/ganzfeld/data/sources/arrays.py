@@ -50,6 +50,8 @@ def recognises(path: Path) -> int:
 class Pictures(Source):
     """The pictures of an array, one entry a row."""
 
+    HAS_FILES = False
+
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         try:

@@ -38,6 +38,8 @@ def recognises(path: Path) -> int:
 class Pictures(Source):
     """The faces with the seeds "0" to "4999", each drawn at the size wanted."""
 
+    HAS_FILES = False
+
     credit = CREDIT
 
     def __init__(self, path: Path) -> None:
