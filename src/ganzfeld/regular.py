@@ -2,8 +2,8 @@
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -24,7 +24,7 @@ class Irregular(OSError):
         super().__init__(0, reason, str(path))
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file for reading bytes, without ever waiting for one that is none.
 
     Raises ``Irregular`` for a pipe, a folder, a socket or a device, ``OSError`` where it cannot be opened.

@@ -5,6 +5,7 @@ Commands are found by walking them, so a new option is tried unasked.
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
@@ -17,13 +18,15 @@ from ganzfeld.errors import GanzfeldError, ResourceError, UsageError
 from tests.cli.test_cli import call
 from tests.training.conftest import small
 
+NAN: Any = float("nan")
 IMPOSSIBLE = ["nan", "inf", "-inf", "-1", "1" + "0" * 30, "-1" + "0" * 30, "1e400"]
 
 
 def numeric_options() -> Iterator[tuple[tuple[str, ...], str]]:
     """Every option that takes a number, with the words of its command."""
     for name in commands.names():
-        command = typer.main.get_command(_application([name])).commands[name]
+        whole: Any = typer.main.get_command(_application([name]))
+        command = whole.commands[name]
         inner = getattr(command, "commands", {}).items()
         for words, each in [((name,), command), *(((name, sub), it) for sub, it in inner)]:
             for option in each.params:
@@ -123,9 +126,9 @@ def test_a_seed_that_is_asked_for_again(run, tmp_path):
         (lambda run: gz.latents_of_seeds(range(10**12), 4), ResourceError),
         (lambda run: gz.latents_of_seeds([1], 10**30), UsageError),
         (lambda run: gz.latents_of_seeds([1], 0), UsageError),
-        (lambda run: gz.latents_of_seeds([float("nan")], 4), UsageError),
+        (lambda run: gz.latents_of_seeds([NAN], 4), UsageError),
         (lambda run: gz.plan(10**30), UsageError),
-        (lambda run: gz.plan(float("nan")), UsageError),
+        (lambda run: gz.plan(NAN), UsageError),
         (lambda run: gz.train(minutes=float("nan")), UsageError),
         (lambda run: gz.train(minutes=float("inf")), UsageError),
         (lambda run: gz.train(images=10**30), UsageError),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ FULL = Path("/dev/full")
 PROGRAM = [sys.executable, "-m", "ganzfeld"]
 
 
-def ganzfeld(*words: object, **options) -> subprocess.CompletedProcess[str]:
+def ganzfeld(*words: object, **options) -> subprocess.CompletedProcess[Any]:
     """What a process of its own says and ends with."""
     command = [*PROGRAM, *map(str, words)]
     options = {"stderr": subprocess.PIPE, "text": True, "timeout": 120} | options

@@ -16,6 +16,7 @@ from ganzfeld.errors import DamagedError, ResourceError, TrainingFailed
 from ganzfeld.model import Card, pictures_of_seeds, save
 from ganzfeld.model.card import GeneratorCard, LayerCard
 from ganzfeld.model.files import _digest
+from ganzfeld.networks import Generator
 from tests.training.conftest import small
 
 
@@ -71,7 +72,7 @@ def test_pictures_that_are_not_finite_are_refused(run, tmp_path):
         pictures_of_seeds(generator, [0])
 
 
-def vast() -> tuple[torch.nn.Module, Card]:
+def vast() -> tuple[Generator, Card]:
     """A small file whose pictures are 16384 x 16384 pixels."""
     large = 16_384
     layers = [

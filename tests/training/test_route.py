@@ -9,7 +9,7 @@ import torch
 
 import ganzfeld as gz
 from ganzfeld.errors import UsageError
-from ganzfeld.networks.strided import Ways
+from ganzfeld.networks.strided import Way, Ways
 from ganzfeld.recipes import resolve
 from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.fastest import fastest_route, measured, threads_that_pay
@@ -275,7 +275,7 @@ class TestAgain:
     def measures(self, monkeypatch, tmp_path):
         """Lets measuring come out as said; the cache knows no route."""
 
-        def come_out(way: str) -> None:
+        def come_out(way: Way) -> None:
             def found(trainer: Trainer, progress: object) -> Route:
                 return Route(ways=dict.fromkeys(trainer.strided_layers, Ways(way, way, way)), threads=1)
 

@@ -54,6 +54,8 @@ def _lines(run: Run, verdict: Verdict, commands: Mapping[str, Sequence[str]]) ->
     of = f" of {planned:,}" if planned and planned > verdict.images_seen and not is_finished else ""
     yield from _wrapped(f"{verdict.verdict}: {verdict.meaning}")
     yield f"{printable(run.path.name)} after {verdict.images_seen:,}{of} pictures"
+    if (every := run.journal_every) > 1:
+        yield f"its journal is long: one line of {every:,} was read"
     for trial in run.facts.trials:
         yield from _wrapped(trial.told, "tried")
     for finding in verdict.findings:

@@ -105,8 +105,8 @@ def safe_streams() -> Iterator[None]:
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):  # where the terminal's encoding lacks a character
             stream.reconfigure(errors="backslashreplace")
-    sys.stdout = Output(sys.stdout) if sys.stdout else Closed()  # type: ignore[assignment]
-    sys.stderr = Remarks(sys.stderr) if sys.stderr else io.StringIO()  # type: ignore[assignment]
+    sys.stdout = Output(sys.stdout) if sys.stdout else Closed()
+    sys.stderr = Remarks(sys.stderr) if sys.stderr else io.StringIO()
     try:
         yield
     finally:

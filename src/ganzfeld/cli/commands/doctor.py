@@ -38,7 +38,11 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
         }
         for each in verdict.findings
     ]
-    result = verdict.as_json() | {"run": str(opened.path), "findings": findings}
+    result = verdict.as_json() | {
+        "run": str(opened.path),
+        "findings": findings,
+        "journal_every": opened.journal_every,
+    }
     try:
         opened.write_verdict(verdict)
     except (ResourceError, DamagedError) as error:

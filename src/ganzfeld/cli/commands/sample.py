@@ -73,7 +73,7 @@ def command(
             f"{out} is neither a PNG file nor a folder", "Name a file that ends in .png, or a folder."
         )
     label = None if of is None else model.card.label_of(of)
-    repeated = 0
+    asked, repeated = count, 0
     make = partial(_pictures, model=model, truncation=truncation, label=label)
     if out.suffix.lower() == ".png":
         require_replaceable(out, *GRID_MARKS)
@@ -88,7 +88,7 @@ def command(
         sheet = _sheet(make(listed), len(model.card.classes) if in_turn else 0)
         write_png(out, sheet, mark, *GRID_MARKS)
     else:
-        asked, wanted = count, distinct(wanted)
+        wanted = distinct(wanted)
         count = sum(map(len, wanted))
         repeated = asked - count
         _write_folder(out, wanted, model.generator, make)
