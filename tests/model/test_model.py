@@ -145,7 +145,7 @@ def test_labels_come_as_often_as_in_the_data(by_class, first, num):
 @pytest.mark.parametrize(
     ("num_classes", "labels", "message"),
     [
-        (3, [0, 1], "3 pictures were asked for with 2 labels"),
+        (3, [0, 1], r"shape \(2,\) for 3 images"),
         (3, [0, 3, 1], "label 3: labels are from 0 to 2"),
         (3, [0, -1, 1], "label -1"),
         (0, [0, 0, 0], "knows no classes"),

@@ -1,7 +1,7 @@
 """The latent space: the priors from which latent vectors are drawn, and the vector that belongs to a seed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, SupportsFloat
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,6 +69,7 @@ def truncate(latents: Tensor, psi: float) -> Tensor:
 
     1 changes nothing, 0 gives the one central picture. Raises ``UsageError`` outside [0, 2].
     """
-    if isinstance(psi, bool | str) or not isinstance(psi, SupportsFloat) or not 0 <= float(psi) <= 2:
+    number = isinstance(psi, int | float | np.number | Tensor) and not isinstance(psi, bool)
+    if not number or getattr(psi, "ndim", 0) != 0 or not 0 <= float(psi) <= 2:
         raise UsageError(f"truncation {psi!r} is out of range: from 0 (one picture) over 1 (as trained) to 2")
     return latents * float(psi)

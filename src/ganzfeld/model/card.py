@@ -137,11 +137,15 @@ class Card(_Part):
         return [each.num_pictures for each in self.classes]
 
     def label_of(self, name: str) -> int:
-        """The label of a class. Raises ``UsageError`` for a name that is none, or a model without classes."""
-        names = self.class_names
-        if not names:
+        """The label of a class. Raises ``UsageError`` for an unknown name, or a model without classes."""
+        self.require_classes(name)
+        return number_of(name, self.class_names)
+
+    def require_classes(self, asked: object) -> None:
+        """Raise ``UsageError`` if there are no classes to ask for."""
+        if not self.classes:
+            what = printable(asked) if isinstance(asked, str) else asked
             raise UsageError(
-                f"this model knows no classes, so there is no {printable(name)!r}",
+                f"this model knows no classes, so there is no {what!r}",
                 "Train with --set classes=projection on pictures that have classes.",
             )
-        return number_of(name, names)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.errors import UsageError
@@ -30,9 +31,9 @@ def is_recorded() -> bool:
 
 
 def has_values(numbers: Tensor) -> bool:
-    """Whether numbers can be looked at: the tensor has some, and no transform of torch.func is active."""
-    # torch.func has no public name for this; torch.autograd.function asks in the same way.
-    transformed = torch._C._are_functorch_transforms_active()
+    """Whether numbers can be looked at: the tensor has some, and nothing records or transforms the call."""
+    # torch has no public names for these; torch.autograd.function asks the first in the same way.
+    transformed = torch._C._are_functorch_transforms_active() or is_in_torch_dispatch_mode()
     return type(numbers) in _PLAIN and not numbers.is_meta and not transformed
 
 

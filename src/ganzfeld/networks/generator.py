@@ -1,6 +1,7 @@
 """The generator: a latent vector is projected onto a seed map and grown by transposed convolutions."""
 
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ class Generator(nn.Module):
     """
 
     class_names: tuple[str, ...] = ()
+    __jit_ignored_attributes__: ClassVar = ["class_names"]
 
     def __init__(
         self,

@@ -251,6 +251,8 @@ class Run:
             raise UsageError(f"sample takes a number of images from 1 on, or seeds, not {num!r}")
         chosen = range(16 if num is None else int(num)) if seeds is None else seeds
         model = self.model
+        if of is not None:
+            model.card.require_classes(of)
         return pictures_of_seeds(
             model.generator, chosen, prior=model.card.prior, truncation=truncation, labels=of
         )
