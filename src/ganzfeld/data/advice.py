@@ -9,6 +9,7 @@ import numpy as np
 from ganzfeld.data.duplicates import Group
 from ganzfeld.data.listing import Names
 from ganzfeld.data.pictures import Pictures
+from ganzfeld.data.record import SEEN_TINT
 from ganzfeld.data.split_folders import SplitFolders, split_folders
 from ganzfeld.data.value_advice import advice_on_values
 from ganzfeld.options import ALL_FRAMES, FIRST_FRAME
@@ -17,7 +18,6 @@ from ganzfeld.printable import counted, listed, visible
 ENOUGH = 1_000
 _MOST_LOSS = 0.25
 _MOST_SPREAD = 1.5
-_SEEN_TINT = 8  # of 255 between channels: what JPEG and scanners leave in grey, and no eye sees
 _NOT_READ = {".heic", ".heif", ".jp2", ".svg", ".psd", ".raw", ".dng", ".cr2", ".nef", ".tga", ".exr", ".ico"}
 
 
@@ -131,7 +131,7 @@ def _about_frames(used: np.ndarray, wanted: str) -> list[Advice]:
 def _about_grey(used: np.ndarray) -> list[Advice]:
     """Grey images of a set that is trained on in colour, whether their files say so or not."""
     stored = int(used["grey"].sum())
-    hidden = int((~used["grey"] & (used["tint"] <= _SEEN_TINT)).sum())
+    hidden = int((~used["grey"] & (used["tint"] <= SEEN_TINT)).sum())
     found = []
     if 0 < stored < len(used):
         text = f"{stored:,} of {len(used):,} pictures are grey: some of what is made will be, too."

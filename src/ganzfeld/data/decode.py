@@ -69,6 +69,7 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})  # the EXIF orientations that swap width and
 _ORIENTATION = 0x0112
 _SIGNED = 2  # the sample format of a TIFF
 _WHITE_OF_16_BITS = 65_535
+_OURS = {mark.text: mark for mark in Mark if mark is not Mark.SAMPLE}
 _WITH_OPACITY = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _A_BAND = "a band more than 1 or 3, which is not trained on yet; --alpha none leaves it out"
 _GIVE_RANGE = "say it with --range LOW:HIGH, or save it with 8 or 16 bits"
@@ -227,8 +228,7 @@ def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
 
 def _refuse_what_we_made(image: Image.Image) -> None:
     """A sheet of images or a figure that this program wrote beside the images, and that carries its mark."""
-    made = {mark.text: mark for mark in Mark if mark is not Mark.SAMPLE}.get(str(image.info.get("Software")))
-    if made:
+    if made := _OURS.get(str(image.info.get("Software"))):
         raise UnusablePicture(f"made by ganzfeld ({made}), not an image to train on")
 
 

@@ -7,7 +7,7 @@ telephones hide in a JPEG (a thumbnail, a map of brightness) is none.
 import io
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from PIL import Image, ImageFile
@@ -23,7 +23,7 @@ def frames_wanted(number: int, frames: str) -> list[int]:
     return spread(number, 1 if frames == FIRST_FRAME else int(frames)).tolist()
 
 
-def num_frames(content: bytes, formats: Sequence[str]) -> int:
+def num_frames(content: bytes, formats: tuple[str, ...]) -> int:
     """How many frames a file holds; 1 for whatever is no image."""
     try:
         with Image.open(io.BytesIO(content), formats=formats) as image:
@@ -61,7 +61,7 @@ _kept = _Kept()
 
 
 @contextmanager
-def at_frame(content: bytes, formats: Sequence[str], frame: int) -> Iterator[ImageFile.ImageFile]:
+def at_frame(content: bytes, formats: tuple[str, ...], frame: int) -> Iterator[ImageFile.ImageFile]:
     """An image, open and not loaded, at one of its frames; later ones are not to be changed in place."""
     if not frame:
         with Image.open(io.BytesIO(content), formats=formats) as image:
