@@ -6,6 +6,7 @@ import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -14,7 +15,7 @@ import ganzfeld as gz
 from ganzfeld.cli.commands import commands
 from ganzfeld.cli.options import expand_options, words_of
 from ganzfeld.errors import DamagedError, UsageError
-from ganzfeld.options import PreparationOptions, declared, defaults, option
+from ganzfeld.options import PreparationOptions, declared, defaults, option, range_of
 from tests.cli.test_cli import call
 from tests.data.making import encoded, noise
 from tests.training.conftest import SMALL
@@ -133,6 +134,27 @@ class TestRuns:
         assert not any("not those" in note for note in measured.notes)
         measured = gz.evaluate(run, run.facts.data, num=50, only=["sliced-wasserstein"])
         assert measured.measurements
+
+    def test_a_range_that_was_found_is_kept_as_numbers(self, tmp_path):
+        """Later readers do not look for it anew, even where the set they read would give another one."""
+        data, others = tmp_path / "set.npy", tmp_path / "others.npy"
+        values = np.random.default_rng(0).integers(100, 4_000, (60, 16, 16)).astype(np.uint16)
+        np.save(data, values)
+        np.save(others, values // 2)
+        run = gz.train(data, images=16, out=tmp_path / "runs", settings=SMALL, range="auto", progress=False)
+        low, high = range_of(run.facts.preparation.range or "")
+        assert 99 < low < 120 and 3_980 < high < 4_001
+        assert gz.resume(run.path, images=32, progress=False).facts.content_hash == run.facts.content_hash
+        read = []
+        gz.evaluate(
+            run, others, num=50, only=["sliced-wasserstein"], progress=lambda *told: read.append(told)
+        )
+        as_the_run = gz.open_pictures(others, (16, 16), **asdict(run.facts.preparation))
+        by_themselves = gz.open_pictures(others, (16, 16), range="auto")
+        assert as_the_run.range == run.facts.preparation.range != by_themselves.range
+        decoded = [told for told in read if "decoding" in told[2]]
+        assert decoded, "the others were read for the run for the first time"
+        assert as_the_run.manifest.seen_at and as_the_run.content_hash != by_themselves.content_hash
 
     def test_an_older_run_is_read(self, run):
         path = run.path / "run.json"
