@@ -17,6 +17,7 @@ from ganzfeld.cli import main
 from ganzfeld.data import open_pictures
 from ganzfeld.data.decode import decode_file
 from ganzfeld.data.framing import Framing
+from ganzfeld.data.prune import prune
 from ganzfeld.data.survey import survey
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.options import range_of, text_of_range
@@ -269,6 +270,14 @@ class TestOption:
         as_numbers = open_pictures(path, (16, 16), workers=0, range=found.range)
         assert found.folder == again.folder == as_numbers.folder
         assert found.folder != open_pictures(path, (16, 16), workers=0).folder
+
+    def test_a_range_that_is_cached_is_pruned(self, tmp_path: Path, cache: Path):
+        path = as_npy(tmp_path / "set", values(3_000, 200))
+        found = open_pictures(path, (16, 16), workers=0, range="auto").range
+        assert len(list((cache / "ranges").iterdir())) == 1
+        prune(cache, older_than_s=0)
+        assert list((cache / "ranges").iterdir()) == []
+        assert open_pictures(path, (16, 16), workers=0, range="auto").range == found
 
     def test_nothing_to_find(self, tmp_path: Path):
         with pytest.raises(DataError, match=r"all values .* are 7"):

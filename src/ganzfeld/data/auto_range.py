@@ -27,7 +27,7 @@ PERCENTILES = (0.1, 99.9)
 NUM_IMAGES = 1_000
 _VALUES_OF_EACH = 4_096
 _FEW_DIFFERENT = 64
-_FOLDER = "ranges"
+RANGES = "ranges"
 
 
 def auto_range(
@@ -38,7 +38,7 @@ def auto_range(
     Raises ``DataError`` where all values are the same, or none can be read.
     """
     identity = json.dumps([FORMAT, listing.digest, kind, source.version])
-    path = root / _FOLDER / f"{hashlib.sha256(identity.encode()).hexdigest()}.json"
+    path = root / RANGES / f"{hashlib.sha256(identity.encode()).hexdigest()}.json"
     try:
         low, high = json.loads(path.read_bytes())
         return float(low), float(high)

@@ -2,6 +2,7 @@
 
     <cache>/sets/<key>/   one set: its listing, its shards, and a manifest once it is complete
     <cache>/new/          listings that no set was made of yet
+    <cache>/ranges/       which values ``--range auto`` has found, see ``ganzfeld.data.auto_range``
     <cache>/lab/          short trainings of the lab, see ``ganzfeld.lab.live``
 
 The key is a digest of the listing, of the framing and of the version of the rules of decoding: the same

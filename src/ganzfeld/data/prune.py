@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.data import cache
+from ganzfeld.data.auto_range import RANGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,18 @@ def prune(root: Path, older_than_s: float | None = None, keep_bytes: int | None 
             continue
         if _removed(root, each.folder):
             removed.append(each)
+    if older_than_s is not None:
+        _prune_ranges(root, now - older_than_s)
     return removed
+
+
+def _prune_ranges(root: Path, before: float) -> None:
+    """Removes the ranges that were found in images before a time; they are found again when asked for."""
+    with contextlib.suppress(OSError):
+        for path in (root / RANGES).iterdir():
+            with contextlib.suppress(OSError):  # another process may be removing it
+                if path.stat().st_mtime <= before:
+                    path.unlink()
 
 
 def _removed(root: Path, folder: Path) -> bool:
