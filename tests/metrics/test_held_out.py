@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from ganzfeld.metrics import Comparison, Side, measured, space
 from ganzfeld.metrics.held_out import HeldOut, held_out
@@ -105,3 +106,18 @@ def test_it_knows_no_unit():
     other = decided(FRESH, TRAINING)
     assert one.place is not None and other.place is not None
     assert one.place.value == pytest.approx(other.place.value, abs=1e-3)
+
+
+def test_foreign_images_near_to_training_images_keep_to_themselves():
+    """Such as noise, which a network takes for much the same whatever it is."""
+    random = np.random.default_rng(0)
+    training = side(TRAINING).features
+    middle = training.mean(0)
+    spread = (training - middle).norm(dim=1).median() / 20
+    near = middle + spread * torch.from_numpy(random.normal(size=training.shape)).float() / 12
+    others = Side(FRESH, near)
+    found = held_out(Comparison(others, others, Side(TRAINING, training), None))
+    assert found.reason == "foreign" and "keep to themselves" in found.text
+    assert found.apart is not None and found.apart.low > 0.75
+    usual = decided(FRESH, TRAINING).apart
+    assert usual is not None and usual.low < 0.5 < usual.high

@@ -4,10 +4,15 @@ Held-out images are of the source of the training images, and not among them. Th
 as these do to one another: of a held-out and a training image, the training one is the nearer to its nearest
 (other) training image in half of all pairs. That share is also what a generator would get in
 ``nearer_than_held_out`` that draws images like those of the training; far from a half that metric misleads.
+
+Nor do they keep to themselves: of as many held-out as training images, the nearest one to a held-out image is
+a training image in half of all cases (the nearest-neighbour test of Schilling 1986 and Henze 1988). Images of
+another source may lie near to training images, and still be much nearer to one another.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,13 +32,15 @@ class HeldOut:
     """Distances (M,) from those that may be held out to their nearest training images, and what they say.
 
     ``known`` are in the training set. ``place`` is the share of pairs in which a training image is nearer to
-    the training set; None where too few are left. ``reason`` (``seen``, ``foreign``, ``altered-copies``) and
-    ``text`` say why they cannot be held out; both are ``""`` where they can.
+    the training set, ``apart`` that of images whose nearest one is not of the training; None where too few
+    are left. ``reason`` (``seen``, ``foreign``, ``altered-copies``) and ``text`` say why they cannot be held
+    out; both are ``""`` where they can.
     """
 
     distances: Tensor
     known: int
     place: Figure | None
+    apart: Figure | None = None
     reason: str = ""
     text: str = ""
 
@@ -68,9 +75,10 @@ def held_out(comparison: Comparison) -> HeldOut:
     known = num - len(nearest)
     if len(nearest) < LEAST:
         text = f"{known:,} of the {num:,} pictures are in the training set, and {LEAST} others are needed"
-        return HeldOut(nearest, known, None, "seen", text)
+        return HeldOut(nearest, known, None, None, "seen", text)
     place = _place(nearest, nearest_others(comparison.training.among), comparison.seed)
-    return HeldOut(nearest, known, place, *_judged(place))
+    apart = _apart(comparison, is_new)
+    return HeldOut(nearest, known, place, apart, *_judged(place, apart))
 
 
 def nearest_others(among: Tensor) -> Tensor:
@@ -100,7 +108,24 @@ def _place(theirs: Tensor, of_training: Tensor, seed: int) -> Figure:
     return share("place", value, error, min(len(of_training), len(theirs)))
 
 
-def _judged(place: Figure) -> tuple[str, str]:
+def _apart(comparison: Comparison, is_new: Tensor) -> Figure:
+    """The share of them whose nearest image is another of them, beside as many of the training."""
+    assert comparison.training is not None
+    order = torch.from_numpy(np.random.default_rng(comparison.seed).permutation(len(is_new)))
+    num = min(int(is_new.sum()), len(comparison.training))
+    some = order[is_new[order]][:num]
+    of_training = comparison.real_to_training[some][:, :num].min(1).values
+    among = comparison.real.among[some][:, some]
+    own = nearest_others(among)
+
+    def share_of(mine: np.ndarray, _: np.ndarray) -> list[float]:
+        return [float((own[mine] < of_training[mine]).double().mean())]
+
+    (value,), (error,) = jackknife(share_of, (num, num), comparison.seed)
+    return share("apart", value, error, num)
+
+
+def _judged(place: Figure, apart: Figure) -> tuple[str, str]:
     """Return the reason and the text why images of that place cannot be held out; both empty if they can."""
     pairs = f"{place.value:.0%} of pairs ({place.low:.0%} to {place.high:.0%}; {USUAL:.0%} if held out"
     if place.low > FARTHEST:
@@ -108,6 +133,13 @@ def _judged(place: Figure) -> tuple[str, str]:
             "they lie farther from the training images than these from one another: a training image is the "
             f"nearer one in {pairs}, at most {FARTHEST:.0%}). They are of another source, or of rare kinds "
             "of it alone, and beside them any good generator would seem to copy"
+        )
+        return "foreign", text
+    if apart.low > FARTHEST:
+        text = (
+            f"they keep to themselves: for {apart.value:.0%} of them ({apart.low:.0%} to {apart.high:.0%}; "
+            f"{USUAL:.0%} if held out, at most {FARTHEST:.0%}) the nearest image is another of them, not a "
+            "training image. They are of another source, or of some kinds of it alone"
         )
         return "foreign", text
     if place.high < NEAREST:

@@ -34,18 +34,24 @@ _OTHERS = "Give images of the source of the training set that were not trained o
 class NotMeasured:
     """A figure that was wanted and is not given: ``reason`` is fixed, ``text`` is for people.
 
-    ``place`` is what that was decided by, where it is a figure; see ``ganzfeld.metrics.held_out``.
+    ``place`` and ``apart`` are what that was decided by, where there are figures; see
+    ``ganzfeld.metrics.held_out``.
     """
 
     name: str
     reason: str
     text: str
     place: Figure | None = None
+    apart: Figure | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
-        place = {each: getattr(self.place, each) for each in ("value", "low", "high")} if self.place else None
-        return {"name": self.name, "reason": self.reason, "text": self.text, "place": place}
+        figures = {"place": self.place, "apart": self.apart}
+        told = {
+            name: {each: getattr(figure, each) for each in ("value", "low", "high")} if figure else None
+            for name, figure in figures.items()
+        }
+        return {"name": self.name, "reason": self.reason, "text": self.text, **told}
 
 
 @dataclass(frozen=True)
@@ -234,7 +240,7 @@ def _missing(comparison: Comparison, wanted: Mapping[str, str], notes: list[str]
     others = held_out(comparison)
     if others.reason:
         notes.append(f"{HELD_OUT} not measured: {others.text}")
-        return (NotMeasured(HELD_OUT, others.reason, others.text, others.place),)
+        return (NotMeasured(HELD_OUT, others.reason, others.text, others.place, others.apart),)
     notes += [f"{HELD_OUT}: {note}" for note in others.notes]
     return ()
 
