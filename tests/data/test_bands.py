@@ -44,7 +44,7 @@ def tiff(samples: np.ndarray, extra: tuple[int, ...] | None = None, photometric:
 
 
 def shown(content: bytes, **settings: Any) -> np.ndarray:
-    return decode_file(content, Framing(16, 16, **settings)).pixels  # pyright: ignore[reportArgumentType]
+    return decode_file(content, Framing(16, 16, **settings)).pixels
 
 
 def over_white(samples: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ class TestFourBands:
             ("over", over_white(INFRARED)),
             ("none", INFRARED),
         ):
-            options = {"alpha": alpha} if alpha else {}
+            options: dict[str, Any] = {"alpha": alpha} if alpha else {}
             pictures = open_pictures(infrared, (16, 16), workers=0, **options)
             np.testing.assert_array_equal(pictures.batch(np.array([0]))[0], expected[:, :, :3])
             assert bool(told(infrared, **options)) == (alpha is None)
