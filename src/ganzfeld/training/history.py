@@ -74,6 +74,7 @@ class History:
                 with contextlib.suppress(GanzfeldError):
                     self._own.remove(checksum.name)
         if not self._is_whole(path):
+            self._own.require()
             raise ResourceError(f"{path} was written but reads back differently", "Check the disk.")
 
     def read(self, images_seen: int) -> Checkpoint:

@@ -116,9 +116,11 @@ class Loop:
                 # that happens here may take the place of what is about to be told.
                 try:
                     tried = contextlib.nullcontext() if ended_well else contextlib.suppress(Exception)
-                    with tried, self._telling("writing the report"):
-                        self.run.write_verdict(self.run.diagnose())
-                        write_report(self.run)
+                    with tried:
+                        self.run.folder.require()
+                        with self._telling("writing the report"):
+                            self.run.write_verdict(self.run.diagnose())
+                            write_report(self.run)
                 finally:
                     self.watcher.ended()
         go_on = f"Go on: ganzfeld resume {shlex.quote(str(self.run.path))}"
