@@ -6,6 +6,7 @@ must define is said in the docstring of that folder and walked by ``tests/test_c
 """
 
 import difflib
+import functools
 import importlib
 from collections.abc import Iterable
 from importlib.resources import files
@@ -42,19 +43,24 @@ class Catalogue:
 
     def names(self) -> list[str]:
         """Names of all entries, sorted."""
+        return list(self._by_letters.values())
+
+    @functools.cached_property
+    def _by_letters(self) -> dict[str, str]:
+        """The names by what ``canonical`` compares. Looked up once: a recipe that is read asks for dozens."""
         stems = (
             file.name.removesuffix(self.suffix)
             for file in files(self.package).iterdir()
             if file.name.endswith(self.suffix) and not file.name.startswith("_")
         )
-        return sorted(stem.replace("_", "-") for stem in stems)
+        return {_letters(name): name for name in sorted(stem.replace("_", "-") for stem in stems)}
 
     def canonical(self, given: str) -> str:
         """The name as we write it: ``LeakyReLU``, ``leaky_relu`` and ``leaky-relu`` are one.
 
         Raises ``UsageError`` with the nearest names if there is no such entry.
         """
-        by_letters = {_letters(name): name for name in self.names()}
+        by_letters = self._by_letters
         if _letters(given) not in by_letters:
             raise UsageError(f"unknown {self.kind} {given!r}", did_you_mean(given, by_letters.values()))
         return by_letters[_letters(given)]

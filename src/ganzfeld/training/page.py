@@ -1,5 +1,6 @@
 """Self-contained pages: how every template is filled in."""
 
+import functools
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
@@ -8,6 +9,7 @@ from markupsafe import Markup
 from ganzfeld.printable import visible
 
 
+@functools.cache
 def environment(package: str, *, tidy: bool = False) -> Environment:
     """The templates of a package. What is put into them is escaped for HTML, and shows what it holds.
 

@@ -123,9 +123,11 @@ def _curves(journal: list[dict[str, Any]], paired: bool) -> list[tuple[str, str,
 
 
 def _chart(journal: list[dict[str, Any]], lines: dict[str, str]) -> str:
-    from matplotlib.figure import Figure  # half a second to import, and needed here only
+    from matplotlib import rc_context  # half a second to import, and needed here only
+    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    figure = Figure(figsize=(7, 2.6))
+    figure.subplots_adjust(left=0.09, right=0.99, bottom=0.18, top=0.97)
     axes = figure.add_subplot(xlabel="pictures seen")
     for label, key in lines.items():
         points = [(e["images_seen"], e[key]) for e in journal if e.get(key) is not None]
@@ -134,5 +136,6 @@ def _chart(journal: list[dict[str, Any]], lines: dict[str, str]) -> str:
     axes.legend(frameon=False, loc="best")
     axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg")
+    with rc_context({"svg.fonttype": "none"}):  # letters as letters: half the time and half the bytes
+        figure.savefig(buffer, format="svg")
     return _address("image/svg+xml", buffer.getvalue())
