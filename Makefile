@@ -1,10 +1,13 @@
 # make setup: the environment, in .venv and nowhere else.   make train: a generator.   make test: all checks.
 # make test-faults: every fault in full.   make test-long: the other long tests. Some minutes each.
+# make test-machine: what may depend on the processor, on one core with older instructions than most have today.
 # make test-doctor: limits of the doctor and what it finds, into docs/doctor.md; goes on where it was interrupted.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup train test test-faults test-long test-doctor check-style clean
+TEST := -m pytest --durations 15 --durations-min 1
+
+.PHONY: setup train test test-machine test-faults test-long test-doctor check-style clean
 
 setup: .venv/ready
 
@@ -21,13 +24,20 @@ train: setup
 
 # One file of tests a process, as many processes as there are cores.
 test: setup check-style
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python $(TEST) --numprocesses auto --dist loadfile
+
+# On the first core that this process may use; where there is no taskset (macOS), on all of them.
+test-machine: export ATEN_CPU_CAPABILITY := avx2
+test-machine: export ONEDNN_MAX_CPU_ISA := AVX2
+test-machine: setup
+	core=$$($(BIN)/python -c 'import os; print(min(os.sched_getaffinity(0)))') || core=0; \
+	$$(command -v taskset >/dev/null && echo taskset -c $$core) $(BIN)/python $(TEST) -m machine
 
 test-faults: setup
-	$(BIN)/python -m pytest --thorough tests/faults
+	$(BIN)/python $(TEST) --thorough tests/faults
 
 test-long: setup
-	$(BIN)/python -m pytest --thorough -m thorough --ignore tests/faults
+	$(BIN)/python $(TEST) --thorough -m thorough --ignore tests/faults
 
 test-doctor: setup
 	$(BIN)/python tools/doctor_limits.py

@@ -1,6 +1,7 @@
 """What all tests share: a cache of their own, and small sets of real picture files."""
 
 import os
+import tempfile
 from pathlib import Path
 
 # Tests work on small tensors, where threads only wait for each other; processes they start inherit this.
@@ -9,10 +10,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from PIL import Image
 from safetensors.torch import save_file
 
 from tests.metrics.inception_reference import drawn_weights
+
+# A machine under load is no reason to fail: no example has a deadline, and none is generated too slowly.
+settings.register_profile(
+    "ganzfeld", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+settings.load_profile("ganzfeld")
+# What hypothesis keeps beside its database would go into the current directory.
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "ganzfeld-hypothesis")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -26,6 +26,8 @@ from ganzfeld.cli import main
 from ganzfeld.recipes import resolve
 from ganzfeld.training.trainer import build_networks, num_parameters
 
+pytestmark = pytest.mark.machine
+
 
 def test_both_sides_have_the_same_widths():
     ours = build_networks(resolve("radford2015", SAME_WIDTHS), 3)

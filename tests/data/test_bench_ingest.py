@@ -11,6 +11,8 @@ from ganzfeld.bench.page import write_section
 from ganzfeld.bench.photos import make_photos
 from ganzfeld.data.ingest import usable_processors
 
+pytestmark = pytest.mark.machine
+
 
 def test_the_photos_are_as_large_as_photos(tmp_path: Path):
     mean_bytes = make_photos(tmp_path, 13)

@@ -22,6 +22,8 @@ from ganzfeld.data.shard import ShardWriter
 from ganzfeld.errors import ResourceError
 from tests.data.making import encoded, fill, noise
 
+pytestmark = pytest.mark.machine
+
 SIZE = (16, 16)
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 

@@ -46,7 +46,7 @@ def test_damaged_pictures_are_refused_or_decoded(format: str, number: int):
 
 
 @given(files=st.lists(st.binary(max_size=60), min_size=1, max_size=8))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_folder_of_anything_is_counted_to_the_last_file(files: list[bytes], tmp_path_factory):
     folder = tmp_path_factory.mktemp("set")
     for number, content in enumerate(files):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzfeld.data.order import batch_indices, permutation
@@ -28,7 +28,6 @@ def test_the_stream_does_not_depend_on_how_it_is_cut(num: int, seen: int, first:
     batch=st.integers(0, 90),
     num_ranks=st.integers(1, 9),
 )
-@settings(deadline=None)
 def test_ranks_share_a_batch_without_gap_or_overlap(
     num: int, seed: int, seen: int, batch: int, num_ranks: int
 ):
@@ -43,7 +42,6 @@ def test_ranks_share_a_batch_without_gap_or_overlap(
 
 
 @given(num=st.integers(1, 40), batch=st.integers(1, 20), num_ranks=st.integers(1, 5))
-@settings(deadline=None)
 def test_all_ranks_together_read_every_picture_of_an_epoch_once(num: int, batch: int, num_ranks: int):
     stream = []
     for seen in range(0, num, batch):

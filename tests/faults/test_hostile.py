@@ -175,7 +175,7 @@ def test_a_card_that_asks_for_more_than_there_is(run, put):
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_change_is_read_or_refused(run, put, kind, data):
     """Bytes changed, cut out and put in, at random places: an error of ours or a file that is still good."""
     content = bytearray(places(run)[kind].read_bytes())

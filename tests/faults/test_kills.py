@@ -18,6 +18,8 @@ from ganzfeld.training.run import Run
 from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import small
 
+pytestmark = pytest.mark.machine
+
 RECIPES = ["modern", "seed", "radford2015"]
 
 

@@ -11,7 +11,7 @@ from ganzfeld.geometry import overlap, projective_field, receptive_field
 layers = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(1, 2)), min_size=1, max_size=4)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(layers=layers)
 def test_projective_field_is_the_span_reached(layers):
     signal = torch.ones(1, 1, 1, dtype=torch.float64)
@@ -22,7 +22,7 @@ def test_projective_field_is_the_span_reached(layers):
     assert projective_field(layers) == int(reached.max() - reached.min()) + 1
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(layers=layers)
 def test_receptive_field_is_the_span_seen(layers):
     field = receptive_field(layers)
@@ -42,7 +42,7 @@ def test_mirrored_stacks_have_the_same_field(layers):
     assert receptive_field(layers) == projective_field(layers[::-1])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(kernel=st.integers(1, 9), stride=st.integers(1, 6), dilation=st.integers(1, 4))
 def test_overlap_is_what_a_transposed_convolution_of_ones_prints(kernel, stride, dilation):
     num = 2 * kernel * dilation + 2

@@ -28,7 +28,7 @@ def test_named_sizes(size):
     assert all(layer.even and layer.overlap == [2] for layer in ladder.layers)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.integers(8, 700), min_size=1, max_size=3))
 def test_any_size_has_an_even_ladder(sizes):
     if max(sizes) > 24 * min(sizes):

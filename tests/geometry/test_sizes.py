@@ -17,7 +17,7 @@ numbers = {
 }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(**numbers)
 def test_conv_size_is_torchs(size, kernel, stride, padding, dilation):
     arguments = {"stride": stride, "padding": padding, "dilation": dilation}
@@ -30,7 +30,7 @@ def test_conv_size_is_torchs(size, kernel, stride, padding, dilation):
         assert conv_size(size, kernel, **arguments) == expected.shape[-1]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(**numbers, output_padding=st.integers(0, 5))
 def test_transposed_size_is_torchs(size, kernel, stride, padding, dilation, output_padding):
     arguments = {"stride": stride, "padding": padding, "dilation": dilation, "output_padding": output_padding}
@@ -45,7 +45,7 @@ def test_transposed_size_is_torchs(size, kernel, stride, padding, dilation, outp
         assert transposed_size(size, kernel, **arguments) == expected.shape[-1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     small=st.integers(1, 9),
     kernel=st.integers(1, 6),

@@ -19,6 +19,8 @@ from ganzfeld.networks.outputs import outputs
 from tests.health.conftest import examined
 from tests.training.conftest import small
 
+pytestmark = pytest.mark.machine
+
 logits, gradients, units, output, latent, batch, spectrum = (
     readings.load(name) for name in ("logits", "gradients", "units", "output", "latent", "batch", "spectrum")
 )

@@ -11,6 +11,8 @@ from ganzfeld.lab import Measured, Training, live, run, verdict_of
 from ganzfeld.lab.experiments import batch_leak as experiment
 from ganzfeld.networks.normalisations import batch, layer
 
+pytestmark = pytest.mark.machine
+
 SETTINGS = experiment.Settings(**experiment.SHORT)
 
 

@@ -14,6 +14,8 @@ from ganzfeld.lab.perform import perform
 from ganzfeld.networks import Generator
 from ganzfeld.networks.outputs import clip, tanh
 
+pytestmark = pytest.mark.machine
+
 SETTINGS = experiment.Settings(**experiment.SHORT)
 
 

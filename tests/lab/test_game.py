@@ -15,6 +15,8 @@ from ganzfeld.lab.game.rotation import eigenvalues_of_play, rhythm, ritz
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import stabiliser
 
+pytestmark = pytest.mark.machine
+
 LINEAR = [name for name in METHODS if name != "adam"]
 
 BOARDS = [Board(0.3, 0.1, 0.7), Board(1.1, 0.0, 0.0), Board(0.05, 0.9, 0.2), Board(0.3, 0.1, 0.0)]

@@ -22,6 +22,8 @@ from tests.cli.test_cli import call
 from tests.conftest import blobs
 from tests.training.conftest import small
 
+pytestmark = pytest.mark.machine
+
 
 def numbers(trainer: Trainer) -> list[torch.Tensor]:
     return [tensor.clone() for tensor in live_tensors(trainer).values()]

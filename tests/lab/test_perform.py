@@ -25,6 +25,8 @@ from ganzfeld.training import Run, train
 from ganzfeld.training.engine import computing_with
 from tests.cli.test_cli import call
 
+pytestmark = pytest.mark.machine
+
 NAME = "downsampling"
 
 

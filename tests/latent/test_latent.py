@@ -6,6 +6,8 @@ import torch
 from ganzfeld.errors import UsageError
 from ganzfeld.latent import latents_of_seeds, lerp, priors, slerp, truncate
 
+pytestmark = pytest.mark.machine
+
 
 def draws(name: str, size: int = 64) -> torch.Tensor:
     return priors.load(name).sample(4000, size, torch.Generator().manual_seed(0))

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzfeld.errors import UsageError
 from ganzfeld.losses import Loss
+
+pytestmark = pytest.mark.machine
 
 logits = st.lists(st.floats(-30, 30), min_size=1, max_size=6).map(
     lambda v: torch.tensor(v, dtype=torch.float64)
@@ -19,7 +21,6 @@ def gradient(function, logit: torch.Tensor) -> torch.Tensor:
     return found
 
 
-@settings(deadline=None)
 @given(logit=logits, temperature=st.floats(0.5, 4))
 def test_generator_gradients(logit, temperature):
     """Minimax -D / T, non-saturating -(1 - D) / T, with D = sigmoid(logit / T)."""
@@ -30,7 +31,6 @@ def test_generator_gradients(logit, temperature):
     torch.testing.assert_close(saturating, -(1 - d) / temperature, rtol=0, atol=1e-7)
 
 
-@settings(deadline=None)
 @given(
     logit=logits,
     name=st.sampled_from(["minimax", "non-saturating"]),
@@ -49,7 +49,6 @@ def test_discriminator_gradients_are_d_minus_target(logit, name, smoothing, side
     torch.testing.assert_close(of_fake, (d - target) / temperature, rtol=0, atol=1e-7)
 
 
-@settings(deadline=None)
 @given(logit=logits, smoothing=st.floats(0, 0.49))
 def test_least_squares_gradients(logit, smoothing):
     loss = Loss("least-squares", smoothing, 2)
@@ -61,7 +60,6 @@ def test_least_squares_gradients(logit, smoothing):
     torch.testing.assert_close(gradient(lambda x: loss.generator(None, x), logit), logit - 1)
 
 
-@settings(deadline=None)
 @given(logit=logits)
 def test_hinge_and_wasserstein_gradients(logit):
     other = torch.zeros_like(logit)
@@ -76,7 +74,6 @@ def test_hinge_and_wasserstein_gradients(logit):
     torch.testing.assert_close(critic, -torch.ones_like(logit))
 
 
-@settings(deadline=None)
 @given(logit=logits, smoothing=st.floats(0, 0.49))
 def test_relativistic_gradients(logit, smoothing):
     """With D = sigmoid(real - fake): D - (1 - alpha) for the real logit, -D for the generator's."""

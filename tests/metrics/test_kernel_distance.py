@@ -10,8 +10,10 @@ from ganzfeld.errors import UsageError
 from ganzfeld.metrics import features, kernel_distance
 from tests.conftest import blobs
 
+pytestmark = pytest.mark.machine
 
-@settings(max_examples=25, deadline=None)
+
+@settings(max_examples=25)
 @given(num=st.integers(2, 7), other=st.integers(2, 7), size=st.integers(1, 5), seed=st.integers(0, 99))
 def test_is_its_definition(num, other, size, seed):
     random = np.random.default_rng(seed)

@@ -26,6 +26,8 @@ from ganzfeld.metrics.measures.sliced_wasserstein import distances_of_lines
 from ganzfeld.metrics.measures.spectrum_distance import profiles, spectrum_distance
 from tests.conftest import blobs
 
+pytestmark = pytest.mark.machine
+
 
 def normal(num: int, size: int, seed: int, mean: float = 0.0, spread: float = 1.0) -> torch.Tensor:
     random = np.random.default_rng(seed)
@@ -215,7 +217,7 @@ class TestKnownAnswers:
 
 
 class TestProperties:
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(seed=st.integers(0, 99), factor=st.floats(0.1, 10))
     def test_neighbourhoods_know_no_unit(self, seed, factor):
         x, y = normal(30, 4, seed), normal(40, 4, seed + 1000)
@@ -226,7 +228,7 @@ class TestProperties:
         scaled = distances_of_lines(x * factor, y * factor)
         assert torch.allclose(scaled, factor * distances_of_lines(x, y), rtol=1e-9)
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(seed=st.integers(0, 99))
     def test_order_does_not_matter_and_sides_are_sides(self, seed):
         x, y = normal(25, 4, seed), normal(35, 4, seed + 1000, 0.5)
@@ -237,7 +239,7 @@ class TestProperties:
             assert symmetric(x[order], y) == pytest.approx(symmetric(x, y), rel=1e-9, abs=1e-9)
             assert symmetric(y, x) == pytest.approx(symmetric(x, y), rel=1e-9, abs=1e-9)
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(seed=st.integers(0, 99))
     def test_a_set_is_no_distance_from_itself(self, seed):
         x = normal(30, 4, seed)

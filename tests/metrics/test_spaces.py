@@ -17,6 +17,8 @@ from ganzfeld.metrics.spaces import efficientnet_lite0, inception, random_convol
 from tests.conftest import blobs
 from tests.metrics.inception_reference import GOLDEN, pictures
 
+pytestmark = pytest.mark.machine
+
 
 def test_folding_the_norms_changes_rounding_only(monkeypatch):
     pictures = blobs(12, 32)

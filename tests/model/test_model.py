@@ -37,6 +37,8 @@ from ganzfeld.recipes import read_recipe
 from ganzfeld.training.engine import Engine
 from ganzfeld.training.step import follow
 
+pytestmark = pytest.mark.machine
+
 
 def made(size=16, normalisation="batch", recipe="radford2015", num_classes=0) -> tuple[Generator, Card]:
     """A generator with lively weights, its statistics fixed, and its card."""
@@ -106,7 +108,7 @@ def test_every_normalisation_can_be_shipped(tmp_path, normalisation):
     assert np.array_equal(pictures_of_seeds(load(tmp_path), [3]), pictures_of_seeds(generator, [3]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=150))
 def test_a_picture_does_not_depend_on_the_others(seeds):
     generator, _ = made()
@@ -115,7 +117,7 @@ def test_a_picture_does_not_depend_on_the_others(seeds):
     assert np.array_equal(together[::-1], pictures_of_seeds(generator, seeds[::-1]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 2)), min_size=1, max_size=150))
 def test_with_classes_it_depends_on_seed_and_class_alone(pairs):
     generator, _ = made(num_classes=3)
@@ -275,7 +277,7 @@ def test_grid_keeps_the_order(tmp_path):
 
 
 class TestDamage:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(place=st.floats(0, 0.999), bit=st.integers(0, 7))
     def test_any_flipped_bit_is_noticed_or_harmless(self, place, bit, tmp_path_factory):
         folder = tmp_path_factory.mktemp("flipped")

@@ -9,6 +9,8 @@ from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.networks import Discriminator, Generator, initialise
 
+pytestmark = pytest.mark.machine
+
 WAYS = ["projection", "concatenation"]
 LABELS = torch.tensor([2, 0, 1, 2])
 

@@ -9,6 +9,8 @@ from ganzfeld.geometry import plan
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.recipes import read_recipe
 
+pytestmark = pytest.mark.machine
+
 
 def num_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())

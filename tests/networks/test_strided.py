@@ -10,6 +10,8 @@ from torch import nn
 
 from ganzfeld.networks.strided import StridedConvolution, StridedTransposedConvolution, Ways, has_product
 
+pytestmark = pytest.mark.machine
+
 ALL_WAYS = [Ways(*ways) for ways in product(("direct", "product"), repeat=3)]
 
 
@@ -36,7 +38,7 @@ def layers(draw):
 
 
 @given(layers(), st.booleans(), st.booleans(), st.sampled_from(ALL_WAYS), st.booleans())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_values_and_derivatives_to_second_order_are_torchs(layer, transposed, bias, ways, channels_last):
     stride, kernel, padding, small, large = layer
     if min(large) < 1:

@@ -10,6 +10,8 @@ from ganzfeld.networks import Discriminator
 from ganzfeld.stabilisers import stabiliser
 from ganzfeld.stabilisers._base import GradientPenalty
 
+pytestmark = pytest.mark.machine
+
 
 class Quadratic(nn.Module):
     """D(x) = a/2 |x|^2, whose gradient is a x."""

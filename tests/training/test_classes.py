@@ -27,6 +27,8 @@ from tests.conftest import blobs, coloured
 from tests.training.conftest import SMALL, small, together
 from tests.training.test_ranks import InDoublePrecision
 
+pytestmark = pytest.mark.machine
+
 WAYS = ["projection", "concatenation"]
 NUM = 150
 

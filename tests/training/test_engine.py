@@ -12,6 +12,8 @@ from ganzfeld.model import as_bytes
 from ganzfeld.networks import Generator
 from ganzfeld.training.engine import Engine, choose_engine, has_fast_bfloat16
 
+pytestmark = pytest.mark.machine
+
 ENGINE = Engine(torch.device("cpu"), "float32")
 
 

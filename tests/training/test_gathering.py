@@ -10,6 +10,8 @@ from ganzfeld.training.engine import Engine
 from ganzfeld.training.gathering import from_cache, from_device, gathering
 from ganzfeld.training.ranks import ALONE
 
+pytestmark = pytest.mark.machine
+
 
 class Roomy(Engine):
     """A device that has memory of its own, as far as anybody can tell."""

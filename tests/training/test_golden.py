@@ -13,6 +13,8 @@ from ganzfeld.recipes import recipes
 from ganzfeld.training.trainer import Trainer, readings
 from tests.training.conftest import small
 
+pytestmark = pytest.mark.machine
+
 STORED = Path(__file__).with_name("golden.json")
 STEPS = 20
 

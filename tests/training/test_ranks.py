@@ -23,6 +23,8 @@ from ganzfeld.training.trainer import Trainer, readings, start
 from tests.conftest import blobs
 from tests.training.conftest import Raised, small, together
 
+pytestmark = pytest.mark.machine
+
 FAST = {"generator.optimizer.lr": 0.05, "discriminator.optimizer.lr": 0.05}
 PENALTIES = [{"name": "r1", "weight": 1.0, "every": 1}, {"name": "r2", "weight": 1.0, "every": 2}]
 NOISE = ["instance-noise", {"name": "augmentation", "cutout": 0.25}, "wgan-gp"]

@@ -22,6 +22,8 @@ from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.trainer import Trainer, start
 from tests.training.conftest import small
 
+pytestmark = pytest.mark.machine
+
 RECIPES = {
     "modern": small(),
     "seed": small("seed"),

@@ -19,6 +19,8 @@ from ganzfeld.training.watcher import Watcher
 from tests.conftest import blobs
 from tests.training.conftest import small
 
+pytestmark = pytest.mark.machine
+
 
 class Listener(Watcher):
     def __init__(self):

@@ -20,6 +20,8 @@ from ganzfeld.training.watcher import Watcher
 from tests.cli.test_cli import call
 from tests.training.conftest import SMALL, small
 
+pytestmark = pytest.mark.machine
+
 RECIPES = ["modern", "seed", "radford2015"]
 PRODUCTS = Ways("product", "product", "product")
 

@@ -11,6 +11,8 @@ from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.stabilisers import stabiliser
 from ganzfeld.training.step import Moment, Players, Rules, ema_decay, follow, step
 
+pytestmark = pytest.mark.machine
+
 LEARNING_RATE = 0.1
 
 

@@ -24,6 +24,8 @@ from ganzfeld.training.schedule import rate_factor
 from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import SMALL, small
 
+pytestmark = pytest.mark.machine
+
 
 def weights(run) -> dict[str, torch.Tensor]:
     return run.generator.state_dict()

@@ -17,6 +17,8 @@ from ganzfeld.training.classes import Classes
 from ganzfeld.training.gathering import from_cache
 from tests.training.conftest import small
 
+pytestmark = pytest.mark.machine
+
 SHOWN = {"mirror": True, "crop": 0.25}
 
 
