@@ -25,6 +25,8 @@ from tests.data.making import encoded, fill, noise
 pytestmark = pytest.mark.machine
 
 SIZE = (16, 16)
+HANGS_S = 600.0
+"""What takes longer hangs, however busy the machine is."""
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 
@@ -166,8 +168,8 @@ class TestInterrupted:
         )
         assert process.stdout and process.stdout.readline()
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=20)
-        end_by = time.monotonic() + 10
+        process.communicate(timeout=HANGS_S)
+        end_by = time.monotonic() + HANGS_S
         with pytest.raises(ProcessLookupError):
             while time.monotonic() < end_by:  # one that was just being started ends by itself
                 os.killpg(process.pid, 0)
@@ -241,10 +243,10 @@ class TestWorkers:
 
     @posix
     def test_a_picture_that_hangs_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("ganzfeld.data.crew.PATIENCE_S", 1.0)
+        monkeypatch.setattr("ganzfeld.data.crew.PATIENCE_S", 2.0)
         pictures = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGSTOP, 2)
         assert pictures.num_pictures == 79
-        assert "more than 1 s" in pictures.unusable[0].reason
+        assert "more than 2 s" in pictures.unusable[0].reason
 
     def test_a_script_without_a_main_guard(self, tmp_path: Path):
         """Workers must not run the user's script again, which would train again in each of them."""

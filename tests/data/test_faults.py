@@ -171,7 +171,7 @@ class Test04Bomb:
     def test_very_large_pictures_are_decoded_in_turn_and_waiting_is_not_hanging(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(crew, "PATIENCE_S", 1.5)
+        monkeypatch.setattr(crew, "PATIENCE_S", 3.0)
         (fill(tmp_path, ingest.FEW) / "0.png").write_bytes(encoded(Image.new("1", (6000, 6000))))
         begun = []
 

@@ -11,7 +11,7 @@ import torch
 import ganzfeld as gz
 from ganzfeld.errors import ResourceError, TrainingFailed
 from ganzfeld.training.trainer import Trainer
-from tests.training.conftest import small
+from tests.training.conftest import PATIENCE_S, small
 
 DIVERGES_AT = 30
 """The step before which something is spoilt; trainings below are saved before it and end long after it."""
@@ -194,7 +194,7 @@ def test_memory_that_runs_out(array_file, tmp_path):
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
-        timeout=300,
+        timeout=PATIENCE_S,
     )
     assert end.returncode == ResourceError.exit_code, end
     told = re.search(r"ran out with a batch of 32768 after 0 pictures; a batch of (\d+) fits", end.stdout)

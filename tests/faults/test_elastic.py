@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import ganzfeld as gz
-from tests.training.conftest import small, together
+from tests.training.conftest import PATIENCE_S, small, together
 from tests.training.test_ranks import state_of
 
 IMAGES = 320
@@ -69,7 +69,7 @@ def elastic(ranks: list[int], array_file: Path, folder: Path, pauses: random.Ran
                     time.sleep(0.01)
                 time.sleep(pauses.uniform(0, 0.2))
                 os.kill(workers(process.pid)[rank], signal.SIGKILL)
-            result, _ = process.communicate(timeout=120)
+            result, _ = process.communicate(timeout=PATIENCE_S)
             assert process.returncode == 0, (folder / "said.txt").read_text()
         finally:
             process.terminate()  # and not kill: it ends those that it has started
@@ -115,7 +115,7 @@ def test_the_launchers_summary_says_what_we_say(array_file, tmp_path):
         [sys.executable, "-m", *launcher, *options],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     refusal = json.loads(done.stdout)

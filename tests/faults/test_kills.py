@@ -16,7 +16,7 @@ import ganzfeld as gz
 from ganzfeld.errors import ResourceError
 from ganzfeld.training.run import Run
 from ganzfeld.training.watcher import Watcher
-from tests.training.conftest import small
+from tests.training.conftest import PATIENCE_S, small
 
 pytestmark = pytest.mark.machine
 
@@ -118,7 +118,7 @@ def struck(phase: str, number: int, array_file: Path, out: Path) -> subprocess.C
     recipe.write_text(small().model_dump_json())
     options = ["--recipe", str(recipe), "--images", "800", "--checkpoint-seconds", "0.2", "--out", str(out)]
     command = [sys.executable, "-c", COMMAND, phase, str(int(number)), "train", str(array_file), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def check_strike(phase: str, number: int, array_file: Path, out: Path) -> None:
@@ -175,7 +175,7 @@ class TestTwoAtOnce:
         assert gz.resume(path, images=seen + 80).journal[-1]["images_seen"] == seen + 80
 
 
-def wait_for(found, patience_s: float = 60.0):
+def wait_for(found, patience_s: float = PATIENCE_S):
     """What ``found`` returns, once it is something."""
     for _ in range(int(patience_s / 0.05)):
         if result := found():

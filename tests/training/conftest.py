@@ -21,7 +21,8 @@ from ganzfeld.training.trainer import Trainer, start
 
 SMALL = {"size": 16, "batch": 8, "generator.width": 8, "discriminator.width": 8, "latent.size": 16}
 
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
+"""A machine may be as busy as it likes; what takes longer than this hangs."""
 
 
 def small(name: str = "modern", **changes) -> Recipe:
