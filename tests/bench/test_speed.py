@@ -113,7 +113,7 @@ def test_short_steps_are_repeated_and_long_ones_are_not():
     sides = {"short": lambda: act("short", LEAST_S / 8), "long": lambda: act("long", LEAST_S)}
     speeds = _in_turns(sides, 1, 5, torch.device("cpu"))
     assert calls["long"] == 2, "once to set things up"
-    assert calls["short"] == 9
+    assert calls["short"] in (9, 10), "eight eighths may lack the last bit"
     assert (speeds["long"][0], speeds["short"][0]) == pytest.approx((5 / LEAST_S, 8 * 5 / LEAST_S))
 
 

@@ -1,5 +1,6 @@
 """A training small enough to run in a blink, by one process or by several."""
 
+import concurrent.futures
 import io
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ from ganzfeld.data import open_pictures
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.engine import choose_engine
+from ganzfeld.training.saver import Saver
 from ganzfeld.training.trainer import Trainer, start
 
 SMALL = {"size": 16, "batch": 8, "generator.width": 8, "discriminator.width": 8, "latent.size": 16}
@@ -39,6 +41,22 @@ def trainer_of(array_file):
         return start(recipe, pictures, choose_engine("cpu", "float32"), seed)
 
     return make
+
+
+def save_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every checkpoint that is due is written before the next step, however slow the disk or the machine is.
+
+    Otherwise a step goes unsaved while the one before is still being written, or where a sample grid is due.
+    """
+    begin = Saver.begin
+
+    def begin_and_wait(saver: Saver, save: Callable[[], object]) -> None:
+        begin(saver, save)
+        assert saver._running is not None
+        concurrent.futures.wait([saver._running])
+
+    monkeypatch.setattr(Saver, "begin", begin_and_wait)
+    monkeypatch.setattr("ganzfeld.training.loop.SHEET_EVERY_S", 1e9)
 
 
 def together(number: int, work: Callable[[], Any]) -> list[Any]:

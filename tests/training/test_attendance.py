@@ -25,7 +25,7 @@ from ganzfeld.training.run import Run
 from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.treatment import has_helped, prescription
 from ganzfeld.training.watcher import Watcher
-from tests.training.conftest import Raised, small, together
+from tests.training.conftest import Raised, save_at_once, small, together
 
 RATE = "generator.optimizer.lr"
 WIDER = "generator.width"
@@ -33,7 +33,12 @@ WIDER = "generator.width"
 
 @pytest.fixture(autouse=True)
 def at_every_step(monkeypatch):
-    """Every step is written down and examined."""
+    look_at_every_step(monkeypatch)
+
+
+def look_at_every_step(monkeypatch):
+    """Every step is written down, examined and saved."""
+    save_at_once(monkeypatch)
     monkeypatch.setattr("ganzfeld.training.loop.READING_EVERY_S", 0.0)
     for name in ("EVERY_S", "EVERY_SHARE"):
         monkeypatch.setattr(f"ganzfeld.training.examination.{name}", 0.0)
@@ -313,40 +318,49 @@ def test_a_course_that_was_broken_off_goes_on(array_file, tmp_path, monkeypatch)
     assert all(torch.equal(tensor, state(gone_on)[name]) for name, tensor in state(whole).items())
 
 
-def broken_off(array_file, out: Path) -> Run:
-    """A course that was interrupted in a trial, with which nothing has been decided."""
+@pytest.fixture(scope="module")
+def course(array_file, tmp_path_factory) -> Path:
+    """Two runs of a course that was interrupted in a trial, with which nothing has been decided."""
+    out = tmp_path_factory.mktemp("course")
 
     class Impatient(Watcher):
         def read(self, reading):
             if reading.images_seen == 48 and len(list(out.iterdir())) == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(Interrupted):
-        attended(array_file, out, watcher=Impatient())
+    with pytest.MonkeyPatch.context() as patch:
+        look_at_every_step(patch)
+        doctor(patch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
+        with pytest.raises(Interrupted):
+            attended(array_file, out, watcher=Impatient())
+    return out
+
+
+def broken_off(course: Path, out: Path) -> Run:
+    """The trial of such a course, of which ``out`` becomes a copy."""
+    shutil.copytree(course, out, dirs_exist_ok=True)
     (trial,) = (run for run in map(gz.open_run, out.iterdir()) if run.facts.open_trial)
     return trial
 
 
-def test_the_ill_run_of_a_course_that_was_broken_off_goes_on_with_the_trial(
-    array_file, tmp_path, monkeypatch
-):
+def test_the_ill_run_of_a_course_that_was_broken_off_goes_on_with_the_trial(course, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
-    trial = broken_off(array_file, tmp_path)
+    trial = broken_off(course, tmp_path)
     assert gz.resume(tmp_path / "blobs-001").path == trial.path
     assert len(list(tmp_path.iterdir())) == 2, "it is not tried a second time"
 
 
-def test_a_trial_of_an_older_run_of_that_name_is_let_alone(array_file, tmp_path, monkeypatch):
+def test_a_trial_of_an_older_run_of_that_name_is_let_alone(course, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
-    trial = broken_off(array_file, tmp_path)
+    trial = broken_off(course, tmp_path)
     with trial.writing():
         trial.write_facts(trial.facts.changed(started="2020-01-01T00:00:00+0000"))
     assert gz.resume(tmp_path / "blobs-001").path.name == "blobs-003"
 
 
-def test_where_the_ill_run_is_gone_the_trial_is_kept(array_file, tmp_path, monkeypatch):
+def test_where_the_ill_run_is_gone_the_trial_is_kept(course, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
-    trial = broken_off(array_file, tmp_path)
+    trial = broken_off(course, tmp_path)
     shutil.rmtree(tmp_path / "blobs-001")
     run = gz.resume(trial.path)
     assert run.path == trial.path and run.journal[-1]["images_seen"] > 64
@@ -354,10 +368,10 @@ def test_where_the_ill_run_is_gone_the_trial_is_kept(array_file, tmp_path, monke
     assert (told.outcome, told.why) == ("kept", "blobs-001 is not there any more")
 
 
-def test_a_trial_that_was_undone_goes_on_with_the_ill_run(array_file, tmp_path, monkeypatch):
+def test_a_trial_that_was_undone_goes_on_with_the_ill_run(course, tmp_path, monkeypatch):
     """As after a kill between the decision and the next step."""
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
-    in_vain = broken_off(array_file, tmp_path)
+    in_vain = broken_off(course, tmp_path)
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -378,9 +392,9 @@ def test_a_trial_that_was_undone_goes_on_with_the_ill_run(array_file, tmp_path, 
     assert run.journal[-1]["images_seen"] == pytest.approx(240 - cost, abs=8), "one budget"
 
 
-def test_a_decision_is_made_again_if_it_was_not_written_down_everywhere(array_file, tmp_path, monkeypatch):
+def test_a_decision_is_made_again_if_it_was_not_written_down_everywhere(course, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
-    in_vain = broken_off(array_file, tmp_path)
+    in_vain = broken_off(course, tmp_path)
     write = Run.write_facts
 
     def killed(run: Run, facts) -> None:
@@ -402,10 +416,10 @@ def test_a_decision_is_made_again_if_it_was_not_written_down_everywhere(array_fi
     )
 
 
-def test_what_was_measured_before_a_trial_is_not_its_merit(array_file, tmp_path, monkeypatch):
+def test_what_was_measured_before_a_trial_is_not_its_merit(course, tmp_path, monkeypatch):
     """The journal of a trial begins with that of the ill run, kernel distances included."""
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
-    trial = broken_off(array_file, tmp_path)
+    trial = broken_off(course, tmp_path)
     ill, since = gz.open_run(tmp_path / "blobs-001"), trial.facts.trials[0].from_images
 
     def measured(run: Run, distances: dict[int, float]) -> None:
@@ -431,10 +445,10 @@ def test_what_was_measured_before_a_trial_is_not_its_merit(array_file, tmp_path,
         assert has_helped(trial, ill) == (True, f"kernel distance {value:.3f} instead of 3.000")
 
 
-def test_pictures_that_are_all_alike_are_no_better_for_their_distance(array_file, tmp_path, monkeypatch):
+def test_pictures_that_are_all_alike_are_no_better_for_their_distance(course, tmp_path, monkeypatch):
     """One dark picture can be nearer to a set of dark ones than what a sound generator makes."""
     doctor(monkeypatch, ("mode-collapse", 40, f"{RATE}=1e-4", too_fast))
-    trial = broken_off(array_file, tmp_path)
+    trial = broken_off(course, tmp_path)
     ill = gz.open_run(tmp_path / "blobs-001")
     for run, value in ((ill, 0.5), (trial, 1.7)):
         last = {**run.journal[-1], "health": {"kernel_distance": value, "kernel_distance_error": 0.01}}
