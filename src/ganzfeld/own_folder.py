@@ -42,8 +42,8 @@ class LostFolder(ResourceError):
 class OwnFolder:
     """A folder with what is in it, by name; ``folder / "name"`` is a folder in it, made when it is needed.
 
-    All methods raise ``DamagedError`` for a link or another thing that no program of ours puts there,
-    ``ResourceError`` for what the system refuses, and ``LostFolder`` once a held folder is lost.
+    All methods raise ``DamagedError`` for a link, ``ResourceError`` for another thing that is in the way and
+    for what the system refuses, and ``LostFolder`` once a held folder is lost.
     """
 
     def __init__(self, path: Path, *, mark: str | None = None) -> None:
@@ -274,14 +274,14 @@ class _Place:
             return None
 
     def require_regular(self, name: str) -> bool:
-        """Whether there is a file of that name; ``DamagedError`` if it is a link or no regular file."""
+        """Whether there is a file of that name; raise for a link, or another thing that is no file."""
         found = self.stat(name)
         if found is None:
             return False
         if _is_link(found):
             raise _link(self.path / name)
         if not stat.S_ISREG(found.st_mode):
-            raise DamagedError(
+            raise ResourceError(
                 f"{self.path / name} is not a regular file, and a file of ours should be there", "Remove it."
             )
         return True
@@ -313,7 +313,7 @@ class _Place:
         if found is not None and _is_link(found):
             raise _link(path)
         if found is not None and not stat.S_ISDIR(found.st_mode):
-            raise DamagedError(f"{path} is a file, and a folder of ours should be there", "Remove it.")
+            raise ResourceError(f"{path} is a file, and a folder of ours should be there", "Remove it.")
         handle = None if self.handle is None else self.open(name, _FOLDER)
         try:
             yield _Place(path, handle)

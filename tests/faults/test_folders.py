@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ganzfeld as gz
-from ganzfeld.errors import DamagedError, GanzfeldError, Interrupted, ResourceError
+from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError
 from ganzfeld.lock import alone
 from ganzfeld.own_folder import LostFolder, OwnFolder
 from ganzfeld.run_layout import OWN_NAMES
@@ -228,10 +228,10 @@ class TestLinks:
         os.mkfifo(tmp_path / "pipe")
         for name in ("folder", "pipe"):
             for action in (own.remove, own.appending, lambda name: own.write_bytes(name, b"")):
-                with pytest.raises(DamagedError, match="not a regular file"):
+                with pytest.raises(ResourceError, match="not a regular file"):
                     action(name)
         (tmp_path / "file").write_text("mine")
-        with pytest.raises(DamagedError, match="is a file, and a folder"):
+        with pytest.raises(ResourceError, match="is a file, and a folder"):
             (own / "file").write_bytes("x", b"")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
 
