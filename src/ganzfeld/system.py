@@ -12,6 +12,7 @@ from ganzfeld.printable import printable
 # Windows knows no quotas.
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
+_NO_ROOM_TO_LOAD = ("failed to map segment", os.strerror(errno.ENOMEM))
 _WRONG_KIND = {errno.EISDIR: "a folder", errno.ENOTDIR: "no folder"}
 
 
@@ -19,6 +20,7 @@ _WRONG_KIND = {errno.EISDIR: "a folder", errno.ENOTDIR: "no folder"}
 def in_words() -> Iterator[None]:
     """Raise a ``ResourceError`` in place of any ``OSError`` that leaves the block; also as a decorator.
 
+    The same for its like of other types, such as a thread that could not be started.
     A reader that has gone (``BrokenPipeError``) is left as it is.
     """
     try:
@@ -27,10 +29,38 @@ def in_words() -> Iterator[None]:
         raise
     except OSError as error:
         raise worded(error) from error
-    except ImportError as error:  # without a file handle left, not even a module can be loaded
-        if os.strerror(errno.EMFILE) not in str(error):
+    except (ImportError, RuntimeError) as error:
+        if (told := _told_otherwise(error)) is None:
             raise
-        raise worded(OSError(errno.EMFILE, os.strerror(errno.EMFILE))) from error
+        raise told from error
+
+
+def _told_otherwise(error: Exception) -> ResourceError | None:
+    """A refusal of the system that Python tells by another error than an ``OSError``; None if it is none.
+
+    Without a file handle or memory left not even a module can be loaded.
+    """
+    words = str(error)
+    if os.strerror(errno.EMFILE) in words:
+        return worded(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+    if isinstance(error, ImportError) and any(sign in words for sign in _NO_ROOM_TO_LOAD):
+        return ResourceError("there is not enough memory to load a library", "Free some, or raise ulimit -v.")
+    if "can't start new thread" in words:
+        return ResourceError(
+            "no more threads can be started", "Allow more processes (ulimit -u), or free some memory."
+        )
+    return None
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left, in whichever of torch's and Python's ways."""
+    signs = (
+        *("can't allocate memory", "out of memory", "not enough memory", "Unable to allocate"),
+        *("could not create a primitive", "could not execute a primitive"),  # oneDNN's way to say it
+    )
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+    )
 
 
 def worded(error: OSError, path: str | Path | None = None, what: str = "used") -> ResourceError:

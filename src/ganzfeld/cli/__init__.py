@@ -19,7 +19,7 @@ from ganzfeld.cli.speech import show_error
 from ganzfeld.cli.streams import ReaderGone, safe_streams
 from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError, UsageError
 from ganzfeld.signals import HANGUP, signals_to_heed
-from ganzfeld.system import in_words, require_working_folder
+from ganzfeld.system import in_words, ran_out_of_memory, require_working_folder
 
 READER_GONE = 141
 """128 + SIGPIPE: what a shell says of a program whose reader has gone."""
@@ -97,8 +97,6 @@ def _run(given: list[str]) -> int:
     except OverflowError as error:
         raise UsageError(f"a number is too large ({error})", "Use a smaller one.") from error
     except (MemoryError, RuntimeError) as error:
-        from ganzfeld.training.engine import ran_out_of_memory
-
         if ran_out_of_memory(error):
             raise ResourceError(
                 "memory ran out", "Use a smaller --batch, --size or width, or free some memory."

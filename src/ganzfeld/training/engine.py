@@ -154,17 +154,6 @@ def chip_of(device: torch.device) -> str:
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
-def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left, in whichever of torch's and Python's ways."""
-    signs = (
-        *("can't allocate memory", "out of memory", "not enough memory", "Unable to allocate"),
-        *("could not create a primitive", "could not execute a primitive"),  # oneDNN's way to say it
-    )
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
-    )
-
-
 def release_memory() -> None:
     """Let go of what nobody uses any more."""
     gc.collect()

@@ -20,8 +20,7 @@ from ganzfeld.metrics.measures.memorisation import NAMES as MEMORISATION
 from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
 from ganzfeld.networks import Generator
 from ganzfeld.progress import CountCallback, counting
-from ganzfeld.system import in_words
-from ganzfeld.training.engine import ran_out_of_memory
+from ganzfeld.system import in_words, ran_out_of_memory
 from ganzfeld.training.run import Run, open_run
 
 NUM = 1000

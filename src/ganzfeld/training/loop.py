@@ -15,11 +15,11 @@ import ganzfeld
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed
 from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, png, save
 from ganzfeld.own_folder import LostFolder
+from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.clock import Due, Stopwatch, duration
 from ganzfeld.training.consultation import Consultation
-from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.examination import Examiner
 from ganzfeld.training.following import Order, begin, order
 from ganzfeld.training.interruption import Interruption

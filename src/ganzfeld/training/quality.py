@@ -25,8 +25,8 @@ from ganzfeld.model import Card, load_model, save
 from ganzfeld.networks import Generator
 from ganzfeld.own_folder import LostFolder
 from ganzfeld.progress import CountCallback, silent
+from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.clock import Due
-from ganzfeld.training.engine import ran_out_of_memory
 from ganzfeld.training.evaluation import generated
 from ganzfeld.training.facts import Final, Judgement
 from ganzfeld.training.run import Run

@@ -23,7 +23,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.launch import Launch, launch
-from ganzfeld.training.engine import ran_out_of_memory
+from ganzfeld.system import ran_out_of_memory
 
 PATIENCE = timedelta(hours=6)
 """How long a rank waits for another that is alive, such as one that decodes pictures."""

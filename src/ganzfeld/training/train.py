@@ -313,7 +313,7 @@ def require_room(folder: Path, trainer: Trainer) -> None:
     free = free_bytes(folder)
     if free < needed:
         raise ResourceError(
-            f"{folder} has {free / 2**20:,.0f} MiB free, and two checkpoints need {needed / 2**20:,.0f} MiB",
+            f"{folder} has {free / 2**20:,.1f} MiB free, and two checkpoints need {needed / 2**20:,.1f} MiB",
             "Free some space, or name a folder elsewhere with --out.",
         )
 
