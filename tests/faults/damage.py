@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 Damage = Callable[[Path, Path], bool | None]
 
@@ -170,14 +171,14 @@ def leaves(value: object, above: tuple = ()) -> list[tuple]:
     return [place for key, below in inner for place in [(*above, key), *leaves(below, (*above, key))]]
 
 
-def at(value, place: tuple):
+def at(value: Any, place: tuple) -> Any:
     """What is there."""
     for key in place:
         value = value[key]
     return value
 
 
-def put(value, place: tuple, new: object):
+def put(value: Any, place: tuple, new: Any) -> Any:
     """The same JSON value with something else at one place."""
     if not place:
         return new

@@ -114,10 +114,10 @@ def test_a_disk_that_fills_up_on_the_way(array_file, recipe_file, tmp_path):
 
         write = History.write
 
-        def beside(history: History, checkpoint, near=None) -> Path:
+        def beside(self, checkpoint, near=None) -> Path:
             if checkpoint.images_seen > MANY // 2:
                 fill(theirs)
-            return write(history, checkpoint, near)
+            return write(self, checkpoint, near)
 
         History.write = beside
         command(training(array_file, recipe_file, out))()

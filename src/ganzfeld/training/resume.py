@@ -13,7 +13,9 @@ from ganzfeld.errors import DamagedError, DataError, GanzfeldError, UsageError
 from ganzfeld.launch import launch
 from ganzfeld.model import load_model
 from ganzfeld.model.files import WEIGHTS
+from ganzfeld.printable import printable
 from ganzfeld.recipes import Recipe, changes, resolve
+from ganzfeld.regular import read_regular
 from ganzfeld.run_layout import RECIPE
 from ganzfeld.system import in_words
 from ganzfeld.training.budget import Budget
@@ -23,10 +25,11 @@ from ganzfeld.training.exactness import differences, refuse
 from ganzfeld.training.facts import Circumstances, Facts, Trial, timestamp
 from ganzfeld.training.fastest import route_of
 from ganzfeld.training.following import led
-from ganzfeld.training.journal import JOURNAL
+from ganzfeld.training.journal import JOURNAL, copy_journal
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.progress import ProgressCallback, watcher_for
 from ganzfeld.training.ranks import ALONE, Ranks, joined
+from ganzfeld.training.report import LARGEST_SHEET
 from ganzfeld.training.run import Run, create_run, open_run, run_begun_by
 from ganzfeld.training.schedule import Horizon, known_at, progress_of
 from ganzfeld.training.train import require_room, show_reals, summary
@@ -241,7 +244,7 @@ def fork(
         )
         run.record("forked", at, "; ".join([text, *(each.what for each in found)]))
         if beginning:
-            _copy_past(old, run, at)
+            _copy_past(old, run, at, watcher.noted)
             run.history.write(beginning)
         # Last, since a folder becomes a run with its recipe: one that is killed before is none.
         run.folder.write_json(RECIPE, recipe.model_dump(mode="json"))
@@ -340,13 +343,15 @@ def _of_recipe(checkpoint: Checkpoint, recipe: Recipe) -> Checkpoint:
     return replace(checkpoint, card=checkpoint.card.model_copy(update={"recipe": recipe}))
 
 
-def _copy_past(old: Run, run: Run, images_seen: int) -> None:
-    """What the old run showed and wrote down until then."""
-    if (old.path / JOURNAL).is_file():
-        run.folder.write_bytes(JOURNAL, (old.path / JOURNAL).read_bytes())
+def _copy_past(old: Run, run: Run, images_seen: int, noted: Callable[[str], None]) -> None:
+    """Copy what the old run showed and wrote down until then; ``noted`` hears of what cannot be read."""
+    copy_journal(old.path / JOURNAL, run.folder, images_seen)
     for sheet in old.sample_files:
-        (run.folder / "samples").write_bytes(sheet.name, sheet.read_bytes())
-    run.forget_after(images_seen)
+        if int(sheet.stem) <= images_seen:
+            try:
+                (run.folder / "samples").write_bytes(sheet.name, read_regular(sheet, LARGEST_SHEET))
+            except OSError as error:
+                noted(f"left out {printable(str(sheet))}: {error.strerror}")
 
 
 def _tidy(run: Run) -> None:
