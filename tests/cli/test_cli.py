@@ -392,6 +392,22 @@ def test_the_moving_line_fits_the_terminal(columns, monkeypatch):
     assert ("pictures" in lines[-1]) == (columns >= 90)
 
 
+@pytest.mark.parametrize("columns", [1, 10, 20])
+def test_nor_does_it_break_in_a_narrow_one(columns, monkeypatch):
+    """It is cut short, and takes one line all the same."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    with a_terminal() as written, contextlib.redirect_stderr(written.terminal):
+        watcher = MovingLine()
+        watcher.preparing(3, 10, "measuring quality, 2 of 3")
+        watcher.read(Progress(1_234_567, 3700.0, 1234.0, 7500.0, 0.6931, 12.345))
+        watcher.ended()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.text())
+    lines = [line.rstrip() for line in shown.replace("\r", "\n").split("\n")]
+    assert all(len(line) <= columns for line in lines)
+    assert columns < 20 or any("2 h" in line for line in lines)
+
+
 @pytest.mark.parametrize("kind", [PlainLines, MovingLine, NotebookLine])
 def test_watchers_show_every_state(kind, capsys):
     watcher = kind()

@@ -104,8 +104,8 @@ def train(
     Started by torchrun, its processes train together, each on its share of every batch; the first one alone
     writes. Started again by torchrun after a failure, they go on with the run that they began.
 
-    It may be called in any thread, in several at once, and after a fork. Signals are caught in the main thread
-    only, since Python delivers them nowhere else.
+    It may be called in any thread, in several at once, and after a fork. Signals are caught in the main
+    thread only, since Python delivers them nowhere else.
 
     Raises ``UsageError`` for arguments, ``DataError`` for pictures that cannot be used, ``TrainingFailed``
     when training diverges, ``ResourceError`` for folders, disks and devices, ``Interrupted`` after a signal.
