@@ -4,6 +4,7 @@ import gzip
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ IMAGES = np.stack([noise(8, 8, seed=number) for number in range(NUM)])
 
 
 def opened(folder: Path, labels: np.ndarray, key: str = "labels") -> Pictures:
-    np.savez(folder / "set.npz", images=IMAGES, **{key: labels})
+    arrays: dict[str, Any] = {key: labels}
+    np.savez(folder / "set.npz", images=IMAGES, **arrays)
     return open_pictures(folder / "set.npz", (8, 8))
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from tests.model.test_ordinary_module import ROUNDING, written
 def exported(generator: Generator, *, dynamo: bool, path: Path) -> ReferenceEvaluator:
     """The generator as ONNX, recorded with a batch of two that is left free."""
     latents = (torch.randn(2, generator.latent_size),)
-    free = (
+    free: dict[str, Any] = (
         {"dynamic_shapes": ({0: torch.export.Dim("batch")},)}
         if dynamo
         else {"dynamic_axes": {"latent": {0: "b"}}}
@@ -41,8 +42,8 @@ def test_what_is_exported_makes_the_same_images(kind, dynamo, tmp_path):
     generator = gz.load(written(tmp_path / "model", **kind))
     session = exported(generator, dynamo=dynamo, path=tmp_path / "model.onnx")
     latents = torch.randn(5, generator.latent_size)
-    (images,) = session.run(None, {"latent": latents.numpy()})
+    made: Any = session.run(None, {"latent": latents.numpy()})
     with torch.no_grad():
         expected = generator(latents)
-    assert images.shape == tuple(expected.shape)
-    assert (torch.from_numpy(images) - expected).abs().max() < ROUNDING
+    assert made[0].shape == tuple(expected.shape)
+    assert (torch.from_numpy(made[0]) - expected).abs().max() < ROUNDING

@@ -9,12 +9,14 @@ import copy
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.jit._trace import TracerWarning
 
 import ganzfeld as gz
 from ganzfeld.errors import UsageError
@@ -97,7 +99,7 @@ def old_ways_of_torch() -> Iterator[None]:
     """TorchScript works and warns that it will not for ever; torch's own norms look at sizes in traces."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*(deprecated|legacy TorchScript|will be removed)")
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module="torch.nn")
+        warnings.filterwarnings("ignore", category=TracerWarning, module="torch.nn")
         yield
 
 
@@ -125,7 +127,8 @@ class TestGraphs:
 
     def test_traced_to_a_file(self, usual, tmp_path):
         with old_ways_of_torch():
-            torch.jit.trace(usual, arguments(usual, 2)).save(tmp_path / "traced.pt")
+            traced: Any = torch.jit.trace(usual, arguments(usual, 2))
+            traced.save(tmp_path / "traced.pt")
             assert_same(torch.jit.load(tmp_path / "traced.pt"), usual)
 
     def test_scripted(self, generator):
@@ -152,7 +155,7 @@ class TestGraphs:
     @pytest.mark.parametrize("shape", [(2, 8, 1, 1)])
     def test_latents_with_axes_of_one(self, usual, shape):
         with old_ways_of_torch():
-            traced = torch.jit.trace(usual, torch.randn(shape))
+            traced: Any = torch.jit.trace(usual, torch.randn(shape))
         latents = torch.randn(5, 8)
         assert float((traced(latents[:, :, None, None]) - usual(latents)).abs().max()) <= ROUNDING
 
@@ -218,8 +221,11 @@ class TestDerivatives:
     def test_vmap(self, generator):
         if has_group_norm(generator):
             return
-        one = torch.vmap(lambda *inputs: generator(*(each[None] for each in inputs))[0])
-        assert_same(one, generator)
+
+        def one(*inputs: Tensor) -> Tensor:
+            return generator(*(each[None] for each in inputs))[0]
+
+        assert_same(torch.vmap(one), generator)
 
     def test_forward_and_backward_agree(self, generator):
         latents, *labels = arguments(generator, 2)

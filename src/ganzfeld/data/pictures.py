@@ -178,20 +178,20 @@ def open_pictures(
     ``UsageError`` for a setting that cannot be meant.
     """
     share = 1.0 if max_bad is None else max_bad
-    labels = as_text(labels)
+    table = as_text(labels)
     options = PreparationOptions(
         channels=channels,
         background=background,
         range=range,
         alpha=alpha,
         frames=frames,
-        labels=labels,
+        labels=table,
         max_bad=share,
     )
     wanted, report = framing(size, options), _paced(counting(progress))
     kind, path = sources.find_source(source)
     with sources.open_source(kind, path) as opened:
-        opened.table = _table(opened, labels)
+        opened.table = _table(opened, table)
         root, auto = cache.cache_root(cache_dir), range == AUTO
         pictures = _decoded(kind, opened, wanted, auto, root, report, workers)
     refusal = None if max_bad is None else why_refused(pictures, max_bad)

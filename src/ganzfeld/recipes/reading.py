@@ -141,9 +141,8 @@ def _takes(section: type[BaseModel], path: str, value: Any) -> bool:
         return _takes(_sections(section)[first], rest, value)
     try:
         # As JSON, so that a list passes for a tuple; strictly, so that true is no number.
-        TypeAdapter(Annotated[field.annotation, field]).validate_json(
-            json.dumps(value, allow_nan=False), strict=True
-        )
+        annotated: Any = Annotated[field.annotation, field]
+        TypeAdapter(annotated).validate_json(json.dumps(value, allow_nan=False), strict=True)
     except (ValueError, TypeError):
         return False
     return True

@@ -115,7 +115,8 @@ def evaluate(
     if data is None:
         reals = own = _own(run, work.progress, notes)
     else:
-        options = asdict(run.facts.preparation) | {"labels": None}  # those are of the training images
+        # The labels are of the training images.
+        options: dict[str, Any] = asdict(run.facts.preparation) | {"labels": None}
         reals = open_pictures(data, run.recipe.size, **options, progress=work.progress)
         _require_fit(reals, run.facts.channels)
         own = _own_if_there(run, work.progress, notes) if "memorisation" in homes else None
