@@ -140,10 +140,11 @@ class OwnFolder:
 
     @contextlib.contextmanager
     def _there(self) -> Iterator["_Place | None"]:
-        """The folder, opened from its root on; None where a folder in the root is missing."""
+        """The folder, opened from its root on; None where one in the root is missing, or is none."""
         with self._root.opened() as place, contextlib.ExitStack() as opened:
             for name in self._inside:
-                if place.stat(name) is None:
+                found = place.stat(name)
+                if found is None or not (stat.S_ISDIR(found.st_mode) or _is_link(found)):
                     yield None
                     return
                 place = opened.enter_context(place.inner(name))
