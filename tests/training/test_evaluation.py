@@ -153,6 +153,38 @@ class TestEvaluate:
             gz.evaluate(run, **arguments)
 
 
+class TestHowOthersAreRead:
+    """What is assumed about images that a run is compared with is said, as ``check`` says it."""
+
+    def notes(self, run, data) -> str:
+        return " ".join(gz.evaluate(run, data, num=60, only=["spectrum-distance"], progress=False).notes)
+
+    def test_the_range_of_the_run(self, tmp_path):
+        """It is for images of 12 bits, and 8-bit ones are nearly black with it."""
+        deep = saved(tmp_path / "deep.npy", blobs(60, 16).astype(np.uint16) * 16)
+        run = gz.train(deep, range="0:4095", recipe=small(), images=16, out=tmp_path / "runs", progress=False)
+        notes = self.notes(run, saved(tmp_path / "others.npy", blobs(60, 16, seed=5)))
+        assert "is read with the run's --range 0:4095" in notes and "almost black" in notes
+
+    def test_frames(self, run, tmp_path):
+        for number in range(60):
+            first, second = (Image.fromarray(each) for each in blobs(2, 16, seed=number))
+            first.save(tmp_path / f"{number}.tif", save_all=True, append_images=[second])
+        notes = self.notes(run, tmp_path)
+        assert "60 files with several frames" in notes and "with the default options" in notes
+
+    def test_what_sources_note(self, run, tmp_path):
+        deep = saved(tmp_path / "deep.npy", blobs(60, 16).astype(np.float32) / 255)
+        assert "read as black" in self.notes(run, deep)
+
+    def test_too_few_images_for_unread_frames(self, run, tmp_path):
+        frames = [Image.fromarray(each) for each in blobs(70, 16)]
+        frames[0].save(tmp_path / "one.gif", save_all=True, append_images=frames[1:])
+        with pytest.raises(DataError) as refused:
+            gz.evaluate(run, tmp_path, num=60, features=SMALL_SPACE, progress=False)
+        assert "and 69 are not" in refused.value.hint
+
+
 def test_of_pictures_that_are_all_alike_it_says_so(run, monkeypatch):
     monkeypatch.setattr(type(gz.open_run(run.path).diagnose()), "alike", "mode-collapse")
     (note,) = gz.evaluate(run, num=60, only=["spectrum-distance"]).notes

@@ -34,10 +34,10 @@ def advice(
 ) -> list[Advice]:
     """Everything worth a word; ``kept`` and ``aspects`` (width by height) have one value a picture."""
     used = pictures.records[pictures.records["row"] >= 0]
-    values = advice_on_values(used, pictures.range)
+    values = _about_values(used, pictures)
     found = [
         *_about_number(pictures.num_pictures),
-        *([Advice("value-range", " ".join(values))] if values else []),
+        *values,
         *_about_duplicates(pictures, duplicates, crushed=bool(values)),
         *_about_shape(pictures, upscaled, kept, aspects),
         *_about_frames(used, pictures.framing.frames),
@@ -61,6 +61,22 @@ def advice(
         )
         found.append(Advice("formats-not-read", text))
     return found
+
+
+def advice_on_reading(pictures: Pictures) -> list[Advice]:
+    """Return what to mind about how the images were read, whatever they are for; no image is looked at."""
+    used = pictures.records[pictures.records["row"] >= 0]
+    return [
+        *_about_values(used, pictures),
+        *_about_frames(used, pictures.framing.frames),
+        *_about_parts(pictures),
+        *_about_the_fourth_channel(used),
+    ]
+
+
+def _about_values(used: np.ndarray, pictures: Pictures) -> list[Advice]:
+    values = advice_on_values(used, pictures.range)
+    return [Advice("value-range", " ".join(values))] if values else []
 
 
 def _about_number(num_pictures: int) -> list[Advice]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data.advice import advice_on_reading
 from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
@@ -19,6 +20,7 @@ from ganzfeld.metrics.measures.memorisation import HELD_OUT, suspects
 from ganzfeld.metrics.measures.memorisation import NAMES as MEMORISATION
 from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
 from ganzfeld.networks import Generator
+from ganzfeld.options import PreparationOptions, changed, dashed
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.system import in_words, ran_out_of_memory
 from ganzfeld.training.run import Run, open_run
@@ -26,6 +28,7 @@ from ganzfeld.training.run import Run, open_run
 NUM = 1000
 MOST = 2**20
 MOST_SEED = 2**40
+_OF_READING = ("channels", "background", "range", "alpha", "frames")
 _OTHERS = "Give images of the source of the training set that were not trained on."
 
 
@@ -119,6 +122,7 @@ def evaluate(
         options: dict[str, Any] = asdict(run.facts.preparation) | {"labels": None}
         reals = open_pictures(data, run.recipe.size, **options, progress=work.progress)
         _require_fit(reals, run.facts.channels)
+        notes += _how_read(reals, run.facts.preparation)
         own = _own_if_there(run, work.progress, notes) if "memorisation" in homes else None
     if reals.num_pictures < num:
         notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} pictures: all of them count")
@@ -230,6 +234,24 @@ def _own(run: Run, progress: CountCallback, notes: list[str]) -> Pictures:
     return pictures
 
 
+def _how_read(pictures: Pictures, preparation: PreparationOptions) -> list[str]:
+    """What to mind about how other images were read: as those of the run, whose options may not suit them."""
+    advice = [each.text for each in advice_on_reading(pictures)]
+    notes = [note for note in pictures.notes if not any(note in text for text in advice)]
+    given = _options_of_reading(preparation)
+    if given:
+        notes.insert(0, f"{pictures.place_of_all} is read with the run's {given}")
+    elif advice:
+        notes.insert(0, f"{pictures.place_of_all} is read as the run's images were: with the default options")
+    return notes + advice
+
+
+def _options_of_reading(preparation: PreparationOptions) -> str:
+    """Return those options that decide how images are read and are not the default, as typed."""
+    values = changed(preparation)
+    return " ".join(f"--{dashed(name)} {values[name]}" for name in _OF_READING if name in values)
+
+
 def _missing(comparison: Comparison, wanted: Mapping[str, str], notes: list[str]) -> tuple[NotMeasured, ...]:
     """Return which figures of memorisation are not given and why; note what to mind about one that is."""
     if comparison.training is None:
@@ -257,9 +279,11 @@ def _require_fit(pictures: Pictures, channels: int) -> None:
     """Raise ``DataError`` for pictures that are too few, or of another kind than the run's."""
     place, kinds = pictures.place_of_all, {1: "grey", 3: "colour"}
     if pictures.num_pictures < LEAST:
+        unread = [each.text for each in advice_on_reading(pictures) if each.name == "unread-frames"]
+        as_then = [f"Images are read with the options of the run's training: {text}" for text in unread]
         raise DataError(
             f"{place} has {pictures.num_pictures} pictures, and an evaluation needs {LEAST}",
-            "Fewer say nothing about a generator; 1,000 are usual.",
+            " ".join(["Fewer say nothing about a generator; 1,000 are usual.", *as_then]),
         )
     if pictures.channels != channels:
         raise DataError(
