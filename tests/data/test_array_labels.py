@@ -140,7 +140,52 @@ def test_idx_labels_of_wider_types_are_taken(tmp_path: Path):
 def test_stylegans_labels_that_cannot_be_taken(tmp_path: Path):
     fill(tmp_path / "set", 3)
     (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": [["00000.png", 0.5]]}))
-    assert "not whole numbers" in rejected(open_pictures(tmp_path / "set", (8, 8)))[0]
+    assert "fractions such as 0.5" in rejected(open_pictures(tmp_path / "set", (8, 8)))[0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([0, 2, 0], ""),
+        ([0.0, 2.0, 0.0], ""),
+        ([[1, 0, 0], [0, 0, 1], [1, 0, 0]], ""),
+        ([0, 2.0, 0], ""),
+        (["0", "2", "0"], ""),
+        ([0, -1, 0], "negative numbers such as -1"),
+        ([0, 0.5, 0], "fractions such as 0.5"),
+        ([[0.5, 0.5], [0, 1], [0, 1]], "not one-hot, such as (0.5, 0.5)"),
+        ([0, None, 0], "1 of 3 are null"),
+        ([0, "a", 0], "several types"),
+        ([[0, 1], [1], [0, 1]], "several lengths"),
+        ([{}, {}, {}], "no labels"),
+        ([10**30, 1, 1], ""),
+    ],
+)
+def test_stylegans_labels_follow_the_rule_of_arrays(tmp_path: Path, labels: list[object], words: str):
+    fill(tmp_path / "set", 3)
+    pairs = [[f"{number:05}.png", label] for number, label in enumerate(labels)]
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": pairs}))
+    pictures = open_pictures(tmp_path / "set", (8, 8))
+    if words or labels[0] == 10**30:
+        assert words in rejected(pictures)[0] and pictures.labels is None
+    else:
+        assert names(pictures) == ["0", "2", "0"] and not pictures.notes
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"labels": {"00000.png": 1, "00001.png": 2}}, "no list but an object"),
+        ({"labels": [["00000.png", 1, 2]]}, "no pairs of a name and a label"),
+        ({}, "no object with labels"),
+        ([], "no object with labels"),
+    ],
+)
+def test_stylegans_file_of_another_form(tmp_path: Path, content: object, words: str):
+    fill(tmp_path / "set", 3)
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps(content))
+    (text,) = rejected(open_pictures(tmp_path / "set", (8, 8)))
+    assert words in text and "Error" not in text
 
 
 def test_check_and_train_say_it_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

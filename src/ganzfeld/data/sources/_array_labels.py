@@ -6,6 +6,7 @@ else is refused with the reason, since training without labels that are there wo
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from io import BytesIO
 from typing import BinaryIO
 
 import numpy as np
@@ -14,7 +15,8 @@ from ganzfeld.data.sources._rows import Rows
 
 _BYTES_AT_ONCE = 2**22
 _MOST_WHOLE = 2.0**53
-_MOST_TEXT_BYTES = 4 * 255
+MOST_CHARACTERS = 255
+_MOST_TEXT_BYTES = 4 * MOST_CHARACTERS
 _TAKEN = "Taken are (N,) whole numbers from 0 on or text, or one-hot rows (N, K)."
 
 Open = Callable[[ExitStack], BinaryIO]
@@ -37,6 +39,13 @@ def array_labels(rows: Rows, num_images: int, open_stream: Open) -> list[str]:
         raise Rejected(f"{shown}: {problem}. {_TAKEN}") from None
 
 
+def labels_of_values(values: np.ndarray) -> list[str]:
+    """Return the label of every image, of values (N,) or (N, K) in memory; see ``array_labels``."""
+    content = BytesIO(np.ascontiguousarray(values).tobytes() if values.dtype.kind in "iufbUS" else b"")
+    rows = Rows(0, len(values), values.shape[1:], values.dtype)
+    return array_labels(rows, len(values), lambda _: content)
+
+
 def _check(rows: Rows, num_images: int) -> None:
     """Raise ``Rejected`` for what can be told before anything is read."""
     width = int(np.prod(rows.shape, dtype=object))
@@ -52,7 +61,7 @@ def _check(rows: Rows, num_images: int) -> None:
     if rows.dtype.itemsize == 0:
         raise Rejected("texts of no length")
     if rows.dtype.itemsize > _MOST_TEXT_BYTES:
-        raise Rejected("texts of more than 255 characters")
+        raise Rejected(f"texts of more than {MOST_CHARACTERS} characters")
 
 
 def _parts(rows: Rows, stream: BinaryIO) -> Iterator[np.ndarray]:
