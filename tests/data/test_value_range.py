@@ -53,6 +53,27 @@ def png_16(samples: np.ndarray) -> bytes:
     )
 
 
+def tiff_16(samples: np.ndarray, order: str = "<") -> bytes:
+    """A TIFF of 16-bit colour, which Pillow does not write: (height, width, 3)."""
+    height, width, _ = samples.shape
+    pixels = samples.astype(order + "u2").tobytes()
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, 134), (259, 3, 1, 1), (262, 3, 1, 2)]
+    tags += [(273, 4, 1, 140), (277, 3, 1, 3), (278, 4, 1, height), (279, 4, 1, len(pixels)), (284, 3, 1, 1)]
+    written = b"".join(
+        struct.pack(f"{order}HHI" + ("I" if kind == 4 or count > 1 else "Hxx"), tag, kind, count, value)
+        for tag, kind, count, value in tags
+    )
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
+    return (
+        head
+        + struct.pack(order + "H", len(tags))
+        + written
+        + bytes(4)
+        + struct.pack(order + "3H", 16, 16, 16)
+        + pixels
+    )
+
+
 def as_folder(root: Path, images: np.ndarray, format: str = "PNG") -> Path:
     root.mkdir()
     for number, image in enumerate(images):
@@ -120,6 +141,11 @@ def levels(path: Path, **options: Any) -> np.ndarray:
     """All pixels of a set."""
     pictures = open_pictures(path, (16, 16), workers=0, **options)
     return pictures.batch(np.arange(pictures.num_pictures))
+
+
+def found_range(path: Path) -> str:
+    """What the range ``auto`` finds in a set."""
+    return open_pictures(path, (16, 16), workers=0, range="auto").range or ""
 
 
 Write = Callable[[Path, np.ndarray], Path]
@@ -216,6 +242,24 @@ class TestFiles:
         (path / "a.png").write_bytes(png_16(samples))
         assert "--range 0:4095" in warning(path)
         np.testing.assert_array_equal(levels(path, range="0:4095")[0], np.rint(samples / 4095 * 255))
+
+    @pytest.mark.parametrize("channels", [3, 4])
+    @pytest.mark.parametrize("most", [255, 4_095])
+    def test_auto_sees_all_16_bits_of_colour(self, tmp_path: Path, channels: int, most: int):
+        samples = np.random.default_rng(0).integers(0, most, (16, 16, channels), np.uint16, endpoint=True)
+        samples[..., 3:] = 65_535
+        (tmp_path / "set").mkdir()
+        (tmp_path / "set" / "a.png").write_bytes(png_16(samples))
+        array = as_npy(tmp_path / "array", samples[None, ..., :3])
+        assert range_of(found_range(tmp_path / "set")) == range_of(found_range(array))
+        assert levels(tmp_path / "set", range="auto").max() == 255
+
+    @pytest.mark.parametrize("order", "<>")
+    def test_auto_sees_all_16_bits_of_a_tiff_in_colour(self, tmp_path: Path, order: str):
+        samples = np.random.default_rng(1).integers(100, 4_000, (16, 16, 3), np.uint16)
+        (tmp_path / "set").mkdir()
+        (tmp_path / "set" / "a.tif").write_bytes(tiff_16(samples, order))
+        assert found_range(tmp_path / "set") == found_range(as_npy(tmp_path / "array", samples[None]))
 
     def test_opacity_is_no_colour(self):
         samples = np.full((16, 16, 4), 65_535, np.uint16)

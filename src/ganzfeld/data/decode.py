@@ -26,7 +26,12 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from ganzfeld.data.deep_colour import apply_range_to_16_bit_colour, has_lower_bytes, is_16_bit_colour
+from ganzfeld.data.deep_colour import (
+    apply_range_to_16_bit_colour,
+    has_lower_bytes,
+    is_16_bit_colour,
+    values_of_16_bit_colour,
+)
 from ganzfeld.data.frames import at_frame, count_frames
 from ganzfeld.data.framing import BAND_PIXELS, Framing
 from ganzfeld.data.samples import LEVELS, UNKNOWN, Stored, level_table, to_bytes, uses_few_levels
@@ -144,9 +149,9 @@ def stored_values(content: bytes, frame: int) -> np.ndarray:
             with at_frame(content, FORMATS, frame) as image:
                 if image.width * image.height > ALONE_PIXELS:
                     raise UnusablePicture("too large for a look at its values")
-                deep = is_16_bit_colour(image)
+                deep = is_16_bit_colour(image) and has_lower_bytes(image)
                 image.load()
-                return _colours(image).astype(np.uint16) * 257 if deep else _colours(image)
+                return values_of_16_bit_colour(image, content, frame) if deep else _colours(image)
         except UnusablePicture:
             raise
         except Exception as problem:  # noqa: BLE001  hostile bytes make Pillow's readers raise anything

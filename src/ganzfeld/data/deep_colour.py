@@ -5,6 +5,7 @@ Read a second time as if the order of the bytes were the other one, they give th
 
 import io
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -30,6 +31,23 @@ def apply_range_to_16_bit_colour(
 ) -> Stored:
     """Replace the upper bytes in a loaded image by the levels of its values; ``content`` is its file."""
     table, least, most = level_table(16, low, high), 65_535, 0
+    for box, upper_bytes, values in _bands(image, content, frame):
+        least, most = min(least, int(values[..., :3].min())), max(most, int(values[..., :3].max()))
+        levels = table[values]
+        levels[..., 3:] = upper_bytes[..., 3:]  # opacity is no colour
+        image.paste(Image.fromarray(levels), box)
+    return Stored(least, most, low, high)
+
+
+def values_of_16_bit_colour(image: Image.Image, content: bytes, frame: int) -> np.ndarray:
+    """Return all colour values of a loaded image, uint16 (height, width, 3); ``content`` is its file."""
+    return np.concatenate([values[..., :3] for _, _, values in _bands(image, content, frame)])
+
+
+def _bands(
+    image: Image.Image, content: bytes, frame: int
+) -> Iterator[tuple[tuple[int, int, int, int], np.ndarray, np.ndarray]]:
+    """Yield some rows after others: their box, their upper bytes and their values of 16 bits."""
     with Image.open(io.BytesIO(content), formats=(image.format or "",)) as lower:
         assert isinstance(lower, ImageFile.ImageFile)
         lower.seek(frame)
@@ -38,12 +56,7 @@ def apply_range_to_16_bit_colour(
         for top in range(0, image.height, _ROWS):
             box = (0, top, image.width, min(top + _ROWS, image.height))
             upper_bytes, lower_bytes = np.asarray(image.crop(box)), np.asarray(lower.crop(box))
-            values = upper_bytes.astype(np.uint16) << 8 | lower_bytes
-            least, most = min(least, int(values[..., :3].min())), max(most, int(values[..., :3].max()))
-            levels = table[values]
-            levels[..., 3:] = upper_bytes[..., 3:]  # opacity is no colour
-            image.paste(Image.fromarray(levels), box)
-    return Stored(least, most, low, high)
+            yield box, upper_bytes, upper_bytes.astype(np.uint16) << 8 | lower_bytes
 
 
 def _raw_mode(image: Image.Image) -> str:
