@@ -3,6 +3,7 @@
 import gzip
 import json
 import struct
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,42 @@ def test_stylegans_labels_follow_the_rule_of_arrays(tmp_path: Path, labels: list
         assert words in rejected(pictures)[0] and pictures.labels is None
     else:
         assert names(pictures) == ["0", "2", "0"] and not pictures.notes
+
+
+class TestInPart:
+    """Images without a label among others are counted, wherever labels come from."""
+
+    def test_dataset_json(self, tmp_path: Path):
+        fill(tmp_path, 5)
+        labels = [[f"{number:05}.png", number % 2] for number in range(4)]
+        (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+        assert rejected(open_pictures(tmp_path, (8, 8))) == [
+            "Labels are used in part: 1 image without a label"
+        ]
+
+    def test_webdataset(self, tmp_path: Path):
+        root = fill(tmp_path / "files", 6)
+        for number in range(4):
+            (root / f"{number:05}.cls").write_text(str(number % 2))
+        with tarfile.open(tmp_path / "set.tar", "w") as tar:
+            for path in sorted(root.iterdir()):
+                tar.add(path, path.name)
+        found = rejected(open_pictures(tmp_path / "set.tar", (8, 8)))
+        assert found == ["Labels are used in part: 2 images without a label"]
+
+    @pytest.mark.parametrize("where", ["", "photos"])
+    def test_images_beside_folders(self, tmp_path: Path, where: str):
+        for name, begin in (("cats", 0), ("dogs", 10), (".", 20)):
+            fill(tmp_path / "set" / where / name, 3, begin=begin)
+        pictures = open_pictures(tmp_path / "set", (8, 8))
+        (text,) = rejected(pictures)
+        assert "not used: 3 images beside the folders cats and dogs" in text and not pictures.class_names
+
+    def test_images_beside_one_folder_or_in_all_are_nothing_to_tell(self, tmp_path: Path):
+        fill(fill(tmp_path / "one", 3) / "more", 3, begin=10)
+        for name, begin in (("cats", 0), ("dogs", 10)):
+            fill(tmp_path / "all" / name, 3, begin=begin)
+        assert not any(rejected(open_pictures(tmp_path / each, (8, 8))) for each in ("one", "all"))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from itertools import groupby
 
 import numpy as np
 
+from ganzfeld.printable import counted, listed, visible
+
 _MOST_CLASSES = 100_000
 
 
@@ -22,6 +24,20 @@ def classes_by_folder(names: Iterable[str]) -> Iterator[str] | None:
         if not run or len(found) > _MOST_CLASSES:
             return None
     return (_folder(name, depth) for name in names) if len(found) > 1 else None
+
+
+def beside_folders(names: Iterable[str]) -> str:
+    """What to say where folders are no classes only since some images lie beside them; ``""`` otherwise."""
+    depth, loose, folders = _common_depth(names), 0, set[str]()
+    for name in names:
+        folder = _folder(name, depth)
+        loose += bool(name) and not folder
+        if folder and len(folders) <= _MOST_CLASSES:
+            folders.add(folder)
+    if not loose or not 1 < len(folders) <= _MOST_CLASSES:
+        return ""
+    shown = listed([visible(folder) for folder in sorted(folders)])
+    return f"{counted(loose, 'image')} beside the folders {shown}, which are classes only without such images"
 
 
 def numbered(classes: Iterable[str]) -> tuple[np.ndarray, list[str]]:

@@ -14,6 +14,7 @@ from ganzfeld.data.listing import Listing, Names
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.source import Source
 from ganzfeld.durable import write_bytes, write_file
+from ganzfeld.printable import counted
 
 RECORDS, LABELS, REASONS = "records.bin", "labels.npy", "reasons.json"
 
@@ -92,9 +93,12 @@ def _settle_classes(folder: Path, source: Source, listing: Listing) -> list[str]
     classes = source.classes(names) if source.labelling is None else source.labelling.of_usable(names)
     if classes is None:
         return []
-    labels, names = numbered(classes)
+    labels, class_names = numbered(classes)
+    without = int(((labels < 0) & usable).sum())
+    if without and source.labelling is None:  # a table counts them itself
+        source.label_problems.append(f"{counted(without, 'image')} without a label")
     write_file(folder / LABELS, lambda part: _save(part, labels))
-    return names
+    return class_names
 
 
 def _save(path: Path, array: np.ndarray) -> None:

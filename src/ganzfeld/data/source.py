@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ganzfeld.data.classes import beside_folders, classes_by_folder
 from ganzfeld.data.decode import EXTENSIONS, FORMATS, Decoded, UnusablePicture
 from ganzfeld.data.frames import frames_wanted, num_frames
 from ganzfeld.data.framing import Framing
@@ -127,6 +128,13 @@ class Source(ABC):
         ``names`` are those of all entries, ``""`` for the unusable ones; it can be gone through many times.
         """
         return None
+
+    def classes_by_folder(self, names: Iterable[str]) -> Iterable[str] | None:
+        """The sub-folders as classes; None where they are none, and a word where a few images are why."""
+        found = classes_by_folder(names)
+        problem = beside_folders(names) if found is None else ""
+        self.label_problems += [problem] if problem else []
+        return found
 
     def prepare(self, framing: Framing) -> dict[str, Any]:
         """Facts about the whole that ``decode`` relies on and that take time to find, as plain data.

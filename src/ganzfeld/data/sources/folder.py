@@ -11,7 +11,6 @@ from typing import final
 
 import numpy as np
 
-from ganzfeld.data.classes import classes_by_folder
 from ganzfeld.data.decode import Decoded, decode_file
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.source import Entry, Source
@@ -37,7 +36,7 @@ class Pictures(Source):
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """The sub-folders."""
-        return classes_by_folder(names)
+        return self.classes_by_folder(names)
 
     def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""

@@ -11,7 +11,6 @@ from typing import BinaryIO, final
 
 import numpy as np
 
-from ganzfeld.data.classes import classes_by_folder
 from ganzfeld.data.decode import Decoded, decode_file
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.source import Entry, Source
@@ -60,4 +59,4 @@ class Pictures(Source):
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """The ``.cls`` files, or the sub-folders."""
-        return sample_classes([self.path]) if ".cls" in self.ignored else classes_by_folder(names)
+        return sample_classes([self.path]) if ".cls" in self.ignored else self.classes_by_folder(names)

@@ -7,7 +7,6 @@ from typing import BinaryIO, final
 
 import numpy as np
 
-from ganzfeld.data.classes import classes_by_folder
 from ganzfeld.data.decode import EXTENSIONS, Decoded, UnusablePicture, decode_file
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.source import Entry, Source
@@ -81,7 +80,7 @@ class Pictures(Source):
         """The ``.cls`` files, or the sub-folders within the tars."""
         if ".cls" in self.ignored:
             return sample_classes(self._tars)
-        return classes_by_folder(_Within(names))
+        return self.classes_by_folder(_Within(names))
 
     def _entries_of(self, number: int, tar: Path) -> Iterator[Entry]:
         mtime_ns = tar.stat().st_mtime_ns

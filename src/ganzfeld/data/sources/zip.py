@@ -10,7 +10,6 @@ from typing import BinaryIO, final
 
 import numpy as np
 
-from ganzfeld.data.classes import classes_by_folder
 from ganzfeld.data.decode import Decoded, UnusablePicture, decode_file
 from ganzfeld.data.framing import Framing
 from ganzfeld.data.source import Entry, Source
@@ -80,7 +79,7 @@ class Pictures(Source):
                 self.notes += [note] if note else []
                 self.label_problems += [note] if note else []
                 return (by_name.get(name, "") for name in names) if by_name else None
-        return classes_by_folder(names)
+        return self.classes_by_folder(names)
 
     def _labels(self, member: Member) -> tuple[dict[str, str], str]:
         try:
