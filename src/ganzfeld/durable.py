@@ -1,7 +1,6 @@
 """Files that are whole or not there: written beside their final name, flushed, then renamed over it."""
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.errors import ResourceError
+from ganzfeld.strict_json import indented_json
 from ganzfeld.system import worded
 
 
@@ -52,8 +52,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON; see ``write_file``."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, (text + "\n").encode())
+    write_bytes(path, indented_json(value))
 
 
 def unfinished(folder: Path) -> list[Path]:

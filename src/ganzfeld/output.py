@@ -6,7 +6,6 @@ with a program that keeps the mark should give it another name.
 """
 
 import errno
-import json
 import os
 import re
 import stat
@@ -20,6 +19,7 @@ from ganzfeld.durable import refused, write_file
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.regular import open_regular
 from ganzfeld.run_layout import run_that_owns
+from ganzfeld.strict_json import indented_json
 
 _HEAD_BYTES = 4096
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -113,8 +113,7 @@ def write_output(path: Path, content: bytes, mark: Mark, *replaces: Mark) -> Non
 
 def write_json_output(path: Path, value: dict[str, Any], mark: Mark) -> None:
     """Write indented JSON where the user says; see ``write_output``."""
-    text = json.dumps({"software": mark.text} | value, indent=2, ensure_ascii=False, allow_nan=False)
-    write_output(path, f"{text}\n".encode(), mark)
+    write_output(path, indented_json({"software": mark.text} | value), mark)
 
 
 def _fill(part: Path, content: bytes) -> None:

@@ -7,7 +7,6 @@ itself may be reached through links; that is for whoever names it to decide.
 
 import contextlib
 import errno
-import json
 import os
 import secrets
 import stat
@@ -18,6 +17,7 @@ from typing import Any, TextIO
 
 from ganzfeld.durable import refused
 from ganzfeld.errors import DamagedError, ResourceError
+from ganzfeld.strict_json import indented_json
 
 _HANDLES = {os.open, os.stat, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd
 """Whether names can be opened relative to a folder that is open (POSIX). Elsewhere their paths are looked at
@@ -96,8 +96,7 @@ class OwnFolder:
 
     def write_json(self, name: str, value: Any) -> None:
         """Write ``value`` as indented JSON; see ``write_bytes``."""
-        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-        self.write_bytes(name, (text + "\n").encode())
+        self.write_bytes(name, indented_json(value))
 
     def appending(self, name: str) -> TextIO:
         """Open a text file to write at its end."""

@@ -1,4 +1,4 @@
-"""JSON that somebody else may have written: one meaning or none.
+"""JSON that somebody else may have written: one meaning or none; and JSON of ours, whatever names it holds.
 
 What the standard reader lets pass is refused: a key that occurs twice, of which it keeps the last, numbers
 that are not finite or have more than 64 bits, and nesting that a later writer could not follow.
@@ -16,6 +16,18 @@ _LONGEST_NUMBER = 400
 
 _UNUSUAL = re.compile(r"\d{18}|[eE]\+?\d{3}")
 """What every number that is too large has in it, and few others."""
+
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Halves of surrogate pairs: the bytes of a file name that are no text."""
+
+
+def indented_json(value: Any) -> bytes:
+    """A value as indented JSON in UTF-8. What is no text in names of files stands there as escapes.
+
+    ``strict_json`` with ``undecodable`` gives the same names back.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return (_HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n").encode()
 
 
 def strict_json(text: bytes | str, *, undecodable: bool = False) -> Any:

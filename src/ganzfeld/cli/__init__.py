@@ -96,6 +96,11 @@ def _run(given: list[str]) -> int:
         raise _as_usage_error(complaint, given) from None
     except OverflowError as error:
         raise UsageError(f"a number is too large ({error})", "Use a smaller one.") from error
+    except UnicodeError as error:  # wherever a name that is no text has come to something that needs one
+        raise UsageError(
+            f"a name or a text that was given cannot be used: it is not UTF-8 ({error})",
+            "Rename what it names, or write it in UTF-8.",
+        ) from error
     except (MemoryError, RuntimeError) as error:
         if ran_out_of_memory(error):
             raise ResourceError(

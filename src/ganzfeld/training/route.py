@@ -85,7 +85,7 @@ def read_route(path: Path) -> Route:
     file = path / "run.json" if path.is_dir() else path
     shown = printable(str(file))
     try:
-        found = strict_json(read_regular(file, LARGEST_FILE))
+        found = strict_json(read_regular(file, LARGEST_FILE), undecodable=True)
         if not isinstance(found, dict):
             raise ValueError(f"it holds a {type(found).__name__}, not an object")
         route = Route.model_validate(found.get("route", found))

@@ -74,7 +74,7 @@ class Run:
         self.folder.require()
         path = self.path / FACTS
         try:
-            return Facts.model_validate(strict_json(read_regular(path, LARGEST_FACTS)))
+            return Facts.model_validate(strict_json(read_regular(path, LARGEST_FACTS), undecodable=True))
         except FileNotFoundError:
             raise DamagedError(f"{path} is missing") from None
         except OSError as error:

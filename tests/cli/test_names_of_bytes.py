@@ -1,0 +1,55 @@
+"""Names of files whose bytes are not UTF-8: what can be done with them, and what is said."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import ganzfeld as gz
+from ganzfeld.cli.commands import commands
+from ganzfeld.strict_json import indented_json, strict_json
+from tests.cli.test_cli import SETTINGS, call
+
+NAME = os.fsdecode(b"b\xff\xfe")
+
+
+@pytest.fixture
+def data(array_file, tmp_path) -> Path:
+    """Images in a file whose name is no text."""
+    try:
+        return Path(shutil.copy(array_file, tmp_path / f"{NAME}.npy"))
+    except OSError:
+        pytest.skip("this file system takes no such names")
+
+
+def test_a_run_of_such_data_is_whole_and_goes_on(data, tmp_path):
+    code, told, _ = call("train", data, "--images", 16, "--out", tmp_path / "runs", "--json", *SETTINGS)
+    assert code == 0
+    run = gz.open_run(json.loads(told)["run"])
+    assert run.facts.data == str(data)
+    assert "b\\udcff\\udcfe.npy" in (run.path / "run.json").read_text(encoding="utf-8")
+    assert "b\\udcff\\udcfe.npy" in (run.path / "report.html").read_text(encoding="utf-8")
+    assert call("resume", run.path, "--images", 24)[0] == 0
+    moved = data.rename(data.with_name(f"moved-{data.name}"))
+    code, _, said = call("resume", run.path, "--images", 32)
+    assert code == 3 and "b\\udcff\\udcfe.npy" in said
+    assert call("resume", run.path, "--data", moved, "--images", 32)[0] == 0
+    assert run.facts.data == str(moved)
+
+
+def test_what_needs_text_says_so(monkeypatch):
+    def fail() -> None:
+        NAME.encode()
+
+    monkeypatch.setattr(commands.load("doctor"), "command", fail)
+    code, _, said = call("doctor")
+    assert code == 2 and "is not UTF-8" in said and "Traceback" not in said
+
+
+def test_json_of_ours_gives_every_name_back():
+    value = {"a": NAME, "b": ["ü \U0001f600", f"{NAME} \\udcff \n"]}
+    content = indented_json(value)
+    assert strict_json(content, undecodable=True) == value
+    assert "ü \U0001f600".encode() in content
