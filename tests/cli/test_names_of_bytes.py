@@ -39,6 +39,28 @@ def test_a_run_of_such_data_is_whole_and_goes_on(data, tmp_path):
     assert run.facts.data == str(moved)
 
 
+def test_a_run_in_such_a_folder_is_refused_before_and_told_of_after(data, tmp_path):
+    words = "is not a path in UTF-8"
+    out = tmp_path / NAME
+    code, _, said = call("train", data, "--images", 16, "--out", out, *SETTINGS)
+    assert code == 2 and words in said and not out.exists()
+    code, told, _ = call("train", data, "--images", 16, "--out", tmp_path / "runs", "--json", *SETTINGS)
+    moved = shutil.copytree(json.loads(told)["run"], tmp_path / f"run-{NAME}")
+    for asked in (["sample", moved], ["resume", moved, "--images", 96], ["eval", moved, data]):
+        code, _, said = call(*asked)
+        assert code == 2 and words in said and "damaged" not in said
+    with pytest.raises(gz.GanzfeldError, match=words):
+        gz.load(moved / "model" / "last")
+    assert call("doctor", moved)[0] == 0
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_weights_that_are_no_file_are_damage(make, tmp_path):
+    make(tmp_path / "generator.safetensors")
+    code, _, said = call("sample", tmp_path)
+    assert code == 5 and "not a regular file" in said
+
+
 def test_what_needs_text_says_so(monkeypatch):
     def fail() -> None:
         NAME.encode()

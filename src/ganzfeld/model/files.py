@@ -22,7 +22,7 @@ from ganzfeld.networks import Generator
 from ganzfeld.networks.layout import for_making_pictures
 from ganzfeld.networks.normalisations.spectral import fold
 from ganzfeld.own_folder import OwnFolder
-from ganzfeld.regular import read_regular
+from ganzfeld.regular import open_regular, read_regular
 from ganzfeld.strict_json import strict_json
 from ganzfeld.system import in_words
 
@@ -71,6 +71,7 @@ def load(path: str | Path) -> Generator:
 def load_model(path: str | Path) -> Model:
     """The generator of a run or model folder with its card; see ``load``."""
     weights = find_weights(Path(path))
+    require_openable(weights)
     try:
         with safe_open(weights, framework="pt") as file:
             card = _read_card((file.metadata() or {}).get("card", ""), weights)
@@ -102,12 +103,33 @@ def _as_it_stays(generator: Generator) -> Generator:
 def find_weights(path: Path) -> Path:
     """The weights file of a model folder, or of a run folder (the best model where there is one).
 
-    Raises ``UsageError`` where there is none.
+    Raises ``UsageError`` where there is none, ``DamagedError`` where something else is in its place.
     """
     for candidate in (path / WEIGHTS, path / "model" / "best" / WEIGHTS, path / "model" / "last" / WEIGHTS):
         if candidate.is_file():
             return candidate
+        if candidate.exists():
+            _refuse_irregular(candidate)
     raise no_run(path, f"{path} holds no model", "a run folder with model/last/, or a model folder itself")
+
+
+def _refuse_irregular(weights: Path) -> None:
+    try:
+        with open_regular(weights):
+            pass
+    except OSError as error:
+        raise _damaged(weights, error.strerror or str(error)) from None
+
+
+def require_openable(path: Path) -> None:
+    """Raise ``UsageError`` for a path that is not UTF-8: safetensors opens no file there."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{path} is not a path in UTF-8, and files of models can be opened nowhere else",
+            "Rename the folder, or name another one.",
+        ) from None
 
 
 def no_run(path: Path, what: str, expected: str) -> UsageError:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from ganzfeld.durable import refused
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError
+from ganzfeld.model.files import require_openable
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.regular import open_regular
 from ganzfeld.strict_json import strict_json
@@ -80,6 +81,7 @@ class History:
     def read(self, images_seen: int) -> Checkpoint:
         """The checkpoint at that number. Raises ``DamagedError`` if it is not what was once written."""
         path = self.path(images_seen)
+        require_openable(path)
         try:
             said, found = _said_checksum(path), _digest_of(path)
             if said != found:

@@ -29,7 +29,7 @@ from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageErr
 from ganzfeld.health import Case, Verdict, diagnose
 from ganzfeld.lock import alone, owner
 from ganzfeld.model import Model, load_model, pictures_of_seeds
-from ganzfeld.model.files import find_weights, no_run
+from ganzfeld.model.files import find_weights, no_run, require_openable
 from ganzfeld.networks import Generator
 from ganzfeld.networks.arguments import Labels
 from ganzfeld.own_folder import OwnFolder
@@ -119,8 +119,10 @@ class Run:
         """Be the one writer of this run while the block runs; ``ResourceError`` if there is another.
 
         The folder is held: every write raises ``LostFolder`` once it was deleted, moved or replaced. Raises
-        ``DamagedError`` where something in it is a link, since nothing is written or deleted through one.
+        ``DamagedError`` where something in it is a link, since nothing is written or deleted through one, and
+        ``UsageError`` where its path is not UTF-8.
         """
+        require_openable(self.path)
         lock = self.path / LOCK
 
         def refuse() -> None:

@@ -14,6 +14,7 @@ from ganzfeld.durable import free_bytes, make_folder
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.launch import launch
 from ganzfeld.model import columns_by_class, grid, png
+from ganzfeld.model.files import require_openable
 from ganzfeld.options import PreparationOptions, as_text
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
 from ganzfeld.run_layout import RECIPE
@@ -155,6 +156,7 @@ def _run(terms: "Terms", data: str | Path | None, out: Path, ranks: Ranks, watch
         from ganzfeld.training.resume import go_on_after_restart  # it builds on this module
 
         return go_on_after_restart(begun, ranks, watcher)
+    require_openable(out.resolve())
     make_folder(out)
     trainer = terms.begin(data, watcher, ranks)
     require_room(out, trainer)
