@@ -14,6 +14,7 @@ from ganzfeld.data.framing import Framing
 from ganzfeld.data.survey import survey
 from ganzfeld.errors import DataError
 from tests.data.making import encoded, noise, reason
+from tests.data.test_value_range import png_16
 
 INFRARED = noise(16, 16, 4, seed=1)
 
@@ -77,6 +78,25 @@ def infrared(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     first = request.param != "npy"
     np.save(tmp_path / "set.npy", np.moveaxis(images, 3, 1) if first else images)
     return tmp_path / "set.npy"
+
+
+@pytest.mark.parametrize("kind", ["8 bits", "16 bits", "npy"])
+@pytest.mark.parametrize("background", ["white", "red"])
+def test_images_that_are_wholly_transparent(tmp_path: Path, kind: str, background: str):
+    samples = np.concatenate([noise(16, 16, 3), np.zeros((16, 16, 1), np.uint8)], axis=2)
+    if kind == "npy":
+        np.save(tmp_path / "set.npy", samples[None])
+    else:
+        content = encoded(samples) if kind == "8 bits" else png_16(samples.astype(np.uint16) * 257)
+        (tmp_path / "a.png").write_bytes(content)
+    path = tmp_path / "set.npy" if kind == "npy" else tmp_path
+    found = survey(open_pictures(path, (16, 16), workers=0, background=background)).warnings
+    texts = {each.name: each.text for each in found}
+    assert "All images are wholly transparent" in texts["transparent-images"]
+    assert "--alpha none shows what lies beneath" in texts["transparent-images"]
+    assert not {"value-range", "grey-as-colour"} & set(texts)
+    shown = survey(open_pictures(path, (16, 16), workers=0, alpha="none")).warnings
+    assert not {"transparent-images", "value-range"} & {each.name for each in shown}
 
 
 class TestFourBands:

@@ -10,6 +10,7 @@ from PIL import Image
 from ganzfeld.data import open_pictures
 from ganzfeld.data.survey import survey
 from tests.data.making import encoded, noise, smooth
+from tests.data.test_value_range import png_16
 
 
 def greys(kind: str, seed: int) -> bytes:
@@ -56,6 +57,39 @@ def test_beside_what_is_stored_as_grey_all_is_grey(tmp_path: Path):
     (tmp_path / "a.png").write_bytes(greys("PNG", 0))
     (tmp_path / "b.png").write_bytes(encoded(noise(16, 16, 1)))
     assert told(tmp_path).startswith("1 of 2 images are grey, stored as colour: --channels 1 trains on grey")
+
+
+@pytest.mark.parametrize("how", ["floats", "washed out", "16-bit PNG", "16-bit PNG with opacity"])
+def test_nothing_is_claimed_of_levels_that_are_too_few(tmp_path: Path, how: str):
+    colours = np.stack([smooth(16, 16, seed=number) for number in range(4)])
+    if how.startswith("16"):
+        samples = colours.astype(np.uint16) * 16
+        if "opacity" in how:
+            samples = np.concatenate([samples, np.full((4, 16, 16, 1), 65_535, np.uint16)], axis=3)
+        for number, each in enumerate(samples):
+            (tmp_path / f"{number}.png").write_bytes(png_16(each))
+        path = tmp_path
+    else:
+        path, low = tmp_path / "set.npy", 0.5 if how == "washed out" else 0
+        np.save(path, (colours / 255 * 0.03 + low).astype(np.float32))
+    assert told(path) == ""
+    assert "grey" not in " ".join(
+        each.text for each in survey(open_pictures(path, (16, 16), workers=0, range="auto")).warnings
+    )
+
+
+def test_what_cannot_be_told_is_said_to_be_so(tmp_path: Path):
+    colours = np.stack([smooth(16, 16, seed=number) for number in range(4)])
+    np.save(tmp_path / "set.npy", (colours / 255 * 0.003).astype(np.float32))
+    warnings = survey(open_pictures(tmp_path / "set.npy", (16, 16), workers=0)).warnings
+    assert any("Whether they are grey cannot be told" in each.text for each in warnings)
+    assert told(tmp_path / "set.npy") == ""
+
+
+def test_blank_images_among_grey_are_grey(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(greys("PNG", 0))
+    (tmp_path / "b.png").write_bytes(encoded(np.full((16, 16, 3), 255, np.uint8)))
+    assert told(tmp_path).startswith("All images are grey")
 
 
 @pytest.mark.parametrize("tone", [(40, 20, 0), (0, 12, 24)])

@@ -9,7 +9,7 @@ import numpy as np
 from ganzfeld.data.duplicates import Group
 from ganzfeld.data.listing import Names
 from ganzfeld.data.pictures import Pictures
-from ganzfeld.data.record import SEEN_TINT
+from ganzfeld.data.record import has_levels_to_tell, seems_grey
 from ganzfeld.data.split_folders import SplitFolders, split_folders
 from ganzfeld.data.value_advice import advice_on_values
 from ganzfeld.options import ALL_FRAMES, FIRST_FRAME
@@ -38,6 +38,7 @@ def advice(
     found = [
         *_about_number(pictures.num_pictures),
         *values,
+        *_about_clear(used),
         *_about_duplicates(pictures, duplicates, crushed=bool(values)),
         *_about_shape(pictures, upscaled, kept, aspects),
         *_about_frames(used, pictures.framing.frames),
@@ -75,7 +76,9 @@ def advice_on_reading(pictures: Pictures) -> list[Advice]:
 
 
 def _about_values(used: np.ndarray, pictures: Pictures) -> list[Advice]:
-    values = advice_on_values(used, pictures.range)
+    values = advice_on_values(used[~used["clear"]], pictures.range)
+    if values and pictures.channels == 3 and _cannot_tell_grey(used):
+        values.append("Whether they are grey cannot be told from so few levels.")
     return [Advice("value-range", " ".join(values))] if values else []
 
 
@@ -144,10 +147,28 @@ def _about_frames(used: np.ndarray, wanted: str) -> list[Advice]:
     return [Advice("unread-frames", text)]
 
 
+def _about_clear(used: np.ndarray) -> list[Advice]:
+    """Images that are transparent all over."""
+    clear = used[used["clear"]]
+    if not len(clear):
+        return []
+    which = "All images are" if len(clear) == len(used) else f"{len(clear):,} of {len(used):,} images are"
+    text = f"{which} wholly transparent: nothing of them is seen but --background."
+    if not (clear["most"] == clear["least"]).all():
+        text += " --alpha none shows what lies beneath."
+    return [Advice("transparent-images", text)]
+
+
+def _cannot_tell_grey(used: np.ndarray) -> bool:
+    """Whether all that is stored as colour may be grey, and has too few levels to tell."""
+    colour = used[~used["grey"]]
+    return bool(len(colour)) and bool((seems_grey(colour) & ~has_levels_to_tell(colour)).all())
+
+
 def _about_grey(used: np.ndarray) -> list[Advice]:
     """Grey images of a set that is trained on in colour, whether their files say so or not."""
     stored = int(used["grey"].sum())
-    hidden = int((~used["grey"] & (used["tint"] <= SEEN_TINT)).sum())
+    hidden = int((~used["grey"] & seems_grey(used) & has_levels_to_tell(used)).sum())
     found = []
     if 0 < stored < len(used):
         text = f"{stored:,} of {len(used):,} pictures are grey: some of what is made will be, too."

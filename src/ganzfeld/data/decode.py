@@ -18,7 +18,7 @@ The rules, each tested with a real file:
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -107,7 +107,7 @@ class Decoded:
     names) are those of the file, upright; ``grey`` says that the file stores no colour. ``stored`` holds the
     least and greatest value where the picture uses less than half of the levels or a range was given, and is
     unknown elsewhere. ``assumed`` is what a fourth channel was taken for that nothing says more about,
-    ``num_frames`` counts those in the file.
+    ``num_frames`` counts those in the file, ``clear`` says that all of it is transparent.
     """
 
     pixels: np.ndarray
@@ -119,6 +119,7 @@ class Decoded:
     stored: Stored = UNKNOWN
     assumed: str = ""
     num_frames: int = 1
+    clear: bool = False
 
 
 def decode_file(content: bytes, framing: Framing, frame: int = 0) -> Decoded:
@@ -178,7 +179,8 @@ def decode_raster(
     if framing.range or uses_few_levels(pixels):
         colours = samples[..., :3] if samples.ndim == 3 else samples
         stored = Stored(float(colours.min()), float(colours.max()), black, white)
-    return Decoded(pixels, image.width, image.height, format, mode, grey, stored, assumed)
+    clear = _is_clear(image, framing, pixels)
+    return Decoded(pixels, image.width, image.height, format, mode, grey, stored, assumed, clear=clear)
 
 
 def _decoded(content: bytes, framing: Framing, frame: int) -> Decoded:
@@ -216,11 +218,13 @@ def _decoded(content: bytes, framing: Framing, frame: int) -> Decoded:
                 framing = replace(framing, range=None)
             upright = _upright(image, in_place=not frame)
             pixels = framing.frame(upright, conversion or _conversion(image, framing))
+            clear = _is_clear(upright, framing, pixels)
             if known is UNKNOWN and (framing.range or uses_few_levels(pixels)):
                 known = _stored(upright, framing.range or (0, white), deep)
     if sideways:
         width, height = height, width
-    return Decoded(pixels, width, height, kind, mode, mode in _STORED_GREY, known, assumed, num_frames)
+    grey = mode in _STORED_GREY
+    return Decoded(pixels, width, height, kind, mode, grey, known, assumed, num_frames, clear)
 
 
 def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
@@ -310,6 +314,15 @@ def _on_background(framing: Framing, part: Image.Image) -> Image.Image:
     return canvas.convert("L" if stays_grey else "RGB")
 
 
+def _is_clear(image: Image.Image, framing: Framing, pixels: np.ndarray) -> bool:
+    """Whether a loaded image is transparent all over, so that its ``pixels`` are the background alone."""
+    if framing.alpha == "none" or not image.has_transparency_data or (pixels != pixels[:1, :1]).any():
+        return False
+    if image.mode.startswith("I"):
+        return all((np.asarray(part) == image.info["transparency"]).all() for part in _parts(image))
+    return all(part.convert("RGBA").getchannel("A").getextrema() == (0, 0) for part in _parts(image))
+
+
 def _with_range(framing: Framing, part: Image.Image) -> Image.Image:
     """An image of mode L or RGB with its values spread from the range to all levels."""
     assert framing.range
@@ -329,11 +342,16 @@ def _white(image: Image.Image) -> int:
 
 def _stored(image: Image.Image, values: tuple[float, float], deep: bool) -> Stored:
     """The least and greatest colour of a loaded image; ``deep``: of 16 bits only the upper byte is there."""
-    rows = max(1, BAND_PIXELS // image.width)  # by bands, so as not to hold a large image twice
-    boxes = ((0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows))
-    ends = [(colours.min(), colours.max()) for colours in (_colours(image.crop(box)) for box in boxes)]
+    ends = [(colours.min(), colours.max()) for colours in map(_colours, _parts(image))]
     least, most = float(min(low for low, _ in ends)), float(max(high for _, high in ends))
     return Stored(256 * least, 256 * most + LEVELS, *values) if deep else Stored(least, most, *values)
+
+
+def _parts(image: Image.Image) -> Iterator[Image.Image]:
+    """A loaded image by bands of rows, so as not to hold a large one twice."""
+    rows = max(1, BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def _colours(image: Image.Image) -> np.ndarray:

@@ -10,6 +10,9 @@ _STEP = 37  # between the pixels that are looked at first: a prime, and no side 
 SEEN_TINT = 8
 """Of 255: by how much channels differ where no eye sees colour; JPEG and scanners leave as much in grey."""
 
+_LEVELS_TO_TELL = 32
+"""Between the darkest and the brightest: where they are fewer, rounding hides a tint or makes one."""
+
 RECORD = np.dtype(
     [
         ("row", "<i4"),  # in the shard; -1: unusable
@@ -30,6 +33,7 @@ RECORD = np.dtype(
         ("assumed", "S4"),  # what a fourth channel was taken for, where nothing says what it is
         ("frames", "<u4"),  # in the file
         ("tint", "u1"),  # the most by which the channels of a pixel differ
+        ("clear", "?"),  # nothing of it is seen but the background
     ]
 )
 
@@ -56,6 +60,19 @@ def tint(pixels: np.ndarray) -> int:
     each = pixels.reshape(-1, 3)
     among_some = _most_apart(each[::_STEP])
     return among_some if among_some > SEEN_TINT else _most_apart(each)
+
+
+def seems_grey(records: np.ndarray) -> np.ndarray:
+    """Say of which records no colour is seen, among them those whose levels are too few to tell."""
+    spread = records["brightest"].astype(int) - records["darkest"]
+    return records["clear"] | (records["tint"] <= np.minimum(SEEN_TINT, np.maximum(spread // 16, 1)))
+
+
+def has_levels_to_tell(records: np.ndarray) -> np.ndarray:
+    """Say which records use so many levels that a tint of some strength would show, or are blank."""
+    spread = records["brightest"].astype(int) - records["darkest"]
+    blank = (spread == 0) & ~(records["most"] > records["least"])
+    return ~records["clear"] & ((spread >= _LEVELS_TO_TELL) | blank)
 
 
 def _most_apart(pixels: np.ndarray) -> int:

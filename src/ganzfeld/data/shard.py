@@ -105,5 +105,5 @@ class ShardWriter:
         record["least"], record["most"], _, record["white"] = decoded.stored
         record["width"], record["height"] = decoded.width, decoded.height
         record["format"], record["mode"] = decoded.format.encode(), decoded.mode.encode()
-        record["grey"] = decoded.grey
+        record["grey"], record["clear"] = decoded.grey, decoded.clear
         return decoded.pixels
