@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ganzfeld.errors import UsageError
@@ -109,6 +110,12 @@ def are_frames(text: str) -> bool:
 def as_text(path: Any) -> Any:
     """Return a path object as text, which is what options that name files hold; anything else as it is."""
     return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
+def absolute(path: Any) -> Any:
+    """Return a path as text that holds from any folder; anything else as it is."""
+    text = as_text(path)
+    return str(Path(text).expanduser().absolute()) if isinstance(text, str) else text
 
 
 AUTO = "auto"

@@ -282,6 +282,27 @@ class TestIdentity:
         with pytest.raises(UsageError, match="there is no file"):
             gz.resume(run.path, images=24)
 
+    def test_a_table_that_moved(self, tmp_path: Path):
+        root, path, moved = fill(tmp_path / "photos", 12), tmp_path / "labels.csv", tmp_path / "moved.csv"
+        content = "".join(f"{n:05}.png,{'cat' if n % 2 else 'dog'}\n" for n in range(12))
+        path.write_text(content)
+        small = {"generator.width": 4, "discriminator.width": 4, "classes": "projection", "batch": 4}
+        run = gz.train(root, labels=path, size=8, images=8, settings=small, out=tmp_path / "runs")
+        path.rename(moved)
+        with pytest.raises(UsageError, match="there is no file") as refused:
+            gz.resume(run.path, images=16)
+        assert "--labels" in refused.value.hint
+        with pytest.raises(UsageError, match="there is no file"):
+            gz.resume(run.path, images=16, labels=tmp_path / "nothing.csv")
+        assert gz.resume(run.path, images=16, labels=moved).position.images_seen == 16
+        assert gz.resume(run.path, images=24).position.images_seen == 24, "the run keeps the new place"
+        moved.write_text(content.replace("11.png,cat", "11.png,dog"))
+        with pytest.raises(DataError, match="classes of the pictures are not those") as refused:
+            gz.resume(run.path, images=32, labels=moved)
+        assert gz.resume(run.path, images=32, labels=moved, inexact=True).position.images_seen == 32
+        path.write_text(content)
+        assert gz.resume(run.path, from_images=24, labels=path).facts.preparation.labels == str(path)
+
     def test_labels_that_are_gone_are_not_missed_where_they_did_not_count(self, tmp_path: Path):
         root = fill(tmp_path / "photos", 60)
         path = tmp_path / "labels.csv"

@@ -44,7 +44,8 @@ def differences(facts: Facts, checkpoint: Checkpoint | None, trainer: Trainer) -
     classes_hash = checkpoint.card.classes_hash if checkpoint else facts.classes_hash
     if trainer.classes_hash != classes_hash:
         text = "the classes of the pictures are not those of the run"
-        found.insert(0, Difference(text, "Put the labels or folders back as they were.", DataError))
+        undo = "Put the labels or folders back as they were; --labels says where a file of labels is."
+        found.insert(0, Difference(text, undo, DataError))
     if checkpoint and checkpoint.card.recipe != trainer.recipe:
         changed = " ".join(changes(trainer.recipe, since=checkpoint.card.recipe)) or "its name or description"
         found.append(Difference(f"recipe.json was changed: {changed}"))

@@ -1,8 +1,9 @@
 """``run.json``: what was decided and found beside the recipe, when the run began and while it went on."""
 
+import os
 import platform
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,9 @@ import torch
 from pydantic import Field, computed_field, model_validator
 
 import ganzfeld
-from ganzfeld.options import PreparationOptions
+from ganzfeld.errors import UsageError
+from ganzfeld.options import PreparationOptions, absolute
+from ganzfeld.printable import printable
 from ganzfeld.regular import is_regular
 from ganzfeld.training.engine import Engine, chip_of, num_threads
 from ganzfeld.training.record import Count, Record
@@ -167,12 +170,22 @@ class Facts(Record):
     def reading_options(self, *, by_class: bool) -> dict[str, Any]:
         """Return the options with which the images are read again.
 
-        A file of labels that is gone is missed only by who needs classes.
+        A file of labels that is gone is missed only by who needs classes, with ``UsageError``.
         """
         options = asdict(self.preparation)
-        if options["labels"] and not by_class and not is_regular(Path(options["labels"])):
+        labels = options["labels"]
+        if labels and not by_class and not is_regular(Path(labels)):
             options["labels"] = None
+        elif labels and by_class and not os.path.exists(labels):  # noqa: PTH110  the other way may raise
+            hint = "If it is elsewhere now, say where with --labels."
+            raise UsageError(f"there is no file {printable(labels)} with the labels of the run", hint)
         return options
+
+    def with_labels_at(self, labels: str | os.PathLike[str] | None) -> "Facts":
+        """Return the same with another place of the file of labels; None: it is where it was."""
+        if labels is None:
+            return self
+        return self.changed(preparation=replace(self.preparation, labels=absolute(labels)))
 
     @property
     def resumed_at_images(self) -> int | None:

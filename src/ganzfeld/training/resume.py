@@ -46,6 +46,7 @@ def resume(
     minutes: float | None = None,
     images: int | None = None,
     data: str | Path | None = None,
+    labels: str | Path | None = None,
     device: str | None = None,
     inexact: bool = False,
     progress: bool | ProgressCallback = True,
@@ -60,7 +61,8 @@ def resume(
     ``from_images`` goes back to the checkpoint at that number of pictures, in a new run folder beside the old
     one, which stays as it is; ``settings`` may then change the recipe: anything of it from 0, which is the
     beginning, and later what leaves the networks as they are. ``minutes`` and ``images`` give the
-    run another end, counted from its beginning. ``data`` says where the pictures are now, if they moved.
+    run another end, counted from its beginning. ``data`` says where the pictures are now, if they moved,
+    and ``labels`` where the file of labels is.
     ``progress`` and ``watcher`` are those of ``train``.
 
     A run that is finished is returned as it is; one that was stopped before its first checkpoint begins
@@ -73,7 +75,7 @@ def resume(
         raise UsageError("settings of a run cannot change on the way", "Fork it: add --from IMAGES_SEEN.")
     watcher = watcher_for(progress, watcher)
     with joined() as ranks:
-        wishes = Wishes(minutes, images, data, device, inexact, ranks)
+        wishes = Wishes(minutes, images, data, device, inexact, ranks, labels=labels)
 
         def work() -> Run:
             old = open_run(run)
@@ -129,6 +131,7 @@ class Wishes:
     """Of a fork in which a remedy is tried."""
     keeps_progress: bool = False
     """Whether the end is that of the run, only nearer, and so the schedules go on from where they are."""
+    labels: str | Path | None = None
 
     @property
     def without_end(self) -> "Wishes":
@@ -154,8 +157,8 @@ class Wishes:
     def pictures(self, facts: Facts, recipe: Recipe, watcher: Watcher) -> Pictures:
         """The pictures of the run, wherever they are now."""
         place = facts.data if self.data is None else self.data
+        options = facts.with_labels_at(self.labels).reading_options(by_class=recipe.classes != "none")
         try:
-            options = facts.reading_options(by_class=recipe.classes != "none")
             return open_pictures(place, size=recipe.size, **options, progress=watcher.preparing)
         except DataError as error:
             hint = "If the pictures are elsewhere now, say where with --data."
@@ -294,6 +297,7 @@ def _now_true(facts: Facts, wishes: Wishes, budget: Budget, trainer: Trainer) ->
     pictures = trainer.pictures
     return facts.changed(
         data=facts.data if wishes.data is None else str(Path(wishes.data).absolute()),
+        preparation=facts.with_labels_at(wishes.labels).preparation,
         num_pictures=pictures.num_pictures,
         content_hash=pictures.content_hash,
         classes_hash=trainer.classes_hash,

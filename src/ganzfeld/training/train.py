@@ -15,7 +15,7 @@ from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.launch import launch
 from ganzfeld.model import columns_by_class, grid, png
 from ganzfeld.model.files import require_openable
-from ganzfeld.options import PreparationOptions, as_text
+from ganzfeld.options import PreparationOptions, absolute, as_text
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
 from ganzfeld.run_layout import RECIPE
 from ganzfeld.system import in_words
@@ -325,8 +325,7 @@ def require_room(folder: Path, trainer: Trainer) -> None:
 
 def _as_found(options: PreparationOptions, pictures: Pictures) -> PreparationOptions:
     """The options with what was found in the images, and a path that holds wherever the run is resumed."""
-    labels = options.labels and str(Path(options.labels).expanduser().absolute())
-    return replace(options, range=pictures.range, labels=labels)
+    return replace(options, range=pictures.range, labels=options.labels and absolute(options.labels))
 
 
 def _facts(data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Survey) -> Facts:

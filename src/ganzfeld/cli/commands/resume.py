@@ -24,6 +24,7 @@ def command(
         int | None, typer.Option(help="Another end: pictures seen from the beginning of the run.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Where the pictures are now, if they moved.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Where the file of labels is now, if it moved.")] = None,
     device: Annotated[str | None, typer.Option(help="Another device; needs --inexact.")] = None,
     inexact: Annotated[
         bool,
@@ -47,6 +48,7 @@ def command(
         minutes=minutes,
         images=images,
         data=data,
+        labels=labels,
         device=device,
         inexact=inexact,
     )
