@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from typing import Any
 from ganzfeld.errors import ResourceError
 from ganzfeld.strict_json import indented_json
 from ganzfeld.system import worded
+
+_TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.ASCII)
+"""What ``tempfile`` and ``secrets.token_hex(4)`` make of a name."""
 
 
 def write_file(
@@ -57,7 +61,17 @@ def write_json(path: Path, value: Any) -> None:
 
 def unfinished(folder: Path) -> list[Path]:
     """Temporary files in a folder that ``write_file`` could not remove, since its process was killed."""
-    return list(folder.glob(".*.part"))
+    return [path for path in folder.glob(".*.part") if final_name(path.name) is not None]
+
+
+def final_name(name: str) -> str | None:
+    """Give the name that a temporary file was to get; None for a name of another form.
+
+    >>> final_name(".card.json.0a1b2c3d.part"), final_name(".notes.part")
+    ('card.json', None)
+    """
+    found = _TEMPORARY.fullmatch(name)
+    return found[1] if found else None
 
 
 def make_folder(path: Path, *, exist_ok: bool = True) -> None:

@@ -28,10 +28,11 @@ _AFTER_HEADER = 33
 
 
 class Mark(StrEnum):
-    """What wrote a file. Of the images, only single samples are something that one may want to train on."""
+    """What wrote a file. Single samples may be trained on, and sheets of a run where they are asked for."""
 
     SAMPLE = "sample"
     SAMPLE_GRID = "sample grid"
+    RUN_SHEET = "sheet of a run"
     CONTACT_SHEET = "contact sheet"
     NEAREST = "nearest images"
     LAB_FIGURE = "lab figure"
@@ -99,7 +100,7 @@ def write_output(path: Path, content: bytes, mark: Mark, *replaces: Mark) -> Non
     cannot be written.
     """
     require_replaceable(path, mark, *replaces)
-    content = _marked(content, mark)
+    content = marked(content, mark)
 
     def put(part: Path) -> None:
         require_replaceable(path, mark, *replaces)
@@ -137,7 +138,8 @@ def _give_name(part: Path, path: Path, mark: Mark) -> None:
         part.replace(path)
 
 
-def _marked(content: bytes, mark: Mark) -> bytes:
+def marked(content: bytes, mark: Mark) -> bytes:
+    """Give a PNG or a page its mark."""
     if content.startswith(_PNG):
         return content[:_AFTER_HEADER] + _chunk(mark) + content[_AFTER_HEADER:]
     meta = f'<head>\n<meta name="generator" content="{mark.text}">'.encode()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from ganzfeld.durable import refused
+from ganzfeld.durable import final_name, refused
 from ganzfeld.errors import DamagedError, ResourceError
 from ganzfeld.strict_json import indented_json
 
@@ -117,13 +117,17 @@ class OwnFolder:
             if place and place.require_regular(name):
                 place.unlink(name)
 
-    def unfinished(self) -> list[str]:
-        """Names of temporary files that ``write_bytes`` could not remove, since its process was killed."""
-        return [path.name for path in self.path.glob(".*.part")]
+    def unfinished(self, is_written: Callable[[str], bool]) -> list[str]:
+        """Names of temporary files that ``write_bytes`` could not remove, since its process was killed.
 
-    def remove_unfinished(self) -> None:
+        ``is_written`` says of a name whether a file of that name is written here; others are the user's.
+        """
+        found = [path.name for path in self.path.glob(".*.part")]
+        return [name for name in found if is_written(final_name(name) or "")]
+
+    def remove_unfinished(self, is_written: Callable[[str], bool]) -> None:
         """Delete them. Only for the one writer of the folder."""
-        for name in self.unfinished():
+        for name in self.unfinished(is_written):
             self.remove(name)
 
     def require_no_links(self, names: Callable[[str], bool] = lambda name: True) -> None:

@@ -1,6 +1,7 @@
 """How a run folder is recognised, and what is written in one: needed by whoever must leave runs alone."""
 
 import os
+import re
 from collections.abc import Container
 from pathlib import Path
 
@@ -13,6 +14,16 @@ OWN_NAMES = frozenset(
     {RECIPE, FACTS, LOCK, "journal.jsonl", "reals.png", "verdict.json", "report.html", *INNER_FOLDERS}
 )
 """What is written in a run folder. Anything else there is the user's."""
+
+
+_NUMBERED = re.compile(
+    r"[0-9]+\.png|[0-9]{12}\.(safetensors|sha256)|generator\.safetensors|card\.json", re.ASCII
+)
+
+
+def is_written(name: str) -> bool:
+    """Whether a file of that name is written in a run folder, or in a folder in one."""
+    return name in OWN_NAMES or _NUMBERED.fullmatch(name) is not None
 
 
 def is_run(names: Container[str]) -> bool:

@@ -236,6 +236,39 @@ class TestLinks:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
 
 
+class TestFilesOfTheUsers:
+    """In a run folder only what carries our mark, or has a name and a form that are ours, is deleted."""
+
+    def test_resume_deletes_nothing_because_of_its_name_alone(self, array_file, tmp_path):
+        run = begin(array_file, tmp_path, Watcher(), images=64)
+        mine = [
+            run.path / name
+            for name in (
+                "samples/99999.png",
+                ".x.part",
+                ".x.0a1b2c3d.part",
+                ".recipe.json.part",
+                "samples/.foo.part",
+                "samples/.7.png.backup.part",
+                "checkpoints/.mine.safetensors.0a1b2c3d.part",
+                "checkpoints/mine.sha256",
+                "checkpoints/000000009999.sha256",
+            )
+        ]
+        for path in mine:
+            path.write_bytes((run.path / "reals.png").read_bytes())
+        ours = [run.path / name for name in ("samples/88888.png", "samples/.80.png.0a1b2c3d.part")]
+        for path in ours:
+            path.write_bytes((run.path / "samples" / "64.png").read_bytes())
+        told = Meddler(lambda path: None)
+        told.stopped = True  # it only listens
+        gz.resume(run.path, images=128, watcher=told)
+        assert [path for path in mine if not path.exists()] == []
+        assert [path for path in ours if path.exists()] == []
+        (note,) = [note for note in told.notes if "left alone" in note]
+        assert "99999.png" in note
+
+
 class TestInsideTheData:
     """FAULTS 35: a run is no data, wherever it lies."""
 

@@ -102,8 +102,8 @@ class TestHistory:
         trainer.advance()
         history.write(capture(trainer, 0.0))
         before = set(tmp_path.iterdir())
-        (tmp_path / ".000000000016.safetensors.ab12.part").write_bytes(b"half")
-        (tmp_path / "000000000016.sha256").write_text("0" * 64)
+        (tmp_path / ".000000000016.safetensors.ab12_9xy.part").write_bytes(b"half")
+        (tmp_path / "000000000016.sha256").write_text("0" * 64 + "  000000000016.safetensors\n")
         history.tidy()
         assert set(tmp_path.iterdir()) == before
 

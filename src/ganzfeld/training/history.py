@@ -8,6 +8,7 @@ moment at which it gets its name. Nothing is unpickled.
 import contextlib
 import hashlib
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from ganzfeld.durable import refused
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError
 from ganzfeld.model.files import require_openable
 from ganzfeld.own_folder import OwnFolder
-from ganzfeld.regular import open_regular
+from ganzfeld.regular import open_regular, read_regular
+from ganzfeld.run_layout import is_written
 from ganzfeld.strict_json import strict_json
 from ganzfeld.training.checkpoint import Checkpoint, CheckpointCard
 
@@ -26,6 +28,7 @@ NEWEST_KEPT = 2
 KEPT_A_DOUBLING = 2
 
 _LARGEST_CARD = 1_000_000
+_LARGEST_CHECKSUM = 1_000
 _PIECE = 2**20
 
 
@@ -115,9 +118,9 @@ class History:
 
     def tidy(self) -> None:
         """Remove what a process that was killed left behind. Only for the one writer of the run."""
-        self._own.remove_unfinished()
+        self._own.remove_unfinished(is_written)
         for checksum in self.folder.glob("*.sha256"):
-            if not checksum.with_suffix(".safetensors").exists():
+            if not checksum.with_suffix(".safetensors").exists() and _is_ours(checksum):
                 self._own.remove(checksum.name)
 
     def _is_whole(self, path: Path) -> bool:
@@ -148,6 +151,16 @@ def kept(images_seen: list[int], near: int | None = None) -> set[int]:
 
 def _checksum_path(path: Path) -> Path:
     return path.with_suffix(".sha256")
+
+
+def _is_ours(checksum: Path) -> bool:
+    """Whether a checksum has the name and the form of those that are written here."""
+    name = f"{checksum.stem}.safetensors"
+    said = re.compile(rf"[0-9a-f]{{64}}  {re.escape(name)}\n".encode())
+    try:
+        return is_written(name) and said.fullmatch(read_regular(checksum, _LARGEST_CHECKSUM)) is not None
+    except (OSError, GanzfeldError):
+        return False
 
 
 def _said_checksum(path: Path) -> str:

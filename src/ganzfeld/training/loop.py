@@ -14,6 +14,7 @@ from typing import Any
 import ganzfeld
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed
 from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, png, save
+from ganzfeld.output import Mark, marked
 from ganzfeld.own_folder import LostFolder
 from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.budget import Budget
@@ -299,7 +300,8 @@ class Loop:
         seeds = range(columns * (NUM_ON_A_SHEET // columns))
         sheet = grid(pictures_of_seeds(self.trainer.shipped(), seeds, prior=prior), columns)
         with self.sheet_patience:
-            (self.run.folder / "samples").write_bytes(f"{self.trainer.images_seen}.png", png(sheet))
+            content = marked(png(sheet), Mark.RUN_SHEET)
+            (self.run.folder / "samples").write_bytes(f"{self.trainer.images_seen}.png", content)
 
     def _card(self) -> Card:
         """The card of the model as it stands."""
@@ -362,7 +364,7 @@ class Loop:
         self.rollbacks += 1
         self.planner = Planner(self.budget, trainer.recipe.batch)
         self.examiner = Examiner(trainer)
-        run.forget_after(good.images_seen)
+        run.forget_after(good.images_seen, self.watcher.noted)
         text = (
             f"{what} after {diverged_at:,} pictures: back to {good.images_seen:,} pictures,"
             f" with {scale:g} times the recipe's learning rates"

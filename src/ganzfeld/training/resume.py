@@ -16,7 +16,7 @@ from ganzfeld.model.files import WEIGHTS
 from ganzfeld.printable import printable
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.regular import read_regular
-from ganzfeld.run_layout import RECIPE
+from ganzfeld.run_layout import RECIPE, is_written
 from ganzfeld.system import in_words
 from ganzfeld.training.budget import Budget
 from ganzfeld.training.checkpoint import Checkpoint, restore
@@ -198,7 +198,7 @@ def go_on(run: Run, wishes: Wishes, watcher: Watcher, clock: Callable[[], float]
         run.write_facts(_now_true(facts, wishes, budget, trainer))
         text = f"resumed at {trainer.images_seen:,} pictures"
         run.record("resumed", trainer.images_seen, "; ".join([text, *(each.what for each in found)]))
-        run.forget_after(trainer.images_seen)
+        run.forget_after(trainer.images_seen, watcher.noted)
         _train(trainer, run, budget, watcher, checkpoint, clock)
     return run
 
@@ -362,7 +362,7 @@ def _tidy(run: Run) -> None:
     """Remove what a process that was killed left half written."""
     run.history.tidy()
     for folder in (run.folder, *run.inner_folders):
-        folder.remove_unfinished()
+        folder.remove_unfinished(is_written)
 
 
 def is_finished(run: Run, wishes: Wishes) -> bool:

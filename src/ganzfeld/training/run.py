@@ -16,7 +16,7 @@ runs/<data>-001/
 
 import contextlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,9 @@ from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights, no_run, require_openable
 from ganzfeld.networks import Generator
 from ganzfeld.networks.arguments import Labels
+from ganzfeld.output import Mark, mark_of
 from ganzfeld.own_folder import OwnFolder
+from ganzfeld.printable import printable
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.regular import read_regular
 from ganzfeld.run_layout import FACTS, LOCK, OWN_NAMES, RECIPE
@@ -99,15 +101,20 @@ class Run:
         facts = self.facts
         self.write_facts(facts.changed(events=(*facts.events, event)))
 
-    def forget_after(self, images_seen: int) -> None:
+    def forget_after(self, images_seen: int, noted: Callable[[str], None]) -> None:
         """Leave out of journal and sheets what came after that many pictures: it will be told anew.
 
-        Only for the one that holds ``writing``.
+        A sheet without the mark of one may be the user's: it is left alone, and ``noted`` hears of it. Only
+        for the one that holds ``writing``.
         """
         cut_journal(self.folder, images_seen)
         for sheet in self.sample_files:
-            if int(sheet.stem) > images_seen:
+            if int(sheet.stem) <= images_seen:
+                continue
+            if mark_of(sheet) == Mark.RUN_SHEET:
                 (self.folder / "samples").remove(sheet.name)
+            else:
+                noted(f"left alone, since it has no mark of ours: {printable(str(sheet))}")
 
     @property
     def history(self) -> History:
