@@ -31,12 +31,24 @@ def is_run(names: Container[str]) -> bool:
     return FACTS in names and (RECIPE in names or LOCK in names)
 
 
+def is_among_images(path: Path, data: Path) -> bool:
+    """Whether a file lies, or would lie, inside a folder of images, and in no run folder in it."""
+    data, inside = data.resolve(), path.resolve()
+    if not inside.is_relative_to(data):
+        return False
+    between = [folder for folder in inside.parents if folder != data and folder.is_relative_to(data)]
+    return not any(is_run(_marks_of(folder)) for folder in between)
+
+
 def run_that_owns(path: Path) -> Path | None:
     """The run folder among whose own files a path lies, or would lie; None if there is none."""
     path = path.parent.resolve() / path.name
     for folder in path.parents:
         first = path.relative_to(folder).parts[0]
-        marks = {name for name in (FACTS, RECIPE, LOCK) if os.path.lexists(folder / name)}
-        if first in OWN_NAMES and is_run(marks):
+        if first in OWN_NAMES and is_run(_marks_of(folder)):
             return folder
     return None
+
+
+def _marks_of(folder: Path) -> set[str]:
+    return {name for name in (FACTS, RECIPE, LOCK) if os.path.lexists(folder / name)}

@@ -224,6 +224,23 @@ class TestInsideTheData:
         assert call("sample", run, "--n", 12, "--out", tmp_path)[0] == 0
         assert open_pictures(tmp_path, size=(16, 16)).num_pictures == 12
 
+    def test_samples_do_not_become_images_of_the_run_that_is_sampled(self, photos, tmp_path):
+        code, told, _ = call("train", photos, "--images", 64, "--out", photos, "--json", *SETTINGS)
+        assert code == 0
+        run = Path(json.loads(told)["run"])
+        (tmp_path / "link").symlink_to(photos)
+        before = contents(photos)
+        for sampled in (run, run / "model" / "last"):
+            for out in (photos / "fake", tmp_path / "link" / "fake", photos):
+                code, told, complaint = call("sample", sampled, "--n", 3, "--out", out)
+                assert (code, told) == (2, "") and f"inside the data of the run {run}" in complaint
+            assert call("sample", sampled, "--n", 1, "--out", photos / "one.png")[0] == 2
+        assert contents(photos) == before
+        assert call("sample", run, "--n", 3, "--out", run / "more")[0] == 0, "what is in a run is no data"
+        assert call("sample", run, "--n", 3, "--out", photos / "grid.png")[0] == 0, "nor is a sheet"
+        assert call("sample", run, "--n", 3, "--out", tmp_path / "fake")[0] == 0
+        assert call("resume", run, "--images", 128)[0] == 0
+
     def test_runs_are_left_out_wherever_they_lie(self, run, photos):
         before = open_pictures(photos, size=(16, 16))
         shutil.copytree(run, photos / "deep" / "runs" / "one")

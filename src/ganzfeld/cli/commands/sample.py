@@ -1,5 +1,6 @@
 """``ganzfeld sample``."""
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganzfeld.cli.speech import Json, show_result
-from ganzfeld.errors import UsageError
+from ganzfeld.errors import GanzfeldError, UsageError
 from ganzfeld.output import Mark, require_outside_runs, require_replaceable
 from ganzfeld.printable import counted
+from ganzfeld.run_layout import is_among_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,9 +87,12 @@ def command(
         listed = [seed for part in wanted for seed in part]
         in_turn = label is None and listed == list(range(listed[0], listed[0] + count))
         mark = Mark.SAMPLE if count == 1 else Mark.SAMPLE_GRID
+        if mark == Mark.SAMPLE:
+            _require_outside_data(out, run)
         sheet = _sheet(make(listed), len(model.card.classes) if in_turn else 0)
         write_png(out, sheet, mark, *GRID_MARKS)
     else:
+        _require_outside_data(out / "0.png", run)
         wanted = distinct(wanted)
         count = sum(map(len, wanted))
         repeated = asked - count
@@ -130,6 +135,28 @@ def _write_folder(out: Path, wanted: list[range], generator: "Generator", make: 
             seeds = part[start : start + size]
             for seed, picture in zip(seeds, make(seeds), strict=True):
                 write_png(out / f"{seed:06d}.png", picture, Mark.SAMPLE)
+
+
+def _require_outside_data(path: Path, sampled: Path) -> None:
+    """Raise ``UsageError`` where a sample would become an image of the data of the run that is sampled.
+
+    The run could not be resumed then. What lies in a run folder is no data, nor are sheets.
+    """
+    from ganzfeld.training import open_run
+
+    sampled = sampled.resolve()
+    for run in [sampled, *sampled.parents][:3]:  # a model folder lies in one
+        with contextlib.suppress(GanzfeldError):  # without readable facts it cannot be resumed anyway
+            data = open_run(run).facts.data
+            break
+    else:
+        return
+    if data is not None and is_among_images(path, Path(data)):
+        raise UsageError(
+            f"{path} lies inside the data of the run {run}: samples there would become images of it, and it"
+            " could not be resumed",
+            f"Name a place outside {data}.",
+        )
 
 
 def _refuse_others(out: Path, wanted: list[range]) -> None:
