@@ -5,6 +5,7 @@ import json
 import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,6 +105,44 @@ class TestDeclarations:
         assert "How many." in CliRunner().invoke(application, ["--help"]).output
         assert CliRunner().invoke(application, ["--num-steps", "7"]).exit_code == 0
         assert taken == [Others(7)]
+
+
+class TestFromPython:
+    """Numbers are taken where the command line has text, by ``train`` and ``open_pictures`` alike."""
+
+    def test_numbers_for_text(self):
+        given: dict[str, Any] = {"range": (0, 4095), "frames": 3}
+        assert PreparationOptions(**given) == PreparationOptions(range="0:4095", frames="3")
+        floats: Any = [0.5, np.float32(1.5)]
+        whole: Any = np.int64(2)
+        taken = PreparationOptions(range=floats, frames=whole)
+        assert taken == PreparationOptions(range="0.5:1.5", frames="2")
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            *({"range": (5, 1)}, {"range": (1, 2, 3)}, {"range": ("a", 1)}, {"range": (0, float("inf"))}),
+            *({"range": (0, 10**400)}, {"frames": 0}, {"frames": True}, {"frames": 1.5}),
+        ],
+    )
+    def test_what_cannot_be_meant(self, given: dict[str, Any]):
+        with pytest.raises(UsageError, match=f"{next(iter(given))} must be"):
+            PreparationOptions(**given)
+
+    def test_an_array_is_not_printed(self):
+        given: Any = np.arange(60)
+        with pytest.raises(UsageError) as refused:
+            PreparationOptions(labels=given)
+        assert refused.value.message == "labels must be str, not a ndarray"
+
+    @pytest.mark.parametrize("size", [16, (16, 16), [16, 16], "16", "16x16", np.int64(16)])
+    def test_sizes(self, photos: Path, size: Any):
+        assert gz.open_pictures(photos, size=size).size == (16, 16)
+
+    @pytest.mark.parametrize("size", ["16x", "x", "1x2x3", None, (16,) * 3, (1.5, 2), True, (16, "a"), b"16"])
+    def test_what_is_no_size(self, photos: Path, size: Any):
+        with pytest.raises(UsageError, match="size"):
+            gz.open_pictures(photos, size=size)
 
 
 class TestRuns:

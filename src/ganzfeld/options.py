@@ -9,12 +9,16 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ganzfeld.errors import UsageError
+from ganzfeld.printable import printable
 
 _DECLARED = "option"
+_MOST_SHOWN = 200
+SIZES = "Give one number, 64, or width by height, 96x64."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,13 @@ def check(options: Any) -> None:
         value = getattr(options, name)
         if (value is None and usual[name] is None) or known.is_allowed(value):
             continue
-        raise UsageError(f"{dashed(name)} must be {known.expected}, not {value!r}")
+        raise UsageError(f"{dashed(name)} must be {known.expected}, not {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message: what is long, such as an array, by its type alone."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN and "\n" not in text else f"a {type(value).__name__}"
 
 
 FIRST_FRAME, ALL_FRAMES = "first", "all"
@@ -137,6 +147,41 @@ def range_of(text: str) -> tuple[float, float]:
     )
 
 
+def sides_of(given: Any) -> Any:
+    """Return [width, height] of a size: one number is a square, ``WxH`` width by height; the rest as it is.
+
+    Raises ``UsageError`` for text that is no size.
+    """
+    if isinstance(given, str):
+        parts = [part.strip() for part in given.lower().split("x")]
+        if not 1 <= len(parts) <= 2 or not all(part.isdecimal() and len(part) < 10 for part in parts):
+            raise UsageError(f"size {printable(given, 60)!r} is not a size", SIZES)
+        given = [int(part) for part in parts]
+    if isinstance(given, int):
+        given = [given]
+    return [*given, *given] if isinstance(given, list | tuple) and len(given) == 1 else given
+
+
+def range_as_text(given: Any) -> Any:
+    """Return a pair of numbers as ``LOW:HIGH``; anything else as it is."""
+    if not isinstance(given, tuple | list) or len(given) != 2 or not all(map(_is_number, given)):
+        return given
+    try:
+        low, high = (float(each) for each in given)
+    except OverflowError:
+        return "a number too large"
+    return text_of_range(low, high) if math.isfinite(low) and math.isfinite(high) else f"{low}:{high}"
+
+
+def frames_as_text(given: Any) -> Any:
+    """Return a number of frames as text; anything else as it is."""
+    return str(int(given)) if isinstance(given, Integral) and not isinstance(given, bool) else given
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def text_of_range(low: float, high: float) -> str:
     """Return the text that ``range_of`` reads as exactly these two numbers."""
     return ":".join(str(int(each)) if each == int(each) else repr(float(each)) for each in (low, high))
@@ -172,6 +217,9 @@ class PreparationOptions:
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
+        # Python may give numbers where the command line has text; what is kept is that text.
+        object.__setattr__(self, "range", range_as_text(self.range))
+        object.__setattr__(self, "frames", frames_as_text(self.frames))
         check(self)
         if self.range not in (None, AUTO):
             range_of(self.range)

@@ -5,15 +5,16 @@ stretched and nothing is padded; a picture that already has the size passes thro
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral
 
 import numpy as np
 from PIL import Image, ImageColor
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import SMALLEST_SIZE
-from ganzfeld.options import AUTO, FIRST_FRAME, PreparationOptions, range_of
+from ganzfeld.options import AUTO, FIRST_FRAME, SIZES, PreparationOptions, range_of, shown, sides_of
 
 LARGEST_PX = 4096
 BAND_PIXELS = 2**20
@@ -126,12 +127,20 @@ def _grown(box: _Box, across: float, down: float, size: tuple[int, int]) -> _Box
     )
 
 
-def framing(size: tuple[int, int], options: PreparationOptions) -> Framing:
+def _two_sides(size: object) -> tuple[int, int]:
+    sides = sides_of(size.item() if isinstance(size, np.integer) else size)
+    pair = list(sides) if isinstance(sides, list | tuple) else []
+    if len(pair) != 2 or not all(isinstance(each, Integral) and not isinstance(each, bool) for each in pair):
+        raise UsageError(f"size {shown(size)} is not a size", SIZES)
+    return int(pair[0]), int(pair[1])
+
+
+def framing(size: int | Sequence[int] | str, options: PreparationOptions) -> Framing:
     """The checked settings; ``UsageError`` for a size or a colour that cannot be meant.
 
     The range ``auto`` is left open: see ``ganzfeld.data.auto_range``.
     """
-    width, height = size
+    width, height = _two_sides(size)
     for side in (width, height):
         if not SMALLEST_SIZE <= side <= LARGEST_PX:
             limits = f"each side must be from {SMALLEST_SIZE} to {LARGEST_PX} px"

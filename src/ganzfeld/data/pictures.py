@@ -21,7 +21,14 @@ from ganzfeld.data.seal import LABELS, REASONS, RECORDS
 from ganzfeld.data.shard_files import mapped_pixels
 from ganzfeld.data.source import Source, frames_of, place_of
 from ganzfeld.errors import DataError, UsageError
-from ganzfeld.options import AUTO, PreparationOptions, as_text, text_of_range
+from ganzfeld.options import (
+    AUTO,
+    PreparationOptions,
+    as_text,
+    frames_as_text,
+    range_as_text,
+    text_of_range,
+)
 from ganzfeld.printable import counted, printable
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.system import in_words
@@ -148,13 +155,13 @@ class Pictures:
 @in_words()
 def open_pictures(
     source: str | os.PathLike[str] | None = None,
-    size: tuple[int, int] = (64, 64),
+    size: int | tuple[int, int] | str = (64, 64),
     *,
     channels: int | None = None,
     background: str = "white",
-    range: str | None = None,
+    range: str | tuple[float, float] | None = None,
     alpha: str | None = None,
-    frames: str = "first",
+    frames: str | int = "first",
     labels: str | os.PathLike[str] | None = None,
     max_bad: float | None = 0.5,
     progress: bool | CountCallback | None = True,
@@ -165,10 +172,11 @@ def open_pictures(
 
     The first time everything is decoded into the cache, by ``workers`` processes (0: this one; by default one
     a processor); from then on an unchanged source is recognised by its names, sizes and times. ``size`` is
-    (width, height) in pixels; ``channels`` 1, 3, or None: 1 if every picture stores grey, 3 otherwise.
+    (width, height) in pixels, one number for a square, or "WxH"; ``channels`` 1, 3, or None: 1 if every
+    picture stores grey, 3 otherwise.
     ``background`` shows through transparent pixels; ``range`` says which stored values become black and white
-    ("0:4095", or "auto": see ``Pictures.range``), ``alpha`` what a fourth channel is, ``frames`` which of
-    several in a file are read ("first", "all", or a number of evenly spaced ones).
+    ("0:4095", (0, 4095), or "auto": see ``Pictures.range``), ``alpha`` what a fourth channel is, ``frames``
+    which of several in a file are read ("first", "all", or a number of evenly spaced ones).
     ``labels`` is a text file (CSV) with a column of file names and one of classes.
     ``progress`` shows on stderr how far it is; False shows nothing, and a function is called as
     ``progress(done, total, what)`` now and then.
@@ -182,9 +190,9 @@ def open_pictures(
     options = PreparationOptions(
         channels=channels,
         background=background,
-        range=range,
+        range=range_as_text(range),
         alpha=alpha,
-        frames=frames,
+        frames=frames_as_text(frames),
         labels=table,
         max_bad=share,
     )
@@ -192,7 +200,7 @@ def open_pictures(
     kind, path = sources.find_source(source)
     with sources.open_source(kind, path) as opened:
         opened.table = _table(opened, table)
-        root, auto = cache.cache_root(cache_dir), range == AUTO
+        root, auto = cache.cache_root(cache_dir), options.range == AUTO
         pictures = _decoded(kind, opened, wanted, auto, root, report, workers)
     refusal = None if max_bad is None else why_refused(pictures, max_bad)
     if refusal:

@@ -16,6 +16,7 @@ from ganzfeld.networks.activations import activations
 from ganzfeld.networks.conditions import conditions
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
+from ganzfeld.options import sides_of
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 
 
@@ -97,20 +98,6 @@ class Schedule(Section):
     floor: float = Field(ge=0, le=1)
 
 
-def _size(given: Any) -> Any:
-    """One number is a square; ``WxH`` is width by height."""
-    if isinstance(given, str):
-        parts = given.lower().split("x")
-        if not 1 <= len(parts) <= 2 or not all(part.strip().isdecimal() for part in parts):
-            raise UsageError(
-                f"size {given!r} is not a size", "Give one number, 64, or width by height, 96x64."
-            )
-        given = [int(part) for part in parts]
-    if isinstance(given, int):
-        given = [given]
-    return [*given, *given] if isinstance(given, list | tuple) and len(given) == 1 else given
-
-
 def _stabilisers(given: Any) -> Any:
     """Names alone mean default settings; what is kept is complete: ``{"name": ..., **all fields}``."""
     if isinstance(given, str):
@@ -146,7 +133,7 @@ class Recipe(Section):
     name: str
     description: str
     notes: tuple[str, ...]
-    size: Annotated[tuple[int, int], BeforeValidator(_size)]
+    size: Annotated[tuple[int, int], BeforeValidator(sides_of)]
     ladder: tuple[int | tuple[int, int], ...] | None
     batch: int = Field(ge=1, le=65_536)
     mirror: bool
