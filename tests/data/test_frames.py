@@ -15,7 +15,7 @@ from ganzfeld.data.decode import FORMATS
 from ganzfeld.data.frames import num_frames
 from ganzfeld.data.survey import survey
 from ganzfeld.data.verify import verify
-from ganzfeld.errors import UsageError
+from ganzfeld.errors import DataError, UsageError
 from tests.data.making import encoded, noise, zipped
 
 KINDS = ["TIFF", "GIF", "PNG", "WEBP", "AVIF"]
@@ -147,6 +147,37 @@ class TestEntries:
         pictures = open_pictures(tmp_path, (16, 16), workers=0, frames="all", range="auto")
         assert pictures.range == "0:400"
         assert pictures.batch(np.arange(5)).max(axis=(1, 2, 3)).tolist() == [0, 64, 127, 191, 255]
+
+
+class TestFileGivenItself:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_it_is_a_set_where_frames_are_asked_for(self, tmp_path: Path, kind: str):
+        path = tmp_path / f"stack.{kind.lower()}"
+        path.write_bytes(animated(kind, 6))
+        assert shades(path, frames="all") == [0, 1, 2, 3, 4, 5]
+        assert shades(path, frames="3") == [0, 2, 5]
+        pictures = open_pictures(path, (16, 16), workers=0, frames="all")
+        assert (pictures.name, pictures.place(3)) == ("stack", f"{path}[3]")
+        found = verify(path)
+        assert (found.changed, found.missing, found.new) == ((), (), ())
+
+    def test_without_the_frames_are_named(self, tmp_path: Path):
+        path = tmp_path / "stack.tif"
+        path.write_bytes(animated("TIFF", 6))
+        with pytest.raises(DataError, match="one file with 6 frames") as refused:
+            open_pictures(path, (16, 16))
+        assert "--frames all" in refused.value.hint
+
+    def test_a_single_image_stays_one(self, tmp_path: Path):
+        path = tmp_path / "stack.tif"
+        path.write_bytes(animated("TIFF", 1))
+        with pytest.raises(DataError, match="single picture"):
+            open_pictures(path, (16, 16), frames="all")
+
+    def test_worker_processes_read_it(self, tmp_path: Path):
+        path = tmp_path / "stack.gif"
+        path.write_bytes(animated("GIF", 10))
+        assert shades(path, workers=2, frames="all") == list(range(10))
 
 
 class TestHostile:

@@ -33,6 +33,8 @@ class Listing:
         if (folder / _ROWS).stat().st_size:
             # As plain arrays: np.memmap costs a microsecond more at every index.
             self._rows = np.memmap(folder / _ROWS, _ROW, mode="r").view(np.ndarray)
+        self._names = np.fromfile(folder / _NAMES, np.uint8, 0)
+        if (folder / _NAMES).stat().st_size:  # the frames of a file that is all there is have no names
             self._names = np.memmap(folder / _NAMES, np.uint8, mode="r").view(np.ndarray)
 
     def __len__(self) -> int:

@@ -21,20 +21,23 @@ from ganzfeld.data.decode import EXTENSIONS
 from ganzfeld.data.source import Source
 from ganzfeld.data.sources._foreign import Foreign, foreign_by_content, foreign_by_ending
 from ganzfeld.errors import DataError, UsageError
+from ganzfeld.options import FIRST_FRAME
 from ganzfeld.printable import printable
 from ganzfeld.regular import is_regular
 
 catalogue = Catalogue("ganzfeld.data.sources", "picture source")
 DEFAULT = "faces"
+STACK = "stack"
 
 
-def find_source(given: str | os.PathLike[str] | None) -> tuple[str, Path]:
+def find_source(given: str | os.PathLike[str] | None, frames: str | None = None) -> tuple[str, Path]:
     """The name of the module that opens what the user gave, and the path.
 
     None means the built-in faces; so does the text ``"faces"``, whether or not a folder of that name exists:
     write ``./faces`` for the folder. A ``Path`` of that name, which cannot say ``./``, means
-    the folder if there is one. Raises ``DataError`` if there is nothing at the path, or nothing that any
-    source recognises; ``UsageError`` for what is no path.
+    the folder if there is one. ``frames`` says which are wanted of a file with several (None: any). Raises
+    ``DataError`` if there is nothing at the path, or nothing that any source recognises; ``UsageError`` for
+    what is no path.
     """
     if given is None:
         return DEFAULT, Path(DEFAULT)
@@ -59,6 +62,8 @@ def find_source(given: str | os.PathLike[str] | None) -> tuple[str, Path]:
     kind = None if foreign else recognised(path)
     if kind is None:
         raise _not_a_set(path, printable(str(given)), foreign or foreign_by_ending([path.suffix]))
+    if kind == STACK and frames == FIRST_FRAME:
+        raise _a_stack(path, printable(str(given)))
     return kind, path
 
 
@@ -94,6 +99,15 @@ def _not_a_set(path: Path, shown: str, foreign: Foreign | None) -> DataError:
         return DataError(f"{shown} is a single picture, not a set of them", hint)
     hint = "Give a folder, a .zip, a .tar, an .npz or .npy, or an IDX file."
     return DataError(f"{shown} holds no pictures that can be read", hint)
+
+
+def _a_stack(path: Path, shown: str) -> DataError:
+    """The error for a file of several frames of which only the first is wanted."""
+    number = catalogue.load(STACK).frames_in(path)
+    hint = "Give --frames all to read each as an image, or --frames N for so many, evenly spaced."
+    return DataError(
+        f"{shown} is one file with {number:,} frames, of which only the first would be read", hint
+    )
 
 
 def _missing(path: Path, given: str | os.PathLike[str], problem: Exception) -> DataError:

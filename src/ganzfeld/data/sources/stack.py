@@ -1,0 +1,49 @@
+"""One file of several images: the pages of a TIFF, the frames of an animation; see ``data.frames``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from ganzfeld.data.decode import EXTENSIONS, FORMATS, MOST_BYTES, Decoded, decode_file
+from ganzfeld.data.frames import num_frames
+from ganzfeld.data.framing import Framing
+from ganzfeld.data.source import Entry, Source
+from ganzfeld.data.walk import read_file
+from ganzfeld.regular import read_regular
+
+
+def recognises(path: Path) -> int:
+    """Recognise an image file with more than one frame."""
+    return 1 if frames_in(path) > 1 else 0
+
+
+def frames_in(path: Path) -> int:
+    """Return how many frames a file holds; 0 for what is no image file or cannot be read."""
+    if path.suffix.lower() not in EXTENSIONS or not path.is_file():
+        return 0
+    try:
+        return num_frames(read_regular(path, MOST_BYTES), FORMATS)
+    except OSError:
+        return 0
+
+
+@final
+class Pictures(Source):
+    """The frames of a file: one entry, of which the frames that are wanted are made."""
+
+    HAS_FILES = False
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the file itself, which has no name beside that of the whole."""
+        info = self.path.stat()
+        yield Entry("", info.st_size, info.st_mtime_ns)
+
+    def read(self, entry: Entry) -> bytes:
+        """Return the content of the file, as long as it is the one that was listed."""
+        return read_file(self.path, entry)
+
+    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+        """See ``decode_file``."""
+        return decode_file(bytes(raw), framing, frame)
