@@ -22,6 +22,7 @@ FLOORS = [
         "printable",
         "progress",
         "free_memory",
+        "kinds",
         "regular",
         "run_layout",
         "signals",

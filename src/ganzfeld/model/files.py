@@ -17,6 +17,7 @@ from torch import Tensor
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import DamagedError, GanzfeldError, UsageError
+from ganzfeld.kinds import of_right_kinds
 from ganzfeld.model.card import Card
 from ganzfeld.networks import Generator
 from ganzfeld.networks.layout import for_making_pictures
@@ -68,6 +69,7 @@ def load(path: str | Path) -> Generator:
     return load_model(path).generator
 
 
+@of_right_kinds
 def load_model(path: str | Path) -> Model:
     """The generator of a run or model folder with its card; see ``load``."""
     weights = find_weights(Path(path))

@@ -10,6 +10,7 @@ from typing import Any
 from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.data.survey import survey
 from ganzfeld.errors import DamagedError, DataError, GanzfeldError, UsageError
+from ganzfeld.kinds import of_right_kinds
 from ganzfeld.launch import launch
 from ganzfeld.model import load_model
 from ganzfeld.model.files import WEIGHTS
@@ -38,6 +39,7 @@ from ganzfeld.training.watcher import Watcher
 
 
 @in_words()
+@of_right_kinds
 def resume(
     run: str | Path,
     *,

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.health import Case, Verdict, diagnose
+from ganzfeld.kinds import of_right_kinds
 from ganzfeld.lock import alone, owner
 from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights, no_run, require_openable
@@ -54,8 +55,9 @@ LARGEST_FACTS = 1_000_000
 class Run:
     """A run folder, opened for reading; ``train`` returns one."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
+    @of_right_kinds
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).resolve()
         self.folder = OwnFolder(self.path, mark=RECIPE)
         """Through which everything in it is written and deleted."""
 
@@ -268,6 +270,7 @@ class Run:
 
 
 @in_words()
+@of_right_kinds
 def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises ``UsageError`` where there is none."""
     folder = Path(path)

@@ -12,6 +12,7 @@ from ganzfeld.data.order import spread
 from ganzfeld.data.survey import Survey, survey
 from ganzfeld.durable import free_bytes, make_folder
 from ganzfeld.errors import ResourceError, UsageError
+from ganzfeld.kinds import of_right_kinds
 from ganzfeld.launch import launch
 from ganzfeld.model import columns_by_class, grid, png
 from ganzfeld.model.files import require_openable
@@ -42,6 +43,7 @@ MOST_SECONDS = 1_000_000_000
 
 
 @in_words()
+@of_right_kinds
 def train(
     data: str | Path | None = None,
     *,
