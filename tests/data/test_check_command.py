@@ -68,6 +68,20 @@ def test_json(photos: Path, run_json: RunJson):
     assert {"disk_bytes", "memory_bytes", "decode_seconds", "warnings", "kept_pixels"} <= result.keys()
 
 
+def test_json_has_all_options_of_reading(photos: Path, run_json: RunJson):
+    table = photos.parent / "labels.csv"
+    table.write_text(
+        "".join(f"{path.name},{number % 2}\n" for number, path in enumerate(photos.rglob("*.png")))
+    )
+    usual, given = (
+        run_json("check", photos, *options)
+        for options in ((), ("--alpha", "none", "--frames", "2", "--labels", table, "--range", "0:200"))
+    )
+    names = ("channels", "background", "range", "alpha", "frames", "labels")
+    assert [usual[name] for name in names] == [3, "#ffffff", None, None, "first", None]
+    assert [given[name] for name in names] == [3, "#ffffff", "0:200", "none", "2", str(table)]
+
+
 def test_it_ends_with_the_command_that_measures_time_and_memory(photos: Path, run: Run, run_json: RunJson):
     command = f"ganzfeld train {photos} --size 24x16 --max-bad 0.75 --dry-run"
     options = ("--size", "24x16", "--max-bad", "0.75")

@@ -65,6 +65,8 @@ class Survey:
             "channels": pictures.channels,
             "background": "#{:02x}{:02x}{:02x}".format(*framing.background),
             "range": pictures.range,
+            "alpha": framing.alpha,
+            "frames": framing.frames,
             "crop": "centre",
             "kept_pixels": round(self.kept_pixels, 4),
             "upscaled": self.upscaled,

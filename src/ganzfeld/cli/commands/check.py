@@ -52,6 +52,7 @@ def command(
     """
     from ganzfeld.data import open_pictures
     from ganzfeld.data.pictures import why_refused
+    from ganzfeld.data.source import encodable
     from ganzfeld.data.survey import survey
     from ganzfeld.data.verify import verify as compare
 
@@ -65,7 +66,7 @@ def command(
     written = _write_sheet(found, sheet, sheet_of) if sheet else None
     rehearsal = _rehearsal(data, size, preparation)
     result = found.as_json() | {"refused": refusal.message if refusal else None, "dry_run": rehearsal}
-    result |= {"sheet": written}
+    result |= {"sheet": written, "labels": preparation.labels and encodable(preparation.labels)}
     result |= {"verification": _verification_json(verification)} if verification else {}
     show_result(result, _text(found, verification, refusal, rehearsal, written), json)
     if refusal or (verification and verification.changed):
