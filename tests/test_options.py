@@ -17,6 +17,7 @@ from ganzfeld.cli.commands import commands
 from ganzfeld.cli.options import expand_options, words_of
 from ganzfeld.errors import DamagedError, UsageError
 from ganzfeld.options import PreparationOptions, declared, defaults, option, range_of
+from ganzfeld.recipes.reading import OPTIONS, paths
 from tests.cli.test_cli import call
 from tests.data.making import encoded, noise
 from tests.training.conftest import SMALL
@@ -105,6 +106,17 @@ class TestDeclarations:
         assert "How many." in CliRunner().invoke(application, ["--help"]).output
         assert CliRunner().invoke(application, ["--num-steps", "7"]).exit_code == 0
         assert taken == [Others(7)]
+
+
+def test_an_option_of_train_that_is_set_as_a_field_is_named():
+    """All that training has as options and recipes have not as fields, and nothing else."""
+    beside = {"data", "settings", "watcher", "progress"} | set(paths())
+    wanted = set(inspect.signature(gz.train).parameters) - beside
+    assert wanted == OPTIONS
+    for name in wanted:
+        with pytest.raises(UsageError, match="is no field of a recipe") as refused:
+            gz.resolve("modern", [f"{name}=1"])
+        assert f"--{name.replace('_', '-')};" in refused.value.hint
 
 
 class TestFromPython:

@@ -10,12 +10,22 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ganzfeld.catalogue import Catalogue, did_you_mean
 from ganzfeld.errors import UsageError
 from ganzfeld.kinds import of_right_kinds
+from ganzfeld.options import PreparationOptions, dashed, defaults
 from ganzfeld.printable import printable
 from ganzfeld.recipes.schema import Recipe
 from ganzfeld.regular import read_regular
 from ganzfeld.strict_json import strict_json
 
 recipes = Catalogue("ganzfeld.recipes", "recipe", suffix=".json")
+
+OPTIONS = frozenset(
+    (
+        *defaults(PreparationOptions),
+        *("recipe", "minutes", "images", "seed", "device", "precision", "out", "checkpoint_seconds"),
+        *("on_divergence", "stop", "auto", "route"),
+    )
+)
+"""What a training is told beside its recipe; whoever takes one for a field of it is told the option."""
 
 LARGEST_FILE = 1_000_000
 """Bytes; a recipe has about two thousand."""
@@ -115,6 +125,10 @@ def _lay(fields: dict[str, Any], path: str, value: Any) -> None:
 
 def _unknown(path: str, value: Any) -> UsageError:
     """The error for a path that is no field: it names the group that it is, or the fields that are near."""
+    if path.replace("-", "_") in OPTIONS:
+        name = path.replace("-", "_")
+        hint = f"It is an option of its own: --{dashed(name)}; in Python {name}=."
+        return UsageError(f"{path!r} is no field of a recipe", hint)
     groups = [group for group in _groups() if group == path]
     groups = groups or [group for group in _groups() if _leaves_out(path.split("."), group.split("."))]
     if groups:
