@@ -143,6 +143,7 @@ def finish(command: list[str], limit_s: float, scratch: Path) -> Finished:
             cwd=ROOT,
             env=environment(scratch),
             start_new_session=True,
+            preexec_fn=heed_interrupts,
         )
         code = None
         try:
@@ -155,6 +156,11 @@ def finish(command: list[str], limit_s: float, scratch: Path) -> Finished:
             end(process)
     said, complained = (path.read_text(encoding="utf-8", errors="replace") for path in paths)
     return Finished(said, complained, code, time.monotonic() - begun)
+
+
+def heed_interrupts() -> None:
+    """Let a part be interrupted even where this program was started in the background, which ignores that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -159,6 +159,13 @@ def begun(out: Path) -> Path:
 
 
 class TestHangup:
+    @pytest.fixture(autouse=True)
+    def not_ignored(self):
+        """Whatever the tests are run under: nohup ignores the signal, and processes inherit that."""
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        yield
+        signal.signal(signal.SIGHUP, before)
+
     def test_a_terminal_that_is_closed(self, array_file, tmp_path):
         """A real terminal: whatever is written to it afterwards is an error, and everything is saved."""
         options = ["--minutes", "5", "--checkpoint-seconds", "0.1", "--out", str(tmp_path)]

@@ -105,7 +105,7 @@ TRAINING = {
     "a step": "ganzfeld.training.trainer:step",
     "a reading": "ganzfeld.training.loop:readings",
     "taking a snapshot": "ganzfeld.training.loop:capture",
-    "writing a checkpoint": "ganzfeld.training.history:write_bytes",
+    "writing a checkpoint": "ganzfeld.training.history:History._put",
     "the first sheet": "ganzfeld.training.loop:Loop._show",
     "the report": "ganzfeld.training.loop:write_report",
 }

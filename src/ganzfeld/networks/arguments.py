@@ -37,8 +37,11 @@ def has_values(numbers: Tensor) -> bool:
     return type(numbers) in _PLAIN and not numbers.is_meta and not transformed
 
 
-def require_latents(latents: Any, size: int, weight: Tensor) -> None:
-    """Raise ``UsageError`` unless these are latents (B, size), or (B, size, 1, 1), that fit the weights."""
+def require_latents(latents: Any, size: int, weight: Tensor, *, finite: bool = True) -> None:
+    """Raise ``UsageError`` unless these are latents (B, size), or (B, size, 1, 1), that fit the weights.
+
+    ``finite`` false: their values are not looked at.
+    """
     if not isinstance(latents, Tensor):
         raise UsageError(
             f"latents are a {type(latents).__name__}, and a generator takes a tensor of shape (B, {size})",
@@ -53,7 +56,8 @@ def require_latents(latents: Any, size: int, weight: Tensor) -> None:
         )
     _require_kind(latents, weight)
     # On a GPU this would wait for all that was asked of it before.
-    if latents.device.type == "cpu" and has_values(latents) and not bool(latents.isfinite().all()):
+    looks = finite and latents.device.type == "cpu" and has_values(latents)
+    if looks and not bool(latents.isfinite().all()):
         raise UsageError("latents hold NaN or infinity", "Look for them with latents.isfinite().")
 
 

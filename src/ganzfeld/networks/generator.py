@@ -81,7 +81,9 @@ class Generator(nn.Module):
         """
         if is_recorded():
             return super().__call__(latents, labels)
-        require_latents(latents, self.latent_size, next(self.parameters()))
+        # In training, what is not finite is found with losses and gradients, and told of the training.
+        weight = next(self.parameters())
+        require_latents(latents, self.latent_size, weight, finite=not self.training)
         require_labels(self.num_classes, labels)
         if labels is not None:
             labels = labels_of(
