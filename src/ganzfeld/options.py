@@ -187,6 +187,17 @@ def text_of_range(low: float, high: float) -> str:
     return ":".join(str(int(each)) if each == int(each) else repr(float(each)) for each in (low, high))
 
 
+def text_of_enclosing_range(low: float, high: float) -> str:
+    """Return a range of few digits that holds both; that of whole numbers is exact, and ``low`` is less."""
+    if (low == int(low) and high == int(high)) or not 1e-300 < high - low < 1e300:
+        return text_of_range(low, high)
+    digits = 2 - math.floor(math.log10(high - low))  # after the point: a hundredth of the width or less
+    step = 10.0**-digits
+    below = round(math.floor(low / step) * step, digits)
+    above = round(math.ceil(high / step) * step, digits)
+    return text_of_range(min(low, below), max(high, above))
+
+
 @dataclass(frozen=True, slots=True)
 class PreparationOptions:
     """How images become what is trained on, alike for ``check``, ``train`` and all that reads them later."""

@@ -209,6 +209,21 @@ class TestArrays:
             assert levels(path, range=f"{least}:{most}").max() == 255
             assert levels(path, range="auto").min() == 0
 
+    @pytest.mark.parametrize(
+        ("least", "most", "expected"),
+        [(7.000000007209707, 246.99999995251594, "7:247"), (-0.12345, 1.98765, "-0.13:1.99")],
+    )
+    def test_the_range_named_is_short_and_holds_all(
+        self, tmp_path: Path, least: float, most: float, expected: str
+    ):
+        path = as_npy(
+            tmp_path / "set", np.linspace(least, most, 1024).reshape(16, 16, 4).transpose(2, 0, 1).copy()
+        )
+        with pytest.raises(DataError) as refused:
+            levels(path)
+        assert f"--range {expected}, or --range auto" in refused.value.hint
+        assert warning(path, range=expected) == ""
+
     def test_small_floats(self, tmp_path: Path):
         path = as_npy(tmp_path / "set", values(60, dtype=np.float32) / 1000)
         assert "--range 0:0.06, or --range auto" in warning(path)

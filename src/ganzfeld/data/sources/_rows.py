@@ -13,7 +13,7 @@ import numpy as np
 from ganzfeld.data.decode import MOST_PIXELS, UnusablePicture
 from ganzfeld.data.samples import LEVELS
 from ganzfeld.errors import DataError
-from ganzfeld.options import text_of_range
+from ganzfeld.options import text_of_enclosing_range
 
 _CHANNELS = (1, 3, 4)
 EXPECTED = (
@@ -130,9 +130,10 @@ def value_range(reader: RowReader, where: str, given: tuple[float, float] | None
     else:
         low, high = (-1 if least < 0 else 0), (1 if least >= -1 and most <= 1 else None)
     if high is None:
+        fitting = text_of_enclosing_range(least, most) if least < most else "LOW:HIGH"
         hint = (
             "Floats must lie in 0 to 1 or in -1 to 1, integers in 0 to 255 (uint16: to 65535). Otherwise say "
-            f"what is black and white: --range {text_of_range(least, most) if least < most else 'LOW:HIGH'}, "
+            f"what is black and white: --range {fitting}, "
             "or --range auto."
         )
         raise DataError(
