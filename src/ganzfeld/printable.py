@@ -1,8 +1,11 @@
 """Text for people: names of files that are safe to show on a terminal or a page, and counted things."""
 
+import re
 from collections.abc import Sequence
 
 LONGEST_NAME = 300
+
+_TOO_LONG = re.compile(r"[^\s/\\]{256,}")
 
 
 def printable(name: str, longest: int = LONGEST_NAME) -> str:
@@ -13,6 +16,11 @@ def printable(name: str, longest: int = LONGEST_NAME) -> str:
     shown = _escaped(name)
     kept = longest // 2 - 10
     return shown if len(shown) <= longest else f"{shown[:kept]}...{shown[-kept:]}"
+
+
+def with_short_words(text: str) -> str:
+    """Leave out the middle of all that is longer than any name that a file can have, such as long numbers."""
+    return _TOO_LONG.sub(lambda found: printable(found[0], 80), text)
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from ganzfeld.errors import Followed, GanzfeldError, Interrupted, UsageError
 from ganzfeld.launch import launch, tell_launcher
-from ganzfeld.printable import printable, visible
+from ganzfeld.printable import printable, visible, with_short_words
 
 LONGEST_MESSAGE = 3_000
 """Characters: a refusal names three pictures, each with its reason."""
@@ -30,7 +30,9 @@ def show_result(result: dict[str, Any], text: str, as_json: bool) -> None:
 def show_error(error: GanzfeldError, as_json: bool) -> None:
     """What went wrong and what to do; with ``--json`` as an object on stdout too."""
     here = launch()
-    message, hint = (printable(text, LONGEST_MESSAGE) for text in (error.message, error.hint))
+    message, hint = (
+        printable(with_short_words(text), LONGEST_MESSAGE) for text in (error.message, error.hint)
+    )
     # Its summary is of the process that ended first, which any of them may be.
     tell_launcher("\n".join(filter(None, (message, hint))))
     if not here.speaks and isinstance(error, Followed | Interrupted | UsageError):

@@ -47,6 +47,11 @@ def require_latents(latents: Any, size: int, weight: Tensor, *, finite: bool = T
             f"latents are a {type(latents).__name__}, and a generator takes a tensor of shape (B, {size})",
             "Make one of it: torch.as_tensor(latents, dtype=torch.float32).",
         )
+    if latents.layout != torch.strided:
+        raise UsageError(
+            f"latents are stored as {latents.layout}, and a generator takes dense ones",
+            "Convert them: latents.to_dense().",
+        )
     shape = tuple(latents.shape)
     if len(shape) < 2 or shape[1] != size or any(axis != 1 for axis in shape[2:]):
         hint = f"One image needs a batch of one: latents.reshape(1, {size})." if shape == (size,) else ""

@@ -25,6 +25,15 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _takes_no_truth_for_a_number(cls, fields: Any) -> Any:
+        for name, value in fields.items() if isinstance(fields, dict) else ():
+            known = cls.model_fields.get(name)
+            if isinstance(value, bool) and known and known.annotation in (int, float):
+                raise UsageError(f"{name} must be a number, not {str(value).lower()}")
+        return fields
+
 
 class Optimizer(Section):
     """Adam."""

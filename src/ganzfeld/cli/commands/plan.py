@@ -6,6 +6,10 @@ import typer
 
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
+from ganzfeld.printable import printable
+
+LONGEST_SIZE = 9
+"""Digits."""
 
 
 def command(
@@ -35,8 +39,15 @@ def command(
 def sizes_of(text: str) -> int | tuple[int, ...]:
     """``64`` or ``33x47``; raises ``UsageError`` for anything else."""
     parts = text.strip().lower().split("x")
-    if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and len(part) < 10 for part in parts):
-        raise UsageError(f"{text!r} is not a size", "Write one number, 64, or one per axis, 96x160.")
+    are_numbers = all(part.isdecimal() for part in parts)
+    if are_numbers and any(len(part) > LONGEST_SIZE for part in parts):
+        raise UsageError(
+            f"{printable(text, 40)} is too large a size", f"At most {LONGEST_SIZE} digits are read."
+        )
+    if not 1 <= len(parts) <= 3 or not are_numbers:
+        raise UsageError(
+            f"'{printable(text, 60)}' is not a size", "Write one number, 64, or one per axis, 96x160."
+        )
     numbers = tuple(map(int, parts))
     return numbers[0] if len(numbers) == 1 else numbers
 
