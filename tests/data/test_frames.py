@@ -156,6 +156,7 @@ class TestFileGivenItself:
         path.write_bytes(animated(kind, 6))
         assert shades(path, frames="all") == [0, 1, 2, 3, 4, 5]
         assert shades(path, frames="3") == [0, 2, 5]
+        assert open_pictures(path, (16, 16), workers=0, frames=3).num_pictures == 3
         pictures = open_pictures(path, (16, 16), workers=0, frames="all")
         assert (pictures.name, pictures.place(3)) == ("stack", f"{path}[3]")
         found = verify(path)

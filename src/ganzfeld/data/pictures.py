@@ -197,7 +197,7 @@ def open_pictures(
         max_bad=share,
     )
     wanted, report = framing(size, options), _paced(counting(progress))
-    kind, path = sources.find_source(source, frames)
+    kind, path = sources.find_source(source, options.frames)
     with sources.open_source(kind, path) as opened:
         opened.table = _table(opened, table)
         root, auto = cache.cache_root(cache_dir), options.range == AUTO
