@@ -241,6 +241,14 @@ class TestFiles:
         )
         assert "differ in range" in warning(path)
 
+    def test_one_hot_pixel_in_one_image_is_no_other_range(self, tmp_path: Path):
+        images = (np.stack([noise(16, 16, seed=each) for each in range(20)]) / 255 * 4_095).astype(np.uint16)
+        images[3, 5, 5] = 65_535
+        np.save(tmp_path / "hot.npy", images)
+        found = warning(tmp_path / "hot.npy")
+        assert found.startswith("In 19 of 20 images: the brightest value is 16 of 255")
+        assert "--range 0:4095" in found and "differ in range" not in found
+
     def test_one_hot_pixel_hides_nothing(self, tmp_path: Path):
         images = values(4_095, number=200)
         images[7, 3, 3] = 65_535

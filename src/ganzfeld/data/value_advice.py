@@ -22,15 +22,21 @@ def advice_on_values(records: np.ndarray, given: str | None) -> list[str]:
     high = int(np.quantile(brightest, 1 - _OUTLIERS, method="higher"))
     few = brightest - darkest <= LEVELS // 2
     if high - low <= LEVELS // 2 and np.nanmin(records["least"]) < np.nanmax(records["most"]):
-        return [_of_the_set(low, high, records[few], given), *_clipped(records, given)]
+        return [_of_most(low, high, records[few], given), *_clipped(records, given)]
     # An image of one value is blank, unless what it stores was crushed to one level.
     flat = (brightest - darkest <= LEVELS // 4) & (records["most"] > records["least"])
-    if flat.sum() >= _PART * len(records):
-        return [_of_a_part(records[flat], len(records)), *_clipped(records, given)]
-    return _clipped(records, given)
+    if flat.sum() < _PART * len(records):
+        return _clipped(records, given)
+    if (~flat).sum() < _PART * len(records):  # outliers, such as a hot pixel, are no other range
+        low, high = int(darkest[flat].min()), int(brightest[flat].max())
+        text = _of_most(low, high, records[flat], given)
+        which = f"In {flat.sum():,} of {len(records):,} images:"
+        return [f"{which} {text[:1].lower()}{text[1:]}", *_clipped(records, given)]
+    return [_of_a_part(records[flat], len(records)), *_clipped(records, given)]
 
 
-def _of_the_set(low: int, high: int, records: np.ndarray, given: str | None) -> str:
+def _of_most(low: int, high: int, records: np.ndarray, given: str | None) -> str:
+    """Describe images whose levels lie between ``low`` and ``high``."""
     least, most = float(np.nanmin(records["least"])), float(np.nanmax(records["most"]))
     white = float(np.nanmax(records["white"]))
     if high <= LEVELS // 2:
