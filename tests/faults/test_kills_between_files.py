@@ -56,7 +56,7 @@ def killed_at(work, number: int, *, after: bool, names: frozenset[str] | set[str
 
 
 def moments(thorough: bool, most: int, every: int = 1) -> list[tuple[int, bool]]:
-    """Numbers of renames, and whether the kill comes after them: every so many, or some of the first ``most``."""
+    """Numbers of renames, and whether the kill comes after: each so many, or some of the first ``most``."""
     if thorough:
         return [(number, after) for number in range(1, 10_000, every) for after in (False, True)]
     return [(1 + round(index * most / SAMPLE), bool(index % 2)) for index in range(SAMPLE)]
