@@ -11,8 +11,10 @@ import resource
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +108,7 @@ def _work_and_exit(
             io.TextIOWrapper(open(number, mode, closefd=False), encoding="utf-8")  # noqa: SIM115
             for number, mode in ((0, "rb"), (1, "wb"), (2, "wb"))
         )
+        _as_python_starts()
         os.chdir(folder)
         os.environ.update(environment)
         _limit()
@@ -120,6 +123,14 @@ def _work_and_exit(
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _as_python_starts() -> None:
+    """Undo what pytest does about warnings and about exceptions in finalizers; a program has none of it."""
+    sys.unraisablehook, threading.excepthook = sys.__unraisablehook__, threading.__excepthook__
+    warnings.resetwarnings()
+    for quiet in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", quiet)
 
 
 def _limit() -> None:
