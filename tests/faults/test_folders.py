@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 import ganzfeld as gz
 from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError
@@ -267,6 +269,30 @@ class TestFilesOfTheUsers:
         assert [path for path in ours if path.exists()] == []
         (note,) = [note for note in told.notes if "left alone" in note]
         assert "99999.png" in note
+
+    def test_a_sheet_does_not_replace_an_image(self, array_file, tmp_path):
+        run = begin(array_file, tmp_path, Watcher(), images=64)
+        ours, mine = (run.path / "samples" / f"{images_seen}.png" for images_seen in (64, 128))
+        first = ours.read_bytes()
+        mine.write_bytes((run.path / "reals.png").read_bytes())
+        listener = Meddler(lambda path: None)
+        listener.stopped = True
+        gz.resume(run.path, images=128, watcher=listener)
+        assert mine.read_bytes() == (run.path / "reals.png").read_bytes()
+        (note,) = [note for note in listener.notes if "is not kept" in note]
+        assert "128.png" in note
+        run.write_sheet(64, b"\x89PNG\r\n\x1a\n" + bytes(40), listener.noted)
+        assert ours.read_bytes() != first, "one of ours is replaced"
+
+    def test_a_checkpoint_does_not_replace_a_file(self, array_file, tmp_path):
+        run = begin(array_file, tmp_path, Watcher(), images=64)
+        mine = run.history.path(128)
+        save_file({"mine": torch.ones(3)}, mine)
+        with pytest.raises(ResourceError, match=r"128.safetensors has the name of a checkpoint") as caught:
+            gz.resume(run.path, images=128)
+        assert str(run.path) in caught.value.hint and load_file(mine)["mine"].sum() == 3
+        mine.rename(tmp_path / "mine")
+        assert gz.resume(run.path).position.images_seen == 128
 
 
 class TestInsideTheData:

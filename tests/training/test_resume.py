@@ -1,5 +1,6 @@
 """Going on with a run: exactly, with another end, in a fork, and under other circumstances."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import ganzfeld as gz
-from ganzfeld.errors import DamagedError, DataError, UsageError
+from ganzfeld.errors import DamagedError, DataError, ResourceError, UsageError
 from ganzfeld.recipes import recipes
 from ganzfeld.training.checkpoint import capture, live_tensors, restore
 from ganzfeld.training.history import History, kept
@@ -106,6 +108,42 @@ class TestHistory:
         (tmp_path / "000000000016.sha256").write_text("0" * 64 + "  000000000016.safetensors\n")
         history.tidy()
         assert set(tmp_path.iterdir()) == before
+
+    def test_only_checkpoints_written_here_make_way_for_newer_ones(self, tmp_path, trainer_of):
+        """Files of the user's that are named like checkpoints neither go nor take a newer one's place."""
+        history, trainer = History(tmp_path), trainer_of(small())
+        trainer.advance()
+        history.write(capture(trainer, 0.0))
+        own = history.path(trainer.images_seen)
+        mine = [history.path(number) for number in (17, 18, 19, 999_999_999)] + [tmp_path / "5.safetensors"]
+        save_file({"mine": torch.ones(3)}, mine[0])
+        mine[1].write_bytes(own.read_bytes())  # a copy is not what was written under its name
+        save_file({"mine": torch.ones(3)}, mine[2])
+        said = f"{hashlib.sha256(mine[2].read_bytes()).hexdigest()}  {mine[2].name}\n"
+        mine[2].with_suffix(".sha256").write_text(said)
+        mine[3].write_bytes(b"mine")
+        mine[4].write_bytes(b"mine")
+        before = {path: path.read_bytes() for path in (*mine, mine[2].with_suffix(".sha256"))}
+        for step in range(12):
+            trainer.advance()
+            history.write(capture(trainer, 0.0))
+            if step == 8:
+                history.path(80).write_bytes(b"spoilt")
+        assert {path: path.read_bytes() for path in before} == before
+        numbers = {int(path.stem) for path in mine}
+        left = [number for number in history.all() if number not in numbers]
+        assert left[-2:] == [96, 104] and left == sorted(kept(left))
+        assert 80 not in left, "one of ours that is damaged goes as ever"
+
+    @pytest.mark.parametrize("suffix", [".safetensors", ".sha256"])
+    def test_a_file_that_was_not_written_here_is_not_replaced(self, suffix, tmp_path, trainer_of):
+        history, trainer = History(tmp_path), trainer_of(small())
+        trainer.advance()
+        mine = history.path(trainer.images_seen).with_suffix(suffix)
+        mine.write_bytes(b"mine")
+        with pytest.raises(ResourceError, match="was not written by ganzfeld"):
+            history.write(capture(trainer, 0.0))
+        assert mine.read_bytes() == b"mine" and list(tmp_path.iterdir()) == [mine]
 
 
 @pytest.fixture

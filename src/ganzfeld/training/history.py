@@ -19,7 +19,8 @@ from ganzfeld.durable import refused
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError
 from ganzfeld.model.files import require_openable
 from ganzfeld.own_folder import OwnFolder
-from ganzfeld.regular import open_regular, read_regular
+from ganzfeld.printable import printable
+from ganzfeld.regular import is_regular, open_regular, read_regular
 from ganzfeld.run_layout import is_written
 from ganzfeld.strict_json import strict_json
 from ganzfeld.training.checkpoint import Checkpoint, CheckpointCard
@@ -27,6 +28,8 @@ from ganzfeld.training.checkpoint import Checkpoint, CheckpointCard
 NEWEST_KEPT = 2
 KEPT_A_DOUBLING = 2
 
+_NUMBER = re.compile(r"[0-9]{12}|[1-9][0-9]{12,}", re.ASCII)
+"""The name of a checkpoint, as ``History.path`` gives it."""
 _LARGEST_CARD = 1_000_000
 _LARGEST_CHECKSUM = 1_000
 _PIECE = 2**20
@@ -45,17 +48,18 @@ class History:
 
     def all(self) -> list[int]:
         """The numbers of pictures seen at which there is a checkpoint, oldest first."""
-        files = (path for path in self.folder.glob("*.safetensors") if path.is_file())
-        return sorted(int(path.stem) for path in files if path.stem.isdecimal())
+        files = (path for path in self.folder.glob("*.safetensors") if is_regular(path))
+        return sorted(int(path.stem) for path in files if _NUMBER.fullmatch(path.stem))
 
     def write(self, checkpoint: Checkpoint, near: int | None = None) -> Path:
         """Write a checkpoint, read it back, and only then let go of older ones that are no longer needed.
 
         The one nearest to ``near`` pictures is always needed. One that is there and whole is left alone.
-        Raises ``ResourceError`` if it cannot be written or read back; what was there before is then still
-        there.
+        Files that were not written here are never deleted or replaced. Raises ``ResourceError`` if it cannot
+        be written or read back, or if such a file has its name; what was there before is then still there.
         """
         path = self.path(checkpoint.images_seen)
+        self._require_replaceable(path)
         try:
             if not self._is_whole(path):
                 self._put(path, checkpoint)
@@ -129,8 +133,19 @@ class History:
         except (DamagedError, OSError):
             return False
 
+    def _require_replaceable(self, path: Path) -> None:
+        """Raise ``ResourceError`` where a file that was not written here has the name of a checkpoint."""
+        checksum = _checksum_path(path)
+        in_the_way = [each for each in (path, checksum) if is_regular(each) and not each.is_symlink()]
+        if in_the_way and not _is_written_here(path):
+            raise ResourceError(
+                f"{printable(str(in_the_way[0]))} has the name of a checkpoint, was not written by ganzfeld,"
+                " and is not overwritten",
+                "Move it out of the run folder.",
+            )
+
     def _thin(self, near: int | None) -> None:
-        there = self.all()
+        there = [images_seen for images_seen in self.all() if _is_written_here(self.path(images_seen))]
         for images_seen in set(there) - kept(there, near):
             path = self.path(images_seen)
             self._own.remove(path.name)
@@ -151,6 +166,23 @@ def kept(images_seen: list[int], near: int | None = None) -> set[int]:
 
 def _checksum_path(path: Path) -> Path:
     return path.with_suffix(".sha256")
+
+
+def _is_written_here(path: Path) -> bool:
+    """Whether the file of that name is a checkpoint written here, even a damaged one.
+
+    Its header says so; where that cannot be read, its checksum does.
+    """
+    if not is_regular(path):  # a pipe would be read for ever
+        return _is_ours(_checksum_path(path))
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get("card")
+        if text is None:
+            return False
+        return _read_card(text, path).position.images_seen == int(path.stem)
+    except (SafetensorError, OSError, RuntimeError, DamagedError):  # torch maps the file, and refuses itself
+        return _is_ours(_checksum_path(path))
 
 
 def _is_ours(checksum: Path) -> bool:

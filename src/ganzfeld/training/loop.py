@@ -14,7 +14,6 @@ from typing import Any
 import ganzfeld
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed
 from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, png, save
-from ganzfeld.output import Mark, marked
 from ganzfeld.own_folder import LostFolder
 from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.budget import Budget
@@ -300,8 +299,7 @@ class Loop:
         seeds = range(columns * (NUM_ON_A_SHEET // columns))
         sheet = grid(pictures_of_seeds(self.trainer.shipped(), seeds, prior=prior), columns)
         with self.sheet_patience:
-            content = marked(png(sheet), Mark.RUN_SHEET)
-            (self.run.folder / "samples").write_bytes(f"{self.trainer.images_seen}.png", content)
+            self.run.write_sheet(self.trainer.images_seen, png(sheet), self.watcher.noted)
 
     def _card(self) -> Card:
         """The card of the model as it stands."""

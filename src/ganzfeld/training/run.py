@@ -33,11 +33,11 @@ from ganzfeld.model import Model, load_model, pictures_of_seeds
 from ganzfeld.model.files import find_weights, no_run, require_openable
 from ganzfeld.networks import Generator
 from ganzfeld.networks.arguments import Labels
-from ganzfeld.output import Mark, mark_of
+from ganzfeld.output import Mark, mark_of, marked
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import printable
 from ganzfeld.recipes import Recipe, read_recipe, undoing
-from ganzfeld.regular import read_regular
+from ganzfeld.regular import is_regular, read_regular
 from ganzfeld.run_layout import FACTS, LOCK, OWN_NAMES, RECIPE
 from ganzfeld.strict_json import strict_json
 from ganzfeld.system import in_words
@@ -117,6 +117,20 @@ class Run:
                 (self.folder / "samples").remove(sheet.name)
             else:
                 noted(f"left alone, since it has no mark of ours: {printable(str(sheet))}")
+
+    def write_sheet(self, images_seen: int, content: bytes, noted: Callable[[str], None]) -> None:
+        """Write the sheet of that many pictures, a PNG; only for the one that holds ``writing``.
+
+        A file of that name without the mark of a sheet may be the user's: it is left alone, and ``noted``
+        hears of it.
+        """
+        samples, name = self.folder / "samples", f"{images_seen}.png"
+        path = samples.path / name
+        if is_regular(path) and not path.is_symlink() and mark_of(path) != Mark.RUN_SHEET:
+            self.folder.require()
+            noted(f"the sample grid is not kept: left alone, without a mark of ours: {printable(str(path))}")
+            return
+        samples.write_bytes(name, marked(content, Mark.RUN_SHEET))
 
     @property
     def history(self) -> History:
