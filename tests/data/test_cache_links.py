@@ -51,12 +51,35 @@ def test_pruning_leaves_links_and_folders_of_others(mine, tmp_path):
 
 def test_reading_forgets_only_what_was_left_behind(array_file, tmp_path):
     left = tmp_path / "cache" / "new"
-    for name in ("photos", "ganzfeld-abcd1234"):
+    for name in ("photos", "ganzfeld-photos", "ganzfeld-abcd1234"):
         (left / name).mkdir(parents=True)
         (left / name / "x").write_text("")
         os.utime(left / name, (LONG_AGO, LONG_AGO))
     opened(array_file, tmp_path / "cache")
-    assert [path.name for path in left.iterdir()] == ["photos"]
+    assert sorted(path.name for path in left.iterdir()) == ["ganzfeld-photos", "photos"]
+
+
+def test_making_a_set_removes_only_what_was_left_unfinished(array_file, tmp_path):
+    """Names of temporary files that our writers give go, others with the same end are the user's."""
+    folder = opened(array_file, tmp_path / "cache").folder
+    left = (".00000.npy.47.part", ".00001.json.12.part", ".labels.npy.0a1b_3d4.part", ".begun.abc_efgh.part")
+    others = (".x.part", ".notes.txt.47.part", ".mine.npy.0a1b_3d4.part", ".00000.npy.part", ".0.npy.1.part")
+    for name in (*left, *others):
+        (folder / name).write_text("mine")
+    (folder / ".00002.npy.1.part").mkdir()
+    (folder / "manifest.json").unlink()
+    opened(array_file, tmp_path / "cache")
+    assert {path.name for path in folder.glob(".*.part")} == {*others, ".00002.npy.1.part"}
+
+
+def test_pruning_removes_no_files_of_others_from_the_ranges(tmp_path):
+    ranges = tmp_path / "ranges"
+    ranges.mkdir()
+    for name in (f"{KEY}.json", f".{KEY}.json.0a1b_3d4.part", "mine.json", "notes.txt", f"{KEY}.json.bak"):
+        (ranges / name).write_text("[0, 1]")
+        os.utime(ranges / name, (LONG_AGO, LONG_AGO))
+    prune(tmp_path, 0.0)
+    assert sorted(path.name for path in ranges.iterdir()) == [f"{KEY}.json.bak", "mine.json", "notes.txt"]
 
 
 @pytest.mark.parametrize("place", ["", LOCK])

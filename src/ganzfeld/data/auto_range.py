@@ -7,6 +7,7 @@ was found is kept in the cache, and by runs, since later readers need the same n
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from ganzfeld.data.listing import Listing
 from ganzfeld.data.order import spread
 from ganzfeld.data.source import EntryReader, Source
 from ganzfeld.data.sources._rows import channels_last
-from ganzfeld.durable import make_folder, write_bytes
+from ganzfeld.durable import final_name, make_folder, write_bytes
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
 from ganzfeld.progress import CountCallback
@@ -28,6 +29,7 @@ NUM_IMAGES = 1_000
 _VALUES_OF_EACH = 4_096
 _FEW_DIFFERENT = 64
 RANGES = "ranges"
+_NAME = re.compile(r"[0-9a-f]{64}\.json", re.ASCII)
 
 
 def auto_range(
@@ -47,6 +49,11 @@ def auto_range(
     make_folder(path.parent)
     write_bytes(path, json.dumps([low, high]).encode())
     return low, high
+
+
+def is_range(path: Path) -> bool:
+    """Whether a file in the folder of ranges has a name, whole or unfinished, that is given here."""
+    return _NAME.fullmatch(final_name(path.name) or path.name) is not None
 
 
 def _found(listing: Listing, source: Source, progress: CountCallback) -> tuple[float, float]:

@@ -261,9 +261,14 @@ def drop_manifest(set_folder: Path) -> None:
         (set_folder / _MANIFEST).unlink()
 
 
+def _is_temporary(folder: Path) -> bool:
+    """Whether a folder has the name that ``tempfile`` makes of our beginning."""
+    return re.fullmatch(f"{_BEGINNING}[a-z0-9_]{{8}}", folder.name, re.ASCII) is not None
+
+
 def _forget_old(new: Path) -> None:
     """Removes what processes that were killed left there more than a day ago."""
     with contextlib.suppress(OSError):
-        for folder in new.glob(f"{_BEGINNING}*"):
+        for folder in filter(_is_temporary, new.iterdir()):
             if not folder.is_symlink() and time.time() - folder.stat().st_mtime > 86_400:
                 shutil.rmtree(folder, ignore_errors=True)

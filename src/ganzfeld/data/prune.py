@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.data import cache
-from ganzfeld.data.auto_range import RANGES
+from ganzfeld.data.auto_range import RANGES, is_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def prune(root: Path, older_than_s: float | None = None, keep_bytes: int | None 
 def _prune_ranges(root: Path, before: float) -> None:
     """Removes the ranges that were found in images before a time; they are found again when asked for."""
     with contextlib.suppress(OSError):
-        for path in (root / RANGES).iterdir():
+        for path in filter(is_range, (root / RANGES).iterdir()):
             with contextlib.suppress(OSError):  # another process may be removing it
                 if path.stat().st_mtime <= before:
                     path.unlink()

@@ -6,6 +6,7 @@ of the listing; ``00007.json`` the reasons for those that have no row. The last 
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -13,8 +14,15 @@ from typing import BinaryIO
 import numpy as np
 
 from ganzfeld.data.record import RECORD
-from ganzfeld.durable import refused
+from ganzfeld.durable import final_name, refused
 
+_PART = re.compile(r"\.(.+)\.[0-9]+\.part", re.ASCII)
+"""What ``put`` makes of a name."""
+_OF_A_SET = re.compile(
+    r"[0-9]{5,}\.(npy|records|json)|(manifest|reasons|duplicates)\.json|(records|known)\.bin|labels\.npy|begun",
+    re.ASCII,
+)
+"""The names of all files of a set that are written under another name at first."""
 _SHARD_BYTES = 2**22
 _FEWEST_SHARDS = 32  # enough to keep many processes busy to the end
 _MOST_SHARDS = 128  # every open one costs a file handle, and macOS gives a process 256
@@ -111,10 +119,16 @@ def write_pixels(path: Path, pictures: Iterable[np.ndarray], most: int, shape: t
 
 
 def sweep(folder: Path) -> None:
-    """Removes the unfinished files that a killed process left in the folder of a set."""
-    for part in folder.glob(".*.part"):
+    """Removes the unfinished files that a killed process left in the folder of a set, and no others."""
+    for part in filter(_is_unfinished, folder.glob(".*.part")):
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _is_unfinished(part: Path) -> bool:
+    """Whether a file has the name of one that was to become one of a set."""
+    name = final_name(part.name) or (by_process[1] if (by_process := _PART.fullmatch(part.name)) else "")
+    return _OF_A_SET.fullmatch(name) is not None and part.is_file() and not part.is_symlink()
 
 
 def _header(file: BinaryIO, shape: tuple[int, ...]) -> None:
