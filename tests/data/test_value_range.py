@@ -241,13 +241,61 @@ class TestFiles:
         )
         assert "differ in range" in warning(path)
 
-    def test_one_hot_pixel_in_one_image_is_no_other_range(self, tmp_path: Path):
+    def test_one_bright_image_is_no_other_range(self, tmp_path: Path):
         images = (np.stack([noise(16, 16, seed=each) for each in range(20)]) / 255 * 4_095).astype(np.uint16)
-        images[3, 5, 5] = 65_535
+        images[3, 5] = 65_535
         np.save(tmp_path / "hot.npy", images)
         found = warning(tmp_path / "hot.npy")
         assert found.startswith("In 19 of 20 images: the brightest value is 16 of 255")
         assert "--range 0:4095" in found and "differ in range" not in found
+
+    @pytest.mark.parametrize("write", [*OF_16_BITS, as_idx])
+    @pytest.mark.parametrize("side", [8, 16, 40])
+    def test_a_hot_pixel_in_every_image_hides_nothing(self, tmp_path: Path, write: Write, side: int):
+        white = 255 if write is as_idx else 65_535
+        dark = np.random.default_rng(0).integers(0, white // 16, (NUM, side, side), endpoint=True)
+        dark[:, 0, 0], dark[:, 0, 1] = 0, white // 16
+        images = dark.astype(np.uint8 if write is as_idx else np.uint16)
+        images[:, side // 2, side // 2] = white
+        path = write(tmp_path / "set", images)
+        text = warning(path)
+        assert f"({white // 16} of {white} as stored): images almost black. " in text
+        assert f"In 5 images a few pixels lie beyond that (0 to {white})." in text
+        assert f"--range 0:{white // 16}, or" in text
+        low, high = range_of(found_range(path))
+        assert low <= white // 64 and high <= white // 16
+
+    @pytest.mark.parametrize("few", [0, 1, 20])
+    def test_few_bright_pixels_on_one_black_are_what_is_to_be_seen(self, tmp_path: Path, few: int):
+        stars = np.zeros((NUM, 16, 16), np.uint8)
+        stars.reshape(NUM, -1)[:, 100 : 100 + few] = 255
+        assert warning(as_npy(tmp_path / "set", stars)) == ""
+
+    @pytest.mark.parametrize("channels", [2, 4])
+    @pytest.mark.parametrize("opacity", [0, 4_095, 32_768])
+    def test_the_background_is_no_value_of_an_image(self, tmp_path: Path, channels: int, opacity: int):
+        path = tmp_path / "set"
+        path.mkdir()
+        for number in range(10):
+            rng = np.random.default_rng(number)
+            samples = rng.integers(0, 4_095, (16, 16, channels), np.uint16, endpoint=True)
+            samples[..., -1] = 65_535
+            samples[: 8 * (number % 2), :, -1] = opacity
+            (path / f"{number}.png").write_bytes(png_16(samples))
+        text = warning(path)
+        assert text.startswith("The brightest value is 15 of 255") and "almost black" in text
+        if channels == 4:
+            assert warning(path, range="0:4095") == ""
+
+    def test_what_is_not_seen_is_no_value_of_an_image(self, tmp_path: Path):
+        images = np.concatenate(
+            [values(20, dtype=np.uint8)[..., None]] * 3 + [values(255)[..., None]], axis=3
+        )
+        images[:, :8], images[:, :8, :, 3] = 200, 0
+        images[:, 8:, :, 3] = 255
+        path = as_npy(tmp_path / "set", images)
+        assert warning(path).startswith("The brightest value is 20 of 255 (20 of 255 as stored)")
+        assert warning(path, range="0:20") == ""
 
     def test_one_hot_pixel_hides_nothing(self, tmp_path: Path):
         images = values(4_095, number=200)

@@ -1,8 +1,8 @@
 """The range ``auto``: which stored values of a set become black and white, found in some of its images.
 
-They are percentiles over the values of up to 1,000 images spread over the set, so that single hot pixels do
-not count; where there are few different values (masks, class numbers) the least and the greatest of all. What
-was found is kept in the cache, and by runs, since later readers need the same numbers.
+They are percentiles over the values of up to 1,000 images spread over the set, each without its outliers, so
+that hot pixels do not count; where there are few different values (masks, class numbers) the least and the
+greatest of all. What was found is kept in the cache, and by runs, since later readers need the same numbers.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ganzfeld.data.decode import UnusablePicture, stored_values
+from ganzfeld.data.extent import extent
 from ganzfeld.data.listing import Listing
 from ganzfeld.data.order import spread
 from ganzfeld.data.source import EntryReader, Source
@@ -23,7 +24,7 @@ from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
 from ganzfeld.progress import CountCallback
 
-FORMAT = 2
+FORMAT = 3
 PERCENTILES = (0.1, 99.9)
 NUM_IMAGES = 1_000
 _VALUES_OF_EACH = 4_096
@@ -74,7 +75,7 @@ def _found(listing: Listing, source: Source, progress: CountCallback) -> tuple[f
 
 
 def _some_values(listing: Listing, source: Source, progress: CountCallback) -> Iterator[np.ndarray]:
-    """Some of the values of some of the images, float64, with the least and the greatest of each."""
+    """Some values of some of the images, float64, with the ends of each: ``ganzfeld.data.extent``."""
     chosen = spread(len(listing), min(len(listing), NUM_IMAGES)).tolist()
     reader = EntryReader(source)
     for done, index in enumerate(chosen):
@@ -85,14 +86,16 @@ def _some_values(listing: Listing, source: Source, progress: CountCallback) -> I
         try:
             raw, _ = reader.read(entry)
             colours = stored_values(raw, max(entry.frame, 0)) if isinstance(raw, bytes) else _colours(raw)
-            values = colours.ravel()
         except (OSError, UnusablePicture):
             continue
+        values, ends = colours.ravel(), extent([(colours, None)], colours.shape[0] * colours.shape[1], 0)
+        if ends is None or not np.isfinite(ends).all():
+            continue
+        low, high = (ends.low, ends.high) if ends.low < ends.high else (ends.least, ends.most)
         # An odd step meets all channels and columns in turn.
         step = max(1, len(values) // _VALUES_OF_EACH) | 1
-        some = np.concatenate([values[::step], [values.min(), values.max()]]).astype(np.float64)
-        if np.isfinite(some).all():
-            yield some
+        some = values[::step].astype(np.float64)
+        yield np.concatenate([some[(some >= low) & (some <= high)], [low, high]])
     progress(len(chosen), len(chosen), "finding the range of values")
 
 

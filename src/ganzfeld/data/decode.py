@@ -18,7 +18,7 @@ The rules, each tested with a real file:
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,9 +32,11 @@ from ganzfeld.data.deep_colour import (
     is_16_bit_colour,
     values_of_16_bit_colour,
 )
+from ganzfeld.data.extent import Look, Strips, levels_and_stored
 from ganzfeld.data.frames import at_frame, count_frames
-from ganzfeld.data.framing import BAND_PIXELS, Framing
-from ganzfeld.data.samples import LEVELS, UNKNOWN, Stored, level_table, to_bytes, uses_few_levels
+from ganzfeld.data.framing import Framing
+from ganzfeld.data.samples import LEVELS, UNKNOWN, Stored, level_table, to_bytes
+from ganzfeld.data.strips import colours, colours_seen, is_clear, is_see_through
 from ganzfeld.data.tiff_bands import (
     BITS_PER_SAMPLE,
     PHOTOMETRIC,
@@ -104,9 +106,10 @@ class Decoded:
     """A picture brought to the training size, and what it was before.
 
     ``pixels`` is uint8 (height, width, channels); ``width``, ``height``, ``format`` and ``mode`` (Pillow's
-    names) are those of the file, upright; ``grey`` says that the file stores no colour. ``stored`` holds the
-    least and greatest value where the picture uses less than half of the levels or a range was given, and is
-    unknown elsewhere. ``assumed`` is what a fourth channel was taken for that nothing says more about,
+    names) are those of the file, upright; ``grey`` says that the file stores no colour. ``levels`` are the
+    darkest and the brightest of what is seen but for outliers, ``stored`` holds the values they come from
+    where the picture uses less than half of the levels or a range was given, and is unknown elsewhere; see
+    ``ganzfeld.data.extent``. ``assumed`` is what a fourth channel was taken for that nothing says more about,
     ``num_frames`` counts those in the file, ``clear`` says that all of it is transparent.
     """
 
@@ -116,6 +119,7 @@ class Decoded:
     format: str
     mode: str
     grey: bool
+    levels: tuple[int, int]
     stored: Stored = UNKNOWN
     assumed: str = ""
     num_frames: int = 1
@@ -152,7 +156,7 @@ def stored_values(content: bytes, frame: int) -> np.ndarray:
                     raise UnusablePicture("too large for a look at its values")
                 deep = is_16_bit_colour(image) and has_lower_bytes(image)
                 image.load()
-                return values_of_16_bit_colour(image, content, frame) if deep else _colours(image)
+                return values_of_16_bit_colour(image, content, frame) if deep else colours(image)
         except UnusablePicture:
             raise
         except Exception as problem:  # noqa: BLE001  hostile bytes make Pillow's readers raise anything
@@ -175,12 +179,14 @@ def decode_raster(
     image = Image.fromarray(np.ascontiguousarray(to_bytes(samples, black, white)))
     grey, mode = image.mode in _STORED_GREY, image.mode
     pixels = framing.frame(image, _conversion(image, replace(framing, range=None)))
-    stored = UNKNOWN
-    if framing.range or uses_few_levels(pixels):
-        colours = samples[..., :3] if samples.ndim == 3 else samples
-        stored = Stored(float(colours.min()), float(colours.max()), black, white)
-    clear = _is_clear(image, framing, pixels)
-    return Decoded(pixels, image.width, image.height, format, mode, grey, stored, assumed, clear=clear)
+    stored = samples[..., :3] if samples.ndim == 3 else samples
+    look = _look(image, framing, pixels, (black, white))
+
+    def strips(masked: bool) -> Strips:
+        yield stored, samples[..., 3] > black if masked else None
+
+    levels, known = levels_and_stored(replace(look, strips=strips))
+    return Decoded(pixels, *image.size, format, mode, grey, levels, known, assumed, clear=look.is_clear)
 
 
 def _decoded(content: bytes, framing: Framing, frame: int) -> Decoded:
@@ -212,19 +218,43 @@ def _decoded(content: bytes, framing: Framing, frame: int) -> Decoded:
         with turn() if held > ALONE_PIXELS else nullcontext():
             conversion = _conversion_of_tiff(image, framing) if kind == "TIFF" else None
             image.load()
-            known = UNKNOWN
+            known, plain = None, framing
             if deep and framing.range:
-                known = apply_range_to_16_bit_colour(image, content, frame, *framing.range)
-                framing = replace(framing, range=None)
+                masked = framing.alpha != "none"
+                known = apply_range_to_16_bit_colour(image, content, frame, framing.range, masked=masked)
+                plain = replace(framing, range=None)
             upright = _upright(image, in_place=not frame)
-            pixels = framing.frame(upright, conversion or _conversion(image, framing))
-            clear = _is_clear(upright, framing, pixels)
-            if known is UNKNOWN and (framing.range or uses_few_levels(pixels)):
-                known = _stored(upright, framing.range or (0, white), deep)
+            pixels = plain.frame(upright, conversion or _conversion(image, plain))
+            look = _look(upright, framing, pixels, (0, LEVELS if deep else white))
+            levels, stored = levels_and_stored(replace(look, known=known))
+            stored = _of_16_bits(stored) if deep and not known else stored
     if sideways:
         width, height = height, width
     grey = mode in _STORED_GREY
-    return Decoded(pixels, width, height, kind, mode, grey, known, assumed, num_frames, clear)
+    return Decoded(
+        pixels, width, height, kind, mode, grey, levels, stored, assumed, num_frames, look.is_clear
+    )
+
+
+def _look(image: Image.Image, framing: Framing, pixels: np.ndarray, values: tuple[float, float]) -> Look:
+    """Gather what is known of a loaded image and of its ``pixels``; ``values`` are black and white."""
+    left, top, right, bottom = framing.crop_box(*image.size)
+    return Look(
+        pixels,
+        lambda masked: colours_seen(image, masked=masked),
+        image.width * image.height,
+        *(framing.range or values),
+        has_range=framing.range is not None,
+        is_see_through=is_see_through(image, framing),
+        is_clear=is_clear(image, framing, pixels),
+        scale=framing.width * framing.height / ((right - left) * (bottom - top)),
+    )
+
+
+def _of_16_bits(stored: Stored) -> Stored:
+    """What 16-bit colour stores at most, of which only the upper bytes are known."""
+    least, most, _, _, low, high = (256 * value for value in stored)
+    return Stored(least, most + LEVELS, 0, _WHITE_OF_16_BITS, low, high + LEVELS)
 
 
 def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
@@ -314,15 +344,6 @@ def _on_background(framing: Framing, part: Image.Image) -> Image.Image:
     return canvas.convert("L" if stays_grey else "RGB")
 
 
-def _is_clear(image: Image.Image, framing: Framing, pixels: np.ndarray) -> bool:
-    """Whether a loaded image is transparent all over, so that its ``pixels`` are the background alone."""
-    if framing.alpha == "none" or not image.has_transparency_data or (pixels != pixels[:1, :1]).any():
-        return False
-    if image.mode.startswith("I"):
-        return all((np.asarray(part) == image.info["transparency"]).all() for part in _parts(image))
-    return all(part.convert("RGBA").getchannel("A").getextrema() == (0, 0) for part in _parts(image))
-
-
 def _with_range(framing: Framing, part: Image.Image) -> Image.Image:
     """An image of mode L or RGB with its values spread from the range to all levels."""
     assert framing.range
@@ -338,28 +359,6 @@ def _white(image: Image.Image) -> int:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return 2 ** max(image.tag_v2.get(BITS_PER_SAMPLE, (8,))[0], 8) - 1
     return _WHITE_OF_16_BITS if _is_16_bit_grey(image) or is_16_bit_colour(image) else LEVELS
-
-
-def _stored(image: Image.Image, values: tuple[float, float], deep: bool) -> Stored:
-    """The least and greatest colour of a loaded image; ``deep``: of 16 bits only the upper byte is there."""
-    ends = [(colours.min(), colours.max()) for colours in map(_colours, _parts(image))]
-    least, most = float(min(low for low, _ in ends)), float(max(high for _, high in ends))
-    return Stored(256 * least, 256 * most + LEVELS, *values) if deep else Stored(least, most, *values)
-
-
-def _parts(image: Image.Image) -> Iterator[Image.Image]:
-    """A loaded image by bands of rows, so as not to hold a large one twice."""
-    rows = max(1, BAND_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        yield image.crop((0, top, image.width, min(top + rows, image.height)))
-
-
-def _colours(image: Image.Image) -> np.ndarray:
-    """The values of a loaded image without its opacity; those of palettes and inks as colours."""
-    if image.mode not in ("L", "LA", "RGB", "RGBA", "I", "F") and not image.mode.startswith("I;16"):
-        image = image.convert("RGB")
-    samples = np.asarray(image)
-    return samples if samples.ndim == 2 else samples[:, :, : 1 if image.mode == "LA" else 3]
 
 
 def _not_a_picture(content: bytes) -> str:

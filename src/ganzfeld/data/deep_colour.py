@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageFile
 
-from ganzfeld.data.samples import Stored, level_table
+from ganzfeld.data.extent import Strips, extent
+from ganzfeld.data.samples import LEVELS, Stored, level_table
 
 _SWAPPED = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 _ROWS = 256
@@ -27,16 +28,25 @@ def has_lower_bytes(image: Image.Image) -> bool:
 
 
 def apply_range_to_16_bit_colour(
-    image: Image.Image, content: bytes, frame: int, low: float, high: float
+    image: Image.Image, content: bytes, frame: int, values: tuple[float, float], *, masked: bool
 ) -> Stored:
-    """Replace the upper bytes in a loaded image by the levels of its values; ``content`` is its file."""
-    table, least, most = level_table(16, low, high), 65_535, 0
-    for box, upper_bytes, values in _bands(image, content, frame):
-        least, most = min(least, int(values[..., :3].min())), max(most, int(values[..., :3].max()))
-        levels = table[values]
-        levels[..., 3:] = upper_bytes[..., 3:]  # opacity is no colour
-        image.paste(Image.fromarray(levels), box)
-    return Stored(least, most, low, high)
+    """Replace the upper bytes in a loaded image by the levels of its values; ``content`` is its file.
+
+    The result says what it stores, where ``masked`` of pixels that are seen at all.
+    """
+    table, (black, white) = level_table(16, *values), values
+    masked = masked and image.mode == "RGBA" and image.getchannel("A").getextrema() != (0, 0)
+
+    def replaced() -> Strips:
+        for box, upper_bytes, stored in _bands(image, content, frame):
+            levels = table[stored]
+            levels[..., 3:] = upper_bytes[..., 3:]  # opacity is no colour
+            image.paste(Image.fromarray(levels), box)
+            yield stored[..., :3], upper_bytes[..., 3] > 0 if masked else None
+
+    found = extent(replaced(), image.width * image.height, (white - black) / LEVELS)
+    assert found, "an image has at least one pixel that is looked at"
+    return Stored(found.least, found.most, black, white, found.low, found.high)
 
 
 def values_of_16_bit_colour(image: Image.Image, content: bytes, frame: int) -> np.ndarray:

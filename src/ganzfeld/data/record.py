@@ -25,11 +25,13 @@ RECORD = np.dtype(
         ("format", "S8"),
         ("mode", "S8"),
         ("grey", "?"),  # the file stores no colour
-        ("darkest", "u1"),  # of the pixels that are trained on
+        ("darkest", "u1"),  # of what is seen but for outliers; see ``ganzfeld.data.extent``
         ("brightest", "u1"),
         ("least", "<f4"),  # of the values that are stored, with the one that becomes white; see ``Decoded``
         ("most", "<f4"),
         ("white", "<f4"),
+        ("low", "<f4"),  # the least and the greatest of the values that are stored but for outliers
+        ("high", "<f4"),
         ("assumed", "S4"),  # what a fourth channel was taken for, where nothing says what it is
         ("frames", "<u4"),  # in the file
         ("tint", "u1"),  # the most by which the channels of a pixel differ

@@ -10,15 +10,20 @@ LEVELS = 255
 
 
 class Stored(NamedTuple):
-    """What an image stores: its least and greatest colour value, and those that become black and white."""
+    """What an image stores: its least and greatest colour value, and those that become black and white.
+
+    ``low`` and ``high`` are the least and the greatest but for outliers; see ``ganzfeld.data.extent``.
+    """
 
     least: float
     most: float
     black: float
     white: float
+    low: float
+    high: float
 
 
-UNKNOWN = Stored(np.nan, np.nan, np.nan, np.nan)
+UNKNOWN = Stored(*[np.nan] * 6)
 
 
 def to_bytes(samples: np.ndarray, black: float, white: float) -> np.ndarray:
@@ -28,11 +33,6 @@ def to_bytes(samples: np.ndarray, black: float, white: float) -> np.ndarray:
     if samples.dtype in (np.uint8, np.uint16):
         return level_table(8 * samples.dtype.itemsize, black, white)[samples]
     return _levels(samples, black, white)
-
-
-def uses_few_levels(levels: np.ndarray) -> bool:
-    """Whether levels, uint8, lie so near each other that a range could spread them to twice as many."""
-    return int(levels.max()) - int(levels.min()) <= LEVELS // 2
 
 
 @lru_cache(maxsize=8)

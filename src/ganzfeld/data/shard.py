@@ -100,9 +100,11 @@ class ShardWriter:
         record["frames"] = decoded.num_frames
         record["pixels"] = np.frombuffer(hashlib.sha256(decoded.pixels.tobytes()).digest(), np.uint8)
         record["look"], record["cells"] = appearance(decoded.pixels)
-        record["darkest"], record["brightest"] = decoded.pixels.min(), decoded.pixels.max()
+        record["darkest"], record["brightest"] = decoded.levels
         record["assumed"], record["tint"] = decoded.assumed.encode(), tint(decoded.pixels)
-        record["least"], record["most"], _, record["white"] = decoded.stored
+        stored = decoded.stored
+        record["least"], record["most"], record["white"] = stored.least, stored.most, stored.white
+        record["low"], record["high"] = stored.low, stored.high
         record["width"], record["height"] = decoded.width, decoded.height
         record["format"], record["mode"] = decoded.format.encode(), decoded.mode.encode()
         record["grey"], record["clear"] = decoded.grey, decoded.clear

@@ -21,7 +21,7 @@ def advice_on_values(records: np.ndarray, given: str | None) -> list[str]:
     low = int(np.quantile(darkest, _OUTLIERS, method="lower"))
     high = int(np.quantile(brightest, 1 - _OUTLIERS, method="higher"))
     few = brightest - darkest <= LEVELS // 2
-    if high - low <= LEVELS // 2 and np.nanmin(records["least"]) < np.nanmax(records["most"]):
+    if high - low <= LEVELS // 2 and np.nanmin(records["low"]) < np.nanmax(records["high"]):
         return [_of_most(low, high, records[few], given), *_clipped(records, given)]
     # An image of one value is blank, unless what it stores was crushed to one level.
     flat = (brightest - darkest <= LEVELS // 4) & (records["most"] > records["least"])
@@ -37,7 +37,7 @@ def advice_on_values(records: np.ndarray, given: str | None) -> list[str]:
 
 def _of_most(low: int, high: int, records: np.ndarray, given: str | None) -> str:
     """Describe images whose levels lie between ``low`` and ``high``."""
-    least, most = float(np.nanmin(records["least"])), float(np.nanmax(records["most"]))
+    least, most = float(np.nanmin(records["low"])), float(np.nanmax(records["high"]))
     white = float(np.nanmax(records["white"]))
     if high <= LEVELS // 2:
         what = f"The brightest value is {high} of {LEVELS} ({most:g} of {white:g} as stored): "
@@ -48,7 +48,17 @@ def _of_most(low: int, high: int, records: np.ndarray, given: str | None) -> str
     fitting = _fitting(least, most)
     usual = given or text_of_range(0, white)
     options = "--range auto" if fitting in (None, usual) else f"--range {fitting}, or --range auto"
-    return f"{what} Scale the values first, or give {options}."
+    return f"{what}{_outliers(records)} Scale the values first, or give {options}."
+
+
+def _outliers(records: np.ndarray) -> str:
+    """Say that some images have a few pixels that are nothing like the rest of them."""
+    have_some = (records["least"] < records["low"]) | (records["most"] > records["high"])
+    if not have_some.any():
+        return ""
+    least, most = float(np.nanmin(records["least"])), float(np.nanmax(records["most"]))
+    which = counted(int(have_some.sum()), "image")
+    return f" In {which} a few pixels lie beyond that ({least:g} to {most:g})."
 
 
 def _fitting(least: float, most: float) -> str | None:
@@ -63,7 +73,7 @@ def _fitting(least: float, most: float) -> str | None:
 
 
 def _of_a_part(records: np.ndarray, number: int) -> str:
-    most, level = float(np.nanmax(records["most"])), int(records["brightest"].max())
+    most, level = float(np.nanmax(records["high"])), int(records["brightest"].max())
     return (
         f"In {len(records):,} of {number:,} images all values lie within a quarter of the range (the "
         f"brightest is {level} of {LEVELS}, {most:g} as stored): the files seem to differ in range. Bring "
