@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from ganzfeld.recipes import recipes
-from ganzfeld.training.checkpoint import capture
 from ganzfeld.training.history import History
 from ganzfeld.training.saver import Saver
+from ganzfeld.training.snapshot import capture
 from ganzfeld.training.train import agree
 from ganzfeld.training.watcher import Watcher
 

@@ -48,3 +48,13 @@ def _escaped(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """``1 picture``, ``2,000 pictures``: for nouns with a regular plural."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 5 min 03 s, 2 h 07 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -18,8 +18,9 @@ import pytest
 
 from ganzfeld.data import open_pictures
 from ganzfeld.errors import GanzfeldError
-from ganzfeld.training.checkpoint import Checkpoint, capture
+from ganzfeld.training.checkpoint import Checkpoint
 from ganzfeld.training.engine import choose_engine
+from ganzfeld.training.snapshot import capture
 from ganzfeld.training.trainer import start
 from tests.training.conftest import small
 

@@ -16,7 +16,7 @@ from ganzfeld.errors import DamagedError, DataError, TrainingFailed, UsageError
 from ganzfeld.lab import Live, Training, live
 from ganzfeld.lock import alone
 from ganzfeld.training import Run, train
-from ganzfeld.training.checkpoint import live_tensors
+from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer
 from tests.cli.test_cli import call
 from tests.conftest import blobs

@@ -15,11 +15,11 @@ from ganzfeld.errors import DamagedError, TrainingFailed
 from ganzfeld.health import Case
 from ganzfeld.health.readings import readings
 from ganzfeld.training import examination
-from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.examination import Examiner
 from ganzfeld.training.gathering import from_cache
 from ganzfeld.training.ranks import joined
+from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import start
 from ganzfeld.training.watcher import Watcher
 from tests.conftest import blobs

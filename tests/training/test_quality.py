@@ -15,11 +15,12 @@ from ganzfeld.health.limits import Limit
 from ganzfeld.metrics import space
 from ganzfeld.metrics.measures.kernel_distance import estimate
 from ganzfeld.model import load_model
-from ganzfeld.training.checkpoint import capture
 from ganzfeld.training.facts import Judgement
 from ganzfeld.training.history import History, kept
-from ganzfeld.training.quality import Quality, is_better, on_a_plateau, quality_in_words
+from ganzfeld.training.quality import Quality, is_better, on_a_plateau
+from ganzfeld.training.quality_words import quality_in_words
 from ganzfeld.training.rehearsal import rehearse
+from ganzfeld.training.snapshot import capture
 from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import small, together
 

@@ -14,11 +14,11 @@ from ganzfeld.data import open_pictures
 from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
 from ganzfeld.recipes import resolve
-from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.run import Run
+from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer, readings, start
 from tests.conftest import blobs
 from tests.training.conftest import Raised, small, together

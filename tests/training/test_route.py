@@ -11,9 +11,9 @@ import ganzfeld as gz
 from ganzfeld.errors import UsageError
 from ganzfeld.networks.strided import Way, Ways
 from ganzfeld.recipes import resolve
-from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.fastest import fastest_route, measured, threads_that_pay
 from ganzfeld.training.route import PARTS, PLAIN, USUAL, Route
+from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.train import agree
 from ganzfeld.training.trainer import Trainer, readings
 from ganzfeld.training.watcher import Watcher

@@ -15,8 +15,9 @@ from PIL import Image
 
 import ganzfeld as gz
 from ganzfeld.errors import DataError, Interrupted, ResourceError, TrainingFailed, UsageError
+from ganzfeld.printable import duration
 from ganzfeld.training.budget import Budget
-from ganzfeld.training.clock import Due, duration
+from ganzfeld.training.clock import Due
 from ganzfeld.training.journal import read_journal
 from ganzfeld.training.randomness import Purpose, derived_seed
 from ganzfeld.training.rehearsal import rehearse

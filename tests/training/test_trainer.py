@@ -12,9 +12,9 @@ from ganzfeld.data import open_pictures
 from ganzfeld.model import as_bytes
 from ganzfeld.stabilisers import SharedNoise, stabiliser
 from ganzfeld.stabilisers._base import GradientPenalty
-from ganzfeld.training.checkpoint import capture, restore
 from ganzfeld.training.classes import Classes
 from ganzfeld.training.gathering import from_cache
+from ganzfeld.training.snapshot import capture, restore
 from tests.training.conftest import small
 
 pytestmark = pytest.mark.machine

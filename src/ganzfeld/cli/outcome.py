@@ -5,9 +5,9 @@ import shlex
 from ganzfeld.cli.speech import show_result
 from ganzfeld.health import Verdict
 from ganzfeld.launch import launch
+from ganzfeld.printable import duration
 from ganzfeld.training import Run
-from ganzfeld.training.clock import duration
-from ganzfeld.training.quality import quality_in_words
+from ganzfeld.training.quality_words import quality_in_words
 
 
 def show_outcome(run: Run, as_json: bool) -> None:

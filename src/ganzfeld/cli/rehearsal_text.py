@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from ganzfeld.printable import printable
-from ganzfeld.training.clock import duration
+from ganzfeld.printable import duration, printable
 
 
 def rehearsal_text(rehearsal: dict[str, Any]) -> str:

@@ -29,13 +29,14 @@ from ganzfeld.options import PreparationOptions
 from ganzfeld.progress import CountCallback, counting, silent
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.training import Run, open_run
-from ganzfeld.training.checkpoint import Checkpoint, capture, restore
+from ganzfeld.training.checkpoint import Checkpoint
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.facts import circumstances
 from ganzfeld.training.history import History
 from ganzfeld.training.journal import read_journal
 from ganzfeld.training.randomness import Purpose, derived_seed
 from ganzfeld.training.schedule import Horizon
+from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.trainer import Trainer, build_networks, readings, start
 
 FORMAT = 1

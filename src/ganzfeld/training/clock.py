@@ -96,13 +96,3 @@ class Due:
     def from_now(self, seconds: float) -> None:
         """Set the next time as if it had just been done."""
         self.next = seconds + max(self.spacing, self.share * seconds)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 42 s, 5 min 03 s, 2 h 07 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

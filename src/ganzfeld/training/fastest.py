@@ -35,10 +35,11 @@ from ganzfeld.networks.strided import (
 from ganzfeld.progress import CountCallback
 from ganzfeld.regular import read_regular
 from ganzfeld.strict_json import strict_json
-from ganzfeld.training.checkpoint import Checkpoint, capture, restore
+from ganzfeld.training.checkpoint import Checkpoint
 from ganzfeld.training.engine import computing_with, num_threads, release_memory, wait_for
 from ganzfeld.training.recording import REHEARSALS, can_be_recorded
 from ganzfeld.training.route import LARGEST_FILE, USUAL, Route
+from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.step import told
 from ganzfeld.training.trainer import Trainer
 

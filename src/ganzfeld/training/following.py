@@ -17,13 +17,13 @@ import torch
 from ganzfeld.data import open_pictures
 from ganzfeld.errors import DataError, Followed, GanzfeldError, ResourceError
 from ganzfeld.recipes import Recipe
-from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.interruption import Interruption
 from ganzfeld.training.ranks import Ranks
 from ganzfeld.training.route import Route
 from ganzfeld.training.run import Run
 from ganzfeld.training.schedule import Horizon, horizon_at
+from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.step import Outcome
 from ganzfeld.training.trainer import Trainer, readings, start
 

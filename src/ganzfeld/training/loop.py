@@ -15,10 +15,10 @@ import ganzfeld
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed
 from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, png, save
 from ganzfeld.own_folder import LostFolder
+from ganzfeld.printable import duration
 from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.budget import Budget
-from ganzfeld.training.checkpoint import capture, restore
-from ganzfeld.training.clock import Due, Stopwatch, duration
+from ganzfeld.training.clock import Due, Stopwatch
 from ganzfeld.training.consultation import Consultation
 from ganzfeld.training.examination import Examiner
 from ganzfeld.training.following import Order, begin, order
@@ -31,6 +31,7 @@ from ganzfeld.training.report import write_report
 from ganzfeld.training.run import Run, what_is_left
 from ganzfeld.training.saver import RETRY_S, Patience, Saver
 from ganzfeld.training.schedule import known_at
+from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.trainer import Trainer, generator_card, readings, start
 from ganzfeld.training.treatment import has_diverged
 from ganzfeld.training.watcher import Guarded, Progress, Watcher

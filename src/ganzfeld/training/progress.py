@@ -10,9 +10,8 @@ from rich.progress import Progress as Bar
 
 from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
-from ganzfeld.printable import printable
+from ganzfeld.printable import duration, printable
 from ganzfeld.progress import NOTEBOOK_EVERY_S, PLAIN_EVERY_S, MovingText, display, require_progress, tell
-from ganzfeld.training.clock import duration
 from ganzfeld.training.run import Run
 from ganzfeld.training.watcher import TRAINING, Progress, Watcher
 

@@ -11,16 +11,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
+from ganzfeld.errors import DamagedError, ResourceError, UsageError
 from ganzfeld.health.case import SPACE
-from ganzfeld.metrics import LEAST, Comparison, Side, Space, space
+from ganzfeld.metrics import Comparison, Side
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
-from ganzfeld.metrics.intervals import NORMAL_95
 from ganzfeld.metrics.measures.density_coverage import density_coverage
 from ganzfeld.metrics.measures.kernel_distance import estimate
 from ganzfeld.metrics.measures.memorisation import memorised
 from ganzfeld.metrics.measures.precision_recall import precision_recall
-from ganzfeld.metrics.spaces import NONE, VARIABLE, usual_name
 from ganzfeld.model import Card, load_model, save
 from ganzfeld.networks import Generator
 from ganzfeld.own_folder import LostFolder
@@ -29,6 +27,7 @@ from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.clock import Due
 from ganzfeld.training.evaluation import generated
 from ganzfeld.training.facts import Final, Judgement
+from ganzfeld.training.quality_words import space_to_judge_in
 from ganzfeld.training.run import Run
 from ganzfeld.training.saver import Patience
 from ganzfeld.training.trainer import Trainer
@@ -59,7 +58,7 @@ class Quality:
     def __init__(self, trainer: Trainer, run: Run, watcher: Watcher, *, wanted: bool = True) -> None:
         facts = run.facts
         self._trainer, self._run, self._watcher = trainer, run, watcher
-        self._space, why_not = _space(trainer.pictures.num_pictures) if wanted else (None, "")
+        self._space, why_not = space_to_judge_in(trainer.pictures.num_pictures) if wanted else (None, "")
         if why_not:
             watcher.noted(f"quality will not be measured: {why_not}")
         self._ends_on_a_plateau = facts.stop == "plateau"
@@ -290,48 +289,3 @@ def on_a_plateau(best: Judgement, after: list[Judgement]) -> str:
         return ""
     where = f"the best was {best.kernel_distance:.3g} after {best.images_seen:,} pictures"
     return f"kernel distance has not improved in {len(after)} judgements; {where}"
-
-
-def quality_in_words(run: Run, images_seen: int) -> str:
-    """The kernel distance of the model that a run keeps as the best, or why there is none.
-
-    What was judged at another end than at ``images_seen`` pictures is not told.
-    """
-    final = run.facts.final
-    if final is None or final.at_images != images_seen:
-        return f"not measured: {why_not_measured(run)}"
-    best, last = final.best, final.last
-    said = f"kernel distance {best.kernel_distance:.3f} ± {NORMAL_95 * best.error:.3f} (0 is best)"
-    if best.images_seen == last.images_seen:
-        return said
-    return f"{said}, after {best.images_seen:,} pictures; {last.kernel_distance:.3f} at the end"
-
-
-def why_not_measured(run: Run) -> str:
-    """Why a run that is over has no kernel distance, in words."""
-    try:
-        _, why_not = _space(run.facts.num_pictures)
-    except GanzfeldError as error:  # what is over is not refused for it
-        why_not = error.message
-    return why_not or "not taken; ganzfeld eval does it"
-
-
-def require_space() -> None:
-    """Raise ``ResourceError`` where quality cannot be measured, for whoever needs it."""
-    name = usual_name()
-    if name is None:
-        raise ResourceError(f"{VARIABLE} is {NONE}", "Unset it, so that quality is measured.")
-    space(name)
-
-
-def _space(num_pictures: int) -> tuple[Space | None, str]:
-    """The space in which trainings are judged, or why not."""
-    name = usual_name()
-    if name is None:
-        return None, f"{VARIABLE} is {NONE}"
-    if num_pictures < LEAST:
-        return None, f"{num_pictures} pictures are fewer than the {LEAST} that it takes"
-    try:
-        return space(name), ""
-    except ResourceError as error:
-        return None, f"{error.message}. {error.hint}"

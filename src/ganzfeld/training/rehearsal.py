@@ -14,12 +14,12 @@ from ganzfeld.data.survey import Survey, survey
 from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
 from ganzfeld.training.budget import Budget
-from ganzfeld.training.checkpoint import capture
 from ganzfeld.training.examination import Examiner
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.progress import ProgressCallback, watcher_for
 from ganzfeld.training.quality import Quality
 from ganzfeld.training.run import create_run
+from ganzfeld.training.snapshot import capture
 from ganzfeld.training.train import Terms, agree, summary, what_to_know, write_beginning
 from ganzfeld.training.trainer import Trainer, num_parameters, readings
 from ganzfeld.training.watcher import Watcher

@@ -8,12 +8,12 @@ from typing import Any
 from PIL import Image
 
 from ganzfeld.model.grid import GAP
+from ganzfeld.printable import duration
 from ganzfeld.recipes import changes
 from ganzfeld.regular import read_regular
 from ganzfeld.training.charts import HEIGHT, WIDTH, charts_of, place
-from ganzfeld.training.clock import duration
 from ganzfeld.training.page import environment
-from ganzfeld.training.quality import quality_in_words
+from ganzfeld.training.quality_words import quality_in_words
 from ganzfeld.training.run import Run
 
 LARGEST_SHEET, MOST_PIXELS = 2**28, 2**28

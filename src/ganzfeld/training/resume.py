@@ -20,7 +20,7 @@ from ganzfeld.regular import read_regular
 from ganzfeld.run_layout import RECIPE, is_written
 from ganzfeld.system import in_words
 from ganzfeld.training.budget import Budget
-from ganzfeld.training.checkpoint import Checkpoint, restore
+from ganzfeld.training.checkpoint import Checkpoint
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.exactness import differences, refuse
 from ganzfeld.training.facts import Circumstances, Facts, Trial, timestamp
@@ -33,6 +33,7 @@ from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.report import LARGEST_SHEET
 from ganzfeld.training.run import Run, create_run, open_run, run_begun_by
 from ganzfeld.training.schedule import Horizon, known_at, progress_of
+from ganzfeld.training.snapshot import restore
 from ganzfeld.training.train import require_room, show_reals, summary
 from ganzfeld.training.trainer import Trainer, start
 from ganzfeld.training.watcher import Watcher

@@ -21,17 +21,17 @@ from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, reso
 from ganzfeld.run_layout import RECIPE
 from ganzfeld.system import in_words
 from ganzfeld.training.budget import Budget
-from ganzfeld.training.checkpoint import live_tensors
 from ganzfeld.training.engine import Engine, choose_engine
 from ganzfeld.training.facts import Facts, timestamp
 from ganzfeld.training.fastest import route_of
 from ganzfeld.training.following import led
 from ganzfeld.training.loop import NUM_ON_A_SHEET, SHEET_COLUMNS, Loop
 from ganzfeld.training.progress import ProgressCallback, watcher_for
-from ganzfeld.training.quality import require_space
+from ganzfeld.training.quality_words import require_space
 from ganzfeld.training.ranks import ALONE, Ranks, joined
 from ganzfeld.training.route import Route, chosen_route
 from ganzfeld.training.run import Run, create_run, run_begun_by
+from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer, num_parameters, start
 from ganzfeld.training.watcher import Watcher
 
