@@ -4,7 +4,7 @@
 
 Steps and examinations on the built-in faces, in turns. Told are the median times of a step, of an examination
 with all readings and of one with the few that need no passes; how often each is made by the rules of
-``training/examination.py``; and the parts of an examination.
+``training/monitors/health.py``; and the parts of an examination.
 """
 
 import statistics
@@ -14,10 +14,10 @@ from collections import defaultdict
 
 from ganzfeld.health.readings import readings
 from ganzfeld.recipes import recipes
-from ganzfeld.training.examination import EVERY_S, MOST_FOR_ALL, MOST_FOR_FEW, Examiner
+from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.monitors.health import EVERY_S, MOST_FOR_ALL, MOST_FOR_FEW, Examiner
 from ganzfeld.training.train import agree
 from ganzfeld.training.trainer import readings as numbers
-from ganzfeld.training.watcher import Watcher
 
 ROUNDS = 5
 

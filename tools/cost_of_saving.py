@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 
 from ganzfeld.recipes import recipes
-from ganzfeld.training.history import History
+from ganzfeld.runs.checkpoint_store import History
+from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.saver import Saver
 from ganzfeld.training.snapshot import capture
 from ganzfeld.training.train import agree
-from ganzfeld.training.watcher import Watcher
 
 ROUNDS = 7
 SPACING_S = 30.0

@@ -23,6 +23,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in the
 import numpy as np
 import torch
 
+from ganzfeld.compute.batch_loader import gathering
+from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import Pictures, open_pictures
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.health import Case
@@ -38,12 +40,10 @@ from ganzfeld.metrics.spaces import random_convolutions
 from ganzfeld.model import calibrate, labels_as_in_data
 from ganzfeld.recipes import resolve
 from ganzfeld.recipes.schema import Schedule
-from ganzfeld.training.engine import choose_engine
+from ganzfeld.runs.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.evaluation import generated
-from ganzfeld.training.examination import Examiner
-from ganzfeld.training.gathering import gathering
-from ganzfeld.training.quality import NUM_ON_THE_WAY, NUM_REALS, neighbourhoods
-from ganzfeld.training.schedule import Horizon, progress_of, rate_factor
+from ganzfeld.training.monitors.health import Examiner
+from ganzfeld.training.monitors.quality import NUM_ON_THE_WAY, NUM_REALS, neighbourhoods
 from ganzfeld.training.trainer import Trainer, readings, start
 
 VERSION = 1
@@ -292,7 +292,7 @@ FAULTS: dict[str, Fault] = {
 
 
 class Quality:
-    """What ``ganzfeld.training.quality`` reads, of a training without a folder."""
+    """What ``ganzfeld.training.monitors.quality`` reads, of a training without a folder."""
 
     def __init__(self, pictures: Pictures) -> None:
         self.space = space()

@@ -61,7 +61,7 @@ def profiled(batch: int, way: str, steps: int) -> dict[str, Any]:
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiler
 
-    from ganzfeld.training.engine import wait_for
+    from ganzfeld.compute.engine import wait_for
 
     trainer = trainer_by(batch, way)
     device = trainer.engine.device
@@ -88,9 +88,9 @@ def profiled(batch: int, way: str, steps: int) -> dict[str, Any]:
 
 def trainer_by(batch: int, way: str) -> Any:
     """A trainer of the default recipe at a batch, by one way of making its steps."""
-    from ganzfeld.training.route import PLAIN, USUAL
+    from ganzfeld.compute.fast_path import PLAIN, USUAL
+    from ganzfeld.training.callbacks import Watcher
     from ganzfeld.training.train import agree
-    from ganzfeld.training.watcher import Watcher
 
     route = "plain" if way == "plain" else "channels-last,one-pass,shared-backward"
     trainer = agree(recipe="modern", batch=batch, images=1, route=route).begin(None, Watcher())

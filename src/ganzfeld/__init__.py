@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ganzfeld.latent import latents_of_seeds
     from ganzfeld.model import load
     from ganzfeld.recipes import Recipe, resolve
-    from ganzfeld.training import Progress, Run, evaluate, open_run, resume, train
+    from ganzfeld.runs import Run, open_run
+    from ganzfeld.training import Progress, evaluate, resume, train
 
 __version__ = "0.1.0"
 
@@ -44,12 +45,12 @@ _HOMES = {
     "GanzfeldError": "errors",
     "Progress": "training",
     "Recipe": "recipes",
-    "Run": "training",
+    "Run": "runs",
     "evaluate": "training",
     "latents_of_seeds": "latent",
     "load": "model",
     "open_pictures": "data",
-    "open_run": "training",
+    "open_run": "runs",
     "plan": "geometry",
     "resolve": "recipes",
     "resume": "training",

@@ -20,8 +20,8 @@ from ganzfeld.cli import main
 from ganzfeld.cli.commands.sample import ranges_of
 from ganzfeld.errors import UsageError
 from ganzfeld.printable import printable
-from ganzfeld.training.progress import MovingLine, NotebookLine, PlainLines, shorter_and_shorter
-from ganzfeld.training.watcher import Progress
+from ganzfeld.training.callbacks import Progress
+from ganzfeld.training.progress_display import MovingLine, NotebookLine, PlainLines, shorter_and_shorter
 from tests.conftest import blobs
 from tests.training.conftest import SMALL
 

@@ -27,7 +27,7 @@ main(["cache", "list"])
 """
 HANGUP_WHILE_READING = """
 import os, signal
-from ganzfeld.data import pictures
+from ganzfeld.data import images as pictures
 pictures._decoded = lambda *given: os.kill(os.getpid(), signal.SIGHUP)
 from ganzfeld.cli import main
 main(["check", "--json"])

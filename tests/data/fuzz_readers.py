@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganzfeld.data.decode import UnusablePicture
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding.decode import UnusablePicture
+from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.sources import open_source, recognised
 from ganzfeld.errors import DataError
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ganzfeld.data.decode import Decoded, UnusablePicture, decode_file
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_file
+from ganzfeld.data.decoding.preprocessing import Framing
 
 
 def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:

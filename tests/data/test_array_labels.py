@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ganzfeld.cli import main
 from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.data.survey import survey
+from ganzfeld.data.check.survey import survey
 from tests.data.making import fill, noise
 
 NUM = 6

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.decode import decode_file
-from ganzfeld.data.framing import Framing
-from ganzfeld.data.survey import survey
+from ganzfeld.data.check.survey import survey
+from ganzfeld.data.decoding.decode import decode_file
+from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.errors import DataError
 from tests.data.making import encoded, noise, reason
 from tests.data.test_value_range import png_16

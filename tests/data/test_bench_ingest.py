@@ -9,7 +9,7 @@ from ganzfeld.bench.ingest import IngestFigures, Limit, bench_ingest
 from ganzfeld.bench.loaders import DraftFolder, dealt, loader
 from ganzfeld.bench.page import write_section
 from ganzfeld.bench.photos import make_photos
-from ganzfeld.data.ingest import usable_processors
+from ganzfeld.data.ingest.ingest import usable_processors
 
 pytestmark = pytest.mark.machine
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.cache import cache_root
-from ganzfeld.data.crew import Crew
-from ganzfeld.data.pictures import Pictures
-from ganzfeld.data.prune import cached_sets, prune
-from ganzfeld.data.shard import ShardWriter
+from ganzfeld.data.cache.prune import cached_sets, prune
+from ganzfeld.data.cache.store import cache_root
+from ganzfeld.data.images import Pictures
+from ganzfeld.data.ingest.shard_writer import ShardWriter
+from ganzfeld.data.ingest.worker_pool import Crew
 from ganzfeld.errors import ResourceError
 from tests.data.making import encoded, fill, noise
 
@@ -243,7 +243,7 @@ class TestWorkers:
 
     @posix
     def test_a_picture_that_hangs_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("ganzfeld.data.crew.PATIENCE_S", 2.0)
+        monkeypatch.setattr("ganzfeld.data.ingest.worker_pool.PATIENCE_S", 2.0)
         pictures = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGSTOP, 2)
         assert pictures.num_pictures == 79
         assert "more than 2 s" in pictures.unusable[0].reason

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.cache import LOCK
-from ganzfeld.data.prune import prune, prune_trainings
+from ganzfeld.data.cache.prune import prune, prune_trainings
+from ganzfeld.data.cache.store import LOCK
 from ganzfeld.errors import ResourceError
 
 KEY = "a" * 64

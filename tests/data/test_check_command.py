@@ -221,7 +221,7 @@ def test_what_is_unfinished_is_listed_with_its_source(
     photos: Path, monkeypatch: pytest.MonkeyPatch, run: Run, run_json: RunJson
 ):
     monkeypatch.setattr(
-        "ganzfeld.data.ingest.seal", lambda *_: sys.exit(9)
+        "ganzfeld.data.ingest.ingest.seal", lambda *_: sys.exit(9)
     )  # as if it were killed at the end
     run("check", photos, code=9)
     (left,) = run_json("cache", "list")["sets"]

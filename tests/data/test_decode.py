@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzfeld.data import decode
-from ganzfeld.data.decode import EXTENSIONS, UnusablePicture, decode_file, decode_raster
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding import decode
+from ganzfeld.data.decoding.decode import EXTENSIONS, UnusablePicture, decode_file, decode_raster
+from ganzfeld.data.decoding.preprocessing import Framing
 from tests.data.making import decoded, encoded, noise, reason, smooth
 
 

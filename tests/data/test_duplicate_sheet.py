@@ -11,8 +11,8 @@ from PIL import Image
 
 from ganzfeld.cli import main
 from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.data.duplicate_sheet import MOST_GROUPS, MOST_IN_A_GROUP, duplicate_sheet
-from ganzfeld.data.duplicates import duplicates_of
+from ganzfeld.data.check.duplicate_sheet import MOST_GROUPS, MOST_IN_A_GROUP, duplicate_sheet
+from ganzfeld.data.check.duplicates import duplicates_of
 from tests.data.making import encoded, fill, smooth
 
 

@@ -20,13 +20,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzfeld.data import crew, ingest, open_pictures
-from ganzfeld.data.cache import cache_root
-from ganzfeld.data.pictures import Pictures
-from ganzfeld.data.shard_files import pixels_path
-from ganzfeld.data.survey import survey
-from ganzfeld.data.verify import verify
-from ganzfeld.data.worker import TURN
+from ganzfeld.data import open_pictures
+from ganzfeld.data.cache.shard_files import pixels_path
+from ganzfeld.data.cache.store import cache_root
+from ganzfeld.data.cache.verify import verify
+from ganzfeld.data.check.survey import survey
+from ganzfeld.data.images import Pictures
+from ganzfeld.data.ingest import ingest
+from ganzfeld.data.ingest import worker_pool as crew
+from ganzfeld.data.ingest.worker import TURN
 from ganzfeld.errors import DataError
 from ganzfeld.lock import alone
 from tests.data.making import encoded, fill, noise, smooth, zipped

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.decode import FORMATS
-from ganzfeld.data.frames import num_frames
-from ganzfeld.data.survey import survey
-from ganzfeld.data.verify import verify
+from ganzfeld.data.cache.verify import verify
+from ganzfeld.data.check.survey import survey
+from ganzfeld.data.decoding.decode import FORMATS
+from ganzfeld.data.decoding.frames import num_frames
 from ganzfeld.errors import DataError, UsageError
 from tests.data.making import encoded, noise, zipped
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ganzfeld.data import framing as framing_module
-from ganzfeld.data.framing import Framing, framing
+from ganzfeld.data.decoding import preprocessing as framing_module
+from ganzfeld.data.decoding.preprocessing import Framing, framing
 from ganzfeld.errors import UsageError
 from ganzfeld.options import PreparationOptions
 from tests.data.making import noise, smooth

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.survey import survey
+from ganzfeld.data.check.survey import survey
 from tests.data.making import encoded, noise, smooth
 from tests.data.test_value_range import png_16
 

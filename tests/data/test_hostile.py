@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.decode import UnusablePicture, decode_file
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding.decode import UnusablePicture, decode_file
+from ganzfeld.data.decoding.preprocessing import Framing
 from tests.data.fuzz_readers import ENDINGS, mutated, one_input, read_all, seeds
 from tests.data.making import encoded, noise
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.data.known import Known, write_index
+from ganzfeld.data.ingest.reuse_index import Known, write_index
 from tests.data.making import fill
 
 

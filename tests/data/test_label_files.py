@@ -12,8 +12,9 @@ from PIL import Image
 
 import ganzfeld as gz
 from ganzfeld.cli import main
-from ganzfeld.data import Pictures, label_table, open_pictures
-from ganzfeld.data.survey import survey
+from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data.check.survey import survey
+from ganzfeld.data.labels import table as label_table
 from ganzfeld.errors import DataError, GanzfeldError, UsageError
 from tests.data.making import encoded, fill, noise
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.cache import claimed, read_manifest
-from ganzfeld.data.prune import prune
-from ganzfeld.data.survey import survey
-from ganzfeld.data.verify import verify
+from ganzfeld.data.cache.prune import prune
+from ganzfeld.data.cache.store import claimed, read_manifest
+from ganzfeld.data.cache.verify import verify
+from ganzfeld.data.check.survey import survey
 from tests.conftest import blobs
 
 ROUNDS = 12

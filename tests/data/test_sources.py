@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.pictures import Pictures
+from ganzfeld.data.images import Pictures
 from ganzfeld.data.source import Source
 from ganzfeld.data.sources import built_in, catalogue, find_source, recognised
 from ganzfeld.data.sources.faces import CREDIT
@@ -94,7 +94,7 @@ class TestFaces:
 
     def test_they_are_drawn_the_same_at_any_time(self):
         source = catalogue.load("faces").Pictures(Path("faces"))
-        from ganzfeld.data.framing import Framing
+        from ganzfeld.data.decoding.preprocessing import Framing
 
         entries = list(source.entries())
         assert len(entries) == 5000
@@ -105,7 +105,7 @@ class TestFaces:
         assert (first[0][0, 0] == 255).all()
 
     def test_other_shapes_show_the_middle(self):
-        from ganzfeld.data.framing import Framing
+        from ganzfeld.data.decoding.preprocessing import Framing
 
         source = catalogue.load("faces").Pictures(Path("faces"))
         raw = source.read(next(iter(source.entries())))

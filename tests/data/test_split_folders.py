@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.split_folders import part_of, split_folders
-from ganzfeld.data.survey import survey
+from ganzfeld.data.check.split_folders import part_of, split_folders
+from ganzfeld.data.check.survey import survey
 from tests.data.making import encoded, fill, noise, zipped
 
 

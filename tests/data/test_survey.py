@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.contact_sheet import contact_sheet, write_contact_sheet
-from ganzfeld.data.duplicates import find_duplicates
-from ganzfeld.data.pictures import Pictures
-from ganzfeld.data.survey import Survey, survey
+from ganzfeld.data.check.contact_sheet import contact_sheet, write_contact_sheet
+from ganzfeld.data.check.duplicates import find_duplicates
+from ganzfeld.data.check.survey import Survey, survey
+from ganzfeld.data.images import Pictures
 from ganzfeld.errors import DataError, ResourceError
 from tests.data.making import encoded, fill, noise, smooth
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from ganzfeld.cli import main
 from ganzfeld.data import open_pictures
-from ganzfeld.data.decode import decode_file
-from ganzfeld.data.framing import Framing
-from ganzfeld.data.prune import prune
-from ganzfeld.data.survey import survey
+from ganzfeld.data.cache.prune import prune
+from ganzfeld.data.check.survey import survey
+from ganzfeld.data.decoding.decode import decode_file
+from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.options import range_of, text_of_range
 from tests.data.making import encoded, noise, reason, zipped

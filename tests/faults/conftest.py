@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.errors import GanzfeldError
-from ganzfeld.training.checkpoint import Checkpoint
-from ganzfeld.training.engine import choose_engine
+from ganzfeld.runs.checkpoint import Checkpoint
 from ganzfeld.training.snapshot import capture
 from ganzfeld.training.trainer import start
 from tests.training.conftest import small

@@ -159,7 +159,7 @@ import mmap, resource, sys
 from pathlib import Path
 import ganzfeld as gz
 from ganzfeld.errors import ResourceError
-from ganzfeld.training.watcher import Watcher
+from ganzfeld.training.callbacks import Watcher
 from tests.training.conftest import small
 
 class Takes(Watcher):

@@ -15,8 +15,8 @@ from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError
 from ganzfeld.lock import alone
 from ganzfeld.own_folder import LostFolder, OwnFolder
 from ganzfeld.run_layout import OWN_NAMES
-from ganzfeld.training.run import Run
-from ganzfeld.training.watcher import Watcher
+from ganzfeld.runs.run import Run
+from ganzfeld.training.callbacks import Watcher
 from tests.training.conftest import small
 
 MANY = 1_000_000

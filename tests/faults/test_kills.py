@@ -14,8 +14,8 @@ import torch
 
 import ganzfeld as gz
 from ganzfeld.errors import ResourceError
-from ganzfeld.training.run import Run
-from ganzfeld.training.watcher import Watcher
+from ganzfeld.runs.run import Run
+from ganzfeld.training.callbacks import Watcher
 from tests.training.conftest import PATIENCE_S, small
 
 pytestmark = pytest.mark.machine
@@ -97,7 +97,7 @@ main(arguments)
 """The command line, which sends itself a signal when a function has been called for the first time."""
 
 BEFORE = {
-    "reading the pictures": "ganzfeld.data.pictures:_decoded",
+    "reading the pictures": "ganzfeld.data.images:_decoded",
     "building the networks": "ganzfeld.training.train:start",
     "making the run folder": "ganzfeld.training.train:create_run",
 }
@@ -105,7 +105,7 @@ TRAINING = {
     "a step": "ganzfeld.training.trainer:step",
     "a reading": "ganzfeld.training.loop:readings",
     "taking a snapshot": "ganzfeld.training.loop:capture",
-    "writing a checkpoint": "ganzfeld.training.history:History._put",
+    "writing a checkpoint": "ganzfeld.runs.checkpoint_store:History._put",
     "the first sheet": "ganzfeld.training.loop:Loop._show",
     "the report": "ganzfeld.training.loop:write_report",
 }

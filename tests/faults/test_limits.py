@@ -110,7 +110,7 @@ def test_a_disk_that_fills_up_on_the_way(array_file, recipe_file, tmp_path):
     out, theirs = disk / "runs", disk / "of somebody else"
 
     def train() -> None:
-        from ganzfeld.training.history import History
+        from ganzfeld.runs.checkpoint_store import History
 
         write = History.write
 

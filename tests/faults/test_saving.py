@@ -11,8 +11,8 @@ import pytest
 import ganzfeld as gz
 from ganzfeld.durable import unfinished
 from ganzfeld.errors import DamagedError, ResourceError
-from ganzfeld.training.history import History
-from ganzfeld.training.watcher import Watcher
+from ganzfeld.runs.checkpoint_store import History
+from ganzfeld.training.callbacks import Watcher
 from tests.faults.conftest import injected
 from tests.training.conftest import small
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.health.patient import Patient
 from ganzfeld.recipes import Recipe
-from ganzfeld.training.engine import choose_engine
-from ganzfeld.training.examination import Examiner
+from ganzfeld.training.monitors.health import Examiner
 from ganzfeld.training.trainer import Trainer, start
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from ganzfeld.data.cache import cache_root
-from ganzfeld.data.prune import kept_trainings, prune_trainings
+from ganzfeld.data.cache.prune import kept_trainings, prune_trainings
+from ganzfeld.data.cache.store import cache_root
 from ganzfeld.errors import DamagedError, DataError, TrainingFailed, UsageError
 from ganzfeld.lab import Live, Training, live
 from ganzfeld.lock import alone
-from ganzfeld.training import Run, train
+from ganzfeld.runs import Run
+from ganzfeld.training import train
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer
 from tests.cli.test_cli import call

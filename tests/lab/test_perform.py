@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import ganzfeld as gz
+from ganzfeld.compute.engine import computing_with
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Outcome, experiments, live, report
 from ganzfeld.lab.experiments import downsampling
@@ -21,8 +22,8 @@ from ganzfeld.lab.perform import perform, settings_of
 from ganzfeld.lab.report import Performed, perform_all, write_report
 from ganzfeld.lab.words import amount, by_part, finding
 from ganzfeld.recipes import parsed
-from ganzfeld.training import Run, train
-from ganzfeld.training.engine import computing_with
+from ganzfeld.runs import Run
+from ganzfeld.training import train
 from tests.cli.test_cli import call
 
 pytestmark = pytest.mark.machine

@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from ganzfeld.compute.engine import Engine
 from ganzfeld.errors import DamagedError, UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.latent import latents_of_seeds
@@ -34,7 +35,6 @@ from ganzfeld.model.card import GeneratorCard
 from ganzfeld.model.sampling import chunk_size
 from ganzfeld.networks import Generator, initialise
 from ganzfeld.recipes import read_recipe
-from ganzfeld.training.engine import Engine
 from ganzfeld.training.step import follow
 
 pytestmark = pytest.mark.machine

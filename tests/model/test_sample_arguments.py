@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganzfeld.errors import GanzfeldError, UsageError
-from ganzfeld.training import Run
+from ganzfeld.runs import Run
 from tests.model.test_ordinary_module import written
 
 

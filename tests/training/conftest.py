@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 
+from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.recipes import Recipe, resolve
-from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.saver import Saver
 from ganzfeld.training.trainer import Trainer, start
 

@@ -18,13 +18,13 @@ from ganzfeld.cli.outcome import show_outcome
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed, UsageError
 from ganzfeld.health import Finding, Remedy, Verdict
 from ganzfeld.health.remedies import put_back
-from ganzfeld.training import attendance
+from ganzfeld.runs.run import Run
+from ganzfeld.training.auto import driver as attendance
+from ganzfeld.training.auto.policy import has_helped, prescription
+from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.loop import Loop
-from ganzfeld.training.resume import Wishes, is_over
-from ganzfeld.training.run import Run
+from ganzfeld.training.session import Wishes, is_over
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.treatment import has_helped, prescription
-from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import Raised, save_at_once, small, together
 
 RATE = "generator.optimizer.lr"
@@ -41,9 +41,9 @@ def look_at_every_step(monkeypatch):
     save_at_once(monkeypatch)
     monkeypatch.setattr("ganzfeld.training.loop.READING_EVERY_S", 0.0)
     for name in ("EVERY_S", "EVERY_SHARE"):
-        monkeypatch.setattr(f"ganzfeld.training.examination.{name}", 0.0)
-    monkeypatch.setattr("ganzfeld.training.examination.MOST_FOR_ALL", 1e9)
-    monkeypatch.setattr("ganzfeld.training.examination.MOST_FOR_FEW", 1e9)
+        monkeypatch.setattr(f"ganzfeld.training.monitors.health.{name}", 0.0)
+    monkeypatch.setattr("ganzfeld.training.monitors.health.MOST_FOR_ALL", 1e9)
+    monkeypatch.setattr("ganzfeld.training.monitors.health.MOST_FOR_FEW", 1e9)
 
 
 def doctor(monkeypatch, *illnesses):
@@ -235,7 +235,7 @@ def test_quality_decides_where_it_differs(array_file, tmp_path, monkeypatch):
     def series(run: Run, since: int, until: int | None = None) -> tuple[float, float]:
         return distances[run.recipe.generator.optimizer.lr], 0.1
 
-    monkeypatch.setattr("ganzfeld.training.treatment._distance", series)
+    monkeypatch.setattr("ganzfeld.training.auto.policy._distance", series)
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
     (trial, *_) = attended(array_file, tmp_path / "better").facts.trials
     assert trial.outcome == "kept" and "1.000 instead of 2.000" in trial.why
@@ -264,7 +264,7 @@ def test_quality_is_measured_where_it_is_to_be_decided(array_file, tmp_path, mon
 def test_what_was_just_judged_is_not_judged_again(array_file, tmp_path, monkeypatch):
     """Two figures at one place would say no more; and nothing is said of what has diverged."""
     monkeypatch.setenv("GANZFELD_FEATURES", "random-convolutions")
-    monkeypatch.setattr("ganzfeld.training.quality.Quality.due", lambda quality, seconds: True)
+    monkeypatch.setattr("ganzfeld.training.monitors.quality.Quality.due", lambda quality, seconds: True)
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-6", too_fast))
     run = gz.train(array_file, recipe=small(), images=240, out=tmp_path, auto=True, checkpoint_seconds=1000)
     journal = gz.open_run(tmp_path / "blobs-001").journal

@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 
 import ganzfeld as gz
+from ganzfeld.compute.distributed import ALONE, Ranks, joined
+from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.geometry import plan
@@ -17,10 +19,8 @@ from ganzfeld.losses import Loss, losses
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.stabilisers import stabiliser
 from ganzfeld.training.classes import classes_of
-from ganzfeld.training.engine import choose_engine
+from ganzfeld.training.dry_run import rehearse
 from ganzfeld.training.fastest import fastest_route
-from ganzfeld.training.ranks import ALONE, Ranks, joined
-from ganzfeld.training.rehearsal import rehearse
 from ganzfeld.training.step import Moment, Players, Rules, step
 from ganzfeld.training.trainer import Trainer, start
 from tests.conftest import blobs, coloured

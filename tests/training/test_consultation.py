@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from ganzfeld.health import diagnose
-from ganzfeld.training.charts import HEIGHT, WIDTH, charts_of
-from ganzfeld.training.consultation import Consultation
-from ganzfeld.training.watcher import Watcher
+from ganzfeld.runs.report.charts import HEIGHT, WIDTH, charts_of
+from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.monitors.diagnosis import Consultation
 from tests.health.cases import HEALTHY, case_of, turning
 
 

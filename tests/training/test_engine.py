@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganzfeld.compute.engine import Engine, choose_engine, has_fast_bfloat16
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.model import as_bytes
 from ganzfeld.networks import Generator
-from ganzfeld.training.engine import Engine, choose_engine, has_fast_bfloat16
 
 pytestmark = pytest.mark.machine
 

@@ -9,19 +9,19 @@ import pytest
 import torch
 
 import ganzfeld as gz
+from ganzfeld.compute.batch_loader import from_cache
+from ganzfeld.compute.distributed import joined
+from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.data.order import spread
 from ganzfeld.errors import DamagedError, TrainingFailed
 from ganzfeld.health import Case
 from ganzfeld.health.readings import readings
-from ganzfeld.training import examination
-from ganzfeld.training.engine import choose_engine
-from ganzfeld.training.examination import Examiner
-from ganzfeld.training.gathering import from_cache
-from ganzfeld.training.ranks import joined
+from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.monitors import health as examination
+from ganzfeld.training.monitors.health import Examiner
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import start
-from ganzfeld.training.watcher import Watcher
 from tests.conftest import blobs
 from tests.training.conftest import small, together
 
@@ -108,7 +108,7 @@ class TestExaminer:
         examiner = Examiner(trainer)
         examiner.note(trainer.advance())
         assert examiner.due(0.0)
-        monkeypatch.setattr("ganzfeld.training.examination.time.perf_counter", lambda: next(clock))
+        monkeypatch.setattr("ganzfeld.training.monitors.health.time.perf_counter", lambda: next(clock))
         every = set(examiner.examine(3.0))
         next_of_all = 3.0 + 0.1 / examination.MOST_FOR_ALL
         assert not examiner.due(3.0 + examination.EVERY_S - 0.1)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from ganzfeld.compute import batch_loader as gatherings
+from ganzfeld.compute.batch_loader import from_cache, from_device, gathering
+from ganzfeld.compute.distributed import ALONE
+from ganzfeld.compute.engine import Engine
 from ganzfeld.data import open_pictures
-from ganzfeld.training import gathering as gatherings
-from ganzfeld.training.engine import Engine
-from ganzfeld.training.gathering import from_cache, from_device, gathering
-from ganzfeld.training.ranks import ALONE
 
 pytestmark = pytest.mark.machine
 

@@ -46,8 +46,8 @@ def store(folder: Path) -> None:
     """Write the golden file from this machine."""
     import numpy as np
 
+    from ganzfeld.compute.engine import choose_engine
     from ganzfeld.data import open_pictures
-    from ganzfeld.training.engine import choose_engine
     from ganzfeld.training.trainer import start
     from tests.conftest import blobs
 

@@ -8,8 +8,8 @@ import pytest
 
 from ganzfeld.errors import DamagedError
 from ganzfeld.own_folder import OwnFolder
-from ganzfeld.training import journal as reading
-from ganzfeld.training.journal import cut_journal, every, read_journal
+from ganzfeld.runs import journal as reading
+from ganzfeld.runs.journal import cut_journal, every, read_journal
 
 GOOD = {"step": 1, "images_seen": 8, "seconds": 0.5, "loss_generator": 1.0}
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from ganzfeld.training.rehearsal import _forget_the_peak, peak_memory_bytes
+from ganzfeld.training.dry_run import _forget_the_peak, peak_memory_bytes
 
 pytestmark = [
     pytest.mark.thorough,
@@ -18,7 +18,7 @@ LONG = """
 import resource, sys, tempfile
 from pathlib import Path
 import ganzfeld as gz
-from ganzfeld.training.watcher import Watcher
+from ganzfeld.training.callbacks import Watcher
 from tests.training.conftest import small
 
 resident = {}

@@ -18,17 +18,17 @@ from torch import Tensor
 
 import ganzfeld as gz
 from ganzfeld.bench.speed import SAME_WIDTHS
+from ganzfeld.compute.batch_loader import from_cache, from_device
+from ganzfeld.compute.engine import choose_engine, release_memory
+from ganzfeld.compute.fast_path import Route
 from ganzfeld.data import open_pictures
 from ganzfeld.data.order import batch_indices
 from ganzfeld.errors import ResourceError
 from ganzfeld.model import load_model, pictures_of_seeds
 from ganzfeld.recipes import Recipe, resolve
-from ganzfeld.training.engine import choose_engine, release_memory
+from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training.fastest import fastest_route
-from ganzfeld.training.gathering import from_cache, from_device
 from ganzfeld.training.recording import REHEARSALS, RecordedSteps
-from ganzfeld.training.route import Route
-from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from ganzfeld.training.trainer import Trainer, start
 from tests.conftest import blobs

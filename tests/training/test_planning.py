@@ -17,19 +17,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ganzfeld as gz
-from ganzfeld.data.survey import survey
+from ganzfeld.data.check.survey import survey
 from ganzfeld.errors import Interrupted
 from ganzfeld.recipes.schema import Schedule
-from ganzfeld.training.budget import Budget
+from ganzfeld.runs.budget import Budget
+from ganzfeld.runs.metadata import Facts
+from ganzfeld.runs.run import Run, create_run
+from ganzfeld.runs.schedule import Horizon, known_at, progress_of, rate_factor
+from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.clock import LEAST_GAP_S, LEAST_LAPS, Stopwatch
-from ganzfeld.training.facts import Facts
 from ganzfeld.training.planning import LEAST_LEFT, Planner, Speedometer
-from ganzfeld.training.resume import Wishes, go_on
-from ganzfeld.training.run import Run, create_run
-from ganzfeld.training.schedule import Horizon, known_at, progress_of, rate_factor
+from ganzfeld.training.session import Wishes, go_on
 from ganzfeld.training.train import agree, write_beginning
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import small, together
 
 BATCH = 8

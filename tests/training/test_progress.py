@@ -15,8 +15,8 @@ import ganzfeld as gz
 from ganzfeld.cli import main
 from ganzfeld.errors import UsageError
 from ganzfeld.progress import CountDisplay, display
-from ganzfeld.training.progress import Calling, MovingLine, NotebookLine, PlainLines, watcher_for
-from ganzfeld.training.watcher import TRAINING, Guarded, Progress, Watcher
+from ganzfeld.training.callbacks import TRAINING, Guarded, Progress, Watcher
+from ganzfeld.training.progress_display import Calling, MovingLine, NotebookLine, PlainLines, watcher_for
 from tests.training.conftest import SMALL, small
 
 

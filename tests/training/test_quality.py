@@ -15,13 +15,13 @@ from ganzfeld.health.limits import Limit
 from ganzfeld.metrics import space
 from ganzfeld.metrics.measures.kernel_distance import estimate
 from ganzfeld.model import load_model
-from ganzfeld.training.facts import Judgement
-from ganzfeld.training.history import History, kept
-from ganzfeld.training.quality import Quality, is_better, on_a_plateau
-from ganzfeld.training.quality_words import quality_in_words
-from ganzfeld.training.rehearsal import rehearse
+from ganzfeld.runs.checkpoint_store import History, kept
+from ganzfeld.runs.metadata import Judgement
+from ganzfeld.runs.report.quality_words import quality_in_words
+from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.dry_run import rehearse
+from ganzfeld.training.monitors.quality import Quality, is_better, on_a_plateau
 from ganzfeld.training.snapshot import capture
-from ganzfeld.training.watcher import Watcher
 from tests.training.conftest import small, together
 
 NAMES = {"kernel_distance", "kernel_distance_error", "precision", "recall", "coverage", "memorised"}
@@ -44,10 +44,10 @@ def judged(monkeypatch):
 @pytest.fixture
 def often(judged, monkeypatch):
     """As often as it goes, with fewer pictures."""
-    monkeypatch.setattr("ganzfeld.training.quality.LEAST_SPACING_S", 0.0)
-    monkeypatch.setattr("ganzfeld.training.quality.SHARE", 1e9)
-    monkeypatch.setattr("ganzfeld.training.quality.NUM_ON_THE_WAY", 64)
-    monkeypatch.setattr("ganzfeld.training.quality.NUM_AT_THE_END", 100)
+    monkeypatch.setattr("ganzfeld.training.monitors.quality.LEAST_SPACING_S", 0.0)
+    monkeypatch.setattr("ganzfeld.training.monitors.quality.SHARE", 1e9)
+    monkeypatch.setattr("ganzfeld.training.monitors.quality.NUM_ON_THE_WAY", 64)
+    monkeypatch.setattr("ganzfeld.training.monitors.quality.NUM_AT_THE_END", 100)
 
 
 def judgement(distance: float, error: float = 0.1, images_seen: int = 8) -> Judgement:
@@ -124,7 +124,7 @@ class TestOnTheWay:
         quality = Quality(trainer_of(small()), run, Watcher())
         monkeypatch.setattr(Quality, "_expected_s", lambda self: 1.0)
         now = [0.0]
-        monkeypatch.setattr("ganzfeld.training.quality.time.perf_counter", lambda: now[0])
+        monkeypatch.setattr("ganzfeld.training.monitors.quality.time.perf_counter", lambda: now[0])
 
         def look(self, card, abandoned):
             now[0] += 2.0
@@ -204,7 +204,7 @@ class Timed(Watcher):
 
 class TestTheEnd:
     def test_every_phase_after_the_last_step_is_told(self, often, array_file, tmp_path, monkeypatch):
-        monkeypatch.setattr("ganzfeld.training.quality.is_better", lambda new, best: False)
+        monkeypatch.setattr("ganzfeld.training.monitors.quality.is_better", lambda new, best: False)
         watcher = Timed()
         gz.train(array_file, recipe=small(), images=80, out=tmp_path, watcher=watcher)
         names = [what for what, *_ in watcher.told]
@@ -239,7 +239,7 @@ class TestTheEnd:
         assert quality.finish_s() == 0
         now, honest_made, honest_features = [0.0], Quality._made, space("random-convolutions").features
         slow = [1.0]
-        monkeypatch.setattr("ganzfeld.training.quality.time.perf_counter", lambda: now[0])
+        monkeypatch.setattr("ganzfeld.training.monitors.quality.time.perf_counter", lambda: now[0])
 
         def made(self, generator, num, told):
             now[0] += 0.002 * num * slow[0]
@@ -330,7 +330,7 @@ class TestStop:
         assert not is_better(judgement(1.0), judgement(1.0, error=0.0))
 
     def test_ends_the_run_and_is_told(self, often, array_file, tmp_path, monkeypatch):
-        monkeypatch.setattr("ganzfeld.training.quality.is_better", lambda new, best: False)
+        monkeypatch.setattr("ganzfeld.training.monitors.quality.is_better", lambda new, best: False)
         listener = Listener()
         run = gz.train(
             array_file, recipe=small(), images=8000, out=tmp_path, stop="plateau", watcher=listener
@@ -352,9 +352,9 @@ class TestStop:
         def rising(features, real):
             return next(told), 0.01
 
-        monkeypatch.setattr("ganzfeld.training.quality.estimate", rising)
+        monkeypatch.setattr("ganzfeld.training.monitors.quality.estimate", rising)
         limits = {"decay": (Limit(0.0, 2.0, 1.0, 8),)}
-        monkeypatch.setattr("ganzfeld.training.run.Case", functools.partial(Case, limits=limits))
+        monkeypatch.setattr("ganzfeld.runs.run.Case", functools.partial(Case, limits=limits))
         listener = Listener()
         run = gz.train(array_file, recipe=small(), images=8000, out=tmp_path, stop="decay", watcher=listener)
         event = run.facts.events[-1]

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 import ganzfeld as gz
+from ganzfeld.compute.distributed import ALONE, Ranks, joined
+from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
 from ganzfeld.recipes import resolve
-from ganzfeld.training.engine import choose_engine
+from ganzfeld.runs.run import Run
 from ganzfeld.training.loop import Loop
-from ganzfeld.training.ranks import ALONE, Ranks, joined
-from ganzfeld.training.run import Run
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer, readings, start
 from tests.conftest import blobs
@@ -279,7 +279,7 @@ def test_another_set_of_pictures_on_one_machine_is_refused(array_file, tmp_path)
 
     def work():
         if launch().rank:
-            follows = "ganzfeld.training.following.open_pictures"
+            follows = "ganzfeld.training.followers.open_pictures"
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(follows, lambda data, **given: open_pictures(tmp_path / "blobs.npy", **given))
                 return gz.train(array_file, recipe=small(), images=80, out=tmp_path / "runs").path

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from ganzfeld.compute.engine import choose_engine
+from ganzfeld.compute.fast_path import USUAL, Route
 from ganzfeld.data import open_pictures
 from ganzfeld.recipes import Recipe
+from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training import fastest, recording
-from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.fastest import fastest_route, recording_pays
 from ganzfeld.training.recording import RecordedSteps, Work, can_be_recorded
-from ganzfeld.training.route import USUAL, Route
-from ganzfeld.training.schedule import Horizon
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from ganzfeld.training.trainer import Trainer, start
 from tests.training.conftest import small

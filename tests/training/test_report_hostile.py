@@ -8,7 +8,7 @@ import pytest
 
 import ganzfeld as gz
 from ganzfeld.printable import printable, visible
-from ganzfeld.training.report import write_report
+from ganzfeld.runs.report.report import write_report
 from tests.cli.test_cli import call
 from tests.training.conftest import small
 

@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 import ganzfeld as gz
 from ganzfeld.errors import DamagedError, DataError, ResourceError, UsageError
 from ganzfeld.recipes import recipes
-from ganzfeld.training.history import History, kept
+from ganzfeld.runs.checkpoint_store import History, kept
+from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.snapshot import capture, live_tensors, restore
-from ganzfeld.training.watcher import Watcher
 from tests.conftest import blobs
 from tests.training.conftest import small
 

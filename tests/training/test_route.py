@@ -8,15 +8,15 @@ import pytest
 import torch
 
 import ganzfeld as gz
+from ganzfeld.compute.fast_path import PARTS, PLAIN, USUAL, Route
 from ganzfeld.errors import UsageError
 from ganzfeld.networks.strided import Way, Ways
 from ganzfeld.recipes import resolve
+from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.fastest import fastest_route, measured, threads_that_pay
-from ganzfeld.training.route import PARTS, PLAIN, USUAL, Route
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.train import agree
 from ganzfeld.training.trainer import Trainer, readings
-from ganzfeld.training.watcher import Watcher
 from tests.cli.test_cli import call
 from tests.training.conftest import SMALL, small
 

@@ -14,15 +14,15 @@ import torch
 from PIL import Image
 
 import ganzfeld as gz
+from ganzfeld.compute.seeding import Purpose, derived_seed
 from ganzfeld.errors import DataError, Interrupted, ResourceError, TrainingFailed, UsageError
 from ganzfeld.printable import duration
-from ganzfeld.training.budget import Budget
+from ganzfeld.runs.budget import Budget
+from ganzfeld.runs.journal import read_journal
+from ganzfeld.runs.schedule import rate_factor
+from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.clock import Due
-from ganzfeld.training.journal import read_journal
-from ganzfeld.training.randomness import Purpose, derived_seed
-from ganzfeld.training.rehearsal import rehearse
-from ganzfeld.training.schedule import rate_factor
-from ganzfeld.training.watcher import Watcher
+from ganzfeld.training.dry_run import rehearse
 from tests.training.conftest import SMALL, small
 
 pytestmark = pytest.mark.machine
@@ -189,7 +189,7 @@ class TestEnds:
     def test_a_second_signal_ends_at_once(self, array_file, tmp_path):
         code = (
             "import os, signal, ganzfeld as gz\n"
-            "from ganzfeld.training.watcher import Watcher\n"
+            "from ganzfeld.training.callbacks import Watcher\n"
             "class Twice(Watcher):\n"
             "    def read(self, reading):\n"
             "        os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGTERM)\n"

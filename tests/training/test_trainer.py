@@ -8,12 +8,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzfeld.bench.input_share import share_of_input
+from ganzfeld.compute.batch_loader import from_cache
 from ganzfeld.data import open_pictures
 from ganzfeld.model import as_bytes
 from ganzfeld.stabilisers import SharedNoise, stabiliser
 from ganzfeld.stabilisers._base import GradientPenalty
 from ganzfeld.training.classes import Classes
-from ganzfeld.training.gathering import from_cache
 from ganzfeld.training.snapshot import capture, restore
 from tests.training.conftest import small
 

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from ganzfeld.bench.loaders import DraftFolder, PlainFolder, dealt, loader
 from ganzfeld.bench.photos import SLOPE, make_photos
 from ganzfeld.data import batch_indices, open_pictures
-from ganzfeld.data.ingest import usable_processors
+from ganzfeld.data.ingest.ingest import usable_processors
 
 NUM_LOADERS = 2
 PLAIN_SHARE = 4  # the plain loader is as fast on a part, and would take minutes on the whole

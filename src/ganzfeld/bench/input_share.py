@@ -4,9 +4,9 @@ import statistics
 import time
 from collections.abc import Callable
 
+from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.recipes import resolve
-from ganzfeld.training.engine import choose_engine
 from ganzfeld.training.trainer import Trainer, readings, start
 
 BATCHES = (8, 128)

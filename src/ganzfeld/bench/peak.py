@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganzfeld.training.engine import wait_for
+from ganzfeld.compute.engine import wait_for
 
 Work = Callable[[int, torch.device, torch.dtype], tuple[Callable[[], Tensor], float]]
 """From a scale, a device and a precision to something to compute, and the operations that it takes."""

@@ -10,8 +10,8 @@ from ganzfeld.cli.commands import commands as known_commands
 from ganzfeld.cli.options import words_of
 from ganzfeld.health import Finding, Remedy, Verdict
 from ganzfeld.printable import printable
-from ganzfeld.training import Run
-from ganzfeld.training.facts import Facts
+from ganzfeld.runs import Run
+from ganzfeld.runs.metadata import Facts
 
 WIDEST = 100
 """Columns; longer lines are hard to read."""

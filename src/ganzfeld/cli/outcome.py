@@ -6,8 +6,8 @@ from ganzfeld.cli.speech import show_result
 from ganzfeld.health import Verdict
 from ganzfeld.launch import launch
 from ganzfeld.printable import duration
-from ganzfeld.training import Run
-from ganzfeld.training.quality_words import quality_in_words
+from ganzfeld.runs import Run
+from ganzfeld.runs.report.quality_words import quality_in_words
 
 
 def show_outcome(run: Run, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from ganzfeld.printable import duration, printable
 
 
 def rehearsal_text(rehearsal: dict[str, Any]) -> str:
-    """The figures of ``ganzfeld.training.rehearsal.rehearse`` for people."""
+    """The figures of ``ganzfeld.training.dry_run.rehearse`` for people."""
     ladder = " -> ".join(f"{width}x{height}" for width, height in rehearsal["ladder"])
     memory = rehearsal["memory_bytes"]
     rows = {

@@ -25,7 +25,7 @@ RECORD = np.dtype(
         ("format", "S8"),
         ("mode", "S8"),
         ("grey", "?"),  # the file stores no colour
-        ("darkest", "u1"),  # of what is seen but for outliers; see ``ganzfeld.data.extent``
+        ("darkest", "u1"),  # of what is seen but for outliers; see ``ganzfeld.data.decoding.extent``
         ("brightest", "u1"),
         ("least", "<f4"),  # of the values that are stored, with the one that becomes white; see ``Decoded``
         ("most", "<f4"),

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ganzfeld.data.classes import beside_folders, classes_by_folder
-from ganzfeld.data.decode import EXTENSIONS, FORMATS, Decoded, UnusablePicture
-from ganzfeld.data.frames import frames_wanted, num_frames
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding.decode import EXTENSIONS, FORMATS, Decoded, UnusablePicture
+from ganzfeld.data.decoding.frames import frames_wanted, num_frames
+from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.options import FIRST_FRAME
 from ganzfeld.printable import printable
 
 if TYPE_CHECKING:  # they know how files are named, as this does
-    from ganzfeld.data.label_table import LabelTable
-    from ganzfeld.data.labelling import Labelling
+    from ganzfeld.data.labels.labelling import Labelling
+    from ganzfeld.data.labels.table import LabelTable
 
 
 class Entry(NamedTuple):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ganzfeld.data.decode import EXTENSIONS, MOST_BYTES, UnusablePicture
+from ganzfeld.data.decoding.decode import EXTENSIONS, MOST_BYTES, UnusablePicture
 from ganzfeld.data.source import Entry
 from ganzfeld.run_layout import is_run
 

@@ -19,8 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganzfeld.compute.engine import Engine, choose_engine
+from ganzfeld.compute.seeding import Purpose, derived_seed
 from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.data.cache import alone_in, cache_root
+from ganzfeld.data.cache.store import alone_in, cache_root
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed, UsageError
 from ganzfeld.latent import priors
@@ -28,14 +30,12 @@ from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.options import PreparationOptions
 from ganzfeld.progress import CountCallback, counting, silent
 from ganzfeld.recipes import Recipe, changes, resolve
-from ganzfeld.training import Run, open_run
-from ganzfeld.training.checkpoint import Checkpoint
-from ganzfeld.training.engine import Engine, choose_engine
-from ganzfeld.training.facts import circumstances
-from ganzfeld.training.history import History
-from ganzfeld.training.journal import read_journal
-from ganzfeld.training.randomness import Purpose, derived_seed
-from ganzfeld.training.schedule import Horizon
+from ganzfeld.runs import Run, open_run
+from ganzfeld.runs.checkpoint import Checkpoint
+from ganzfeld.runs.checkpoint_store import History
+from ganzfeld.runs.journal import read_journal
+from ganzfeld.runs.metadata import circumstances
+from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.trainer import Trainer, build_networks, readings, start
 

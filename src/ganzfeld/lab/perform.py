@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ganzfeld.compute.engine import computing_with
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments import experiments
@@ -15,9 +16,8 @@ from ganzfeld.lab.outcome import Outcome
 from ganzfeld.output import Mark, require_replaceable, write_json_output, write_output
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.recipes import explained
+from ganzfeld.runs import Run
 from ganzfeld.system import in_words
-from ganzfeld.training import Run
-from ganzfeld.training.engine import computing_with
 
 VERDICT, FIGURE = "verdict.json", "figure.png"
 """What an outcome is written into."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import ganzfeld
+from ganzfeld.compute.engine import computing_with
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.lab.experiments import experiments
@@ -18,9 +19,8 @@ from ganzfeld.lab.perform import run, threads_for
 from ganzfeld.lab.words import COLUMNS, as_options, by_part
 from ganzfeld.output import Mark, require_replaceable, write_output
 from ganzfeld.progress import CountCallback
-from ganzfeld.training import Run
-from ganzfeld.training.engine import computing_with
-from ganzfeld.training.page import environment
+from ganzfeld.runs import Run
+from ganzfeld.runs.report.page import environment
 
 NOT_PERFORMED = "not performed"
 

@@ -1,9 +1,8 @@
-"""Training: the step, the loop around it, the engine below it, and the run folder it leaves."""
+"""Training: the step, the loop around it, what is looked at meanwhile, and the ways to begin and to go on."""
 
+from ganzfeld.training.callbacks import Progress
 from ganzfeld.training.evaluation import evaluate
-from ganzfeld.training.resume import resume
-from ganzfeld.training.run import Run, open_run
+from ganzfeld.training.session import resume
 from ganzfeld.training.train import train
-from ganzfeld.training.watcher import Progress
 
-__all__ = ["Progress", "Run", "evaluate", "open_run", "resume", "train"]
+__all__ = ["Progress", "evaluate", "resume", "train"]

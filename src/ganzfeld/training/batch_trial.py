@@ -5,10 +5,10 @@ Prints each that fits into memory, the smallest first, until one does not. Chang
 
 import sys
 
+from ganzfeld.runs.run import open_run
+from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.memory import smaller_batches, step_fits
-from ganzfeld.training.resume import Wishes, trainer_of
-from ganzfeld.training.run import open_run
-from ganzfeld.training.watcher import Watcher
+from ganzfeld.training.session import Wishes, trainer_of
 
 
 def main(path: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ganzfeld.data import Pictures, open_pictures
-from ganzfeld.data.advice import advice_on_reading
+from ganzfeld.data.check.advice import advice_on_reading
 from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.kinds import of_right_kinds
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
@@ -23,8 +23,8 @@ from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
 from ganzfeld.networks import Generator
 from ganzfeld.options import PreparationOptions, changed, dashed
 from ganzfeld.progress import CountCallback, counting
+from ganzfeld.runs.run import Run, open_run
 from ganzfeld.system import in_words, ran_out_of_memory
-from ganzfeld.training.run import Run, open_run
 
 NUM = 1000
 MOST = 2**20

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from ganzfeld.errors import DataError, GanzfeldError, UsageError
 from ganzfeld.recipes import changes
-from ganzfeld.training.checkpoint import Checkpoint
-from ganzfeld.training.facts import Facts
+from ganzfeld.runs.checkpoint import Checkpoint
+from ganzfeld.runs.metadata import Facts
 from ganzfeld.training.trainer import Trainer
 
 _UNDO = {

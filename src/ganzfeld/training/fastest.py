@@ -19,7 +19,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganzfeld.data.cache import cache_root
+from ganzfeld.compute.engine import computing_with, num_threads, release_memory, wait_for
+from ganzfeld.compute.fast_path import LARGEST_FILE, USUAL, Route
+from ganzfeld.data.cache.store import cache_root
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.networks.strided import (
@@ -34,11 +36,9 @@ from ganzfeld.networks.strided import (
 )
 from ganzfeld.progress import CountCallback
 from ganzfeld.regular import read_regular
+from ganzfeld.runs.checkpoint import Checkpoint
 from ganzfeld.strict_json import strict_json
-from ganzfeld.training.checkpoint import Checkpoint
-from ganzfeld.training.engine import computing_with, num_threads, release_memory, wait_for
 from ganzfeld.training.recording import REHEARSALS, can_be_recorded
-from ganzfeld.training.route import LARGEST_FILE, USUAL, Route
 from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.step import told
 from ganzfeld.training.trainer import Trainer

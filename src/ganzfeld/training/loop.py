@@ -16,25 +16,25 @@ from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed
 from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, png, save
 from ganzfeld.own_folder import LostFolder
 from ganzfeld.printable import duration
+from ganzfeld.runs.budget import Budget
+from ganzfeld.runs.journal import Journal
+from ganzfeld.runs.report.report import write_report
+from ganzfeld.runs.run import Run, what_is_left
+from ganzfeld.runs.schedule import known_at
 from ganzfeld.system import ran_out_of_memory
-from ganzfeld.training.budget import Budget
+from ganzfeld.training.auto.policy import has_diverged
+from ganzfeld.training.callbacks import Guarded, Progress, Watcher
 from ganzfeld.training.clock import Due, Stopwatch
-from ganzfeld.training.consultation import Consultation
-from ganzfeld.training.examination import Examiner
-from ganzfeld.training.following import Order, begin, order
+from ganzfeld.training.followers import Order, begin, order
 from ganzfeld.training.interruption import Interruption
-from ganzfeld.training.journal import Journal
 from ganzfeld.training.memory import advice_on_batch
+from ganzfeld.training.monitors.diagnosis import Consultation
+from ganzfeld.training.monitors.health import Examiner
+from ganzfeld.training.monitors.quality import Quality
 from ganzfeld.training.planning import Planner
-from ganzfeld.training.quality import Quality
-from ganzfeld.training.report import write_report
-from ganzfeld.training.run import Run, what_is_left
 from ganzfeld.training.saver import RETRY_S, Patience, Saver
-from ganzfeld.training.schedule import known_at
 from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.trainer import Trainer, generator_card, readings, start
-from ganzfeld.training.treatment import has_diverged
-from ganzfeld.training.watcher import Guarded, Progress, Watcher
 
 READING_EVERY_S = 1.0
 SHEET_EVERY_S = 10.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
+from ganzfeld.compute.engine import release_memory
 from ganzfeld.system import ran_out_of_memory
-from ganzfeld.training.engine import release_memory
 from ganzfeld.training.trainer import Trainer
 
 PATIENCE_S = 60.0

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ganzfeld.training.budget import Budget
-from ganzfeld.training.schedule import Horizon, horizon_at
+from ganzfeld.runs.budget import Budget
+from ganzfeld.runs.schedule import Horizon, horizon_at
 
 TOLERANCE = 0.05
 """Of the pictures that are left, by which a plan may be wrong."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.errors import UsageError
-from ganzfeld.training.checkpoint import Checkpoint, CheckpointCard, Position
+from ganzfeld.runs.checkpoint import Checkpoint, CheckpointCard, Position
 from ganzfeld.training.trainer import Trainer
 
 

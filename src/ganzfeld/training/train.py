@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.catalogue import did_you_mean
+from ganzfeld.compute.distributed import ALONE, Ranks, joined
+from ganzfeld.compute.engine import Engine, choose_engine
+from ganzfeld.compute.fast_path import Route, chosen_route
 from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data.check.survey import Survey, survey
 from ganzfeld.data.order import spread
-from ganzfeld.data.survey import Survey, survey
 from ganzfeld.durable import free_bytes, make_folder
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.kinds import of_right_kinds
@@ -19,21 +22,18 @@ from ganzfeld.model.files import require_openable
 from ganzfeld.options import PreparationOptions, absolute, as_text
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
 from ganzfeld.run_layout import RECIPE
+from ganzfeld.runs.budget import Budget
+from ganzfeld.runs.metadata import Facts, timestamp
+from ganzfeld.runs.report.quality_words import require_space
+from ganzfeld.runs.run import Run, create_run, run_begun_by
 from ganzfeld.system import in_words
-from ganzfeld.training.budget import Budget
-from ganzfeld.training.engine import Engine, choose_engine
-from ganzfeld.training.facts import Facts, timestamp
+from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.fastest import route_of
-from ganzfeld.training.following import led
+from ganzfeld.training.followers import led
 from ganzfeld.training.loop import NUM_ON_A_SHEET, SHEET_COLUMNS, Loop
-from ganzfeld.training.progress import ProgressCallback, watcher_for
-from ganzfeld.training.quality_words import require_space
-from ganzfeld.training.ranks import ALONE, Ranks, joined
-from ganzfeld.training.route import Route, chosen_route
-from ganzfeld.training.run import Run, create_run, run_begun_by
+from ganzfeld.training.progress_display import ProgressCallback, watcher_for
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer, num_parameters, start
-from ganzfeld.training.watcher import Watcher
 
 BUILT_IN = "faces"
 ON_DIVERGENCE = ("stop", "rollback")
@@ -101,7 +101,7 @@ def train(
     ``progress(p)``, about once a second, with a frozen ``ganzfeld.Progress`` that says where the run stands;
     it is also called while other work takes long (``p.activity``). What it returns is ignored. An exception
     that it raises ends the run as a signal does: the run is saved, the exception is raised here, and
-    ``resume`` continues. ``watcher`` is a ``ganzfeld.training.watcher.Watcher`` instead of a function, which
+    ``resume`` continues. ``watcher`` is a ``ganzfeld.training.callbacks.Watcher`` instead of a function; it
     is told every note too.
 
     Started by torchrun, its processes train together, each on its share of every batch; the first one alone
@@ -145,8 +145,8 @@ def train(
             raise UsageError(f"auto is for one process, not for {ranks.number}", "Leave it out.")
         run = led(ranks, lambda: _run(terms, data, out, ranks, watcher))
     if auto:
-        from ganzfeld.training.attendance import attended  # they build on this module
-        from ganzfeld.training.resume import Wishes
+        from ganzfeld.training.auto.driver import attended  # they build on this module
+        from ganzfeld.training.session import Wishes
 
         run = attended(run, Wishes(), watcher)
     return run
@@ -155,7 +155,7 @@ def train(
 def _run(terms: "Terms", data: str | Path | None, out: Path, ranks: Ranks, watcher: Watcher) -> Run:
     here = launch()
     if here.name and here.restarts and (begun := run_begun_by(here.name, out)):
-        from ganzfeld.training.resume import go_on_after_restart  # it builds on this module
+        from ganzfeld.training.session import go_on_after_restart  # it builds on this module
 
         return go_on_after_restart(begun, ranks, watcher)
     require_openable(out.resolve())

@@ -10,6 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganzfeld.compute.batch_loader import Gather, gathering
+from ganzfeld.compute.distributed import ALONE, Ranks, with_common_statistics
+from ganzfeld.compute.engine import Engine, computing_with
+from ganzfeld.compute.fast_path import USUAL, Route
+from ganzfeld.compute.seeding import Purpose, derived_seed, noise_at
 from ganzfeld.data import Pictures
 from ganzfeld.data.order import batch_indices
 from ganzfeld.latent import priors
@@ -25,16 +30,11 @@ from ganzfeld.networks.strided import (
 )
 from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
+from ganzfeld.runs.metadata import Circumstances, circumstances
+from ganzfeld.runs.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.stabilisers import SharedNoise
 from ganzfeld.training.classes import Classes, classes_of
-from ganzfeld.training.engine import Engine, computing_with
-from ganzfeld.training.facts import Circumstances, circumstances
-from ganzfeld.training.gathering import Gather, gathering
-from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
-from ganzfeld.training.ranks import ALONE, Ranks, with_common_statistics
 from ganzfeld.training.recording import CardTape, RecordedSteps, can_be_recorded
-from ganzfeld.training.route import USUAL, Route
-from ganzfeld.training.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
 
 CLASS_SIZE = 32

@@ -10,7 +10,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.printable import counted, printable
 
 if TYPE_CHECKING:
-    from ganzfeld.data.prune import KeptTraining
+    from ganzfeld.data.cache.prune import KeptTraining
 
 MOST_DAYS, MOST_MIB = 1_000_000, 2**43
 _COLUMNS = "{:>12}  {:10}  {:>9}  {:>9}  {:6}  {:20}  {}"
@@ -31,8 +31,8 @@ def list_sets(json: Json = False) -> None:
 
     Example: ganzfeld cache list
     """
-    from ganzfeld.data.cache import cache_root
-    from ganzfeld.data.prune import cached_sets, kept_trainings
+    from ganzfeld.data.cache.prune import cached_sets, kept_trainings
+    from ganzfeld.data.cache.store import cache_root
 
     sets, trainings = cached_sets(cache_root()), kept_trainings(cache_root())
     total = sum(each.disk_bytes for each in sets)
@@ -69,8 +69,8 @@ def prune(
 
     Example: ganzfeld cache prune --days 30
     """
-    from ganzfeld.data import prune as pruning
-    from ganzfeld.data.cache import cache_root
+    from ganzfeld.data.cache import prune as pruning
+    from ganzfeld.data.cache.store import cache_root
 
     for name, value, most in (("days", days, MOST_DAYS), ("keep", keep, MOST_MIB)):
         if value is not None and not 0 <= value <= most:

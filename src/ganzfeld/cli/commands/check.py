@@ -16,8 +16,8 @@ from ganzfeld.output import Mark, require_replaceable
 from ganzfeld.printable import LONGEST_NAME, counted, printable
 
 if TYPE_CHECKING:
-    from ganzfeld.data.survey import Survey
-    from ganzfeld.data.verify import Verification
+    from ganzfeld.data.cache.verify import Verification
+    from ganzfeld.data.check.survey import Survey
 
 _MOST_LISTED = 20
 SHEET_OF = ("images", "duplicates")
@@ -51,10 +51,10 @@ def command(
     Example: ganzfeld check photos/ --size 64 --sheet sheet.png
     """
     from ganzfeld.data import open_pictures
-    from ganzfeld.data.pictures import why_refused
+    from ganzfeld.data.cache.verify import verify as compare
+    from ganzfeld.data.check.survey import survey
+    from ganzfeld.data.images import why_refused
     from ganzfeld.data.source import encodable
-    from ganzfeld.data.survey import survey
-    from ganzfeld.data.verify import verify as compare
 
     _check_sheet(sheet, sheet_of)
     # Before anything is decoded: a changed file becomes a new set, and would then be compared with itself.
@@ -103,8 +103,8 @@ def _check_sheet(sheet: Path | None, sheet_of: str) -> None:
 
 def _write_sheet(found: "Survey", sheet: Path, sheet_of: str) -> dict[str, Any]:
     """Write the sheet if there is something to show, and say what was written."""
-    from ganzfeld.data.contact_sheet import write_contact_sheet, write_sheet
-    from ganzfeld.data.duplicate_sheet import duplicate_sheet
+    from ganzfeld.data.check.contact_sheet import write_contact_sheet, write_sheet
+    from ganzfeld.data.check.duplicate_sheet import duplicate_sheet
 
     pictures = found.pictures
     if sheet_of == "images":

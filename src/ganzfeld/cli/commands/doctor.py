@@ -21,7 +21,7 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
     Example: ganzfeld doctor runs/photos-001
     """
     from ganzfeld.cli.doctor_text import doctor_text, pictures_of, train_again
-    from ganzfeld.training import open_run
+    from ganzfeld.runs import open_run
 
     opened = open_run(run)
     verdict, facts = opened.diagnose(), opened.facts

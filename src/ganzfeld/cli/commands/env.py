@@ -17,7 +17,7 @@ def command(json: Json = False) -> None:
     import torch
 
     import ganzfeld
-    from ganzfeld.training.engine import choose_engine, num_cores, num_threads
+    from ganzfeld.compute.engine import choose_engine, num_cores, num_threads
 
     engine = choose_engine()
     facts: dict[str, Any] = {
@@ -41,7 +41,7 @@ def command(json: Json = False) -> None:
 
 
 def _cache_folder() -> Path:
-    from ganzfeld.data.cache import cache_root
+    from ganzfeld.data.cache.store import cache_root
 
     return cache_root()
 

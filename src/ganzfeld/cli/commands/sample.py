@@ -142,7 +142,7 @@ def _require_outside_data(path: Path, sampled: Path) -> None:
 
     The run could not be resumed then. What lies in a run folder is no data, nor are sheets.
     """
-    from ganzfeld.training import open_run
+    from ganzfeld.runs import open_run
 
     sampled = sampled.resolve()
     for run in [sampled, *sampled.parents][:3]:  # a model folder lies in one

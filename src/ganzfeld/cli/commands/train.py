@@ -84,7 +84,7 @@ def command(
     }
     if dry_run:
         from ganzfeld.cli.rehearsal_text import rehearsal_text
-        from ganzfeld.training.rehearsal import rehearse
+        from ganzfeld.training.dry_run import rehearse
 
         rehearsal = rehearse(data, **options)
         show_result(rehearsal, rehearsal_text(rehearsal), json)

@@ -5,7 +5,7 @@ Nothing is ever extracted: a member is read into memory, up to a limit, and deco
 
 from pathlib import Path
 
-from ganzfeld.data.decode import EXTENSIONS, MOST_BYTES
+from ganzfeld.data.decoding.decode import EXTENSIONS, MOST_BYTES
 from ganzfeld.data.walk import extension, is_shown
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable

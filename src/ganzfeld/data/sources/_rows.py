@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ganzfeld.data.decode import MOST_PIXELS, UnusablePicture
-from ganzfeld.data.samples import LEVELS
+from ganzfeld.data.decoding.decode import MOST_PIXELS, UnusablePicture
+from ganzfeld.data.decoding.samples import LEVELS
 from ganzfeld.errors import DataError
 from ganzfeld.options import text_of_enclosing_range
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from ganzfeld.data.decode import UnusablePicture
+from ganzfeld.data.decoding.decode import UnusablePicture
 from ganzfeld.data.source import Entry
 from ganzfeld.data.sources._archive import check_expansion, flaw, is_picture
 from ganzfeld.errors import DataError

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from ganzfeld.data.decode import MOST_BYTES, UnusablePicture
+from ganzfeld.data.decoding.decode import MOST_BYTES, UnusablePicture
 from ganzfeld.errors import DataError
 
 _END = struct.Struct("<4s4H2LH")

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, cast, final
 
 import numpy as np
 
-from ganzfeld.data.decode import Decoded, decode_raster
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding.decode import Decoded, decode_raster
+from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._array_labels import Rejected, array_labels
 from ganzfeld.data.sources._rows import (

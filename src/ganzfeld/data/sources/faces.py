@@ -14,8 +14,8 @@ from typing import Any, final
 import numpy as np
 from PIL import Image
 
-from ganzfeld.data.decode import Decoded, UnusablePicture, decode_raster
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_raster
+from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.errors import ResourceError
 

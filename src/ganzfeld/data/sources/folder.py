@@ -11,8 +11,8 @@ from typing import final
 
 import numpy as np
 
-from ganzfeld.data.decode import Decoded, decode_file
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding.decode import Decoded, decode_file
+from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.walk import picture_files, read_file
 

@@ -6,9 +6,9 @@ from typing import final
 
 import numpy as np
 
-from ganzfeld.data.decode import EXTENSIONS, FORMATS, MOST_BYTES, Decoded, decode_file
-from ganzfeld.data.frames import num_frames
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding.decode import EXTENSIONS, FORMATS, MOST_BYTES, Decoded, decode_file
+from ganzfeld.data.decoding.frames import num_frames
+from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.walk import read_file
 from ganzfeld.regular import read_regular

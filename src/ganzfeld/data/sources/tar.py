@@ -11,8 +11,8 @@ from typing import BinaryIO, final
 
 import numpy as np
 
-from ganzfeld.data.decode import Decoded, decode_file
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding.decode import Decoded, decode_file
+from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import is_picture
 from ganzfeld.data.sources._tar_members import (

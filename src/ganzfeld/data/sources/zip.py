@@ -10,8 +10,8 @@ from typing import BinaryIO, final
 
 import numpy as np
 
-from ganzfeld.data.decode import Decoded, UnusablePicture, decode_file
-from ganzfeld.data.framing import Framing
+from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_file
+from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import check_expansion, flaw, is_picture
 from ganzfeld.data.sources._dataset_json import FILE_NAME, class_by_name

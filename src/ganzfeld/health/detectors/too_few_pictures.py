@@ -1,6 +1,6 @@
 """Fewer pictures than a discriminator needs not to know them by heart."""
 
-from ganzfeld.data.advice import ENOUGH
+from ganzfeld.data.check.advice import ENOUGH
 from ganzfeld.health.case import Case
 from ganzfeld.health.finding import Evidence, Finding, Remedy
 from ganzfeld.health.remedies import shifted

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ganzfeld.compute.seeding import Purpose, derived_seed
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.lab.entering import entering
@@ -20,7 +21,6 @@ from ganzfeld.losses import Loss
 from ganzfeld.networks import Discriminator, initialise
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.recipes.schema import Section
-from ganzfeld.training.randomness import Purpose, derived_seed
 
 CLAIM = (
     "Batch normalisation in a discriminator that is fed mixed batches lets the composition of the batch leak "

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ganzfeld.compute.seeding import Purpose, derived_seed, noise_at
 from ganzfeld.geometry import Layer, Plan, plan
 from ganzfeld.lab.entering import activation_modules, entering, norm_modules
 from ganzfeld.lab.estimate import jackknife, mean_and_error
@@ -20,7 +21,6 @@ from ganzfeld.networks import Generator, initialise
 from ganzfeld.networks.initialisation import STANDARD_DEVIATION
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.recipes.schema import Section
-from ganzfeld.training.randomness import Purpose, derived_seed, noise_at
 
 CLAIM = (
     "N(0, I) has variance 1 and U(-1, 1) 1/3, so normal latents make larger pre-activations: at the start "

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
+from ganzfeld.compute.seeding import Purpose, noise_at
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.entering import live_maps
 from ganzfeld.lab.estimate import jackknife, mean_and_error
@@ -17,7 +18,6 @@ from ganzfeld.lab.outcome import Measured, Outcome
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.recipes.schema import Section
-from ganzfeld.training.randomness import Purpose, noise_at
 
 CLAIM = (
     "The mean slope of ReLU under a zero-mean Gaussian is 0.5 and that of LeakyReLU 0.5 (1 + alpha), so that "

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from ganzfeld.compute.seeding import Purpose, noise_at
 from ganzfeld.lab.game.methods import Method
-from ganzfeld.training.randomness import Purpose, noise_at
 from ganzfeld.training.step import Moment, Players, Rules, as_seen, judged, step
 
 Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]

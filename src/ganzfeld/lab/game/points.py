@@ -7,13 +7,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ganzfeld.compute.seeding import Purpose, derived_seed
 from ganzfeld.lab.game.boards import Judges, Perceptrons
 from ganzfeld.lab.game.methods import METHODS
 from ganzfeld.lab.game.play import Game, boards_alone
 from ganzfeld.losses import Loss
 from ganzfeld.networks.normalisations.spectral import settle
 from ganzfeld.stabilisers import Stabiliser
-from ganzfeld.training.randomness import Purpose, derived_seed
 from ganzfeld.training.step import Players, Rules
 
 Sample = Callable[[int, torch.Generator], Tensor]

@@ -1,0 +1,1 @@
+"""Decoded sets on disk: where they are, what is in them, and when they go."""

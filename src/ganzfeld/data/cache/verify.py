@@ -1,0 +1,125 @@
+"""Compares the files of a source with what was decoded from them, byte for byte.
+
+An unchanged source is otherwise recognised by names, sizes and times alone, which a flipped bit leaves as
+they are.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ganzfeld.data import sources
+from ganzfeld.data.cache import store as cache
+from ganzfeld.data.decoding.decode import UnusablePicture
+from ganzfeld.data.file_list import Listing
+from ganzfeld.data.images import Unusable
+from ganzfeld.data.ingest.finalize import RECORDS
+from ganzfeld.data.record import RECORD
+from ganzfeld.data.source import Entry, EntryReader, Source, frames_of, place_of
+from ganzfeld.options import FIRST_FRAME
+from ganzfeld.progress import CountCallback, counting
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How a source differs from the last set decoded from it; ``against`` is None if there is none."""
+
+    against: Path | None
+    num_read: int
+    changed: tuple[Unusable, ...]
+    missing: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+def verify(
+    given: str | os.PathLike[str] | None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    progress: bool | CountCallback | None = True,
+) -> Verification:
+    """Reads and hashes every file of a source again; raises ``DataError`` if there is none."""
+    kind, path = sources.find_source(given)
+    with sources.open_source(kind, path) as source:
+        baseline = _last_set(cache.cache_root(cache_dir), kind, source.place)
+        if baseline is None:
+            return Verification(None, 0, (), (), ())
+        try:
+            then = Listing(baseline), np.memmap(baseline / RECORDS, RECORD, mode="r")
+        except FileNotFoundError:  # pruned since
+            return Verification(None, 0, (), (), ())
+        return _compared(source, baseline, *then, counting(progress))
+
+
+def _last_set(root: Path, kind: str, place: str) -> Path | None:
+    """The last used complete set that was read from a place."""
+    found = []
+    if (root / "sets").is_dir():
+        for folder in (root / "sets").iterdir():
+            manifest = cache.read_manifest(folder)
+            if manifest and manifest.kind == kind and place in manifest.seen_at:
+                found.append((cache.last_used(folder), folder))
+    return max(found)[1] if found else None
+
+
+def _compared(
+    source: Source, baseline: Path, listing: Listing, records: np.ndarray, progress: CountCallback
+) -> Verification:
+    index, reader = _NameIndex(listing), EntryReader(source)
+    seen = np.zeros(len(listing), bool)
+    changed, new, num_read = [], [], 0
+    manifest = cache.read_manifest(baseline)
+    frames = manifest.framing["frames"] if manifest else FIRST_FRAME
+    for entry in frames_of(source, frames):
+        at = index.find(entry.shown, seen)
+        if at is None:
+            new.append(place_of(source.path, entry.shown))
+            continue
+        seen[at] = True
+        num_read += 1
+        progress(num_read, len(listing), "verifying files")
+        if reason := _difference(reader, entry, listing[at], records[at]):
+            changed.append(Unusable(place_of(source.path, entry.shown), reason))
+    missing = [place_of(source.path, listing.shown(int(at))) for at in np.flatnonzero(~seen)]
+    return Verification(baseline, num_read, tuple(changed), tuple(missing), tuple(new))
+
+
+def _difference(reader: EntryReader, now: Entry, then: Entry, record: np.void) -> str:
+    """What changed in an entry, or ``""``. What could never be read has no digest to compare with."""
+    known = record["sha256"].tobytes()
+    if now.flaw or not any(known):
+        return "" if now.flaw == then.flaw else "could not be read then, or cannot now"
+    try:
+        _, digest = reader.read(now)
+    except (OSError, UnusablePicture) as problem:
+        return f"cannot be read any more ({problem})"
+    if digest == known:
+        return ""
+    silent = (now.size, now.mtime_ns) == (then.size, then.mtime_ns)
+    return "its content changed while size and time stayed the same" if silent else "its content changed"
+
+
+class _NameIndex:
+    """Entries of a listing by name, in sixteen bytes each."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        keys = np.fromiter((_key(listing.shown(at)) for at in range(len(listing))), np.uint64, len(listing))
+        self._order = np.argsort(keys, kind="stable")
+        self._keys = keys[self._order]
+
+    def find(self, name: str, seen: np.ndarray) -> int | None:
+        """The first entry of that name that was not seen yet (archives may repeat a name)."""
+        at = int(np.searchsorted(self._keys, np.uint64(_key(name))))
+        while at < len(self._keys) and self._keys[at] == _key(name):
+            entry = int(self._order[at])
+            if not seen[entry] and self._listing.shown(entry) == name:
+                return entry
+            at += 1
+        return None
+
+
+def _key(name: str) -> int:
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")

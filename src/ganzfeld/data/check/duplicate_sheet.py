@@ -1,0 +1,94 @@
+"""Groups of duplicates on one sheet, largest first, for a person to judge whether they are duplicates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ganzfeld.data.check.duplicates import Group
+from ganzfeld.data.images import Pictures
+from ganzfeld.printable import counted, printable
+
+MOST_GROUPS = 24
+MOST_IN_A_GROUP = 12
+_LEAST_TILE_PX, _MOST_TILE_PX = 64, 128
+_GAP_PX, _MARGIN_PX, _CAPTION_PX, _TEXT_PX = 4, 10, 22, 13
+_PANEL, _INK = "#e9e9ee", "#202028"
+
+
+@dataclass(frozen=True)
+class DuplicateSheet:
+    """The sheet, how many groups it shows, and how many it leaves out."""
+
+    image: Image.Image
+    num_groups: int
+    num_left_out: int
+
+
+def duplicate_sheet(pictures: Pictures, groups: list[Group]) -> DuplicateSheet:
+    """Draw up to 24 of at least one group, each on a panel of its own with a caption.
+
+    Of a group up to 12 images are shown, as they are trained on, one of every different file before copies.
+    """
+    ranked = sorted(groups, key=lambda group: (-len(group.entries), group.entries[0]))[:MOST_GROUPS]
+    panels = [_panel(pictures, group, number) for number, group in enumerate(ranked, 1)]
+    left_out = len(groups) - len(ranked)
+    more = f"{counted(left_out, 'smaller group')} left out" if left_out else ""
+    width = max(panel.width for panel in panels) + 2 * _MARGIN_PX
+    height = sum(panel.height + _MARGIN_PX for panel in panels) + _MARGIN_PX
+    sheet = Image.new("RGB", (width, height + (_CAPTION_PX if more else 0)), "white")
+    top = _MARGIN_PX
+    for panel in panels:
+        sheet.paste(panel, (_MARGIN_PX, top))
+        top += panel.height + _MARGIN_PX
+    _write(sheet, more, top - _MARGIN_PX // 2)
+    return DuplicateSheet(sheet, len(ranked), left_out)
+
+
+def _panel(pictures: Pictures, group: Group, number: int) -> Image.Image:
+    """Draw one group: its caption above a row of its images."""
+    chosen = _different_first(pictures, group)[:MOST_IN_A_GROUP]
+    indices = np.cumsum(pictures.records["row"] >= 0)[chosen] - 1
+    tiles = [_tile(picture) for picture in pictures.batch(indices)]
+    width, height = tiles[0].size
+    room = (MOST_IN_A_GROUP * (width + _GAP_PX) + _GAP_PX, _CAPTION_PX + height + _GAP_PX)
+    panel = Image.new("RGB", room, _PANEL)
+    for column, tile in enumerate(tiles):
+        panel.paste(tile, (_GAP_PX + column * (width + _GAP_PX), _CAPTION_PX))
+    _write(panel, _caption(pictures, group, number, len(chosen)), 0)
+    return panel
+
+
+def _different_first(pictures: Pictures, group: Group) -> np.ndarray:
+    """Return the entries of a group, one of every different file before those that are copies of it."""
+    entries = np.array(group.entries)
+    _, firsts = np.unique(pictures.records["sha256"][entries], axis=0, return_index=True)
+    is_copy = np.ones(len(entries), bool)
+    is_copy[firsts] = False
+    return entries[np.argsort(is_copy, kind="stable")]
+
+
+def _caption(pictures: Pictures, group: Group, number: int, num_shown: int) -> str:
+    size = len(group.entries)
+    files = len(np.unique(pictures.records["sha256"][list(group.entries)], axis=0))
+    kind = "copies of one file" if files == 1 else f"{files:,} different files"
+    shown = f", {num_shown} shown" if num_shown < size else ""
+    name = printable(pictures.listing.shown(int(group.entries[0])), 80)
+    return f"{number}   {size:,} images, {kind}{shown}   {name}"
+
+
+def _tile(picture: np.ndarray) -> Image.Image:
+    """Bring uint8 (height, width, channels) to a size to judge by; small ones grow by whole factors."""
+    tile = Image.fromarray(np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3))))
+    longest = max(tile.size)
+    if longest > _MOST_TILE_PX:
+        sides = [max(1, side * _MOST_TILE_PX // longest) for side in tile.size]
+        return tile.resize((sides[0], sides[1]), Image.Resampling.LANCZOS)
+    factor = -(-_LEAST_TILE_PX // longest)
+    return tile.resize((tile.width * factor, tile.height * factor), Image.Resampling.NEAREST)
+
+
+def _write(image: Image.Image, text: str, top: int) -> None:
+    """Write one line, cut where the image ends."""
+    font = ImageFont.load_default(_TEXT_PX)
+    ImageDraw.Draw(image).text((_GAP_PX, top + 2), text, _INK, font)

@@ -1,0 +1,157 @@
+"""What there is to say about pictures before they are trained on: counts, duplicates, what is left out.
+
+Everything follows from the records that decoding left; no file is read again.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganzfeld.data.check.advice import Advice, advice
+from ganzfeld.data.check.duplicates import Group, duplicates_of
+from ganzfeld.data.images import Pictures, Unusable
+from ganzfeld.data.source import encodable, named
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The findings: counts of pictures, most frequent first; of ``num_sizes`` sizes the first ten.
+
+    ``smallest``, ``median`` and ``largest`` go by area; ``kept_pixels`` is the mean share that is kept.
+    """
+
+    pictures: Pictures
+    formats: dict[str, int]
+    modes: dict[str, int]
+    sizes: dict[str, int]
+    num_sizes: int
+    smallest: tuple[int, int]
+    median: tuple[int, int]
+    largest: tuple[int, int]
+    classes: dict[str, int]
+    duplicates: list[Group]
+    upscaled: int
+    kept_pixels: float
+    warnings: list[Advice]
+
+    @property
+    def usable(self) -> int:
+        """How many pictures can be trained on."""
+        return self.pictures.num_pictures
+
+    @property
+    def unusable(self) -> tuple[Unusable, ...]:
+        """What is left out, with reasons."""
+        return self.pictures.unusable
+
+    @property
+    def num_redundant(self) -> int:
+        """How many pictures would go if one of each group of duplicates stayed."""
+        return sum(len(group.entries) - 1 for group in self.duplicates)
+
+    def as_json(self) -> dict[str, Any]:
+        """The survey as plain data; the keys are part of the contract of the command line."""
+        pictures, framing = self.pictures, self.pictures.framing
+        return {
+            "source": encodable(pictures.place_of_all),
+            "name": pictures.name,
+            "kind": pictures.manifest.kind,
+            "usable": self.usable,
+            "unusable": [named(each.path) | {"reason": each.reason} for each in self.unusable],
+            "duplicates": [self._group_as_json(group) for group in self.duplicates],
+            "num_redundant": self.num_redundant,
+            "size": list(pictures.size),
+            "channels": pictures.channels,
+            "background": "#{:02x}{:02x}{:02x}".format(*framing.background),
+            "range": pictures.range,
+            "alpha": framing.alpha,
+            "frames": framing.frames,
+            "crop": "centre",
+            "kept_pixels": round(self.kept_pixels, 4),
+            "upscaled": self.upscaled,
+            "formats": self.formats,
+            "modes": self.modes,
+            "sizes": self.sizes,
+            "num_sizes": self.num_sizes,
+            "smallest": list(self.smallest),
+            "median": list(self.median),
+            "largest": list(self.largest),
+            "classes": {encodable(name): count for name, count in self.classes.items()},
+            "ignored": {encodable(kind): count for kind, count in pictures.manifest.ignored.items()},
+            "disk_bytes": pictures.disk_bytes,
+            "memory_bytes": pictures.pixel_bytes,
+            "decode_seconds": round(pictures.manifest.decode_seconds, 3),
+            "content_hash": pictures.content_hash,
+            "notes": pictures.notes,
+            "credit": pictures.credit,
+            "warnings": [{"name": each.name, "text": each.text} for each in self.warnings],
+        }
+
+    def _group_as_json(self, group: Group) -> dict[str, Any]:
+        names = [named(self.pictures.place(entry)) for entry in group.entries]
+        told = {"exact": group.exact, "paths": [each["path"] for each in names]}
+        not_text = [each["path_hex"] for each in names if "path_hex" in each]
+        return told | ({"paths_hex": not_text} if not_text else {})
+
+
+def survey(pictures: Pictures) -> Survey:
+    """Looks at a decoded set from all sides."""
+    records = pictures.records
+    used = np.flatnonzero(records["row"] >= 0)  # field by field: a copy of whole records would be large
+    widths, heights = (records[side][used].astype(np.int64) for side in ("width", "height"))
+    kept, upscaled = _kept(pictures, widths, heights)
+    duplicates = duplicates_of(pictures)
+    order = np.argsort(widths * heights, kind="stable")
+    sizes, num_sizes = _sizes(widths, heights)
+
+    def ranked(share: float) -> tuple[int, int]:
+        if not len(order):
+            return 0, 0
+        at = order[int(share * (len(order) - 1))]
+        return int(widths[at]), int(heights[at])
+
+    return Survey(
+        pictures=pictures,
+        formats=_counted(records["format"][used]),
+        modes=_counted(records["mode"][used]),
+        sizes=sizes,
+        num_sizes=num_sizes,
+        smallest=ranked(0),
+        median=ranked(0.5),
+        largest=ranked(1),
+        classes=_classes(pictures),
+        duplicates=duplicates,
+        upscaled=upscaled,
+        kept_pixels=float(kept.mean()) if len(kept) else 1.0,
+        warnings=advice(pictures, duplicates, upscaled, kept, widths / np.maximum(heights, 1)),
+    )
+
+
+def _kept(pictures: Pictures, widths: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, int]:
+    """The share of each picture's pixels that the crop keeps, and how many pictures are enlarged."""
+    width, height = pictures.size
+    kept_widths = np.minimum(widths, np.maximum(1, np.rint(heights * width / height)))
+    kept_heights = np.minimum(heights, np.maximum(1, np.rint(widths * height / width)))
+    enlarged = (kept_widths < width) | (kept_heights < height)
+    return kept_widths * kept_heights / np.maximum(widths * heights, 1), int(enlarged.sum())
+
+
+def _classes(pictures: Pictures) -> dict[str, int]:
+    if pictures.labels is None:
+        return {}
+    counts = np.bincount(pictures.labels[pictures.labels >= 0], minlength=len(pictures.class_names))
+    return dict(zip(pictures.class_names, counts.tolist(), strict=True))
+
+
+def _counted(names: np.ndarray) -> dict[str, int]:
+    values, counts = np.unique(names, return_counts=True)
+    pairs = sorted(zip(counts.tolist(), values.tolist(), strict=True), reverse=True)
+    return {value.decode(): count for count, value in pairs}
+
+
+def _sizes(widths: np.ndarray, heights: np.ndarray) -> tuple[dict[str, int], int]:
+    """The ten most frequent sizes, and how many there are."""
+    values, counts = np.unique(widths << 32 | heights, return_counts=True)
+    most = np.argsort(-counts, kind="stable")[:10]
+    return {f"{values[at] >> 32}x{values[at] & 0xFFFFFFFF}": int(counts[at]) for at in most}, len(values)

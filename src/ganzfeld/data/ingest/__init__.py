@@ -1,0 +1,1 @@
+"""From a source to a decoded set, by several processes."""

@@ -1,0 +1,105 @@
+"""The range ``auto``: which stored values of a set become black and white, found in some of its images.
+
+They are percentiles over the values of up to 1,000 images spread over the set, each without its outliers, so
+that hot pixels do not count; where there are few different values (masks, class numbers) the least and the
+greatest of all. What was found is kept in the cache, and by runs, since later readers need the same numbers.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ganzfeld.data.decoding.decode import UnusablePicture, stored_values
+from ganzfeld.data.decoding.extent import extent
+from ganzfeld.data.file_list import Listing
+from ganzfeld.data.order import spread
+from ganzfeld.data.source import EntryReader, Source
+from ganzfeld.data.sources._rows import channels_last
+from ganzfeld.durable import final_name, make_folder, write_bytes
+from ganzfeld.errors import DataError
+from ganzfeld.printable import printable
+from ganzfeld.progress import CountCallback
+
+FORMAT = 3
+PERCENTILES = (0.1, 99.9)
+NUM_IMAGES = 1_000
+_VALUES_OF_EACH = 4_096
+_FEW_DIFFERENT = 64
+RANGES = "ranges"
+_NAME = re.compile(r"[0-9a-f]{64}\.json", re.ASCII)
+
+
+def auto_range(
+    root: Path, listing: Listing, kind: str, source: Source, progress: CountCallback
+) -> tuple[float, float]:
+    """Return the values of a source that become black and white, found now or in the cache at ``root``.
+
+    Raises ``DataError`` where all values are the same, or none can be read.
+    """
+    identity = json.dumps([FORMAT, listing.digest, kind, source.version])
+    path = root / RANGES / f"{hashlib.sha256(identity.encode()).hexdigest()}.json"
+    try:
+        low, high = json.loads(path.read_bytes())
+        return float(low), float(high)
+    except (OSError, ValueError, TypeError):
+        low, high = _found(listing, source, progress)
+    make_folder(path.parent)
+    write_bytes(path, json.dumps([low, high]).encode())
+    return low, high
+
+
+def is_range(path: Path) -> bool:
+    """Whether a file in the folder of ranges has a name, whole or unfinished, that is given here."""
+    return _NAME.fullmatch(final_name(path.name) or path.name) is not None
+
+
+def _found(listing: Listing, source: Source, progress: CountCallback) -> tuple[float, float]:
+    where = printable(str(source.path))
+    parts = list(_some_values(listing, source, progress))
+    if not parts:
+        raise DataError(f"no values to take a range from in {where}", "Give the range itself: LOW:HIGH.")
+    values = np.concatenate(parts)
+    different = np.unique(values)
+    if len(different) == 1:
+        raise DataError(
+            f"all values in {where} are {different[0]:g}: there is no range", "Give it: --range LOW:HIGH."
+        )
+    low, high = np.percentile(values, PERCENTILES).tolist()
+    if len(different) <= _FEW_DIFFERENT or not low < high:
+        low, high = float(different[0]), float(different[-1])
+    return low, high
+
+
+def _some_values(listing: Listing, source: Source, progress: CountCallback) -> Iterator[np.ndarray]:
+    """Some values of some of the images, float64, with the ends of each: ``extent.py``."""
+    chosen = spread(len(listing), min(len(listing), NUM_IMAGES)).tolist()
+    reader = EntryReader(source)
+    for done, index in enumerate(chosen):
+        progress(done, len(chosen), "finding the range of values")
+        entry = listing[index]
+        if entry.flaw:
+            continue
+        try:
+            raw, _ = reader.read(entry)
+            colours = stored_values(raw, max(entry.frame, 0)) if isinstance(raw, bytes) else _colours(raw)
+        except (OSError, UnusablePicture):
+            continue
+        values, ends = colours.ravel(), extent([(colours, None)], colours.shape[0] * colours.shape[1], 0)
+        if ends is None or not np.isfinite(ends).all():
+            continue
+        low, high = (ends.low, ends.high) if ends.low < ends.high else (ends.least, ends.most)
+        # An odd step meets all channels and columns in turn.
+        step = max(1, len(values) // _VALUES_OF_EACH) | 1
+        some = values[::step].astype(np.float64)
+        yield np.concatenate([some[(some >= low) & (some <= high)], [low, high]])
+    progress(len(chosen), len(chosen), "finding the range of values")
+
+
+def _colours(row: np.ndarray) -> np.ndarray:
+    """A row of an array without a fourth channel."""
+    samples = channels_last(row)
+    return samples if samples.ndim == 2 else samples[:, :, :3]

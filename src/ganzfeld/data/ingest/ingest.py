@@ -1,0 +1,95 @@
+"""Makes a complete set of a listing: decodes what no earlier, interrupted try has, then seals it."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ganzfeld.data.cache.shard_files import bounds, is_complete, sweep
+from ganzfeld.data.cache.store import Manifest
+from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.file_list import Listing
+from ganzfeld.data.ingest.finalize import seal
+from ganzfeld.data.ingest.reuse_index import Known, find_relatives, write_index
+from ganzfeld.data.ingest.shard_writer import Job, ShardWriter
+from ganzfeld.data.ingest.worker_pool import Crew
+from ganzfeld.data.record import RECORD
+from ganzfeld.data.source import Source
+from ganzfeld.errors import ResourceError
+from ganzfeld.progress import CountCallback
+
+FEW = 64
+"""Up to so many pictures are decoded by this process: starting another takes longer."""
+
+
+def ingest(
+    folder: Path,
+    kind: str,
+    source: Source,
+    listing: Listing,
+    framing: Framing,
+    progress: CountCallback,
+    workers: int | None,
+) -> Manifest:
+    """Decodes all of a source into the folder of its set and returns the manifest that it wrote there.
+
+    ``workers`` is the number of processes, by default that of processors. Raises ``ResourceError`` if the
+    cache is full or cannot be written, ``DataError`` if the source as a whole cannot be read.
+    """
+    begun = time.monotonic()
+    sweep(folder)
+    source.facts = source.prepare(framing)
+    relatives = find_relatives(folder, kind, source, framing)
+    write_index(folder, relatives)
+    ranges = bounds(len(listing), framing.width * framing.height * (framing.channels or 3))
+    jobs = [Job(n, *ends) for n, ends in enumerate(ranges) if not is_complete(folder, n, ends[1] - ends[0])]
+    left = sum(job.last - job.first for job in jobs)
+    _check_room(folder, framing, left)
+
+    def advanced(done: int) -> None:
+        progress(len(listing) - left + done, len(listing), "decoding pictures")
+
+    advanced(0)
+    num_workers = usable_processors() if workers is None else workers
+    if num_workers == 0 or left <= FEW:
+        known = Known(folder, relatives)
+        _alone(jobs, ShardWriter(folder, source, listing, framing, known, lambda job, index: None), advanced)
+    else:
+        task = {
+            "folder": str(folder),
+            "kind": kind,
+            "path": str(source.path.absolute()),
+            "facts": source.facts,
+            "framing": framing.as_json(),
+            "relatives": [str(relative) for relative in relatives],
+        }
+        Crew(task, num_workers, advanced).run(jobs)
+    return seal(folder, kind, source, listing, framing, len(ranges), time.monotonic() - begun)
+
+
+def _alone(jobs: list[Job], writer: ShardWriter, advanced: Callable[[int], None]) -> None:
+    done = 0
+    for job in jobs:
+        writer.begin = lambda job, index, before=done: advanced(before + index - job.first)
+        writer.write(job)
+        done += job.last - job.first
+        advanced(done)
+
+
+def _check_room(folder: Path, framing: Framing, num_pictures: int) -> None:
+    """Raises ``ResourceError`` if what will be written does not fit on the disk of the cache."""
+    needed = num_pictures * (framing.width * framing.height * (framing.channels or 3) + 2 * RECORD.itemsize)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        hint = "Free some space, or put the cache elsewhere with the environment variable GANZFELD_CACHE."
+        raise ResourceError(
+            f"the cache needs {needed / 2**20:.0f} MiB in {folder}, where {free / 2**20:.0f} are free", hint
+        )
+
+
+def usable_processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

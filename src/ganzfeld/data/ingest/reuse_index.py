@@ -1,0 +1,96 @@
+"""Pictures that an earlier set holds decoded, found by the digest of their files.
+
+When a folder grows, is copied or is touched, its listing differs and it becomes a new set; only what is new
+in it is decoded. The index lies on disk and is mapped into memory by every worker.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from ganzfeld.data.cache.shard_files import mapped_pixels, records, records_path
+from ganzfeld.data.cache.store import last_used, read_manifest
+from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.record import RECORD
+from ganzfeld.data.source import Source
+from ganzfeld.durable import write_file
+
+_INDEX = "known.bin"
+_ROW = np.dtype([("key", "<u8"), ("set", "u1"), ("shard", "<u2"), ("entry", "<u4")])
+_MOST_SETS = 4
+
+
+def find_relatives(folder: Path, kind: str, source: Source, framing: Framing) -> list[Path]:
+    """The last used complete sets beside ``folder`` that were decoded alike and share its name or place."""
+    found = []
+    for other in folder.parent.iterdir():
+        manifest = read_manifest(other) if other != folder else None
+        if manifest and (source.place in manifest.seen_at or manifest.name == source.name):
+            how = (manifest.kind, manifest.version, manifest.facts, Framing.from_json(manifest.framing))
+            if how == (kind, source.version, source.facts, framing):
+                found.append((last_used(other), other))
+    return [other for _, other in sorted(found, reverse=True)[:_MOST_SETS]]
+
+
+def write_index(folder: Path, relatives: list[Path]) -> None:
+    """Writes the index of what the relatives hold into the folder of a new set."""
+    parts = [_index_of(number, relative) for number, relative in enumerate(relatives)]
+    index = np.concatenate(parts) if parts else np.zeros(0, _ROW)
+    index = index[np.argsort(index["key"], kind="stable")]
+    write_file(folder / _INDEX, lambda part: index.tofile(part))
+
+
+class Known:
+    """Looks up decoded pictures; ``relatives`` as given to ``write_index``."""
+
+    def __init__(self, folder: Path, relatives: list[Path]) -> None:
+        self._relatives = relatives
+        path = folder / _INDEX
+        some = path.exists() and path.stat().st_size > 0
+        self._index = np.memmap(path, _ROW, mode="r").view(np.ndarray) if some else np.zeros(0, _ROW)
+        self._keys = np.ascontiguousarray(self._index["key"]) if some else np.zeros(0, np.uint64)
+        self._open: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    def find(self, sha256: bytes) -> tuple[np.ndarray, np.ndarray] | None:
+        """The record and the pixels of the picture whose file has that digest; None if there is none."""
+        key = np.uint64(int.from_bytes(sha256[:8], "little"))
+        at = int(np.searchsorted(self._keys, key))
+        if at == len(self._keys) or self._keys[at] != key:
+            return None
+        row = self._index[at]
+        shard = self._shard(int(row["set"]), int(row["shard"]))
+        if shard is None:
+            return None
+        record, pixels = shard[0][int(row["entry"])], shard[1]
+        if record["sha256"].tobytes() != sha256:
+            return None  # another file with the same eight bytes
+        return record, pixels[int(record["row"])]
+
+    def _shard(self, number: int, shard: int) -> tuple[np.ndarray, np.ndarray] | None:
+        if (number, shard) not in self._open:
+            folder = self._relatives[number]
+            try:
+                self._open.clear()  # neighbours lie in one shard; more need not be open
+                pixels = mapped_pixels(folder, shard)
+                known = np.memmap(records_path(folder, shard), RECORD, mode="r")
+            except (OSError, ValueError):
+                return None  # pruned since
+            self._open[number, shard] = known, pixels
+        return self._open[number, shard]
+
+
+def _index_of(number: int, relative: Path) -> np.ndarray:
+    """The usable entries of one set."""
+    manifest = read_manifest(relative)
+    parts = []
+    for shard in range(len(manifest.shards) if manifest else 0):
+        try:
+            known = records(relative, shard)
+        except FileNotFoundError:
+            break  # pruned since
+        entries = np.flatnonzero(known["row"] >= 0)
+        part = np.zeros(len(entries), _ROW)
+        part["key"] = np.ascontiguousarray(known["sha256"][entries, :8]).view("<u8")[:, 0]
+        part["set"], part["shard"], part["entry"] = number, shard, entries
+        parts.append(part)
+    return np.concatenate(parts) if parts else np.zeros(0, _ROW)

@@ -1,0 +1,111 @@
+"""Makes one shard of a set: a range of a listing, read, hashed, decoded and written."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ganzfeld.data.cache.shard_files import pixels_path, put, reasons_path, records_path, write_pixels
+from ganzfeld.data.decoding.decode import UnusablePicture
+from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.file_list import Listing
+from ganzfeld.data.ingest.reuse_index import Known
+from ganzfeld.data.record import RECORD, appearance, tint
+from ganzfeld.data.source import Entry, EntryReader, Source
+
+
+@dataclass(slots=True)
+class Job:
+    """A shard to write from the entries [first, last); ``deadly`` ones are not tried, for their reason.
+
+    ``careful``: every entry is reported before it is begun, since one of them ended a process.
+    """
+
+    shard: int
+    first: int
+    last: int
+    deadly: dict[int, str] = field(default_factory=dict)
+    careful: bool = False
+
+
+@dataclass(slots=True)
+class ShardWriter:
+    """Decodes ranges of a listing into the folder of its set.
+
+    ``begin(job, index)`` is called before every entry.
+    """
+
+    folder: Path
+    source: Source
+    listing: Listing
+    framing: Framing
+    known: Known
+    begin: Callable[[Job, int], None]
+    reader: EntryReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = EntryReader(self.source)
+
+    def write(self, job: Job) -> None:
+        """Writes one shard; what is wrong with a picture becomes its reason.
+
+        Raises ``ResourceError`` if the cache cannot be written.
+        """
+        records = np.zeros(job.last - job.first, RECORD)
+        records["row"] = -1
+        reasons: dict[int, str] = {}
+        shape = (self.framing.height, self.framing.width, self.framing.channels or 3)
+        pictures = self._pictures(job, records, reasons)
+        number = job.shard
+        put(pixels_path(self.folder, number), lambda part: write_pixels(part, pictures, len(records), shape))
+        put(records_path(self.folder, number), lambda part: part.write_bytes(records.tobytes()))
+        put(reasons_path(self.folder, number), lambda part: part.write_text(json.dumps(reasons), "ascii"))
+
+    def _pictures(self, job: Job, records: np.ndarray, reasons: dict[int, str]) -> Iterator[np.ndarray]:
+        """The usable pictures of a job one by one; fills its records and reasons on the way."""
+        row = 0
+        for index in range(job.first, job.last):
+            self.begin(job, index)
+            record = records[index - job.first : index - job.first + 1]
+            try:
+                if index in job.deadly:
+                    raise UnusablePicture(job.deadly[index])
+                picture = self._picture(self.listing[index], record)
+            except UnusablePicture as reason:
+                reasons[index] = str(reason)
+                continue
+            record["row"] = row
+            row += 1
+            yield picture
+
+    def _picture(self, entry: Entry, record: np.ndarray) -> np.ndarray:
+        """One entry read and, unless its like is known, decoded; fills its record, of shape (1,)."""
+        if entry.flaw:
+            raise UnusablePicture(entry.flaw)
+        try:
+            raw, sha256 = self.reader.read(entry)
+        except OSError as problem:
+            raise UnusablePicture(f"cannot be read ({problem.strerror or problem})") from None
+        if found := self.known.find(sha256):
+            record[0] = found[0]
+            return found[1]
+        record["sha256"] = np.frombuffer(sha256, np.uint8)
+        return self._decoded(raw, entry, record)
+
+    def _decoded(self, raw: bytes | np.ndarray, entry: Entry, record: np.ndarray) -> np.ndarray:
+        decoded = self.source.decode(raw, self.framing, max(entry.frame, 0))
+        record["frames"] = decoded.num_frames
+        record["pixels"] = np.frombuffer(hashlib.sha256(decoded.pixels.tobytes()).digest(), np.uint8)
+        record["look"], record["cells"] = appearance(decoded.pixels)
+        record["darkest"], record["brightest"] = decoded.levels
+        record["assumed"], record["tint"] = decoded.assumed.encode(), tint(decoded.pixels)
+        stored = decoded.stored
+        record["least"], record["most"], record["white"] = stored.least, stored.most, stored.white
+        record["low"], record["high"] = stored.low, stored.high
+        record["width"], record["height"] = decoded.width, decoded.height
+        record["format"], record["mode"] = decoded.format.encode(), decoded.mode.encode()
+        record["grey"], record["clear"] = decoded.grey, decoded.clear
+        return decoded.pixels

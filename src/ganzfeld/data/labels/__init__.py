@@ -1,0 +1,1 @@
+"""Classes of images, from files of labels and from folders."""

@@ -1,0 +1,1 @@
+"""``--auto``: the doctor's remedies, tried and kept or undone."""
