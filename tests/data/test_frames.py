@@ -37,6 +37,20 @@ def told(path: Path, **options: Any) -> str:
     return "".join(each.text for each in found if each.name == "unread-frames")
 
 
+def hidden(path: Path, **options: Any) -> str:
+    """The text of the warning ``unread-images``, ``""`` without one."""
+    found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
+    return "".join(each.text for each in found if each.name == "unread-images")
+
+
+def stereo(number: int) -> bytes:
+    """An MPO of so many images."""
+    views = [Image.fromarray(noise(16, 16, seed=view)) for view in range(number)]
+    buffer = io.BytesIO()
+    views[0].save(buffer, "MPO", save_all=True, append_images=views[1:])
+    return buffer.getvalue()
+
+
 def shades(path: Path, workers: int = 0, **options: Any) -> list[int]:
     """The number of the frame that each image of a set is."""
     pictures = open_pictures(path, (16, 16), workers=workers, **options)
@@ -93,11 +107,20 @@ class TestEveryFormat:
             assert 1 <= num_frames(content[: len(content) * share // 20], FORMATS) <= 4
 
     def test_the_second_picture_of_a_telephone_is_no_frame(self, tmp_path: Path):
-        buffer = io.BytesIO()
-        hidden = Image.new("RGB", (16, 16))
-        Image.fromarray(noise(16, 16)).save(buffer, "MPO", save_all=True, append_images=[hidden])
-        (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
+        (tmp_path / "a.jpg").write_bytes(stereo(2))
         assert told(tmp_path) == "" and len(shades(tmp_path, frames="all")) == 1
+
+    @pytest.mark.parametrize("frames", ["first", "all"])
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_but_it_is_said_not_to_be_read(
+        self, put: Callable[[dict[str, bytes]], Path], frames: str, workers: int
+    ):
+        plain = {f"plain {number}.jpg": encoded(noise(16, 16, seed=number), "JPEG") for number in range(70)}
+        path = put({"a.jpg": stereo(2), "b.jpg": stereo(3), **plain})
+        open_pictures(path, (16, 16), workers=workers, frames=frames)
+        text = hidden(path, frames=frames)
+        assert text.startswith("2 files with more images behind the first one (MPO: ")
+        assert "the first one is read, and 3 are not" in text
 
 
 class TestEntries:

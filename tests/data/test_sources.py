@@ -363,6 +363,15 @@ class TestArrays:
         np.savez(tmp_path / "a.npz", x_train=stack, x_test=stack[:2], y_train=np.arange(7), y_test=[0, 1])
         pictures = opened(tmp_path / "a.npz")
         assert pictures.num_pictures == 7 and len(pictures.class_names) == 7
+        note = "a.npz [x_train]: this array was read, with its labels y_train; x_test and y_test were not"
+        assert pictures.notes == [note] == opened(tmp_path / "a.npz").notes
+
+    def test_what_else_is_in_the_file_is_said(self, tmp_path: Path, stack: np.ndarray):
+        odd: dict[str, Any] = {"\x1b[2J": np.zeros(3)}
+        np.savez(tmp_path / "a.npz", images=stack, **odd)
+        assert opened(tmp_path / "a.npz").notes == [r"a.npz [images]: this array was read; \x1b[2J was not"]
+        np.savez(tmp_path / "b.npz", images=stack, labels=np.arange(7))
+        assert opened(tmp_path / "b.npz").notes == []
 
     def test_nothing_is_unpickled(self, tmp_path: Path):
         """Were it, there would be a folder."""

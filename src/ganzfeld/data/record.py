@@ -34,6 +34,7 @@ RECORD = np.dtype(
         ("high", "<f4"),
         ("assumed", "S4"),  # what a fourth channel was taken for, where nothing says what it is
         ("frames", "<u4"),  # in the file
+        ("hidden", "<u4"),  # images in the file that are no frames
         ("tint", "u1"),  # the most by which the channels of a pixel differ
         ("clear", "?"),  # nothing of it is seen but the background
     ]

@@ -42,6 +42,7 @@ def advice(
         *_about_duplicates(pictures, duplicates, crushed=bool(values)),
         *_about_shape(pictures, upscaled, kept, aspects),
         *_about_frames(used, pictures.framing.frames),
+        *_about_hidden(used),
         *_about_parts(pictures),
         *_about_labels(pictures),
     ]
@@ -70,6 +71,7 @@ def advice_on_reading(pictures: Pictures) -> list[Advice]:
     return [
         *_about_values(used, pictures),
         *_about_frames(used, pictures.framing.frames),
+        *_about_hidden(used),
         *_about_parts(pictures),
         *_about_the_fourth_channel(used),
     ]
@@ -145,6 +147,19 @@ def _about_frames(used: np.ndarray, wanted: str) -> list[Advice]:
         "--frames all reads all, --frames N so many of each file, evenly spaced."
     )
     return [Advice("unread-frames", text)]
+
+
+def _about_hidden(used: np.ndarray) -> list[Advice]:
+    """Images that are in the same file as another one, and no frames."""
+    numbers = used["hidden"][used["hidden"] > 0].astype(np.int64)
+    if not len(numbers):
+        return []
+    text = (
+        f"{counted(len(numbers), 'file')} with more images behind the first one (MPO: the other view of a "
+        f"stereo camera, a preview, a map of depth): the first one is read, and {numbers.sum():,} are not. "
+        "Save them as files of their own to train on them."
+    )
+    return [Advice("unread-images", text)]
 
 
 def _about_clear(used: np.ndarray) -> list[Advice]:

@@ -1,7 +1,7 @@
 """Files that hold several images: how many frames there are, which of them are read, and reaching one.
 
 Frames are the pages of a TIFF and the pictures of an animated GIF, PNG, WebP or AVIF. The second picture that
-telephones hide in a JPEG (a thumbnail, a map of brightness) is none.
+telephones hide in a JPEG (a thumbnail, a map of brightness) is none: it is counted on its own.
 """
 
 import io
@@ -44,6 +44,12 @@ def count_frames(image: Image.Image, content: bytes) -> int:
     except (struct.error, IndexError):
         pass  # cut off in the middle of what is being counted
     return 1
+
+
+def count_hidden(image: Image.Image) -> int:
+    """Return how many images an open file holds beside the one that is read, and that are no frames: MPO."""
+    number = int(getattr(image, "n_frames", 1)) if image.format == "MPO" else 1
+    return min(max(number, 1), MOST_FRAMES) - 1
 
 
 class _Kept(threading.local):

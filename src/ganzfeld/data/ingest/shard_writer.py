@@ -97,7 +97,7 @@ class ShardWriter:
 
     def _decoded(self, raw: bytes | np.ndarray, entry: Entry, record: np.ndarray) -> np.ndarray:
         decoded = self.source.decode(raw, self.framing, max(entry.frame, 0))
-        record["frames"] = decoded.num_frames
+        record["frames"], record["hidden"] = decoded.num_frames, decoded.num_hidden
         record["pixels"] = np.frombuffer(hashlib.sha256(decoded.pixels.tobytes()).digest(), np.uint8)
         record["look"], record["cells"] = appearance(decoded.pixels)
         record["darkest"], record["brightest"] = decoded.levels

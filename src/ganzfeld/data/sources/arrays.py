@@ -25,7 +25,7 @@ from ganzfeld.data.sources._rows import (
     value_range,
 )
 from ganzfeld.errors import DataError
-from ganzfeld.printable import printable
+from ganzfeld.printable import listed, printable
 
 _USUAL_NAMES = {  # of an array of pictures, and of the labels beside it
     "images": "labels",
@@ -84,8 +84,10 @@ class Pictures(Source):
         return decode_raster(samples, framing, "array", self.facts["low"], self.facts["high"])
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
-        """The labels in the array beside."""
-        return self._labels()
+        """The labels in the array beside. Arrays that are not read are noted."""
+        key, labels = self._labels()
+        self._note_unread(key)
+        return labels
 
     def prepare(self, framing: Framing) -> dict[str, Any]:
         """What black and white are, from all values of the array unless a range is given."""
@@ -125,22 +127,31 @@ class Pictures(Source):
         what = "several arrays could be pictures" if fitting else "no array can be pictures"
         raise DataError(f"{printable(str(self.path))}: {what} ({shown or 'it is empty'})", hint)
 
-    def _labels(self) -> list[str] | None:
-        """The labels that can be taken; what is named like labels and cannot is a problem to tell."""
+    def _note_unread(self, labels: str) -> None:
+        """Say which arrays were read, where there are others; ``labels`` is the one with labels, if any."""
+        unread = [key for key in (*self._arrays, *self._unread) if key not in (self.key, labels)]
+        if not unread:
+            return
+        beside = f", with its labels {printable(labels)}" if labels else ""
+        verb = "was" if len(unread) == 1 else "were"
+        self.notes.append(f"{self.where}: this array was read{beside}; {listed(unread)} {verb} not")
+
+    def _labels(self) -> tuple[str, list[str] | None]:
+        """The labels that can be taken, after their name; what is named so and cannot is a problem."""
         named = [key for key in (_USUAL_NAMES.get(self.key), *_USUAL_LABELS) if key and key != self.key]
         for key in dict.fromkeys(named):
             if key in self._unread:
                 self.label_problems.append(f"{key}: {self._unread[key]}")
             elif key in self._arrays:
                 try:
-                    return array_labels(
+                    return key, array_labels(
                         self._arrays[key],
                         self.rows.count,
                         lambda files, key=key: _open(self.path, key, files),
                     )
                 except Rejected as problem:
                     self.label_problems.append(f"{key}: {problem}")
-        return None
+        return "", None
 
 
 def _open(path: Path, key: str, files: ExitStack) -> BinaryIO:
