@@ -32,21 +32,12 @@ from ganzfeld.data.decoding.deep_colour import (
     is_16_bit_colour,
     values_of_16_bit_colour,
 )
-<<<<<<< HEAD:src/ganzfeld/data/decoding/decode.py
 from ganzfeld.data.decoding.extent import Look, Strips, levels_and_stored
-from ganzfeld.data.decoding.frames import at_frame, count_frames
+from ganzfeld.data.decoding.frames import at_frame, count_frames, count_hidden
 from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.decoding.samples import LEVELS, UNKNOWN, Stored, level_table, to_bytes
 from ganzfeld.data.decoding.strips import colours, colours_seen, is_clear, is_see_through
 from ganzfeld.data.decoding.tiff_bands import (
-=======
-from ganzfeld.data.extent import Look, Strips, levels_and_stored
-from ganzfeld.data.frames import at_frame, count_frames, count_hidden
-from ganzfeld.data.framing import Framing
-from ganzfeld.data.samples import LEVELS, UNKNOWN, Stored, level_table, to_bytes
-from ganzfeld.data.strips import colours, colours_seen, is_clear, is_see_through
-from ganzfeld.data.tiff_bands import (
->>>>>>> b823e62 (Say which images of a file are not read: those of an MPO, and other arrays of an npz):src/ganzfeld/data/decode.py
     BITS_PER_SAMPLE,
     PHOTOMETRIC,
     SAMPLE_FORMAT,
@@ -118,14 +109,9 @@ class Decoded:
     names) are those of the file, upright; ``grey`` says that the file stores no colour. ``levels`` are the
     darkest and the brightest of what is seen but for outliers, ``stored`` holds the values they come from
     where the picture uses less than half of the levels or a range was given, and is unknown elsewhere; see
-<<<<<<< HEAD:src/ganzfeld/data/decoding/decode.py
     ``extent.py``. ``assumed`` is what a fourth channel was taken for that nothing says more about,
-    ``num_frames`` counts those in the file, ``clear`` says that all of it is transparent.
-=======
-    ``ganzfeld.data.extent``. ``assumed`` is what a fourth channel was taken for that nothing says more about,
     ``num_frames`` counts those in the file, ``clear`` says that all of it is transparent, ``num_hidden``
     counts the images in the file that are no frames.
->>>>>>> b823e62 (Say which images of a file are not read: those of an MPO, and other arrays of an npz):src/ganzfeld/data/decode.py
     """
 
     pixels: np.ndarray
