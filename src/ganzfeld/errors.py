@@ -13,6 +13,10 @@ The number is the exit code of the command line. An error of any other type is a
 """
 
 
+class GanzfeldWarning(UserWarning):
+    """Something is not as it should be, and no reason to stop; the command line says it in one line."""
+
+
 class GanzfeldError(Exception):
     """Root of all errors meant for the user.
 

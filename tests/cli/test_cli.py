@@ -5,11 +5,13 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TextIO
 
 import numpy as np
@@ -89,6 +91,17 @@ class TestSample:
         assert json.loads(told)["num_pictures"] == 4
         with Image.open(tmp_path / "sheet.png") as sheet:
             assert sheet.size == (34, 34)
+
+    def test_a_card_that_contradicts_the_model_is_told_in_one_line(self, run, tmp_path):
+        model = tmp_path / "model"
+        shutil.copytree(Path(run["run"]) / "model" / "last", model)
+        card = json.loads((model / "card.json").read_text())
+        (model / "card.json").write_text(json.dumps(card | {"seed": 1234}))
+        out = tmp_path / "sheet.png"
+        code, told, complaint = call("sample", model, "--n", 2, "--out", out, "--json")
+        assert code == 0 and json.loads(told)["num_pictures"] == 2
+        assert complaint.startswith(f"warning: {model / 'card.json'} contradicts generator.safetensors")
+        assert len(complaint.splitlines()) == 1 and "(seed)" in complaint
 
     def test_a_folder_has_exactly_one_file_a_seed(self, run, tmp_path):
         assert call("sample", run["run"], "--seeds", "3,70-140", "--out", tmp_path / "new" / "many")[0] == 0

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ganzfeld.compute.engine import Engine
-from ganzfeld.errors import DamagedError, UsageError
+from ganzfeld.errors import DamagedError, GanzfeldWarning, UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.latent import latents_of_seeds
 from ganzfeld.model import (
@@ -23,6 +23,7 @@ from ganzfeld.model import (
     as_bytes,
     calibrate,
     columns_by_class,
+    files,
     grid,
     labels_as_in_data,
     load,
@@ -287,13 +288,47 @@ class TestDamage:
         content = bytearray(path.read_bytes())
         content[int(place * len(content))] ^= 1 << bit
         path.write_bytes(content)
+        told: list[str] = []
         try:
-            model = load_model(folder)
+            model = load_model(folder, told.append)
         except DamagedError as error:
             assert "generator.safetensors" in error.message
         else:  # only the header's text may have changed, e.g. the name of the data
             same = zip(model.generator.state_dict().values(), generator.state_dict().values(), strict=True)
             assert all(torch.equal(found, original) for found, original in same)
+            written = card.model_copy(update={"weights_sha256": model.card.weights_sha256})
+            assert bool(told) == (model.card != written)
+
+    def test_a_copy_that_contradicts_the_weights_is_told_and_not_used(self, saved):
+        path = saved / "card.json"
+        whole = json.loads(path.read_text())
+        path.write_text(json.dumps(whole | {"images_seen": 8, "data": "other"}))
+        with pytest.warns(GanzfeldWarning) as told:
+            assert load_model(saved).card.images_seen == 7
+        (said,) = (str(each.message) for each in told)
+        assert said.startswith(f"{path} contradicts generator.safetensors beside it (data, images_seen);")
+        for harmless in (
+            whole | {"notes": "mine"},
+            {key: value for key, value in whole.items() if key != "classes"},
+        ):
+            path.write_text(json.dumps(harmless))
+            load(saved)
+        path.unlink()
+        load(saved)
+
+    def test_what_a_training_replaces_meanwhile_is_no_contradiction(self, saved, monkeypatch):
+        """The weights were read before a save, the copy of their card after it."""
+        read = files._copy_of_card
+
+        def read_after_a_save(weights):
+            monkeypatch.setattr(files, "_copy_of_card", read)
+            copy = read(weights)
+            generator, card = made()
+            save(saved, generator, card.model_copy(update={"images_seen": 8}))
+            return copy
+
+        monkeypatch.setattr(files, "_copy_of_card", read_after_a_save)
+        assert load_model(saved).card.images_seen == 7
 
     @pytest.mark.parametrize("length", [0, 4, 100, 5000, -1])
     def test_a_cut_file_is_named(self, saved, length):

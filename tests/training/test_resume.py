@@ -175,6 +175,14 @@ class TestGoingOn:
         assert (half.path / "model/last/generator.safetensors").read_bytes() == model
         assert (half.path / "samples/160.png").exists()
 
+    def test_a_copy_of_a_card_that_is_behind_its_model_is_written_anew(self, half):
+        """As a process leaves it that is killed between the two files."""
+        path = half.path / "model/last/card.json"
+        whole = path.read_bytes()
+        path.write_text(json.dumps(json.loads(whole) | {"images_seen": 80}))
+        gz.resume(half.path)
+        assert path.read_bytes() == whole
+
     def test_another_end(self, half, array_file, tmp_path):
         longer = gz.resume(half.path, images=320)
         assert longer.facts.images == 320

@@ -15,7 +15,7 @@ import typer
 
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.cli.commands import commands
-from ganzfeld.cli.speech import show_error
+from ganzfeld.cli.speech import show_error, warnings_in_words
 from ganzfeld.cli.streams import ReaderGone, safe_streams
 from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError, UsageError
 from ganzfeld.signals import HANGUP, signals_to_heed
@@ -89,7 +89,7 @@ def _striking() -> Iterator[None]:
 
 def _run(given: list[str]) -> int:
     try:
-        with in_words():
+        with in_words(), warnings_in_words():
             require_working_folder()
             return _application(given)(args=given, prog_name="ganzfeld", standalone_mode=False) or 0
     except _Complaint as complaint:

@@ -4,13 +4,16 @@ Of several processes that were launched together only the first one speaks, as l
 trouble of their own.
 """
 
+import contextlib
 import json
 import sys
+import warnings
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from ganzfeld.errors import Followed, GanzfeldError, Interrupted, UsageError
+from ganzfeld.errors import Followed, GanzfeldError, GanzfeldWarning, Interrupted, UsageError
 from ganzfeld.launch import launch, tell_launcher
 from ganzfeld.printable import printable, visible, with_short_words
 
@@ -25,6 +28,23 @@ def show_result(result: dict[str, Any], text: str, as_json: bool) -> None:
     if launch().speaks:
         # In ASCII: it is JSON whatever the encoding of the output is.
         print(json.dumps(result, allow_nan=False) if as_json else visible(text))
+
+
+@contextlib.contextmanager
+def warnings_in_words() -> Iterator[None]:
+    """Say our own warnings in one line each while the block runs; those of others look as Python has them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", GanzfeldWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, GanzfeldWarning):
+                usual(message, category, *where, **more)
+            elif launch().speaks:
+                print(f"warning: {printable(str(message), LONGEST_MESSAGE)}", file=sys.stderr)
+
+        warnings.showwarning = show
+        yield
 
 
 def show_error(error: GanzfeldError, as_json: bool) -> None:

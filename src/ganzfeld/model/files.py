@@ -1,10 +1,13 @@
 """The one model format: a folder with ``generator.safetensors`` and ``card.json``.
 
 The card stands twice: in the header of the weights, which is what the program reads, since one file can be
-replaced at once; and beside it, for people. Nothing is ever unpickled.
+replaced at once; and beside it, for people. Where they differ, the header counts, which is said. Nothing is
+ever unpickled.
 """
 
 import hashlib
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +19,14 @@ from torch import Tensor
 
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.durable import make_folder
-from ganzfeld.errors import DamagedError, GanzfeldError, UsageError
+from ganzfeld.errors import DamagedError, GanzfeldError, GanzfeldWarning, UsageError
 from ganzfeld.kinds import of_right_kinds
 from ganzfeld.model.card import Card
 from ganzfeld.networks import Generator
 from ganzfeld.networks.layout import for_making_pictures
 from ganzfeld.networks.normalisations.spectral import fold
 from ganzfeld.own_folder import OwnFolder
+from ganzfeld.printable import printable
 from ganzfeld.regular import open_regular, read_regular
 from ganzfeld.strict_json import strict_json
 from ganzfeld.system import in_words
@@ -70,8 +74,12 @@ def load(path: str | Path) -> Generator:
 
 
 @of_right_kinds
-def load_model(path: str | Path) -> Model:
-    """The generator of a run or model folder with its card; see ``load``."""
+def load_model(path: str | Path, contradicted: Callable[[str], object] | None = None) -> Model:
+    """The generator of a run or model folder with its card; see ``load``.
+
+    A ``card.json`` that contradicts the weights is told to ``contradicted``, by default as a warning of
+    Python's.
+    """
     weights = find_weights(Path(path))
     require_openable(weights)
     try:
@@ -84,7 +92,7 @@ def load_model(path: str | Path) -> Model:
         raise _damaged(weights, str(error)) from None
     except OSError as error:
         raise _damaged(weights, error.strerror or str(error)) from None
-    _check_copy(weights.with_name(CARD))
+    _copy_of_card(weights)
     if _digest(tensors) != card.weights_sha256:
         raise _damaged(weights, "its numbers do not match their checksum")
     for name, tensor in tensors.items():
@@ -92,6 +100,8 @@ def load_model(path: str | Path) -> Model:
             raise _damaged(weights, f"tensor {name} has numbers that are not finite")
     generator.load_state_dict(tensors, assign=True)
     generator.class_names = card.class_names
+    if text := _contradiction(weights, card):
+        (contradicted or _warn)(text)
     return Model(_as_it_stays(generator), card)
 
 
@@ -187,17 +197,45 @@ def _compare_shapes(file: Any, generator: Generator, weights: Path) -> None:
             raise _damaged(weights, f"tensor {name} holds {found.get_dtype()} instead of {DTYPES[dtype]}")
 
 
-def _check_copy(card: Path) -> None:
-    """The copy for people is not used, but whoever damaged it should hear of it."""
+def _copy_of_card(weights: Path) -> dict[str, Any]:
+    """The copy for people, empty where there is none. Not used, but whoever damaged it should hear of it."""
+    card = weights.with_name(CARD)
     try:
-        if not isinstance(strict_json(read_regular(card, LARGEST_CARD)), dict):
+        copy = strict_json(read_regular(card, LARGEST_CARD))
+        if not isinstance(copy, dict):
             raise _damaged(card, "it is not a card")
+        return copy
     except FileNotFoundError:
-        return
+        return {}
     except OSError as error:
         raise _damaged(card, error.strerror or str(error)) from None
     except ValueError as error:
         raise _damaged(card, str(error)) from None
+
+
+def _contradiction(weights: Path, card: Card) -> str:
+    """What the copy for people says otherwise than the header of the weights, in words; empty if nothing.
+
+    No reason to refuse the model: a process that is killed between the two files leaves the copy as it was.
+    """
+    if not (fields := _fields_that_differ(weights, card)):
+        return ""
+    with safe_open(weights, framework="pt") as file:  # both may have been replaced by a training meanwhile
+        now = _read_card((file.metadata() or {}).get("card", ""), weights)
+    if now != card and not _fields_that_differ(weights, now):
+        return ""
+    copy = printable(str(weights.with_name(CARD)))
+    return f"{copy} contradicts {weights.name} beside it ({', '.join(fields)}); what the weights say is used"
+
+
+def _fields_that_differ(weights: Path, card: Card) -> list[str]:
+    """The names of what both cards say, and say otherwise."""
+    copy = _copy_of_card(weights)
+    return [name for name, value in card.model_dump(mode="json").items() if copy.get(name, value) != value]
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, GanzfeldWarning, stacklevel=4)
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

@@ -374,7 +374,9 @@ def is_finished(run: Run, wishes: Wishes) -> bool:
         return False
     try:
         images_seen = run.position.images_seen
-        is_saved = load_model(run.path / "model" / "last").card.images_seen == images_seen
+        stale: list[str] = []  # resuming writes both cards anew
+        last = load_model(run.path / "model" / "last", stale.append)
+        is_saved = not stale and last.card.images_seen == images_seen
     except GanzfeldError:
         return False
     sheet = run.path / "samples" / f"{images_seen}.png"

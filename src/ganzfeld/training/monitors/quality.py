@@ -184,7 +184,7 @@ class Quality:
         last = best = self._judged(comparison, card.images_seen)
         if another:
             try:
-                earlier = load_model(best_folder)
+                earlier = load_model(best_folder, self._watcher.noted)
                 comparison = self._comparison(earlier.generator, NUM_AT_THE_END, told, what.format(2))
                 judged = self._judged(comparison, earlier.card.images_seen)
                 best = judged if is_better(judged, last) else last
