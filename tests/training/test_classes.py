@@ -20,9 +20,9 @@ from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.stabilisers import stabiliser
 from ganzfeld.training.classes import classes_of
 from ganzfeld.training.dry_run import rehearse
-from ganzfeld.training.fastest import fastest_route
 from ganzfeld.training.step import Moment, Players, Rules, step
 from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.tuning import fastest_route
 from tests.conftest import blobs, coloured
 from tests.training.conftest import SMALL, small, together
 from tests.training.test_ranks import InDoublePrecision

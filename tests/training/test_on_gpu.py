@@ -19,6 +19,7 @@ from torch import Tensor
 import ganzfeld as gz
 from ganzfeld.bench.speed import SAME_WIDTHS
 from ganzfeld.compute.batch_loader import from_cache, from_device
+from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import choose_engine, release_memory
 from ganzfeld.compute.fast_path import Route
 from ganzfeld.data import open_pictures
@@ -27,10 +28,10 @@ from ganzfeld.errors import ResourceError
 from ganzfeld.model import load_model, pictures_of_seeds
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.runs.schedule import Horizon
-from ganzfeld.training.fastest import fastest_route
-from ganzfeld.training.recording import REHEARSALS, RecordedSteps
+from ganzfeld.training.recording import RecordedUpdate
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.tuning import fastest_route
 from tests.conftest import blobs
 from tests.training.conftest import small
 from tests.training.test_recording import RECIPES
@@ -108,13 +109,13 @@ def require_equal_steps(usual: Trainer, other: Trainer, steps: int = STEPS) -> N
     """Advance both, and fail at the first step that is not the same to the last bit."""
     for index in range(steps):
         wanted, found = usual.advance(), other.advance()
-        recordings = len(other.recorded_steps._recordings) if other.recorded_steps else 0
+        recordings = len(other.recorded_update._recordings) if other.recorded_update else 0
         where = f"step {index} ({recordings} kinds of steps recorded)"
         require_equal(vars(wanted), vars(found), f"{where}, what it returns")
         require_equal(live_tensors(usual), live_tensors(other), f"{where}, state after it")
 
 
-class TestRecordedSteps:
+class TestRecordedUpdate:
     """CUDA graphs of steps against the usual steps."""
 
     @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -140,10 +141,10 @@ class TestRecordedSteps:
     def compare(self, recipe: Recipe, data: Path, precision: str) -> None:
         usual, other = (trainer_on_gpu(recipe, data, precision) for _ in range(2))
         other.take(Route(recorded=True))
-        assert isinstance(other.recorded_steps, RecordedSteps)
+        assert isinstance(other.recorded_update, RecordedUpdate)
         require_equal_steps(usual, other)
         kinds = {tuple(each.due(index) for each in usual.rules.stabilisers) for index in range(STEPS)}
-        assert len(other.recorded_steps._recordings) == len(kinds), "some kind of step was never recorded"
+        assert len(other.recorded_update._recordings) == len(kinds), "some kind of step was never recorded"
         for network in ("generator", "discriminator"):
             gradients = [
                 {name: weight.grad for name, weight in getattr(each.players, network).named_parameters()}

@@ -10,16 +10,18 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from ganzfeld.compute.cuda_graphs import Work
 from ganzfeld.compute.engine import choose_engine
 from ganzfeld.compute.fast_path import USUAL, Route
 from ganzfeld.data import open_pictures
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs.schedule import Horizon
-from ganzfeld.training import fastest, recording
-from ganzfeld.training.fastest import fastest_route, recording_pays
-from ganzfeld.training.recording import RecordedSteps, Work, can_be_recorded
+from ganzfeld.training import recording, tuning
+from ganzfeld.training.recording import RecordedUpdate, can_be_recorded
 from ganzfeld.training.snapshot import capture, live_tensors, restore
+from ganzfeld.training.step import play_together
 from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.tuning import fastest_route, recording_pays
 from tests.training.conftest import small
 
 pytestmark = pytest.mark.machine
@@ -34,6 +36,8 @@ RECIPES = {
     "mirrored and cropped": small(mirror=True, crop=0.25),
 }
 STEPS = 24
+HOWEVER_SLOW = 1e6
+"""A traced list is slower than what it lists."""
 
 
 class TracedTape:
@@ -65,7 +69,7 @@ def with_rates_in_tensors(trainer: Trainer) -> Trainer:
 
 def recorded(trainer: Trainer) -> TracedTape:
     tape = TracedTape(trainer)
-    trainer.recorded_steps = RecordedSteps(tape)
+    trainer.recorded_update = RecordedUpdate(tape)
     trainer.take(Route(recorded=True))
     return tape
 
@@ -145,34 +149,31 @@ def test_what_draws_anew_is_not_recorded(name, trainer_of):
 def test_a_processor_records_nothing(trainer_of):
     trainer = trainer_of(small())
     trainer.take(Route(recorded=True))
-    assert trainer.recorded_steps is None
+    assert trainer.recorded_update is None
     trainer.advance()
 
 
 class TestMeasuring:
     @pytest.fixture
-    def trainer(self, trainer_of, monkeypatch):
-        """One on which recording pays however slow a traced list is."""
-        monkeypatch.setattr(fastest, "CLEARLY", 1e6)
+    def trainer(self, trainer_of):
         trainer = with_rates_in_tensors(trainer_of(small()))
-        trainer.recorded_steps = RecordedSteps(TracedTape(trainer))
+        trainer.recorded_update = RecordedUpdate(TracedTape(trainer))
         return trainer
 
     def test_leaves_the_training_as_it_was(self, trainer):
         before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
-        assert recording_pays(trainer)
-        assert not trainer.route.recorded and trainer.recorded_steps is None, "what it held is let go"
+        assert recording_pays(trainer, HOWEVER_SLOW)
+        assert not trainer.route.recorded and trainer.recorded_update is None, "what it held is let go"
         assert trainer.index == 0
         after = live_tensors(trainer)
         assert all(torch.equal(before[name], after[name]) for name in before)
 
-    def test_what_is_not_faster_is_left_out(self, trainer, monkeypatch):
-        monkeypatch.setattr(fastest, "CLEARLY", 0.0)
-        assert not recording_pays(trainer)
+    def test_what_is_not_faster_is_left_out(self, trainer):
+        assert not recording_pays(trainer, 0.0)
 
     def test_what_changes_a_bit_is_left_out(self, trainer, monkeypatch):
-        monkeypatch.setattr(recording, "ema_decay", lambda ema, index: ema)
-        assert not recording_pays(trainer)
+        monkeypatch.setattr(recording, "update_of", lambda rules: play_together)
+        assert not recording_pays(trainer, HOWEVER_SLOW)
 
     def test_what_cannot_be_recorded_is_left_out(self, trainer, monkeypatch):
         def record(_tape, _work):
@@ -181,17 +182,17 @@ class TestMeasuring:
         monkeypatch.setattr(TracedTape, "record", record)
         before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
         with pytest.raises(RuntimeError, match="not permitted"):
-            recording_pays(trainer)
+            recording_pays(trainer, HOWEVER_SLOW)
         assert all(torch.equal(before[name], tensor) for name, tensor in live_tensors(trainer).items())
-        assert trainer.index == 0 and not trainer.route.recorded and trainer.recorded_steps is None
+        assert trainer.index == 0 and not trainer.route.recorded and trainer.recorded_update is None
 
     def test_what_cannot_be_recorded_now_is_asked_again(self, trainer, monkeypatch, tmp_path):
         def measured(_trainer, _progress):
             raise RuntimeError("CUDA error: operation not permitted\nCompile with TORCH_USE_CUDA_DSA")
 
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
-        monkeypatch.setattr(fastest, "measured", measured)
-        monkeypatch.setattr(fastest, "_key", lambda _trainer: "key")
+        monkeypatch.setattr(tuning, "measured", measured)
+        monkeypatch.setattr(tuning, "_key", lambda _trainer: "key")
         with pytest.raises(RuntimeError):
             fastest_route(trainer, lambda *_: None)
         trainer.engine = replace(trainer.engine, device=torch.device("cuda"))
@@ -201,11 +202,10 @@ class TestMeasuring:
         assert not (tmp_path / "routes").exists()
 
     def test_nothing_is_recorded_while_it_is_timed(self, trainer_of, monkeypatch):
-        monkeypatch.setattr(fastest, "CLEARLY", 1e6)
         trainer = with_rates_in_tensors(trainer_of(small(stabilisers=[{"name": "r1", "every": 8}])))
         tape = TracedTape(trainer)
-        trainer.recorded_steps = RecordedSteps(tape)
+        trainer.recorded_update = RecordedUpdate(tape)
         recordings = []
-        monkeypatch.setattr(fastest, "wait_for", lambda _device: recordings.append(tape.recordings))
-        assert recording_pays(trainer)
+        monkeypatch.setattr(tuning, "wait_for", lambda _device: recordings.append(tape.recordings))
+        assert recording_pays(trainer, HOWEVER_SLOW)
         assert recordings == [0, 0, 2, 2]

@@ -13,10 +13,10 @@ from ganzfeld.errors import UsageError
 from ganzfeld.networks.strided import Way, Ways
 from ganzfeld.recipes import resolve
 from ganzfeld.training.callbacks import Watcher
-from ganzfeld.training.fastest import fastest_route, measured, threads_that_pay
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.train import agree
 from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.tuning import fastest_route, measured, threads_that_pay
 from tests.cli.test_cli import call
 from tests.training.conftest import SMALL, small
 
@@ -143,7 +143,7 @@ class TestMeasuring:
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
         trainer = trainer_of(small())
         first = fastest_route(trainer, lambda *_: None)
-        monkeypatch.setattr("ganzfeld.training.fastest.measured", pytest.fail)
+        monkeypatch.setattr("ganzfeld.training.tuning.measured", pytest.fail)
         assert fastest_route(trainer, lambda *_: None) == first
         (file,) = (tmp_path / "routes").iterdir()
         chosen = {"channels_last": True, "one_pass": False, "shared_backward": True, "ways": {}}
@@ -207,7 +207,7 @@ class TestThreads:
         assert threads_that_pay(trainer) is None
 
     def test_a_run_goes_on_with_those_it_had(self, array_file, tmp_path, two_threads, monkeypatch):
-        monkeypatch.setattr("ganzfeld.training.fastest.measured", lambda *_: Route(threads=1))
+        monkeypatch.setattr("ganzfeld.training.tuning.measured", lambda *_: Route(threads=1))
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
         run = gz.train(array_file, recipe=small(), images=40, out=tmp_path)
         assert run.facts.circumstances.threads == 1
@@ -219,7 +219,7 @@ class TestRuns:
         run = gz.train(array_file, recipe=small(), images=40, out=tmp_path, route="plain")
         assert run.facts.route == PLAIN
         straight = gz.train(array_file, recipe=small(), images=80, out=tmp_path, route="plain")
-        monkeypatch.setattr("ganzfeld.training.fastest.measured", pytest.fail)
+        monkeypatch.setattr("ganzfeld.training.tuning.measured", pytest.fail)
         fork = gz.resume(run.path, images=80)
         assert fork.facts.route == PLAIN
         states = [each.history.newest(pytest.fail) for each in (fork, straight)]
@@ -236,7 +236,7 @@ class TestRuns:
 
     def test_each_part_has_a_switch(self, array_file, tmp_path, monkeypatch):
         fastest = Route(threads=1)
-        monkeypatch.setattr("ganzfeld.training.fastest.measured", lambda *_: fastest)
+        monkeypatch.setattr("ganzfeld.training.tuning.measured", lambda *_: fastest)
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
 
         def route(choice: str) -> Route:
@@ -281,7 +281,7 @@ class TestAgain:
             def found(trainer: Trainer, progress: object) -> Route:
                 return Route(ways=dict.fromkeys(trainer.strided_layers, Ways(way, way, way)), threads=1)
 
-            monkeypatch.setattr("ganzfeld.training.fastest.measured", found)
+            monkeypatch.setattr("ganzfeld.training.tuning.measured", found)
             monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / f"cache-{way}"))
 
         return come_out

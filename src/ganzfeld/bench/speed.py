@@ -13,13 +13,13 @@ from torch.utils.flop_counter import flop_registry
 
 from ganzfeld.bench.classical import LATENT_SIZE, ClassicalTraining, classical_generator
 from ganzfeld.bench.peak import peak_flops_per_s
+from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import wait_for
 from ganzfeld.compute.fast_path import PLAIN, USUAL, Route
 from ganzfeld.model import calibrate
 from ganzfeld.model.sampling import pictures_of_latents
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.callbacks import Watcher
-from ganzfeld.training.recording import REHEARSALS
 from ganzfeld.training.train import agree
 from ganzfeld.training.trainer import Trainer, readings
 

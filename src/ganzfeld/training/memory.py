@@ -55,7 +55,7 @@ def _largest_batch(trainer: Trainer, run: Path) -> int | None:
         raise _Unknown("no process of several can try it alone")
     if trainer.engine.device.type == "cpu":
         return _tried_in_a_new_process(run)
-    trainer.recorded_steps = None  # they are of the batch that did not fit, and hold memory
+    trainer.recorded_update = None  # they are of the batch that did not fit, and hold memory
     for batch in smaller_batches(trainer.recipe.batch):
         release_memory()
         if step_fits(trainer, batch):

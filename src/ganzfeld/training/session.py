@@ -30,13 +30,13 @@ from ganzfeld.runs.schedule import Horizon, known_at, progress_of
 from ganzfeld.system import in_words
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.exactness import differences, refuse
-from ganzfeld.training.fastest import route_of
 from ganzfeld.training.followers import led
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.progress_display import ProgressCallback, watcher_for
 from ganzfeld.training.snapshot import restore
 from ganzfeld.training.train import require_room, show_reals, summary
 from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.tuning import route_of
 
 
 @in_words()

@@ -76,6 +76,10 @@ class Outcome:
     sound: Tensor
 
 
+Update = Callable[..., Outcome]
+"""What updates both networks: ``take_turns``, ``play_together``, or a recording of one of them."""
+
+
 def step(
     players: Players,
     rules: Rules,
@@ -84,20 +88,28 @@ def step(
     moment: Moment,
     sound: Tensor,
     labels: Tensor | None = None,
+    update: Update | None = None,
 ) -> Outcome:
-    """Teach both networks on one batch of real and one of generated pictures.
+    """Update both networks on one batch of real and one of generated pictures, then the moving average.
 
     ``real`` is (B, C, *size) in [-1, 1], ``latents`` (B, n). ``sound`` is a scalar, false once a loss or a
     gradient was not finite. From the update on that would have used that number, no weights change any more:
     whoever looks every hundred steps finds them as they were. ``labels`` (B,), if the networks know classes,
-    are those of the real pictures, and of the generated ones at the same places.
+    are those of the real pictures, and of the generated ones at the same places. ``update`` takes the place
+    of the update that the rules ask for, with the same arguments.
     """
-    outcome = play(players, rules, real, latents, moment, sound, labels)
+    update = update or update_of(rules)
+    outcome = update(players, rules, real, latents, moment, sound, labels)
     follow(players.average, players.generator, ema_decay(rules.ema, moment.index))
     return outcome
 
 
-def play(
+def update_of(rules: Rules) -> Update:
+    """Return the update that rules ask for."""
+    return play_together if rules.simultaneous else take_turns
+
+
+def take_turns(
     players: Players,
     rules: Rules,
     real: Tensor,
@@ -106,23 +118,9 @@ def play(
     sound: Tensor,
     labels: Tensor | None = None,
 ) -> Outcome:
-    """A step but for the moving average."""
+    """Teach D, then G against the D just taught, on the same fakes (Goodfellow et al. 2014, algorithm 1)."""
     with rules.forward():
         fake = told(players.generator, labels)(latents)
-    updates = play_together if rules.simultaneous else take_turns
-    return updates(players, rules, real, fake, moment, sound, labels)
-
-
-def take_turns(
-    players: Players,
-    rules: Rules,
-    real: Tensor,
-    fake: Tensor,
-    moment: Moment,
-    sound: Tensor,
-    labels: Tensor | None = None,
-) -> Outcome:
-    """Teach D, then G against the D just taught, on the same fakes (Goodfellow et al. 2014, algorithm 1)."""
     discriminator = players.discriminator
     with rules.forward():
         seen_real = as_seen(rules, real, moment)
@@ -152,7 +150,7 @@ def play_together(
     players: Players,
     rules: Rules,
     real: Tensor,
-    fake: Tensor,
+    latents: Tensor,
     moment: Moment,
     sound: Tensor,
     labels: Tensor | None = None,
@@ -164,6 +162,8 @@ def play_together(
     then gives D's weight gradients and, multiplied by that factor, G's gradient with respect to its
     pictures (Polizzi et al. 2020 call it FusedProp).
     """
+    with rules.forward():
+        fake = told(players.generator, labels)(latents)
     discriminator, leaf = players.discriminator, fake.detach().requires_grad_()
     with rules.forward():
         seen_real, seen_fake = as_seen(rules, real, moment), as_seen(rules, leaf, moment)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzfeld.compute.batch_loader import Gather, gathering
+from ganzfeld.compute.cuda_graphs import CardTape
 from ganzfeld.compute.distributed import ALONE, Ranks, with_common_statistics
 from ganzfeld.compute.engine import Engine, computing_with
 from ganzfeld.compute.fast_path import USUAL, Route
@@ -34,7 +35,7 @@ from ganzfeld.runs.metadata import Circumstances, circumstances
 from ganzfeld.runs.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.stabilisers import SharedNoise
 from ganzfeld.training.classes import Classes, classes_of
-from ganzfeld.training.recording import CardTape, RecordedSteps, can_be_recorded
+from ganzfeld.training.recording import RecordedUpdate, can_be_recorded
 from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
 
 CLASS_SIZE = 32
@@ -48,8 +49,8 @@ class Trainer:
     ``horizons`` says for how many pictures it was planned, and since when. ``rate_scale`` is a factor on both
     learning rates, ``rate`` all that those of the recipe were multiplied by in the last step. ``sound`` is a
     scalar on the device, false once a number was not finite; see ``step``. Of ``ranks`` each makes every step
-    on its share of the batch. ``classes`` are None where the recipe has none. ``recorded_steps`` make the
-    steps where route and device want it; see ``recording.py``.
+    on its share of the batch. ``classes`` are None where the recipe has none. ``recorded_update`` makes
+    the steps where route and device want it; see ``recording.py``.
     """
 
     recipe: Recipe
@@ -68,7 +69,7 @@ class Trainer:
     rate: float = 1.0
     ranks: Ranks = ALONE
     classes: Classes | None = None
-    recorded_steps: RecordedSteps | None = None
+    recorded_update: RecordedUpdate | None = None
     _shipped: tuple[tuple[int, int], Generator] | None = None
 
     @property
@@ -78,10 +79,28 @@ class Trainer:
 
     def advance(self) -> Outcome:
         """Make one step."""
+        self._set_rates()
+        noise = SharedNoise(self.ranks.rank, self.ranks.number)
+        noise.manual_seed(derived_seed(self.seed, Purpose.STABILISERS, self.index))
+        moment = Moment(self.index, self.progress, noise)
+        update = self.recorded_update if self.route.recorded else None
         with computing_with(self.route.threads):
-            return self._advance()
+            outcome = step(
+                self.players,
+                self.rules,
+                self.real(),
+                self._latents(),
+                moment,
+                self.sound,
+                self.labels(),
+                update,
+            )
+        self.sound = outcome.sound
+        self.index += 1
+        self.images_seen += self.recipe.batch
+        return outcome
 
-    def _advance(self) -> Outcome:
+    def _set_rates(self) -> None:
         self.rate = self.rate_scale * rate_factor(self.recipe.schedule, self.images_seen, self.progress)
         for optimizer, choices in (
             (self.players.generator_optimizer, self.recipe.generator.optimizer),
@@ -92,23 +111,13 @@ class Trainer:
                     group["lr"].fill_(choices.lr * self.rate)
                 else:
                     group["lr"] = choices.lr * self.rate
-        noise = SharedNoise(self.ranks.rank, self.ranks.number)
-        noise.manual_seed(derived_seed(self.seed, Purpose.STABILISERS, self.index))
-        moment = Moment(self.index, self.progress, noise)
-        outcome = ((self.route.recorded and self.recorded_steps) or step)(
-            self.players, self.rules, self.real(), self._latents(), moment, self.sound, self.labels()
-        )
-        self.sound = outcome.sound
-        self.index += 1
-        self.images_seen += self.recipe.batch
-        return outcome
 
     def take(self, route: Route) -> None:
         """Take a route from the next step on. The layout stays as it was at the beginning."""
         self.rules = replace(self.rules, one_pass=route.one_pass, shared_backward=route.shared_backward)
         on_card = self.engine.device.type == "cuda" and self.ranks.number == 1
-        if route.recorded and on_card and can_be_recorded(self.rules) and not self.recorded_steps:
-            self.recorded_steps = RecordedSteps(CardTape(self.engine.device))
+        if route.recorded and on_card and can_be_recorded(self.rules) and not self.recorded_update:
+            self.recorded_update = RecordedUpdate(CardTape(self.engine.device))
         self.route = route.model_copy(update={"channels_last": self.engine.channels_last})
         for name, layer in self.strided_layers.items():
             layer.ways = route.ways.get(name, DIRECT)

@@ -13,43 +13,31 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from ganzfeld.compute.autotune import CLEARLY, ROUNDS, fastest_ways
+from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import computing_with, num_threads, release_memory, wait_for
 from ganzfeld.compute.fast_path import LARGEST_FILE, USUAL, Route
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import ResourceError, UsageError
-from ganzfeld.networks.strided import (
-    StridedConvolution,
-    StridedTransposedConvolution,
-    Way,
-    Ways,
-    convolve,
-    correlate,
-    form_of,
-    spread,
-)
+from ganzfeld.networks.strided import Ways
 from ganzfeld.progress import CountCallback
 from ganzfeld.regular import read_regular
 from ganzfeld.runs.checkpoint import Checkpoint
 from ganzfeld.strict_json import strict_json
-from ganzfeld.training.recording import REHEARSALS, can_be_recorded
+from ganzfeld.training.recording import can_be_recorded
 from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.step import told
 from ganzfeld.training.trainer import Trainer
 
-ROUNDS = 5
 STEPS = 4  # of which one has the penalties that come at every fourth
 LONG_STEP_S = 0.5
-CLEARLY = 0.9
-"""A way must need less than this share of the time of torch's own, or it is not worth another rounding."""
-
-_LARGEST_LAYER = 2**31  # operations; of larger layers a part of the batch is measured
 
 
 def fastest_route(trainer: Trainer, progress: CountCallback) -> Route:
@@ -109,8 +97,8 @@ def measured(trainer: Trainer, progress: CountCallback) -> Route:
     return Route(ways=ways, threads=threads)
 
 
-def recording_pays(trainer: Trainer) -> bool:
-    """Whether recorded steps are clearly faster than usual ones, and leave every bit as those do.
+def recording_pays(trainer: Trainer, clearly: float = CLEARLY) -> bool:
+    """Whether recorded steps take less than that share of the time of usual ones, and leave the same bits.
 
     Raises ``RuntimeError`` or ``MemoryError`` where none can be recorded. The training stays as it was.
     """
@@ -126,11 +114,11 @@ def recording_pays(trainer: Trainer) -> bool:
         restore(trainer, before)
         trainer.take(route)
         # Recordings keep their memory as long as they or gradients in it are there.
-        trainer.recorded_steps = None
+        trainer.recorded_update = None
         for network in (trainer.players.generator, trainer.players.discriminator):
             network.zero_grad(set_to_none=True)
         release_memory()
-    return recorded.took_s < CLEARLY * usual.took_s and all(
+    return recorded.took_s < clearly * usual.took_s and all(
         torch.equal(tensor, usual.ended.tensors[name]) for name, tensor in recorded.ended.tensors.items()
     )
 
@@ -200,7 +188,7 @@ def _ways(trainer: Trainer, progress: CountCallback) -> dict[str, Ways]:
     ways = {}
     for number, (name, layer) in enumerate(trainer.strided_layers.items()):
         progress(number, len(shapes), "measuring layers, once on this machine")
-        ways[name] = _fastest(layer, shapes[name], trainer)
+        ways[name] = fastest_ways(layer, shapes[name], trainer.engine)
     progress(len(shapes), len(shapes), "measuring layers, once on this machine")
     for network in networks:
         network.train()
@@ -228,38 +216,6 @@ def _input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
     for hook in hooks:
         hook.remove()
     return shapes
-
-
-@torch.no_grad()
-def _fastest(
-    layer: StridedConvolution | StridedTransposedConvolution, shape: tuple[int, ...], trainer: Trainer
-) -> Ways:
-    weight = layer.weight.detach()
-    with trainer.engine.autocast():
-        precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype
-    operations = 2 * weight.numel() * shape[2] * shape[3]
-    batch = max(1, min(shape[0], _LARGEST_LAYER // operations))
-    given = torch.rand(batch, *shape[1:]).to(precision).contiguous(memory_format=torch.channels_last)
-    weight, form = weight.to(precision), form_of(layer, (shape[2], shape[3]))
-    if isinstance(layer, StridedTransposedConvolution):
-        small, large = given, spread(given, weight, None, form)
-    else:
-        small, large = convolve(given, weight, None, form), given
-    return Ways(
-        convolve=_faster(lambda way: convolve(large, weight, None, form._replace(ways=Ways(convolve=way)))),
-        spread=_faster(lambda way: spread(small, weight, None, form._replace(ways=Ways(spread=way)))),
-        correlate=_faster(lambda way: correlate(large, small, form._replace(ways=Ways(correlate=way)))),
-    )
-
-
-def _faster(compute: Callable[[Way], Tensor]) -> Way:
-    took: dict[Way, float] = {"direct": float("inf"), "product": float("inf")}
-    for _ in range(ROUNDS):
-        for way in took:
-            begun = time.perf_counter()
-            compute(way)
-            took[way] = min(took[way], time.perf_counter() - begun)
-    return "product" if took["product"] < CLEARLY * took["direct"] else "direct"
 
 
 def _key(trainer: Trainer) -> str:
