@@ -6,10 +6,11 @@ The command line gives the right kinds by itself; in Python anything can be hand
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ParamSpec, TypeVar
+from types import NoneType
+from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin
 
 from ganzfeld.errors import UsageError
 from ganzfeld.printable import printable
@@ -94,3 +95,32 @@ def _required(name: str, value: Any) -> Any:
     if not kind.fits(value):
         raise UsageError(f"{name} must be {kind.expected}, not {printable(repr(value), LONGEST_SHOWN)}")
     return kind.plain(value)
+
+
+def require_numbers(kinds: Mapping[str, Any], fields: Mapping[Any, Any]) -> None:
+    """Raise ``UsageError`` for true or false in a field that holds a number, or numbers in lists.
+
+    ``kinds`` maps the names of fields to their annotations. To Python, True is the number 1.
+    """
+    for name, value in fields.items():
+        if name in kinds and _holds_numbers_alone(kinds[name]):
+            for truth in _truths_in(value):
+                verb = "be a number" if kinds[name] in (int, float) else "hold numbers"
+                raise UsageError(f"{name} must {verb}, not {str(truth).lower()}")
+
+
+def _holds_numbers_alone(kind: Any) -> bool:
+    """Return whether an annotation is of numbers, or of lists of them."""
+    if get_origin(kind) is Annotated:
+        return _holds_numbers_alone(get_args(kind)[0])
+    inner = [each for each in get_args(kind) if each not in (Ellipsis, NoneType)]
+    return kind in (int, float) or (bool(inner) and all(map(_holds_numbers_alone, inner)))
+
+
+def _truths_in(value: Any) -> Iterator[bool]:
+    """Yield all that is True or False in a value or its lists, however deep."""
+    if isinstance(value, bool):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _truths_in(each)

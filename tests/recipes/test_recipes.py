@@ -138,6 +138,44 @@ def test_a_value_for_a_group_is_answered_with_the_fields_that_take_it(setting, h
         assert caught.value.hint == hint
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("generator.optimizer.betas", [True, 0.9]),
+        ("discriminator.optimizer.betas", [0.5, False]),
+        ("size", True),
+        ("size", [64, True]),
+        ("size", (True, 64)),
+        ("ladder", True),
+        ("ladder", [32, True]),
+        ("ladder", [32, [8, False]]),
+        ("ema", False),
+        ("stabilisers", [{"name": "r1", "weight": True}]),
+        ("stabilisers", [{"name": "r1", "every": True}]),
+    ],
+)
+def test_no_truth_is_taken_for_a_number(path, value, tmp_path):
+    base = read_recipe("modern").model_dump(mode="json")
+    (tmp_path / "mine.json").write_text(json.dumps({"base": "modern"} | _nested(path, value)))
+    assert resolve(tmp_path / "mine.json", {path: _at(base, path)}), "with the field put right"
+    for given, settings in ((tmp_path / "mine.json", {}), ("modern", {path: value})):
+        with pytest.raises(UsageError, match=r"must (be a number|hold numbers), not (true|false)$") as told:
+            resolve(given, settings)
+        assert path.split(".")[-1] in told.value.message
+
+
+def _nested(path, value):
+    for part in reversed(path.split(".")):
+        value = {part: value}
+    return value
+
+
+def _at(fields, path):
+    for part in path.split("."):
+        fields = fields[part]
+    return fields
+
+
 @pytest.mark.parametrize("value", [None, object(), {1, 2}, float("nan"), b"hinge", {"none": 3}])
 def test_whatever_python_gives_to_a_group_is_answered(value):
     with pytest.raises(UsageError) as caught:

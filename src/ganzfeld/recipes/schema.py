@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import SMALLEST_SIZE, Plan, plan
+from ganzfeld.kinds import require_numbers
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, losses
 from ganzfeld.networks.activations import activations
@@ -28,10 +29,8 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _takes_no_truth_for_a_number(cls, fields: Any) -> Any:
-        for name, value in fields.items() if isinstance(fields, dict) else ():
-            known = cls.model_fields.get(name)
-            if isinstance(value, bool) and known and known.annotation in (int, float):
-                raise UsageError(f"{name} must be a number, not {str(value).lower()}")
+        if isinstance(fields, dict):
+            require_numbers({name: field.annotation for name, field in cls.model_fields.items()}, fields)
         return fields
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ganzfeld.catalogue import Catalogue, did_you_mean
 from ganzfeld.errors import UsageError
+from ganzfeld.kinds import require_numbers
 from ganzfeld.stabilisers._base import Stabiliser
 from ganzfeld.stabilisers._noise import SharedNoise
 
@@ -33,7 +34,10 @@ def stabiliser(settings: dict[str, Any]) -> Stabiliser:
             f"stabiliser {name} has no field {unknown[0]!r}", did_you_mean(unknown[0], kind.model_fields)
         )
     try:
+        require_numbers({field: known.annotation for field, known in kind.model_fields.items()}, fields)
         return kind(**fields)
+    except UsageError as error:
+        raise UsageError(f"stabiliser {name}: {error.message}") from None
     except ValidationError as error:
         mistake = error.errors()[0]
         where = ".".join(map(str, mistake["loc"]))
