@@ -118,6 +118,18 @@ def assert_same(other, generator: Generator, num: int = 5, apart: float = ROUNDI
     assert float(expected.std()) > 0.01, "lively"
 
 
+class Around(nn.Module):
+    """A generator as a part of another module."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        images = self.generator(latents, labels) if self.generator.num_classes else self.generator(latents)
+        return images + 1
+
+
 class TestGraphs:
     def test_traced(self, generator):
         with old_ways_of_torch():
@@ -151,6 +163,20 @@ class TestGraphs:
     def test_recorded_by_make_fx(self, generator):
         inputs = arguments(generator, 5)
         assert_same(make_fx(generator)(*inputs), generator)
+
+    def test_traced_by_fx(self, generator):
+        """Alone, and inside a module of somebody's."""
+        assert_same(torch.fx.symbolic_trace(generator), generator)
+        inner = torch.fx.symbolic_trace(Around(generator))
+        assert_same(lambda *inputs: inner(*inputs) - 1, generator)
+
+    @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+    def test_traced_by_fx_for_every_precision(self, usual, kind):
+        traced = torch.fx.symbolic_trace(usual).to(kind)
+        latents = torch.randn(3, 8, dtype=kind)
+        expected = copy.deepcopy(usual).to(kind)(latents)
+        assert traced(latents).dtype == expected.dtype
+        assert torch.allclose(traced(latents), expected, atol=1e-1 if kind.itemsize == 2 else 1e-12)
 
     @pytest.mark.parametrize("shape", [(2, 8, 1, 1)])
     def test_latents_with_axes_of_one(self, usual, shape):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from ganzfeld.catalogue import did_you_mean
@@ -24,10 +25,13 @@ Labels = Tensor | np.ndarray | Sequence[int] | Sequence[str] | int | str
 _PLAIN = (Tensor, nn.Parameter)
 
 
-def is_recorded() -> bool:
-    """Whether torch traces, exports or compiles the call, and must find nothing but tensor operations."""
+def is_recorded(numbers: Any) -> bool:
+    """Whether torch traces, exports or compiles the call, and must find nothing but tensor operations.
+
+    ``numbers`` are those of the call; while torch.fx traces, they stand for tensors that do not exist yet.
+    """
     traced = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
-    return traced or torch.compiler.is_compiling()
+    return traced or torch.compiler.is_compiling() or isinstance(numbers, Proxy)
 
 
 def has_values(numbers: Tensor) -> bool:

@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from ganzfeld.geometry import Plan
@@ -17,6 +18,8 @@ from ganzfeld.networks.blocks import (
     transposed_convolution,
 )
 from ganzfeld.networks.outputs import outputs
+
+torch.fx.wrap("at_least_float32")  # it asks for the type of the numbers, which a trace leaves open
 
 
 class Generator(nn.Module):
@@ -79,7 +82,7 @@ class Generator(nn.Module):
         With classes the class of each image is wanted too: a tensor, array or list (B,) of numbers from 0 or
         of names, or one number or name for all. Raises ``UsageError`` for what is none of these.
         """
-        if is_recorded():
+        if is_recorded(latents):
             return super().__call__(latents, labels)
         # In training, what is not finite is found with losses and gradients, and told of the training.
         weight = next(self.parameters())

@@ -197,7 +197,7 @@ class StridedConvolution(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) to (B, outputs, h, w)."""
         if not torch.jit.is_scripting():  # noqa: SIM102  # pyright: ignore[reportPrivateImportUsage]
-            if self.ways != DIRECT and not is_recorded():  # on a line of its own: TorchScript skips the block
+            if self.ways != DIRECT and not is_recorded(input):  # a line of its own: TorchScript skips it
                 return self._in_its_ways(input)
         return self._conv_forward(input, self.weight, self.bias)
 
@@ -214,7 +214,7 @@ class StridedTransposedConvolution(nn.ConvTranspose2d):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C, h, w) to (B, outputs, H, W)."""
         if not torch.jit.is_scripting():  # noqa: SIM102  # pyright: ignore[reportPrivateImportUsage]
-            if self.ways != DIRECT and not is_recorded():  # on a line of its own: TorchScript skips the block
+            if self.ways != DIRECT and not is_recorded(input):  # a line of its own: TorchScript skips it
                 return self._in_its_ways(input)
         return functional.conv_transpose2d(
             input,
