@@ -133,7 +133,7 @@ class TestEvaluate:
             gz.evaluate(run, num=60, features=SMALL_SPACE)
         assert "ganzfeld eval RUN DATA" in caught.value.hint
         found = gz.evaluate(run, array_file, num=60, features=SMALL_SPACE)
-        assert found.suspects is None and "memorisation not measured" in found.notes[0]
+        assert found.suspects is None and "memorisation not measured" in " ".join(found.notes)
         assert {each.reason for each in found.not_measured} == {"training-set-gone"}
         saved(mine, blobs(60, 16, seed=9))
         assert "not those" in gz.evaluate(run, num=60, features=SMALL_SPACE, only=["recall"]).notes[0]
@@ -176,6 +176,29 @@ class TestHowOthersAreRead:
     def test_what_sources_note(self, run, tmp_path):
         deep = saved(tmp_path / "deep.npy", blobs(60, 16).astype(np.float32) / 255)
         assert "read as black" in self.notes(run, deep)
+
+    @pytest.mark.parametrize("number", [60, 20])
+    @pytest.mark.parametrize("stored", ["L", "RGB"])
+    def test_grey_read_as_colour(self, run, tmp_path, number, stored):
+        for at, each in enumerate(blobs(60, 16, seed=5)):
+            image = Image.fromarray(each)
+            (image.convert("L").convert(stored) if at < number else image).save(tmp_path / f"{at}.png")
+        grey = run if number < 60 or stored == "RGB" else self.run_in_colour(tmp_path / "runs")
+        which = "All images are" if number == 60 else f"{number} of 60 images are"
+        assert f"{which} grey, and read as colour." in self.notes(grey, tmp_path)
+
+    def run_in_colour(self, folder):
+        data = saved(folder.with_suffix(".npy"), blobs(60, 16))
+        return gz.train(data, channels=3, recipe=small(), images=16, out=folder, progress=False)
+
+    def test_nothing_is_said_of_colour(self, run, tmp_path):
+        assert self.notes(run, saved(tmp_path / "others.npy", blobs(60, 16, seed=5))) == ""
+
+    def test_labels_that_are_rejected(self, run, tmp_path):
+        np.savez(tmp_path / "others.npz", images=blobs(60, 16, seed=5), labels=np.arange(59))
+        notes = self.notes(run, tmp_path / "others.npz")
+        assert "Labels were found and are not used: labels: int64 of the shape (59,)" in notes
+        assert "default options" not in notes
 
     def test_too_few_images_for_unread_frames(self, run, tmp_path):
         frames = [Image.fromarray(each) for each in blobs(70, 16)]

@@ -238,12 +238,13 @@ def _own(run: Run, progress: CountCallback, notes: list[str]) -> Pictures:
 
 def _how_read(pictures: Pictures, preparation: PreparationOptions) -> list[str]:
     """What to mind about how other images were read: as those of the run, whose options may not suit them."""
-    advice = [each.text for each in advice_on_reading(pictures)]
+    found = advice_on_reading(pictures)
+    advice = [each.text for each in found]
     notes = [note for note in pictures.notes if not any(note in text for text in advice)]
     given = _options_of_reading(preparation)
     if given:
         notes.insert(0, f"{pictures.place_of_all} is read with the run's {given}")
-    elif advice:
+    elif any(each.name != "labels-rejected" for each in found):  # no option would make them labels
         notes.insert(0, f"{pictures.place_of_all} is read as the run's images were: with the default options")
     return notes + advice
 

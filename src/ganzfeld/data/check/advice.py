@@ -74,6 +74,8 @@ def advice_on_reading(pictures: Pictures) -> list[Advice]:
         *_about_hidden(used),
         *_about_parts(pictures),
         *_about_the_fourth_channel(used),
+        *(_about_grey_read_as_colour(used) if pictures.channels == 3 else []),
+        *_about_labels(pictures),
     ]
 
 
@@ -182,8 +184,7 @@ def _cannot_tell_grey(used: np.ndarray) -> bool:
 
 def _about_grey(used: np.ndarray) -> list[Advice]:
     """Grey images of a set that is trained on in colour, whether their files say so or not."""
-    stored = int(used["grey"].sum())
-    hidden = int((~used["grey"] & seems_grey(used) & has_levels_to_tell(used)).sum())
+    stored, hidden = _num_grey(used)
     found = []
     if 0 < stored < len(used):
         text = f"{stored:,} of {len(used):,} pictures are grey: some of what is made will be, too."
@@ -197,6 +198,19 @@ def _about_grey(used: np.ndarray) -> list[Advice]:
         )
         found.append(Advice("grey-as-colour", f"{which} grey, stored as colour: {means}"))
     return found
+
+
+def _about_grey_read_as_colour(used: np.ndarray) -> list[Advice]:
+    """The same of a set that is not trained on: what is made of it stays as it is."""
+    grey = sum(_num_grey(used))
+    which = "All images are" if grey == len(used) else f"{grey:,} of {len(used):,} images are"
+    return [Advice("grey-as-colour", f"{which} grey, and read as colour.")] if grey else []
+
+
+def _num_grey(used: np.ndarray) -> tuple[int, int]:
+    """How many images store grey, and how many more are grey and store colour."""
+    hidden = ~used["grey"] & seems_grey(used) & has_levels_to_tell(used)
+    return int(used["grey"].sum()), int(hidden.sum())
 
 
 def _num_files(pictures: Pictures, group: Group) -> int:
