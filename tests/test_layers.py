@@ -133,3 +133,31 @@ def test_nothing_is_unpickled():
                 assert given.get("allow_pickle", "False") == "False", path
                 if ast.unparse(node.func) == "torch.load":
                     assert given.get("weights_only") == "True", path
+
+
+def outside_assignments(path: Path) -> list[str]:
+    """Every place of a file that assigns to an attribute of a trainer."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign | ast.Delete):
+            targets = node.targets
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            targets = [node.target]
+        else:
+            continue
+        for target in (each for outer in targets for each in ast.walk(outer)):
+            owner = ast.unparse(target.value) if isinstance(target, ast.Attribute) else ""
+            if owner.rpartition(".")[2].lstrip("_") == "trainer":
+                found.append(f"{path.name}:{node.lineno}: {ast.unparse(target)}")
+    return found
+
+
+def test_the_state_of_a_trainer_has_one_owner():
+    """Others ask it to change."""
+    assert [each for path in sorted(ROOT.rglob("*.py")) for each in outside_assignments(path)] == []
+
+
+def test_a_planted_assignment_is_caught(tmp_path: Path):
+    path = tmp_path / "planted.py"
+    path.write_text("self.trainer.index = 3\nloop._trainer.sound, other = 1, 2\ntrainer.rate *= 2\n")
+    assert len(outside_assignments(path)) == 3

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzfeld.recipes import resolve
-from ganzfeld.training.trainer import build_networks, num_parameters
+from ganzfeld.training.build import build_networks, num_parameters
 
 ONE_CARD_PER_S = 60_000
 FLOOR_S = 1e-3

@@ -41,10 +41,11 @@ from ganzfeld.model import calibrate, labels_as_in_data
 from ganzfeld.recipes import resolve
 from ganzfeld.recipes.schema import Schedule
 from ganzfeld.runs.schedule import Horizon, progress_of, rate_factor
+from ganzfeld.training.build import start
 from ganzfeld.training.evaluation import generated
 from ganzfeld.training.monitors.health import Examiner
 from ganzfeld.training.monitors.quality import NUM_ON_THE_WAY, NUM_REALS, neighbourhoods
-from ganzfeld.training.trainer import Trainer, readings, start
+from ganzfeld.training.trainer import Trainer, readings
 
 VERSION = 1
 """Of the trainings made here; a change of what they are makes all anew."""

@@ -24,7 +24,7 @@ from ganzfeld.bench.speed import (
 )
 from ganzfeld.cli import main
 from ganzfeld.recipes import resolve
-from ganzfeld.training.trainer import build_networks, num_parameters
+from ganzfeld.training.build import build_networks, num_parameters
 
 pytestmark = pytest.mark.machine
 

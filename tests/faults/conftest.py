@@ -20,8 +20,8 @@ from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.runs.checkpoint import Checkpoint
+from ganzfeld.training.build import start
 from ganzfeld.training.snapshot import capture
-from ganzfeld.training.trainer import start
 from tests.training.conftest import small
 
 GONE_WRONG = 99

@@ -9,8 +9,9 @@ from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.health.patient import Patient
 from ganzfeld.recipes import Recipe
+from ganzfeld.training.build import start
 from ganzfeld.training.monitors.health import Examiner
-from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.trainer import Trainer
 
 
 def examined(array_file: Path, recipe: Recipe) -> tuple[Trainer, Examiner]:

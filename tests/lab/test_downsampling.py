@@ -12,7 +12,7 @@ from ganzfeld.lab.experiments._downsamplers import KINDS, blind_plan, of_kind
 from ganzfeld.lab.outcome import verdict_of
 from ganzfeld.lab.perform import settings_of
 from ganzfeld.networks import Discriminator
-from ganzfeld.training.trainer import num_parameters
+from ganzfeld.training.build import num_parameters
 
 
 def bench(**settings):

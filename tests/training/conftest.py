@@ -18,8 +18,9 @@ from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.recipes import Recipe, resolve
+from ganzfeld.training.build import start
 from ganzfeld.training.saver import Saver
-from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.trainer import Trainer
 
 SMALL = {"size": 16, "batch": 8, "generator.width": 8, "discriminator.width": 8, "latent.size": 16}
 

@@ -18,10 +18,11 @@ from ganzfeld.geometry import plan
 from ganzfeld.losses import Loss, losses
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.stabilisers import stabiliser
+from ganzfeld.training.build import start
 from ganzfeld.training.classes import classes_of
 from ganzfeld.training.dry_run import rehearse
 from ganzfeld.training.step import Moment, Players, Rules, step
-from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import fastest_route
 from tests.conftest import blobs, coloured
 from tests.training.conftest import SMALL, small, together

@@ -17,11 +17,11 @@ from ganzfeld.data.order import spread
 from ganzfeld.errors import DamagedError, TrainingFailed
 from ganzfeld.health import Case
 from ganzfeld.health.readings import readings
+from ganzfeld.training.build import start
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.monitors import health as examination
 from ganzfeld.training.monitors.health import Examiner
 from ganzfeld.training.snapshot import live_tensors
-from ganzfeld.training.trainer import start
 from tests.conftest import blobs
 from tests.training.conftest import small, together
 

@@ -48,7 +48,7 @@ def store(folder: Path) -> None:
 
     from ganzfeld.compute.engine import choose_engine
     from ganzfeld.data import open_pictures
-    from ganzfeld.training.trainer import start
+    from ganzfeld.training.build import start
     from tests.conftest import blobs
 
     np.save(folder / "blobs.npy", blobs(200, 16))

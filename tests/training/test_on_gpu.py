@@ -28,9 +28,10 @@ from ganzfeld.errors import ResourceError
 from ganzfeld.model import load_model, pictures_of_seeds
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.runs.schedule import Horizon
+from ganzfeld.training.build import start
 from ganzfeld.training.recording import RecordedUpdate
 from ganzfeld.training.snapshot import capture, live_tensors, restore
-from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import fastest_route
 from tests.conftest import blobs
 from tests.training.conftest import small

@@ -17,9 +17,10 @@ from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
 from ganzfeld.recipes import resolve
 from ganzfeld.runs.run import Run
+from ganzfeld.training.build import start
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.snapshot import live_tensors
-from ganzfeld.training.trainer import Trainer, readings, start
+from ganzfeld.training.trainer import Trainer, readings
 from tests.conftest import blobs
 from tests.training.conftest import Raised, small, together
 

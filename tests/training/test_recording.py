@@ -17,10 +17,11 @@ from ganzfeld.data import open_pictures
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training import recording, tuning
+from ganzfeld.training.build import start
 from ganzfeld.training.recording import RecordedUpdate, can_be_recorded
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from ganzfeld.training.step import play_together
-from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import fastest_route, recording_pays
 from tests.training.conftest import small
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.recipes import resolve
-from ganzfeld.training.trainer import Trainer, readings, start
+from ganzfeld.training.build import start
+from ganzfeld.training.trainer import Trainer, readings
 
 BATCHES = (8, 128)
 
@@ -25,7 +26,7 @@ def _second_epoch(batch: int) -> Trainer:
     recipe = resolve("modern", {"batch": batch})
     pictures = open_pictures(None, size=recipe.size, progress=False)
     trainer = start(recipe, pictures, choose_engine(), seed=0)
-    trainer.images_seen = pictures.num_pictures
+    trainer.stand_at(index=0, images_seen=pictures.num_pictures)
     readings(trainer.advance())  # the first step sets things up
     return trainer
 

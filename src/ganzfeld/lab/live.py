@@ -36,8 +36,9 @@ from ganzfeld.runs.checkpoint_store import History
 from ganzfeld.runs.journal import read_journal
 from ganzfeld.runs.metadata import circumstances
 from ganzfeld.runs.schedule import Horizon
+from ganzfeld.training.build import build_networks, start
 from ganzfeld.training.snapshot import capture, restore
-from ganzfeld.training.trainer import Trainer, build_networks, readings, start
+from ganzfeld.training.trainer import Trainer, readings
 
 FORMAT = 1
 """Goes up when a short training would come out otherwise; older ones are then no longer found."""
@@ -109,7 +110,7 @@ class Live:
         state cannot be read.
         """
         trainer = start(self.recipe, self.pictures, self.engine, self.training.seed)
-        trainer.horizons = (Horizon(0, self.training.images),)
+        trainer.set_horizons((Horizon(0, self.training.images),))
         at = self.stages[-1] if images_seen is None else images_seen
         if at:
             restore(trainer, self.history.read(at))
@@ -127,7 +128,7 @@ class Live:
         initialise(networks[0], derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
         initialise(networks[1], derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
         trainer = start(self.recipe, self.pictures, self.engine, seed, networks=networks)
-        trainer.horizons = (Horizon(0, self.training.images),)
+        trainer.set_horizons((Horizon(0, self.training.images),))
         return trainer
 
     def real(self, num: int, seed: int = 0) -> Tensor:
@@ -294,7 +295,7 @@ def _complete(history: History) -> tuple[History, list[dict[str, Any]]] | None:
 
 def _train(trainer: Trainer, images: int, history: History, progress: CountCallback) -> None:
     """Train from the beginning and keep the stages. Raises ``TrainingFailed`` where numbers end."""
-    trainer.horizons = (Horizon(0, images),)
+    trainer.set_horizons((Horizon(0, images),))
     num_steps = max(1, round(images / trainer.recipe.batch))
     kept = {max(1, round(share * num_steps)) for share in SHARES}
     entries = []

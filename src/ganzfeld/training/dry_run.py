@@ -15,6 +15,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.run import create_run
+from ganzfeld.training.build import num_parameters
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.monitors.health import Examiner
@@ -22,7 +23,7 @@ from ganzfeld.training.monitors.quality import Quality
 from ganzfeld.training.progress_display import ProgressCallback, watcher_for
 from ganzfeld.training.snapshot import capture
 from ganzfeld.training.train import Terms, agree, summary, what_to_know, write_beginning
-from ganzfeld.training.trainer import Trainer, num_parameters, readings
+from ganzfeld.training.trainer import Trainer, readings
 
 WARM_UP_STEPS = 4
 LEAST_STEPS = 8

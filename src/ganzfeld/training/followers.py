@@ -22,10 +22,11 @@ from ganzfeld.errors import DataError, Followed, GanzfeldError, ResourceError
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs.run import Run
 from ganzfeld.runs.schedule import Horizon, horizon_at
+from ganzfeld.training.build import start
 from ganzfeld.training.interruption import Interruption
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.step import Outcome
-from ganzfeld.training.trainer import Trainer, readings, start
+from ganzfeld.training.trainer import Trainer, readings
 
 
 class Order(IntEnum):
@@ -134,7 +135,7 @@ def _follow(ranks: Ranks) -> Run:
             _stand(trainer, numbers)
             if what is Order.STATE:
                 _hand_out(trainer)
-                trainer.sound = torch.ones_like(trainer.sound)
+                trainer.assume_finite()
             elif what is Order.STEP:
                 outcome = trainer.advance()
             else:
@@ -160,7 +161,7 @@ def _built(ranks: Ranks, terms: dict[str, Any]) -> Trainer:
 
 def _stand(trainer: Trainer, numbers: list[float]) -> None:
     """Take over where rank 0 stands."""
-    index, images_seen, trainer.rate_scale, since, images, progress = numbers
-    trainer.index, trainer.images_seen = int(index), int(images_seen)
+    index, images_seen, rate_scale, since, images, progress = numbers
     reached = None if progress == _ONCE else progress
-    trainer.horizons = (Horizon(int(since), int(images), reached),) if images else ()
+    horizons = (Horizon(int(since), int(images), reached),) if images else ()
+    trainer.stand_at(index=int(index), images_seen=int(images_seen), horizons=horizons, rate_scale=rate_scale)

@@ -23,6 +23,7 @@ from ganzfeld.runs.run import Run, what_is_left
 from ganzfeld.runs.schedule import known_at
 from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.auto.policy import has_diverged
+from ganzfeld.training.build import generator_card, start
 from ganzfeld.training.callbacks import Guarded, Progress, Watcher
 from ganzfeld.training.clock import Due, Stopwatch
 from ganzfeld.training.followers import Order, begin, order
@@ -34,7 +35,7 @@ from ganzfeld.training.monitors.quality import Quality
 from ganzfeld.training.planning import Planner
 from ganzfeld.training.saver import RETRY_S, Patience, Saver
 from ganzfeld.training.snapshot import capture, restore
-from ganzfeld.training.trainer import Trainer, generator_card, readings, start
+from ganzfeld.training.trainer import Trainer, readings
 
 READING_EVERY_S = 1.0
 SHEET_EVERY_S = 10.0
@@ -232,7 +233,7 @@ class Loop:
             horizons = (*trainer.horizons, horizon)
             with self.stopwatch.paused(), self.plan_patience:
                 self.run.write_facts(self.run.facts.changed(horizons=horizons))
-                trainer.horizons = horizons
+                trainer.set_horizons(horizons)
 
     def _note_step(self) -> None:
         """Note when a step has ended."""
@@ -358,7 +359,12 @@ class Loop:
             good = capture(anew, 0.0)
         restore(trainer, good)
         # What was planned later was planned with less time to go.
-        trainer.horizons, trainer.rate_scale = known_at(good.images_seen, run.facts.horizons), scale
+        trainer.stand_at(
+            index=trainer.index,
+            images_seen=trainer.images_seen,
+            horizons=known_at(good.images_seen, run.facts.horizons),
+            rate_scale=scale,
+        )
         run.write_facts(run.facts.changed(horizons=trainer.horizons))
         self.rollbacks += 1
         self.planner = Planner(self.budget, trainer.recipe.batch)

@@ -5,8 +5,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
 from ganzfeld.compute.engine import release_memory
 from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.trainer import Trainer
@@ -33,12 +31,9 @@ def smaller_batches(batch: int) -> Iterator[int]:
 
 
 def step_fits(trainer: Trainer, batch: int) -> bool:
-    """Whether a step with that batch fits into memory; the trainer is not what it was afterwards."""
-    trainer.sound = torch.zeros_like(trainer.sound)  # so that nothing is learnt
-    trainer.recipe = trainer.recipe.model_copy(update={"batch": batch})
-    trainer.index = 0  # when lazy penalties are due, and a step needs most
+    """Whether a step with that batch fits into memory; statistics of the networks change, weights do not."""
     try:
-        trainer.advance()
+        trainer.with_batch(batch).advance()
     except (MemoryError, RuntimeError) as error:
         if not ran_out_of_memory(error):
             raise
@@ -55,7 +50,7 @@ def _largest_batch(trainer: Trainer, run: Path) -> int | None:
         raise _Unknown("no process of several can try it alone")
     if trainer.engine.device.type == "cpu":
         return _tried_in_a_new_process(run)
-    trainer.recorded_update = None  # they are of the batch that did not fit, and hold memory
+    trainer.forget_recordings()  # of the batch that did not fit
     for batch in smaller_batches(trainer.recipe.batch):
         release_memory()
         if step_fits(trainer, batch):

@@ -28,6 +28,7 @@ from ganzfeld.runs.report.report import LARGEST_SHEET
 from ganzfeld.runs.run import Run, create_run, open_run, run_begun_by
 from ganzfeld.runs.schedule import Horizon, known_at, progress_of
 from ganzfeld.system import in_words
+from ganzfeld.training.build import start
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.exactness import differences, refuse
 from ganzfeld.training.followers import led
@@ -35,7 +36,7 @@ from ganzfeld.training.loop import Loop
 from ganzfeld.training.progress_display import ProgressCallback, watcher_for
 from ganzfeld.training.snapshot import restore
 from ganzfeld.training.train import require_room, show_reals, summary
-from ganzfeld.training.trainer import Trainer, start
+from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import route_of
 
 
@@ -280,19 +281,19 @@ def _plan(
     another way, at another speed perhaps, it is planned anew.
     """
     budget, seen = wishes.budget(facts), trainer.images_seen
-    trainer.horizons = facts.horizons if exactly else known_at(seen, facts.horizons)
+    trainer.set_horizons(facts.horizons if exactly else known_at(seen, facts.horizons))
     if (budget.minutes, budget.images) == (facts.minutes, facts.images):
         return
     seconds = checkpoint.card.position.seconds if checkpoint else 0.0
     images = budget.horizon(seen, seconds, seen / seconds if seconds else 0.0)
     if images is None:  # nothing is known of the speed: the loop plans as it does for a new run
-        trainer.horizons = ()
+        trainer.set_horizons(())
         return
     before = tuple(each for each in facts.horizons if each.since < seen)
     reached = progress_of(seen, before) if wishes.keeps_progress else 1.0
     if reached == 1.0:  # the schedule was at its end, or is to go on from where a longer one would be
         reached = None if budget.minutes is None else min(1.0, seen / images)
-    trainer.horizons = (*before, Horizon(seen, images, reached))
+    trainer.set_horizons((*before, Horizon(seen, images, reached)))
 
 
 def _now_true(facts: Facts, wishes: Wishes, budget: Budget, trainer: Trainer) -> Facts:

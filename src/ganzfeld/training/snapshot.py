@@ -78,7 +78,10 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     for name, tensor in live.items():
         tensor.copy_(checkpoint.tensors[name])
     position = checkpoint.card.position
-    trainer.index, trainer.images_seen = position.index, position.images_seen
-    trainer.horizons = position.horizons
-    trainer.rate_scale = position.rate_scale
-    trainer.sound = torch.ones_like(trainer.sound)
+    trainer.stand_at(
+        index=position.index,
+        images_seen=position.images_seen,
+        horizons=position.horizons,
+        rate_scale=position.rate_scale,
+    )
+    trainer.assume_finite()

@@ -27,12 +27,13 @@ from ganzfeld.runs.metadata import Facts, timestamp
 from ganzfeld.runs.report.quality_words import require_space
 from ganzfeld.runs.run import Run, create_run, run_begun_by
 from ganzfeld.system import in_words
+from ganzfeld.training.build import num_parameters, start
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.followers import led
 from ganzfeld.training.loop import NUM_ON_A_SHEET, SHEET_COLUMNS, Loop
 from ganzfeld.training.progress_display import ProgressCallback, watcher_for
 from ganzfeld.training.snapshot import live_tensors
-from ganzfeld.training.trainer import Trainer, num_parameters, start
+from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import route_of
 
 BUILT_IN = "faces"

@@ -3,16 +3,15 @@
 Knows nothing of clocks, files and people: ``loop.py`` decides when to look at it and when to save it.
 """
 
-import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganzfeld.compute.batch_loader import Gather, gathering
+from ganzfeld.compute.batch_loader import Gather
 from ganzfeld.compute.cuda_graphs import CardTape
-from ganzfeld.compute.distributed import ALONE, Ranks, with_common_statistics
+from ganzfeld.compute.distributed import ALONE, Ranks
 from ganzfeld.compute.engine import Engine, computing_with
 from ganzfeld.compute.fast_path import USUAL, Route
 from ganzfeld.compute.seeding import Purpose, derived_seed, noise_at
@@ -20,9 +19,7 @@ from ganzfeld.data import Pictures
 from ganzfeld.data.order import batch_indices
 from ganzfeld.latent import priors
 from ganzfeld.model import ClassCard, calibrate
-from ganzfeld.model.card import GeneratorCard
-from ganzfeld.networks import Discriminator, Generator, initialise
-from ganzfeld.networks.normalisations import normalisations
+from ganzfeld.networks import Generator
 from ganzfeld.networks.strided import (
     DIRECT,
     StridedConvolution,
@@ -30,16 +27,12 @@ from ganzfeld.networks.strided import (
     has_product,
 )
 from ganzfeld.recipes import Recipe
-from ganzfeld.recipes.schema import Optimizer
 from ganzfeld.runs.metadata import Circumstances, circumstances
 from ganzfeld.runs.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.stabilisers import SharedNoise
-from ganzfeld.training.classes import Classes, classes_of
+from ganzfeld.training.classes import Classes
 from ganzfeld.training.recording import RecordedUpdate, can_be_recorded
 from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
-
-CLASS_SIZE = 32
-"""Numbers that tell the generator of a class, beside the latent ones; the card of a model keeps it."""
 
 
 @dataclass
@@ -111,6 +104,32 @@ class Trainer:
                     group["lr"].fill_(choices.lr * self.rate)
                 else:
                     group["lr"] = choices.lr * self.rate
+
+    def set_horizons(self, horizons: tuple[Horizon, ...]) -> None:
+        """Plan the rest of the training anew: for how many pictures, since when."""
+        self.horizons = horizons
+
+    def stand_at(
+        self, *, index: int, images_seen: int, horizons: tuple[Horizon, ...] = (), rate_scale: float = 1.0
+    ) -> None:
+        """Make the step of that index and position the next one, by these plans and learning rates."""
+        self.index, self.images_seen = index, images_seen
+        self.horizons, self.rate_scale = horizons, rate_scale
+
+    def assume_finite(self) -> None:
+        """Forget that a number was not finite: the numbers have been replaced."""
+        self.sound = torch.ones_like(self.sound)
+
+    def forget_recordings(self) -> None:
+        """Drop the recorded update, which holds memory as long as it or gradients in it are there."""
+        self.recorded_update = None
+        for network in (self.players.generator, self.players.discriminator):
+            network.zero_grad(set_to_none=True)
+
+    def with_batch(self, batch: int) -> "Trainer":
+        """Return one that makes its first step with that batch on the same networks and learns nothing."""
+        recipe, unsound = self.recipe.model_copy(update={"batch": batch}), torch.zeros_like(self.sound)
+        return replace(self, recipe=recipe, index=0, sound=unsound, recorded_update=None)
 
     def take(self, route: Route) -> None:
         """Take a route from the next step on. The layout stays as it was at the beginning."""
@@ -214,113 +233,6 @@ class Trainer:
         latent = self.recipe.latent
         whole = priors.load(latent.prior).sample(self.recipe.batch, latent.size, noise)
         return self.engine.carry(self.ranks.share(whole).numpy())
-
-
-def start(
-    recipe: Recipe,
-    pictures: Pictures,
-    engine: Engine,
-    seed: int,
-    ranks: Ranks = ALONE,
-    networks: tuple[Generator, Discriminator] | None = None,
-) -> Trainer:
-    """A training at its beginning; all weights are functions of the seed.
-
-    ``networks`` are those to be trained, if they are not the recipe's own (see ``build_networks``). Raises
-    ``DataError`` if the recipe wants classes of pictures that have none, or none that can be used.
-    """
-    classes = None if recipe.classes == "none" else classes_of(pictures)
-    num_classes = len(classes.names) if classes else 0
-    generator, discriminator = networks or build_networks(recipe, pictures.channels, seed, num_classes)
-    generator, discriminator = engine.place(generator), engine.place(discriminator)
-    average = copy.deepcopy(generator).requires_grad_(False)  # with norms that rank 0 can use alone
-    for network in (generator, discriminator):
-        with_common_statistics(network, ranks)
-    players = Players(
-        generator,
-        discriminator,
-        _adam(generator, recipe.generator.optimizer),
-        _adam(discriminator, recipe.discriminator.optimizer),
-        average,
-    )
-    across_pictures = normalisations.load(recipe.discriminator.normalisation).ACROSS_PICTURES
-    rules = Rules(
-        recipe.loss.build(),
-        recipe.build_stabilisers(),
-        recipe.ema,
-        simultaneous=recipe.updates == "simultaneous",
-        apart=not across_pictures,
-        forward=engine.autocast,
-        mean=ranks.mean_of,
-    )
-    sound = torch.tensor(True, device=engine.device)
-    gather = gathering(pictures, engine, ranks)
-    return Trainer(
-        recipe, pictures, engine, seed, players, rules, gather, sound, ranks=ranks, classes=classes
-    )
-
-
-def build_networks(
-    recipe: Recipe, channels: int, seed: int = 0, num_classes: int = 0
-) -> tuple[Generator, Discriminator]:
-    """Both networks of a recipe on the processor, initialised from the seed.
-
-    ``num_classes`` is 0 unless ``recipe.classes`` lets them enter. Under ``torch.device("meta")`` they have
-    shapes but no numbers.
-    """
-    with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
-        torch.manual_seed(derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
-        generator = generator_card(recipe, channels, num_classes).build()
-        discriminator = Discriminator(
-            recipe.plan(),
-            channels=channels,
-            **recipe.discriminator.architecture,
-            classes=recipe.classes,
-            num_classes=num_classes,
-        )
-        for stabiliser in recipe.build_stabilisers():
-            stabiliser.prepare(discriminator)
-    if not next(generator.parameters()).is_meta:
-        initialise(generator, derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
-        initialise(discriminator, derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
-    return generator, discriminator
-
-
-def generator_card(recipe: Recipe, channels: int, num_classes: int = 0) -> GeneratorCard:
-    """The card of the generator that a recipe asks for."""
-    return GeneratorCard.of(
-        recipe.plan(),
-        channels=channels,
-        latent_size=recipe.latent.size,
-        architecture=recipe.generator.architecture,
-        num_classes=num_classes,
-        class_size=CLASS_SIZE if num_classes else 0,
-    )
-
-
-def num_parameters(network: nn.Module) -> int:
-    """Numbers that training changes."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _adam(network: nn.Module, choices: Optimizer) -> torch.optim.Adam:
-    """Adam with its moments there from the beginning, so that a training has all its tensors at any time.
-
-    On a graphics card its learning rate is a tensor there, which a recorded step reads anew.
-    """
-    device = next(network.parameters()).device
-    on_card = device.type == "cuda"
-    rate = torch.tensor(choices.lr, device=device) if on_card else choices.lr
-    adam = torch.optim.Adam(
-        network.parameters(), lr=rate, betas=choices.betas, fused=True, capturable=on_card
-    )
-    for parameter in network.parameters():
-        adam.state[parameter] = {
-            "step": torch.zeros((), device=parameter.device),
-            "exp_avg": torch.zeros_like(parameter),
-            "exp_avg_sq": torch.zeros_like(parameter),
-        }
-    return adam
 
 
 def readings(outcome: Outcome, ranks: Ranks = ALONE) -> dict[str, float]:

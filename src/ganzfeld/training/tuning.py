@@ -113,10 +113,7 @@ def recording_pays(trainer: Trainer, clearly: float = CLEARLY) -> bool:
     finally:
         restore(trainer, before)
         trainer.take(route)
-        # Recordings keep their memory as long as they or gradients in it are there.
-        trainer.recorded_update = None
-        for network in (trainer.players.generator, trainer.players.discriminator):
-            network.zero_grad(set_to_none=True)
+        trainer.forget_recordings()
         release_memory()
     return recorded.took_s < clearly * usual.took_s and all(
         torch.equal(tensor, usual.ended.tensors[name]) for name, tensor in recorded.ended.tensors.items()
