@@ -265,6 +265,15 @@ class TestFiles:
         low, high = range_of(found_range(path))
         assert low <= white // 64 and high <= white // 16
 
+    @pytest.mark.parametrize("side", [12, 16, 20, 40])
+    def test_nor_does_one_that_is_scaled(self, tmp_path: Path, side: int):
+        dark = np.random.default_rng(0).integers(0, 30, (20, side, side), np.uint8, endpoint=True)
+        for number, image in enumerate(dark):
+            image[side // 3 + number % 3, side // 2 - number % 4] = 255
+        text = warning(as_folder(tmp_path / "set", dark))
+        level = int(text.removeprefix("The brightest value is ").split()[0])
+        assert level < 60 and "(30 of 255 as stored): images almost black." in text
+
     @pytest.mark.parametrize("few", [0, 1, 20])
     def test_few_bright_pixels_on_one_black_are_what_is_to_be_seen(self, tmp_path: Path, few: int):
         stars = np.zeros((NUM, 16, 16), np.uint8)

@@ -33,7 +33,7 @@ from ganzfeld.lock import alone
 from ganzfeld.regular import read_regular
 from ganzfeld.strict_json import strict_json
 
-FORMAT = 9
+FORMAT = 10
 """Goes up when the layout of a set or any rule of decoding changes; older sets are then no longer found."""
 
 LOCK = "lock"

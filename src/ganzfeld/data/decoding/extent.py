@@ -1,6 +1,6 @@
 """Between which values an image lies: all of them, and all but outliers such as hot pixels.
 
-Outliers are few pixels far from all others: beyond the percentiles by more than these lie apart.
+Outliers are few pixels far from all others: beyond the percentiles by more than half of what these lie apart.
 """
 
 import math
@@ -17,6 +17,9 @@ _PERCENT = 0.1
 
 _FEWEST = 4
 """Pixels that may be: one of the file becomes about so many when it is scaled."""
+
+_APART = 0.5
+"""Of the distance of the percentiles: by how much a value may lie beyond them without being an outlier."""
 
 _MOST_LOOKED_AT = 2**16
 Strips = Iterable[tuple[np.ndarray, np.ndarray | None]]
@@ -94,7 +97,7 @@ def usual_levels(pixels: np.ndarray, scale: float = 1.0) -> tuple[int, int]:
     few = _num_outliers(height * width, scale) * channels
     reached = np.cumsum(counts)
     low, high = np.searchsorted(reached, few, "right"), np.searchsorted(reached, pixels.size - few)
-    apart = max(int(high - low), 1)
+    apart = max(int(_APART * (high - low)), 1)
     begin = max(int(low) - apart, 0)
     present = begin + np.flatnonzero(counts[begin : int(high) + apart + 1])
     return int(present[0]), int(present[-1])
@@ -127,7 +130,7 @@ def _usual(values: np.ndarray, least: float, most: float, least_apart: float) ->
     few = min(few, last // 4)
     parted = np.partition(flat, (few, last - few))
     low, high = float(parted[few]), float(parted[last - few])
-    apart = max(high - low, least_apart)
+    apart = max(_APART * (high - low), least_apart)
     inside = flat[(flat >= low - apart) & (flat <= high + apart)]
     low = least if least >= low - apart else float(inside.min())
     return low, most if most <= high + apart else float(inside.max())
@@ -135,7 +138,9 @@ def _usual(values: np.ndarray, least: float, most: float, least_apart: float) ->
 
 def _num_outliers(num_pixels: int, scale: float = 1.0) -> int:
     """Return how many pixels at either end may be outliers: less than a quarter of all."""
-    return min(max(int(num_pixels * _PERCENT / 100), math.ceil(_FEWEST * scale)), (num_pixels - 1) // 4)
+    return min(
+        max(int(num_pixels * _PERCENT / 100), math.ceil(_FEWEST * max(scale, 1))), (num_pixels - 1) // 4
+    )
 
 
 def _stored(look: Look, *, masked: bool) -> Stored:

@@ -24,7 +24,7 @@ from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
 from ganzfeld.progress import CountCallback
 
-FORMAT = 3
+FORMAT = 4
 PERCENTILES = (0.1, 99.9)
 NUM_IMAGES = 1_000
 _VALUES_OF_EACH = 4_096
