@@ -2,6 +2,9 @@
 
 import functools
 import json
+import os
+import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +21,17 @@ from ganzfeld.model import load_model
 from ganzfeld.runs.checkpoint_store import History, kept
 from ganzfeld.runs.metadata import Judgement
 from ganzfeld.runs.report.quality_words import quality_in_words
+from ganzfeld.training import loop
 from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.clock import Due
 from ganzfeld.training.dry_run import rehearse
 from ganzfeld.training.monitors.quality import Quality, is_better, on_a_plateau
+from ganzfeld.training.saver import Saver
 from ganzfeld.training.snapshot import capture
+from tests.faults.conftest import Child
 from tests.training.conftest import small, together
 
+SHEET, SAVING = "drawing the sample grid", "saving the run"
 NAMES = {"kernel_distance", "kernel_distance_error", "precision", "recall", "coverage", "memorised"}
 
 
@@ -60,6 +68,33 @@ def judgement(distance: float, error: float = 0.1, images_seen: int = 8) -> Judg
         features="f",
         features_sha256="0",
     )
+
+
+class EverySecondTime(Due):
+    """Due at the first time of asking, the third and so on."""
+
+    asked = 0
+
+    def __call__(self, seconds: float) -> bool:
+        self.asked += 1
+        return self.asked % 2 == 1
+
+
+class Struck(Watcher):
+    """Sends this process a signal at the first word of some work, once it was made ``after`` something."""
+
+    def __init__(self, what: str, after: str) -> None:
+        self.what, self.after, self.seen = what, after, False
+
+    def preparing(self, done, total, what):
+        self.seen = self.seen or what == self.after
+        if self.seen and what == self.what and not done:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def at_images(run: gz.Run) -> int | None:
+    """Where the closing judgement was made."""
+    return run.facts.final.at_images if run.facts.final else None
 
 
 def weights(run: gz.Run, which: str = "last") -> dict[str, torch.Tensor]:
@@ -108,7 +143,12 @@ class TestOnTheWay:
             return found.model_copy(update={"kernel_distance": abs(images_seen - 48) / 10, "error": 0.01})
 
         monkeypatch.setattr(Quality, "_judged", worse_and_worse)
-        run = gz.train(array_file, recipe=small(), images=160, out=tmp_path, checkpoint_seconds=1e-3)
+        # Steps are followed by a checkpoint and by a judgement in turn, however long a save takes.
+        begin = Saver.begin
+        monkeypatch.setattr(Saver, "begin", lambda self, save: (begin(self, save), self.wait()))
+        usual = loop.Due
+        monkeypatch.setattr(loop, "Due", lambda *args: EverySecondTime(7) if args == (7,) else usual(*args))
+        run = gz.train(array_file, recipe=small(), images=160, out=tmp_path, checkpoint_seconds=7)
         final = run.facts.final
         assert final is not None and run.facts.best == final.best
         assert (final.best.images_seen, final.last.images_seen) == (48, 160)
@@ -140,9 +180,6 @@ class TestOnTheWay:
         assert all(2 * number / (second - 100) <= 0.05 for number, second in enumerate(times[1:], start=1))
 
     def test_a_signal_while_judging_ends_at_once(self, judged, array_file, tmp_path):
-        import os
-        import signal
-
         class Impatient(Watcher):
             def preparing(self, done, total, what):
                 if what == "measuring quality, 1 of 1":
@@ -152,6 +189,48 @@ class TestOnTheWay:
             gz.train(array_file, recipe=small(), images=16, out=tmp_path, watcher=Impatient())
         (run,) = map(gz.open_run, tmp_path.iterdir())
         assert run.facts.final is None and run.model.card.images_seen == 16
+
+    @pytest.mark.parametrize("at", [SHEET, "measuring quality, 1 of 2", "measuring quality, 2 of 2"])
+    def test_resume_finishes_a_judgement_that_was_interrupted(self, often, array_file, tmp_path, at):
+        """After the last step and its save: nothing is lost, and nothing is trained again."""
+        first = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
+        # The best one is another than the last one, so that both are judged.
+        best = first.facts.best
+        assert best is not None
+        first.write_facts(first.facts.changed(best=best.model_copy(update={"kernel_distance": -9.0})))
+        straight = shutil.copytree(first.path, tmp_path / "straight")
+
+        def resume(say) -> None:
+            gz.resume(first.path, images=128, watcher=Struck(at, SAVING))
+
+        child = Child(resume)
+        child.go()
+        end = child.end()
+        assert (end.signal, end.code) == (0, 130) and "stopped after 128" in end.said
+        assert at_images(first) == 64 and first.position.images_seen == 128
+        assert load_model(first.path / "model" / "last").card.images_seen == 128
+        before = len(first.journal)
+        assert gz.resume(first.path).facts.final == gz.resume(straight, images=128).facts.final
+        assert at_images(first) == 128 and len(first.journal) == before
+        listener = Listener()
+        gz.resume(first.path, watcher=listener)
+        assert "nothing to do" in listener.notes[-1]
+
+    def test_resume_does_not_train_a_run_that_was_stopped_and_not_judged(
+        self, often, array_file, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr("ganzfeld.training.monitors.quality.is_better", lambda new, best: False)
+        options = {"recipe": small(), "images": 8000, "out": tmp_path, "stop": "plateau"}
+        with pytest.raises(Interrupted):
+            gz.train(array_file, watcher=Struck("measuring quality, 1 of 2", SHEET), **options)
+        (run,) = map(gz.open_run, tmp_path.iterdir())
+        at = run.position.images_seen
+        assert run.facts.final is None and run.facts.events[-1].kind == "stopped" and at < 8000
+        with pytest.raises(Interrupted):
+            gz.resume(run.path, watcher=Struck("measuring quality, 1 of 2", SHEET))
+        gz.resume(run.path)
+        assert run.facts.final is not None and run.facts.final.at_images == at == run.position.images_seen
+        assert run.facts.events[-1].kind == "stopped"
 
     def test_a_resumed_run_goes_on_with_its_best(self, often, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)

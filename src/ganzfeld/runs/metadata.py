@@ -193,6 +193,18 @@ class Facts(Record):
         return next((e.images_seen for e in reversed(self.events) if e.kind in ("resumed", "forked")), None)
 
     @property
+    def beginning(self) -> str:
+        """What was said when the run was last resumed or forked; empty if it never was."""
+        return next((e.what for e in reversed(self.events) if e.kind in ("resumed", "forked")), "")
+
+    @property
+    def stopped(self) -> Event | None:
+        """How ``--stop`` has ended the training; None if it has not, or the training went on since."""
+        # What was decided of a trial afterwards did not go on with it.
+        moved = [event for event in self.events if event.kind not in ("treated", "kept", "undone")]
+        return moved[-1] if moved and moved[-1].kind == "stopped" else None
+
+    @property
     def open_trial(self) -> Trial | None:
         """The remedy that is being tried; None if there is none."""
         return next((trial for trial in self.trials if trial.outcome == "open"), None)

@@ -49,7 +49,7 @@ class Loop:
     """One training run from where it stands to its end, in its folder, of which it must be the one writer.
 
     ``seconds`` are those of training behind it, ``clock`` tells those that pass. ``judged`` false: nobody
-    looks how good the model is.
+    looks how good the model is. ``over``: no step is made any more, only what belongs to the end.
     """
 
     def __init__(
@@ -61,12 +61,14 @@ class Loop:
         seconds: float = 0.0,
         *,
         judged: bool = True,
+        over: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         facts = run.facts
         self.trainer = trainer
         self.run = run
         self.budget = budget
+        self.closing = over
         self.watcher = watcher = Guarded(watcher)
         self.rolls_back = facts.on_divergence == "rollback"
         self.rollbacks = sum(event.kind == "rolled back" for event in facts.events)
@@ -186,7 +188,8 @@ class Loop:
         trainer, stopwatch = self.trainer, self.stopwatch
         for done_already in (self.sheet_due, self.save_due):
             done_already.from_now(stopwatch.seconds)
-        self._plan()
+        if not self.closing:
+            self._plan()
         order(trainer, Order.STATE)
         stopwatch.start()
         over = self._spent()
@@ -223,7 +226,7 @@ class Loop:
         return self.quality.over or self.consultation.decayed
 
     def _spent(self) -> bool:
-        return self.budget.spent(self.trainer.images_seen, self.stopwatch.seconds)
+        return self.closing or self.budget.spent(self.trainer.images_seen, self.stopwatch.seconds)
 
     def _plan(self) -> None:
         """Give the schedules a new horizon where one is needed; it is written down before it counts."""

@@ -24,6 +24,7 @@ from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.checkpoint import Checkpoint
 from ganzfeld.runs.journal import JOURNAL, copy_journal
 from ganzfeld.runs.metadata import Circumstances, Facts, Trial, timestamp
+from ganzfeld.runs.report.quality_words import lacks_judgement
 from ganzfeld.runs.report.report import LARGEST_SHEET
 from ganzfeld.runs.run import Run, create_run, open_run, run_begun_by
 from ganzfeld.runs.schedule import Horizon, known_at, progress_of
@@ -183,6 +184,7 @@ def go_on(run: Run, wishes: Wishes, watcher: Watcher, clock: Callable[[], float]
     with run.writing():
         _tidy(run)
         facts = run.facts  # whoever wrote before may have changed them
+        over = is_over(run, wishes)
         checkpoint = run.history.newest(watcher.noted)
         if checkpoint is None and any(event.kind == "forked" and event.images_seen for event in facts.events):
             raise DamagedError(f"{run.path} was forked and has lost its checkpoint", "Fork it again.")
@@ -202,8 +204,10 @@ def go_on(run: Run, wishes: Wishes, watcher: Watcher, clock: Callable[[], float]
         run.write_facts(_now_true(facts, wishes, budget, trainer))
         text = f"resumed at {trainer.images_seen:,} pictures"
         run.record("resumed", trainer.images_seen, "; ".join([text, *(each.what for each in found)]))
+        if over and (stop := facts.stopped):  # it still is, should this be interrupted too
+            run.record("stopped", stop.images_seen, stop.what)
         run.forget_after(trainer.images_seen, watcher.noted)
-        _train(trainer, run, budget, watcher, checkpoint, clock)
+        _train(trainer, run, budget, watcher, checkpoint, clock, over=over)
     return run
 
 
@@ -326,13 +330,15 @@ def _train(
     watcher: Watcher,
     checkpoint: Checkpoint | None,
     clock: Callable[[], float],
+    *,
+    over: bool = False,
 ) -> None:
     if not (run.path / "reals.png").exists():
         show_reals(run, trainer)
     watcher.started(run, summary(trainer))
-    watcher.noted(run.facts.events[-1].what)
+    watcher.noted(run.facts.beginning)
     seconds = checkpoint.card.position.seconds if checkpoint else 0.0
-    Loop(trainer, run, budget, watcher, seconds, clock=clock).go()
+    Loop(trainer, run, budget, watcher, seconds, over=over, clock=clock).go()
 
 
 def _chosen(run: Run, images_seen: int) -> Checkpoint | None:
@@ -381,7 +387,8 @@ def is_finished(run: Run, wishes: Wishes) -> bool:
     except GanzfeldError:
         return False
     sheet = run.path / "samples" / f"{images_seen}.png"
-    return is_saved and sheet.exists() and (run.path / "report.html").exists()
+    is_shown = sheet.exists() and (run.path / "report.html").exists()
+    return is_saved and is_shown and not lacks_judgement(run, images_seen)
 
 
 def is_over(run: Run, wishes: Wishes) -> bool:
@@ -394,7 +401,5 @@ def is_over(run: Run, wishes: Wishes) -> bool:
     except GanzfeldError:
         return False
     as_before = wishes.minutes is None and wishes.images is None
-    # What was decided of a trial afterwards did not go on with it.
-    moved = [event for event in run.facts.events if event.kind not in ("treated", "kept", "undone")]
-    is_stopped = as_before and bool(moved) and moved[-1].kind == "stopped"
+    is_stopped = as_before and run.facts.stopped is not None
     return is_stopped or wishes.budget(run.facts).spent(position.images_seen, position.seconds)

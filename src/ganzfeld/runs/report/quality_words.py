@@ -31,6 +31,17 @@ def why_not_measured(run: Run) -> str:
     return why_not or "not taken; ganzfeld eval does it"
 
 
+def lacks_judgement(run: Run, images_seen: int) -> bool:
+    """Whether the model of a run that is over, at that many pictures, can be judged and has not been."""
+    final = run.facts.final
+    if final is not None and final.at_images == images_seen:
+        return False
+    try:
+        return space_to_judge_in(run.facts.num_pictures)[0] is not None
+    except GanzfeldError:  # what is over is not refused for it
+        return False
+
+
 def require_space() -> None:
     """Raise ``ResourceError`` where quality cannot be measured, for whoever needs it."""
     name = usual_name()
