@@ -239,6 +239,14 @@ class TestInsideTheData:
         assert call("sample", run, "--n", 3, "--out", run / "more")[0] == 0, "what is in a run is no data"
         assert call("sample", run, "--n", 3, "--out", photos / "grid.png")[0] == 0, "nor is a sheet"
         assert call("sample", run, "--n", 3, "--out", tmp_path / "fake")[0] == 0
+        shutil.copytree(run, other := run.parent / "other")
+        (run / "run.json").write_text(json.dumps(json.loads((run / "run.json").read_text()) | {"data": None}))
+        code, _, complaint = call("sample", run, "--n", 3, "--out", photos / "fakes")
+        assert code == 0 and len(complaint.splitlines()) == 1
+        assert complaint.startswith("warning: ") and f"inside the data of the run {other}:" in complaint
+        assert call("sample", run, "--n", 3, "--out", tmp_path / "fakes")[2] == ""
+        shutil.rmtree(photos / "fakes")
+        shutil.copy(other / "run.json", run / "run.json")
         assert call("resume", run, "--images", 128)[0] == 0
 
     def test_runs_are_left_out_wherever_they_lie(self, run, photos):

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganzfeld.cli.speech import Json, show_result
-from ganzfeld.errors import GanzfeldError, UsageError
+from ganzfeld.errors import GanzfeldError, GanzfeldWarning, UsageError
 from ganzfeld.output import Mark, require_outside_runs, require_replaceable
 from ganzfeld.printable import counted
-from ganzfeld.run_layout import is_among_images
+from ganzfeld.regular import read_regular
+from ganzfeld.run_layout import FACTS, is_among_images
+from ganzfeld.strict_json import strict_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 MOST_ON_A_SHEET = 10_000
 GRID_MARKS = (Mark.SAMPLE_GRID, Mark.SAMPLE)
 """Of what ``--out FILE.png`` replaces."""
+MOST_BESIDE = 1_000
+"""Runs beside the one that is sampled whose data is looked at."""
+LARGEST_FACTS = 1_000_000
 MOST_IN_A_FOLDER = 10_000_000
 
 Make = Callable[[Sequence[int]], "np.ndarray"]
@@ -157,6 +163,23 @@ def _require_outside_data(path: Path, sampled: Path) -> None:
             " could not be resumed",
             f"Name a place outside {data}.",
         )
+    for other in sorted(run.parent.iterdir())[:MOST_BESIDE]:
+        if other != run and (place := _data_of(other)) and is_among_images(path, place):
+            warnings.warn(
+                f"{path} lies inside the data of the run {other}: samples there become images of it, and it"
+                " can then be resumed only with --inexact",
+                GanzfeldWarning,
+                stacklevel=2,
+            )
+            return
+
+
+def _data_of(run: Path) -> Path | None:
+    """Where the images of a run are, read quickly; None for what is no run, or has none of its own."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        data = strict_json(read_regular(run / FACTS, LARGEST_FACTS), undecodable=True).get("data")
+        return Path(data) if isinstance(data, str) and Path(data).is_absolute() else None
+    return None
 
 
 def _refuse_others(out: Path, wanted: list[range]) -> None:
