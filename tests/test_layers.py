@@ -16,6 +16,7 @@ FLOORS = [
         "durable",
         "launch",
         "lock",
+        "option_values",
         "options",
         "output",
         "own_folder",

@@ -16,7 +16,8 @@ import ganzfeld as gz
 from ganzfeld.cli.commands import commands
 from ganzfeld.cli.options import expand_options, words_of
 from ganzfeld.errors import DamagedError, UsageError
-from ganzfeld.options import PreparationOptions, declared, defaults, option, range_of
+from ganzfeld.option_values import range_of
+from ganzfeld.options import PreparationOptions, declared, defaults, option
 from ganzfeld.recipes.reading import OPTIONS, paths
 from tests.cli.test_cli import call
 from tests.data.making import encoded, noise

@@ -13,10 +13,10 @@ import time
 from collections import defaultdict
 
 from ganzfeld.health.readings import readings
+from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import recipes
-from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.monitors.health import EVERY_S, MOST_FOR_ALL, MOST_FOR_FEW, Examiner
-from ganzfeld.training.train import agree
+from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.trainer import readings as numbers
 
 ROUNDS = 5
@@ -25,7 +25,7 @@ ROUNDS = 5
 def main() -> None:
     """Some lines a recipe."""
     for name in sys.argv[1:] or recipes.names():
-        trainer = agree(recipe=name, images=1).begin(None, Watcher())
+        trainer = resolve_options(TrainOptions(recipe=name, images=1)).build()
         examiner = Examiner(trainer)
         steps, full, few = [], [], []
         parts: dict[str, list[float]] = defaultdict(list)

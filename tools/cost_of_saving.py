@@ -14,12 +14,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import recipes
 from ganzfeld.runs.checkpoint_store import History
-from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.saver import Saver
+from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.snapshot import capture
-from ganzfeld.training.train import agree
 
 ROUNDS = 7
 SPACING_S = 30.0
@@ -28,7 +28,7 @@ SPACING_S = 30.0
 def main() -> None:
     """One line a recipe."""
     for name in sys.argv[1:] or recipes.names():
-        trainer = agree(recipe=name, images=1).begin(None, Watcher())
+        trainer = resolve_options(TrainOptions(recipe=name, images=1)).build()
         for _ in range(3):
             trainer.advance()
         held_up, extra = [], []

@@ -89,11 +89,11 @@ def profiled(batch: int, way: str, steps: int) -> dict[str, Any]:
 def trainer_by(batch: int, way: str) -> Any:
     """A trainer of the default recipe at a batch, by one way of making its steps."""
     from ganzfeld.compute.fast_path import PLAIN, USUAL
-    from ganzfeld.training.callbacks import Watcher
-    from ganzfeld.training.train import agree
+    from ganzfeld.options import TrainOptions
+    from ganzfeld.training.setup import resolve_options
 
     route = "plain" if way == "plain" else "channels-last,one-pass,shared-backward"
-    trainer = agree(recipe="modern", batch=batch, images=1, route=route).begin(None, Watcher())
+    trainer = resolve_options(TrainOptions(recipe="modern", batch=batch, images=1, route=route)).build()
     trainer.take((PLAIN if way == "plain" else USUAL).model_copy(update={"recorded": way == "recorded"}))
     return trainer
 

@@ -84,13 +84,14 @@ def of_right_kinds(function: Callable[_Given, _Result]) -> Callable[_Given, _Res
             return function(*args, **kwargs)
         for name, value in bound.arguments.items():
             if name in BY_NAME and not (value is None and signature.parameters[name].default is None):
-                bound.arguments[name] = _required(name, value)
+                bound.arguments[name] = required(name, value)
         return function(*bound.args, **bound.kwargs)
 
     return checked
 
 
-def _required(name: str, value: Any) -> Any:
+def required(name: str, value: Any) -> Any:
+    """Return what a function gets for an argument of that name; ``UsageError`` for one of another kind."""
     kind = BY_NAME[name]
     if not kind.fits(value):
         raise UsageError(f"{name} must be {kind.expected}, not {printable(repr(value), LONGEST_SHOWN)}")

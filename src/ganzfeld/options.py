@@ -1,49 +1,72 @@
 """Options that people give, each declared once: its name, default, help text and what it may be.
 
 An options class is a frozen dataclass whose fields are made by ``option``. The command line is generated from
-it, Python functions take the same names with the same defaults, and a run keeps it in its record. What needs
-more than the standard library to check (a colour, a file) is checked where it is used.
+it, Python functions take the same names with the same defaults, and a run keeps those that its record has.
 """
 
-import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from ganzfeld.catalogue import did_you_mean
 from ganzfeld.errors import UsageError
-from ganzfeld.printable import printable
+from ganzfeld.kinds import BY_NAME, required
+from ganzfeld.option_values import (
+    ALL_FRAMES,
+    AUTO,
+    FIRST_FRAME,
+    MOST_FRAMES,
+    are_frames,
+    as_text,
+    frames_as_text,
+    range_as_text,
+    range_of,
+    shown,
+)
 
 _DECLARED = "option"
-_MOST_SHOWN = 200
-SIZES = "Give one number, 64, or width by height, 96x64."
+NUMBERS = (int, float)
+PATHS = (str, os.PathLike)
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What is known of an option: help text, types, and its ``choices`` or its least and greatest value."""
+    """What is known of an option.
+
+    ``help`` is its help text; ``kinds`` are its types (none: anything), ``choices`` its values, ``low`` and
+    ``high`` its least and greatest value, ``above`` a value that it must be greater than. ``typed`` is its
+    type on the command line and ``flag`` its name there, where they are not those of the field.
+    """
 
     help: str
-    kinds: tuple[type, ...]
+    kinds: tuple[type, ...] = ()
     choices: Sequence[Any] = ()
     low: float | None = None
     high: float | None = None
+    above: float | None = None
+    typed: Any = None
+    flag: str = ""
 
     def is_allowed(self, value: Any) -> bool:
         """Whether the option may have that value. A comparison with NaN is never true."""
-        if not isinstance(value, self.kinds) or isinstance(value, bool) is not (bool in self.kinds):
+        if self.kinds and not isinstance(value, self.kinds):
+            return False
+        if self.kinds and isinstance(value, bool) is not (bool in self.kinds):
             return False
         if self.choices:
             return value in self.choices
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+        limits = ((self.low, "__ge__"), (self.high, "__le__"), (self.above, "__gt__"))
+        return all(limit is None or getattr(value, compare)(limit) is True for limit, compare in limits)
 
     @property
     def expected(self) -> str:
         """What the option may be, in words that follow "must be"."""
         if self.choices:
             return " or ".join(map(str, self.choices))
+        if self.above is not None:
+            return f"above {self.above} and at most {self.high:,}"
         if self.low is None and self.high is None:
             return " or ".join(kind.__name__ for kind in self.kinds)
         if self.high is None:
@@ -51,23 +74,17 @@ class Declared:
         return f"at most {self.high}" if self.low is None else f"from {self.low} to {self.high}"
 
 
-def option(
-    default: Any,
-    help: str,
-    *,
-    choices: Sequence[Any] = (),
-    low: float | None = None,
-    high: float | None = None,
-    kinds: tuple[type, ...] = (),
-) -> Any:
+def option(default: Any, help: str, *, kinds: tuple[type, ...] = (), **known: Any) -> Any:
     """Declare a field of an options class. ``None`` is allowed where it is the default.
 
-    Values are of the given ``kinds``; if none are, of the type of the default or of the choices, else text.
+    ``known`` are further fields of ``Declared``. Values are of the given ``kinds``; if none are, of the type
+    of the default or of the choices, else text. Names in ``kinds.BY_NAME`` are checked as said there.
     """
+    choices = known.get("choices", ())
     example = choices[0] if default is None and choices else default
     kind = str if example is None else type(example)
     kinds = kinds or ((int, float) if kind is float else (kind,))
-    return field(default=default, metadata={_DECLARED: Declared(help, kinds, choices, low, high)})
+    return field(default=default, metadata={_DECLARED: Declared(help, kinds, **known)})
 
 
 def declared(options: Any) -> dict[str, Declared]:
@@ -86,120 +103,50 @@ def changed(options: Any) -> dict[str, Any]:
     return {name: value for name, value in asdict(options).items() if value != usual[name]}
 
 
+def values_of(options: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Map the names of an instance, or those of them that are among ``names``, to its values."""
+    wanted = defaults(options).keys() if names is None else defaults(options).keys() & set(names)
+    return {name: getattr(options, name) for name in defaults(options) if name in wanted}
+
+
 def dashed(name: str) -> str:
     """Return the name of an option as it is typed: ``max_bad`` is ``max-bad``."""
     return name.replace("_", "-")
 
 
 def check(options: Any) -> None:
-    """Raise ``UsageError`` for the first value of an instance that is not allowed."""
+    """Raise ``UsageError`` for the first value of an instance that is not allowed.
+
+    Numbers of other libraries become those of Python.
+    """
     usual = defaults(options)
     for name, known in declared(options).items():
         value = getattr(options, name)
-        if (value is None and usual[name] is None) or known.is_allowed(value):
+        if value is None and usual[name] is None:
             continue
-        raise UsageError(f"{dashed(name)} must be {known.expected}, not {shown(value)}")
+        if name in BY_NAME:
+            value = required(name, value)
+            object.__setattr__(options, name, value)
+        if known.is_allowed(value):
+            continue
+        choices = [each for each in known.choices if isinstance(each, str)]
+        closest = did_you_mean(value, choices) if choices and isinstance(value, str) else ""
+        raise UsageError(f"{dashed(name)} must be {known.expected}, not {shown(value)}", closest)
 
 
-def shown(value: Any) -> str:
-    """Return a value for a message: what is long, such as an array, by its type alone."""
-    text = repr(value)
-    return text if len(text) <= _MOST_SHOWN and "\n" not in text else f"a {type(value).__name__}"
+class _FromArguments:
+    """An options class that can be made of the arguments of a function."""
 
+    __slots__ = ()
 
-FIRST_FRAME, ALL_FRAMES = "first", "all"
-MOST_FRAMES = 1_000_000
-
-
-def are_frames(text: str) -> bool:
-    """Return whether a text says which frames of a file are read."""
-    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_FRAMES))
-    return text in (FIRST_FRAME, ALL_FRAMES) or (is_number and 1 <= int(text) <= MOST_FRAMES)
-
-
-def as_text(path: Any) -> Any:
-    """Return a path object as text, which is what options that name files hold; anything else as it is."""
-    return os.fspath(path) if isinstance(path, os.PathLike) else path
-
-
-def absolute(path: Any) -> Any:
-    """Return a path as text that holds from any folder; anything else as it is."""
-    text = as_text(path)
-    return str(Path(text).expanduser().absolute()) if isinstance(text, str) else text
-
-
-AUTO = "auto"
-"""The range that is found in the images themselves."""
-
-
-def range_of(text: str) -> tuple[float, float]:
-    """Return the two numbers of ``LOW:HIGH``; raises ``UsageError`` where they are none, or not in order."""
-    try:
-        low, high = (float(part) for part in text.split(":"))
-        width = high - low
-        if width > 0 and math.isfinite(width) and math.isfinite(1_000 / width):
-            return low, high
-    except ValueError:
-        pass
-    raise UsageError(
-        f"range must be LOW:HIGH or {AUTO}, with LOW below HIGH, not {text!r}",
-        'Give the stored values that become black and white, such as "0:4095".',
-    )
-
-
-def sides_of(given: Any) -> Any:
-    """Return [width, height] of a size: one number is a square, ``WxH`` width by height; the rest as it is.
-
-    Raises ``UsageError`` for text that is no size.
-    """
-    if isinstance(given, str):
-        parts = [part.strip() for part in given.lower().split("x")]
-        if not 1 <= len(parts) <= 2 or not all(part.isdecimal() and len(part) < 10 for part in parts):
-            raise UsageError(f"size {printable(given, 60)!r} is not a size", SIZES)
-        given = [int(part) for part in parts]
-    if isinstance(given, int):
-        given = [given]
-    return [*given, *given] if isinstance(given, list | tuple) and len(given) == 1 else given
-
-
-def range_as_text(given: Any) -> Any:
-    """Return a pair of numbers as ``LOW:HIGH``; anything else as it is."""
-    if not isinstance(given, tuple | list) or len(given) != 2 or not all(map(_is_number, given)):
-        return given
-    try:
-        low, high = (float(each) for each in given)
-    except OverflowError:
-        return "a number too large"
-    return text_of_range(low, high) if math.isfinite(low) and math.isfinite(high) else f"{low}:{high}"
-
-
-def frames_as_text(given: Any) -> Any:
-    """Return a number of frames as text; anything else as it is."""
-    return str(int(given)) if isinstance(given, Integral) and not isinstance(given, bool) else given
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def text_of_range(low: float, high: float) -> str:
-    """Return the text that ``range_of`` reads as exactly these two numbers."""
-    return ":".join(str(int(each)) if each == int(each) else repr(float(each)) for each in (low, high))
-
-
-def text_of_enclosing_range(low: float, high: float) -> str:
-    """Return a range of few digits that holds both; that of whole numbers is exact, and ``low`` is less."""
-    if (low == int(low) and high == int(high)) or not 1e-300 < high - low < 1e300:
-        return text_of_range(low, high)
-    digits = 2 - math.floor(math.log10(high - low))  # after the point: a hundredth of the width or less
-    step = 10.0**-digits
-    below = round(math.floor(low / step) * step, digits)
-    above = round(math.ceil(high / step) * step, digits)
-    return text_of_range(min(low, below), max(high, above))
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """Make an instance of those arguments that are its fields; others are left alone."""
+        return cls(**{name: arguments[name] for name in defaults(cls)})
 
 
 @dataclass(frozen=True, slots=True)
-class PreparationOptions:
+class PreparationOptions(_FromArguments):
     """How images become what is trained on, alike for ``check``, ``train`` and all that reads them later."""
 
     channels: int | None = option(
@@ -231,9 +178,93 @@ class PreparationOptions:
         # Python may give numbers where the command line has text; what is kept is that text.
         object.__setattr__(self, "range", range_as_text(self.range))
         object.__setattr__(self, "frames", frames_as_text(self.frames))
+        object.__setattr__(self, "labels", as_text(self.labels))
         check(self)
         if self.range not in (None, AUTO):
             range_of(self.range)
         if not are_frames(self.frames):
             limits = f"{FIRST_FRAME}, {ALL_FRAMES} or a number from 1 to {MOST_FRAMES:,}"
             raise UsageError(f"frames must be {limits}, not {self.frames!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions(_FromArguments):
+    """What training is asked for, beside the images and how they are prepared."""
+
+    recipe: Any = option("modern", "Name of a recipe, or a recipe file (JSON).", kinds=(object,), typed=str)
+    size: Any = option(None, "Pixels: N, or WxH (width by height).", kinds=(object,), typed=str | None)
+    minutes: float | None = option(
+        None, "Minutes of training. Default: 5, unless --images is given.", kinds=NUMBERS
+    )
+    images: int | None = option(
+        None, "Pictures to see, in whole batches; ends the run if reached first.", kinds=(int,)
+    )
+    batch: int | None = option(None, "Pictures in a step.", kinds=(int,))
+    seed: int = option(0, "Decides all randomness.", low=0, high=2**63 - 1)
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
+    precision: str = option("auto", "auto, float32 or bfloat16.")
+    out: Any = option("runs", "Folder in which the run gets a folder of its own.", kinds=PATHS, typed=Path)
+    settings: Any = option(
+        (),
+        "path=value for any field of the recipe; repeatable.",
+        kinds=(object,),
+        typed=list[str] | None,
+        flag="--set",
+    )
+    checkpoint_seconds: float = option(30.0, "Seconds between checkpoints.", above=0, high=1_000_000_000)
+    on_divergence: str = option(
+        "stop",
+        "stop, or rollback: to the last checkpoint, with half the learning rates.",
+        choices=("stop", "rollback"),
+    )
+    stop: str = option(
+        "never",
+        "never; plateau: when quality no longer improves; decay: when it got worse.",
+        choices=("never", "plateau", "decay"),
+    )
+    auto: bool = option(False, "Try what the doctor advises, and undo what does not help.", flag="--auto")
+    route: Any = option(
+        "auto",
+        "auto: the fastest way through this machine; plain: the textbook's; or parts of auto,"
+        " joined by commas: channels-last, one-pass, shared-backward, measured; or a run folder or"
+        " run.json, to take the route of that run again.",
+        kinds=PATHS,
+        typed=str,
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeOptions(_FromArguments):
+    """Options that override those stored in a run; None where they stay."""
+
+    from_images: int | None = option(
+        None,
+        "Fork: a new run from the checkpoint at that many pictures; 0: anew.",
+        kinds=(int,),
+        flag="--from",
+    )
+    settings: Any = option(
+        (),
+        "path=value of the recipe, for a fork; repeatable.",
+        kinds=(object,),
+        typed=list[str] | None,
+        flag="--set",
+    )
+    minutes: float | None = option(
+        None, "Another end: minutes of training from the beginning of the run.", kinds=NUMBERS
+    )
+    images: int | None = option(
+        None, "Another end: pictures seen from the beginning of the run.", kinds=(int,)
+    )
+    data: Any = option(None, "Where the pictures are now, if they moved.", kinds=PATHS, typed=str | None)
+    labels: Any = option(None, "Where the file of labels is now, if it moved.", kinds=PATHS, typed=str | None)
+    device: str | None = option(None, "Another device; needs --inexact.")
+    inexact: bool = option(
+        False, "Go on where torch, device, threads, recipe or pictures changed.", flag="--inexact"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)

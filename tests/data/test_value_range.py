@@ -20,7 +20,7 @@ from ganzfeld.data.check.survey import survey
 from ganzfeld.data.decoding.decode import decode_file
 from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.errors import DataError, UsageError
-from ganzfeld.options import range_of, text_of_range
+from ganzfeld.option_values import range_of, text_of_range
 from tests.data.making import encoded, noise, reason, zipped
 
 NUM = 5

@@ -18,12 +18,13 @@ from ganzfeld.cli.outcome import show_outcome
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed, UsageError
 from ganzfeld.health import Finding, Remedy, Verdict
 from ganzfeld.health.remedies import put_back
+from ganzfeld.options import ResumeOptions
 from ganzfeld.runs.run import Run
 from ganzfeld.training.auto import driver as attendance
 from ganzfeld.training.auto.policy import has_helped, prescription
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.loop import Loop
-from ganzfeld.training.session import Wishes, is_over
+from ganzfeld.training.overrides import Overrides, is_over
 from ganzfeld.training.trainer import Trainer
 from tests.training.conftest import Raised, save_at_once, small, together
 
@@ -528,11 +529,11 @@ def test_a_run_that_was_stopped_stays_so_whatever_was_tried(array_file, tmp_path
         run.write_facts(run.facts.changed(images=320))
         run.record("stopped", 32, "on a plateau")
         for kind in ("treated", "undone"):
-            assert is_over(run, Wishes())
+            assert is_over(run, Overrides())
             run.record(kind, 32, "in vain")
-        assert is_over(run, Wishes()) and not is_over(run, Wishes(images=400))
+        assert is_over(run, Overrides()) and not is_over(run, Overrides(ResumeOptions(images=400)))
         run.record("resumed", 32, "")
-    assert not is_over(run, Wishes())
+    assert not is_over(run, Overrides())
 
 
 def test_a_divergence_is_treated(array_file, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from ganzfeld.errors import DataError, UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.losses import Loss, losses
 from ganzfeld.networks import Discriminator, Generator, initialise
+from ganzfeld.options import TrainOptions
 from ganzfeld.stabilisers import stabiliser
 from ganzfeld.training.build import start
 from ganzfeld.training.classes import classes_of
@@ -274,7 +275,7 @@ def test_the_fastest_route_and_the_dry_run_know_of_classes(by_class):
     trainer = trainer_on(by_class, small(classes="concatenation"))
     trainer.take(fastest_route(trainer, lambda *_: None))
     trainer.advance()
-    told = rehearse(by_class, settings=SMALL | {"classes": "projection"}, images=80)
+    told = rehearse(by_class, TrainOptions(settings=SMALL | {"classes": "projection"}, images=80))
     assert "150 colour pictures of 3 classes" in told["summary"]
 
 

@@ -18,6 +18,7 @@ from ganzfeld.health.limits import Limit
 from ganzfeld.metrics import space
 from ganzfeld.metrics.measures.kernel_distance import estimate
 from ganzfeld.model import load_model
+from ganzfeld.options import TrainOptions
 from ganzfeld.runs.checkpoint_store import History, kept
 from ganzfeld.runs.metadata import Judgement
 from ganzfeld.runs.report.quality_words import quality_in_words
@@ -393,7 +394,7 @@ class TestWithout:
         monkeypatch.setattr(Quality, "_finish", looked)
         monkeypatch.setattr(Quality, "_look", looked)
         monkeypatch.setattr(Quality, "_prepare", prepare_and_tell)
-        rehearse(array_file, recipe=small(), images=64)
+        rehearse(array_file, TrainOptions(recipe=small(), images=64))
         assert prepared
 
 

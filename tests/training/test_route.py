@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -11,10 +12,10 @@ import ganzfeld as gz
 from ganzfeld.compute.fast_path import PARTS, PLAIN, USUAL, Route
 from ganzfeld.errors import UsageError
 from ganzfeld.networks.strided import Way, Ways
+from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import resolve
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.setup import ResolvedOptions, resolve_options
 from ganzfeld.training.snapshot import live_tensors
-from ganzfeld.training.train import agree
 from ganzfeld.training.trainer import Trainer, readings
 from ganzfeld.training.tuning import fastest_route, measured, threads_that_pay
 from tests.cli.test_cli import call
@@ -24,6 +25,11 @@ pytestmark = pytest.mark.machine
 
 RECIPES = ["modern", "seed", "radford2015"]
 PRODUCTS = Ways("product", "product", "product")
+
+
+def planned(**options: Any) -> ResolvedOptions:
+    """What options come to for a small network."""
+    return resolve_options(TrainOptions(recipe=small(), **options))
 
 
 def routes(trainer) -> list[Route]:
@@ -240,7 +246,7 @@ class TestRuns:
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
 
         def route(choice: str) -> Route:
-            return agree(recipe=small(), images=8, route=choice).begin(array_file, Watcher()).route
+            return planned(images=8, route=choice).build(array_file).route
 
         assert (route("auto"), route("plain"), route(",".join(PARTS))) == (fastest, PLAIN, fastest)
         for part in PARTS:
@@ -262,11 +268,11 @@ class TestRuns:
 
 
 def test_the_plain_route_is_torchs_layout(array_file, tmp_path):
-    trainer = agree(recipe=small(), images=8, route="plain").begin(array_file, Watcher())
+    trainer = planned(images=8, route="plain").build(array_file)
     networks = (trainer.players.generator, trainer.players.discriminator)
     assert all(weight.is_contiguous() for network in networks for weight in network.parameters())
     assert trainer.real().is_contiguous()
-    trainer = agree(recipe=small(), images=8).begin(array_file, Watcher())
+    trainer = planned(images=8).build(array_file)
     assert trainer.real().is_contiguous(memory_format=torch.channels_last)
 
 
@@ -335,4 +341,4 @@ class TestAgain:
         os.mkfifo(tmp_path / "pipe")
         (tmp_path / "folder").mkdir()
         with pytest.raises(UsageError, match="cannot be read"):
-            agree(route=str(tmp_path / name))
+            planned(route=str(tmp_path / name))

@@ -16,6 +16,7 @@ from PIL import Image
 import ganzfeld as gz
 from ganzfeld.compute.seeding import Purpose, derived_seed
 from ganzfeld.errors import DataError, Interrupted, ResourceError, TrainingFailed, UsageError
+from ganzfeld.options import TrainOptions
 from ganzfeld.printable import duration
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.journal import read_journal
@@ -143,7 +144,7 @@ def test_what_to_mind_about_the_pictures_is_told(folder, tmp_path):
     listener = Listener()
     gz.train(folder, settings=SMALL, images=8, out=tmp_path, watcher=listener)
     assert any("Only 30 pictures" in note for note in listener.notes)
-    notes = rehearse(folder, settings=SMALL)["notes"]
+    notes = rehearse(folder, TrainOptions(settings=SMALL))["notes"]
     assert [note for note in notes if "Only 30 pictures" in note], "a dry run says the same"
 
 
@@ -280,7 +281,7 @@ class TestMistakes:
 
 def test_rehearsal_measures_without_writing(array_file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    plan = rehearse(array_file, recipe=small(), images=1000)
+    plan = rehearse(array_file, TrainOptions(recipe=small(), images=1000))
     assert plan["images"] == 1000
     assert plan["images_per_s"] > 0
     assert plan["seconds"] == pytest.approx(1000 / plan["images_per_s"], rel=0.1)

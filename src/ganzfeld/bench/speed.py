@@ -18,9 +18,9 @@ from ganzfeld.compute.engine import wait_for
 from ganzfeld.compute.fast_path import PLAIN, USUAL, Route
 from ganzfeld.model import calibrate
 from ganzfeld.model.sampling import pictures_of_latents
+from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import Recipe, resolve
-from ganzfeld.training.callbacks import Watcher
-from ganzfeld.training.train import agree
+from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.trainer import Trainer, readings
 
 BATCH = 128
@@ -141,7 +141,8 @@ def bench_sample(rounds: int = 3, num: int = SAMPLES) -> SpeedFigures:
 
 
 def _trainer(recipe: Recipe, route: str = "auto", precision: str = "auto") -> Trainer:
-    return agree(recipe=recipe, images=1, route=route, precision=precision).begin(None, Watcher())
+    options = TrainOptions(recipe=recipe, images=1, route=route, precision=precision)
+    return resolve_options(options).build()
 
 
 def _classical_loop(trainer: Trainer) -> Callable[[], object]:

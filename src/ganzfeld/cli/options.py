@@ -5,11 +5,12 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ganzfeld.options import changed, dashed, declared
+from ganzfeld.options import Declared, changed, dashed, declared, defaults
 
 
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -32,7 +33,11 @@ def expand_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def expanded_command(**values: Any) -> None:
         for name, options in classes.items():
-            values[name] = options(**{each.name: values.pop(each.name) for each in fields(options)})
+            given = {each.name: values.pop(each.name) for each in fields(options)}
+            usual = defaults(options)
+            values[name] = options(
+                **{each: usual[each] if value is None else value for each, value in given.items()}
+            )
         command(**values)
 
     vars(expanded_command)["__signature__"] = signature.replace(parameters=parameters)
@@ -55,8 +60,18 @@ def _parameters(options: Any) -> list[inspect.Parameter]:
         inspect.Parameter(
             each.name,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=each.default,
-            annotation=Annotated[kinds[each.name], typer.Option(help=known[each.name].help)],
+            default=_typed_default(known[each.name], each.default),
+            annotation=Annotated[known[each.name].typed or kinds[each.name], _typer_option(known[each.name])],
         )
         for each in fields(options)
     ]
+
+
+def _typer_option(known: Declared) -> Any:
+    """Return the option of typer; with a name of its own where it has one."""
+    return typer.Option(*([known.flag] if known.flag else []), help=known.help)
+
+
+def _typed_default(known: Declared, default: Any) -> Any:
+    """Return the default of an option as the command line shows it: none for one that may be repeated."""
+    return None if default == () else Path(default) if known.typed is Path else default

@@ -22,14 +22,8 @@ from ganzfeld.data.labels.table import LabelTable, open_table
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.source import Source, frames_of, place_of
 from ganzfeld.errors import DataError, UsageError
-from ganzfeld.options import (
-    AUTO,
-    PreparationOptions,
-    as_text,
-    frames_as_text,
-    range_as_text,
-    text_of_range,
-)
+from ganzfeld.option_values import AUTO, as_text, frames_as_text, range_as_text, text_of_range
+from ganzfeld.options import PreparationOptions
 from ganzfeld.printable import counted, printable
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.system import in_words

@@ -20,7 +20,7 @@ from ganzfeld.data.classes import beside_folders, classes_by_folder
 from ganzfeld.data.decoding.decode import EXTENSIONS, FORMATS, Decoded, UnusablePicture
 from ganzfeld.data.decoding.frames import frames_wanted, num_frames
 from ganzfeld.data.decoding.preprocessing import Framing
-from ganzfeld.options import FIRST_FRAME
+from ganzfeld.option_values import FIRST_FRAME
 from ganzfeld.printable import printable
 
 if TYPE_CHECKING:  # they know how files are named, as this does

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ganzfeld.catalogue import Catalogue, did_you_mean
 from ganzfeld.errors import UsageError
 from ganzfeld.kinds import of_right_kinds
-from ganzfeld.options import PreparationOptions, dashed, defaults
+from ganzfeld.options import PreparationOptions, TrainOptions, dashed, defaults
 from ganzfeld.printable import printable
 from ganzfeld.recipes.schema import Recipe
 from ganzfeld.regular import read_regular
@@ -19,11 +19,7 @@ from ganzfeld.strict_json import strict_json
 recipes = Catalogue("ganzfeld.recipes", "recipe", suffix=".json")
 
 OPTIONS = frozenset(
-    (
-        *defaults(PreparationOptions),
-        *("recipe", "minutes", "images", "seed", "device", "precision", "out", "checkpoint_seconds"),
-        *("on_divergence", "stop", "auto", "route"),
-    )
+    {*defaults(PreparationOptions), *defaults(TrainOptions)} - {"settings", *Recipe.model_fields}
 )
 """What a training is told beside its recipe; whoever takes one for a field of it is told the option."""
 

@@ -17,7 +17,7 @@ from ganzfeld.networks.activations import activations
 from ganzfeld.networks.conditions import conditions
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
-from ganzfeld.options import sides_of
+from ganzfeld.option_values import sides_of
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 
 

@@ -14,7 +14,8 @@ import ganzfeld
 from ganzfeld.compute.engine import Engine, chip_of, num_threads
 from ganzfeld.compute.fast_path import Route
 from ganzfeld.errors import UsageError
-from ganzfeld.options import PreparationOptions, absolute
+from ganzfeld.option_values import absolute
+from ganzfeld.options import PreparationOptions
 from ganzfeld.printable import printable
 from ganzfeld.record import Count, Record
 from ganzfeld.regular import is_regular

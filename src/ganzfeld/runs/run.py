@@ -93,6 +93,11 @@ class Run:
         except ValueError as error:
             raise DamagedError(f"{path} cannot be read: {error}", COPY) from None
 
+    def require_readable(self) -> None:
+        """Raise ``DamagedError`` if its recipe or ``run.json`` cannot be read."""
+        for read in (lambda: self.facts, lambda: self.recipe):
+            read()
+
     def write_facts(self, facts: Facts) -> None:
         """Replace ``run.json``. Only for the one that holds ``writing``."""
         self.folder.write_json(FACTS, facts.model_dump(mode="json"))

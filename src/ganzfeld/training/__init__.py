@@ -2,7 +2,6 @@
 
 from ganzfeld.training.callbacks import Progress
 from ganzfeld.training.evaluation import evaluate
-from ganzfeld.training.session import resume
-from ganzfeld.training.train import train
+from ganzfeld.training.train import resume, train
 
 __all__ = ["Progress", "evaluate", "resume", "train"]

@@ -8,13 +8,14 @@ import sys
 from ganzfeld.runs.run import open_run
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.memory import smaller_batches, step_fits
-from ganzfeld.training.session import Wishes, trainer_of
+from ganzfeld.training.overrides import Overrides
+from ganzfeld.training.session import trainer_of
 
 
 def main(path: str) -> None:
     """Try them."""
     run = open_run(path)
-    trainer = trainer_of(run.facts, run.recipe, None, Wishes(), Watcher())
+    trainer = trainer_of(run.facts, run.recipe, None, Overrides(), Watcher())
     for batch in reversed(list(smaller_batches(run.recipe.batch))):
         if not step_fits(trainer, batch):
             break

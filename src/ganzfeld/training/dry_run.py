@@ -13,6 +13,7 @@ from typing import Any
 from ganzfeld.data.check.survey import Survey, survey
 from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
+from ganzfeld.options import PreparationOptions, TrainOptions
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.run import create_run
 from ganzfeld.training.build import num_parameters
@@ -21,8 +22,9 @@ from ganzfeld.training.loop import Loop
 from ganzfeld.training.monitors.health import Examiner
 from ganzfeld.training.monitors.quality import Quality
 from ganzfeld.training.progress_display import ProgressCallback, watcher_for
+from ganzfeld.training.session import write_beginning
+from ganzfeld.training.setup import ResolvedOptions, resolve_options, summary, what_to_know
 from ganzfeld.training.snapshot import capture
-from ganzfeld.training.train import Terms, agree, summary, what_to_know, write_beginning
 from ganzfeld.training.trainer import Trainer, readings
 
 WARM_UP_STEPS = 4
@@ -34,33 +36,33 @@ ROUNDS = 2
 
 def rehearse(
     data: str | Path | None = None,
+    options: TrainOptions = TrainOptions(),
+    preparation: PreparationOptions = PreparationOptions(),
     *,
     progress: bool | ProgressCallback = True,
     watcher: Watcher | None = None,
-    **options: Any,
 ) -> dict[str, Any]:
     """What ``train`` with these arguments would do: a summary, sizes, and figures measured on this machine.
 
-    ``options`` are those of ``agree``; ``progress`` and ``watcher`` those of ``train``. The pictures are
-    read into the cache, as training needs them anyway. After the steps of which the speed is taken, runs of
-    four more are carried through to their report, since sheets, checkpoints, examinations and pages need
-    memory too. Raises what ``train`` raises for the same arguments.
+    ``progress`` and ``watcher`` are those of ``train``. The images are read into the cache, as training needs
+    them anyway. After the steps of which the speed is taken, runs of four more are carried through to their
+    report, since sheets, checkpoints, examinations and pages need memory too. Raises what ``train`` raises.
     """
     if (number := launch().number) > 1:
         raise UsageError(
             f"a dry run is for one process, not for {number}", "Leave out torchrun or --dry-run."
         )
     watcher = watcher_for(progress, watcher)
-    terms = agree(**options)
-    trainer = terms.begin(data, watcher)
+    resolved = resolve_options(options)
+    trainer = resolved.build(data, preparation, watcher)
     _forget_the_peak()
-    pictures, recipe, budget = trainer.pictures, trainer.recipe, terms.budget
+    pictures, recipe, budget = trainer.pictures, trainer.recipe, resolved.budget
     speed = measured_speed(trainer)
     planned = budget.images if budget.minutes is None else int(speed * 60 * budget.minutes)
     planned = planned if budget.images is None else min(planned or 0, budget.images)
     ladder = recipe.plan()
     surveyed = survey(pictures)
-    _carry_through(data, trainer, terms, surveyed, watcher)
+    _carry_through(data, trainer, resolved, preparation, surveyed, watcher)
     return {
         "summary": summary(trainer),
         "ladder": [list(size[::-1]) for size in (ladder.seed, *(layer.large for layer in ladder.layers))],
@@ -77,12 +79,18 @@ def rehearse(
 
 
 def _carry_through(
-    data: str | Path | None, trainer: Trainer, terms: Terms, surveyed: Survey, watcher: Watcher
+    data: str | Path | None,
+    trainer: Trainer,
+    resolved: ResolvedOptions,
+    preparation: PreparationOptions,
+    surveyed: Survey,
+    watcher: Watcher,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), trainer.pictures.name)
         # A checkpoint at once, beside the next step: the thread that saves has memory of its own.
-        write_beginning(run, data, trainer, replace(terms, checkpoint_seconds=1e-3), surveyed)
+        often = replace(resolved, options=replace(resolved.options, checkpoint_seconds=1e-3))
+        write_beginning(run, data, trainer, often, preparation, surveyed)
         # The real pictures are looked at, which the run is then spared; what it makes is not judged.
         Quality(trainer, run, watcher).prepare(0.0, lambda: False)
         for _ in range(ROUNDS):

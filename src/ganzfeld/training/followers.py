@@ -6,8 +6,8 @@ do at once it sends an order, with where the training stands: a follower has not
 
 import contextlib
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -44,25 +44,30 @@ _ONCE = -1.0
 """Stands for the progress of a horizon that has none."""
 
 
-def led(ranks: Ranks, work: Callable[[], Run]) -> Run:
-    """Do ``work`` on rank 0 and follow it on the others; the run it returns, on every rank.
+@dataclass
+class Ending:
+    """What rank 0 has come to: the run, once there is one."""
 
-    When it fails, the others raise ``Followed`` with the same exit code, after everything was saved.
+    run: Run | None = None
+
+
+@contextlib.contextmanager
+def leading(ranks: Ranks) -> Iterator[Ending]:
+    """Let the other ranks follow what the block does on rank 0, and end as it ends.
+
+    Where it fails, they raise ``Followed`` with the same exit code, after everything was saved.
     """
-    if ranks.number == 1:
-        return work()
-    if ranks.rank:
-        return _follow(ranks)
-    run, code = None, 1
+    ending, code = Ending(), 1
     try:
-        run, code = work(), 0
-        return run
+        yield ending
+        code = 0
     except GanzfeldError as error:
         code = error.exit_code
         raise
     finally:
-        with contextlib.suppress(ResourceError):  # where another has gone, nobody is left to tell
-            _send(ranks, Order.END, str(run.path) if run else "", code)
+        if ranks.number > 1:
+            with contextlib.suppress(ResourceError):  # where another has gone, nobody is left to tell
+                _send(ranks, Order.END, str(ending.run.path) if ending.run else "", code)
 
 
 def begin(trainer: Trainer, run: Run) -> None:
@@ -117,8 +122,8 @@ def _hear(ranks: Ranks) -> tuple[Order, str, list[float]]:
     return Order(int(what)), content.numpy().tobytes().decode(), numbers
 
 
-def _follow(ranks: Ranks) -> Run:
-    """Do what rank 0 says until it ends. Signals are for rank 0, which gets them too."""
+def follow(ranks: Ranks) -> Run:
+    """Do what rank 0 says until it ends, and return its run. Signals are for rank 0, which gets them too."""
     trainer: Trainer | None = None
     outcome: Outcome | None = None
     with Interruption(lambda: None):

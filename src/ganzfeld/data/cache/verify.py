@@ -19,7 +19,7 @@ from ganzfeld.data.images import Unusable
 from ganzfeld.data.ingest.finalize import RECORDS
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.source import Entry, EntryReader, Source, frames_of, place_of
-from ganzfeld.options import FIRST_FRAME
+from ganzfeld.option_values import FIRST_FRAME
 from ganzfeld.progress import CountCallback, counting
 
 

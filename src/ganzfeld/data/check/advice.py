@@ -12,7 +12,7 @@ from ganzfeld.data.check.value_advice import advice_on_values
 from ganzfeld.data.file_list import Names
 from ganzfeld.data.images import Pictures
 from ganzfeld.data.record import has_levels_to_tell, seems_grey
-from ganzfeld.options import ALL_FRAMES, FIRST_FRAME
+from ganzfeld.option_values import ALL_FRAMES, FIRST_FRAME
 from ganzfeld.printable import counted, listed, visible
 
 ENOUGH = 1_000

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ganzfeld.data.decoding.samples import LEVELS
-from ganzfeld.options import range_of, text_of_range
+from ganzfeld.option_values import range_of, text_of_range
 from ganzfeld.printable import counted
 
 _OUTLIERS = 0.01

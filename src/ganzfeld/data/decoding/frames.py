@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from PIL import Image, ImageFile
 
 from ganzfeld.data.order import spread
-from ganzfeld.options import ALL_FRAMES, FIRST_FRAME, MOST_FRAMES
+from ganzfeld.option_values import ALL_FRAMES, FIRST_FRAME, MOST_FRAMES
 
 
 def frames_wanted(number: int, frames: str) -> list[int]:

@@ -14,7 +14,8 @@ from PIL import Image, ImageColor
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import SMALLEST_SIZE
-from ganzfeld.options import AUTO, FIRST_FRAME, SIZES, PreparationOptions, range_of, shown, sides_of
+from ganzfeld.option_values import AUTO, FIRST_FRAME, SIZES, range_of, shown, sides_of
+from ganzfeld.options import PreparationOptions
 
 LARGEST_PX = 4096
 BAND_PIXELS = 2**20

@@ -21,7 +21,7 @@ from ganzfeld.data.decoding.decode import EXTENSIONS
 from ganzfeld.data.source import Source
 from ganzfeld.data.sources._foreign import Foreign, foreign_by_content, foreign_by_ending
 from ganzfeld.errors import DataError, UsageError
-from ganzfeld.options import FIRST_FRAME
+from ganzfeld.option_values import FIRST_FRAME
 from ganzfeld.printable import printable
 from ganzfeld.regular import is_regular
 

@@ -13,7 +13,7 @@ import numpy as np
 from ganzfeld.data.decoding.decode import MOST_PIXELS, UnusablePicture
 from ganzfeld.data.decoding.samples import LEVELS
 from ganzfeld.errors import DataError
-from ganzfeld.options import text_of_enclosing_range
+from ganzfeld.option_values import text_of_enclosing_range
 
 _CHANNELS = (1, 3, 4)
 EXPECTED = (

@@ -10,69 +10,70 @@ from ganzfeld.runs.report.report import write_report
 from ganzfeld.runs.run import Run, open_run
 from ganzfeld.training.auto.policy import cost, has_helped, is_decided, prescription, with_beginning
 from ganzfeld.training.callbacks import Watcher
-from ganzfeld.training.session import Wishes, fork, go_on, is_finished, is_over
+from ganzfeld.training.overrides import Overrides, is_finished, is_over
+from ganzfeld.training.session import fork, go_on
 
 
-def attended(run: Run, wishes: Wishes, watcher: Watcher) -> Run:
+def attended(run: Run, overrides: Overrides, watcher: Watcher) -> Run:
     """Go on with a run to the end of its budget, trying remedies on the way; the run that came out of it.
 
     Everything is decided by what the run folders say, so that a course which was broken off goes on: with
     the trial that is open, or with the run to which one was undone. Raises what ``resume`` raises.
     """
-    run, wishes = _where_it_was_broken_off(run, wishes, watcher)
+    run, overrides = _where_it_was_broken_off(run, overrides, watcher)
     trained: Run | None = None
     while True:
         verdict, trial = run.diagnose(), run.facts.open_trial
         # A sheet that could not be written at the end of a training will not be by another one.
-        over = is_finished(run, wishes) or (trained is run and is_over(run, wishes))
+        over = is_finished(run, overrides) or (trained is run and is_over(run, overrides))
         if trial and (over or is_decided(run, verdict)):
-            run, wishes = _decided(run, trial, wishes, watcher)
+            run, overrides = _decided(run, trial, overrides, watcher)
             trained = None
-        elif not trial and (new := prescription(run, verdict, wishes.budget(run.facts))):
-            run, wishes = _tried(run, new, wishes, watcher)
+        elif not trial and (new := prescription(run, verdict, overrides.budget(run.facts))):
+            run, overrides = _tried(run, new, overrides, watcher)
             trained = run if run.facts.open_trial else None
         elif over:
             return run
         else:
-            run, wishes, trained = _trained(run, trial, wishes, watcher)
+            run, overrides, trained = _trained(run, trial, overrides, watcher)
 
 
 def _trained(
-    run: Run, trial: Trial | None, wishes: Wishes, watcher: Watcher
-) -> tuple[Run, Wishes, Run | None]:
+    run: Run, trial: Trial | None, overrides: Overrides, watcher: Watcher
+) -> tuple[Run, Overrides, Run | None]:
     """Go on with a run; where a trial cannot, with the run that was ill. Last, which of them has trained."""
     try:
-        return go_on(run, wishes, watcher), wishes.without_end, run
+        return go_on(run, overrides, watcher), overrides.without_end, run
     except ResourceError as error:
         if trial is None or isinstance(error, LostFolder):
             raise
-        return *_given_up(run, trial, error, wishes, watcher), None
+        return *_given_up(run, trial, error, overrides, watcher), None
 
 
-def _where_it_was_broken_off(run: Run, wishes: Wishes, watcher: Watcher) -> tuple[Run, Wishes]:
+def _where_it_was_broken_off(run: Run, overrides: Overrides, watcher: Watcher) -> tuple[Run, Overrides]:
     """The run with which a course goes on that was killed before its last decision was carried out."""
     if run.facts.open_trial:
-        return run, wishes
+        return run, overrides
     if trying := _in_which_it_is_treated(run):
         watcher.noted(f"a remedy for {run.path} is being tried: going on with {trying.path}")
-        return trying, wishes
+        return trying, overrides
     if followed := _that_came_of_it(run):
         watcher.noted(f"a remedy for {run.path} was kept: going on with {followed.path}")
-        return _where_it_was_broken_off(followed, wishes, watcher)
+        return _where_it_was_broken_off(followed, overrides, watcher)
     last = run.facts.trials[-1] if run.facts.trials else None
     if last is None or last.outcome != "undone":
-        return run, wishes
+        return run, overrides
     is_ill = last.ill == run.path.name
     ill, in_vain = (run, _in_vain(run, last)) if is_ill else (_opened(run, last), run)
     if ill is None:
-        return run, wishes
+        return run, overrides
     if not is_ill:
         watcher.noted(f"{run.path} was undone: going on with {ill.path}")
     # What the trial used up is taken from the budget by the next step, which has not been made yet.
     is_next = ill.facts.events[-1:] and ill.facts.events[-1].kind == "undone"
     if in_vain is None or not is_next:
-        return ill, wishes
-    return ill, wishes.shortened(ill.facts, *cost(in_vain, last.from_images))
+        return ill, overrides
+    return ill, overrides.shortened(ill.facts, *cost(in_vain, last.from_images))
 
 
 def _in_vain(run: Run, trial: Trial) -> Run | None:
@@ -117,18 +118,18 @@ def _opened(run: Run, trial: Trial) -> Run | None:
     return None
 
 
-def _tried(run: Run, trial: Trial, wishes: Wishes, watcher: Watcher) -> tuple[Run, Wishes]:
+def _tried(run: Run, trial: Trial, overrides: Overrides, watcher: Watcher) -> tuple[Run, Overrides]:
     """Try a remedy, in a run of its own."""
     trial = with_beginning(run, trial)
     what = f"{trial.finding}: trying {' '.join(trial.settings)} from {trial.from_images:,} pictures on"
-    budget = wishes.budget(run.facts)
+    budget = overrides.budget(run.facts)
     with run.writing():
         # What earlier trials used up of it stays gone, whatever becomes of this one.
         run.write_facts(run.facts.changed(minutes=budget.minutes, images=budget.images))
         run.record("treated", trial.at_images, what)
     watcher.noted(f"{what}. {trial.remedy}")
     shorter = replace(
-        wishes.shortened(run.facts, *cost(run, trial.from_images)), trials=(*run.facts.trials, trial)
+        overrides.shortened(run.facts, *cost(run, trial.from_images)), trials=(*run.facts.trials, trial)
     )
     try:
         trying = fork(run, trial.from_images, trial.settings, shorter, watcher)
@@ -136,30 +137,30 @@ def _tried(run: Run, trial: Trial, wishes: Wishes, watcher: Watcher) -> tuple[Ru
         begun = None if isinstance(error, LostFolder) else _in_which_it_is_treated(run)
         if begun is None:
             raise
-        return _given_up(begun, trial, error, wishes.without_end, watcher)
-    return trying, wishes.without_end
+        return _given_up(begun, trial, error, overrides.without_end, watcher)
+    return trying, overrides.without_end
 
 
-def _decided(run: Run, trial: Trial, wishes: Wishes, watcher: Watcher) -> tuple[Run, Wishes]:
+def _decided(run: Run, trial: Trial, overrides: Overrides, watcher: Watcher) -> tuple[Run, Overrides]:
     """Keep the trial that a run is, or undo it: the run to go on with, and to which end."""
     ill = _opened(run, trial)
     helped, why = has_helped(run, ill) if ill else (True, f"{trial.ill} is not there any more")
-    return _closed(run, ill, trial, helped, why, wishes, watcher)
+    return _closed(run, ill, trial, helped, why, overrides, watcher)
 
 
 def _given_up(
-    run: Run, trial: Trial, error: ResourceError, wishes: Wishes, watcher: Watcher
-) -> tuple[Run, Wishes]:
+    run: Run, trial: Trial, error: ResourceError, overrides: Overrides, watcher: Watcher
+) -> tuple[Run, Overrides]:
     """Undo a trial for which there is not enough memory or room."""
     ill = _opened(run, trial)
     if ill is None:
         raise error
-    return _closed(run, ill, trial, False, f"it could not be trained: {error.message}", wishes, watcher)
+    return _closed(run, ill, trial, False, f"it could not be trained: {error.message}", overrides, watcher)
 
 
 def _closed(
-    run: Run, ill: Run | None, trial: Trial, helped: bool, why: str, wishes: Wishes, watcher: Watcher
-) -> tuple[Run, Wishes]:
+    run: Run, ill: Run | None, trial: Trial, helped: bool, why: str, overrides: Overrides, watcher: Watcher
+) -> tuple[Run, Overrides]:
     """Write down what came of the trial that a run is: the run to go on with, and to which end."""
     outcome = "kept" if helped else "undone"
     closed = trial.model_copy(update={"outcome": outcome, "why": why})
@@ -176,7 +177,7 @@ def _closed(
                 write_report(each)
     watcher.noted(closed.told)
     if helped or ill is None:
-        return run, wishes
-    if is_over(ill, wishes.without_end):  # by ``--stop``
-        return ill, wishes.without_end
-    return ill, wishes.without_end.shortened(ill.facts, *cost(run, trial.from_images))
+        return run, overrides
+    if is_over(ill, overrides.without_end):  # by ``--stop``
+        return ill, overrides.without_end
+    return ill, overrides.without_end.shortened(ill.facts, *cost(run, trial.from_images))

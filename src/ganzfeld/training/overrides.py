@@ -1,0 +1,102 @@
+"""What overrides the options stored in a run, and whether the run is over then."""
+
+from dataclasses import dataclass, field, replace
+
+from ganzfeld.compute.distributed import ALONE, Ranks
+from ganzfeld.compute.engine import Engine, choose_engine
+from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.errors import DataError, GanzfeldError
+from ganzfeld.model import load_model
+from ganzfeld.options import ResumeOptions
+from ganzfeld.recipes import Recipe
+from ganzfeld.runs import Run
+from ganzfeld.runs.budget import Budget
+from ganzfeld.runs.metadata import Circumstances, Facts, Trial
+from ganzfeld.runs.report.quality_words import lacks_judgement
+from ganzfeld.training.callbacks import Watcher
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Options that override those stored in a run, and what ``--auto`` adds to them.
+
+    ``trials`` are those of a fork in which a remedy is tried. ``keeps_progress``: the end is that of the run,
+    only nearer, and so the schedules go on from where they are.
+    """
+
+    options: ResumeOptions = field(default_factory=ResumeOptions)
+    ranks: Ranks = ALONE
+    trials: tuple[Trial, ...] = ()
+    keeps_progress: bool = False
+
+    @property
+    def has_end(self) -> bool:
+        """Whether they give the run another end."""
+        return self.options.minutes is not None or self.options.images is not None
+
+    @property
+    def without_end(self) -> "Overrides":
+        """The same, with the end that the run has."""
+        return self._with_end(None, None)
+
+    def shortened(self, facts: Facts, images: int, minutes: float) -> "Overrides":
+        """The same, with an end that is as much nearer: a trial has used that up of the budget."""
+        budget = self.budget(facts)
+        shorter = self._with_end(
+            None if budget.minutes is None else max(1e-9, budget.minutes - minutes),
+            None if budget.images is None else max(1, budget.images - images),
+        )
+        return replace(shorter, keeps_progress=not self.has_end or self.keeps_progress)
+
+    def budget(self, facts: Facts) -> Budget:
+        """The end of the run. Raises ``UsageError`` for numbers that are not above 0."""
+        if not self.has_end:
+            return Budget(facts.minutes, facts.images)
+        return Budget(self.options.minutes, self.options.images)
+
+    def pictures(self, facts: Facts, recipe: Recipe, watcher: Watcher) -> Pictures:
+        """The pictures of the run, wherever they are now."""
+        place = facts.data if self.options.data is None else self.options.data
+        facts = facts.with_labels_at(self.options.labels)
+        reading = facts.reading_options(by_class=recipe.classes != "none")
+        try:
+            return open_pictures(place, size=recipe.size, **reading, progress=watcher.preparing)
+        except DataError as error:
+            hint = "If the pictures are elsewhere now, say where with --data."
+            raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
+
+    def engine(self, then: Circumstances) -> Engine:
+        """The device of the run or another one, in the precision of the run."""
+        return choose_engine(self.options.device or then.device, then.precision)
+
+    def _with_end(self, minutes: float | None, images: int | None) -> "Overrides":
+        return replace(self, options=replace(self.options, minutes=minutes, images=images))
+
+
+def is_finished(run: Run, overrides: Overrides) -> bool:
+    """Whether the training is over and everything that is written at the end has been. Changes nothing."""
+    if not is_over(run, overrides):
+        return False
+    try:
+        images_seen = run.position.images_seen
+        stale: list[str] = []  # resuming writes both cards anew
+        last = load_model(run.path / "model" / "last", stale.append)
+        is_saved = not stale and last.card.images_seen == images_seen
+    except GanzfeldError:
+        return False
+    sheet = run.path / "samples" / f"{images_seen}.png"
+    is_shown = sheet.exists() and (run.path / "report.html").exists()
+    return is_saved and is_shown and not lacks_judgement(run, images_seen)
+
+
+def is_over(run: Run, overrides: Overrides) -> bool:
+    """Whether the training is over, whatever is still to be written.
+
+    It is when the budget is spent, or where ``--stop`` has ended it, unless another end is wished for.
+    """
+    try:
+        position = run.position
+    except GanzfeldError:
+        return False
+    is_stopped = not overrides.has_end and run.facts.stopped is not None
+    return is_stopped or overrides.budget(run.facts).spent(position.images_seen, position.seconds)

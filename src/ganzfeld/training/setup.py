@@ -1,0 +1,122 @@
+"""From options to a training at its beginning, and what there is to say about it before the first step."""
+
+import contextlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ganzfeld.compute.distributed import ALONE, Ranks
+from ganzfeld.compute.engine import Engine, choose_engine
+from ganzfeld.compute.fast_path import Route, chosen_route
+from ganzfeld.data import open_pictures
+from ganzfeld.data.check.survey import Survey
+from ganzfeld.durable import free_bytes
+from ganzfeld.errors import ResourceError
+from ganzfeld.options import PreparationOptions, TrainOptions
+from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
+from ganzfeld.runs.budget import Budget
+from ganzfeld.runs.report.quality_words import require_space
+from ganzfeld.training.build import num_parameters, start
+from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.snapshot import live_tensors
+from ganzfeld.training.trainer import Trainer
+from ganzfeld.training.tuning import route_of
+
+NUM_LEFT_OUT_TOLD = 3
+
+
+@dataclass(frozen=True)
+class ResolvedOptions:
+    """What options come to, before any image is read. ``route``: parts of the fast path, or all of it."""
+
+    options: TrainOptions
+    recipe: Recipe
+    budget: Budget
+    engine: Engine
+    route: frozenset[str] | Route
+
+    def build(
+        self,
+        data: str | Path | None = None,
+        preparation: PreparationOptions = PreparationOptions(),
+        watcher: Watcher = Watcher(),
+        ranks: Ranks = ALONE,
+    ) -> Trainer:
+        """Read the images and build the networks. Raises ``DataError`` for images that cannot be used."""
+        how = asdict(preparation)
+        pictures = open_pictures(data, size=self.recipe.size, **how, progress=watcher.preparing)
+        trainer = start(self.recipe, pictures, self.engine, self.options.seed, ranks)
+        trainer.take(route_of(self.route, trainer, watcher.preparing))
+        return trainer
+
+
+def resolve_options(options: TrainOptions) -> ResolvedOptions:
+    """Check options before any work is done: ``UsageError`` or ``ResourceError``.
+
+    Size and batch are laid over the recipe, and the settings over both.
+    """
+    over = {"size": options.size, "batch": options.batch}
+    given = {name: value for name, value in over.items() if value is not None}
+    recipe = resolve(options.recipe, given | parsed(options.settings))
+    budget = Budget(options.minutes, options.images)
+    # Where quality cannot be measured a training goes on without; what is no feature space is refused now.
+    with contextlib.nullcontext() if options.stop != "never" else contextlib.suppress(ResourceError):
+        require_space()
+    route = chosen_route(options.route)
+    layout = route.channels_last if isinstance(route, Route) else "channels-last" in route
+    engine = replace(choose_engine(options.device, options.precision), channels_last=layout)
+    return ResolvedOptions(options, recipe, budget, engine, route)
+
+
+def changed_name(recipe: Recipe) -> str:
+    """The name of a recipe, with what was changed in it."""
+    changed = changes(recipe)
+    return f"{recipe.name} with {' '.join(changed)}" if changed else recipe.name
+
+
+def summary(trainer: Trainer) -> str:
+    """What is trained on what, in one sentence."""
+    pictures, recipe = trainer.pictures, trainer.recipe
+    width, height = pictures.size
+    kind = "grey" if pictures.channels == 1 else "colour"
+    classes = f" of {len(trainer.class_cards):,} classes" if trainer.classes else ""
+    numbers = [
+        num_parameters(net) / 1e6 for net in (trainer.players.generator, trainer.players.discriminator)
+    ]
+    return (
+        f"{pictures.num_pictures:,} {kind} pictures{classes} at {width}x{height},"
+        f" recipe {changed_name(recipe)}, batch {recipe.batch},"
+        f" {numbers[0]:.2f} + {numbers[1]:.2f} million parameters (G + D),"
+        f" {trainer.engine.precision} on {trainer.engine.device}"
+    )
+
+
+def what_to_know(trainer: Trainer, surveyed: Survey) -> list[str]:
+    """What the user should hear of the pictures and the recipe before training."""
+    pictures = trainer.pictures
+    left_out = [f"left out {picture.path}: {picture.reason}" for picture in pictures.unusable]
+    more = len(left_out) - NUM_LEFT_OUT_TOLD
+    if more > 0:
+        left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
+    warnings = [warning.text for warning in surveyed.warnings]
+    values = [f"stored values {pictures.range} become black and white"] if pictures.range else []
+    notes = [note for note in pictures.notes if not any(note in text for text in warnings)]
+    return [*_replaced_stabilisers(trainer.recipe), *values, *notes, *warnings, *left_out]
+
+
+def _replaced_stabilisers(recipe: Recipe) -> list[str]:
+    """A setting of stabilisers is the whole list; whoever meant to add one should hear what went."""
+    gone = ", ".join(left_out_stabilisers(recipe))
+    return (
+        [f"the stabilisers given replace those of the recipe {recipe.name}: {gone} left out"] if gone else []
+    )
+
+
+def require_room(folder: Path, trainer: Trainer) -> None:
+    """Raise ``ResourceError`` if the disk cannot hold the least that a training keeps: two checkpoints."""
+    needed = 2 * sum(tensor.nbytes for tensor in live_tensors(trainer).values())
+    free = free_bytes(folder)
+    if free < needed:
+        raise ResourceError(
+            f"{folder} has {free / 2**20:,.1f} MiB free, and two checkpoints need {needed / 2**20:,.1f} MiB",
+            "Free some space, or name a folder elsewhere with --out.",
+        )
