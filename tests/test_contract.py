@@ -52,9 +52,12 @@ CATALOGUES = [
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda catalogue: catalogue.kind)
 class TestCatalogue:
     def test_finds_every_file(self, catalogue: Catalogue):
-        listed = {file.name for file in files(catalogue.package).iterdir() if file.is_file()}
-        entries = {name for name in listed if name.endswith(catalogue.suffix) and not name.startswith("_")}
-        assert len(catalogue.names()) == len(entries) > 0
+        listed = [file for file in files(catalogue.package).iterdir() if not file.name.startswith("_")]
+        entries = [file for file in listed if file.is_file() and file.name.endswith(catalogue.suffix)]
+        folders = [file for file in listed if (file / "__init__.py").is_file()]
+        assert len(catalogue.names()) == len(entries) + len(folders) > 0
+        assert not folders or catalogue is experiments, "entries of several files"
+        assert all(catalogue.file(name).is_file() for name in catalogue.names())
 
     def test_names_survive_other_spellings(self, catalogue: Catalogue):
         for name in catalogue.names():

@@ -1,8 +1,9 @@
-"""One file per addition: the entries of a folder, found by name.
+"""One file or folder per addition: the entries of a folder, found by name.
 
-A loss, a normalisation, a prior, a picture source, a recipe... is one file in its folder; nothing lists it. A
-name is the file's name with hyphens (``leaky_relu.py`` is ``leaky-relu``). What an entry of a given folder
-must define is said in the docstring of that folder and walked by ``tests/test_contract.py``.
+A loss, a normalisation, a prior, a picture source, a recipe... is one file in its folder; nothing lists it.
+An entry of several files, such as an experiment, is a folder with an ``__init__.py``. A name is the file's or
+the folder's name with hyphens (``leaky_relu.py`` is ``leaky-relu``). What an entry of a given folder must
+define is said in the docstring of that folder and walked by ``tests/test_contract.py``.
 """
 
 import difflib
@@ -17,7 +18,7 @@ from ganzfeld.errors import UsageError
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known names, or all of them when none is close."""
+    """Return a hint that names the closest known names, or all of them when none is close."""
     known = sorted(known)
     close = difflib.get_close_matches(given, known, n=2, cutoff=0.7)
     if close:
@@ -29,7 +30,8 @@ class Catalogue:
     """The entries of one folder of the package.
 
     ``package`` is the dotted name of the folder, ``kind`` what one entry is called in messages, ``suffix``
-    what its file name ends in. Files whose name begins with an underscore are not entries.
+    what its file name ends in. Where that is ``.py``, a folder with an ``__init__.py`` is an entry like a
+    file. Names that begin with an underscore are not entries.
 
     >>> Catalogue("ganzfeld.losses", "loss").canonical("Non_Saturating")
     'non-saturating'
@@ -42,7 +44,7 @@ class Catalogue:
         self._loaded: dict[str, ModuleType] = {}
 
     def names(self) -> list[str]:
-        """Names of all entries, sorted."""
+        """Return the names of all entries, sorted."""
         return list(self._by_letters.values())
 
     @functools.cached_property
@@ -51,12 +53,16 @@ class Catalogue:
         stems = (
             file.name.removesuffix(self.suffix)
             for file in files(self.package).iterdir()
-            if file.name.endswith(self.suffix) and not file.name.startswith("_")
+            if (file.name.endswith(self.suffix) or self._is_folder(file)) and not file.name.startswith("_")
         )
         return {_letters(name): name for name in sorted(stem.replace("_", "-") for stem in stems)}
 
+    def _is_folder(self, file: Traversable) -> bool:
+        """Tell whether an entry is a folder of several files."""
+        return self.suffix == ".py" and (file / "__init__.py").is_file()
+
     def canonical(self, given: str) -> str:
-        """The name as we write it: ``LeakyReLU``, ``leaky_relu`` and ``leaky-relu`` are one.
+        """Return the name as we write it: ``LeakyReLU``, ``leaky_relu`` and ``leaky-relu`` are one.
 
         Raises ``UsageError`` with the nearest names if there is no such entry.
         """
@@ -66,15 +72,22 @@ class Catalogue:
         return by_letters[_letters(given)]
 
     def file(self, name: str) -> Traversable:
-        """The file of an entry."""
-        return files(self.package) / (self.canonical(name).replace("-", "_") + self.suffix)
+        """Return the file of an entry; of a folder, its ``__init__.py``."""
+        stem = self.canonical(name).replace("-", "_")
+        folder = files(self.package) / stem
+        return (
+            folder / "__init__.py" if self._is_folder(folder) else files(self.package) / (stem + self.suffix)
+        )
 
-    def load(self, name: str) -> ModuleType:
-        """The module of an entry (of a folder of Python files)."""
-        if name not in self._loaded:  # a loss is asked for several times a step
+    def load(self, name: str, part: str | None = None) -> ModuleType:
+        """Return the module of an entry (of a folder of Python files), or of the ``part`` of one that is a
+        folder.
+        """
+        key = name if part is None else f"{name}.{part}"
+        if key not in self._loaded:  # a loss is asked for several times a step
             module = f"{self.package}.{self.canonical(name).replace('-', '_')}"
-            self._loaded[name] = importlib.import_module(module)
-        return self._loaded[name]
+            self._loaded[key] = importlib.import_module(module if part is None else f"{module}.{part}")
+        return self._loaded[key]
 
 
 def _letters(name: str) -> str:

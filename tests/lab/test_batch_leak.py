@@ -8,7 +8,7 @@ from torch import nn
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Measured, Training, live, run, verdict_of
-from ganzfeld.lab.experiments import batch_leak as experiment
+from ganzfeld.lab.experiments.batch_leak import toy as experiment
 from ganzfeld.networks.normalisations import batch, layer
 
 pytestmark = pytest.mark.machine

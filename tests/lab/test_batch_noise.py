@@ -7,7 +7,7 @@ from torch import nn
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Measured, Training, run, verdict_of
-from ganzfeld.lab.experiments import batch_noise as experiment
+from ganzfeld.lab.experiments.batch_noise import toy as experiment
 from ganzfeld.networks.normalisations import batch, instance
 
 SETTINGS = experiment.Settings(**experiment.SHORT)

@@ -9,7 +9,7 @@ from torch import nn
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Measured, Training, live, verdict_of
-from ganzfeld.lab.experiments import bounded_output as experiment
+from ganzfeld.lab.experiments.bounded_output import toy as experiment
 from ganzfeld.lab.perform import perform
 from ganzfeld.networks import Generator
 from ganzfeld.networks.outputs import clip, tanh

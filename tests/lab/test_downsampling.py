@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.lab import experiments, run
-from ganzfeld.lab.experiments import downsampling
-from ganzfeld.lab.experiments._downsamplers import KINDS, blind_plan, of_kind
+from ganzfeld.lab.experiments.downsampling import toy as downsampling
+from ganzfeld.lab.experiments.downsampling.downsamplers import KINDS, blind_plan, of_kind
 from ganzfeld.lab.outcome import verdict_of
 from ganzfeld.lab.perform import settings_of
 from ganzfeld.networks import Discriminator

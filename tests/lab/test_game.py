@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ganzfeld.lab.game import METHODS, Board, coverage, dirac, game_of_points, grid, linear, ring
-from ganzfeld.lab.game.boards import Judges
 from ganzfeld.lab.game.dirac import state, trajectory
 from ganzfeld.lab.game.points import generated
+from ganzfeld.lab.game.replicas import Judges
 from ganzfeld.lab.game.rotation import eigenvalues_of_play, rhythm, ritz
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import stabiliser

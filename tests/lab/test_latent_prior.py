@@ -10,7 +10,7 @@ from torch import nn
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.lab import Measured, Training, live, verdict_of
-from ganzfeld.lab.experiments import latent_prior as experiment
+from ganzfeld.lab.experiments.latent_prior import toy as experiment
 from ganzfeld.lab.perform import perform
 from ganzfeld.latent.priors import uniform
 from ganzfeld.networks.blocks import transposed_convolution

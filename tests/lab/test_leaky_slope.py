@@ -10,7 +10,7 @@ from torch import nn
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Measured, Training, live, run, verdict_of
-from ganzfeld.lab.experiments import leaky_slope as experiment
+from ganzfeld.lab.experiments.leaky_slope import toy as experiment
 from ganzfeld.networks.activations import leaky_relu
 
 SETTINGS = experiment.Settings(**experiment.SHORT)

@@ -8,7 +8,7 @@ import torch
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import live, run, verdict_of
-from ganzfeld.lab.experiments import ring as experiment
+from ganzfeld.lab.experiments.ring import toy as experiment
 from ganzfeld.losses import losses
 from ganzfeld.stabilisers import stabilisers
 

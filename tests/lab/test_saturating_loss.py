@@ -8,7 +8,7 @@ import torch
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import live, run, verdict_of
-from ganzfeld.lab.experiments import saturating_loss as experiment
+from ganzfeld.lab.experiments.saturating_loss import toy as experiment
 from ganzfeld.lab.game.frozen import looks
 from ganzfeld.losses import minimax, non_saturating
 

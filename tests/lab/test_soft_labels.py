@@ -10,7 +10,7 @@ from torch.optim import SGD
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import run, verdict_of, write_outcome
-from ganzfeld.lab.experiments import soft_labels as experiment
+from ganzfeld.lab.experiments.soft_labels import toy as experiment
 from ganzfeld.lab.perform import perform
 from ganzfeld.losses import _cross_entropy, non_saturating
 

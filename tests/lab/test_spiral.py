@@ -9,7 +9,7 @@ import torch
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import run, verdict_of
-from ganzfeld.lab.experiments import spiral
+from ganzfeld.lab.experiments.spiral import toy as spiral
 from ganzfeld.lab.game import linear
 
 sympy: Any = pytest.importorskip("sympy")

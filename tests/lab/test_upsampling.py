@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import experiments, run
-from ganzfeld.lab.experiments import upsampling
-from ganzfeld.lab.experiments._upsamplers import LowPass, checkerboard, kinds, power_at
+from ganzfeld.lab.experiments.upsampling import toy as upsampling
+from ganzfeld.lab.experiments.upsampling.upsamplers import LowPass, checkerboard, kinds, power_at
 from ganzfeld.lab.outcome import verdict_of
 from ganzfeld.lab.perform import settings_of
 

@@ -1,6 +1,6 @@
-"""The experiments, one file each, named as their claim is.
+"""The experiments, one folder each, named as their claim is.
 
-An entry defines
+The ``__init__.py`` of an entry defines
 
 - ``CLAIM`` and ``CLAIM_ZH``: what the theory says, in one sentence, in English and in Chinese; ``SECTION``:
   where the seed text says it;

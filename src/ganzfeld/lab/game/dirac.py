@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from ganzfeld.lab.game.boards import OnePerBoard, Point, Slope
 from ganzfeld.lab.game.methods import METHODS
 from ganzfeld.lab.game.play import Game, boards_alone
+from ganzfeld.lab.game.replicas import OnePerBoard, Point, Slope
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import Stabiliser
 from ganzfeld.training.step import Players, Rules

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ganzfeld.compute.seeding import Purpose, derived_seed
-from ganzfeld.lab.game.boards import Judges, Perceptrons
 from ganzfeld.lab.game.methods import METHODS
 from ganzfeld.lab.game.play import Game, boards_alone
+from ganzfeld.lab.game.replicas import Judges, Perceptrons
 from ganzfeld.losses import Loss
 from ganzfeld.networks.normalisations.spectral import settle
 from ganzfeld.stabilisers import Stabiliser

@@ -12,7 +12,7 @@ from ganzfeld.compute.seeding import Purpose, derived_seed, noise_at
 from ganzfeld.geometry import Layer, Plan, plan
 from ganzfeld.lab.entering import activation_modules, entering, norm_modules
 from ganzfeld.lab.estimate import jackknife, mean_and_error
-from ganzfeld.lab.experiments._latent_prior_figure import draw as draw
+from ganzfeld.lab.experiments.latent_prior.figure import draw as draw
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import row_of
 from ganzfeld.lab.outcome import Measured

@@ -12,8 +12,15 @@ from torch.nn import functional
 
 from ganzfeld.geometry import Layer, Plan, overlap, projective_field, transposed_size
 from ganzfeld.lab.estimate import mean_and_error
-from ganzfeld.lab.experiments._upsamplers import Make, checkerboard, kinds, power_at, put, transposed
-from ganzfeld.lab.experiments._upsampling_figure import draw as draw
+from ganzfeld.lab.experiments.upsampling.figure import draw as draw
+from ganzfeld.lab.experiments.upsampling.upsamplers import (
+    Make,
+    checkerboard,
+    kinds,
+    power_at,
+    put,
+    transposed,
+)
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import as_bytes, span_of_most
 from ganzfeld.lab.outcome import Measured, Part

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganzfeld.lab.entering import PASS, entering
 from ganzfeld.lab.estimate import jackknife, mean_and_error
-from ganzfeld.lab.experiments._bounded_output_figure import draw as draw
+from ganzfeld.lab.experiments.bounded_output.figure import draw as draw
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import row_of
 from ganzfeld.lab.outcome import Measured

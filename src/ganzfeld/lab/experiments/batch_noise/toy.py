@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.entering import live_maps
 from ganzfeld.lab.estimate import jackknife, mean_and_error
-from ganzfeld.lab.experiments._batch_noise_figure import draw as draw
+from ganzfeld.lab.experiments.batch_noise.figure import draw as draw
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured
 from ganzfeld.networks.normalisations import normalisations

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
 from ganzfeld.errors import UsageError
-from ganzfeld.lab.experiments._soft_labels_figure import draw as draw
+from ganzfeld.lab.experiments.soft_labels.figure import draw as draw
 from ganzfeld.lab.game import Game, game_of_points, ring
 from ganzfeld.lab.game.frozen import frozen, live_game
 from ganzfeld.lab.live import Live

@@ -12,14 +12,14 @@ from torch.nn import functional
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import Plan, conv_size, receptive_field
 from ganzfeld.lab.estimate import mean_and_error
-from ganzfeld.lab.experiments._downsamplers import (
+from ganzfeld.lab.experiments.downsampling.downsamplers import (
     KINDS,
     blind_discriminator,
     judged_apart,
     of_kind,
     shift_error,
 )
-from ganzfeld.lab.experiments._downsampling_figure import draw as draw
+from ganzfeld.lab.experiments.downsampling.figure import draw as draw
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import as_bytes, span_of_most
 from ganzfeld.lab.outcome import Measured, Part

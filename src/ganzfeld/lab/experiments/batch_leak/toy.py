@@ -14,7 +14,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.lab.entering import entering
 from ganzfeld.lab.estimate import mean_and_error
-from ganzfeld.lab.experiments._batch_leak_figure import draw as draw
+from ganzfeld.lab.experiments.batch_leak.figure import draw as draw
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured
 from ganzfeld.losses import Loss

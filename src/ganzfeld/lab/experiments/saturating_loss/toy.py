@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ganzfeld.lab.experiments._saturating_loss_figure import draw as draw
+from ganzfeld.lab.experiments.saturating_loss.figure import draw as draw
 from ganzfeld.lab.game import game_of_points, ring
 from ganzfeld.lab.game.frozen import frozen, live_game, looks, pull, slope
 from ganzfeld.lab.live import Live

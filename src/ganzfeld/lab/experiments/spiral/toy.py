@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from ganzfeld.errors import UsageError
-from ganzfeld.lab.experiments._spiral_figure import drawn
+from ganzfeld.lab.experiments.spiral.figure import drawn
 from ganzfeld.lab.game import METHODS, Board, dirac, linear
 from ganzfeld.lab.game.dirac import state, trajectory
 from ganzfeld.lab.game.play import gradients_of, weights_of
