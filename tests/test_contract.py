@@ -7,6 +7,7 @@ import math
 import re
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from ganzfeld.health.patient import Patient
 from ganzfeld.health.readings import readings
 from ganzfeld.lab import Outcome, experiments
 from ganzfeld.lab import run as perform
+from ganzfeld.lab.outcome import Verdict, by_key
 from ganzfeld.lab.perform import settings_of
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, Targets, losses
@@ -499,6 +501,7 @@ def test_command_has_help_with_an_example(name: str):
         assert f"Example: ganzfeld {name}" in (inspect.getdoc(function) or ""), name
 
 
+KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 PAGES_OF_THE_LAB = Path(__file__).parents[1] / "docs" / "lab"
 
 
@@ -519,17 +522,51 @@ class TestOutcome:
         told = json.loads(json.dumps(outcome.as_json(), allow_nan=False))
         assert told["name"] == outcome.name
 
+    def test_every_figure_has_a_key_of_its_own(self, outcome: Outcome):
+        keys = [figure["key"] for figure in outcome.as_json()["figures"]]
+        assert len(keys) == len(set(keys))
+        assert [key for key in keys if not KEBAB.fullmatch(key) or len(key) > 60] == []
+
+    def test_every_sentence_of_the_claim_names_figures_that_exist(self, outcome: Outcome):
+        told, sentences = outcome.as_json(), experiments.load(outcome.name).SENTENCES
+        assert {each["key"]: each["sentence"] for each in told["claims"]} == dict(sentences)
+        assert all(KEBAB.fullmatch(key) and text.endswith(".") for key, text in sentences.items())
+        keys = {figure["key"] for figure in told["figures"] if figure["role"] != "shown"}
+        named = [key for each in told["claims"] for key in each["figures"]]
+        assert all(each["figures"] for each in told["claims"])
+        assert all(each["verdict"] in get_args(Verdict) for each in told["claims"])
+        assert sorted(named) == sorted(keys), "every figure that decides tests one sentence"
+
+    def test_advice_and_drawing_depend_on_no_name_of_a_figure(self, outcome: Outcome, tmp_path: Path):
+        entry = experiments.load(outcome.name)
+        nameless = [dataclasses.replace(figure, name="") for figure in outcome.figures]
+        assert entry.advice(by_key(nameless), entry.Settings(**outcome.settings)) == outcome.advice
+        experiments.load(outcome.name, "figure").draw(dataclasses.replace(outcome, figures=()))
+
     def test_the_same_seed_gives_the_same_numbers(self, outcome: Outcome, short_training):
         again = perform(outcome.name, seed=3, on=short_training, **experiments.load(outcome.name).SHORT)
         assert json.dumps(again.as_json()) == json.dumps(outcome.as_json())
 
     def test_draws_a_figure(self, outcome: Outcome, tmp_path: Path):
-        experiments.load(outcome.name).draw(outcome).savefig(tmp_path / "figure.png")
+        experiments.load(outcome.name, "figure").draw(outcome).savefig(tmp_path / "figure.png")
         assert (tmp_path / "figure.png").stat().st_size > 5_000
 
 
 @pytest.mark.parametrize("name", experiments.names())
 class TestExperiment:
+    def test_is_a_folder_of_five_files(self, name: str):
+        folder = files(experiments.package) / name.replace("-", "_")
+        texts = {
+            file.name: file.read_text(encoding="utf-8")
+            for file in folder.iterdir()
+            if file.name[-3:] == ".py"
+        }
+        assert set(texts) >= {"__init__.py", "theory.py", "toy.py", "live.py", "figure.py"}
+        assert [each for each, text in texts.items() if text.count("\n") > 300] == []
+        assert "ganzfeld.lab.experiments" not in texts["theory.py"], "closed forms depend on nothing measured"
+        for part, function in (("toy", "bench"), ("live", "in_situ"), ("figure", "draw")):
+            assert callable(getattr(experiments.load(name, part), function))
+
     def test_says_its_claim_in_both_languages(self, name: str):
         entry = experiments.load(name)
         assert entry.CLAIM.endswith(".")
@@ -539,7 +576,7 @@ class TestExperiment:
     def test_its_formulas_can_be_set(self, name: str):
         from matplotlib.mathtext import MathTextParser
 
-        formulas = experiments.load(name).FORMULAS
+        formulas = experiments.load(name, "theory").FORMULAS
         assert formulas
         for formula in formulas.values():
             MathTextParser("path").parse(f"${formula}$")

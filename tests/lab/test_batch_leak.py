@@ -8,17 +8,19 @@ from torch import nn
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Measured, Training, live, run, verdict_of
-from ganzfeld.lab.experiments.batch_leak import toy as experiment
+from ganzfeld.lab.experiments.batch_leak import SHORT, Settings, theory, toy
+from ganzfeld.lab.experiments.batch_leak import live as in_situ
+from ganzfeld.lab.outcome import by_key
 from ganzfeld.networks.normalisations import batch, layer
 
 pytestmark = pytest.mark.machine
 
-SETTINGS = experiment.Settings(**experiment.SHORT)
+SETTINGS = Settings(**SHORT)
 
 
 def bench(**settings) -> dict[str, Measured]:
-    figures, _ = experiment.bench(SETTINGS.model_copy(update=settings), 1, False)
-    return {figure.name: figure for figure in figures}
+    figures, _ = toy.bench(SETTINGS.model_copy(update=settings), 1, False)
+    return by_key(figures)
 
 
 def test_the_derivative_across_a_batch_norm_is_that_of_sympy():
@@ -30,7 +32,7 @@ def test_the_derivative_across_a_batch_norm_is_that_of_sympy():
     at = dict(zip(values, map(sympy.Rational, ("0.3", "-1.2", "2", "0.7")), strict=True))
     expected = [[float(y.diff(x).subs(at).evalf(20)) for x in values] for y in outputs]
     normalised = torch.tensor([float(y.subs(at).evalf(20)) for y in outputs], dtype=torch.float64)
-    ours = experiment.cross_gradient(normalised, torch.tensor(float(scale.subs(at).evalf(20))).double())
+    ours = theory.cross_gradient(normalised, torch.tensor(float(scale.subs(at).evalf(20))).double())
     assert np.allclose(ours, expected, atol=1e-7)
 
 
@@ -41,7 +43,7 @@ def test_the_drift_is_that_of_the_moments_of_a_mixture(share: float):
     mean = -share * distance
     second = (1 - share) * 1 + share * (1 + distance**2)
     expected = (0.5 - mean) / (second - mean**2) ** 0.5
-    assert experiment.normalised_value(0.5, share, distance) == pytest.approx(expected, rel=1e-12)
+    assert theory.normalised_value(0.5, share, distance) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("size", [2, 16])
@@ -51,26 +53,24 @@ def test_the_probe_explains_what_the_variances_say(size: int):
     variance = sum((share - mean) ** 2 for share in shares) / (size + 1)
     distance = sympy.Rational(3, 2)
     expected = distance**2 * variance / (distance**2 * variance + sympy.Rational(1, size))
-    assert experiment.probe_r2(size, 1.5) == pytest.approx(float(expected), rel=1e-12)
+    assert theory.probe_r2(size, 1.5) == pytest.approx(float(expected), rel=1e-12)
 
 
 def test_a_probe_of_nothing_explains_nothing():
     noise = torch.Generator().manual_seed(0)
-    told, error = experiment.probed(
-        torch.randn(2_000, 3, generator=noise), torch.rand(2_000, generator=noise)
-    )
+    told, error = toy.probed(torch.randn(2_000, 3, generator=noise), torch.rand(2_000, generator=noise))
     assert abs(told) < 4 * error
     shares = torch.rand(2_000, generator=noise)
-    assert experiment.probed(shares[:, None], shares)[0] == pytest.approx(1, abs=1e-5)
+    assert toy.probed(shares[:, None], shares)[0] == pytest.approx(1, abs=1e-5)
 
 
 def test_nobody_can_tell_more_of_single_pictures():
     """Bayes: the likelier side of every kind of picture."""
     real, fake = {"bright": 0.5, "dark": 0.5}, {"bright": 0.8, "dark": 0.2}
-    assert sum(max(real[kind], fake[kind]) for kind in real) / 2 == experiment.BEST
+    assert sum(max(real[kind], fake[kind]) for kind in real) / 2 == theory.BEST
     noise = torch.Generator().manual_seed(0)
     for is_fake, share in ((False, 0.5), (True, 0.8)):
-        pictures = experiment.proportion(4_000, is_fake, noise)
+        pictures = toy.proportion(4_000, is_fake, noise)
         assert float((pictures.mean((1, 2, 3)) > 0).double().mean()) == pytest.approx(share, abs=0.03)
 
 
@@ -80,11 +80,11 @@ def test_verdict():
 
 def test_taught_in_separate_batches_it_tells_more_than_single_pictures_allow():
     figures = bench(steps=200, batch=16)
-    apart = figures["told right in separate batches, taught in them, batch"]
-    mixed = figures["told right in mixed batches, taught in separate ones, batch"]
-    alone = figures["told right in separate batches, taught in them, none"]
-    assert apart.value - 3 * apart.error > experiment.BEST
-    assert alone.value < experiment.BEST + 3 * alone.error
+    apart = figures["separate-batch"]
+    mixed = figures["mixed-batch"]
+    alone = figures["separate-none"]
+    assert apart.value - 3 * apart.error > theory.BEST
+    assert alone.value < theory.BEST + 3 * alone.error
     assert mixed.value < alone.value
 
 
@@ -97,7 +97,7 @@ def test_taught_in_separate_batches_it_tells_more_than_single_pictures_allow():
     ],
 )
 def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch, name: str, planted):
-    monkeypatch.setattr(experiment, name, planted)
+    monkeypatch.setattr(theory, name, planted)
     assert verdict_of(list(bench(steps=1).values())) == "fails"
 
 
@@ -113,19 +113,19 @@ def test_a_batch_norm_that_leaks_nothing_turns_the_verdict(monkeypatch: pytest.M
 
 class TestInSitu:
     def test_leaks_with_batch_norm_alone(self, short_training: Training):
-        figures, data = experiment.in_situ(live(short_training), SETTINGS, 0)
+        figures, data = in_situ.in_situ(live(short_training), SETTINGS, 0)
         assert verdict_of(figures) == "holds"
-        value = {figure.name: figure.value for figure in figures}
-        assert value["derivative of a logit by other pictures, over that by its own, with batch norm"] > 1e-3
-        assert value["R^2 of a probe on the statistics of the first norm alone, with batch norm"] > 0.5
+        found = by_key(figures)
+        assert found["others-over-own-batch-norm"].value > 1e-3
+        assert found["probe-batch-norm"].value > 0.5
         assert set(data["curves"]) == {"as it trains", "with batch norm"}
 
     def test_a_leak_where_there_should_be_none_turns_the_verdict(
         self, monkeypatch: pytest.MonkeyPatch, short_training: Training
     ):
         leaky = live(short_training).variant({"discriminator.normalisation": "batch"})
-        monkeypatch.setattr(experiment, "_across", lambda live: False)
-        figures, _ = experiment.in_situ(leaky, SETTINGS, 0)
+        monkeypatch.setattr(in_situ, "_across", lambda live: False)
+        figures, _ = in_situ.in_situ(leaky, SETTINGS, 0)
         assert verdict_of(figures) == "fails"
 
 

@@ -7,15 +7,17 @@ from torch import nn
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Measured, Training, run, verdict_of
-from ganzfeld.lab.experiments.batch_noise import toy as experiment
+from ganzfeld.lab.experiments.batch_noise import SHORT, Settings, theory, toy
+from ganzfeld.lab.experiments.batch_noise import live as in_situ
+from ganzfeld.lab.outcome import by_key
 from ganzfeld.networks.normalisations import batch, instance
 
-SETTINGS = experiment.Settings(**experiment.SHORT)
+SETTINGS = Settings(**SHORT)
 
 
 def bench(seed: int = 1, **settings) -> dict[str, Measured]:
-    figures, _ = experiment.bench(SETTINGS.model_copy(update=settings), seed, False)
-    return {figure.name: figure for figure in figures}
+    figures, _ = toy.bench(SETTINGS.model_copy(update=settings), seed, False)
+    return by_key(figures)
 
 
 def exact_error(num: int, divisor: int) -> sympy.Expr:
@@ -26,16 +28,16 @@ def exact_error(num: int, divisor: int) -> sympy.Expr:
 
 @pytest.mark.parametrize("num", [2, 4, 16, 64])
 def test_closed_forms_are_the_moments_of_chi_squared(num: int):
-    assert experiment.unbiased_error(num) == pytest.approx(float(exact_error(num, num - 1)), rel=1e-14)
-    assert experiment.biased_error(num) == pytest.approx(float(exact_error(num, num)), rel=1e-14)
+    assert theory.unbiased_error(num) == pytest.approx(float(exact_error(num, num - 1)), rel=1e-14)
+    assert theory.biased_error(num) == pytest.approx(float(exact_error(num, num)), rel=1e-14)
 
 
 def test_quoted_figures():
-    assert experiment.biased_error(2) == 0.75
+    assert theory.biased_error(2) == 0.75
     figures = bench(draws=100_000)
     for size in (2, 4, 16, 64):
-        unbiased = figures[f"error of the unbiased variance, B = {size}"]
-        biased = figures[f"error of the variance that batch norm divides by, B = {size}: (2B-1)/B^2"]
+        unbiased = figures[f"unbiased-b{size}"]
+        biased = figures[f"biased-formula-b{size}"]
         assert unbiased.expected == 2 / (size - 1)
         assert biased.expected == (2 * size - 1) / size**2
         assert unbiased.agrees and biased.agrees
@@ -44,28 +46,28 @@ def test_quoted_figures():
 
 def test_without_correlation_a_map_is_worth_its_positions():
     white = torch.eye(9, dtype=torch.float64)
-    assert experiment.correlated_error(white, 5) == pytest.approx(experiment.biased_error(45), rel=1e-12)
+    assert theory.correlated_error(white, 5) == pytest.approx(theory.biased_error(45), rel=1e-12)
 
 
 def test_maps_of_one_colour_are_worth_one_number_each():
     one = torch.ones(9, 9, dtype=torch.float64)
-    assert experiment.correlated_error(one, 5) == pytest.approx(experiment.biased_error(5), rel=1e-12)
+    assert theory.correlated_error(one, 5) == pytest.approx(theory.biased_error(5), rel=1e-12)
 
 
 def test_the_trace_formula_is_the_one_of_the_whole_matrix():
-    covariance = experiment.correlations(3, 1.5)
+    covariance = theory.correlations(3, 1.5)
     whole = torch.block_diag(*[covariance] * 4)
     num = len(whole)
     centre = (torch.eye(num).double() - torch.ones(num, num).double() / num) / num
     form = centre @ whole
     expected = (form.trace() - 1) ** 2 + 2 * (form @ form).trace()
-    assert experiment.correlated_error(covariance, 4) == pytest.approx(float(expected), rel=1e-12)
+    assert theory.correlated_error(covariance, 4) == pytest.approx(float(expected), rel=1e-12)
 
 
 def test_the_variance_is_the_one_that_is_divided_by():
     """Read from differences, it is the biased one."""
     noise = torch.Generator().manual_seed(3)
-    read = experiment.variance_divided_by("batch", (6, 5, 2, 2), None, noise)
+    read = toy.variance_divided_by("batch", (6, 5, 2, 2), None, noise)
     maps = torch.randn(6, 5, 2, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     assert torch.allclose(read, maps.var((0, 2, 3), correction=0), rtol=1e-6)
 
@@ -73,11 +75,11 @@ def test_the_variance_is_the_one_that_is_divided_by():
 def test_the_error_in_situ_finds_independent_numbers():
     noise = torch.Generator().manual_seed(0)
     white = torch.randn(1024, 16, 4, 4, generator=noise)
-    error, spread = experiment.batch_error(white, 8, 0)
-    assert abs(experiment.worth(error) - 128) < 4 * 2 * spread / error**2
+    error, spread = in_situ.batch_error(white, 8, 0)
+    assert abs(theory.worth(error) - 128) < 4 * 2 * spread / error**2
     flat = torch.randn(1024, 16, 1, 1, generator=noise).expand(-1, -1, 4, 4)
-    error, spread = experiment.batch_error(flat, 8, 0)
-    assert abs(error - experiment.biased_error(8)) < 4 * spread
+    error, spread = in_situ.batch_error(flat, 8, 0)
+    assert abs(error - theory.biased_error(8)) < 4 * spread
 
 
 def test_verdict():
@@ -87,7 +89,7 @@ def test_verdict():
 
 
 def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(experiment, "unbiased_error", lambda num: 2 / (num + 1))
+    monkeypatch.setattr(theory, "unbiased_error", lambda num: 2 / (num + 1))
     assert verdict_of(list(bench().values())) == "fails"
 
 

@@ -9,42 +9,44 @@ from torch import nn
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Measured, Training, live, verdict_of
-from ganzfeld.lab.experiments.bounded_output import toy as experiment
+from ganzfeld.lab.experiments.bounded_output import SHORT, Settings, theory, toy
+from ganzfeld.lab.experiments.bounded_output import live as in_situ
+from ganzfeld.lab.outcome import by_key
 from ganzfeld.lab.perform import perform
 from ganzfeld.networks import Generator
 from ganzfeld.networks.outputs import clip, tanh
 
 pytestmark = pytest.mark.machine
 
-SETTINGS = experiment.Settings(**experiment.SHORT)
+SETTINGS = Settings(**SHORT)
 
 
 def bench(**settings) -> dict[str, Measured]:
-    figures, _ = experiment.bench(SETTINGS.model_copy(update=settings), 1, False)
-    return {figure.name: figure for figure in figures}
+    figures, _ = toy.bench(SETTINGS.model_copy(update=settings), 1, False)
+    return by_key(figures)
 
 
 @pytest.mark.parametrize("at", [-30, -3.47, -0.1, 0, 0.5, 4.51, 9.01, 40])
 def test_the_slope_is_the_derivative(at: float):
     a = sympy.Symbol("a")
     exact = sympy.tanh(a).diff(a).subs(a, sympy.Rational(str(at))).evalf(80)
-    assert experiment.tanh_slope(at) == pytest.approx(float(exact), rel=1e-13)
-    assert experiment.log_tanh_slope(at) == pytest.approx(float(sympy.log(exact)), abs=1e-12)
+    assert theory.tanh_slope(at) == pytest.approx(float(exact), rel=1e-13)
+    assert theory.log_tanh_slope(at) == pytest.approx(float(sympy.log(exact)), abs=1e-12)
 
 
 def test_in_real_numbers_it_never_ends():
     for at in (1e2, 1e3, 1e100, 1e307):
-        assert math.isfinite(experiment.log_tanh_slope(at))
+        assert math.isfinite(theory.log_tanh_slope(at))
     assert sympy.N(1 - sympy.tanh(1000) ** 2, 30) > 0
 
 
 @pytest.mark.parametrize(("name", "end"), [("float32", 9.01), ("float16", 4.51), ("bfloat16", 3.47)])
 def test_where_rounding_ends_it(name: str, end: float):
-    precision = experiment.PRECISIONS[name]
-    measured = experiment.first_without_slope(precision)
+    precision = theory.PRECISIONS[name]
+    measured = toy.first_without_slope(precision)
     assert round(measured, 2) == end
-    assert experiment.end_of_slope(precision) == pytest.approx(measured, abs=0.01)
-    assert round(experiment.end_of_slope(precision), 2) == pytest.approx(end, abs=0.011)
+    assert theory.end_of_slope(precision) == pytest.approx(measured, abs=0.01)
+    assert round(theory.end_of_slope(precision), 2) == pytest.approx(end, abs=0.011)
     last = torch.nextafter(torch.tensor(1.0, dtype=precision), torch.tensor(0.0, dtype=precision))
     assert torch.tensor(math.tanh(measured + 0.02), dtype=precision) == 1, "rounds to 1 from there on"
     assert torch.tensor(math.tanh(measured - 0.02), dtype=precision) == last, "and not before"
@@ -64,13 +66,13 @@ def test_verdict():
     ],
 )
 def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch, name: str, planted):
-    monkeypatch.setattr(experiment, name, planted)
+    monkeypatch.setattr(theory, name, planted)
     assert verdict_of(list(bench().values())) == "fails"
 
 
 def test_a_tanh_that_saturates_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tanh, "output", nn.Hardtanh)
-    monkeypatch.setattr(experiment, "first_without_slope", lambda precision: 1.0)
+    monkeypatch.setattr(toy, "first_without_slope", lambda precision: 1.0)
     assert verdict_of(list(bench().values())) == "fails"
 
 
@@ -97,24 +99,24 @@ def test_the_package_keeps_its_output_in_float32():
 def test_in_situ_counts_what_has_no_gradient(monkeypatch: pytest.MonkeyPatch, short_training: Training):
     given = torch.full((16, 3, 4, 4), 4.0)  # dead in bfloat16, alive in float16
     given[:, 0] = 9.5  # dead in all
-    monkeypatch.setattr(experiment, "before_output", lambda *args: given)
-    figures, _ = experiment.in_situ(live(short_training), SETTINGS, 0)
-    value = {figure.name: figure.value for figure in figures}
-    assert value["pixels of tanh without a gradient, float32"] == pytest.approx(1 / 3)
-    assert value["pixels of tanh without a gradient, float16"] == pytest.approx(1 / 3)
-    assert value["pixels of tanh without a gradient, bfloat16"] == 1
-    assert value["pixels of clip without a gradient"] == 1
+    monkeypatch.setattr(in_situ, "before_output", lambda *args: given)
+    figures, _ = in_situ.in_situ(live(short_training), SETTINGS, 0)
+    found = by_key(figures)
+    assert found["tanh-dead-float32"].value == pytest.approx(1 / 3)
+    assert found["tanh-dead-float16"].value == pytest.approx(1 / 3)
+    assert found["tanh-dead-bfloat16"].value == 1
+    assert found["clip-dead"].value == 1
 
 
 def test_colours_are_compared():
     dark, bright = torch.full((32, 3, 4, 4), -0.5), torch.full((32, 3, 4, 4), 0.5)
-    counts = [experiment.histograms(pictures) for pictures in (dark, bright)]
+    counts = [in_situ.histograms(pictures) for pictures in (dark, bright)]
     assert counts[0].shape == (16, 3, 256)
-    assert float(experiment.colour_distance(*counts)) == pytest.approx(1, abs=0.01)
-    assert float(experiment.colour_distance(counts[0], counts[0])) == 0
+    assert float(in_situ.colour_distance(*counts)) == pytest.approx(1, abs=0.01)
+    assert float(in_situ.colour_distance(counts[0], counts[0])) == 0
     board = torch.tensor([[1.0, -1.0] * 4, [-1.0, 1.0] * 4] * 4)[None, None]
-    assert float(experiment.roughness(board)) == 4
-    assert float(experiment.roughness(dark).max()) == 0
+    assert float(in_situ.roughness(board)) == 4
+    assert float(in_situ.roughness(dark).max()) == 0
 
 
 @pytest.mark.parametrize(("field", "value"), [("reach", 0.5), ("reach", 40), ("rate", 0), ("target", 1.5)])

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.lab import experiments, run
-from ganzfeld.lab.experiments.downsampling import toy as downsampling
+from ganzfeld.lab.experiments.downsampling import theory, toy
 from ganzfeld.lab.experiments.downsampling.downsamplers import KINDS, blind_plan, of_kind
-from ganzfeld.lab.outcome import verdict_of
+from ganzfeld.lab.outcome import by_key, verdict_of
 from ganzfeld.lab.perform import settings_of
 from ganzfeld.networks import Discriminator
 from ganzfeld.training.build import num_parameters
@@ -17,22 +17,21 @@ from ganzfeld.training.build import num_parameters
 
 def bench(**settings):
     chosen = settings_of("downsampling", settings)
-    figures, _ = downsampling.bench(chosen, 0, False)
+    figures, _ = toy.bench(chosen, 0, False)
     return figures
 
 
-def value(figures, name: str) -> float:
-    (found,) = [figure.value for figure in figures if figure.name == name]
-    return found
+def value(figures, key: str) -> float:
+    return by_key(figures)[key].value
 
 
 def test_the_ladder_of_the_text():
     figures = bench()
-    assert [value(figures, f"size after layer {number}") for number in range(1, 5)] == [32, 16, 8, 3]
+    assert [value(figures, f"size-{number}") for number in range(1, 5)] == [32, 16, 8, 3]
     assert verdict_of(figures) == "holds with limits"
-    assert value(figures, "rows of pixels that never reach the logit") == 0
-    assert value(figures, "the same with k=3, s=2, p=0 in the last layer") == 3
-    assert downsampling.paths(96, [(3, 3, 0), (4, 2, 1), (4, 2, 1), (3, 2, 0)])[-4:] == [1, 0, 0, 0]
+    assert value(figures, "unread") == 0
+    assert value(figures, "unread-last-layer") == 3
+    assert theory.paths(96, [(3, 3, 0), (4, 2, 1), (4, 2, 1), (3, 2, 0)])[-4:] == [1, 0, 0, 0]
 
 
 @given(
@@ -41,10 +40,10 @@ def test_the_ladder_of_the_text():
 )
 def test_ways_to_the_logit_are_those_of_the_gradient(size, layers):
     try:
-        downsampling.sizes(size, layers)
+        theory.sizes(size, layers)
     except UsageError:
         return
-    assert downsampling.paths(size, layers) == downsampling._paths_by_torch(size, layers)
+    assert theory.paths(size, layers) == toy._paths_by_torch(size, layers)
 
 
 @pytest.mark.parametrize(
@@ -57,14 +56,14 @@ def test_ways_to_the_logit_are_those_of_the_gradient(size, layers):
     ],
 )
 def test_a_wrong_formula_turns_the_verdict(monkeypatch, name, wrong):
-    monkeypatch.setattr(downsampling, name, wrong)
+    monkeypatch.setattr(theory, name, wrong)
     assert verdict_of(bench()) == "fails"
 
 
 def test_without_departures_it_holds(monkeypatch):
     """Were every row read, as the claim has it, nothing would be left of the limits."""
-    monkeypatch.setattr(downsampling, "_unread", lambda size, layers: 0)
-    monkeypatch.setattr(downsampling, "lost_at_border", lambda *layer: 0)
+    monkeypatch.setattr(toy, "_unread", lambda size, layers: 0)
+    monkeypatch.setattr(theory, "lost_at_border", lambda *layer: 0)
     assert verdict_of(bench()) == "holds"
 
 
@@ -84,7 +83,7 @@ def test_a_live_discriminator_that_loses_a_row_is_seen(monkeypatch, short_traini
 
 def test_kinds_have_equal_parameters_and_maps():
     like = Discriminator(plan(33), width=4)
-    kinds = [of_kind(like, make, 0) for make in KINDS.values()]
+    kinds = [of_kind(like, kind.make, 0) for kind in KINDS.values()]
     assert len({num_parameters(each) for each in kinds}) == 1
     import torch
 

@@ -1,4 +1,4 @@
-"""The game engine: each method against its matrix, boards side by side against boards alone, densities."""
+"""The game engine: each method against its matrix, replicas together against replicas alone, densities."""
 
 import math
 from typing import Any, cast
@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from ganzfeld.lab.game import METHODS, Board, coverage, dirac, game_of_points, grid, linear, ring
+from ganzfeld.lab.experiments.spiral import theory
+from ganzfeld.lab.game import METHODS, Replica, coverage, dirac, game_of_points, grid, ring
 from ganzfeld.lab.game.dirac import state, trajectory
 from ganzfeld.lab.game.points import generated
-from ganzfeld.lab.game.replicas import Judges
+from ganzfeld.lab.game.replicas import Discriminators
 from ganzfeld.lab.game.rotation import eigenvalues_of_play, rhythm, ritz
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import stabiliser
@@ -19,15 +20,15 @@ pytestmark = pytest.mark.machine
 
 LINEAR = [name for name in METHODS if name != "adam"]
 
-BOARDS = [Board(0.3, 0.1, 0.7), Board(1.1, 0.0, 0.0), Board(0.05, 0.9, 0.2), Board(0.3, 0.1, 0.0)]
+REPLICAS = [Replica(0.3, 0.1, 0.7), Replica(1.1, 0.0, 0.0), Replica(0.05, 0.9, 0.2), Replica(0.3, 0.1, 0.0)]
 
 
 @pytest.mark.parametrize("method", LINEAR)
 def test_a_round_multiplies_by_the_matrix_of_its_method(method: str):
     """The matrix comes from algebra, the round from the trainer's own step."""
-    states = trajectory(dirac(method, BOARDS, start=(1.0, 0.3), strength=0.8), 30).numpy()
-    for place, board in enumerate(BOARDS):
-        matrix = linear.transition(method, *board, strength=0.8)
+    states = trajectory(dirac(method, REPLICAS, start=(1.0, 0.3), strength=0.8), 30).numpy()
+    for place, replica in enumerate(REPLICAS):
+        matrix = theory.transition(method, *replica, strength=0.8)
         now = states[0, place]
         if method == "optimistic":
             now = np.concatenate([states[1, place], states[0, place]])  # the first step has no past
@@ -37,23 +38,23 @@ def test_a_round_multiplies_by_the_matrix_of_its_method(method: str):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_boards_play_as_if_alone(method: str):
-    together = trajectory(dirac(method, BOARDS), 20)
-    for place, board in enumerate(BOARDS):
-        alone = trajectory(dirac(method, [board]), 20)
+def test_replicas_play_as_if_alone(method: str):
+    together = trajectory(dirac(method, REPLICAS), 20)
+    for place, replica in enumerate(REPLICAS):
+        alone = trajectory(dirac(method, [replica]), 20)
         torch.testing.assert_close(together[:, place], alone[:, 0], rtol=1e-9, atol=1e-12)
 
 
 def test_r1_is_the_damping_of_the_discriminator():
     r1 = stabiliser({"name": "r1", "weight": 0.7})
-    by_penalty = trajectory(dirac("simultaneous", [Board(0.2, 0.1)], stabilisers=[r1]), 20)
-    by_decay = trajectory(dirac("simultaneous", [Board(0.2, 0.1, 0.7)]), 20)
+    by_penalty = trajectory(dirac("simultaneous", [Replica(0.2, 0.1)], stabilisers=[r1]), 20)
+    by_decay = trajectory(dirac("simultaneous", [Replica(0.2, 0.1, 0.7)]), 20)
     torch.testing.assert_close(by_penalty, by_decay)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_numbers_that_end_are_left_where_they_were(method: str):
-    game = dirac(method, [Board(0.1)])
+    game = dirac(method, [Replica(0.1)])
     game.advance()
     cast(Any, game.players.generator).place.parts[0].data.fill_(math.inf)
     if METHODS[method].consensus:
@@ -66,13 +67,13 @@ def test_numbers_that_end_are_left_where_they_were(method: str):
 
 @pytest.mark.parametrize("names", [[], ["r1"], ["r1", "r2"], ["spectral"]])
 def test_perceptrons_side_by_side_learn_what_they_would_alone(names: list[str]):
-    """Two boards and one alone, from the same weights on the same points."""
+    """Two replicas and one alone, from the same weights on the same points."""
     chosen = [stabiliser({"name": name}) for name in names]
     real, latents = torch.randn(2, 6, 8, 2)
 
-    def game(boards: int, shown: list[int]) -> Any:
+    def game(replicas: int, shown: list[int]) -> Any:
         made = game_of_points(
-            ring().sample, loss=Loss("non-saturating"), stabilisers=chosen, boards=boards, width=5
+            ring().sample, loss=Loss("non-saturating"), stabilisers=chosen, replicas=replicas, width=5
         )
         drawn = (real[:, shown].flatten(0, 1), latents[:, shown].flatten(0, 1))
         made.draw = lambda noise: drawn
@@ -94,13 +95,13 @@ def test_perceptrons_side_by_side_learn_what_they_would_alone(names: list[str]):
 
 def test_plain_and_stacked_layers_are_one_network():
     points = torch.randn(12, 2)
-    plain, stacked = (Judges(3, (2, 7, 1), 5, plain=plain) for plain in (True, False))
+    plain, stacked = (Discriminators(3, (2, 7, 1), 5, plain=plain) for plain in (True, False))
     torch.testing.assert_close(plain(points), stacked(points))
 
 
 def test_a_stage_of_points_gets_better():
     mixture = ring()
-    game = game_of_points(mixture.sample, loss=Loss("non-saturating"), boards=2, width=16, num_points=32)
+    game = game_of_points(mixture.sample, loss=Loss("non-saturating"), replicas=2, width=16, num_points=32)
     before = coverage(mixture, generated(game, 2, 500, 0)[0]).surprise
     game.play(150)
     assert coverage(mixture, generated(game, 2, 500, 0)[0]).surprise < before
@@ -137,7 +138,7 @@ def test_ritz_values_of_a_whole_space_are_the_eigenvalues():
 def test_the_motion_of_a_game_turns_as_its_formula_says():
     """Of the Dirac game by Adam: dx = p y, dy = -q (x + ld y), with the rates p and q of Adam's state."""
     r1 = stabiliser({"name": "r1", "weight": 0.3})
-    game = dirac("adam", [Board(0.01)], stabilisers=[r1])
+    game = dirac("adam", [Replica(0.01)], stabilisers=[r1])
     game.play(5)
     real, latents = game.draw(torch.Generator())
     found = eigenvalues_of_play(game.players, game.rules, real, latents, game.moment(), 2, 0)

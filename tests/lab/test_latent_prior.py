@@ -10,19 +10,21 @@ from torch import nn
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.lab import Measured, Training, live, verdict_of
-from ganzfeld.lab.experiments.latent_prior import toy as experiment
+from ganzfeld.lab.experiments.latent_prior import SHORT, Settings, theory, toy
+from ganzfeld.lab.experiments.latent_prior import live as in_situ
+from ganzfeld.lab.outcome import by_key
 from ganzfeld.lab.perform import perform
-from ganzfeld.latent.priors import uniform
+from ganzfeld.latent.priors import priors, uniform
 from ganzfeld.networks.blocks import transposed_convolution
 from ganzfeld.networks.normalisations import batch
 
-SETTINGS = experiment.Settings(**experiment.SHORT)
+SETTINGS = Settings(**SHORT)
 FEW = {"networks": 3, "latents": 32, "draws": 1_000}
 
 
 def bench(**settings) -> dict[str, Measured]:
-    figures, _ = experiment.bench(SETTINGS.model_copy(update=settings), 1, False)
-    return {figure.name: figure for figure in figures}
+    figures, _ = toy.bench(SETTINGS.model_copy(update=settings), 1, False)
+    return by_key(figures)
 
 
 def test_variances_are_the_integrals():
@@ -33,7 +35,7 @@ def test_variances_are_the_integrals():
     }
     for name, (density, end) in densities.items():
         second, fourth = (float(sympy.integrate(z**k * density, (z, -end, end))) for k in (2, 4))
-        assert experiment.PRIORS[name] == pytest.approx((second, fourth / second**2))
+        assert theory.PRIORS[name] == pytest.approx((second, fourth / second**2))
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +44,27 @@ def figures() -> dict[str, Measured]:
 
 
 def test_quoted_figures(figures: dict[str, Measured]):
-    assert experiment.projection_variance(100, 1.0) ** 0.5 == pytest.approx(0.2)
-    assert round(experiment.projection_variance(100, 1 / 3) ** 0.5, 3) == 0.115
-    before = {
-        name: figures[f"standard deviation before the first batch norm, {name}"] for name in experiment.PRIORS
-    }
+    assert theory.projection_variance(100, 1.0) ** 0.5 == pytest.approx(0.2)
+    assert round(theory.projection_variance(100, 1 / 3) ** 0.5, 3) == 0.115
+    before = {name: figures[f"before-norm-{name}"] for name in theory.PRIORS}
     assert before["normal"].value == pytest.approx(0.200, abs=0.003)
     assert before["uniform"].value == pytest.approx(0.115, abs=0.002)
-    for name in experiment.PRIORS:
-        behind = figures[f"standard deviation behind the first batch norm, {name}"]
+    for name in theory.PRIORS:
+        behind = figures[f"behind-norm-{name}"]
         assert behind.value == pytest.approx(1.000, abs=0.001)
 
 
 def test_variances_by_layer_are_the_count_of_weights():
     """A layer of ones adds up how many numbers of which size reach each output."""
     ladder, widths = plan(16), plan(16).widths(3)
-    energy = torch.full((1, 1, *ladder.seed), experiment.projection_variance(7, 0.5), dtype=torch.float64)
+    energy = torch.full((1, 1, *ladder.seed), theory.projection_variance(7, 0.5), dtype=torch.float64)
     expected = [float(energy.mean())]
     for layer, width in zip(ladder.layers, widths, strict=True):
         adding = transposed_convolution(layer, 1, 1, bias=False).double()
         nn.init.constant_(next(adding.parameters()), width * 0.02**2 / 2)
         energy = adding(energy).detach()
         expected.append(float(energy.mean()))
-    assert experiment.layer_variances(ladder, widths, 7, 0.5) == pytest.approx(expected, rel=1e-12)
+    assert theory.layer_variances(ladder, widths, 7, 0.5) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("size", [2, 100])
@@ -73,26 +73,26 @@ def test_norms_are_those_of_the_chi_distribution(size: int):
     weight = r ** (size - 1) * sympy.exp(-(r**2) / 2)
     whole = sympy.integrate(weight, (r, 0, sympy.oo))
     first, second = (sympy.integrate(r**k * weight, (r, 0, sympy.oo)) / whole for k in (1, 2))
-    mean, std = experiment.normal_norm(size)
+    mean, std = theory.normal_norm(size)
     assert mean == pytest.approx(float(first), rel=1e-12)
     assert std == pytest.approx(float(sympy.sqrt(second - first**2)), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", experiment.PRIORS)
+@pytest.mark.parametrize("name", theory.PRIORS)
 def test_the_share_beyond_a_threshold_is_that_of_draws(name: str):
-    variance, fourth = experiment.PRIORS[name]
+    variance, fourth = theory.PRIORS[name]
     noise = torch.Generator().manual_seed(0)
-    latents = experiment.priors.load(name).sample(400_000, 10, noise)
+    latents = priors.load(name).sample(400_000, 10, noise)
     sums = (latents * 0.02 * torch.randn(400_000, 10, generator=noise)).sum(1)
-    threshold = 2 * experiment.projection_variance(10, variance) ** 0.5
-    share = experiment.share_beyond(threshold, experiment.projection_variance(10, variance), 10, fourth)
+    threshold = 2 * theory.projection_variance(10, variance) ** 0.5
+    share = theory.share_beyond(threshold, theory.projection_variance(10, variance), 10, fourth)
     measured = float((sums.abs() > threshold).double().mean())
     assert abs(measured - share) < 4 * (share / 400_000) ** 0.5 + 0.01 * share
 
 
 def test_verdict(figures: dict[str, Measured]):
     assert verdict_of(list(figures.values())) == "holds with limits"
-    assert not figures["variance behind the first batch norm, normal over uniform"].agrees
+    assert not figures["behind-norm-ratio"].agrees
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_verdict(figures: dict[str, Measured]):
     ],
 )
 def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch, name: str, planted):
-    monkeypatch.setattr(experiment, name, planted)
+    monkeypatch.setattr(theory, name, planted)
     assert verdict_of(list(bench(**FEW).values())) == "fails"
 
 
@@ -116,24 +116,19 @@ def test_a_wider_prior_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_norm_that_keeps_the_scale_lifts_the_limit(monkeypatch: pytest.MonkeyPatch):
-    name = "variance behind the first batch norm, normal over uniform"
-
     class Centred(nn.BatchNorm2d):
         def forward(self, input: torch.Tensor) -> torch.Tensor:
             return input - input.mean((0, 2, 3), keepdim=True)
 
     monkeypatch.setattr(batch, "normalise", lambda layer, channels, dims: [layer, Centred(channels)])
-    assert bench(**FEW)[name].agrees
+    assert bench(**FEW)["behind-norm-ratio"].agrees
 
 
 def test_in_situ(short_training: Training):
-    figures, _ = experiment.in_situ(live(short_training), SETTINGS, 0)
+    figures, _ = in_situ.in_situ(live(short_training), SETTINGS, 0)
     assert verdict_of(figures) == "holds with limits"
-    value = {figure.name: figure.value for figure in figures}
-    ways = [
-        value[f"spread of pictures in the middle of the way, over that at its ends, {way}"]
-        for way in ("lerp", "slerp")
-    ]
+    found = by_key(figures)
+    ways = [found[f"middle-spread-{way}"].value for way in ("lerp", "slerp")]
     assert ways[0] < 0.9 < ways[1]
 
 
@@ -142,10 +137,9 @@ def test_without_a_norm_the_claim_is_held_to_the_error_of_its_latents(
 ):
     """A ratio of so few components scatters: it had no error and was refuted at some seeds."""
     unnormed = live(short_training).variant({"generator.normalisation": "none"})
-    name = "variance before the first activation, normal over uniform"
 
     def seen(seed: int) -> Measured:
-        return {figure.name: figure for figure in experiment.in_situ(unnormed, SETTINGS, seed)[0]}[name]
+        return by_key(in_situ.in_situ(unnormed, SETTINGS, seed)[0])["live-ratio"]
 
     found = [seen(seed) for seed in range(4)]
     assert all(figure.role == "claim" and figure.agrees for figure in found)
@@ -166,6 +160,4 @@ def test_what_means_nothing_is_refused(field: str, value: float, short_training:
 
 def test_two_components_make_a_laplace_distribution():
     """The product of two normal vectors of two components: P(abs(a) > t) = exp(-t sqrt(2) / std)."""
-    assert experiment.share_beyond(0.1, 0.04, 2, 3.0) == pytest.approx(
-        math.exp(-0.1 * 2**0.5 / 0.2), rel=1e-4
-    )
+    assert theory.share_beyond(0.1, 0.04, 2, 3.0) == pytest.approx(math.exp(-0.1 * 2**0.5 / 0.2), rel=1e-4)

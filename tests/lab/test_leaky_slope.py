@@ -10,17 +10,19 @@ from torch import nn
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Measured, Training, live, run, verdict_of
-from ganzfeld.lab.experiments.leaky_slope import toy as experiment
+from ganzfeld.lab.experiments.leaky_slope import SHORT, Settings, theory, toy
+from ganzfeld.lab.experiments.leaky_slope import live as in_situ
+from ganzfeld.lab.outcome import by_key
 from ganzfeld.networks.activations import leaky_relu
 
-SETTINGS = experiment.Settings(**experiment.SHORT)
+SETTINGS = Settings(**SHORT)
 SHALLOW = {"networks": 2, "width": 8, "depth": 2}
 """For what the random networks do not matter."""
 
 
 def bench(**settings) -> dict[str, Measured]:
-    figures, _ = experiment.bench(SETTINGS.model_copy(update=settings), 1, False)
-    return {figure.name: figure for figure in figures}
+    figures, _ = toy.bench(SETTINGS.model_copy(update=settings), 1, False)
+    return by_key(figures)
 
 
 @pytest.mark.parametrize(("alpha", "mean", "std"), [(0, 0, 1), (0.2, 0, 3), (0.2, 0.5, 2), (0.7, -1, 0.5)])
@@ -30,8 +32,8 @@ def test_closed_forms_are_the_integrals(alpha: float, mean: float, std: float):
         return float(value)
 
     above, below = integral(0, 1, 5, math.inf), integral(-math.inf, -5, -1, 0)
-    assert experiment.mean_slope(alpha, mean, std) == pytest.approx(above + alpha * below, abs=1e-12)
-    assert experiment.rms_slope(alpha, mean, std) ** 2 == pytest.approx(above + alpha**2 * below, abs=1e-12)
+    assert theory.mean_slope(alpha, mean, std) == pytest.approx(above + alpha * below, abs=1e-12)
+    assert theory.rms_slope(alpha, mean, std) ** 2 == pytest.approx(above + alpha**2 * below, abs=1e-12)
 
 
 @pytest.mark.parametrize("alpha", [0, 0.2, 1])
@@ -44,7 +46,7 @@ def test_the_gain_behind_a_batch_norm_is_the_integral(alpha: float):
     )
     second = (1 + slope**2) / 2
     expected = sympy.sqrt(((1 + slope**2) / 2) / (second - first**2))
-    assert experiment.normalised_gain(alpha) == pytest.approx(float(expected), abs=1e-12)
+    assert theory.normalised_gain(alpha) == pytest.approx(float(expected), abs=1e-12)
 
 
 @pytest.fixture(scope="module")
@@ -57,20 +59,20 @@ def test_verdict(figures: dict[str, Measured]):
 
 
 def test_quoted_figures(figures: dict[str, Measured]):
-    assert experiment.mean_slope(0) == 0.5
-    assert experiment.mean_slope(0.2) == pytest.approx(0.6)
-    assert round(experiment.rms_slope(0.2) / experiment.rms_slope(0), 4) == 1.0198
-    assert experiment.normalised_gain(0) == pytest.approx(math.sqrt(math.pi / (math.pi - 1)))
-    ratio = figures[experiment.RATIO]
+    assert theory.mean_slope(0) == 0.5
+    assert theory.mean_slope(0.2) == pytest.approx(0.6)
+    assert round(theory.rms_slope(0.2) / theory.rms_slope(0), 4) == 1.0198
+    assert theory.normalised_gain(0) == pytest.approx(math.sqrt(math.pi / (math.pi - 1)))
+    ratio = figures["rms-ratio"]
     assert abs(ratio.value - 1.0198) < 3 * ratio.error + 1e-4
     assert not ratio.agrees, "it is not 1.2"
     assert all(figure.agrees for figure in figures.values() if figure.role == "shown")
 
 
 def test_through_random_layers_gradients_go_with_root_mean_squares(figures: dict[str, Measured]):
-    without = figures["gradient's gain per layer, LeakyReLU over ReLU, no normalisation"]
+    without = figures["gain-none"]
     assert abs(without.value - 1.0198) < 3 * without.error
-    turned = figures[f"gradient after {SETTINGS.depth} layers, ReLU over LeakyReLU, batch normalisation"]
+    turned = figures["gradient-batch"]
     assert turned.value > 1.6
 
 
@@ -82,7 +84,7 @@ def test_through_random_layers_gradients_go_with_root_mean_squares(figures: dict
     ],
 )
 def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch, name: str, planted):
-    monkeypatch.setattr(experiment, name, planted)
+    monkeypatch.setattr(theory, name, planted)
     assert verdict_of(list(bench(**SHALLOW).values())) == "fails"
 
 
@@ -95,10 +97,10 @@ def test_a_unit_that_dies_in_spite_of_its_leak_turns_the_verdict(
     monkeypatch: pytest.MonkeyPatch, short_training: Training
 ):
     networks = live(short_training)
-    figures, _ = experiment.in_situ(networks, SETTINGS, 0)
+    figures, _ = in_situ.in_situ(networks, SETTINGS, 0)
     assert verdict_of(figures) == "holds with limits"
-    monkeypatch.setattr(experiment, "never_positive", lambda *given: (0.5, 0.1, 0.1))
-    figures, _ = experiment.in_situ(networks, SETTINGS, 0)
+    monkeypatch.setattr(in_situ, "never_positive", lambda *given: (0.5, 0.1, 0.1))
+    figures, _ = in_situ.in_situ(networks, SETTINGS, 0)
     assert verdict_of(figures) == "fails"
 
 
@@ -106,14 +108,12 @@ def test_dead_units_are_counted(short_training: Training):
     """A unit is made dead by a bias far below 0, and is found."""
     networks = live(short_training)
     trainer = networks.trainer()
-    before, _, _ = experiment.never_positive(networks, "discriminator", 64, networks.stages[-1])
+    before, _, _ = in_situ.never_positive(networks, "discriminator", 64, networks.stages[-1])
     first = trainer.players.discriminator.layers[0]
     nn.init.constant_(first.get_parameter("bias"), -1e3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(networks), "trainer", lambda self, stage=None: trainer)
-        share, channels, without = experiment.never_positive(
-            networks, "discriminator", 64, networks.stages[-1]
-        )
+        share, channels, without = in_situ.never_positive(networks, "discriminator", 64, networks.stages[-1])
     assert before < 0.5 < share
     assert channels >= 8 / 24, "all eight of the first layer"
     assert without == 0, "the leak is 0.2"

@@ -16,7 +16,7 @@ import ganzfeld as gz
 from ganzfeld.compute.engine import computing_with
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import Outcome, experiments, live, report
-from ganzfeld.lab.experiments import downsampling
+from ganzfeld.lab.experiments.downsampling import toy
 from ganzfeld.lab.outcome import Measured
 from ganzfeld.lab.perform import perform, settings_of
 from ganzfeld.lab.report import Performed, perform_all, write_report
@@ -59,13 +59,13 @@ class TestPython:
 
     def test_threads_change_no_figure(self, monkeypatch, outcome: Outcome, short_training, mine: Run):
         """Two threads add in another order, and after some hundred steps that is another training."""
-        bench, used = downsampling.bench, []
+        bench, used = toy.bench, []
 
         def watched(*given):
             used.append(torch.get_num_threads())
             return bench(*given)
 
-        monkeypatch.setattr(downsampling, "bench", watched)
+        monkeypatch.setattr(toy, "bench", watched)
         with computing_with(2):
             again = perform(NAME, experiments.load(NAME).SHORT, on=short_training)
             perform(NAME, experiments.load(NAME).SHORT, on=mine)
@@ -106,7 +106,11 @@ class TestCommands:
         assert result["verdict"] == "holds with limits"
         assert result["settings"]["steps"] == 2
         assert result["in_situ"] == f"{mine.path} after 64 pictures"
-        assert all(set(each) >= {"name", "value", "error", "expected"} for each in result["figures"])
+        assert all(set(each) >= {"key", "name", "value", "error", "expected"} for each in result["figures"])
+        trainings = {each["key"]: each.get("num_trainings") for each in result["figures"]}
+        assert trainings["shift-stride"] == trainings["shift-average-pooling-better"] == 2
+        assert trainings["size-1"] is None
+        assert {each["key"]: each["verdict"] for each in result["claims"]}["size"] == "holds"
         written = json.loads((tmp_path / "here" / "verdict.json").read_text())
         assert written["figures"] == result["figures"]
         width, height = struct.unpack(">II", Path(result["figure"]).read_bytes()[16:24])
@@ -114,6 +118,7 @@ class TestCommands:
         code, told, _ = call("lab", "run", *arguments)
         assert code == 0
         assert told.startswith("downsampling: holds with limits\n")
+        assert re.search(r"\n  holds with limits  One linear layer .+\n", told), "a verdict on each sentence"
         assert re.search(r"size after layer 1 +32 +32  agrees\n", told)
 
     @pytest.mark.parametrize(
@@ -165,7 +170,9 @@ class TestReport:
         assert entry.CLAIM in text and entry.CLAIM_ZH in text
         assert "this run has &lt;no&gt; layers" in text
         svgs = [src for src in page.pictures if src.startswith("data:image/svg+xml;base64,")]
-        assert len(svgs) == sum(len(experiments.load(each).FORMULAS) for each in (NAME, "upsampling"))
+        assert len(svgs) == sum(
+            len(experiments.load(each, "theory").FORMULAS) for each in (NAME, "upsampling")
+        )
         for src in svgs:
             drawing = base64.b64decode(src.partition(",")[2]).decode()
             assert "<path" in drawing and "<text" not in drawing, "a formula needs no font"
@@ -210,7 +217,7 @@ def test_numbers_have_the_digits_that_their_error_leaves(value, error, text):
 
 def test_findings_in_words():
     def figure(role: Any, value: float, expected: float | None = 1.0) -> Measured:
-        return Measured("a", value, 0.0, expected, role, "bench")
+        return Measured("a", "A", value, 0.0, expected, role, "bench")
 
     assert finding(figure("claim", 1.0)) == "agrees"
     assert finding(figure("claim", 2.0)) == "REFUTED"
@@ -221,7 +228,7 @@ def test_findings_in_words():
 
 
 def test_a_number_that_is_none_is_null():
-    told = Measured("a", float("inf"), 0.0, 1.0, "claim", "bench").as_json()
+    told = Measured("a", "A", float("inf"), 0.0, 1.0, "claim", "bench").as_json()
     assert told["value"] is None
     assert not told["agrees"]
 

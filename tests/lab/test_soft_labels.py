@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 import torch
-from torch.optim import SGD
+from torch.optim import SGD, Adam
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import run, verdict_of, write_outcome
-from ganzfeld.lab.experiments.soft_labels import toy as experiment
+from ganzfeld.lab.experiments.soft_labels import SHORT as SHORT_SETTINGS
+from ganzfeld.lab.experiments.soft_labels import Settings, lessons, temperature, theory, toy
+from ganzfeld.lab.outcome import by_key
 from ganzfeld.lab.perform import perform
 from ganzfeld.losses import _cross_entropy, non_saturating
 
 sympy: Any = pytest.importorskip("sympy")
 
-SHORT = experiment.Settings.model_validate(experiment.SHORT)
+SHORT = Settings.model_validate(SHORT_SETTINGS)
 
 
 @pytest.mark.parametrize("sides", [1, 2])
@@ -34,17 +36,17 @@ def test_the_best_discriminator_is_that_of_exact_algebra(sides: int):
         at = torch.tensor([log_r], dtype=torch.float64)
         values = {alpha: 0.1, r: sympy.exp(sympy.Rational(log_r))}
         exact = float(ratio.subs(values).evalf(30))
-        assert float(experiment.best_probability(at, 0.1, sides)) == pytest.approx(exact, abs=1e-12)
-        assert float(torch.sigmoid(experiment.best_logit(at, 0.1, sides))) == pytest.approx(exact, abs=1e-12)
+        assert float(theory.best_probability(at, 0.1, sides)) == pytest.approx(exact, abs=1e-12)
+        assert float(torch.sigmoid(theory.best_logit(at, 0.1, sides))) == pytest.approx(exact, abs=1e-12)
         exact = float(slope.subs(values).evalf(30))
-        assert float(experiment.slope_in_ratio(at, 0.1, sides)) == pytest.approx(exact, rel=1e-9)
+        assert float(theory.slope_in_ratio(at, 0.1, sides)) == pytest.approx(exact, rel=1e-9)
 
 
 def test_smoothing_both_sides_is_a_straight_line_in_the_hard_optimum():
     log_ratio = torch.linspace(-8, 8, 33, dtype=torch.float64)
-    hard = experiment.best_probability(log_ratio, 0.0, 1)
-    torch.testing.assert_close(experiment.best_probability(log_ratio, 0.1, 2), 0.1 + 0.8 * hard)
-    assert torch.all(experiment.best_probability(log_ratio, 0.1, 2).diff() > 0), "still monotone"
+    hard = theory.best_probability(log_ratio, 0.0, 1)
+    torch.testing.assert_close(theory.best_probability(log_ratio, 0.1, 2), 0.1 + 0.8 * hard)
+    assert torch.all(theory.best_probability(log_ratio, 0.1, 2).diff() > 0), "still monotone"
 
 
 def test_the_pull_is_the_mean_over_points():
@@ -52,17 +54,17 @@ def test_the_pull_is_the_mean_over_points():
     shift = torch.tensor([1.5], dtype=torch.float64)
     points = 1.5 + torch.randn(400_000, dtype=torch.float64)
     at = (shift**2 / 2 - shift * points).requires_grad_()
-    logit = experiment.best_logit(at, 0.1, 2)
+    logit = theory.best_logit(at, 0.1, 2)
     (slope,) = torch.autograd.grad(logit.sum(), at)
     sent = (1 - torch.sigmoid(logit.detach())) * slope * shift
     error = float(sent.std()) / math.sqrt(len(sent))
-    assert abs(float(experiment.pull_of_best(shift, 0.1, 2)) - float(sent.mean())) < 4 * error
+    assert abs(float(theory.pull_of_best(shift, 0.1, 2)) - float(sent.mean())) < 4 * error
 
 
 PARTS = {
-    "lessons": lambda: experiment._lessons(SHORT)[0],
-    "optima": lambda: experiment._optima(SHORT)[0],
-    "temperature": lambda: experiment._temperature(SHORT, 0),
+    "lessons": lambda: lessons.measured_lessons(SHORT)[0],
+    "optima": lambda: toy._optima(SHORT)[0],
+    "temperature": lambda: temperature.measured_temperature(SHORT, 0),
 }
 
 
@@ -84,16 +86,16 @@ def honest(part: str):
 def test_a_wrong_formula_turns_the_verdict(monkeypatch, part: str, formula: str, wrong):
     assert verdict_of(honest(part)) == "holds with limits"
     if formula == "SGD":  # the temperature is taken for a rate, and not for its square
-        rescaled = experiment._double_game
+        rescaled = temperature._double_game
         monkeypatch.setattr(
-            experiment,
+            temperature,
             "_double_game",
             lambda loss, stabilisers, seed, kind, rate: rescaled(
                 loss, stabilisers, seed, kind, math.sqrt(rate)
             ),
         )
     else:
-        monkeypatch.setattr(experiment, formula, wrong)
+        monkeypatch.setattr(theory, formula, wrong)
     assert verdict_of(PARTS[part]()) == "fails"
 
 
@@ -111,7 +113,7 @@ def test_labels_softened_the_wrong_way_turn_the_verdict(monkeypatch):
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam"])
 def test_temperature_is_a_rescaled_last_layer(kind: str):
-    off = experiment.rescaled_game_differs(SHORT, 1, getattr(experiment, kind), [], [])
+    off = temperature.rescaled_game_differs(SHORT, 1, {"SGD": SGD, "Adam": Adam}[kind], [], [])
     assert off < (1e-9 if kind == "SGD" else 1e-3)
 
 
@@ -133,9 +135,9 @@ def test_settings_that_mean_nothing_are_refused(short_training, settings, words:
 
 def test_labels_that_are_not_softened_are_measured_too(short_training, tmp_path):
     """At alpha = 0 all kinds of labels are one."""
-    outcome = perform("soft-labels", {**experiment.SHORT, "alpha": 0.0}, on=short_training)
+    outcome = perform("soft-labels", {**SHORT_SETTINGS, "alpha": 0.0}, on=short_training)
     assert outcome.verdict == "holds with limits", "the temperature has limits of its own"
-    behind = {figure.name: figure for figure in outcome.figures}["distance left, two-sided less hard"]
+    behind = by_key(outcome.figures)["left-behind"]
     assert behind.value == 0
     assert "Two-sided" not in outcome.advice
     write_outcome(outcome, tmp_path)

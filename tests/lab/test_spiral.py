@@ -9,12 +9,14 @@ import torch
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import run, verdict_of
-from ganzfeld.lab.experiments.spiral import toy as spiral
-from ganzfeld.lab.game import linear
+from ganzfeld.lab.experiments.spiral import SHORT as SHORT_SETTINGS
+from ganzfeld.lab.experiments.spiral import Settings, convergence, theory, toy
+from ganzfeld.lab.experiments.spiral import live as in_situ
+from ganzfeld.lab.outcome import by_key
 
 sympy: Any = pytest.importorskip("sympy")
 
-SHORT = spiral.Settings.model_validate(spiral.SHORT)
+SHORT = Settings.model_validate(SHORT_SETTINGS)
 
 
 @pytest.mark.parametrize(("lg", "ld"), [(0, 0), (0.1, 0.5), (1.5, 0.25), (3, 0.5)])
@@ -22,9 +24,9 @@ def test_eigenvalues_are_those_of_exact_algebra(lg: float, ld: float):
     exact = [sympy.nsimplify(value) for value in (lg, ld)]
     matrix = sympy.Matrix([[-exact[0], 1], [-1, -exact[1]]])
     wanted = [complex(value) for value, times in matrix.eigenvals().items() for _ in range(times)]
-    found = linear.eigenvalues(lg, ld)
+    found = theory.eigenvalues(lg, ld)
     assert np.allclose(np.sort_complex(np.array(wanted)), np.sort_complex(np.array(found)), atol=1e-12)
-    assert linear.frequency(lg, ld) == pytest.approx(max(value.imag for value in wanted), abs=1e-12)
+    assert theory.frequency(lg, ld) == pytest.approx(max(value.imag for value in wanted), abs=1e-12)
 
 
 def test_largest_steps_follow_from_exact_algebra():
@@ -32,34 +34,34 @@ def test_largest_steps_follow_from_exact_algebra():
     z = sympy.symbols("z")
     alternating = sympy.Matrix([[1 - h**2, h], [-h, 1]])
     assert sympy.simplify(alternating.det()) == 1
-    assert [*map(float, sympy.solve(alternating.trace() + 2, h))] == [linear.largest_step("alternating")]
+    assert [*map(float, sympy.solve(alternating.trace() + 2, h))] == [theory.largest_step("alternating")]
     extragradient = sympy.expand((1 - h**2) ** 2 + h**2)
-    assert [*map(float, sympy.solve(extragradient - 1, h))] == [linear.largest_step("extragradient")]
+    assert [*map(float, sympy.solve(extragradient - 1, h))] == [theory.largest_step("extragradient")]
     steps = sympy.Rational(1, 3) ** sympy.Rational(1, 2)
     roots = sympy.Poly(z**2 - (1 + 2 * sympy.I * steps) * z + sympy.I * steps, z).nroots()
     assert max(abs(complex(root)) for root in roots) == pytest.approx(1, abs=1e-9)
-    assert linear.largest_step("optimistic") == pytest.approx(float(steps))
+    assert theory.largest_step("optimistic") == pytest.approx(float(steps))
     (limit,) = sympy.solve(sympy.expand((1 - h * c) ** 2 + h**2) - 1, h)
     for strength in (0.5, 1.0, 2.0):
-        assert float(limit.subs(c, strength)) == pytest.approx(linear.largest_step("consensus", strength))
+        assert float(limit.subs(c, strength)) == pytest.approx(theory.largest_step("consensus", strength))
 
 
 def test_the_limit_of_simultaneous_steps_with_damping():
     lg, ld = 0.3, 0.9
-    limit = linear.largest_simultaneous_step(lg, ld)
-    assert linear.growth_of_simultaneous(limit, lg, ld) == pytest.approx(1, abs=1e-12)
+    limit = theory.largest_simultaneous_step(lg, ld)
+    assert theory.growth_of_simultaneous(limit, lg, ld) == pytest.approx(1, abs=1e-12)
     assert (
-        linear.growth("simultaneous", 0.99 * limit, lg, ld)
+        theory.growth("simultaneous", 0.99 * limit, lg, ld)
         < 1
-        < linear.growth("simultaneous", 1.01 * limit, lg, ld)
+        < theory.growth("simultaneous", 1.01 * limit, lg, ld)
     )
 
 
 PARTS = {
-    "algebra": lambda: spiral._algebra(SHORT),
-    "played": lambda: spiral._played(SHORT, 0)[0],
-    "steps": lambda: spiral._largest_steps(SHORT)[0],
-    "map": lambda: spiral._map(SHORT, 8)[0],
+    "algebra": lambda: toy._algebra(SHORT),
+    "played": lambda: toy._played(SHORT, 0)[0],
+    "steps": lambda: convergence.largest_steps(SHORT)[0],
+    "map": lambda: convergence.map_of_convergence(SHORT, 8)[0],
 }
 
 
@@ -82,7 +84,7 @@ def honest(part: str):
 )
 def test_a_wrong_formula_turns_the_verdict(monkeypatch, part: str, formula: str, wrong):
     assert verdict_of(honest(part)) != "fails"
-    monkeypatch.setattr(linear, formula, wrong)
+    monkeypatch.setattr(theory, formula, wrong)
     assert verdict_of(PARTS[part]()) == "fails"
 
 
@@ -91,8 +93,8 @@ def test_a_game_that_does_not_turn_turns_the_verdict(monkeypatch):
     from ganzfeld.losses import wasserstein
 
     monkeypatch.setattr(wasserstein, "generator", lambda real, fake: fake.mean())
-    assert verdict_of(spiral._at_rest()[0]) == "fails"
-    assert verdict_of(spiral._played(SHORT, 0)[0]) == "fails"
+    assert verdict_of(toy._at_rest()[0]) == "fails"
+    assert verdict_of(toy._played(SHORT, 0)[0]) == "fails"
 
 
 def test_without_conflict_live_networks_do_not_turn(monkeypatch, short_training):
@@ -101,16 +103,16 @@ def test_without_conflict_live_networks_do_not_turn(monkeypatch, short_training)
     from ganzfeld.losses import non_saturating
 
     networks = live(short_training)
-    seen = {figure.name: figure for figure in spiral.in_situ(networks, SHORT, 0)[0]}
-    assert seen["live game has complex pairs (0: none, 1: some)"].agrees
+    seen = by_key(in_situ.in_situ(networks, SHORT, 0)[0])
+    assert seen["live-turns"].agrees
 
     def common(real: torch.Tensor, fake: torch.Tensor, targets) -> torch.Tensor:
         return (real**2).mean() + (fake**2).mean()
 
     monkeypatch.setattr(non_saturating, "discriminator", common)
     monkeypatch.setattr(non_saturating, "generator", lambda real, fake: (real**2).mean() + (fake**2).mean())
-    seen = {figure.name: figure for figure in spiral.in_situ(networks, SHORT, 0)[0]}
-    assert not seen["live game has complex pairs (0: none, 1: some)"].agrees
+    seen = by_key(in_situ.in_situ(networks, SHORT, 0)[0])
+    assert not seen["live-turns"].agrees
 
 
 @pytest.mark.parametrize(
@@ -132,12 +134,12 @@ def test_settings_that_mean_nothing_are_refused(short_training, settings, words:
 @pytest.mark.parametrize("settings", [{"lg": 0, "ld": 3.0}, {"lg": 0, "ld": 0}, {"lg": 2, "ld": 2.0}])
 def test_corners_of_the_settings_are_measured_too(settings):
     """No rotation; no damping; strong damping."""
-    chosen = spiral.Settings(cells=2, fan=4, **settings)
-    assert verdict_of([*spiral._algebra(chosen), *spiral._played(chosen, 0)[0]]) == "holds with limits"
+    chosen = Settings(cells=2, fan=4, **settings)
+    assert verdict_of([*toy._algebra(chosen), *toy._played(chosen, 0)[0]]) == "holds with limits"
 
 
 def test_a_finer_fan_refutes_no_limit(monkeypatch):
     """Just above the limit of extragradient a game of 120 rounds had not grown enough to be seen."""
-    monkeypatch.setattr(spiral, "LINEAR", ("extragradient",))
-    figures = spiral._largest_steps(spiral.Settings(lg=0, ld=0, fan=40))[0]
+    monkeypatch.setattr(convergence, "LINEAR", ("extragradient",))
+    figures = convergence.largest_steps(Settings(lg=0, ld=0, fan=40))[0]
     assert [figure.agrees for figure in figures] == [True]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import experiments, run
-from ganzfeld.lab.experiments.upsampling import toy as upsampling
+from ganzfeld.lab.experiments.upsampling import theory, toy
 from ganzfeld.lab.experiments.upsampling.upsamplers import LowPass, checkerboard, kinds, power_at
-from ganzfeld.lab.outcome import verdict_of
+from ganzfeld.lab.outcome import by_key, verdict_of
 from ganzfeld.lab.perform import settings_of
 
 FEW = {"networks": 2}
@@ -19,25 +19,24 @@ FEW = {"networks": 2}
 
 def bench(**settings):
     chosen = settings_of("upsampling", FEW | settings)
-    figures, _ = upsampling.bench(chosen, 0, False)
+    figures, _ = toy.bench(chosen, 0, False)
     return figures
 
 
-def value(figures, start: str) -> float:
-    (found,) = [figure.value for figure in figures if figure.name.startswith(start)]
-    return found
+def value(figures, key: str) -> float:
+    return by_key(figures)[key].value
 
 
 def test_the_figures_of_the_text():
     figures = bench()
-    assert value(figures, "size after 4 layers from 4") == 64
-    fields = [value(figures, f"field of one cell after {depth} layers") for depth in range(5)]
+    assert value(figures, "size-last") == 64
+    fields = [value(figures, f"field-{depth}") for depth in range(5)]
     assert fields == [1, 4, 10, 22, 46]
-    assert value(figures, "k=4, s=2: most over least") == 1
-    assert value(figures, "k=3, s=2, overlap [1, 2]") == 2
-    assert value(figures, "p=1: least covered") == 0.5
-    assert value(figures, "p=2: least covered") == 1
-    assert value(figures, "side of one seed cell's field") == 46 / 64
+    assert value(figures, "evenness") == 1
+    assert value(figures, "evenness-k3-s2") == 2
+    assert value(figures, "border-p1") == 0.5
+    assert value(figures, "border-p2") == 1
+    assert value(figures, "field-over-picture") == 46 / 64
     assert verdict_of(figures) == "holds with limits"
 
 
@@ -45,8 +44,8 @@ def test_the_figures_of_the_text():
 def test_coverage_is_counted_by_torch(size, kernel, stride, padding):
     if stride * (size - 1) + kernel - 2 * padding < 1:
         return
-    counted = upsampling._covered(size, kernel, stride, padding)
-    assert counted.tolist() == upsampling.coverage(size, kernel, stride, padding)
+    counted = toy._covered(size, kernel, stride, padding)
+    assert counted.tolist() == theory.coverage(size, kernel, stride, padding)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ def test_coverage_is_counted_by_torch(size, kernel, stride, padding):
     ],
 )
 def test_a_wrong_formula_turns_the_verdict(monkeypatch, name, wrong):
-    monkeypatch.setattr(upsampling, name, wrong)
+    monkeypatch.setattr(theory, name, wrong)
     assert verdict_of(bench()) == "fails"
 
 
@@ -70,21 +69,21 @@ def test_overlap_that_is_uneven_refutes_the_claim():
 def test_another_convolution_is_no_adjoint(monkeypatch):
     flipped = torch.nn.functional.conv_transpose2d
     monkeypatch.setattr(
-        upsampling.functional,
+        toy.functional,
         "conv_transpose2d",
         lambda y, weight, *form, **more: flipped(y, weight.flip(2, 3), *form, **more),
     )
     figures = bench()
-    assert value(figures, "largest |<Ax, y>") > 0
+    assert value(figures, "adjoint") > 0
     assert verdict_of(figures) == "fails"
 
 
 def test_a_live_generator_that_reaches_otherwise_is_seen(monkeypatch, short_training):
     short = experiments.load("upsampling").SHORT
     assert run("upsampling", on=short_training, **short).verdict == "holds with limits"
-    right = upsampling.reach
+    right = theory.reach
     monkeypatch.setattr(
-        upsampling, "reach", lambda cell, layers: right(cell, [(k + 2, s, p, n) for k, s, p, n in layers])
+        theory, "reach", lambda cell, layers: right(cell, [(k + 2, s, p, n) for k, s, p, n in layers])
     )
     assert run("upsampling", on=short_training, **short).verdict == "fails"
 
@@ -107,8 +106,8 @@ class TestCheckerboard:
 
     @pytest.mark.parametrize(("kernel", "stride"), [(4, 2), (3, 2), (1, 2), (5, 3), (4, 4)])
     def test_all_kinds_multiply_the_size_by_the_stride(self, kernel, stride):
-        for make in kinds(kernel, stride).values():
-            assert make(3, 5)(torch.randn(2, 3, 6, 6)).shape == (2, 5, 6 * stride, 6 * stride)
+        for kind in kinds(kernel, stride):
+            assert kind.make(3, 5)(torch.randn(2, 3, 6, 6)).shape == (2, 5, 6 * stride, 6 * stride)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
     closed form -> bench -> in situ -> verdict
 
-One file in ``experiments/`` each. The verdict is computed from what was measured and never typed in: see
+One folder in ``experiments/`` each. The verdict is computed from what was measured and never typed in: see
 ``verdict_of``.
 """
 

@@ -10,11 +10,12 @@ from ganzfeld.lab.live import Live
 from ganzfeld.networks.activations import activations
 
 PASS = 256
-"""Pictures that go through a network at a time."""
+"""Images that go through a network at a time."""
 
 
 def entering(network: nn.Module, layers: Sequence[nn.Module], given: Tensor) -> list[Tensor]:
-    """What each of these ``layers`` of a network is given in one forward pass of ``given``, in their order.
+    """Return what enters each of these ``layers`` of a network in one forward pass of ``given``, in their
+    order.
 
     With its history for autograd, if the pass is made with gradients. Buffers change as in any pass.
     """
@@ -32,13 +33,13 @@ def entering(network: nn.Module, layers: Sequence[nn.Module], given: Tensor) -> 
 
 
 def activation_modules(network: nn.Module, activation: str) -> list[nn.Module]:
-    """The hidden activations of a network whose recipe names this one."""
+    """Return the hidden activations of a network whose recipe names this one."""
     kind = type(activations.load(activation).activation(0.2))
     return [module for module in network.modules() if isinstance(module, kind)]
 
 
 def norm_modules(network: nn.Module) -> list[nn.Module]:
-    """The modules of a network that normalise maps, of whichever kind."""
+    """Return the modules of a network that normalise maps, of whichever kind."""
     return [module for module in network.modules() if isinstance(module, _NormBase | nn.GroupNorm)]
 
 
@@ -46,8 +47,8 @@ def norm_modules(network: nn.Module) -> list[nn.Module]:
 def live_maps(
     live: Live, side: str, num: int, *, stage: int | None = None, norms: bool = False, together: int = PASS
 ) -> list[Tensor]:
-    """What enters the hidden activations of one of the networks as it trains, each (num, C, *size): of the
-    generator at latents, of the discriminator at real pictures, ``together`` of them at a time.
+    """Return what enters the hidden activations of one of the networks as it trains, each (num, C, *size): of
+    the generator at latents, of the discriminator at real images, ``together`` of them at a time.
 
     ``norms``: what enters its normalisations, if it has any.
     """

@@ -1,7 +1,8 @@
-"""What is measured in situ: two networks that train on real pictures, at several moments of their training.
+"""Networks that are measured in situ: a generator and a discriminator that train on real images, at several
+moments of their training.
 
 They come from a short training of the lab's own, made once and kept in the cache for all experiments and
-seeds, or from a run of the user's. Either can be looked at and trained on in memory; neither is changed.
+seeds, or from a run of the user's. Either can be measured and trained further in memory; neither is changed.
 
     <cache>/lab/<key>/   one short training: its checkpoints, and journal.jsonl, which comes last
 """
@@ -41,7 +42,7 @@ from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.trainer import Trainer, readings
 
 FORMAT = 1
-"""Goes up when a short training would come out otherwise; older ones are then no longer found."""
+"""Goes up when a short training would have other numbers; older ones are then no longer found."""
 
 SHARES = (1 / 16, 1 / 4, 1)
 """At which shares of a short training its state is kept, beside the beginning."""
@@ -49,7 +50,7 @@ SHARES = (1 / 16, 1 / 4, 1)
 
 @dataclass(frozen=True)
 class Training:
-    """A short training: its recipe, where its pictures are (None: the built-in faces), how many it sees."""
+    """A short training: its recipe, where its images are (None: the built-in faces), how many it sees."""
 
     recipe: Recipe
     data: str | None = None
@@ -60,7 +61,9 @@ class Training:
 
 
 def standard() -> Training:
-    """The lab's own: what the seed text recommends, narrow, at 32 px, with rates for a few seconds."""
+    """Return the lab's own training: what the seed text recommends, narrow, at 32 px, with rates for a few
+    seconds.
+    """
     settings = {
         "size": 32,
         "batch": 16,
@@ -76,7 +79,7 @@ def standard() -> Training:
 
 @dataclass(frozen=True)
 class Live:
-    """A training that can be entered at some of its moments. Nothing done to what it gives changes it.
+    """A training that can be entered at some of its moments. Nothing done to what it returns changes it.
 
     ``place`` says in words whose networks these are. ``journal`` has an entry for every step of a short
     training (``images_seen``, ``logit_real``, ``logit_fake`` and the losses), and of a run what the run
@@ -95,18 +98,18 @@ class Live:
 
     @property
     def recipe(self) -> Recipe:
-        """What is trained by."""
+        """The recipe of the training."""
         return self.training.recipe
 
     @property
     def stages(self) -> list[int]:
-        """The numbers of pictures seen at which it can be entered, from 0 to the last."""
+        """The numbers of images seen at which it can be entered, from 0 to the last."""
         return sorted({0, *self.history.all()})
 
     def trainer(self, images_seen: int | None = None) -> Trainer:
-        """A training in memory as it stood at one of the ``stages``, by default the last.
+        """Return the training in memory as it was at one of the ``stages``, by default the last.
 
-        It is the caller's: it can be advanced, and its networks changed. Raises ``DamagedError`` if that
+        The caller may advance it and change its networks. Raises ``DamagedError`` if that
         state cannot be read.
         """
         trainer = start(self.recipe, self.pictures, self.engine, self.training.seed)
@@ -116,11 +119,13 @@ class Live:
             restore(trainer, self.history.read(at))
         return trainer
 
-    def anew(self, change: Callable[[Generator, Discriminator], None], seed: int | None = None) -> Trainer:
-        """A training at its beginning with the networks changed in place; nothing of it is kept.
+    def restarted(
+        self, change: Callable[[Generator, Discriminator], None], seed: int | None = None
+    ) -> Trainer:
+        """Return the training at its beginning with the networks changed in place; nothing of it is kept.
 
-        What ``change`` puts in is initialised like everything else, by the seed, that of the training if none
-        is given.
+        What ``change`` puts in is initialised like everything else, by the seed, by default that of the
+        training.
         """
         seed = self.training.seed if seed is None else seed
         networks = build_networks(self.recipe, self.pictures.channels, seed)
@@ -132,12 +137,12 @@ class Live:
         return trainer
 
     def real(self, num: int, seed: int = 0) -> Tensor:
-        """So many of its pictures, (num, C, H, W) in [-1, 1], none twice as long as there are enough."""
+        """Return ``num`` of its images, (num, C, H, W) in [-1, 1], none twice as long as there are enough."""
         chosen = np.random.default_rng(seed).permutation(self.pictures.num_pictures)
         return self.engine.pictures(self.engine.carry(self.pictures.batch(np.resize(chosen, num))))
 
     def latents(self, num: int, seed: int = 0) -> Tensor:
-        """So many latents of its prior, (num, n)."""
+        """Draw ``num`` latents of its prior, (num, n)."""
         latent, noise = self.recipe.latent, torch.Generator().manual_seed(seed)
         return priors.load(latent.prior).sample(num, latent.size, noise).to(self.engine.device)
 
@@ -149,9 +154,9 @@ class Live:
         images: int | None = None,
         precision: str | None = None,
     ) -> "Live":
-        """A short training on the same pictures by the same recipe with these settings laid over it.
+        """Return a short training on the same images by the same recipe with these settings laid over it.
 
-        Without anything given it is this one, or what a short training by the recipe of the user's run is.
+        Without arguments it is this one, or a short training by the recipe of the user's run.
         """
         training = self.training
         wanted = replace(
@@ -172,12 +177,12 @@ def live(
     thorough: bool = False,
     progress: bool | CountCallback | None = True,
 ) -> Live:
-    """The networks to be measured: of the lab's own training, of another short one, or of a run (folder).
+    """Return the networks to measure: of the lab's own training, of another short one, or of a run (folder).
 
     ``progress`` shows on stderr how far a short training is; False shows nothing, and a function is called as
     ``progress(done, total, what)`` now and then. Raises
     ``UsageError`` where there is no run or one with classes, ``DamagedError`` for a run without a checkpoint
-    that can be read and ``DataError`` if its pictures are gone or are no longer the same.
+    that can be read and ``DataError`` if its images are gone or are no longer the same.
     """
     if on is None or isinstance(on, Training):
         training = on or standard()
@@ -222,7 +227,7 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
 
 
 def _engine(device: str, precision: str) -> Engine:
-    """The device that the run was trained on, or the processor where there is none such."""
+    """Choose the device that the run was trained on, or the CPU where there is none such."""
     try:
         return choose_engine(device, precision)
     except ResourceError:
@@ -230,9 +235,9 @@ def _engine(device: str, precision: str) -> Engine:
 
 
 def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCallback) -> Live:
-    """A short training from the cache, made first if it is not there; one process makes it, others wait.
+    """Return a short training from the cache, made first if it is missing; one process makes it, others wait.
 
-    What of its recipe differs from ``since`` is told.
+    ``place`` names what of its recipe differs from ``since``.
     """
     engine = choose_engine("cpu", training.precision)
     options = asdict(training.preparation)
@@ -261,7 +266,7 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCall
 
 
 def _key(training: Training, pictures: Pictures, engine: Engine) -> str:
-    """What identifies a short training, as 64 hexadecimal digits: all that its numbers depend on."""
+    """Return what identifies a short training, as 64 hexadecimal digits: all that its numbers depend on."""
     recipe = training.recipe.model_dump(mode="json", exclude={"name", "description", "notes"})
     here = circumstances(engine, None, 1).model_dump(mode="json")
     identity = [FORMAT, recipe, pictures.content_hash, training.images, training.seed, here]
@@ -276,16 +281,16 @@ class _InMemory(History):
         self._kept = {images_seen: history.read(images_seen) for images_seen in history.all()}
 
     def all(self) -> list[int]:
-        """Where there is one."""
+        """Return the numbers of images seen at which there is a checkpoint."""
         return sorted(self._kept)
 
     def read(self, images_seen: int) -> Checkpoint:
-        """The one at that number."""
+        """Return the checkpoint at that number of images seen."""
         return self._kept[images_seen]
 
 
 def _complete(history: History) -> tuple[History, list[dict[str, Any]]] | None:
-    """The states and the journal of a short training if all of it is there and whole."""
+    """Return the states and the journal of a short training if all of it is there and whole, else None."""
     path = _journal_of(history)
     try:
         return (_InMemory(history), read_journal(path)) if path.is_file() else None
@@ -294,7 +299,9 @@ def _complete(history: History) -> tuple[History, list[dict[str, Any]]] | None:
 
 
 def _train(trainer: Trainer, images: int, history: History, progress: CountCallback) -> None:
-    """Train from the beginning and keep the stages. Raises ``TrainingFailed`` where numbers end."""
+    """Train from the beginning and keep the stages. Raises ``TrainingFailed`` where a number is not
+    finite.
+    """
     trainer.set_horizons((Horizon(0, images),))
     num_steps = max(1, round(images / trainer.recipe.batch))
     kept = {max(1, round(share * num_steps)) for share in SHARES}

@@ -1,4 +1,4 @@
-"""What several experiments need to look at maps and pictures."""
+"""Maps and images as experiments look at them and draw them."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def span_of_most(energy: Tensor, share: float = 0.95) -> int:
-    """The length of the shortest stretch that holds ``share`` of what lies along a line, (N,)."""
+    """Return the length of the shortest stretch that holds ``share`` of what lies along a line, (N,)."""
     total = torch.cat((torch.zeros(1, dtype=energy.dtype, device=energy.device), energy.cumsum(0)))
     enough = share * float(total[-1])
     return next(
@@ -19,17 +19,17 @@ def span_of_most(energy: Tensor, share: float = 0.95) -> int:
 
 
 def as_bytes(pictures: Tensor) -> list[Any]:
-    """Pictures (N, C, H, W) in [-1, 1] as nested lists (N, H, W, C) from 0 to 255, to be drawn."""
+    """Return images (N, C, H, W) in [-1, 1] as nested lists (N, H, W, C) from 0 to 255, to be drawn."""
     return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).tolist()
 
 
 def row_of(pictures: Tensor) -> list[Any]:
-    """Pictures (N, C, H, W) in [-1, 1] side by side in one, as ``as_bytes`` has it."""
+    """Put images (N, C, H, W) in [-1, 1] side by side into one, as ``as_bytes`` has it."""
     return as_bytes(torch.cat(list(pictures), 2)[None])[0]
 
 
 def show(axes: Any, picture: list[Any], title: str = "") -> None:
-    """Draw one of ``as_bytes`` on the axes of a figure, pixel by pixel."""
+    """Draw one image of ``as_bytes`` on the axes of a figure, pixel by pixel."""
     shown = np.array(picture, np.uint8)
     axes.imshow(shown[..., 0] if shown.shape[-1] == 1 else shown, cmap="gray", interpolation="nearest")
     axes.set(xticks=[], yticks=[])

@@ -1,7 +1,7 @@
-"""What an experiment has measured, and the verdict that follows from it."""
+"""What an experiment has measured, and the verdicts that follow from it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,9 +20,13 @@ class Measured:
     """One figure: its ``value`` with its standard ``error`` (0 where it is exact), and what the claim
     expects.
 
-    ``tolerance`` is what rounding or a stated approximation may add, in the unit of the value.
+    ``key`` identifies it within its experiment and is what code looks it up by; ``name`` says to people what
+    it is. ``of`` is the key of the sentence of the claim that it tests. ``tolerance`` is what rounding or a
+    stated approximation may add, in the unit of the value. ``num_trainings`` is over how many independent
+    trainings the value is a mean (or an extreme), None where it is not over trainings.
     """
 
+    key: str
     name: str
     value: float
     error: float
@@ -30,6 +34,8 @@ class Measured:
     role: Role
     part: Part
     tolerance: float = 0.0
+    of: str | None = None
+    num_trainings: int | None = None
 
     @property
     def agrees(self) -> bool:
@@ -43,8 +49,10 @@ class Measured:
         return math.isfinite(self.value) and abs(self.value - self.expected) <= allowed
 
     def as_json(self) -> dict[str, Any]:
-        """The keys of the contract, and the rest."""
+        """Return the keys of the contract, and the rest."""
+        trainings = {} if self.num_trainings is None else {"num_trainings": self.num_trainings}
         return {
+            "key": self.key,
             "name": self.name,
             "value": _or_null(self.value),
             "error": _or_null(self.error),
@@ -52,37 +60,110 @@ class Measured:
             "role": self.role,
             "part": self.part,
             "agrees": self.agrees,
-        }
+        } | trainings
+
+
+def claim(
+    key: str,
+    name: str,
+    value: float,
+    error: float,
+    expected: float,
+    *,
+    of: str,
+    part: Part = "bench",
+    tolerance: float = 0.0,
+    num_trainings: int | None = None,
+) -> Measured:
+    """Build a figure that must be as the claim expects; ``of`` is the key of the sentence that says so."""
+    return Measured(key, name, value, error, expected, "claim", part, tolerance, of, num_trainings)
+
+
+def limit(
+    key: str,
+    name: str,
+    value: float,
+    error: float,
+    expected: float,
+    *,
+    of: str,
+    part: Part = "bench",
+    tolerance: float = 0.0,
+    num_trainings: int | None = None,
+) -> Measured:
+    """Build a figure at a limit of the claim: where it departs, the sentence ``of`` holds only with
+    limits.
+    """
+    return Measured(key, name, value, error, expected, "limit", part, tolerance, of, num_trainings)
+
+
+def shown(
+    key: str,
+    name: str,
+    value: float,
+    error: float = 0.0,
+    expected: float | None = None,
+    *,
+    part: Part = "bench",
+    tolerance: float = 0.0,
+    num_trainings: int | None = None,
+) -> Measured:
+    """Build a figure that decides nothing; what it is ``expected`` to be is no part of the claim."""
+    return Measured(key, name, value, error, expected, "shown", part, tolerance, None, num_trainings)
+
+
+Figures = Mapping[str, Measured]
+"""All figures of an experiment by key."""
+
+
+def by_key(figures: Iterable[Measured]) -> dict[str, Measured]:
+    """Index figures by key. Two figures of one key are an error of the experiment."""
+    indexed: dict[str, Measured] = {}
+    for figure in figures:
+        assert figure.key not in indexed, f"two figures have the key {figure.key}"
+        indexed[figure.key] = figure
+    return indexed
+
+
+def numbered(figures: Figures, key: str) -> list[Measured]:
+    """Return the figures ``<key>-1``, ``<key>-2`` and so on, as many as there are."""
+    found: list[Measured] = []
+    while f"{key}-{len(found) + 1}" in figures:
+        found.append(figures[f"{key}-{len(found) + 1}"])
+    return found
 
 
 def _or_null(number: float) -> float | None:
-    """The number, or None where it is none: JSON has no word for it."""
+    """Return the number, or None where it is not finite: JSON has no word for that."""
     return float(number) if math.isfinite(number) else None
 
 
-Verdict = Literal["holds", "holds with limits", "fails"]
+Verdict = Literal["holds", "holds with limits", "fails", "not decided"]
 
 
-def verdict_of(figures: Sequence[Measured]) -> Verdict:
-    """The verdict that figures give.
+def verdict_of(figures: Iterable[Measured]) -> Verdict:
+    """Return the verdict that figures give, on a whole claim or on one sentence of it.
 
     ``fails``: a figure of the claim is not what the claim expects. ``holds with limits``: all of them are,
-    and at least one figure at a limit is not. ``holds``: nothing departs. An experiment without a figure of
-    its claim has shown nothing: that is an error of ours.
+    and at least one figure at a limit is not. ``holds``: nothing departs. A sentence that was measured at its
+    limits alone fails if all of these depart. ``not decided``: nothing was measured that could decide.
     """
-    claims = [figure for figure in figures if figure.role == "claim"]
-    assert claims, "an experiment measures its claim"
-    if not all(figure.agrees for figure in claims):
+    agree: dict[Role, list[bool]] = {"claim": [], "limit": [], "shown": []}
+    for figure in figures:
+        agree[figure.role].append(figure.agrees)
+    if not (agree["claim"] or agree["limit"]):
+        return "not decided"
+    if not all(agree["claim"]) or not (agree["claim"] or any(agree["limit"])):
         return "fails"
-    departs = any(not figure.agrees for figure in figures if figure.role == "limit")
-    return "holds with limits" if departs else "holds"
+    return "holds" if all(agree["limit"]) else "holds with limits"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an experiment: its settings, its figures, and the ``data`` that its picture is drawn from.
+    """What came of an experiment: its settings, its figures, and the ``data`` that its drawing is made from.
 
-    ``advice`` is one paragraph on what a practitioner should do, built from the figures.
+    ``advice`` is one paragraph on what a practitioner should do, built from the figures. ``sentences`` are
+    those of the claim by key.
     """
 
     name: str
@@ -91,20 +172,34 @@ class Outcome:
     figures: tuple[Measured, ...]
     advice: str
     data: dict[str, Any] = field(default_factory=dict)
+    sentences: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
-        """See ``verdict_of``."""
+        """The verdict on the whole claim; see ``verdict_of``."""
         return verdict_of(self.figures)
 
+    @property
+    def claims(self) -> list[dict[str, Any]]:
+        """The sentences of the claim, each with its verdict and the keys of the figures that decide it."""
+        return [_judged(key, sentence, self.figures) for key, sentence in self.sentences.items()]
+
     def as_json(self) -> dict[str, Any]:
-        """The keys of the contract, and the rest; without ``data``."""
+        """Return the keys of the contract, and the rest; without ``data``."""
         return {
             "name": self.name,
             "verdict": self.verdict,
+            "claims": self.claims,
             "settings": self.settings,
             "seed": self.seed,
             "figures": [figure.as_json() for figure in self.figures],
             "advice": self.advice,
             "in_situ": self.data.get("in_situ"),
         }
+
+
+def _judged(key: str, sentence: str, figures: Sequence[Measured]) -> dict[str, Any]:
+    """Return one sentence as JSON, with its verdict."""
+    own = [figure for figure in figures if figure.of == key]
+    keys = [figure.key for figure in own]
+    return {"key": key, "sentence": sentence, "verdict": verdict_of(own), "figures": keys}

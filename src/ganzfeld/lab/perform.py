@@ -12,7 +12,7 @@ from ganzfeld.durable import make_folder
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments import experiments
 from ganzfeld.lab.live import Training, live
-from ganzfeld.lab.outcome import Outcome
+from ganzfeld.lab.outcome import Outcome, by_key
 from ganzfeld.output import Mark, require_replaceable, write_json_output, write_output
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.recipes import explained
@@ -36,7 +36,7 @@ def run(
     """Perform an experiment and return its outcome.
 
     ``settings`` are the fields of its ``Settings``, ``thorough`` more of everything that is not among them.
-    ``on`` is a run (or its folder) whose networks and pictures are measured in situ instead of those of a
+    ``on`` is a run (or its folder) whose networks and images are measured in situ instead of those of a
     short training made for the purpose. ``progress`` shows on stderr how far that training is; False shows
     nothing, and a function is called as ``progress(done, total, what)`` now and then. Raises ``UsageError``
     for an unknown name, an unknown or invalid setting, and what ``ganzfeld.lab.live.live`` raises.
@@ -55,7 +55,7 @@ def perform(
     on: Run | Training | str | Path | None = None,
     progress: bool | CountCallback | None = True,
 ) -> Outcome:
-    """What ``run`` does, with the settings as a mapping."""
+    """Do what ``run`` does, with the settings as a mapping."""
     name, report = experiments.canonical(name), counting(progress)
     entry = experiments.load(name)
     chosen = settings_of(name, {**(entry.THOROUGH if thorough else {}), **settings})
@@ -63,17 +63,23 @@ def perform(
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
     with computing_with(threads_for(on)):
         networks = live(on, thorough=thorough, progress=report)
-        figures, data = entry.bench(chosen, seed, thorough)
-        in_situ, more = entry.in_situ(networks, chosen, seed)
-    every = (*figures, *in_situ)
-    told = {"in_situ": networks.place}
+        figures, data = experiments.load(name, "toy").bench(chosen, seed, thorough)
+        in_situ, more = experiments.load(name, "live").in_situ(networks, chosen, seed)
+    measured = (*figures, *in_situ)
     return Outcome(
-        name, chosen.model_dump(mode="json"), seed, every, entry.advice(every), {**data, **more, **told}
+        name,
+        chosen.model_dump(mode="json"),
+        seed,
+        measured,
+        entry.advice(by_key(measured), chosen),
+        {**data, **more, "in_situ": networks.place},
+        entry.SENTENCES,
     )
 
 
 def threads_for(on: Run | Training | str | Path | None) -> int | None:
-    """How many threads compute: one, so that the figures are the same with whatever number torch has.
+    """Return the number of threads that compute: one, so that the figures do not depend on how many torch
+    has.
 
     A sum in other parts is another training after some hundred steps. None, as many as torch has, for a run:
     its networks can be large, and no page quotes its figures.
@@ -82,7 +88,7 @@ def threads_for(on: Run | Training | str | Path | None) -> int | None:
 
 
 def settings_of(name: str, given: Mapping[str, Any]) -> Any:
-    """The ``Settings`` of an experiment. Raises ``UsageError`` for an unknown one or one without meaning."""
+    """Build the ``Settings`` of an experiment. Raises ``UsageError`` for an unknown or an invalid one."""
     kind = experiments.load(name).Settings
     try:
         return kind(**given)
@@ -98,7 +104,7 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
     """
     require_outcome_replaceable(folder)
     make_folder(folder)
-    figure, buffer = experiments.load(outcome.name).draw(outcome), io.BytesIO()
+    figure, buffer = experiments.load(outcome.name, "figure").draw(outcome), io.BytesIO()
     figure.savefig(buffer, format="png", dpi=140, metadata={"Software": None})
     write_json_output(folder / VERDICT, outcome.as_json(), Mark.LAB_VERDICT)
     write_output(folder / FIGURE, buffer.getvalue(), Mark.LAB_FIGURE)

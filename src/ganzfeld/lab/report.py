@@ -27,7 +27,7 @@ NOT_PERFORMED = "not performed"
 
 @dataclass(frozen=True)
 class Performed:
-    """An experiment that was to be performed: what came of it, or the error that kept it from being."""
+    """An experiment that was performed or refused: its outcome, or the error that prevented one."""
 
     name: str
     seconds: float
@@ -40,7 +40,9 @@ class Performed:
         return self.outcome.verdict if self.outcome else f"{NOT_PERFORMED}: {self.error}"
 
     def as_json(self) -> dict[str, Any]:
-        """The outcome as ``lab run`` tells it; or the name with ``error`` and ``hint``, and no verdict."""
+        """Return the outcome as ``lab run`` prints it; or the name with ``error`` and ``hint``, and no
+        verdict.
+        """
         if self.outcome:
             return self.outcome.as_json() | {"seconds": round(self.seconds, 2)}
         assert self.error
@@ -55,10 +57,10 @@ def perform_all(
     progress: bool | CountCallback | None = True,
     told: Callable[[str], None] = lambda text: None,
 ) -> list[Performed]:
-    """Perform every experiment in its default settings; ``told`` hears of each as it ends.
+    """Perform every experiment in its default settings; ``told`` is called with a line for each as it ends.
 
     Raises what ``ganzfeld.lab.live.live`` raises. An experiment that refuses for a reason of its own, on a
-    run that it cannot measure, is told as not performed.
+    run that it cannot measure, is reported as not performed.
     """
     with computing_with(threads_for(on)):
         live(on, thorough=thorough, progress=progress)
@@ -77,7 +79,7 @@ def perform_all(
 
 
 def write_report(performed: Sequence[Performed], path: Path) -> None:
-    """Write the page where the user says; see ``ganzfeld.output.write_output``."""
+    """Write the page to ``path``; see ``ganzfeld.output.write_output``."""
     require_replaceable(path, Mark.LAB_REPORT)
     page = (
         environment("ganzfeld.lab", tidy=True)
@@ -94,14 +96,17 @@ def write_report(performed: Sequence[Performed], path: Path) -> None:
 
 
 def _section(performed: Performed) -> dict[str, Any]:
-    """What the page says of one experiment."""
+    """Collect what the page says of one experiment."""
     entry, outcome = experiments.load(performed.name), performed.outcome
     section = {
         "name": performed.name,
         "claim": entry.CLAIM,
         "claim_zh": entry.CLAIM_ZH,
         "source": entry.SECTION,
-        "formulas": [(what, tex, _formula(tex)) for what, tex in entry.FORMULAS.items()],
+        "formulas": [
+            (what, tex, _formula(tex))
+            for what, tex in experiments.load(performed.name, "theory").FORMULAS.items()
+        ],
         "seconds": performed.seconds,
         "verdict": outcome.verdict if outcome else NOT_PERFORMED,
         "kind": (outcome.verdict if outcome else NOT_PERFORMED).replace(" ", "-"),
@@ -112,10 +117,11 @@ def _section(performed: Performed) -> dict[str, Any]:
     return section | {
         "parts": by_part(outcome.figures),
         "in_situ": outcome.data["in_situ"],
+        "claims": outcome.claims,
         "advice": outcome.advice,
         "command": f"ganzfeld lab run {performed.name} --seed {outcome.seed}",
         "settings": settings,
-        "drawing": _address("image/png", _drawn(entry.draw(outcome))),
+        "drawing": _address("image/png", _drawn(experiments.load(performed.name, "figure").draw(outcome))),
     }
 
 
@@ -126,7 +132,7 @@ def _drawn(figure: Any) -> bytes:
 
 
 def _formula(tex: str) -> str:
-    """A formula in mathtext, set as a drawing that needs no font."""
+    """Set a formula in mathtext as a drawing that needs no font."""
     from matplotlib.figure import Figure  # half a second to import, and needed here only
 
     figure = Figure(figsize=(0.1, 0.1))

@@ -128,7 +128,11 @@ def _text(outcome: "Outcome") -> str:
         right = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=False))
         return "  ".join(("  " + name.ljust(widths[0]), *right, finding)).rstrip()
 
-    lines = [f"{outcome.name}: {outcome.verdict}", experiments.load(outcome.name).CLAIM, "", line(COLUMNS)]
+    lines = [f"{outcome.name}: {outcome.verdict}", experiments.load(outcome.name).CLAIM]
+    claims = outcome.claims
+    width = max(len(each["verdict"]) for each in claims)
+    lines += ["", *(f"  {each['verdict'].ljust(width)}  {each['sentence']}" for each in claims)]
+    lines += ["", line(COLUMNS)]
     for part, rows in parts.items():
         where = f"{part}, {outcome.data['in_situ']}" if part == "in situ" else part
         lines += [where, *map(line, rows)]

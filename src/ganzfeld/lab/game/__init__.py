@@ -1,13 +1,13 @@
 """One small engine for toy games, played by the step of the real trainer.
 
-    boards -> game -> rounds
+    replicas -> game -> rounds
 
 A toy is two tiny networks in the place of generator and discriminator. Losses and stabilisers are those of
 the catalogues, an update is ``ganzfeld.training.step.step``, and a method of play is an optimizer together
-with an order of updates. Several games are played side by side, one a board, in the batch of one step.
+with an order of updates. Several games are played side by side, one per replica, in the batch of one step.
 """
 
-from ganzfeld.lab.game.dirac import Board, dirac
+from ganzfeld.lab.game.dirac import Replica, dirac
 from ganzfeld.lab.game.methods import METHODS
 from ganzfeld.lab.game.mixtures import Coverage, Mixture, coverage, grid, ring
 from ganzfeld.lab.game.play import Game, gradients_of
@@ -15,10 +15,10 @@ from ganzfeld.lab.game.points import game_of_points
 
 __all__ = [
     "METHODS",
-    "Board",
     "Coverage",
     "Game",
     "Mixture",
+    "Replica",
     "coverage",
     "dirac",
     "game_of_points",

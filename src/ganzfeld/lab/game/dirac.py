@@ -1,7 +1,7 @@
-"""The Dirac game: real pictures are the one value 0, the generator makes one value, D is a straight line.
+"""The Dirac game: real images are the one value 0, the generator makes one value, D is a straight line.
 
-With the Wasserstein loss it is the linear game of ``linear.py`` exactly, with a logistic loss and temperature
-1/2 near its rest point (Mescheder et al. 2018, section 2).
+With the Wasserstein loss it is the linear game of the experiment ``spiral`` exactly, with a logistic loss and
+temperature 1/2 near its rest point (Mescheder et al. 2018, section 2).
 """
 
 import copy
@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from ganzfeld.lab.game.methods import METHODS
-from ganzfeld.lab.game.play import Game, boards_alone
-from ganzfeld.lab.game.replicas import OnePerBoard, Point, Slope
+from ganzfeld.lab.game.play import Game, as_if_alone
+from ganzfeld.lab.game.replicas import OnePerReplica, Point, Slope
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import Stabiliser
 from ganzfeld.training.step import Players, Rules
 
 
-class Board(NamedTuple):
+class Replica(NamedTuple):
     """Step size and what each player pays for its size, as weight decay."""
 
     step: float
@@ -29,16 +29,18 @@ class Board(NamedTuple):
 
 def dirac(
     method: str,
-    boards: Sequence[Board],
+    replicas: Sequence[Replica],
     *,
     loss: Loss | None = None,
     stabilisers: Sequence[Stabiliser] = (),
     start: tuple[float, float] = (1.0, 0.0),
     strength: float = 1.0,
 ) -> Game:
-    """A Dirac game a board, all by one method, in float64; ``start`` is (x, y) at the beginning."""
-    generator = Point([(board.step, board.lg) for board in boards], start[0])
-    discriminator = Slope([(board.step, board.ld) for board in boards], start[1])
+    """Build one Dirac game per replica, all by one method, in float64; ``start`` is (x, y) at the
+    beginning.
+    """
+    generator = Point([(replica.step, replica.lg) for replica in replicas], start[0])
+    discriminator = Slope([(replica.step, replica.ld) for replica in replicas], start[1])
     chosen = METHODS[method]
     players = Players(
         # The step asks no more of a player than that it is a module.
@@ -49,13 +51,13 @@ def dirac(
         cast(Any, copy.deepcopy(generator).requires_grad_(False)),
     )
     rules = Rules(loss or Loss("wasserstein"), stabilisers, 0.0, simultaneous=chosen.simultaneous, apart=True)
-    shown = torch.zeros(len(boards), 1, dtype=torch.float64)
+    values = torch.zeros(len(replicas), 1, dtype=torch.float64)
     return Game(
-        players, boards_alone(rules, len(boards)), chosen, lambda noise: (shown, shown), strength=strength
+        players, as_if_alone(rules, len(replicas)), chosen, lambda noise: (values, values), strength=strength
     )
 
 
-def _groups(numbers: OnePerBoard) -> list[dict[str, Any]]:
+def _groups(numbers: OnePerReplica) -> list[dict[str, Any]]:
     return [
         {"params": [part], "lr": step, "weight_decay": decay}
         for (step, decay), part in zip(numbers.keys, numbers.parts, strict=True)
@@ -64,13 +66,15 @@ def _groups(numbers: OnePerBoard) -> list[dict[str, Any]]:
 
 @torch.no_grad()
 def state(game: Game) -> Tensor:
-    """(boards, 2): x and y of every board."""
+    """Return x and y of every replica, (replicas, 2)."""
     generator, discriminator = cast(Any, game.players.generator), cast(Any, game.players.discriminator)
     return torch.stack([generator.place(), discriminator.slope()], 1)
 
 
 def trajectory(game: Game, num_rounds: int) -> Tensor:
-    """(num_rounds + 1, boards, 2): the state before the first round and after each of so many."""
+    """Play ``num_rounds`` rounds and return the state before the first and after each, (num_rounds + 1,
+    replicas, 2).
+    """
     states = [state(game)]
     for _ in range(num_rounds):
         game.advance()

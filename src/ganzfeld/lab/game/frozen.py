@@ -1,4 +1,4 @@
-"""The generator held still while the discriminator learns: what pull is left for it?"""
+"""A generator held still while the discriminator learns, and the pull that is left for it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,13 +15,17 @@ from ganzfeld.training.step import Players
 
 
 def frozen(players: Players) -> Players:
-    """The same players, of whom the generator moves by steps of size 0. Its batch statistics go on."""
+    """Return the same networks, of which the generator moves by steps of size 0. Its batch statistics
+    continue.
+    """
     still = SGD(players.generator.parameters(), lr=0.0, fused=True)
     return replace(players, generator_optimizer=still)
 
 
 def live_game(live: Live, images_seen: int, seed: int, loss: Loss | None = None) -> Game:
-    """A game between the live networks as they stood then, the generator frozen; by another loss if given."""
+    """Build a game between the live networks as they were then, the generator frozen; by another loss if
+    given.
+    """
     trainer = live.trainer(images_seen)
     batch = live.recipe.batch
 
@@ -34,19 +38,19 @@ def live_game(live: Live, images_seen: int, seed: int, loss: Loss | None = None)
 
 
 def looks(num_rounds: int) -> list[int]:
-    """The rounds after which is looked: 0, 1, 2, 4, 8 and so on, and the last."""
+    """Return the rounds after which to look: 0, 1, 2, 4, 8 and so on, and the last."""
     return sorted({0, *(2**power for power in range(20) if 2**power < num_rounds), num_rounds})
 
 
 def slope(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
-    """The derivative of the generator's loss by each logit of a generated picture, (B,), times B."""
+    """Return the derivative of the generator's loss by each logit of a generated image, (B,), times B."""
     at_fake = fake.detach().requires_grad_()
     (found,) = torch.autograd.grad(loss.generator(real.detach(), at_fake), at_fake)
     return found * len(fake)
 
 
 def pull(players: Players, latents: Tensor, slopes: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """The gradient at the generator's weights, from derivatives by logits: ``slopes`` (B,) to (B,)."""
+    """Return the gradient at the generator's weights, from derivatives by logits: ``slopes`` (B,) to (B,)."""
     logits = players.discriminator(players.generator(latents))
     sent = slopes(logits.detach()) / len(logits)
     return list(torch.autograd.grad(logits, list(players.generator.parameters()), sent))

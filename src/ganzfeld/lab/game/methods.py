@@ -1,4 +1,4 @@
-"""Methods of play: by which rule two players move who both move down their own gradients.
+"""Methods of play: by which rule two networks move that both move down their own gradients.
 
 A method is an optimizer and an order of updates; ``ganzfeld.training.step`` does the rest.
 """
@@ -20,13 +20,16 @@ BETAS = (0.5, 0.99)
 class _Descent(Optimizer):
     """Base of optimizers made of plain gradient steps, with weight decay as torch's SGD has it."""
 
+    found_inf: Tensor | None = None
+    """Written by the step of the trainer: not 0 where a number is not finite."""
+
     def __init__(self, groups: Groups) -> None:
         super().__init__(groups, {"lr": 1.0, "weight_decay": 0.0})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Move every weight, unless the step of the trainer has marked a number that is not finite."""
-        if getattr(self, "found_inf", None):
+        if self.found_inf is not None and bool(self.found_inf):
             return
         for group in self.param_groups:
             for weight in group["params"]:
@@ -42,7 +45,7 @@ class Optimistic(_Descent):
     """w <- w - h (2 g_t - g_(t-1)): the last change of the gradient once more (Daskalakis et al. 2018)."""
 
     def move(self, weight: Tensor, lr: float, gradient: Tensor) -> None:
-        """The first round is a plain step."""
+        """Move by the last gradient twice, less the one before; the first round is a plain step."""
         before = self.state[weight].get("before", gradient)
         weight -= lr * (2 * gradient - before)
         self.state[weight]["before"] = gradient
@@ -52,7 +55,7 @@ class Extragradient(_Descent):
     """w <- w - h g(w - h g(w)) (Korpelevich 1976): a call looks ahead, the next moves from where it was."""
 
     def move(self, weight: Tensor, lr: float, gradient: Tensor) -> None:
-        """Looks and moves in turn."""
+        """Look ahead and move in turn."""
         state = self.state[weight]
         if "here" in state:
             weight.copy_(state.pop("here"))

@@ -22,12 +22,12 @@ class Mixture:
     sigma: float
 
     def sample(self, num: int, noise: torch.Generator) -> Tensor:
-        """(num, 2) points."""
+        """Draw points, (num, 2)."""
         chosen = torch.randint(len(self.centres), (num,), generator=noise)
         return self.centres[chosen] + self.sigma * torch.randn(num, 2, generator=noise)
 
     def log_density(self, points: Tensor) -> Tensor:
-        """log p of points (..., 2), in nats, in float64."""
+        """Return log p of points (..., 2), in nats, in float64."""
         apart = (points.double().unsqueeze(-2) - self.centres.double()).square().sum(-1)
         inside = torch.logsumexp(-apart / (2 * self.sigma**2), -1)
         return inside - math.log(len(self.centres) * 2 * math.pi * self.sigma**2)
@@ -44,13 +44,13 @@ class Mixture:
 
 
 def ring(modes: int = 8, radius: float = 2.0, sigma: float = 0.1) -> Mixture:
-    """So many Gaussians on a circle."""
+    """Place ``modes`` Gaussians on a circle."""
     angles = torch.arange(modes) * (2 * math.pi / modes)
     return Mixture(radius * torch.stack([angles.cos(), angles.sin()], 1), sigma)
 
 
 def grid(side: int = 5, spacing: float = 1.0, sigma: float = 0.1) -> Mixture:
-    """side x side Gaussians around the origin."""
+    """Place side x side Gaussians around the origin."""
     places = (torch.arange(side) - (side - 1) / 2) * spacing
     return Mixture(torch.cartesian_prod(places, places), sigma)
 
@@ -70,7 +70,7 @@ class Coverage(NamedTuple):
 
 @torch.no_grad()
 def coverage(mixture: Mixture, points: Tensor) -> Coverage:
-    """Of points (n, 2); see ``Coverage``."""
+    """Measure how much of a mixture points (n, 2) cover; see ``Coverage``."""
     num_modes = len(mixture.centres)
     distance, nearest = torch.cdist(points, mixture.centres).min(1)
     good = distance < QUALITY_RADIUS * mixture.sigma

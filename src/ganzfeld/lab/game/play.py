@@ -15,9 +15,9 @@ Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]
 
 @dataclass
 class Game:
-    """Two players, the rules and method they play by, and what they are shown.
+    """Two networks, the rules and method they are trained by, and the data.
 
-    ``draw`` gives real pictures and latents of a round from its randomness. ``num_rounds`` is how long the
+    ``draw`` gives real images and latents of a round from its randomness. ``num_rounds`` is how long the
     game is meant to be: stabilisers may fade over it. ``strength`` is that of the consensus term.
     """
 
@@ -43,19 +43,19 @@ class Game:
         self.index += 1
 
     def play(self, num_rounds: int) -> None:
-        """Play so many rounds."""
+        """Play ``num_rounds`` rounds."""
         for _ in range(num_rounds):
             self.advance()
 
     def moment(self) -> Moment:
-        """When it stands, with the randomness of this round from its beginning."""
+        """Return the moment of this round, with its randomness from the beginning."""
         progress = min(1.0, self.index / self.num_rounds)
         return Moment(self.index, progress, noise_at(self.seed, Purpose.STABILISERS, self.index))
 
     def _agree(self, real: Tensor, latents: Tensor) -> None:
-        """Both move down their gradients and down half the squared length of all gradients together.
+        """Move both down their gradients and down half the squared length of all gradients together.
 
-        That length is differentiated, which the trainer's step cannot do: it has let go of its gradients.
+        That length is differentiated, which the trainer's step cannot do: its gradients have no graph.
         """
         players = self.players
         optimizers = (players.generator_optimizer, players.discriminator_optimizer)
@@ -81,17 +81,17 @@ class Game:
 
 
 def weights_of(players: Players) -> list[Tensor]:
-    """The weights of both players, the generator's first."""
+    """Return the weights of both networks, the generator's first."""
     return [*players.generator.parameters(), *players.discriminator.parameters()]
 
 
 def gradients_of(
     players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment
 ) -> list[Tensor]:
-    """The gradients of both players at the same weights, the generator's first, differentiable again.
+    """Return the gradients of both networks at the same weights, the generator's first, differentiable again.
 
     The flow of the game is dw/dt = -gradients. Stabilisers count, weight decay does not. A penalty is
-    differentiable in the discriminator's weights only: it does not look at who made a picture.
+    differentiable in the discriminator's weights only: it does not depend on who made an image.
     """
     generator, discriminator = players.generator, players.discriminator
     fake = generator(latents)
@@ -99,7 +99,7 @@ def gradients_of(
     real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake, None)
     wished = rules.loss.generator(real_logits, fake_logits)
     taught = rules.loss.discriminator(real_logits, fake_logits)
-    # The step adds gradients of penalties that it has let go of; here they are differentiated again.
+    # The step adds gradients of penalties without a graph; here they are differentiated again.
     for stabiliser in rules.stabilisers:
         penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, moment.index, moment.noise)
         taught = taught if penalty is None else taught + penalty
@@ -111,7 +111,7 @@ def gradients_of(
 def times_jacobian(
     gradients: Sequence[Tensor], weights: Sequence[Tensor], vector: Sequence[Tensor]
 ) -> list[Tensor]:
-    """The transposed Jacobian of ``gradients_of`` times a vector, all in the shapes of the weights."""
+    """Return the transposed Jacobian of ``gradients_of`` times a vector, all in the shapes of the weights."""
     kept = [
         (gradient, part) for gradient, part in zip(gradients, vector, strict=True) if gradient.requires_grad
     ]
@@ -128,6 +128,6 @@ def times_jacobian(
     ]
 
 
-def boards_alone(rules: Rules, boards: int) -> Rules:
-    """The rules under which each of so many boards gets the gradients that it would get alone."""
-    return replace(rules, mean=lambda tensors: [tensor * boards for tensor in tensors])
+def as_if_alone(rules: Rules, replicas: int) -> Rules:
+    """Return the rules under which each of ``replicas`` gets the gradients that it would get alone."""
+    return replace(rules, mean=lambda tensors: [tensor * replicas for tensor in tensors])

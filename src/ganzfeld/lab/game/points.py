@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ganzfeld.compute.seeding import Purpose, derived_seed
 from ganzfeld.lab.game.methods import METHODS
-from ganzfeld.lab.game.play import Game, boards_alone
-from ganzfeld.lab.game.replicas import Judges, Perceptrons
+from ganzfeld.lab.game.play import Game, as_if_alone
+from ganzfeld.lab.game.replicas import Discriminators, Perceptrons
 from ganzfeld.losses import Loss
 from ganzfeld.networks.normalisations.spectral import settle
 from ganzfeld.stabilisers import Stabiliser
@@ -24,7 +24,7 @@ def game_of_points(
     *,
     loss: Loss,
     stabilisers: Sequence[Stabiliser] = (),
-    boards: int = 1,
+    replicas: int = 1,
     seed: int = 0,
     num_rounds: int = 1_000,
     num_points: int = 128,
@@ -35,7 +35,7 @@ def game_of_points(
     generator: nn.Module | None = None,
     ema: float = 0.0,
 ) -> Game:
-    """A game a board on points that ``sample(num, noise)`` draws, (num, dims); normal latents.
+    """Build one game per replica on points that ``sample(num, noise)`` draws, (num, dims); normal latents.
 
     Players have two hidden layers of ``width``, unless a generator is given. ``rates`` are the step sizes of
     generator and discriminator, ``ema`` the decay of the average that ``generated`` shows.
@@ -43,10 +43,10 @@ def game_of_points(
     dims = sample(1, torch.Generator().manual_seed(0)).shape[1]
     if generator is None:
         sizes = (latent_size, width, width, dims)
-        generator = Perceptrons(boards, sizes, derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
+        generator = Perceptrons(replicas, sizes, derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
     drawn = derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS)
     constrained = any(type(each).prepare is not Stabiliser.prepare for each in stabilisers)
-    discriminator = Judges(boards, (dims, width, width, 1), drawn, plain=constrained)
+    discriminator = Discriminators(replicas, (dims, width, width, 1), drawn, plain=constrained)
     with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
         torch.manual_seed(drawn)
         for stabiliser in stabilisers:
@@ -62,16 +62,16 @@ def game_of_points(
         cast(Any, copy.deepcopy(generator).requires_grad_(False)),
     )
     rules = Rules(loss, stabilisers, ema, simultaneous=chosen.simultaneous, apart=True)
-    num = boards * num_points
+    num = replicas * num_points
 
     def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:
         return sample(num, noise), torch.randn(num, latent_size, generator=noise)
 
-    return Game(players, boards_alone(rules, boards), chosen, draw, seed, num_rounds)
+    return Game(players, as_if_alone(rules, replicas), chosen, draw, seed, num_rounds)
 
 
 @torch.no_grad()
-def generated(game: Game, boards: int, num: int, seed: int, latent_size: int = 2) -> Tensor:
-    """(boards, num, dims): what the averaged generators make of fresh latents."""
-    latents = torch.randn(boards * num, latent_size, generator=torch.Generator().manual_seed(seed))
-    return game.players.average(latents).view(num, boards, -1).transpose(0, 1)
+def generated(game: Game, replicas: int, num: int, seed: int, latent_size: int = 2) -> Tensor:
+    """Return what the averaged generators make of fresh latents, (replicas, num, dims)."""
+    latents = torch.randn(replicas * num, latent_size, generator=torch.Generator().manual_seed(seed))
+    return game.players.average(latents).view(num, replicas, -1).transpose(0, 1)

@@ -1,4 +1,4 @@
-"""How a live game turns: eigenvalues of its linearised motion, and the rhythm of its logits."""
+"""The rotation of a live game: eigenvalues of its linearised motion, and the rhythm of its logits."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,7 +19,9 @@ class Ritz(NamedTuple):
 
 
 def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> Ritz:
-    """The Ritz values of a linear map after ``num`` of its products (Arnoldi 1951), the outermost best."""
+    """Return the Ritz values of a linear map after ``num`` of its products (Arnoldi 1951), the outermost
+    best.
+    """
     basis = [start / start.norm()]
     small = np.zeros((num + 1, num))
     for place in range(num):
@@ -41,9 +43,10 @@ def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> Ritz:
 def eigenvalues_of_play(
     players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment, num: int, seed: int
 ) -> Ritz:
-    """Of the motion by one step of the players' Adam, its rates per coordinate held where they are now.
+    """Return the eigenvalues of the motion by one step of Adam, its rates per coordinate held as they are
+    now.
 
-    A value a + ib means: along some direction the game turns by b radians a step while it grows by a. The
+    A value a + ib means: along some direction the game turns by b radians per step while it grows by a. The
     motion is dw = -P g(w) with P = rate / (sqrt(second moment) + epsilon), the momentum of which is left out:
     it delays the steps and does not change them where gradients change slowly. P^(1/2) J P^(1/2) has the
     eigenvalues of P J, and a matrix those of its transpose.
@@ -65,7 +68,7 @@ def eigenvalues_of_play(
 
 @torch.no_grad()
 def _rates(players: Players) -> list[Tensor]:
-    """By what each coordinate's gradient is multiplied in a step, the generator's weights first."""
+    """Return the factor on each coordinate's gradient in a step, the generator's weights first."""
     rates = []
     for optimizer in (players.generator_optimizer, players.discriminator_optimizer):
         for group in optimizer.param_groups:
@@ -77,7 +80,7 @@ def _rates(players: Players) -> list[Tensor]:
 
 
 class Rhythm(NamedTuple):
-    """The strongest frequency of a series, in radians a step, its share of the power, and how often noise
+    """The strongest frequency of a series, in radians per step, its share of the power, and how often noise
     with the same memory shows as strong a one (``chance``, with its standard error).
     """
 
@@ -89,11 +92,12 @@ class Rhythm(NamedTuple):
 
 
 LEAST_PERIODS = 3
-"""A rhythm shows so many periods at least."""
+"""The fewest periods that a rhythm shows."""
 
 
 def rhythm(series: np.ndarray, num_noises: int, seed: int) -> Rhythm:
-    """Of a series (T,), its linear trend removed, against noises x_t = a x_(t-1) + e_t with its own a.
+    """Find the rhythm of a series (T,), its linear trend removed, against noises x_t = a x_(t-1) + e_t with
+    its own a.
 
     The memory matters: any slow wandering has its power at low frequencies.
     """
@@ -119,18 +123,18 @@ def rhythm(series: np.ndarray, num_noises: int, seed: int) -> Rhythm:
 
 
 def _levelled(series: np.ndarray) -> np.ndarray:
-    """(n, T) without mean and linear trend."""
+    """Remove mean and linear trend from (n, T)."""
     times = np.arange(series.shape[1]) - (series.shape[1] - 1) / 2
     series = series - series.mean(1, keepdims=True)
     return series - times * (series @ times)[:, None] / (times @ times)
 
 
 def _frequencies(length: int) -> np.ndarray:
-    """In periods a step."""
+    """Return the frequencies, in periods per step."""
     return np.fft.rfftfreq(length)[LEAST_PERIODS:]
 
 
 def _powers(series: np.ndarray) -> np.ndarray:
-    """(n, T) to shares of the power by frequency."""
+    """Turn (n, T) into shares of the power by frequency."""
     powers = np.abs(np.fft.rfft(series)) ** 2
     return powers[:, LEAST_PERIODS:] / np.maximum(powers[:, 1:].sum(1, keepdims=True), 1e-300)

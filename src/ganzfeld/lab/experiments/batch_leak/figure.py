@@ -1,4 +1,4 @@
-"""The picture of ``batch-leak``."""
+"""The drawing of ``batch-leak``."""
 
 from matplotlib.figure import Figure
 
@@ -6,7 +6,7 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """A value and a logit as their company changes, and what separate batches teach."""
+    """Draw a value and a logit as their company changes, and what separate batches teach."""
     data = outcome.data
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     drift, logits, right = figure.subplots(1, 3)

@@ -1,4 +1,4 @@
-"""The picture of ``batch-noise``."""
+"""The drawing of ``batch-noise``."""
 
 from matplotlib.figure import Figure
 
@@ -6,7 +6,7 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """The error over the size of a batch, what maps are worth, and what that does to pictures."""
+    """Draw the error over the size of a batch, what maps are worth, and what that does to images."""
     data = outcome.data
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     errors, worths, changes = figure.subplots(1, 3)

@@ -1,4 +1,4 @@
-"""The picture of ``bounded-output``."""
+"""The drawing of ``bounded-output``."""
 
 import math
 
@@ -10,7 +10,7 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """The slope in each format, how large pre-activations get, and the pictures of both."""
+    """Draw the slope in each format, how large pre-activations get, and the images of both."""
     data = outcome.data
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     slopes, sizes, pictures = figure.subplots(1, 3, width_ratios=(1, 1, 1.2))

@@ -1,13 +1,95 @@
 """Downsampling by strided convolutions: sizes, fields, the pixels that a remainder loses, and pooling."""
 
-from ganzfeld.lab.experiments.downsampling.toy import CLAIM as CLAIM
-from ganzfeld.lab.experiments.downsampling.toy import CLAIM_ZH as CLAIM_ZH
-from ganzfeld.lab.experiments.downsampling.toy import FORMULAS as FORMULAS
-from ganzfeld.lab.experiments.downsampling.toy import SECTION as SECTION
-from ganzfeld.lab.experiments.downsampling.toy import SHORT as SHORT
-from ganzfeld.lab.experiments.downsampling.toy import THOROUGH as THOROUGH
-from ganzfeld.lab.experiments.downsampling.toy import Settings as Settings
-from ganzfeld.lab.experiments.downsampling.toy import advice as advice
-from ganzfeld.lab.experiments.downsampling.toy import bench as bench
-from ganzfeld.lab.experiments.downsampling.toy import draw as draw
-from ganzfeld.lab.experiments.downsampling.toy import in_situ as in_situ
+from typing import final
+
+from pydantic import Field, field_validator, model_validator
+
+from ganzfeld.errors import UsageError
+from ganzfeld.lab.experiments.downsampling import theory
+from ganzfeld.lab.experiments.downsampling.downsamplers import KINDS
+from ganzfeld.lab.outcome import Figures
+from ganzfeld.recipes.schema import Section
+
+CLAIM = (
+    "A discriminator shrinks pictures by strided convolutions instead of pooling: N becomes"
+    " floor((N+2p-k)/s)+1, as in 96, 32, 16, 8, 3, then one linear layer gives a logit; so it learns its own"
+    " downsampling and keeps more of the useful spatial information."
+)
+
+CLAIM_ZH = (
+    "判别器用步长卷积代替池化来缩小图像：N 变为 floor((N+2p-k)/s)+1，例如 96、32、16、8、3，"
+    "展平后由一个全连接层给出对数几率；这样网络学习自己的降采样方式，从而保留更多有用的空间信息。"
+)
+
+SECTION = "DCGAN 的核心架构原则：判别器，从图像空间到概率得分"
+
+SENTENCES = {
+    "size": "A strided convolution takes N to floor((N+2p-k)/s)+1, as in 96, 32, 16, 8, 3.",
+    "logit": "One linear layer on the last map gives a logit of the whole picture.",
+    "information": (
+        "With strides in place of pooling a discriminator learns its own downsampling and keeps more of the"
+        " useful spatial information."
+    ),
+}
+
+SHORT = {"steps": 2, "seeds": 2, "images": 64}
+THOROUGH = {"steps": 400, "seeds": 8, "images": 4096}
+
+TASKS = {"telling": "loss on new pictures, real or generated", "shift": "error of a shift, px"}
+"""What strides and pooling are trained on: the key in their figures, and in words."""
+
+
+@final
+class Settings(Section):
+    """``size`` of the images, px; ``layers``: (kernel, stride, padding) of each, from the image on.
+
+    ``steps`` (half as many for telling real from generated) and ``seeds`` of the comparison with pooling.
+    ``images``: images that a generator sees which is trained against a discriminator that loses pixels.
+    """
+
+    size: int = Field(default=96, ge=1, le=4096)
+    layers: tuple[theory.Form, ...] = ((3, 3, 0), (4, 2, 1), (4, 2, 1), (4, 2, 0))
+    steps: int = Field(default=100, ge=1, le=100_000)
+    seeds: int = Field(default=3, ge=2, le=100)
+    images: int = Field(default=1024, ge=1, le=10_000_000)
+
+    @field_validator("layers")
+    @classmethod
+    def _not_none(cls, layers: tuple[theory.Form, ...]) -> tuple[theory.Form, ...]:
+        if not layers:
+            raise UsageError("layers must name at least one layer", "For example layers=[[4, 2, 1]].")
+        return layers
+
+    @model_validator(mode="after")
+    def _leaves_an_output(self) -> "Settings":
+        theory.sizes(self.size, self.layers)
+        return self
+
+
+def advice(figures: Figures, settings: Settings) -> str:
+    """Say which sizes and kernels to choose, and where pooling did better."""
+    lost, unread = figures.get("unread-last-layer"), figures.get("blind-unread")
+    parts = [
+        "Choose sizes at which the stride divides N + 2p - k in every layer, and no kernel below the stride;"
+        " ganzfeld plan makes only such ladders."
+    ]
+    if lost is not None and lost.value:
+        parts.append(
+            f"With another last layer the same ladder does not read {lost.value:.0f} rows at the far border."
+        )
+    if unread is not None and unread.value:
+        parts.append(
+            f"What D does not read ({unread.value:.0%} of the pixels in the example) is nobody's concern: G"
+            " gets no gradient there."
+        )
+    better = [
+        f"{words} ({KINDS[key].name})"
+        for task, words in TASKS.items()
+        for key in list(KINDS)[1:]
+        if not figures[f"{task}-{key}-better"].agrees
+    ]
+    pooled = (
+        f"Pooling did better here at: {'; '.join(better)}" if better else "Pooling did nowhere better here"
+    )
+    parts.append(f"{pooled}; at equal parameters it costs the square of the stride in multiplications.")
+    return " ".join(parts)

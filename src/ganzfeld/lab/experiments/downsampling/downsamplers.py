@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +20,12 @@ FURTHEST_PX = 3
 
 
 def strided(layer: nn.Conv2d, large: tuple[int, int], small: tuple[int, int]) -> nn.Module:
-    """The convolution as it is."""
+    """Keep the convolution as it is."""
     return layer
 
 
 def _pooled(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d]) -> Make:
-    """The same kernel with stride 1, then a pool of one stride: the same parameters and sizes."""
+    """Make the same kernel with stride 1, then a pool of one stride: the same parameters and sizes."""
 
     def make(layer: nn.Conv2d, large: tuple[int, int], small: tuple[int, int]) -> nn.Module:
         sides = []
@@ -41,11 +41,19 @@ def _pooled(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d]) -> Make:
     return make
 
 
-KINDS: dict[str, Make] = {
-    "stride": strided,
-    "average pooling": _pooled(nn.AvgPool2d),
-    "maximum pooling": _pooled(nn.MaxPool2d),
+class Kind(NamedTuple):
+    """A way to shrink maps that is compared with others: its name for people, and how it is made."""
+
+    name: str
+    make: Make
+
+
+KINDS = {
+    "stride": Kind("stride", strided),
+    "average-pooling": Kind("average pooling", _pooled(nn.AvgPool2d)),
+    "maximum-pooling": Kind("maximum pooling", _pooled(nn.MaxPool2d)),
 }
+"""By key in figures; the first is what the others are compared with."""
 
 
 def put(discriminator: Discriminator, make: Make) -> None:
@@ -61,7 +69,7 @@ def put(discriminator: Discriminator, make: Make) -> None:
 
 
 def of_kind(like: Discriminator, make: Make, seed: int) -> Discriminator:
-    """A discriminator like that one with other layers, initialised anew from a seed."""
+    """Build a discriminator like that one with other layers, initialised from a seed."""
     discriminator = copy.deepcopy(like).float()
     put(discriminator, make)
     initialise(discriminator, seed)
@@ -69,7 +77,7 @@ def of_kind(like: Discriminator, make: Make, seed: int) -> Discriminator:
 
 
 def blind_plan(size: tuple[int, ...]) -> Plan:
-    """A ladder of k=2, s=2, and at its end k=3, s=2 without padding, whose remainder loses a cell.
+    """Plan a ladder of k=2, s=2, and at its end k=3, s=2 without padding, whose remainder loses a cell.
 
     Sizes halve exactly down to one that is even, at most 10; then floor((N - 3) / 2) + 1.
     """
@@ -84,14 +92,14 @@ def blind_plan(size: tuple[int, ...]) -> Plan:
 
 
 def blind_discriminator(size: tuple[int, ...], channels: int, architecture: dict[str, Any]) -> Discriminator:
-    """A discriminator of ``blind_plan``."""
+    """Build a discriminator of ``blind_plan``."""
     return Discriminator(blind_plan(size), channels=channels, **architecture)
 
 
 def judged_apart(
     discriminator: Discriminator, real: Tensor, fake: Tensor, steps: int, noise: torch.Generator
 ) -> float:
-    """Cross-entropy (nats a picture) on pictures not trained on, of a D taught to tell fixed fakes apart.
+    """Return the cross-entropy (nats per image) on new images, of a D trained to tell fixed fakes from reals.
 
     The first three quarters of each side, (N, C, H, W), are trained on.
     """
@@ -110,7 +118,7 @@ def judged_apart(
 
 
 def shift_error(discriminator: Discriminator, real: Tensor, steps: int, noise: torch.Generator) -> float:
-    """Root mean square error, px, of a network of the same layers that tells how far a picture was shifted.
+    """Return the root mean square error, px, of a network of the same layers that estimates an image's shift.
 
     Its logit gives way to two numbers, the shift along either axis, uniform up to ``FURTHEST_PX``; rows and
     columns that leave on one side come in on the other. Always guessing 0 errs by 2 px.

@@ -1,4 +1,4 @@
-"""The picture of ``downsampling``."""
+"""The drawing of ``downsampling``."""
 
 from typing import Any
 
@@ -11,7 +11,9 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Which pixels are read how often, what is lost, what strides and pooling learn, and a blind border."""
+    """Draw which pixels are read how often, what is lost, what strides and pooling learn, and a
+    blind border.
+    """
     data = outcome.data
     figure = Figure(figsize=(13, 9.6), layout="constrained")
     parts: Any = figure.subfigures(3, 1)

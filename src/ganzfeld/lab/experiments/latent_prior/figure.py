@@ -1,4 +1,4 @@
-"""The picture of ``latent-prior``."""
+"""The drawing of ``latent-prior``."""
 
 from matplotlib.figure import Figure
 
@@ -7,7 +7,7 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Pre-activations by layer, norms, and the pictures along both ways."""
+    """Draw pre-activations by layer, norms, and the images along both ways."""
     data = outcome.data
     figure = Figure(figsize=(12, 7), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.5, 1), squeeze=False)[:, 0]

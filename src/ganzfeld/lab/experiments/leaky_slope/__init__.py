@@ -1,13 +1,90 @@
 """How much of a gradient passes an activation: the mean slope, and the one that counts."""
 
-from ganzfeld.lab.experiments.leaky_slope.toy import CLAIM as CLAIM
-from ganzfeld.lab.experiments.leaky_slope.toy import CLAIM_ZH as CLAIM_ZH
-from ganzfeld.lab.experiments.leaky_slope.toy import FORMULAS as FORMULAS
-from ganzfeld.lab.experiments.leaky_slope.toy import SECTION as SECTION
-from ganzfeld.lab.experiments.leaky_slope.toy import SHORT as SHORT
-from ganzfeld.lab.experiments.leaky_slope.toy import THOROUGH as THOROUGH
-from ganzfeld.lab.experiments.leaky_slope.toy import Settings as Settings
-from ganzfeld.lab.experiments.leaky_slope.toy import advice as advice
-from ganzfeld.lab.experiments.leaky_slope.toy import bench as bench
-from ganzfeld.lab.experiments.leaky_slope.toy import draw as draw
-from ganzfeld.lab.experiments.leaky_slope.toy import in_situ as in_situ
+from typing import final
+
+from pydantic import Field, field_validator, model_validator
+
+from ganzfeld.errors import UsageError
+from ganzfeld.lab.outcome import Figures
+from ganzfeld.recipes.schema import Section
+
+CLAIM = (
+    "The mean slope of ReLU under a zero-mean Gaussian is 0.5 and that of LeakyReLU 0.5 (1 + alpha), so that "
+    "after k layers 0.5^k of a gradient is left against 0.6^k at alpha = 0.2."
+)
+
+CLAIM_ZH = (
+    "在零均值高斯前激活下，ReLU 的期望导数为 0.5，LeakyReLU 为 0.5(1+α)；因此 α=0.2 时经过 k 层后，"
+    "梯度的总衰减因子分别为 0.5^k 与 0.6^k。"
+)
+
+SECTION = "激活函数：塑造信号与梯度 / 中间层：LeakyReLU 实现鲁棒的梯度流"
+
+SENTENCES = {
+    "mean-slope": (
+        "The mean slope of ReLU under a zero-mean Gaussian is 0.5 and that of LeakyReLU 0.5 (1 + alpha)."
+    ),
+    "depth": "After k layers 0.5^k of a gradient is left against 0.6^k at alpha = 0.2.",
+}
+
+SHORT = {"draws": 20_000, "networks": 4, "width": 48}
+THOROUGH = {"draws": 2_000_000, "networks": 40}
+SIDES = ("discriminator", "generator")
+
+
+@final
+class Settings(Section):
+    """``alpha``: slope of LeakyReLU's negative side. ``mean`` and ``std`` of the Gaussian pre-activation.
+
+    ``depth``, ``width`` and ``networks``: layers, channels and number of the random networks through which
+    gradients are sent. ``draws``: of the Monte Carlo.
+    """
+
+    alpha: float = 0.2
+    mean: float = Field(default=0.0, ge=-1_000, le=1_000)
+    std: float = Field(default=1.0, gt=0, le=1_000)
+    depth: int = Field(default=20, ge=1, le=200)
+    width: int = Field(default=96, ge=2, le=1_024)
+    networks: int = Field(default=12, ge=2, le=1_000)
+    draws: int = Field(default=400_000, ge=1_000, le=10_000_000)
+
+    @field_validator("alpha")
+    @classmethod
+    def _is_a_slope(cls, alpha: float) -> float:
+        if not 0 <= alpha <= 1:
+            raise UsageError(f"alpha {alpha} is out of range: the slope of the negative side is from 0 to 1")
+        return alpha
+
+    @model_validator(mode="after")
+    def _has_both_sides(self) -> "Settings":
+        if abs(self.mean) > 2 * self.std:
+            raise UsageError(
+                f"mean {self.mean:g} is more than two standard deviations ({self.std:g}) from 0: nearly all "
+                "pre-activations would have one sign, and there is no slope to measure"
+            )
+        return self
+
+
+def advice(figures: Figures, settings: Settings) -> str:
+    """Say what LeakyReLU is good for, and what not."""
+    ratio, behind = figures["rms-ratio"].value, figures["gradient-batch"].value
+    apart = figures["mean-leaky-relu"].value / figures["mean-relu"].value
+    dead, still, whole = (
+        100 * figures[f"never-positive-{what}"].value
+        for what in (
+            "units-discriminator-relu",
+            "units-discriminator-leaky-relu",
+            "channels-discriminator-relu",
+        )
+    )
+    order = "ReLU passes on" if behind > 1 else "ReLU still passes on only"
+    return (
+        "The two mean slopes are right, and they are not what a gradient feels: its norm goes with the root "
+        f"mean square slope, and there LeakyReLU and ReLU are {100 * (ratio - 1):.1f} % apart, not "
+        f"{100 * (apart - 1):.0f} %. Behind batch norms {order} {behind:.2g} times what LeakyReLU does over "
+        "this depth. So do not choose LeakyReLU for the size of gradients, which Adam divides out in any "
+        f"case. Choose it because no unit can die: in the discriminator with ReLU, {dead:.2g} % of the units "
+        f"(a channel at a position) were positive on no picture, and {whole:.2g} % of the channels nowhere: "
+        f"those learn no more. With LeakyReLU {still:.2g} % of the units were positive on none, and still "
+        "learn."
+    )

@@ -1,13 +1,60 @@
-"""The minimax loss fades where the generator is worst; the non-saturating one does not."""
+"""The minimax loss fades where the generator is worst; the non-saturating one does not.
 
-from ganzfeld.lab.experiments.saturating_loss.toy import CLAIM as CLAIM
-from ganzfeld.lab.experiments.saturating_loss.toy import CLAIM_ZH as CLAIM_ZH
-from ganzfeld.lab.experiments.saturating_loss.toy import FORMULAS as FORMULAS
-from ganzfeld.lab.experiments.saturating_loss.toy import SECTION as SECTION
-from ganzfeld.lab.experiments.saturating_loss.toy import SHORT as SHORT
-from ganzfeld.lab.experiments.saturating_loss.toy import THOROUGH as THOROUGH
-from ganzfeld.lab.experiments.saturating_loss.toy import Settings as Settings
-from ganzfeld.lab.experiments.saturating_loss.toy import advice as advice
-from ganzfeld.lab.experiments.saturating_loss.toy import bench as bench
-from ganzfeld.lab.experiments.saturating_loss.toy import draw as draw
-from ganzfeld.lab.experiments.saturating_loss.toy import in_situ as in_situ
+Both claims are about the derivative by the logit. What reaches the generator is that, times the slope of the
+logit in the image, and only if the loss was computed from logits.
+"""
+
+from typing import final
+
+from pydantic import Field
+
+from ganzfeld.lab.outcome import Figures
+from ganzfeld.recipes.schema import Section
+
+CLAIM = (
+    "The minimax loss gives the generator a logit gradient of -D, which fades as D wins; -log D gives -(1-D)."
+)
+
+CLAIM_ZH = "极小极大损失对判别器对数几率的梯度因子是 -D，当 D→0 时消失；非饱和损失是 -(1-D)，保持了强度。"
+SECTION = "训练动态与损失函数：生成器损失：克服梯度消失"
+
+SENTENCES = {
+    "minimax": "The minimax loss gives the generator a logit gradient of -D, which fades as D wins.",
+    "non-saturating": "The loss -log D gives the generator a logit gradient of -(1-D).",
+}
+"""By the names of the losses."""
+
+TWO = ("minimax", "non-saturating")
+
+
+@final
+class Settings(Section):
+    """``num_steps``: of the discriminator on the toy, the generator held still; in situ a quarter of them.
+    ``num_points``: per batch on the toy. ``seeds``: generators on the toy, side by side.
+    """
+
+    num_steps: int = Field(default=256, ge=1, le=100_000)
+    num_points: int = Field(default=128, ge=2, le=10_000)
+    seeds: int = Field(default=5, ge=2, le=100)
+
+
+SHORT = {"num_steps": 32, "num_points": 32}
+THOROUGH = {"num_steps": 1_024, "seeds": 20}
+
+
+def advice(figures: Figures, settings: Settings) -> str:
+    """Say which loss to choose, and what to compute it from."""
+    toy = 10 ** figures["strong-ratio"].value
+    kept, faded = (10 ** figures[f"left-{name}"].value for name in TWO[::-1])
+    there = 10 ** figures["live-left-non-saturating"].value
+    upper = figures["break-minimax-direct"].value
+    lower = figures["break-non-saturating-direct"].value
+    return (
+        f"Do not use minimax for the generator: a strong discriminator leaves it {toy:.2g} of the "
+        "gradient that it leaves the non-saturating loss. But the factors -D and -(1-D) are those of the "
+        "logit: what reaches the weights also has the slope of the discriminator in it. While D learned, the "
+        f"minimax gradient on the toy changed by a factor of {faded:.2g} and the non-saturating one by "
+        f"{kept:.2g} (in situ {there:.2g}). Compute losses from logits, as every loss of the catalogue does: "
+        f"from 32-bit probabilities minimax is infinite above a logit of {upper:.1f} and the non-saturating "
+        f"loss below {lower:.1f}."
+    )

@@ -1,4 +1,4 @@
-"""The picture of ``saturating-loss``."""
+"""The drawing of ``saturating-loss``."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,7 +7,7 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Slopes by logit and where 32 bits end; gradients at the generator as the discriminator learns."""
+    """Draw slopes by logit and where 32 bits end; gradients at the generator as the discriminator learns."""
     data = outcome.data
     figure = Figure(figsize=(13, 9), layout="constrained")
     places = figure.subplots(2, 2)

@@ -1,4 +1,4 @@
-"""The picture of ``soft-labels``."""
+"""The drawing of ``soft-labels``."""
 
 import math
 
@@ -9,7 +9,7 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """What D is told by logit; the slope of the best D in r; the pull and the toy; live logits."""
+    """Draw what D still learns by logit; the slope of the best D in r; the pull and the toy; live logits."""
     data, alpha = outcome.data, outcome.settings["alpha"]
     figure = Figure(figsize=(13, 9), layout="constrained")
     told, sloped, played, live = figure.subplots(2, 2).flatten()

@@ -1,13 +1,69 @@
-"""Training turns: the eigenvalues of the linearised game, and what the step size makes of them."""
+"""Training turns: the eigenvalues of the linearised game, and what the step size makes of them.
 
-from ganzfeld.lab.experiments.spiral.toy import CLAIM as CLAIM
-from ganzfeld.lab.experiments.spiral.toy import CLAIM_ZH as CLAIM_ZH
-from ganzfeld.lab.experiments.spiral.toy import FORMULAS as FORMULAS
-from ganzfeld.lab.experiments.spiral.toy import SECTION as SECTION
-from ganzfeld.lab.experiments.spiral.toy import SHORT as SHORT
-from ganzfeld.lab.experiments.spiral.toy import THOROUGH as THOROUGH
-from ganzfeld.lab.experiments.spiral.toy import Settings as Settings
-from ganzfeld.lab.experiments.spiral.toy import advice as advice
-from ganzfeld.lab.experiments.spiral.toy import bench as bench
-from ganzfeld.lab.experiments.spiral.toy import draw as draw
-from ganzfeld.lab.experiments.spiral.toy import in_situ as in_situ
+The engine: ``ganzfeld.lab.game``.
+"""
+
+from typing import Any, final
+
+from pydantic import Field
+
+from ganzfeld.errors import UsageError
+from ganzfeld.lab.outcome import Figures
+from ganzfeld.recipes.schema import Section
+
+CLAIM = "Near its rest point a GAN turns: its linearised game has complex eigenvalues, so training spirals."
+CLAIM_ZH = "在平衡点附近线性化后的博弈具有一对共轭复特征值，训练呈螺旋式振荡：振荡是 GAN 训练固有的倾向。"
+SECTION = "训练动态与损失函数：极小极大优化的挑战：振荡"
+
+SENTENCES = {
+    "eigenvalues": "Near its rest point a GAN turns: its linearised game has complex eigenvalues.",
+    "spirals": "So training spirals.",
+}
+
+
+@final
+class Settings(Section):
+    """``lg`` and ``ld``: what generator and discriminator pay for their size. ``step``: the step size h.
+    ``strength``: of the consensus term. ``cells``: of the map of convergence, along each axis. ``fan``: step
+    sizes tried around a predicted limit; an even number leaves out the limit itself.
+    """
+
+    lg: float = Field(default=0.1, ge=0, le=10)
+    ld: float = Field(default=0.5, ge=0, le=10)
+    step: float = 0.2
+    strength: float = 1.0
+    cells: int = Field(default=6, ge=2, le=20)
+    fan: int = Field(default=12, ge=4, le=100, multiple_of=2)
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse steps that lead nowhere."""
+        for name in ("step", "strength"):
+            if not 0 < getattr(self, name) <= 10:
+                raise UsageError(
+                    f"{name} is above 0 and at most 10, not {getattr(self, name)}",
+                    "The time unit is that in which the game turns by one radian.",
+                )
+
+
+SHORT = {"cells": 2, "fan": 4}
+THOROUGH = {"cells": 10, "fan": 40}
+
+
+def advice(figures: Figures, settings: Settings) -> str:
+    """Say what to do about turning."""
+    factor, chance = figures["undamped-factor"].value, figures.get("rhythm-chance")
+    heard = ""
+    if chance is not None:
+        heard = (
+            " In the logits of this training a rhythm stands out from noise."
+            if chance.agrees
+            else " In the logits of this training no rhythm stands out: noise with the same memory shows as "
+            f"strong a one with probability {chance.value:.2f}."
+        )
+    return (
+        "Turning itself does no harm; what decides is whether the steps turn it inwards or outwards. "
+        f"Simultaneous steps always lose (here by a factor of {factor:.3f} a step) unless something damps: "
+        "update in turn, as the trainer does, and give the discriminator R1, which is the damping ld of this "
+        "game. Adam with a constant rate does not come to rest but circles at a distance proportional to its "
+        "rate, so let the rate fall or average the weights." + heard
+    )

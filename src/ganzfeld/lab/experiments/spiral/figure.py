@@ -1,4 +1,4 @@
-"""The figure of ``spiral``."""
+"""The drawing of ``spiral``."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ganzfeld.lab.game import linear
+from ganzfeld.lab.experiments.spiral import theory
 from ganzfeld.lab.outcome import Outcome
 
 COLOURS = {
@@ -19,8 +19,10 @@ COLOURS = {
 }
 
 
-def drawn(outcome: Outcome) -> Figure:
-    """Phase portrait; regions of convergence by method; eigenvalues and logits of the live game."""
+def draw(outcome: Outcome) -> Figure:
+    """Draw the phase portrait, the regions of convergence by method, and eigenvalues and logits of the live
+    game.
+    """
     figure = Figure(figsize=(15, 13), layout="constrained")
     grid = figure.add_gridspec(4, 6)
     data = outcome.data
@@ -56,7 +58,7 @@ def _portrait(axes: Axes, outcome: Outcome) -> None:
 
 
 def _region(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
-    """Growth a round over (h, ld) at lg = 0; dots are played games."""
+    """Draw the growth per round over (h, ld) at lg = 0; dots are played games."""
     data, strength = outcome.data, outcome.settings["strength"]
     steps, damping = data["map_steps"], data["map_damping"]
     played = data["map"][name][:, 0, :]
@@ -69,7 +71,7 @@ def _region(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
         axes.set_yticks(np.arange(len(damping)), [f"{value:.2g}" for value in damping], fontsize=7)
         axes.set_title("adam, radius after all rounds\nblue nearer than at first", fontsize=9)
     else:
-        growth = np.log10(np.maximum(linear.growth(name, h, 0.0, ld, strength), 1e-3))
+        growth = np.log10(np.maximum(theory.growth(name, h, 0.0, ld, strength), 1e-3))
         axes.contourf(h, ld, growth, levels=np.linspace(-0.3, 0.3, 13), cmap="RdBu_r", extend="both")
         axes.contour(h, ld, growth, levels=[0], colors="k", linewidths=1.2)
         # A sign that stays where it was is neither: bounded.
@@ -83,7 +85,7 @@ def _region(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
 
 
 def _highest(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
-    """Over (lg, ld): the largest step that converges; for Adam the size of its cycle in steps."""
+    """Draw over (lg, ld) the largest step that converges; for Adam the size of its cycle in steps."""
     data, strength = outcome.data, outcome.settings["strength"]
     if name == "adam":
         steps, damping = data["map_steps"], data["map_damping"]
@@ -99,7 +101,7 @@ def _highest(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
         line = np.linspace(0, 2, 25)
         lg, ld = np.meshgrid(line, line)
         steps = np.geomspace(0.02, 4, 40)[:, None, None]
-        stable = linear.growth(name, steps, lg, ld, strength) < 1 - 1e-9
+        stable = theory.growth(name, steps, lg, ld, strength) < 1 - 1e-9
         until = np.cumprod(stable, 0).sum(0)
         highest = np.where(until > 0, steps[np.maximum(until - 1, 0), 0, 0], 0)
         image = axes.pcolormesh(lg, ld, highest, vmin=0, vmax=2, cmap="viridis")

@@ -1,13 +1,83 @@
 """Upsampling by transposed convolutions: sizes, fields, and what overlap has to do with checkerboards."""
 
-from ganzfeld.lab.experiments.upsampling.toy import CLAIM as CLAIM
-from ganzfeld.lab.experiments.upsampling.toy import CLAIM_ZH as CLAIM_ZH
-from ganzfeld.lab.experiments.upsampling.toy import FORMULAS as FORMULAS
-from ganzfeld.lab.experiments.upsampling.toy import SECTION as SECTION
-from ganzfeld.lab.experiments.upsampling.toy import SHORT as SHORT
-from ganzfeld.lab.experiments.upsampling.toy import THOROUGH as THOROUGH
-from ganzfeld.lab.experiments.upsampling.toy import Settings as Settings
-from ganzfeld.lab.experiments.upsampling.toy import advice as advice
-from ganzfeld.lab.experiments.upsampling.toy import bench as bench
-from ganzfeld.lab.experiments.upsampling.toy import draw as draw
-from ganzfeld.lab.experiments.upsampling.toy import in_situ as in_situ
+from typing import final
+
+from pydantic import Field, model_validator
+
+from ganzfeld.lab.experiments.upsampling import theory
+from ganzfeld.lab.experiments.upsampling.upsamplers import kinds
+from ganzfeld.lab.outcome import Figures
+from ganzfeld.recipes.schema import Section
+
+CLAIM = (
+    "A transposed convolution takes H to s(H-1)+k-2p, so that k=4, s=2, p=1 doubles exactly; k>s makes the"
+    " projective fields of neighbours overlap, which avoids checkerboards; stacking makes fields grow, which"
+    " gives a picture global coherence."
+)
+
+CLAIM_ZH = (
+    "转置卷积把 H 变为 s(H-1)+k-2p，因此 k=4、s=2、p=1 恰好放大一倍；"
+    "k>s 使相邻像素的投射场重叠，从而避免棋盘格伪影；"
+    "逐层堆叠使投射场不断扩展，为全局一致性提供结构基础。"
+)
+
+SECTION = "DCGAN 的核心架构原则：生成器，从隐空间到图像空间"
+
+SENTENCES = {
+    "size": "A transposed convolution takes H to s(H-1)+k-2p, so that k=4, s=2, p=1 doubles exactly.",
+    "overlap": "k>s makes the projective fields of neighbours overlap, which avoids checkerboards.",
+    "coherence": "Stacking makes fields grow, which gives a picture global coherence.",
+}
+
+SHORT = {"networks": 3, "trainings": 2, "images": 64}
+THOROUGH = {"networks": 48, "trainings": 8}
+
+
+@final
+class Settings(Section):
+    """``kernel``, ``stride``, ``padding`` of every layer; ``size`` of the base map; number of ``layers``.
+
+    ``networks``: untrained generators of each kind of layer; ``trainings``: trained ones, each of which sees
+    ``images`` images.
+    """
+
+    kernel: int = Field(default=4, ge=1, le=16)
+    stride: int = Field(default=2, ge=1, le=8)
+    padding: int = Field(default=1, ge=0, le=16)
+    size: int = Field(default=4, ge=1, le=64)
+    layers: int = Field(default=4, ge=1, le=6)
+    networks: int = Field(default=12, ge=2, le=1000)
+    trainings: int = Field(default=3, ge=2, le=100)
+    images: int = Field(default=1024, ge=1, le=10_000_000)
+
+    @model_validator(mode="after")
+    def _leaves_an_output(self) -> "Settings":
+        theory.sizes(self.size, self.kernel, self.stride, self.padding, self.layers)
+        return self
+
+
+def advice(figures: Figures, settings: Settings) -> str:
+    """Say which kernels to choose, and what to do about a checkerboard."""
+    parts = [
+        "Let the stride divide the kernel, but do not expect that to prevent a checkerboard: even overlap"
+        " prints nothing on average over all kernels, and any one kernel prints what its phases differ by."
+    ]
+    if settings.stride > 1:
+        compared = kinds(settings.kernel, settings.stride)
+        own, without = compared[0], next(kind for kind in compared if kind.kernel == kind.stride)
+        power = [10 ** figures[f"untrained-{kind.key}"].value for kind in (own, without)]
+        parts.append(
+            f"Untrained, {own.name} has {power[0]:.1f} times the power of the frequencies beside at the"
+            f" harmonics of its stride, and {without.name} without any overlap {power[1]:.1f} times."
+        )
+    parts.append(
+        "Look at the spectrum of trained pictures; where the harmonics stand out, resize and convolve, or put"
+        " a mean over one stride after the layer, which is zero there by construction."
+    )
+    reached = figures["field-over-picture"].value
+    if reached < 1:
+        parts.append(
+            f"One cell of the seed map reaches {reached:.0%} of the side of the picture: what has to agree"
+            " across all of it must come through the projection of z."
+        )
+    return " ".join(parts)

@@ -1,4 +1,4 @@
-"""The picture of ``upsampling``."""
+"""The drawing of ``upsampling``."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Coverage, spectra, reach of a cell and of z, and the checkerboard through training."""
+    """Draw coverage, spectra, the reach of a cell and of z, and the checkerboard through training."""
     data = outcome.data
     figure = Figure(figsize=(13, 9.6), layout="constrained")
     parts: Any = figure.subfigures(3, 1)
@@ -28,8 +28,8 @@ def _draw_coverage(part: Any, data: dict[str, Any]) -> None:
         place.set_title(f"inputs that reach each output\n{name}", fontsize="medium")
         part.colorbar(image, ax=place, shrink=0.8)
     place = axes[-1]
-    for number, (kind, spectrum) in enumerate(spectra.items()):
-        place.semilogy(spectrum["frequency"], spectrum["power"], label=kind, **_style(number, kind))
+    for number, kind in enumerate(spectra):
+        place.semilogy(kind["frequency"], kind["power"], label=kind["name"], **_style(number, kind["plain"]))
     place.set(
         xlabel="frequency, periods a pixel",
         ylabel="power over its median",
@@ -54,7 +54,7 @@ def _draw_reach(part: Any, data: dict[str, Any]) -> None:
 
 
 def _draw_training(part: Any, data: dict[str, Any]) -> None:
-    trained = data.get("trained", {})
+    trained = data.get("trained", [])
     axes: Any = part.subplots(
         1, 2 + len(trained), width_ratios=[2.2, 1.6 if trained else 0.01, *[1] * len(trained)]
     )
@@ -70,12 +70,12 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
         ylabel="log10",
     )
     bars.set_visible(bool(trained))
-    for number, (kind, found) in enumerate(trained.items()):
-        values = found["values"]
-        bars.barh(number, np.mean(values), color=_style(number, kind)["color"], alpha=0.5)
+    for number, kind in enumerate(trained):
+        values = kind["values"]
+        bars.barh(number, np.mean(values), color=_style(number, kind["plain"])["color"], alpha=0.5)
         bars.plot(values, [number] * len(values), "k.", markersize=4)
-        show(axes[2 + number], found["picture"], kind)
-    bars.set_yticks(range(len(trained)), list(trained))
+        show(axes[2 + number], kind["picture"], kind["name"])
+    bars.set_yticks(range(len(trained)), [kind["name"] for kind in trained])
     bars.invert_yaxis()
     bars.set_xlabel("log10")
     bars.set_title("the same by kind of layer,\nshorter trainings", fontsize="medium")
@@ -84,10 +84,10 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
         each.spines[["top", "right"]].set_visible(False)
 
 
-def _style(number: int, kind: str) -> dict[str, Any]:
+def _style(number: int, plain: bool) -> dict[str, Any]:
     # Where spectra agree their lines lie on one another: the first is the widest.
     width = max(1.2, 4.0 - 1.4 * number)
-    return {"color": f"C{number}", "linestyle": "-" if kind.startswith("k=") else "--", "linewidth": width}
+    return {"color": f"C{number}", "linestyle": "-" if plain else "--", "linewidth": width}
 
 
 def _tidy(place: Any) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,14 +12,16 @@ from torch.nn import functional
 from ganzfeld.networks import Generator
 
 NEIGHBOURS = (2, 3, 4, 5)
-"""In units of one period a picture; those nearer belong to the harmonic itself, seen through the window."""
+"""In units of one period per image; those nearer belong to the harmonic itself, seen through the window."""
 
 Make = Callable[[int, int], nn.Module]
 """From channels in and out to a layer that takes H to stride times H: the rest of a generator can stay."""
 
 
 def transposed(kernel: int, stride: int) -> Make:
-    """A transposed convolution onto exactly ``stride`` times the size, cropped as evenly as it can be."""
+    """Make a transposed convolution onto exactly ``stride`` times the size, cropped as evenly as it
+    can be.
+    """
     padding = max(0, math.ceil((kernel - stride) / 2))
     extra = stride - kernel + 2 * padding
 
@@ -29,7 +32,7 @@ def transposed(kernel: int, stride: int) -> Make:
 
 
 def resized(stride: int) -> Make:
-    """Nearest neighbours, then a convolution with a 3x3 kernel (Odena, Dumoulin & Olah 2016)."""
+    """Make nearest neighbours, then a convolution with a 3x3 kernel (Odena, Dumoulin & Olah 2016)."""
 
     def make(inputs: int, outputs: int) -> nn.Module:
         return nn.Sequential(nn.Upsample(scale_factor=stride), nn.Conv2d(inputs, outputs, 3, padding=1))
@@ -45,14 +48,14 @@ class LowPass(nn.Module):
         self.stride = stride
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(B, C, H, W) to the same shape; the first row and column are repeated beyond the border."""
+        """Average (B, C, H, W) to the same shape; the first row and column are repeated beyond the border."""
         beyond = self.stride - 1
         padded = functional.pad(maps, (beyond, 0, beyond, 0), mode="replicate")
         return functional.avg_pool2d(padded, self.stride, stride=1)
 
 
 def smoothed(kernel: int, stride: int) -> Make:
-    """A transposed convolution and a low pass after it."""
+    """Make a transposed convolution and a low pass after it."""
 
     def make(inputs: int, outputs: int) -> nn.Module:
         return nn.Sequential(transposed(kernel, stride)(inputs, outputs), LowPass(stride))
@@ -60,15 +63,36 @@ def smoothed(kernel: int, stride: int) -> Make:
     return make
 
 
-def kinds(kernel: int, stride: int) -> dict[str, Make]:
-    """What is compared, by name, the layer in question first."""
-    others = ((stride + 1, stride), (stride, stride))
-    return {
-        f"k={kernel} s={stride}": transposed(kernel, stride),
-        **{f"k={k} s={s}": transposed(k, s) for k, s in others if (k, s) != (kernel, stride)},
-        "low pass after it": smoothed(kernel, stride),
-        "resize, convolve": resized(stride),
-    }
+@dataclass(frozen=True)
+class Kind:
+    """A way to upsample that is compared with others: its ``key`` in figures, its ``name`` for people.
+
+    ``kernel`` is that of a plain transposed convolution, None for any other layer.
+    """
+
+    key: str
+    name: str
+    make: Make
+    stride: int
+    kernel: int | None = None
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether it is a plain transposed convolution whose projective fields overlap."""
+        return self.kernel is not None and self.kernel > self.stride
+
+
+def kinds(kernel: int, stride: int) -> list[Kind]:
+    """List what is compared: plain layers, the one in question first, one whose kernel is its stride among
+    them, then a low pass, and a resize with a convolution.
+    """
+    kernels = dict.fromkeys((kernel, stride + 1, stride))
+    plain = [Kind(f"k{k}-s{stride}", f"k={k} s={stride}", transposed(k, stride), stride, k) for k in kernels]
+    return [
+        *plain,
+        Kind("low-pass", "low pass after it", smoothed(kernel, stride), stride),
+        Kind("resize", "resize, convolve", resized(stride), stride),
+    ]
 
 
 def put(generator: Generator, make: Make) -> None:
@@ -84,7 +108,9 @@ def put(generator: Generator, make: Make) -> None:
 
 
 def power_at(pictures: Tensor, frequencies: Sequence[float]) -> Tensor:
-    """Mean power (F,) at frequencies in periods a pixel, along both axes, through a Hann window."""
+    """Return the mean power (F,) at frequencies in periods per pixel, along both axes, through a
+    Hann window.
+    """
     total = torch.zeros(len(frequencies), dtype=torch.double)
     for axis in (2, 3):
         along = pictures.double().movedim(axis, -1)
@@ -97,7 +123,8 @@ def power_at(pictures: Tensor, frequencies: Sequence[float]) -> Tensor:
 
 
 def checkerboard(pictures: Tensor, stride: int) -> float:
-    """Log10 of the power of pictures at the harmonics of a stride over that beside them: 0 for no pattern.
+    """Return log10 of the power of images at the harmonics of a stride over that beside them: 0 for no
+    pattern.
 
     The mean over the harmonics m/s, 0 < m <= s/2. Source: Odena, Dumoulin & Olah 2016 show the pattern; in
     the spectrum it stands at these frequencies alone.

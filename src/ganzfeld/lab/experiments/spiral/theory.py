@@ -1,4 +1,4 @@
-"""The linear game in closed form: what the flow does, and what each method of play makes of it.
+"""Closed forms of ``spiral``: the linear game, what its flow does, and what each method of play makes of it.
 
 The generator has one number x, the discriminator one number y; x wants x y to grow and y wants it to fall,
 and each pays for its size with lg and ld:
@@ -17,27 +17,38 @@ from numpy.typing import ArrayLike
 
 Array = np.ndarray
 
+FORMULAS = {
+    "the flow of the linear game": r"\dot x = -\lambda_g x + y,\quad \dot y = -x - \lambda_d y",
+    "eigenvalues": r"-\frac{\lambda_g+\lambda_d}{2} \pm i\omega,\quad "
+    r"\omega = \frac{\sqrt{4-(\lambda_g-\lambda_d)^2}}{2}",
+    "a simultaneous step of size h": r"|1 + h\lambda|",
+    "largest stable step without damping": r"\mathrm{alternating}\ 2,\ \mathrm{extragradient}\ 1,\ "
+    r"\mathrm{optimistic}\ 1/\sqrt{3}",
+}
+
 
 def jacobian(lg: ArrayLike, ld: ArrayLike) -> Array:
-    """J of the flow, (..., 2, 2)."""
+    """Return J of the flow, (..., 2, 2)."""
     lg, ld = np.broadcast_arrays(np.asarray(lg, float), np.asarray(ld, float))
     one = np.ones_like(lg)
     return np.stack([np.stack([-lg, one], -1), np.stack([-one, -ld], -1)], -2)
 
 
 def eigenvalues(lg: float, ld: float) -> tuple[complex, complex]:
-    """-(lg + ld) / 2 +- i omega, or two real ones where abs(lg - ld) > 2 (seed text, training dynamics)."""
+    """Return -(lg + ld) / 2 +- i omega, or two real values where abs(lg - ld) > 2 (seed text, training
+    dynamics).
+    """
     centre, spread = -(lg + ld) / 2, cmath.sqrt((lg - ld) ** 2 - 4) / 2
     return centre + spread, centre - spread
 
 
 def frequency(lg: float, ld: float) -> float:
-    """omega = sqrt(4 - (lg - ld)^2) / 2 in radians a unit of time; 0 where nothing turns."""
+    """Return omega = sqrt(4 - (lg - ld)^2) / 2 in radians per unit of time; 0 where nothing turns."""
     return math.sqrt(max(0.0, 4 - (lg - ld) ** 2)) / 2
 
 
 def transition(method: str, step: ArrayLike, lg: ArrayLike, ld: ArrayLike, strength: float = 1.0) -> Array:
-    """The matrix by which a round of a method multiplies (x, y), (..., n, n).
+    """Return the matrix by which a round of a method multiplies (x, y), (..., n, n).
 
     n is 2, and 4 for the optimistic method, whose state holds the previous (x, y) too. ``strength`` is that
     of the consensus term. Adam is not linear and has none (``KeyError``).
@@ -59,17 +70,17 @@ def transition(method: str, step: ArrayLike, lg: ArrayLike, ld: ArrayLike, stren
 
 
 def growth(method: str, step: ArrayLike, lg: ArrayLike, ld: ArrayLike, strength: float = 1.0) -> Array:
-    """By what a round multiplies the distance from rest, in the long run: the spectral radius, (...)."""
+    """Return the factor of a round on the distance from rest, in the long run: the spectral radius, (...)."""
     return np.abs(np.linalg.eigvals(transition(method, step, lg, ld, strength))).max(-1)
 
 
 def growth_of_simultaneous(step: float, lg: float, ld: float) -> float:
-    """abs(1 + h lambda), of the larger eigenvalue."""
+    """Return abs(1 + h lambda), of the larger eigenvalue."""
     return max(abs(1 + step * value) for value in eigenvalues(lg, ld))
 
 
 def largest_step(method: str, strength: float = 1.0) -> float:
-    """Up to which step size a method does not diverge where nothing damps (lg = ld = 0).
+    """Return the step size up to which a method does not diverge where nothing damps (lg = ld = 0).
 
     simultaneous: abs(1 + ih) > 1 always. alternating: trace 2 - h^2 and determinant 1, bounded while
     abs(trace) < 2. extragradient: abs(1 + ih - h^2)^2 = 1 - h^2 + h^4. optimistic: z^2 - (1 + 2ih) z + ih has
@@ -85,7 +96,8 @@ def largest_step(method: str, strength: float = 1.0) -> float:
 
 
 def largest_simultaneous_step(lg: float, ld: float) -> float:
-    """Below which step size simultaneous steps converge while the flow turns: (lg + ld) / (1 + lg ld).
+    """Return the step size below which simultaneous steps converge while the flow turns: (lg + ld) / (1 + lg
+    ld).
 
     From abs(1 + h lambda)^2 = 1 - h (lg + ld) + h^2 (1 + lg ld).
     """

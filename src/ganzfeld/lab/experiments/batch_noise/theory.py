@@ -1,0 +1,53 @@
+"""Closed forms of ``batch-noise``: the errors of a variance, of numbers and of correlated maps."""
+
+import torch
+from torch import Tensor
+
+FORMULAS = {
+    "unbiased variance": r"E[(S^2 - \sigma^2)^2] \,/\, \sigma^4 = 2/(B-1)",
+    "variance that batch norm divides by": r"(2B-1)/B^2",
+    "correlated maps": r"\left(\mathrm{tr}\,A\Sigma - \sigma^2\right)^2 + 2\,\mathrm{tr}(A\Sigma A\Sigma)",
+    "numbers that a pool is worth": r"n = 1 + 2\,/\,\mathrm{error}",
+}
+
+
+def unbiased_error(num: int) -> float:
+    """Return E[(S^2 - sigma^2)^2] / sigma^4 = 2 / (n - 1) for n independent Gaussian numbers; seed text."""
+    return 2 / (num - 1)
+
+
+def biased_error(num: int) -> float:
+    """Return the same for the variance that is divided by n, not n - 1, as in normalisations: (2 n - 1) /
+    n^2.
+
+    It is S^2 (n - 1)/n: a spread of 2 (n - 1)/n^2 and the square of a bias of -1/n.
+    """
+    return (2 * num - 1) / num**2
+
+
+def correlated_error(covariance: Tensor, batch: int) -> float:
+    """Return the same for the biased variance over a batch of independent Gaussian maps, each with
+    ``covariance`` (n, n) between its positions and the same variance everywhere.
+
+    That variance is x'Ax with A = (1 - 11'/N)/N over all N = batch n numbers, of which the mean is tr(A
+    Sigma) and the variance 2 tr(A Sigma A Sigma); Sigma has one block per image.
+    """
+    num = batch * len(covariance)
+    ones_once, ones_twice = float(covariance.sum()), float((covariance @ covariance).sum())
+    trace, square_trace = float(covariance.trace()), float(covariance.square().sum())
+    mean = batch * (trace - ones_once / num) / num
+    spread = batch * (square_trace - 2 * ones_twice / num + batch * ones_once**2 / num**2) / num**2
+    variance = trace / len(covariance)
+    return ((mean - variance) ** 2 + 2 * spread) / variance**2
+
+
+def worth(error: float) -> float:
+    """Return how many independent numbers have a variance with that error: n of ``unbiased_error``."""
+    return 1 + 2 / error
+
+
+def correlations(side: int, reach: float) -> Tensor:
+    """Return exp(-distance/reach) between the positions of a square map, (side^2, side^2)."""
+    along = torch.arange(side, dtype=torch.float64)
+    places = torch.cartesian_prod(along, along)
+    return torch.exp(-torch.cdist(places, places) / reach) if reach else torch.eye(side**2).double()

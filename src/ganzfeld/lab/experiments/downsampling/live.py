@@ -1,0 +1,212 @@
+"""``downsampling`` in situ: what a live discriminator reads, strides against pooling, and a blind border."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganzfeld.lab.estimate import mean_and_error
+from ganzfeld.lab.experiments.downsampling import TASKS, Settings, theory
+from ganzfeld.lab.experiments.downsampling.downsamplers import (
+    KINDS,
+    blind_discriminator,
+    judged_apart,
+    of_kind,
+    shift_error,
+)
+from ganzfeld.lab.live import Live
+from ganzfeld.lab.looking import as_bytes, span_of_most
+from ganzfeld.lab.outcome import Measured, claim, limit, shown
+from ganzfeld.networks import Discriminator, Generator
+
+
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Measure what the live discriminator reads, strides against pooling, and a generator trained against a
+    blind one.
+    """
+    figures, data = _read(live, seed)
+    more, data["compared"] = _compared(live, settings, seed)
+    figures += more
+    if not live.of_user and min(live.recipe.size) >= 8:
+        more, data["blind"] = _taught_by_the_blind(live, settings, seed)
+        figures += more
+    return figures, data
+
+
+def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Measure sizes, fields and unread pixels of the live discriminator, in float64."""
+    discriminator = copy.deepcopy(live.trainer().players.discriminator).cpu().double().eval()
+    pictures = live.real(16, seed).cpu().double().requires_grad_()
+    plan, maps = live.recipe.plan(), []
+    told = [layer.small for layer in plan.layers[::-1]]
+    hooks = [
+        module.register_forward_hook(lambda module, given, made: maps.append(made))
+        for module in discriminator.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    logits = discriminator(pictures)
+    for hook in hooks:
+        hook.remove()
+    found = [tuple(each.shape[2:]) for each in maps]
+    (gradient,) = torch.autograd.grad(logits.sum(), pictures, retain_graph=True)
+    by_pixel = gradient.abs().sum((0, 1))
+    fields, most = [], 0
+    for depth, each in enumerate(maps):
+        row, column = each.shape[2] // 2, each.shape[3] // 2
+        (seen,) = torch.autograd.grad(each[:, :, row, column].abs().sum(), pictures, retain_graph=True)
+        energy = seen.square().sum((0, 1, 3))
+        fields.append((len(energy.nonzero()), theory.rows_in_field(plan, depth, row)))
+        most = span_of_most(energy)
+    # A norm over the positions of one image lets every output see all of it.
+    pooled = live.recipe.discriminator.normalisation in ("instance", "layer", "group")
+    of_fields = limit if pooled else claim
+    wrong = sum(seen != rows for seen, rows in fields)
+    figures = [
+        claim(
+            "live-sizes",
+            "live maps whose size is not by the formula",
+            int(found != told),
+            0.0,
+            0,
+            of="size",
+            part="in situ",
+        ),
+        of_fields(
+            "live-fields",
+            "live layers whose field is not as calculated",
+            wrong,
+            0.0,
+            0,
+            of="logit",
+            part="in situ",
+        ),
+        claim(
+            "live-unread",
+            "pixels that the live logit does not depend on",
+            int((by_pixel == 0).sum()),
+            0.0,
+            0,
+            of="logit",
+            part="in situ",
+        ),
+        shown(
+            "span-last-map", "rows with 95 % of what a middle cell of the last map sees", most, part="in situ"
+        ),
+        shown(
+            "weakest-over-strongest",
+            "weakest over strongest pixel in the live logit",
+            float(by_pixel.min() / by_pixel.max()),
+            part="in situ",
+        ),
+    ]
+    data = {"by_pixel": by_pixel.tolist(), "fields": fields, "picture": as_bytes(pictures.detach()[:1])[0]}
+    return figures, data
+
+
+def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Train the live discriminator's layers with strides and with pooling on two tasks, from the
+    beginning.
+    """
+    trainer = live.trainer()
+    like, count = copy.deepcopy(trainer.players.discriminator).cpu(), 400
+    real = live.real(count, seed).cpu()
+    with torch.no_grad():
+        fake = trainer.players.generator.train()(live.latents(count, seed)).cpu()
+    found: dict[str, dict[str, list[float]]] = {task: {} for task in TASKS}
+    for key, (_, make) in KINDS.items():
+        networks = [of_kind(like, make, seed + number) for number in range(settings.seeds)]
+        found["telling"][key] = [
+            judged_apart(copy.deepcopy(each), real, fake, (settings.steps + 1) // 2, _noise(seed + number))
+            for number, each in enumerate(networks)
+        ]
+        found["shift"][key] = [
+            shift_error(each, real, settings.steps, _noise(seed + number))
+            for number, each in enumerate(networks)
+        ]
+    figures = []
+    for task, by_kind in found.items():
+        for key, values in by_kind.items():
+            figures.append(
+                shown(
+                    f"{task}-{key}",
+                    f"{TASKS[task]}, {KINDS[key].name}",
+                    *mean_and_error(torch.tensor(values)),
+                    part="in situ",
+                    num_trainings=settings.seeds,
+                )
+            )
+        for key in list(KINDS)[1:]:
+            mean, error = mean_and_error(torch.tensor(by_kind["stride"]) - torch.tensor(by_kind[key]))
+            name = f"{TASKS[task]}: what {KINDS[key].name} does better than a stride"
+            figures.append(
+                limit(
+                    f"{task}-{key}-better",
+                    name,
+                    max(0.0, mean),
+                    error,
+                    0,
+                    of="information",
+                    part="in situ",
+                    num_trainings=settings.seeds,
+                )
+            )
+    named = {
+        TASKS[task]: {KINDS[key].name: values for key, values in by_kind.items()}
+        for task, by_kind in found.items()
+    }
+    return figures, named
+
+
+def _noise(seed: int) -> torch.Generator:
+    """Seed a generator of random numbers."""
+    return torch.Generator().manual_seed(seed)
+
+
+def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Repeat the training with a discriminator whose last remainder loses the far rows and columns."""
+    architecture = live.recipe.discriminator.architecture
+
+    def change(generator: Generator, discriminator: Discriminator) -> None:
+        size = discriminator.plan.size
+        blind = blind_discriminator(size, live.pictures.channels, architecture)
+        discriminator.plan, discriminator.layers, discriminator.logit = blind.plan, blind.layers, blind.logit
+
+    trainer = live.restarted(change)
+    pictures = live.real(64, seed).requires_grad_()
+    (gradient,) = torch.autograd.grad(trainer.players.discriminator(pictures).sum(), pictures)
+    unread = (gradient.abs().sum((0, 1)) == 0).cpu()
+    while trainer.images_seen < settings.images:
+        trainer.advance()
+    latents, real = live.latents(64, seed), live.real(512, seed).cpu().mean(0)
+    with torch.no_grad():
+        made = trainer.players.generator.train()(latents).cpu()
+    off = (made.mean(0) - real).abs().mean(0)
+    parts = [(part.mean(0) - real).abs().mean(0) for part in made.chunk(8)]
+    ratios = (
+        [float(part[unread].mean() / part[~unread].mean()) for part in parts] if unread.any() else [1.0, 1.0]
+    )
+    _, error = mean_and_error(torch.tensor(ratios))
+    ratio = float(off[unread].mean() / off[~unread].mean()) if unread.any() else 1.0
+    share = float(unread.double().mean())
+    figures = [
+        limit(
+            "blind-unread",
+            "share of pixels without a gradient from a D that ends in k=3, s=2",
+            share,
+            0.0,
+            0,
+            of="logit",
+            part="in situ",
+        ),
+        limit(
+            "blind-colour",
+            "the generator's mean colour there, its error over that elsewhere",
+            ratio,
+            error,
+            1,
+            of="logit",
+            part="in situ",
+        ),
+    ]
+    return figures, {"pictures": as_bytes(made[:6]), "unread": unread.tolist(), "off": off.tolist()}

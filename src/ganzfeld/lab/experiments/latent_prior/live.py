@@ -1,0 +1,104 @@
+"""``latent-prior`` in situ: both priors at the beginning of a training, both ways at its end."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzfeld.compute.seeding import Purpose, noise_at
+from ganzfeld.lab.entering import activation_modules, entering, norm_modules
+from ganzfeld.lab.estimate import jackknife, mean_and_error
+from ganzfeld.lab.experiments.latent_prior import Settings, theory
+from ganzfeld.lab.live import Live
+from ganzfeld.lab.looking import row_of
+from ganzfeld.lab.outcome import Measured, claim, limit, shown
+from ganzfeld.latent import lerp, priors, slerp
+from ganzfeld.networks.normalisations import normalisations
+
+PAIRS = 256
+
+
+@torch.no_grad()
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Measure both priors at the beginning of the training, and both ways between latents at its end."""
+    generator = live.trainer(0).players.generator
+    constrained = normalisations.load(live.recipe.generator.normalisation).ON_WEIGHTS
+    norms = norm_modules(generator)[:1]
+    layers = [*norms, activation_modules(generator, live.recipe.generator.activation)[0]]
+    figures, squares = [], []
+    for name, (variance, _) in theory.PRIORS.items():
+        noise = noise_at(seed, Purpose.LATENTS, 0)
+        latents = priors.load(name).sample(1_024, generator.latent_size, noise).to(live.engine.device)
+        maps = [each.double().square().flatten(1) for each in entering(generator, layers, latents)]
+        # By part of the latents and units, since both are a sample.
+        whole = maps[0][:, : maps[0].shape[1] // 16 * 16]
+        parts = torch.stack([part.mean() for part in _diagonal(whole)])
+        value = jackknife(parts, lambda kept: kept.mean().sqrt())
+        expected = math.sqrt(theory.projection_variance(generator.latent_size, variance))
+        key, words = (
+            f"live-projection-{name}",
+            f"standard deviation of the projection at the beginning, {name}",
+        )
+        if constrained:
+            figures.append(shown(key, words, *value, expected, part="in situ"))
+        else:
+            figures.append(claim(key, words, *value, expected, of="variance", part="in situ"))
+        squares.append(maps[-1].mean(1))
+    name = "variance before the first activation, normal over uniform"
+    of_claim = limit if norms or constrained else claim
+    three = theory.ratio_of_variances()
+    # The same weights for both: what is left to chance is the latents.
+    pairs = torch.stack(squares, 1).unflatten(0, (64, -1)).mean(1)
+    ratio = jackknife(pairs, lambda kept: kept[:, 0].mean() / kept[:, 1].mean())
+    figures.append(of_claim("live-ratio", name, *ratio, three, of="variance", part="in situ"))
+    more, data = _ways(live, seed)
+    return [*figures, *more], data
+
+
+def _diagonal(whole: Tensor) -> list[Tensor]:
+    """Return sixteen blocks of a table, no two of which share a row or a column."""
+    return [part.chunk(16, 1)[number] for number, part in enumerate(whole.chunk(16))]
+
+
+def _ways(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Compare what the model makes of the middle of a way with its ends."""
+    generator = live.trainer().shipped()
+    first = activation_modules(generator, live.recipe.generator.activation)[0]
+    start, end = live.latents(2 * PAIRS, seed).chunk(2)
+    figures, shares = [], [eighth / 8 for eighth in range(9)]
+    curves: dict[str, Any] = {"share": shares, "pictures": {}}
+    ends = [generator(latents).double() for latents in (start, end)]
+    spread = _spread(torch.cat(ends)).mean()
+    (seeds,) = entering(generator, [first], start)
+    for name, way in (("lerp", lerp), ("slerp", slerp)):
+        along = [generator(way(start, end, share)).double() for share in shares]
+        curves[name] = [float(_spread(pictures).mean() / spread) for pictures in along]
+        curves["pictures"][name] = row_of(torch.stack([pictures[0] for pictures in along]))
+        value = mean_and_error(_spread(along[4]) / spread)
+        figures.append(
+            limit(
+                f"middle-spread-{name}",
+                f"spread of pictures in the middle of the way, over that at its ends, {name}",
+                *value,
+                1.0,
+                of="variety",
+                part="in situ",
+            )
+        )
+        (middle,) = entering(generator, [first], way(start, end, 0.5))
+        ratio = float(middle.var(0).mean().sqrt() / seeds.var(0).mean().sqrt())
+        figures.append(
+            shown(
+                f"middle-base-map-{name}",
+                f"spread of the seed map in the middle of the way, over that at its ends, {name}",
+                ratio,
+                part="in situ",
+            )
+        )
+    return figures, {"ways": curves}
+
+
+def _spread(pictures: Tensor) -> Tensor:
+    """Return the mean squared distance of each image from the mean image."""
+    return (pictures - pictures.mean(0)).square().flatten(1).mean(1)

@@ -1,0 +1,76 @@
+"""``leaky-slope`` in situ: slopes of live networks, and units that are never positive."""
+
+from typing import Any
+
+import torch
+
+from ganzfeld.lab.entering import live_maps
+from ganzfeld.lab.estimate import jackknife, mean_and_error
+from ganzfeld.lab.experiments.leaky_slope import SIDES, Settings, theory
+from ganzfeld.lab.experiments.leaky_slope.toy import slopes
+from ganzfeld.lab.live import Live
+from ganzfeld.lab.outcome import Measured, claim, limit, shown
+
+FEW, MANY = 4_096, 65_536
+"""Images over which dead units are counted at most, and with ``--thorough``."""
+
+
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Measure the slopes of the networks as they train, and the dead units of two that differ in the
+    activation.
+    """
+    alpha, figures = settings.alpha, []
+    for side in SIDES:
+        positive = torch.stack(
+            [maps.gt(0).flatten(1).double().mean(1) for maps in live_maps(live, side, 512)]
+        )
+        above = positive.mean(0)  # by image, over the layers
+        value = mean_and_error(above + alpha * (1 - above))
+        name = f"mean slope in the {side}, if its negative side had alpha"
+        figures.append(
+            limit(
+                f"live-mean-{side}", name, *value, theory.mean_slope(alpha), of="mean-slope", part="in situ"
+            )
+        )
+        value = jackknife(
+            above.unflatten(0, (16, -1)), lambda p: (1 + alpha**2 * (1 - p.mean()) / p.mean()).sqrt()
+        )
+        name = f"root mean square slope in the {side}, LeakyReLU over ReLU"
+        figures.append(limit(f"live-rms-ratio-{side}", name, *value, 1 + alpha, of="depth", part="in situ"))
+    num = min(MANY if live.thorough else FEW, live.pictures.num_pictures)
+    dead, stages = {}, {}
+    for activation in ("relu", "leaky-relu"):
+        wanted = {"activation": activation, "slope": alpha}
+        trained = live.variant({f"{side}.{key}": value for side in SIDES for key, value in wanted.items()})
+        stages[activation] = trained.stages
+        for side in SIDES:
+            counts = [never_positive(trained, side, num, stage) for stage in trained.stages]
+            dead[f"{activation}, {side}"] = [units for units, _, _ in counts]
+            units, channels, without = counts[-1]
+            for what, share in (("units", units), ("channels", channels)):
+                name = f"share of the {side}'s {what} never positive, {activation}"
+                figures.append(
+                    shown(f"never-positive-{what}-{side}-{activation}", name, share, part="in situ")
+                )
+            if activation == "leaky-relu" and alpha > 0:
+                name = f"share of the {side}'s units without any gradient, {activation}"
+                figures.append(
+                    claim(f"no-gradient-{side}", name, without, 0.0, 0.0, of="mean-slope", part="in situ")
+                )
+    return figures, {"dead": dead, "stages": stages, "counted": num}
+
+
+def never_positive(live: Live, side: str, num: int, stage: int) -> tuple[float, float, float]:
+    """Return the shares of a network's hidden units (a channel at a position) that are positive on none of
+    ``num`` images, of its channels that are so at every position, and of units without a gradient on all
+    images.
+    """
+    choices = getattr(live.recipe, side)
+    largest = [maps.amax(0) for maps in live_maps(live, side, num, stage=stage)]
+    channels = torch.cat([maps.flatten(1).amax(1) for maps in largest])
+    units = torch.cat([maps.flatten() for maps in largest])
+    slope = slopes(choices.activation, choices.slope, units)  # which falls nowhere
+    of_units, of_channels, without = (
+        float(each.double().mean()) for each in (units <= 0, channels <= 0, slope == 0)
+    )
+    return of_units, of_channels, without

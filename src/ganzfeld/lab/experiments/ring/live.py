@@ -1,0 +1,75 @@
+"""``ring`` in situ: how generated images spread over clusters of real ones."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from ganzfeld.lab.experiments.ring import LIVE_CLUSTERS, Settings
+from ganzfeld.lab.live import Live
+from ganzfeld.lab.outcome import Measured, limit, shown
+
+
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
+    """Measure how generated images spread over clusters of real ones.
+
+    Images have no known modes: 8 clusters of real ones (k-means on 8 x 8 px) stand in for them. Other real
+    images show what the measure says of images that do cover them.
+    """
+    num = min(512, live.pictures.num_pictures // 2)
+    real = _small(live.real(2 * num, seed))
+    centres = clusters(real[:num], LIVE_CLUSTERS, seed)
+    with torch.no_grad():
+        pictures = _small(live.trainer().shipped()(live.latents(num, seed)))
+    found = {}
+    for name, images in (("other real pictures", real[num:]), ("generated pictures", pictures)):
+        shares = torch.bincount(torch.cdist(images, centres).argmin(1), minlength=len(centres)).double() / num
+        found[name] = shares.numpy()
+    base = torch.bincount(torch.cdist(real[:num], centres).argmin(1), minlength=len(centres)).double() / num
+    figures = []
+    for key, (name, shares) in zip(("real", "generated"), found.items(), strict=True):
+        figures += [
+            limit(
+                f"clusters-{key}",
+                f"clusters of real pictures that {name} reach",
+                float((shares >= 0.1 * base.numpy()).sum()),
+                0.0,
+                float(len(centres)),
+                of="modes",
+                part="in situ",
+            ),
+            shown(
+                f"cluster-divergence-{key}",
+                f"KL of the clusters of {name} from those of the real, nats",
+                divergence(shares, base.numpy()),
+                part="in situ",
+            ),
+        ]
+    return tuple(figures), {"clusters": {**found, "real pictures": base.numpy()}}
+
+
+def divergence(shares: np.ndarray, base: np.ndarray) -> float:
+    """Return KL(shares || base) in nats; a share of 0 adds nothing."""
+    held = shares > 0
+    return float((shares[held] * np.log(shares[held] / base[held])).sum())
+
+
+def _small(pictures: Tensor) -> Tensor:
+    """Average images over 8 x 8 areas, to (n, C * 64)."""
+    return adaptive_avg_pool2d(pictures.float().cpu(), 8).flatten(1)
+
+
+def clusters(points: Tensor, num: int, seed: int) -> Tensor:
+    """Return the centres of k-means (num, d), begun at far apart points (Arthur & Vassilvitskii 2007)."""
+    noise = torch.Generator().manual_seed(seed)
+    centres = points[torch.randint(len(points), (1,), generator=noise)]
+    while len(centres) < num:
+        weights = torch.cdist(points, centres).min(1).values.square() + 1e-12
+        centres = torch.cat([centres, points[torch.multinomial(weights, 1, generator=noise)]])
+    for _ in range(30):
+        nearest = torch.cdist(points, centres).argmin(1)
+        for place in nearest.unique():
+            centres[place] = points[nearest == place].mean(0)
+    return centres

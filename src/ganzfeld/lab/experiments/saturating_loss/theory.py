@@ -1,0 +1,46 @@
+"""Closed forms of ``saturating-loss``: two derivatives, and where 32 bits end."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+FORMULAS = {
+    "minimax": r"\frac{\partial}{\partial l}\log(1-D) = -D,\quad D=\sigma(l)",
+    "non-saturating": r"\frac{\partial}{\partial l}(-\log D) = -(1-D)",
+    "from 32-bit probabilities": r"1-D=0\ \mathrm{from}\ l=25\ln 2,\quad "
+    r"D=0\ \mathrm{from}\ l=-150\ln 2\ (-126\ln 2\ \mathrm{flushed})",
+}
+
+
+def of_minimax(logits: Tensor) -> Tensor:
+    """Return -D: the derivative of log(1 - D) by the logit (seed text, generator's loss)."""
+    return -torch.sigmoid(logits)
+
+
+def of_non_saturating(logits: Tensor) -> Tensor:
+    """Return -(1 - D): the derivative of -log D by the logit (seed text, generator's loss)."""
+    return -torch.sigmoid(-logits)
+
+
+def break_of_minimax(direct: bool) -> float:
+    """Return the logit from which log(1 - D) is -infinity in 32 bits, whose spacing below 1 is 2^-24.
+
+    D rounded once is 1 from half of that; 1 / (1 + exp(-l)), as libraries compute it (``direct``), already
+    where 1 + exp(-l) is 1.
+    """
+    return (24 if direct else 25) * math.log(2)
+
+
+def break_of_non_saturating(direct: bool, flushed: bool) -> float:
+    """Return the logit below which -log D is infinity in 32 bits.
+
+    D rounded once is 0 below half the smallest denormal number, 2^-149, or with denormals flushed below
+    2^-126; in 1 / (1 + exp(-l)) (``direct``) the exponential overflows from 2^128.
+    """
+    power = 126 if flushed else 150
+    return -(min(power, 128) if direct else power) * math.log(2)
+
+
+SLOPES: dict[str, Callable[[Tensor], Tensor]] = {"minimax": of_minimax, "non-saturating": of_non_saturating}

@@ -1,0 +1,42 @@
+"""``soft-labels`` in situ: a generator held still while its discriminator learns from each kind of label."""
+
+import math
+from typing import Any
+
+import torch
+
+from ganzfeld.lab.experiments.soft_labels import KINDS, Settings, theory
+from ganzfeld.lab.game.frozen import live_game
+from ganzfeld.lab.live import Live
+from ganzfeld.lab.outcome import Measured, limit, shown
+
+
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
+    """Hold the live generator still while its discriminator learns on, by hard and by soft labels."""
+    num = min(64, 4 * live.recipe.batch)
+    real, latents = live.real(num, seed), live.latents(num, seed)
+    figures, data = [], {}
+    for kind in KINDS:
+        game = live_game(live, live.stages[-1], seed, settings.loss(kind))
+        game.play(min(60, settings.num_rounds))
+        with torch.no_grad():
+            at_real = game.players.discriminator(real)
+            at_fake = game.players.discriminator(game.players.generator(latents))
+        targets = settings.loss(kind).targets
+        lessons = torch.cat(
+            [theory.lesson(at_real, targets.real), theory.lesson(at_fake, targets.fake)]
+        ).abs()
+        data[kind] = [at_real.numpy(), at_fake.numpy()]
+        name = f"mean |D - y| of a strong live D, {kind}"
+        measured = float(lessons.mean()), float(lessons.std() / math.sqrt(len(lessons)))
+        if kind == "two-sided":
+            figures.append(
+                limit("live-lesson-two-sided", name, *measured, settings.alpha, of="targets", part="in situ")
+            )
+        else:
+            figures.append(shown(f"live-lesson-{kind}", name, *measured, part="in situ"))
+        size = torch.cat([at_real, at_fake]).abs()
+        figures.append(
+            shown(f"live-largest-{kind}", f"largest live logit, {kind}", float(size.max()), part="in situ")
+        )
+    return tuple(figures), {"live": data}
