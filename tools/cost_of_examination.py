@@ -17,7 +17,7 @@ from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import recipes
 from ganzfeld.training.monitors.health import EVERY_S, MOST_FOR_ALL, MOST_FOR_FEW, Examiner
 from ganzfeld.training.setup import resolve_options
-from ganzfeld.training.trainer import readings as numbers
+from ganzfeld.training.trainer import scalars_of as numbers
 
 ROUNDS = 5
 

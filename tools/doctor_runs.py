@@ -45,7 +45,7 @@ from ganzfeld.training.build import start
 from ganzfeld.training.evaluation import generated
 from ganzfeld.training.monitors.health import Examiner
 from ganzfeld.training.monitors.quality import NUM_ON_THE_WAY, NUM_REALS, neighbourhoods
-from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.trainer import Trainer, scalars_of
 
 VERSION = 1
 """Of the trainings made here; a change of what they are makes all anew."""
@@ -390,14 +390,14 @@ def train_one(plan: Plan) -> Journal:
         outcome = trainer.advance()
         examiner.note(outcome)
         if trainer.index in looks:
-            entry = {"step": trainer.index, "images_seen": trainer.images_seen, **readings(outcome)}
-            sound = entry.pop("sound")
+            scalars = scalars_of(outcome)
+            entry = {"step": trainer.index, "images_seen": trainer.images_seen, **scalars.values}
             entry["health"] = examiner.examine(float(trainer.index), everything=True)
             entry["compared"] = judge.compare(trainer)
             if quality and (len(entries) + 1) % JUDGED_EVERY == 0:
                 entry["health"] |= quality.read(trainer)
             entries.append(_finite(entry))
-            if not sound:
+            if not scalars.all_finite:
                 break
     fields = recipe.model_dump(mode="json")
     return Journal(plan, entries, fields, pictures.num_pictures, time.perf_counter() - begun)

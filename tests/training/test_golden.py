@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ganzfeld.recipes import recipes
-from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.trainer import Trainer, scalars_of
 from tests.training.conftest import small
 
 pytestmark = pytest.mark.machine
@@ -28,8 +28,8 @@ networks playing against each other let that grow."""
 
 def losses_of(trainer: Trainer) -> list[list[float]]:
     """Generator's and discriminator's loss of every step."""
-    steps = (readings(trainer.advance()) for _ in range(STEPS))
-    return [[values["loss_generator"], values["loss_discriminator"]] for values in steps]
+    steps = (scalars_of(trainer.advance()) for _ in range(STEPS))
+    return [[scalars.loss_generator, scalars.loss_discriminator] for scalars in steps]
 
 
 @pytest.mark.parametrize("name", recipes.names())

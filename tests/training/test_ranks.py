@@ -20,7 +20,7 @@ from ganzfeld.runs.run import Run
 from ganzfeld.training.build import start
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.snapshot import live_tensors
-from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.trainer import Trainer, scalars_of
 from tests.conftest import blobs
 from tests.training.conftest import Raised, small, together
 
@@ -71,7 +71,7 @@ def trained(array_file: Path, ranks: Ranks) -> dict[str, dict[str, Any]]:
     found = {}
     for name, recipe in RECIPES.items():
         trainer = InDoublePrecision.of(recipe, array_file, ranks)
-        read = [readings(trainer.advance(), ranks) for _ in range(3)]
+        read = [scalars_of(trainer.advance(), ranks).values for _ in range(3)]
         players = trainer.players
         tensors = {}
         for side in ("generator", "discriminator", "average"):

@@ -16,7 +16,7 @@ from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import resolve
 from ganzfeld.training.setup import ResolvedOptions, resolve_options
 from ganzfeld.training.snapshot import live_tensors
-from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.trainer import Trainer, scalars_of
 from ganzfeld.training.tuning import fastest_route, measured, threads_that_pay
 from tests.cli.test_cli import call
 from tests.training.conftest import SMALL, small
@@ -77,8 +77,8 @@ def test_no_part_changes_the_losses(name, updates, trainer_of):
         trainer.take(route)
         found = []
         for _ in range(2):
-            values = readings(trainer.advance())
-            found += [values["loss_generator"], values["loss_discriminator"]]
+            scalars = scalars_of(trainer.advance())
+            found += [scalars.loss_generator, scalars.loss_discriminator]
         return found
 
     plain = losses(PLAIN)
@@ -132,7 +132,7 @@ class TestMeasuring:
         assert told[0][0] == 0 and told[-1] == (len(measuring.strided_layers),) * 2
         for trainer in (measuring, other):
             trainer.take(USUAL)
-        assert readings(measuring.advance()) == readings(other.advance())
+        assert scalars_of(measuring.advance()) == scalars_of(other.advance())
         assert measuring.players.generator.training and measuring.players.discriminator.training
 
     def test_neither_does_asking_for_a_route_that_is_known(self, trainer_of, monkeypatch, tmp_path):
@@ -193,7 +193,7 @@ class TestThreads:
         states = live_tensors(measuring), live_tensors(other)
         assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
         assert measuring.images_seen == other.images_seen
-        assert readings(measuring.advance()) == readings(other.advance())
+        assert scalars_of(measuring.advance()) == scalars_of(other.advance())
 
     def test_a_step_is_computed_by_those_of_the_route_and_nothing_else(self, trainer_of, two_threads):
         trainer = trainer_of(small())

@@ -24,9 +24,12 @@ from ganzfeld.runs.schedule import rate_factor
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.clock import Due
 from ganzfeld.training.dry_run import rehearse
+from tests.cli.test_cli import call
 from tests.training.conftest import SMALL, small
 
 pytestmark = pytest.mark.machine
+
+PACKAGE = Path(gz.__file__).parent
 
 
 def weights(run) -> dict[str, torch.Tensor]:
@@ -330,3 +333,26 @@ def test_schedule():
     assert rate_factor(schedule, 1000, 1) == pytest.approx(0.1)
     assert rate_factor(schedule.model_copy(update={"decay": "linear"}), 1000, 0.75) == pytest.approx(0.325)
     assert rate_factor(schedule.model_copy(update={"decay": "none"}), 1000, 1) == 1
+
+
+def test_few_calls_lie_between_the_command_and_the_optimizer(array_file, tmp_path, monkeypatch):
+    """Command, train, loop, trainer, step, update, descent: whoever follows one step opens few files."""
+    calls: list[list[str]] = []
+    usual = torch.optim.Adam.step
+
+    def watched(self, closure=None):
+        frame, names = sys._getframe(1), []
+        while frame is not None:
+            if Path(frame.f_code.co_filename).is_relative_to(PACKAGE):
+                names.append(frame.f_code.co_name)
+            frame = frame.f_back
+        calls.append(names[: names.index("command") + 1])
+        return usual(self, closure)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    words = ["train", array_file, "--images", 8, "--out", tmp_path, "--route", "plain"]
+    words += [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
+    assert call(*words)[0] == 0
+    assert calls
+    for names in calls:
+        assert len(names) <= 7, names

@@ -8,7 +8,7 @@ from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.recipes import resolve
 from ganzfeld.training.build import start
-from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.trainer import Trainer, scalars_of
 
 BATCHES = (8, 128)
 
@@ -27,7 +27,7 @@ def _second_epoch(batch: int) -> Trainer:
     pictures = open_pictures(None, size=recipe.size, progress=False)
     trainer = start(recipe, pictures, choose_engine(), seed=0)
     trainer.stand_at(index=0, images_seen=pictures.num_pictures)
-    readings(trainer.advance())  # the first step sets things up
+    scalars_of(trainer.advance())  # the first step sets things up
     return trainer
 
 
@@ -36,7 +36,7 @@ def share_of_input(trainer: Trainer, num_steps: int) -> float:
     inputs, steps = [], []
     for _ in range(num_steps):
         inputs.append(_seconds(trainer.real))
-        steps.append(_seconds(lambda: readings(trainer.advance())))
+        steps.append(_seconds(lambda: scalars_of(trainer.advance())))
     return statistics.median(inputs) / statistics.median(steps)
 
 

@@ -21,7 +21,7 @@ from ganzfeld.model.sampling import pictures_of_latents
 from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.setup import resolve_options
-from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.trainer import Trainer, scalars_of
 
 BATCH = 128
 SAMPLES = 256
@@ -152,7 +152,7 @@ def _classical_loop(trainer: Trainer) -> Callable[[], object]:
 
 def _plain_loop(recipe: Recipe) -> Callable[[], object]:
     trainer = _trainer(recipe, "plain", "float32")
-    return lambda: readings(trainer.advance())
+    return lambda: scalars_of(trainer.advance())
 
 
 def _turn(trainer: Trainer) -> int:

@@ -39,7 +39,7 @@ from ganzfeld.runs.metadata import circumstances
 from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training.build import build_networks, start
 from ganzfeld.training.snapshot import capture, restore
-from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.trainer import Trainer, scalars_of
 
 FORMAT = 1
 """Goes up when a short training would have other numbers; older ones are then no longer found."""
@@ -307,13 +307,13 @@ def _train(trainer: Trainer, images: int, history: History, progress: CountCallb
     kept = {max(1, round(share * num_steps)) for share in SHARES}
     entries = []
     for index in range(1, num_steps + 1):
-        values = readings(trainer.advance())
-        if not values.pop("sound"):
+        scalars = scalars_of(trainer.advance())
+        if not scalars.all_finite:
             raise TrainingFailed(
                 f"a short training of the lab stopped being finite after {trainer.images_seen:,} pictures",
                 "The settings of the experiment or of the recipe leave no training that could be measured.",
             )
-        entries.append({"step": index, "images_seen": trainer.images_seen, **values})
+        entries.append({"step": index, "images_seen": trainer.images_seen, **scalars.values})
         if index in kept:
             history.write(capture(trainer, 0.0))
         progress(index, num_steps, "training for the lab")

@@ -25,7 +25,7 @@ from ganzfeld.training.progress_display import ProgressCallback, watcher_for
 from ganzfeld.training.session import write_beginning
 from ganzfeld.training.setup import ResolvedOptions, resolve_options, summary, what_to_know
 from ganzfeld.training.snapshot import capture
-from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.trainer import Trainer, scalars_of
 
 WARM_UP_STEPS = 4
 LEAST_STEPS = 8
@@ -112,10 +112,10 @@ def _examine_beside_a_checkpoint(trainer: Trainer) -> None:
 def measured_speed(trainer: Trainer) -> float:
     """Pictures per second, after the first steps, which set things up."""
     for _ in range(WARM_UP_STEPS):
-        readings(trainer.advance())
+        scalars_of(trainer.advance())
     begun, images_before, steps = time.perf_counter(), trainer.images_seen, 0
     while steps < LEAST_STEPS or time.perf_counter() - begun < LEAST_S:
-        readings(trainer.advance())
+        scalars_of(trainer.advance())
         steps += 1
     return (trainer.images_seen - images_before) / (time.perf_counter() - begun)
 

@@ -26,7 +26,7 @@ from ganzfeld.training.build import start
 from ganzfeld.training.interruption import Interruption
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.step import Outcome
-from ganzfeld.training.trainer import Trainer, readings
+from ganzfeld.training.trainer import Trainer, scalars_of
 
 
 class Order(IntEnum):
@@ -145,7 +145,7 @@ def follow(ranks: Ranks) -> Run:
                 outcome = trainer.advance()
             else:
                 assert outcome is not None
-                readings(outcome, ranks)
+                scalars_of(outcome, ranks)
 
 
 def _built(ranks: Ranks, terms: dict[str, Any]) -> Trainer:

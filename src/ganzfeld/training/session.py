@@ -34,10 +34,11 @@ from ganzfeld.runs.metadata import Facts, timestamp
 from ganzfeld.runs.report.report import LARGEST_SHEET
 from ganzfeld.runs.run import create_run, run_begun_by
 from ganzfeld.runs.schedule import Horizon, known_at, progress_of
+from ganzfeld.training.artifacts import NUM_ON_A_SHEET, SHEET_COLUMNS
 from ganzfeld.training.build import start
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.exactness import differences, refuse
-from ganzfeld.training.loop import NUM_ON_A_SHEET, SHEET_COLUMNS, Loop
+from ganzfeld.training.loop import Loop
 from ganzfeld.training.overrides import Overrides, is_finished, is_over
 from ganzfeld.training.setup import ResolvedOptions, require_room, summary, what_to_know
 from ganzfeld.training.snapshot import restore

@@ -235,8 +235,24 @@ class Trainer:
         return self.engine.carry(self.ranks.share(whole).numpy())
 
 
-def readings(outcome: Outcome, ranks: Ranks = ALONE) -> dict[str, float]:
-    """An outcome in plain numbers, with one synchronisation of the device; ``sound`` is 1 or 0.
+@dataclass(frozen=True)
+class StepScalars:
+    """The scalars of a step in plain numbers; ``all_finite`` is false once a number was not finite."""
+
+    all_finite: bool
+    loss_generator: float
+    loss_discriminator: float
+    logit_real: float
+    logit_fake: float
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Losses and mean logits by name, as the journal has them."""
+        return {name: value for name, value in vars(self).items() if name != "all_finite"}
+
+
+def scalars_of(outcome: Outcome, ranks: Ranks = ALONE) -> StepScalars:
+    """Read the scalars of a step, with one synchronisation of the device.
 
     Of several ranks, all have to read at once: the numbers are those of the whole batch.
     """
@@ -248,6 +264,5 @@ def readings(outcome: Outcome, ranks: Ranks = ALONE) -> dict[str, float]:
         outcome.fake_logits.mean(),
     )
     (means,) = ranks.mean_of([torch.stack([tensor.float() for tensor in tensors])])
-    values = means.cpu().numpy().astype(np.float64)
-    names = ("sound", "loss_generator", "loss_discriminator", "logit_real", "logit_fake")
-    return dict(zip(names, map(float, values), strict=True))
+    finite, *values = means.cpu().numpy().astype(np.float64).tolist()
+    return StepScalars(finite == 1.0, *values)
