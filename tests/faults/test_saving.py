@@ -11,6 +11,7 @@ import pytest
 import ganzfeld as gz
 from ganzfeld.durable import unfinished
 from ganzfeld.errors import DamagedError, ResourceError
+from ganzfeld.runs import Run
 from ganzfeld.runs.checkpoint_store import History
 from ganzfeld.training.callbacks import Watcher
 from tests.faults.conftest import injected
@@ -219,6 +220,44 @@ class TestDamage:
         newest.write_bytes(b"lost")
         history.write(moments[1])
         assert history.newest(nothing).images_seen == moments[1].images_seen
+
+    def test_a_position_needs_the_header_alone(self, two, moments):
+        """What it costs does not grow with the tensors: these are neither read nor checked."""
+        history, newest = two
+        run = Run(history.folder.parent)
+        whole = newest.read_bytes()
+        newest.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert run.position == moments[1].card.position
+        assert run.checked_position == moments[0].card.position
+
+    def test_a_position_passes_over_what_is_cheap_to_see(self, two, moments, thorough):
+        history, newest = two
+        run, whole, checksum = Run(history.folder.parent), newest.read_bytes(), newest.with_suffix(".sha256")
+        old = moments[0].card.position
+        for length in [*range(0, len(whole), 97 if thorough else 4001), len(whole) - 1]:
+            newest.write_bytes(whole[:length])
+            assert run.position == old
+        newest.write_bytes(whole + b"1")
+        assert run.position == old
+        newest.write_bytes((2**62).to_bytes(8, "little") + whole[8:])
+        assert run.position == old, "a header that claims to be longer than any is not read"
+        newest.write_bytes(whole)
+        checksum.unlink()
+        assert run.position == old
+        shutil.copy(newest, history.path(10**6))
+        shutil.copy(history.path(history.all()[0]).with_suffix(".sha256"), checksum)
+        assert run.position == moments[1].card.position, "one of another number, without a checksum"
+        shutil.copy(checksum, history.path(10**6).with_suffix(".sha256"))
+        assert run.position == moments[1].card.position, "one of another number"
+
+    def test_without_a_readable_header_there_is_no_position(self, two, tmp_path):
+        history, _ = two
+        for images_seen in history.all():
+            history.path(images_seen).write_bytes(b"lost")
+        with pytest.raises(DamagedError, match="none of the checkpoints"):
+            _ = Run(history.folder.parent).position
+        with pytest.raises(DamagedError, match="no checkpoint"):
+            _ = Run(tmp_path / "empty").position
 
     def is_passed_over(self, history, newest):
         told = []

@@ -24,7 +24,7 @@ from ganzfeld.training.auto import driver as attendance
 from ganzfeld.training.auto.policy import has_helped, prescription
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.loop import Loop
-from ganzfeld.training.overrides import Overrides, is_over
+from ganzfeld.training.overrides import Overrides, is_finished, is_over
 from ganzfeld.training.trainer import Trainer
 from tests.training.conftest import Raised, save_at_once, small, together
 
@@ -534,6 +534,15 @@ def test_a_run_that_was_stopped_stays_so_whatever_was_tried(array_file, tmp_path
         assert is_over(run, Overrides()) and not is_over(run, Overrides(ResumeOptions(images=400)))
         run.record("resumed", 32, "")
     assert not is_over(run, Overrides())
+
+
+def test_a_run_whose_last_checkpoint_is_damaged_is_not_over(array_file, tmp_path):
+    run = gz.train(array_file, recipe=small(), images=32, out=tmp_path)
+    assert is_over(run, Overrides()) and is_finished(run, Overrides())
+    newest = run.history.path(32)
+    content = newest.read_bytes()
+    newest.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert not is_over(run, Overrides()) and not is_finished(run, Overrides())
 
 
 def test_a_divergence_is_treated(array_file, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
@@ -33,6 +34,8 @@ _NUMBER = re.compile(r"[0-9]{12}|[1-9][0-9]{12,}", re.ASCII)
 _LARGEST_CARD = 1_000_000
 _LARGEST_CHECKSUM = 1_000
 _PIECE = 2**20
+
+_Content = TypeVar("_Content")
 
 
 class History:
@@ -94,23 +97,46 @@ class History:
             if said != found:
                 raise _damaged(path, "its content does not match its checksum")
             with safe_open(path, framework="pt") as file:
-                card = _read_card((file.metadata() or {}).get("card", ""), path)
+                card = _card_of(file, path, images_seen)
                 # Copies, since what safetensors gives is the file itself, mapped into memory.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
             raise _damaged(path, str(error)) from None
-        if card.position.images_seen != images_seen:
-            raise _damaged(path, f"it was taken at {card.position.images_seen:,} pictures")
         return Checkpoint(card, tensors)
+
+    def read_card(self, images_seen: int) -> CheckpointCard:
+        """Read only the header of the checkpoint at that number: its tensors are neither checked nor loaded.
+
+        Raises ``DamagedError`` where it has no checksum, where its length is not what its header says, and
+        where its card cannot be read.
+        """
+        path = self.path(images_seen)
+        require_openable(path)
+        try:
+            _said_checksum(path)
+            with safe_open(path, framework="numpy") as file:  # which refuses a file of another length
+                return _card_of(file, path, images_seen)
+        except (SafetensorError, OSError) as error:
+            raise _damaged(path, str(error)) from None
 
     def newest(self, passed_over: Callable[[str], None]) -> Checkpoint | None:
         """The newest checkpoint that is whole; ``passed_over`` hears of damaged ones. None if there is none.
 
         Raises ``DamagedError`` if there are some and all are damaged.
         """
+        return self._newest(self.read, passed_over)
+
+    def newest_card(self) -> CheckpointCard | None:
+        """Read the card of the newest checkpoint that ``read_card`` can read. None if there is none.
+
+        Raises ``DamagedError`` if there are some and none can be read.
+        """
+        return self._newest(self.read_card, lambda damaged: None)
+
+    def _newest(self, read: Callable[[int], _Content], passed_over: Callable[[str], None]) -> _Content | None:
         for images_seen in reversed(self.all()):
             try:
-                return self.read(images_seen)
+                return read(images_seen)
             except DamagedError as error:
                 passed_over(error.message)
         if self.all():
@@ -207,6 +233,14 @@ def _said_checksum(path: Path) -> str:
 def _digest_of(path: Path) -> str:
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _card_of(file: Any, path: Path, images_seen: int) -> CheckpointCard:
+    """Read the card of an open checkpoint, which must be the one at that number."""
+    card = _read_card((file.metadata() or {}).get("card", ""), path)
+    if card.position.images_seen != images_seen:
+        raise _damaged(path, f"it was taken at {card.position.images_seen:,} pictures")
+    return card
 
 
 def _read_card(text: str, path: Path) -> CheckpointCard:

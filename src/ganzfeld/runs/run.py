@@ -39,7 +39,7 @@ from ganzfeld.printable import printable
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.regular import is_regular, read_regular
 from ganzfeld.run_layout import FACTS, LOCK, OWN_NAMES, RECIPE
-from ganzfeld.runs.checkpoint import Position
+from ganzfeld.runs.checkpoint import CheckpointCard, Position
 from ganzfeld.runs.checkpoint_store import History
 from ganzfeld.runs.journal import cut_journal, every, read_journal
 from ganzfeld.runs.metadata import Event, EventKind, Facts, timestamp
@@ -228,11 +228,25 @@ class Run:
 
     @property
     def position(self) -> Position:
-        """Where its newest checkpoint stands. Raises ``DamagedError`` if there is none that can be read."""
+        """Where its newest checkpoint stands, by its header; ``checked_position`` reads all of it.
+
+        Raises ``DamagedError`` if there is none that can be read.
+        """
+        return self._position_of(self.history.newest_card())
+
+    @property
+    def checked_position(self) -> Position:
+        """Where the run can be resumed: its newest checkpoint whose content matches its checksum.
+
+        Reads whole checkpoints. Raises ``DamagedError`` if there is none that can be read.
+        """
         newest = self.history.newest(lambda damaged: None)
-        if newest is None:
+        return self._position_of(newest and newest.card)
+
+    def _position_of(self, card: CheckpointCard | None) -> Position:
+        if card is None:
             raise DamagedError(f"{self.path} has no checkpoint", "ganzfeld resume begins it again.")
-        return newest.card.position
+        return card.position
 
     @property
     def sample_files(self) -> list[Path]:

@@ -11,6 +11,7 @@ from ganzfeld.options import ResumeOptions
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs import Run
 from ganzfeld.runs.budget import Budget
+from ganzfeld.runs.checkpoint import Position
 from ganzfeld.runs.metadata import Circumstances, Facts, Trial
 from ganzfeld.runs.report.quality_words import lacks_judgement
 from ganzfeld.training.callbacks import Watcher
@@ -75,10 +76,11 @@ class Overrides:
 
 def is_finished(run: Run, overrides: Overrides) -> bool:
     """Whether the training is over and everything that is written at the end has been. Changes nothing."""
-    if not is_over(run, overrides):
+    position = _checked_position(run)
+    if position is None or not _is_over(run, overrides, position):
         return False
     try:
-        images_seen = run.position.images_seen
+        images_seen = position.images_seen
         stale: list[str] = []  # resuming writes both cards anew
         last = load_model(run.path / "model" / "last", stale.append)
         is_saved = not stale and last.card.images_seen == images_seen
@@ -94,9 +96,18 @@ def is_over(run: Run, overrides: Overrides) -> bool:
 
     It is when the budget is spent, or where ``--stop`` has ended it, unless another end is wished for.
     """
+    position = _checked_position(run)
+    return position is not None and _is_over(run, overrides, position)
+
+
+def _checked_position(run: Run) -> Position | None:
+    """Return where the run would be resumed: a damaged checkpoint at its end does not make it over."""
     try:
-        position = run.position
+        return run.checked_position
     except GanzfeldError:
-        return False
+        return None
+
+
+def _is_over(run: Run, overrides: Overrides, position: Position) -> bool:
     is_stopped = not overrides.has_end and run.facts.stopped is not None
     return is_stopped or overrides.budget(run.facts).spent(position.images_seen, position.seconds)
