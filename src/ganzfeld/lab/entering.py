@@ -13,8 +13,8 @@ PASS = 256
 """Images that go through a network at a time."""
 
 
-def entering(network: nn.Module, layers: Sequence[nn.Module], given: Tensor) -> list[Tensor]:
-    """Return what enters each of these ``layers`` of a network in one forward pass of ``given``, in their
+def entering(network: nn.Module, layers: Sequence[nn.Module], batch: Tensor) -> list[Tensor]:
+    """Return what enters each of these ``layers`` of a network in one forward pass of ``batch``, in their
     order.
 
     With its history for autograd, if the pass is made with gradients. Buffers change as in any pass.
@@ -25,7 +25,7 @@ def entering(network: nn.Module, layers: Sequence[nn.Module], given: Tensor) -> 
         for layer in layers
     ]
     try:
-        network(given)
+        network(batch)
     finally:
         for hook in hooks:
             hook.remove()
@@ -55,6 +55,6 @@ def live_maps(
     network: nn.Module = getattr(live.trainer(stage).players, side)
     layers = norm_modules(network) if norms else []
     layers = layers or activation_modules(network, getattr(live.recipe, side).activation)
-    given = live.real(num) if side == "discriminator" else live.latents(num)
-    passes = [entering(network, layers, part) for part in given.split(together)]
+    batch = live.real(num) if side == "discriminator" else live.latents(num)
+    passes = [entering(network, layers, part) for part in batch.split(together)]
     return [torch.cat(parts).float() for parts in zip(*passes, strict=True)]

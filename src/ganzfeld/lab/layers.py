@@ -17,6 +17,13 @@ def slope_of(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
     return gradient
 
 
+def couples_positions(normalisation: str) -> bool:
+    """Tell whether a normalisation takes statistics over the positions of an image: then every output depends
+    on all of it, whatever the kernels reach.
+    """
+    return normalisation in ("instance", "layer", "group")
+
+
 def norm_of_maps(name: str, channels: int) -> nn.Module:
     """Build a normalisation of the catalogue for maps (N, ``channels``, H, W) as they are, in float64."""
     return nn.Sequential(*normalisations.load(name).normalise(nn.Identity(), channels, 2)).double()

@@ -247,18 +247,18 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCall
     def waiting() -> None:
         progress(0, training.images, "another process trains this for the lab")
 
-    found: tuple[History, list[dict[str, Any]]] | None = None
-    while found is None:  # it may be pruned while somebody waits
+    kept: tuple[History, list[dict[str, Any]]] | None = None
+    while kept is None:  # it may be pruned while somebody waits
         make_folder(folder)
         with alone_in(folder, waiting) as is_there:
             history = History(folder / "checkpoints")
-            found = _complete(history) if is_there else None
-            if is_there and found is None:
+            kept = _complete(history) if is_there else None
+            if is_there and kept is None:
                 shutil.rmtree(history.folder, ignore_errors=True)
                 trainer = start(training.recipe, pictures, engine, training.seed)
                 _train(trainer, training.images, history, progress)
-                found = _complete(history)
-    history, journal = found
+                kept = _complete(history)
+    history, journal = kept
     data = "the built-in faces" if training.data is None else training.data
     told_of = [f"{training.images:,} pictures", *changes(training.recipe, since=since)]
     place = f"a short training on {data} ({', '.join(told_of)})"

@@ -127,10 +127,10 @@ def by_key(figures: Iterable[Measured]) -> dict[str, Measured]:
 
 def numbered(figures: Figures, key: str) -> list[Measured]:
     """Return the figures ``<key>-1``, ``<key>-2`` and so on, as many as there are."""
-    found: list[Measured] = []
-    while f"{key}-{len(found) + 1}" in figures:
-        found.append(figures[f"{key}-{len(found) + 1}"])
-    return found
+    series: list[Measured] = []
+    while f"{key}-{len(series) + 1}" in figures:
+        series.append(figures[f"{key}-{len(series) + 1}"])
+    return series
 
 
 def _or_null(number: float) -> float | None:

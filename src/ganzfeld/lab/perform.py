@@ -87,11 +87,11 @@ def threads_for(on: Run | Training | str | Path | None) -> int | None:
     return 1 if on is None or isinstance(on, Training) else None
 
 
-def settings_of(name: str, given: Mapping[str, Any]) -> Any:
+def settings_of(name: str, fields: Mapping[str, Any]) -> Any:
     """Build the ``Settings`` of an experiment. Raises ``UsageError`` for an unknown or an invalid one."""
     kind = experiments.load(name).Settings
     try:
-        return kind(**given)
+        return kind(**fields)
     except ValidationError as error:
         hint = f"ganzfeld lab list shows the settings of {name} in full."
         raise explained(error, f"{name} experiment", list(kind.model_fields), hint) from None

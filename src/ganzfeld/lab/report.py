@@ -72,9 +72,9 @@ def perform_all(
             outcome = run(name, seed=seed, thorough=thorough, on=on, progress=progress)
         except GanzfeldError as refusal:
             error = refusal
-        each = Performed(name, time.perf_counter() - begun, outcome, error)
-        performed.append(each)
-        told(f"{name}: {each.verdict} ({each.seconds:.1f} s)")
+        result = Performed(name, time.perf_counter() - begun, outcome, error)
+        performed.append(result)
+        told(f"{name}: {result.verdict} ({result.seconds:.1f} s)")
     return performed
 
 
@@ -85,9 +85,9 @@ def write_report(performed: Sequence[Performed], path: Path) -> None:
         environment("ganzfeld.lab", tidy=True)
         .get_template("report.html")
         .render(
-            sections=[_section(each) for each in performed],
+            sections=[_section(result) for result in performed],
             columns=COLUMNS,
-            seconds=sum(each.seconds for each in performed),
+            seconds=sum(result.seconds for result in performed),
             version=ganzfeld.__version__,
         )
     )

@@ -45,8 +45,8 @@ def looks(num_rounds: int) -> list[int]:
 def slope(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
     """Return the derivative of the generator's loss by each logit of a generated image, (B,), times B."""
     at_fake = fake.detach().requires_grad_()
-    (found,) = torch.autograd.grad(loss.generator(real.detach(), at_fake), at_fake)
-    return found * len(fake)
+    (derivative,) = torch.autograd.grad(loss.generator(real.detach(), at_fake), at_fake)
+    return derivative * len(fake)
 
 
 def pull(players: Players, latents: Tensor, slopes: Callable[[Tensor], Tensor]) -> list[Tensor]:

@@ -74,10 +74,10 @@ def coverage(mixture: Mixture, points: Tensor) -> Coverage:
     num_modes = len(mixture.centres)
     distance, nearest = torch.cdist(points, mixture.centres).min(1)
     good = distance < QUALITY_RADIUS * mixture.sigma
-    found = torch.bincount(nearest[good], minlength=num_modes) >= FOUND_SHARE * len(points) / num_modes
+    covered = torch.bincount(nearest[good], minlength=num_modes) >= FOUND_SHARE * len(points) / num_modes
     shares = torch.bincount(nearest, minlength=num_modes).double() / len(points)
     return Coverage(
-        float(found.sum()),
+        float(covered.sum()),
         float(good.double().mean()),
         float(torch.special.xlogy(shares, shares * num_modes).sum()),
         float(-mixture.log_density(points).mean()),

@@ -115,7 +115,7 @@ def times_jacobian(
     kept = [
         (gradient, part) for gradient, part in zip(gradients, vector, strict=True) if gradient.requires_grad
     ]
-    found = torch.autograd.grad(
+    products = torch.autograd.grad(
         [gradient for gradient, _ in kept],
         weights,
         [part for _, part in kept],
@@ -124,7 +124,7 @@ def times_jacobian(
     )
     return [
         torch.zeros_like(weight) if part is None else part
-        for weight, part in zip(weights, found, strict=True)
+        for weight, part in zip(weights, products, strict=True)
     ]
 
 

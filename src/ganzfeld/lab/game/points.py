@@ -45,7 +45,7 @@ def game_of_points(
         sizes = (latent_size, width, width, dims)
         generator = Perceptrons(replicas, sizes, derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
     drawn = derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS)
-    constrained = any(type(each).prepare is not Stabiliser.prepare for each in stabilisers)
+    constrained = any(type(choice).prepare is not Stabiliser.prepare for choice in stabilisers)
     discriminator = Discriminators(replicas, (dims, width, width, 1), drawn, plain=constrained)
     with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
         torch.manual_seed(drawn)

@@ -27,9 +27,9 @@ class OnePerReplica(nn.Module):
     def __init__(self, keys: Sequence[Key], start: float) -> None:
         super().__init__()
         self.keys = list(dict.fromkeys(keys))
-        members = [[place for place, key in enumerate(keys) if key == each] for each in self.keys]
+        members = [[place for place, key in enumerate(keys) if key == chosen] for chosen in self.keys]
         self.parts = nn.ParameterList(
-            torch.full((len(each),), start, dtype=torch.float64) for each in members
+            torch.full((len(chosen),), start, dtype=torch.float64) for chosen in members
         )
         self.register_buffer("order", torch.tensor([*chain(*members)]).argsort())
 

@@ -59,8 +59,8 @@ def eigenvalues_of_play(
 
     def times(vector: Tensor) -> Tensor:
         parts = [part.view(shape) for part, shape in zip((half * vector).split(sizes), shapes, strict=True)]
-        found = times_jacobian(gradients, weights, parts)
-        return -half * torch.cat([part.flatten() for part in found])
+        products = times_jacobian(gradients, weights, parts)
+        return -half * torch.cat([part.flatten() for part in products])
 
     start = torch.randn(half.numel(), generator=torch.Generator().manual_seed(seed)).to(half)
     return ritz(times, start, num)
@@ -110,8 +110,8 @@ def rhythm(series: np.ndarray, num_noises: int, seed: int) -> Rhythm:
     expected = 1 / (1 + memory**2 - 2 * memory * np.cos(2 * np.pi * _frequencies(len(series))))
     powers = _powers(series[None])
     peaks = (_powers(_levelled(noise[:, len(series) :])) / expected).max(1)
-    found = (powers / expected).max()
-    chance = (1 + (peaks >= found).sum()) / (1 + num_noises)
+    peak = (powers / expected).max()
+    chance = (1 + (peaks >= peak).sum()) / (1 + num_noises)
     strongest = int((powers / expected).argmax())
     return Rhythm(
         2 * np.pi * _frequencies(len(series))[strongest],

@@ -24,11 +24,12 @@ def draw(outcome: Outcome) -> Figure:
     logits.set_title("The logits of 16 real pictures, live")
     logits.legend(fontsize=8)
     for place, (apart, mixed) in enumerate(data["accuracies"].values()):
-        for offset, color, (value, error) in ((-0.2, "C0", apart), (0.2, "C1", mixed)):
-            told = "separate batches" if color == "C0" else "mixed batches"
-            right.bar(
-                place + offset, 100 * value, 0.4, yerr=100 * error, color=color, label=None if place else told
-            )
+        for offset, color, batches, (value, error) in (
+            (-0.2, "C0", "separate batches", apart),
+            (0.2, "C1", "mixed batches", mixed),
+        ):
+            label = None if place else batches
+            right.bar(place + offset, 100 * value, 0.4, yerr=100 * error, color=color, label=label)
     right.axhline(100 * data["best"], color="k", linestyle="--", label="best for single pictures")
     right.set(
         ylim=(50, 100),

@@ -21,11 +21,11 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     networks = {"as-trained": live}
     if not _across(live):
         networks["batch-norm"] = live.variant({"discriminator.normalisation": "batch"})
-    for key, each in networks.items():
+    for key, network in networks.items():
         called = NETWORKS[key]
-        trainer = each.trainer()
-        discriminator, fakes = _in_training(trainer.players.discriminator), _fakes(each)
-        real = each.real(CROWD // 4, seed)
+        trainer = network.trainer()
+        discriminator, fakes = _in_training(trainer.players.discriminator), _fakes(network)
+        real = network.real(CROWD // 4, seed)
         half = settings.batch // 2
         own, others = company(discriminator, torch.cat((real[:half], fakes[: settings.batch - half])))
         name = f"derivative of a logit by other pictures, over that by its own, {called}"
@@ -34,7 +34,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
             f"shift of a real picture's logit from real to fake company, over the logits' spread, {called}"
         )
         curves[called] = curve
-        if not _across(each):
+        if not _across(network):
             figures.append(
                 claim(f"others-over-own-{key}", name, others / own, 0.0, 0.0, of="others", part="in situ")
             )

@@ -213,10 +213,12 @@ def probed(statistics: Tensor, shares: Tensor) -> tuple[float, float]:
     half = len(shares) // 2
     known = statistics[:half]
     standard = (statistics - known.mean(0)) / known.std(0).clamp_min(1e-12)
-    given = torch.cat((standard, torch.ones(len(shares), 1, dtype=torch.float64)), 1)
-    ridge = 1e-3 * half * torch.eye(given.shape[1], dtype=torch.float64)
-    weights = torch.linalg.solve(given[:half].T @ given[:half] + ridge, given[:half].T @ shares[:half])
-    wrong = (given[half:] @ weights - shares[half:]).square() / shares[half:].var()
+    features = torch.cat((standard, torch.ones(len(shares), 1, dtype=torch.float64)), 1)
+    ridge = 1e-3 * half * torch.eye(features.shape[1], dtype=torch.float64)
+    weights = torch.linalg.solve(
+        features[:half].T @ features[:half] + ridge, features[:half].T @ shares[:half]
+    )
+    wrong = (features[half:] @ weights - shares[half:]).square() / shares[half:].var()
     mean, error = mean_and_error(wrong)
     return 1 - mean, error
 

@@ -37,7 +37,7 @@ def draw(outcome: Outcome) -> Figure:
     if data["changes"]:
         means, spreads = zip(*data["changes"], strict=True)
         changes.errorbar(
-            data["batches"], [100 * each for each in means], [100 * each for each in spreads], fmt="o-"
+            data["batches"], [100 * value for value in means], [100 * value for value in spreads], fmt="o-"
         )
         changes.set(
             xscale="log",

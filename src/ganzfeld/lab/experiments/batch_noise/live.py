@@ -105,12 +105,12 @@ def changed_by_company(live: Live, batch: int, seed: int) -> tuple[float, float]
     generator = live.trainer().players.generator
     latents = live.latents(256, seed)
     random = torch.Generator().manual_seed(seed)
-    made = []
+    generated = []
     for _ in range(2):
         order = torch.randperm(len(latents), generator=random)
         pictures = torch.cat([generator(latents[part]) for part in order.split(batch)])
-        made.append(pictures[order.argsort()])
-    first, again = (pictures.double().flatten(1) for pictures in made)
+        generated.append(pictures[order.argsort()])
+    first, again = (pictures.double().flatten(1) for pictures in generated)
     spread = torch.cat((first, again)).var(0).mean()
     changes = ((first - again).square().mean(1) / 2 / spread).view(16, -1).mean(1)
     return jackknife(changes, lambda kept: kept.mean().sqrt())

@@ -165,7 +165,7 @@ def variance_divided_by(
     (eps,) = [part.eps for part in module.modules() if isinstance(part, _NormBase)]
     with torch.no_grad():
         out = module(maps)
-    before, after = (_by_channel(given) for given in (maps, out))
+    before, after = (_by_channel(numbers) for numbers in (maps, out))
     scale = before.diff(dim=1)[:, 0] / after.diff(dim=1)[:, 0]
     return scale.square() - eps
 

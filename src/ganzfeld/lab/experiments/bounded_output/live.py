@@ -46,12 +46,14 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     figures.append(shown("clip-dead", "pixels of clip without a gradient", *value, part="in situ"))
     figures.append(_freed(trained["clip"], seed))
     pictures = {name: generated(trained[name], seed) for name in ("tanh", "clip")}
-    for name, made in pictures.items():
-        others = [] if not live.thorough else [generated(each, seed) for each in _again(trained[name])]
-        figures += _compared(name, [made, *others], live.real(LATENTS, seed))
+    for name, images in pictures.items():
+        others = (
+            [] if not live.thorough else [generated(training, seed) for training in _again(trained[name])]
+        )
+        figures += _compared(name, [images, *others], live.real(LATENTS, seed))
     sizes = before.abs().flatten()
     data = {"sizes": sizes[torch.linspace(0, len(sizes) - 1, 20_000).long()].tolist()}
-    return figures, data | {"pictures": {name: row_of(made[:6]) for name, made in pictures.items()}}
+    return figures, data | {"pictures": {name: row_of(images[:6]) for name, images in pictures.items()}}
 
 
 def _again(trained: Live) -> list[Live]:
@@ -67,13 +69,13 @@ def _compared(name: str, trainings: Sequence[Tensor], real: Tensor) -> list[Meas
     """
     truth = histograms(real)
     if len(trainings) > 1:
-        colours = [float(colour_distance(histograms(made), truth)) for made in trainings]
-        grain = [float(roughness(made).mean() / roughness(real).mean()) for made in trainings]
+        colours = [float(colour_distance(histograms(images), truth)) for images in trainings]
+        grain = [float(roughness(images).mean() / roughness(real).mean()) for images in trainings]
         values = mean_and_error(torch.tensor(colours)), mean_and_error(torch.tensor(grain))
     else:
-        (made,) = trainings
-        colour = jackknife(histograms(made), lambda kept: colour_distance(kept, truth))
-        values = colour, mean_and_error(roughness(made) / roughness(real).mean())
+        (images,) = trainings
+        colour = jackknife(histograms(images), lambda kept: colour_distance(kept, truth))
+        values = colour, mean_and_error(roughness(images) / roughness(real).mean())
     num = len(trainings) if len(trainings) > 1 else None
     what = (
         ("colours", "distance of the colours from the real ones"),
@@ -122,7 +124,7 @@ def generated(live: Live, seed: int) -> Tensor:
 def histograms(pictures: Tensor) -> Tensor:
     """Count how often each of 256 values occurs in each channel, (16, C, 256): in 16 parts of the images."""
     parts = pictures.transpose(0, 1).chunk(16, 1)
-    return torch.stack([torch.stack([torch.histc(each, 256, -1, 1) for each in part]) for part in parts])
+    return torch.stack([torch.stack([torch.histc(values, 256, -1, 1) for values in part]) for part in parts])
 
 
 def colour_distance(counts: Tensor, others: Tensor) -> Tensor:
@@ -131,7 +133,9 @@ def colour_distance(counts: Tensor, others: Tensor) -> Tensor:
 
     Black is 2 away from white.
     """
-    shares = [each.double().sum(0) / each.double().sum((0, 2))[:, None] for each in (counts, others)]
+    shares = [
+        histogram.double().sum(0) / histogram.double().sum((0, 2))[:, None] for histogram in (counts, others)
+    ]
     return (shares[0] - shares[1]).cumsum(1).abs().sum(1).mean() * 2 / 256
 
 

@@ -15,6 +15,7 @@ from ganzfeld.lab.experiments.downsampling.downsamplers import (
     of_kind,
     shift_error,
 )
+from ganzfeld.lab.layers import couples_positions
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import as_bytes, span_of_most
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
@@ -39,34 +40,32 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     discriminator = copy.deepcopy(live.trainer().players.discriminator).cpu().double().eval()
     pictures = live.real(16, seed).cpu().double().requires_grad_()
     plan, maps = live.recipe.plan(), []
-    told = [layer.small for layer in plan.layers[::-1]]
+    expected = [layer.small for layer in plan.layers[::-1]]
     hooks = [
-        module.register_forward_hook(lambda module, given, made: maps.append(made))
+        module.register_forward_hook(lambda module, inputs, outputs: maps.append(outputs))
         for module in discriminator.modules()
         if isinstance(module, nn.Conv2d)
     ]
     logits = discriminator(pictures)
     for hook in hooks:
         hook.remove()
-    found = [tuple(each.shape[2:]) for each in maps]
+    measured = [tuple(output.shape[2:]) for output in maps]
     (gradient,) = torch.autograd.grad(logits.sum(), pictures, retain_graph=True)
     by_pixel = gradient.abs().sum((0, 1))
     fields, most = [], 0
-    for depth, each in enumerate(maps):
-        row, column = each.shape[2] // 2, each.shape[3] // 2
-        (seen,) = torch.autograd.grad(each[:, :, row, column].abs().sum(), pictures, retain_graph=True)
+    for depth, output in enumerate(maps):
+        row, column = output.shape[2] // 2, output.shape[3] // 2
+        (seen,) = torch.autograd.grad(output[:, :, row, column].abs().sum(), pictures, retain_graph=True)
         energy = seen.square().sum((0, 1, 3))
         fields.append((len(energy.nonzero()), theory.rows_in_field(plan, depth, row)))
         most = span_of_most(energy)
-    # A norm over the positions of one image lets every output see all of it.
-    pooled = live.recipe.discriminator.normalisation in ("instance", "layer", "group")
-    of_fields = limit if pooled else claim
+    of_fields = limit if couples_positions(live.recipe.discriminator.normalisation) else claim
     wrong = sum(seen != rows for seen, rows in fields)
     figures = [
         claim(
             "live-sizes",
             "live maps whose size is not by the formula",
-            int(found != told),
+            int(measured != expected),
             0.0,
             0,
             of="size",
@@ -113,19 +112,19 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
     real = live.real(count, seed).cpu()
     with torch.no_grad():
         fake = trainer.players.generator.train()(live.latents(count, seed)).cpu()
-    found: dict[str, dict[str, list[float]]] = {task: {} for task in TASKS}
+    results: dict[str, dict[str, list[float]]] = {task: {} for task in TASKS}
     for key, (_, make) in KINDS.items():
         networks = [of_kind(like, make, seed + number) for number in range(settings.seeds)]
-        found["telling"][key] = [
-            judged_apart(copy.deepcopy(each), real, fake, (settings.steps + 1) // 2, _noise(seed + number))
-            for number, each in enumerate(networks)
+        results["telling"][key] = [
+            judged_apart(copy.deepcopy(network), real, fake, (settings.steps + 1) // 2, _noise(seed + number))
+            for number, network in enumerate(networks)
         ]
-        found["shift"][key] = [
-            shift_error(each, real, settings.steps, _noise(seed + number))
-            for number, each in enumerate(networks)
+        results["shift"][key] = [
+            shift_error(network, real, settings.steps, _noise(seed + number))
+            for number, network in enumerate(networks)
         ]
     figures = []
-    for task, by_kind in found.items():
+    for task, by_kind in results.items():
         for key, values in by_kind.items():
             figures.append(
                 shown(
@@ -153,7 +152,7 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
             )
     named = {
         TASKS[task]: {KINDS[key].name: values for key, values in by_kind.items()}
-        for task, by_kind in found.items()
+        for task, by_kind in results.items()
     }
     return figures, named
 
@@ -180,9 +179,9 @@ def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[lis
         trainer.advance()
     latents, real = live.latents(64, seed), live.real(512, seed).cpu().mean(0)
     with torch.no_grad():
-        made = trainer.players.generator.train()(latents).cpu()
-    off = (made.mean(0) - real).abs().mean(0)
-    parts = [(part.mean(0) - real).abs().mean(0) for part in made.chunk(8)]
+        generated = trainer.players.generator.train()(latents).cpu()
+    off = (generated.mean(0) - real).abs().mean(0)
+    parts = [(part.mean(0) - real).abs().mean(0) for part in generated.chunk(8)]
     ratios = (
         [float(part[unread].mean() / part[~unread].mean()) for part in parts] if unread.any() else [1.0, 1.0]
     )
@@ -209,4 +208,4 @@ def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[lis
             part="in situ",
         ),
     ]
-    return figures, {"pictures": as_bytes(made[:6]), "unread": unread.tolist(), "off": off.tolist()}
+    return figures, {"pictures": as_bytes(generated[:6]), "unread": unread.tolist(), "off": off.tolist()}

@@ -24,10 +24,10 @@ def sizes(size: int, layers: Sequence[Form]) -> list[int]:
 
     Source: the seed text's formula, ``ganzfeld.geometry.conv_size``.
     """
-    found = [size]
+    ladder = [size]
     for kernel, stride, padding in layers:
-        found.append(conv_size(found[-1], kernel, stride, padding))
-    return found
+        ladder.append(conv_size(ladder[-1], kernel, stride, padding))
+    return ladder
 
 
 def lost_at_border(size: int, kernel: int, stride: int, padding: int) -> int:

@@ -25,8 +25,8 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             of="size",
         ),
         *(
-            claim(f"size-{number}", f"size after layer {number}", found, 0.0, told, of="size")
-            for number, (found, told) in enumerate(
+            claim(f"size-{number}", f"size after layer {number}", measured, 0.0, expected, of="size")
+            for number, (measured, expected) in enumerate(
                 zip(_sizes_by_torch(settings)[1:], ladder[1:], strict=True), start=1
             )
         ),
@@ -36,10 +36,15 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         layers = settings.layers[:number]
         jump *= stride
         field, moved = _field_by_torch(layers)
-        told = theory.receptive_field([(kernel, stride) for kernel, stride, _ in layers])
+        expected = theory.receptive_field([(kernel, stride) for kernel, stride, _ in layers])
         figures.append(
             claim(
-                f"field-{number}", f"receptive field after layer {number}, px", field, 0.0, told, of="logit"
+                f"field-{number}",
+                f"receptive field after layer {number}, px",
+                field,
+                0.0,
+                expected,
+                of="logit",
             )
         )
         figures.append(
@@ -116,19 +121,19 @@ def _size_mismatches() -> int:
     wrong = 0
     for size, kernel, stride, padding in _small_layers():
         layer = nn.Conv1d(1, 1, kernel, stride, padding, device="meta")
-        found = layer(torch.empty(1, 1, size, device="meta")).shape[-1]
-        wrong += found != theory.conv_size(size, kernel, stride, padding)
+        by_torch = layer(torch.empty(1, 1, size, device="meta")).shape[-1]
+        wrong += by_torch != theory.conv_size(size, kernel, stride, padding)
     return wrong
 
 
 def _sizes_by_torch(settings: Settings) -> list[int]:
     """Return the sizes of the maps that torch makes."""
     maps = torch.empty(1, 1, settings.size, device="meta")
-    found = [settings.size]
+    ladder = [settings.size]
     for kernel, stride, padding in settings.layers:
         maps = nn.Conv1d(1, 1, kernel, stride, padding, device="meta")(maps)
-        found.append(maps.shape[-1])
-    return found
+        ladder.append(maps.shape[-1])
+    return ladder
 
 
 def _through(maps: Tensor, layers: Sequence[theory.Form]) -> Tensor:
@@ -149,7 +154,9 @@ def _field_by_torch(layers: Sequence[theory.Form]) -> tuple[int, int]:
         size = stride * (size - 1) + kernel
     pixels = torch.zeros(1, 1, size, dtype=torch.double, requires_grad=True)
     outputs = _through(pixels, uncropped)[0, 0]
-    seen = [torch.autograd.grad(each, pixels, retain_graph=True)[0][0, 0].nonzero() for each in outputs[:2]]
+    seen = [
+        torch.autograd.grad(output, pixels, retain_graph=True)[0][0, 0].nonzero() for output in outputs[:2]
+    ]
     return int(seen[0].max() - seen[0].min()) + 1, int(seen[1].min() - seen[0].min())
 
 
@@ -176,9 +183,10 @@ def _lost_mismatches() -> int:
 
 def _path_mismatches(settings: Settings) -> int:
     """Count the pixels whose number of ways to the logit is not as calculated."""
-    found = _paths_by_torch(settings.size, settings.layers)
+    counts = _paths_by_torch(settings.size, settings.layers)
     return sum(
-        ways != told for ways, told in zip(found, theory.paths(settings.size, settings.layers), strict=True)
+        ways != expected
+        for ways, expected in zip(counts, theory.paths(settings.size, settings.layers), strict=True)
     )
 
 

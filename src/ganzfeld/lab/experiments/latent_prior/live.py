@@ -30,7 +30,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     for name, (variance, _) in theory.PRIORS.items():
         noise = noise_at(seed, Purpose.LATENTS, 0)
         latents = priors.load(name).sample(1_024, generator.latent_size, noise).to(live.engine.device)
-        maps = [each.double().square().flatten(1) for each in entering(generator, layers, latents)]
+        maps = [entered.double().square().flatten(1) for entered in entering(generator, layers, latents)]
         # By part of the latents and units, since both are a sample.
         whole = maps[0][:, : maps[0].shape[1] // 16 * 16]
         parts = torch.stack([part.mean() for part in _diagonal(whole)])

@@ -121,9 +121,9 @@ def _look(normalisation: str, settings: Settings, seed: int, number: int) -> Ten
     rows = []
     for name in theory.PRIORS:
         maps = entering(generator, layers, _latents(name, settings, seed, number))
-        squares = [each.double().square().mean() for each in maps]
+        squares = [entered.double().square().mean() for entered in maps]
         limits = ((maps[0], settings.threshold), (maps[-1], SATURATED))
-        shares = [(each.abs() > limit).double().mean() for each, limit in limits]
+        shares = [(entered.abs() > limit).double().mean() for entered, limit in limits]
         rows.append(torch.stack([*squares, *shares]))
     return torch.stack(rows)
 

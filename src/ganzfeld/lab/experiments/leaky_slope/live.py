@@ -71,6 +71,6 @@ def never_positive(live: Live, side: str, num: int, stage: int) -> tuple[float, 
     units = torch.cat([maps.flatten() for maps in largest])
     slope = slopes(choices.activation, choices.slope, units)  # which falls nowhere
     of_units, of_channels, without = (
-        float(each.double().mean()) for each in (units <= 0, channels <= 0, slope == 0)
+        float(flags.double().mean()) for flags in (units <= 0, channels <= 0, slope == 0)
     )
     return of_units, of_channels, without

@@ -20,8 +20,8 @@ def draw(outcome: Outcome) -> Figure:
         axes.plot(*data["clouds"][name].T, ".", color="C0", markersize=2)
         axes.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), xticks=[], yticks=[])
         axes.set_aspect("equal")
-        found = data["table"][name][:, 0]
-        axes.set_title(f"{name}\n{found.mean():.1f} of {data['modes']} modes", fontsize=8)
+        modes = data["table"][name][:, 0]
+        axes.set_title(f"{name}\n{modes.mean():.1f} of {data['modes']} modes", fontsize=8)
     panels = below.subplots(1, 5)
     places = np.arange(len(names))
     for column, measure in enumerate(MEASURES.values()):

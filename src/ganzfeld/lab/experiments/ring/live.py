@@ -23,13 +23,13 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
     centres = clusters(real[:num], LIVE_CLUSTERS, seed)
     with torch.no_grad():
         pictures = _small(live.trainer().shipped()(live.latents(num, seed)))
-    found = {}
+    shares_of = {}
     for name, images in (("other real pictures", real[num:]), ("generated pictures", pictures)):
         shares = torch.bincount(torch.cdist(images, centres).argmin(1), minlength=len(centres)).double() / num
-        found[name] = shares.numpy()
+        shares_of[name] = shares.numpy()
     base = torch.bincount(torch.cdist(real[:num], centres).argmin(1), minlength=len(centres)).double() / num
     figures = []
-    for key, (name, shares) in zip(("real", "generated"), found.items(), strict=True):
+    for key, (name, shares) in zip(("real", "generated"), shares_of.items(), strict=True):
         figures += [
             limit(
                 f"clusters-{key}",
@@ -47,7 +47,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
                 part="in situ",
             ),
         ]
-    return tuple(figures), {"clusters": {**found, "real pictures": base.numpy()}}
+    return tuple(figures), {"clusters": {**shares_of, "real pictures": base.numpy()}}
 
 
 def divergence(shares: np.ndarray, base: np.ndarray) -> float:

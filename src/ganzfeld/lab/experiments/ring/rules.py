@@ -24,17 +24,17 @@ WEIGHTS = {"r1": 0.1, "r2": 0.1, "wgan-gp": 1.0}
 
 def label(loss: str, chosen: Sequence[dict[str, Any]]) -> str:
     """Name rules for people: ``loss + stabiliser + ...``."""
-    return " + ".join([loss, *(each["name"] for each in chosen)])
+    return " + ".join([loss, *(choice["name"] for choice in chosen)])
 
 
 def key_of(loss: str, chosen: Sequence[dict[str, Any]]) -> str:
     """Return the key of rules in figures: the loss and the stabilisers, joined by hyphens."""
-    return "-".join([loss, *(each["name"] for each in chosen)])
+    return "-".join([loss, *(choice["name"] for choice in chosen)])
 
 
 def every_entry() -> tuple[Rules, ...]:
     """List every loss of the catalogue alone and with every stabiliser, and the usual ones with several."""
-    each = [
+    entries = [
         (
             loss,
             tuple({"name": name, **({"weight": WEIGHTS[name]} if name in WEIGHTS else {})} for name in names),
@@ -42,5 +42,5 @@ def every_entry() -> tuple[Rules, ...]:
         for loss in losses.names()
         for names in ((), *((name,) for name in stabilisers.names()))
     ]
-    known = {label(*entry) for entry in each}
-    return (*each, *(entry for entry in CHOSEN if label(*entry) not in known))
+    known = {label(*entry) for entry in entries}
+    return (*entries, *(entry for entry in CHOSEN if label(*entry) not in known))

@@ -42,7 +42,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[tuple[Measured
         covered, points = played(settings, loss, chosen, seed)
         table[name] = np.array(covered)
         clouds[name] = points[0, :1_000].numpy()
-        penalised = any(each["name"] in PENALTIES for each in chosen)
+        penalised = any(choice["name"] in PENALTIES for choice in chosen)
         rules, num_modes = key_of(loss, chosen), len(settings.target.centres)
         figures += _figures(rules, name, table[name], num_modes, penalised)
     real = settings.target.sample(1_000, torch.Generator().manual_seed(seed))
@@ -60,7 +60,7 @@ def played(
     game = game_of_points(
         mixture.sample,
         loss=Loss(loss),
-        stabilisers=[stabiliser(each) for each in chosen],
+        stabilisers=[stabiliser(choice) for choice in chosen],
         replicas=settings.seeds,
         seed=seed,
         num_rounds=settings.num_rounds,
@@ -70,7 +70,7 @@ def played(
     )
     game.play(settings.num_rounds)
     points = generated(game, settings.seeds, NUM_POINTS, seed)
-    return [coverage(mixture, each) for each in points], points
+    return [coverage(mixture, cloud) for cloud in points], points
 
 
 def _measures(settings: Settings, seed: int) -> list[Measured]:
@@ -78,8 +78,8 @@ def _measures(settings: Settings, seed: int) -> list[Measured]:
     mixture = settings.target
     num_modes = len(mixture.centres)
     noise = torch.Generator().manual_seed(seed)
-    found = np.array([coverage(mixture, mixture.sample(NUM_POINTS, noise)) for _ in range(20)])
-    means, errors = means_and_errors(found)
+    coverages = np.array([coverage(mixture, mixture.sample(NUM_POINTS, noise)) for _ in range(20)])
+    means, errors = means_and_errors(coverages)
     expected = (
         num_modes,
         mixture.quality,

@@ -12,10 +12,12 @@ def draw(outcome: Outcome) -> Figure:
     figure = Figure(figsize=(13, 9), layout="constrained")
     places = figure.subplots(2, 2)
     for axes, name in zip(places[0], data["scans"], strict=True):
-        logits, found, exact = data["scans"][name]
+        logits, measured, exact = data["scans"][name]
         axes.plot(logits, exact, color="0.7", linewidth=5, label="formula, and from logits")
-        axes.plot(logits, np.where(np.isfinite(found), found, np.nan), color="C0", label="through 32-bit D")
-        broken = ~np.isfinite(found)
+        axes.plot(
+            logits, np.where(np.isfinite(measured), measured, np.nan), color="C0", label="through 32-bit D"
+        )
+        broken = ~np.isfinite(measured)
         axes.fill_between(logits, -1.05, 0.05, where=broken, color="C3", alpha=0.25, label="not a number")
         axes.set(title=f"{name}: slope of the generator's loss", xlabel="logit of a generated picture")
         axes.legend(loc="center", fontsize=9)

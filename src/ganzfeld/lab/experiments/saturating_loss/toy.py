@@ -122,13 +122,13 @@ def _breaks() -> tuple[list[Measured], dict[str, Any]]:
     logits = torch.linspace(-120, 40, 1601)
     for name, cost in (("minimax", lambda d: torch.log(1 - d)), ("non-saturating", lambda d: -torch.log(d))):
         at = logits.clone().requires_grad_()
-        (found,) = torch.autograd.grad(cost(torch.sigmoid(at)).sum(), at)
-        scans[name] = (logits.numpy(), found.numpy(), theory.SLOPES[name](logits).numpy())
+        (measured,) = torch.autograd.grad(cost(torch.sigmoid(at)).sum(), at)
+        scans[name] = (logits.numpy(), measured.numpy(), theory.SLOPES[name](logits).numpy())
         figures.append(
             limit(
                 f"finite-{name}",
                 f"{name}: share of logits from -120 to 40 with a finite slope through 32-bit D",
-                float(torch.isfinite(found).double().mean()),
+                float(torch.isfinite(measured).double().mean()),
                 0.0,
                 1.0,
                 of=name,
@@ -196,9 +196,9 @@ def _sizes(gradients: Sequence[Tensor]) -> np.ndarray:
     return torch.stack(squares).sum(0).sqrt().numpy()
 
 
-def _off(players: Players, name: str, latents: Tensor, found: np.ndarray) -> float:
+def _off(players: Players, name: str, latents: Tensor, sizes: np.ndarray) -> float:
     """Return how far the gradient made from the closed form is from the one that the loss gives, relative."""
-    return float(np.abs(_sizes(pull(players, latents, theory.SLOPES[name])) / found - 1).max())
+    return float(np.abs(_sizes(pull(players, latents, theory.SLOPES[name])) / sizes - 1).max())
 
 
 def _compared(
@@ -232,8 +232,8 @@ def _compared(
         figures.append(
             claim(f"strong-slope-{name}", title, float(won[name][-1]), 0.0, last, of=name, tolerance=1e-5)
         )
-    for name, found in left.items():
-        slopes, measured, num = won[name], array_mean_and_error(found), len(found)
+    for name, factors in left.items():
+        slopes, measured, num = won[name], array_mean_and_error(factors), len(factors)
         key, words = f"left-{name}", f"log10 of what strong D left of the gradient, {name}"
         if name in TWO:
             expected, near = float(np.log10(slopes[-1] / slopes[0])), math.log10(1.5)

@@ -12,14 +12,14 @@ def draw(outcome: Outcome) -> Figure:
     """Draw what D still learns by logit; the slope of the best D in r; the pull and the toy; live logits."""
     data, alpha = outcome.data, outcome.settings["alpha"]
     figure = Figure(figsize=(13, 9), layout="constrained")
-    told, sloped, played, live = figure.subplots(2, 2).flatten()
+    lessons, sloped, played, live = figure.subplots(2, 2).flatten()
     curves, middle = data["lessons"], np.abs(data["lessons"]["logits"]) <= 10
     for place, kind in enumerate(data["live"]):
         # Where kinds agree their lines lie on one another: the first is the widest.
         colour, wide = f"C{place}", 4.0 - 1.4 * place
         for side, style in ((0, "-"), (1, "--")):
             label = f"{kind}, {'real' if side == 0 else 'generated'}"
-            told.plot(
+            lessons.plot(
                 curves["logits"][middle],
                 curves[kind][side][middle],
                 style,
@@ -36,8 +36,8 @@ def draw(outcome: Outcome) -> Figure:
         played.plot(rounds, courses["played"][kind].mean(1), color=colour, linewidth=2, label=kind)
         both = np.concatenate(data["live"][kind])
         live.hist(both, bins=40, histtype="step", color=colour, linewidth=1.6, label=kind)
-    told.axhline(0, color="0.7")
-    told.set(title="what D is told: D - y", xlabel="logit")
+    lessons.axhline(0, color="0.7")
+    lessons.set(title="what D is told: D - y", xlabel="logit")
     if alpha:
         sloped.axvline(math.log(alpha), color="0.6", linestyle=":", label="r = alpha")
     sloped.set(title="slope of the best logit in log r", xlabel="log r = log(p_data / p_model)")
@@ -52,6 +52,6 @@ def draw(outcome: Outcome) -> Figure:
         )
     inset.set_title("pull of the best D by distance", fontsize=8)
     live.set(title="logits of the live D after learning alone", xlabel="logit", ylabel="pictures")
-    for axes in (told, sloped, live):
+    for axes in (lessons, sloped, live):
         axes.legend(fontsize=8)
     return figure

@@ -20,14 +20,14 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
     warmth = settings.temperature
     logits = torch.linspace(-60 * max(warmth, 1), 60 * max(warmth, 1), 200_001, dtype=torch.float64)
     widths, peak = [], 0.0
-    for each in (1.0, warmth):
+    for degree in (1.0, warmth):
         at = logits.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(torch.sigmoid(at / each).sum(), at)
+        (slope,) = torch.autograd.grad(torch.sigmoid(at / degree).sum(), at)
         peak = float(slope.max())
         widths.append(float((slope > 0.01 * peak).sum()))
     at_zero = torch.zeros(2, dtype=torch.float64)
     plain, warm = (
-        lessons_of(Loss("non-saturating", temperature=each), at_zero)[0][0] for each in (1.0, warmth)
+        lessons_of(Loss("non-saturating", temperature=degree), at_zero)[0][0] for degree in (1.0, warmth)
     )
     figures = [
         claim(
@@ -99,8 +99,8 @@ def rescaled_game_differs(
     points = ring().sample(256, torch.Generator().manual_seed(seed)).double()
     with torch.no_grad():
         wanted = warm.players.discriminator(points) / warmth
-        found = plain.players.discriminator(points)
-    return float((found - wanted).abs().max() / wanted.std())
+        measured = plain.players.discriminator(points)
+    return float((measured - wanted).abs().max() / wanted.std())
 
 
 def _double_game(
@@ -116,13 +116,15 @@ def _double_game(
         num_points=64,
     )
     drawn = game.draw
-    game.draw = lambda noise: tuple(each.double() for each in drawn(noise))  # pyright: ignore[reportAttributeAccessIssue]
+    game.draw = lambda noise: tuple(tensor.double() for tensor in drawn(noise))  # pyright: ignore[reportAttributeAccessIssue]
     players, rate = game.players, 0.05 if kind is SGD else 0.002
     for network in (players.generator, players.discriminator, players.average):
         network.double()
     last = list(_last_layer(game).parameters())
     others = [
-        weight for weight in players.discriminator.parameters() if all(weight is not each for each in last)
+        weight
+        for weight in players.discriminator.parameters()
+        if all(weight is not tensor for tensor in last)
     ]
     players.generator_optimizer = kind(players.generator.parameters(), lr=rate, fused=True)
     players.discriminator_optimizer = kind(

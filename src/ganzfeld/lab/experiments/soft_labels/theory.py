@@ -52,7 +52,7 @@ def pull_of_best(shift: Tensor, alpha: float, sides: int) -> Tensor:
 
     E[(1 - D*) d logit* / dx] over its points x, with log r = m^2 / 2 - m x; by Gauss-Hermite quadrature.
     """
-    nodes, weights = (torch.from_numpy(each) for each in np.polynomial.hermite_e.hermegauss(80))
+    nodes, weights = (torch.from_numpy(array) for array in np.polynomial.hermite_e.hermegauss(80))
     points = shift[:, None] + nodes
     log_ratio = shift[:, None] ** 2 / 2 - shift[:, None] * points
     slope = slope_in_ratio(log_ratio, alpha, sides) * shift[:, None]

@@ -40,13 +40,13 @@ def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
     figures, slopes = [], {"log_ratio": log_ratio.numpy()}
     for kind in KINDS:
         loss = settings.loss(kind)
-        found = _bisected(loss, log_ratio)
+        best = _bisected(loss, log_ratio)
         expected = theory.best_probability(log_ratio, loss.smoothing, loss.smooth_sides)
         figures.append(
             claim(
                 f"optimum-{kind}",
                 f"best D, largest error of the formula, {kind}",
-                float((torch.sigmoid(found) - expected).abs().max()),
+                float((torch.sigmoid(best) - expected).abs().max()),
                 0.0,
                 0.0,
                 of="targets",

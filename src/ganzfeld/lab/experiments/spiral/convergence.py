@@ -32,14 +32,14 @@ def largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
         grows = growths > 1.1
         # The first that grows: a gap in the order would be a wrong formula, and shows as a wrong limit.
         first = int(grows.argmax()) if grows.any() else len(steps) - 1
-        found = float((steps[first] + steps[max(first - 1, 0)]) / 2)
+        largest = float((steps[first] + steps[max(first - 1, 0)]) / 2)
         spacing = float(steps[1] - steps[0])
         fans[name] = [steps, growths]
         figures.append(
             claim(
                 f"largest-step-{name}",
                 f"largest step without damping, {name}",
-                found,
+                largest,
                 float(spacing / np.sqrt(12)),
                 predicted,
                 of="spirals",

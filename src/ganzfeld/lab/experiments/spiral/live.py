@@ -21,11 +21,11 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
     trainer = live.trainer()
     num = min(64, live.recipe.batch * 4)
     moment = Moment(1, trainer.progress, torch.Generator().manual_seed(seed))
-    found = eigenvalues_of_play(
+    motion = eigenvalues_of_play(
         trainer.players, trainer.rules, live.real(num, seed), live.latents(num, seed), moment, 24, seed
     )
-    turns = np.imag(found.values)
-    turning = turns > 2 * found.residuals
+    turns = np.imag(motion.values)
+    turning = turns > 2 * motion.residuals
     fastest = int(np.where(turning, turns, -1).argmax())
     figures = [
         claim(
@@ -41,11 +41,11 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
             "live-fastest",
             "fastest turn of the live game, radians a step",
             float(turns[fastest]) if turning.any() else 0.0,
-            float(found.residuals[fastest]),
+            float(motion.residuals[fastest]),
             part="in situ",
         ),
     ]
-    data: dict[str, Any] = {"ritz": found.values, "ritz_errors": found.residuals}
+    data: dict[str, Any] = {"ritz": motion.values, "ritz_errors": motion.residuals}
     entries = [entry for entry in live.journal if "logit_real" in entry and "logit_fake" in entry]
     if len(entries) >= 64:
         # The beginning is another regime: the second half only.

@@ -42,10 +42,10 @@ def _algebra(settings: Settings) -> tuple[Measured, ...]:
     for lg, ld in pairs:
         if abs(abs(lg - ld) - 2) < 0.05:
             continue
-        found = np.sort_complex(np.linalg.eigvals(theory.jacobian(lg, ld)))
+        values = np.sort_complex(np.linalg.eigvals(theory.jacobian(lg, ld)))
         closed = np.sort_complex(np.array(theory.eigenvalues(lg, ld)))
-        off_values = max(off_values, float(np.abs(closed - found).max()))
-        off_turns = max(off_turns, abs(theory.frequency(lg, ld) - float(np.abs(np.imag(found)).max())))
+        off_values = max(off_values, float(np.abs(closed - values).max()))
+        off_turns = max(off_turns, abs(theory.frequency(lg, ld) - float(np.abs(np.imag(values)).max())))
     return (
         claim(
             "eigenvalues",
@@ -87,7 +87,7 @@ def _at_rest() -> tuple[list[Measured], dict[str, list[float]]]:
         ]
         rests[name] = [-float(value) for row in rows for value in row]
     expected = theory.jacobian(0.0, weight).flatten()
-    errors = {name: float(np.abs(np.array(found) - expected).max()) for name, found in rests.items()}
+    errors = {name: float(np.abs(np.array(entries) - expected).max()) for name, entries in rests.items()}
     alike = sorted(name for name, error in errors.items() if error < 1e-12)
     return [
         claim(

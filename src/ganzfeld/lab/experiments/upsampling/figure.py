@@ -62,7 +62,7 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
     if "through" in data:
         seen, values, errors = map(np.array, zip(*data["through"], strict=True))
         place.errorbar(range(len(seen)), values, 3 * errors, marker="o", capsize=3)
-        place.set_xticks(range(len(seen)), [f"{each:,}" for each in seen])
+        place.set_xticks(range(len(seen)), [f"{axis:,}" for axis in seen])
     place.axhline(0, color="gray", linewidth=0.8)
     place.set_title("checkerboard beyond real pictures,\nthe live generator", fontsize="medium")
     place.set(
@@ -80,8 +80,8 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
     bars.set_xlabel("log10")
     bars.set_title("the same by kind of layer,\nshorter trainings", fontsize="medium")
     bars.axvline(0, color="gray", linewidth=0.8)
-    for each in (place, bars):
-        each.spines[["top", "right"]].set_visible(False)
+    for axis in (place, bars):
+        axis.spines[["top", "right"]].set_visible(False)
 
 
 def _style(number: int, plain: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ganzfeld.lab.estimate import mean_and_error
 from ganzfeld.lab.experiments.upsampling import Settings, theory
 from ganzfeld.lab.experiments.upsampling.toy import of_kind, spectrum
 from ganzfeld.lab.experiments.upsampling.upsamplers import checkerboard, kinds, put
+from ganzfeld.lab.layers import couples_positions
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import as_bytes, span_of_most
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
@@ -82,18 +83,18 @@ def _trained_kinds(
     latents, figures, data = live.latents(NUM_PICTURES, seed), [], []
     kernel = settings.kernel if settings.stride == stride else 2 * stride
     for kind in kinds(kernel, stride):
-        found = []
+        generated = []
         for number in range(settings.trainings):
             trainer = live.restarted(lambda generator, _, make=kind.make: put(generator, make), seed + number)
             while trainer.images_seen < settings.images:
                 trainer.advance()
-            found.append(_pictures(trainer.players.generator, latents))
-        values = [checkerboard(pictures, stride) - of_real for pictures in found]
+            generated.append(_pictures(trainer.players.generator, latents))
+        values = [checkerboard(pictures, stride) - of_real for pictures in generated]
         mean, error = mean_and_error(torch.tensor(values))
         name = f"{kind.name}, {settings.trainings} trainings of {settings.images:,} pictures: {BEYOND}"
         key = f"trained-{kind.key}"
         figures.append(of_kind(kind, key, name, mean, error, "in situ", settings.trainings))
-        picture = as_bytes(found[0][:1])[0]
+        picture = as_bytes(generated[0][:1])[0]
         data.append(
             {"name": kind.name, "plain": kind.kernel is not None, "values": values, "picture": picture}
         )
@@ -120,8 +121,7 @@ def _reaches(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     other[:, 0] += 1
     of_component = (generator.layers(generator.projection(other)) - before).square().sum((0, 1))
     height = plan.size[0]
-    # A norm over the positions of one image couples all of them, whatever the kernels reach.
-    of_claim = limit if live.recipe.generator.normalisation in ("instance", "layer", "group") else claim
+    of_claim = limit if couples_positions(live.recipe.generator.normalisation) else claim
     figures = [
         of_claim(
             "reach-all",

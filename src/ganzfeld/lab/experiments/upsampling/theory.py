@@ -22,10 +22,10 @@ def sizes(size: int, kernel: int, stride: int, padding: int, layers: int) -> lis
 
     Source: the seed text's formula, ``ganzfeld.geometry.transposed_size``.
     """
-    found = [size]
+    ladder = [size]
     for _ in range(layers):
-        found.append(transposed_size(found[-1], kernel, stride, padding))
-    return found
+        ladder.append(transposed_size(ladder[-1], kernel, stride, padding))
+    return ladder
 
 
 def coverage(size: int, kernel: int, stride: int, padding: int) -> list[int]:

@@ -24,7 +24,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
     kind.
     """
     kernel, stride, padding = settings.kernel, settings.stride, settings.padding
-    told = theory.sizes(settings.size, kernel, stride, padding, settings.layers)
+    ladder = theory.sizes(settings.size, kernel, stride, padding, settings.layers)
     figures = [
         claim(
             "sizes-all",
@@ -39,7 +39,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             f"size after {settings.layers} layers from {settings.size}",
             _size_by_torch(settings),
             0.0,
-            told[-1],
+            ladder[-1],
             of="size",
         ),
         claim(
@@ -63,7 +63,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         ),
         *_coverage_figures(settings),
     ]
-    side = theory.projective_field([(kernel, stride)] * settings.layers) / told[-1]
+    side = theory.projective_field([(kernel, stride)] * settings.layers) / ladder[-1]
     figures.append(
         limit(
             "field-over-picture",
@@ -90,8 +90,8 @@ def _size_mismatches() -> int:
                     if stride * (size - 1) + kernel - 2 * padding < 1:
                         continue
                     layer = nn.ConvTranspose1d(1, 1, kernel, stride, padding, device="meta")
-                    found = layer(torch.empty(1, 1, size, device="meta")).shape[-1]
-                    wrong += found != theory.transposed_size(size, kernel, stride, padding)
+                    by_torch = layer(torch.empty(1, 1, size, device="meta")).shape[-1]
+                    wrong += by_torch != theory.transposed_size(size, kernel, stride, padding)
     return wrong
 
 
@@ -158,9 +158,11 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
     """Compare counted coverage with the closed form, and measure how even it is."""
     kernel, stride, padding = settings.kernel, settings.stride, settings.padding
     counted = [
-        abs(float(count) - told)
+        abs(float(count) - expected)
         for k, s, p in ((kernel, stride, padding), (3, 2, 1), (5, 2, 2), (5, 3, 1))
-        for count, told in zip(_covered(9, k, s, min(p, k)), theory.coverage(9, k, s, min(p, k)), strict=True)
+        for count, expected in zip(
+            _covered(9, k, s, min(p, k)), theory.coverage(9, k, s, min(p, k)), strict=True
+        )
     ]
     figures = [
         claim(
@@ -231,17 +233,21 @@ def _untrained(settings: Settings, seed: int) -> tuple[list[dict[str, Any]], lis
         return [], []
     plan, spectra, figures = _plan(stride), [], []
     for kind in kinds(settings.kernel, stride):
-        found = [_untrained_pictures(plan, kind.make, seed + number) for number in range(settings.networks)]
-        mean, error = mean_and_error(torch.tensor([checkerboard(pictures, stride) for pictures in found]))
+        generated = [
+            _untrained_pictures(plan, kind.make, seed + number) for number in range(settings.networks)
+        ]
+        mean, error = mean_and_error(torch.tensor([checkerboard(pictures, stride) for pictures in generated]))
         name = f"untrained, {kind.name}: power at the stride's harmonics over beside, log10"
         figures.append(of_kind(kind, f"untrained-{kind.key}", name, mean, error))
         if kind.kernel is not None:
-            figures.append(by_coverage(kind, kind.kernel, found))
-        spectra.append({"name": kind.name, "plain": kind.kernel is not None, **spectrum(torch.cat(found))})
+            figures.append(by_coverage(kind, kind.kernel, generated))
+        spectra.append(
+            {"name": kind.name, "plain": kind.kernel is not None, **spectrum(torch.cat(generated))}
+        )
     return spectra, figures
 
 
-def by_coverage(kind: Kind, kernel: int, found: Sequence[Tensor]) -> Measured:
+def by_coverage(kind: Kind, kernel: int, generated: Sequence[Tensor]) -> Measured:
     """Measure what uneven overlap prints on average over all random kernels: the power of its pixels by
     coverage.
 
@@ -250,14 +256,14 @@ def by_coverage(kind: Kind, kernel: int, found: Sequence[Tensor]) -> Measured:
     """
     stride, layer = kind.stride, kind.make(1, 1)
     assert isinstance(layer, nn.ConvTranspose2d)
-    size = found[0].shape[2]
+    size = generated[0].shape[2]
     counts = _covered(size // stride, kernel, stride, int(layer.padding[0]), int(layer.output_padding[0]))
     inside = torch.arange(size)[2 * kernel : size - 2 * kernel]
     most, least = (inside[counts[inside] == of(counts[inside])] for of in (torch.max, torch.min))
     if torch.equal(most, least):
         most, least = (inside[inside % stride == phase] for phase in (0, 1))
     ratios = []
-    for pictures in found:
+    for pictures in generated:
         power = pictures.double().square().mean((0, 1))
         ratios.append(float((power[most][:, most].mean() / power[least][:, least].mean()).log10()))
     mean, error = mean_and_error(torch.tensor(ratios))

@@ -134,7 +134,9 @@ def checkerboard(pictures: Tensor, stride: int) -> float:
     for harmonic in (m / stride for m in range(1, stride // 2 + 1)):
         steps = (apart / size for apart in NEIGHBOURS)
         beside = {harmonic + sign * step for step in steps for sign in (-1, 1)}
-        beside = {min(each, 1 - each) for each in beside if 1 / size <= each <= 1 - 1 / size}
+        beside = {
+            min(frequency, 1 - frequency) for frequency in beside if 1 / size <= frequency <= 1 - 1 / size
+        }
         power = power_at(pictures, [harmonic, *sorted(beside)])
         excesses.append(float((power[0] / power[1:].mean()).log10()))
     return float(np.mean(excesses))
