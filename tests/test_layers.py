@@ -162,3 +162,82 @@ def test_a_planted_assignment_is_caught(tmp_path: Path):
     path = tmp_path / "planted.py"
     path.write_text("self.trainer.index = 3\nloop._trainer.sound, other = 1, 2\ntrainer.rate *= 2\n")
     assert len(outside_assignments(path)) == 3
+
+
+def module_of(path: Path, root: Path) -> str:
+    """The dotted name of a file."""
+    return ".".join(("ganzfeld", *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imports_by_module(root: Path) -> dict[str, set[str]]:
+    """Which modules of the package each of them imports when it is loaded."""
+    paths = {module_of(path, root): path for path in root.rglob("*.py")}
+    graph: dict[str, set[str]] = {}
+    for module, path in paths.items():
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= (inner & paths.keys()) or {node.module or ""}
+            elif isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+        graph[module] = names & paths.keys()
+    graph["ganzfeld"] = set()  # it only names things
+    return graph
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """A circle of imports; empty if there is none."""
+    done: set[str] = set()
+
+    def follow(module: str, way: list[str]) -> list[str]:
+        if module in way:
+            return [*way[way.index(module) :], module]
+        if module not in done:
+            for other in sorted(graph[module]):
+                if found := follow(other, [*way, module]):
+                    return found
+            done.add(module)
+        return []
+
+    return next((found for module in graph if (found := follow(module, []))), [])
+
+
+def test_no_circle_of_imports():
+    assert circle(imports_by_module(ROOT)) == []
+
+
+def test_a_planted_circle_is_caught(tmp_path: Path):
+    (tmp_path / "a.py").write_text("from ganzfeld import b")
+    (tmp_path / "b.py").write_text("def late():\n    from ganzfeld.c import x")
+    (tmp_path / "c.py").write_text("import ganzfeld.a")
+    assert set(circle(imports_by_module(tmp_path))) == {"ganzfeld.a", "ganzfeld.b", "ganzfeld.c"}
+
+
+LATE = {"cli", "__init__", "__main__"}
+"""Where modules of our own may be imported late, so that help answers at once."""
+
+
+def late_imports(root: Path) -> list[str]:
+    """Every import of a module of our own inside a function."""
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0].removesuffix(".py") in LATE:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for inner in ast.walk(node):
+                names = [inner.module or ""] if isinstance(inner, ast.ImportFrom) else []
+                names += [alias.name for alias in inner.names] if isinstance(inner, ast.Import) else []
+                found += [f"{path.name}: {name}" for name in names if name.split(".")[0] == "ganzfeld"]
+    return found
+
+
+def test_nothing_of_ours_is_imported_late():
+    assert late_imports(ROOT) == []
+
+
+def test_a_planted_late_import_is_caught(tmp_path: Path):
+    (tmp_path / "a.py").write_text("def late():\n    import ganzfeld.b\n    from ganzfeld import c\n")
+    assert len(late_imports(tmp_path)) == 2

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,12 +20,10 @@ from ganzfeld.data.classes import beside_folders, classes_by_folder
 from ganzfeld.data.decoding.decode import EXTENSIONS, FORMATS, Decoded, UnusablePicture
 from ganzfeld.data.decoding.frames import frames_wanted, num_frames
 from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.labels.labelling import Labelling
+from ganzfeld.data.labels.table import LabelTable
 from ganzfeld.option_values import FIRST_FRAME
 from ganzfeld.printable import printable
-
-if TYPE_CHECKING:  # they know how files are named, as this does
-    from ganzfeld.data.labels.labelling import Labelling
-    from ganzfeld.data.labels.table import LabelTable
 
 
 class Entry(NamedTuple):

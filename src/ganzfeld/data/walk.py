@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ganzfeld.data.decoding.decode import EXTENSIONS, MOST_BYTES, UnusablePicture
+from ganzfeld.data.decoding.decode import EXTENSIONS, MOST_BYTES, UnusablePicture, extension
 from ganzfeld.data.source import Entry
 from ganzfeld.run_layout import is_run
 
@@ -75,11 +75,6 @@ def read_file(path: Path, entry: Entry) -> bytes:
 def is_shown(part: str) -> bool:
     """Whether a part of a name is meant for people: no dot files, no Macintosh resource forks."""
     return not part.startswith(".") and part != "__MACOSX"
-
-
-def extension(name: str) -> str:
-    """The extension in small letters with its dot, or ``""``."""
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122
 
 
 def count_ignored(ignored: Counter[str], name: str) -> None:

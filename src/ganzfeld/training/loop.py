@@ -29,7 +29,7 @@ from ganzfeld.training.monitors.diagnosis import Consultation
 from ganzfeld.training.monitors.health import Examiner
 from ganzfeld.training.monitors.quality import Quality
 from ganzfeld.training.planning import Planner
-from ganzfeld.training.recovery import diverged, out_of_memory, roll_back, with_way_on
+from ganzfeld.training.recovery.failures import diverged, out_of_memory, roll_back, with_way_on
 from ganzfeld.training.saver import RETRY_S, Patience, Saver
 from ganzfeld.training.step import Outcome
 from ganzfeld.training.trainer import StepScalars, Trainer, scalars_of

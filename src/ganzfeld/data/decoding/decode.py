@@ -17,6 +17,7 @@ The rules, each tested with a real file:
 """
 
 import logging
+import os
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -95,6 +96,11 @@ _OTHER_KINDS = {
     b"\x00\x00\x00\x0cjP": "JPEG 2000",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself",
 }
+
+
+def extension(name: str) -> str:
+    """The extension in small letters with its dot, or ``""``."""
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122
 
 
 class UnusablePicture(Exception):

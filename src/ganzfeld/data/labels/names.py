@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ganzfeld.data.decoding.decode import EXTENSIONS
-from ganzfeld.data.walk import extension
+from ganzfeld.data.decoding.decode import EXTENSIONS, extension
 
 AMBIGUOUS = -1
 _MOST_PARTS = 8

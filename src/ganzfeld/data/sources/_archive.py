@@ -5,8 +5,8 @@ Nothing is ever extracted: a member is read into memory, up to a limit, and deco
 
 from pathlib import Path
 
-from ganzfeld.data.decoding.decode import EXTENSIONS, MOST_BYTES
-from ganzfeld.data.walk import extension, is_shown
+from ganzfeld.data.decoding.decode import EXTENSIONS, MOST_BYTES, extension
+from ganzfeld.data.walk import is_shown
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
 

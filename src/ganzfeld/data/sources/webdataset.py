@@ -7,7 +7,7 @@ from typing import BinaryIO, final
 
 import numpy as np
 
-from ganzfeld.data.decoding.decode import EXTENSIONS, Decoded, UnusablePicture, decode_file
+from ganzfeld.data.decoding.decode import EXTENSIONS, Decoded, UnusablePicture, decode_file, extension
 from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import is_picture
@@ -19,7 +19,7 @@ from ganzfeld.data.sources._tar_members import (
     tar_entry,
     tar_members,
 )
-from ganzfeld.data.walk import count_ignored, extension
+from ganzfeld.data.walk import count_ignored
 from ganzfeld.errors import DataError
 
 _OFFSET_BITS = 48  # of a locator, which holds the number of the tar above them

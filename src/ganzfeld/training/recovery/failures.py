@@ -7,7 +7,7 @@ from ganzfeld.runs.run import Run
 from ganzfeld.runs.schedule import known_at
 from ganzfeld.training.build import start
 from ganzfeld.training.callbacks import Watcher
-from ganzfeld.training.memory import advice_on_batch
+from ganzfeld.training.recovery.memory import advice_on_batch
 from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.trainer import Trainer
 

@@ -64,7 +64,7 @@ def _tried_in_a_new_process(run: Path) -> int | None:
     This process cannot tell: what its steps freed it keeps in pieces (see ``engine``), none of which may be
     large enough for a smaller step, and some libraries crash when they get no memory.
     """
-    command = [sys.executable, "-m", "ganzfeld.training.batch_trial", str(run)]
+    command = [sys.executable, "-m", "ganzfeld.training.recovery.batch_trial", str(run)]
     try:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             try:

@@ -1,4 +1,4 @@
-"""Tries smaller batches of a run in a process of its own: ``python -m ganzfeld.training.batch_trial RUN``.
+"""Tries smaller batches of a run in a process of its own: ``python -m ...recovery.batch_trial RUN``.
 
 Prints each that fits into memory, the smallest first, until one does not. Changes nothing of the run.
 """
@@ -7,8 +7,8 @@ import sys
 
 from ganzfeld.runs.run import open_run
 from ganzfeld.training.callbacks import Watcher
-from ganzfeld.training.memory import smaller_batches, step_fits
 from ganzfeld.training.overrides import Overrides
+from ganzfeld.training.recovery.memory import smaller_batches, step_fits
 from ganzfeld.training.session import trainer_of
 
 
