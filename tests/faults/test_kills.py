@@ -98,13 +98,13 @@ main(arguments)
 
 BEFORE = {
     "reading the pictures": "ganzfeld.data.images:_decoded",
-    "building the networks": "ganzfeld.training.train:start",
-    "making the run folder": "ganzfeld.training.train:create_run",
+    "building the networks": "ganzfeld.training.setup:start",
+    "making the run folder": "ganzfeld.training.session:create_run",
 }
 TRAINING = {
     "a step": "ganzfeld.training.trainer:step",
-    "a reading": "ganzfeld.training.loop:readings",
-    "taking a snapshot": "ganzfeld.training.loop:capture",
+    "a reading": "ganzfeld.training.loop:scalars_of",
+    "taking a snapshot": "ganzfeld.training.artifacts:capture",
     "writing a checkpoint": "ganzfeld.runs.checkpoint_store:History._put",
     "the first sheet": "ganzfeld.training.loop:Loop._show",
     "the report": "ganzfeld.training.loop:write_report",
