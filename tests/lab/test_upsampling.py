@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import experiments, run
 from ganzfeld.lab.experiments.upsampling import theory, toy
-from ganzfeld.lab.experiments.upsampling.upsamplers import LowPass, checkerboard, kinds, power_at
+from ganzfeld.lab.experiments.upsampling.upsamplers import LowPass, checkerboard, covered, kinds, power_at
 from ganzfeld.lab.outcome import by_key, verdict_of
 from ganzfeld.lab.perform import settings_of
 
@@ -44,7 +44,7 @@ def test_the_figures_of_the_text():
 def test_coverage_is_counted_by_torch(size, kernel, stride, padding):
     if stride * (size - 1) + kernel - 2 * padding < 1:
         return
-    counted = toy._covered(size, kernel, stride, padding)
+    counted = covered(size, kernel, stride, padding)
     assert counted.tolist() == theory.coverage(size, kernel, stride, padding)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from ganzfeld.geometry import Plan
 from ganzfeld.lab.estimate import mean_and_error
 from ganzfeld.lab.experiments.upsampling import Settings, theory
-from ganzfeld.lab.experiments.upsampling.toy import of_kind, spectrum
+from ganzfeld.lab.experiments.upsampling.untrained import of_kind, spectrum
 from ganzfeld.lab.experiments.upsampling.upsamplers import checkerboard, kinds, put
 from ganzfeld.lab.layers import couples_positions
 from ganzfeld.lab.live import Live

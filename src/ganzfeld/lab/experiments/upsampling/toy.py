@@ -1,22 +1,19 @@
 """The bench of ``upsampling``: sizes, adjoints, fields and coverage; spectra of untrained generators."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganzfeld.geometry import Layer, Plan, overlap
-from ganzfeld.lab.estimate import mean_and_error
+from ganzfeld.geometry import overlap
 from ganzfeld.lab.experiments.upsampling import Settings, theory
-from ganzfeld.lab.experiments.upsampling.upsamplers import Kind, Make, checkerboard, kinds, power_at, put
-from ganzfeld.lab.outcome import Measured, Part, claim, limit, shown
-from ganzfeld.networks import Generator, initialise
-
-PICTURE_PX = 64
-"""The side of the images of untrained networks, about."""
+from ganzfeld.lab.experiments.upsampling.untrained import measured_untrained
+from ganzfeld.lab.experiments.upsampling.upsamplers import (
+    covered,
+)
+from ganzfeld.lab.outcome import Measured, claim, limit
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
@@ -74,7 +71,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             of="coherence",
         )
     )
-    spectra, more = _untrained(settings, seed)
+    spectra, more = measured_untrained(settings, seed)
     return [*figures, *more], {"spectra": spectra, "coverage": _coverage_maps(settings)}
 
 
@@ -137,19 +134,10 @@ def _field_by_torch(kernel: int, stride: int, depth: int) -> int:
     return int(touched.max() - touched.min()) + 1
 
 
-def _covered(size: int, kernel: int, stride: int, padding: int, extra: int = 0) -> Tensor:
-    """Count the inputs that reach each output along one axis, by a transposed convolution of ones
-    with ones.
-    """
-    ones = torch.ones(1, 1, kernel, dtype=torch.double)
-    maps = torch.ones(1, 1, size, dtype=torch.double)
-    return functional.conv_transpose1d(maps, ones, None, stride, padding, extra)[0, 0]
-
-
 def _interior(kernel: int, stride: int) -> Tensor:
     """Return the counts of one interior period, far from both borders."""
     far = 2 * kernel
-    counts = _covered(2 * far + 2, kernel, stride, 0)
+    counts = covered(2 * far + 2, kernel, stride, 0)
     middle = stride * far + kernel
     return counts[middle : middle + stride]
 
@@ -161,7 +149,7 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
         abs(float(count) - expected)
         for k, s, p in ((kernel, stride, padding), (3, 2, 1), (5, 2, 2), (5, 3, 1))
         for count, expected in zip(
-            _covered(9, k, s, min(p, k)), theory.coverage(9, k, s, min(p, k)), strict=True
+            covered(9, k, s, min(p, k)), theory.coverage(9, k, s, min(p, k)), strict=True
         )
     ]
     figures = [
@@ -185,7 +173,7 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
                 limit(f"evenness-k{k}-s{s}", name, _evenness(_interior(k, s)), 0.0, 1, of="overlap")
             )
     for p in sorted({padding, max(0, kernel - stride)}):
-        border = _covered(4 * kernel, kernel, stride, p)
+        border = covered(4 * kernel, kernel, stride, p)
         least = float(border.min() / own.max())
         figures.append(
             limit(
@@ -209,98 +197,6 @@ def _coverage_maps(settings: Settings) -> dict[str, list[list[float]]]:
     """Return what the layer itself and k=3, s=2 cover of a small map, (H, W)."""
     maps = {}
     for k, s, p in ((settings.kernel, settings.stride, settings.padding), (3, 2, 1)):
-        line = _covered(6, k, s, p)
+        line = covered(6, k, s, p)
         maps[f"k={k} s={s} p={p}"] = torch.outer(line, line).tolist()
     return maps
-
-
-def _plan(stride: int) -> Plan:
-    """Plan layers, each ``stride`` times larger, from a base map of 4 to at most ``PICTURE_PX`` (or one
-    layer).
-    """
-    layers, small = [], 4
-    while not layers or small * stride <= PICTURE_PX:
-        large = small * stride
-        layers.append(Layer((small,) * 2, (large,) * 2, (stride,) * 2, (stride,) * 2, (0, 0)))
-        small = large
-    return Plan(tuple(layers))
-
-
-def _untrained(settings: Settings, seed: int) -> tuple[list[dict[str, Any]], list[Measured]]:
-    """Measure spectra and checkerboards of generators as they are before training, of each kind."""
-    stride = settings.stride
-    if stride == 1:
-        return [], []
-    plan, spectra, figures = _plan(stride), [], []
-    for kind in kinds(settings.kernel, stride):
-        generated = [
-            _untrained_pictures(plan, kind.make, seed + number) for number in range(settings.networks)
-        ]
-        mean, error = mean_and_error(torch.tensor([checkerboard(pictures, stride) for pictures in generated]))
-        name = f"untrained, {kind.name}: power at the stride's harmonics over beside, log10"
-        figures.append(of_kind(kind, f"untrained-{kind.key}", name, mean, error))
-        if kind.kernel is not None:
-            figures.append(by_coverage(kind, kind.kernel, generated))
-        spectra.append(
-            {"name": kind.name, "plain": kind.kernel is not None, **spectrum(torch.cat(generated))}
-        )
-    return spectra, figures
-
-
-def by_coverage(kind: Kind, kernel: int, generated: Sequence[Tensor]) -> Measured:
-    """Measure what uneven overlap prints on average over all random kernels: the power of its pixels by
-    coverage.
-
-    Where all are covered alike, those of the first phase are compared with those of the second. Overlap o
-    along each axis lets variances add up, so the closed form is the ratio of the products of overlaps.
-    """
-    stride, layer = kind.stride, kind.make(1, 1)
-    assert isinstance(layer, nn.ConvTranspose2d)
-    size = generated[0].shape[2]
-    counts = _covered(size // stride, kernel, stride, int(layer.padding[0]), int(layer.output_padding[0]))
-    inside = torch.arange(size)[2 * kernel : size - 2 * kernel]
-    most, least = (inside[counts[inside] == of(counts[inside])] for of in (torch.max, torch.min))
-    if torch.equal(most, least):
-        most, least = (inside[inside % stride == phase] for phase in (0, 1))
-    ratios = []
-    for pictures in generated:
-        power = pictures.double().square().mean((0, 1))
-        ratios.append(float((power[most][:, most].mean() / power[least][:, least].mean()).log10()))
-    mean, error = mean_and_error(torch.tensor(ratios))
-    name = f"untrained, {kind.name}: power of the most over the least covered pixels, log10"
-    of_even = claim if len(overlap(kernel, stride)) == 1 else limit
-    return of_even(f"untrained-coverage-{kind.key}", name, mean, error, 0.0, of="overlap")
-
-
-@torch.no_grad()
-def _untrained_pictures(plan: Plan, make: Make, seed: int) -> Tensor:
-    """Generate 16 images with an untrained generator of one kind of layer."""
-    generator = Generator(plan, width=8, latent_size=32, activation="leaky-relu")
-    put(generator, make)
-    initialise(generator, seed)
-    return generator(torch.randn(16, 32, generator=torch.Generator().manual_seed(seed)))
-
-
-def spectrum(pictures: Tensor) -> dict[str, list[float]]:
-    """Return the power at all frequencies of the grid, over its median."""
-    size = min(pictures.shape[2:])
-    frequencies = [period / size for period in range(1, size // 2 + 1)]
-    power = power_at(pictures, frequencies)
-    return {"frequency": frequencies, "power": (power / power.median()).tolist()}
-
-
-def of_kind(
-    kind: Kind,
-    key: str,
-    name: str,
-    value: float,
-    error: float,
-    part: Part = "bench",
-    num_trainings: int | None = None,
-) -> Measured:
-    """Build the figure of a checkerboard, of which the claim expects none where kernels overlap; elsewhere it
-    expects nothing.
-    """
-    if kind.overlaps:
-        return limit(key, name, value, error, 0.0, of="overlap", part=part, num_trainings=num_trainings)
-    return shown(key, name, value, error, part=part, num_trainings=num_trainings)

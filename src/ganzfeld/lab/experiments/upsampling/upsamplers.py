@@ -107,6 +107,15 @@ def put(generator: Generator, make: Make) -> None:
         inside[place] = make(old.in_channels, old.out_channels)
 
 
+def covered(size: int, kernel: int, stride: int, padding: int, extra: int = 0) -> Tensor:
+    """Count the inputs that reach each output along one axis, by a transposed convolution of ones
+    with ones.
+    """
+    ones = torch.ones(1, 1, kernel, dtype=torch.double)
+    maps = torch.ones(1, 1, size, dtype=torch.double)
+    return functional.conv_transpose1d(maps, ones, None, stride, padding, extra)[0, 0]
+
+
 def power_at(pictures: Tensor, frequencies: Sequence[float]) -> Tensor:
     """Return the mean power (F,) at frequencies in periods per pixel, along both axes, through a
     Hann window.
