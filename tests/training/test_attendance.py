@@ -50,7 +50,7 @@ def look_at_every_step(monkeypatch):
 def doctor(monkeypatch, *illnesses):
     """Plant what the doctor says: (name, since, remedy, is ill) of each illness, the last one of a recipe."""
 
-    def diagnose(run: Run) -> Verdict:
+    def diagnose(run: Run, entries: object = None) -> Verdict:
         journal = run.journal
         seen = journal[-1]["images_seen"] if journal else 0
         findings = tuple(
@@ -497,7 +497,7 @@ def test_what_passes_at_a_second_look_does_not_end_the_run(array_file, tmp_path,
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
     diagnose = Run.diagnose
 
-    def once(run: Run) -> Verdict:
+    def once(run: Run, entries: object = None) -> Verdict:
         verdict = diagnose(run)
         return verdict if verdict.images_seen == 64 else replace(verdict, findings=())
 

@@ -2,11 +2,18 @@
 
 from dataclasses import replace
 
+import pytest
+
+import ganzfeld as gz
+from ganzfeld.errors import DamagedError
 from ganzfeld.health import diagnose
+from ganzfeld.runs.journal import Journal
+from ganzfeld.runs.journal_reader import JournalReader
 from ganzfeld.runs.report.charts import HEIGHT, WIDTH, charts_of
 from ganzfeld.training.callbacks import Watcher
 from ganzfeld.training.monitors.diagnosis import Consultation
 from tests.health.cases import HEALTHY, case_of, turning
+from tests.training.conftest import small
 
 
 class Listener(Watcher):
@@ -24,7 +31,10 @@ class Patient:
         self.path = tmp_path / "a run"
         self.case = case_of({"diversity": []})
 
-    def diagnose(self):
+    def follow_journal(self):
+        return JournalReader(self.path / "journal.jsonl")
+
+    def diagnose(self, entries):
         return diagnose(self.case)
 
 
@@ -39,6 +49,29 @@ def test_every_finding_is_told_once(tmp_path):
     assert states[11] == "too-few-pictures"
     assert states[-1] == "mode-collapse since 1,300 pictures and 1 more"
     assert listener.heard == [f"mode-collapse since 1,300 pictures: ganzfeld doctor '{run.path}'"]
+
+
+def test_a_look_reads_what_is_new(array_file, tmp_path):
+    """A line that was read is not read again: that it is no entry any more is not noticed."""
+    run = gz.train(array_file, recipe=small(), images=32, out=tmp_path)
+    journal = run.path / "journal.jsonl"
+    last = run.journal[-1]
+    with Journal(run.folder) as open_journal:
+        for step in range(100, 400):
+            open_journal.write({**last, "step": step, "images_seen": 8 * step})
+        consultation = Consultation(run, Watcher())
+        consultation.hold()
+        content = journal.read_bytes()
+        middle = content.index(b"\n", len(content) // 2) + 1
+        with journal.open("r+b") as file:
+            file.seek(middle)
+            file.write(b"x")
+        consultation.state = "none"
+        open_journal.write({**last, "step": 400, "images_seen": 3200})
+        consultation.hold()
+    assert consultation.state != "none"
+    with pytest.raises(DamagedError):
+        run.diagnose()
 
 
 def test_a_chart_of_every_reading():

@@ -4,11 +4,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ganzfeld.health.limits import Limit, Limits, limit_at, limits
+
+_Made = TypeVar("_Made")
 
 OF_QUALITY = {"kernel_distance", "kernel_distance_error", "precision", "recall", "coverage", "memorised"}
 """Readings that are taken in a feature space."""
@@ -86,10 +88,23 @@ class Case:
         Of quality, what was read in another feature space than the last time is left out too: figures of two
         have nothing to do with each other.
         """
+        return self.once(f"series {name}", lambda: self._series(name))
+
+    def once(self, what: str, make: Callable[[], _Made]) -> _Made:
+        """Return what ``make`` gives, made once under that name: a case does not change."""
+        if what not in self._made:
+            self._made[what] = make()
+        return self._made[what]
+
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return {}
+
+    def _series(self, name: str) -> Series:
         pairs = [
             (entry["images_seen"], value)
             for entry in (self._judged_alike if name in OF_QUALITY else self.entries)
-            if _is_number(value := _health(entry).get(name, entry.get(name)))
+            if _is_number(value := health_of(entry).get(name, entry.get(name)))
         ]
         images, values = zip(*pairs, strict=True) if pairs else ((), ())
         return Series(np.array(images, dtype=np.int64), np.array(values, dtype=np.float64))
@@ -97,7 +112,7 @@ class Case:
     @cached_property
     def _judged_alike(self) -> list[Mapping[str, Any]]:
         """The entries but for judgements in another feature space than that of the last one."""
-        spaces = [_health(entry).get(SPACE) for entry in self.entries]
+        spaces = [health_of(entry).get(SPACE) for entry in self.entries]
         last = next((each for each in reversed(spaces) if each is not None), None)
         pairs = zip(self.entries, spaces, strict=True)
         return [entry for entry, each in pairs if each is None or each == last]
@@ -108,7 +123,7 @@ class Case:
         return replace(self, entries=entries)
 
 
-def _health(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+def health_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """The readings of an entry; a file may hold anything."""
     health = entry.get("health")
     return health if isinstance(health, dict) else {}

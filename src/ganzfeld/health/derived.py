@@ -16,7 +16,7 @@ _STANDARD_ERRORS = 1.96
 
 def series_of(case: Case, name: str) -> Series:
     """A reading of the journal, or one that follows from them, through time."""
-    return DERIVED[name](case) if name in DERIVED else case.series(name)
+    return case.once(name, lambda: DERIVED[name](case)) if name in DERIVED else case.series(name)
 
 
 def _together(*all_series: Series) -> tuple[np.ndarray, list[np.ndarray]]:

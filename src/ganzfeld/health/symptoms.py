@@ -6,6 +6,7 @@ number in healthy runs, so that waiting is part of what is calibrated; ``tools/d
 from here.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -83,7 +84,7 @@ def why_not_known(case: Case, name: str) -> str:
         return f"{name} was not read"
     if not _is_known(case, name):
         return f"what is healthy for {name} has not been measured"
-    if np.isnan(persisted(series, "high")[0][-1]):
+    if math.isnan(_mildest(series, "high", len(series) - 1)[0]):
         return f"{name} was read only {'once' if len(series) == 1 else f'{len(series)} times'} until now"
     return ""
 
@@ -93,19 +94,25 @@ def persisted(series: Series, side: Side) -> tuple[np.ndarray, np.ndarray]:
 
     NaN and 0 while there are too few of them.
     """
-    mildest = np.min if side == "high" else np.max
     values, starts = np.full(len(series), np.nan), np.zeros(len(series), dtype=int)
-    far_enough = np.searchsorted(series.images, (1 - SPAN) * series.images, side="right") - 1
-    for end in range(LEAST - 1, len(series)):
-        if far_enough[end] >= 0:
-            starts[end] = min(end - LEAST + 1, far_enough[end])
-            values[end] = mildest(series.values[starts[end] : end + 1])
+    for end in range(len(series)):
+        values[end], starts[end] = _mildest(series, side, end)
     return values, starts
+
+
+def _mildest(series: Series, side: Side, end: int) -> tuple[float, int]:
+    """Return the mildest of the readings up to ``end`` and the index of the first of these; see above."""
+    far_enough = int(np.searchsorted(series.images, (1 - SPAN) * series.images[end], side="right")) - 1
+    if end < LEAST - 1 or far_enough < 0:
+        return math.nan, 0
+    start = min(end - LEAST + 1, far_enough)
+    window = series.values[start : end + 1]
+    return float(window.min() if side == "high" else window.max()), start
 
 
 def steps_of(case: Case, series: Series) -> np.ndarray:
     """The step at which each value of a series was read."""
-    steps = {entry["images_seen"]: entry.get("step", 0) for entry in case.entries}
+    steps = case.once("steps", lambda: {each["images_seen"]: each.get("step", 0) for each in case.entries})
     return np.array([steps[images] for images in series.images.tolist()], dtype=int)
 
 
@@ -121,16 +128,14 @@ def _is_known(case: Case, name: str) -> bool:
 
 def _symptom(case: Case, name: str, what: str, side: Side) -> Symptom | None:
     series = series_of(case, name)
-    if not len(series):
+    steps = steps_of(case, series)
+    first, last = None, None
+    # From the end back, until one lies inside: of a healthy reading one alone is looked at.
+    for end in reversed(range(len(series))):
+        limit, (value, start) = case.limit(name, int(steps[end])), _mildest(series, side, end)
+        if limit is None or not (value > limit.high if side == "high" else value < limit.low):
+            break
+        first, last = start, last or limit
+    if first is None or last is None:
         return None
-    found = [case.limit(name, step) for step in steps_of(case, series).tolist()]
-    values, starts = persisted(series, side)
-    outside = [
-        limit is not None and bool(value > limit.high if side == "high" else value < limit.low)
-        for limit, value in zip(found, values.tolist(), strict=True)
-    ]
-    last = found[-1]
-    if not outside[-1] or last is None:
-        return None
-    first = len(outside) - next((n for n, out in enumerate(reversed(outside)) if not out), len(outside))
-    return Symptom(name, what, side, int(series.images[starts[first]]), float(series.values[-1]), last)
+    return Symptom(name, what, side, int(series.images[first]), float(series.values[-1]), last)

@@ -9,6 +9,7 @@ from ganzfeld.health.detectors import detectors
 from ganzfeld.health.finding import Finding
 from ganzfeld.health.remedies import opposed, put_back
 from ganzfeld.health.symptoms import why_not_known
+from ganzfeld.health.thinning import thinned
 
 _MEANINGS = {
     "healthy": "nothing lies outside what healthy runs have shown",
@@ -116,7 +117,7 @@ class Verdict:
 def diagnose(case: Case) -> Verdict:
     """Ask every detector."""
     # Entries without readings, one a second, say nothing here but for the last.
-    looks = [entry for entry in case.entries[:-1] if entry.get("health")]
+    looks = thinned(entry for entry in case.entries[:-1] if entry.get("health"))
     case = replace(case, entries=[*looks, *case.entries[-1:]])
     found, unjudged, num_judged = [], [], 0
     for name in detectors.names():

@@ -76,7 +76,7 @@ def copy_journal(path: Path, folder: OwnFolder, images_seen: int) -> None:
 
     def left() -> Iterator[bytes]:
         for number, line in _lines(path):
-            entry = _entry(line, number, path)
+            entry = parse_line(line, number, path)
             if entry is not None and entry["images_seen"] <= images_seen:
                 yield line.rstrip(b"\n") + b"\n"
 
@@ -100,11 +100,11 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
         met[kind] += 1
         if (met[kind] - 1) % step == 0:
             last = (0, b"")
-            entry = _entry(line, number, path)
+            entry = parse_line(line, number, path)
             entries += [] if entry is None else [entry]
         else:
             last = (number, line)
-    if last[0] and (entry := _entry(last[1], last[0], path)) is not None:
+    if last[0] and (entry := parse_line(last[1], last[0], path)) is not None:
         entries.append(entry)
     return entries
 
@@ -118,9 +118,14 @@ def every(path: Path) -> int:
         size = path.stat().st_size
     except FileNotFoundError:
         return 1
-    if size > LARGEST:
-        raise _damaged(path, f"it has {size:,} bytes; at most {LARGEST:,} are read", "Put back a copy of it.")
+    require_size(path, size)
     return max(1, -(-size // MOST_BYTES))
+
+
+def require_size(path: Path, size: int) -> None:
+    """Raise ``DamagedError`` for a journal that is larger than any training writes."""
+    if size > LARGEST:
+        raise damaged(path, f"it has {size:,} bytes; at most {LARGEST:,} are read", "Put back a copy of it.")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -131,16 +136,18 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             while line := file.readline(LONGEST_LINE + 1):
                 number += 1
                 if len(line) > LONGEST_LINE:
-                    why = f"line {number} is longer than {LONGEST_LINE:,} bytes"
-                    raise _damaged(path, why, "Remove that line.")
+                    raise too_long(path, number)
                 if line.strip():
                     yield number, line
     except OSError as error:
-        raise _damaged(path, error.strerror or str(error), "Put back a copy of it.") from None
+        raise damaged(path, error.strerror or str(error), "Put back a copy of it.") from None
 
 
-def _entry(line: bytes, number: int, path: Path) -> dict[str, Any] | None:
-    """A line as an entry; None for one without an end that is none, since it was cut short."""
+def parse_line(line: bytes, number: int | None, path: Path) -> dict[str, Any] | None:
+    """Return a line as an entry; None for one without an end that is none, since it was cut short.
+
+    Raises ``DamagedError`` for any other line that is none; ``number`` is its number, if that is known.
+    """
     try:
         entry = strict_json(line)
         wrong = _wrong(entry)
@@ -149,7 +156,7 @@ def _entry(line: bytes, number: int, path: Path) -> dict[str, Any] | None:
             return None
         entry, wrong = None, str(error)
     if wrong:
-        raise _damaged(path, f"line {number} is not a journal entry: {wrong}", "Remove that line.")
+        raise damaged(path, f"{_line(number)} is not a journal entry: {wrong}", "Remove that line.")
     return entry
 
 
@@ -184,5 +191,15 @@ def _shown(value: Any) -> str:
     return printable(json.dumps(value), 60)
 
 
-def _damaged(path: Path, why: str, hint: str) -> DamagedError:
+def _line(number: int | None) -> str:
+    return "a line" if number is None else f"line {number}"
+
+
+def too_long(path: Path, number: int | None = None) -> DamagedError:
+    """Return the error that a line is longer than any entry; ``number`` is its number, if that is known."""
+    return damaged(path, f"{_line(number)} is longer than {LONGEST_LINE:,} bytes", "Remove that line.")
+
+
+def damaged(path: Path, why: str, hint: str) -> DamagedError:
+    """Return the error that says what is wrong with a journal."""
     return DamagedError(f"{path} is damaged: {why}", hint)

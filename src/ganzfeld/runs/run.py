@@ -16,7 +16,7 @@ runs/<data>-001/
 
 import contextlib
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,8 @@ from ganzfeld.regular import is_regular, read_regular
 from ganzfeld.run_layout import FACTS, LOCK, OWN_NAMES, RECIPE
 from ganzfeld.runs.checkpoint import CheckpointCard, Position
 from ganzfeld.runs.checkpoint_store import History
-from ganzfeld.runs.journal import cut_journal, every, read_journal
+from ganzfeld.runs.journal import JOURNAL, cut_journal, every, read_journal
+from ganzfeld.runs.journal_reader import JournalReader, entries_around, last_entry
 from ganzfeld.runs.metadata import Event, EventKind, Facts, timestamp
 from ganzfeld.runs.schedule import progress_of, rate_factor
 from ganzfeld.strict_json import strict_json
@@ -177,12 +178,25 @@ class Run:
     @property
     def journal(self) -> list[dict[str, Any]]:
         """What was written down during training, oldest first."""
-        return read_journal(self.path / "journal.jsonl")
+        return read_journal(self.path / JOURNAL)
 
     @property
     def journal_every(self) -> int:
         """Of how many entries of the journal one is read: 1 but for journals of very long trainings."""
-        return every(self.path / "journal.jsonl")
+        return every(self.path / JOURNAL)
+
+    @property
+    def last_entry(self) -> Mapping[str, Any] | None:
+        """The last entry of the journal; None where there is none. What this costs does not grow with it."""
+        return last_entry(self.path / JOURNAL)
+
+    def entries_around(self, images_seen: int) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+        """Return the last entry of the journal up to so many images, and the first one after it."""
+        return entries_around(self.path / JOURNAL, images_seen)
+
+    def follow_journal(self) -> JournalReader:
+        """Return what reads the journal while it grows, each time only what is new."""
+        return JournalReader(self.path / JOURNAL)
 
     @property
     def case(self) -> Case:
@@ -190,6 +204,9 @@ class Run:
 
         Raises ``DamagedError`` for a recipe, a journal or facts that cannot be read.
         """
+        return self._case_of(self.journal)
+
+    def _case_of(self, entries: Sequence[Mapping[str, Any]]) -> Case:
         facts, recipe = self.facts, self.recipe
         # What a remedy has set here is not what somebody has changed.
         treated = {
@@ -205,7 +222,7 @@ class Run:
             return planned / 2 ** sum(at <= images_seen for at in rolled_back)
 
         return Case(
-            entries=self.journal,
+            entries=entries,
             recipe=recipe.model_dump(mode="json"),
             num_pictures=facts.num_pictures,
             num_duplicates=facts.num_duplicates,
@@ -215,12 +232,13 @@ class Run:
             undoing=[each for each in undoing(recipe) if each.split("=", 1)[0] not in treated],
         )
 
-    def diagnose(self) -> Verdict:
+    def diagnose(self, entries: Sequence[Mapping[str, Any]] | None = None) -> Verdict:
         """What the doctor says of the run as far as it has come; works while it trains.
 
-        Raises ``DamagedError`` for a recipe, a journal or facts that cannot be read.
+        ``entries`` are those of the journal, where they have been read (see ``follow_journal``). Raises
+        ``DamagedError`` for a recipe, a journal or facts that cannot be read.
         """
-        return diagnose(self.case)
+        return diagnose(self.case if entries is None else self._case_of(entries))
 
     def write_verdict(self, verdict: Verdict) -> None:
         """Write ``verdict.json``; ``ResourceError`` where that is not allowed."""

@@ -74,10 +74,8 @@ def is_decided(run: Run, verdict: Verdict) -> bool:
 
 def has_diverged(run: Run) -> bool:
     """Whether the last loss that a run wrote down was not finite."""
-    last = run.journal[-1:]
-    return any(
-        entry.get(name, 0.0) is None for entry in last for name in ("loss_generator", "loss_discriminator")
-    )
+    last = run.last_entry or {}
+    return any(last.get(name, 0.0) is None for name in ("loss_generator", "loss_discriminator"))
 
 
 def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
@@ -112,13 +110,14 @@ def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
 
 def cost(run: Run, from_images: int) -> tuple[int, float]:
     """Pictures and minutes that a run has trained after ``from_images``."""
-    journal = run.journal
-    if not journal:
+    last = run.last_entry
+    if last is None:
         return 0, 0.0
-    images = [0, *(entry["images_seen"] for entry in journal)]
-    seconds = [0.0, *(entry.get("seconds", 0.0) for entry in journal)]
+    around = [entry for entry in run.entries_around(from_images) if entry is not None]
+    images = [0, *(entry["images_seen"] for entry in around)]
+    seconds = [0.0, *(entry.get("seconds", 0.0) for entry in around)]
     before = float(np.interp(from_images, images, seconds))
-    return max(0, images[-1] - from_images), max(0.0, seconds[-1] - before) / 60
+    return max(0, last["images_seen"] - from_images), max(0.0, last.get("seconds", 0.0) - before) / 60
 
 
 def _trial(run: Run, finding: Finding, remedy: Remedy, at_images: int) -> Trial:

@@ -20,7 +20,7 @@ class Consultation:
     def __init__(
         self, run: Run, watcher: Watcher, *, attended: bool = False, ends_on_decay: bool = False
     ) -> None:
-        self._run = run
+        self._run, self._journal = run, run.follow_journal()
         self._attended, self._ends_on_decay = attended, ends_on_decay
         self.over = False
         self.decayed = ""
@@ -35,7 +35,7 @@ class Consultation:
         ``judged``: it has just been. What was judged before a run went on does not end it again.
         """
         with contextlib.suppress(GanzfeldError):
-            verdict = self._run.diagnose()
+            verdict = self._run.diagnose(self._journal.read())
             self.state = verdict.state
             # What is known from the pictures alone was told before training.
             new = [each for each in verdict.findings if each.since_images and each.name not in self._told]
