@@ -1,7 +1,7 @@
 """Runs that version 0.1.0 made before the rooms were redrawn are read, diagnosed, sampled and resumed.
 
 ``older/`` holds three, with the images they were trained on: one trained by class and judged at its end; one
-forked; one with ``--auto``, stopped by a signal. They are as they were written, except that the report is left
+forked; one with ``--auto``, stopped by a signal. They are as they were written, except that the page is left
 out and their folder is called ``/data``. They are not made again: that is their point.
 """
 
