@@ -136,6 +136,41 @@ def test_nothing_is_unpickled():
                     assert given.get("weights_only") == "True", path
 
 
+TOO_SHORT = 150
+"""Characters of a syntax tree: a call or two, such as the mean of some logits."""
+TWICE = {"_address"}
+
+
+def definitions_that_stand_twice(root: Path) -> list[str]:
+    """Every top-level function or class whose content, its docstring aside, another file has too."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(root.rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name not in TWICE:
+                body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+                content = "".join(map(ast.dump, body))
+                if len(content) > TOO_SHORT or isinstance(node, ast.ClassDef):
+                    found.setdefault(content, []).append(f"{path.relative_to(root)}: {node.name}")
+    return [", ".join(places) for content, places in found.items() if len(places) > 1 and content]
+
+
+def test_what_several_files_need_stands_once():
+    assert definitions_that_stand_twice(ROOT) == []
+
+
+def test_a_planted_repetition_is_caught(tmp_path: Path):
+    body = "begun = time.perf_counter()\n    action()\n    return time.perf_counter() - begun\n"
+    (tmp_path / "one.py").write_text(f"def seconds(action):\n    {body}")
+    (tmp_path / "other.py").write_text(f'def elapsed(action):\n    """Time it."""\n    {body}')
+    assert definitions_that_stand_twice(tmp_path) == ["one.py: seconds, other.py: elapsed"]
+
+
+def test_one_base_freezes_all_data():
+    """``Record`` alone says what its subclasses accept: a second base could come to say otherwise."""
+    own = [path.name for path in ROOT.rglob("*.py") if "model_config" in path.read_text(encoding="utf-8")]
+    assert own == ["record.py"]
+
+
 def outside_assignments(path: Path) -> list[str]:
     """Every place of a file that assigns to an attribute of a trainer."""
     found = []

@@ -24,9 +24,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does,
 import scipy.stats
 
 import ganzfeld as gz
-from ganzfeld.compute.engine import num_cores
 from ganzfeld.durable import make_folder, write_bytes, write_json
 from ganzfeld.recipes import recipes
+from ganzfeld.system import num_cores
 
 FASHION = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
 SETS = {"faces": (None, 64), "Fashion-MNIST": (FASHION, 32)}

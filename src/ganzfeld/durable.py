@@ -18,7 +18,7 @@ _TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.ASCII)
 
 
 def write_file(
-    path: Path, write: Callable[[Path], None], put: Callable[[Path], object] | None = None
+    path: Path, write: Callable[[Path], object], put: Callable[[Path], object] | None = None
 ) -> None:
     """Let ``write`` fill a temporary file in the folder of ``path``, then put it in its place at once.
 
@@ -51,7 +51,7 @@ def write_file(
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file; see ``write_file``."""
-    write_file(path, lambda part: _fill(part, content))
+    write_file(path, lambda part: part.write_bytes(content))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -101,10 +101,6 @@ def refused(error: OSError, path: Path) -> ResourceError:
     """What the operating system said, in words."""
     told = worded(error, path, "written")
     return told if told.hint else ResourceError(told.message, "Name a folder that you may write to.")
-
-
-def _fill(part: Path, content: bytes) -> None:
-    part.write_bytes(content)
 
 
 def _umask() -> int:

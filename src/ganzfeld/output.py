@@ -109,16 +109,12 @@ def write_output(path: Path, content: bytes, mark: Mark, *replaces: Mark) -> Non
         else:
             _give_name(part, path, mark)
 
-    write_file(path, lambda part: _fill(part, content), put)
+    write_file(path, lambda part: part.write_bytes(content), put)
 
 
 def write_json_output(path: Path, value: dict[str, Any], mark: Mark) -> None:
     """Write indented JSON where the user says; see ``write_output``."""
     write_output(path, indented_json({"software": mark.text} | value), mark)
-
-
-def _fill(part: Path, content: bytes) -> None:
-    part.write_bytes(content)
 
 
 def _give_name(part: Path, path: Path, mark: Mark) -> None:

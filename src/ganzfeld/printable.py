@@ -1,7 +1,7 @@
 """Text for people: names of files that are safe to show on a terminal or a page, and counted things."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 LONGEST_NAME = 300
 
@@ -58,3 +58,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def by_axis(sizes: Iterable[object]) -> str:
+    """Write numbers by axis, such as a size or a kernel: 4x4."""
+    return "x".join(map(str, sizes))

@@ -102,3 +102,7 @@ def require_progress(progress: object) -> None:
 
 def silent(done: int, total: int, what: str) -> None:
     """Show nothing."""
+
+
+def unheard(text: str) -> None:
+    """Tell nobody."""

@@ -1,4 +1,4 @@
-"""What the operating system refuses, in words: the one place where an ``OSError`` becomes one of ours."""
+"""What the operating system gives and refuses: the one place where an ``OSError`` becomes one of ours."""
 
 import contextlib
 import errno
@@ -14,6 +14,14 @@ FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 _NO_ROOM_TO_LOAD = ("failed to map segment", os.strerror(errno.ENOMEM))
 _WRONG_KIND = {errno.EISDIR: "a folder", errno.ENOTDIR: "no folder"}
+
+
+def num_cores() -> int:
+    """Return how many processor cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows do not say
+        return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from ganzfeld.bench.ingest import IngestFigures, Limit, bench_ingest
 from ganzfeld.bench.loaders import DraftFolder, dealt, loader
 from ganzfeld.bench.page import write_section
 from ganzfeld.bench.photos import make_photos
-from ganzfeld.data.ingest.ingest import usable_processors
+from ganzfeld.system import num_cores
 
 pytestmark = pytest.mark.machine
 
@@ -64,12 +64,12 @@ def test_every_process_of_a_loader_gets_as_many_files(num_files: int):
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores are counted in another way here")
-@pytest.mark.parametrize("num_cores", [1, 16])
-def test_however_many_cores_there_are_nothing_is_warned_of(num_cores: int, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("number", [1, 16])
+def test_however_many_cores_there_are_nothing_is_warned_of(number: int, monkeypatch: pytest.MonkeyPatch):
     """Warnings are errors here, and torch has one for more processes than cores."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(num_cores)))
-    assert usable_processors() == num_cores
-    for num_processes in (2, usable_processors()):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(number)))
+    assert num_cores() == number
+    for num_processes in (2, num_cores()):
         some, batch = dealt([Path(str(number)) for number in range(3)], num_processes)
         assert sum(len(each) for each in loader(_Who(len(some)), batch, num_processes)) == len(some)
 

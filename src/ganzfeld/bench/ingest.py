@@ -9,8 +9,6 @@ whole batches.
 
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,9 @@ from torch.utils.data import DataLoader
 
 from ganzfeld.bench.loaders import DraftFolder, PlainFolder, dealt, loader
 from ganzfeld.bench.photos import SLOPE, make_photos
+from ganzfeld.bench.timing import seconds_of
 from ganzfeld.data import batch_indices, open_pictures
-from ganzfeld.data.ingest.ingest import usable_processors
+from ganzfeld.system import num_cores
 
 NUM_LOADERS = 2
 PLAIN_SHARE = 4  # the plain loader is as fast on a part, and would take minutes on the whole
@@ -116,7 +115,7 @@ def bench_ingest(num_photos: int = 4096, rounds: int = 3, recognise: int = 0) ->
         for turn in range(rounds):
             speeds.measure()
             cache = Path(name) / f"cache{turn}"
-            ours.append(num_photos / _seconds(lambda cache=cache: _open(photos, cache)))
+            ours.append(num_photos / seconds_of(lambda cache=cache: _open(photos, cache)))
             cached.append(_cached_speed(photos, cache))
         others = [_limit_of(Path(name), num_photos, slope, rounds) for slope in OTHER_SLOPES]
         recognised_s = _recognition(Path(name), recognise) if recognise else None
@@ -124,7 +123,7 @@ def bench_ingest(num_photos: int = 4096, rounds: int = 3, recognise: int = 0) ->
         num_photos=num_photos,
         num_plain=speeds.num_plain,
         rounds=rounds,
-        workers=usable_processors(),
+        workers=num_cores(),
         ours_images_per_s=statistics.median(ours),
         cached_images_per_s=statistics.median(cached),
         limit=speeds.limit(photo_bytes),
@@ -142,8 +141,8 @@ class _Speeds:
         some, batch = dealt(files[: max(len(files) // PLAIN_SHARE, NUM_LOADERS)], NUM_LOADERS)
         self.num_plain = len(some)
         self._plain_loader = loader(PlainFolder(some, SIZE_PX), batch, NUM_LOADERS)
-        all_dealt, batch = dealt(files, usable_processors())
-        self._limit_loader = loader(DraftFolder(all_dealt), batch, usable_processors())
+        all_dealt, batch = dealt(files, num_cores())
+        self._limit_loader = loader(DraftFolder(all_dealt), batch, num_cores())
         self._plain, self._limit = [], []
 
     def measure(self) -> None:
@@ -176,7 +175,7 @@ def _speed(loader: DataLoader) -> float:
         for _ in loader:
             pass
 
-    return len(loader) * (loader.batch_size or 1) / _seconds(epoch)
+    return len(loader) * (loader.batch_size or 1) / seconds_of(epoch)
 
 
 def _open(folder: Path, cache: Path) -> None:
@@ -191,7 +190,7 @@ def _cached_speed(folder: Path, cache: Path, num_batches: int = 500) -> float:
         for number in range(num_batches):
             pictures.batch(batch_indices(pictures.num_pictures, 0, number * CACHED_BATCH, CACHED_BATCH))
 
-    return num_batches * CACHED_BATCH / _seconds(epochs)
+    return num_batches * CACHED_BATCH / seconds_of(epochs)
 
 
 def _recognition(folder: Path, num_files: int) -> float:
@@ -202,11 +201,5 @@ def _recognition(folder: Path, num_files: int) -> float:
         place.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), (number % 256, number // 256 % 256, number // 65536)).save(place)
     open_pictures(files, (8, 8), cache_dir=folder / "many cache", progress=False)
-    again = _seconds(lambda: open_pictures(files, (8, 8), cache_dir=folder / "many cache", progress=False))
+    again = seconds_of(lambda: open_pictures(files, (8, 8), cache_dir=folder / "many cache", progress=False))
     return round(again, 3)
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    action()
-    return time.perf_counter() - begun

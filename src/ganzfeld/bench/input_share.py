@@ -1,9 +1,8 @@
 """What pictures cost while training: the time to gather and convert a batch against that of a whole step."""
 
 import statistics
-import time
-from collections.abc import Callable
 
+from ganzfeld.bench.timing import seconds_of
 from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.recipes import resolve
@@ -35,12 +34,6 @@ def share_of_input(trainer: Trainer, num_steps: int) -> float:
     """The same for one trainer, from where it stands."""
     inputs, steps = [], []
     for _ in range(num_steps):
-        inputs.append(_seconds(trainer.real))
-        steps.append(_seconds(lambda: scalars_of(trainer.advance())))
+        inputs.append(seconds_of(trainer.real))
+        steps.append(seconds_of(lambda: scalars_of(trainer.advance())))
     return statistics.median(inputs) / statistics.median(steps)
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    action()
-    return time.perf_counter() - begun

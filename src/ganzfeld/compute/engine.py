@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import gc
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -183,8 +182,3 @@ def computing_with(threads: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(usual)
-
-
-def num_cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

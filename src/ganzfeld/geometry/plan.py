@@ -12,6 +12,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.geometry.fields import overlap, projective_field, receptive_field
 from ganzfeld.geometry.ladder import Step, default_ladders, step_between
 from ganzfeld.geometry.sizes import is_count
+from ganzfeld.printable import by_axis
 
 SMALLEST_SIZE = 8
 LARGEST_SIZE = 65_536
@@ -133,12 +134,12 @@ def plan(
         raise UsageError(f"a ladder needs at least two sizes, not {len(rungs)}", "For example 96,32,16,8,3.")
     if rungs[0] != sizes:
         raise UsageError(
-            f"the ladder begins at {_x(rungs[0])}, but the size is {_x(sizes)}",
+            f"the ladder begins at {by_axis(rungs[0])}, but the size is {by_axis(sizes)}",
             "A ladder goes from the picture down to the seed map: its first entry is the size.",
         )
     for above, below in pairwise(rungs):
         if above == below or any(small > large for small, large in zip(below, above, strict=True)):
-            raise UsageError(f"a ladder goes down, but {_x(below)} follows {_x(above)}")
+            raise UsageError(f"a ladder goes down, but {by_axis(below)} follows {by_axis(above)}")
     axes = []
     for axis in range(len(sizes)):
         along = [rung[axis] for rung in reversed(rungs)]
@@ -161,9 +162,9 @@ def _axes(size: int | Sequence[int], dims: int | None) -> Size:
     if dims not in (1, 2, 3):
         raise UsageError(f"{dims} dimensions are not supported", "Use 1, 2 or 3.")
     if len(given) not in (1, dims):
-        raise UsageError(f"{_x(given)} has {len(given)} axes, but {dims} dimensions are asked for")
+        raise UsageError(f"{by_axis(given)} has {len(given)} axes, but {dims} dimensions are asked for")
     if not all(map(is_count, given)):
-        raise UsageError(f"a size is made of whole numbers of at least 1, not {_x(given)}")
+        raise UsageError(f"a size is made of whole numbers of at least 1, not {by_axis(given)}")
     return given * dims if len(given) == 1 else given
 
 
@@ -171,9 +172,5 @@ def _check_range(sizes: Size) -> None:
     for size in sizes:
         if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
             raise UsageError(
-                f"size {_x(sizes)} is out of range: each axis takes {SMALLEST_SIZE} to {LARGEST_SIZE} px"
+                f"size {by_axis(sizes)} is out of range: each axis takes {SMALLEST_SIZE} to {LARGEST_SIZE} px"
             )
-
-
-def _x(sizes: Sequence[object]) -> str:
-    return "x".join(map(str, sizes))

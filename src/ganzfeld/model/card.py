@@ -5,7 +5,7 @@ The ladder is kept layer by layer, so a model outlives every change to how defau
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import MOST_LAYERS, Layer, Plan, transposed_size
@@ -16,6 +16,7 @@ from ganzfeld.networks.arguments import number_of
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.printable import printable
+from ganzfeld.record import Record
 
 FORMAT = 1
 
@@ -28,11 +29,7 @@ _Axes = Annotated[tuple[_Pixels, ...], Field(min_length=1, max_length=3)]
 _Padding = Annotated[tuple[Annotated[int, Field(ge=0, le=1024)], ...], Field(min_length=1, max_length=3)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class LayerCard(_Part):
+class LayerCard(Record):
     """One transposed convolution, by axis (height, width): see ``ganzfeld.geometry.Layer``."""
 
     small: _Axes
@@ -50,7 +47,7 @@ class LayerCard(_Part):
         return self
 
 
-class GeneratorCard(_Part):
+class GeneratorCard(Record):
     """All arguments of ``ganzfeld.networks.Generator``."""
 
     layers: Annotated[tuple[LayerCard, ...], Field(min_length=1, max_length=MOST_LAYERS)]
@@ -99,14 +96,14 @@ class GeneratorCard(_Part):
         return Generator(plan, **self.model_dump(exclude={"layers"}))
 
 
-class ClassCard(_Part):
+class ClassCard(Record):
     """A class that a generator knows: its name, and how many pictures of it there were."""
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME)
     num_pictures: int = Field(ge=1, lt=2**40)
 
 
-class Card(_Part):
+class Card(Record):
     """What a model file says of itself. ``classes`` are in the order of their labels 0, 1, ..."""
 
     format: Literal[1] = FORMAT

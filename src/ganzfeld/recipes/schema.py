@@ -6,7 +6,7 @@ default, what was done before it came, so that older run folders can be read.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import SMALLEST_SIZE, Plan, plan
@@ -18,13 +18,12 @@ from ganzfeld.networks.conditions import conditions
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.option_values import sides_of
+from ganzfeld.record import Record
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 
 
-class Section(BaseModel):
-    """Base of all parts of a recipe: frozen, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class Section(Record):
+    """Base of all parts of a recipe: a truth value is no number."""
 
     @model_validator(mode="before")
     @classmethod

@@ -21,6 +21,7 @@ from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError
 from ganzfeld.model.files import require_openable
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import printable
+from ganzfeld.progress import unheard
 from ganzfeld.regular import is_regular, open_regular, read_regular
 from ganzfeld.run_layout import is_written
 from ganzfeld.runs.checkpoint import Checkpoint, CheckpointCard
@@ -35,7 +36,7 @@ _LARGEST_CARD = 1_000_000
 _LARGEST_CHECKSUM = 1_000
 _PIECE = 2**20
 
-_Content = TypeVar("_Content")
+_Read = TypeVar("_Read")
 
 
 class History:
@@ -119,7 +120,7 @@ class History:
         except (SafetensorError, OSError) as error:
             raise _damaged(path, str(error)) from None
 
-    def newest(self, passed_over: Callable[[str], None]) -> Checkpoint | None:
+    def newest(self, passed_over: Callable[[str], object] = unheard) -> Checkpoint | None:
         """The newest checkpoint that is whole; ``passed_over`` hears of damaged ones. None if there is none.
 
         Raises ``DamagedError`` if there are some and all are damaged.
@@ -131,9 +132,9 @@ class History:
 
         Raises ``DamagedError`` if there are some and none can be read.
         """
-        return self._newest(self.read_card, lambda damaged: None)
+        return self._newest(self.read_card, unheard)
 
-    def _newest(self, read: Callable[[int], _Content], passed_over: Callable[[str], None]) -> _Content | None:
+    def _newest(self, read: Callable[[int], _Read], passed_over: Callable[[str], object]) -> _Read | None:
         for images_seen in reversed(self.all()):
             try:
                 return read(images_seen)

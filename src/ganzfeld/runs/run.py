@@ -258,7 +258,7 @@ class Run:
 
         Reads whole checkpoints. Raises ``DamagedError`` if there is none that can be read.
         """
-        newest = self.history.newest(lambda damaged: None)
+        newest = self.history.newest()
         return self._position_of(newest and newest.card)
 
     def _position_of(self, card: CheckpointCard | None) -> Position:

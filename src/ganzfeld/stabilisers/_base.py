@@ -5,14 +5,14 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from ganzfeld.record import Record
 
-class Stabiliser(ABC, BaseModel):
-    """Base of all stabilisers; frozen, its fields are its settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class Stabiliser(ABC, Record):
+    """Base of all stabilisers; its fields are its settings."""
 
     REPEATS: ClassVar[bool] = True
     """Whether it does the same at every step that has its penalty, and at every step that has not: it draws

@@ -17,7 +17,8 @@ def command(json: Json = False) -> None:
     import torch
 
     import ganzfeld
-    from ganzfeld.compute.engine import choose_engine, num_cores, num_threads
+    from ganzfeld.compute.engine import choose_engine, num_threads
+    from ganzfeld.system import num_cores
 
     engine = choose_engine()
     facts: dict[str, Any] = {

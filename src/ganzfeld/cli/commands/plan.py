@@ -6,7 +6,7 @@ import typer
 
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
-from ganzfeld.printable import printable
+from ganzfeld.printable import by_axis, printable
 
 LONGEST_SIZE = 9
 """Digits."""
@@ -114,17 +114,17 @@ def _text(described: dict[str, Any], ladder_plan) -> str:
         rows: list[tuple[str, ...]] = [("from", "to", "kernel", "stride", "padding", field, "overlap")]
         before = first
         for layer in network["layers"]:
-            axes = [_x(layer[name]) for name in ("size", "kernel", "stride", "padding", "field")]
-            rows.append((_x(before), *axes, ",".join(map(str, layer["overlap"]))))
+            axes = [by_axis(layer[name]) for name in ("size", "kernel", "stride", "padding", "field")]
+            rows.append((by_axis(before), *axes, ",".join(map(str, layer["overlap"]))))
             before = layer["size"]
-        ends = f"latent -> {_x(first)}" if side == "generator" else f"{_x(before)} -> logit"
+        ends = f"latent -> {by_axis(first)}" if side == "generator" else f"{by_axis(before)} -> logit"
         parts.append(
             f"{side} ({described['recipe']}): {ends}, {network['parameters']:,} parameters, "
             f"{network['flops'] / 1e9:.3f} GFLOP a picture\n" + _table(rows)
         )
     uneven = [layer for layer in ladder_plan.layers if not layer.even]
     if uneven:
-        where = " and ".join(_x(layer.large) for layer in uneven)
+        where = " and ".join(by_axis(layer.large) for layer in uneven)
         parts.append(
             f"Uneven overlap onto {where}: some pixels are reached by more inputs than their neighbours, "
             "which prints a checkerboard. A stride that divides the kernel avoids it."
@@ -137,7 +137,3 @@ def _table(rows: list[tuple[str, ...]]) -> str:
     return "\n".join(
         "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
     )
-
-
-def _x(sizes: list[int]) -> str:
-    return "x".join(map(str, sizes))

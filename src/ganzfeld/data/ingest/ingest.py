@@ -1,6 +1,5 @@
 """Makes a complete set of a listing: decodes what no earlier, interrupted try has, then seals it."""
 
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from ganzfeld.data.record import RECORD
 from ganzfeld.data.source import Source
 from ganzfeld.errors import ResourceError
 from ganzfeld.progress import CountCallback
+from ganzfeld.system import num_cores
 
 FEW = 64
 """Up to so many pictures are decoded by this process: starting another takes longer."""
@@ -51,7 +51,7 @@ def ingest(
         progress(len(listing) - left + done, len(listing), "decoding pictures")
 
     advanced(0)
-    num_workers = usable_processors() if workers is None else workers
+    num_workers = num_cores() if workers is None else workers
     if num_workers == 0 or left <= FEW:
         known = Known(folder, relatives)
         _alone(jobs, ShardWriter(folder, source, listing, framing, known, lambda job, index: None), advanced)
@@ -86,10 +86,3 @@ def _check_room(folder: Path, framing: Framing, num_pictures: int) -> None:
         raise ResourceError(
             f"the cache needs {needed / 2**20:.0f} MiB in {folder}, where {free / 2**20:.0f} are free", hint
         )
-
-
-def usable_processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
