@@ -174,20 +174,21 @@ def test_too_little_memory_to_load_what_is_needed(array_file, tmp_path, megabyte
 class TestInOneProcess:
     """The same weights, wherever and beside whatever a training runs."""
 
-    def digest(self, array_file, out: Path) -> str:
-        run = gz.train(
-            array_file, recipe=small("seed"), images=160, precision="float32", out=out, progress=False
-        )
+    def digest(self, array_file, out: Path, precision: str) -> str:
+        """Of two passes through D a step, which share what autocast has cast."""
+        options = {"images": 160, "precision": precision, "route": "plain", "progress": False}
+        run = gz.train(array_file, recipe=small("seed"), out=out, **options)
         return hashlib.sha256((run.path / "model/last/generator.safetensors").read_bytes()).hexdigest()
 
-    def test_twice_in_threads_and_in_a_fork(self, array_file, tmp_path):
-        wanted = self.digest(array_file, tmp_path / "first")
-        assert self.digest(array_file, tmp_path / "second") == wanted
+    @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+    def test_twice_in_threads_and_in_a_fork(self, array_file, tmp_path, precision):
+        wanted = self.digest(array_file, tmp_path / "first", precision)
+        assert self.digest(array_file, tmp_path / "second", precision) == wanted
         found: list[object] = []
 
         def in_a_thread() -> None:
             try:
-                found.append(self.digest(array_file, tmp_path / "together"))
+                found.append(self.digest(array_file, tmp_path / "together", precision))
             except BaseException as error:  # noqa: BLE001  told to the test
                 found.append(error)
 
@@ -197,7 +198,7 @@ class TestInOneProcess:
         for thread in threads:
             thread.join()
         assert found == [wanted, wanted]
-        ended = call(lambda: print(self.digest(array_file, tmp_path / "fork")), tmp_path)
+        ended = call(lambda: print(self.digest(array_file, tmp_path / "fork", precision)), tmp_path)
         assert (ended.code, ended.output.strip()) == (0, wanted), ended.errors
 
     def test_two_threads_in_one_run_folder(self, array_file, tmp_path):

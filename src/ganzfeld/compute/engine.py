@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import gc
 import platform
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -24,6 +26,30 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 Network = TypeVar("Network", bound=nn.Module)
 
 
+_casting = threading.RLock()
+
+
+def _renew_lock() -> None:
+    global _casting
+    _casting = threading.RLock()
+
+
+if sys.platform != "win32":  # whichever thread held it is not in the child
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(autocast: AbstractContextManager[object]) -> Iterator[None]:
+    """Enter autocast while no other thread is in it.
+
+    torch keeps the weights that autocast has cast in one cache for all threads, and whoever leaves empties
+    it. Two passes through a network then share one cast or have two, whose gradients are rounded apart: two
+    trainings in threads would disturb each other's last bits.
+    """
+    with _casting, autocast:
+        yield
+
+
 @dataclass(frozen=True)
 class Engine:
     """A device and the precision of convolutions on it; weights and statistics stay in float32."""
@@ -37,8 +63,9 @@ class Engine:
         return lay_out(network.to(self.device), self.channels_last)
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context in which forward passes run."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        """The context in which forward passes run; one thread at a time, see ``_one_at_a_time``."""
+        usual = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        return _one_at_a_time(usual)
 
     def carry(self, array: np.ndarray) -> Tensor:
         """An array as a tensor on the device, without waiting for it to arrive."""
