@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import gc
+import os
 import platform
 import sys
 import threading
