@@ -171,6 +171,14 @@ def test_one_base_freezes_all_data():
     assert own == ["record.py"]
 
 
+def test_nothing_asks_whether_there_is_an_attribute():
+    """What an object can do is said by its type; what an entry may leave out has a default."""
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Name) and node.id == "hasattr"), f"{path}:{node.lineno}"
+            assert not (isinstance(node, ast.Attribute) and node.attr == "__mro__"), f"{path}:{node.lineno}"
+
+
 def outside_assignments(path: Path) -> list[str]:
     """Every place of a file that assigns to an attribute of a trainer."""
     found = []

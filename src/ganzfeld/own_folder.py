@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,7 +254,7 @@ def _path_of(handle: int) -> str:
     """The path of an open folder, from Linux or from macOS."""
     import fcntl
 
-    if hasattr(fcntl, "F_GETPATH"):
+    if sys.platform == "darwin":
         return os.fsdecode(fcntl.fcntl(handle, fcntl.F_GETPATH, b"\0" * 1024).rstrip(b"\0"))
     return os.readlink(f"/proc/self/fd/{handle}")  # noqa: PTH115
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ganzfeld.health import Case, diagnose
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.limits import Limit, limit_at
-from ganzfeld.health.symptoms import persisted
+from ganzfeld.health.symptoms import persisted, why_not_known
 from ganzfeld.recipes import resolve
 from tests.health.cases import HEALTHY, case_of, limits_of, turning
 
@@ -15,6 +15,19 @@ def test_healthy():
     assert (verdict.verdict, verdict.sentence, verdict.images_seen) == ("healthy", "healthy", 1000)
     assert "mode-collapse" not in {each.name for each in verdict.unjudged}
     assert {"name": "checkerboard", "why": "checkerboard was not read"} in verdict.as_json()["unjudged"]
+
+
+def test_why_nothing_can_be_said_is_known_without_reading_the_words():
+    case = case_of(
+        {"diversity": [HEALTHY] * 2, "a": [HEALTHY] * 10, "b": [HEALTHY] * 10}, known=("a", "diversity")
+    )
+    reasons = {name: why_not_known(case, name) for name in ("a", "b", "diversity", "overlap")}
+    assert reasons["a"] is None
+    assert {name: why.has_no_limit for name, why in reasons.items() if why} == {
+        "b": True,
+        "diversity": False,
+        "overlap": False,
+    }
 
 
 def test_severe_findings_come_first():

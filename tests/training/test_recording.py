@@ -192,7 +192,7 @@ class TestMeasuring:
             raise RuntimeError("CUDA error: operation not permitted\nCompile with TORCH_USE_CUDA_DSA")
 
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
-        monkeypatch.setattr(tuning, "measured", measured)
+        monkeypatch.setattr(tuning, "measured_route", measured)
         monkeypatch.setattr(tuning, "_key", lambda _trainer: "key")
         with pytest.raises(RuntimeError):
             fastest_route(trainer, lambda *_: None)

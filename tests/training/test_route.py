@@ -17,7 +17,7 @@ from ganzfeld.recipes import resolve
 from ganzfeld.training.setup import ResolvedOptions, resolve_options
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer, scalars_of
-from ganzfeld.training.tuning import fastest_route, measured, threads_that_pay
+from ganzfeld.training.tuning import fastest_route, measured_route, threads_that_pay
 from tests.cli.test_cli import call
 from tests.training.conftest import SMALL, small
 
@@ -128,7 +128,7 @@ class TestMeasuring:
         recipe = small(stabilisers=["spectral"])
         measuring, other = trainer_of(recipe), trainer_of(recipe)
         told = []
-        measured(measuring, lambda done, total, what: told.append((done, total)))
+        measured_route(measuring, lambda done, total, what: told.append((done, total)))
         assert told[0][0] == 0 and told[-1] == (len(measuring.strided_layers),) * 2
         for trainer in (measuring, other):
             trainer.take(USUAL)
@@ -149,7 +149,7 @@ class TestMeasuring:
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
         trainer = trainer_of(small())
         first = fastest_route(trainer, lambda *_: None)
-        monkeypatch.setattr("ganzfeld.training.tuning.measured", pytest.fail)
+        monkeypatch.setattr("ganzfeld.training.tuning.measured_route", pytest.fail)
         assert fastest_route(trainer, lambda *_: None) == first
         (file,) = (tmp_path / "routes").iterdir()
         chosen = {"channels_last": True, "one_pass": False, "shared_backward": True, "ways": {}}
@@ -213,7 +213,7 @@ class TestThreads:
         assert threads_that_pay(trainer) is None
 
     def test_a_run_goes_on_with_those_it_had(self, array_file, tmp_path, two_threads, monkeypatch):
-        monkeypatch.setattr("ganzfeld.training.tuning.measured", lambda *_: Route(threads=1))
+        monkeypatch.setattr("ganzfeld.training.tuning.measured_route", lambda *_: Route(threads=1))
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
         run = gz.train(array_file, recipe=small(), images=40, out=tmp_path)
         assert run.facts.circumstances.threads == 1
@@ -225,7 +225,7 @@ class TestRuns:
         run = gz.train(array_file, recipe=small(), images=40, out=tmp_path, route="plain")
         assert run.facts.route == PLAIN
         straight = gz.train(array_file, recipe=small(), images=80, out=tmp_path, route="plain")
-        monkeypatch.setattr("ganzfeld.training.tuning.measured", pytest.fail)
+        monkeypatch.setattr("ganzfeld.training.tuning.measured_route", pytest.fail)
         fork = gz.resume(run.path, images=80)
         assert fork.facts.route == PLAIN
         states = [each.history.newest(pytest.fail) for each in (fork, straight)]
@@ -242,7 +242,7 @@ class TestRuns:
 
     def test_each_part_has_a_switch(self, array_file, tmp_path, monkeypatch):
         fastest = Route(threads=1)
-        monkeypatch.setattr("ganzfeld.training.tuning.measured", lambda *_: fastest)
+        monkeypatch.setattr("ganzfeld.training.tuning.measured_route", lambda *_: fastest)
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
 
         def route(choice: str) -> Route:
@@ -287,7 +287,7 @@ class TestAgain:
             def found(trainer: Trainer, progress: object) -> Route:
                 return Route(ways=dict.fromkeys(trainer.strided_layers, Ways(way, way, way)), threads=1)
 
-            monkeypatch.setattr("ganzfeld.training.tuning.measured", found)
+            monkeypatch.setattr("ganzfeld.training.tuning.measured_route", found)
             monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / f"cache-{way}"))
 
         return come_out

@@ -5,6 +5,7 @@ and imports torch only when it runs, so that help answers at once.
 """
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -13,8 +14,8 @@ from typing import Any
 
 import typer
 
-from ganzfeld.catalogue import did_you_mean
 from ganzfeld.cli.commands import commands
+from ganzfeld.cli.groups import CommandGroup
 from ganzfeld.cli.speech import show_error, warnings_in_words
 from ganzfeld.cli.streams import ReaderGone, safe_streams
 from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError, UsageError
@@ -24,9 +25,8 @@ from ganzfeld.system import in_words, ran_out_of_memory, require_working_folder
 READER_GONE = 141
 """128 + SIGPIPE: what a shell says of a program whose reader has gone."""
 
-# The root of all complaints about the command line, whether typer brings its own click or uses the installed
-# one: BadParameter < UsageError < ClickException.
-_Complaint: type[Exception] = typer.BadParameter.__mro__[2]
+# The root of all complaints about the command line, of the click that typer brings or of the installed one.
+_Complaint: type[Exception] = importlib.import_module(typer.BadParameter.__module__).ClickException
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -113,6 +113,7 @@ def _application(given: list[str]) -> typer.Typer:
     """The commands that this call needs: the one it names, or all of them to list."""
     application = typer.Typer(
         name="ganzfeld",
+        cls=CommandGroup,
         help="Train and understand deep convolutional generative adversarial networks.",
         epilog="Begin with: ganzfeld train, or ganzfeld train my-pictures/ --minutes 10",
         add_completion=False,
@@ -124,8 +125,9 @@ def _application(given: list[str]) -> typer.Typer:
     known = commands.names()
     for name in [given[0]] if given and given[0] in known else known:
         module = commands.load(name)
-        if hasattr(module, "application"):
-            application.add_typer(module.application, name=name)
+        group: typer.Typer | None = getattr(module, "application", None)
+        if group is not None:
+            application.add_typer(group, name=name, cls=CommandGroup)
         else:
             application.command(name)(module.command)
     return application
@@ -151,10 +153,10 @@ def _as_usage_error(complaint: Any, given: list[str]) -> UsageError:
     """What the parser found wrong, as one of our errors."""
     message = complaint.format_message().rstrip(".")
     context = getattr(complaint, "ctx", None)
-    words = message.split("'")
-    if message.startswith("No such command") and len(words) > 1:
-        return UsageError(f"unknown command {words[1]!r}", did_you_mean(words[1], commands.names()))
-    if message.startswith("Invalid value for") and words[1] in given[:-1]:
-        message = f"{words[1]} cannot be {given[given.index(words[1]) + 1]!r}{words[2]}"
+    if isinstance(complaint, typer.BadParameter) and complaint.param is not None and complaint.message:
+        option = next((each for each in complaint.param.opts if each in given[:-1]), None)
+        if option is not None:
+            value = given[given.index(option) + 1]
+            message = f"{option} cannot be {value!r}: {complaint.message.rstrip('.')}"
     where = context.command_path if context else "ganzfeld"
     return UsageError(message[:1].lower() + message[1:], f"See {where} --help.")

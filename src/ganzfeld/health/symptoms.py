@@ -77,16 +77,26 @@ def evidence(symptoms: Sequence[Symptom]) -> tuple[Evidence, ...]:
     return tuple(symptom.evidence for symptom in symptoms)
 
 
-def why_not_known(case: Case, name: str) -> str:
-    """Why nothing can be said about a reading now; empty if something can."""
+@dataclass(frozen=True, slots=True)
+class NotKnown:
+    """Why nothing can be said about a reading: in words, and whether it was read in vain."""
+
+    text: str
+    has_no_limit: bool = False
+    """It was read, and no healthy run has shown what is usual."""
+
+
+def why_not_known(case: Case, name: str) -> NotKnown | None:
+    """Return why nothing can be said about a reading now; None if something can."""
     series = series_of(case, name)
     if not len(series):
-        return f"{name} was not read"
+        return NotKnown(f"{name} was not read")
     if not _is_known(case, name):
-        return f"what is healthy for {name} has not been measured"
+        return NotKnown(f"what is healthy for {name} has not been measured", has_no_limit=True)
     if math.isnan(_mildest(series, "high", len(series) - 1)[0]):
-        return f"{name} was read only {'once' if len(series) == 1 else f'{len(series)} times'} until now"
-    return ""
+        times = "once" if len(series) == 1 else f"{len(series)} times"
+        return NotKnown(f"{name} was read only {times} until now")
+    return None
 
 
 def persisted(series: Series, side: Side) -> tuple[np.ndarray, np.ndarray]:

@@ -122,16 +122,16 @@ def diagnose(case: Case) -> Verdict:
     found, unjudged, num_judged = [], [], 0
     for name in detectors.names():
         detector = detectors.load(name)
-        if hasattr(detector, "applies") and not detector.applies(case):
+        if not getattr(detector, "applies", _always)(case):
             continue
         finding = detector.find(case)
         reasons = [why_not_known(case, reading) for reading in detector.READINGS]
         if finding is not None:
             found.append(put_back(case, finding))
-        elif reasons and all(reasons):
-            unjudged.append(Unjudged(name, reasons[0]))
+        elif reasons and reasons[0] and all(reasons):
+            unjudged.append(Unjudged(name, reasons[0].text))
         else:  # what was read in vain; of what was not read, most means nothing for this training
-            unjudged += [Unjudged(name, why) for why in reasons if why.endswith("has not been measured")]
+            unjudged += [Unjudged(name, why.text) for why in reasons if why and why.has_no_limit]
         num_judged += not all(reasons)
     found.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
     contradictions: dict[str, Opposed] = {}
@@ -142,6 +142,10 @@ def diagnose(case: Case) -> Verdict:
     return Verdict(
         case.images_seen, tuple(found), tuple(unjudged), num_judged, tuple(contradictions.values())
     )
+
+
+def _always(case: Case) -> bool:
+    return True
 
 
 def _named(finding: Finding) -> str:

@@ -3,7 +3,7 @@
 Nothing is checked while torch traces, exports or compiles, and no values while it transforms or captures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,7 @@ def _captures() -> bool:
 
 
 def _numbers(given: Any, names: Sequence[str], num_classes: int) -> Tensor:
-    if isinstance(given, bytes | dict) or not hasattr(given, "__iter__"):
+    if isinstance(given, bytes | dict) or not isinstance(given, Iterable):
         raise UsageError(f"labels cannot be {given!r}", "Give the number or the name of a class per image.")
     return torch.tensor([_number(each, names, num_classes) for each in given], dtype=torch.int64)
 

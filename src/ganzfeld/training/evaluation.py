@@ -117,15 +117,22 @@ def evaluate(
     run = run if isinstance(run, Run) else open_run(run)
     work = _Work(run, num, seed, chosen_space, report)
     model, notes = run.model, _of_pictures_alike(run)
+    own = None
     if data is None:
-        reals = own = _own(run, work.progress, notes)
+        reals = own = _own(run, work.progress)
+        notes += _of_another_set(run, own)
     else:
         # The labels are of the training images.
         options: dict[str, Any] = asdict(run.facts.preparation) | {"labels": None}
         reals = open_pictures(data, run.recipe.size, **options, progress=work.progress)
         _require_fit(reals, run.facts.channels)
         notes += _how_read(reals, run.facts.preparation)
-        own = _own_if_there(run, work.progress, notes) if "memorisation" in homes else None
+        if "memorisation" in homes:
+            try:
+                own = _own(run, work.progress)
+                notes += _of_another_set(run, own)
+            except DataError as error:
+                notes.append(f"memorisation not measured: {error.message}")
     if reals.num_pictures < num:
         notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} pictures: all of them count")
     real = work.side_of(reals)
@@ -140,7 +147,8 @@ def evaluate(
             raise
         hint = "Give a smaller --n: memory grows as its square."
         raise ResourceError(f"memory ran out with {num:,} pictures on each side", hint) from error
-    missing = _missing(comparison, wanted, notes)
+    missing, of_held_out = _missing(comparison, wanted)
+    notes += of_held_out
     if missing and len(missing) == len(wanted):
         hint = _OTHERS if HELD_OUT in wanted else ""
         raise DataError(f"{missing[0].name} cannot be measured: {missing[0].text}", hint)
@@ -221,7 +229,7 @@ def _of_pictures_alike(run: Run) -> list[str]:
     )
 
 
-def _own(run: Run, progress: CountCallback, notes: list[str]) -> Pictures:
+def _own(run: Run, progress: CountCallback) -> Pictures:
     """The pictures that a run was trained on."""
     facts = run.facts
     try:
@@ -231,9 +239,14 @@ def _own(run: Run, progress: CountCallback, notes: list[str]) -> Pictures:
         hint = "If they are elsewhere now, say where: ganzfeld eval RUN DATA."
         raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
     _require_fit(pictures, facts.channels)
-    if pictures.content_hash != facts.content_hash:
-        notes.append(f"the pictures in {pictures.place_of_all} are not those that the run was trained on")
     return pictures
+
+
+def _of_another_set(run: Run, pictures: Pictures) -> list[str]:
+    """Return what to mind where the pictures at the place of the training set are others by now."""
+    if pictures.content_hash == run.facts.content_hash:
+        return []
+    return [f"the pictures in {pictures.place_of_all} are not those that the run was trained on"]
 
 
 def _how_read(pictures: Pictures, preparation: PreparationOptions) -> list[str]:
@@ -255,27 +268,19 @@ def _options_of_reading(preparation: PreparationOptions) -> str:
     return " ".join(f"--{dashed(name)} {values[name]}" for name in _OF_READING if name in values)
 
 
-def _missing(comparison: Comparison, wanted: Mapping[str, str], notes: list[str]) -> tuple[NotMeasured, ...]:
-    """Return which figures of memorisation are not given and why; note what to mind about one that is."""
+def _missing(comparison: Comparison, wanted: Mapping[str, str]) -> tuple[tuple[NotMeasured, ...], list[str]]:
+    """Return which figures of memorisation are not given and why, and notes on what to mind."""
     if comparison.training is None:
         text = "the images of the training are not there any more"
-        return tuple(NotMeasured(name, "training-set-gone", text) for name in MEMORISATION if name in wanted)
+        gone = [NotMeasured(name, "training-set-gone", text) for name in MEMORISATION if name in wanted]
+        return tuple(gone), []
     if HELD_OUT not in wanted or not comparison.has_others:
-        return ()
+        return (), []
     others = held_out(comparison)
     if others.reason:
-        notes.append(f"{HELD_OUT} not measured: {others.text}")
-        return (NotMeasured(HELD_OUT, others.reason, others.text, others.place, others.apart),)
-    notes += [f"{HELD_OUT}: {note}" for note in others.notes]
-    return ()
-
-
-def _own_if_there(run: Run, progress: CountCallback, notes: list[str]) -> Pictures | None:
-    try:
-        return _own(run, progress, notes)
-    except DataError as error:
-        notes.append(f"memorisation not measured: {error.message}")
-        return None
+        missing = NotMeasured(HELD_OUT, others.reason, others.text, others.place, others.apart)
+        return (missing,), [f"{HELD_OUT} not measured: {others.text}"]
+    return (), [f"{HELD_OUT}: {note}" for note in others.notes]
 
 
 def _require_fit(pictures: Pictures, channels: int) -> None:

@@ -48,7 +48,7 @@ def fastest_route(trainer: Trainer, progress: CountCallback) -> Route:
     with contextlib.suppress(OSError, ValueError):
         return Route.model_validate(strict_json(read_regular(file, LARGEST_FILE)))
     try:
-        route = measured(trainer, progress)
+        route = measured_route(trainer, progress)
     except (MemoryError, RuntimeError) as error:
         if trainer.engine.device.type == "cpu":
             raise
@@ -81,7 +81,7 @@ def route_of(choice: Collection[str] | Route, trainer: Trainer, progress: CountC
     return fastest.limited_to(parts)
 
 
-def measured(trainer: Trainer, progress: CountCallback) -> Route:
+def measured_route(trainer: Trainer, progress: CountCallback) -> Route:
     """So many threads as pay, and with them the fastest way of every map of every layer.
 
     Each way is measured against torch's own in turns. On a graphics card, whose libraries choose their ways

@@ -100,7 +100,7 @@ def _space_of(path: Path) -> Space:
     weights, sha256 = read_weights(path)
     shown = printable(str(path))
     with_weights = {
-        name: entry for name in spaces.names() if hasattr(entry := spaces.load(name), "of_weights")
+        name: entry for name in spaces.names() if getattr(entry := spaces.load(name), "of_weights", None)
     }
     for name, entry in with_weights.items():
         try:
