@@ -284,3 +284,71 @@ def test_nothing_of_ours_is_imported_late():
 def test_a_planted_late_import_is_caught(tmp_path: Path):
     (tmp_path / "a.py").write_text("def late():\n    import ganzfeld.b\n    from ganzfeld import c\n")
     assert len(late_imports(tmp_path)) == 2
+
+
+MOST_PARAMETERS = 8
+MOST_LINES = 400
+MOST_FILES = 24
+
+MANY_PARAMETERS = {
+    *("train.py: train", "train.py: resume", "images.py: open_pictures"),  # what people call
+    *("generator.py: __init__", "discriminator.py: __init__"),  # a parameter for every field of a card
+    *("outcome.py: claim", "outcome.py: limit", "points.py: game_of_points"),
+}
+
+
+def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """The names of what a function is given, apart from its own object."""
+    given = function.args
+    names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    names += [each.arg for each in (given.vararg, given.kwarg) if each is not None]
+    return [name for name in names if name not in ("self", "cls")]
+
+
+def functions_with_many_parameters(root: Path) -> set[str]:
+    """Every function with more parameters than a reader can hold, except commands, whose are options."""
+    return {
+        f"{path.name}: {node.name}"
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and len(parameters_of(node)) > MOST_PARAMETERS
+        and path.parent.name != "commands"
+    }
+
+
+def test_functions_have_few_parameters():
+    assert functions_with_many_parameters(ROOT) <= MANY_PARAMETERS
+
+
+def test_what_may_have_many_parameters_has_them():
+    assert functions_with_many_parameters(ROOT) >= MANY_PARAMETERS
+
+
+def test_files_are_short():
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.rglob("*.py")}
+    assert {str(path): num for path, num in lines.items() if num > MOST_LINES} == {}
+
+
+def crowded_folders(root: Path) -> dict[str, int]:
+    """Every folder with too many files, except those of a catalogue, whose entries are one file each."""
+    folders = [root, *(path for path in root.rglob("*") if path.is_dir())]
+    entries = {path for path in folders if _is_catalogue(path)}
+    num = {path: len(list(path.glob("*.py"))) for path in folders if path not in entries}
+    return {str(path): count for path, count in num.items() if count > MOST_FILES}
+
+
+def _is_catalogue(folder: Path) -> bool:
+    init = folder / "__init__.py"
+    return init.exists() and "Catalogue(" in init.read_text(encoding="utf-8")
+
+
+def test_folders_are_not_crowded():
+    assert crowded_folders(ROOT) == {}
+
+
+def test_a_planted_crowd_is_caught(tmp_path: Path):
+    for number in range(MOST_FILES + 1):
+        (tmp_path / f"file_{number}.py").write_text(f"def f({', '.join(f'p{n}' for n in range(9))}): ...\n")
+    assert crowded_folders(tmp_path) == {str(tmp_path): MOST_FILES + 1}
+    assert len(functions_with_many_parameters(tmp_path)) == MOST_FILES + 1
