@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from ganzfeld.data.decoding import decode
-from ganzfeld.data.decoding.decode import EXTENSIONS, UnusablePicture, decode_file, decode_raster
+from ganzfeld.data.decoding.decode import UnusablePicture, decode_file, decode_raster
+from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.decoding.preprocessing import Framing
 from tests.data.making import decoded, encoded, noise, reason, smooth
 

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganzfeld.data.classes import beside_folders, classes_by_folder
-from ganzfeld.data.decoding.decode import EXTENSIONS, FORMATS, Decoded, UnusablePicture
+from ganzfeld.data.decoding.decode import FORMATS, Decoded, UnusablePicture
+from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.decoding.frames import frames_wanted, num_frames
 from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.labels.labelling import Labelling

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ganzfeld.data.decoding.decode import EXTENSIONS, MOST_BYTES, UnusablePicture, extension
+from ganzfeld.data.decoding.decode import MOST_BYTES, UnusablePicture
+from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
 from ganzfeld.data.source import Entry
 from ganzfeld.run_layout import is_run
 

@@ -17,7 +17,6 @@ The rules, each tested with a real file:
 """
 
 import logging
-import os
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -52,13 +51,6 @@ from ganzfeld.errors import GanzfeldError
 from ganzfeld.output import Mark
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-EXTENSIONS = frozenset(
-    f".{ending}"
-    for ending in (
-        *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "avif", "gif", "bmp", "dib", "tif", "tiff"),
-        *("ppm", "pgm", "pbm", "pnm"),
-    )
-)
 # 134 megapixels are 0.5 GiB decoded, and twice that for a moment where the picture is turned. The decoders of
 # WebP and AVIF hold 16 and 9 bytes a pixel. So one picture takes a process about 1 GiB at most.
 MOST_PIXELS = 2**27
@@ -96,11 +88,6 @@ _OTHER_KINDS = {
     b"\x00\x00\x00\x0cjP": "JPEG 2000",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself",
 }
-
-
-def extension(name: str) -> str:
-    """The extension in small letters with its dot, or ``""``."""
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122
 
 
 class UnusablePicture(Exception):

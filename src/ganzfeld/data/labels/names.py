@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ganzfeld.data.decoding.decode import EXTENSIONS, extension
+from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
 
 AMBIGUOUS = -1
 _MOST_PARTS = 8

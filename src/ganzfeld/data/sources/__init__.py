@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from ganzfeld.catalogue import Catalogue, did_you_mean
-from ganzfeld.data.decoding.decode import EXTENSIONS
+from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.source import Source
 from ganzfeld.data.sources._foreign import Foreign, foreign_by_content, foreign_by_ending
 from ganzfeld.errors import DataError, UsageError

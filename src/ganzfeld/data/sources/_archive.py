@@ -5,7 +5,8 @@ Nothing is ever extracted: a member is read into memory, up to a limit, and deco
 
 from pathlib import Path
 
-from ganzfeld.data.decoding.decode import EXTENSIONS, MOST_BYTES, extension
+from ganzfeld.data.decoding.decode import MOST_BYTES
+from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
 from ganzfeld.data.walk import is_shown
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable

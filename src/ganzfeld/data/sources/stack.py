@@ -6,7 +6,8 @@ from typing import final
 
 import numpy as np
 
-from ganzfeld.data.decoding.decode import EXTENSIONS, FORMATS, MOST_BYTES, Decoded, decode_file
+from ganzfeld.data.decoding.decode import FORMATS, MOST_BYTES, Decoded, decode_file
+from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.decoding.frames import num_frames
 from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.source import Entry, Source

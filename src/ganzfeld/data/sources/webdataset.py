@@ -7,7 +7,8 @@ from typing import BinaryIO, final
 
 import numpy as np
 
-from ganzfeld.data.decoding.decode import EXTENSIONS, Decoded, UnusablePicture, decode_file, extension
+from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_file
+from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
 from ganzfeld.data.decoding.preprocessing import Framing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import is_picture
