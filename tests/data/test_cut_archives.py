@@ -1,6 +1,8 @@
 """FAULTS 12: an archive that ends before its end never loses images without a word; and what is no file."""
 
+import gzip
 import io
+import lzma
 import os
 import tarfile
 import zipfile
@@ -80,6 +82,57 @@ def test_a_cut_in_a_header_says_so(tmp_path):
         assert words in call("check", whole, "--size", 16)[1]
     whole.write_bytes(content[: third + 20] + b"\xff" * 600 + content[third + 620 :])
     assert "what follows is no header" in opened(whole).notes[0]
+
+
+@pytest.mark.parametrize("kind", ["", ".gz", ".xz"])
+def test_data_after_the_mark_of_an_end_is_told(tmp_path, kind):
+    """A header that was overwritten with zeros, a mark of an end in the middle, and joined tars."""
+    whole = archive(tmp_path / "whole.tar")
+    with tarfile.open(whole) as members:
+        seventh = members.getmembers()[7].offset
+    content = whole.read_bytes()
+    press = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[kind]
+    cases = {
+        "zeroed": (press(content[:seventh] + bytes(512) + content[seventh + 512 :]), 7),
+        "ended": (press(content[:seventh] + bytes(1024) + content[seventh:]), 7),
+        "joined": (press(content) + press(content), NUM),
+    }
+    for name, (changed, num) in cases.items():
+        path = tmp_path / f"{name}.tar{kind}"
+        path.write_bytes(changed)
+        pictures = opened(path)
+        assert pictures.num_pictures == num
+        assert f"{path.name} is read up to its mark of an end, after {num} members" in pictures.notes[0]
+        assert "and is not read" in pictures.notes[0]
+        assert "and is not read" in call("check", path, "--size", 16)[1]
+
+
+def test_a_zeroed_first_header_is_refused(tmp_path):
+    whole = archive(tmp_path / "a.tar")
+    whole.write_bytes(bytes(512) + whole.read_bytes()[512:])
+    code, _, complaint = call("check", whole)
+    assert code == 3 and "data follows at byte 512 and is not read" in complaint
+
+
+@pytest.mark.parametrize(("name", "stream"), [("a.tar.gz", "gzip"), ("a.tar.xz", "xz"), ("a.tgz", "gzip")])
+def test_a_damaged_stream_is_called_one(tmp_path, name, stream):
+    """Anywhere in it, in its checksum too: what is read of the tar may be shifted or altered."""
+    whole = tmp_path / name
+    archive(tmp_path / f"a.tar.{stream[:2]}").rename(whole)
+    content = whole.read_bytes()
+    for place in (*(len(content) * tenth // 10 for tenth in range(3, 10)), len(content) - 6):
+        changed = bytearray(content)
+        changed[place] ^= 0xFF
+        whole.write_bytes(changed)
+        try:
+            note = " ".join(opened(whole).notes)
+        except DataError as error:
+            note = error.message
+        assert f"its {stream} stream is damaged" in note, place
+    whole.write_bytes(content[: len(content) * 9 // 10])
+    assert (
+        f"some may be wrong or missing: its {stream} stream is damaged or cut off" in opened(whole).notes[0]
+    )
 
 
 def test_a_shard_that_is_cut(tmp_path):

@@ -1,6 +1,7 @@
 """The members of tars, plain or compressed (gzip, bzip2, xz), as a stream and within limits."""
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -20,6 +21,11 @@ from ganzfeld.regular import open_regular
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 CUT = "it ends without the mark of an end, so it may have been cut off"
+_MORE = (
+    "data follows at byte {:,} and is not read: a header was overwritten with zeros, or tars were joined; "
+    "tar --ignore-zeros -xf unpacks what is there"
+)
+_COMPRESSED: dict[type, str] = {gzip.GzipFile: "gzip", bz2.BZ2File: "bzip2", lzma.LZMAFile: "xz"}
 _MOST_HEADER_BYTES = 2**20
 _MOST_CLASS_BYTES = 256
 _DAMAGE = (
@@ -31,37 +37,79 @@ _DAMAGE = (
 def tar_members(path: Path, notes: list[str] | None = None) -> Iterator[tarfile.TarInfo]:
     """The members of a tar, with ``offset_data`` in the decompressed tar.
 
-    A tar that is damaged half way gives the members before, and a note; raises ``DataError`` if there are
-    none.
+    A tar that is damaged half way, or goes on after its mark of an end, gives the members before, and a note;
+    raises ``DataError`` if there are none.
     """
     found = 0
     try:
         # The tarfile module reads headers only, and believes the sizes in them: hence the limit.
         with (
             open_stream(path) as stream,
+            _telling_of_the_stream(stream, path),
             tarfile.open(fileobj=cast(IO[bytes], _Limited(stream, path)), mode="r:", errorlevel=1) as archive,
         ):
             while (member := archive.next()) is not None:
                 archive.members = []  # pyright: ignore[reportAttributeAccessIssue]  it would keep all of them
                 found += 1
                 yield member
-            _require_end(stream, archive.offset)
+            _require_end(stream, archive.offset, path)
     except _DAMAGE as problem:
         if not found:
             raise DataError(f"{printable(str(path))} is no tar that can be read ({problem})") from None
         if notes is not None:
-            notes.append(f"{printable(path.name)} is damaged after {found:,} members ({problem})")
+            notes.append(f"{printable(path.name)} {_after(found, problem)}")
 
 
-def _require_end(stream: BinaryIO, offset: int) -> None:
-    """Raises ``tarfile.ReadError`` unless the tar has its mark of an end at ``offset``, a block of zeros.
+def _after(found: int, problem: Exception) -> str:
+    """What is the matter with a tar after so many members."""
+    if isinstance(problem, _StreamError):
+        return f"gave {found:,} members, of which some may be wrong or missing: {problem}"
+    if isinstance(problem, _MoreError):
+        return f"is read up to its mark of an end, after {found:,} members, but {problem}"
+    return f"is damaged after {found:,} members ({problem})"
 
-    The tarfile module ends without a word at a header that is cut off or is none.
+
+def _require_end(stream: BinaryIO, offset: int, path: Path) -> None:
+    """Raises ``tarfile.ReadError`` unless the tar has its mark of an end at ``offset``, and only zeros after.
+
+    The tarfile module ends without a word at a header that is cut off or is none, and takes the first block
+    of zeros for the end, though it may be a header that was lost.
     """
     stream.seek(offset)
     block = stream.read(tarfile.BLOCKSIZE)
     if block != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("what follows is no header" if len(block) == tarfile.BLOCKSIZE else CUT)
+    position = offset + len(block)
+    for part in _parts(stream, path):
+        rest = part.lstrip(b"\0")
+        if rest:
+            raise _MoreError(_MORE.format(position + len(part) - len(rest)))
+        position += len(part)
+
+
+def _parts(stream: BinaryIO, path: Path) -> Iterator[bytes]:
+    """The rest of a stream; raises ``DataError`` for a bomb."""
+    while part := stream.read(_MOST_HEADER_BYTES):
+        check_expansion(stream.tell(), path)
+        yield part
+
+
+@contextlib.contextmanager
+def _telling_of_the_stream(stream: BinaryIO, path: Path) -> Iterator[None]:
+    """Say of any damage whether it is in the compressed stream, which shifts or alters the tar in it."""
+    try:
+        yield
+    except _DAMAGE:
+        kind = _COMPRESSED.get(type(stream))
+        if kind:
+            try:
+                stream.seek(0)
+                for _ in _parts(stream, path):
+                    pass
+            except _DAMAGE as problem:
+                how = "damaged or cut off" if isinstance(problem, EOFError) else "damaged"
+                raise _StreamError(f"its {kind} stream is {how} ({problem})") from None
+        raise
 
 
 def tar_entry(member: tarfile.TarInfo, mtime_ns: int) -> Entry:
@@ -115,6 +163,14 @@ def _sample(name: str) -> str:
     """The name of the sample that a member belongs to: everything up to the first dot of the last part."""
     folder, base = os.path.split(name)
     return f"{folder}/{base.split('.')[0]}"
+
+
+class _StreamError(tarfile.ReadError):
+    """The compressed stream is damaged."""
+
+
+class _MoreError(tarfile.ReadError):
+    """More follows the mark of an end."""
 
 
 class _Limited:
