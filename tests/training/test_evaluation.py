@@ -135,6 +135,9 @@ class TestEvaluate:
         found = gz.evaluate(run, array_file, num=60, features=SMALL_SPACE)
         assert found.suspects is None and "memorisation not measured" in " ".join(found.notes)
         assert {each.reason for each in found.not_measured} == {"training-set-gone"}
+        mine.write_bytes(b"no array")
+        (missing, _) = gz.evaluate(run, array_file, num=60, features=SMALL_SPACE).not_measured
+        assert missing.reason == "training-set-unusable" and "mine.npy" in missing.text
         saved(mine, blobs(60, 16, seed=9))
         assert "not those" in gz.evaluate(run, num=60, features=SMALL_SPACE, only=["recall"]).notes[0]
 
@@ -143,6 +146,16 @@ class TestEvaluate:
         with pytest.raises(DataError, match="needs 50") as caught:
             gz.evaluate(run, num=60, features=SMALL_SPACE)
         assert "elsewhere" not in caught.value.hint
+
+    def test_training_pictures_that_are_too_few_are_not_said_to_be_gone(self, array_file, tmp_path):
+        mine = saved(tmp_path / "mine.npy", blobs(40, 16))
+        run = gz.train(mine, recipe=small(), images=8, out=tmp_path / "runs")
+        found = gz.evaluate(run, array_file, num=60, features=SMALL_SPACE)
+        assert {each.reason for each in found.not_measured} == {"training-set-too-few"}
+        text = found.not_measured[0].text
+        assert "mine.npy has 40 pictures" in text and "needs 50" in text and "any more" not in text
+        code, told, complaint = call("eval", run.path, array_file, "--n", 60, "--features", SMALL_SPACE)
+        assert code == 0 and "not there any more" not in told + complaint
 
     @pytest.mark.parametrize(
         "arguments",

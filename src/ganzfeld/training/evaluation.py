@@ -117,7 +117,7 @@ def evaluate(
     run = run if isinstance(run, Run) else open_run(run)
     work = _Work(run, num, seed, chosen_space, report)
     model, notes = run.model, _of_pictures_alike(run)
-    own = None
+    own = unusable = None
     if data is None:
         reals = own = _own(run, work.progress)
         notes += _of_another_set(run, own)
@@ -132,6 +132,7 @@ def evaluate(
                 own = _own(run, work.progress)
                 notes += _of_another_set(run, own)
             except DataError as error:
+                unusable = error
                 notes.append(f"memorisation not measured: {error.message}")
     if reals.num_pictures < num:
         notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} pictures: all of them count")
@@ -147,7 +148,10 @@ def evaluate(
             raise
         hint = "Give a smaller --n: memory grows as its square."
         raise ResourceError(f"memory ran out with {num:,} pictures on each side", hint) from error
-    missing, of_held_out = _missing(comparison, wanted)
+    if unusable:
+        missing, of_held_out = _without_training_set(run, unusable, wanted), []
+    else:
+        missing, of_held_out = _held_out_missing(comparison, wanted)
     notes += of_held_out
     if missing and len(missing) == len(wanted):
         hint = _OTHERS if HELD_OUT in wanted else ""
@@ -268,12 +272,22 @@ def _options_of_reading(preparation: PreparationOptions) -> str:
     return " ".join(f"--{dashed(name)} {values[name]}" for name in _OF_READING if name in values)
 
 
-def _missing(comparison: Comparison, wanted: Mapping[str, str]) -> tuple[tuple[NotMeasured, ...], list[str]]:
-    """Return which figures of memorisation are not given and why, and notes on what to mind."""
-    if comparison.training is None:
-        text = "the images of the training are not there any more"
-        gone = [NotMeasured(name, "training-set-gone", text) for name in MEMORISATION if name in wanted]
-        return tuple(gone), []
+def _without_training_set(run: Run, problem: DataError, wanted: Mapping[str, str]) -> tuple[NotMeasured, ...]:
+    """Return the figures of memorisation with why the training set cannot be used; none is given."""
+    data = run.facts.data
+    if isinstance(problem, _TooFewError):
+        reason, text = "training-set-too-few", f"the training set is too small: {problem.message}"
+    elif data is not None and not Path(data).exists():
+        reason, text = "training-set-gone", "the images of the training are not there any more"
+    else:
+        reason, text = "training-set-unusable", f"the training set cannot be used: {problem.message}"
+    return tuple(NotMeasured(name, reason, text) for name in MEMORISATION if name in wanted)
+
+
+def _held_out_missing(
+    comparison: Comparison, wanted: Mapping[str, str]
+) -> tuple[tuple[NotMeasured, ...], list[str]]:
+    """Return whether the figure of held-out images is not given and why, and notes on what to mind."""
     if HELD_OUT not in wanted or not comparison.has_others:
         return (), []
     others = held_out(comparison)
@@ -283,13 +297,17 @@ def _missing(comparison: Comparison, wanted: Mapping[str, str]) -> tuple[tuple[N
     return (), [f"{HELD_OUT}: {note}" for note in others.notes]
 
 
+class _TooFewError(DataError):
+    """Fewer images than an evaluation needs."""
+
+
 def _require_fit(pictures: Pictures, channels: int) -> None:
     """Raise ``DataError`` for pictures that are too few, or of another kind than the run's."""
     place, kinds = pictures.place_of_all, {1: "grey", 3: "colour"}
     if pictures.num_pictures < LEAST:
         unread = [each.text for each in advice_on_reading(pictures) if each.name == "unread-frames"]
         as_then = [f"Images are read with the options of the run's training: {text}" for text in unread]
-        raise DataError(
+        raise _TooFewError(
             f"{place} has {pictures.num_pictures} pictures, and an evaluation needs {LEAST}",
             " ".join(["Fewer say nothing about a generator; 1,000 are usual.", *as_then]),
         )
