@@ -191,7 +191,11 @@ class TestRefused:
             (b"a.png\nb.png\n", "single column"),
             (b"x.png,cat\ny.png,dog\n", "names one of the images, such as 'a.png'"),
             (b"file,label\n", "no row of labels.csv names one of the images"),
-            (b"a.png,\nb.png,\n", "has no label for any image"),
+            (b"a.png,\nb.png,\n", "has no label for any image: 2 rows with an empty label"),
+            (
+                b"file,label\na.png\nb.png,\nx.png,cat\n",
+                "image, such as 'x.png'; 2 rows with an empty",
+            ),
             (b"file,one,two\na.png,1,0\nb.png,0,1\n", "does not tell which column"),
             (b"file,label,class\na.png,1,0\nb.png,0,1\n", "does not tell which column"),
             (b"a.png,cat\nb.png,\0\n", "zero byte"),

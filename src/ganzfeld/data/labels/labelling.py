@@ -104,7 +104,7 @@ def label_images(table: LabelTable, images: Iterable[str]) -> Labelling:
     labels = [""] * sum(1 for _ in files)
     unknown, ambiguous, several = Counter[str](), Counter[str](), set[int]()
     rows = itertools.islice(table.rows(layout.delimiter), 1 if layout.header else 0, None)
-    num_unknown = num_ambiguous = num_long = 0
+    num_unknown = num_ambiguous = num_long = num_empty = 0
     for row in rows:
         name = row[layout.names] if layout.names < len(row) else ""
         label = row[layout.labels] if layout.labels < len(row) else ""
@@ -121,6 +121,8 @@ def label_images(table: LabelTable, images: Iterable[str]) -> Labelling:
             several.add(position)
         elif label:
             labels[position] = sys.intern(label)
+        else:
+            num_empty += 1
     for position in several:
         labels[position] = ""
     _without_fractions(labels)
@@ -133,6 +135,7 @@ def label_images(table: LabelTable, images: Iterable[str]) -> Labelling:
     latin = ", not UTF-8 and so read as Latin-1" if table.encoding == "latin-1" else ""
     found = [problem for problem in problems if problem]
     if not any(labels):
+        found += [f"{counted(num_empty, 'row')} with an empty label"] * bool(num_empty)
         raise DataError(f"{table.shown} has no label for any image: {'; '.join(found)}", EXPECTED)
     labels = list(files.spread(labels))
     return Labelling(labels, f"{table.shown}: {layout.told}{latin}", found)
