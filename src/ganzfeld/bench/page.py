@@ -20,8 +20,8 @@ def require_page(page: Path) -> None:
 
     Raise ``UsageError`` for a page that no benchmark has begun, though all but its own section would stay.
     """
-    text = _text(page)
     require_replaceable(page, Mark.BENCHMARKS)
+    text = _text(page)
     make_folder(page.parent)
     write_bytes(page, text.encode())
 
