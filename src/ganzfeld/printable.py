@@ -1,7 +1,9 @@
 """Text for people: names of files that are safe to show on a terminal or a page, and counted things."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 LONGEST_NAME = 300
 
@@ -37,6 +39,26 @@ def visible(text: str) -> str:
     Such are control characters and the marks that turn the direction of writing.
     """
     return text if text.isprintable() else "\n".join(_escaped(line) for line in text.split("\n"))
+
+
+def in_shell(word: str | Path) -> str:
+    """Quote a word of a command, such as a path, so that the command can be pasted into bash or zsh.
+
+    What cannot be shown as it is, such as a control character or an undecodable byte, becomes an escape that
+    the shell reads, in ``$'...'``; all others are quoted as by ``shlex.quote``.
+    """
+    text = str(word)
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(map(_in_ansi_c, text)) + "'"
+
+
+def _in_ansi_c(c: str) -> str:
+    """Write a character as it stands between ``$'`` and ``'``: unprintable ones as bytes of UTF-8."""
+    if c.isprintable():
+        return f"\\{c}" if c in "'\\" else c
+    errors = "surrogateescape" if "\udc80" <= c <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in c.encode(errors=errors))
 
 
 def _escaped(text: str) -> str:

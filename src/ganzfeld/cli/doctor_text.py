@@ -1,6 +1,5 @@
 """A verdict in words: what is wrong, how it is seen, why it may be so, and the command that does better."""
 
-import shlex
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 from ganzfeld.cli.commands import commands as known_commands
 from ganzfeld.cli.options import words_of
 from ganzfeld.health import Finding, Remedy, Verdict
-from ganzfeld.printable import printable
+from ganzfeld.printable import in_shell, printable
 from ganzfeld.runs import Run
 from ganzfeld.runs.metadata import Facts
 
@@ -37,7 +36,7 @@ def train_again(path: Path, facts: Facts, remedy: Remedy) -> str:
     words += ["--out", _shortest(path.parent)] if path.parent != Path.cwd() / "runs" else []
     for setting in remedy.settings:
         words += ["--set", setting]
-    return shlex.join(words)
+    return " ".join(map(in_shell, words))
 
 
 def pictures_of(run: Run, finding: Finding) -> list[Path]:

@@ -1,11 +1,9 @@
 """What a training has come to, for a program or for a person: the end of ``train`` and ``resume``."""
 
-import shlex
-
 from ganzfeld.cli.speech import show_result
 from ganzfeld.health import Verdict
 from ganzfeld.launch import launch
-from ganzfeld.printable import duration
+from ganzfeld.printable import duration, in_shell
 from ganzfeld.runs import Run
 from ganzfeld.runs.report.quality_words import quality_in_words
 
@@ -42,7 +40,7 @@ def show_outcome(run: Run, as_json: bool) -> None:
         f"{tried}"
         f"report   {run.path / 'report.html'}\n"
         f"{shown}"
-        f"more     ganzfeld sample {shlex.quote(str(run.path))}"
+        f"more     ganzfeld sample {in_shell(run.path)}"
     )
     show_result(result, text, as_json)
 
@@ -52,4 +50,4 @@ def _in_words(verdict: Verdict, run: Run) -> str:
     if not verdict.findings:
         return verdict.sentence
     alike = f"; of pictures all alike ({verdict.alike}) the quality says little" if verdict.alike else ""
-    return f"{verdict.verdict}: {verdict.sentence}{alike}; ganzfeld doctor {shlex.quote(str(run.path))}"
+    return f"{verdict.verdict}: {verdict.sentence}{alike}; ganzfeld doctor {in_shell(run.path)}"

@@ -9,7 +9,6 @@ seeds, or from a run of the user's. Either can be measured and trained further i
 
 import hashlib
 import json
-import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -29,6 +28,7 @@ from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFail
 from ganzfeld.latent import priors
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.options import PreparationOptions
+from ganzfeld.printable import in_shell
 from ganzfeld.progress import CountCallback, counting, silent
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.runs import Run, open_run
@@ -196,7 +196,7 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
     if newest is None:
         raise DamagedError(
             f"{run.path} has no checkpoint, and only a checkpoint holds both networks",
-            f"Train it on, ganzfeld resume {shlex.quote(str(run.path))}, or measure another run.",
+            f"Train it on, ganzfeld resume {in_shell(run.path)}, or measure another run.",
         )
     card = newest.card
     if card.recipe.classes != "none":

@@ -2,11 +2,11 @@
 
 import json
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganzfeld.lab.outcome import Measured
+from ganzfeld.printable import in_shell
 
 COLUMNS = ("figure", "measured", "claim expects", "")
 
@@ -44,7 +44,7 @@ def as_options(settings: Mapping[str, Any]) -> str:
     pairs = (
         f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in settings.items()
     )
-    return " ".join(f"--set {shlex.quote(pair)}" for pair in pairs)
+    return " ".join(f"--set {in_shell(pair)}" for pair in pairs)
 
 
 def by_part(figures: Sequence[Measured]) -> dict[str, list[tuple[str, str, str, str]]]:

@@ -15,7 +15,6 @@ runs/<data>-001/
 """
 
 import contextlib
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +34,7 @@ from ganzfeld.networks import Generator
 from ganzfeld.networks.arguments import Labels
 from ganzfeld.output import Mark, mark_of, marked
 from ganzfeld.own_folder import OwnFolder
-from ganzfeld.printable import printable
+from ganzfeld.printable import in_shell, printable
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.regular import is_regular, read_regular
 from ganzfeld.run_layout import FACTS, LOCK, OWN_NAMES, RECIPE
@@ -354,7 +353,7 @@ def what_is_left(path: Path | None) -> str:
         return "Nothing had been saved yet: begin a new run."
     if data is not None and not Path(data).exists():
         return f"What it had saved is there, but its images are no longer at {data}."
-    return f"Go on from {saved[-1]:,} images there: ganzfeld resume {shlex.quote(str(path))}"
+    return f"Go on from {saved[-1]:,} images there: ganzfeld resume {in_shell(path)}"
 
 
 def run_begun_by(launch: str, out: Path) -> Run | None:

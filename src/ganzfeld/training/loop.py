@@ -5,7 +5,6 @@ The mathematics is in ``step.py``, the state in ``trainer.py``, the files in ``r
 
 import contextlib
 import math
-import shlex
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed
 from ganzfeld.own_folder import LostFolder
-from ganzfeld.printable import duration
+from ganzfeld.printable import duration, in_shell
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.journal import Journal
 from ganzfeld.runs.report.report import write_report
@@ -222,7 +221,7 @@ class Loop:
     def _raise_what_came(self, interruption: Interruption) -> None:
         """Raise what has ended the training early, now that it is saved: a signal, or a watcher's failure."""
         failure, seen = self.watcher.failure, f"{self.trainer.images_seen:,} pictures"
-        go_on = f"Go on: ganzfeld resume {shlex.quote(str(self.run.path))}"
+        go_on = f"Go on: ganzfeld resume {in_shell(self.run.path)}"
         if interruption.signal_number is not None:
             raise Interrupted(
                 f"stopped after {seen}; saved in {self.run.path}",

@@ -4,7 +4,6 @@ The run is held for writing as long as the loop is; see ``Run.writing``.
 """
 
 import contextlib
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from ganzfeld.model import columns_by_class, grid, png
 from ganzfeld.model.files import WEIGHTS, require_openable
 from ganzfeld.option_values import absolute
 from ganzfeld.options import PreparationOptions, ResumeOptions, values_of
-from ganzfeld.printable import printable
+from ganzfeld.printable import in_shell, printable
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.regular import read_regular
 from ganzfeld.run_layout import RECIPE, is_written
@@ -127,7 +126,7 @@ def _continued(run: Run, overrides: Overrides, watcher: Watcher, clock: Clock) -
         if checkpoint is None and (run.path / "model" / "last" / WEIGHTS).exists():  # written after one
             raise DamagedError(
                 f"{run.path} has lost its checkpoints, and to begin it again would overwrite its model",
-                f"Begin in a run of its own: ganzfeld resume {shlex.quote(str(run.path))} --from 0",
+                f"Begin in a run of its own: ganzfeld resume {in_shell(run.path)} --from 0",
             )
         trainer = trainer_of(facts, recipe, checkpoint, overrides, watcher)
         found = differences(facts, checkpoint, trainer)

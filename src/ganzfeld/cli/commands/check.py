@@ -1,6 +1,5 @@
 """``ganzfeld check``."""
 
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,7 @@ from ganzfeld.cli.speech import LONGEST_MESSAGE, Json, show_result
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.options import PreparationOptions
 from ganzfeld.output import Mark, require_replaceable
-from ganzfeld.printable import LONGEST_NAME, counted, printable
+from ganzfeld.printable import LONGEST_NAME, counted, in_shell, printable
 
 if TYPE_CHECKING:
     from ganzfeld.data.cache.verify import Verification
@@ -88,7 +87,7 @@ def _two(size: str) -> tuple[int, int]:
 def _rehearsal(data: str | None, size: str, preparation: PreparationOptions) -> str:
     """The command that measures what training on these pictures would take."""
     words = ["ganzfeld", "train", *([data] if data else []), "--size", size]
-    return shlex.join([*words, *words_of(preparation), "--dry-run"])
+    return " ".join(map(in_shell, [*words, *words_of(preparation), "--dry-run"]))
 
 
 def _check_sheet(sheet: Path | None, sheet_of: str) -> None:
@@ -155,7 +154,7 @@ def _text(
         why = "more are unusable than --max-bad allows" if found.usable else "no picture is usable"
         lines += ["", f"training would be refused (exit 3): {why}"]
     else:
-        lines += ["", f"time and memory of a training are measured by: {printable(rehearsal)}"]
+        lines += ["", f"time and memory of a training are measured by: {rehearsal}"]
     return "\n".join(lines)
 
 

@@ -1,6 +1,5 @@
 """What to mind about a set of pictures. Advice never stops anything: it says what will show in the result."""
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from ganzfeld.data.file_list import Names
 from ganzfeld.data.images import Pictures
 from ganzfeld.data.record import has_levels_to_tell, seems_grey
 from ganzfeld.option_values import ALL_FRAMES, FIRST_FRAME
-from ganzfeld.printable import counted, listed, visible
+from ganzfeld.printable import counted, in_shell, listed, visible
 
 ENOUGH = 1_000
 _MOST_LOSS = 0.25
@@ -272,5 +271,5 @@ def _how_to_part(pictures: Pictures, parts: SplitFolders) -> str:
     inside = f" ({listed(parts.inside)} are its classes)" if len(parts.inside) > 1 else ""
     return (
         f"Give the one to train on, {where}/{parts.names[0]}{inside}, and compare with the rest later: "
-        f"ganzfeld eval RUN {shlex.quote(f'{where}/{parts.names[1]}')}"
+        f"ganzfeld eval RUN {in_shell(f'{where}/{parts.names[1]}')}"
     )

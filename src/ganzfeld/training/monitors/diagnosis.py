@@ -1,10 +1,10 @@
 """What the doctor says while a training goes on."""
 
 import contextlib
-import shlex
 
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.health import Verdict
+from ganzfeld.printable import in_shell
 from ganzfeld.runs.run import Run
 from ganzfeld.training.auto.policy import is_decided, prescription
 from ganzfeld.training.callbacks import Watcher
@@ -42,7 +42,7 @@ class Consultation:
             self._told |= {each.name for each in new}
             if new:
                 names = ", ".join(f"{each.name} since {each.since_images:,} pictures" for each in new)
-                self._watcher.noted(f"{names}: ganzfeld doctor {shlex.quote(str(self._run.path))}")
+                self._watcher.noted(f"{names}: ganzfeld doctor {in_shell(self._run.path)}")
             if self._attended:
                 decided, next_trial = is_decided(self._run, verdict), prescription(self._run, verdict)
                 self.over = decided or next_trial is not None

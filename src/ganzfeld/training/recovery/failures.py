@@ -1,8 +1,7 @@
 """What is done, and said, when a training cannot go on as it was: it diverged, or wants memory or room."""
 
-import shlex
-
 from ganzfeld.errors import ResourceError, TrainingFailed
+from ganzfeld.printable import in_shell
 from ganzfeld.runs.run import Run
 from ganzfeld.runs.schedule import known_at
 from ganzfeld.training.build import start
@@ -44,7 +43,7 @@ def roll_back(trainer: Trainer, run: Run, watcher: Watcher, why: str) -> None:
 def diverged(trainer: Trainer, run: Run, why: str) -> TrainingFailed:
     """Return the error of a training that diverged, with where to go back to."""
     run.folder.require()
-    place, saved = shlex.quote(str(run.path)), run.history.all()
+    place, saved = in_shell(run.path), run.history.all()
     slower = "--set generator.optimizer.lr=1e-4 --set discriminator.optimizer.lr=1e-4"
     if saved:
         kept = (
@@ -64,7 +63,7 @@ def out_of_memory(trainer: Trainer, run: Run) -> OutOfMemory:
     state = f"The state at {saved[-1]:,} pictures is saved" if saved else "Nothing was trained yet"
     return OutOfMemory(
         f"memory ran out with {what}; {advice_on_batch(trainer, run.path)}",
-        f"{state}. With more memory free: ganzfeld resume {shlex.quote(str(run.path))}",
+        f"{state}. With more memory free: ganzfeld resume {in_shell(run.path)}",
     )
 
 
@@ -73,5 +72,5 @@ def with_way_on(error: ResourceError, run: Run) -> ResourceError:
     saved = run.history.all()
     if not saved or isinstance(error, OutOfMemory):
         return error
-    go_on = f"then go on from {saved[-1]:,} pictures: ganzfeld resume {shlex.quote(str(run.path))}"
+    go_on = f"then go on from {saved[-1]:,} pictures: ganzfeld resume {in_shell(run.path)}"
     return ResourceError(error.message, f"{error.hint.rstrip('.')}; {go_on}")
