@@ -19,11 +19,11 @@ from ganzfeld.cli.commands import commands
 from ganzfeld.data.sources import catalogue as sources
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
-from ganzfeld.health import Case, Finding
+from ganzfeld.health import Finding, RunEvidence
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.limits import Limit
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 from ganzfeld.health.readings import readings
 from ganzfeld.lab import Outcome, experiments
 from ganzfeld.lab import run as perform
@@ -267,7 +267,7 @@ def test_names_that_others_rely_on_stay():
 @pytest.mark.parametrize("name", detectors.names())
 class TestDetector:
     def test_says_nothing_of_nothing(self, name: str):
-        case = Case([], read_recipe("modern").model_dump(mode="json"), 5000)
+        case = RunEvidence([], read_recipe("modern").model_dump(mode="json"), 5000)
         assert isinstance(detectors.load(name).READINGS, tuple)
         for reading in detectors.load(name).READINGS:
             assert len(series_of(case, reading)) == 0
@@ -292,7 +292,9 @@ class TestDetector:
         assert detectors.load(name).find(_wrong_by(0.0, num_pictures=5000, num_duplicates=0)) is None
 
 
-def _wrong_by(much: float, recipe: str = "modern", num_pictures: int = 100, num_duplicates: int = 50) -> Case:
+def _wrong_by(
+    much: float, recipe: str = "modern", num_pictures: int = 100, num_duplicates: int = 50
+) -> RunEvidence:
     """A case in which only 1 is healthy, of any reading, and every one is off by so much."""
     readings = {reading for each in detectors.names() for reading in detectors.load(each).READINGS}
     also = {"saturated": 1 + much, "saturated_real": 0.0, "kernel_distance_error": 0.1}
@@ -310,7 +312,7 @@ def _wrong_by(much: float, recipe: str = "modern", num_pictures: int = 100, num_
     ]
     limits = {name: (Limit(1.0, 1.0, 1.0, 1),) for name in readings} | {"decay": (Limit(0.0, 1.0, 1.0, 1),)}
     fields = read_recipe(recipe).model_dump(mode="json")
-    return Case(entries, fields, num_pictures, num_duplicates, limits=limits)
+    return RunEvidence(entries, fields, num_pictures, num_duplicates, limits=limits)
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -340,7 +342,7 @@ class Unread(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def everything(patient: Patient) -> list[torch.Tensor]:
+def everything(patient: ProbeContext) -> list[torch.Tensor]:
     """Copies of all that a reading must leave alone."""
     tensors = [
         torch.get_rng_state(),
@@ -378,7 +380,7 @@ EXAMINED = {
 
 
 @pytest.fixture(scope="module")
-def patients(array_file, by_class) -> dict[str, Patient]:
+def patients(array_file, by_class) -> dict[str, ProbeContext]:
     """Each after steps enough for a rhythm."""
     return {
         name: patient_of(array_file if recipe.classes == "none" else by_class, recipe, 16)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganzfeld.health import Case, diagnose
+from ganzfeld.health import RunEvidence, diagnose
 from ganzfeld.health.limits import limits
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.recipes import resolve
@@ -53,7 +53,7 @@ def main() -> None:
 def seconds_of(reader: JournalReader) -> float:
     """How long a look takes: reading what is new, and the verdict."""
     begun = time.process_time()
-    diagnose(Case(reader.read(), RECIPE, num_pictures=5000))
+    diagnose(RunEvidence(reader.read(), RECIPE, num_pictures=5000))
     return time.process_time() - begun
 
 

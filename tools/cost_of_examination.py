@@ -15,7 +15,7 @@ from collections import defaultdict
 from ganzfeld.health.readings import readings
 from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import recipes
-from ganzfeld.training.monitors.health import EVERY_S, MOST_FOR_ALL, MOST_FOR_FEW, Examiner
+from ganzfeld.training.monitors.health import EVERY_S, MOST_FOR_ALL, MOST_FOR_FEW, HealthMonitor
 from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.trainer import scalars_of as numbers
 
@@ -26,7 +26,7 @@ def main() -> None:
     """Some lines a recipe."""
     for name in sys.argv[1:] or recipes.names():
         trainer = resolve_options(TrainOptions(recipe=name, images=1)).build()
-        examiner = Examiner(trainer)
+        examiner = HealthMonitor(trainer)
         steps, full, few = [], [], []
         parts: dict[str, list[float]] = defaultdict(list)
         for _ in range(ROUNDS + 1):
@@ -55,7 +55,7 @@ def main() -> None:
             print(f"    {part}: {1000 * statistics.median(seconds[1:]):.0f} ms")
 
 
-def in_parts(examiner: Examiner) -> list[tuple[str, float]]:
+def in_parts(examiner: HealthMonitor) -> list[tuple[str, float]]:
     """What is to be read, and each reading after it, with the passes that no reading before has asked for."""
     begun = time.perf_counter()
     patient = examiner.patient()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import recipes
-from ganzfeld.runs.checkpoint_store import History
+from ganzfeld.runs.checkpoint_store import CheckpointStore
 from ganzfeld.training.saver import Saver
 from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.snapshot import capture
@@ -33,7 +33,7 @@ def main() -> None:
             trainer.advance()
         held_up, extra = [], []
         with tempfile.TemporaryDirectory() as folder, Saver(print) as saver:
-            history = History(Path(folder))
+            history = CheckpointStore(Path(folder))
             for _ in range(ROUNDS):
                 begun = time.perf_counter()
                 checkpoint = capture(trainer, 0.0)

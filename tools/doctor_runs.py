@@ -25,9 +25,9 @@ import torch
 
 from ganzfeld.compute.batch_loader import gathering
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data import ImageDataset, open_pictures
 from ganzfeld.durable import make_folder, write_json
-from ganzfeld.health import Case
+from ganzfeld.health import RunEvidence
 from ganzfeld.latent import latents_of_seeds
 from ganzfeld.metrics import LEAST, Comparison, Side, space
 from ganzfeld.metrics.comparison import distances
@@ -43,7 +43,7 @@ from ganzfeld.recipes.schema import Schedule
 from ganzfeld.runs.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.build import start
 from ganzfeld.training.evaluation import generated
-from ganzfeld.training.monitors.health import Examiner
+from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.monitors.quality import NUM_ON_THE_WAY, NUM_REALS, neighbourhoods
 from ganzfeld.training.trainer import Trainer, scalars_of
 
@@ -132,7 +132,7 @@ class Journal:
     num_pictures: int
     seconds: float
 
-    def case(self) -> Case:
+    def case(self) -> RunEvidence:
         """For the doctor."""
         planned = (Horizon(0, self.plan.num_steps * self.recipe["batch"]),)
         schedule = Schedule.model_validate(self.recipe["schedule"])
@@ -140,11 +140,11 @@ class Journal:
         def rate_at(images_seen: int) -> float:
             return rate_factor(schedule, images_seen, progress_of(images_seen, planned))
 
-        return Case(self.entries, self.recipe, self.num_pictures, rate_at=rate_at)
+        return RunEvidence(self.entries, self.recipe, self.num_pictures, rate_at=rate_at)
 
 
 def _without_noise(trainer: Trainer) -> None:
-    for network in (trainer.players.generator, trainer.players.average):
+    for network in (trainer.gan.generator, trainer.gan.average):
         network.projection.register_forward_pre_hook(lambda module, given: (torch.zeros_like(given[0]),))
 
 
@@ -160,35 +160,35 @@ def _one_kind(trainer: Trainer) -> None:
 
 
 def _large_output(trainer: Trainer) -> None:
-    for network in (trainer.players.generator, trainer.players.average):
+    for network in (trainer.gan.generator, trainer.gan.average):
         for weight in network.layers[-1].parameters():
             weight.data.mul_(50)
 
 
 def _mixed_batches(trainer: Trainer) -> None:
-    trainer.rules = replace(trainer.rules, apart=True, one_pass=True)
+    trainer.config = replace(trainer.config, per_sample=True, one_pass=True)
 
 
 def _pretrained_discriminator(trainer: Trainer) -> None:
-    before = copy.deepcopy(trainer.players.generator.state_dict())
+    before = copy.deepcopy(trainer.gan.generator.state_dict())
     other = start(trainer.recipe, trainer.pictures, trainer.engine, trainer.seed + 1)
     for _ in range(300):
-        other.players.generator.load_state_dict(before)
+        other.gan.generator.load_state_dict(before)
         other.advance()
-    trainer.players.discriminator.load_state_dict(other.players.discriminator.state_dict())
+    trainer.gan.discriminator.load_state_dict(other.gan.discriminator.state_dict())
 
 
 def _plain_descent(trainer: Trainer) -> None:
     """Gradient descent with momentum in place of Adam; the learning rates are those of the recipe."""
     for side in ("generator", "discriminator"):
-        network = getattr(trainer.players, side)
+        network = getattr(trainer.gan, side)
         descent = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, fused=True)
-        setattr(trainer.players, f"{side}_optimizer", descent)
+        setattr(trainer.gan, f"{side}_optimizer", descent)
 
 
 def _dead_beginning(trainer: Trainer) -> None:
     """Before every hidden activation but the first a shift far below 0."""
-    for network in (trainer.players.generator, trainer.players.average, trainer.players.discriminator):
+    for network in (trainer.gan.generator, trainer.gan.average, trainer.gan.discriminator):
         parts = [network.projection, *network.layers] if hasattr(network, "projection") else network.layers
         biases = [
             parameter
@@ -201,7 +201,7 @@ def _dead_beginning(trainer: Trainer) -> None:
 
 
 def _loud_beginning(trainer: Trainer) -> None:
-    for weight in trainer.players.discriminator.logit.parameters():
+    for weight in trainer.gan.discriminator.logit.parameters():
         weight.data.mul_(300)
 
 
@@ -295,7 +295,7 @@ FAULTS: dict[str, Fault] = {
 class Quality:
     """What ``ganzfeld.training.monitors.quality`` reads, of a training without a folder."""
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: ImageDataset) -> None:
         self.space = space()
         indices = some_of(pictures.num_pictures, NUM_REALS)
         self.real = Side(pictures.batch(indices), real_features(pictures, indices, self.space))
@@ -378,7 +378,7 @@ def train_one(plan: Plan) -> Journal:
     pictures = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
     trainer = start(recipe, pictures, choose_engine("cpu", "float32"), plan.seed)
     trainer.horizons = (Horizon(0, plan.num_steps * recipe.batch),)
-    examiner = Examiner(trainer)
+    examiner = HealthMonitor(trainer)
     if fault.plant:
         fault.plant(trainer)
     judge = Judge(whole)
@@ -412,7 +412,7 @@ class Judge:
     generated pictures nearer to a real one than 95 % of these are to another).
     """
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: ImageDataset) -> None:
         indices = np.linspace(0, pictures.num_pictures - 1, NUM_COMPARED).astype(np.int64)
         self.real = pictures.batch(np.unique(indices))
         self.features = random_convolutions.features(self.real)
@@ -430,7 +430,7 @@ class Judge:
         latent = trainer.recipe.latent
         seeds = range(FIRST_SEED, FIRST_SEED + NUM_COMPARED)
         labels = labels_as_in_data(seeds, trainer.pictures_by_class)
-        model = calibrate(trainer.players.average, latent.prior, trainer.pictures_by_class)
+        model = calibrate(trainer.gan.average, latent.prior, trainer.pictures_by_class)
         made = model(
             latents_of_seeds(seeds, latent.size, latent.prior),
             None if labels is None else torch.tensor(labels),
@@ -463,7 +463,7 @@ def _quarters(pictures: np.ndarray, axis: int) -> Iterable[np.ndarray]:
     return np.array_split(pictures, 4, axis)
 
 
-def _subset(pictures: Pictures, indices: np.ndarray) -> Pictures:
+def _subset(pictures: ImageDataset, indices: np.ndarray) -> ImageDataset:
     """Some pictures as a set of their own, by way of an array file in the cache."""
     name = hashlib.sha256((pictures.content_hash + str(indices.tolist())).encode()).hexdigest()[:16]
     folder = Path("runs") / "doctor" / "subsets"

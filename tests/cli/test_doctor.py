@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzfeld.health import Case
+from ganzfeld.health import RunEvidence
 from ganzfeld.health.limits import Limit
 from ganzfeld.runs import open_run
 from tests.cli.test_cli import SETTINGS, call
@@ -27,7 +27,7 @@ def trained(array_file, tmp_path_factory) -> Path:
 def run(trained, tmp_path, monkeypatch) -> Path:
     """A copy of it, with limits that are easy to reckon with."""
     known = limits_of("diversity", "rhythm")
-    monkeypatch.setattr("ganzfeld.runs.run.Case", partial(Case, limits=known))
+    monkeypatch.setattr("ganzfeld.runs.run.RunEvidence", partial(RunEvidence, limits=known))
     shutil.copytree(trained, tmp_path / "runs" / "blobs-001")
     return tmp_path / "runs" / "blobs-001"
 
@@ -142,7 +142,7 @@ def test_what_was_changed_is_to_be_put_back_or_else(run, monkeypatch):
 
 def test_remedies_that_contradict_each_other_are_told(run, monkeypatch):
     known = limits_of("full_step_generator", "checkerboard")
-    monkeypatch.setattr("ganzfeld.runs.run.Case", partial(Case, limits=known))
+    monkeypatch.setattr("ganzfeld.runs.run.RunEvidence", partial(RunEvidence, limits=known))
     facts = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(facts | {"horizons": [[0, 1_000_000]]}))
     write(run, [0.5] * 20)
@@ -248,7 +248,7 @@ def test_names_cannot_reach_the_terminal(run):
 
 def test_train_ends_with_the_verdict(array_file, tmp_path, monkeypatch):
     wide = {"diversity": (Limit(0.0, 1e9, 1.0, 40),)}
-    monkeypatch.setattr("ganzfeld.runs.run.Case", partial(Case, limits=wide))
+    monkeypatch.setattr("ganzfeld.runs.run.RunEvidence", partial(RunEvidence, limits=wide))
     code, told, _ = call("train", array_file, "--images", 64, "--out", tmp_path, *SETTINGS)
     assert code == 0
     assert "verdict  watch: too-few-pictures; ganzfeld doctor " in told

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from ganzfeld.data.decoding.decode import UnusablePicture
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.sources import open_source, recognised
 from ganzfeld.errors import DataError
 
@@ -38,7 +38,7 @@ def read_all(path: Path) -> int:
     decoded = 0
     try:
         with open_source(kind, path) as source:
-            source.facts = source.prepare(Framing(8, 8))
+            source.facts = source.prepare(Preprocessing(8, 8))
             names = []
             for entry in source.entries():
                 names.append(entry.name)
@@ -47,7 +47,7 @@ def read_all(path: Path) -> int:
                 if entry.flaw:
                     continue
                 try:
-                    pixels = source.decode(source.read(entry), Framing(8, 8)).pixels
+                    pixels = source.decode(source.read(entry), Preprocessing(8, 8)).pixels
                     assert pixels.shape[:2] == (8, 8) and pixels.dtype == np.uint8
                     decoded += 1
                 except UnusablePicture:

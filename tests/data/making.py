@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_file
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 
 
 def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -33,7 +33,7 @@ def encoded(pixels: np.ndarray | Image.Image, format: str = "PNG", **options: An
 
 def decoded(content: bytes, width: int = 16, height: int = 16, channels: int | None = None) -> Decoded:
     """What ``decode_file`` makes of it."""
-    return decode_file(content, Framing(width, height, channels))
+    return decode_file(content, Preprocessing(width, height, channels))
 
 
 def reason(content: bytes) -> str:

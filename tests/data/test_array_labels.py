@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganzfeld.cli import main
-from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data import ImageDataset, open_pictures
 from ganzfeld.data.check.survey import survey
 from tests.data.making import fill, noise
 
@@ -21,17 +21,17 @@ NUM = 6
 IMAGES = np.stack([noise(8, 8, seed=number) for number in range(NUM)])
 
 
-def opened(folder: Path, labels: np.ndarray, key: str = "labels") -> Pictures:
+def opened(folder: Path, labels: np.ndarray, key: str = "labels") -> ImageDataset:
     arrays: dict[str, Any] = {key: labels}
     np.savez(folder / "set.npz", images=IMAGES, **arrays)
     return open_pictures(folder / "set.npz", (8, 8))
 
 
-def rejected(pictures: Pictures) -> list[str]:
+def rejected(pictures: ImageDataset) -> list[str]:
     return [each.text for each in survey(pictures).warnings if each.name == "labels-rejected"]
 
 
-def names(pictures: Pictures) -> list[str]:
+def names(pictures: ImageDataset) -> list[str]:
     """The class of every image."""
     assert pictures.labels is not None
     return [pictures.class_names[label] for label in pictures.labels]

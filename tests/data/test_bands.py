@@ -11,7 +11,7 @@ from PIL import Image
 from ganzfeld.data import open_pictures
 from ganzfeld.data.check.survey import survey
 from ganzfeld.data.decoding.decode import decode_file
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.errors import DataError
 from tests.data.making import encoded, noise, reason
 from tests.data.test_value_range import png_16
@@ -45,7 +45,7 @@ def tiff(samples: np.ndarray, extra: tuple[int, ...] | None = None, photometric:
 
 
 def shown(content: bytes, **settings: Any) -> np.ndarray:
-    return decode_file(content, Framing(16, 16, **settings)).pixels
+    return decode_file(content, Preprocessing(16, 16, **settings)).pixels
 
 
 def over_white(samples: np.ndarray) -> np.ndarray:
@@ -131,7 +131,7 @@ class TestFourBands:
             np.testing.assert_array_equal(shown(tiff(deep, extra), alpha="none"), INFRARED[:, :, :3])
             np.testing.assert_array_equal(shown(tiff(deep, extra), alpha="over"), over_white(INFRARED))
         few = (INFRARED.astype(np.uint16) << 4)[:, :, :3]
-        pixels = decode_file(tiff(few), Framing(16, 16, range=(0, 4080))).pixels
+        pixels = decode_file(tiff(few), Preprocessing(16, 16, range=(0, 4080))).pixels
         np.testing.assert_array_equal(pixels, INFRARED[:, :, :3])
 
     @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ import pytest
 from ganzfeld.data import open_pictures
 from ganzfeld.data.cache.prune import cached_sets, prune
 from ganzfeld.data.cache.store import cache_root
-from ganzfeld.data.images import Pictures
+from ganzfeld.data.images import ImageDataset
 from ganzfeld.data.ingest.shard_writer import ShardWriter
-from ganzfeld.data.ingest.worker_pool import Crew
+from ganzfeld.data.ingest.worker_pool import WorkerPool
 from ganzfeld.errors import ResourceError
 from tests.data.making import encoded, fill, noise
 
@@ -30,7 +30,7 @@ HANGS_S = 600.0
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 
-def opened(path: Path, workers: int = 0, **settings: Any) -> Pictures:
+def opened(path: Path, workers: int = 0, **settings: Any) -> ImageDataset:
     return open_pictures(path, SIZE, workers=workers, **settings)
 
 
@@ -212,12 +212,14 @@ class TestShared:
 class TestWorkers:
     """Real processes that really die."""
 
-    def disturbed(self, source: Path, monkeypatch: pytest.MonkeyPatch, number: int, times: int) -> Pictures:
+    def disturbed(
+        self, source: Path, monkeypatch: pytest.MonkeyPatch, number: int, times: int
+    ) -> ImageDataset:
         """Opens a set; ``times`` times, when a worker begins with entry 40 or later, it is sent a signal."""
         sent: list[int] = []
-        real = Crew._listen
+        real = WorkerPool._listen
 
-        def listen(crew: Crew, waiting: Any) -> None:
+        def listen(crew: WorkerPool, waiting: Any) -> None:
             real(crew, waiting)
             worker = crew._workers[0]
             process = worker.process.pid
@@ -225,7 +227,7 @@ class TestWorkers:
                 os.kill(process, number)
                 sent.append(process)
 
-        monkeypatch.setattr(Crew, "_listen", listen)
+        monkeypatch.setattr(WorkerPool, "_listen", listen)
         pictures = opened(source, workers=1)
         assert len(sent) == times
         return pictures

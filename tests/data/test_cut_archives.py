@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data import ImageDataset, open_pictures
 from ganzfeld.errors import DataError
 from tests.cli.test_cli import call
 from tests.conftest import blobs
@@ -42,7 +42,7 @@ def archive(path: Path) -> Path:
     return path
 
 
-def opened(path: Path) -> Pictures:
+def opened(path: Path) -> ImageDataset:
     return open_pictures(
         path, (16, 16), cache_dir=path.parent / "cache", progress=False, workers=0, max_bad=1.0
     )

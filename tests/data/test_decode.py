@@ -15,7 +15,7 @@ from PIL import Image
 from ganzfeld.data.decoding import decode
 from ganzfeld.data.decoding.decode import UnusablePicture, decode_file, decode_raster
 from ganzfeld.data.decoding.extensions import EXTENSIONS
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from tests.data.making import decoded, encoded, noise, reason, smooth
 
 
@@ -55,7 +55,7 @@ class TestGrey:
         samples[:8] = 50_000
         content = encoded(Image.fromarray(samples), transparency=50_000)
         for colour, shown in (((7, 7, 7), [7]), ((9, 8, 7), [9, 8, 7])):
-            pixels = decode_file(content, Framing(16, 16, None, colour)).pixels
+            pixels = decode_file(content, Preprocessing(16, 16, None, colour)).pixels
             np.testing.assert_array_equal(pixels[0, 0], shown)
             assert (pixels[8:] == 156).all()
 
@@ -119,7 +119,7 @@ class TestTransparency:
     @pytest.mark.parametrize(("background", "expected"), [((255, 255, 255), 255), ((0, 0, 0), 128)])
     def test_it_shows_the_background(self, background: tuple[int, int, int], expected: int):
         image = Image.new("RGBA", (16, 16), (255, 0, 0, 128))
-        pixels = decode_file(encoded(image), Framing(16, 16, None, background)).pixels
+        pixels = decode_file(encoded(image), Preprocessing(16, 16, None, background)).pixels
         assert pixels[0, 0, 0] == expected
         assert pixels[0, 0, 1] == (127 if background[0] else 0)
 
@@ -133,7 +133,7 @@ class TestTransparency:
     def test_grey_with_alpha_stays_grey_on_grey_only(self):
         image = Image.new("LA", (16, 16), (0, 0))
         assert decoded(encoded(image)).pixels.shape[2] == 1
-        on_red = decode_file(encoded(image), Framing(16, 16, None, (255, 0, 0))).pixels
+        on_red = decode_file(encoded(image), Preprocessing(16, 16, None, (255, 0, 0))).pixels
         assert on_red[0, 0].tolist() == [255, 0, 0]
 
     def test_transparent_palette_entry(self):
@@ -188,12 +188,12 @@ class TestGeometry:
         content = encoded(noise(1600, 400), "JPEG", exif=exif)
         with Image.open(io.BytesIO(content)) as stored:
             upright = stored.transpose(Image.Transpose.ROTATE_270)
-        np.testing.assert_array_equal(decoded(content, 16, 128).pixels, Framing(16, 128).frame(upright))
+        np.testing.assert_array_equal(decoded(content, 16, 128).pixels, Preprocessing(16, 128).frame(upright))
 
     def test_the_shortcut_for_large_jpegs_shows_no_difference(self):
         content = encoded(Image.fromarray(smooth(1200, 1600)), "JPEG", quality=95)
         with Image.open(io.BytesIO(content)) as image:
-            full = Framing(64, 64).frame(image)
+            full = Preprocessing(64, 64).frame(image)
         off = decoded(content, 64, 64).pixels.astype(int) - full
         assert np.abs(off).max() <= 3 and (off**2).mean() < 1
         assert decoded(content, 64, 64).width == 1600
@@ -245,10 +245,10 @@ class TestRefused:
         assert "more than 67 megapixels" in reason(encoded(Image.new("RGB", (8300, 8300)), "WEBP", method=0))
 
     def test_a_raster_goes_the_same_way(self):
-        result = decode_raster(noise(16, 16, 1), Framing(16, 16), "IDX")
+        result = decode_raster(noise(16, 16, 1), Preprocessing(16, 16), "IDX")
         assert result.grey and result.format == "IDX"
         with_alpha = np.dstack([noise(16, 16), np.zeros((16, 16), np.uint8)])
-        assert (decode_raster(with_alpha, Framing(16, 16), "array").pixels == 255).all()
+        assert (decode_raster(with_alpha, Preprocessing(16, 16), "array").pixels == 255).all()
 
 
 class TestMemory:

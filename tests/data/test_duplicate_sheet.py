@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganzfeld.cli import main
-from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data import ImageDataset, open_pictures
 from ganzfeld.data.check.duplicate_sheet import MOST_GROUPS, MOST_IN_A_GROUP, duplicate_sheet
 from ganzfeld.data.check.duplicates import duplicates_of
 from tests.data.making import encoded, fill, smooth
@@ -26,7 +26,7 @@ def copies(root: Path, counts: list[int]) -> Path:
     return root
 
 
-def opened(root: Path, channels: int | None = None) -> Pictures:
+def opened(root: Path, channels: int | None = None) -> ImageDataset:
     return open_pictures(root, (16, 16), channels=channels, workers=0)
 
 

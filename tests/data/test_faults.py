@@ -25,7 +25,7 @@ from ganzfeld.data.cache.shard_files import pixels_path
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.data.cache.verify import verify
 from ganzfeld.data.check.survey import survey
-from ganzfeld.data.images import Pictures
+from ganzfeld.data.images import ImageDataset
 from ganzfeld.data.ingest import ingest
 from ganzfeld.data.ingest import worker_pool as crew
 from ganzfeld.data.ingest.worker import TURN
@@ -36,11 +36,11 @@ from tests.data.making import encoded, fill, noise, smooth, zipped
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX files")
 
 
-def opened(path: Path, **settings: Any) -> Pictures:
+def opened(path: Path, **settings: Any) -> ImageDataset:
     return open_pictures(path, (16, 16), **{"workers": 0, "max_bad": None} | settings)
 
 
-def reasons(pictures: Pictures) -> dict[str, str]:
+def reasons(pictures: ImageDataset) -> dict[str, str]:
     """Reasons by file name."""
     return {Path(each.path).name: each.reason for each in pictures.unusable}
 
@@ -293,7 +293,7 @@ class Test09SpecialFiles:
                 os.mkfifo(root / "00001.png")
 
         opener = threading.Thread(target=lambda: found.append(opened(root, progress=swap)), daemon=True)
-        found: list[Pictures] = []
+        found: list[ImageDataset] = []
         opener.start()
         opener.join(20)
         assert found and found[0].num_pictures == 1

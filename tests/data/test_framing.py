@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganzfeld.data.decoding import preprocessing as framing_module
-from ganzfeld.data.decoding.preprocessing import Framing, framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing, framing
 from ganzfeld.errors import UsageError
 from ganzfeld.options import PreparationOptions
 from tests.data.making import noise, smooth
@@ -23,12 +23,12 @@ from tests.data.making import noise, smooth
     ],
 )
 def test_the_middle_is_kept(target: tuple[int, int], picture: tuple[int, int], box: tuple[int, ...]):
-    assert Framing(*target).crop_box(*picture) == box
+    assert Preprocessing(*target).crop_box(*picture) == box
 
 
 @given(*[st.integers(8, 200)] * 2, *[st.integers(1, 5000)] * 2)
 def test_the_crop_has_the_aspect_and_lies_inside(width: int, height: int, wide: int, high: int):
-    left, top, right, bottom = Framing(width, height).crop_box(wide, high)
+    left, top, right, bottom = Preprocessing(width, height).crop_box(wide, high)
     assert 0 <= left < right <= wide and 0 <= top < bottom <= high
     assert right - left == wide or bottom - top == high
     # Within the rounding to whole pixels.
@@ -37,13 +37,13 @@ def test_the_crop_has_the_aspect_and_lies_inside(width: int, height: int, wide: 
 
 def test_a_picture_of_the_size_passes_unchanged():
     pixels = noise(48, 32)
-    np.testing.assert_array_equal(Framing(32, 48).frame(Image.fromarray(pixels)), pixels)
+    np.testing.assert_array_equal(Preprocessing(32, 48).frame(Image.fromarray(pixels)), pixels)
 
 
 def test_scaling_averages_instead_of_skipping():
     """A fine checkerboard becomes grey; a filter that skips pixels would leave black and white."""
     board = (np.indices((640, 640)).sum(0) % 2 * 255).astype(np.uint8)
-    small = Framing(16, 16).frame(Image.fromarray(board))
+    small = Preprocessing(16, 16).frame(Image.fromarray(board))
     assert small.min() >= 126 and small.max() <= 129
 
 
@@ -63,12 +63,14 @@ def test_a_band_at_a_time_gives_the_same_pixels(
         bands.append(part.height)
         return part.convert("L")
 
-    off = Framing(*wanted).frame(image, plain) - Framing(*wanted).frame(image.convert("L")).astype(int)
+    off = Preprocessing(*wanted).frame(image, plain) - Preprocessing(*wanted).frame(
+        image.convert("L")
+    ).astype(int)
     assert np.abs(off).max() <= most_off and len(bands) > 1
 
 
 def test_upscaling_is_smooth():
-    small = Framing(64, 64).frame(Image.fromarray(smooth(16, 16)))
+    small = Preprocessing(64, 64).frame(Image.fromarray(smooth(16, 16)))
     assert np.abs(np.diff(small.astype(int), axis=1)).max() < 40
 
 
@@ -88,5 +90,5 @@ def test_what_cannot_be_meant_is_refused(size: tuple[int, int], channels: int, b
 
 def test_settings_survive_json():
     wanted = framing((96, 160), PreparationOptions(1, "#123456"))
-    assert Framing.from_json(wanted.as_json()) == wanted
+    assert Preprocessing.from_json(wanted.as_json()) == wanted
     assert wanted.background == (0x12, 0x34, 0x56)

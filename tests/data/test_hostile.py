@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ganzfeld.data import open_pictures
 from ganzfeld.data.decoding.decode import UnusablePicture, decode_file
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from tests.data.fuzz_readers import ENDINGS, mutated, one_input, read_all, seeds
 from tests.data.making import encoded, noise
 
@@ -29,7 +29,7 @@ STARTS += [b"RIFF\x40\0\0\0WEBPVP8L", b"\0\0\0\x1cftypavif", b"P5 9 9 65535 ", b
 @given(start=st.sampled_from(STARTS), rest=st.binary(max_size=300))
 def test_random_bytes_are_refused_or_decoded(start: bytes, rest: bytes):
     try:
-        assert decode_file(start + rest, Framing(8, 8)).pixels.shape[:2] == (8, 8)
+        assert decode_file(start + rest, Preprocessing(8, 8)).pixels.shape[:2] == (8, 8)
     except UnusablePicture as refused:
         assert str(refused) and "\n" not in str(refused)
 
@@ -40,7 +40,7 @@ def test_damaged_pictures_are_refused_or_decoded(format: str, number: int):
     chance = random.Random(number)
     damaged = mutated(b"\0" + encoded(noise(12, 12), format), chance)[1:]
     try:
-        assert decode_file(damaged, Framing(8, 8)).pixels.shape[:2] == (8, 8)
+        assert decode_file(damaged, Preprocessing(8, 8)).pixels.shape[:2] == (8, 8)
     except UnusablePicture as refused:
         assert str(refused)
 

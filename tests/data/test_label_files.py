@@ -12,7 +12,7 @@ from PIL import Image
 
 import ganzfeld as gz
 from ganzfeld.cli import main
-from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data import ImageDataset, open_pictures
 from ganzfeld.data.check.survey import survey
 from ganzfeld.data.labels import table as label_table
 from ganzfeld.errors import DataError, GanzfeldError, UsageError
@@ -35,13 +35,13 @@ def photos_with(root: Path, names: list[str]) -> Path:
     return root
 
 
-def opened(photos: Path, table: str | bytes, encoding: str = "utf-8") -> Pictures:
+def opened(photos: Path, table: str | bytes, encoding: str = "utf-8") -> ImageDataset:
     path = photos.parent / "labels.csv"
     path.write_bytes(table if isinstance(table, bytes) else table.encode(encoding))
     return open_pictures(photos, (8, 8), labels=path)
 
 
-def classes(pictures: Pictures) -> dict[str, str]:
+def classes(pictures: ImageDataset) -> dict[str, str]:
     """The class of every image by its name, ``""`` for none."""
     assert pictures.labels is not None
     names = [*pictures.class_names, ""]
@@ -52,7 +52,7 @@ def classes(pictures: Pictures) -> dict[str, str]:
     }
 
 
-def said(pictures: Pictures) -> str:
+def said(pictures: ImageDataset) -> str:
     """The warning about labels."""
     return " ".join(each.text for each in survey(pictures).warnings if each.name == "labels-rejected")
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ganzfeld.data import open_pictures
-from ganzfeld.data.images import Pictures
+from ganzfeld.data.images import ImageDataset
 from ganzfeld.data.source import Source
 from ganzfeld.data.sources import built_in, catalogue, find_source, recognised
 from ganzfeld.data.sources.faces import CREDIT
@@ -23,11 +23,11 @@ from ganzfeld.errors import DataError, UsageError
 from tests.data.making import encoded, fill, noise, zipped
 
 
-def opened(path: Path | str, size: int = 16, **settings: Any) -> Pictures:
+def opened(path: Path | str, size: int = 16, **settings: Any) -> ImageDataset:
     return open_pictures(path, (size, size), workers=0, **settings)
 
 
-def pixels(pictures: Pictures) -> np.ndarray:
+def pixels(pictures: ImageDataset) -> np.ndarray:
     return pictures.batch(np.arange(pictures.num_pictures))
 
 
@@ -94,23 +94,23 @@ class TestFaces:
 
     def test_they_are_drawn_the_same_at_any_time(self):
         source = catalogue.load("faces").Pictures(Path("faces"))
-        from ganzfeld.data.decoding.preprocessing import Framing
+        from ganzfeld.data.decoding.preprocessing import Preprocessing
 
         entries = list(source.entries())
         assert len(entries) == 5000
-        first = [source.decode(source.read(entry), Framing(32, 32)).pixels for entry in entries[:3]]
-        again = [source.decode(source.read(entry), Framing(32, 32)).pixels for entry in entries[:3]]
+        first = [source.decode(source.read(entry), Preprocessing(32, 32)).pixels for entry in entries[:3]]
+        again = [source.decode(source.read(entry), Preprocessing(32, 32)).pixels for entry in entries[:3]]
         np.testing.assert_array_equal(first, again)
         assert len({picture.tobytes() for picture in first}) == 3
         assert (first[0][0, 0] == 255).all()
 
     def test_other_shapes_show_the_middle(self):
-        from ganzfeld.data.decoding.preprocessing import Framing
+        from ganzfeld.data.decoding.preprocessing import Preprocessing
 
         source = catalogue.load("faces").Pictures(Path("faces"))
         raw = source.read(next(iter(source.entries())))
-        square = source.decode(raw, Framing(40, 40)).pixels
-        tall = source.decode(raw, Framing(24, 40)).pixels
+        square = source.decode(raw, Preprocessing(40, 40)).pixels
+        tall = source.decode(raw, Preprocessing(24, 40)).pixels
         np.testing.assert_array_equal(tall, square[:, 8:32])
 
     def test_the_artist_is_credited(self):

@@ -9,12 +9,12 @@ from ganzfeld.data import open_pictures
 from ganzfeld.data.check.contact_sheet import contact_sheet, write_contact_sheet
 from ganzfeld.data.check.duplicates import find_duplicates
 from ganzfeld.data.check.survey import Survey, survey
-from ganzfeld.data.images import Pictures
+from ganzfeld.data.images import ImageDataset
 from ganzfeld.errors import DataError, ResourceError
 from tests.data.making import encoded, fill, noise, smooth
 
 
-def opened(path: Path, size: tuple[int, int] = (32, 32)) -> Pictures:
+def opened(path: Path, size: tuple[int, int] = (32, 32)) -> ImageDataset:
     return open_pictures(path, size, workers=0, max_bad=None)
 
 
@@ -33,7 +33,7 @@ def save(root: Path, photos: list[Image.Image]) -> None:
         (root / f"{number:03}.png").write_bytes(encoded(photo))
 
 
-def groups(pictures: Pictures) -> dict[tuple[str, ...], bool]:
+def groups(pictures: ImageDataset) -> dict[tuple[str, ...], bool]:
     """Names of the members of every group, and whether the files are the same."""
     found = find_duplicates(pictures)
     return {tuple(pictures.listing.name(entry) for entry in group.entries): group.exact for group in found}

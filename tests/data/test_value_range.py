@@ -18,7 +18,7 @@ from ganzfeld.data import open_pictures
 from ganzfeld.data.cache.prune import prune
 from ganzfeld.data.check.survey import survey
 from ganzfeld.data.decoding.decode import decode_file
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.option_values import range_of, text_of_range
 from tests.data.making import encoded, noise, reason, zipped
@@ -344,31 +344,31 @@ class TestFiles:
     def test_opacity_is_no_colour(self):
         samples = np.full((16, 16, 4), 65_535, np.uint16)
         samples[:, :8, :3], samples[8:, :, 3] = 1_000, 0
-        pixels = decode_file(png_16(samples), Framing(16, 16, range=(0, 1_000))).pixels
+        pixels = decode_file(png_16(samples), Preprocessing(16, 16, range=(0, 1_000))).pixels
         assert (pixels == 255).all()
-        pixels = decode_file(png_16(samples), Framing(16, 16, range=(500, 2_000))).pixels
+        pixels = decode_file(png_16(samples), Preprocessing(16, 16, range=(500, 2_000))).pixels
         assert (pixels[:8, :8] == 85).all() and (pixels[8:] == 255).all()
         shades = np.full((16, 16, 4), 40, np.uint8)
         shades[:8, :, 3], shades[8:, :, 3] = 255, 0
-        pixels = decode_file(encoded(shades), Framing(16, 16, None, (1, 2, 3), (0, 80))).pixels
+        pixels = decode_file(encoded(shades), Preprocessing(16, 16, None, (1, 2, 3), (0, 80))).pixels
         assert (pixels[:8] == 128).all() and (pixels[8:] == [1, 2, 3]).all()
 
     def test_grey_with_opacity_of_16_bits_is_refused_rather_than_crushed(self):
         with pytest.raises(Exception, match="too few for --range"):
-            decode_file(png_16(np.full((16, 16, 2), 9, np.uint16)), Framing(16, 16, range=(0, 20)))
+            decode_file(png_16(np.full((16, 16, 2), 9, np.uint16)), Preprocessing(16, 16, range=(0, 20)))
 
     def test_samples_without_an_agreed_range_are_read_with_one(self):
         for samples in (np.full((16, 16), 0.25, np.float32), np.full((16, 16), -2_000, np.int32)):
             content = encoded(Image.fromarray(samples), "TIFF")
             assert "--range LOW:HIGH" in reason(content)
             value = float(samples[0, 0])
-            shown = decode_file(content, Framing(16, 16, range=(value - 1, value + 1))).pixels
+            shown = decode_file(content, Preprocessing(16, 16, range=(value - 1, value + 1))).pixels
             assert (shown == 128).all()
 
     def test_palettes_inks_and_white_that_is_zero(self):
         image = Image.fromarray(np.zeros((16, 16), np.uint8)).convert("P")
         image.putpalette([10, 20, 0] + [0] * 765)
-        wanted = Framing(16, 16, range=(0, 20))
+        wanted = Preprocessing(16, 16, range=(0, 20))
         assert decode_file(encoded(image), wanted).pixels[0, 0].tolist() == [128, 255, 0]
         ink = Image.new("CMYK", (16, 16), (245, 235, 255, 0))
         assert decode_file(encoded(ink, "TIFF"), wanted).pixels[0, 0].tolist() == [128, 255, 0]

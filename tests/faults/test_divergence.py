@@ -23,21 +23,21 @@ def plant(tensor: torch.Tensor, value: float) -> None:
 
 
 def spoil_weight(trainer: Trainer) -> None:
-    plant(next(trainer.players.generator.parameters()), torch.nan)
+    plant(next(trainer.gan.generator.parameters()), torch.nan)
 
 
 def spoil_average(trainer: Trainer) -> None:
-    plant(next(trainer.players.average.parameters()), torch.inf)
+    plant(next(trainer.gan.average.parameters()), torch.inf)
 
 
 def spoil_moment(trainer: Trainer) -> None:
     """What Adam remembers of a gradient: the next update carries it into the weight."""
-    optimizer = trainer.players.discriminator_optimizer
+    optimizer = trainer.gan.discriminator_optimizer
     plant(next(iter(optimizer.state.values()))["exp_avg"], torch.nan)
 
 
 def spoil_gradient(trainer: Trainer) -> None:
-    parameter = next(trainer.players.discriminator.parameters())
+    parameter = next(trainer.gan.discriminator.parameters())
 
     def infinite(gradient):
         hook.remove()
@@ -159,10 +159,10 @@ import mmap, resource, sys
 from pathlib import Path
 import ganzfeld as gz
 from ganzfeld.errors import ResourceError
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from tests.training.conftest import small
 
-class Takes(Watcher):
+class Takes(TrainCallback):
     def started(self, run, summary):
         self.ballast = mmap.mmap(-1, 2**30)
         in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

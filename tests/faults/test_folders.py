@@ -16,7 +16,7 @@ from ganzfeld.lock import alone
 from ganzfeld.own_folder import LostFolder, OwnFolder
 from ganzfeld.run_layout import OWN_NAMES
 from ganzfeld.runs.run import Run
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from tests.training.conftest import small
 
 MANY = 1_000_000
@@ -25,7 +25,7 @@ MANY = 1_000_000
 UNFINISHED = shutil.ignore_patterns(".*.part")
 
 
-class Meddler(Watcher):
+class Meddler(TrainCallback):
     """Does something to a run folder once it has a checkpoint, and stops the training a second later."""
 
     def __init__(self, meddle: Callable[[Path], object]) -> None:
@@ -49,7 +49,7 @@ class Meddler(Watcher):
             self.meddle(self.path)
 
 
-def begin(data: Path, out: Path, watcher: Watcher, images: int = MANY) -> Run:
+def begin(data: Path, out: Path, watcher: TrainCallback, images: int = MANY) -> Run:
     return gz.train(data, recipe=small(), images=images, out=out, checkpoint_seconds=0.1, watcher=watcher)
 
 
@@ -122,7 +122,7 @@ class TestLost:
     def test_a_run_that_is_reached_through_links_is_fine(self, array_file, tmp_path):
         (tmp_path / "disk").mkdir()
         (tmp_path / "runs").symlink_to(tmp_path / "disk")
-        run = begin(array_file, tmp_path / "runs", Watcher(), images=16)
+        run = begin(array_file, tmp_path / "runs", TrainCallback(), images=16)
         (tmp_path / "mine").symlink_to(run.path)
         assert gz.resume(tmp_path / "mine", images=32).position.images_seen == 32
         assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "mine", "runs"]
@@ -145,7 +145,7 @@ class TestLost:
 
 @pytest.fixture(scope="module")
 def finished(array_file, tmp_path_factory) -> Path:
-    return begin(array_file, tmp_path_factory.mktemp("runs"), Watcher(), images=64).path
+    return begin(array_file, tmp_path_factory.mktemp("runs"), TrainCallback(), images=64).path
 
 
 class TestLinks:
@@ -242,7 +242,7 @@ class TestFilesOfTheUsers:
     """In a run folder only what carries our mark, or has a name and a form that are ours, is deleted."""
 
     def test_resume_deletes_nothing_because_of_its_name_alone(self, array_file, tmp_path):
-        run = begin(array_file, tmp_path, Watcher(), images=64)
+        run = begin(array_file, tmp_path, TrainCallback(), images=64)
         mine = [
             run.path / name
             for name in (
@@ -271,7 +271,7 @@ class TestFilesOfTheUsers:
         assert "99999.png" in note
 
     def test_a_sheet_does_not_replace_an_image(self, array_file, tmp_path):
-        run = begin(array_file, tmp_path, Watcher(), images=64)
+        run = begin(array_file, tmp_path, TrainCallback(), images=64)
         ours, mine = (run.path / "samples" / f"{images_seen}.png" for images_seen in (64, 128))
         first = ours.read_bytes()
         mine.write_bytes((run.path / "reals.png").read_bytes())
@@ -285,7 +285,7 @@ class TestFilesOfTheUsers:
         assert ours.read_bytes() != first, "one of ours is replaced"
 
     def test_a_checkpoint_does_not_replace_a_file(self, array_file, tmp_path):
-        run = begin(array_file, tmp_path, Watcher(), images=64)
+        run = begin(array_file, tmp_path, TrainCallback(), images=64)
         mine = run.history.path(128)
         save_file({"mine": torch.ones(3)}, mine)
         with pytest.raises(ResourceError, match=r"128.safetensors has the name of a checkpoint") as caught:

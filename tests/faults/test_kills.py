@@ -15,7 +15,7 @@ import torch
 import ganzfeld as gz
 from ganzfeld.errors import ResourceError
 from ganzfeld.runs.run import Run
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from tests.training.conftest import PATIENCE_S, small
 
 pytestmark = pytest.mark.machine
@@ -105,7 +105,7 @@ TRAINING = {
     "a step": "ganzfeld.training.trainer:step",
     "a reading": "ganzfeld.training.loop:scalars_of",
     "taking a snapshot": "ganzfeld.training.artifacts:capture",
-    "writing a checkpoint": "ganzfeld.runs.checkpoint_store:History._put",
+    "writing a checkpoint": "ganzfeld.runs.checkpoint_store:CheckpointStore._put",
     "the first sheet": "ganzfeld.training.loop:Loop._show",
     "the report": "ganzfeld.training.loop:write_report",
 }
@@ -155,7 +155,7 @@ def test_a_signal_in_every_phase(phase, number, array_file, tmp_path):
 class TestTwoAtOnce:
     def test_the_second_refuses_and_a_dead_one_is_no_hindrance(self, array_file, tmp_path, child):
         def train(say):
-            class Told(Watcher):
+            class Told(TrainCallback):
                 def read(self, reading):
                     say("training")
 

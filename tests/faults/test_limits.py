@@ -110,16 +110,16 @@ def test_a_disk_that_fills_up_on_the_way(array_file, recipe_file, tmp_path):
     out, theirs = disk / "runs", disk / "of somebody else"
 
     def train() -> None:
-        from ganzfeld.runs.checkpoint_store import History
+        from ganzfeld.runs.checkpoint_store import CheckpointStore
 
-        write = History.write
+        write = CheckpointStore.write
 
         def beside(self, checkpoint, near=None) -> Path:
             if checkpoint.images_seen > MANY // 2:
                 fill(theirs)
             return write(self, checkpoint, near)
 
-        History.write = beside
+        CheckpointStore.write = beside
         command(training(array_file, recipe_file, out))()
 
     try:

@@ -12,8 +12,8 @@ import ganzfeld as gz
 from ganzfeld.durable import unfinished
 from ganzfeld.errors import DamagedError, ResourceError
 from ganzfeld.runs import Run
-from ganzfeld.runs.checkpoint_store import History
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.runs.checkpoint_store import CheckpointStore
+from ganzfeld.training.callbacks import TrainCallback
 from tests.faults.conftest import injected
 from tests.training.conftest import small
 
@@ -28,14 +28,14 @@ def nothing(_: str) -> None:
 
 
 @pytest.fixture
-def saved(tmp_path, moments) -> History:
+def saved(tmp_path, moments) -> CheckpointStore:
     """A folder in which the first moment is saved."""
-    history = History(tmp_path / "checkpoints")
+    history = CheckpointStore(tmp_path / "checkpoints")
     history.write(moments[0])
     return history
 
 
-def saving(history: History, checkpoint, tells: bool = True):
+def saving(history: CheckpointStore, checkpoint, tells: bool = True):
     def action(say):
         history.write(checkpoint)
         if tells:
@@ -116,7 +116,7 @@ class TestFullDisk:
         if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
             pytest.xfail("mounting a small disk needs root; the limit on file sizes is tested above")
         try:
-            history = History(disk / "checkpoints")
+            history = CheckpointStore(disk / "checkpoints")
             history.write(moments[0])
             self.is_met(history, child(saving(history, moments[1])))
         finally:
@@ -126,7 +126,7 @@ class TestFullDisk:
         """Told, tried again, and ended with the documented code; what was saved goes on."""
 
         def train(say):
-            class Limit(Watcher):
+            class Limit(TrainCallback):
                 def started(self, run, summary):
                     size = 200_000  # room for checkpoints of small networks, and not for what follows
                     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -164,7 +164,7 @@ class TestFullDisk:
 
 
 def saved_bytes(checkpoint, folder: Path) -> int:
-    History(folder).write(checkpoint)
+    CheckpointStore(folder).write(checkpoint)
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
@@ -172,7 +172,7 @@ class TestDamage:
     """Truncated and flipped files are named, and the one before is used."""
 
     @pytest.fixture
-    def two(self, saved, moments) -> tuple[History, Path]:
+    def two(self, saved, moments) -> tuple[CheckpointStore, Path]:
         return saved, saved.write(moments[1])
 
     def test_every_kind_of_cut(self, two, thorough):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganzfeld.health import Case
+from ganzfeld.health import RunEvidence
 from ganzfeld.health.limits import Limit
 from ganzfeld.recipes import resolve
 
@@ -28,7 +28,7 @@ def case_of(
     num_pictures: int = 5000,
     num_duplicates: int = 0,
     known: Sequence[str] | None = None,
-) -> Case:
+) -> RunEvidence:
     """A training with these readings, one every ``EVERY_IMAGES`` pictures, and limits for all of them."""
     count = max(map(len, readings.values()), default=0)
     entries = [
@@ -42,7 +42,7 @@ def case_of(
         }
         for number in range(count)
     ]
-    return Case(
+    return RunEvidence(
         json.loads(json.dumps(entries)),
         resolve(recipe, settings).model_dump(mode="json"),
         num_pictures,

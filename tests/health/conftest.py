@@ -7,21 +7,21 @@ import pytest
 
 from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 from ganzfeld.recipes import Recipe
 from ganzfeld.training.build import start
-from ganzfeld.training.monitors.health import Examiner
+from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.trainer import Trainer
 
 
-def examined(array_file: Path, recipe: Recipe) -> tuple[Trainer, Examiner]:
+def examined(array_file: Path, recipe: Recipe) -> tuple[Trainer, HealthMonitor]:
     """A training on the 16 px blobs at its beginning, in float32, and who examines it."""
     pictures = open_pictures(array_file, size=recipe.size)
     trainer = start(recipe, pictures, choose_engine("cpu", "float32"), 0)
-    return trainer, Examiner(trainer)
+    return trainer, HealthMonitor(trainer)
 
 
-def patient_of(array_file: Path, recipe: Recipe, steps: int = 3) -> Patient:
+def patient_of(array_file: Path, recipe: Recipe, steps: int = 3) -> ProbeContext:
     """A training after some steps, looked at for the second time."""
     trainer, examiner = examined(array_file, recipe)
     for step in range(steps):
@@ -32,6 +32,6 @@ def patient_of(array_file: Path, recipe: Recipe, steps: int = 3) -> Patient:
 
 
 @pytest.fixture
-def patient(array_file) -> Callable[..., Patient]:
+def patient(array_file) -> Callable[..., ProbeContext]:
     """Makes patients."""
     return lambda recipe, steps=3: patient_of(array_file, recipe, steps)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 from ganzfeld.health.readings import readings
 from tests.health.conftest import examined, patient_of
 from tests.training.conftest import small
@@ -15,7 +15,7 @@ from tests.training.conftest import small
 classes, gradients = readings.load("classes"), readings.load("gradients")
 
 
-def read(patient: Patient, pictures: torch.Tensor | None = None, **changes) -> dict[str, float]:
+def read(patient: ProbeContext, pictures: torch.Tensor | None = None, **changes) -> dict[str, float]:
     changed = dataclasses.replace(patient, **changes)
     if pictures is not None:
         changed.__dict__["pictures"] = pictures  # in place of those that the networks would make
@@ -23,7 +23,7 @@ def read(patient: Patient, pictures: torch.Tensor | None = None, **changes) -> d
 
 
 @pytest.fixture
-def patient(by_class) -> Patient:
+def patient(by_class) -> ProbeContext:
     return patient_of(by_class, small(classes="projection"))
 
 

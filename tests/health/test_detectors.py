@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ganzfeld.health import Case, diagnose
+from ganzfeld.health import RunEvidence, diagnose
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.limits import Limit
 from ganzfeld.recipes import resolve
@@ -51,11 +51,11 @@ READ = {
 """What is read, where it is something else that the detector looks at."""
 
 
-def found(name: str, case: Case):
+def found(name: str, case: RunEvidence):
     return detectors.load(name).find(case)
 
 
-def signs(reading: str, values: list, known: bool = True) -> Case:
+def signs(reading: str, values: list, known: bool = True) -> RunEvidence:
     read = {READ.get(reading, reading): values, "weight_size_generator": [2.0] * len(values)}
     return case_of(read, known=(reading,) if known else ())
 
@@ -108,7 +108,7 @@ class TestEveryDetector:
             [{"images_seen": 10}],
             [{"images_seen": 10, "step": 1, "health": None}, {"images_seen": 20, "step": 2}],
         ):
-            assert found(name, Case(entries, recipe, 5000, limits=everything)) is None
+            assert found(name, RunEvidence(entries, recipe, 5000, limits=everything)) is None
 
 
 class TestStaticFacts:
@@ -238,11 +238,11 @@ class TestDerived:
     def test_a_loss_that_is_not_finite(self):
         case = case_of({"diversity": [HEALTHY] * 3})
         lost = {"images_seen": 400, "step": 40, "loss_generator": None, "loss_discriminator": 1.0}
-        finding = found("diverging", Case([*case.entries, lost], case.recipe, 5000))
+        finding = found("diverging", RunEvidence([*case.entries, lost], case.recipe, 5000))
         assert finding is not None
         assert (finding.since_images, finding.severity) == (400, "sick")
         again = {**lost, "images_seen": 500, "loss_generator": 1.0}
-        assert found("diverging", Case([*case.entries, lost, again], case.recipe, 5000)) is None
+        assert found("diverging", RunEvidence([*case.entries, lost, again], case.recipe, 5000)) is None
 
 
 class TestRemediesKnowTheRecipe:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ganzfeld.geometry import plan
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 from ganzfeld.health.readings import readings
 from ganzfeld.losses import Loss, losses
 from ganzfeld.networks import Generator
@@ -26,7 +26,7 @@ logits, gradients, units, output, latent, batch, spectrum = (
 )
 
 
-def read(entry: ModuleType, patient: Patient, **changes: Any) -> dict[str, float]:
+def read(entry: ModuleType, patient: ProbeContext, **changes: Any) -> dict[str, float]:
     """What an entry reads of a patient of which some things are otherwise."""
     made = {name: changes.pop(name) for name in ("pictures", "generated") if name in changes}
     changed = dataclasses.replace(patient, **changes)
@@ -41,7 +41,7 @@ def anyone(patient):
 
 
 class TestLogits:
-    def of(self, anyone: Patient, real: np.ndarray, fake: np.ndarray, loss: str = "non-saturating"):
+    def of(self, anyone: ProbeContext, real: np.ndarray, fake: np.ndarray, loss: str = "non-saturating"):
         real_logits, fake_logits = (torch.from_numpy(each).float() for each in (real, fake))
         return read(logits, anyone, real_logits=real_logits, fake_logits=fake_logits, loss=Loss(loss))
 
@@ -118,7 +118,7 @@ class TestGradients:
         trainer, examiner = examined(array_file, small("modern", **{"generator.optimizer.lr": 0.01}))
         for _ in range(3):
             examiner.note(trainer.advance())
-        generator = trainer.players.generator
+        generator = trainer.gan.generator
         before = [weight.detach().clone() for weight in generator.parameters()]
         examiner.note(trainer.advance())
         found = read(gradients, examiner.patient())

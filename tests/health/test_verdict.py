@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ganzfeld.health import Case, diagnose
+from ganzfeld.health import RunEvidence, diagnose
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.limits import Limit, limit_at
 from ganzfeld.health.symptoms import persisted, why_not_known
@@ -50,7 +50,7 @@ def test_who_has_not_looked_calls_nobody_healthy():
         (before_there_were_readings, "diversity was not read"),
         (too_early, "diversity was read only 2 times until now"),
         (nothing_measured, "what is healthy for diversity has not been measured"),
-        (Case([], before_there_were_readings.recipe, 5000), "diversity was not read"),
+        (RunEvidence([], before_there_were_readings.recipe, 5000), "diversity was not read"),
     ):
         verdict = diagnose(case)
         assert (verdict.verdict, verdict.sentence) == ("watch", "nothing to judge by yet")

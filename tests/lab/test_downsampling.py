@@ -69,8 +69,8 @@ def test_without_departures_it_holds(monkeypatch):
 
 def test_a_live_discriminator_that_loses_a_row_is_seen(monkeypatch, short_training):
     short = experiments.load("downsampling").SHORT
-    sound = run("downsampling", on=short_training, **short)
-    assert sound.verdict == "holds with limits"
+    all_finite = run("downsampling", on=short_training, **short)
+    assert all_finite.verdict == "holds with limits"
 
     def half_blind(self, pictures):
         hidden = pictures.clone()

@@ -56,12 +56,12 @@ def test_r1_is_the_damping_of_the_discriminator():
 def test_numbers_that_end_are_left_where_they_were(method: str):
     game = dirac(method, [Replica(0.1)])
     game.advance()
-    cast(Any, game.players.generator).place.parts[0].data.fill_(math.inf)
+    cast(Any, game.gan.generator).place.parts[0].data.fill_(math.inf)
     if METHODS[method].consensus:
         return  # it has its own round, for closed forms alone
     before = state(game)
     game.advance()
-    assert not bool(game.sound)
+    assert not bool(game.all_finite)
     assert torch.equal(state(game), before)
 
 
@@ -81,7 +81,7 @@ def test_perceptrons_side_by_side_learn_what_they_would_alone(names: list[str]):
 
     pair, alone = game(2, [0, 1]), game(1, [1])
     for side in ("generator", "discriminator"):
-        of_pair, of_one = (getattr(each.players, side).state_dict() for each in (pair, alone))
+        of_pair, of_one = (getattr(each.gan, side).state_dict() for each in (pair, alone))
         for name, value in of_one.items():
             twin = name.replace("linears.0", "linears.1")
             value.copy_(of_pair[twin] if "linears" in name else of_pair[name][1:])
@@ -89,8 +89,8 @@ def test_perceptrons_side_by_side_learn_what_they_would_alone(names: list[str]):
         each.play(4)
     points = torch.randn(10, 2)
     for side in ("generator", "discriminator"):
-        both = getattr(pair.players, side)(points.repeat_interleave(2, 0))
-        torch.testing.assert_close(both[1::2], getattr(alone.players, side)(points), rtol=1e-4, atol=1e-5)
+        both = getattr(pair.gan, side)(points.repeat_interleave(2, 0))
+        torch.testing.assert_close(both[1::2], getattr(alone.gan, side)(points), rtol=1e-4, atol=1e-5)
 
 
 def test_plain_and_stacked_layers_are_one_network():
@@ -141,9 +141,9 @@ def test_the_motion_of_a_game_turns_as_its_formula_says():
     game = dirac("adam", [Replica(0.01)], stabilisers=[r1])
     game.play(5)
     real, latents = game.draw(torch.Generator())
-    found = eigenvalues_of_play(game.players, game.rules, real, latents, game.moment(), 2, 0)
+    found = eigenvalues_of_play(game.gan, game.config, real, latents, game.moment(), 2, 0)
     rates = []
-    for optimizer in (game.players.generator_optimizer, game.players.discriminator_optimizer):
+    for optimizer in (game.gan.generator_optimizer, game.gan.discriminator_optimizer):
         (held,) = cast(Any, optimizer).state.values()
         second = float(held["exp_avg_sq"]) / (1 - 0.99 ** float(held["step"]))
         rates.append(0.01 / (math.sqrt(second) + 1e-8))

@@ -109,7 +109,7 @@ def test_dead_units_are_counted(short_training: Training):
     networks = live(short_training)
     trainer = networks.trainer()
     before, _, _ = in_situ.never_positive(networks, "discriminator", 64, networks.stages[-1])
-    first = trainer.players.discriminator.layers[0]
+    first = trainer.gan.discriminator.layers[0]
     nn.init.constant_(first.get_parameter("bias"), -1e3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(networks), "trainer", lambda self, stage=None: trainer)

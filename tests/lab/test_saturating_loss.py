@@ -90,11 +90,11 @@ def test_denormals_are_left_as_they_were(flushed: bool):
 def test_the_generator_is_held_still(short_training):
     networks = live(short_training)
     game = live_game(networks, networks.stages[1], 0)
-    before = [weight.detach().clone() for weight in game.players.generator.parameters()]
-    weights = next(game.players.discriminator.parameters()).detach().clone()
+    before = [weight.detach().clone() for weight in game.gan.generator.parameters()]
+    weights = next(game.gan.discriminator.parameters()).detach().clone()
     game.play(3)
-    assert all(map(torch.equal, before, game.players.generator.parameters()))
-    assert not torch.equal(weights, next(game.players.discriminator.parameters()))
+    assert all(map(torch.equal, before, game.gan.generator.parameters()))
+    assert not torch.equal(weights, next(game.gan.discriminator.parameters()))
 
 
 def test_looks_are_at_powers_of_two_and_the_end():

@@ -36,7 +36,7 @@ from ganzfeld.model.card import GeneratorCard
 from ganzfeld.model.sampling import chunk_size
 from ganzfeld.networks import Generator, initialise
 from ganzfeld.recipes import read_recipe
-from ganzfeld.training.step import follow
+from ganzfeld.training.step import update_ema
 
 pytestmark = pytest.mark.machine
 
@@ -242,7 +242,7 @@ def test_averaged_spectral_weights_are_shipped_with_a_norm_of_one():
     first, second = (Generator(plan(16), width=4, normalisation="spectral") for _ in range(2))
     for seed, generator in enumerate((first, second)):
         initialise(generator, seed)
-    follow(first, second, 0.5)
+    update_ema(first, second, 0.5)
     for module in calibrate(first, "normal").modules():
         if torch.nn.utils.parametrize.is_parametrized(module, "weight"):
             weight = module.weight

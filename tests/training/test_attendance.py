@@ -16,13 +16,13 @@ import torch
 import ganzfeld as gz
 from ganzfeld.cli.outcome import show_outcome
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed, UsageError
-from ganzfeld.health import Finding, Remedy, Verdict
+from ganzfeld.health import Diagnosis, Finding, Remedy
 from ganzfeld.health.remedies import put_back
 from ganzfeld.options import ResumeOptions
 from ganzfeld.runs.run import Run
 from ganzfeld.training.auto import driver as attendance
 from ganzfeld.training.auto.policy import has_helped, prescription
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.overrides import Overrides, is_finished, is_over
 from ganzfeld.training.trainer import Trainer
@@ -50,7 +50,7 @@ def look_at_every_step(monkeypatch):
 def doctor(monkeypatch, *illnesses):
     """Plant what the doctor says: (name, since, remedy, is ill) of each illness, the last one of a recipe."""
 
-    def diagnose(run: Run, entries: object = None) -> Verdict:
+    def diagnose(run: Run, entries: object = None) -> Diagnosis:
         journal = run.journal
         seen = journal[-1]["images_seen"] if journal else 0
         findings = tuple(
@@ -58,7 +58,7 @@ def doctor(monkeypatch, *illnesses):
             for name, since, remedy, is_ill in illnesses
             if seen >= since + 16 and is_ill(run.recipe)
         )
-        return Verdict(seen, findings, num_judged=1)
+        return Diagnosis(seen, findings, num_judged=1)
 
     monkeypatch.setattr(Run, "diagnose", diagnose)
 
@@ -101,7 +101,7 @@ def test_who_goes_on_with_the_ill_run_goes_on_with_what_came_of_it(array_file, t
     run = attended(array_file, tmp_path)
     said = []
 
-    class Listening(Watcher):
+    class Listening(TrainCallback):
         def noted(self, text):
             said.append(text)
 
@@ -265,7 +265,9 @@ def test_quality_is_measured_where_it_is_to_be_decided(array_file, tmp_path, mon
 def test_what_was_just_judged_is_not_judged_again(array_file, tmp_path, monkeypatch):
     """Two figures at one place would say no more; and nothing is said of what has diverged."""
     monkeypatch.setenv("GANZFELD_FEATURES", "random-convolutions")
-    monkeypatch.setattr("ganzfeld.training.monitors.quality.Quality.due", lambda quality, seconds: True)
+    monkeypatch.setattr(
+        "ganzfeld.training.monitors.quality.QualityMonitor.due", lambda quality, seconds: True
+    )
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-6", too_fast))
     run = gz.train(array_file, recipe=small(), images=240, out=tmp_path, auto=True, checkpoint_seconds=1000)
     journal = gz.open_run(tmp_path / "blobs-001").journal
@@ -282,7 +284,7 @@ def test_what_was_changed_is_put_back_first(array_file, tmp_path, monkeypatch):
     finding = put_back(run.case, advised)
     assert finding.remedy.settings == ("discriminator.optimizer.lr=0.001", "loss.name=relativistic-pairing")
     assert finding.remedies == (finding.remedy, advised.remedy)
-    verdict = Verdict(400, (finding,), num_judged=1)
+    verdict = Diagnosis(400, (finding,), num_judged=1)
     shorter = run.facts.changed(images=10_000)
     run.write_facts(shorter)
     first = prescription(run, verdict)
@@ -303,7 +305,7 @@ def test_a_course_that_was_broken_off_goes_on(array_file, tmp_path, monkeypatch)
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
     whole = attended(array_file, tmp_path / "whole")
 
-    class Impatient(Watcher):
+    class Impatient(TrainCallback):
         def read(self, reading):
             if reading.images_seen == 48 and len(list((tmp_path / "broken").iterdir())) == 2:
                 os.kill(os.getpid(), signal.SIGINT)
@@ -324,7 +326,7 @@ def course(array_file, tmp_path_factory) -> Path:
     """Two runs of a course that was interrupted in a trial, with which nothing has been decided."""
     out = tmp_path_factory.mktemp("course")
 
-    class Impatient(Watcher):
+    class Impatient(TrainCallback):
         def read(self, reading):
             if reading.images_seen == 48 and len(list(out.iterdir())) == 2:
                 os.kill(os.getpid(), signal.SIGINT)
@@ -465,7 +467,7 @@ def test_a_damaged_checkpoint_is_passed_over(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
     damaged = []
 
-    class Moth(Watcher):
+    class Moth(TrainCallback):
         def read(self, reading):
             run = gz.open_run(tmp_path / "blobs-001")
             if reading.images_seen == 48 and not damaged:
@@ -497,7 +499,7 @@ def test_what_passes_at_a_second_look_does_not_end_the_run(array_file, tmp_path,
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
     diagnose = Run.diagnose
 
-    def once(run: Run, entries: object = None) -> Verdict:
+    def once(run: Run, entries: object = None) -> Diagnosis:
         verdict = diagnose(run)
         return verdict if verdict.images_seen == 64 else replace(verdict, findings=())
 
@@ -509,7 +511,7 @@ def test_what_passes_at_a_second_look_does_not_end_the_run(array_file, tmp_path,
 def test_a_sheet_that_cannot_be_written_does_not_keep_it_going(array_file, tmp_path, monkeypatch):
     starts = []
 
-    class Tidy(Watcher):
+    class Tidy(TrainCallback):
         def started(self, run, summary):
             starts.append(run)
             assert len(starts) < 4, "it goes on for ever"
@@ -551,7 +553,7 @@ def test_a_divergence_is_treated(array_file, tmp_path, monkeypatch):
 
     def spoilt(trainer: Trainer):
         if too_fast(trainer.recipe) and trainer.index == 6:
-            next(trainer.players.generator.parameters()).data.fill_(torch.nan)
+            next(trainer.gan.generator.parameters()).data.fill_(torch.nan)
         return advance(trainer)
 
     monkeypatch.setattr(Trainer, "advance", spoilt)
@@ -569,7 +571,7 @@ def test_a_divergence_without_a_remedy_that_helps_is_an_error(array_file, tmp_pa
 
     def spoilt(trainer: Trainer):
         if trainer.index == 6:
-            next(trainer.players.generator.parameters()).data.fill_(torch.nan)
+            next(trainer.gan.generator.parameters()).data.fill_(torch.nan)
         return advance(trainer)
 
     monkeypatch.setattr(Trainer, "advance", spoilt)

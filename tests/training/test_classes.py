@@ -22,7 +22,7 @@ from ganzfeld.stabilisers import stabiliser
 from ganzfeld.training.build import start
 from ganzfeld.training.classes import classes_of
 from ganzfeld.training.dry_run import rehearse
-from ganzfeld.training.step import Moment, Players, Rules, step
+from ganzfeld.training.step import GANState, StepConfig, StepContext, step
 from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import fastest_route
 from tests.conftest import blobs, coloured
@@ -79,7 +79,7 @@ LATENTS = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().man
 LABELS = torch.tensor([0, 2, 1, 1, 2, 0])
 
 
-def players(way: str, normalisation: str = "none") -> Players:
+def gan(way: str, normalisation: str = "none") -> GANState:
     """Small networks in float64 with plain gradient descent, whose updates show the gradients."""
     generator = Generator(plan(8), width=4, latent_size=5, num_classes=3, class_size=4).double()
     discriminator = Discriminator(
@@ -90,7 +90,7 @@ def players(way: str, normalisation: str = "none") -> Players:
     with torch.no_grad():
         for weight in [*generator.parameters(), *discriminator.parameters()]:
             weight.mul_(10)
-    return Players(
+    return GANState(
         generator,
         discriminator,
         torch.optim.SGD(generator.parameters(), LEARNING_RATE, fused=True),
@@ -99,11 +99,11 @@ def players(way: str, normalisation: str = "none") -> Players:
     )
 
 
-def moment() -> Moment:
-    return Moment(0, 0.0, torch.Generator().manual_seed(3))
+def moment() -> StepContext:
+    return StepContext(0, 0.0, torch.Generator().manual_seed(3))
 
 
-def naive_step(game: Players, loss: Loss, penalties, together: bool) -> None:
+def naive_step(game: GANState, loss: Loss, penalties, together: bool) -> None:
     """The textbook's two updates, each picture judged by its own class, nothing shared."""
     generator, discriminator = game.generator, game.discriminator
 
@@ -139,21 +139,21 @@ def naive_step(game: Players, loss: Loss, penalties, together: bool) -> None:
 def test_every_way_of_a_step_is_the_textbooks(name, way, simultaneous):
     """All losses, all penalties, one pass or two, a backward pass of one's own or shared."""
     penalties = [stabiliser({"name": each}) for each in ("r1", "r2", "wgan-gp")]
-    theirs = players(way)
+    theirs = gan(way)
     naive_step(theirs, Loss(name), penalties, simultaneous)
     for one_pass in (True, False):
         for shared in (True, False) if simultaneous else (True,):
-            ours = players(way)
-            rules = Rules(
+            ours = gan(way)
+            config = StepConfig(
                 Loss(name),
                 penalties,
                 0.9,
                 simultaneous=simultaneous,
-                apart=True,
+                per_sample=True,
                 one_pass=one_pass,
                 shared_backward=shared,
             )
-            step(ours, rules, REAL, LATENTS, moment(), torch.tensor(True), LABELS)
+            step(ours, config, REAL, LATENTS, moment(), torch.tensor(True), LABELS)
             for side in ("generator", "discriminator"):
                 pairs = zip(getattr(ours, side).parameters(), getattr(theirs, side).parameters(), strict=True)
                 for found, wanted in pairs:
@@ -161,9 +161,9 @@ def test_every_way_of_a_step_is_the_textbooks(name, way, simultaneous):
 
 
 def test_batch_statistics_in_the_discriminator_too():
-    ours, theirs = (players("projection", "batch") for _ in range(2))
-    rules = Rules(Loss("non-saturating"), [], 0.9, simultaneous=True, apart=False)
-    step(ours, rules, REAL, LATENTS, moment(), torch.tensor(True), LABELS)
+    ours, theirs = (gan("projection", "batch") for _ in range(2))
+    config = StepConfig(Loss("non-saturating"), [], 0.9, simultaneous=True, per_sample=False)
+    step(ours, config, REAL, LATENTS, moment(), torch.tensor(True), LABELS)
     naive_step(theirs, Loss("non-saturating"), [], together=True)
     for found, wanted in zip(ours.discriminator.parameters(), theirs.discriminator.parameters(), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-8, atol=1e-11)
@@ -177,7 +177,7 @@ def test_two_ranks_are_one(way, by_class):
         trainer = InDoublePrecision.of(recipe, by_class, ranks)
         for _ in range(3):
             trainer.advance()
-        networks = trainer.players.generator, trainer.players.discriminator
+        networks = trainer.gan.generator, trainer.gan.discriminator
         weights = [pair for network in networks for pair in network.named_parameters()]
         return {f"{at} {name}": weight.detach() for at, (name, weight) in enumerate(weights)}
 

@@ -10,13 +10,13 @@ from ganzfeld.health import diagnose
 from ganzfeld.runs.journal import Journal
 from ganzfeld.runs.journal_reader import JournalReader
 from ganzfeld.runs.report.charts import HEIGHT, WIDTH, charts_of
-from ganzfeld.training.callbacks import Watcher
-from ganzfeld.training.monitors.diagnosis import Consultation
+from ganzfeld.training.callbacks import TrainCallback
+from ganzfeld.training.monitors.diagnosis import DiagnosisMonitor
 from tests.health.cases import HEALTHY, case_of, turning
 from tests.training.conftest import small
 
 
-class Listener(Watcher):
+class Listener(TrainCallback):
     def __init__(self) -> None:
         self.heard: list[str] = []
 
@@ -24,7 +24,7 @@ class Listener(Watcher):
         self.heard.append(text)
 
 
-class Patient:
+class ProbeContext:
     """Stands for a run whose journal grows."""
 
     def __init__(self, tmp_path) -> None:
@@ -39,8 +39,8 @@ class Patient:
 
 
 def test_every_finding_is_told_once(tmp_path):
-    run, listener = Patient(tmp_path), Listener()
-    consultation = Consultation(run, listener)  # pyright: ignore[reportArgumentType]
+    run, listener = ProbeContext(tmp_path), Listener()
+    consultation = DiagnosisMonitor(run, listener)  # pyright: ignore[reportArgumentType]
     states = []
     for seen in range(1, 21):
         run.case = case_of({"diversity": turning(0.1)[:seen]}, num_pictures=100)
@@ -59,7 +59,7 @@ def test_a_look_reads_what_is_new(array_file, tmp_path):
     with Journal(run.folder) as open_journal:
         for step in range(100, 400):
             open_journal.write({**last, "step": step, "images_seen": 8 * step})
-        consultation = Consultation(run, Watcher())
+        consultation = DiagnosisMonitor(run, TrainCallback())
         consultation.hold()
         content = journal.read_bytes()
         middle = content.index(b"\n", len(content) // 2) + 1

@@ -15,12 +15,12 @@ from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_pictures
 from ganzfeld.data.order import spread
 from ganzfeld.errors import DamagedError, TrainingFailed
-from ganzfeld.health import Case
+from ganzfeld.health import RunEvidence
 from ganzfeld.health.readings import readings
 from ganzfeld.training.build import start
-from ganzfeld.training.callbacks import Watcher
-from ganzfeld.training.monitors import health as examination
-from ganzfeld.training.monitors.health import Examiner
+from ganzfeld.training.callbacks import TrainCallback
+from ganzfeld.training.monitors import health as health_monitor
+from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.snapshot import live_tensors
 from tests.conftest import blobs
 from tests.training.conftest import small, together
@@ -32,9 +32,9 @@ OF_CLASSES = set(readings.load("classes").NAMES)
 @pytest.fixture
 def always(monkeypatch):
     """Every step is read and examined."""
-    monkeypatch.setattr(examination, "EVERY_S", 0.0)
-    monkeypatch.setattr(examination, "EVERY_SHARE", 0.0)
-    monkeypatch.setattr(examination, "MOST_FOR_ALL", math.inf)
+    monkeypatch.setattr(health_monitor, "EVERY_S", 0.0)
+    monkeypatch.setattr(health_monitor, "EVERY_SHARE", 0.0)
+    monkeypatch.setattr(health_monitor, "MOST_FOR_ALL", math.inf)
     monkeypatch.setattr("ganzfeld.training.loop.READING_EVERY_S", 0.0)
 
 
@@ -43,7 +43,7 @@ class TestExaminer:
     def test_looking_does_not_change_what_is_trained(self, name, trainer_of):
         recipe = small(name, stabilisers=["spectral", "r1"], mirror=True)
         plain, looked_at = trainer_of(recipe), trainer_of(recipe)
-        examiner = Examiner(looked_at)
+        examiner = HealthMonitor(looked_at)
         for _ in range(6):
             plain.advance()
             examiner.note(looked_at.advance())
@@ -53,7 +53,7 @@ class TestExaminer:
 
     def test_reads_everything_at_once(self, trainer_of):
         trainer = trainer_of(small("radford2015"))
-        examiner = Examiner(trainer)
+        examiner = HealthMonitor(trainer)
         for _ in range(70):
             examiner.note(trainer.advance())
         patient = examiner.patient()
@@ -66,12 +66,12 @@ class TestExaminer:
 
     def test_a_few_pictures_after_going_on_do_not_speak_for_many(self, trainer_of):
         trainer = trainer_of(small("radford2015"))
-        from_the_beginning = Examiner(trainer)
+        from_the_beginning = HealthMonitor(trainer)
         for steps in (2, 70):
             for _ in range(steps):
                 from_the_beginning.note(trainer.advance())
             assert "separation" in from_the_beginning.examine(0.0)
-        going_on = Examiner(trainer)
+        going_on = HealthMonitor(trainer)
         told = []
         for _ in range(9):
             going_on.note(trainer.advance())
@@ -82,7 +82,7 @@ class TestExaminer:
         """As the sheets show them, but for statistics, which are those of the pictures themselves."""
         for normalisation, most in (("layer", 1e-6), ("batch", 0.1)):
             trainer = trainer_of(small("modern", **{"generator.normalisation": normalisation}))
-            examiner = Examiner(trainer)
+            examiner = HealthMonitor(trainer)
             for _ in range(20):
                 examiner.note(trainer.advance())
             shown = gz.latents_of_seeds(range(64), 16)
@@ -95,8 +95,8 @@ class TestExaminer:
         trainer = trainer_of(small())
         trainer.pictures = open_pictures(tmp_path / "three.npy", size=(16, 16))
         trainer.gather = from_cache(trainer.pictures, trainer.engine)
-        monkeypatch.setattr(examination, "MOST_PIXELS", 20 * 256)
-        examiner = Examiner(trainer)
+        monkeypatch.setattr(health_monitor, "MOST_PIXELS", 20 * 256)
+        examiner = HealthMonitor(trainer)
         examiner.note(trainer.advance())
         patient = examiner.patient()
         assert (len(patient.latents), len(patient.real)) == (20, 3)
@@ -105,18 +105,18 @@ class TestExaminer:
     def test_is_due_by_what_it_costs(self, trainer_of, monkeypatch):
         clock = iter([0.0, 0.1, 0.0, 0.01, 0.0, 0.1])
         trainer = trainer_of(small())
-        examiner = Examiner(trainer)
+        examiner = HealthMonitor(trainer)
         examiner.note(trainer.advance())
         assert examiner.due(0.0)
         monkeypatch.setattr("ganzfeld.training.monitors.health.time.perf_counter", lambda: next(clock))
         every = set(examiner.examine(3.0))
-        next_of_all = 3.0 + 0.1 / examination.MOST_FOR_ALL
-        assert not examiner.due(3.0 + examination.EVERY_S - 0.1)
-        assert examiner.due(3.0 + examination.EVERY_S)
+        next_of_all = 3.0 + 0.1 / health_monitor.MOST_FOR_ALL
+        assert not examiner.due(3.0 + health_monitor.EVERY_S - 0.1)
+        assert examiner.due(3.0 + health_monitor.EVERY_S)
         few = set(examiner.examine(4.5))
         assert {"separation", "update_ratio_generator"} < few < every
         assert "diversity" not in few
-        next_of_few = 4.5 + 0.01 / examination.MOST_FOR_FEW
+        next_of_few = 4.5 + 0.01 / health_monitor.MOST_FOR_FEW
         assert next_of_few < next_of_all
         assert not examiner.due(next_of_few - 0.1)
         assert examiner.due(next_of_few)
@@ -131,7 +131,7 @@ class TestExaminer:
                 pictures = open_pictures(array_file, size=recipe.size)
                 trainer = start(recipe, pictures, choose_engine("cpu", "float32"), 0, ranks)
                 found = None
-                examiner = Examiner(trainer)
+                examiner = HealthMonitor(trainer)
                 for _ in range(3):
                     examiner.note(trainer.advance())
                     if ranks.rank == 0:
@@ -160,7 +160,7 @@ class TestJournal:
         curious = gz.train(array_file, out=tmp_path, **settings)
         assert [set(entry["health"]) <= NAMES for entry in curious.journal] == [True] * 10
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Examiner, "examine", lambda examiner, seconds, everything: {})
+            patch.setattr(HealthMonitor, "examine", lambda examiner, seconds, everything: {})
             plain = gz.train(array_file, out=tmp_path, **settings)
         ours, theirs = curious.generator.state_dict(), plain.generator.state_dict()
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -168,7 +168,7 @@ class TestJournal:
     def test_what_is_not_finite_is_null(self, array_file, tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                Examiner, "examine", lambda examiner, seconds, everything: {"a": math.nan, "b": 1.0}
+                HealthMonitor, "examine", lambda examiner, seconds, everything: {"a": math.nan, "b": 1.0}
             )
             run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
         assert run.journal[-1]["health"] == {"a": None, "b": 1.0}
@@ -193,7 +193,7 @@ class TestCase:
     def test_is_what_the_run_says(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), images=80, out=tmp_path)
         case = run.case
-        assert isinstance(case, Case)
+        assert isinstance(case, RunEvidence)
         assert case.recipe == json.loads((run.path / "recipe.json").read_text())
         assert (case.num_pictures, case.num_duplicates) == (200, run.facts.num_duplicates)
         assert (case.planned_images, case.images_seen) == (80, 80)
@@ -211,7 +211,7 @@ class TestCase:
     def test_of_a_run_that_trains_now(self, array_file, tmp_path):
         seen = []
 
-        class Curious(Watcher):
+        class Curious(TrainCallback):
             def started(self, run, summary):
                 self.run = run
 

@@ -18,11 +18,11 @@ LONG = """
 import resource, sys, tempfile
 from pathlib import Path
 import ganzfeld as gz
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from tests.training.conftest import small
 
 resident = {}
-class Weigh(Watcher):
+class Weigh(TrainCallback):
     def read(self, reading):
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         resident[reading.images_seen // 8] = pages * resource.getpagesize()

@@ -21,7 +21,7 @@ from ganzfeld.bench.speed import SAME_WIDTHS
 from ganzfeld.compute.batch_loader import from_cache, from_device
 from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import choose_engine, release_memory
-from ganzfeld.compute.fast_path import Route
+from ganzfeld.compute.fast_path import FastPath
 from ganzfeld.data import open_pictures
 from ganzfeld.data.order import batch_indices
 from ganzfeld.errors import ResourceError
@@ -29,7 +29,7 @@ from ganzfeld.model import load_model, pictures_of_seeds
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training.build import start
-from ganzfeld.training.recording import RecordedUpdate
+from ganzfeld.training.recording import GraphedUpdate
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import fastest_route
@@ -110,7 +110,7 @@ def require_equal_steps(usual: Trainer, other: Trainer, steps: int = STEPS) -> N
     """Advance both, and fail at the first step that is not the same to the last bit."""
     for index in range(steps):
         wanted, found = usual.advance(), other.advance()
-        recordings = len(other.recorded_update._recordings) if other.recorded_update else 0
+        recordings = len(other.graphed_update._recordings) if other.graphed_update else 0
         where = f"step {index} ({recordings} kinds of steps recorded)"
         require_equal(vars(wanted), vars(found), f"{where}, what it returns")
         require_equal(live_tensors(usual), live_tensors(other), f"{where}, state after it")
@@ -141,28 +141,28 @@ class TestRecordedUpdate:
 
     def compare(self, recipe: Recipe, data: Path, precision: str) -> None:
         usual, other = (trainer_on_gpu(recipe, data, precision) for _ in range(2))
-        other.take(Route(recorded=True))
-        assert isinstance(other.recorded_update, RecordedUpdate)
+        other.take(FastPath(recorded=True))
+        assert isinstance(other.graphed_update, GraphedUpdate)
         require_equal_steps(usual, other)
-        kinds = {tuple(each.due(index) for each in usual.rules.stabilisers) for index in range(STEPS)}
-        assert len(other.recorded_update._recordings) == len(kinds), "some kind of step was never recorded"
+        kinds = {tuple(each.due(index) for each in usual.config.stabilisers) for index in range(STEPS)}
+        assert len(other.graphed_update._recordings) == len(kinds), "some kind of step was never recorded"
         for network in ("generator", "discriminator"):
             gradients = [
-                {name: weight.grad for name, weight in getattr(each.players, network).named_parameters()}
+                {name: weight.grad for name, weight in getattr(each.gan, network).named_parameters()}
                 for each in (usual, other)
             ]
             require_equal(gradients[0], gradients[1], f"gradients of the {network} left for readings")
 
     def test_outcomes_outlive_the_next_step(self, array_file):
         trainer, again = (trainer_on_gpu(small(), array_file) for _ in range(2))
-        trainer.take(Route(recorded=True))
+        trainer.take(FastPath(recorded=True))
         for index, outcome in enumerate([trainer.advance() for _ in range(STEPS)]):
             require_equal(vars(again.advance()), vars(outcome), f"step {index}")
 
     def test_are_recorded_while_another_thread_copies(self, array_file):
         """As the thread that saves does it."""
         usual, other = (trainer_on_gpu(small(), array_file) for _ in range(2))
-        other.take(Route(recorded=True))
+        other.take(FastPath(recorded=True))
         over, errors, saved = threading.Event(), [], capture(other, 0.0)
 
         def copy() -> None:
@@ -184,16 +184,16 @@ class TestRecordedUpdate:
 
     def test_stop_at_what_is_not_finite(self, array_file):
         trainer = trainer_on_gpu(small(), array_file)
-        trainer.take(Route(recorded=True))
+        trainer.take(FastPath(recorded=True))
         for _ in range(4 * REHEARSALS + 4):
             trainer.advance()
-        before = {name: tensor.clone() for name, tensor in trainer.players.generator.named_parameters()}
+        before = {name: tensor.clone() for name, tensor in trainer.gan.generator.named_parameters()}
         real = trainer.real
         trainer.real = lambda: real() * torch.nan
-        assert not trainer.advance().sound
+        assert not trainer.advance().all_finite
         trainer.real = real
-        assert not trainer.advance().sound, "nor later"
-        require_equal(before, dict(trainer.players.generator.named_parameters()), "weights after it")
+        assert not trainer.advance().all_finite, "nor later"
+        require_equal(before, dict(trainer.gan.generator.named_parameters()), "weights after it")
 
     @pytest.mark.parametrize("name", ["modern", "radford2015"])
     def test_measuring_finds_nothing_wrong(self, name, array_file):
@@ -241,7 +241,7 @@ class TestResuming:
         recipe = small(stabilisers=["spectral", {"name": "r1", "every": 4}], mirror=True)
         straight, restored = (trainer_on_gpu(recipe, array_file) for _ in range(2))
         for trainer in (straight, restored):
-            trainer.take(Route(recorded=recorded))
+            trainer.take(FastPath(recorded=recorded))
         for _ in range(STEPS):
             straight.advance()
         restore(restored, capture(straight, 0.0))

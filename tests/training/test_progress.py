@@ -15,7 +15,7 @@ import ganzfeld as gz
 from ganzfeld.cli import main
 from ganzfeld.errors import UsageError
 from ganzfeld.progress import CountDisplay, display
-from ganzfeld.training.callbacks import TRAINING, Guarded, Progress, Watcher
+from ganzfeld.training.callbacks import TRAINING, GuardedCallback, Progress, TrainCallback
 from ganzfeld.training.progress_display import Calling, MovingLine, NotebookLine, PlainLines, watcher_for
 from tests.training.conftest import SMALL, small
 
@@ -117,8 +117,8 @@ class TestWhatIsShown:
     def test_only_the_first_of_several_processes_shows_or_calls(self, monkeypatch):
         for name, value in (("WORLD_SIZE", "2"), ("RANK", "1")):
             monkeypatch.setenv(name, value)
-        assert type(watcher_for(True)) is Watcher
-        assert type(watcher_for(print)) is Watcher
+        assert type(watcher_for(True)) is TrainCallback
+        assert type(watcher_for(print)) is TrainCallback
         monkeypatch.setenv("RANK", "0")
         assert type(watcher_for(print)) is Calling
 
@@ -179,7 +179,7 @@ class TestCallback:
         assert run.position.images_seen == 32
 
     def test_a_watcher_still_watches(self, array_file, tmp_path, capsys):
-        class Listener(Watcher):
+        class Listener(TrainCallback):
             heard: list[int]
 
             def read(self, reading):
@@ -191,8 +191,8 @@ class TestCallback:
         assert listener.heard[-1] == 16 and capsys.readouterr().err == ""
 
     def test_the_guard_passes_everything_on(self):
-        methods = {name for name, value in vars(Watcher).items() if callable(value)}
-        assert methods <= set(vars(Guarded)), "a new method of Watcher needs one of Guarded"
+        methods = {name for name, value in vars(TrainCallback).items() if callable(value)}
+        assert methods <= set(vars(GuardedCallback)), "a new method of TrainCallback needs one of GuardedCallback"
 
 
 class TestFailingCallback:
@@ -284,5 +284,5 @@ class TestOtherLongWork:
         with pytest.raises(UsageError, match="watcher cannot be"):
             watcher_for(True, print)  # pyright: ignore[reportArgumentType]
         with pytest.raises(UsageError, match="watcher is given too"):
-            watcher_for(print, Watcher())
+            watcher_for(print, TrainCallback())
         assert list(tmp_path.iterdir()) == []

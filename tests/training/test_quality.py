@@ -13,20 +13,20 @@ import torch
 
 import ganzfeld as gz
 from ganzfeld.errors import DamagedError, Interrupted, ResourceError, UsageError
-from ganzfeld.health import Case
+from ganzfeld.health import RunEvidence
 from ganzfeld.health.limits import Limit
 from ganzfeld.metrics import space
 from ganzfeld.metrics.measures.kernel_distance import estimate
 from ganzfeld.model import load_model
 from ganzfeld.options import TrainOptions
-from ganzfeld.runs.checkpoint_store import History, kept
-from ganzfeld.runs.metadata import Judgement
+from ganzfeld.runs.checkpoint_store import CheckpointStore, kept
+from ganzfeld.runs.metadata import QualityScore
 from ganzfeld.runs.report.quality_words import quality_in_words
 from ganzfeld.training import loop
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.clock import Due
 from ganzfeld.training.dry_run import rehearse
-from ganzfeld.training.monitors.quality import Quality, is_better, on_a_plateau
+from ganzfeld.training.monitors.quality import QualityMonitor, is_better, on_a_plateau
 from ganzfeld.training.saver import Saver
 from ganzfeld.training.snapshot import capture
 from tests.faults.conftest import Child
@@ -36,7 +36,7 @@ SHEET, SAVING = "drawing the sample grid", "saving the run"
 NAMES = {"kernel_distance", "kernel_distance_error", "precision", "recall", "coverage", "memorised"}
 
 
-class Listener(Watcher):
+class Listener(TrainCallback):
     def __init__(self):
         self.notes = []
 
@@ -59,8 +59,8 @@ def often(judged, monkeypatch):
     monkeypatch.setattr("ganzfeld.training.monitors.quality.NUM_AT_THE_END", 100)
 
 
-def judgement(distance: float, error: float = 0.1, images_seen: int = 8) -> Judgement:
-    return Judgement(
+def judgement(distance: float, error: float = 0.1, images_seen: int = 8) -> QualityScore:
+    return QualityScore(
         images_seen=images_seen,
         kernel_distance=distance,
         error=error,
@@ -81,7 +81,7 @@ class EverySecondTime(Due):
         return self.asked % 2 == 1
 
 
-class Struck(Watcher):
+class Struck(TrainCallback):
     """Sends this process a signal at the first word of some work, once it was made ``after`` something."""
 
     def __init__(self, what: str, after: str) -> None:
@@ -137,13 +137,13 @@ class TestOnTheWay:
 
     def test_the_best_is_kept_and_is_what_was_judged(self, often, array_file, tmp_path, monkeypatch):
         """From a few pictures on, every judgement is made to be worse."""
-        honest = Quality._judged
+        honest = QualityMonitor._judged
 
         def worse_and_worse(self, comparison, images_seen):
             found = honest(self, comparison, images_seen)
             return found.model_copy(update={"kernel_distance": abs(images_seen - 48) / 10, "error": 0.01})
 
-        monkeypatch.setattr(Quality, "_judged", worse_and_worse)
+        monkeypatch.setattr(QualityMonitor, "_judged", worse_and_worse)
         # Steps are followed by a checkpoint and by a judgement in turn, however long a save takes.
         begin = Saver.begin
         monkeypatch.setattr(Saver, "begin", lambda self, save: (begin(self, save), self.wait()))
@@ -162,15 +162,15 @@ class TestOnTheWay:
     def test_cost_is_a_twentieth_of_the_time(self, judged, array_file, tmp_path, trainer_of, monkeypatch):
         """Counted on a clock of our own: judgements of 2 s each, the first expected to take 1 s."""
         run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
-        quality = Quality(trainer_of(small()), run, Watcher())
-        monkeypatch.setattr(Quality, "_expected_s", lambda self: 1.0)
+        quality = QualityMonitor(trainer_of(small()), run, TrainCallback())
+        monkeypatch.setattr(QualityMonitor, "_expected_s", lambda self: 1.0)
         now = [0.0]
         monkeypatch.setattr("ganzfeld.training.monitors.quality.time.perf_counter", lambda: now[0])
 
         def look(self, card, abandoned):
             now[0] += 2.0
 
-        monkeypatch.setattr(Quality, "_look", look)
+        monkeypatch.setattr(QualityMonitor, "_look", look)
         quality.prepare(100.0, lambda: False)
         times = []
         for second in range(100, 400):
@@ -181,7 +181,7 @@ class TestOnTheWay:
         assert all(2 * number / (second - 100) <= 0.05 for number, second in enumerate(times[1:], start=1))
 
     def test_a_signal_while_judging_ends_at_once(self, judged, array_file, tmp_path):
-        class Impatient(Watcher):
+        class Impatient(TrainCallback):
             def preparing(self, done, total, what):
                 if what == "measuring quality, 1 of 1":
                     os.kill(os.getpid(), signal.SIGINT)
@@ -247,7 +247,7 @@ class TestOnTheWay:
         unbeaten = judgement(-100.0, 0.0, images_seen=32)
         with run.writing():
             run.write_facts(run.facts.changed(best=unbeaten))
-        monkeypatch.setattr(Quality, "_finish", lambda *_: None)
+        monkeypatch.setattr(QualityMonitor, "_finish", lambda *_: None)
         best = gz.resume(run.path, images=64).facts.best
         assert best is not None and best.features == "random-convolutions" and best.images_seen > 32
 
@@ -266,7 +266,7 @@ class TestOnTheWay:
         assert told or (longer.facts.best and longer.facts.best.images_seen == 72)
 
 
-class Timed(Watcher):
+class Timed(TrainCallback):
     """Keeps what a run tells, in order."""
 
     def __init__(self):
@@ -304,7 +304,7 @@ class TestTheEnd:
         assert "measuring quality" in names[: names.index("saving the run")], "those on the way too"
 
     def test_the_time_left_counts_them(self, judged, array_file, tmp_path, monkeypatch):
-        monkeypatch.setattr(Quality, "finish_s", lambda self: 1000.0)
+        monkeypatch.setattr(QualityMonitor, "finish_s", lambda self: 1000.0)
         watcher = Timed()
         gz.train(array_file, recipe=small(), images=16, out=tmp_path, watcher=watcher)
         left = [remaining for what, _, remaining in watcher.told if what == "reading"]
@@ -315,9 +315,9 @@ class TestTheEnd:
     ):
         """On a clock of our own: an image is made in 2 ms and looked at in 10, and later thrice as slowly."""
         run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
-        quality = Quality(trainer_of(small()), run, Watcher())
+        quality = QualityMonitor(trainer_of(small()), run, TrainCallback())
         assert quality.finish_s() == 0
-        now, honest_made, honest_features = [0.0], Quality._made, space("random-convolutions").features
+        now, honest_made, honest_features = [0.0], QualityMonitor._made, space("random-convolutions").features
         slow = [1.0]
         monkeypatch.setattr("ganzfeld.training.monitors.quality.time.perf_counter", lambda: now[0])
 
@@ -329,7 +329,7 @@ class TestTheEnd:
             now[0] += 0.01 * len(pictures) * slow[0]
             return honest_features(pictures)
 
-        monkeypatch.setattr(Quality, "_made", made)
+        monkeypatch.setattr(QualityMonitor, "_made", made)
         monkeypatch.setattr(type(quality._space), "features", features)
         quality.best = None
         quality.prepare(0.0, lambda: False)
@@ -375,7 +375,7 @@ class TestWithout:
         def full(self, card, abandoned):
             raise MemoryError
 
-        monkeypatch.setattr(Quality, "_look", full)
+        monkeypatch.setattr(QualityMonitor, "_look", full)
         listener = Listener()
         run = gz.train(array_file, recipe=small(), images=64, out=tmp_path, watcher=listener)
         assert [note for note in listener.notes if "no longer measured: memory ran out" in note]
@@ -385,15 +385,15 @@ class TestWithout:
         def looked(*_):
             pytest.fail("a dry run has judged what it made")
 
-        prepare, prepared = Quality._prepare, []
+        prepare, prepared = QualityMonitor._prepare, []
 
         def prepare_and_tell(quality, seconds, abandoned):
             prepare(quality, seconds, abandoned)
             prepared.append(quality)
 
-        monkeypatch.setattr(Quality, "_finish", looked)
-        monkeypatch.setattr(Quality, "_look", looked)
-        monkeypatch.setattr(Quality, "_prepare", prepare_and_tell)
+        monkeypatch.setattr(QualityMonitor, "_finish", looked)
+        monkeypatch.setattr(QualityMonitor, "_look", looked)
+        monkeypatch.setattr(QualityMonitor, "_prepare", prepare_and_tell)
         rehearse(array_file, TrainOptions(recipe=small(), images=64))
         assert prepared
 
@@ -434,7 +434,7 @@ class TestStop:
 
         monkeypatch.setattr("ganzfeld.training.monitors.quality.estimate", rising)
         limits = {"decay": (Limit(0.0, 2.0, 1.0, 8),)}
-        monkeypatch.setattr("ganzfeld.runs.run.Case", functools.partial(Case, limits=limits))
+        monkeypatch.setattr("ganzfeld.runs.run.RunEvidence", functools.partial(RunEvidence, limits=limits))
         listener = Listener()
         run = gz.train(array_file, recipe=small(), images=8000, out=tmp_path, stop="decay", watcher=listener)
         event = run.facts.events[-1]
@@ -465,7 +465,7 @@ class TestHistory:
         assert 130 in there and len(there) <= 2 * np.log2(400) + 3
 
     def test_on_disk(self, tmp_path, trainer_of):
-        history, trainer = History(tmp_path), trainer_of(small())
+        history, trainer = CheckpointStore(tmp_path), trainer_of(small())
         for _ in range(12):
             trainer.advance()
             history.write(capture(trainer, 0.0), near=48)

@@ -49,14 +49,14 @@ class InDoublePrecision(Trainer):
     def of(cls, recipe, array_file: Path, ranks: Ranks) -> "InDoublePrecision":
         pictures = open_pictures(array_file, size=recipe.size)
         trainer = cls(**vars(start(recipe, pictures, choose_engine("cpu", "float32"), 0, ranks)))
-        players = trainer.players
-        for network in (players.generator, players.discriminator, players.average):
+        gan = trainer.gan
+        for network in (gan.generator, gan.discriminator, gan.average):
             network.double()
         with torch.no_grad():
-            for weight in [*players.generator.parameters(), *players.discriminator.parameters()]:
+            for weight in [*gan.generator.parameters(), *gan.discriminator.parameters()]:
                 weight.mul_(5)  # so that no gradient is small
-        players.generator_optimizer = torch.optim.SGD(players.generator.parameters(), fused=True)
-        players.discriminator_optimizer = torch.optim.SGD(players.discriminator.parameters(), fused=True)
+        gan.generator_optimizer = torch.optim.SGD(gan.generator.parameters(), fused=True)
+        gan.discriminator_optimizer = torch.optim.SGD(gan.discriminator.parameters(), fused=True)
         return trainer
 
     def real(self) -> Tensor:
@@ -72,10 +72,10 @@ def trained(array_file: Path, ranks: Ranks) -> dict[str, dict[str, Any]]:
     for name, recipe in RECIPES.items():
         trainer = InDoublePrecision.of(recipe, array_file, ranks)
         read = [scalars_of(trainer.advance(), ranks).values for _ in range(3)]
-        players = trainer.players
+        gan = trainer.gan
         tensors = {}
         for side in ("generator", "discriminator", "average"):
-            network = getattr(players, side)
+            network = getattr(gan, side)
             tensors |= {f"{side}.{key}": value.detach() for key, value in network.state_dict().items()}
             tensors |= {f"{side}.{key}.grad": value.grad for key, value in network.named_parameters()}
         found[name] = {"tensors": {k: v for k, v in tensors.items() if v is not None}, "read": read}
@@ -150,9 +150,9 @@ def test_what_is_not_finite_for_one_stops_all(array_file):
             before = {
                 name: tensor.clone() for name, tensor in live_tensors(trainer).items() if "_opt" in name
             }
-            sound = trainer.advance().sound
+            all_finite = trainer.advance().all_finite
             after = live_tensors(trainer)
-            return bool(sound), all(torch.equal(value, after[name]) for name, value in before.items())
+            return bool(all_finite), all(torch.equal(value, after[name]) for name, value in before.items())
 
     assert together(2, work) == [(False, True)] * 2
 
@@ -241,7 +241,7 @@ def test_followers_step_as_rank_0_does(array_file, tmp_path):
 
         def watched(trainer):
             outcome = advance(trainer)
-            rates.append(trainer.players.generator_optimizer.param_groups[0]["lr"])
+            rates.append(trainer.gan.generator_optimizer.param_groups[0]["lr"])
             trainers[:] = [trainer]
             return outcome
 
@@ -304,4 +304,4 @@ def test_a_divergence_ends_all_with_one_code(array_file, tmp_path):
 
 def _poisoned(trainer: Trainer) -> None:
     with torch.no_grad():
-        next(trainer.players.generator.parameters()).fill_(torch.nan)
+        next(trainer.gan.generator.parameters()).fill_(torch.nan)

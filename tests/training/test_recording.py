@@ -12,15 +12,15 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from ganzfeld.compute.cuda_graphs import Work
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.compute.fast_path import USUAL, Route
+from ganzfeld.compute.fast_path import USUAL, FastPath
 from ganzfeld.data import open_pictures
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training import recording, tuning
 from ganzfeld.training.build import start
-from ganzfeld.training.recording import RecordedUpdate, can_be_recorded
+from ganzfeld.training.recording import GraphedUpdate, can_be_recorded
 from ganzfeld.training.snapshot import capture, live_tensors, restore
-from ganzfeld.training.step import play_together
+from ganzfeld.training.step import simultaneous_update
 from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import fastest_route, recording_pays
 from tests.training.conftest import small
@@ -41,7 +41,7 @@ HOWEVER_SLOW = 1e6
 """A traced list is slower than what it lists."""
 
 
-class TracedTape:
+class TracedRecorder:
     """A list of torch's operations. To trace them they have to be made, which is then undone."""
 
     def __init__(self, trainer: Trainer) -> None:
@@ -61,17 +61,17 @@ class TracedTape:
 
 def with_rates_in_tensors(trainer: Trainer) -> Trainer:
     """As on a card."""
-    for optimizer in (trainer.players.generator_optimizer, trainer.players.discriminator_optimizer):
+    for optimizer in (trainer.gan.generator_optimizer, trainer.gan.discriminator_optimizer):
         for group in optimizer.param_groups:
             group["lr"] = torch.tensor(group["lr"], dtype=torch.float64)
     trainer.horizons = (Horizon(0, 8 * STEPS),)  # by which rates change at every step
     return trainer
 
 
-def recorded(trainer: Trainer) -> TracedTape:
-    tape = TracedTape(trainer)
-    trainer.recorded_update = RecordedUpdate(tape)
-    trainer.take(Route(recorded=True))
+def recorded(trainer: Trainer) -> TracedRecorder:
+    tape = TracedRecorder(trainer)
+    trainer.graphed_update = GraphedUpdate(tape)
+    trainer.take(FastPath(recorded=True))
     return tape
 
 
@@ -84,12 +84,12 @@ def test_replayed_steps_are_the_usual_ones(recipe: Recipe, trainer_of):
         wanted, found = usual.advance(), replayed.advance()
         for name, tensor in vars(wanted).items():
             assert torch.equal(tensor, getattr(found, name)), name
-    assert tape.recordings == len({tuple(each.due(i) for each in usual.rules.stabilisers) for i in range(6)})
+    assert tape.recordings == len({tuple(each.due(i) for each in usual.config.stabilisers) for i in range(6)})
     state = live_tensors(usual)
     assert all(torch.equal(tensor, state[name]) for name, tensor in live_tensors(replayed).items())
     for network in ("generator", "discriminator"):
         pairs = zip(
-            *(getattr(trainer.players, network).parameters() for trainer in (usual, replayed)), strict=True
+            *(getattr(trainer.gan, network).parameters() for trainer in (usual, replayed)), strict=True
         )
         assert all(torch.equal(one.grad, other.grad) for one, other in pairs)
 
@@ -118,14 +118,14 @@ def test_a_recorded_training_stops_at_what_is_not_finite(trainer_of):
     recorded(trainer)
     for _ in range(16):
         trainer.advance()
-    players = trainer.players
-    weights = [*players.generator.parameters(), *players.discriminator.parameters()]
+    gan = trainer.gan
+    weights = [*gan.generator.parameters(), *gan.discriminator.parameters()]
     before = [weight.detach().clone() for weight in weights]
     real = trainer.real
     trainer.real = lambda: real() * torch.nan
-    assert not trainer.advance().sound and not trainer.sound
+    assert not trainer.advance().all_finite and not trainer.all_finite
     trainer.real = real
-    assert not trainer.advance().sound, "nor later"
+    assert not trainer.advance().all_finite, "nor later"
     assert all(torch.equal(was, weight) for was, weight in zip(before, weights, strict=True))
 
 
@@ -143,14 +143,14 @@ def test_a_training_goes_back_under_its_recordings(trainer_of):
 @pytest.mark.parametrize("name", ["instance-noise", "augmentation", "wgan-gp"])
 def test_what_draws_anew_is_not_recorded(name, trainer_of):
     trainer = trainer_of(small(stabilisers=[name]))
-    assert not can_be_recorded(trainer.rules)
+    assert not can_be_recorded(trainer.config)
     assert not recording_pays(trainer)
 
 
 def test_a_processor_records_nothing(trainer_of):
     trainer = trainer_of(small())
-    trainer.take(Route(recorded=True))
-    assert trainer.recorded_update is None
+    trainer.take(FastPath(recorded=True))
+    assert trainer.graphed_update is None
     trainer.advance()
 
 
@@ -158,13 +158,13 @@ class TestMeasuring:
     @pytest.fixture
     def trainer(self, trainer_of):
         trainer = with_rates_in_tensors(trainer_of(small()))
-        trainer.recorded_update = RecordedUpdate(TracedTape(trainer))
+        trainer.graphed_update = GraphedUpdate(TracedRecorder(trainer))
         return trainer
 
     def test_leaves_the_training_as_it_was(self, trainer):
         before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
         assert recording_pays(trainer, HOWEVER_SLOW)
-        assert not trainer.route.recorded and trainer.recorded_update is None, "what it held is let go"
+        assert not trainer.route.recorded and trainer.graphed_update is None, "what it held is let go"
         assert trainer.index == 0
         after = live_tensors(trainer)
         assert all(torch.equal(before[name], after[name]) for name in before)
@@ -173,19 +173,19 @@ class TestMeasuring:
         assert not recording_pays(trainer, 0.0)
 
     def test_what_changes_a_bit_is_left_out(self, trainer, monkeypatch):
-        monkeypatch.setattr(recording, "update_of", lambda rules: play_together)
+        monkeypatch.setattr(recording, "update_of", lambda config: simultaneous_update)
         assert not recording_pays(trainer, HOWEVER_SLOW)
 
     def test_what_cannot_be_recorded_is_left_out(self, trainer, monkeypatch):
         def record(_tape, _work):
             raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
 
-        monkeypatch.setattr(TracedTape, "record", record)
+        monkeypatch.setattr(TracedRecorder, "record", record)
         before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
         with pytest.raises(RuntimeError, match="not permitted"):
             recording_pays(trainer, HOWEVER_SLOW)
         assert all(torch.equal(before[name], tensor) for name, tensor in live_tensors(trainer).items())
-        assert trainer.index == 0 and not trainer.route.recorded and trainer.recorded_update is None
+        assert trainer.index == 0 and not trainer.route.recorded and trainer.graphed_update is None
 
     def test_what_cannot_be_recorded_now_is_asked_again(self, trainer, monkeypatch, tmp_path):
         def measured(_trainer, _progress):
@@ -204,8 +204,8 @@ class TestMeasuring:
 
     def test_nothing_is_recorded_while_it_is_timed(self, trainer_of, monkeypatch):
         trainer = with_rates_in_tensors(trainer_of(small(stabilisers=[{"name": "r1", "every": 8}])))
-        tape = TracedTape(trainer)
-        trainer.recorded_update = RecordedUpdate(tape)
+        tape = TracedRecorder(trainer)
+        trainer.graphed_update = GraphedUpdate(tape)
         recordings = []
         monkeypatch.setattr(tuning, "wait_for", lambda _device: recordings.append(tape.recordings))
         assert recording_pays(trainer, HOWEVER_SLOW)

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 import ganzfeld as gz
 from ganzfeld.errors import DamagedError, DataError, ResourceError, UsageError
 from ganzfeld.recipes import recipes
-from ganzfeld.runs.checkpoint_store import History, kept
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.runs.checkpoint_store import CheckpointStore, kept
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from tests.conftest import blobs
 from tests.training.conftest import small
@@ -24,7 +24,7 @@ from tests.training.conftest import small
 pytestmark = pytest.mark.machine
 
 
-class Listener(Watcher):
+class Listener(TrainCallback):
     def __init__(self):
         self.notes = []
 
@@ -86,7 +86,7 @@ class TestHistory:
                 assert wanted / nearest < 2
 
     def test_old_ones_go_only_after_new_ones_are_there(self, tmp_path, trainer_of):
-        history, trainer = History(tmp_path), trainer_of(small())
+        history, trainer = CheckpointStore(tmp_path), trainer_of(small())
         for _ in range(12):
             trainer.advance()
             history.write(capture(trainer, 0.0))
@@ -100,7 +100,7 @@ class TestHistory:
         )
 
     def test_what_a_killed_process_left_is_removed(self, tmp_path, trainer_of):
-        history, trainer = History(tmp_path), trainer_of(small())
+        history, trainer = CheckpointStore(tmp_path), trainer_of(small())
         trainer.advance()
         history.write(capture(trainer, 0.0))
         before = set(tmp_path.iterdir())
@@ -111,7 +111,7 @@ class TestHistory:
 
     def test_only_checkpoints_written_here_make_way_for_newer_ones(self, tmp_path, trainer_of):
         """Files of the user's that are named like checkpoints neither go nor take a newer one's place."""
-        history, trainer = History(tmp_path), trainer_of(small())
+        history, trainer = CheckpointStore(tmp_path), trainer_of(small())
         trainer.advance()
         history.write(capture(trainer, 0.0))
         own = history.path(trainer.images_seen)
@@ -137,7 +137,7 @@ class TestHistory:
 
     @pytest.mark.parametrize("suffix", [".safetensors", ".sha256"])
     def test_a_file_that_was_not_written_here_is_not_replaced(self, suffix, tmp_path, trainer_of):
-        history, trainer = History(tmp_path), trainer_of(small())
+        history, trainer = CheckpointStore(tmp_path), trainer_of(small())
         trainer.advance()
         mine = history.path(trainer.images_seen).with_suffix(suffix)
         mine.write_bytes(b"mine")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import ganzfeld as gz
-from ganzfeld.compute.fast_path import PARTS, PLAIN, USUAL, Route
+from ganzfeld.compute.fast_path import PARTS, PLAIN, USUAL, FastPath
 from ganzfeld.errors import UsageError
 from ganzfeld.networks.strided import Way, Ways
 from ganzfeld.options import TrainOptions
@@ -32,7 +32,7 @@ def planned(**options: Any) -> ResolvedOptions:
     return resolve_options(TrainOptions(recipe=small(), **options))
 
 
-def routes(trainer) -> list[Route]:
+def routes(trainer) -> list[FastPath]:
     """Each part by itself, and all of them."""
     everything = dict.fromkeys(trainer.strided_layers, PRODUCTS)
     return [
@@ -49,7 +49,7 @@ def loud(trainer: Trainer) -> Trainer:
     log 2 whatever the pictures are.
     """
     with torch.no_grad():
-        for network in (trainer.players.generator, trainer.players.discriminator):
+        for network in (trainer.gan.generator, trainer.gan.discriminator):
             for weight in network.parameters():
                 weight.mul_(10 if weight.dim() > 1 else 1)
     return trainer
@@ -57,9 +57,9 @@ def loud(trainer: Trainer) -> Trainer:
 
 def in_float64(trainer: Trainer) -> Trainer:
     """The same in double precision, optimizers and what is shown included."""
-    for network in (trainer.players.generator, trainer.players.discriminator, trainer.players.average):
+    for network in (trainer.gan.generator, trainer.gan.discriminator, trainer.gan.average):
         network.double()
-    for optimizer in (trainer.players.generator_optimizer, trainer.players.discriminator_optimizer):
+    for optimizer in (trainer.gan.generator_optimizer, trainer.gan.discriminator_optimizer):
         for state in optimizer.state.values():
             state.update({moment: tensor.double() for moment, tensor in state.items() if moment != "step"})
     real, latents = trainer.real, trainer._latents
@@ -96,7 +96,7 @@ def test_in_bfloat16_they_stay_close(trainer_of):
     for route in routes(trainer):
         again = loud(trainer_of(recipe))
         engine = replace(again.engine, precision="bfloat16")
-        again.engine, again.rules = engine, replace(again.rules, forward=engine.autocast)
+        again.engine, again.config = engine, replace(again.config, forward=engine.autocast)
         again.take(route)
         outcome = again.advance()
         for name in ("real_logits", "fake_logits", "generator_loss", "discriminator_loss"):
@@ -107,7 +107,7 @@ def test_in_bfloat16_they_stay_close(trainer_of):
 def test_the_fused_optimizer_is_the_textbooks(trainer_of):
     """Four steps in float64 against Adam as Kingma and Ba write it (2015, algorithm 1)."""
     trainer = in_float64(loud(trainer_of(small())))
-    optimizers = (trainer.players.generator_optimizer, trainer.players.discriminator_optimizer)
+    optimizers = (trainer.gan.generator_optimizer, trainer.gan.discriminator_optimizer)
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     rows = [(group, weight) for group in groups for weight in group["params"]]
     moments = [(torch.zeros_like(weight), torch.zeros_like(weight)) for _, weight in rows]
@@ -133,7 +133,7 @@ class TestMeasuring:
         for trainer in (measuring, other):
             trainer.take(USUAL)
         assert scalars_of(measuring.advance()) == scalars_of(other.advance())
-        assert measuring.players.generator.training and measuring.players.discriminator.training
+        assert measuring.gan.generator.training and measuring.gan.discriminator.training
 
     def test_neither_does_asking_for_a_route_that_is_known(self, trainer_of, monkeypatch, tmp_path):
         """Who begins a run asks; who begins one again, killed before its first checkpoint, does not."""
@@ -164,7 +164,7 @@ class TestMeasuring:
         (file,) = (tmp_path / "routes").iterdir()
         file.write_text(content)
         fastest_route(trainer, lambda *_: None)
-        assert Route.model_validate_json(file.read_bytes())
+        assert FastPath.model_validate_json(file.read_bytes())
 
     def test_depends_on_the_shape(self, trainer_of, monkeypatch, tmp_path):
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
@@ -200,7 +200,7 @@ class TestThreads:
         used, real = [], trainer.real
         trainer.real = lambda: used.append(torch.get_num_threads()) or real()
         for threads in (1, None):
-            trainer.take(Route(threads=threads))
+            trainer.take(FastPath(threads=threads))
             assert trainer.circumstances.threads == (threads or 2)
             trainer.advance()
             assert torch.get_num_threads() == 2
@@ -213,7 +213,7 @@ class TestThreads:
         assert threads_that_pay(trainer) is None
 
     def test_a_run_goes_on_with_those_it_had(self, array_file, tmp_path, two_threads, monkeypatch):
-        monkeypatch.setattr("ganzfeld.training.tuning.measured_route", lambda *_: Route(threads=1))
+        monkeypatch.setattr("ganzfeld.training.tuning.measured_route", lambda *_: FastPath(threads=1))
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
         run = gz.train(array_file, recipe=small(), images=40, out=tmp_path)
         assert run.facts.circumstances.threads == 1
@@ -241,11 +241,11 @@ class TestRuns:
             gz.resume(run.path, images=80)
 
     def test_each_part_has_a_switch(self, array_file, tmp_path, monkeypatch):
-        fastest = Route(threads=1)
+        fastest = FastPath(threads=1)
         monkeypatch.setattr("ganzfeld.training.tuning.measured_route", lambda *_: fastest)
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
 
-        def route(choice: str) -> Route:
+        def route(choice: str) -> FastPath:
             return planned(images=8, route=choice).build(array_file).route
 
         assert (route("auto"), route("plain"), route(",".join(PARTS))) == (fastest, PLAIN, fastest)
@@ -269,7 +269,7 @@ class TestRuns:
 
 def test_the_plain_route_is_torchs_layout(array_file, tmp_path):
     trainer = planned(images=8, route="plain").build(array_file)
-    networks = (trainer.players.generator, trainer.players.discriminator)
+    networks = (trainer.gan.generator, trainer.gan.discriminator)
     assert all(weight.is_contiguous() for network in networks for weight in network.parameters())
     assert trainer.real().is_contiguous()
     trainer = planned(images=8).build(array_file)
@@ -284,8 +284,8 @@ class TestAgain:
         """Lets measuring come out as said; the cache knows no route."""
 
         def come_out(way: Way) -> None:
-            def found(trainer: Trainer, progress: object) -> Route:
-                return Route(ways=dict.fromkeys(trainer.strided_layers, Ways(way, way, way)), threads=1)
+            def found(trainer: Trainer, progress: object) -> FastPath:
+                return FastPath(ways=dict.fromkeys(trainer.strided_layers, Ways(way, way, way)), threads=1)
 
             monkeypatch.setattr("ganzfeld.training.tuning.measured_route", found)
             monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / f"cache-{way}"))

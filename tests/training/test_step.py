@@ -9,14 +9,14 @@ from ganzfeld.geometry import plan
 from ganzfeld.losses import Loss, losses
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.stabilisers import stabiliser
-from ganzfeld.training.step import Moment, Players, Rules, ema_decay, follow, step
+from ganzfeld.training.step import GANState, StepConfig, StepContext, ema_decay, step, update_ema
 
 pytestmark = pytest.mark.machine
 
 LEARNING_RATE = 0.1
 
 
-def players(normalisation="batch") -> Players:
+def gan(normalisation="batch") -> GANState:
     """Small networks in float64 with plain gradient descent, whose updates show the gradients."""
     generator = Generator(plan(8), width=4, latent_size=5, normalisation=normalisation).double()
     discriminator = Discriminator(plan(8), width=4).double()
@@ -25,7 +25,7 @@ def players(normalisation="batch") -> Players:
     with torch.no_grad():
         for weight in [*generator.parameters(), *discriminator.parameters()]:
             weight.mul_(10)
-    return Players(
+    return GANState(
         generator,
         discriminator,
         torch.optim.SGD(generator.parameters(), LEARNING_RATE, fused=True),
@@ -34,17 +34,17 @@ def players(normalisation="batch") -> Players:
     )
 
 
-def players_with(normalisation: str) -> Players:
+def players_with(normalisation: str) -> GANState:
     """The same with a normalisation in the discriminator."""
-    game = players()
+    game = gan()
     game.discriminator = Discriminator(plan(8), width=4, normalisation=normalisation).double()
     initialise(game.discriminator, 2)
     game.discriminator_optimizer = torch.optim.SGD(game.discriminator.parameters(), LEARNING_RATE, fused=True)
     return game
 
 
-def moment(index=0) -> Moment:
-    return Moment(index, 0.0, torch.Generator().manual_seed(3))
+def moment(index=0) -> StepContext:
+    return StepContext(index, 0.0, torch.Generator().manual_seed(3))
 
 
 REAL = torch.rand(6, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -52,9 +52,9 @@ SOUND = torch.tensor(True)
 LATENTS = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
-def naive_step(players: Players, loss: Loss, penalties) -> None:
+def naive_step(gan: GANState, loss: Loss, penalties) -> None:
     """The textbook's algorithm, one backward pass a network and nothing shared but the pictures."""
-    generator, discriminator = players.generator, players.discriminator
+    generator, discriminator = gan.generator, gan.discriminator
     fake = generator(LATENTS)
     detached = fake.detach()
     cost = loss.discriminator(discriminator(REAL), discriminator(detached))
@@ -62,18 +62,18 @@ def naive_step(players: Players, loss: Loss, penalties) -> None:
         cost = cost + penalty.penalty(discriminator, REAL, detached, 0, moment().noise)
     discriminator.zero_grad()
     cost.backward()
-    players.discriminator_optimizer.step()
+    gan.discriminator_optimizer.step()
     generator.zero_grad()
     loss.generator(discriminator(REAL).detach(), discriminator(fake)).backward()
-    players.generator_optimizer.step()
+    gan.generator_optimizer.step()
 
 
 @pytest.mark.parametrize("name", losses.names())
 @pytest.mark.parametrize("names", [[], ["r1", "r2"]])
 def test_a_step_is_the_textbooks(name, names):
-    ours, theirs = players(), players()
+    ours, theirs = gan(), gan()
     penalties = [stabiliser({"name": each}) for each in names]
-    outcome = step(ours, Rules(Loss(name), penalties, 0.9), REAL, LATENTS, moment(), SOUND)
+    outcome = step(ours, StepConfig(Loss(name), penalties, 0.9), REAL, LATENTS, moment(), SOUND)
     expected = Loss(name).discriminator(
         theirs.discriminator(REAL), theirs.discriminator(theirs.generator(LATENTS))
     )
@@ -86,10 +86,10 @@ def test_a_step_is_the_textbooks(name, names):
 
 
 def test_nothing_is_left_in_the_discriminators_gradients_by_the_generators_step():
-    game = players()
-    step(game, Rules(Loss("non-saturating"), [], 0.9), REAL, LATENTS, moment(), SOUND)
+    game = gan()
+    step(game, StepConfig(Loss("non-saturating"), [], 0.9), REAL, LATENTS, moment(), SOUND)
     left = [weight.grad for weight in game.discriminator.parameters()]
-    again = players()
+    again = gan()
     fake = again.generator(LATENTS).detach()
     Loss("non-saturating").discriminator(again.discriminator(REAL), again.discriminator(fake)).backward()
     for found, wanted in zip(left, again.discriminator.parameters(), strict=True):
@@ -104,11 +104,11 @@ def test_transformations_reach_both_kinds_of_pictures():
             seen.append(pictures.detach().clone())
             return super().forward(pictures, labels)
 
-    game = players()
+    game = gan()
     game.discriminator = Spy(plan(8), width=4).double()
     game.discriminator_optimizer = torch.optim.SGD(game.discriminator.parameters(), LEARNING_RATE, fused=True)
     noisy = stabiliser({"name": "instance-noise", "sigma": 0.5})
-    step(game, Rules(Loss("relativistic-pairing"), [noisy], 0.9), REAL, LATENTS, moment(), SOUND)
+    step(game, StepConfig(Loss("relativistic-pairing"), [noisy], 0.9), REAL, LATENTS, moment(), SOUND)
     real, _, real_again, _ = seen
     assert float((real - REAL).std()) == pytest.approx(0.5, rel=0.1)
     assert not torch.equal(real, real_again), "fresh noise every time"
@@ -120,7 +120,7 @@ def test_average_follows_weights_and_buffers():
     initialise(average, 2)
     generator(torch.randn(4, 3))
     before = {name: value.clone() for name, value in average.state_dict().items()}
-    follow(average, generator, 0.75)
+    update_ema(average, generator, 0.75)
     for name, now in generator.state_dict().items():
         found = average.state_dict()[name]
         if now.is_floating_point():
@@ -131,8 +131,8 @@ def test_average_follows_weights_and_buffers():
 
 def test_average_forgets_its_beginning_and_may_be_off():
     assert [ema_decay(0.999, index) for index in (0, 10, 10**6)] == [0.1, 11 / 20, 0.999]
-    game = players()
-    step(game, Rules(Loss("non-saturating"), [], 0.0), REAL, LATENTS, moment(), SOUND)
+    game = gan()
+    step(game, StepConfig(Loss("non-saturating"), [], 0.0), REAL, LATENTS, moment(), SOUND)
     for mean, now in zip(game.average.parameters(), game.generator.parameters(), strict=True):
         torch.testing.assert_close(mean, now)
 
@@ -158,17 +158,17 @@ def same(before, network) -> bool:
 
 
 class TestWhatIsNotFinite:
-    rules = Rules(Loss("non-saturating"), [], 0.9)
+    config = StepConfig(Loss("non-saturating"), [], 0.9)
 
     def test_in_a_picture_changes_no_weight_then_or_later(self):
-        game = players()
+        game = gan()
         before = weights_of(game.generator), weights_of(game.discriminator)
         real = REAL.clone()
         real[2, 1, 3, 3] = torch.nan
-        outcome = step(game, self.rules, real, LATENTS, moment(), SOUND)
-        assert not outcome.sound
-        later = step(game, self.rules, REAL, LATENTS, moment(1), outcome.sound)
-        assert not later.sound
+        outcome = step(game, self.config, real, LATENTS, moment(), SOUND)
+        assert not outcome.all_finite
+        later = step(game, self.config, REAL, LATENTS, moment(1), outcome.all_finite)
+        assert not later.all_finite
         assert same(before[0], game.generator)
         assert same(before[1], game.discriminator)
 
@@ -179,34 +179,34 @@ class TestWhatIsNotFinite:
             def forward(self, latents, labels=None):
                 return Poison.apply(super().forward(latents, labels))
 
-        game = players()
+        game = gan()
         poisonous = Poisonous(plan(8), width=4, latent_size=5).double()
         poisonous.load_state_dict(game.generator.state_dict())
         game.generator = poisonous
         game.generator_optimizer = torch.optim.SGD(poisonous.parameters(), LEARNING_RATE, fused=True)
         before = weights_of(poisonous), weights_of(game.discriminator)
-        outcome = step(game, self.rules, REAL, LATENTS, moment(), SOUND)
+        outcome = step(game, self.config, REAL, LATENTS, moment(), SOUND)
         assert torch.isfinite(outcome.generator_loss)
-        assert not outcome.sound
+        assert not outcome.all_finite
         assert same(before[0], poisonous)
         assert not same(before[1], game.discriminator), "its own step, before, was good"
 
     def test_in_a_weight_is_seen(self):
-        game = players()
+        game = gan()
         with torch.no_grad():
             next(game.discriminator.parameters()).view(-1)[0] = torch.inf
-        assert not step(game, self.rules, REAL, LATENTS, moment(), SOUND).sound
+        assert not step(game, self.config, REAL, LATENTS, moment(), SOUND).all_finite
 
     def test_a_sound_step_is_sound(self):
-        game = players()
+        game = gan()
         before = weights_of(game.generator)
-        assert step(game, self.rules, REAL, LATENTS, moment(), SOUND).sound
+        assert step(game, self.config, REAL, LATENTS, moment(), SOUND).all_finite
         assert not same(before, game.generator)
 
 
-def naive_simultaneous(players: Players, loss: Loss, penalties) -> None:
+def naive_simultaneous(gan: GANState, loss: Loss, penalties) -> None:
     """Both gradients from the networks as they are, each by a backward pass of its own; then both updates."""
-    generator, discriminator = players.generator, players.discriminator
+    generator, discriminator = gan.generator, gan.discriminator
     fake = generator(LATENTS)
     real_logits = discriminator(REAL)
     cost = loss.discriminator(real_logits, discriminator(fake.detach()))
@@ -229,10 +229,10 @@ class TestSimultaneous:
     @pytest.mark.parametrize("names", [[], ["r1", "r2"]])
     @pytest.mark.parametrize(("one_pass", "shared"), WAYS)
     def test_every_way_is_two_separate_passes(self, name, names, one_pass, shared):
-        ours, theirs = players(), players()
+        ours, theirs = gan(), gan()
         penalties = [stabiliser({"name": each}) for each in names]
-        ways = {"simultaneous": True, "apart": True, "one_pass": one_pass, "shared_backward": shared}
-        step(ours, Rules(Loss(name), penalties, 0.9, **ways), REAL, LATENTS, moment(), SOUND)
+        ways = {"simultaneous": True, "per_sample": True, "one_pass": one_pass, "shared_backward": shared}
+        step(ours, StepConfig(Loss(name), penalties, 0.9, **ways), REAL, LATENTS, moment(), SOUND)
         naive_simultaneous(theirs, Loss(name), penalties)
         for side in ("generator", "discriminator"):
             pairs = zip(getattr(ours, side).parameters(), getattr(theirs, side).parameters(), strict=True)
@@ -246,14 +246,14 @@ class TestSimultaneous:
 
         In float32 the floor must not be so low that what D makes of it is flushed to zero.
         """
-        ours, theirs = players(), players()
+        ours, theirs = gan(), gan()
         for game in (ours, theirs):
             with torch.no_grad():
                 list(game.discriminator.parameters())[-1].sub_(60.0)  # the bias of the logit
-        rules = Rules(Loss(name), [], 0.9, simultaneous=True, apart=True)
+        config = StepConfig(Loss(name), [], 0.9, simultaneous=True, per_sample=True)
         for network in (ours.generator, ours.discriminator, ours.average):
             network.to(precision)
-        step(ours, rules, REAL.to(precision), LATENTS.to(precision), moment(), SOUND)
+        step(ours, config, REAL.to(precision), LATENTS.to(precision), moment(), SOUND)
         naive_simultaneous(theirs, Loss(name), [])
         rtol, atol = (1e-9, 1e-12) if precision == torch.float64 else (1e-3, 1e-5)
         for found, wanted in zip(ours.generator.parameters(), theirs.generator.parameters(), strict=True):
@@ -262,8 +262,8 @@ class TestSimultaneous:
     def test_a_discriminator_with_batch_statistics_is_not_shared(self):
         """It would mix real with generated pictures, and the factor a picture would be wrong."""
         ours, theirs = (players_with("batch") for _ in range(2))
-        rules = Rules(Loss("non-saturating"), [], 0.9, simultaneous=True, apart=False)
-        step(ours, rules, REAL, LATENTS, moment(), SOUND)
+        config = StepConfig(Loss("non-saturating"), [], 0.9, simultaneous=True, per_sample=False)
+        step(ours, config, REAL, LATENTS, moment(), SOUND)
         naive_simultaneous(theirs, Loss("non-saturating"), [])
         for side in ("generator", "discriminator"):
             pairs = zip(getattr(ours, side).parameters(), getattr(theirs, side).parameters(), strict=True)
@@ -273,24 +273,30 @@ class TestSimultaneous:
     @pytest.mark.parametrize("name", ["non-saturating", "relativistic-pairing", "hinge"])
     def test_in_float32_it_is_as_close_as_rounding(self, name):
         """Against the same in float64: no way loses more than a few bits."""
-        exact = players()
+        exact = gan()
         naive_simultaneous(exact, Loss(name), [])
         for one_pass, shared in WAYS:
-            game = players()
+            game = gan()
             for network in (game.generator, game.discriminator, game.average):
                 network.float()
-            rules = Rules(
-                Loss(name), [], 0.9, simultaneous=True, apart=True, one_pass=one_pass, shared_backward=shared
+            config = StepConfig(
+                Loss(name),
+                [],
+                0.9,
+                simultaneous=True,
+                per_sample=True,
+                one_pass=one_pass,
+                shared_backward=shared,
             )
-            step(game, rules, REAL.float(), LATENTS.float(), moment(), SOUND)
+            step(game, config, REAL.float(), LATENTS.float(), moment(), SOUND)
             for found, wanted in zip(game.generator.parameters(), exact.generator.parameters(), strict=True):
                 torch.testing.assert_close(found.double(), wanted, rtol=1e-3, atol=1e-5)
 
     def test_turns_in_one_pass_are_turns_in_two(self):
-        games = players(), players()
+        games = gan(), gan()
         for game, one_pass in zip(games, (True, False), strict=True):
-            rules = Rules(Loss("relativistic-pairing"), [], 0.9, apart=True, one_pass=one_pass)
-            step(game, rules, REAL, LATENTS, moment(), SOUND)
+            config = StepConfig(Loss("relativistic-pairing"), [], 0.9, per_sample=True, one_pass=one_pass)
+            step(game, config, REAL, LATENTS, moment(), SOUND)
         for found, wanted in zip(
             games[0].generator.parameters(), games[1].generator.parameters(), strict=True
         ):

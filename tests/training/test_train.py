@@ -21,7 +21,7 @@ from ganzfeld.printable import duration
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.journal import read_journal
 from ganzfeld.runs.schedule import rate_factor
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.clock import Due
 from ganzfeld.training.dry_run import rehearse
 from tests.cli.test_cli import call
@@ -133,7 +133,7 @@ class TestRepetition:
         assert len(seeds) == 1000 * len(Purpose)
 
 
-class Listener(Watcher):
+class Listener(TrainCallback):
     """Keeps the notes of a training."""
 
     def __init__(self):
@@ -172,7 +172,7 @@ class TestEnds:
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_saves_and_tells(self, array_file, tmp_path, number):
-        class Impatient(Watcher):
+        class Impatient(TrainCallback):
             told = False
 
             def read(self, reading):
@@ -193,8 +193,8 @@ class TestEnds:
     def test_a_second_signal_ends_at_once(self, array_file, tmp_path):
         code = (
             "import os, signal, ganzfeld as gz\n"
-            "from ganzfeld.training.callbacks import Watcher\n"
-            "class Twice(Watcher):\n"
+            "from ganzfeld.training.callbacks import TrainCallback\n"
+            "class Twice(TrainCallback):\n"
             "    def read(self, reading):\n"
             "        os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGTERM)\n"
             f"gz.train({str(array_file)!r}, settings={SMALL!r}, out={str(tmp_path)!r}, watcher=Twice())\n"

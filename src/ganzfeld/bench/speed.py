@@ -15,7 +15,7 @@ from ganzfeld.bench.classical import LATENT_SIZE, ClassicalTraining, classical_g
 from ganzfeld.bench.peak import peak_flops_per_s
 from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import wait_for
-from ganzfeld.compute.fast_path import PLAIN, USUAL, Route
+from ganzfeld.compute.fast_path import PLAIN, USUAL, FastPath
 from ganzfeld.model import calibrate
 from ganzfeld.model.sampling import pictures_of_latents
 from ganzfeld.options import TrainOptions
@@ -116,7 +116,7 @@ def bench_train(
 def bench_sample(rounds: int = 3, num: int = SAMPLES) -> SpeedFigures:
     """The classical generator's forward pass against the making of pictures from a saved model, as bytes."""
     trainer = _trainer(resolve("radford2015"))
-    ours = calibrate(trainer.players.generator, "normal")
+    ours = calibrate(trainer.gan.generator, "normal")
     plain = classical_generator().to(trainer.engine.device).eval()
     latents = torch.randn(num, LATENT_SIZE)
 
@@ -157,10 +157,10 @@ def _plain_loop(recipe: Recipe) -> Callable[[], object]:
 
 def _turn(trainer: Trainer) -> int:
     """Steps after which the lazy penalties come as they came before."""
-    return math.lcm(*(getattr(each, "every", 1) for each in trainer.rules.stabilisers))
+    return math.lcm(*(getattr(each, "every", 1) for each in trainer.config.stabilisers))
 
 
-def _without(full: Route) -> dict[str, Route]:
+def _without(full: FastPath) -> dict[str, FastPath]:
     """The route with one part left out at a time, and with none."""
     of_card = {"recorded steps": full.model_copy(update={"recorded": False})} if full.recorded else {}
     return of_card | {
@@ -171,7 +171,7 @@ def _without(full: Route) -> dict[str, Route]:
     }
 
 
-def _with_route(trainer: Trainer, route: Route, back: Route) -> Callable[[], object]:
+def _with_route(trainer: Trainer, route: FastPath, back: FastPath) -> Callable[[], object]:
     def step() -> None:
         trainer.take(route)
         trainer.advance()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ganzfeld.cli.commands import commands as known_commands
 from ganzfeld.cli.options import words_of
-from ganzfeld.health import Finding, Remedy, Verdict
+from ganzfeld.health import Diagnosis, Finding, Remedy
 from ganzfeld.printable import in_shell, printable
 from ganzfeld.runs import Run
-from ganzfeld.runs.metadata import Facts
+from ganzfeld.runs.metadata import RunMetadata
 
 WIDEST = 100
 """Columns; longer lines are hard to read."""
@@ -18,12 +18,12 @@ WIDEST = 100
 _LABEL = 9
 
 
-def doctor_text(run: Run, verdict: Verdict, commands: Mapping[str, Sequence[str]]) -> str:
+def doctor_text(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) -> str:
     """The whole verdict for people; ``commands`` are the remedies as command lines, by finding, in order."""
     return "\n".join(_lines(run, verdict, commands))
 
 
-def train_again(path: Path, facts: Facts, remedy: Remedy) -> str:
+def train_again(path: Path, facts: RunMetadata, remedy: Remedy) -> str:
     """The command that trains the same again with a remedy; empty where no setting helps."""
     if not remedy.settings:
         return ""
@@ -46,7 +46,7 @@ def pictures_of(run: Run, finding: Finding) -> list[Path]:
     return list(dict.fromkeys([*before[-1:], *sheets[-1:]]))
 
 
-def _lines(run: Run, verdict: Verdict, commands: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) -> Iterator[str]:
     planned = run.case.planned_images
     final = run.facts.final
     is_finished = final is not None and final.at_images == verdict.images_seen

@@ -1,7 +1,7 @@
 """What a training has come to, for a program or for a person: the end of ``train`` and ``resume``."""
 
 from ganzfeld.cli.speech import show_result
-from ganzfeld.health import Verdict
+from ganzfeld.health import Diagnosis
 from ganzfeld.launch import launch
 from ganzfeld.printable import duration, in_shell
 from ganzfeld.runs import Run
@@ -45,7 +45,7 @@ def show_outcome(run: Run, as_json: bool) -> None:
     show_result(result, text, as_json)
 
 
-def _in_words(verdict: Verdict, run: Run) -> str:
+def _in_words(verdict: Diagnosis, run: Run) -> str:
     """The verdict with its findings, and where to read more."""
     if not verdict.findings:
         return verdict.sentence

@@ -19,7 +19,7 @@ REHEARSALS = 3
 Work = Callable[[], list[Tensor]]
 
 
-class Tape(Protocol):
+class Recorder(Protocol):
     """What can record work."""
 
     def rehearse(self, work: Work) -> list[Tensor]:
@@ -31,7 +31,7 @@ class Tape(Protocol):
         ...
 
 
-class CardTape:
+class CudaGraphRecorder:
     """CUDA graphs, which share memory: each is done, and what it found copied, before the next begins."""
 
     def __init__(self, device: torch.device) -> None:
@@ -71,10 +71,10 @@ class CardTape:
         return replay
 
 
-class Recordings:
+class GraphedWork:
     """Recordings of one function of tensors, one for each kind of work it does; inputs keep their shapes."""
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Recorder) -> None:
         self._tape = tape
         self._inputs: list[Tensor] = []
         self._rehearsed: Counter[Hashable] = Counter()

@@ -74,7 +74,7 @@ class Ranks:
         """
         return whole if self.number == 1 else whole[self.rank :: self.number].contiguous()
 
-    def mean_of(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+    def all_reduce_mean(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Each tensor's mean over the ranks, the same bits on all of them; one message for all."""
         if self.number == 1:
             return list(tensors)

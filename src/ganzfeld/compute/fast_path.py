@@ -19,11 +19,11 @@ PARTS = ("channels-last", "one-pass", "shared-backward", "measured")
 """What of a route can be left out: the layout, two ways to save passes, and what was measured."""
 
 
-class Route(Record):
+class FastPath(Record):
     """Which parts of the fast path a training uses; ``docs/performance.md`` explains them.
 
     ``channels_last``: the layout of weights and pictures in memory; ``one_pass`` and ``shared_backward``:
-    see ``Rules``; ``ways``, by name of layer such as ``generator.layers.0.0``: see
+    see ``StepConfig``; ``ways``, by name of layer such as ``generator.layers.0.0``: see
     ``ganzfeld.networks.strided``; ``threads`` compute a step, None: as many as torch has; ``recorded``: see
     ``ganzfeld.training.recording``. The last three are found by measuring, if ``measured``.
     """
@@ -42,11 +42,11 @@ class Route(Record):
         taken = (self.channels_last, self.one_pass, self.shared_backward, self.measured)
         return frozenset(part for part, is_taken in zip(PARTS, taken, strict=True) if is_taken)
 
-    def limited_to(self, parts: Collection[str]) -> "Route":
+    def limited_to(self, parts: Collection[str]) -> "FastPath":
         """The same without the parts that are not among these."""
         left = self.parts.intersection(parts)
         found = {"ways": self.ways, "threads": self.threads, "recorded": self.recorded}
-        return Route(
+        return FastPath(
             channels_last="channels-last" in left,
             one_pass="one-pass" in left,
             shared_backward="shared-backward" in left,
@@ -58,14 +58,14 @@ class Route(Record):
 LARGEST_FILE = 1_000_000
 HINT = "Give a run folder, its run.json, or the route that stands in it, as a file of its own."
 
-USUAL = Route()
+USUAL = FastPath()
 """Everything that pays everywhere, and torch's own way of every layer."""
 
 PLAIN = USUAL.limited_to(())
 """What is written in a textbook: torch's own layers and layout, a pass for each purpose."""
 
 
-def chosen_route(choice: str | Path) -> "frozenset[str] | Route":
+def chosen_route(choice: str | Path) -> "frozenset[str] | FastPath":
     """The parts that a choice of route takes, or the route in a file: of another run, to train as it did.
 
     A file is a run folder, its ``run.json``, or a route alone as it stands there. Raises ``UsageError`` for
@@ -80,7 +80,7 @@ def chosen_route(choice: str | Path) -> "frozenset[str] | Route":
     return read_route(path)
 
 
-def read_route(path: Path) -> Route:
+def read_route(path: Path) -> FastPath:
     """The route in a run folder or a file. Raises ``UsageError`` where there is none."""
     file = path / "run.json" if path.is_dir() else path
     shown = printable(str(file))
@@ -88,7 +88,7 @@ def read_route(path: Path) -> Route:
         found = strict_json(read_regular(file, LARGEST_FILE), undecodable=True)
         if not isinstance(found, dict):
             raise ValueError(f"it holds a {type(found).__name__}, not an object")
-        route = Route.model_validate(found.get("route", found))
+        route = FastPath.model_validate(found.get("route", found))
     except OSError as error:
         raise UsageError(f"route file {shown} cannot be read: {error.strerror}", HINT) from None
     except ValidationError as error:
@@ -102,7 +102,7 @@ def read_route(path: Path) -> Route:
     if route.threads is None and isinstance(found.get("circumstances"), dict):
         # That run took all threads of torch, whose number another machine or moment may see otherwise.
         with contextlib.suppress(ValidationError):
-            return Route(**{**route.model_dump(), "threads": found["circumstances"].get("threads")})
+            return FastPath(**{**route.model_dump(), "threads": found["circumstances"].get("threads")})
     return route
 
 

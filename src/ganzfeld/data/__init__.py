@@ -5,7 +5,7 @@
 ``open_pictures`` is the whole way. ``batch_indices`` is the order of training. No tensors here: NumPy only.
 """
 
-from ganzfeld.data.images import Pictures, Unusable, open_pictures
+from ganzfeld.data.images import ImageDataset, Unusable, open_pictures
 from ganzfeld.data.order import batch_indices
 
-__all__ = ["Pictures", "Unusable", "batch_indices", "open_pictures"]
+__all__ = ["ImageDataset", "Unusable", "batch_indices", "open_pictures"]

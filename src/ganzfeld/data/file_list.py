@@ -22,7 +22,7 @@ _PACKED = struct.Struct("<QQqQi")
 _NAMES, _ROWS, _REST = "names.bin", "entries.bin", "listing.json"
 
 
-class Listing:
+class FileList:
     """The entries that ``write_listing`` wrote into a folder, by index."""
 
     def __init__(self, folder: Path) -> None:
@@ -70,7 +70,7 @@ class Listing:
 class Names:
     """The names of a listing in order, ``""`` where ``wanted`` is false; can be gone through many times."""
 
-    def __init__(self, listing: Listing, wanted: np.ndarray | None = None) -> None:
+    def __init__(self, listing: FileList, wanted: np.ndarray | None = None) -> None:
         self._listing, self._wanted = listing, wanted
 
     def __iter__(self) -> Iterator[str]:
@@ -79,7 +79,7 @@ class Names:
             yield self._listing.name(index) if wanted else ""
 
 
-def write_listing(entries: Iterable[Entry], folder: Path) -> Listing:
+def write_listing(entries: Iterable[Entry], folder: Path) -> FileList:
     """Writes entries into an existing folder as they come and opens them; may raise ``ResourceError``."""
     digest, flaws, name_end = hashlib.sha256(), {}, 0
     try:
@@ -99,13 +99,13 @@ def write_listing(entries: Iterable[Entry], folder: Path) -> Listing:
     except OSError as problem:
         # Sources answer for their own files; what fails here is the cache.
         raise refused(problem, folder) from problem
-    return Listing(folder)
+    return FileList(folder)
 
 
 def is_whole(folder: Path) -> bool:
     """Whether the files of a listing have the sizes that they should."""
     try:
-        listing = Listing(folder)
+        listing = FileList(folder)
         return not len(listing) or (folder / _NAMES).stat().st_size == listing.names_end
     except (OSError, ValueError, KeyError):
         return False

@@ -12,8 +12,8 @@ import numpy as np
 from ganzfeld.data import sources
 from ganzfeld.data.cache import store as cache
 from ganzfeld.data.cache.shard_files import mapped_pixels
-from ganzfeld.data.decoding.preprocessing import Framing, framing
-from ganzfeld.data.file_list import Listing, Names, write_listing
+from ganzfeld.data.decoding.preprocessing import Preprocessing, framing
+from ganzfeld.data.file_list import FileList, Names, write_listing
 from ganzfeld.data.ingest.auto_range import auto_range
 from ganzfeld.data.ingest.finalize import LABELS, REASONS, RECORDS
 from ganzfeld.data.ingest.ingest import ingest
@@ -37,7 +37,7 @@ class Unusable:
     reason: str
 
 
-class Pictures:
+class ImageDataset:
     """A decoded set of pictures. Nothing of it is in memory but what was asked for.
 
     All files are opened at once, and stay usable when the set is pruned from the cache.
@@ -56,7 +56,7 @@ class Pictures:
         """What a set that is known already does not say: what lies beside its pictures by now."""
         self.arrays = [mapped_pixels(folder, number) for number in range(len(manifest.shards))]
         self.first_rows = np.concatenate([[0], np.cumsum(manifest.shards, dtype=np.int64)])
-        self.listing = Listing(folder)
+        self.listing = FileList(folder)
         self.records = np.memmap(folder / RECORDS, RECORD, mode="r")
         self._labels = np.load(folder / LABELS, mmap_mode="r") if manifest.class_names else None
         self._reasons = np.memmap(folder / REASONS, np.uint8, mode="r")
@@ -83,9 +83,9 @@ class Pictures:
         return self.manifest.content_hash
 
     @property
-    def framing(self) -> Framing:
+    def framing(self) -> Preprocessing:
         """The settings they were brought to size with."""
-        return Framing.from_json(self.manifest.framing)
+        return Preprocessing.from_json(self.manifest.framing)
 
     @property
     def range(self) -> str | None:
@@ -162,7 +162,7 @@ def open_pictures(
     progress: bool | CountCallback | None = True,
     cache_dir: str | os.PathLike[str] | None = None,
     workers: int | None = None,
-) -> Pictures:
+) -> ImageDataset:
     """Opens a folder, an archive, an array or the built-in faces (None or ``"faces"``) at one size.
 
     The first time everything is decoded into the cache, by ``workers`` processes (0: this one; by default one
@@ -170,8 +170,8 @@ def open_pictures(
     (width, height) in pixels, one number for a square, or "WxH"; ``channels`` 1, 3, or None: 1 if every
     picture stores grey, 3 otherwise.
     ``background`` shows through transparent pixels; ``range`` says which stored values become black and white
-    ("0:4095", (0, 4095), or "auto": see ``Pictures.range``), ``alpha`` what a fourth channel is, ``frames``
-    which of several in a file are read ("first", "all", or a number of evenly spaced ones).
+    ("0:4095", (0, 4095), or "auto": see ``ImageDataset.range``), ``alpha`` what a fourth channel is,
+    ``frames`` which of several in a file are read ("first", "all", or a number of evenly spaced ones).
     ``labels`` is a text file (CSV) with a column of file names and one of classes.
     ``progress`` shows on stderr how far it is; False shows nothing, and a function is called as
     ``progress(done, total, what)`` now and then.
@@ -206,12 +206,12 @@ def open_pictures(
 def _decoded(
     kind: str,
     source: Source,
-    wanted: Framing,
+    wanted: Preprocessing,
     auto: bool,
     root: Path,
     progress: CountCallback,
     workers: int | None,
-) -> Pictures:
+) -> ImageDataset:
     """The set of a source, from the cache or made now."""
     with cache.new_folder(root) as new:
         listing = write_listing(frames_of(source, wanted.frames), new)
@@ -238,11 +238,11 @@ def _decoded(
                 pictures = _found(folder, source) if is_there else None
                 if is_there and pictures is None:
                     cache.mark_begun(folder, source.place)
-                    listed = Listing(folder)
+                    listed = FileList(folder)
                     if source.table:  # before images are decoded: what cannot be told would be in vain
                         source.labelling = label_images(source.table, Names(listed))
                     manifest = ingest(folder, kind, source, listed, wanted, progress, workers)
-                    pictures = Pictures(folder, manifest, source.path, source.name)
+                    pictures = ImageDataset(folder, manifest, source.path, source.name)
     cache.mark_used(folder, pictures.manifest, source.place)
     pictures.notes_now = _about_runs(source)
     return pictures
@@ -266,13 +266,13 @@ def _table(source: Source, given: str | None) -> LabelTable | None:
     return open_table(given)
 
 
-def _found(folder: Path, source: Source) -> Pictures | None:
+def _found(folder: Path, source: Source) -> ImageDataset | None:
     """The set in a folder if it is complete; if it says so and is not whole, it is made incomplete."""
     manifest = cache.read_manifest(folder)
     if manifest is None:
         return None
     try:
-        pictures = Pictures(folder, manifest, source.path, source.name)
+        pictures = ImageDataset(folder, manifest, source.path, source.name)
         whole = [len(array) for array in pictures.arrays] == manifest.shards
         if whole and len(pictures.records) == manifest.num_entries == len(pictures.listing):
             return pictures
@@ -282,7 +282,7 @@ def _found(folder: Path, source: Source) -> Pictures | None:
     return None
 
 
-def why_refused(pictures: Pictures, max_bad: float) -> DataError | None:
+def why_refused(pictures: ImageDataset, max_bad: float) -> DataError | None:
     """The error that names the first few reasons, if no picture is usable or too large a share is not."""
     found, bad = pictures.manifest.num_entries, pictures.manifest.num_entries - pictures.num_pictures
     if pictures.num_pictures and bad <= max_bad * found:

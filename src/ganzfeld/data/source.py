@@ -20,7 +20,7 @@ from ganzfeld.data.classes import beside_folders, classes_by_folder
 from ganzfeld.data.decoding.decode import FORMATS, Decoded, UnusablePicture
 from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.decoding.frames import frames_wanted, num_frames
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.labels.labelling import Labelling
 from ganzfeld.data.labels.table import LabelTable
 from ganzfeld.option_values import FIRST_FRAME
@@ -110,7 +110,7 @@ class Source(ABC):
         """What is stored for one picture, undecoded; raises ``UnusablePicture`` or ``OSError``."""
 
     @abstractmethod
-    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """Brings what ``read`` gave, or a later frame of it, to the training size; ``UnusablePicture``."""
 
     def looked_for(self) -> str:
@@ -135,7 +135,7 @@ class Source(ABC):
         self.label_problems += [problem] if problem else []
         return found
 
-    def prepare(self, framing: Framing) -> dict[str, Any]:
+    def prepare(self, framing: Preprocessing) -> dict[str, Any]:
         """Facts about the whole that ``decode`` relies on and that take time to find, as plain data.
 
         Found once before decoding; every worker is told them through ``facts``.

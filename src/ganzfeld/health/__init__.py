@@ -3,14 +3,24 @@
     patient --readings/--> journal --case--> detectors/ --findings--> verdict
 
 A *reading* looks at the networks while they train and says a number; ``readings/`` has one file each. The
-journal keeps them. A *detector* looks at a ``Case``, which is the journal and what was decided before
+journal keeps them. A *detector* looks at a ``RunEvidence``, which is the journal and what was decided before
 training, and says whether something is wrong; ``detectors/`` has one file each. So a run can be diagnosed
 while it trains, after it, and again by a later version. What is usual is not guessed: ``limits.json`` holds
 what healthy runs have shown.
 """
 
-from ganzfeld.health.case import Case, Series
+from ganzfeld.health.case import RunEvidence, Series
 from ganzfeld.health.finding import Evidence, Finding, Remedy, Severity
-from ganzfeld.health.verdict import Unjudged, Verdict, diagnose
+from ganzfeld.health.verdict import Diagnosis, Unjudged, diagnose
 
-__all__ = ["Case", "Evidence", "Finding", "Remedy", "Series", "Severity", "Unjudged", "Verdict", "diagnose"]
+__all__ = [
+    "Diagnosis",
+    "Evidence",
+    "Finding",
+    "Remedy",
+    "RunEvidence",
+    "Series",
+    "Severity",
+    "Unjudged",
+    "diagnose",
+]

@@ -46,7 +46,7 @@ def _whole(images_seen: int) -> float:
 
 
 @dataclass(frozen=True)
-class Case:
+class RunEvidence:
     """A training as far as it has come.
 
     ``entries`` are those of the journal, oldest first, with the readings under ``health``. ``recipe`` is the
@@ -117,7 +117,7 @@ class Case:
         pairs = zip(self.entries, spaces, strict=True)
         return [entry for entry, each in pairs if each is None or each == last]
 
-    def until(self, images_seen: int) -> "Case":
+    def until(self, images_seen: int) -> "RunEvidence":
         """The case as it was after that many pictures."""
         entries = [entry for entry in self.entries if entry["images_seen"] <= images_seen]
         return replace(self, entries=entries)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ganzfeld.health.case import Case, Series
+from ganzfeld.health.case import RunEvidence, Series
 
 MOST_TIMES = 1000.0
 """What is worse than that is as bad."""
@@ -14,7 +14,7 @@ _STANDARD_ERRORS = 1.96
 """Either way: the interval in which a figure lies with 95 % probability."""
 
 
-def series_of(case: Case, name: str) -> Series:
+def series_of(case: RunEvidence, name: str) -> Series:
     """A reading of the journal, or one that follows from them, through time."""
     return case.once(name, lambda: DERIVED[name](case)) if name in DERIVED else case.series(name)
 
@@ -29,13 +29,13 @@ def _together(*all_series: Series) -> tuple[np.ndarray, list[np.ndarray]]:
     return images, [np.array([values[at] for at in images.tolist()]) for values in by_images]
 
 
-def _growth(side: str) -> Callable[[Case], Series]:
+def _growth(side: str) -> Callable[[RunEvidence], Series]:
     """Size of the weights as a multiple of what it was at half as many pictures.
 
     So a run of any length is compared with itself; read once half of the way has been read.
     """
 
-    def growth(case: Case) -> Series:
+    def growth(case: RunEvidence) -> Series:
         series = case.series(f"weight_size_{side}")
         if not len(series):
             return series
@@ -47,14 +47,14 @@ def _growth(side: str) -> Callable[[Case], Series]:
     return growth
 
 
-def _full_update(side: str) -> Callable[[Case], Series]:
+def _full_update(side: str) -> Callable[[RunEvidence], Series]:
     """Size of a step beside the weights, as it would be with the whole learning rate of the recipe.
 
     Adam's steps are in proportion to the rate, which schedules lower on purpose: at other steps in a run of
     another length. Where nothing of it is left, there is nothing to say.
     """
 
-    def full(case: Case) -> Series:
+    def full(case: RunEvidence) -> Series:
         series = case.series(f"update_ratio_{side}")
         begins = np.maximum(0, series.images - case.recipe["batch"])
         rates = np.array([case.rate_at(images) for images in begins.tolist()])
@@ -64,13 +64,13 @@ def _full_update(side: str) -> Callable[[Case], Series]:
     return full
 
 
-def _full_step(side: str) -> Callable[[Case], Series]:
+def _full_step(side: str) -> Callable[[RunEvidence], Series]:
     """The same beside what the weights were at first.
 
     Weights grow while they learn, and the same steps are less beside them: that alone is no standstill.
     """
 
-    def full(case: Case) -> Series:
+    def full(case: RunEvidence) -> Series:
         images, (ratio, size) = _together(
             series_of(case, f"full_update_{side}"), case.series(f"weight_size_{side}")
         )
@@ -79,7 +79,7 @@ def _full_step(side: str) -> Callable[[Case], Series]:
     return full
 
 
-def _pace(case: Case) -> Series:
+def _pace(case: RunEvidence) -> Series:
     """Drift over the root of the number of steps since the look before: as if chance had moved the pictures.
 
     Looks lie further apart in one run than in another.
@@ -94,13 +94,13 @@ def _pace(case: Case) -> Series:
     return Series(series.images, series.values / np.sqrt(since))
 
 
-def _saturated_excess(case: Case) -> Series:
+def _saturated_excess(case: RunEvidence) -> Series:
     """Share of output values that no gradient reaches, beyond that of real values as extreme; 0 or more."""
     images, (ours, theirs) = _together(case.series("saturated"), case.series("saturated_real"))
     return Series(images, np.maximum(0.0, ours - theirs))
 
 
-def _decay(case: Case) -> Series:
+def _decay(case: RunEvidence) -> Series:
     """How many times worse than its best until then a training is, at least: by the ends of the intervals.
 
     A multiple, since healthy runs go up and down by a share of what they are at, which is many standard
@@ -118,7 +118,7 @@ def _decay(case: Case) -> Series:
     return Series(images[there], np.minimum(times, MOST_TIMES))
 
 
-DERIVED: dict[str, Callable[[Case], Series]] = {
+DERIVED: dict[str, Callable[[RunEvidence], Series]] = {
     "growth_generator": _growth("generator"),
     "growth_discriminator": _growth("discriminator"),
     "full_update_generator": _full_update("generator"),

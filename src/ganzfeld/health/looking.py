@@ -11,7 +11,7 @@ from ganzfeld.networks import Discriminator, Generator
 
 
 @dataclass(frozen=True)
-class Look:
+class ForwardTrace:
     """What one pass showed.
 
     ``output`` is the network's. ``first`` (B, C, *size) is the map after the first hidden activation, for a
@@ -24,7 +24,7 @@ class Look:
     spans: tuple[Tensor, ...]
 
 
-def look(network: Generator | Discriminator, given: Tensor, labels: Tensor | None = None) -> Look:
+def look(network: Generator | Discriminator, given: Tensor, labels: Tensor | None = None) -> ForwardTrace:
     """One pass of ``given`` (with classes, of ``labels``) through the network as it stands."""
     maps: list[Tensor] = []
     spans: list[Tensor] = []
@@ -43,7 +43,7 @@ def look(network: Generator | Discriminator, given: Tensor, labels: Tensor | Non
     finally:
         for hook in hooks:
             hook.remove()
-    return Look(output, maps[0], tuple(spans))
+    return ForwardTrace(output, maps[0], tuple(spans))
 
 
 @torch.no_grad()

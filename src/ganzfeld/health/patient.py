@@ -6,7 +6,7 @@ from functools import cached_property
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ganzfeld.health.looking import Look, look, passed
+from ganzfeld.health.looking import ForwardTrace, look, passed
 from ganzfeld.losses import Loss
 from ganzfeld.networks import Discriminator, Generator
 
@@ -14,7 +14,7 @@ NUM_LIVE = 32
 
 
 @dataclass(frozen=True)
-class Patient:
+class ProbeContext:
     """A live training at rest between two steps.
 
     ``weights``' ``grad`` are those of the last step. ``real_logits`` and ``fake_logits`` (T, B) are those of
@@ -70,17 +70,17 @@ class Patient:
         return passed(self.generator, self.some_latents[which] + shift, labels)
 
     @cached_property
-    def generated(self) -> Look:
+    def generated(self) -> ForwardTrace:
         """The live generator's pass of ``some_latents``, in the mode it trains in."""
         return look(self.generator, self.some_latents, self.some_labels)
 
     @cached_property
-    def judged_real(self) -> Look:
+    def judged_real(self) -> ForwardTrace:
         """The live discriminator's pass of ``some_real``."""
         return look(self.discriminator, self.some_real, self.some_real_labels)
 
     @cached_property
-    def judged_fake(self) -> Look:
+    def judged_fake(self) -> ForwardTrace:
         """The live discriminator's pass of what the live generator makes."""
         return look(self.discriminator, self.generated.output, self.some_labels)
 

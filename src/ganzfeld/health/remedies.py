@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 
 GAME = (
@@ -17,7 +17,7 @@ GAME = (
 the networks are and what is made of the weights is for the user to say."""
 
 
-def put_back(case: Case, finding: Finding) -> Finding:
+def put_back(case: RunEvidence, finding: Finding) -> Finding:
     """A finding that advises first to put back what was changed of a recipe that is known to work.
 
     Only of what is severe, and where anything was changed that decides the game: a recipe as it comes, and
@@ -31,18 +31,18 @@ def put_back(case: Case, finding: Finding) -> Finding:
     return replace(finding, remedy=Remedy(text, settings), otherwise=finding.remedy)
 
 
-def rate(case: Case, side: str, factor: float) -> str:
+def rate(case: RunEvidence, side: str, factor: float) -> str:
     """The learning rate of one network, ``generator`` or ``discriminator``, times a factor; at most 1."""
     lr = case.recipe[side]["optimizer"]["lr"]
     return f"{side}.optimizer.lr={min(1.0, lr * factor):.3g}"
 
 
-def both_rates(case: Case, factor: float) -> tuple[str, str]:
+def both_rates(case: RunEvidence, factor: float) -> tuple[str, str]:
     """The learning rates of both networks, times a factor."""
     return rate(case, "generator", factor), rate(case, "discriminator", factor)
 
 
-def penalised(case: Case, *names: str) -> str:
+def penalised(case: RunEvidence, *names: str) -> str:
     """The stabilisers of the recipe with these gradient penalties: new ones by their usual settings, those
     that are there with four times their weight."""
     there: list[dict[str, Any]] = [dict(each) for each in case.recipe["stabilisers"]]
@@ -55,12 +55,12 @@ def penalised(case: Case, *names: str) -> str:
     return f"stabilisers={json.dumps(there)}"
 
 
-def shifted(case: Case) -> tuple[str, ...]:
+def shifted(case: RunEvidence) -> tuple[str, ...]:
     """Random crops that leave out an eighth; nothing where the recipe has them."""
     return () if case.recipe["crop"] >= 0.125 else ("crop=0.125",)
 
 
-def longer_average(case: Case) -> str:
+def longer_average(case: RunEvidence) -> str:
     """A moving average ten times as long, and not shorter than a thousand steps."""
     return f"ema={max(0.999, 1 - (1 - case.recipe['ema']) / 10):.6g}"
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from ganzfeld.health.case import Case, Series
+from ganzfeld.health.case import RunEvidence, Series
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.finding import Evidence
 from ganzfeld.health.limits import Limit
@@ -25,7 +25,7 @@ Side = Literal["low", "high"]
 
 
 @dataclass(frozen=True, slots=True)
-class Symptom:
+class OutOfRange:
     """A reading outside its limit since ``since_images`` pictures; ``value`` is the last one.
 
     ``what`` says what was read, as the beginning of a sentence.
@@ -52,27 +52,27 @@ class Symptom:
         return Evidence(text, {self.name: self.value, "limit": bound}, self.name)
 
 
-def high(case: Case, name: str, what: str) -> Symptom | None:
+def high(case: RunEvidence, name: str, what: str) -> OutOfRange | None:
     """The symptom that a reading is too high; None if it is not, or if that cannot be known."""
     return _symptom(case, name, what, "high")
 
 
-def low(case: Case, name: str, what: str) -> Symptom | None:
+def low(case: RunEvidence, name: str, what: str) -> OutOfRange | None:
     """The symptom that a reading is too low; None if it is not, or if that cannot be known."""
     return _symptom(case, name, what, "low")
 
 
-def seen(*symptoms: Symptom | None) -> tuple[Symptom, ...]:
+def seen(*symptoms: OutOfRange | None) -> tuple[OutOfRange, ...]:
     """Those symptoms that are there."""
     return tuple(symptom for symptom in symptoms if symptom)
 
 
-def since(symptoms: Sequence[Symptom]) -> int:
+def since(symptoms: Sequence[OutOfRange]) -> int:
     """The pictures seen when the first of them began."""
     return min(symptom.since_images for symptom in symptoms)
 
 
-def evidence(symptoms: Sequence[Symptom]) -> tuple[Evidence, ...]:
+def evidence(symptoms: Sequence[OutOfRange]) -> tuple[Evidence, ...]:
     """The sentences of all of them."""
     return tuple(symptom.evidence for symptom in symptoms)
 
@@ -86,7 +86,7 @@ class NotKnown:
     """It was read, and no healthy run has shown what is usual."""
 
 
-def why_not_known(case: Case, name: str) -> NotKnown | None:
+def why_not_known(case: RunEvidence, name: str) -> NotKnown | None:
     """Return why nothing can be said about a reading now; None if something can."""
     series = series_of(case, name)
     if not len(series):
@@ -120,7 +120,7 @@ def _mildest(series: Series, side: Side, end: int) -> tuple[float, int]:
     return float(window.min() if side == "high" else window.max()), start
 
 
-def steps_of(case: Case, series: Series) -> np.ndarray:
+def steps_of(case: RunEvidence, series: Series) -> np.ndarray:
     """The step at which each value of a series was read."""
     steps = case.once("steps", lambda: {each["images_seen"]: each.get("step", 0) for each in case.entries})
     return np.array([steps[images] for images in series.images.tolist()], dtype=int)
@@ -131,12 +131,12 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _is_known(case: Case, name: str) -> bool:
+def _is_known(case: RunEvidence, name: str) -> bool:
     series = series_of(case, name)
     return case.limit(name, int(steps_of(case, series)[-1])) is not None
 
 
-def _symptom(case: Case, name: str, what: str, side: Side) -> Symptom | None:
+def _symptom(case: RunEvidence, name: str, what: str, side: Side) -> OutOfRange | None:
     series = series_of(case, name)
     steps = steps_of(case, series)
     first, last = None, None
@@ -148,4 +148,4 @@ def _symptom(case: Case, name: str, what: str, side: Side) -> Symptom | None:
         first, last = start, last or limit
     if first is None or last is None:
         return None
-    return Symptom(name, what, side, int(series.images[first]), float(series.values[-1]), last)
+    return OutOfRange(name, what, side, int(series.images[first]), float(series.values[-1]), last)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.finding import Finding
 from ganzfeld.health.remedies import opposed, put_back
@@ -45,7 +45,7 @@ class Opposed:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Diagnosis:
     """What the doctor says: ``healthy`` without findings, ``sick`` with one that is severe, else ``watch``.
 
     It is ``watch`` too where nothing was found and nothing could have been, for want of readings: who has not
@@ -114,7 +114,7 @@ class Verdict:
         }
 
 
-def diagnose(case: Case) -> Verdict:
+def diagnose(case: RunEvidence) -> Diagnosis:
     """Ask every detector."""
     # Entries without readings, one a second, say nothing here but for the last.
     looks = thinned(entry for entry in case.entries[:-1] if entry.get("health"))
@@ -139,12 +139,12 @@ def diagnose(case: Case) -> Verdict:
         # What both advise first, where anything was changed, is the same.
         if setting := opposed(first.remedies[-1], second.remedies[-1], case.recipe):
             contradictions.setdefault(setting, Opposed(first.name, second.name, setting))
-    return Verdict(
+    return Diagnosis(
         case.images_seen, tuple(found), tuple(unjudged), num_judged, tuple(contradictions.values())
     )
 
 
-def _always(case: Case) -> bool:
+def _always(case: RunEvidence) -> bool:
     return True
 
 

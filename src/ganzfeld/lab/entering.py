@@ -52,7 +52,7 @@ def live_maps(
 
     ``norms``: what enters its normalisations, if it has any.
     """
-    network: nn.Module = getattr(live.trainer(stage).players, side)
+    network: nn.Module = getattr(live.trainer(stage).gan, side)
     layers = norm_modules(network) if norms else []
     layers = layers or activation_modules(network, getattr(live.recipe, side).activation)
     batch = live.real(num) if side == "discriminator" else live.latents(num)

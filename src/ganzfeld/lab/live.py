@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ganzfeld.compute.engine import Engine, choose_engine
 from ganzfeld.compute.seeding import Purpose, derived_seed
-from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data import ImageDataset, open_pictures
 from ganzfeld.data.cache.store import alone_in, cache_root
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed, UsageError
@@ -33,7 +33,7 @@ from ganzfeld.progress import CountCallback, counting, silent
 from ganzfeld.recipes import Recipe, changes, resolve
 from ganzfeld.runs import Run, open_run
 from ganzfeld.runs.checkpoint import Checkpoint
-from ganzfeld.runs.checkpoint_store import History
+from ganzfeld.runs.checkpoint_store import CheckpointStore
 from ganzfeld.runs.journal import read_journal
 from ganzfeld.runs.metadata import circumstances
 from ganzfeld.runs.schedule import Horizon
@@ -87,9 +87,9 @@ class Live:
     """
 
     training: Training
-    pictures: Pictures
+    pictures: ImageDataset
     engine: Engine
-    history: History
+    history: CheckpointStore
     journal: Sequence[Mapping[str, Any]]
     place: str
     of_user: bool = False
@@ -247,11 +247,11 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCall
     def waiting() -> None:
         progress(0, training.images, "another process trains this for the lab")
 
-    kept: tuple[History, list[dict[str, Any]]] | None = None
+    kept: tuple[CheckpointStore, list[dict[str, Any]]] | None = None
     while kept is None:  # it may be pruned while somebody waits
         make_folder(folder)
         with alone_in(folder, waiting) as is_there:
-            history = History(folder / "checkpoints")
+            history = CheckpointStore(folder / "checkpoints")
             kept = _complete(history) if is_there else None
             if is_there and kept is None:
                 shutil.rmtree(history.folder, ignore_errors=True)
@@ -265,7 +265,7 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCall
     return Live(training, pictures, engine, history, journal, place, False, thorough, progress)
 
 
-def _key(training: Training, pictures: Pictures, engine: Engine) -> str:
+def _key(training: Training, pictures: ImageDataset, engine: Engine) -> str:
     """Return what identifies a short training, as 64 hexadecimal digits: all that its numbers depend on."""
     recipe = training.recipe.model_dump(mode="json", exclude={"name", "description", "notes"})
     here = circumstances(engine, None, 1).model_dump(mode="json")
@@ -273,10 +273,10 @@ def _key(training: Training, pictures: Pictures, engine: Engine) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-class _InMemory(History):
+class _InMemory(CheckpointStore):
     """The few small checkpoints of a short training: what is pruned from the cache stays usable."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: CheckpointStore) -> None:
         super().__init__(history.folder)
         self._kept = {images_seen: history.read(images_seen) for images_seen in history.all()}
 
@@ -289,7 +289,7 @@ class _InMemory(History):
         return self._kept[images_seen]
 
 
-def _complete(history: History) -> tuple[History, list[dict[str, Any]]] | None:
+def _complete(history: CheckpointStore) -> tuple[CheckpointStore, list[dict[str, Any]]] | None:
     """Return the states and the journal of a short training if all of it is there and whole, else None."""
     path = _journal_of(history)
     try:
@@ -298,7 +298,7 @@ def _complete(history: History) -> tuple[History, list[dict[str, Any]]] | None:
         return None
 
 
-def _train(trainer: Trainer, images: int, history: History, progress: CountCallback) -> None:
+def _train(trainer: Trainer, images: int, history: CheckpointStore, progress: CountCallback) -> None:
     """Train from the beginning and keep the stages. Raises ``TrainingFailed`` where a number is not
     finite.
     """
@@ -320,5 +320,5 @@ def _train(trainer: Trainer, images: int, history: History, progress: CountCallb
     write_bytes(_journal_of(history), "".join(json.dumps(entry) + "\n" for entry in entries).encode())
 
 
-def _journal_of(history: History) -> Path:
+def _journal_of(history: CheckpointStore) -> Path:
     return history.folder.parent / "journal.jsonl"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzfeld.data import Pictures
+from ganzfeld.data import ImageDataset
 from ganzfeld.durable import write_file
 from ganzfeld.errors import ResourceError
 from ganzfeld.metrics.spaces import Space
@@ -29,7 +29,7 @@ def some_of(num_pictures: int, num: int, seed: int = 0) -> np.ndarray:
 
 
 def real_features(
-    pictures: Pictures, indices: np.ndarray, space: Space, progress: CountCallback = silent
+    pictures: ImageDataset, indices: np.ndarray, space: Space, progress: CountCallback = silent
 ) -> Tensor:
     """Features (len(indices), d) of these pictures, from the cache or found now and put there.
 
@@ -60,7 +60,7 @@ def features_of(
     return torch.cat(parts) if parts else torch.empty(0, space.num_features)
 
 
-def _digest(pictures: Pictures, indices: np.ndarray, space: Space) -> str:
+def _digest(pictures: ImageDataset, indices: np.ndarray, space: Space) -> str:
     said = f"{pictures.content_hash} {space.name} {space.sha256} {space.size_px}"
     return hashlib.sha256(said.encode() + indices.astype("<i8").tobytes()).hexdigest()[:32]
 

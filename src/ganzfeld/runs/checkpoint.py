@@ -10,11 +10,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ganzfeld.compute.fast_path import Route
+from ganzfeld.compute.fast_path import FastPath
 from ganzfeld.errors import TrainingFailed
 from ganzfeld.recipes import Recipe
 from ganzfeld.record import Count, Record
-from ganzfeld.runs.metadata import Circumstances
+from ganzfeld.runs.metadata import Environment
 from ganzfeld.runs.schedule import Horizon
 
 FORMAT = 1
@@ -39,8 +39,8 @@ class CheckpointCard(Record):
     seed: Count
     content_hash: str
     classes_hash: str = ""
-    route: Route
-    circumstances: Circumstances
+    route: FastPath
+    circumstances: Environment
 
 
 @dataclass(frozen=True)

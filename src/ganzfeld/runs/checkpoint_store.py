@@ -31,7 +31,7 @@ NEWEST_KEPT = 2
 KEPT_A_DOUBLING = 2
 
 _NUMBER = re.compile(r"[0-9]{12}|[1-9][0-9]{12,}", re.ASCII)
-"""The name of a checkpoint, as ``History.path`` gives it."""
+"""The name of a checkpoint, as ``CheckpointStore.path`` gives it."""
 _LARGEST_CARD = 1_000_000
 _LARGEST_CHECKSUM = 1_000
 _PIECE = 2**20
@@ -39,7 +39,7 @@ _PIECE = 2**20
 _Read = TypeVar("_Read")
 
 
-class History:
+class CheckpointStore:
     """The checkpoints in one folder, each known by the number of pictures seen."""
 
     def __init__(self, folder: Path | OwnFolder) -> None:

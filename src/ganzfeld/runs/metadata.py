@@ -12,7 +12,7 @@ from pydantic import Field, computed_field, model_validator
 
 import ganzfeld
 from ganzfeld.compute.engine import Engine, chip_of, num_threads
-from ganzfeld.compute.fast_path import Route
+from ganzfeld.compute.fast_path import FastPath
 from ganzfeld.errors import UsageError
 from ganzfeld.option_values import absolute
 from ganzfeld.options import PreparationOptions
@@ -22,7 +22,7 @@ from ganzfeld.regular import is_regular
 from ganzfeld.runs.schedule import Horizon
 
 
-class Circumstances(Record):
+class Environment(Record):
     """What decides the last bit of a training beside its recipe, pictures and seed.
 
     ``chip`` is the graphics card, or the instructions that torch uses on the processor; ``ranks`` the number
@@ -39,9 +39,9 @@ class Circumstances(Record):
     ranks: Annotated[int, Field(ge=1)] = 1
 
 
-def circumstances(engine: Engine, threads: int | None, ranks: int) -> Circumstances:
+def circumstances(engine: Engine, threads: int | None, ranks: int) -> Environment:
     """Those of this process; ``threads`` compute a step, None: as many as torch has."""
-    return Circumstances(
+    return Environment(
         ganzfeld=ganzfeld.__version__,
         torch=torch.__version__,
         python=platform.python_version(),
@@ -70,7 +70,7 @@ class Event(Record):
     what: str
 
 
-class Judgement(Record):
+class QualityScore(Record):
     """How good the model was after so many pictures: kernel distance, its standard error, and of what."""
 
     images_seen: Count
@@ -82,12 +82,12 @@ class Judgement(Record):
     features_sha256: str
 
 
-class Final(Record):
+class FinalScores(Record):
     """What was judged when the training stood at ``at_images`` pictures and was over: two models, or one."""
 
     at_images: Count
-    best: Judgement
-    last: Judgement
+    best: QualityScore
+    last: QualityScore
 
 
 class Trial(Record):
@@ -112,7 +112,7 @@ class Trial(Record):
         return f"{self.finding}: {' '.join(self.settings)} {self.outcome}: {self.why}"
 
 
-class Facts(Record):
+class RunMetadata(Record):
     """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones.
 
     ``preparation`` is how they were brought to what is trained on, with all that was to be found resolved.
@@ -142,13 +142,13 @@ class Facts(Record):
     auto: bool = False
     trials: tuple[Trial, ...] = ()
     horizons: tuple[Horizon, ...]
-    route: Route
+    route: FastPath
     started: str
     launch: str | None = None
-    circumstances: Circumstances
+    circumstances: Environment
     events: tuple[Event, ...]
-    best: Judgement | None = None
-    final: Final | None = None
+    best: QualityScore | None = None
+    final: FinalScores | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -182,7 +182,7 @@ class Facts(Record):
             raise UsageError(f"there is no file {printable(labels)} with the labels of the run", hint)
         return options
 
-    def with_labels_at(self, labels: str | os.PathLike[str] | None) -> "Facts":
+    def with_labels_at(self, labels: str | os.PathLike[str] | None) -> "RunMetadata":
         """Return the same with another place of the file of labels; None: it is where it was."""
         if labels is None:
             return self
@@ -210,6 +210,6 @@ class Facts(Record):
         """The remedy that is being tried; None if there is none."""
         return next((trial for trial in self.trials if trial.outcome == "open"), None)
 
-    def changed(self, **fields: Any) -> "Facts":
+    def changed(self, **fields: Any) -> "RunMetadata":
         """The same with some fields replaced."""
         return self.model_copy(update=fields)

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
-from ganzfeld.health import Case, Verdict, diagnose
+from ganzfeld.health import Diagnosis, RunEvidence, diagnose
 from ganzfeld.kinds import of_right_kinds
 from ganzfeld.lock import alone, owner
 from ganzfeld.model import Model, load_model, pictures_of_seeds
@@ -39,10 +39,10 @@ from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.regular import is_regular, read_regular
 from ganzfeld.run_layout import FACTS, LOCK, OWN_NAMES, RECIPE
 from ganzfeld.runs.checkpoint import CheckpointCard, Position
-from ganzfeld.runs.checkpoint_store import History
+from ganzfeld.runs.checkpoint_store import CheckpointStore
 from ganzfeld.runs.journal import JOURNAL, cut_journal, every, read_journal
 from ganzfeld.runs.journal_reader import JournalReader, entries_around, last_entry
-from ganzfeld.runs.metadata import Event, EventKind, Facts, timestamp
+from ganzfeld.runs.metadata import Event, EventKind, RunMetadata, timestamp
 from ganzfeld.runs.schedule import progress_of, rate_factor
 from ganzfeld.strict_json import strict_json
 from ganzfeld.system import in_words
@@ -73,12 +73,14 @@ class Run:
             raise DamagedError(f"{self.path} has no readable recipe: {error.message}", error.hint) from None
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> RunMetadata:
         """What ``run.json`` says. Raises ``DamagedError`` if it does not say it."""
         self.folder.require()
         path = self.path / FACTS
         try:
-            return Facts.model_validate(strict_json(read_regular(path, LARGEST_FACTS), undecodable=True))
+            return RunMetadata.model_validate(
+                strict_json(read_regular(path, LARGEST_FACTS), undecodable=True)
+            )
         except FileNotFoundError:
             raise DamagedError(f"{path} is missing") from None
         except OSError as error:
@@ -98,7 +100,7 @@ class Run:
         for read in (lambda: self.facts, lambda: self.recipe):
             read()
 
-    def write_facts(self, facts: Facts) -> None:
+    def write_facts(self, facts: RunMetadata) -> None:
         """Replace ``run.json``. Only for the one that holds ``writing``."""
         self.folder.write_json(FACTS, facts.model_dump(mode="json"))
 
@@ -138,9 +140,9 @@ class Run:
         samples.write_bytes(name, marked(content, Mark.RUN_SHEET))
 
     @property
-    def history(self) -> History:
+    def history(self) -> CheckpointStore:
         """Its checkpoints."""
-        return History(self.folder / "checkpoints")
+        return CheckpointStore(self.folder / "checkpoints")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -198,14 +200,14 @@ class Run:
         return JournalReader(self.path / JOURNAL)
 
     @property
-    def case(self) -> Case:
+    def case(self) -> RunEvidence:
         """What the doctor looks at, of a run that is over or as far as one that trains now has come.
 
         Raises ``DamagedError`` for a recipe, a journal or facts that cannot be read.
         """
         return self._case_of(self.journal)
 
-    def _case_of(self, entries: Sequence[Mapping[str, Any]]) -> Case:
+    def _case_of(self, entries: Sequence[Mapping[str, Any]]) -> RunEvidence:
         facts, recipe = self.facts, self.recipe
         # What a remedy has set here is not what somebody has changed.
         treated = {
@@ -220,7 +222,7 @@ class Run:
             planned = rate_factor(recipe.schedule, images_seen, progress_of(images_seen, facts.horizons))
             return planned / 2 ** sum(at <= images_seen for at in rolled_back)
 
-        return Case(
+        return RunEvidence(
             entries=entries,
             recipe=recipe.model_dump(mode="json"),
             num_pictures=facts.num_pictures,
@@ -231,7 +233,7 @@ class Run:
             undoing=[each for each in undoing(recipe) if each.split("=", 1)[0] not in treated],
         )
 
-    def diagnose(self, entries: Sequence[Mapping[str, Any]] | None = None) -> Verdict:
+    def diagnose(self, entries: Sequence[Mapping[str, Any]] | None = None) -> Diagnosis:
         """What the doctor says of the run as far as it has come; works while it trains.
 
         ``entries`` are those of the journal, where they have been read (see ``follow_journal``). Raises
@@ -239,7 +241,7 @@ class Run:
         """
         return diagnose(self.case if entries is None else self._case_of(entries))
 
-    def write_verdict(self, verdict: Verdict) -> None:
+    def write_verdict(self, verdict: Diagnosis) -> None:
         """Write ``verdict.json``; ``ResourceError`` where that is not allowed."""
         self.folder.write_json("verdict.json", verdict.as_json())
 

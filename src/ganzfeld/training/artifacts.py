@@ -47,9 +47,9 @@ def snapshot(
     made before that is done. Raises ``TrainingFailed`` where a number is not finite.
     """
     checkpoint = capture(trainer, seconds)
-    average = None if last else copy.deepcopy(trainer.players.average)
+    average = None if last else copy.deepcopy(trainer.gan.average)
     card = model_card(trainer)
-    if not trainer.sound:
+    if not trainer.all_finite:
         raise TrainingFailed(NOT_FINITE)
 
     def write() -> None:

@@ -9,14 +9,14 @@ from ganzfeld.compute.batch_loader import gathering
 from ganzfeld.compute.distributed import ALONE, Ranks, with_common_statistics
 from ganzfeld.compute.engine import Engine
 from ganzfeld.compute.seeding import Purpose, derived_seed
-from ganzfeld.data import Pictures
+from ganzfeld.data import ImageDataset
 from ganzfeld.model.card import GeneratorCard
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
 from ganzfeld.training.classes import classes_of
-from ganzfeld.training.step import Players, Rules
+from ganzfeld.training.step import GANState, StepConfig
 from ganzfeld.training.trainer import Trainer
 
 CLASS_SIZE = 32
@@ -25,7 +25,7 @@ CLASS_SIZE = 32
 
 def start(
     recipe: Recipe,
-    pictures: Pictures,
+    pictures: ImageDataset,
     engine: Engine,
     seed: int,
     ranks: Ranks = ALONE,
@@ -43,7 +43,7 @@ def start(
     average = copy.deepcopy(generator).requires_grad_(False)  # with norms that rank 0 can use alone
     for network in (generator, discriminator):
         with_common_statistics(network, ranks)
-    players = Players(
+    gan = GANState(
         generator,
         discriminator,
         _adam(generator, recipe.generator.optimizer),
@@ -51,19 +51,19 @@ def start(
         average,
     )
     across_pictures = normalisations.load(recipe.discriminator.normalisation).ACROSS_PICTURES
-    rules = Rules(
+    config = StepConfig(
         recipe.loss.build(),
         recipe.build_stabilisers(),
         recipe.ema,
         simultaneous=recipe.updates == "simultaneous",
-        apart=not across_pictures,
+        per_sample=not across_pictures,
         forward=engine.autocast,
-        mean=ranks.mean_of,
+        mean=ranks.all_reduce_mean,
     )
-    sound = torch.tensor(True, device=engine.device)
+    all_finite = torch.tensor(True, device=engine.device)
     gather = gathering(pictures, engine, ranks)
     return Trainer(
-        recipe, pictures, engine, seed, players, rules, gather, sound, ranks=ranks, classes=classes
+        recipe, pictures, engine, seed, gan, config, gather, all_finite, ranks=ranks, classes=classes
     )
 
 

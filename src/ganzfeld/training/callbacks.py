@@ -39,7 +39,7 @@ class Progress:
     total: int = 0
 
 
-class Watcher:
+class TrainCallback:
     """Is told everything and does nothing; a subclass overrides what it wants to show.
 
     An exception that a method raises while the run trains ends the run as a signal does: after saving.
@@ -64,13 +64,13 @@ class Watcher:
         """A second signal ends the process now, without saving."""
 
 
-class Guarded(Watcher):
+class GuardedCallback(TrainCallback):
     """Tells another watcher everything until that one raises; ``failure`` is then what it raised.
 
     So a run can be saved before a mistake in a callback is passed on.
     """
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: TrainCallback) -> None:
         self._watcher = watcher
         self.failure: BaseException | None = None
 
@@ -109,9 +109,9 @@ class Guarded(Watcher):
             watcher.abandoned()
 
     @contextlib.contextmanager
-    def _guard(self) -> Iterator[Watcher]:
+    def _guard(self) -> Iterator[TrainCallback]:
         """The watcher, or after a failure one that does nothing."""
         try:
-            yield Watcher() if self.failure else self._watcher
+            yield TrainCallback() if self.failure else self._watcher
         except BaseException as failure:  # noqa: BLE001  raised again when the run is saved
             self.failure = self.failure or failure

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ganzfeld.data import Pictures
+from ganzfeld.data import ImageDataset
 from ganzfeld.data.order import spread
 from ganzfeld.data.source import encodable
 from ganzfeld.errors import DataError
@@ -59,7 +59,7 @@ class Classes:
         return np.array([index for _, _, index in sorted(turns)[:num]], np.int64)
 
 
-def classes_of(pictures: Pictures) -> Classes:
+def classes_of(pictures: ImageDataset) -> Classes:
     """The classes of pictures that are to be trained on by class.
 
     Raises ``DataError`` where there are none or one only, where a picture has none, and where there are too

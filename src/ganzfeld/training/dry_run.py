@@ -17,10 +17,10 @@ from ganzfeld.options import PreparationOptions, TrainOptions
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.run import create_run
 from ganzfeld.training.build import num_parameters
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.loop import Loop
-from ganzfeld.training.monitors.health import Examiner
-from ganzfeld.training.monitors.quality import Quality
+from ganzfeld.training.monitors.health import HealthMonitor
+from ganzfeld.training.monitors.quality import QualityMonitor
 from ganzfeld.training.progress_display import ProgressCallback, watcher_for
 from ganzfeld.training.session import write_beginning
 from ganzfeld.training.setup import ResolvedOptions, resolve_options, summary, what_to_know
@@ -40,7 +40,7 @@ def rehearse(
     preparation: PreparationOptions = PreparationOptions(),
     *,
     progress: bool | ProgressCallback = True,
-    watcher: Watcher | None = None,
+    watcher: TrainCallback | None = None,
 ) -> dict[str, Any]:
     """What ``train`` with these arguments would do: a summary, sizes, and figures measured on this machine.
 
@@ -66,8 +66,8 @@ def rehearse(
     return {
         "summary": summary(trainer),
         "ladder": [list(size[::-1]) for size in (ladder.seed, *(layer.large for layer in ladder.layers))],
-        "generator_parameters": num_parameters(trainer.players.generator),
-        "discriminator_parameters": num_parameters(trainer.players.discriminator),
+        "generator_parameters": num_parameters(trainer.gan.generator),
+        "discriminator_parameters": num_parameters(trainer.gan.discriminator),
         "images_per_s": round(speed, 1),
         "images": planned,
         "seconds": round((planned or 0) / speed, 1),
@@ -84,7 +84,7 @@ def _carry_through(
     resolved: ResolvedOptions,
     preparation: PreparationOptions,
     surveyed: Survey,
-    watcher: Watcher,
+    watcher: TrainCallback,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), trainer.pictures.name)
@@ -92,18 +92,18 @@ def _carry_through(
         often = replace(resolved, options=replace(resolved.options, checkpoint_seconds=1e-3))
         write_beginning(run, data, trainer, often, preparation, surveyed)
         # The real pictures are looked at, which the run is then spared; what it makes is not judged.
-        Quality(trainer, run, watcher).prepare(0.0, lambda: False)
+        QualityMonitor(trainer, run, watcher).prepare(0.0, lambda: False)
         for _ in range(ROUNDS):
             _examine_beside_a_checkpoint(trainer)
             few_more = Budget(images=trainer.images_seen + 4 * trainer.recipe.batch)
-            Loop(trainer, run, few_more, Watcher(), judged=False).go()
+            Loop(trainer, run, few_more, TrainCallback(), judged=False).go()
 
 
 def _examine_beside_a_checkpoint(trainer: Trainer) -> None:
     """An examination may come while a checkpoint is still being written, and needs memory beside it."""
     # The state as it was taken, the bytes that it becomes, and the model.
-    being_written = capture(trainer, 0.0), capture(trainer, 0.0), copy.deepcopy(trainer.players.average)
-    examiner = Examiner(trainer)
+    being_written = capture(trainer, 0.0), capture(trainer, 0.0), copy.deepcopy(trainer.gan.average)
+    examiner = HealthMonitor(trainer)
     examiner.note(trainer.advance())
     examiner.examine(0.0, everything=True)
     del being_written

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data import ImageDataset, open_pictures
 from ganzfeld.data.check.advice import advice_on_reading
 from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.kinds import of_right_kinds
@@ -169,11 +169,11 @@ class _Work:
     space: Space | None
     progress: CountCallback
 
-    def some_of(self, pictures: Pictures) -> np.ndarray:
+    def some_of(self, pictures: ImageDataset) -> np.ndarray:
         """The indices of the pictures that are looked at."""
         return some_of(pictures.num_pictures, self.num, self.seed)
 
-    def trained_on(self, reals: Pictures, own: Pictures) -> np.ndarray:
+    def trained_on(self, reals: ImageDataset, own: ImageDataset) -> np.ndarray:
         """Which of the pictures of ``reals`` that are looked at are in the training set, pixel by pixel."""
         theirs, ours = (
             np.ascontiguousarray(each.records["pixels"][each.records["row"] >= 0]).view("S32")[:, 0]
@@ -181,7 +181,7 @@ class _Work:
         )
         return np.isin(theirs[self.some_of(reals)], ours)
 
-    def side_of(self, pictures: Pictures) -> Side:
+    def side_of(self, pictures: ImageDataset) -> Side:
         """Some pictures of a set."""
         indices = self.some_of(pictures)
         nothing = torch.empty(len(indices), 0)
@@ -233,7 +233,7 @@ def _of_pictures_alike(run: Run) -> list[str]:
     )
 
 
-def _own(run: Run, progress: CountCallback) -> Pictures:
+def _own(run: Run, progress: CountCallback) -> ImageDataset:
     """The pictures that a run was trained on."""
     facts = run.facts
     try:
@@ -246,14 +246,14 @@ def _own(run: Run, progress: CountCallback) -> Pictures:
     return pictures
 
 
-def _of_another_set(run: Run, pictures: Pictures) -> list[str]:
+def _of_another_set(run: Run, pictures: ImageDataset) -> list[str]:
     """Return what to mind where the pictures at the place of the training set are others by now."""
     if pictures.content_hash == run.facts.content_hash:
         return []
     return [f"the pictures in {pictures.place_of_all} are not those that the run was trained on"]
 
 
-def _how_read(pictures: Pictures, preparation: PreparationOptions) -> list[str]:
+def _how_read(pictures: ImageDataset, preparation: PreparationOptions) -> list[str]:
     """What to mind about how other images were read: as those of the run, whose options may not suit them."""
     found = advice_on_reading(pictures)
     advice = [each.text for each in found]
@@ -301,7 +301,7 @@ class _TooFewError(DataError):
     """Fewer images than an evaluation needs."""
 
 
-def _require_fit(pictures: Pictures, channels: int) -> None:
+def _require_fit(pictures: ImageDataset, channels: int) -> None:
     """Raise ``DataError`` for pictures that are too few, or of another kind than the run's."""
     place, kinds = pictures.place_of_all, {1: "grey", 3: "colour"}
     if pictures.num_pictures < LEAST:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ganzfeld.errors import DataError, GanzfeldError, UsageError
 from ganzfeld.recipes import changes
 from ganzfeld.runs.checkpoint import Checkpoint
-from ganzfeld.runs.metadata import Facts
+from ganzfeld.runs.metadata import RunMetadata
 from ganzfeld.training.trainer import Trainer
 
 _UNDO = {
@@ -25,7 +25,7 @@ class Difference:
     error: type[GanzfeldError] = UsageError
 
 
-def differences(facts: Facts, checkpoint: Checkpoint | None, trainer: Trainer) -> list[Difference]:
+def differences(facts: RunMetadata, checkpoint: Checkpoint | None, trainer: Trainer) -> list[Difference]:
     """Everything that is not as it was when the checkpoint was taken, or when the run began if there is none.
 
     Python's own version does not count: it computes nothing.

@@ -16,7 +16,7 @@ import torch
 
 from ganzfeld.compute.distributed import Ranks
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.compute.fast_path import Route
+from ganzfeld.compute.fast_path import FastPath
 from ganzfeld.data import open_pictures
 from ganzfeld.errors import DataError, Followed, GanzfeldError, ResourceError
 from ganzfeld.recipes import Recipe
@@ -25,7 +25,7 @@ from ganzfeld.runs.schedule import Horizon, horizon_at
 from ganzfeld.training.build import start
 from ganzfeld.training.interruption import Interruption
 from ganzfeld.training.snapshot import live_tensors
-from ganzfeld.training.step import Outcome
+from ganzfeld.training.step import StepOutput
 from ganzfeld.training.trainer import Trainer, scalars_of
 
 
@@ -125,7 +125,7 @@ def _hear(ranks: Ranks) -> tuple[Order, str, list[float]]:
 def follow(ranks: Ranks) -> Run:
     """Do what rank 0 says until it ends, and return its run. Signals are for rank 0, which gets them too."""
     trainer: Trainer | None = None
-    outcome: Outcome | None = None
+    outcome: StepOutput | None = None
     with Interruption(lambda: None):
         while True:
             what, text, numbers = _hear(ranks)
@@ -151,7 +151,7 @@ def follow(ranks: Ranks) -> Run:
 def _built(ranks: Ranks, terms: dict[str, Any]) -> Trainer:
     recipe = Recipe.model_validate(terms["recipe"])
     pictures = open_pictures(terms["data"], size=recipe.size, **terms["preparation"])
-    route = Route.model_validate(terms["route"])
+    route = FastPath.model_validate(terms["route"])
     engine = choose_engine(str(terms["device"]), str(terms["precision"]))
     engine = replace(engine, channels_last=route.channels_last)
     trainer = start(recipe, pictures, engine, int(terms["seed"]), ranks)

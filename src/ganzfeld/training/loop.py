@@ -20,17 +20,17 @@ from ganzfeld.runs.run import Run, what_is_left
 from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.artifacts import NOT_FINITE, model_card, sample_grid, snapshot
 from ganzfeld.training.auto.policy import has_diverged
-from ganzfeld.training.callbacks import Guarded, Progress, Watcher
+from ganzfeld.training.callbacks import GuardedCallback, Progress, TrainCallback
 from ganzfeld.training.clock import Due, Stopwatch
 from ganzfeld.training.followers import Order, begin, order
 from ganzfeld.training.interruption import Interruption
-from ganzfeld.training.monitors.diagnosis import Consultation
-from ganzfeld.training.monitors.health import Examiner
-from ganzfeld.training.monitors.quality import Quality
+from ganzfeld.training.monitors.diagnosis import DiagnosisMonitor
+from ganzfeld.training.monitors.health import HealthMonitor
+from ganzfeld.training.monitors.quality import QualityMonitor
 from ganzfeld.training.planning import Planner
 from ganzfeld.training.recovery.failures import diverged, out_of_memory, roll_back, with_way_on
 from ganzfeld.training.saver import RETRY_S, Patience, Saver
-from ganzfeld.training.step import Outcome
+from ganzfeld.training.step import StepOutput
 from ganzfeld.training.trainer import StepScalars, Trainer, scalars_of
 
 READING_EVERY_S = 1.0
@@ -51,7 +51,7 @@ class Loop:
         trainer: Trainer,
         run: Run,
         budget: Budget,
-        watcher: Watcher,
+        watcher: TrainCallback,
         seconds: float = 0.0,
         *,
         judged: bool = True,
@@ -64,14 +64,14 @@ class Loop:
         self.budget = budget
         self.closing = over
         self.trained = False
-        self.watcher = watcher = Guarded(watcher)
+        self.watcher = watcher = GuardedCallback(watcher)
         self.rolls_back = facts.on_divergence == "rollback"
         self.rollbacks = sum(event.kind == "rolled back" for event in facts.events)
         self.stopwatch = Stopwatch(seconds, clock)
         self.planner = Planner(budget, trainer.recipe.batch)
-        self.examiner = Examiner(trainer)
-        self.quality = Quality(trainer, run, watcher, wanted=judged)
-        self.consultation = Consultation(
+        self.examiner = HealthMonitor(trainer)
+        self.quality = QualityMonitor(trainer, run, watcher, wanted=judged)
+        self.consultation = DiagnosisMonitor(
             run, watcher, attended=facts.auto, ends_on_decay=facts.stop == "decay"
         )
         self.reading_due = Due(READING_EVERY_S)
@@ -173,7 +173,7 @@ class Loop:
         self.stopwatch.start()
 
     def _after_step(
-        self, outcome: Outcome, journal: Journal, interruption: Interruption, saver: Saver
+        self, outcome: StepOutput, journal: Journal, interruption: Interruption, saver: Saver
     ) -> bool:
         """Do what is due between two steps; return whether the training is over."""
         trainer, stopwatch = self.trainer, self.stopwatch
@@ -336,7 +336,7 @@ class Loop:
         roll_back(self.trainer, self.run, self.watcher, why)
         self.rollbacks += 1
         self.planner = Planner(self.budget, self.trainer.recipe.batch)
-        self.examiner = Examiner(self.trainer)
+        self.examiner = HealthMonitor(self.trainer)
 
     def _is_treated(self) -> bool:
         """Whether there is a remedy for a training that has just diverged, which is written down for it."""

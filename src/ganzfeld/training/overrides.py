@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from ganzfeld.compute.distributed import ALONE, Ranks
 from ganzfeld.compute.engine import Engine, choose_engine
-from ganzfeld.data import Pictures, open_pictures
+from ganzfeld.data import ImageDataset, open_pictures
 from ganzfeld.errors import DataError, GanzfeldError
 from ganzfeld.model import load_model
 from ganzfeld.options import ResumeOptions
@@ -12,9 +12,9 @@ from ganzfeld.recipes import Recipe
 from ganzfeld.runs import Run
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.checkpoint import Position
-from ganzfeld.runs.metadata import Circumstances, Facts, Trial
+from ganzfeld.runs.metadata import Environment, RunMetadata, Trial
 from ganzfeld.runs.report.quality_words import lacks_judgement
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Overrides:
         """The same, with the end that the run has."""
         return self._with_end(None, None)
 
-    def shortened(self, facts: Facts, images: int, minutes: float) -> "Overrides":
+    def shortened(self, facts: RunMetadata, images: int, minutes: float) -> "Overrides":
         """The same, with an end that is as much nearer: a trial has used that up of the budget."""
         budget = self.budget(facts)
         shorter = self._with_end(
@@ -49,13 +49,13 @@ class Overrides:
         )
         return replace(shorter, keeps_progress=not self.has_end or self.keeps_progress)
 
-    def budget(self, facts: Facts) -> Budget:
+    def budget(self, facts: RunMetadata) -> Budget:
         """The end of the run. Raises ``UsageError`` for numbers that are not above 0."""
         if not self.has_end:
             return Budget(facts.minutes, facts.images)
         return Budget(self.options.minutes, self.options.images)
 
-    def pictures(self, facts: Facts, recipe: Recipe, watcher: Watcher) -> Pictures:
+    def pictures(self, facts: RunMetadata, recipe: Recipe, watcher: TrainCallback) -> ImageDataset:
         """The pictures of the run, wherever they are now."""
         place = facts.data if self.options.data is None else self.options.data
         facts = facts.with_labels_at(self.options.labels)
@@ -66,7 +66,7 @@ class Overrides:
             hint = "If the pictures are elsewhere now, say where with --data."
             raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
 
-    def engine(self, then: Circumstances) -> Engine:
+    def engine(self, then: Environment) -> Engine:
         """The device of the run or another one, in the precision of the run."""
         return choose_engine(self.options.device or then.device, then.precision)
 

@@ -13,7 +13,7 @@ from ganzfeld.launch import launch
 from ganzfeld.printable import duration, printable
 from ganzfeld.progress import NOTEBOOK_EVERY_S, PLAIN_EVERY_S, MovingText, display, require_progress, tell
 from ganzfeld.runs.run import Run
-from ganzfeld.training.callbacks import TRAINING, Progress, Watcher
+from ganzfeld.training.callbacks import TRAINING, Progress, TrainCallback
 
 ProgressCallback = Callable[[Progress], object]
 WIDEST_BAR = 24
@@ -24,27 +24,31 @@ SPACES = 2
 ABANDONED = "stopped at once, without saving again"
 
 
-def watcher_for(progress: bool | ProgressCallback | None, watcher: Watcher | None = None) -> Watcher:
+def watcher_for(
+    progress: bool | ProgressCallback | None, watcher: TrainCallback | None = None
+) -> TrainCallback:
     """Who watches a run: ``watcher``, a callback as one, or for True the display that fits where stderr goes.
 
     Of several processes only the first one shows anything or calls back. Raises ``UsageError`` for what is
     none of these, and for a callback together with a watcher.
     """
     require_progress(progress)
-    if watcher is not None and not isinstance(watcher, Watcher):
-        raise UsageError(f"watcher cannot be {watcher!r}", "Give a ganzfeld.training.callbacks.Watcher.")
+    if watcher is not None and not isinstance(watcher, TrainCallback):
+        raise UsageError(
+            f"watcher cannot be {watcher!r}", "Give a ganzfeld.training.callbacks.TrainCallback."
+        )
     if watcher is not None:
         if callable(progress):
             raise UsageError("progress is a function and a watcher is given too", "Give one of the two.")
         return watcher
     if not launch().speaks or progress is None or progress is False:
-        return Watcher()
+        return TrainCallback()
     if progress is not True:
         return Calling(progress)
     return {"terminal": MovingLine, "notebook": NotebookLine, "lines": PlainLines}[display()]()
 
 
-class Calling(Watcher):
+class Calling(TrainCallback):
     """Calls a function with where the run stands."""
 
     def __init__(self, callback: ProgressCallback) -> None:
@@ -61,7 +65,7 @@ class Calling(Watcher):
         self._callback(reading)
 
 
-class PlainLines(Watcher):
+class PlainLines(TrainCallback):
     """A line every ten seconds; no control characters."""
 
     def __init__(self) -> None:
@@ -99,7 +103,7 @@ class PlainLines(Watcher):
         tell(ABANDONED)
 
 
-class MovingLine(Watcher):
+class MovingLine(TrainCallback):
     """A bar with speed, time left and losses."""
 
     def __init__(self) -> None:
@@ -164,7 +168,7 @@ class MovingLine(Watcher):
             self._task = None
 
 
-class NotebookLine(Watcher):
+class NotebookLine(TrainCallback):
     """One line that is written over; what is worth a line of its own stays above it, and the last reading."""
 
     def __init__(self) -> None:

@@ -9,56 +9,56 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ganzfeld.compute.cuda_graphs import Recordings, Tape
-from ganzfeld.training.step import Moment, Outcome, Players, Rules, update_of
+from ganzfeld.compute.cuda_graphs import GraphedWork, Recorder
+from ganzfeld.training.step import GANState, StepConfig, StepContext, StepOutput, update_of
 
 
-class RecordedUpdate:
+class GraphedUpdate:
     """An ``Update`` for one pair of networks, and batches of one shape."""
 
-    def __init__(self, tape: Tape) -> None:
-        self._recordings = Recordings(tape)
+    def __init__(self, tape: Recorder) -> None:
+        self._recordings = GraphedWork(tape)
 
     def __call__(
         self,
-        players: Players,
-        rules: Rules,
+        gan: GANState,
+        config: StepConfig,
         real: Tensor,
         latents: Tensor,
-        moment: Moment,
-        sound: Tensor,
+        moment: StepContext,
+        all_finite: Tensor,
         labels: Tensor | None = None,
-    ) -> Outcome:
+    ) -> StepOutput:
         """Update both networks; the rules have to be such that steps ``can_be_recorded``."""
-        weights = [*players.discriminator.parameters(), *players.generator.parameters()]
+        weights = [*gan.discriminator.parameters(), *gan.generator.parameters()]
 
         def work(inputs: list[Tensor]) -> list[Tensor]:
-            real, latents, sound, *of_classes = inputs
-            outcome = update_of(rules)(players, rules, real, latents, moment, sound, *of_classes)
+            real, latents, all_finite, *of_classes = inputs
+            outcome = update_of(config)(gan, config, real, latents, moment, all_finite, *of_classes)
             return [*_tensors(outcome), *(weight.grad for weight in weights if weight.grad is not None)]
 
         kind = (
-            rules.one_pass,
-            rules.shared_backward,
-            *(each.due(moment.index) for each in rules.stabilisers),
+            config.one_pass,
+            config.shared_backward,
+            *(each.due(moment.index) for each in config.stabilisers),
         )
-        given = [real, latents, sound, *([] if labels is None else [labels])]
+        given = [real, latents, all_finite, *([] if labels is None else [labels])]
         values = self._recordings(kind, given, work)
         for weight, gradient in zip(weights, values[-len(weights) :], strict=True):
             weight.grad = gradient  # those of this step, for whoever looks
-        return Outcome(*(tensor.clone() for tensor in values[: -len(weights)]))
+        return StepOutput(*(tensor.clone() for tensor in values[: -len(weights)]))
 
 
-def can_be_recorded(rules: Rules) -> bool:
+def can_be_recorded(config: StepConfig) -> bool:
     """Whether a step asks for the same work every time it has the same penalties."""
-    return all(stabiliser.REPEATS for stabiliser in rules.stabilisers)
+    return all(stabiliser.REPEATS for stabiliser in config.stabilisers)
 
 
-def _tensors(outcome: Outcome) -> Sequence[Tensor]:
+def _tensors(outcome: StepOutput) -> Sequence[Tensor]:
     return (
         outcome.generator_loss,
         outcome.discriminator_loss,
         outcome.real_logits,
         outcome.fake_logits,
-        outcome.sound,
+        outcome.all_finite,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.compute.distributed import ALONE, Ranks
-from ganzfeld.data import Pictures
+from ganzfeld.data import ImageDataset
 from ganzfeld.data.check.survey import Survey, survey
 from ganzfeld.data.order import spread
 from ganzfeld.durable import make_folder
@@ -29,13 +29,13 @@ from ganzfeld.runs import Run
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.checkpoint import Checkpoint
 from ganzfeld.runs.journal import JOURNAL, copy_journal
-from ganzfeld.runs.metadata import Facts, timestamp
+from ganzfeld.runs.metadata import RunMetadata, timestamp
 from ganzfeld.runs.report.report import LARGEST_SHEET
 from ganzfeld.runs.run import create_run, run_begun_by
 from ganzfeld.runs.schedule import Horizon, known_at, progress_of
 from ganzfeld.training.artifacts import NUM_ON_A_SHEET, SHEET_COLUMNS
 from ganzfeld.training.build import start
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.exactness import differences, refuse
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.overrides import Overrides, is_finished, is_over
@@ -55,7 +55,7 @@ def begin(
     data: str | Path | None,
     resolved: ResolvedOptions,
     preparation: PreparationOptions,
-    watcher: Watcher,
+    watcher: TrainCallback,
     ranks: Ranks = ALONE,
 ) -> Iterator[Loop]:
     """Begin a run in a new folder; see ``train``."""
@@ -74,7 +74,7 @@ def begin(
         yield Loop(trainer, run, resolved.budget, watcher)
 
 
-def go_on(run: Run, overrides: Overrides, watcher: Watcher, clock: Clock = time.perf_counter) -> Run:
+def go_on(run: Run, overrides: Overrides, watcher: TrainCallback, clock: Clock = time.perf_counter) -> Run:
     """Train a run from where it stands to its end; see ``resume``. One that is finished stays as it is."""
     run.require_readable()
     if is_finished(run, overrides):
@@ -85,7 +85,7 @@ def go_on(run: Run, overrides: Overrides, watcher: Watcher, clock: Clock = time.
     return run
 
 
-def go_on_after_restart(run: Run, ranks: Ranks, watcher: Watcher) -> Run:
+def go_on_after_restart(run: Run, ranks: Ranks, watcher: TrainCallback) -> Run:
     """Go on with a run in processes that were started again; like ``resume``, on rank 0 alone.
 
     As exactly as it goes: where there are more or fewer of them than before, this is written down and no
@@ -103,7 +103,11 @@ def begun_by_this_launch(out: Path, besides: Run | None = None) -> Run | None:
 
 
 def fork(
-    old: Run, at: int, settings: Mapping[str, Any] | Sequence[str], overrides: Overrides, watcher: Watcher
+    old: Run,
+    at: int,
+    settings: Mapping[str, Any] | Sequence[str],
+    overrides: Overrides,
+    watcher: TrainCallback,
 ) -> Run:
     """Train a new run from a checkpoint of an old one, or from 0, to its end; see ``resume``."""
     with _forked(old, at, settings, overrides, watcher) as loop:
@@ -112,7 +116,7 @@ def fork(
 
 
 @contextlib.contextmanager
-def _continued(run: Run, overrides: Overrides, watcher: Watcher, clock: Clock) -> Iterator[Loop]:
+def _continued(run: Run, overrides: Overrides, watcher: TrainCallback, clock: Clock) -> Iterator[Loop]:
     """Take up a run where its newest checkpoint stands."""
     facts, recipe = run.facts, run.recipe
     budget = overrides.budget(facts)
@@ -147,7 +151,11 @@ def _continued(run: Run, overrides: Overrides, watcher: Watcher, clock: Clock) -
 
 @contextlib.contextmanager
 def _forked(
-    old: Run, at: int, settings: Mapping[str, Any] | Sequence[str], overrides: Overrides, watcher: Watcher
+    old: Run,
+    at: int,
+    settings: Mapping[str, Any] | Sequence[str],
+    overrides: Overrides,
+    watcher: TrainCallback,
 ) -> Iterator[Loop]:
     """Begin a new run from a checkpoint of an old one, or from 0."""
     checkpoint = _chosen(old, at)
@@ -198,7 +206,11 @@ def _forked(
 
 
 def trainer_of(
-    facts: Facts, recipe: Recipe, checkpoint: Checkpoint | None, overrides: Overrides, watcher: Watcher
+    facts: RunMetadata,
+    recipe: Recipe,
+    checkpoint: Checkpoint | None,
+    overrides: Overrides,
+    watcher: TrainCallback,
 ) -> Trainer:
     """A training of the run at its beginning."""
     engine = overrides.engine(checkpoint.card.circumstances if checkpoint else facts.circumstances)
@@ -211,7 +223,12 @@ def trainer_of(
 
 
 def _plan(
-    facts: Facts, overrides: Overrides, checkpoint: Checkpoint | None, trainer: Trainer, *, exactly: bool
+    facts: RunMetadata,
+    overrides: Overrides,
+    checkpoint: Checkpoint | None,
+    trainer: Trainer,
+    *,
+    exactly: bool,
 ) -> None:
     """The horizons of the run; with a new end, one that counts from here on.
 
@@ -234,7 +251,7 @@ def _plan(
     trainer.set_horizons((*before, Horizon(seen, images, reached)))
 
 
-def _now_true(facts: Facts, overrides: Overrides, budget: Budget, trainer: Trainer) -> Facts:
+def _now_true(facts: RunMetadata, overrides: Overrides, budget: Budget, trainer: Trainer) -> RunMetadata:
     """The facts from now on."""
     pictures = trainer.pictures
     return facts.changed(
@@ -261,7 +278,7 @@ def _loop(
     trainer: Trainer,
     run: Run,
     budget: Budget,
-    watcher: Watcher,
+    watcher: TrainCallback,
     checkpoint: Checkpoint | None,
     clock: Clock,
     *,
@@ -339,7 +356,7 @@ def show_reals(run: Run, trainer: Trainer) -> None:
     run.folder.write_bytes("reals.png", png(grid(pictures.batch(indices), columns)))
 
 
-def _as_found(options: PreparationOptions, pictures: Pictures) -> PreparationOptions:
+def _as_found(options: PreparationOptions, pictures: ImageDataset) -> PreparationOptions:
     """The options with what was found in the images, and a path that holds wherever the run is resumed."""
     return replace(options, range=pictures.range, labels=options.labels and absolute(options.labels))
 
@@ -350,9 +367,9 @@ def _facts(
     resolved: ResolvedOptions,
     preparation: PreparationOptions,
     surveyed: Survey,
-) -> Facts:
+) -> RunMetadata:
     pictures = trainer.pictures
-    options = values_of(resolved.options, Facts.model_fields.keys())
+    options = values_of(resolved.options, RunMetadata.model_fields.keys())
     found = {
         "data": None if data is None or data == BUILT_IN else str(Path(data).absolute()),
         "name": pictures.name,
@@ -374,4 +391,4 @@ def _facts(
         "circumstances": trainer.circumstances,
         "events": (),
     }
-    return Facts(**(options | found))
+    return RunMetadata(**(options | found))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ganzfeld.compute.distributed import ALONE, Ranks
 from ganzfeld.compute.engine import Engine, choose_engine
-from ganzfeld.compute.fast_path import Route, chosen_route
+from ganzfeld.compute.fast_path import FastPath, chosen_route
 from ganzfeld.data import open_pictures
 from ganzfeld.data.check.survey import Survey
 from ganzfeld.durable import free_bytes
@@ -16,7 +16,7 @@ from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, reso
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.report.quality_words import require_space
 from ganzfeld.training.build import num_parameters, start
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import route_of
@@ -32,13 +32,13 @@ class ResolvedOptions:
     recipe: Recipe
     budget: Budget
     engine: Engine
-    route: frozenset[str] | Route
+    route: frozenset[str] | FastPath
 
     def build(
         self,
         data: str | Path | None = None,
         preparation: PreparationOptions = PreparationOptions(),
-        watcher: Watcher = Watcher(),
+        watcher: TrainCallback = TrainCallback(),
         ranks: Ranks = ALONE,
     ) -> Trainer:
         """Read the images and build the networks. Raises ``DataError`` for images that cannot be used."""
@@ -62,7 +62,7 @@ def resolve_options(options: TrainOptions) -> ResolvedOptions:
     with contextlib.nullcontext() if options.stop != "never" else contextlib.suppress(ResourceError):
         require_space()
     route = chosen_route(options.route)
-    layout = route.channels_last if isinstance(route, Route) else "channels-last" in route
+    layout = route.channels_last if isinstance(route, FastPath) else "channels-last" in route
     engine = replace(choose_engine(options.device, options.precision), channels_last=layout)
     return ResolvedOptions(options, recipe, budget, engine, route)
 
@@ -79,9 +79,7 @@ def summary(trainer: Trainer) -> str:
     width, height = pictures.size
     kind = "grey" if pictures.channels == 1 else "colour"
     classes = f" of {len(trainer.class_cards):,} classes" if trainer.classes else ""
-    numbers = [
-        num_parameters(net) / 1e6 for net in (trainer.players.generator, trainer.players.discriminator)
-    ]
+    numbers = [num_parameters(net) / 1e6 for net in (trainer.gan.generator, trainer.gan.discriminator)]
     return (
         f"{pictures.num_pictures:,} {kind} pictures{classes} at {width}x{height},"
         f" recipe {changed_name(recipe)}, batch {recipe.batch},"

@@ -13,11 +13,11 @@ def live_tensors(trainer: Trainer) -> dict[str, Tensor]:
 
     Both networks and the average with their buffers, and the moments of both optimizers.
     """
-    players = trainer.players
+    gan = trainer.gan
     networks = {
-        "generator": players.generator,
-        "discriminator": players.discriminator,
-        "average": players.average,
+        "generator": gan.generator,
+        "discriminator": gan.discriminator,
+        "average": gan.average,
     }
     tensors = {
         f"{side}.{name}": tensor
@@ -25,8 +25,8 @@ def live_tensors(trainer: Trainer) -> dict[str, Tensor]:
         for name, tensor in network.state_dict().items()
     }
     for side, optimizer in (
-        ("generator", players.generator_optimizer),
-        ("discriminator", players.discriminator_optimizer),
+        ("generator", gan.generator_optimizer),
+        ("discriminator", gan.discriminator_optimizer),
     ):
         for name, parameter in networks[side].named_parameters():
             for moment, tensor in optimizer.state[parameter].items():

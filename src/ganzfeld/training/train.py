@@ -12,7 +12,7 @@ from ganzfeld.recipes import Recipe
 from ganzfeld.runs import Run, open_run
 from ganzfeld.system import in_words
 from ganzfeld.training.auto.driver import attended
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.followers import follow, leading
 from ganzfeld.training.overrides import Overrides
 from ganzfeld.training.progress_display import ProgressCallback, watcher_for
@@ -46,7 +46,7 @@ def train(
     auto: bool = False,
     route: str | Path = "auto",
     progress: bool | ProgressCallback = True,
-    watcher: Watcher | None = None,
+    watcher: TrainCallback | None = None,
 ) -> Run:
     """Train a DCGAN on pictures and return its run folder, opened.
 
@@ -72,13 +72,13 @@ def train(
     ("channels-last,one-pass,shared-backward,measured" is all of them), or a file: a run folder or its
     ``run.json``, whose route is to be taken again.
 
-    ``progress`` shows on stderr how the run goes, as the command does: one moving line on a terminal and in
-    a notebook, elsewhere a line every ten seconds. False shows nothing. A function is called instead, as
+    ``progress`` shows on stderr how the run goes, as the command does: one moving line on a terminal and in a
+    notebook, elsewhere a line every ten seconds. False shows nothing. A function is called instead, as
     ``progress(p)``, about once a second, with a frozen ``ganzfeld.Progress`` that says where the run stands;
     it is also called while other work takes long (``p.activity``). What it returns is ignored. An exception
     that it raises ends the run as a signal does: the run is saved, the exception is raised here, and
-    ``resume`` continues. ``watcher`` is a ``ganzfeld.training.callbacks.Watcher`` instead of a function; it
-    is told every note too.
+    ``resume`` continues. ``watcher`` is a ``ganzfeld.training.callbacks.TrainCallback`` instead of a
+    function; it is told every note too.
 
     Started by torchrun, its processes train together, each on its share of every batch; the first one alone
     writes. Started again by torchrun after a failure, they go on with the run that they began.
@@ -126,7 +126,7 @@ def resume(
     device: str | None = None,
     inexact: bool = False,
     progress: bool | ProgressCallback = True,
-    watcher: Watcher | None = None,
+    watcher: TrainCallback | None = None,
 ) -> Run:
     """Go on with a run from its newest checkpoint to the end of its budget, and return it.
 
@@ -159,7 +159,7 @@ def resume(
         return ending.run
 
 
-def _resumed(old: Run, overrides: Overrides, watcher: Watcher) -> Run:
+def _resumed(old: Run, overrides: Overrides, watcher: TrainCallback) -> Run:
     """Go on with a run, or fork it, as the options say."""
     ranks, options = overrides.ranks, overrides.options
     if old.facts.auto and ranks.number > 1:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from ganzfeld.compute.batch_loader import Gather
-from ganzfeld.compute.cuda_graphs import CardTape
+from ganzfeld.compute.cuda_graphs import CudaGraphRecorder
 from ganzfeld.compute.distributed import ALONE, Ranks
 from ganzfeld.compute.engine import Engine, computing_with
-from ganzfeld.compute.fast_path import USUAL, Route
+from ganzfeld.compute.fast_path import USUAL, FastPath
 from ganzfeld.compute.seeding import Purpose, derived_seed, noise_at
-from ganzfeld.data import Pictures
+from ganzfeld.data import ImageDataset
 from ganzfeld.data.order import batch_indices
 from ganzfeld.latent import priors
 from ganzfeld.model import ClassCard, calibrate
@@ -27,12 +27,12 @@ from ganzfeld.networks.strided import (
     has_product,
 )
 from ganzfeld.recipes import Recipe
-from ganzfeld.runs.metadata import Circumstances, circumstances
+from ganzfeld.runs.metadata import Environment, circumstances
 from ganzfeld.runs.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.stabilisers import SharedNoise
 from ganzfeld.training.classes import Classes
-from ganzfeld.training.recording import RecordedUpdate, can_be_recorded
-from ganzfeld.training.step import Moment, Outcome, Players, Rules, step
+from ganzfeld.training.recording import GraphedUpdate, can_be_recorded
+from ganzfeld.training.step import GANState, StepConfig, StepContext, StepOutput, step
 
 
 @dataclass
@@ -40,29 +40,29 @@ class Trainer:
     """Where a training stands.
 
     ``horizons`` says for how many pictures it was planned, and since when. ``rate_scale`` is a factor on both
-    learning rates, ``rate`` all that those of the recipe were multiplied by in the last step. ``sound`` is a
-    scalar on the device, false once a number was not finite; see ``step``. Of ``ranks`` each makes every step
-    on its share of the batch. ``classes`` are None where the recipe has none. ``recorded_update`` makes
+    learning rates, ``rate`` all that those of the recipe were multiplied by in the last step. ``all_finite``
+    is a scalar on the device, false once a number was not finite; see ``step``. Of ``ranks`` each makes every
+    step on its share of the batch. ``classes`` are None where the recipe has none. ``graphed_update`` makes
     the steps where route and device want it; see ``recording.py``.
     """
 
     recipe: Recipe
-    pictures: Pictures
+    pictures: ImageDataset
     engine: Engine
     seed: int
-    players: Players
-    rules: Rules
+    gan: GANState
+    config: StepConfig
     gather: Gather
-    sound: Tensor
+    all_finite: Tensor
     index: int = 0
     images_seen: int = 0
-    route: Route = USUAL
+    route: FastPath = USUAL
     horizons: tuple[Horizon, ...] = ()
     rate_scale: float = 1.0
     rate: float = 1.0
     ranks: Ranks = ALONE
     classes: Classes | None = None
-    recorded_update: RecordedUpdate | None = None
+    graphed_update: GraphedUpdate | None = None
     _shipped: tuple[tuple[int, int], Generator] | None = None
 
     @property
@@ -70,25 +70,25 @@ class Trainer:
         """The share of the run that is done, from 0 to 1."""
         return progress_of(self.images_seen, self.horizons)
 
-    def advance(self) -> Outcome:
+    def advance(self) -> StepOutput:
         """Make one step."""
         self._set_rates()
         noise = SharedNoise(self.ranks.rank, self.ranks.number)
         noise.manual_seed(derived_seed(self.seed, Purpose.STABILISERS, self.index))
-        moment = Moment(self.index, self.progress, noise)
-        update = self.recorded_update if self.route.recorded else None
+        moment = StepContext(self.index, self.progress, noise)
+        update = self.graphed_update if self.route.recorded else None
         with computing_with(self.route.threads):
             outcome = step(
-                self.players,
-                self.rules,
+                self.gan,
+                self.config,
                 self.real(),
                 self._latents(),
                 moment,
-                self.sound,
+                self.all_finite,
                 self.labels(),
                 update,
             )
-        self.sound = outcome.sound
+        self.all_finite = outcome.all_finite
         self.index += 1
         self.images_seen += self.recipe.batch
         return outcome
@@ -96,8 +96,8 @@ class Trainer:
     def _set_rates(self) -> None:
         self.rate = self.rate_scale * rate_factor(self.recipe.schedule, self.images_seen, self.progress)
         for optimizer, choices in (
-            (self.players.generator_optimizer, self.recipe.generator.optimizer),
-            (self.players.discriminator_optimizer, self.recipe.discriminator.optimizer),
+            (self.gan.generator_optimizer, self.recipe.generator.optimizer),
+            (self.gan.discriminator_optimizer, self.recipe.discriminator.optimizer),
         ):
             for group in optimizer.param_groups:
                 if isinstance(group["lr"], Tensor):
@@ -118,25 +118,25 @@ class Trainer:
 
     def assume_finite(self) -> None:
         """Forget that a number was not finite: the numbers have been replaced."""
-        self.sound = torch.ones_like(self.sound)
+        self.all_finite = torch.ones_like(self.all_finite)
 
-    def forget_recordings(self) -> None:
+    def forget_graphs(self) -> None:
         """Drop the recorded update, which holds memory as long as it or gradients in it are there."""
-        self.recorded_update = None
-        for network in (self.players.generator, self.players.discriminator):
+        self.graphed_update = None
+        for network in (self.gan.generator, self.gan.discriminator):
             network.zero_grad(set_to_none=True)
 
     def with_batch(self, batch: int) -> "Trainer":
         """Return one that makes its first step with that batch on the same networks and learns nothing."""
-        recipe, unsound = self.recipe.model_copy(update={"batch": batch}), torch.zeros_like(self.sound)
-        return replace(self, recipe=recipe, index=0, sound=unsound, recorded_update=None)
+        recipe, unsound = self.recipe.model_copy(update={"batch": batch}), torch.zeros_like(self.all_finite)
+        return replace(self, recipe=recipe, index=0, all_finite=unsound, graphed_update=None)
 
-    def take(self, route: Route) -> None:
+    def take(self, route: FastPath) -> None:
         """Take a route from the next step on. The layout stays as it was at the beginning."""
-        self.rules = replace(self.rules, one_pass=route.one_pass, shared_backward=route.shared_backward)
+        self.config = replace(self.config, one_pass=route.one_pass, shared_backward=route.shared_backward)
         on_card = self.engine.device.type == "cuda" and self.ranks.number == 1
-        if route.recorded and on_card and can_be_recorded(self.rules) and not self.recorded_update:
-            self.recorded_update = RecordedUpdate(CardTape(self.engine.device))
+        if route.recorded and on_card and can_be_recorded(self.config) and not self.graphed_update:
+            self.graphed_update = GraphedUpdate(CudaGraphRecorder(self.engine.device))
         self.route = route.model_copy(update={"channels_last": self.engine.channels_last})
         for name, layer in self.strided_layers.items():
             layer.ways = route.ways.get(name, DIRECT)
@@ -144,7 +144,7 @@ class Trainer:
     @property
     def strided_layers(self) -> dict[str, StridedConvolution | StridedTransposedConvolution]:
         """The layers of both networks that can be computed in two ways, by name."""
-        networks = {"generator": self.players.generator, "discriminator": self.players.discriminator}
+        networks = {"generator": self.gan.generator, "discriminator": self.gan.discriminator}
         return {
             f"{side}.{name}": layer
             for side, network in networks.items()
@@ -154,15 +154,15 @@ class Trainer:
         }
 
     @property
-    def circumstances(self) -> Circumstances:
+    def circumstances(self) -> Environment:
         """What its last bits depend on beside recipe, pictures and seed."""
         return circumstances(self.engine, self.route.threads, self.ranks.number)
 
     @property
     def is_between_steps(self) -> bool:
         """Whether both networks have made the same number of steps: false after a step was broken off."""
-        players = self.players
-        optimizers = (players.generator_optimizer, players.discriminator_optimizer)
+        gan = self.gan
+        optimizers = (gan.generator_optimizer, gan.discriminator_optimizer)
         steps = {int(next(iter(optimizer.state.values()))["step"]) for optimizer in optimizers}
         return steps == {self.index}
 
@@ -188,7 +188,7 @@ class Trainer:
         """
         if average is not None:
             return calibrate(average, self.recipe.latent.prior, self.pictures_by_class)
-        average = self.players.average
+        average = self.gan.average
         # Of one moment it is wanted several times. Recorded steps change weights without a new version.
         moment = self.index, sum(tensor._version for tensor in average.state_dict().values())
         if self._shipped is None or self._shipped[0] != moment:
@@ -251,18 +251,18 @@ class StepScalars:
         return {name: value for name, value in vars(self).items() if name != "all_finite"}
 
 
-def scalars_of(outcome: Outcome, ranks: Ranks = ALONE) -> StepScalars:
+def scalars_of(outcome: StepOutput, ranks: Ranks = ALONE) -> StepScalars:
     """Read the scalars of a step, with one synchronisation of the device.
 
     Of several ranks, all have to read at once: the numbers are those of the whole batch.
     """
     tensors = (
-        outcome.sound,
+        outcome.all_finite,
         outcome.generator_loss,
         outcome.discriminator_loss,
         outcome.real_logits.mean(),
         outcome.fake_logits.mean(),
     )
-    (means,) = ranks.mean_of([torch.stack([tensor.float() for tensor in tensors])])
+    (means,) = ranks.all_reduce_mean([torch.stack([tensor.float() for tensor in tensors])])
     finite, *values = means.cpu().numpy().astype(np.float64).tolist()
     return StepScalars(finite == 1.0, *values)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ganzfeld.compute.autotune import CLEARLY, ROUNDS, fastest_ways
 from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import computing_with, num_threads, release_memory, wait_for
-from ganzfeld.compute.fast_path import LARGEST_FILE, USUAL, Route
+from ganzfeld.compute.fast_path import LARGEST_FILE, USUAL, FastPath
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import ResourceError, UsageError
@@ -33,20 +33,20 @@ from ganzfeld.runs.checkpoint import Checkpoint
 from ganzfeld.strict_json import strict_json
 from ganzfeld.training.recording import can_be_recorded
 from ganzfeld.training.snapshot import capture, restore
-from ganzfeld.training.step import told
+from ganzfeld.training.step import bind_labels
 from ganzfeld.training.trainer import Trainer
 
 STEPS = 4  # of which one has the penalties that come at every fourth
 LONG_STEP_S = 0.5
 
 
-def fastest_route(trainer: Trainer, progress: CountCallback) -> Route:
+def fastest_route(trainer: Trainer, progress: CountCallback) -> FastPath:
     """The fastest route, measured now or known from before; ``progress`` hears of measuring."""
     if trainer.engine.device.type not in ("cpu", "cuda"):
         return USUAL
     file = cache_root() / "routes" / f"{_key(trainer)}.json"
     with contextlib.suppress(OSError, ValueError):
-        return Route.model_validate(strict_json(read_regular(file, LARGEST_FILE)))
+        return FastPath.model_validate(strict_json(read_regular(file, LARGEST_FILE)))
     try:
         route = measured_route(trainer, progress)
     except (MemoryError, RuntimeError) as error:
@@ -63,12 +63,12 @@ def fastest_route(trainer: Trainer, progress: CountCallback) -> Route:
     return route
 
 
-def route_of(choice: Collection[str] | Route, trainer: Trainer, progress: CountCallback) -> Route:
+def route_of(choice: Collection[str] | FastPath, trainer: Trainer, progress: CountCallback) -> FastPath:
     """A route as it was chosen: that very one, or the fastest that takes no other parts than these.
 
     See ``route.PARTS``. Raises ``UsageError`` for the route of other networks.
     """
-    if isinstance(choice, Route):
+    if isinstance(choice, FastPath):
         if unknown := sorted(choice.ways.keys() - trainer.strided_layers):
             raise UsageError(
                 f"the route is one of other networks: these have no layer {unknown[0]}",
@@ -81,7 +81,7 @@ def route_of(choice: Collection[str] | Route, trainer: Trainer, progress: CountC
     return fastest.limited_to(parts)
 
 
-def measured_route(trainer: Trainer, progress: CountCallback) -> Route:
+def measured_route(trainer: Trainer, progress: CountCallback) -> FastPath:
     """So many threads as pay, and with them the fastest way of every map of every layer.
 
     Each way is measured against torch's own in turns. On a graphics card, whose libraries choose their ways
@@ -89,12 +89,12 @@ def measured_route(trainer: Trainer, progress: CountCallback) -> Route:
     """
     if trainer.engine.device.type == "cuda":
         progress(0, 1, "measuring recorded steps, once on this machine")
-        return Route(recorded=recording_pays(trainer))
+        return FastPath(recorded=recording_pays(trainer))
     progress(0, 1, "measuring threads, once on this machine")
     threads = threads_that_pay(trainer)
     with computing_with(threads):
         ways = _ways(trainer, progress)
-    return Route(ways=ways, threads=threads)
+    return FastPath(ways=ways, threads=threads)
 
 
 def recording_pays(trainer: Trainer, clearly: float = CLEARLY) -> bool:
@@ -102,7 +102,7 @@ def recording_pays(trainer: Trainer, clearly: float = CLEARLY) -> bool:
 
     Raises ``RuntimeError`` or ``MemoryError`` where none can be recorded. The training stays as it was.
     """
-    if trainer.ranks.number > 1 or not can_be_recorded(trainer.rules):
+    if trainer.ranks.number > 1 or not can_be_recorded(trainer.config):
         return False
     before, route = capture(trainer, 0.0), trainer.route
     try:
@@ -113,7 +113,7 @@ def recording_pays(trainer: Trainer, clearly: float = CLEARLY) -> bool:
     finally:
         restore(trainer, before)
         trainer.take(route)
-        trainer.forget_recordings()
+        trainer.forget_graphs()
         release_memory()
     return recorded.took_s < clearly * usual.took_s and all(
         torch.equal(tensor, usual.ended.tensors[name]) for name, tensor in recorded.ended.tensors.items()
@@ -128,11 +128,11 @@ class _Steps:
     ended: Checkpoint
 
 
-def _steps_from(before: Checkpoint, trainer: Trainer, route: Route) -> _Steps:
+def _steps_from(before: Checkpoint, trainer: Trainer, route: FastPath) -> _Steps:
     """Steps by a route, after as many as it takes to record those of every kind."""
     restore(trainer, before)
     trainer.take(route)
-    turn = math.lcm(STEPS, *(getattr(each, "every", 1) for each in trainer.rules.stabilisers))
+    turn = math.lcm(STEPS, *(getattr(each, "every", 1) for each in trainer.config.stabilisers))
     for _ in range(turn * (REHEARSALS + 1)):
         trainer.advance()
     wait_for(trainer.engine.device)
@@ -178,7 +178,7 @@ def _steps_s(trainer: Trainer, threads: int, steps: int) -> float:
 
 
 def _ways(trainer: Trainer, progress: CountCallback) -> dict[str, Ways]:
-    networks = (trainer.players.generator, trainer.players.discriminator)
+    networks = (trainer.gan.generator, trainer.gan.discriminator)
     for network in networks:
         network.eval()  # batch norm and spectral normalisation change when they are used in training
     shapes = _input_shapes(trainer)
@@ -201,15 +201,15 @@ def _input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
 
     layers = trainer.strided_layers
     hooks = [layer.register_forward_pre_hook(functools.partial(note, name)) for name, layer in layers.items()]
-    recipe, players = trainer.recipe, trainer.players
-    batch = 2 * recipe.batch if trainer.rules.apart else recipe.batch
+    recipe, gan = trainer.recipe, trainer.gan
+    batch = 2 * recipe.batch if trainer.config.per_sample else recipe.batch
     pictures = torch.zeros(batch, trainer.pictures.channels, *recipe.size[::-1])
     labels = torch.zeros(batch, dtype=torch.int64) if trainer.classes else None
     with torch.no_grad():
-        told(players.generator, None if labels is None else labels[: recipe.batch])(
+        bind_labels(gan.generator, None if labels is None else labels[: recipe.batch])(
             torch.zeros(recipe.batch, recipe.latent.size)
         )
-        told(players.discriminator, labels)(pictures)
+        bind_labels(gan.discriminator, labels)(pictures)
     for hook in hooks:
         hook.remove()
     return shapes
@@ -224,7 +224,7 @@ def _key(trainer: Trainer) -> str:
         layers,
         trainer.recipe.batch,
         trainer.recipe.size,
-        trainer.rules.apart,
+        trainer.config.per_sample,
         trainer.engine.channels_last,
     ]
     if trainer.engine.device.type == "cuda":  # what a step does there is recorded, and not only its layers

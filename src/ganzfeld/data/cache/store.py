@@ -25,8 +25,8 @@ from typing import Any, get_origin
 
 import platformdirs
 
-from ganzfeld.data.decoding.preprocessing import Framing
-from ganzfeld.data.file_list import Listing, is_whole
+from ganzfeld.data.decoding.preprocessing import Preprocessing
+from ganzfeld.data.file_list import FileList, is_whole
 from ganzfeld.durable import make_folder, refused, write_bytes
 from ganzfeld.errors import ResourceError
 from ganzfeld.lock import alone
@@ -84,7 +84,9 @@ def cache_root(given: str | os.PathLike[str] | None = None) -> Path:
         raise ResourceError("there is no place for the cache: no home folder is known", hint) from None
 
 
-def set_key(listing: Listing, kind: str, version: str, framing: Framing, labels_sha256: str = "") -> str:
+def set_key(
+    listing: FileList, kind: str, version: str, framing: Preprocessing, labels_sha256: str = ""
+) -> str:
     """What identifies a set, as 64 hexadecimal digits; ``labels_sha256`` is of the table given beside it."""
     identity = [FORMAT, listing.digest, kind, version, framing.as_json()]
     identity += [labels_sha256] if labels_sha256 else []

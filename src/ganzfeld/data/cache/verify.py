@@ -14,7 +14,7 @@ import numpy as np
 from ganzfeld.data import sources
 from ganzfeld.data.cache import store as cache
 from ganzfeld.data.decoding.decode import UnusablePicture
-from ganzfeld.data.file_list import Listing
+from ganzfeld.data.file_list import FileList
 from ganzfeld.data.images import Unusable
 from ganzfeld.data.ingest.finalize import RECORDS
 from ganzfeld.data.record import RECORD
@@ -46,7 +46,7 @@ def verify(
         if baseline is None:
             return Verification(None, 0, (), (), ())
         try:
-            then = Listing(baseline), np.memmap(baseline / RECORDS, RECORD, mode="r")
+            then = FileList(baseline), np.memmap(baseline / RECORDS, RECORD, mode="r")
         except FileNotFoundError:  # pruned since
             return Verification(None, 0, (), (), ())
         return _compared(source, baseline, *then, counting(progress))
@@ -64,7 +64,7 @@ def _last_set(root: Path, kind: str, place: str) -> Path | None:
 
 
 def _compared(
-    source: Source, baseline: Path, listing: Listing, records: np.ndarray, progress: CountCallback
+    source: Source, baseline: Path, listing: FileList, records: np.ndarray, progress: CountCallback
 ) -> Verification:
     index, reader = _NameIndex(listing), EntryReader(source)
     seen = np.zeros(len(listing), bool)
@@ -103,7 +103,7 @@ def _difference(reader: EntryReader, now: Entry, then: Entry, record: np.void) -
 class _NameIndex:
     """Entries of a listing by name, in sixteen bytes each."""
 
-    def __init__(self, listing: Listing) -> None:
+    def __init__(self, listing: FileList) -> None:
         self._listing = listing
         keys = np.fromiter((_key(listing.shown(at)) for at in range(len(listing))), np.uint64, len(listing))
         self._order = np.argsort(keys, kind="stable")

@@ -9,7 +9,7 @@ from ganzfeld.data.check.duplicates import Group
 from ganzfeld.data.check.split_folders import SplitFolders, split_folders
 from ganzfeld.data.check.value_advice import advice_on_values
 from ganzfeld.data.file_list import Names
-from ganzfeld.data.images import Pictures
+from ganzfeld.data.images import ImageDataset
 from ganzfeld.data.record import has_levels_to_tell, seems_grey
 from ganzfeld.option_values import ALL_FRAMES, FIRST_FRAME
 from ganzfeld.printable import counted, in_shell, listed, visible
@@ -29,7 +29,7 @@ class Advice:
 
 
 def advice(
-    pictures: Pictures, duplicates: list[Group], upscaled: int, kept: np.ndarray, aspects: np.ndarray
+    pictures: ImageDataset, duplicates: list[Group], upscaled: int, kept: np.ndarray, aspects: np.ndarray
 ) -> list[Advice]:
     """Everything worth a word; ``kept`` and ``aspects`` (width by height) have one value a picture."""
     used = pictures.records[pictures.records["row"] >= 0]
@@ -64,7 +64,7 @@ def advice(
     return found
 
 
-def advice_on_reading(pictures: Pictures) -> list[Advice]:
+def advice_on_reading(pictures: ImageDataset) -> list[Advice]:
     """Return what to mind about how the images were read, whatever they are for; no image is looked at."""
     used = pictures.records[pictures.records["row"] >= 0]
     return [
@@ -78,7 +78,7 @@ def advice_on_reading(pictures: Pictures) -> list[Advice]:
     ]
 
 
-def _about_values(used: np.ndarray, pictures: Pictures) -> list[Advice]:
+def _about_values(used: np.ndarray, pictures: ImageDataset) -> list[Advice]:
     values = advice_on_values(used[~used["clear"]], pictures.range)
     if values and pictures.channels == 3 and _cannot_tell_grey(used):
         values.append("Whether they are grey cannot be told from so few levels.")
@@ -100,7 +100,7 @@ def _about_number(num_pictures: int) -> list[Advice]:
     return [Advice("too-few-pictures", text)]
 
 
-def _about_duplicates(pictures: Pictures, duplicates: list[Group], *, crushed: bool) -> list[Advice]:
+def _about_duplicates(pictures: ImageDataset, duplicates: list[Group], *, crushed: bool) -> list[Advice]:
     redundant = sum(len(group.entries) - 1 for group in duplicates)
     if not redundant:
         return []
@@ -212,12 +212,14 @@ def _num_grey(used: np.ndarray) -> tuple[int, int]:
     return int(used["grey"].sum()), int(hidden.sum())
 
 
-def _num_files(pictures: Pictures, group: Group) -> int:
+def _num_files(pictures: ImageDataset, group: Group) -> int:
     """How many different files a group consists of."""
     return 1 if group.exact else len(np.unique(pictures.records["sha256"][list(group.entries)], axis=0))
 
 
-def _about_shape(pictures: Pictures, upscaled: int, kept: np.ndarray, aspects: np.ndarray) -> list[Advice]:
+def _about_shape(
+    pictures: ImageDataset, upscaled: int, kept: np.ndarray, aspects: np.ndarray
+) -> list[Advice]:
     found = []
     width, height = pictures.size
     if upscaled:
@@ -237,7 +239,7 @@ def _about_shape(pictures: Pictures, upscaled: int, kept: np.ndarray, aspects: n
     return found
 
 
-def _about_labels(pictures: Pictures) -> list[Advice]:
+def _about_labels(pictures: ImageDataset) -> list[Advice]:
     problems = pictures.manifest.label_problems
     if not problems:
         return []
@@ -245,7 +247,7 @@ def _about_labels(pictures: Pictures) -> list[Advice]:
     return [Advice("labels-rejected", f"{lead}: {'; '.join(map(visible, problems))}")]
 
 
-def _about_parts(pictures: Pictures) -> list[Advice]:
+def _about_parts(pictures: ImageDataset) -> list[Advice]:
     """On folders such as train and test, which are read as one set."""
     usable = pictures.records["row"] >= 0
     parts = split_folders(Names(pictures.listing, usable))
@@ -259,7 +261,7 @@ def _about_parts(pictures: Pictures) -> list[Advice]:
     return [Advice("split-folders", text)]
 
 
-def _how_to_part(pictures: Pictures, parts: SplitFolders) -> str:
+def _how_to_part(pictures: ImageDataset, parts: SplitFolders) -> str:
     """What to give instead of a set with parts."""
     where = "/".join(filter(None, [pictures.place_of_all.rstrip("/"), parts.parent]))
     if pictures.manifest.kind == "webdataset":

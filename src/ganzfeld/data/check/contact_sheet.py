@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganzfeld.data.images import Pictures
+from ganzfeld.data.images import ImageDataset
 from ganzfeld.errors import DataError
 from ganzfeld.output import Mark, write_output
 
@@ -14,7 +14,7 @@ _MOST = 64
 _GAP_PX = 2
 
 
-def contact_sheet(pictures: Pictures) -> Image.Image:
+def contact_sheet(pictures: ImageDataset) -> Image.Image:
     """Up to 64 pictures, evenly spread over the set, as they are trained on, in rows of equal length."""
     if not pictures.num_pictures:
         raise DataError("there is no picture to show")
@@ -30,7 +30,7 @@ def contact_sheet(pictures: Pictures) -> Image.Image:
     return sheet
 
 
-def write_contact_sheet(pictures: Pictures, path: Path) -> None:
+def write_contact_sheet(pictures: ImageDataset, path: Path) -> None:
     """Writes the sheet as PNG; raises ``ResourceError`` if that cannot be done."""
     write_sheet(contact_sheet(pictures), path)
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ganzfeld.data.check.duplicates import Group
-from ganzfeld.data.images import Pictures
+from ganzfeld.data.images import ImageDataset
 from ganzfeld.printable import counted, printable
 
 MOST_GROUPS = 24
@@ -25,7 +25,7 @@ class DuplicateSheet:
     num_left_out: int
 
 
-def duplicate_sheet(pictures: Pictures, groups: list[Group]) -> DuplicateSheet:
+def duplicate_sheet(pictures: ImageDataset, groups: list[Group]) -> DuplicateSheet:
     """Draw up to 24 of at least one group, each on a panel of its own with a caption.
 
     Of a group up to 12 images are shown, as they are trained on, one of every different file before copies.
@@ -45,7 +45,7 @@ def duplicate_sheet(pictures: Pictures, groups: list[Group]) -> DuplicateSheet:
     return DuplicateSheet(sheet, len(ranked), left_out)
 
 
-def _panel(pictures: Pictures, group: Group, number: int) -> Image.Image:
+def _panel(pictures: ImageDataset, group: Group, number: int) -> Image.Image:
     """Draw one group: its caption above a row of its images."""
     chosen = _different_first(pictures, group)[:MOST_IN_A_GROUP]
     indices = np.cumsum(pictures.records["row"] >= 0)[chosen] - 1
@@ -59,7 +59,7 @@ def _panel(pictures: Pictures, group: Group, number: int) -> Image.Image:
     return panel
 
 
-def _different_first(pictures: Pictures, group: Group) -> np.ndarray:
+def _different_first(pictures: ImageDataset, group: Group) -> np.ndarray:
     """Return the entries of a group, one of every different file before those that are copies of it."""
     entries = np.array(group.entries)
     _, firsts = np.unique(pictures.records["sha256"][entries], axis=0, return_index=True)
@@ -68,7 +68,7 @@ def _different_first(pictures: Pictures, group: Group) -> np.ndarray:
     return entries[np.argsort(is_copy, kind="stable")]
 
 
-def _caption(pictures: Pictures, group: Group, number: int, num_shown: int) -> str:
+def _caption(pictures: ImageDataset, group: Group, number: int, num_shown: int) -> str:
     size = len(group.entries)
     files = len(np.unique(pictures.records["sha256"][list(group.entries)], axis=0))
     kind = "copies of one file" if files == 1 else f"{files:,} different files"

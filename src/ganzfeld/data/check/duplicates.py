@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganzfeld.data.images import Pictures
+from ganzfeld.data.images import ImageDataset
 from ganzfeld.durable import write_bytes
 from ganzfeld.errors import ResourceError
 
@@ -34,7 +34,7 @@ class Group:
     entries: tuple[int, ...]
 
 
-def duplicates_of(pictures: Pictures) -> list[Group]:
+def duplicates_of(pictures: ImageDataset) -> list[Group]:
     """``find_duplicates``, found once and kept with the set."""
     path = pictures.folder / "duplicates.json"
     with contextlib.suppress(OSError, ValueError, TypeError):
@@ -45,7 +45,7 @@ def duplicates_of(pictures: Pictures) -> list[Group]:
     return groups
 
 
-def find_duplicates(pictures: Pictures) -> list[Group]:
+def find_duplicates(pictures: ImageDataset) -> list[Group]:
     """All groups of two or more, in the order of their first members."""
     records = pictures.records
     entries = np.flatnonzero(records["row"] >= 0)
@@ -72,7 +72,7 @@ def _numbered_files(digests: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _join_alike(leaders: "_Leaders", pictures: Pictures, entries: np.ndarray, among: np.ndarray) -> None:
+def _join_alike(leaders: "_Leaders", pictures: ImageDataset, entries: np.ndarray, among: np.ndarray) -> None:
     """Joins the positions in ``among`` whose pictures are alike; ``entries`` has the entry of each."""
     left = _MOST_PAIRS
     for ones, others in _candidates(pictures.records, entries[among]):

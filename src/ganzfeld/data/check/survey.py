@@ -10,7 +10,7 @@ import numpy as np
 
 from ganzfeld.data.check.advice import Advice, advice
 from ganzfeld.data.check.duplicates import Group, duplicates_of
-from ganzfeld.data.images import Pictures, Unusable
+from ganzfeld.data.images import ImageDataset, Unusable
 from ganzfeld.data.source import encodable, named
 
 
@@ -21,7 +21,7 @@ class Survey:
     ``smallest``, ``median`` and ``largest`` go by area; ``kept_pixels`` is the mean share that is kept.
     """
 
-    pictures: Pictures
+    pictures: ImageDataset
     formats: dict[str, int]
     modes: dict[str, int]
     sizes: dict[str, int]
@@ -95,7 +95,7 @@ class Survey:
         return told | ({"paths_hex": not_text} if not_text else {})
 
 
-def survey(pictures: Pictures) -> Survey:
+def survey(pictures: ImageDataset) -> Survey:
     """Looks at a decoded set from all sides."""
     records = pictures.records
     used = np.flatnonzero(records["row"] >= 0)  # field by field: a copy of whole records would be large
@@ -128,7 +128,7 @@ def survey(pictures: Pictures) -> Survey:
     )
 
 
-def _kept(pictures: Pictures, widths: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, int]:
+def _kept(pictures: ImageDataset, widths: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, int]:
     """The share of each picture's pixels that the crop keeps, and how many pictures are enlarged."""
     width, height = pictures.size
     kept_widths = np.minimum(widths, np.maximum(1, np.rint(heights * width / height)))
@@ -137,7 +137,7 @@ def _kept(pictures: Pictures, widths: np.ndarray, heights: np.ndarray) -> tuple[
     return kept_widths * kept_heights / np.maximum(widths * heights, 1), int(enlarged.sum())
 
 
-def _classes(pictures: Pictures) -> dict[str, int]:
+def _classes(pictures: ImageDataset) -> dict[str, int]:
     if pictures.labels is None:
         return {}
     counts = np.bincount(pictures.labels[pictures.labels >= 0], minlength=len(pictures.class_names))

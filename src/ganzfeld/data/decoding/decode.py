@@ -34,7 +34,7 @@ from ganzfeld.data.decoding.deep_colour import (
 )
 from ganzfeld.data.decoding.extent import Look, Strips, levels_and_stored
 from ganzfeld.data.decoding.frames import at_frame, count_frames, count_hidden
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.decoding.samples import LEVELS, UNKNOWN, Stored, level_table, to_bytes
 from ganzfeld.data.decoding.strips import colours, colours_seen, is_clear, is_see_through
 from ganzfeld.data.decoding.tiff_bands import (
@@ -121,7 +121,7 @@ class Decoded:
     num_hidden: int = 0
 
 
-def decode_file(content: bytes, framing: Framing, frame: int = 0) -> Decoded:
+def decode_file(content: bytes, framing: Preprocessing, frame: int = 0) -> Decoded:
     """Decodes one frame of a picture file; raises ``UnusablePicture`` with the reason if it cannot."""
     if not content:
         raise UnusablePicture("empty file")
@@ -159,7 +159,7 @@ def stored_values(content: bytes, frame: int) -> np.ndarray:
 
 
 def decode_raster(
-    samples: np.ndarray, framing: Framing, format: str, black: float = 0, white: float = LEVELS
+    samples: np.ndarray, framing: Preprocessing, format: str, black: float = 0, white: float = LEVELS
 ) -> Decoded:
     """Frames a picture that is already an array, (height, width) or (height, width, 1, 3 or 4).
 
@@ -184,7 +184,7 @@ def decode_raster(
     return Decoded(pixels, *image.size, format, mode, grey, levels, known, assumed, clear=look.is_clear)
 
 
-def _decoded(content: bytes, framing: Framing, frame: int) -> Decoded:
+def _decoded(content: bytes, framing: Preprocessing, frame: int) -> Decoded:
     with at_frame(content, FORMATS, frame) as image:
         _refuse_what_we_made(image)
         num_frames, num_hidden = count_frames(image, content), count_hidden(image)
@@ -242,7 +242,9 @@ def _decoded(content: bytes, framing: Framing, frame: int) -> Decoded:
     )
 
 
-def _look(image: Image.Image, framing: Framing, pixels: np.ndarray, values: tuple[float, float]) -> Look:
+def _look(
+    image: Image.Image, framing: Preprocessing, pixels: np.ndarray, values: tuple[float, float]
+) -> Look:
     """Gather what is known of a loaded image and of its ``pixels``; ``values`` are black and white."""
     left, top, right, bottom = framing.crop_box(*image.size)
     return Look(
@@ -277,7 +279,7 @@ def _refuse_what_we_made(image: Image.Image) -> None:
         raise UnusablePicture(f"made by ganzfeld ({made}), not an image to train on")
 
 
-def _shrink_while_decoding(image: Image.Image, framing: Framing, sideways: bool) -> None:
+def _shrink_while_decoding(image: Image.Image, framing: Preprocessing, sideways: bool) -> None:
     """Lets the JPEG decoder leave out detail that scaling would throw away; other formats ignore this."""
     upright = (image.height, image.width) if sideways else image.size
     left, top, right, bottom = framing.crop_box(*upright)
@@ -287,7 +289,7 @@ def _shrink_while_decoding(image: Image.Image, framing: Framing, sideways: bool)
     image.draft(mode, (image.width // scale, image.height // scale))
 
 
-def _conversion(image: Image.Image, framing: Framing) -> Callable[[Image.Image], Image.Image] | None:
+def _conversion(image: Image.Image, framing: Preprocessing) -> Callable[[Image.Image], Image.Image] | None:
     """What makes ``L`` or ``RGB``, opaque, of any part of a decoded image; None if it is that already."""
     if _is_16_bit_grey(image):
         return partial(_from_16_bits, framing)
@@ -310,7 +312,9 @@ def _opaque(part: Image.Image) -> Image.Image:
     return part.convert({"La": "LA", "RGBa": "RGBA"}.get(part.mode, part.mode))
 
 
-def _conversion_of_tiff(image: Image.Image, framing: Framing) -> Callable[[Image.Image], Image.Image] | None:
+def _conversion_of_tiff(
+    image: Image.Image, framing: Preprocessing
+) -> Callable[[Image.Image], Image.Image] | None:
     """The same where only the tags of a TIFF tell, and only before it is loaded; None if they do not."""
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     if _SIGNED in image.tag_v2.get(SAMPLE_FORMAT, ()) and (framing.range is None or image.mode != "I"):
@@ -329,7 +333,7 @@ def _from_grey_samples(values: tuple[float, float], inverted: bool, part: Image.
     return Image.fromarray(LEVELS - shown if inverted else shown)
 
 
-def _from_16_bits(framing: Framing, part: Image.Image) -> Image.Image:
+def _from_16_bits(framing: Preprocessing, part: Image.Image) -> Image.Image:
     grey = _from_grey_samples(framing.range or (0, _WHITE_OF_16_BITS), False, part)
     clear = part.info.get("transparency")  # in a PNG, the one value that stands for nothing
     if not isinstance(clear, int) or framing.alpha == "none":
@@ -338,7 +342,7 @@ def _from_16_bits(framing: Framing, part: Image.Image) -> Image.Image:
     return _on_background(framing, Image.merge("LA", (grey, alpha)))
 
 
-def _on_background(framing: Framing, part: Image.Image) -> Image.Image:
+def _on_background(framing: Preprocessing, part: Image.Image) -> Image.Image:
     stays_grey = part.mode in _STORED_GREY and framing.grey_background
     canvas = Image.new("RGBA", part.size, (*framing.background, 255))
     shown = part.convert("RGBA")
@@ -350,7 +354,7 @@ def _on_background(framing: Framing, part: Image.Image) -> Image.Image:
     return canvas.convert("L" if stays_grey else "RGB")
 
 
-def _with_range(framing: Framing, part: Image.Image) -> Image.Image:
+def _with_range(framing: Preprocessing, part: Image.Image) -> Image.Image:
     """An image of mode L or RGB with its values spread from the range to all levels."""
     assert framing.range
     return part.point(level_table(8, *framing.range).tolist() * len(part.getbands()))

@@ -26,7 +26,7 @@ _Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
+class Preprocessing:
     """What every picture of a set is brought to.
 
     ``width`` and ``height`` are in pixels; ``channels`` is 1, 3 or None (grey if every picture is grey);
@@ -49,7 +49,7 @@ class Framing:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, settings: dict) -> "Framing":
+    def from_json(cls, settings: dict) -> "Preprocessing":
         """The inverse of ``as_json``."""
         found = settings["range"]
         pairs = {"background": tuple(settings["background"]), "range": tuple(found) if found else None}
@@ -136,7 +136,7 @@ def _two_sides(size: object) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def framing(size: int | Sequence[int] | str, options: PreparationOptions) -> Framing:
+def framing(size: int | Sequence[int] | str, options: PreparationOptions) -> Preprocessing:
     """The checked settings; ``UsageError`` for a size or a colour that cannot be meant.
 
     The range ``auto`` is left open: see ``ganzfeld.data.ingest.auto_range``.
@@ -153,4 +153,4 @@ def framing(size: int | Sequence[int] | str, options: PreparationOptions) -> Fra
         raise UsageError(f"unknown background colour {options.background!r}", hint) from None
     values = None if options.range in (None, AUTO) else range_of(options.range)
     rgb = colour[0], colour[1], colour[2]
-    return Framing(width, height, options.channels, rgb, values, options.alpha, options.frames)
+    return Preprocessing(width, height, options.channels, rgb, values, options.alpha, options.frames)

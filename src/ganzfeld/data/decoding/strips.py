@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from ganzfeld.data.decoding.preprocessing import BAND_PIXELS, Framing
+from ganzfeld.data.decoding.preprocessing import BAND_PIXELS, Preprocessing
 
 _OPAQUE = 255
 
@@ -31,14 +31,14 @@ def colours_seen(image: Image.Image, *, masked: bool) -> Iterator[tuple[np.ndarr
         yield colours(strip), _opacity(strip) > 0 if masked else None
 
 
-def is_see_through(image: Image.Image, framing: Framing) -> bool:
+def is_see_through(image: Image.Image, framing: Preprocessing) -> bool:
     """Return whether the background is seen through some of the pixels of a loaded image."""
     if framing.alpha == "none" or not image.has_transparency_data:
         return False
     return any(_opacity(strip).min() < _OPAQUE for strip in strips(image))
 
 
-def is_clear(image: Image.Image, framing: Framing, pixels: np.ndarray) -> bool:
+def is_clear(image: Image.Image, framing: Preprocessing, pixels: np.ndarray) -> bool:
     """Return whether a loaded image is transparent all over: its ``pixels`` are the background alone."""
     if framing.alpha == "none" or not image.has_transparency_data or (pixels != pixels[:1, :1]).any():
         return False

@@ -15,7 +15,7 @@ import numpy as np
 
 from ganzfeld.data.decoding.decode import UnusablePicture, stored_values
 from ganzfeld.data.decoding.extent import extent
-from ganzfeld.data.file_list import Listing
+from ganzfeld.data.file_list import FileList
 from ganzfeld.data.order import spread
 from ganzfeld.data.source import EntryReader, Source
 from ganzfeld.data.sources._rows import channels_last
@@ -34,7 +34,7 @@ _NAME = re.compile(r"[0-9a-f]{64}\.json", re.ASCII)
 
 
 def auto_range(
-    root: Path, listing: Listing, kind: str, source: Source, progress: CountCallback
+    root: Path, listing: FileList, kind: str, source: Source, progress: CountCallback
 ) -> tuple[float, float]:
     """Return the values of a source that become black and white, found now or in the cache at ``root``.
 
@@ -57,7 +57,7 @@ def is_range(path: Path) -> bool:
     return _NAME.fullmatch(final_name(path.name) or path.name) is not None
 
 
-def _found(listing: Listing, source: Source, progress: CountCallback) -> tuple[float, float]:
+def _found(listing: FileList, source: Source, progress: CountCallback) -> tuple[float, float]:
     where = printable(str(source.path))
     parts = list(_some_values(listing, source, progress))
     if not parts:
@@ -74,7 +74,7 @@ def _found(listing: Listing, source: Source, progress: CountCallback) -> tuple[f
     return low, high
 
 
-def _some_values(listing: Listing, source: Source, progress: CountCallback) -> Iterator[np.ndarray]:
+def _some_values(listing: FileList, source: Source, progress: CountCallback) -> Iterator[np.ndarray]:
     """Some values of some of the images, float64, with the ends of each: ``extent.py``."""
     chosen = spread(len(listing), min(len(listing), NUM_IMAGES)).tolist()
     reader = EntryReader(source)

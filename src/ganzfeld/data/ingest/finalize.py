@@ -9,8 +9,8 @@ import numpy as np
 from ganzfeld.data.cache import shard_files
 from ganzfeld.data.cache.store import Manifest, write_manifest
 from ganzfeld.data.classes import numbered
-from ganzfeld.data.decoding.preprocessing import Framing
-from ganzfeld.data.file_list import Listing, Names
+from ganzfeld.data.decoding.preprocessing import Preprocessing
+from ganzfeld.data.file_list import FileList, Names
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.source import Source
 from ganzfeld.durable import write_bytes, write_file
@@ -23,8 +23,8 @@ def seal(
     folder: Path,
     kind: str,
     source: Source,
-    listing: Listing,
-    framing: Framing,
+    listing: FileList,
+    framing: Preprocessing,
     num_shards: int,
     seconds: float,
 ) -> Manifest:
@@ -86,7 +86,7 @@ def _keep_one_channel(path: Path, pixels: np.ndarray) -> None:
     write_file(path, lambda part: shard_files.write_pixels(part, grey, len(pixels), shape))
 
 
-def _settle_classes(folder: Path, source: Source, listing: Listing) -> list[str]:
+def _settle_classes(folder: Path, source: Source, listing: FileList) -> list[str]:
     """Writes the class number of every entry, if the source has classes, and returns what they are called."""
     usable = np.memmap(folder / RECORDS, RECORD, mode="r")["row"] >= 0
     names = Names(listing, usable)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from ganzfeld.data.cache.shard_files import bounds, is_complete, sweep
 from ganzfeld.data.cache.store import Manifest
-from ganzfeld.data.decoding.preprocessing import Framing
-from ganzfeld.data.file_list import Listing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
+from ganzfeld.data.file_list import FileList
 from ganzfeld.data.ingest.finalize import seal
-from ganzfeld.data.ingest.reuse_index import Known, find_relatives, write_index
+from ganzfeld.data.ingest.reuse_index import ReuseIndex, find_relatives, write_index
 from ganzfeld.data.ingest.shard_writer import Job, ShardWriter
-from ganzfeld.data.ingest.worker_pool import Crew
+from ganzfeld.data.ingest.worker_pool import WorkerPool
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.source import Source
 from ganzfeld.errors import ResourceError
@@ -27,8 +27,8 @@ def ingest(
     folder: Path,
     kind: str,
     source: Source,
-    listing: Listing,
-    framing: Framing,
+    listing: FileList,
+    framing: Preprocessing,
     progress: CountCallback,
     workers: int | None,
 ) -> Manifest:
@@ -53,7 +53,7 @@ def ingest(
     advanced(0)
     num_workers = num_cores() if workers is None else workers
     if num_workers == 0 or left <= FEW:
-        known = Known(folder, relatives)
+        known = ReuseIndex(folder, relatives)
         _alone(jobs, ShardWriter(folder, source, listing, framing, known, lambda job, index: None), advanced)
     else:
         task = {
@@ -64,7 +64,7 @@ def ingest(
             "framing": framing.as_json(),
             "relatives": [str(relative) for relative in relatives],
         }
-        Crew(task, num_workers, advanced).run(jobs)
+        WorkerPool(task, num_workers, advanced).run(jobs)
     return seal(folder, kind, source, listing, framing, len(ranges), time.monotonic() - begun)
 
 
@@ -77,7 +77,7 @@ def _alone(jobs: list[Job], writer: ShardWriter, advanced: Callable[[int], None]
         advanced(done)
 
 
-def _check_room(folder: Path, framing: Framing, num_pictures: int) -> None:
+def _check_room(folder: Path, framing: Preprocessing, num_pictures: int) -> None:
     """Raises ``ResourceError`` if what will be written does not fit on the disk of the cache."""
     needed = num_pictures * (framing.width * framing.height * (framing.channels or 3) + 2 * RECORD.itemsize)
     free = shutil.disk_usage(folder).free

@@ -10,7 +10,7 @@ import numpy as np
 
 from ganzfeld.data.cache.shard_files import mapped_pixels, records, records_path
 from ganzfeld.data.cache.store import last_used, read_manifest
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.source import Source
 from ganzfeld.durable import write_file
@@ -20,13 +20,13 @@ _ROW = np.dtype([("key", "<u8"), ("set", "u1"), ("shard", "<u2"), ("entry", "<u4
 _MOST_SETS = 4
 
 
-def find_relatives(folder: Path, kind: str, source: Source, framing: Framing) -> list[Path]:
+def find_relatives(folder: Path, kind: str, source: Source, framing: Preprocessing) -> list[Path]:
     """The last used complete sets beside ``folder`` that were decoded alike and share its name or place."""
     found = []
     for other in folder.parent.iterdir():
         manifest = read_manifest(other) if other != folder else None
         if manifest and (source.place in manifest.seen_at or manifest.name == source.name):
-            how = (manifest.kind, manifest.version, manifest.facts, Framing.from_json(manifest.framing))
+            how = (manifest.kind, manifest.version, manifest.facts, Preprocessing.from_json(manifest.framing))
             if how == (kind, source.version, source.facts, framing):
                 found.append((last_used(other), other))
     return [other for _, other in sorted(found, reverse=True)[:_MOST_SETS]]
@@ -40,7 +40,7 @@ def write_index(folder: Path, relatives: list[Path]) -> None:
     write_file(folder / _INDEX, lambda part: index.tofile(part))
 
 
-class Known:
+class ReuseIndex:
     """Looks up decoded pictures; ``relatives`` as given to ``write_index``."""
 
     def __init__(self, folder: Path, relatives: list[Path]) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 
 from ganzfeld.data.cache.shard_files import pixels_path, put, reasons_path, records_path, write_pixels
 from ganzfeld.data.decoding.decode import UnusablePicture
-from ganzfeld.data.decoding.preprocessing import Framing
-from ganzfeld.data.file_list import Listing
-from ganzfeld.data.ingest.reuse_index import Known
+from ganzfeld.data.decoding.preprocessing import Preprocessing
+from ganzfeld.data.file_list import FileList
+from ganzfeld.data.ingest.reuse_index import ReuseIndex
 from ganzfeld.data.record import RECORD, appearance, tint
 from ganzfeld.data.source import Entry, EntryReader, Source
 
@@ -40,9 +40,9 @@ class ShardWriter:
 
     folder: Path
     source: Source
-    listing: Listing
-    framing: Framing
-    known: Known
+    listing: FileList
+    framing: Preprocessing
+    known: ReuseIndex
     begin: Callable[[Job, int], None]
     reader: EntryReader = field(init=False)
 

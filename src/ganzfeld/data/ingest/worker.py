@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.data.decoding import decode
-from ganzfeld.data.decoding.preprocessing import Framing
-from ganzfeld.data.file_list import Listing
-from ganzfeld.data.ingest.reuse_index import Known
+from ganzfeld.data.decoding.preprocessing import Preprocessing
+from ganzfeld.data.file_list import FileList
+from ganzfeld.data.ingest.reuse_index import ReuseIndex
 from ganzfeld.data.ingest.shard_writer import Job, ShardWriter
 from ganzfeld.data.sources import open_source
 from ganzfeld.errors import GanzfeldError
@@ -47,13 +47,13 @@ def _work(report: Callable[..., None]) -> None:
         return  # the parent ended before it said anything
     task = json.loads(first)
     folder = Path(task["folder"])
-    known = Known(folder, [Path(relative) for relative in task["relatives"]])
-    framing = Framing.from_json(task["framing"])
+    known = ReuseIndex(folder, [Path(relative) for relative in task["relatives"]])
+    framing = Preprocessing.from_json(task["framing"])
     with open_source(task["kind"], Path(task["path"])) as source:
         source.facts = task["facts"]
         begin, still = _heartbeat(report)
         decode.turn = lambda: alone(folder / TURN, still)
-        writer = ShardWriter(folder, source, Listing(folder), framing, known, begin)
+        writer = ShardWriter(folder, source, FileList(folder), framing, known, begin)
         for line in iter(sys.stdin.readline, ""):
             job = Job(**json.loads(line))
             job.deadly = {int(index): reason for index, reason in job.deadly.items()}  # JSON made them text

@@ -23,7 +23,7 @@ PATIENCE_S = 120.0
 """How long one picture may take before its worker is replaced and the picture given up."""
 
 
-class Crew:
+class WorkerPool:
     """Runs jobs on ``num_workers`` processes; ``progress`` hears how many entries are finished."""
 
     def __init__(self, task: dict[str, Any], num_workers: int, progress: Callable[[int], None]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast, final
 import numpy as np
 
 from ganzfeld.data.decoding.decode import Decoded, decode_raster
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._array_labels import Rejected, array_labels
 from ganzfeld.data.sources._rows import (
@@ -78,7 +78,7 @@ class Pictures(Source):
         """One row with the values of the file."""
         return self._reader.row(entry.locator)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """Scales the values to 0 to 255 by what ``prepare`` found, then frames."""
         samples = channels_last(cast(np.ndarray, raw))
         return decode_raster(samples, framing, "array", self.facts["low"], self.facts["high"])
@@ -89,7 +89,7 @@ class Pictures(Source):
         self._note_unread(key)
         return labels
 
-    def prepare(self, framing: Framing) -> dict[str, Any]:
+    def prepare(self, framing: Preprocessing) -> dict[str, Any]:
         """What black and white are, from all values of the array unless a range is given."""
         facts = value_range(self._reader, self.where, framing.range)
         if self.rows.dtype != np.uint8 and not framing.range:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_raster
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.errors import ResourceError
 
@@ -81,7 +81,7 @@ class Pictures(Source):
             self._style = Style(json.loads(text))
         return Avatar(self._style, {"seed": str(entry.locator), "size": 64}).to_string().encode()
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """Draws it so that the middle of the square has the size wanted: nothing is scaled afterwards."""
         from resvg_py import svg_to_bytes
 

@@ -12,7 +12,7 @@ from typing import final
 import numpy as np
 
 from ganzfeld.data.decoding.decode import Decoded, decode_file
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.walk import picture_files, read_file
 
@@ -38,6 +38,6 @@ class Pictures(Source):
         """The sub-folders."""
         return self.classes_by_folder(names)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)

@@ -14,7 +14,7 @@ from typing import BinaryIO, cast, final
 import numpy as np
 
 from ganzfeld.data.decoding.decode import Decoded, decode_raster
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import check_expansion
 from ganzfeld.data.sources._array_labels import Rejected, array_labels
@@ -77,7 +77,7 @@ class Pictures(Source):
         """One picture, uint8."""
         return self._reader.row(entry.locator)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """Frames it."""
         return decode_raster(channels_last(cast(np.ndarray, raw)), framing, "IDX")
 

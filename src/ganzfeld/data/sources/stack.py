@@ -9,7 +9,7 @@ import numpy as np
 from ganzfeld.data.decoding.decode import FORMATS, MOST_BYTES, Decoded, decode_file
 from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.decoding.frames import num_frames
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.walk import read_file
 from ganzfeld.regular import read_regular
@@ -45,6 +45,6 @@ class Pictures(Source):
         """Return the content of the file, as long as it is the one that was listed."""
         return read_file(self.path, entry)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)

@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from ganzfeld.data.decoding.decode import Decoded, decode_file
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._dataset_json import FILE_NAME, MOST_BYTES, class_by_name
 from ganzfeld.data.walk import picture_files, read_file
@@ -38,7 +38,7 @@ class Pictures(Source):
         """The content of a file, as long as it is the one that was listed."""
         return read_file(self.path / entry.name, entry)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, final
 import numpy as np
 
 from ganzfeld.data.decoding.decode import Decoded, decode_file
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import is_picture
 from ganzfeld.data.sources._tar_members import (
@@ -53,7 +53,7 @@ class Pictures(Source):
         """The content of a member."""
         return read_at(self._stream, entry.locator, entry.size)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)
 

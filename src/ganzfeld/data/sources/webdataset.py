@@ -9,7 +9,7 @@ import numpy as np
 
 from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_file
 from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import is_picture
 from ganzfeld.data.sources._tar_members import (
@@ -73,7 +73,7 @@ class Pictures(Source):
             self._open = number, self.files.enter_context(open_stream(self._tars[number]))
         return read_at(self._open[1], offset, entry.size)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)
 

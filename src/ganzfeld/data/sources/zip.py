@@ -11,7 +11,7 @@ from typing import BinaryIO, final
 import numpy as np
 
 from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_file
-from ganzfeld.data.decoding.preprocessing import Framing
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import check_expansion, flaw, is_picture
 from ganzfeld.data.sources._dataset_json import FILE_NAME, class_by_name
@@ -67,7 +67,7 @@ class Pictures(Source):
             raise UnusablePicture("the zip changed while it was being read") from None
         return self._content(member)
 
-    def decode(self, raw: bytes | np.ndarray, framing: Framing, frame: int = 0) -> Decoded:
+    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """See ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)
 

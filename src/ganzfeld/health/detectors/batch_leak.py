@@ -1,6 +1,6 @@
 """The discriminator judges a picture by its company: batch statistics tell it what the batch is made of."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.symptoms import high
 from ganzfeld.networks.normalisations import normalisations
@@ -8,12 +8,12 @@ from ganzfeld.networks.normalisations import normalisations
 READINGS = ("batch_leak",)
 
 
-def applies(case: Case) -> bool:
+def applies(case: RunEvidence) -> bool:
     """To a discriminator with statistics across the batch."""
     return normalisations.load(case.recipe["discriminator"]["normalisation"]).ACROSS_PICTURES
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """Real logits move more, when generated pictures join the batch, than in healthy runs."""
     leak = high(
         case, "batch_leak", "the shift of real logits beside generated pictures, in spreads of the logits,"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganzfeld.geometry import plan
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import high
@@ -12,7 +12,7 @@ from ganzfeld.health.symptoms import high
 READINGS = ("checkerboard",)
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """Energy at the stride's harmonics beyond what healthy runs show."""
     grid = high(
         case, "checkerboard", "the energy at the stride's harmonics against the data's, as a power of ten,"

@@ -1,18 +1,18 @@
 """The generator makes the same picture of a latent whatever class it is asked for."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.symptoms import low
 
 READINGS = ("class_effect",)
 
 
-def applies(case: Case) -> bool:
+def applies(case: RunEvidence) -> bool:
     """To a training by class."""
     return case.recipe["classes"] != "none"
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """Less of a difference between classes than healthy runs show."""
     effect = low(
         case, "class_effect", "the change of a picture with its class, as a share of that with its latent,"

@@ -1,6 +1,6 @@
 """Channels that answer the same whatever they are shown: nothing that is learned can pass through them."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import evidence, high, seen, since
@@ -8,7 +8,7 @@ from ganzfeld.health.symptoms import evidence, high, seen, since
 READINGS = ("dead_generator", "dead_discriminator")
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """More constant channels in one layer than healthy runs show, in either network."""
     what = "the largest share of constant channels in a layer of the "
     found = [(side, high(case, f"dead_{side}", what + side)) for side in ("generator", "discriminator")]

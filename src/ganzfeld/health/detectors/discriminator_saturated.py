@@ -1,6 +1,6 @@
 """The discriminator tells every picture and has nothing left to learn, nor to teach."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import penalised, rate
 from ganzfeld.health.symptoms import evidence, high, low, seen, since
@@ -8,7 +8,7 @@ from ganzfeld.health.symptoms import evidence, high, low, seen, since
 READINGS = ("lesson_discriminator", "separation", "overlap")
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """Its own gradient, or the overlap of its answers, below what healthy runs show."""
     symptoms = seen(
         low(case, "lesson_discriminator", "the discriminator's loss gradient, as a share of the first one,"),

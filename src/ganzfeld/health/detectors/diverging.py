@@ -1,6 +1,6 @@
 """Numbers that grow without end: logits, weights or steps; at last something is not finite."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
 from ganzfeld.health.remedies import both_rates
 from ganzfeld.health.symptoms import evidence, high, seen
@@ -19,7 +19,7 @@ _WORDS = {
 READINGS = tuple(_WORDS)
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """A loss that is not finite, or sizes above all that healthy runs show."""
     words = {name: what for name, what in _WORDS.items() if name != "logit_size" or _has_sigmoid(case)}
     symptoms, lost = seen(*(high(case, name, what) for name, what in words.items())), _lost_at(case)
@@ -37,12 +37,12 @@ def find(case: Case) -> Finding | None:
     )
 
 
-def _has_sigmoid(case: Case) -> bool:
+def _has_sigmoid(case: RunEvidence) -> bool:
     """Whether the size of a logit means something: the limits are those of losses with a sigmoid."""
     return not losses.load(case.recipe["loss"]["name"]).NO_TEMPERATURE
 
 
-def _lost_at(case: Case) -> list[tuple[int, Evidence]]:
+def _lost_at(case: RunEvidence) -> list[tuple[int, Evidence]]:
     """The pictures seen at the last entry, if one of its losses is not finite (null in the journal)."""
     last = case.entries[-1] if case.entries else {}
     if all(last.get(name, 0.0) is not None for name in ("loss_generator", "loss_discriminator")):

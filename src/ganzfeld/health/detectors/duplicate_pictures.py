@@ -1,6 +1,6 @@
 """The same pictures again and again: they get more weight, and look like modes of their own."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
 
 READINGS = ()
@@ -9,7 +9,7 @@ MOST = 0.1
 """Share of the set. A judgement, not a measurement: below it the weights of the pictures hardly change."""
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """A fact, known from the start: more than a tenth of the set are repetitions."""
     if not case.num_pictures or case.num_duplicates <= MOST * case.num_pictures:
         return None

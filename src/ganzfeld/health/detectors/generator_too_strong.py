@@ -1,6 +1,6 @@
 """The discriminator cannot tell generated pictures from real ones, however bad they are."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import evidence, high, low, seen, since
@@ -8,7 +8,7 @@ from ganzfeld.health.symptoms import evidence, high, low, seen, since
 READINGS = ("separation", "overlap")
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """Separation nearer to chance, or logits that overlap more, than healthy runs show."""
     symptoms = seen(
         low(case, "separation", "the share of pairs in which the real picture gets the higher logit"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
 from ganzfeld.health.remedies import both_rates
 from ganzfeld.health.symptoms import figure, high
@@ -13,7 +13,7 @@ LONG = 0.999
 """A moving average of about a thousand steps."""
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """A kernel distance that is more times the best one before than healthy runs show."""
     decay = high(case, "decay", "the kernel distance as a multiple of the best before, chance allowed for,")
     if not decay:
@@ -36,7 +36,7 @@ def find(case: Case) -> Finding | None:
     )
 
 
-def _remedy(case: Case) -> Remedy:
+def _remedy(case: RunEvidence) -> Remedy:
     """Rates that fall to the end; where they do, lower ones."""
     schedule, ema = case.recipe["schedule"], case.recipe["ema"]
     if schedule["decay"] == "cosine" and schedule["floor"] <= FLOOR and ema >= LONG:

@@ -1,6 +1,6 @@
 """The pictures do not depend on the latent vector, or hardly."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.symptoms import evidence, low, seen, since
 
@@ -10,7 +10,7 @@ USUAL_SIZE = 100
 """Components of the latent vector of Radford et al. 2015."""
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """Less of the latent in the first map, or in the picture, than healthy runs show."""
     symptoms = seen(
         low(case, "latent_share", "the share of the first map's variance that comes from the latent"),

@@ -1,6 +1,6 @@
 """The generator makes pictures of the training set, or nearly."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import shifted
 from ganzfeld.health.symptoms import high
@@ -8,7 +8,7 @@ from ganzfeld.health.symptoms import high
 READINGS = ("memorised",)
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """More generated pictures beside a training picture than healthy runs show."""
     memorised = high(
         case,

@@ -4,7 +4,7 @@ Full (``sick``): pictures of different latents are alike. Partial, or within a c
 may be good, and much of the data is never made.
 """
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import both_rates, penalised
 from ganzfeld.health.symptoms import evidence, high, low, seen, since
@@ -12,7 +12,7 @@ from ganzfeld.health.symptoms import evidence, high, low, seen, since
 READINGS = ("diversity", "twins", "recall", "coverage", "class_diversity_worst")
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """Variety below what healthy runs show at this stage."""
     full = seen(
         low(
@@ -42,7 +42,7 @@ def find(case: Case) -> Finding | None:
     )
 
 
-def _poorest(case: Case) -> str:
+def _poorest(case: RunEvidence) -> str:
     """The class with the least variety, by its name where that is known."""
     numbers = case.series("class_poorest").values
     number = int(numbers[-1]) if len(numbers) else -1
@@ -50,7 +50,7 @@ def _poorest(case: Case) -> str:
     return f"the poorest class{named}"
 
 
-def _remedy(case: Case) -> tuple[str, tuple[str, ...]]:
+def _remedy(case: RunEvidence) -> tuple[str, tuple[str, ...]]:
     """The loss and the penalties that keep the modes, or, where they are there, slower steps."""
     names = {each["name"] for each in case.recipe["stabilisers"]}
     if case.recipe["loss"]["name"] == "relativistic-pairing" and names >= {"r1", "r2"}:

@@ -1,6 +1,6 @@
 """The generator goes from one kind of picture to another and forgets the last one."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import both_rates, longer_average
 from ganzfeld.health.symptoms import evidence, high, low, seen
@@ -8,7 +8,7 @@ from ganzfeld.health.symptoms import evidence, high, low, seen
 READINGS = ("pace",)
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """Pictures of the same latents change more from look to look than in healthy runs."""
     pace = high(case, "pace", "the change of a latent's picture in a step, as a share of the spread of all,")
     if not pace:

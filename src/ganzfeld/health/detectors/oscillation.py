@@ -1,6 +1,6 @@
 """The two networks circle each other: the discriminator's answers swing in a steady rhythm."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import both_rates, longer_average, penalised
 from ganzfeld.health.symptoms import figure, high
@@ -8,7 +8,7 @@ from ganzfeld.health.symptoms import figure, high
 READINGS = ("rhythm",)
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """One frequency of the logits stronger than in healthy runs."""
     period = case.series("rhythm_period")
     every = f" (a swing every {figure(period.values[-1])} steps)" if len(period) else ""

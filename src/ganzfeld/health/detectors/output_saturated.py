@@ -1,6 +1,6 @@
 """Pixels of the generator stuck at the end of their range, where no gradient reaches them."""
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import evidence, high, seen, since
@@ -8,7 +8,7 @@ from ganzfeld.health.symptoms import evidence, high, seen, since
 READINGS = ("saturated_excess", "stuck")
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """More values at the ends than the data has, or more places stuck there, than healthy runs show."""
     symptoms = seen(
         high(

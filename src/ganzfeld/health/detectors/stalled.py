@@ -2,7 +2,7 @@
 
 import torch
 
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import evidence, low, seen, since
@@ -14,7 +14,7 @@ SURE = 20.0
 """A logit at which a sigmoid is 0 or 1 to nine digits."""
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """Its lesson or its steps smaller than healthy runs show; a rate that falls as planned is no illness."""
     symptoms = seen(
         low(case, "lesson_generator", "what the loss tells the generator, as a share of the first time,"),
@@ -55,7 +55,7 @@ def find(case: Case) -> Finding | None:
     )
 
 
-def _fades_where_it_is_worst(case: Case) -> bool:
+def _fades_where_it_is_worst(case: RunEvidence) -> bool:
     """Whether the generator's loss has no slope at a picture that the discriminator is sure is generated.
 
     Of the losses here this is so of minimax; the others lose their slope where it is deceived, or never.

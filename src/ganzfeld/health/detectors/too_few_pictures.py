@@ -1,14 +1,14 @@
 """Fewer pictures than a discriminator needs not to know them by heart."""
 
 from ganzfeld.data.check.advice import ENOUGH
-from ganzfeld.health.case import Case
+from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
 from ganzfeld.health.remedies import shifted
 
 READINGS = ()
 
 
-def find(case: Case) -> Finding | None:
+def find(case: RunEvidence) -> Finding | None:
     """A fact, known from the start: fewer than ``ganzfeld check`` calls enough."""
     number = case.num_pictures
     if not 0 < number < ENOUGH:

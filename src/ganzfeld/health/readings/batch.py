@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.health.looking import has_batch_statistics, passed
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 
 PASSES = True
 
@@ -21,7 +21,7 @@ NAMES = {
 NUM_LATENTS = 16
 
 
-def read(patient: Patient) -> dict[str, Tensor]:
+def read(patient: ProbeContext) -> dict[str, Tensor]:
     """What the networks have statistics for."""
     found = {}
     batch = patient.fake_logits.shape[1]
@@ -32,7 +32,7 @@ def read(patient: Patient) -> dict[str, Tensor]:
     return found
 
 
-def _noise(patient: Patient, batch: int) -> Tensor:
+def _noise(patient: ProbeContext, batch: int) -> Tensor:
     """Each picture is made twice, in a batch of its neighbours and in one of pictures from all batches."""
     latents = min(NUM_LATENTS, len(patient.some_latents))
     size = min(batch, latents // 2)
@@ -53,7 +53,7 @@ def _share_that_stays(size: int, num: int) -> float:
     return (stay / len(at) - 1) / (size - 1)
 
 
-def _leak(patient: Patient) -> Tensor:
+def _leak(patient: ProbeContext) -> Tensor:
     real, labels = patient.some_real, None
     half = len(real) // 2
     among_real = patient.judged_real.output

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.health.looking import passed
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 from ganzfeld.health.readings.latent import distances, small
 
 PASSES = True
@@ -26,7 +26,7 @@ LEAST = 4
 """Pictures of a class, six pairs: of fewer, the mean distance is chance."""
 
 
-def read(patient: Patient) -> dict[str, Tensor]:
+def read(patient: ProbeContext) -> dict[str, Tensor]:
     """All of them, if there are classes."""
     if patient.labels is None:
         return {}
@@ -37,7 +37,7 @@ def read(patient: Patient) -> dict[str, Tensor]:
     return found
 
 
-def _effect(patient: Patient) -> Tensor:
+def _effect(patient: ProbeContext) -> Tensor:
     assert patient.some_labels is not None
     others = (patient.some_labels + 1) % patient.generator.num_classes
     pictures = small(patient.generated.output)
@@ -47,7 +47,7 @@ def _effect(patient: Patient) -> Tensor:
     return (in_others - pictures).norm(dim=1).mean() / apart.clamp_min(torch.finfo(apart.dtype).tiny)
 
 
-def _variety(patient: Patient, labels: Tensor) -> Tensor:
+def _variety(patient: ProbeContext, labels: Tensor) -> Tensor:
     """Of each class as a share of the data's, (classes,)."""
     of_real = labels[: len(patient.real)]
     num_classes = patient.generator.num_classes

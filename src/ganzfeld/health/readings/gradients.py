@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 
 PASSES = False
 
@@ -25,7 +25,7 @@ NAMES = {
 }
 
 
-def read(patient: Patient) -> dict[str, Tensor]:
+def read(patient: ProbeContext) -> dict[str, Tensor]:
     """Those of both networks."""
     of_generator = _read_one(patient.generator, patient.generator_optimizer)
     of_discriminator = _read_one(patient.discriminator, patient.discriminator_optimizer)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 
 PASSES = True
 
@@ -36,7 +36,7 @@ _AVERAGED = {1: functional.adaptive_avg_pool1d, 2: functional.adaptive_avg_pool2
 _AVERAGED |= {3: functional.adaptive_avg_pool3d}
 
 
-def read(patient: Patient) -> dict[str, Tensor]:
+def read(patient: ProbeContext) -> dict[str, Tensor]:
     """All of them; no drift at the first look, and nothing of pairs where there are none."""
     found = {"latent_share": _latent_share(patient.generated.first)}
     if len(patient.latents) < 2:
@@ -75,7 +75,7 @@ def _nearest(distances: Tensor) -> Tensor:
     return distances.clone().fill_diagonal_(torch.inf).min(1).values
 
 
-def _sensitivity(patient: Patient) -> Tensor:
+def _sensitivity(patient: ProbeContext) -> Tensor:
     latents = patient.some_latents[:NUM_MOVED]
     noise = torch.Generator().manual_seed(SEED)
     direction = functional.normalize(torch.randn(latents.shape, generator=noise)).to(latents.device)

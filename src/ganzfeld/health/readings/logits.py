@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.fft import rfft
 
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 
 PASSES = False
 
@@ -35,7 +35,7 @@ LEAST_STEPS = 16
 LEAST_PERIODS = 3
 
 
-def read(patient: Patient) -> dict[str, Tensor]:
+def read(patient: ProbeContext) -> dict[str, Tensor]:
     """All of them; no rhythm in fewer than 16 steps, and nothing where few pictures would speak for many."""
     if patient.goes_on:
         return {}
@@ -71,7 +71,7 @@ def _overlap(real: Tensor, fake: Tensor) -> Tensor:
     return 1 - (shares[0] - shares[1]).abs().max()
 
 
-def _lessons(patient: Patient, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _lessons(patient: ProbeContext, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     now, at_first = (
         _pulls(patient, each_real.flatten(), each_fake.flatten())
         for each_real, each_fake in ((real, fake), (torch.zeros_like(real[:1]), torch.zeros_like(fake[:1])))
@@ -79,7 +79,7 @@ def _lessons(patient: Patient, real: Tensor, fake: Tensor) -> tuple[Tensor, Tens
     return now[0] / at_first[0], now[1] / at_first[1]
 
 
-def _pulls(patient: Patient, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _pulls(patient: ProbeContext, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Mean size of the derivative by each logit (n,), as it would be for this picture alone."""
     with torch.enable_grad():
         real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()

@@ -6,7 +6,7 @@ An output without bounds never saturates, and is not read.
 import torch
 from torch import Tensor, nn
 
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 
 PASSES = True
 
@@ -21,7 +21,7 @@ NAMES = {
 NO_GRADIENT = 1e-3
 
 
-def read(patient: Patient) -> dict[str, Tensor]:
+def read(patient: ProbeContext) -> dict[str, Tensor]:
     """All three, or none without bounds."""
     bounds = _bounds(patient.generator.output)
     if bounds is None:

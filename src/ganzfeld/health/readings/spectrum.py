@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 
 PASSES = True
 
@@ -22,7 +22,7 @@ _LEAST = 1e-12
 """Is added to every power: that of pictures of one colour is 0."""
 
 
-def read(patient: Patient) -> dict[str, Tensor]:
+def read(patient: ProbeContext) -> dict[str, Tensor]:
     """Nothing where no layer has a stride."""
     excesses = [
         _excess(patient.pictures, axis, frequency) - _excess(patient.real, axis, frequency)
@@ -32,7 +32,7 @@ def read(patient: Patient) -> dict[str, Tensor]:
     return {"checkerboard": torch.stack(excesses).mean()} if excesses else {}
 
 
-def _last_strides(patient: Patient) -> list[int]:
+def _last_strides(patient: ProbeContext) -> list[int]:
     """By axis the last stride above 1 on the way to the picture; 1 if there is none."""
     layers = patient.generator.plan.layers[::-1]
     axes = range(patient.generator.plan.dims)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 
 PASSES = True
 
@@ -17,7 +17,7 @@ NAMES = {
 SAME = 1e-6
 
 
-def read(patient: Patient) -> dict[str, Tensor]:
+def read(patient: ProbeContext) -> dict[str, Tensor]:
     """Those of both networks."""
     judged = zip(patient.judged_real.spans, patient.judged_fake.spans, strict=True)
     return {

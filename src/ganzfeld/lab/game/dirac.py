@@ -16,7 +16,7 @@ from ganzfeld.lab.game.play import Game, as_if_alone
 from ganzfeld.lab.game.replicas import OnePerReplica, Point, Slope
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import Stabiliser
-from ganzfeld.training.step import Players, Rules
+from ganzfeld.training.step import GANState, StepConfig
 
 
 class Replica(NamedTuple):
@@ -42,7 +42,7 @@ def dirac(
     generator = Point([(replica.step, replica.lg) for replica in replicas], start[0])
     discriminator = Slope([(replica.step, replica.ld) for replica in replicas], start[1])
     chosen = METHODS[method]
-    players = Players(
+    gan = GANState(
         # The step asks no more of a player than that it is a module.
         cast(Any, generator),
         cast(Any, discriminator),
@@ -50,10 +50,12 @@ def dirac(
         chosen.optimizer(_groups(discriminator.slope)),
         cast(Any, copy.deepcopy(generator).requires_grad_(False)),
     )
-    rules = Rules(loss or Loss("wasserstein"), stabilisers, 0.0, simultaneous=chosen.simultaneous, apart=True)
+    config = StepConfig(
+        loss or Loss("wasserstein"), stabilisers, 0.0, simultaneous=chosen.simultaneous, per_sample=True
+    )
     values = torch.zeros(len(replicas), 1, dtype=torch.float64)
     return Game(
-        players, as_if_alone(rules, len(replicas)), chosen, lambda noise: (values, values), strength=strength
+        gan, as_if_alone(config, len(replicas)), chosen, lambda noise: (values, values), strength=strength
     )
 
 
@@ -67,7 +69,7 @@ def _groups(numbers: OnePerReplica) -> list[dict[str, Any]]:
 @torch.no_grad()
 def state(game: Game) -> Tensor:
     """Return x and y of every replica, (replicas, 2)."""
-    generator, discriminator = cast(Any, game.players.generator), cast(Any, game.players.discriminator)
+    generator, discriminator = cast(Any, game.gan.generator), cast(Any, game.gan.discriminator)
     return torch.stack([generator.place(), discriminator.slope()], 1)
 
 

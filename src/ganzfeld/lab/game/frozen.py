@@ -11,15 +11,15 @@ from ganzfeld.lab.game.methods import METHODS
 from ganzfeld.lab.game.play import Game
 from ganzfeld.lab.live import Live
 from ganzfeld.losses import Loss
-from ganzfeld.training.step import Players
+from ganzfeld.training.step import GANState
 
 
-def frozen(players: Players) -> Players:
+def frozen(gan: GANState) -> GANState:
     """Return the same networks, of which the generator moves by steps of size 0. Its batch statistics
     continue.
     """
-    still = SGD(players.generator.parameters(), lr=0.0, fused=True)
-    return replace(players, generator_optimizer=still)
+    still = SGD(gan.generator.parameters(), lr=0.0, fused=True)
+    return replace(gan, generator_optimizer=still)
 
 
 def live_game(live: Live, images_seen: int, seed: int, loss: Loss | None = None) -> Game:
@@ -33,8 +33,8 @@ def live_game(live: Live, images_seen: int, seed: int, loss: Loss | None = None)
         drawn = int(torch.randint(2**31, (), generator=noise))
         return live.real(batch, drawn), live.latents(batch, drawn)
 
-    rules = replace(trainer.rules, loss=loss or trainer.rules.loss, simultaneous=False)
-    return Game(frozen(trainer.players), rules, METHODS["alternating"], draw, seed)
+    config = replace(trainer.config, loss=loss or trainer.config.loss, simultaneous=False)
+    return Game(frozen(trainer.gan), config, METHODS["alternating"], draw, seed)
 
 
 def looks(num_rounds: int) -> list[int]:
@@ -49,8 +49,8 @@ def slope(loss: Loss, real: Tensor, fake: Tensor) -> Tensor:
     return derivative * len(fake)
 
 
-def pull(players: Players, latents: Tensor, slopes: Callable[[Tensor], Tensor]) -> list[Tensor]:
+def pull(gan: GANState, latents: Tensor, slopes: Callable[[Tensor], Tensor]) -> list[Tensor]:
     """Return the gradient at the generator's weights, from derivatives by logits: ``slopes`` (B,) to (B,)."""
-    logits = players.discriminator(players.generator(latents))
+    logits = gan.discriminator(gan.generator(latents))
     sent = slopes(logits.detach()) / len(logits)
-    return list(torch.autograd.grad(logits, list(players.generator.parameters()), sent))
+    return list(torch.autograd.grad(logits, list(gan.generator.parameters()), sent))

@@ -8,7 +8,14 @@ from torch import Tensor
 
 from ganzfeld.compute.seeding import Purpose, noise_at
 from ganzfeld.lab.game.methods import Method
-from ganzfeld.training.step import Moment, Players, Rules, as_seen, judged, step
+from ganzfeld.training.step import (
+    GANState,
+    StepConfig,
+    StepContext,
+    apply_transforms,
+    discriminator_logits,
+    step,
+)
 
 Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]
 
@@ -21,15 +28,15 @@ class Game:
     game is meant to be: stabilisers may fade over it. ``strength`` is that of the consensus term.
     """
 
-    players: Players
-    rules: Rules
+    gan: GANState
+    config: StepConfig
     method: Method
     draw: Draw
     seed: int = 0
     num_rounds: int = 1
     strength: float = 1.0
     index: int = 0
-    sound: Tensor = field(default_factory=lambda: torch.tensor(True))
+    all_finite: Tensor = field(default_factory=lambda: torch.tensor(True))
 
     def advance(self) -> None:
         """Play one round."""
@@ -38,8 +45,8 @@ class Game:
             self._agree(real, latents)
         else:
             for _ in range(self.method.looks):
-                outcome = step(self.players, self.rules, real, latents, self.moment(), self.sound)
-                self.sound = outcome.sound
+                outcome = step(self.gan, self.config, real, latents, self.moment(), self.all_finite)
+                self.all_finite = outcome.all_finite
         self.index += 1
 
     def play(self, num_rounds: int) -> None:
@@ -47,20 +54,20 @@ class Game:
         for _ in range(num_rounds):
             self.advance()
 
-    def moment(self) -> Moment:
+    def moment(self) -> StepContext:
         """Return the moment of this round, with its randomness from the beginning."""
         progress = min(1.0, self.index / self.num_rounds)
-        return Moment(self.index, progress, noise_at(self.seed, Purpose.STABILISERS, self.index))
+        return StepContext(self.index, progress, noise_at(self.seed, Purpose.STABILISERS, self.index))
 
     def _agree(self, real: Tensor, latents: Tensor) -> None:
         """Move both down their gradients and down half the squared length of all gradients together.
 
         That length is differentiated, which the trainer's step cannot do: its gradients have no graph.
         """
-        players = self.players
-        optimizers = (players.generator_optimizer, players.discriminator_optimizer)
-        weights = weights_of(players)
-        gradients = gradients_of(players, self.rules, real, latents, self.moment())
+        gan = self.gan
+        optimizers = (gan.generator_optimizer, gan.discriminator_optimizer)
+        weights = weights_of(gan)
+        gradients = gradients_of(gan, self.config, real, latents, self.moment())
         decays = {
             weight: group["weight_decay"]
             for optimizer in optimizers
@@ -80,32 +87,32 @@ class Game:
             optimizer.step()
 
 
-def weights_of(players: Players) -> list[Tensor]:
+def weights_of(gan: GANState) -> list[Tensor]:
     """Return the weights of both networks, the generator's first."""
-    return [*players.generator.parameters(), *players.discriminator.parameters()]
+    return [*gan.generator.parameters(), *gan.discriminator.parameters()]
 
 
 def gradients_of(
-    players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment
+    gan: GANState, config: StepConfig, real: Tensor, latents: Tensor, moment: StepContext
 ) -> list[Tensor]:
     """Return the gradients of both networks at the same weights, the generator's first, differentiable again.
 
     The flow of the game is dw/dt = -gradients. Stabilisers count, weight decay does not. A penalty is
     differentiable in the discriminator's weights only: it does not depend on who made an image.
     """
-    generator, discriminator = players.generator, players.discriminator
+    generator, discriminator = gan.generator, gan.discriminator
     fake = generator(latents)
-    seen_real, seen_fake = as_seen(rules, real, moment), as_seen(rules, fake, moment)
-    real_logits, fake_logits = judged(discriminator, rules, seen_real, seen_fake, None)
-    wished = rules.loss.generator(real_logits, fake_logits)
-    taught = rules.loss.discriminator(real_logits, fake_logits)
+    seen_real, seen_fake = apply_transforms(config, real, moment), apply_transforms(config, fake, moment)
+    real_logits, fake_logits = discriminator_logits(discriminator, config, seen_real, seen_fake, None)
+    wished = config.loss.generator(real_logits, fake_logits)
+    taught = config.loss.discriminator(real_logits, fake_logits)
     # The step adds gradients of penalties without a graph; here they are differentiated again.
-    for stabiliser in rules.stabilisers:
+    for stabiliser in config.stabilisers:
         penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, moment.index, moment.noise)
         taught = taught if penalty is None else taught + penalty
     of_generator = torch.autograd.grad(wished, list(generator.parameters()), create_graph=True)
     of_discriminator = torch.autograd.grad(taught, list(discriminator.parameters()), create_graph=True)
-    return rules.mean([*of_generator, *of_discriminator])
+    return config.mean([*of_generator, *of_discriminator])
 
 
 def times_jacobian(
@@ -128,6 +135,6 @@ def times_jacobian(
     ]
 
 
-def as_if_alone(rules: Rules, replicas: int) -> Rules:
+def as_if_alone(config: StepConfig, replicas: int) -> StepConfig:
     """Return the rules under which each of ``replicas`` gets the gradients that it would get alone."""
-    return replace(rules, mean=lambda tensors: [tensor * replicas for tensor in tensors])
+    return replace(config, mean=lambda tensors: [tensor * replicas for tensor in tensors])

@@ -14,7 +14,7 @@ from ganzfeld.lab.game.replicas import Discriminators, Perceptrons
 from ganzfeld.losses import Loss
 from ganzfeld.networks.normalisations.spectral import settle
 from ganzfeld.stabilisers import Stabiliser
-from ganzfeld.training.step import Players, Rules
+from ganzfeld.training.step import GANState, StepConfig
 
 Sample = Callable[[int, torch.Generator], Tensor]
 
@@ -53,7 +53,7 @@ def game_of_points(
             stabiliser.prepare(discriminator)
     settle(discriminator)
     chosen = METHODS[method]
-    players = Players(
+    gan = GANState(
         # The step asks no more of a player than that it is a module.
         cast(Any, generator),
         cast(Any, discriminator),
@@ -61,17 +61,17 @@ def game_of_points(
         chosen.optimizer([{"params": list(discriminator.parameters()), "lr": rates[1]}]),
         cast(Any, copy.deepcopy(generator).requires_grad_(False)),
     )
-    rules = Rules(loss, stabilisers, ema, simultaneous=chosen.simultaneous, apart=True)
+    config = StepConfig(loss, stabilisers, ema, simultaneous=chosen.simultaneous, per_sample=True)
     num = replicas * num_points
 
     def draw(noise: torch.Generator) -> tuple[Tensor, Tensor]:
         return sample(num, noise), torch.randn(num, latent_size, generator=noise)
 
-    return Game(players, as_if_alone(rules, replicas), chosen, draw, seed, num_rounds)
+    return Game(gan, as_if_alone(config, replicas), chosen, draw, seed, num_rounds)
 
 
 @torch.no_grad()
 def generated(game: Game, replicas: int, num: int, seed: int, latent_size: int = 2) -> Tensor:
     """Return what the averaged generators make of fresh latents, (replicas, num, dims)."""
     latents = torch.randn(replicas * num, latent_size, generator=torch.Generator().manual_seed(seed))
-    return game.players.average(latents).view(num, replicas, -1).transpose(0, 1)
+    return game.gan.average(latents).view(num, replicas, -1).transpose(0, 1)

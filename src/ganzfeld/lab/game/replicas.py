@@ -3,7 +3,7 @@
 In a batch the replicas take turns: the i-th image is that of replica i modulo their number, so that batches
 one after another are a batch too. Replicas share no weight, and no mean over images mixes them, so each game
 continues as if it were alone: only the mean over a batch makes each gradient smaller by the number of
-replicas, which ``Rules.mean`` of such a game puts right.
+replicas, which ``StepConfig.mean`` of such a game puts right.
 """
 
 from collections.abc import Sequence

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.lab.game.play import gradients_of, times_jacobian, weights_of
-from ganzfeld.training.step import Moment, Players, Rules
+from ganzfeld.training.step import GANState, StepConfig, StepContext
 
 
 class Ritz(NamedTuple):
@@ -41,7 +41,7 @@ def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> Ritz:
 
 
 def eigenvalues_of_play(
-    players: Players, rules: Rules, real: Tensor, latents: Tensor, moment: Moment, num: int, seed: int
+    gan: GANState, config: StepConfig, real: Tensor, latents: Tensor, moment: StepContext, num: int, seed: int
 ) -> Ritz:
     """Return the eigenvalues of the motion by one step of Adam, its rates per coordinate held as they are
     now.
@@ -51,9 +51,9 @@ def eigenvalues_of_play(
     it delays the steps and does not change them where gradients change slowly. P^(1/2) J P^(1/2) has the
     eigenvalues of P J, and a matrix those of its transpose.
     """
-    weights = weights_of(players)
-    gradients = gradients_of(players, rules, real, latents, moment)
-    half = torch.cat([rate.sqrt().flatten() for rate in _rates(players)])
+    weights = weights_of(gan)
+    gradients = gradients_of(gan, config, real, latents, moment)
+    half = torch.cat([rate.sqrt().flatten() for rate in _rates(gan)])
     shapes = [weight.shape for weight in weights]
     sizes = [weight.numel() for weight in weights]
 
@@ -67,10 +67,10 @@ def eigenvalues_of_play(
 
 
 @torch.no_grad()
-def _rates(players: Players) -> list[Tensor]:
+def _rates(gan: GANState) -> list[Tensor]:
     """Return the factor on each coordinate's gradient in a step, the generator's weights first."""
     rates = []
-    for optimizer in (players.generator_optimizer, players.discriminator_optimizer):
+    for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 state = optimizer.state[weight]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganzfeld.health import Case, Finding, Series
+from ganzfeld.health import Finding, RunEvidence, Series
 from ganzfeld.health.derived import DERIVED, series_of
 from ganzfeld.health.symptoms import figure, steps_of
 
@@ -38,19 +38,19 @@ class Chart:
     findings: tuple[str, ...]
 
 
-def charts_of(case: Case, findings: Sequence[Finding]) -> list[Chart]:
+def charts_of(case: RunEvidence, findings: Sequence[Finding]) -> list[Chart]:
     """All readings that were taken twice or more; those that findings look at come first."""
     names = sorted({name for entry in case.entries for name in entry.get("health") or {}} | set(DERIVED))
     charts = [chart for name in names if (chart := _chart(case, name, findings))]
     return sorted(charts, key=lambda chart: not chart.findings)
 
 
-def place(case: Case, images_seen: int) -> float:
+def place(case: RunEvidence, images_seen: int) -> float:
     """Where on the time axis a number of pictures lies, from 0 to ``WIDTH``."""
     return round(WIDTH * images_seen / max(1, case.images_seen), 1)
 
 
-def _chart(case: Case, name: str, findings: Sequence[Finding]) -> Chart | None:
+def _chart(case: RunEvidence, name: str, findings: Sequence[Finding]) -> Chart | None:
     series = series_of(case, name)
     if len(series) < 2:
         return None
@@ -80,7 +80,7 @@ def _chart(case: Case, name: str, findings: Sequence[Finding]) -> Chart | None:
 
 
 def _bands(
-    case: Case, name: str, series: Series, along: Sequence[float], up: Callable[[float], float]
+    case: RunEvidence, name: str, series: Series, along: Sequence[float], up: Callable[[float], float]
 ) -> Iterator[str]:
     """What is healthy, as one polygon for each phase of training."""
     found = [case.limit(name, step) for step in steps_of(case, series).tolist()]

@@ -9,12 +9,12 @@ from ganzfeld.runs.metadata import Trial
 from ganzfeld.runs.report.report import write_report
 from ganzfeld.runs.run import Run, open_run
 from ganzfeld.training.auto.policy import cost, has_helped, is_decided, prescription, with_beginning
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.overrides import Overrides, is_finished, is_over
 from ganzfeld.training.session import fork, go_on
 
 
-def attended(run: Run, overrides: Overrides, watcher: Watcher) -> Run:
+def attended(run: Run, overrides: Overrides, watcher: TrainCallback) -> Run:
     """Go on with a run to the end of its budget, trying remedies on the way; the run that came out of it.
 
     Everything is decided by what the run folders say, so that a course which was broken off goes on: with
@@ -39,7 +39,7 @@ def attended(run: Run, overrides: Overrides, watcher: Watcher) -> Run:
 
 
 def _trained(
-    run: Run, trial: Trial | None, overrides: Overrides, watcher: Watcher
+    run: Run, trial: Trial | None, overrides: Overrides, watcher: TrainCallback
 ) -> tuple[Run, Overrides, Run | None]:
     """Go on with a run; where a trial cannot, with the run that was ill. Last, which of them has trained."""
     try:
@@ -50,7 +50,7 @@ def _trained(
         return *_given_up(run, trial, error, overrides, watcher), None
 
 
-def _where_it_was_broken_off(run: Run, overrides: Overrides, watcher: Watcher) -> tuple[Run, Overrides]:
+def _where_it_was_broken_off(run: Run, overrides: Overrides, watcher: TrainCallback) -> tuple[Run, Overrides]:
     """The run with which a course goes on that was killed before its last decision was carried out."""
     if run.facts.open_trial:
         return run, overrides
@@ -118,7 +118,7 @@ def _opened(run: Run, trial: Trial) -> Run | None:
     return None
 
 
-def _tried(run: Run, trial: Trial, overrides: Overrides, watcher: Watcher) -> tuple[Run, Overrides]:
+def _tried(run: Run, trial: Trial, overrides: Overrides, watcher: TrainCallback) -> tuple[Run, Overrides]:
     """Try a remedy, in a run of its own."""
     trial = with_beginning(run, trial)
     what = f"{trial.finding}: trying {' '.join(trial.settings)} from {trial.from_images:,} pictures on"
@@ -141,7 +141,7 @@ def _tried(run: Run, trial: Trial, overrides: Overrides, watcher: Watcher) -> tu
     return trying, overrides.without_end
 
 
-def _decided(run: Run, trial: Trial, overrides: Overrides, watcher: Watcher) -> tuple[Run, Overrides]:
+def _decided(run: Run, trial: Trial, overrides: Overrides, watcher: TrainCallback) -> tuple[Run, Overrides]:
     """Keep the trial that a run is, or undo it: the run to go on with, and to which end."""
     ill = _opened(run, trial)
     helped, why = has_helped(run, ill) if ill else (True, f"{trial.ill} is not there any more")
@@ -149,7 +149,7 @@ def _decided(run: Run, trial: Trial, overrides: Overrides, watcher: Watcher) -> 
 
 
 def _given_up(
-    run: Run, trial: Trial, error: ResourceError, overrides: Overrides, watcher: Watcher
+    run: Run, trial: Trial, error: ResourceError, overrides: Overrides, watcher: TrainCallback
 ) -> tuple[Run, Overrides]:
     """Undo a trial for which there is not enough memory or room."""
     ill = _opened(run, trial)
@@ -159,7 +159,13 @@ def _given_up(
 
 
 def _closed(
-    run: Run, ill: Run | None, trial: Trial, helped: bool, why: str, overrides: Overrides, watcher: Watcher
+    run: Run,
+    ill: Run | None,
+    trial: Trial,
+    helped: bool,
+    why: str,
+    overrides: Overrides,
+    watcher: TrainCallback,
 ) -> tuple[Run, Overrides]:
     """Write down what came of the trial that a run is: the run to go on with, and to which end."""
     outcome = "kept" if helped else "undone"

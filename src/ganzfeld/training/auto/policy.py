@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ganzfeld.errors import DamagedError, UsageError
-from ganzfeld.health import Finding, Remedy, Verdict
+from ganzfeld.health import Diagnosis, Finding, Remedy
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.metadata import Trial
@@ -36,7 +36,7 @@ NETWORKS_STAY = (
 """Beginnings of settings with which a training can go on from a checkpoint."""
 
 
-def prescription(run: Run, verdict: Verdict, budget: Budget | None = None) -> Trial | None:
+def prescription(run: Run, verdict: Diagnosis, budget: Budget | None = None) -> Trial | None:
     """The remedy to try next on a run of which the doctor says ``verdict``, or None.
 
     It is the first one of the first severe finding that is a change of the recipe, has not been tried and
@@ -66,7 +66,7 @@ def with_beginning(run: Run, trial: Trial) -> Trial:
     return trial.model_copy(update={"from_images": 0})
 
 
-def is_decided(run: Run, verdict: Verdict) -> bool:
+def is_decided(run: Run, verdict: Diagnosis) -> bool:
     """Whether the trial that a run is has had its pictures, or has diverged."""
     trial = run.facts.open_trial
     return trial is not None and (verdict.images_seen >= trial.at_images or has_diverged(run))

@@ -3,14 +3,14 @@
 import contextlib
 
 from ganzfeld.errors import GanzfeldError
-from ganzfeld.health import Verdict
+from ganzfeld.health import Diagnosis
 from ganzfeld.printable import in_shell
 from ganzfeld.runs.run import Run
 from ganzfeld.training.auto.policy import is_decided, prescription
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 
 
-class Consultation:
+class DiagnosisMonitor:
     """Asks the doctor after every examination of a run, and tells the watcher of every new finding, once.
 
     Of a run that is looked after (``attended``), ``over`` says when there is something to decide; of one that
@@ -18,7 +18,7 @@ class Consultation:
     """
 
     def __init__(
-        self, run: Run, watcher: Watcher, *, attended: bool = False, ends_on_decay: bool = False
+        self, run: Run, watcher: TrainCallback, *, attended: bool = False, ends_on_decay: bool = False
     ) -> None:
         self._run, self._journal = run, run.follow_journal()
         self._attended, self._ends_on_decay = attended, ends_on_decay
@@ -50,6 +50,6 @@ class Consultation:
                 self.decayed = _decay(verdict)
 
 
-def _decay(verdict: Verdict) -> str:
+def _decay(verdict: Diagnosis) -> str:
     """What has become worse than it was; empty where nothing has."""
     return next((each.evidence[0].text for each in verdict.findings if each.name == "late-decay"), "")

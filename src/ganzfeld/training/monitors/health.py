@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ganzfeld.compute.distributed import with_own_statistics
 from ganzfeld.data.order import spread
-from ganzfeld.health.patient import Patient
+from ganzfeld.health.patient import ProbeContext
 from ganzfeld.health.readings import readings
 from ganzfeld.latent import latents_of_seeds
 from ganzfeld.training.clock import Due
-from ganzfeld.training.step import Outcome
+from ganzfeld.training.step import StepOutput
 from ganzfeld.training.trainer import Trainer
 
 EVERY_S = 2.0
@@ -38,7 +38,7 @@ A_CLASS = 4
 """Pictures a class: of more classes than that leaves room for, the largest ones are looked at."""
 
 
-class Examiner:
+class HealthMonitor:
     """Keeps the logits of the last steps of a training, and examines it when it is due.
 
     Of several ranks, rank 0 has one, and it works without the others: its networks are theirs.
@@ -61,7 +61,7 @@ class Examiner:
             self._labels = torch.from_numpy(labels).to(engine.device)
         self._real = engine.pictures(trainer.gather(shown))
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: StepOutput) -> None:
         """Keep what a step showed; nothing is read."""
         self._logits.append((outcome.real_logits, outcome.fake_logits))
 
@@ -97,17 +97,17 @@ class Examiner:
         self._few_due.from_now(seconds)
         return told
 
-    def patient(self) -> Patient:
+    def patient(self) -> ProbeContext:
         """The training as readings see it."""
-        trainer, players = self._trainer, self._trainer.players
+        trainer, gan = self._trainer, self._trainer.gan
         real_logits, fake_logits = (torch.stack(logits) for logits in zip(*self._logits, strict=True))
-        return Patient(
-            generator=players.generator,
-            average=players.average,
-            discriminator=players.discriminator,
-            generator_optimizer=players.generator_optimizer,
-            discriminator_optimizer=players.discriminator_optimizer,
-            loss=trainer.rules.loss,
+        return ProbeContext(
+            generator=gan.generator,
+            average=gan.average,
+            discriminator=gan.discriminator,
+            generator_optimizer=gan.generator_optimizer,
+            discriminator_optimizer=gan.discriminator_optimizer,
+            loss=trainer.config.loss,
             real_logits=real_logits,
             fake_logits=fake_logits,
             latents=self._latents,

@@ -23,11 +23,11 @@ from ganzfeld.model import Card, load_model, save
 from ganzfeld.networks import Generator
 from ganzfeld.own_folder import LostFolder
 from ganzfeld.progress import CountCallback, silent
-from ganzfeld.runs.metadata import Final, Judgement
+from ganzfeld.runs.metadata import FinalScores, QualityScore
 from ganzfeld.runs.report.quality_words import space_to_judge_in
 from ganzfeld.runs.run import Run
 from ganzfeld.system import ran_out_of_memory
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.clock import Due
 from ganzfeld.training.evaluation import generated
 from ganzfeld.training.saver import Patience
@@ -48,14 +48,14 @@ PATIENT = 5
 """Judgements without a better one, after which a training is on a plateau."""
 
 
-class Quality:
+class QualityMonitor:
     """Judges a training as it goes on.
 
     ``wanted`` false: not at all, as in a dry run. ``over`` says, once it is so, why ``--stop
     plateau`` ends the run.
     """
 
-    def __init__(self, trainer: Trainer, run: Run, watcher: Watcher, *, wanted: bool = True) -> None:
+    def __init__(self, trainer: Trainer, run: Run, watcher: TrainCallback, *, wanted: bool = True) -> None:
         facts = run.facts
         self._trainer, self._run, self._watcher = trainer, run, watcher
         self._space, why_not = space_to_judge_in(trainer.pictures.num_pictures) if wanted else (None, "")
@@ -68,7 +68,7 @@ class Quality:
         self._of_looking = self._of_making = 0.0
         """Seconds that a picture takes to be looked at, and to be made."""
         self._news: dict[str, float | str] = {}
-        self._after_best: list[Judgement] = []
+        self._after_best: list[QualityScore] = []
         self._patience = Patience(watcher.noted)
         self.best = facts.best
         self.latest = facts.best.kernel_distance if facts.best else None
@@ -193,7 +193,7 @@ class Quality:
         if best is last:
             save(self._run.folder / "model" / "best", shipped, card)
         self.best = best
-        final = Final(at_images=card.images_seen, best=best, last=last)
+        final = FinalScores(at_images=card.images_seen, best=best, last=last)
         self._run.write_facts(self._run.facts.changed(best=best, final=final))
 
     def _comparison(self, generator: Generator, num: int, told: CountCallback, what: str) -> Comparison:
@@ -207,10 +207,10 @@ class Quality:
         trainer = self._trainer
         return generated(generator, trainer.recipe.latent.prior, trainer.pictures_by_class, num, 0, told)
 
-    def _judged(self, comparison: Comparison, images_seen: int) -> Judgement:
+    def _judged(self, comparison: Comparison, images_seen: int) -> QualityScore:
         assert comparison.space is not None
         value, error = estimate(comparison.generated.features, comparison.real.features)
-        return Judgement(
+        return QualityScore(
             images_seen=images_seen,
             kernel_distance=value,
             error=error,
@@ -270,7 +270,7 @@ class _Abandoned(Exception):
     """A signal came while pictures were looked at."""
 
 
-def is_comparable(new: Judgement, old: Judgement) -> bool:
+def is_comparable(new: QualityScore, old: QualityScore) -> bool:
     """Whether two judgements are in one feature space: figures of two have nothing to do with each other.
 
     A run that goes on where another space is installed, or asked for, is judged in that one.
@@ -278,12 +278,12 @@ def is_comparable(new: Judgement, old: Judgement) -> bool:
     return new.features_sha256 == old.features_sha256
 
 
-def is_better(new: Judgement, best: Judgement) -> bool:
+def is_better(new: QualityScore, best: QualityScore) -> bool:
     """Whether a judgement is better by more than the standard error of the difference."""
     return new.kernel_distance < best.kernel_distance - math.hypot(new.error, best.error)
 
 
-def on_a_plateau(best: Judgement, after: list[Judgement]) -> str:
+def on_a_plateau(best: QualityScore, after: list[QualityScore]) -> str:
     """Why a training that is to end on a plateau ends: so many judgements since the best; empty if not."""
     if len(after) < PATIENT:
         return ""

@@ -6,7 +6,7 @@ Prints each that fits into memory, the smallest first, until one does not. Chang
 import sys
 
 from ganzfeld.runs.run import open_run
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.overrides import Overrides
 from ganzfeld.training.recovery.memory import smaller_batches, step_fits
 from ganzfeld.training.session import trainer_of
@@ -15,7 +15,7 @@ from ganzfeld.training.session import trainer_of
 def main(path: str) -> None:
     """Try them."""
     run = open_run(path)
-    trainer = trainer_of(run.facts, run.recipe, None, Overrides(), Watcher())
+    trainer = trainer_of(run.facts, run.recipe, None, Overrides(), TrainCallback())
     for batch in reversed(list(smaller_batches(run.recipe.batch))):
         if not step_fits(trainer, batch):
             break

@@ -5,7 +5,7 @@ from ganzfeld.printable import in_shell
 from ganzfeld.runs.run import Run
 from ganzfeld.runs.schedule import known_at
 from ganzfeld.training.build import start
-from ganzfeld.training.callbacks import Watcher
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.recovery.memory import advice_on_batch
 from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.trainer import Trainer
@@ -15,7 +15,7 @@ class OutOfMemory(ResourceError):
     """Memory ran out; the hint says how the run can go on."""
 
 
-def roll_back(trainer: Trainer, run: Run, watcher: Watcher, why: str) -> None:
+def roll_back(trainer: Trainer, run: Run, watcher: TrainCallback, why: str) -> None:
     """Go back to the last good checkpoint, or to the beginning, with half the learning rates."""
     scale, diverged_at = trainer.rate_scale / 2, trainer.images_seen
     good = run.history.newest(watcher.noted)

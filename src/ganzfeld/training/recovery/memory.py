@@ -50,7 +50,7 @@ def _largest_batch(trainer: Trainer, run: Path) -> int | None:
         raise _Unknown("no process of several can try it alone")
     if trainer.engine.device.type == "cpu":
         return _tried_in_a_new_process(run)
-    trainer.forget_recordings()  # of the batch that did not fit
+    trainer.forget_graphs()  # of the batch that did not fit
     for batch in smaller_batches(trainer.recipe.batch):
         release_memory()
         if step_fits(trainer, batch):

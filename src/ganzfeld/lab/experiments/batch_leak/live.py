@@ -24,7 +24,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     for key, network in networks.items():
         called = NETWORKS[key]
         trainer = network.trainer()
-        discriminator, fakes = _in_training(trainer.players.discriminator), _fakes(network)
+        discriminator, fakes = _in_training(trainer.gan.discriminator), _fakes(network)
         real = network.real(CROWD // 4, seed)
         half = settings.batch // 2
         own, others = company(discriminator, torch.cat((real[:half], fakes[: settings.batch - half])))
@@ -88,7 +88,7 @@ def _in_training(discriminator: nn.Module) -> nn.Module:
 @torch.no_grad()
 def _fakes(live: Live) -> Tensor:
     """Generate ``CROWD / 4`` images as the live generator makes them in training."""
-    generator = live.trainer().players.generator
+    generator = live.trainer().gan.generator
     return torch.cat([generator(part) for part in live.latents(CROWD // 4).split(live.recipe.batch)])
 
 

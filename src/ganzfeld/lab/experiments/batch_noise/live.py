@@ -102,7 +102,7 @@ def changed_by_company(live: Live, batch: int, seed: int) -> tuple[float, float]
     """Return the root mean square change of an image from one random batch to another, over the spread
     between images of different latents; with its standard error over the batches.
     """
-    generator = live.trainer().players.generator
+    generator = live.trainer().gan.generator
     latents = live.latents(256, seed)
     random = torch.Generator().manual_seed(seed)
     generated = []

@@ -90,7 +90,7 @@ def _compared(name: str, trainings: Sequence[Tensor], real: Tensor) -> list[Meas
 @torch.no_grad()
 def before_output(live: Live, seed: int, stage: int | None = None) -> Tensor:
     """Return what enters the output activation of the generator as it trains, (LATENTS, C, *size)."""
-    generator = live.trainer(stage).players.generator
+    generator = live.trainer(stage).gan.generator
     parts = live.latents(LATENTS, seed).split(PASS)
     return torch.cat([entering(generator, [generator.output], part)[0] for part in parts])
 

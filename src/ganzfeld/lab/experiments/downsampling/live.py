@@ -37,7 +37,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
 
 def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure sizes, fields and unread pixels of the live discriminator, in float64."""
-    discriminator = copy.deepcopy(live.trainer().players.discriminator).cpu().double().eval()
+    discriminator = copy.deepcopy(live.trainer().gan.discriminator).cpu().double().eval()
     pictures = live.real(16, seed).cpu().double().requires_grad_()
     plan, maps = live.recipe.plan(), []
     expected = [layer.small for layer in plan.layers[::-1]]
@@ -108,10 +108,10 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
     beginning.
     """
     trainer = live.trainer()
-    like, count = copy.deepcopy(trainer.players.discriminator).cpu(), 400
+    like, count = copy.deepcopy(trainer.gan.discriminator).cpu(), 400
     real = live.real(count, seed).cpu()
     with torch.no_grad():
-        fake = trainer.players.generator.train()(live.latents(count, seed)).cpu()
+        fake = trainer.gan.generator.train()(live.latents(count, seed)).cpu()
     results: dict[str, dict[str, list[float]]] = {task: {} for task in TASKS}
     for key, (_, make) in KINDS.items():
         networks = [of_kind(like, make, seed + number) for number in range(settings.seeds)]
@@ -173,13 +173,13 @@ def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[lis
 
     trainer = live.restarted(change)
     pictures = live.real(64, seed).requires_grad_()
-    (gradient,) = torch.autograd.grad(trainer.players.discriminator(pictures).sum(), pictures)
+    (gradient,) = torch.autograd.grad(trainer.gan.discriminator(pictures).sum(), pictures)
     unread = (gradient.abs().sum((0, 1)) == 0).cpu()
     while trainer.images_seen < settings.images:
         trainer.advance()
     latents, real = live.latents(64, seed), live.real(512, seed).cpu().mean(0)
     with torch.no_grad():
-        generated = trainer.players.generator.train()(latents).cpu()
+        generated = trainer.gan.generator.train()(latents).cpu()
     off = (generated.mean(0) - real).abs().mean(0)
     parts = [(part.mean(0) - real).abs().mean(0) for part in generated.chunk(8)]
     ratios = (

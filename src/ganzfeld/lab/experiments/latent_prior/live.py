@@ -22,7 +22,7 @@ PAIRS = 256
 @torch.no_grad()
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure both priors at the beginning of the training, and both ways between latents at its end."""
-    generator = live.trainer(0).players.generator
+    generator = live.trainer(0).gan.generator
     constrained = normalisations.load(live.recipe.generator.normalisation).ON_WEIGHTS
     norms = norm_modules(generator)[:1]
     layers = [*norms, activation_modules(generator, live.recipe.generator.activation)[0]]

@@ -6,10 +6,10 @@ from typing import Any
 from ganzfeld.losses import losses
 from ganzfeld.stabilisers import stabilisers
 
-Rules = tuple[str, tuple[dict[str, Any], ...]]
+StepConfig = tuple[str, tuple[dict[str, Any], ...]]
 """A loss, and stabilisers as a recipe has them."""
 
-CHOSEN: tuple[Rules, ...] = (
+CHOSEN: tuple[StepConfig, ...] = (
     ("minimax", ()),
     ("non-saturating", ()),
     ("wasserstein", ()),
@@ -32,7 +32,7 @@ def key_of(loss: str, chosen: Sequence[dict[str, Any]]) -> str:
     return "-".join([loss, *(choice["name"] for choice in chosen)])
 
 
-def every_entry() -> tuple[Rules, ...]:
+def every_entry() -> tuple[StepConfig, ...]:
     """List every loss of the catalogue alone and with every stabiliser, and the usual ones with several."""
     entries = [
         (

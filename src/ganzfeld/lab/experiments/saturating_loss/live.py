@@ -27,11 +27,11 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
     for moment in moments:
         game.play(moment - game.index)
         for name in courses:
-            gradients, at = pull_of(game.players, Loss(name), real, latents)
+            gradients, at = pull_of(game.gan, Loss(name), real, latents)
             courses[name].append(float(torch.stack([part.square().sum() for part in gradients]).sum().sqrt()))
             slopes[name].append(at)
     with torch.no_grad():
-        at_fake = game.players.discriminator(game.players.generator(latents))
+        at_fake = game.gan.discriminator(game.gan.generator(latents))
     mean = float(torch.sigmoid(at_fake).mean())
     figures = (
         claim(

@@ -15,7 +15,7 @@ from ganzfeld.lab.game import game_of_points, ring
 from ganzfeld.lab.game.frozen import frozen, looks, pull, slope
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 from ganzfeld.losses import Loss, losses
-from ganzfeld.training.step import Players
+from ganzfeld.training.step import GANState
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[tuple[Measured, ...], dict[str, Any]]:
@@ -161,32 +161,30 @@ def _toy(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]
             num_points=settings.num_points,
             rates=(1.0, 3e-3),
         )
-        game.players = frozen(game.players)
+        game.gan = frozen(game.gan)
         sizes, slopes = [], []
         for moment in moments:
             game.play(moment - game.index)
-            gradients, at = pull_of(game.players, loss, real, latents)
+            gradients, at = pull_of(game.gan, loss, real, latents)
             sizes.append(_sizes(gradients))
             slopes.append(at)
             if name in theory.SLOPES:
-                off = max(off, _off(game.players, name, latents, sizes[-1]))
+                off = max(off, _off(game.gan, name, latents, sizes[-1]))
         courses[name], won[name] = np.array(sizes), np.array(slopes)
         if name == "non-saturating":  # minimax teaches D alike
             with torch.no_grad():
-                mean = float(
-                    torch.sigmoid(game.players.discriminator(game.players.generator(latents))).mean()
-                )
+                mean = float(torch.sigmoid(game.gan.discriminator(game.gan.generator(latents))).mean())
     return _compared(courses, won, off, mean), {"courses": courses, "slopes": won, "moments": moments}
 
 
-def pull_of(players: Players, loss: Loss, real: Tensor, latents: Tensor) -> tuple[list[Tensor], float]:
+def pull_of(gan: GANState, loss: Loss, real: Tensor, latents: Tensor) -> tuple[list[Tensor], float]:
     """Return the gradient at the generators' weights, and the mean absolute slope of the loss by
     the logit.
     """
     with torch.no_grad():
-        at_real = players.discriminator(real)
-        at_fake = players.discriminator(players.generator(latents))
-    gradients = pull(players, latents, lambda logits: slope(loss, at_real, logits))
+        at_real = gan.discriminator(real)
+        at_fake = gan.discriminator(gan.generator(latents))
+    gradients = pull(gan, latents, lambda logits: slope(loss, at_real, logits))
     return gradients, float(slope(loss, at_real, at_fake).abs().mean())
 
 
@@ -196,9 +194,9 @@ def _sizes(gradients: Sequence[Tensor]) -> np.ndarray:
     return torch.stack(squares).sum(0).sqrt().numpy()
 
 
-def _off(players: Players, name: str, latents: Tensor, sizes: np.ndarray) -> float:
+def _off(gan: GANState, name: str, latents: Tensor, sizes: np.ndarray) -> float:
     """Return how far the gradient made from the closed form is from the one that the loss gives, relative."""
-    return float(np.abs(_sizes(pull(players, latents, theory.SLOPES[name])) / sizes - 1).max())
+    return float(np.abs(_sizes(pull(gan, latents, theory.SLOPES[name])) / sizes - 1).max())
 
 
 def _compared(

@@ -20,8 +20,8 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
         game = live_game(live, live.stages[-1], seed, settings.loss(kind))
         game.play(min(60, settings.num_rounds))
         with torch.no_grad():
-            at_real = game.players.discriminator(real)
-            at_fake = game.players.discriminator(game.players.generator(latents))
+            at_real = game.gan.discriminator(real)
+            at_fake = game.gan.discriminator(game.gan.generator(latents))
         targets = settings.loss(kind).targets
         lessons = torch.cat(
             [theory.lesson(at_real, targets.real), theory.lesson(at_fake, targets.fake)]

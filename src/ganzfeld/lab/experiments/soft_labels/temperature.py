@@ -98,8 +98,8 @@ def rescaled_game_differs(
         game.play(20)
     points = ring().sample(256, torch.Generator().manual_seed(seed)).double()
     with torch.no_grad():
-        wanted = warm.players.discriminator(points) / warmth
-        measured = plain.players.discriminator(points)
+        wanted = warm.gan.discriminator(points) / warmth
+        measured = plain.gan.discriminator(points)
     return float((measured - wanted).abs().max() / wanted.std())
 
 
@@ -117,17 +117,15 @@ def _double_game(
     )
     drawn = game.draw
     game.draw = lambda noise: tuple(tensor.double() for tensor in drawn(noise))  # pyright: ignore[reportAttributeAccessIssue]
-    players, rate = game.players, 0.05 if kind is SGD else 0.002
-    for network in (players.generator, players.discriminator, players.average):
+    gan, rate = game.gan, 0.05 if kind is SGD else 0.002
+    for network in (gan.generator, gan.discriminator, gan.average):
         network.double()
     last = list(_last_layer(game).parameters())
     others = [
-        weight
-        for weight in players.discriminator.parameters()
-        if all(weight is not tensor for tensor in last)
+        weight for weight in gan.discriminator.parameters() if all(weight is not tensor for tensor in last)
     ]
-    players.generator_optimizer = kind(players.generator.parameters(), lr=rate, fused=True)
-    players.discriminator_optimizer = kind(
+    gan.generator_optimizer = kind(gan.generator.parameters(), lr=rate, fused=True)
+    gan.discriminator_optimizer = kind(
         [{"params": others}, {"params": last, "lr": rate * last_rate}], lr=rate, fused=True
     )
     return game
@@ -135,4 +133,4 @@ def _double_game(
 
 def _last_layer(game: Game) -> nn.Module:
     """Return the last layer of the discriminator."""
-    return cast(Any, game.players.discriminator).layers[-1]
+    return cast(Any, game.gan.discriminator).layers[-1]

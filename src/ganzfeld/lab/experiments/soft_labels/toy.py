@@ -142,10 +142,10 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
             rates=(RATE, 1e-2),
             generator=generator,
         )
-        playing, game.players = game.players, frozen(game.players)
+        playing, game.gan = game.gan, frozen(game.gan)
         game.play(settings.num_rounds // 2)
         playing.generator_optimizer = SGD(generator.parameters(), lr=RATE, fused=True)
-        game.players = playing
+        game.gan = playing
         course = [generator.shift.detach().clone()]
         for _ in range(settings.num_rounds):
             game.advance()

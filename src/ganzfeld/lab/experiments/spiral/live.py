@@ -9,7 +9,7 @@ from ganzfeld.lab.experiments.spiral import Settings
 from ganzfeld.lab.game.rotation import eigenvalues_of_play, rhythm
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
-from ganzfeld.training.step import Moment
+from ganzfeld.training.step import StepContext
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
@@ -20,9 +20,9 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
     """
     trainer = live.trainer()
     num = min(64, live.recipe.batch * 4)
-    moment = Moment(1, trainer.progress, torch.Generator().manual_seed(seed))
+    moment = StepContext(1, trainer.progress, torch.Generator().manual_seed(seed))
     motion = eigenvalues_of_play(
-        trainer.players, trainer.rules, live.real(num, seed), live.latents(num, seed), moment, 24, seed
+        trainer.gan, trainer.config, live.real(num, seed), live.latents(num, seed), moment, 24, seed
     )
     turns = np.imag(motion.values)
     turning = turns > 2 * motion.residuals

@@ -35,7 +35,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     of_real = checkerboard(real, stride)
     through = []
     for stage in live.stages:
-        pictures = _pictures(live.trainer(stage).players.generator, latents)
+        pictures = _pictures(live.trainer(stage).gan.generator, latents)
         through.append((stage, *_beyond(pictures, stride, of_real)))
     figures += [
         limit(
@@ -88,7 +88,7 @@ def _trained_kinds(
             trainer = live.restarted(lambda generator, _, make=kind.make: put(generator, make), seed + number)
             while trainer.images_seen < settings.images:
                 trainer.advance()
-            generated.append(_pictures(trainer.players.generator, latents))
+            generated.append(_pictures(trainer.gan.generator, latents))
         values = [checkerboard(pictures, stride) - of_real for pictures in generated]
         mean, error = mean_and_error(torch.tensor(values))
         name = f"{kind.name}, {settings.trainings} trainings of {settings.images:,} pictures: {BEYOND}"
@@ -104,7 +104,7 @@ def _trained_kinds(
 @torch.no_grad()
 def _reaches(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Change a row of the base map, its middle cell or a component of z, and see which pixels change."""
-    generator = copy.deepcopy(live.trainer().players.generator).cpu().double().eval()
+    generator = copy.deepcopy(live.trainer().gan.generator).cpu().double().eval()
     latents, plan = live.latents(8, seed).cpu().double(), live.recipe.plan()
     cells = generator.projection(latents)
     before = generator.layers(cells)
