@@ -55,7 +55,11 @@ except SystemExit:
 
 @pytest.mark.parametrize("recipe", ["modern", "seed"])
 def test_a_dry_run_predicts_it(recipe, tmp_path):
-    """Within a tenth, at 64 px on the built-in faces."""
+    """Never short by more than a tenth, nor beyond by more than a quarter, at 64 px on the built-in faces.
+
+    It counts what may come together, such as an examination beside a checkpoint that is being written, and a
+    run may end without having met that: on two cores runs took 0.84 to 0.96 of it (docs/log.md).
+    """
 
     def run(*more: str) -> list[str]:
         command = [sys.executable, "-c", PEAK, "train", "--recipe", recipe, "--batch", "16", "--json", *more]
@@ -64,7 +68,7 @@ def test_a_dry_run_predicts_it(recipe, tmp_path):
 
     predicted = json.loads(run("--dry-run")[0])["memory_bytes"]
     used = json.loads(run("--images", "960", "--checkpoint-seconds", "2", "--out", str(tmp_path))[-2])
-    assert used == pytest.approx(predicted, rel=0.1)
+    assert 0.75 * predicted <= used <= 1.1 * predicted
 
 
 def test_what_preparing_took_is_forgotten():
