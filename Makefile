@@ -36,7 +36,7 @@ test-machine: setup
 test-faults: setup
 	$(BIN)/python $(TEST) --thorough tests/faults --ignore tests/faults/test_mutations.py
 
-# Every damage to a run folder before every command: not yet seen to end, so CI takes the sample in `make test` alone.
+# Every damage to a run folder before every command: half an hour on one core, so CI takes the sample in `make test` alone.
 test-mutations: setup
 	$(BIN)/python $(TEST) --thorough tests/faults/test_mutations.py
 

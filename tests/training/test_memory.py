@@ -58,7 +58,7 @@ def test_a_dry_run_predicts_it(recipe, tmp_path):
     """Never short by more than a tenth, nor beyond by more than a quarter, at 64 px on the built-in faces.
 
     It counts what may come together, such as an examination beside a checkpoint that is being written, and a
-    run may end without having met that: on two cores runs took 0.84 to 0.96 of it (docs/log.md).
+    run may end without having met that: on two cores runs took 0.83 to 0.93 of it (docs/log.md).
     """
 
     def run(*more: str) -> list[str]:
