@@ -1,7 +1,6 @@
 """What a launcher of several processes, such as torchrun, tells each of them in its environment."""
 
 import contextlib
-import json
 import os
 import socket
 import time
@@ -9,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganzfeld.errors import UsageError
+from ganzfeld.durable import write_json
+from ganzfeld.errors import GanzfeldError, UsageError
 
 NAMELESS = ("", "none")
 """What torchrun calls a launch that nobody named."""
@@ -54,12 +54,15 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch:
 
 
 def tell_launcher(message: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Leave what went wrong where torchrun looks for it: its summary, which comes last, then has it."""
+    """Leave an error's message where torchrun looks for it: its summary, which comes last, then has it.
+
+    The file is whole or not there, since torchrun itself fails on half of one and restarts nothing.
+    """
     place = environment.get("TORCHELASTIC_ERROR_FILE")
     if place:
-        told = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}
-        with contextlib.suppress(OSError):
-            Path(place).write_text(json.dumps({"message": told}))
+        content = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}
+        with contextlib.suppress(GanzfeldError):
+            write_json(Path(place), {"message": content})
 
 
 def _name(environment: Mapping[str, str]) -> str | None:

@@ -1,5 +1,6 @@
 """FAULTS 37, 38, 41: standard streams that are full, closed or gone, and machines that refuse things."""
 
+import contextlib
 import json
 import os
 import pty
@@ -16,6 +17,7 @@ import pytest
 import ganzfeld as gz
 from ganzfeld.cli import _striking
 from ganzfeld.errors import ResourceError
+from ganzfeld.launch import tell_launcher
 from ganzfeld.training.interruption import Interruption
 from tests.cli.test_cli import SETTINGS, call
 
@@ -78,6 +80,41 @@ def test_a_reader_that_leaves_after_an_error():
     done = ganzfeld("check", "nothing", "--json", stdout=writing)
     os.close(writing)
     assert done.returncode == 141
+
+
+def test_a_signal_while_an_error_is_printed(tmp_path):
+    """As a launcher sends it when another process has failed. Printing waits here for a pipe that is full."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b" " * 4096)
+    os.set_blocking(writing, True)
+    place = tmp_path / "error.json"
+    environment = os.environ | {"TORCHELASTIC_ERROR_FILE": str(place)}
+    with subprocess.Popen([*PROGRAM, "check", "nothing"], stderr=writing, env=environment) as process:
+        os.close(writing)
+        while not place.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.2)
+        process.terminate()
+        time.sleep(0.2)
+        with os.fdopen(reading, "rb") as pipe:
+            assert b"Traceback" not in pipe.read()
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert "nothing" in json.loads(place.read_text())["message"]["message"]
+
+
+def test_what_a_launcher_reads_is_whole(tmp_path):
+    """It fails on half of a file: what is there while another is written must stay as it was."""
+    place = tmp_path / "error.json"
+    environment = {"TORCHELASTIC_ERROR_FILE": str(place)}
+    tell_launcher("the first", environment)
+    with place.open() as file:
+        tell_launcher("the second", environment)
+        assert json.load(file)["message"]["message"] == "the first"
+    assert json.loads(place.read_text())["message"]["message"] == "the second"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

@@ -52,6 +52,8 @@ def _code_of(given: list[str]) -> int:
             return _told(Interrupted("interrupted", signal_number=struck.number), given)
     except (ReaderGone, BrokenPipeError):
         return READER_GONE
+    except _Struck as struck:  # a second signal, or one that came while an error was being printed
+        return Interrupted("interrupted", signal_number=struck.number).exit_code
 
 
 def _told(error: GanzfeldError, given: list[str]) -> int:
