@@ -1,4 +1,4 @@
-"""What all tests share: a cache of their own, and small sets of real picture files."""
+"""What all tests share: a cache of their own, and small sets of real image files."""
 
 import os
 import tempfile
@@ -48,7 +48,7 @@ def same_noise():
 
 
 def blobs(num: int, size: int, channels: int = 3, seed: int = 0) -> np.ndarray:
-    """Simple pictures, uint8 (num, size, size, channels): one soft blob each, of random place and colour."""
+    """Simple images, uint8 (num, size, size, channels): one soft blob each, of random place and colour."""
     random = np.random.default_rng(seed)
     grid = np.arange(size)
     centre = random.uniform(0.25 * size, 0.75 * size, (num, 2, 1))
@@ -59,7 +59,7 @@ def blobs(num: int, size: int, channels: int = 3, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def array_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """200 colour pictures of 16 px in one array file."""
+    """200 colour images of 16 px in one array file."""
     path = tmp_path_factory.mktemp("arrays") / "blobs.npy"
     np.save(path, blobs(200, 16))
     return path
@@ -73,10 +73,10 @@ def coloured(num: int = 150, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def by_class(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """150 pictures of 16 px in one array file, of three classes: their colours."""
+    """150 images of 16 px in one array file, of three classes: their colours."""
     path = tmp_path_factory.mktemp("coloured") / "coloured.npz"
-    pictures, labels = coloured()
-    np.savez(path, images=pictures, labels=labels)
+    images, labels = coloured()
+    np.savez(path, images=images, labels=labels)
     return path
 
 
@@ -85,8 +85,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """30 colour PNG files of 20 px, some in a folder below, whose name needs care."""
     root = tmp_path_factory.mktemp("with a space") / "mes photos é"
     (root / "inner").mkdir(parents=True)
-    for number, picture in enumerate(blobs(30, 20)):
-        Image.fromarray(picture).save(root / ("inner" if number % 3 else ".") / f"{number}.png")
+    for number, image in enumerate(blobs(30, 20)):
+        Image.fromarray(image).save(root / ("inner" if number % 3 else ".") / f"{number}.png")
     return root
 
 

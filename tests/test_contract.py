@@ -87,21 +87,21 @@ class TestNormalisation:
         size = plan(8, dims=dims)
         discriminator = Discriminator(size, channels=2, width=4, normalisation=name)
         generator = Generator(size, channels=2, width=4, latent_size=5, normalisation=name)
-        pictures = generator(torch.randn(6, 5))
-        assert pictures.shape == (6, 2, *[8] * dims)
-        assert discriminator(pictures).shape == (6,)
+        images = generator(torch.randn(6, 5))
+        assert images.shape == (6, 2, *[8] * dims)
+        assert discriminator(images).shape == (6,)
         affine = any(isinstance(module, nn.Conv2d) and module.bias is None for module in discriminator.layers)
         assert not affine, "the first layer is not normalised and keeps its bias"
         assert isinstance(entry.CENTRES, bool)
 
-    def test_mixes_pictures_only_if_declared(self, name: str):
+    def test_mixes_images_only_if_declared(self, name: str):
         entry = normalisations.load(name)
         network = nn.Sequential(*entry.normalise(nn.Conv2d(3, 4, 3), 4, 2)).double()
         network(torch.randn(8, 3, 6, 6).double())  # lets a constraint on weights settle
         network.train(not entry.ON_WEIGHTS)
-        pictures = torch.randn(4, 3, 6, 6).double().requires_grad_()
-        (others,) = torch.autograd.grad(network(pictures)[0].square().sum(), pictures)
-        assert (others[1:].abs().max() > 1e-12) == entry.ACROSS_PICTURES
+        images = torch.randn(4, 3, 6, 6).double().requires_grad_()
+        (others,) = torch.autograd.grad(network(images)[0].square().sum(), images)
+        assert (others[1:].abs().max() > 1e-12) == entry.ACROSS_IMAGES
 
 
 @pytest.mark.parametrize("name", activations.names())
@@ -126,20 +126,20 @@ def test_output(name: str):
 class TestCondition:
     @pytest.mark.parametrize("dims", [1, 2, 3])
     def test_enters_and_can_be_differentiated_twice(self, name: str, dims: int):
-        """With it, logits depend on the class of their own picture and no other's; penalties reach it."""
+        """With it, logits depend on the class of their own image and no other's; penalties reach it."""
         num_classes = 0 if name == "none" else 4
         choices = {"activation": "silu", "classes": name, "num_classes": num_classes}
         discriminator = Discriminator(plan(8, dims=dims), width=4, **choices)
         assert (discriminator.condition is None) == (name == "none") == (not num_classes)
         initialise(discriminator, 0)
-        pictures = torch.randn(5, 3, *[8] * dims, requires_grad=True)
+        images = torch.randn(5, 3, *[8] * dims, requires_grad=True)
         if not num_classes:
-            assert discriminator(pictures).shape == (5,)
+            assert discriminator(images).shape == (5,)
             return
         labels = torch.tensor([0, 1, 2, 3, 0])
-        logits, others = (discriminator(pictures, each) for each in (labels, torch.tensor([0, 1, 2, 3, 1])))
+        logits, others = (discriminator(images, each) for each in (labels, torch.tensor([0, 1, 2, 3, 1])))
         assert torch.equal(logits[:4], others[:4]) and logits[4] != others[4]
-        (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+        (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
         gradient.square().sum().backward()
         assert discriminator.condition is not None
         gradient = discriminator.condition.vectors.weight.grad
@@ -199,23 +199,23 @@ class TestStabiliser:
 
     @pytest.mark.parametrize("dims", [1, 2, 3])
     def test_leaves_shapes_alone_and_draws_from_its_noise_only(self, name: str, dims: int):
-        pictures = torch.randn(4, 3, *[8] * dims)
+        images = torch.randn(4, 3, *[8] * dims)
         noise = [torch.Generator().manual_seed(5) for _ in range(2)]
         before = torch.get_rng_state()
-        seen = [stabiliser({"name": name}).transform(pictures, 0.25, generator) for generator in noise]
-        assert seen[0].shape == pictures.shape
+        seen = [stabiliser({"name": name}).transform(images, 0.25, generator) for generator in noise]
+        assert seen[0].shape == images.shape
         assert torch.equal(seen[0], seen[1])
         assert torch.equal(torch.get_rng_state(), before)
 
     def test_declares_whether_it_repeats_itself(self, name: str):
         built, judge = stabiliser({"name": name}), Discriminator(plan(8), width=4)
-        pictures = torch.randn(4, 3, 8, 8)
+        images = torch.randn(4, 3, 8, 8)
         seen = []
         for seed, progress, step in ((1, 0.0, 0), (2, 0.75, 1000)):
             noise = torch.Generator().manual_seed(seed)
-            penalty = built.penalty(judge, pictures, pictures + 1, step, noise)
+            penalty = built.penalty(judge, images, images + 1, step, noise)
             assert (penalty is not None) == built.due(step)
-            seen.append((built.transform(pictures, progress, noise), penalty))
+            seen.append((built.transform(images, progress, noise), penalty))
         (first, one), (second, other) = seen
         assert (torch.equal(first, second) and one == other) == built.REPEATS
 
@@ -437,12 +437,12 @@ class TestSpace:
             assert found.dtype == torch.float32 and torch.isfinite(found).all()
         assert made.features(blobs(0, 16)).shape == (0, made.num_features)
 
-    def test_is_a_function_of_each_picture_alone(self, made: Space):
+    def test_is_a_function_of_each_image_alone(self, made: Space):
         before = torch.get_rng_state()
-        pictures = blobs(12, 16)
-        together = made.features(pictures)
-        assert torch.allclose(together[5:7], made.features(pictures[5:7]), atol=1e-4)
-        assert torch.equal(together, made.features(pictures))
+        images = blobs(12, 16)
+        together = made.features(images)
+        assert torch.allclose(together[5:7], made.features(images[5:7]), atol=1e-4)
+        assert torch.equal(together, made.features(images))
         assert torch.equal(torch.get_rng_state(), before)
         grey = blobs(2, 16, 1)
         assert torch.allclose(made.features(grey), made.features(grey.repeat(3, -1)), atol=1e-5)
@@ -455,8 +455,8 @@ class TestMeasure:
         small = space("random-convolutions")
         crop = (slice(None), *(slice(side) for side in shape))
         ours, reals, training = (
-            Side(pictures, small.features(pictures))
-            for pictures in (
+            Side(images, small.features(images))
+            for images in (
                 blobs(num, 16, seed=1)[crop],
                 255 - blobs(other, 16, seed=2)[crop],
                 255 - blobs(other, 16, seed=3)[crop],

@@ -27,8 +27,8 @@ def copy(tmp_path: Path) -> Iterator[Path]:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("older"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "photos").mkdir()
-    for number, picture in enumerate(blobs(60, 16)):
-        Image.fromarray(picture).save(tmp_path / "photos" / f"{number}.png")
+    for number, image in enumerate(blobs(60, 16)):
+        Image.fromarray(image).save(tmp_path / "photos" / f"{number}.png")
     yield tmp_path
     shutil.rmtree(tmp_path)
 

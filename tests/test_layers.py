@@ -291,7 +291,7 @@ MOST_LINES = 400
 MOST_FILES = 24
 
 MANY_PARAMETERS = {
-    *("train.py: train", "train.py: resume", "images.py: open_pictures"),  # what people call
+    *("train.py: train", "train.py: resume", "images.py: open_images"),  # what people call
     *("generator.py: __init__", "discriminator.py: __init__"),  # a parameter for every field of a card
     *("outcome.py: claim", "outcome.py: limit", "points.py: game_of_points"),
 }

@@ -38,7 +38,7 @@ GIVEN = PreparationOptions(
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Colour pictures with a transparent corner."""
+    """Colour images with a transparent corner."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(50):
@@ -52,7 +52,7 @@ class TestDeclarations:
     def test_every_option_differs_above(self):
         assert all(value != defaults(GIVEN)[name] for name, value in asdict(GIVEN).items())
 
-    @pytest.mark.parametrize("function", [gz.train, gz.open_pictures])
+    @pytest.mark.parametrize("function", [gz.train, gz.open_images])
     def test_python_has_the_same_names_and_defaults(self, function):
         taken = inspect.signature(function).parameters
         assert {name: taken[name].default for name in defaults(GIVEN)} == defaults(GIVEN)
@@ -121,7 +121,7 @@ def test_an_option_of_train_that_is_set_as_a_field_is_named():
 
 
 class TestFromPython:
-    """Numbers are taken where the command line has text, by ``train`` and ``open_pictures`` alike."""
+    """Numbers are taken where the command line has text, by ``train`` and ``open_images`` alike."""
 
     def test_numbers_for_text(self):
         given: dict[str, Any] = {"range": (0, 4095), "frames": 3}
@@ -150,12 +150,12 @@ class TestFromPython:
 
     @pytest.mark.parametrize("size", [16, (16, 16), [16, 16], "16", "16x16", np.int64(16)])
     def test_sizes(self, photos: Path, size: Any):
-        assert gz.open_pictures(photos, size=size).size == (16, 16)
+        assert gz.open_images(photos, size=size).size == (16, 16)
 
     @pytest.mark.parametrize("size", ["16x", "x", "1x2x3", None, (16,) * 3, (1.5, 2), True, (16, "a"), b"16"])
     def test_what_is_no_size(self, photos: Path, size: Any):
         with pytest.raises(UsageError, match="size"):
-            gz.open_pictures(photos, size=size)
+            gz.open_images(photos, size=size)
 
 
 class TestRuns:
@@ -201,8 +201,8 @@ class TestRuns:
         gz.evaluate(
             run, others, num=50, only=["sliced-wasserstein"], progress=lambda *told: read.append(told)
         )
-        as_the_run = gz.open_pictures(others, (16, 16), **asdict(run.facts.preparation))
-        by_themselves = gz.open_pictures(others, (16, 16), range="auto")
+        as_the_run = gz.open_images(others, (16, 16), **asdict(run.facts.preparation))
+        by_themselves = gz.open_images(others, (16, 16), range="auto")
         assert as_the_run.range == run.facts.preparation.range != by_themselves.range
         decoded = [told for told in read if "decoding" in told[2]]
         assert decoded, "the others were read for the run for the first time"

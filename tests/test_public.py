@@ -16,6 +16,7 @@ def test_names():
         "lab",
         "latents_of_seeds",
         "load",
+        "open_images",
         "open_pictures",
         "open_run",
         "plan",
@@ -27,6 +28,10 @@ def test_names():
         assert (getattr(ganzfeld, name).__doc__ or "").strip(), name
     assert set(ganzfeld.__all__) <= set(dir(ganzfeld))
     assert len(dir(ganzfeld)) == len(set(dir(ganzfeld)))
+
+
+def test_the_first_name_of_open_images_still_opens_them():
+    assert ganzfeld.open_pictures is ganzfeld.open_images
 
 
 def test_help_imports_nothing_heavy():

@@ -1,4 +1,4 @@
-"""The recipes side by side: how good each is after the same time, on two sets of pictures.
+"""The recipes side by side: how good each is after the same time, on two sets of images.
 
     python tools/compare_recipes.py [--minutes 3] [--seeds 0 1 2] [--processes 1] [--runs runs/recipes]
 
@@ -77,7 +77,7 @@ class _Trainer:
 
 
 def trained(name: str, recipe: str, seed: int, minutes: float, out: Path) -> dict[str, float]:
-    """Train once; the kernel distance of the model that is kept, and the pictures seen."""
+    """Train once; the kernel distance of the model that is kept, and the images seen."""
     data, size = SETS[name]
     run = gz.train(data, recipe=recipe, size=size, minutes=minutes, seed=seed, out=out)
     final = run.facts.final
@@ -95,7 +95,7 @@ def report(found: dict[tuple[str, str, int], dict[str, float]], how: str, seeds:
     lines = [
         f"{how}:",
         "",
-        "| pictures | recipe | kernel distance, mean and 95 % interval | each seed | pictures seen, mean |",
+        "| images | recipe | kernel distance, mean and 95 % interval | each seed | images seen, mean |",
         "|---|---|---|---|---|",
     ]
     for name, recipe in product(SETS, recipes.names()):

@@ -59,8 +59,8 @@ def in_parts(examiner: HealthMonitor) -> list[tuple[str, float]]:
     """What is to be read, and each reading after it, with the passes that no reading before has asked for."""
     begun = time.perf_counter()
     patient = examiner.patient()
-    _ = patient.pictures
-    taken = [("pictures of the average", time.perf_counter() - begun)]
+    _ = patient.images
+    taken = [("images of the average", time.perf_counter() - begun)]
     for name in readings.names():
         begun = time.perf_counter()
         sum(float(value) for value in readings.load(name).read(patient).values())

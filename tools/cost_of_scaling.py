@@ -57,7 +57,7 @@ def main() -> None:
     """Print the table."""
     sent = messages(sys.argv[1] if len(sys.argv) > 1 else "radford2015")
     print(f"gradients {sent.gradient_bytes / 1e6:.1f} MB, {2 + sent.statistics} messages a step\n")
-    print("| cards | messages, ms | half lost below, pictures a card |", *(f"batch {b:,} |" for b in BATCHES))
+    print("| cards | messages, ms | half lost below, images a card |", *(f"batch {b:,} |" for b in BATCHES))
     print("|---|---|---|" + "---|" * len(BATCHES))
     for cards in CARDS:
         wait = sent.seconds(cards)

@@ -3,7 +3,7 @@
     python tools/doctor_limits.py [--seeds 100-107] [--by-class 100-107] [--long 100-103] [--processes 2]
         [--runs runs/doctor]
 
-Trains every built-in recipe, small and short (``doctor_runs.py``), on two sets of pictures with each seed,
+Trains every built-in recipe, small and short (``doctor_runs.py``), on two sets of images with each seed,
 ``modern`` by class on one of them, and longer ones, for what is usual after the end of the short ones. What
 was made before is read, so that the command can be interrupted and repeated. The seeds are not those of
 ``doctor_suite.py``.

@@ -1,6 +1,6 @@
 """Short trainings for the doctor's limits and for its suite: healthy ones, and ones with a planted fault.
 
-A training here is the real one (``ganzfeld.training.trainer``), advanced for a fixed number of pictures and
+A training here is the real one (``ganzfeld.training.trainer``), advanced for a fixed number of images and
 looked at ``NUM_LOOKS`` times. What comes out is a journal, kept in a file named by everything that decides
 it: whatever was interrupted goes on where it stopped.
 """
@@ -25,7 +25,7 @@ import torch
 
 from ganzfeld.compute.batch_loader import gathering
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.data import ImageDataset, open_pictures
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.health import RunEvidence
 from ganzfeld.latent import latents_of_seeds
@@ -60,12 +60,12 @@ JUDGED_EVERY = 5
 """Looks, in a training that is judged."""
 NUM_COMPARED = 256
 FIRST_SEED = 1000
-"""Of the latents whose pictures are compared; those of the readings begin at 0."""
+"""Of the latents whose images are compared; those of the readings begin at 0."""
 
 SMALL = {"size": 32, "generator.width": 8, "discriminator.width": 8, "latent.size": 32}
 BATCHES = {"modern": 8, "radford2015": 32, "seed": 32}
 NUM_STEPS = 1000
-"""On these small pictures most of what is learned is learned by then."""
+"""On these small images most of what is learned is learned by then."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Plan:
 
     ``judged``: kernel distance and its like are read too, as in a real run, in the feature space in which
     trainings are judged; that takes longer. Whatever ``num_steps`` is, it is looked at as often. ``size``:
-    of pictures this large, with the networks and batches that the recipe has itself; None: small.
+    of images this large, with the networks and batches that the recipe has itself; None: small.
     """
 
     data: str
@@ -111,7 +111,7 @@ class Fault:
     """How a run is broken, and which findings say so.
 
     ``settings`` are of the recipe; ``plant`` changes the training before its first step; ``kept`` is the
-    number of pictures that the set is cut down to.
+    number of images that the set is cut down to.
     """
 
     what: str
@@ -149,14 +149,14 @@ def _without_noise(trainer: Trainer) -> None:
 
 
 def _one_kind(trainer: Trainer) -> None:
-    """D is shown the fiftieth of the pictures nearest to one of them; readings and measures see them all."""
-    pictures = trainer.pictures
-    whole = pictures.batch(np.arange(pictures.num_pictures))
+    """D is shown the fiftieth of the images nearest to one of them; readings and measures see them all."""
+    dataset = trainer.dataset
+    whole = dataset.batch(np.arange(dataset.num_pictures))
     small = np.stack([part.mean((1, 2)) for row in _quarters(whole, 1) for part in _quarters(row, 2)], 1)
     apart = np.abs(small - small[trainer.seed % len(small)]).reshape(len(small), -1).sum(1)
     nearest = np.sort(np.argsort(apart, kind="stable")[: len(small) // 50])
-    trainer.pictures = _subset(pictures, nearest)
-    trainer.gather = gathering(trainer.pictures, trainer.engine, trainer.ranks)
+    trainer.dataset = _subset(dataset, nearest)
+    trainer.gather = gathering(trainer.dataset, trainer.engine, trainer.ranks)
 
 
 def _large_output(trainer: Trainer) -> None:
@@ -171,7 +171,7 @@ def _mixed_batches(trainer: Trainer) -> None:
 
 def _pretrained_discriminator(trainer: Trainer) -> None:
     before = copy.deepcopy(trainer.gan.generator.state_dict())
-    other = start(trainer.recipe, trainer.pictures, trainer.engine, trainer.seed + 1)
+    other = start(trainer.recipe, trainer.dataset, trainer.engine, trainer.seed + 1)
     for _ in range(300):
         other.gan.generator.load_state_dict(before)
         other.advance()
@@ -224,8 +224,8 @@ FAULTS: dict[str, Fault] = {
     "no noise": Fault(
         "the generator's projection is given zeros", ("latent-ignored", "mode-collapse"), plant=_without_noise
     ),
-    "one kind of picture": Fault(
-        "D is shown the fiftieth of the pictures nearest to one of them", ("mode-collapse",), plant=_one_kind
+    "one kind of image": Fault(
+        "D is shown the fiftieth of the images nearest to one of them", ("mode-collapse",), plant=_one_kind
     ),
     "tiny D": Fault(
         "one channel in the discriminator's first layer, and a thirtieth of its learning rate",
@@ -245,12 +245,12 @@ FAULTS: dict[str, Fault] = {
         settings={"size": 39, "ladder": [39, 19, 9, 4]},
     ),
     "mixed batches": Fault(
-        "batch norm in the discriminator, which sees real and generated pictures in one batch",
+        "batch norm in the discriminator, which sees real and generated images in one batch",
         ("batch-leak", "discriminator-saturated", "stalled"),
         settings={"discriminator.normalisation": "batch"},
         plant=_mixed_batches,
     ),
-    "32 pictures": Fault("32 pictures", ("too-few-pictures", "memorisation"), kept=32),
+    "32 images": Fault("32 images", ("too-few-pictures", "memorisation"), kept=32),
     "minimax, trained D": Fault(
         "the minimax loss, and a discriminator trained for 300 steps against a generator that stood still",
         ("stalled", "discriminator-saturated"),
@@ -295,10 +295,10 @@ FAULTS: dict[str, Fault] = {
 class Quality:
     """What ``ganzfeld.training.monitors.quality`` reads, of a training without a folder."""
 
-    def __init__(self, pictures: ImageDataset) -> None:
+    def __init__(self, dataset: ImageDataset) -> None:
         self.space = space()
-        indices = some_of(pictures.num_pictures, NUM_REALS)
-        self.real = Side(pictures.batch(indices), real_features(pictures, indices, self.space))
+        indices = some_of(dataset.num_pictures, NUM_REALS)
+        self.real = Side(dataset.batch(indices), real_features(dataset, indices, self.space))
 
     def read(self, trainer: Trainer) -> dict[str, float]:
         """Kernel distance with its error, precision, recall, coverage, memorised."""
@@ -306,7 +306,7 @@ class Quality:
         made = generated(
             trainer.shipped(),
             prior,
-            trainer.pictures_by_class,
+            trainer.images_by_class,
             NUM_ON_THE_WAY,
             0,
             lambda done, total, what: None,
@@ -332,7 +332,7 @@ def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[J
         for size in {
             resolve("modern", {"size": each["size"]} if "size" in each else {}).size for each in settings
         }:
-            open_pictures(place, size=size)
+            open_images(place, size=size)
     missing = []
     for plan in plans:
         if (folder / plan.file).is_file():
@@ -374,16 +374,16 @@ def train_one(plan: Plan) -> Journal:
     for path, factor in fault.times.items():
         side = path.split(".")[0]
         recipe = resolve(recipe, {path: min(1.0, getattr(recipe, side).optimizer.lr * factor)})
-    whole = open_pictures((DATA | BY_CLASS)[plan.data], size=recipe.size)
-    pictures = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
-    trainer = start(recipe, pictures, choose_engine("cpu", "float32"), plan.seed)
+    whole = open_images((DATA | BY_CLASS)[plan.data], size=recipe.size)
+    dataset = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
+    trainer = start(recipe, dataset, choose_engine("cpu", "float32"), plan.seed)
     trainer.horizons = (Horizon(0, plan.num_steps * recipe.batch),)
     examiner = HealthMonitor(trainer)
     if fault.plant:
         fault.plant(trainer)
     judge = Judge(whole)
-    # As in a real run, too few pictures are not judged.
-    quality = Quality(pictures) if plan.judged and pictures.num_pictures >= LEAST else None
+    # As in a real run, too few images are not judged.
+    quality = Quality(dataset) if plan.judged and dataset.num_pictures >= LEAST else None
     looks = {math.ceil(plan.num_steps * look / NUM_LOOKS) for look in range(1, NUM_LOOKS + 1)}
     entries = []
     while trainer.index < plan.num_steps:
@@ -400,21 +400,21 @@ def train_one(plan: Plan) -> Journal:
             if not scalars.all_finite:
                 break
     fields = recipe.model_dump(mode="json")
-    return Journal(plan, entries, fields, pictures.num_pictures, time.perf_counter() - begun)
+    return Journal(plan, entries, fields, dataset.num_pictures, time.perf_counter() - begun)
 
 
 class Judge:
-    """How far a training's pictures are from the whole set, by measures that no detector looks at.
+    """How far a training's images are from the whole set, by measures that no detector looks at.
 
-    All are of 256 pictures of the averaged weights against 256 real ones, and higher is worse: ``pixels``
+    All are of 256 images of the averaged weights against 256 real ones, and higher is worse: ``pixels``
     (sliced Wasserstein distance), ``spectrum`` (of the power by frequency), ``kernel`` (distance in the
     space of random convolutions), ``missing`` (1 - coverage in that space) and ``copied`` (the share of
-    generated pictures nearer to a real one than 95 % of these are to another).
+    generated images nearer to a real one than 95 % of these are to another).
     """
 
-    def __init__(self, pictures: ImageDataset) -> None:
-        indices = np.linspace(0, pictures.num_pictures - 1, NUM_COMPARED).astype(np.int64)
-        self.real = pictures.batch(np.unique(indices))
+    def __init__(self, dataset: ImageDataset) -> None:
+        indices = np.linspace(0, dataset.num_pictures - 1, NUM_COMPARED).astype(np.int64)
+        self.real = dataset.batch(np.unique(indices))
         self.features = random_convolutions.features(self.real)
         self.among = distances(self.features, self.features).fill_diagonal_(torch.inf)
         self.profiles = profiles(self.real)
@@ -429,8 +429,8 @@ class Judge:
         """All measures of the training as it stands."""
         latent = trainer.recipe.latent
         seeds = range(FIRST_SEED, FIRST_SEED + NUM_COMPARED)
-        labels = labels_as_in_data(seeds, trainer.pictures_by_class)
-        model = calibrate(trainer.gan.average, latent.prior, trainer.pictures_by_class)
+        labels = labels_as_in_data(seeds, trainer.images_by_class)
+        model = calibrate(trainer.gan.average, latent.prior, trainer.images_by_class)
         made = model(
             latents_of_seeds(seeds, latent.size, latent.prior),
             None if labels is None else torch.tensor(labels),
@@ -448,8 +448,8 @@ class Judge:
             "copied": float((between.min(1).values < nearest).double().mean()),
         }
 
-    def _project(self, pictures: np.ndarray) -> torch.Tensor:
-        return (torch.from_numpy(pictures).flatten(1).float() / 255 @ self.directions).double()
+    def _project(self, dataset: np.ndarray) -> torch.Tensor:
+        return (torch.from_numpy(dataset).flatten(1).float() / 255 @ self.directions).double()
 
 
 def _finite(value: Any) -> Any:
@@ -459,21 +459,21 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _quarters(pictures: np.ndarray, axis: int) -> Iterable[np.ndarray]:
-    return np.array_split(pictures, 4, axis)
+def _quarters(dataset: np.ndarray, axis: int) -> Iterable[np.ndarray]:
+    return np.array_split(dataset, 4, axis)
 
 
-def _subset(pictures: ImageDataset, indices: np.ndarray) -> ImageDataset:
-    """Some pictures as a set of their own, by way of an array file in the cache."""
-    name = hashlib.sha256((pictures.content_hash + str(indices.tolist())).encode()).hexdigest()[:16]
+def _subset(dataset: ImageDataset, indices: np.ndarray) -> ImageDataset:
+    """Some images as a set of their own, by way of an array file in the cache."""
+    name = hashlib.sha256((dataset.content_hash + str(indices.tolist())).encode()).hexdigest()[:16]
     folder = Path("runs") / "doctor" / "subsets"
     make_folder(folder)
     path = folder / f"{name}.npy"
     if not path.is_file():
         part = path.with_suffix(f".{os.getpid()}.npy")
-        np.save(part, pictures.batch(indices))
+        np.save(part, dataset.batch(indices))
         part.replace(path)
-    return open_pictures(path, size=pictures.size)
+    return open_images(path, size=dataset.size)
 
 
 def _fault_source(fault: str) -> str:

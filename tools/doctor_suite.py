@@ -3,7 +3,7 @@
     python tools/doctor_suite.py [--faulty 0] [--healthy 0-9] [--processes 2] [--runs runs/doctor]
 
 Plants every fault of ``doctor_runs.py`` in a training of ``radford2015`` and of ``modern`` on two sets of
-pictures, trains healthy runs of every recipe on both, asks the doctor at every look, and writes the tables
+images, trains healthy runs of every recipe on both, asks the doctor at every look, and writes the tables
 into ``docs/doctor.md``. No seed is one that the limits were measured with. Runs that were made before are
 read, so that the command can be interrupted and repeated.
 

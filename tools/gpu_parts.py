@@ -14,11 +14,11 @@ from typing import Any
 
 def build_faces() -> None:
     """Put the built-in images into the cache, so that no later part has to."""
-    from ganzfeld.data import open_pictures
+    from ganzfeld.data import open_images
 
     begun = time.perf_counter()
-    pictures = open_pictures(None, size=(64, 64))
-    print(json.dumps({"num_images": pictures.num_pictures, "seconds": round(time.perf_counter() - begun, 1)}))
+    dataset = open_images(None, size=(64, 64))
+    print(json.dumps({"num_images": dataset.num_pictures, "seconds": round(time.perf_counter() - begun, 1)}))
 
 
 def describe_machine() -> None:

@@ -1,4 +1,4 @@
-"""How much memory it takes to read a folder of very many pictures, and how much each further file adds.
+"""How much memory it takes to read a folder of very many images, and how much each further file adds.
 
     python tools/memory_of_reading.py 250000 500000 1000000
 
@@ -20,7 +20,7 @@ from pathlib import Path
 SIDE_PX = 8
 A_FOLDER = 1_000  # files in each sub-folder
 SAMPLE_S = 0.02
-_OPEN = f"import sys; from ganzfeld.data import open_pictures; open_pictures(sys.argv[1], ({SIDE_PX},) * 2)"
+_OPEN = f"import sys; from ganzfeld.data import open_images; open_images(sys.argv[1], ({SIDE_PX},) * 2)"
 STEPS = {
     "decoded": ["-c", _OPEN],
     "opened again": ["-c", _OPEN],
@@ -30,7 +30,7 @@ STEPS = {
 
 
 def make_files(folder: Path, number: int) -> None:
-    """Writes ``number`` small pictures, no two alike, into sub-folders."""
+    """Writes ``number`` small images, no two alike, into sub-folders."""
     chance = random.Random(0)
     for index in range(number):
         place = folder / f"{index // A_FOLDER:05}"

@@ -43,8 +43,8 @@ def _seconds(block: Callable[[Tensor], Tensor], maps: Tensor) -> float:
 
 def _num_taught(judge: Callable[[Tensor], Tensor], layers: list[nn.Module]) -> int:
     """Of how many convolutions the penalty |dD/dx|^2 has a gradient."""
-    pictures = torch.randn(4, 3, 8, 8, requires_grad=True)
-    (gradient,) = torch.autograd.grad(judge(pictures).sum(), pictures, create_graph=True)
+    images = torch.randn(4, 3, 8, 8, requires_grad=True)
+    (gradient,) = torch.autograd.grad(judge(images).sum(), images, create_graph=True)
     weights = [layer.weight for layer in layers if isinstance(layer, nn.Conv2d)]
     found = torch.autograd.grad(gradient.square().sum(), weights, allow_unused=True)
     return sum(each is not None for each in found)

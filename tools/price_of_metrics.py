@@ -1,8 +1,8 @@
-"""What each metric costs: processor time of one thread, for 1,000 pictures on each side.
+"""What each metric costs: processor time of one thread, for 1,000 images on each side.
 
     python tools/price_of_metrics.py [--num 1000] [--features NAME-OR-FILE]
 
-On the built-in faces: one half of those taken stands for generated pictures, so the figures also show what
+On the built-in faces: one half of those taken stands for generated images, so the figures also show what
 two samples of the same set give. Features and the distances between them, which several metrics share, are
 counted once, in lines of their own.
 """
@@ -13,7 +13,7 @@ import time
 import numpy as np
 import torch
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.metrics import Comparison, Side, measured, space
 from ganzfeld.metrics.measures import figure_names, with_meaning
 
@@ -25,9 +25,9 @@ def main() -> None:
     parser.add_argument("--features")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    pictures, looked_with = open_pictures(None), space(options.features)
-    chosen = np.random.default_rng(0).permutation(pictures.num_pictures)[: 2 * options.num]
-    halves = [pictures.batch(np.sort(half)) for half in np.split(chosen, 2)]
+    images, looked_with = open_images(None), space(options.features)
+    chosen = np.random.default_rng(0).permutation(images.num_pictures)[: 2 * options.num]
+    halves = [images.batch(np.sort(half)) for half in np.split(chosen, 2)]
     looked_with.features(halves[0][:10])
     begun = time.process_time()
     generated, real = (Side(half, looked_with.features(half)) for half in halves)

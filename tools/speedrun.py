@@ -2,7 +2,7 @@
 
     python tools/speedrun.py MINUTES [MINUTES ...] [--seeds 0 1 2] [--data PATH] [--set path=value ...]
 
-Trains for each number of minutes and each seed, on the built-in faces or other pictures, and prints the
+Trains for each number of minutes and each seed, on the built-in faces or other images, and prints the
 kernel distance of every run and the median. The learning rates of a run are planned for its own length, so
 each length is a run of its own. ``--processes 2`` trains two at a time, where a training uses one core.
 """
@@ -37,7 +37,7 @@ def main() -> None:
         for (minutes, seed), (distance, error, images) in zip(lengths, told, strict=True):
             found.setdefault(minutes, []).append(distance)
             print(
-                f"{60 * minutes:.0f} s, seed {seed}: {distance:.3f} ± {error:.3f} after {images:,} pictures",
+                f"{60 * minutes:.0f} s, seed {seed}: {distance:.3f} ± {error:.3f} after {images:,} images",
                 flush=True,
             )
     for minutes, distances in found.items():
@@ -51,7 +51,7 @@ class _Trainer:
     settings: tuple[str, ...]
 
     def __call__(self, length: tuple[float, int]) -> tuple[float, float, int]:
-        """Kernel distance of the model that is kept, its standard error, and pictures seen."""
+        """Kernel distance of the model that is kept, its standard error, and images seen."""
         minutes, seed = length
         with tempfile.TemporaryDirectory() as out:
             run = gz.train(

@@ -2,7 +2,7 @@
 
     import ganzfeld as gz
     run = gz.train("photos/", size=64, minutes=10)
-    pictures = run.sample(16)              # uint8, (16, 64, 64, 3)
+    images = run.sample(16)                 # uint8, (16, 64, 64, 3)
     generator = gz.load("runs/photos-001")  # a torch.nn.Module
 
 Names are imported when first used, so that ``import ganzfeld`` costs nothing.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganzfeld import lab
-    from ganzfeld.data import open_pictures
+    from ganzfeld.data import open_images, open_pictures
     from ganzfeld.errors import GanzfeldError
     from ganzfeld.geometry import plan
     from ganzfeld.latent import latents_of_seeds
@@ -33,6 +33,7 @@ __all__ = [
     "lab",
     "latents_of_seeds",
     "load",
+    "open_images",
     "open_pictures",
     "open_run",
     "plan",
@@ -49,6 +50,7 @@ _HOMES = {
     "evaluate": "training",
     "latents_of_seeds": "latent",
     "load": "model",
+    "open_images": "data",
     "open_pictures": "data",
     "open_run": "runs",
     "plan": "geometry",

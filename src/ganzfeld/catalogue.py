@@ -1,6 +1,6 @@
 """One file or folder per addition: the entries of a folder, found by name.
 
-A loss, a normalisation, a prior, a picture source, a recipe... is one file in its folder; nothing lists it.
+A loss, a normalisation, a prior, an image source, a recipe... is one file in its folder; nothing lists it.
 An entry of several files, such as an experiment, is a folder with an ``__init__.py``. A name is the file's or
 the folder's name with hyphens (``leaky_relu.py`` is ``leaky-relu``). What an entry of a given folder must
 define is said in the docstring of that folder and walked by ``tests/test_contract.py``.

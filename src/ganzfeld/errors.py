@@ -2,7 +2,7 @@
 
     GanzfeldError
     ├── UsageError        2   a name, number or combination that cannot be meant
-    ├── DataError         3   the pictures cannot be used
+    ├── DataError         3   the images cannot be used
     ├── TrainingFailed    4   training diverged or stopped being finite
     ├── DamagedError      5   a run folder or a model file is not what was once written
     ├── ResourceError     6   a resource is missing or full: disk, memory, device, permission
@@ -40,7 +40,7 @@ class UsageError(GanzfeldError, ValueError):
 
 
 class DataError(GanzfeldError):
-    """The pictures cannot be used (exit code 3)."""
+    """The images cannot be used (exit code 3)."""
 
     exit_code = 3
 

@@ -150,7 +150,7 @@ class PreparationOptions(_FromArguments):
     """How images become what is trained on, alike for ``check``, ``train`` and all that reads them later."""
 
     channels: int | None = option(
-        None, "1 (grey) or 3 (colour). Default: 1 if every picture is grey.", choices=(1, 3)
+        None, "1 (grey) or 3 (colour). Default: 1 if every image is grey.", choices=(1, 3)
     )
     background: str = option("white", "Colour behind transparent pixels.")
     range: str | None = option(
@@ -169,7 +169,7 @@ class PreparationOptions(_FromArguments):
         None, "CSV or other text file: a column of file names, one of classes. Columns are guessed, and told."
     )
     max_bad: float = option(
-        0.5, "Share of pictures that may be unusable before training is refused.", low=0, high=1
+        0.5, "Share of images that may be unusable before training is refused.", low=0, high=1
     )
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -197,9 +197,9 @@ class TrainOptions(_FromArguments):
         None, "Minutes of training. Default: 5, unless --images is given.", kinds=NUMBERS
     )
     images: int | None = option(
-        None, "Pictures to see, in whole batches; ends the run if reached first.", kinds=(int,)
+        None, "Images to see, in whole batches; ends the run if reached first.", kinds=(int,)
     )
-    batch: int | None = option(None, "Pictures in a step.", kinds=(int,))
+    batch: int | None = option(None, "Images in a step.", kinds=(int,))
     seed: int = option(0, "Decides all randomness.", low=0, high=2**63 - 1)
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
     precision: str = option("auto", "auto, float32 or bfloat16.")
@@ -242,7 +242,7 @@ class ResumeOptions(_FromArguments):
 
     from_images: int | None = option(
         None,
-        "Fork: a new run from the checkpoint at that many pictures; 0: anew.",
+        "Fork: a new run from the checkpoint at that many images; 0: anew.",
         kinds=(int,),
         flag="--from",
     )
@@ -256,14 +256,12 @@ class ResumeOptions(_FromArguments):
     minutes: float | None = option(
         None, "Another end: minutes of training from the beginning of the run.", kinds=NUMBERS
     )
-    images: int | None = option(
-        None, "Another end: pictures seen from the beginning of the run.", kinds=(int,)
-    )
-    data: Any = option(None, "Where the pictures are now, if they moved.", kinds=PATHS, typed=str | None)
+    images: int | None = option(None, "Another end: images seen from the beginning of the run.", kinds=(int,))
+    data: Any = option(None, "Where the images are now, if they moved.", kinds=PATHS, typed=str | None)
     labels: Any = option(None, "Where the file of labels is now, if it moved.", kinds=PATHS, typed=str | None)
     device: str | None = option(None, "Another device; needs --inexact.")
     inexact: bool = option(
-        False, "Go on where torch, device, threads, recipe or pictures changed.", flag="--inexact"
+        False, "Go on where torch, device, threads, recipe or images changed.", flag="--inexact"
     )
 
     def __post_init__(self) -> None:

@@ -68,7 +68,7 @@ def _escaped(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 picture``, ``2,000 pictures``: for nouns with a regular plural."""
+    """``1 image``, ``2,000 images``: for nouns with a regular plural."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

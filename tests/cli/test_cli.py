@@ -64,7 +64,7 @@ class TestTrain:
         code, told, progress = call("train", array_file, "--images", 8, "--out", tmp_path, *SETTINGS)
         assert code == 0
         assert "report.html" in told and "ganzfeld sample" in told
-        assert "training on 200 colour pictures at 16x16" in progress
+        assert "training on 200 colour images at 16x16" in progress
         assert "\x1b" not in told + progress, "no control characters where there is no terminal"
 
     def test_dry_run(self, array_file, tmp_path):
@@ -72,7 +72,7 @@ class TestTrain:
         code, told, _ = call("train", array_file, "--dry-run", "--minutes", 1, "--out", out, *SETTINGS)
         assert code == 0
         assert "would train" in told and "1 min 00 s" in told and "MiB" in told
-        assert "Only 200 pictures" in told
+        assert "Only 200 images" in told
         assert not out.exists()
 
     def test_stabilisers_that_are_replaced_are_told(self, array_file, tmp_path):
@@ -114,18 +114,18 @@ class TestSample:
         )
         assert np.array_equal(alone, among)
 
-    def test_a_folder_with_pictures_of_other_seeds_is_refused(self, run, tmp_path):
+    def test_a_folder_with_images_of_other_seeds_is_refused(self, run, tmp_path):
         assert call("sample", run["run"], "--seeds", "3-5", "--out", tmp_path)[0] == 0
         assert call("sample", run["run"], "--seeds", "3-5", "--out", tmp_path)[0] == 0, "the same again"
         assert call("sample", run["run"], "--n", "6", "--out", tmp_path)[0] == 0, "and more"
         (tmp_path / "notes.txt").write_text("mine")
         code, told, complaint = call("sample", run["run"], "--seeds", "3,4", "--out", tmp_path)
         assert (code, told) == (2, "")
-        assert "holds other pictures" in complaint and "nothing is deleted" in complaint
+        assert "holds other images" in complaint and "nothing is deleted" in complaint
         assert len(list(tmp_path.iterdir())) == 7
 
     @pytest.mark.parametrize("name", ["cat.png", "0000003.png", "3.png", "000003.PNG"])
-    def test_a_folder_with_other_pictures_is_refused(self, run, tmp_path, name):
+    def test_a_folder_with_other_images_is_refused(self, run, tmp_path, name):
         (tmp_path / name).write_bytes(b"mine")
         assert call("sample", run["run"], "--seeds", "3", "--out", tmp_path)[0] == 2
         assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -181,16 +181,16 @@ class TestSample:
 
 @pytest.fixture(scope="module")
 def run_by_class(tmp_path_factory):
-    """A run on pictures of three classes, made by the command line."""
+    """A run on images of three classes, made by the command line."""
     out = tmp_path_factory.mktemp("by class")
-    for number, picture in enumerate(blobs(30, 16)):
+    for number, image in enumerate(blobs(30, 16)):
         folder = out / "pets" / ("cat", "dog", "ünïcorn")[number % 3]
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(folder / f"{number}.png")
+        Image.fromarray(image).save(folder / f"{number}.png")
     options = ["--images", 16, "--out", out, "--set", "classes=projection", *SETTINGS]
     code, told, progress = call("train", out / "pets", "--json", *options)
     assert code == 0
-    assert "30 colour pictures of 3 classes at 16x16" in progress
+    assert "30 colour images of 3 classes at 16x16" in progress
     return json.loads(told)["run"]
 
 
@@ -402,7 +402,7 @@ def test_the_moving_line_fits_the_terminal(columns, monkeypatch):
     assert lines and all(len(line) <= columns for line in lines)
     assert all("…" not in line and "2 h 05 min left" in line for line in lines), lines
     assert ("D 12.345" in lines[-1]) == (columns >= 70)
-    assert ("pictures" in lines[-1]) == (columns >= 90)
+    assert ("images" in lines[-1]) == (columns >= 90)
 
 
 @pytest.mark.parametrize("columns", [1, 10, 20])
@@ -424,13 +424,11 @@ def test_nor_does_it_break_in_a_narrow_one(columns, monkeypatch):
 @pytest.mark.parametrize("kind", [PlainLines, MovingLine, NotebookLine])
 def test_watchers_show_every_state(kind, capsys):
     watcher = kind()
-    watcher.preparing(1, 10, "decoding pictures")
-    watcher.preparing(10, 10, "decoding pictures")
+    watcher.preparing(1, 10, "decoding images")
+    watcher.preparing(10, 10, "decoding images")
     first = Progress(10, 1.0, 0.0, None, 0.5, 0.6)
     watcher.read(first)
-    assert shorter_and_shorter(first)[0] == "10 pictures, loss G 0.500 D 0.600", (
-        "what is not known is left out"
-    )
+    assert shorter_and_shorter(first)[0] == "10 images, loss G 0.500 D 0.600", "what is not known is left out"
     assert shorter_and_shorter(first)[-1] == "10"
     watcher.read(Progress(10, 1.0, 5.0, 0, 0.5, 0.6))
     watcher.noted("left out a.png: [bold]truncated")

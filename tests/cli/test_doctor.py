@@ -16,7 +16,7 @@ from tests.health.cases import limits_of, turning
 
 @pytest.fixture(scope="module")
 def trained(array_file, tmp_path_factory) -> Path:
-    """A run of 64 pictures, for its folder; its journal is replaced by what a test is about."""
+    """A run of 64 images, for its folder; its journal is replaced by what a test is about."""
     out = tmp_path_factory.mktemp("doctor")
     code, told, _ = call("train", array_file, "--images", 64, "--out", out, "--json", *SETTINGS)
     assert code == 0
@@ -59,14 +59,14 @@ def test_a_journal_that_ends_before_the_run_did(run):
         facts["final"] = {"at_images": 640, "best": judged, "last": judged}
         (run / "run.json").write_text(json.dumps(facts))
     code, told, _ = call("doctor", run)
-    assert code == 0 and "Its journal ends at 100 pictures" in " ".join(told.split())
+    assert code == 0 and "Its journal ends at 100 images" in " ".join(told.split())
 
 
 def test_a_healthy_run(run):
     write(run, [0.5] * 20)
     code, told, _ = call("doctor", run)
     assert code == 0
-    # 200 pictures are few, which is worth a word but no more.
+    # 200 images are few, which is worth a word but no more.
     assert told.startswith("watch: ") and "too-few-pictures, from the beginning" in told
     assert "mode-collapse" not in told
     assert "stalled\n(lesson_generator was not read)" in told
@@ -86,13 +86,13 @@ def test_a_sick_run_gets_evidence_cause_and_a_command(run, monkeypatch):
     assert finding["evidence"][0]["figures"]["diversity"] == 0.1
     assert json.loads((run / "verdict.json").read_text())["verdict"] == "sick"
     text = call("doctor", "runs/blobs-001")[1]
-    for words in ("sick: it will not get well by itself", "mode-collapse, since 1,300 pictures", "cause"):
+    for words in ("sick: it will not get well by itself", "mode-collapse, since 1,300 images", "cause"):
         assert words in text
     assert finding["command"] in text, "on one line, to be copied"
     assert all(len(line) <= 100 for line in text.splitlines() if "ganzfeld train" not in line)
 
 
-def test_a_finding_names_the_pictures_that_show_it(run, monkeypatch):
+def test_a_finding_names_the_images_that_show_it(run, monkeypatch):
     write(run, turning(0.1))
     for images_seen in (500, 1200, 1600, 2000):
         shutil.copyfile(run / "reals.png", run / "samples" / f"{images_seen}.png")
@@ -100,7 +100,7 @@ def test_a_finding_names_the_pictures_that_show_it(run, monkeypatch):
     finding = json.loads(call("doctor", run, "--json")[1])["findings"][0]
     assert [Path(sheet).name for sheet in finding["pictures"]] == ["1200.png", "2000.png"]
     told = " ".join(call("doctor", run)[1].split())
-    assert "pictures runs/blobs-001/samples/1200.png and runs/blobs-001/samples/2000.png" in told
+    assert "images runs/blobs-001/samples/1200.png and runs/blobs-001/samples/2000.png" in told
     for sheet in (run / "samples").iterdir():
         sheet.unlink()
     assert "\npictures " not in call("doctor", run)[1]

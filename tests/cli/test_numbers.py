@@ -100,7 +100,7 @@ def test_sizes(array_file, words, size):
 def test_a_seed_that_is_asked_for_again(run, tmp_path):
     words = ["sample", run.path, "--seeds", "5,5,5,4-6", "--out", tmp_path / "some"]
     code, told, _ = call(*words)
-    assert code == 0 and told.startswith("3 pictures in") and "(3 of 6)" in told
+    assert code == 0 and told.startswith("3 images in") and "(3 of 6)" in told
     found = json.loads(call(*words, "--json")[1])
     assert (found["num_pictures"], found["num_repeated"]) == (3, 3)
     assert len(list((tmp_path / "some").iterdir())) == 3

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.lab.outcome import Outcome
 from ganzfeld.lab.perform import write_outcome
@@ -31,8 +31,8 @@ def run(array_file, tmp_path_factory) -> Path:
 def photos(tmp_path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
-    for number, picture in enumerate(blobs(12, 16)):
-        Image.fromarray(picture).save(folder / f"{number:06d}.png")
+    for number, image in enumerate(blobs(12, 16)):
+        Image.fromarray(image).save(folder / f"{number:06d}.png")
     return folder
 
 
@@ -209,7 +209,7 @@ class TestInsideTheData:
     """FAULTS 35: what was written beside the images is told and left out; single samples may be data."""
 
     def test_sheets_are_left_out_and_told(self, run, photos):
-        before = open_pictures(photos, size=(16, 16))
+        before = open_images(photos, size=(16, 16))
         assert call("check", photos, "--size", 16, "--sheet", photos / "sheet.png")[0] == 0
         assert call("sample", run, "--n", 4, "--out", photos / "grid.png")[0] == 0
         code, told, _ = call("check", photos, "--size", 16, "--sheet", photos / "sheet.png", "--json")
@@ -218,11 +218,11 @@ class TestInsideTheData:
         reasons = {Path(each["path"]).name: each["reason"] for each in found["unusable"]}
         assert "made by ganzfeld (sample grid)" in reasons["grid.png"]
         assert "made by ganzfeld (contact sheet)" in reasons["sheet.png"]
-        assert open_pictures(photos, size=(16, 16)).content_hash == before.content_hash
+        assert open_images(photos, size=(16, 16)).content_hash == before.content_hash
 
     def test_samples_are_images(self, run, tmp_path):
         assert call("sample", run, "--n", 12, "--out", tmp_path)[0] == 0
-        assert open_pictures(tmp_path, size=(16, 16)).num_pictures == 12
+        assert open_images(tmp_path, size=(16, 16)).num_pictures == 12
 
     def test_samples_do_not_become_images_of_the_run_that_is_sampled(self, photos, tmp_path):
         code, told, _ = call("train", photos, "--images", 64, "--out", photos, "--json", *SETTINGS)
@@ -250,14 +250,14 @@ class TestInsideTheData:
         assert call("resume", run, "--images", 128)[0] == 0
 
     def test_runs_are_left_out_wherever_they_lie(self, run, photos):
-        before = open_pictures(photos, size=(16, 16))
+        before = open_images(photos, size=(16, 16))
         shutil.copytree(run, photos / "deep" / "runs" / "one")
         shutil.copytree(run, photos / "begun")
         (photos / "begun" / "recipe.json").unlink()
         code, told, _ = call("check", photos, "--size", 16, "--json")
         assert code == 0 and json.loads(told)["usable"] == 12
         assert "2 run folders left out, such as begun" in call("check", photos, "--size", 16)[1]
-        assert open_pictures(photos, size=(16, 16)).content_hash == before.content_hash
+        assert open_images(photos, size=(16, 16)).content_hash == before.content_hash
         code, _, complaint = call("check", photos / "deep")
         assert code == 3 and "1 run folder left out" in complaint
 

@@ -29,8 +29,8 @@ main(["cache", "list"])
 """
 HANGUP_WHILE_READING = """
 import os, signal
-from ganzfeld.data import images as pictures
-pictures._decoded = lambda *given: os.kill(os.getpid(), signal.SIGHUP)
+from ganzfeld.data import images as images
+images._decoded = lambda *given: os.kill(os.getpid(), signal.SIGHUP)
 from ganzfeld.cli import main
 main(["check", "--json"])
 """
@@ -235,7 +235,7 @@ class TestHangup:
         finally:
             signal.signal(signal.SIGHUP, before)
 
-    def test_while_pictures_are_read(self, tmp_path):
+    def test_while_images_are_read(self, tmp_path):
         done = subprocess.run([sys.executable, "-c", HANGUP_WHILE_READING], capture_output=True, text=True)
         assert done.returncode == 129
         assert json.loads(done.stdout)["error"] == "interrupted" and "Traceback" not in done.stderr

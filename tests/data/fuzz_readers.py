@@ -3,7 +3,7 @@
     python -m tests.data.fuzz_readers 60 0        mutates real files for a minute, from number 0 on
     python -m tests.data.fuzz_readers --atheris   the same under libFuzzer, until Ctrl-C (pip install atheris)
 
-Whatever the bytes are, a reader may refuse them with ``DataError`` or ``UnusablePicture``, and no more.
+Whatever the bytes are, a reader may refuse them with ``DataError`` or ``UnusableImage``, and no more.
 """
 
 import gzip
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganzfeld.data.decoding.decode import UnusablePicture
+from ganzfeld.data.decoding.decode import UnusableImage
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.sources import open_source, recognised
 from ganzfeld.errors import DataError
@@ -31,7 +31,7 @@ _MOST_ENTRIES = 50
 
 
 def read_all(path: Path) -> int:
-    """Opens whatever is at the path and decodes what it holds; the number of pictures that came out."""
+    """Opens whatever is at the path and decodes what it holds; the number of images that came out."""
     kind = recognised(path)
     if kind is None:
         return 0
@@ -50,7 +50,7 @@ def read_all(path: Path) -> int:
                     pixels = source.decode(source.read(entry), Preprocessing(8, 8)).pixels
                     assert pixels.shape[:2] == (8, 8) and pixels.dtype == np.uint8
                     decoded += 1
-                except UnusablePicture:
+                except UnusableImage:
                     pass
             list(source.classes(names) or ())
     except DataError:

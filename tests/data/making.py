@@ -1,4 +1,4 @@
-"""Real picture files for the tests of this folder."""
+"""Real image files for the tests of this folder."""
 
 import io
 import zipfile
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_file
+from ganzfeld.data.decoding.decode import Decoded, UnusableImage, decode_file
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 
 
@@ -24,7 +24,7 @@ def smooth(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def encoded(pixels: np.ndarray | Image.Image, format: str = "PNG", **options: Any) -> bytes:
-    """The content of a picture file."""
+    """The content of an image file."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels.squeeze())
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
@@ -40,7 +40,7 @@ def reason(content: bytes) -> str:
     """Why ``decode_file`` refuses it; fails if it does not."""
     try:
         decoded(content)
-    except UnusablePicture as unusable:
+    except UnusableImage as unusable:
         return str(unusable)
     raise AssertionError("this was decoded")
 

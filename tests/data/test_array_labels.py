@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganzfeld.cli import main
-from ganzfeld.data import ImageDataset, open_pictures
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.survey import survey
 from tests.data.making import fill, noise
 
@@ -24,17 +24,17 @@ IMAGES = np.stack([noise(8, 8, seed=number) for number in range(NUM)])
 def opened(folder: Path, labels: np.ndarray, key: str = "labels") -> ImageDataset:
     arrays: dict[str, Any] = {key: labels}
     np.savez(folder / "set.npz", images=IMAGES, **arrays)
-    return open_pictures(folder / "set.npz", (8, 8))
+    return open_images(folder / "set.npz", (8, 8))
 
 
-def rejected(pictures: ImageDataset) -> list[str]:
-    return [each.text for each in survey(pictures).warnings if each.name == "labels-rejected"]
+def rejected(dataset: ImageDataset) -> list[str]:
+    return [each.text for each in survey(dataset).warnings if each.name == "labels-rejected"]
 
 
-def names(pictures: ImageDataset) -> list[str]:
+def names(dataset: ImageDataset) -> list[str]:
     """The class of every image."""
-    assert pictures.labels is not None
-    return [pictures.class_names[label] for label in pictures.labels]
+    assert dataset.labels is not None
+    return [dataset.class_names[label] for label in dataset.labels]
 
 
 TAKEN = {
@@ -56,8 +56,8 @@ TAKEN = {
 @pytest.mark.parametrize("case", list(TAKEN))
 def test_taken(tmp_path: Path, case: str):
     labels, expected = TAKEN[case]
-    pictures = opened(tmp_path, labels)
-    assert names(pictures) == expected and not rejected(pictures)
+    dataset = opened(tmp_path, labels)
+    assert names(dataset) == expected and not rejected(dataset)
 
 
 REJECTED = {
@@ -91,19 +91,19 @@ REJECTED = {
 @pytest.mark.parametrize("key", ["labels", "y"])
 def test_rejected_with_shape_type_and_reason(tmp_path: Path, case: str, key: str):
     labels, words = REJECTED[case]
-    pictures = opened(tmp_path, labels, key)
-    (text,) = rejected(pictures)
+    dataset = opened(tmp_path, labels, key)
+    (text,) = rejected(dataset)
     assert text.startswith(f"Labels were found and are not used: {key}: ")
     assert not [word for word in words if word not in text], text
-    assert pictures.labels is None and pictures.num_pictures == NUM
-    assert rejected(open_pictures(tmp_path / "set.npz", (8, 8))) == [text], "from the cache as well"
+    assert dataset.labels is None and dataset.num_pictures == NUM
+    assert rejected(open_images(tmp_path / "set.npz", (8, 8))) == [text], "from the cache as well"
 
 
 def test_the_first_that_can_be_taken_is(tmp_path: Path):
     np.savez(tmp_path / "set.npz", images=IMAGES, labels=np.arange(5), y=np.array(list("ababab")))
-    pictures = open_pictures(tmp_path / "set.npz", (8, 8))
-    assert names(pictures) == list("ababab")
-    assert "Labels are used in part: labels: " in rejected(pictures)[0]
+    dataset = open_images(tmp_path / "set.npz", (8, 8))
+    assert names(dataset) == list("ababab")
+    assert "Labels are used in part: labels: " in rejected(dataset)[0]
 
 
 @pytest.mark.parametrize(
@@ -117,16 +117,16 @@ def test_the_first_that_can_be_taken_is(tmp_path: Path):
     ],
 )
 def test_idx_labels_that_cannot_be_taken(tmp_path: Path, kind: int, values: np.ndarray | bytes, words: str):
-    images = tmp_path / "train-images-idx3-ubyte.gz"
+    file = tmp_path / "train-images-idx3-ubyte.gz"
     grey = IMAGES[..., 0]
-    images.write_bytes(gzip.compress(struct.pack(">BBBBIII", 0, 0, 8, 3, *grey.shape) + grey.tobytes()))
+    file.write_bytes(gzip.compress(struct.pack(">BBBBIII", 0, 0, 8, 3, *grey.shape) + grey.tobytes()))
     count = 6 if isinstance(values, bytes) else len(values)
     content = values if isinstance(values, bytes) else values.tobytes()
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">BBBBI", 0, 0, kind, 1, count) + content)
-    pictures = open_pictures(images, (8, 8))
-    assert pictures.num_pictures == NUM and pictures.labels is None
+    dataset = open_images(file, (8, 8))
+    assert dataset.num_pictures == NUM and dataset.labels is None
     if words:
-        (text,) = rejected(pictures)
+        (text,) = rejected(dataset)
         assert "train-labels-idx1-ubyte: " in text and words in text
 
 
@@ -135,13 +135,13 @@ def test_idx_labels_of_wider_types_are_taken(tmp_path: Path):
     images.write_bytes(struct.pack(">BBBBIII", 0, 0, 8, 3, *grey.shape) + grey.tobytes())
     labels = np.array([300, 1, 2, 300, 1, 2], ">i4")
     (tmp_path / "labels-idx1").write_bytes(struct.pack(">BBBBI", 0, 0, 12, 1, 6) + labels.tobytes())
-    assert names(open_pictures(images, (8, 8))) == ["300", "1", "2"] * 2
+    assert names(open_images(images, (8, 8))) == ["300", "1", "2"] * 2
 
 
 def test_stylegans_labels_that_cannot_be_taken(tmp_path: Path):
     fill(tmp_path / "set", 3)
     (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": [["00000.png", 0.5]]}))
-    assert "fractions such as 0.5" in rejected(open_pictures(tmp_path / "set", (8, 8)))[0]
+    assert "fractions such as 0.5" in rejected(open_images(tmp_path / "set", (8, 8)))[0]
 
 
 @pytest.mark.parametrize(
@@ -166,11 +166,11 @@ def test_stylegans_labels_follow_the_rule_of_arrays(tmp_path: Path, labels: list
     fill(tmp_path / "set", 3)
     pairs = [[f"{number:05}.png", label] for number, label in enumerate(labels)]
     (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": pairs}))
-    pictures = open_pictures(tmp_path / "set", (8, 8))
+    dataset = open_images(tmp_path / "set", (8, 8))
     if words or labels[0] == 10**30:
-        assert words in rejected(pictures)[0] and pictures.labels is None
+        assert words in rejected(dataset)[0] and dataset.labels is None
     else:
-        assert names(pictures) == ["0", "2", "0"] and not pictures.notes
+        assert names(dataset) == ["0", "2", "0"] and not dataset.notes
 
 
 class TestInPart:
@@ -180,9 +180,7 @@ class TestInPart:
         fill(tmp_path, 5)
         labels = [[f"{number:05}.png", number % 2] for number in range(4)]
         (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
-        assert rejected(open_pictures(tmp_path, (8, 8))) == [
-            "Labels are used in part: 1 image without a label"
-        ]
+        assert rejected(open_images(tmp_path, (8, 8))) == ["Labels are used in part: 1 image without a label"]
 
     def test_webdataset(self, tmp_path: Path):
         root = fill(tmp_path / "files", 6)
@@ -191,22 +189,22 @@ class TestInPart:
         with tarfile.open(tmp_path / "set.tar", "w") as tar:
             for path in sorted(root.iterdir()):
                 tar.add(path, path.name)
-        found = rejected(open_pictures(tmp_path / "set.tar", (8, 8)))
+        found = rejected(open_images(tmp_path / "set.tar", (8, 8)))
         assert found == ["Labels are used in part: 2 images without a label"]
 
     @pytest.mark.parametrize("where", ["", "photos"])
     def test_images_beside_folders(self, tmp_path: Path, where: str):
         for name, begin in (("cats", 0), ("dogs", 10), (".", 20)):
             fill(tmp_path / "set" / where / name, 3, begin=begin)
-        pictures = open_pictures(tmp_path / "set", (8, 8))
-        (text,) = rejected(pictures)
-        assert "not used: 3 images beside the folders cats and dogs" in text and not pictures.class_names
+        dataset = open_images(tmp_path / "set", (8, 8))
+        (text,) = rejected(dataset)
+        assert "not used: 3 images beside the folders cats and dogs" in text and not dataset.class_names
 
     def test_images_beside_one_folder_or_in_all_are_nothing_to_tell(self, tmp_path: Path):
         fill(fill(tmp_path / "one", 3) / "more", 3, begin=10)
         for name, begin in (("cats", 0), ("dogs", 10)):
             fill(tmp_path / "all" / name, 3, begin=begin)
-        assert not any(rejected(open_pictures(tmp_path / each, (8, 8))) for each in ("one", "all"))
+        assert not any(rejected(open_images(tmp_path / each, (8, 8))) for each in ("one", "all"))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +219,7 @@ class TestInPart:
 def test_stylegans_file_of_another_form(tmp_path: Path, content: object, words: str):
     fill(tmp_path / "set", 3)
     (tmp_path / "set" / "dataset.json").write_text(json.dumps(content))
-    (text,) = rejected(open_pictures(tmp_path / "set", (8, 8)))
+    (text,) = rejected(open_images(tmp_path / "set", (8, 8)))
     assert words in text and "Error" not in text
 
 
@@ -245,5 +243,5 @@ def test_any_array_is_taken_or_said_why_not(tmp_path_factory: pytest.TempPathFac
     dtype = data.draw(st.sampled_from(["i1", "u2", ">i4", "f2", "f8", "?", "U2", "S2", "c8", "M8[D]"]))
     seed = data.draw(st.integers(0, 3))
     values = np.random.default_rng(seed).integers(0, 2, shape).astype("i8").astype(dtype)
-    pictures = opened(tmp_path_factory.mktemp("set"), values)
-    assert (pictures.labels is None) == bool(rejected(pictures))
+    dataset = opened(tmp_path_factory.mktemp("set"), values)
+    assert (dataset.labels is None) == bool(rejected(dataset))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.check.survey import survey
 from ganzfeld.data.decoding.decode import decode_file
 from ganzfeld.data.decoding.preprocessing import Preprocessing
@@ -56,7 +56,7 @@ def over_white(samples: np.ndarray) -> np.ndarray:
 
 def told(path: Path, **options: Any) -> str:
     """The text of the warning ``alpha-assumed``, ``""`` without one."""
-    found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
+    found = survey(open_images(path, (16, 16), workers=0, **options)).warnings
     return "".join(each.text for each in found if each.name == "alpha-assumed")
 
 
@@ -90,12 +90,12 @@ def test_images_that_are_wholly_transparent(tmp_path: Path, kind: str, backgroun
         content = encoded(samples) if kind == "8 bits" else png_16(samples.astype(np.uint16) * 257)
         (tmp_path / "a.png").write_bytes(content)
     path = tmp_path / "set.npy" if kind == "npy" else tmp_path
-    found = survey(open_pictures(path, (16, 16), workers=0, background=background)).warnings
+    found = survey(open_images(path, (16, 16), workers=0, background=background)).warnings
     texts = {each.name: each.text for each in found}
     assert "All images are wholly transparent" in texts["transparent-images"]
     assert "--alpha none shows what lies beneath" in texts["transparent-images"]
     assert not {"value-range", "grey-as-colour"} & set(texts)
-    shown = survey(open_pictures(path, (16, 16), workers=0, alpha="none")).warnings
+    shown = survey(open_images(path, (16, 16), workers=0, alpha="none")).warnings
     assert not {"transparent-images", "value-range"} & {each.name for each in shown}
 
 
@@ -108,15 +108,15 @@ class TestFourBands:
             ("none", INFRARED),
         ):
             options: dict[str, Any] = {"alpha": alpha} if alpha else {}
-            pictures = open_pictures(infrared, (16, 16), workers=0, **options)
-            np.testing.assert_array_equal(pictures.batch(np.array([0]))[0], expected[:, :, :3])
+            dataset = open_images(infrared, (16, 16), workers=0, **options)
+            np.testing.assert_array_equal(dataset.batch(np.array([0]))[0], expected[:, :, :3])
             assert bool(told(infrared, **options)) == (alpha is None)
 
     def test_a_band_of_its_own_is_refused_for_its_reason(self, infrared: Path):
         with pytest.raises(
             DataError, match="a band more than 1 or 3, which is not trained on yet; --alpha none"
         ):
-            open_pictures(infrared, (16, 16), workers=0, alpha="band")
+            open_images(infrared, (16, 16), workers=0, alpha="band")
 
     def test_a_tiff_may_leave_the_meaning_open(self, tmp_path: Path):
         (tmp_path / "a.tif").write_bytes(tiff(INFRARED, (0,)))
@@ -161,8 +161,8 @@ class TestOtherNumbers:
     def test_arrays(self, tmp_path: Path, number: int, layout: str):
         shape = (100, 32, 32, number) if layout == "last" else (100, number, 32, 32)
         np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
-        with pytest.raises(DataError, match=f"pictures with {number} channels, where 1, 3 or 4 are read"):
-            open_pictures(tmp_path / "a.npy", (16, 16), workers=0)
+        with pytest.raises(DataError, match=f"images with {number} channels, where 1, 3 or 4 are read"):
+            open_images(tmp_path / "a.npy", (16, 16), workers=0)
 
     @pytest.mark.parametrize(
         ("number", "word"),
@@ -170,14 +170,14 @@ class TestOtherNumbers:
     )
     def test_a_single_image(self, tmp_path: Path, number: int, word: str):
         np.save(tmp_path / "a.npy", np.zeros((32, 32, number), np.uint8))
-        with pytest.raises(DataError, match=f"a single picture with {number} channels.*{word}"):
-            open_pictures(tmp_path / "a.npy", (16, 16), workers=0)
+        with pytest.raises(DataError, match=f"a single image with {number} channels.*{word}"):
+            open_images(tmp_path / "a.npy", (16, 16), workers=0)
 
     def test_idx(self, tmp_path: Path):
         content = bytes([0, 0, 8, 4]) + struct.pack(">4L", 3, 16, 16, 5) + bytes(3 * 16 * 16 * 5)
         (tmp_path / "images").write_bytes(content)
-        with pytest.raises(DataError, match="pictures with 5 channels, where 1, 3 or 4 are read"):
-            open_pictures(tmp_path / "images", (16, 16), workers=0)
+        with pytest.raises(DataError, match="images with 5 channels, where 1, 3 or 4 are read"):
+            open_images(tmp_path / "images", (16, 16), workers=0)
 
     @pytest.mark.parametrize("photometric", [1, 2])
     @pytest.mark.parametrize("number", [2, 5, 6, 7])

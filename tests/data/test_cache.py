@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.cache.prune import cached_sets, prune
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.data.images import ImageDataset
@@ -31,7 +31,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 
 def opened(path: Path, workers: int = 0, **settings: Any) -> ImageDataset:
-    return open_pictures(path, SIZE, workers=workers, **settings)
+    return open_images(path, SIZE, workers=workers, **settings)
 
 
 def shard_files(cache: Path) -> dict[str, int]:
@@ -40,7 +40,7 @@ def shard_files(cache: Path) -> dict[str, int]:
 
 
 class Decodings:
-    """Counts the pictures that are really decoded."""
+    """Counts the images that are really decoded."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
@@ -119,11 +119,11 @@ class TestGathering:
     def test_across_shards(self, tmp_path: Path):
         for index in range(90):
             (tmp_path / f"{index:03}.png").write_bytes(encoded(np.full((128, 128, 3), index, np.uint8)))
-        pictures = open_pictures(tmp_path, (128, 128), workers=0)
-        assert pictures.manifest.shards == [3] * 30
+        dataset = open_images(tmp_path, (128, 128), workers=0)
+        assert dataset.manifest.shards == [3] * 30
         chosen = np.array([89, 0, 84, 85, 85, 3])
-        assert pictures.batch(chosen)[:, 0, 0, 0].tolist() == chosen.tolist()
-        assert pictures.batch(chosen).shape == (6, 128, 128, 3)
+        assert dataset.batch(chosen)[:, 0, 0, 0].tolist() == chosen.tolist()
+        assert dataset.batch(chosen).shape == (6, 128, 128, 3)
 
     def test_workers_and_no_workers_agree(self, tmp_path: Path):
         fill(tmp_path / "set", 70)
@@ -136,10 +136,10 @@ class TestGathering:
 class TestInterrupted:
     def script(self, source: Path) -> list[str]:
         code = f"""
-            from ganzfeld.data import open_pictures
+            from ganzfeld.data import open_images
             def progress(done, total, what):
                 print(done, flush=True)
-            open_pictures({str(source)!r}, (128, 128), workers=1, progress=progress)
+            open_images({str(source)!r}, (128, 128), workers=1, progress=progress)
         """
         return [sys.executable, "-c", textwrap.dedent(code)]
 
@@ -152,12 +152,12 @@ class TestInterrupted:
         process.kill()
         process.communicate()
         before = shard_files(cache)
-        pictures = open_pictures(source, (128, 128), workers=0)
+        dataset = open_images(source, (128, 128), workers=0)
         after = shard_files(cache)
         assert before and len(after) > len(before)
         assert all(after[path] == written for path, written in before.items())
-        fresh = open_pictures(source, (128, 128), workers=0, cache_dir=tmp_path / "other")
-        assert pictures.content_hash == fresh.content_hash
+        fresh = open_images(source, (128, 128), workers=0, cache_dir=tmp_path / "other")
+        assert dataset.content_hash == fresh.content_hash
         assert not list(cache.rglob("*.part"))
 
     @posix
@@ -198,8 +198,8 @@ class TestShared:
     def test_two_processes_decode_once(self, tmp_path: Path, cache: Path):
         source = fill(tmp_path / "set", 300, side=64)
         code = f"""
-            from ganzfeld.data import open_pictures
-            print(open_pictures({str(source)!r}, (64, 64), workers=1).content_hash)
+            from ganzfeld.data import open_images
+            print(open_images({str(source)!r}, (64, 64), workers=1).content_hash)
         """
         command = [sys.executable, "-c", textwrap.dedent(code)]
         both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
@@ -228,36 +228,34 @@ class TestWorkers:
                 sent.append(process)
 
         monkeypatch.setattr(WorkerPool, "_listen", listen)
-        pictures = opened(source, workers=1)
+        dataset = opened(source, workers=1)
         assert len(sent) == times
-        return pictures
+        return dataset
 
     @posix
     def test_one_killed_from_outside_costs_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        pictures = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGKILL, 1)
-        assert pictures.num_pictures == 80
+        dataset = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGKILL, 1)
+        assert dataset.num_pictures == 80
 
     @posix
-    def test_a_picture_that_kills_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        pictures = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGKILL, 2)
-        assert pictures.num_pictures == 79
-        assert "crashes the decoder" in pictures.unusable[0].reason
+    def test_a_image_that_kills_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        dataset = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGKILL, 2)
+        assert dataset.num_pictures == 79
+        assert "crashes the decoder" in dataset.unusable[0].reason
 
     @posix
-    def test_a_picture_that_hangs_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_a_image_that_hangs_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("ganzfeld.data.ingest.worker_pool.PATIENCE_S", 2.0)
-        pictures = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGSTOP, 2)
-        assert pictures.num_pictures == 79
-        assert "more than 2 s" in pictures.unusable[0].reason
+        dataset = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGSTOP, 2)
+        assert dataset.num_pictures == 79
+        assert "more than 2 s" in dataset.unusable[0].reason
 
     def test_a_script_without_a_main_guard(self, tmp_path: Path):
         """Workers must not run the user's script again, which would train again in each of them."""
         source = fill(tmp_path / "set", 70)
         script = tmp_path / "train.py"
         script.write_text(
-            "from ganzfeld.data import open_pictures\n"
-            "print('once')\n"
-            f"open_pictures({str(source)!r}, workers=2)\n"
+            f"from ganzfeld.data import open_images\nprint('once')\nopen_images({str(source)!r}, workers=2)\n"
         )
         ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
         assert ended.stdout.split() == ["once"]
@@ -283,10 +281,10 @@ class TestCannotBeWritten:
         code = f"""
             import resource
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-            from ganzfeld.data import open_pictures
+            from ganzfeld.data import open_images
             from ganzfeld.errors import ResourceError
             try:
-                open_pictures({str(source)!r}, (64, 64), workers={workers})
+                open_images({str(source)!r}, (64, 64), workers={workers})
             except ResourceError as error:
                 print(error.message)
         """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.cache.prune import prune, prune_trainings
 from ganzfeld.data.cache.store import LOCK
 from ganzfeld.errors import ResourceError
@@ -30,7 +30,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def opened(array_file: Path, cache: Path):
-    return open_pictures(array_file, size=(16, 16), cache_dir=cache)
+    return open_images(array_file, size=(16, 16), cache_dir=cache)
 
 
 def test_pruning_leaves_links_and_folders_of_others(mine, tmp_path):

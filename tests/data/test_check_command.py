@@ -43,18 +43,18 @@ def run_json(run: Run) -> RunJson:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Four pictures, two of them the same, and one that is none."""
+    """Four images, two of them the same, and one that is none."""
     root = fill(tmp_path / "photos", 3)
     (root / "copy.png").write_bytes((root / "00000.png").read_bytes())
-    (root / "bad.png").write_bytes(b"no picture")
+    (root / "bad.png").write_bytes(b"no image")
     return root
 
 
 def test_text(photos: Path, tmp_path: Path, run: Run):
     shown = run("check", photos, "--size", "16", "--sheet", tmp_path / "sheet.png")
     assert "4 usable, 1 not" in shown
-    assert "bad.png: not a picture" in shown
-    assert "1 group, 1 picture more than needed" in shown
+    assert "bad.png: not an image" in shown
+    assert "1 group, 1 image more than needed" in shown
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -93,23 +93,23 @@ def test_it_ends_with_the_command_that_measures_time_and_memory(photos: Path, ru
     assert measured["seconds"] > 0 and measured["memory_bytes"] > 0
 
 
-def test_a_single_picture_is_refused_with_its_folder(photos: Path, run_json: RunJson):
+def test_a_single_image_is_refused_with_its_folder(photos: Path, run_json: RunJson):
     refused = run_json("check", photos / "00000.png", code=3)
-    assert "is a single picture" in refused["error"] and refused["hint"].endswith(str(photos))
+    assert "is a single image" in refused["error"] and refused["hint"].endswith(str(photos))
 
 
 def test_a_refusal_names_whole_reasons(tmp_path: Path, run_json: RunJson):
     for number in range(4):
-        (tmp_path / f"{number}.png").write_bytes(b"no picture")
+        (tmp_path / f"{number}.png").write_bytes(b"no image")
     refused = run_json("train", tmp_path, code=3)["error"]
-    assert refused.count("not a picture in a known format (PNG, JPEG, WEBP") == 3
+    assert refused.count("not an image in a known format (PNG, JPEG, WEBP") == 3
     assert refused.endswith("AVIF); ...)")
 
 
 def test_what_training_would_refuse_ends_with_3_and_is_still_reported(tmp_path: Path, run_json: RunJson):
     fill(tmp_path, 1)
     for number in range(3):
-        (tmp_path / f"bad{number}.png").write_bytes(b"no picture")
+        (tmp_path / f"bad{number}.png").write_bytes(b"no image")
     result = run_json("check", tmp_path, code=3)
     assert result["usable"] == 1 and len(result["unusable"]) == 3 and "3 of 4" in result["refused"]
     assert run_json("check", tmp_path, "--max-bad", "0.75")["refused"] is None
@@ -118,7 +118,7 @@ def test_what_training_would_refuse_ends_with_3_and_is_still_reported(tmp_path: 
 def test_nothing_there_ends_with_3(tmp_path: Path, run_json: RunJson):
     result = run_json("check", tmp_path / "missing", code=3)
     assert "missing" in result["error"]
-    assert "no pictures" in run_json("check", tmp_path, code=3)["error"]
+    assert "no images" in run_json("check", tmp_path, code=3)["error"]
 
 
 def test_verify_finds_a_silent_flip(photos: Path, run: Run, run_json: RunJson):
@@ -142,7 +142,7 @@ def test_verify_finds_a_silent_flip(photos: Path, run: Run, run_json: RunJson):
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX names")
 def test_any_name_can_be_shown(tmp_path: Path, run: Run, run_json: RunJson):
-    (tmp_path / os.fsdecode(b"\xff\x1b[31m\n.png")).write_bytes(b"no picture")
+    (tmp_path / os.fsdecode(b"\xff\x1b[31m\n.png")).write_bytes(b"no image")
     fill(tmp_path, 2)
     assert "\x1b" not in run("check", tmp_path)
     assert len(run_json("check", tmp_path)["unusable"]) == 1
@@ -155,7 +155,7 @@ def test_names_that_are_no_text_are_told_from_those_that_spell_their_escapes(
     names = [b"\xff.png", rb"\udcff.png"]
     folder = os.fsencode(tmp_path)
     for name in names:
-        Path(os.fsdecode(folder + b"/" + name)).write_bytes(b"no picture")
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(b"no image")
         Path(os.fsdecode(folder + b"/good" + name)).write_bytes(encoded(noise(16, 16)))
     result = run_json("check", tmp_path)
     first, second = sorted(result["unusable"], key=len)
@@ -171,13 +171,13 @@ def test_what_cannot_be_meant_ends_with_2(photos: Path, given: str, run: Run):
     run("check", photos, *given.split(), code=2)
 
 
-def test_without_a_usable_picture_everything_is_still_told(tmp_path: Path, run: Run, run_json: RunJson):
-    (tmp_path / "a.png").write_bytes(b"no picture")
+def test_without_a_usable_image_everything_is_still_told(tmp_path: Path, run: Run, run_json: RunJson):
+    (tmp_path / "a.png").write_bytes(b"no image")
     result = run_json("check", tmp_path, "--sheet", tmp_path / "sheet", code=3)
     assert result["usable"] == 0 and len(result["unusable"]) == 1 and result["sizes"] == {}
     assert "1 of 1" in result["refused"] and not (tmp_path / "sheet").exists()
     shown = run("check", tmp_path, code=3)
-    assert "no picture is usable" in shown and "trained on" not in shown and "--max-bad" not in shown
+    assert "no image is usable" in shown and "trained on" not in shown and "--max-bad" not in shown
 
 
 def test_sizes_are_told_by_how_many_have_them(tmp_path: Path, run: Run, run_json: RunJson):
@@ -192,7 +192,7 @@ def test_copies_are_counted_in_groups_that_also_hold_what_is_only_alike(tmp_path
     fill(tmp_path, 4)
     (tmp_path / "copy.png").write_bytes((tmp_path / "00000.png").read_bytes())
     (tmp_path / "alike.bmp").write_bytes(encoded(noise(16, 16, seed=0), "BMP"))
-    assert "2 pictures (1 as the same file)" in run("check", tmp_path, "--size", "16")
+    assert "2 images (1 as the same file)" in run("check", tmp_path, "--size", "16")
 
 
 def test_grey_is_told(tmp_path: Path, run_json: RunJson):

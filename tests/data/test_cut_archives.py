@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ganzfeld.data import ImageDataset, open_pictures
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.errors import DataError
 from tests.cli.test_cli import call
 from tests.conftest import blobs
@@ -43,17 +43,17 @@ def archive(path: Path) -> Path:
 
 
 def opened(path: Path) -> ImageDataset:
-    return open_pictures(
+    return open_images(
         path, (16, 16), cache_dir=path.parent / "cache", progress=False, workers=0, max_bad=1.0
     )
 
 
 def lost_without_a_word(path: Path) -> bool:
     try:
-        pictures = opened(path)
+        images = opened(path)
     except DataError:
         return False
-    return pictures.num_pictures + len(pictures.unusable) < NUM and not pictures.notes
+    return images.num_pictures + len(images.unusable) < NUM and not images.notes
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tar.xz", "a.tar.bz2", "a.zip"])
@@ -75,10 +75,10 @@ def test_a_cut_in_a_header_says_so(tmp_path):
     content = whole.read_bytes()
     for cut, words in ((third + 100, "cut off"), (third, "cut off"), (third + 511, "cut off")):
         whole.write_bytes(content[:cut])
-        pictures = opened(whole)
-        assert pictures.num_pictures == 3
-        assert "a.tar is damaged after 3 members (it ends without the mark of an end" in pictures.notes[0]
-        assert words in pictures.notes[0]
+        images = opened(whole)
+        assert images.num_pictures == 3
+        assert "a.tar is damaged after 3 members (it ends without the mark of an end" in images.notes[0]
+        assert words in images.notes[0]
         assert words in call("check", whole, "--size", 16)[1]
     whole.write_bytes(content[: third + 20] + b"\xff" * 600 + content[third + 620 :])
     assert "what follows is no header" in opened(whole).notes[0]
@@ -100,10 +100,10 @@ def test_data_after_the_mark_of_an_end_is_told(tmp_path, kind):
     for name, (changed, num) in cases.items():
         path = tmp_path / f"{name}.tar{kind}"
         path.write_bytes(changed)
-        pictures = opened(path)
-        assert pictures.num_pictures == num
-        assert f"{path.name} is read up to its mark of an end, after {num} members" in pictures.notes[0]
-        assert "and is not read" in pictures.notes[0]
+        images = opened(path)
+        assert images.num_pictures == num
+        assert f"{path.name} is read up to its mark of an end, after {num} members" in images.notes[0]
+        assert "and is not read" in images.notes[0]
         assert "and is not read" in call("check", path, "--size", 16)[1]
 
 
@@ -142,10 +142,10 @@ def test_a_shard_that_is_cut(tmp_path):
     cut = archive(tmp_path / "set" / "1.tar")
     cut.write_bytes(cut.read_bytes()[: 1024 * 5 + 70])
     os.mkfifo(tmp_path / "set" / "2.tar")
-    pictures = opened(tmp_path / "set")
-    assert pictures.num_pictures == NUM + 5
-    assert "1.tar is damaged after 5 members" in pictures.notes[0]
-    assert [Path(each.path).name for each in pictures.unusable] == ["2.tar"]
+    images = opened(tmp_path / "set")
+    assert images.num_pictures == NUM + 5
+    assert "1.tar is damaged after 5 members" in images.notes[0]
+    assert [Path(each.path).name for each in images.unusable] == ["2.tar"]
 
 
 @pytest.mark.parametrize("name", ["pipe", "pipe.zip", "pipe.npy", "pipe.tar", "pipe-images-idx3-ubyte"])

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ganzfeld.data.decoding import decode
-from ganzfeld.data.decoding.decode import UnusablePicture, decode_file, decode_raster
+from ganzfeld.data.decoding.decode import UnusableImage, decode_file, decode_raster
 from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from tests.data.making import decoded, encoded, noise, reason, smooth
@@ -236,12 +236,12 @@ class TestRefused:
         Image.open(io.BytesIO(content[:-2000])).verify()  # which is why a full decode is needed
         assert "truncated" in reason(content[:-2000])
 
-    def test_a_huge_picture_from_its_header(self):
+    def test_a_huge_image_from_its_header(self):
         assert "megapixels" in reason(_png_of_zeros(20_000, 20_000, rows=0))
         assert "megapixels" in reason(_png_of_zeros(12_000, 12_000, rows=0))
 
     def test_a_large_webp_sooner(self):
-        """Its decoder holds the picture four times over, whatever the few bytes of the file."""
+        """Its decoder holds the image four times over, whatever the few bytes of the file."""
         assert "more than 67 megapixels" in reason(encoded(Image.new("RGB", (8300, 8300)), "WEBP", method=0))
 
     def test_a_raster_goes_the_same_way(self):
@@ -252,7 +252,7 @@ class TestRefused:
 
 
 class TestMemory:
-    """A file of a few kilobytes may be a large picture: how much that takes is bounded."""
+    """A file of a few kilobytes may be a large image: how much that takes is bounded."""
 
     @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to RLIMIT_DATA")
     @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_pillow_says_nothing_on_the_terminal(tmp_path: Path):
 
 
 def test_the_reason_is_one_line():
-    with pytest.raises(UnusablePicture) as refused:
+    with pytest.raises(UnusableImage) as refused:
         decoded(encoded(noise(64, 64), "JPEG")[:300])
     assert "\n" not in str(refused.value)
 

@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from ganzfeld.cli import main
-from ganzfeld.data import ImageDataset, open_pictures
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.duplicate_sheet import MOST_GROUPS, MOST_IN_A_GROUP, duplicate_sheet
 from ganzfeld.data.check.duplicates import duplicates_of
 from tests.data.making import encoded, fill, smooth
 
 
 def copies(root: Path, counts: list[int]) -> Path:
-    """A folder with so many copies of each of different pictures, and one picture more."""
+    """A folder with so many copies of each of different images, and one image more."""
     fill(root, 1)
     for number, count in enumerate(counts):
         content = encoded(smooth(16, 16, seed=number))
@@ -27,7 +27,7 @@ def copies(root: Path, counts: list[int]) -> Path:
 
 
 def opened(root: Path, channels: int | None = None) -> ImageDataset:
-    return open_pictures(root, (16, 16), channels=channels, workers=0)
+    return open_images(root, (16, 16), channels=channels, workers=0)
 
 
 def tiles_of(sheet: Image.Image, row: int, tile: int = 64) -> list[np.ndarray]:
@@ -42,41 +42,41 @@ def tiles_of(sheet: Image.Image, row: int, tile: int = 64) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("channels", [None, 1])
 def test_the_largest_group_comes_first_and_every_group_has_a_panel(tmp_path: Path, channels: int | None):
-    pictures = opened(copies(tmp_path, [2, 5, 3]), channels)
-    drawn = duplicate_sheet(pictures, duplicates_of(pictures))
+    dataset = opened(copies(tmp_path, [2, 5, 3]), channels)
+    drawn = duplicate_sheet(dataset, duplicates_of(dataset))
     assert (drawn.num_groups, drawn.num_left_out) == (3, 0)
-    sizes = {1: 5, 2: 3, 0: 2}  # by the picture that is copied
+    sizes = {1: 5, 2: 3, 0: 2}  # by the image that is copied
     for row, (number, size) in enumerate(sizes.items()):
         tiles = tiles_of(drawn.image, row)
         assert len(tiles) == size
-        at = [pictures.listing.name(entry) for entry in range(11)].index(f"{number:03}_00.png")
-        expected = np.broadcast_to(pictures.batch(np.array([at]))[0], (16, 16, 3))
+        at = [dataset.listing.name(entry) for entry in range(11)].index(f"{number:03}_00.png")
+        expected = np.broadcast_to(dataset.batch(np.array([at]))[0], (16, 16, 3))
         assert all(np.array_equal(tile, expected) for tile in tiles)
 
 
-def test_a_picture_before_is_left_out_of_the_count(tmp_path: Path):
-    """Entries that are unusable have no pixels: the picture shown is still the right one."""
+def test_a_image_before_is_left_out_of_the_count(tmp_path: Path):
+    """Entries that are unusable have no pixels: the image shown is still the right one."""
     root = copies(tmp_path, [2])
-    (root / "000_.png").write_bytes(b"no picture")
-    pictures = opened(root)
-    tile = tiles_of(duplicate_sheet(pictures, duplicates_of(pictures)).image, 0)[0]
+    (root / "000_.png").write_bytes(b"no image")
+    dataset = opened(root)
+    tile = tiles_of(duplicate_sheet(dataset, duplicates_of(dataset)).image, 0)[0]
     assert np.array_equal(tile, smooth(16, 16, seed=0))
 
 
 def test_different_files_are_shown_before_copies(tmp_path: Path):
     root = copies(tmp_path, [14])
     (root / "000_99.png").write_bytes(encoded(np.minimum(smooth(16, 16, seed=0), 250)))
-    pictures = opened(root)
-    (group,) = duplicates_of(pictures)
+    dataset = opened(root)
+    (group,) = duplicates_of(dataset)
     assert len(group.entries) == 15 and not group.exact
-    tiles = tiles_of(duplicate_sheet(pictures, [group]).image, 0)
+    tiles = tiles_of(duplicate_sheet(dataset, [group]).image, 0)
     assert len(tiles) == MOST_IN_A_GROUP
     assert tiles[0].max() > 250 and tiles[1].max() <= 250 and tiles[2].max() > 250
 
 
 def test_what_is_left_out_is_counted(tmp_path: Path):
-    pictures = opened(copies(tmp_path, [2] * (MOST_GROUPS + 3)))
-    drawn = duplicate_sheet(pictures, duplicates_of(pictures))
+    dataset = opened(copies(tmp_path, [2] * (MOST_GROUPS + 3)))
+    drawn = duplicate_sheet(dataset, duplicates_of(dataset))
     assert (drawn.num_groups, drawn.num_left_out) == (MOST_GROUPS, 3)
     last_line = np.asarray(drawn.image)[-22:]
     assert last_line.min() < 128, "it is written below the panels"
@@ -84,8 +84,8 @@ def test_what_is_left_out_is_counted(tmp_path: Path):
 
 @pytest.mark.parametrize("size", [(8, 8), (300, 20), (200, 200)])
 def test_tiles_of_any_size_can_be_judged(tmp_path: Path, size: tuple[int, int]):
-    pictures = open_pictures(copies(tmp_path, [2]), size, workers=0)
-    image = duplicate_sheet(pictures, duplicates_of(pictures)).image
+    dataset = open_images(copies(tmp_path, [2]), size, workers=0)
+    image = duplicate_sheet(dataset, duplicates_of(dataset)).image
     assert 64 * MOST_IN_A_GROUP < image.width < 2000 and image.height < 200
 
 
@@ -123,7 +123,7 @@ class TestCommand:
     def test_the_exit_code_is_as_without_a_sheet(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         root, sheet = tmp_path / "set", tmp_path / "sheet.png"
         root.mkdir()
-        (root / "bad.png").write_bytes(b"no picture")
+        (root / "bad.png").write_bytes(b"no image")
         self.call(capsys, root, "--sheet", sheet, "--sheet-of", "duplicates", code=3)
         assert not sheet.exists()
 

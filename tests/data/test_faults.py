@@ -1,4 +1,4 @@
-"""Faults and bad input among pictures, 1 to 13, each with the real file."""
+"""Faults and bad input among images, 1 to 13, each with the real file."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.cache.shard_files import pixels_path
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.data.cache.verify import verify
@@ -37,12 +37,12 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX files")
 
 
 def opened(path: Path, **settings: Any) -> ImageDataset:
-    return open_pictures(path, (16, 16), **{"workers": 0, "max_bad": None} | settings)
+    return open_images(path, (16, 16), **{"workers": 0, "max_bad": None} | settings)
 
 
-def reasons(pictures: ImageDataset) -> dict[str, str]:
+def reasons(dataset: ImageDataset) -> dict[str, str]:
     """Reasons by file name."""
-    return {Path(each.path).name: each.reason for each in pictures.unusable}
+    return {Path(each.path).name: each.reason for each in dataset.unusable}
 
 
 def taken_kib(path: Path) -> int:
@@ -53,14 +53,14 @@ def taken_kib(path: Path) -> int:
     code = f"""
         import re, tempfile
         from pathlib import Path
-        from ganzfeld.data import open_pictures
+        from ganzfeld.data import open_images
         from tests.data.making import fill
         def peak():
             return int(re.search(r"VmHWM:\\s+(\\d+)", Path("{status}").read_text())[1])
         with tempfile.TemporaryDirectory() as cache:
-            open_pictures(fill(Path(cache) / "good", 3), (16, 16), workers=0, cache_dir=cache)
+            open_images(fill(Path(cache) / "good", 3), (16, 16), workers=0, cache_dir=cache)
             before = peak()
-            open_pictures({str(path)!r}, (16, 16), workers=0, cache_dir=cache)
+            open_images({str(path)!r}, (16, 16), workers=0, cache_dir=cache)
         print(peak() - before)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
@@ -69,7 +69,7 @@ def taken_kib(path: Path) -> int:
 
 class Test01Empty:
     def test_says_what_was_searched_for(self, tmp_path: Path):
-        with pytest.raises(DataError, match="no pictures") as refused:
+        with pytest.raises(DataError, match="no images") as refused:
             opened(tmp_path)
         assert ".png" in refused.value.message and refused.value.exit_code == 3
 
@@ -80,11 +80,11 @@ class Test01Empty:
             opened(tmp_path)
 
     def test_an_empty_archive(self, tmp_path: Path):
-        with pytest.raises(DataError, match="no pictures"):
+        with pytest.raises(DataError, match="no images"):
             opened(zipped(tmp_path / "a.zip", {}))
         with tarfile.open(tmp_path / "a.tar", "w"):
             pass
-        with pytest.raises(DataError, match="no pictures"):
+        with pytest.raises(DataError, match="no images"):
             opened(tmp_path / "a.tar")
 
 
@@ -94,10 +94,10 @@ class Test02Truncated:
         content = encoded(noise(300, 300), "JPEG")
         Image.open(io.BytesIO(content[:-5000])).verify()  # Pillow's own check passes it
         (tmp_path / "cut.jpg").write_bytes(content[:-5000])
-        pictures = opened(tmp_path, max_bad=0.5)
-        assert pictures.num_pictures == 3
-        assert reasons(pictures).keys() == {"cut.jpg"}
-        assert "truncated" in reasons(pictures)["cut.jpg"]
+        dataset = opened(tmp_path, max_bad=0.5)
+        assert dataset.num_pictures == 3
+        assert reasons(dataset).keys() == {"cut.jpg"}
+        assert "truncated" in reasons(dataset)["cut.jpg"]
 
 
 class Test03Flipped:
@@ -151,8 +151,8 @@ class Test04Bomb:
         fill(file.parent, 2)
         file.write_bytes(self.png(20_000, 20_000))
         assert file.stat().st_size < 60_000
-        pictures = opened(file.parent)
-        assert pictures.num_pictures == 2 and "megapixels" in pictures.unusable[0].reason
+        dataset = opened(file.parent)
+        assert dataset.num_pictures == 2 and "megapixels" in dataset.unusable[0].reason
         assert taken_kib(file.parent) < 20_000
 
     def png(self, width: int, height: int) -> bytes:
@@ -170,7 +170,7 @@ class Test04Bomb:
         assert opened(path).num_pictures == 1
         assert taken_kib(path) < 1.5 * 2**16
 
-    def test_very_large_pictures_are_decoded_in_turn_and_waiting_is_not_hanging(
+    def test_very_large_images_are_decoded_in_turn_and_waiting_is_not_hanging(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(crew, "PATIENCE_S", 3.0)
@@ -239,7 +239,7 @@ class Test08MostlyUnusable:
     def make(self, root: Path) -> Path:
         fill(root, 1)
         for number in range(9):
-            (root / f"bad{number}.png").write_bytes(b"no picture")
+            (root / f"bad{number}.png").write_bytes(b"no image")
         return root
 
     def test_stops_above_the_share(self, tmp_path: Path):
@@ -252,7 +252,7 @@ class Test08MostlyUnusable:
         assert opened(self.make(tmp_path), max_bad=0.9).num_pictures == 1
 
     def test_none_usable_is_always_too_few(self, tmp_path: Path):
-        (tmp_path / "bad.png").write_bytes(b"no picture")
+        (tmp_path / "bad.png").write_bytes(b"no image")
         with pytest.raises(DataError, match="1 of 1"):
             opened(tmp_path, max_bad=1.0)
         assert opened(tmp_path, max_bad=None).num_pictures == 0
@@ -271,9 +271,9 @@ class Test09SpecialFiles:
         os.mkfifo(root / "pipe.png")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(os.path.relpath(root / "s.png"))
-            pictures = opened(root)
-        assert pictures.num_pictures == 2
-        assert {name: reason.split(" (")[0] for name, reason in reasons(pictures).items()} == {
+            dataset = opened(root)
+        assert dataset.num_pictures == 2
+        assert {name: reason.split(" (")[0] for name, reason in reasons(dataset).items()} == {
             "up": "a link to a folder that is already read",
             "loop.png": "a link that leads back to itself",
             "loop": "a link that leads back to itself",
@@ -298,7 +298,7 @@ class Test09SpecialFiles:
         opener.join(20)
         assert found and found[0].num_pictures == 1
 
-    def test_links_to_pictures_and_folders_are_followed(self, tmp_path: Path):
+    def test_links_to_images_and_folders_are_followed(self, tmp_path: Path):
         fill(tmp_path / "elsewhere", 2)
         root = fill(tmp_path / "set", 1, begin=10)
         (root / "linked").symlink_to(tmp_path / "elsewhere")
@@ -315,10 +315,10 @@ class Test09SpecialFiles:
         code = f"""
             import os
             from pathlib import Path
-            from ganzfeld.data.sources.folder import Pictures
+            from ganzfeld.data.sources.folder import FolderSource
             if os.getuid() == 0:
                 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-            source = Pictures(Path({str(root)!r}))
+            source = FolderSource(Path({str(root)!r}))
             for entry in source.entries():
                 try:
                     print(entry.name, entry.flaw or len(source.read(entry)))
@@ -353,7 +353,7 @@ class Test10Names:
 
     @posix
     def test_what_is_shown_is_one_plain_line(self, tmp_path: Path):
-        (tmp_path / os.fsdecode(b"\x1b[31m\n\xff.png")).write_bytes(b"no picture")
+        (tmp_path / os.fsdecode(b"\x1b[31m\n\xff.png")).write_bytes(b"no image")
         with pytest.raises(DataError) as refused:
             opened(tmp_path, max_bad=0.5)
         assert refused.value.message.isprintable()
@@ -366,12 +366,12 @@ class Test10Names:
 class Test11Changed:
     def test_the_cache_serves_and_opening_again_notices(self, tmp_path: Path):
         root = fill(tmp_path / "set", 3)
-        pictures = opened(root)
-        before = pictures.batch(np.arange(3))
+        dataset = opened(root)
+        before = dataset.batch(np.arange(3))
         (root / "00000.png").unlink()
         (root / "00001.png").write_bytes(b"")
-        np.testing.assert_array_equal(pictures.batch(np.arange(3)), before)
-        assert opened(root).content_hash != pictures.content_hash
+        np.testing.assert_array_equal(dataset.batch(np.arange(3)), before)
+        assert opened(root).content_hash != dataset.content_hash
 
     def test_a_file_that_changes_between_listing_and_reading(self, tmp_path: Path):
         root = fill(tmp_path / "set", 3)
@@ -399,12 +399,12 @@ class Test12Archives:
         good = encoded(noise(16, 16))
         names = ["../out.png", "a/../../out.png", "/abs.png", "C:\\out.png", "..\\out.png"]
         path = zipped(tmp_path / "a.zip", {"good.png": good} | dict.fromkeys(names, good))
-        pictures = opened(path)
-        assert pictures.num_pictures == 1
-        assert {each.reason for each in pictures.unusable} == {"its name leads out of the archive"}
+        dataset = opened(path)
+        assert dataset.num_pictures == 1
+        assert {each.reason for each in dataset.unusable} == {"its name leads out of the archive"}
         # Also one that begins at the root is shown as what lies in the archive.
-        assert all(each.path.startswith(str(pictures.place_of_all)) for each in pictures.unusable)
-        assert len(pictures.unusable) == 5
+        assert all(each.path.startswith(str(dataset.place_of_all)) for each in dataset.unusable)
+        assert len(dataset.unusable) == 5
         assert [file.name for file in tmp_path.rglob("*.png")] == []
 
     @posix
@@ -489,19 +489,19 @@ class Test12Archives:
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content))
         os.truncate(tmp_path / "a.tar.gz", int((tmp_path / "a.tar.gz").stat().st_size * share))
-        pictures = opened(tmp_path / "a.tar.gz")
-        assert 0 < pictures.num_pictures <= 20
+        dataset = opened(tmp_path / "a.tar.gz")
+        assert 0 < dataset.num_pictures <= 20
 
 
 class Test13Few:
-    def test_a_single_picture(self, tmp_path: Path):
+    def test_a_single_image(self, tmp_path: Path):
         found = survey(opened(fill(tmp_path, 1)))
         assert [advice.name for advice in found.warnings] == ["too-few-pictures"]
-        assert "single picture" in found.warnings[0].text
+        assert "single image" in found.warnings[0].text
 
     def test_fewer_than_a_batch(self, tmp_path: Path):
         found = survey(opened(fill(tmp_path, 10)))
-        assert "Only 10 pictures: a long run may learn them by heart" in found.warnings[0].text
+        assert "Only 10 images: a long run may learn them by heart" in found.warnings[0].text
         assert "--set crop=0.125" in found.warnings[0].text
 
     def test_all_the_same(self, tmp_path: Path):
@@ -509,7 +509,7 @@ class Test13Few:
             (tmp_path / f"{number}.png").write_bytes(encoded(noise(16, 16)))
         found = survey(opened(tmp_path))
         assert (
-            "All 5 pictures are the same"
+            "All 5 images are the same"
             in {advice.name: advice.text for advice in found.warnings}["duplicate-pictures"]
         )
         assert found.usable == 5  # advice never lowers it

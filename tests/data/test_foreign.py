@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.errors import DataError
 from tests.data.making import encoded, fill, noise, zipped
 
@@ -18,7 +18,7 @@ from tests.data.making import encoded, fill, noise, zipped
 def refusal(path: Path) -> DataError:
     """Why a path is refused as data."""
     with pytest.raises(DataError) as caught:
-        open_pictures(path, (8, 8))
+        open_images(path, (8, 8))
     return caught.value
 
 
@@ -109,17 +109,17 @@ def test_names_tell_where_bytes_do_not(tmp_path: Path, ending: str, what: str):
     assert error.hint.startswith(f"Files like these are each {what}. ")
 
 
-def test_a_zip_of_pictures_stays_one_whatever_it_is_called(tmp_path: Path):
-    pictures = {f"{n}.png": encoded(noise(8, 8, seed=n)) for n in range(2)}
+def test_a_zip_of_images_stays_one_whatever_it_is_called(tmp_path: Path):
+    images = {f"{n}.png": encoded(noise(8, 8, seed=n)) for n in range(2)}
     for name in ("set.pt", "set.h5", "set"):
-        zipped(tmp_path / name, pictures | {"data.pkl": b"", "other/data.pkl": b""})
-        assert open_pictures(tmp_path / name, (8, 8)).num_pictures == 2
+        zipped(tmp_path / name, images | {"data.pkl": b"", "other/data.pkl": b""})
+        assert open_images(tmp_path / name, (8, 8)).num_pictures == 2
 
 
-def test_a_folder_of_pictures_is_read_beside_anything(tmp_path: Path):
+def test_a_folder_of_images_is_read_beside_anything(tmp_path: Path):
     fill(tmp_path / "set", 2)
     torch.save({}, tmp_path / "set" / "model.pt")
-    assert open_pictures(tmp_path / "set", (8, 8)).num_pictures == 2
+    assert open_images(tmp_path / "set", (8, 8)).num_pictures == 2
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path):

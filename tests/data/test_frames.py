@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.cache.verify import verify
 from ganzfeld.data.check.survey import survey
 from ganzfeld.data.decoding.decode import FORMATS
@@ -33,13 +33,13 @@ def animated(kind: str, number: int, side: int = 16) -> bytes:
 
 def told(path: Path, **options: Any) -> str:
     """The text of the warning ``unread-frames``, ``""`` without one."""
-    found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
+    found = survey(open_images(path, (16, 16), workers=0, **options)).warnings
     return "".join(each.text for each in found if each.name == "unread-frames")
 
 
 def hidden(path: Path, **options: Any) -> str:
     """The text of the warning ``unread-images``, ``""`` without one."""
-    found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
+    found = survey(open_images(path, (16, 16), workers=0, **options)).warnings
     return "".join(each.text for each in found if each.name == "unread-images")
 
 
@@ -53,11 +53,9 @@ def stereo(number: int) -> bytes:
 
 def shades(path: Path, workers: int = 0, **options: Any) -> list[int]:
     """The number of the frame that each image of a set is."""
-    pictures = open_pictures(path, (16, 16), workers=workers, **options)
+    dataset = open_images(path, (16, 16), workers=workers, **options)
     return (
-        np.rint(pictures.batch(np.arange(pictures.num_pictures)).mean(axis=(1, 2, 3)) / 20)
-        .astype(int)
-        .tolist()
+        np.rint(dataset.batch(np.arange(dataset.num_pictures)).mean(axis=(1, 2, 3)) / 20).astype(int).tolist()
     )
 
 
@@ -106,7 +104,7 @@ class TestEveryFormat:
         for share in range(1, 20):
             assert 1 <= num_frames(content[: len(content) * share // 20], FORMATS) <= 4
 
-    def test_the_second_picture_of_a_telephone_is_no_frame(self, tmp_path: Path):
+    def test_the_second_image_of_a_telephone_is_no_frame(self, tmp_path: Path):
         (tmp_path / "a.jpg").write_bytes(stereo(2))
         assert told(tmp_path) == "" and len(shades(tmp_path, frames="all")) == 1
 
@@ -117,7 +115,7 @@ class TestEveryFormat:
     ):
         plain = {f"plain {number}.jpg": encoded(noise(16, 16, seed=number), "JPEG") for number in range(70)}
         path = put({"a.jpg": stereo(2), "b.jpg": stereo(3), **plain})
-        open_pictures(path, (16, 16), workers=workers, frames=frames)
+        open_images(path, (16, 16), workers=workers, frames=frames)
         text = hidden(path, frames=frames)
         assert text.startswith("2 files with more images behind the first one (MPO: ")
         assert "the first one is read, and 3 are not" in text
@@ -126,11 +124,11 @@ class TestEveryFormat:
 class TestEntries:
     def test_each_is_named_counted_and_no_duplicate_of_its_file(self, tmp_path: Path):
         (tmp_path / "a.tif").write_bytes(animated("TIFF", 4))
-        pictures = open_pictures(tmp_path, (16, 16), workers=0, frames="all")
+        dataset = open_images(tmp_path, (16, 16), workers=0, frames="all")
         names = [f"{tmp_path}/a.tif[{frame}]" for frame in range(4)]
-        assert [pictures.place(index) for index in range(4)] == names
-        assert len(np.unique(pictures.records["sha256"], axis=0)) == 4
-        assert not any(group.exact for group in survey(pictures).duplicates)
+        assert [dataset.place(index) for index in range(4)] == names
+        assert len(np.unique(dataset.records["sha256"], axis=0)) == 4
+        assert not any(group.exact for group in survey(dataset).duplicates)
 
     def test_worker_processes_read_the_same(self, tmp_path: Path):
         for number in range(9):
@@ -140,7 +138,7 @@ class TestEntries:
     def test_verify_compares_frame_by_frame(self, tmp_path: Path):
         path = tmp_path / "a.tif"
         path.write_bytes(animated("TIFF", 4))
-        open_pictures(tmp_path, (16, 16), workers=0, frames="all")
+        open_images(tmp_path, (16, 16), workers=0, frames="all")
         found = verify(tmp_path)
         assert (found.num_read, found.changed, found.missing, found.new) == (4, (), (), ())
         path.write_bytes(animated("TIFF", 3))
@@ -154,22 +152,22 @@ class TestEntries:
         at = content.rindex(width) + 8
         content = content[:at] + b"\0" + content[at + 1 :]
         (tmp_path / "a.tif").write_bytes(content)
-        pictures = open_pictures(tmp_path, (16, 16), workers=0, frames="all")
-        assert pictures.num_pictures == 2 and pictures.unusable[0].path.endswith("a.tif[2]")
+        dataset = open_images(tmp_path, (16, 16), workers=0, frames="all")
+        assert dataset.num_pictures == 2 and dataset.unusable[0].path.endswith("a.tif[2]")
 
     def test_classes_go_by_the_name_of_the_file(self, tmp_path: Path):
         for name in ("cats", "dogs"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "a.gif").write_bytes(animated("GIF", 3))
-        pictures = open_pictures(tmp_path, (16, 16), workers=0, frames="all")
-        assert pictures.labels is not None and pictures.labels.tolist() == [0, 0, 0, 1, 1, 1]
+        dataset = open_images(tmp_path, (16, 16), workers=0, frames="all")
+        assert dataset.labels is not None and dataset.labels.tolist() == [0, 0, 0, 1, 1, 1]
 
     def test_frames_have_ranges_too(self, tmp_path: Path):
         pages = [Image.fromarray(np.full((16, 16), 100 * page, np.uint16)) for page in range(5)]
         pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-        pictures = open_pictures(tmp_path, (16, 16), workers=0, frames="all", range="auto")
-        assert pictures.range == "0:400"
-        assert pictures.batch(np.arange(5)).max(axis=(1, 2, 3)).tolist() == [0, 64, 127, 191, 255]
+        dataset = open_images(tmp_path, (16, 16), workers=0, frames="all", range="auto")
+        assert dataset.range == "0:400"
+        assert dataset.batch(np.arange(5)).max(axis=(1, 2, 3)).tolist() == [0, 64, 127, 191, 255]
 
 
 class TestFileGivenItself:
@@ -179,9 +177,9 @@ class TestFileGivenItself:
         path.write_bytes(animated(kind, 6))
         assert shades(path, frames="all") == [0, 1, 2, 3, 4, 5]
         assert shades(path, frames="3") == [0, 2, 5]
-        assert open_pictures(path, (16, 16), workers=0, frames=3).num_pictures == 3
-        pictures = open_pictures(path, (16, 16), workers=0, frames="all")
-        assert (pictures.name, pictures.place(3)) == ("stack", f"{path}[3]")
+        assert open_images(path, (16, 16), workers=0, frames=3).num_pictures == 3
+        dataset = open_images(path, (16, 16), workers=0, frames="all")
+        assert (dataset.name, dataset.place(3)) == ("stack", f"{path}[3]")
         found = verify(path)
         assert (found.changed, found.missing, found.new) == ((), (), ())
 
@@ -189,14 +187,14 @@ class TestFileGivenItself:
         path = tmp_path / "stack.tif"
         path.write_bytes(animated("TIFF", 6))
         with pytest.raises(DataError, match="one file with 6 frames") as refused:
-            open_pictures(path, (16, 16))
+            open_images(path, (16, 16))
         assert "--frames all" in refused.value.hint
 
     def test_a_single_image_stays_one(self, tmp_path: Path):
         path = tmp_path / "stack.tif"
         path.write_bytes(animated("TIFF", 1))
-        with pytest.raises(DataError, match="single picture"):
-            open_pictures(path, (16, 16), frames="all")
+        with pytest.raises(DataError, match="single image"):
+            open_images(path, (16, 16), frames="all")
 
     def test_worker_processes_read_it(self, tmp_path: Path):
         path = tmp_path / "stack.gif"
@@ -223,4 +221,4 @@ class TestHostile:
 @pytest.mark.parametrize("given", ["", "0", "-1", "1.5", "every", "1000001", "²"])
 def test_what_is_no_choice_of_frames(tmp_path: Path, given: str):
     with pytest.raises(UsageError, match="frames must be first, all or a number from 1"):
-        open_pictures(tmp_path, (16, 16), frames=given)
+        open_images(tmp_path, (16, 16), frames=given)

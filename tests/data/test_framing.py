@@ -12,7 +12,7 @@ from tests.data.making import noise, smooth
 
 
 @pytest.mark.parametrize(
-    ("target", "picture", "box"),
+    ("target", "image", "box"),
     [
         ((64, 64), (64, 64), (0, 0, 64, 64)),
         ((64, 64), (65, 64), (0, 0, 64, 64)),
@@ -22,8 +22,8 @@ from tests.data.making import noise, smooth
         ((64, 64), (1, 5000), (0, 2499, 1, 2500)),
     ],
 )
-def test_the_middle_is_kept(target: tuple[int, int], picture: tuple[int, int], box: tuple[int, ...]):
-    assert Preprocessing(*target).crop_box(*picture) == box
+def test_the_middle_is_kept(target: tuple[int, int], image: tuple[int, int], box: tuple[int, ...]):
+    assert Preprocessing(*target).crop_box(*image) == box
 
 
 @given(*[st.integers(8, 200)] * 2, *[st.integers(1, 5000)] * 2)
@@ -35,7 +35,7 @@ def test_the_crop_has_the_aspect_and_lies_inside(width: int, height: int, wide: 
     assert abs((right - left) * height - (bottom - top) * width) <= max(width, height)
 
 
-def test_a_picture_of_the_size_passes_unchanged():
+def test_a_image_of_the_size_passes_unchanged():
     pixels = noise(48, 32)
     np.testing.assert_array_equal(Preprocessing(32, 48).frame(Image.fromarray(pixels)), pixels)
 

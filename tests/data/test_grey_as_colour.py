@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.check.survey import survey
 from tests.data.making import encoded, noise, smooth
 from tests.data.test_value_range import png_16
@@ -29,7 +29,7 @@ def greys(kind: str, seed: int) -> bytes:
 
 
 def told(path: Path, **options: Any) -> str:
-    found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
+    found = survey(open_images(path, (16, 16), workers=0, **options)).warnings
     return "".join(each.text for each in found if each.name == "grey-as-colour")
 
 
@@ -42,7 +42,7 @@ def test_a_whole_set(tmp_path: Path, kind: str):
         (tmp_path / f"{number}.png").write_bytes(greys(kind, number))
     assert told(path).startswith("All images are grey, stored as colour: --channels 1 trains on grey")
     assert told(path, channels=1) == ""
-    assert open_pictures(path, (16, 16), workers=0, channels=1).channels == 1
+    assert open_images(path, (16, 16), workers=0, channels=1).channels == 1
 
 
 def test_a_part_of_a_set(tmp_path: Path):
@@ -74,14 +74,14 @@ def test_nothing_is_claimed_of_levels_that_are_too_few(tmp_path: Path, how: str)
         np.save(path, (colours / 255 * 0.03 + low).astype(np.float32))
     assert told(path) == ""
     assert "grey" not in " ".join(
-        each.text for each in survey(open_pictures(path, (16, 16), workers=0, range="auto")).warnings
+        each.text for each in survey(open_images(path, (16, 16), workers=0, range="auto")).warnings
     )
 
 
 def test_what_cannot_be_told_is_said_to_be_so(tmp_path: Path):
     colours = np.stack([smooth(16, 16, seed=number) for number in range(4)])
     np.save(tmp_path / "set.npy", (colours / 255 * 0.003).astype(np.float32))
-    warnings = survey(open_pictures(tmp_path / "set.npy", (16, 16), workers=0)).warnings
+    warnings = survey(open_images(tmp_path / "set.npy", (16, 16), workers=0)).warnings
     assert any("Whether they are grey cannot be told" in each.text for each in warnings)
     assert told(tmp_path / "set.npy") == ""
 

@@ -1,4 +1,4 @@
-"""Bytes that nobody meant as pictures: refused with a reason, and never anything worse."""
+"""Bytes that nobody meant as images: refused with a reason, and never anything worse."""
 
 import random
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganzfeld.data import open_pictures
-from ganzfeld.data.decoding.decode import UnusablePicture, decode_file
+from ganzfeld.data import open_images
+from ganzfeld.data.decoding.decode import UnusableImage, decode_file
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from tests.data.fuzz_readers import ENDINGS, mutated, one_input, read_all, seeds
 from tests.data.making import encoded, noise
@@ -30,18 +30,18 @@ STARTS += [b"RIFF\x40\0\0\0WEBPVP8L", b"\0\0\0\x1cftypavif", b"P5 9 9 65535 ", b
 def test_random_bytes_are_refused_or_decoded(start: bytes, rest: bytes):
     try:
         assert decode_file(start + rest, Preprocessing(8, 8)).pixels.shape[:2] == (8, 8)
-    except UnusablePicture as refused:
+    except UnusableImage as refused:
         assert str(refused) and "\n" not in str(refused)
 
 
 @given(st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"]), st.integers(0, 10**9))
 @settings(max_examples=200)
-def test_damaged_pictures_are_refused_or_decoded(format: str, number: int):
+def test_damaged_images_are_refused_or_decoded(format: str, number: int):
     chance = random.Random(number)
     damaged = mutated(b"\0" + encoded(noise(12, 12), format), chance)[1:]
     try:
         assert decode_file(damaged, Preprocessing(8, 8)).pixels.shape[:2] == (8, 8)
-    except UnusablePicture as refused:
+    except UnusableImage as refused:
         assert str(refused)
 
 
@@ -51,8 +51,8 @@ def test_a_folder_of_anything_is_counted_to_the_last_file(files: list[bytes], tm
     folder = tmp_path_factory.mktemp("set")
     for number, content in enumerate(files):
         (folder / f"{number}.png").write_bytes(content)
-    pictures = open_pictures(folder, (8, 8), max_bad=None, workers=0)
-    assert pictures.num_pictures + len(pictures.unusable) == len(files)
+    dataset = open_images(folder, (8, 8), max_bad=None, workers=0)
+    assert dataset.num_pictures + len(dataset.unusable) == len(files)
 
 
 @pytest.mark.parametrize("number", range(len(ENDINGS)), ids=lambda number: ENDINGS[number].strip("/.-"))

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganzfeld.data import ImageDataset, open_pictures
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.ingest.reuse_index import ReuseIndex, write_index
 from tests.data.making import fill
 
 
 @pytest.fixture
 def earlier(tmp_path: Path) -> ImageDataset:
-    return open_pictures(fill(tmp_path / "set", 40), (16, 16), workers=0)
+    return open_images(fill(tmp_path / "set", 40), (16, 16), workers=0)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image
 
 import ganzfeld as gz
 from ganzfeld.cli import main
-from ganzfeld.data import ImageDataset, open_pictures
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.survey import survey
 from ganzfeld.data.labels import table as label_table
 from ganzfeld.errors import DataError, GanzfeldError, UsageError
@@ -38,23 +38,22 @@ def photos_with(root: Path, names: list[str]) -> Path:
 def opened(photos: Path, table: str | bytes, encoding: str = "utf-8") -> ImageDataset:
     path = photos.parent / "labels.csv"
     path.write_bytes(table if isinstance(table, bytes) else table.encode(encoding))
-    return open_pictures(photos, (8, 8), labels=path)
+    return open_images(photos, (8, 8), labels=path)
 
 
-def classes(pictures: ImageDataset) -> dict[str, str]:
+def classes(dataset: ImageDataset) -> dict[str, str]:
     """The class of every image by its name, ``""`` for none."""
-    assert pictures.labels is not None
-    names = [*pictures.class_names, ""]
-    usable = [entry for entry in range(len(pictures.listing)) if pictures.records["row"][entry] >= 0]
+    assert dataset.labels is not None
+    names = [*dataset.class_names, ""]
+    usable = [entry for entry in range(len(dataset.listing)) if dataset.records["row"][entry] >= 0]
     return {
-        pictures.listing.name(entry): names[label]
-        for entry, label in zip(usable, pictures.labels, strict=True)
+        dataset.listing.name(entry): names[label] for entry, label in zip(usable, dataset.labels, strict=True)
     }
 
 
-def said(pictures: ImageDataset) -> str:
+def said(dataset: ImageDataset) -> str:
     """The warning about labels."""
-    return " ".join(each.text for each in survey(pictures).warnings if each.name == "labels-rejected")
+    return " ".join(each.text for each in survey(dataset).warnings if each.name == "labels-rejected")
 
 
 def table(names: list[str], delimiter: str = ",", header: str = "") -> str:
@@ -90,10 +89,10 @@ EVERY_WAY = {
 @pytest.mark.parametrize("way", list(EVERY_WAY))
 def test_every_way_of_writing_it(photos: Path, way: str):
     content, words = EVERY_WAY[way]
-    pictures = opened(photos, content)
-    assert classes(pictures) == dict(zip(FILES, KINDS, strict=True))
-    (note,) = [note for note in pictures.notes if note.startswith("labels.csv: names in column")]
-    assert words in note and "\n" not in note and not said(pictures)
+    dataset = opened(photos, content)
+    assert classes(dataset) == dict(zip(FILES, KINDS, strict=True))
+    (note,) = [note for note in dataset.notes if note.startswith("labels.csv: names in column")]
+    assert words in note and "\n" not in note and not said(dataset)
 
 
 def test_absolute_names(photos: Path):
@@ -103,13 +102,13 @@ def test_absolute_names(photos: Path):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
 def test_encodings_that_tell_themselves(photos: Path, encoding: str):
-    pictures = opened(photos, table(FILES).replace("cat", "chât"), encoding)
-    assert pictures.class_names == ["chât", "dog"]
+    dataset = opened(photos, table(FILES).replace("cat", "chât"), encoding)
+    assert dataset.class_names == ["chât", "dog"]
 
 
 def test_latin_1_is_told(photos: Path):
-    pictures = opened(photos, table(FILES).replace("cat", "chât"), "latin-1")
-    assert pictures.class_names == ["chât", "dog"] and "read as Latin-1" in pictures.notes[-1]
+    dataset = opened(photos, table(FILES).replace("cat", "chât"), "latin-1")
+    assert dataset.class_names == ["chât", "dog"] and "read as Latin-1" in dataset.notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -124,42 +123,42 @@ def test_latin_1_is_told(photos: Path):
 )
 def test_extra_columns(photos: Path, header: str, row: str, column: int):
     rows = [row.format(i=i, name=n, kind=k) for i, (n, k) in enumerate(zip(FILES, KINDS, strict=True))]
-    pictures = opened(photos, "\n".join([header, *rows] if header else rows))
-    assert classes(pictures) == dict(zip(FILES, KINDS, strict=True))
-    assert f"labels in column {column}" in pictures.notes[-1]
+    dataset = opened(photos, "\n".join([header, *rows] if header else rows))
+    assert classes(dataset) == dict(zip(FILES, KINDS, strict=True))
+    assert f"labels in column {column}" in dataset.notes[-1]
 
 
 def test_numbers_that_became_floats(photos: Path):
-    pictures = opened(photos, "a.png,3.0\nb.png,10.0\nsub/c.png,\nsub/d.png,3.0\n")
-    assert pictures.class_names == ["3", "10"] and classes(pictures)["b.png"] == "10"
+    dataset = opened(photos, "a.png,3.0\nb.png,10.0\nsub/c.png,\nsub/d.png,3.0\n")
+    assert dataset.class_names == ["3", "10"] and classes(dataset)["b.png"] == "10"
 
 
 def test_images_without_a_label_and_rows_without_an_image(photos: Path):
-    (photos / "bad.png").write_bytes(b"no picture")
-    pictures = opened(photos, "file,label\na.png,cat\nb.png,\nbad.png,dog\nz.png,cat\ny.png,dog\n")
-    assert classes(pictures) == {"a.png": "cat", "b.png": "", "sub/c.png": "", "sub/d.png": ""}
-    assert "3 images without a label" in said(pictures)
-    assert "2 rows name no image, such as 'z.png' and 'y.png'" in said(pictures)
-    assert said(pictures).startswith("Labels are used in part: ")
+    (photos / "bad.png").write_bytes(b"no image")
+    dataset = opened(photos, "file,label\na.png,cat\nb.png,\nbad.png,dog\nz.png,cat\ny.png,dog\n")
+    assert classes(dataset) == {"a.png": "cat", "b.png": "", "sub/c.png": "", "sub/d.png": ""}
+    assert "3 images without a label" in said(dataset)
+    assert "2 rows name no image, such as 'z.png' and 'y.png'" in said(dataset)
+    assert said(dataset).startswith("Labels are used in part: ")
 
 
 def test_names_that_several_images_have_are_not_guessed(tmp_path: Path):
     root = photos_with(tmp_path / "photos", ["a/1.png", "b/1.png", "a/2.png", "b/3.png"])
-    pictures = opened(root, "1.png,cat\n2.png,dog\n3.png,cat\n")
-    assert classes(pictures) == {"a/1.png": "", "b/1.png": "", "a/2.png": "dog", "b/3.png": "cat"}
-    assert "1 row names more than one image, such as '1.png'" in said(pictures)
+    dataset = opened(root, "1.png,cat\n2.png,dog\n3.png,cat\n")
+    assert classes(dataset) == {"a/1.png": "", "b/1.png": "", "a/2.png": "dog", "b/3.png": "cat"}
+    assert "1 row names more than one image, such as '1.png'" in said(dataset)
     assert classes(opened(root, "a/1.png,cat\nb/1.png,dog\na/2.png,dog\nb/3.png,cat\n"))["b/1.png"] == "dog"
 
 
 def test_several_labels_of_one_image_are_none(photos: Path):
-    pictures = opened(photos, "a.png,cat\na.png,dog\nb.png,dog\nb.png,dog\na.png,cat\nsub/c.png,cat\n")
-    assert classes(pictures) == {"a.png": "", "b.png": "dog", "sub/c.png": "cat", "sub/d.png": ""}
-    assert "1 image with several different labels" in said(pictures)
+    dataset = opened(photos, "a.png,cat\na.png,dog\nb.png,dog\nb.png,dog\na.png,cat\nsub/c.png,cat\n")
+    assert classes(dataset) == {"a.png": "", "b.png": "dog", "sub/c.png": "cat", "sub/d.png": ""}
+    assert "1 image with several different labels" in said(dataset)
 
 
 def test_a_table_beats_folders(tmp_path: Path):
     root = photos_with(tmp_path / "photos", ["x/1.png", "y/2.png"])
-    assert open_pictures(root, (8, 8)).class_names == ["x", "y"]
+    assert open_images(root, (8, 8)).class_names == ["x", "y"]
     assert opened(root, "1.png,cat\n2.png,dog\n").class_names == ["cat", "dog"]
 
 
@@ -168,9 +167,9 @@ def test_all_frames_of_a_file_have_its_label(tmp_path: Path):
     frames = [Image.fromarray(noise(8, 8, seed=seed)) for seed in (5, 6, 7)]
     frames[0].save(root / "c.gif", save_all=True, append_images=frames[1:])
     (tmp_path / "labels.csv").write_text("a.png,cat\nb.png,dog\nc.gif,cow\n")
-    pictures = open_pictures(root, (8, 8), labels=tmp_path / "labels.csv", frames="all")
-    assert pictures.labels is not None and not said(pictures)
-    assert [pictures.class_names[label] for label in pictures.labels] == ["cat", "dog", "cow", "cow", "cow"]
+    dataset = open_images(root, (8, 8), labels=tmp_path / "labels.csv", frames="all")
+    assert dataset.labels is not None and not said(dataset)
+    assert [dataset.class_names[label] for label in dataset.labels] == ["cat", "dog", "cow", "cow", "cow"]
 
 
 def test_archives(photos: Path, tmp_path: Path):
@@ -178,8 +177,8 @@ def test_archives(photos: Path, tmp_path: Path):
         for name in FILES:
             archive.write(photos / name, f"top/{name}")
     (tmp_path / "labels.csv").write_text(table(FILES))
-    pictures = open_pictures(tmp_path / "set.zip", (8, 8), labels=tmp_path / "labels.csv")
-    assert list(classes(pictures).values()) == KINDS
+    dataset = open_images(tmp_path / "set.zip", (8, 8), labels=tmp_path / "labels.csv")
+    assert list(classes(dataset).values()) == KINDS
 
 
 class TestRefused:
@@ -219,7 +218,7 @@ class TestRefused:
         path = photos.parent / "labels.csv"
         path.write_text("x.png,cat\n")
         with pytest.raises(DataError):
-            open_pictures(photos, (8, 8), labels=path, progress=lambda *what: done.append(what))
+            open_images(photos, (8, 8), labels=path, progress=lambda *what: done.append(what))
         assert not [what for _, _, what in done if "decoding" in what]
 
     @pytest.mark.parametrize("kind", ["missing", "folder", "pipe", "unreadable name"])
@@ -230,7 +229,7 @@ class TestRefused:
         if kind == "pipe":
             os.mkfifo(path)
         with pytest.raises(UsageError) as caught:
-            open_pictures(photos, (8, 8), labels=path)
+            open_images(photos, (8, 8), labels=path)
         assert "column of file names" in caught.value.hint
 
     def test_a_file_that_is_too_large(self, photos: Path, tmp_path: Path):
@@ -238,17 +237,17 @@ class TestRefused:
         with path.open("wb") as file:
             file.truncate(label_table.MOST_BYTES + 1)
         with pytest.raises(DataError, match="more than 512 MiB"):
-            open_pictures(photos, (8, 8), labels=path)
+            open_images(photos, (8, 8), labels=path)
 
     def test_arrays_and_built_in_images(self, tmp_path: Path):
         (tmp_path / "labels.csv").write_text("a.png,cat\n")
         with pytest.raises(UsageError, match="labels are for image files"):
-            open_pictures("faces", (8, 8), labels=tmp_path / "labels.csv")
+            open_images("faces", (8, 8), labels=tmp_path / "labels.csv")
 
     @pytest.mark.parametrize("labels", [3, b"labels.csv", ["labels.csv"]])
     def test_what_is_no_path(self, photos: Path, labels: Any):
         with pytest.raises(UsageError, match="labels must be"):
-            open_pictures(photos, (8, 8), labels=labels)
+            open_images(photos, (8, 8), labels=labels)
 
 
 class TestIdentity:
@@ -258,10 +257,10 @@ class TestIdentity:
         stat = path.stat()
         path.write_text(table(FILES).replace("cat", "cow"))
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-        after = open_pictures(photos, (8, 8), labels=path)
+        after = open_images(photos, (8, 8), labels=path)
         assert (before.class_names, after.class_names) == (["cat", "dog"], ["cow", "dog"])
         assert before.content_hash == after.content_hash and before.folder != after.folder
-        assert open_pictures(photos, (8, 8)).class_names == []
+        assert open_images(photos, (8, 8)).class_names == []
 
     def test_what_is_said_comes_from_the_cache_too(self, photos: Path):
         content = "file,label\na.png,cat\nb.png,dog\n"
@@ -302,7 +301,7 @@ class TestIdentity:
         assert gz.resume(run.path, images=16, labels=moved).position.images_seen == 16
         assert gz.resume(run.path, images=24).position.images_seen == 24, "the run keeps the new place"
         moved.write_text(content.replace("11.png,cat", "11.png,dog"))
-        with pytest.raises(DataError, match="classes of the pictures are not those") as refused:
+        with pytest.raises(DataError, match="classes of the images are not those") as refused:
             gz.resume(run.path, images=32, labels=moved)
         assert gz.resume(run.path, images=32, labels=moved, inexact=True).position.images_seen == 32
         path.write_text(content)

@@ -7,7 +7,7 @@ from ganzfeld.data.order import batch_indices, permutation
 
 
 @given(num=st.integers(1, 300), seed=st.integers(-(2**70), 2**70), epoch=st.integers(0, 2**40))
-def test_an_epoch_holds_every_picture_once(num: int, seed: int, epoch: int):
+def test_an_epoch_holds_every_image_once(num: int, seed: int, epoch: int):
     order = permutation(num, seed, epoch)
     assert sorted(order.tolist()) == list(range(num))
 
@@ -42,7 +42,7 @@ def test_ranks_share_a_batch_without_gap_or_overlap(
 
 
 @given(num=st.integers(1, 40), batch=st.integers(1, 20), num_ranks=st.integers(1, 5))
-def test_all_ranks_together_read_every_picture_of_an_epoch_once(num: int, batch: int, num_ranks: int):
+def test_all_ranks_together_read_every_image_of_an_epoch_once(num: int, batch: int, num_ranks: int):
     stream = []
     for seen in range(0, num, batch):
         size = min(batch, num - seen)
@@ -50,7 +50,7 @@ def test_all_ranks_together_read_every_picture_of_an_epoch_once(num: int, batch:
     assert sorted(stream) == list(range(num))
 
 
-def test_picture_i_is_the_one_its_epoch_says():
+def test_image_i_is_the_one_its_epoch_says():
     stream = batch_indices(10, 3, 0, 35)
     assert [stream[i] for i in (4, 17, 34)] == [permutation(10, 3, i // 10)[i % 10] for i in (4, 17, 34)]
 
@@ -70,7 +70,7 @@ def test_seeds_and_epochs_are_unrelated():
     assert len(orders) == 400
 
 
-def test_every_picture_is_first_equally_often():
+def test_every_image_is_first_equally_often():
     firsts = np.bincount([permutation(8, 0, epoch)[0] for epoch in range(8_000)], minlength=8)
     chi_squared = ((firsts - 1_000) ** 2 / 1_000).sum()
     assert chi_squared < 24.3  # 0.1 % at 7 degrees of freedom; the sequence is fixed, so this cannot flicker

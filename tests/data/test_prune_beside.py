@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.cache.prune import prune
 from ganzfeld.data.cache.store import claimed, read_manifest
 from ganzfeld.data.cache.verify import verify
@@ -33,10 +33,10 @@ def use(photos: Path, cache: Path, said: Connection) -> None:
     try:
         for number in range(ROUNDS):
             size = (16, 16) if number % 2 else (24, 24)  # of two sizes, one is a relative of nothing
-            pictures = open_pictures(photos, size, cache_dir=cache, progress=False, workers=0)
-            found = survey(pictures)
-            assert found.usable == 40 and pictures.batch(np.arange(40)).shape == (40, *size, 3)
-            assert not pictures.unusable and len(pictures.listing) == 40 and pictures.disk_bytes > 0
+            dataset = open_images(photos, size, cache_dir=cache, progress=False, workers=0)
+            found = survey(dataset)
+            assert found.usable == 40 and dataset.batch(np.arange(40)).shape == (40, *size, 3)
+            assert not dataset.unusable and len(dataset.listing) == 40 and dataset.disk_bytes > 0
             verify(photos, cache_dir=cache)
         said.send("")
     except BaseException:  # noqa: BLE001  told to the parent, in whose test it fails
@@ -75,16 +75,16 @@ def test_the_commands(photos, tmp_path, monkeypatch):
 
 
 def test_what_is_open_stays_usable(photos, tmp_path):
-    pictures = open_pictures(photos, (16, 16), cache_dir=tmp_path / "cache", progress=False)
+    dataset = open_images(photos, (16, 16), cache_dir=tmp_path / "cache", progress=False)
     assert len(prune(tmp_path / "cache", keep_bytes=0)) == 1
     shutil.rmtree(tmp_path / "cache")
-    assert survey(pictures).usable == 40 and pictures.unusable == () and pictures.labels is None
-    assert pictures.place(3).endswith("[3]") and pictures.records["row"][3] >= 0
+    assert survey(dataset).usable == 40 and dataset.unusable == () and dataset.labels is None
+    assert dataset.place(3).endswith("[3]") and dataset.records["row"][3] >= 0
 
 
 def test_one_that_is_being_made_stays(photos, tmp_path):
     cache = tmp_path / "cache"
-    open_pictures(photos, (16, 16), cache_dir=cache, progress=False)
+    open_images(photos, (16, 16), cache_dir=cache, progress=False)
     (folder,) = (cache / "sets").iterdir()
     (cache / "new" / "x").mkdir()
     with claimed(cache / "new" / "x", folder, lambda: None) as is_there:
@@ -110,12 +110,12 @@ def test_one_that_is_being_made_stays(photos, tmp_path):
     ],
 )
 def test_a_manifest_that_nobody_wrote_is_none(photos, tmp_path, change):
-    first = open_pictures(photos, (16, 16), cache_dir=tmp_path / "cache", progress=False)
+    first = open_images(photos, (16, 16), cache_dir=tmp_path / "cache", progress=False)
     path = first.folder / "manifest.json"
     assert read_manifest(first.folder) is not None
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     assert read_manifest(first.folder) is None
-    again = open_pictures(photos, (16, 16), cache_dir=tmp_path / "cache", progress=False)
+    again = open_images(photos, (16, 16), cache_dir=tmp_path / "cache", progress=False)
     assert again.content_hash == first.content_hash
 
 
@@ -123,9 +123,9 @@ def test_a_copy_has_its_own_name(tmp_path):
     """Files with their times: the listing is the same, and so is the set."""
     (tmp_path / "cats").mkdir()
     np.save(tmp_path / "cats" / "a.npy", blobs(12, 16).astype(np.float32) / 255)
-    cats = open_pictures(tmp_path / "cats" / "a.npy", (16, 16), cache_dir=tmp_path / "cache", progress=False)
+    cats = open_images(tmp_path / "cats" / "a.npy", (16, 16), cache_dir=tmp_path / "cache", progress=False)
     shutil.copy2(tmp_path / "cats" / "a.npy", tmp_path / "dogs.npy")
-    dogs = open_pictures(tmp_path / "dogs.npy", (16, 16), cache_dir=tmp_path / "cache", progress=False)
+    dogs = open_images(tmp_path / "dogs.npy", (16, 16), cache_dir=tmp_path / "cache", progress=False)
     assert (cats.name, dogs.name) == ("a", "dogs")
     assert cats.folder == dogs.folder
     assert "a.npy" in cats.notes[0] and "dogs.npy" in dogs.notes[0] and "a.npy" not in dogs.notes[0]

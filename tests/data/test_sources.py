@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.images import ImageDataset
 from ganzfeld.data.source import Source
-from ganzfeld.data.sources import built_in, catalogue, find_source, recognised
+from ganzfeld.data.sources import built_in, catalogue, find_source, recognised, source_class
 from ganzfeld.data.sources.faces import CREDIT
 from ganzfeld.errors import DataError, UsageError
 from tests.data.making import encoded, fill, noise, zipped
 
 
 def opened(path: Path | str, size: int = 16, **settings: Any) -> ImageDataset:
-    return open_pictures(path, (size, size), workers=0, **settings)
+    return open_images(path, (size, size), workers=0, **settings)
 
 
-def pixels(pictures: ImageDataset) -> np.ndarray:
-    return pictures.batch(np.arange(pictures.num_pictures))
+def pixels(dataset: ImageDataset) -> np.ndarray:
+    return dataset.batch(np.arange(dataset.num_pictures))
 
 
 def idx(path: Path, array: np.ndarray) -> Path:
@@ -39,7 +39,7 @@ def idx(path: Path, array: np.ndarray) -> Path:
 
 @pytest.fixture
 def stack() -> np.ndarray:
-    """Seven colour pictures."""
+    """Seven colour images."""
     return np.stack([noise(16, 16, seed=seed) for seed in range(7)])
 
 
@@ -47,7 +47,7 @@ class TestContract:
     @pytest.mark.parametrize("kind", catalogue.names())
     def test_every_source_says_how_it_is_recognised(self, kind: str, tmp_path: Path):
         module = catalogue.load(kind)
-        assert issubclass(module.Pictures, Source)
+        assert issubclass(source_class(kind), Source)
         nothing = tmp_path / "nothing"
         nothing.write_bytes(b"")
         assert module.recognises(nothing) == 0
@@ -76,7 +76,7 @@ class TestContract:
         }
         assert {name: recognised(tmp_path / name) for name in expected} == expected
 
-    def test_nothing_recognises_a_single_picture(self, tmp_path: Path):
+    def test_nothing_recognises_a_single_image(self, tmp_path: Path):
         (tmp_path / "a.png").write_bytes(encoded(noise(16, 16)))
         with pytest.raises(DataError, match=r"a\.png") as refused:
             opened(tmp_path / "a.png")
@@ -93,7 +93,7 @@ class TestFaces:
         assert find_source("./faces")[0] == find_source(Path("faces"))[0] == "folder"
 
     def test_they_are_drawn_the_same_at_any_time(self):
-        source = catalogue.load("faces").Pictures(Path("faces"))
+        source = source_class("faces")(Path("faces"))
         from ganzfeld.data.decoding.preprocessing import Preprocessing
 
         entries = list(source.entries())
@@ -101,13 +101,13 @@ class TestFaces:
         first = [source.decode(source.read(entry), Preprocessing(32, 32)).pixels for entry in entries[:3]]
         again = [source.decode(source.read(entry), Preprocessing(32, 32)).pixels for entry in entries[:3]]
         np.testing.assert_array_equal(first, again)
-        assert len({picture.tobytes() for picture in first}) == 3
+        assert len({image.tobytes() for image in first}) == 3
         assert (first[0][0, 0] == 255).all()
 
     def test_other_shapes_show_the_middle(self):
         from ganzfeld.data.decoding.preprocessing import Preprocessing
 
-        source = catalogue.load("faces").Pictures(Path("faces"))
+        source = source_class("faces")(Path("faces"))
         raw = source.read(next(iter(source.entries())))
         square = source.decode(raw, Preprocessing(40, 40)).pixels
         tall = source.decode(raw, Preprocessing(24, 40)).pixels
@@ -119,8 +119,8 @@ class TestFaces:
     def test_they_lie_nowhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         """A path made of the folder one stands in would be shown by ``cache list``."""
         monkeypatch.chdir(tmp_path)
-        assert str(tmp_path) not in catalogue.load("faces").Pictures(Path("faces")).place
-        assert catalogue.load("folder").Pictures(Path("photos")).place == str(tmp_path / "photos")
+        assert str(tmp_path) not in source_class("faces")(Path("faces")).place
+        assert source_class("folder")(Path("photos")).place == str(tmp_path / "photos")
 
 
 class TestFolder:
@@ -130,21 +130,21 @@ class TestFolder:
         (tmp_path / "a" / "1.png").write_bytes(encoded(stack[1]))
         (tmp_path / "z.tiff").write_bytes(encoded(stack[2], "TIFF"))
         for other in ("notes.txt", ".hidden.png", "._1.png"):
-            (tmp_path / other).write_bytes(b"no picture")
+            (tmp_path / other).write_bytes(b"no image")
         (tmp_path / ".thumbnails").mkdir()
-        (tmp_path / ".thumbnails" / "0.png").write_bytes(b"no picture")
-        pictures = opened(tmp_path)
-        np.testing.assert_array_equal(pixels(pictures), stack[[1, 0, 2]])
-        assert not pictures.unusable
-        assert pictures.manifest.ignored == {".txt": 1}
+        (tmp_path / ".thumbnails" / "0.png").write_bytes(b"no image")
+        dataset = opened(tmp_path)
+        np.testing.assert_array_equal(pixels(dataset), stack[[1, 0, 2]])
+        assert not dataset.unusable
+        assert dataset.manifest.ignored == {".txt": 1}
 
     def test_sub_folders_are_classes(self, tmp_path: Path):
         for name in ("dog", "cat"):
             fill(tmp_path / name, 2)
         (tmp_path / "stray.png").write_bytes(b"unusable, so it has no say")
-        pictures = opened(tmp_path)
-        assert pictures.class_names == ["cat", "dog"]
-        assert pictures.labels is not None and pictures.labels.tolist() == [0, 0, 1, 1]
+        dataset = opened(tmp_path)
+        assert dataset.class_names == ["cat", "dog"]
+        assert dataset.labels is not None and dataset.labels.tolist() == [0, 0, 1, 1]
 
     def test_no_classes_in_a_flat_folder(self, tmp_path: Path):
         fill(tmp_path / "only", 2)
@@ -152,7 +152,7 @@ class TestFolder:
         fill(tmp_path, 1)
         assert opened(tmp_path).class_names == []
 
-    def test_grey_only_if_every_picture_is(self, tmp_path: Path):
+    def test_grey_only_if_every_image_is(self, tmp_path: Path):
         (tmp_path / "0.png").write_bytes(encoded(noise(16, 16, 1)))
         assert opened(tmp_path).channels == 1
         assert pixels(opened(tmp_path)).shape == (1, 16, 16, 1)
@@ -167,9 +167,9 @@ class TestFolder:
         for number in range(69):
             pixels_of_one = noise(16, 16, 3 if number % 2 else 1, seed=number)
             (tmp_path / f"{number:03}.png").write_bytes(encoded(pixels_of_one))
-        pictures = opened(tmp_path)
-        assert pictures.channels == 3
-        np.testing.assert_array_equal(pixels(pictures)[67], noise(16, 16, 3, seed=67))
+        dataset = opened(tmp_path)
+        assert dataset.channels == 3
+        np.testing.assert_array_equal(pixels(dataset)[67], noise(16, 16, 3, seed=67))
 
 
 class TestArchives:
@@ -188,10 +188,10 @@ class TestArchives:
                     archive.add(file, file.relative_to(tmp_path / "set"))
         plain = opened(tmp_path / "set")
         for ending in ("zip", "tar", "tgz", "tar.xz", "tar.bz2"):
-            pictures = opened(tmp_path / f"set.{ending}")
-            assert pictures.content_hash == plain.content_hash, ending
-            assert pictures.class_names == ["cat", "dog"]
-            assert pictures.name == "set"
+            dataset = opened(tmp_path / f"set.{ending}")
+            assert dataset.content_hash == plain.content_hash, ending
+            assert dataset.class_names == ["cat", "dog"]
+            assert dataset.name == "set"
 
     @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
     def test_zip_methods(self, tmp_path: Path, stack: np.ndarray, method: int):
@@ -235,33 +235,33 @@ class TestWebDataset:
     def test_tars_of_a_folder_are_one_set(self, tmp_path: Path, stack: np.ndarray):
         labels = [b"7", b"7", b"0\n", b"12", b"0", b"7", b"12"]
         samples = [
-            {"json": b"{}", "png": encoded(picture), "cls": label}
-            for picture, label in zip(stack, labels, strict=True)
+            {"json": b"{}", "png": encoded(image), "cls": label}
+            for image, label in zip(stack, labels, strict=True)
         ]
         path = sharded(tmp_path / "shards", samples)
         assert recognised(path) == "webdataset"
-        pictures = opened(path)
-        np.testing.assert_array_equal(pixels(pictures), stack)
-        assert pictures.class_names == ["0", "7", "12"]
-        assert pictures.labels is not None and pictures.labels.tolist() == [1, 1, 0, 2, 0, 1, 2]
+        dataset = opened(path)
+        np.testing.assert_array_equal(pixels(dataset), stack)
+        assert dataset.class_names == ["0", "7", "12"]
+        assert dataset.labels is not None and dataset.labels.tolist() == [1, 1, 0, 2, 0, 1, 2]
         single = opened(path / "shard-000000.tar")
         assert single.labels is not None and single.labels.tolist() == [1, 1, 0]
 
     def test_a_tar_that_cannot_be_read_is_listed(self, tmp_path: Path, stack: np.ndarray):
-        path = sharded(tmp_path / "shards", [{"png": encoded(picture)} for picture in stack])
+        path = sharded(tmp_path / "shards", [{"png": encoded(image)} for image in stack])
         (path / "shard-000003.tar").write_bytes(b"no tar" * 1000)
-        pictures = opened(path)
-        np.testing.assert_array_equal(pixels(pictures), stack[[0, 1, 2, 6]])
-        assert "shard-000003.tar" in pictures.unusable[0].path
+        dataset = opened(path)
+        np.testing.assert_array_equal(pixels(dataset), stack[[0, 1, 2, 6]])
+        assert "shard-000003.tar" in dataset.unusable[0].path
 
     def test_a_cut_tar_is_told(self, tmp_path: Path, stack: np.ndarray):
-        path = sharded(tmp_path / "shards", [{"png": encoded(picture)} for picture in stack], 7)
+        path = sharded(tmp_path / "shards", [{"png": encoded(image)} for image in stack], 7)
         os.truncate(path / "shard-000000.tar", 4000)
-        pictures = opened(path)
-        assert 0 < pictures.num_pictures < 7
-        assert any("damaged after" in note for note in pictures.notes)
+        dataset = opened(path)
+        assert 0 < dataset.num_pictures < 7
+        assert any("damaged after" in note for note in dataset.notes)
 
-    def test_pictures_beside_the_tars_make_it_a_folder(self, tmp_path: Path, stack: np.ndarray):
+    def test_images_beside_the_tars_make_it_a_folder(self, tmp_path: Path, stack: np.ndarray):
         path = sharded(tmp_path / "shards", [{"png": encoded(stack[0])}])
         fill(path, 1)
         assert recognised(path) == "folder"
@@ -281,10 +281,10 @@ class TestArrays:
     @pytest.mark.parametrize("writer", [np.savez, np.savez_compressed])
     def test_npz_with_labels(self, tmp_path: Path, stack: np.ndarray, writer: Callable[..., None]):
         writer(tmp_path / "a.npz", images=stack, labels=np.array([10, 9, 10, 9, 2, 2, 2]))
-        pictures = opened(tmp_path / "a.npz")
-        np.testing.assert_array_equal(pixels(pictures), stack)
-        assert pictures.class_names == ["2", "9", "10"]
-        assert pictures.labels is not None and pictures.labels.tolist() == [2, 1, 2, 1, 0, 0, 0]
+        dataset = opened(tmp_path / "a.npz")
+        np.testing.assert_array_equal(pixels(dataset), stack)
+        assert dataset.class_names == ["2", "9", "10"]
+        assert dataset.labels is not None and dataset.labels.tolist() == [2, 1, 2, 1, 0, 0, 0]
 
     @pytest.mark.parametrize(
         ("stored", "shown"),
@@ -300,9 +300,9 @@ class TestArrays:
     )
     def test_what_values_mean(self, tmp_path: Path, stored: np.ndarray, shown: list[int]):
         np.save(tmp_path / "a.npy", np.resize(stored, (1, 9, 9)))
-        pictures = opened(tmp_path / "a.npy", 9)
-        np.testing.assert_array_equal(pixels(pictures)[0, 0, :3, 0], shown)
-        assert pictures.notes and str(stored.dtype) in pictures.notes[0]
+        dataset = opened(tmp_path / "a.npy", 9)
+        np.testing.assert_array_equal(pixels(dataset)[0, 0, :3, 0], shown)
+        assert dataset.notes and str(stored.dtype) in dataset.notes[0]
 
     @pytest.mark.parametrize("values", [[0.0, 255.0], [-2.0, 1.0], [-1, 5]])
     def test_ranges_without_a_meaning_are_not_guessed(self, tmp_path: Path, values: list[float]):
@@ -314,30 +314,30 @@ class TestArrays:
     @pytest.mark.parametrize(
         ("value", "word"), [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite")]
     )
-    def test_the_first_picture_with_what_is_no_number_is_named(self, tmp_path: Path, value: float, word: str):
+    def test_the_first_image_with_what_is_no_number_is_named(self, tmp_path: Path, value: float, word: str):
         stored = np.zeros((4, 16, 16), np.float32)
         stored[2:, 3, 3] = value
         np.save(tmp_path / "a.npy", stored)
-        with pytest.raises(DataError, match=rf"a\.npy holds .*{word}.* in picture \[2\]"):
+        with pytest.raises(DataError, match=rf"a\.npy holds .*{word}.* in image \[2\]"):
             opened(tmp_path / "a.npy")
 
     @pytest.mark.parametrize("shape", [(64, 64), (64, 64, 3)])
-    def test_a_single_picture_is_told_how_to_come(self, tmp_path: Path, shape: tuple[int, ...]):
+    def test_a_single_image_is_told_how_to_come(self, tmp_path: Path, shape: tuple[int, ...]):
         np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
         with pytest.raises(DataError, match="shape") as refused:
             opened(tmp_path / "a.npy")
         assert str(shape) in refused.value.message and "N = 1" in refused.value.hint
 
-    def test_three_grey_pictures_that_may_be_one_in_colour_are_noted(self, tmp_path: Path):
+    def test_three_grey_images_that_may_be_one_in_colour_are_noted(self, tmp_path: Path):
         np.save(tmp_path / "a.npy", np.zeros((3, 16, 16), np.uint8))
         assert any("(1, 3, 16, 16)" in note for note in opened(tmp_path / "a.npy").notes)
         np.save(tmp_path / "b.npy", np.zeros((5, 16, 16), np.uint8))
         assert opened(tmp_path / "b.npy").notes == []
 
     @pytest.mark.parametrize("dtype", ["M8[s]", "m8[s]", "V3", "U2", "S2", "c8", [("a", "u1")]])
-    def test_what_are_no_numbers_are_no_pictures(self, tmp_path: Path, dtype: Any):
+    def test_what_are_no_numbers_are_no_images(self, tmp_path: Path, dtype: Any):
         np.save(tmp_path / "a.npy", np.zeros((3, 16, 16), np.dtype(dtype)))
-        with pytest.raises(DataError, match="no array can be pictures"):
+        with pytest.raises(DataError, match="no array can be images"):
             opened(tmp_path / "a.npy")
 
     def test_channels_first(self, tmp_path: Path, stack: np.ndarray):
@@ -361,10 +361,10 @@ class TestArrays:
 
     def test_the_training_part_of_a_usual_file(self, tmp_path: Path, stack: np.ndarray):
         np.savez(tmp_path / "a.npz", x_train=stack, x_test=stack[:2], y_train=np.arange(7), y_test=[0, 1])
-        pictures = opened(tmp_path / "a.npz")
-        assert pictures.num_pictures == 7 and len(pictures.class_names) == 7
+        dataset = opened(tmp_path / "a.npz")
+        assert dataset.num_pictures == 7 and len(dataset.class_names) == 7
         note = "a.npz [x_train]: this array was read, with its labels y_train; x_test and y_test were not"
-        assert pictures.notes == [note] == opened(tmp_path / "a.npz").notes
+        assert dataset.notes == [note] == opened(tmp_path / "a.npz").notes
 
     def test_what_else_is_in_the_file_is_said(self, tmp_path: Path, stack: np.ndarray):
         odd: dict[str, Any] = {"\x1b[2J": np.zeros(3)}
@@ -393,13 +393,13 @@ class TestArrays:
 
 class TestIdx:
     @pytest.mark.parametrize("ending", ["", ".gz"])
-    def test_pictures_and_the_labels_beside(self, tmp_path: Path, stack: np.ndarray, ending: str):
+    def test_images_and_the_labels_beside(self, tmp_path: Path, stack: np.ndarray, ending: str):
         path = idx(tmp_path / f"train-images-idx3-ubyte{ending}", stack[..., 0])
         idx(tmp_path / f"train-labels-idx1-ubyte{ending}", np.array([3, 1, 3, 1, 3, 1, 3], np.uint8))
-        pictures = opened(path)
-        np.testing.assert_array_equal(pixels(pictures)[..., 0], stack[..., 0])
-        assert pictures.channels == 1
-        assert pictures.class_names == ["1", "3"]
+        dataset = opened(path)
+        np.testing.assert_array_equal(pixels(dataset)[..., 0], stack[..., 0])
+        assert dataset.channels == 1
+        assert dataset.class_names == ["1", "3"]
 
     def test_new_labels_are_noticed(self, tmp_path: Path, stack: np.ndarray):
         path = idx(tmp_path / "images-idx3-ubyte", stack[..., 0])
@@ -409,9 +409,9 @@ class TestIdx:
         os.utime(labels, ns=(1, 1))
         assert len(opened(path).class_names) == 7
 
-    def test_labels_are_no_pictures(self, tmp_path: Path):
+    def test_labels_are_no_images(self, tmp_path: Path):
         path = idx(tmp_path / "labels-idx1-ubyte", np.zeros(7, np.uint8))
-        with pytest.raises(DataError, match="no pictures") as refused:
+        with pytest.raises(DataError, match="no images") as refused:
             opened(path)
         assert "images-idx3" in refused.value.hint
 
@@ -440,21 +440,21 @@ class TestStyleGan:
         return root
 
     def test_labels_of_a_folder(self, tmp_path: Path):
-        pictures = opened(self.make(tmp_path / "gan", self.labels[0]))
-        assert pictures.class_names == self.labels[1]
-        assert pictures.labels is not None and pictures.labels.tolist() == self.labels[2]
+        dataset = opened(self.make(tmp_path / "gan", self.labels[0]))
+        assert dataset.class_names == self.labels[1]
+        assert dataset.labels is not None and dataset.labels.tolist() == self.labels[2]
 
     def test_labels_of_a_zip(self, tmp_path: Path):
         root = self.make(tmp_path / "gan", self.labels[0])
         names = ("0/a.png", "0/b.png", "dataset.json")
-        pictures = opened(zipped(tmp_path / "gan.zip", {name: (root / name).read_bytes() for name in names}))
-        assert pictures.class_names == self.labels[1]
+        dataset = opened(zipped(tmp_path / "gan.zip", {name: (root / name).read_bytes() for name in names}))
+        assert dataset.class_names == self.labels[1]
 
     @pytest.mark.parametrize("description", [{"labels": {"a": 1}}, [], {"labels": [["0/a.png", [0.5]]]}])
     def test_another_kind_of_file_costs_only_the_labels(self, tmp_path: Path, description: object):
-        pictures = opened(self.make(tmp_path / "gan", description))
-        assert pictures.num_pictures == 2 and pictures.labels is None
-        assert "dataset.json" in pictures.notes[0]
+        dataset = opened(self.make(tmp_path / "gan", description))
+        assert dataset.num_pictures == 2 and dataset.labels is None
+        assert "dataset.json" in dataset.notes[0]
 
     def test_null_labels_are_in_order(self, tmp_path: Path):
         assert opened(self.make(tmp_path / "gan", {"labels": None})).notes == []
@@ -484,4 +484,4 @@ class TestNothingThere:
 )
 def test_what_is_no_path_is_refused(given: Any):
     with pytest.raises(UsageError, match=f"given by a path, not by a {type(given).__name__}"):
-        open_pictures(given)
+        open_images(given)

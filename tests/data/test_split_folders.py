@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.check.split_folders import part_of, split_folders
 from ganzfeld.data.check.survey import survey
 from tests.data.making import encoded, fill, noise, zipped
@@ -14,12 +14,12 @@ from tests.data.making import encoded, fill, noise, zipped
 
 def warned(data: Path) -> list[str]:
     """The texts of the warnings about parts of a set."""
-    found = survey(open_pictures(data, (8, 8))).warnings
+    found = survey(open_images(data, (8, 8))).warnings
     return [each.text for each in found if each.name == "split-folders"]
 
 
 def tree(root: Path, folders: list[str]) -> Path:
-    """A folder with two pictures in each of these."""
+    """A folder with two images in each of these."""
     for number, folder in enumerate(folders):
         fill(root / folder, 2, begin=10 * number)
     return root
@@ -48,7 +48,7 @@ def test_parts_with_the_classes_in_them(tmp_path: Path):
     root = tree(tmp_path / "set", ["train/cats", "train/dogs", "test/cats", "test/dogs"])
     (text,) = warned(root)
     assert f"{root}/train (cats and dogs are its classes)" in text
-    assert open_pictures(root / "train", (8, 8)).class_names == ["cats", "dogs"]
+    assert open_images(root / "train", (8, 8)).class_names == ["cats", "dogs"]
     assert not warned(root / "train")
 
 
@@ -58,7 +58,7 @@ def test_parts_within_a_folder_of_their_own(tmp_path: Path):
     assert f"{root}/photos/train," in text
 
 
-def test_parts_beside_pictures_are_no_classes_and_still_read_as_one(tmp_path: Path):
+def test_parts_beside_images_are_no_classes_and_still_read_as_one(tmp_path: Path):
     root = tree(tmp_path / "set", [".", "train", "val"])
     (text,) = warned(root)
     assert "all are read. " in text and "classes" not in text.partition("Give")[0]

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from ganzfeld.cli import main
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.cache.prune import prune
 from ganzfeld.data.check.survey import survey
 from ganzfeld.data.decoding.decode import decode_file
@@ -131,7 +131,7 @@ def as_idx(root: Path, images: np.ndarray) -> Path:
 
 def warning(path: Path, **options: Any) -> str:
     """The text of the warning ``value-range`` for a set, ``""`` without one."""
-    found = survey(open_pictures(path, (16, 16), workers=0, **options)).warnings
+    found = survey(open_images(path, (16, 16), workers=0, **options)).warnings
     texts = [each.text for each in found if each.name == "value-range"]
     assert len(texts) < 2
     return texts[0] if texts else ""
@@ -139,13 +139,13 @@ def warning(path: Path, **options: Any) -> str:
 
 def levels(path: Path, **options: Any) -> np.ndarray:
     """All pixels of a set."""
-    pictures = open_pictures(path, (16, 16), workers=0, **options)
-    return pictures.batch(np.arange(pictures.num_pictures))
+    dataset = open_images(path, (16, 16), workers=0, **options)
+    return dataset.batch(np.arange(dataset.num_pictures))
 
 
 def found_range(path: Path) -> str:
     """What the range ``auto`` finds in a set."""
-    return open_pictures(path, (16, 16), workers=0, range="auto").range or ""
+    return open_images(path, (16, 16), workers=0, range="auto").range or ""
 
 
 Write = Callable[[Path, np.ndarray], Path]
@@ -195,8 +195,8 @@ class TestEverySource:
 
     def test_worker_processes_say_and_do_the_same(self, tmp_path: Path):
         path = as_npy(tmp_path / "set", values(4_095, number=100))
-        pictures = open_pictures(path, (16, 16), range="0:4095", workers=2)
-        np.testing.assert_array_equal(pictures.batch(np.arange(100)), levels(path, range="0:4095"))
+        dataset = open_images(path, (16, 16), range="0:4095", workers=2)
+        np.testing.assert_array_equal(dataset.batch(np.arange(100)), levels(path, range="0:4095"))
 
 
 class TestArrays:
@@ -311,7 +311,7 @@ class TestFiles:
         images[7, 3, 3] = 65_535
         path = as_npy(tmp_path / "set", images)
         assert "--range 0:4095" in warning(path)
-        low, high = range_of(open_pictures(path, (16, 16), workers=0, range="auto").range or "")
+        low, high = range_of(open_images(path, (16, 16), workers=0, range="auto").range or "")
         assert 0 <= low < 20 and 4_000 < high < 4_096
 
     def test_colour_of_16_bits(self, tmp_path: Path):
@@ -383,25 +383,25 @@ class TestOption:
         path = as_npy(
             tmp_path / "set", np.full((4, 16, 16), 600, np.uint16) + np.arange(4)[:, None, None].astype("u2")
         )
-        found = survey(open_pictures(path, (16, 16), workers=0))
+        found = survey(open_images(path, (16, 16), workers=0))
         text = next(each.text for each in found.warnings if each.name == "duplicate-pictures")
         assert "may have made different ones alike" in text
 
     def test_auto_is_found_once_and_is_the_same_set_as_its_numbers(self, tmp_path: Path):
         path = as_folder(tmp_path / "set", values(3_000, 200))
-        found = open_pictures(path, (16, 16), workers=0, range="auto")
-        again = open_pictures(path, (16, 16), workers=0, range="auto")
-        as_numbers = open_pictures(path, (16, 16), workers=0, range=found.range)
+        found = open_images(path, (16, 16), workers=0, range="auto")
+        again = open_images(path, (16, 16), workers=0, range="auto")
+        as_numbers = open_images(path, (16, 16), workers=0, range=found.range)
         assert found.folder == again.folder == as_numbers.folder
-        assert found.folder != open_pictures(path, (16, 16), workers=0).folder
+        assert found.folder != open_images(path, (16, 16), workers=0).folder
 
     def test_a_range_that_is_cached_is_pruned(self, tmp_path: Path, cache: Path):
         path = as_npy(tmp_path / "set", values(3_000, 200))
-        found = open_pictures(path, (16, 16), workers=0, range="auto").range
+        found = open_images(path, (16, 16), workers=0, range="auto").range
         assert len(list((cache / "ranges").iterdir())) == 1
         prune(cache, older_than_s=0)
         assert list((cache / "ranges").iterdir()) == []
-        assert open_pictures(path, (16, 16), workers=0, range="auto").range == found
+        assert open_images(path, (16, 16), workers=0, range="auto").range == found
 
     def test_nothing_to_find(self, tmp_path: Path):
         with pytest.raises(DataError, match=r"all values .* are 7"):
@@ -412,7 +412,7 @@ class TestOption:
     )
     def test_what_is_no_range(self, tmp_path: Path, given: str):
         with pytest.raises(UsageError, match="range must be"):
-            open_pictures(tmp_path, (16, 16), range=given)
+            open_images(tmp_path, (16, 16), range=given)
 
     @pytest.mark.parametrize("pair", [(0.0, 4095.0), (-5.0, 0.1 + 0.2), (1e-7, 3e20)])
     def test_text_keeps_every_digit(self, pair: tuple[float, float]):

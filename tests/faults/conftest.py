@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.runs.checkpoint import Checkpoint
 from ganzfeld.training.build import start
@@ -127,8 +127,8 @@ def thorough(request: pytest.FixtureRequest) -> bool:
 def moments(array_file: Path) -> list[Checkpoint]:
     """One training at three moments: after 1, 2 and 3 steps."""
     recipe = small()
-    pictures = open_pictures(array_file, size=recipe.size)
-    trainer = start(recipe, pictures, choose_engine("cpu", "float32"), 0)
+    dataset = open_images(array_file, size=recipe.size)
+    trainer = start(recipe, dataset, choose_engine("cpu", "float32"), 0)
     taken = []
     for _ in range(3):
         trainer.advance()

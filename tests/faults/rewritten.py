@@ -112,7 +112,7 @@ def hostile_models(path: Path) -> dict[str, Damage]:
         "all integers": _model(card, {name: each.to(torch.int32) for name, each in tensors.items()}),
         "no tensors": _model(card, {}),
         "no card": _model(None, tensors),
-        "ladder of huge pictures": _model(_huge_ladder(card), tensors),
+        "ladder of huge images": _model(_huge_ladder(card), tensors),
     }
     return found
 
@@ -124,7 +124,7 @@ def fields_of_model(path: Path) -> dict[str, Damage]:
 
 
 def _huge_ladder(card: dict) -> dict:
-    """The last layer makes pictures of 65,536 px with as many weights as before."""
+    """The last layer makes images of 65,536 px with as many weights as before."""
     layers = card["generator"]["layers"]
     last = dict(layers[-1])
     small, kernel, padding = last["small"][0], last["kernel"][0], last["padding"][0]
@@ -203,10 +203,10 @@ def _add(name: str, content: bytes | None) -> Damage:
 
 STRANGE_SHEETS: dict[str, Damage] = {
     "one more of no content": _add("340.png", b""),
-    "one more of text": _add("12.png", b"no picture"),
+    "one more of text": _add("12.png", b"no image"),
     "a folder as a sheet": _add("12.png", None),
-    "a number of 200 digits": _add("9" * 200 + ".png", b"no picture"),
-    "digits of another script": _add("\u0663.png", b"no picture"),
+    "a number of 200 digits": _add("9" * 200 + ".png", b"no image"),
+    "digits of another script": _add("\u0663.png", b"no image"),
     "a name of bytes": lambda path, outside: Path(str(path) + "/\udcff.png").write_bytes(b""),  # type: ignore[func-returns-value]
     "a temporary that is a folder": _add(".0.png.x.part", None),
 }

@@ -47,12 +47,12 @@ def spoil_gradient(trainer: Trainer) -> None:
 
 
 def spoil_loss(trainer: Trainer) -> None:
-    """A picture that is not a number, once."""
-    pictures = trainer.real() * torch.nan
+    """An image that is not a number, once."""
+    dataset = trainer.real() * torch.nan
 
     def real():
         del trainer.real  # the method of the class shows again
-        return pictures
+        return dataset
 
     trainer.real = real
 
@@ -180,7 +180,7 @@ except ResourceError as error:
 """In a process of its own, since memory that earlier tests have freed would serve it again.
 
 For the same reason the limit comes before the first step, and no layer is measured (a plain route). The
-pictures of a batch are more than is left, and are asked for first: so it is torch that gets no memory,
+images of a batch are more than is left, and are asked for first: so it is torch that gets no memory,
 whichever instructions the processor has. Some libraries crash when they get none. The ballast stands for what
 a long training holds on to, and one that begins again does not.
 """
@@ -197,7 +197,7 @@ def test_memory_that_runs_out(array_file, tmp_path):
         timeout=PATIENCE_S,
     )
     assert end.returncode == ResourceError.exit_code, end
-    told = re.search(r"ran out with a batch of 32768 after 0 pictures; a batch of (\d+) fits", end.stdout)
+    told = re.search(r"ran out with a batch of 32768 after 0 images; a batch of (\d+) fits", end.stdout)
     assert told, end
     batch = int(told[1])
     assert 4096 <= batch <= 2**14, "as much as a new process has, and not what is left beside the ballast"

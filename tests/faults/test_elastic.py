@@ -80,7 +80,7 @@ def elastic(ranks: list[int], array_file: Path, folder: Path, pauses: random.Ran
 
 
 def last_saved(folder: Path) -> int:
-    """Pictures seen at the newest checkpoint of the one run in a folder."""
+    """Images seen at the newest checkpoint of the one run in a folder."""
     return max((int(each.stem) for each in folder.glob("runs/*/checkpoints/*.safetensors")), default=0)
 
 

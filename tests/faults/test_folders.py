@@ -301,7 +301,7 @@ class TestInsideTheData:
     def test_a_run_goes_on_though_it_lies_inside_its_data(self, folder, tmp_path):
         data = tmp_path / "photos"
         shutil.copytree(folder, data)
-        before = gz.open_pictures(data, size=(16, 16))
+        before = gz.open_images(data, size=(16, 16))
         meddler = Meddler(lambda path: None)
         with pytest.raises(Interrupted, match="saved in"):
             begin(data, data / "inner" / "runs", meddler)
@@ -311,7 +311,7 @@ class TestInsideTheData:
         told = Meddler(lambda path: None)
         resumed = gz.resume(meddler.path, images=seen + 8, watcher=told)
         assert resumed.position.images_seen == seen + 8
-        after = gz.open_pictures(data, size=(16, 16))
+        after = gz.open_images(data, size=(16, 16))
         assert after.content_hash == before.content_hash
         assert [note for note in after.notes if "1 run folder left out" in note]
-        assert gz.open_pictures(meddler.path / "samples", size=(16, 16)).num_pictures, "they are asked for"
+        assert gz.open_images(meddler.path / "samples", size=(16, 16)).num_pictures, "they are asked for"

@@ -1,4 +1,4 @@
-"""Models with a right checksum that are not what their card says, ask for too much, or make no pictures."""
+"""Models with a right checksum that are not what their card says, ask for too much, or make no images."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 import ganzfeld as gz
 from ganzfeld.errors import DamagedError, ResourceError, TrainingFailed
-from ganzfeld.model import Card, pictures_of_seeds, save
+from ganzfeld.model import Card, images_of_seeds, save
 from ganzfeld.model.card import GeneratorCard, LayerCard
 from ganzfeld.model.files import _digest
 from ganzfeld.networks import Generator
@@ -64,16 +64,16 @@ def test_numbers_that_are_not_finite_are_refused(run, tmp_path, value):
     assert not (tmp_path / "x.png").exists()
 
 
-def test_pictures_that_are_not_finite_are_refused(run, tmp_path):
+def test_images_that_are_not_finite_are_refused(run, tmp_path):
     """Every weight is finite, and their sums are not."""
     model = changed(run, tmp_path / "m", lambda name, t: t if t.dtype == torch.int64 else t.sign() * 3e38)
     generator = gz.load(model)
     with pytest.raises(TrainingFailed, match="not finite"):
-        pictures_of_seeds(generator, [0])
+        images_of_seeds(generator, [0])
 
 
 def vast() -> tuple[Generator, Card]:
-    """A small file whose pictures are 16384 x 16384 pixels."""
+    """A small file whose images are 16384 x 16384 pixels."""
     large = 16_384
     layers = [
         LayerCard(small=(1, 1), large=(128, 128), kernel=(128, 128), stride=(1, 1), padding=(0, 0)),
@@ -101,13 +101,13 @@ LIMITED = """
 import resource, sys
 import ganzfeld as gz
 from ganzfeld.errors import ResourceError
-from ganzfeld.model import pictures_of_seeds
+from ganzfeld.model import images_of_seeds
 generator = gz.load(sys.argv[1])
 taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + 2**30, taken + 2**30))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    pictures_of_seeds(generator, [0])
+    images_of_seeds(generator, [0])
 except ResourceError as error:
     print(error.message)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
@@ -115,7 +115,7 @@ except ResourceError as error:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what memory is free is asked of Linux")
-def test_a_picture_that_no_memory_holds_is_refused_before_any_is_taken(tmp_path):
+def test_a_image_that_no_memory_holds_is_refused_before_any_is_taken(tmp_path):
     generator, card = vast()
     save(tmp_path / "m", generator, card)
     size = sum(path.stat().st_size for path in (tmp_path / "m").iterdir())
@@ -123,7 +123,7 @@ def test_a_picture_that_no_memory_holds_is_refused_before_any_is_taken(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(tmp_path / "m")], capture_output=True, text=True, timeout=120
     )
-    assert "a picture of 16384x16384 px would take" in done.stdout, done.stderr
+    assert "an image of 16384x16384 px would take" in done.stdout, done.stderr
     assert int(done.stdout.splitlines()[1]) < 100_000, "kB"
 
 

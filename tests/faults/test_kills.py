@@ -97,7 +97,7 @@ main(arguments)
 """The command line, which sends itself a signal when a function has been called for the first time."""
 
 BEFORE = {
-    "reading the pictures": "ganzfeld.data.images:_decoded",
+    "reading the images": "ganzfeld.data.images:_decoded",
     "building the networks": "ganzfeld.training.setup:start",
     "making the run folder": "ganzfeld.training.session:create_run",
 }
@@ -139,7 +139,7 @@ def check_strike(phase: str, number: int, array_file: Path, out: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "number"), [("reading the pictures", signal.SIGTERM), ("writing a checkpoint", signal.SIGINT)]
+    ("phase", "number"), [("reading the images", signal.SIGTERM), ("writing a checkpoint", signal.SIGINT)]
 )
 def test_a_signal(phase, number, array_file, tmp_path):
     check_strike(phase, number, array_file, tmp_path / "runs")

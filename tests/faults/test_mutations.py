@@ -26,7 +26,7 @@ from tests.faults.damage import CONTENT, JSON, PLACE, Damage, outside_of
 from tests.training.conftest import small
 
 FIRST, LAST, FURTHER = 200, 320, 336
-"""Pictures seen at the two checkpoints of the run, and the end that is then asked for."""
+"""Images seen at the two checkpoints of the run, and the end that is then asked for."""
 
 SAMPLE, SAMPLE_OF_SLOW = 30, 6
 DOCUMENTED = {0, 2, 3, 4, 5, 6}

@@ -29,7 +29,7 @@ def case_of(
     num_duplicates: int = 0,
     known: Sequence[str] | None = None,
 ) -> RunEvidence:
-    """A training with these readings, one every ``EVERY_IMAGES`` pictures, and limits for all of them."""
+    """A training with these readings, one every ``EVERY_IMAGES`` images, and limits for all of them."""
     count = max(map(len, readings.values()), default=0)
     entries = [
         {
@@ -52,5 +52,5 @@ def case_of(
 
 
 def turning(to: float, healthy: int = 12, wrong: int = 8) -> list[float]:
-    """A reading that is healthy and then is not: wrong after 1,300 pictures by default."""
+    """A reading that is healthy and then is not: wrong after 1,300 images by default."""
     return [HEALTHY] * healthy + [to] * wrong

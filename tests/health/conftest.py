@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.health.patient import ProbeContext
 from ganzfeld.recipes import Recipe
 from ganzfeld.training.build import start
@@ -16,8 +16,8 @@ from ganzfeld.training.trainer import Trainer
 
 def examined(array_file: Path, recipe: Recipe) -> tuple[Trainer, HealthMonitor]:
     """A training on the 16 px blobs at its beginning, in float32, and who examines it."""
-    pictures = open_pictures(array_file, size=recipe.size)
-    trainer = start(recipe, pictures, choose_engine("cpu", "float32"), 0)
+    dataset = open_images(array_file, size=recipe.size)
+    trainer = start(recipe, dataset, choose_engine("cpu", "float32"), 0)
     return trainer, HealthMonitor(trainer)
 
 

@@ -15,10 +15,10 @@ from tests.training.conftest import small
 classes, gradients = readings.load("classes"), readings.load("gradients")
 
 
-def read(patient: ProbeContext, pictures: torch.Tensor | None = None, **changes) -> dict[str, float]:
+def read(patient: ProbeContext, images: torch.Tensor | None = None, **changes) -> dict[str, float]:
     changed = dataclasses.replace(patient, **changes)
-    if pictures is not None:
-        changed.__dict__["pictures"] = pictures  # in place of those that the networks would make
+    if images is not None:
+        changed.__dict__["images"] = images  # in place of those that the networks would make
     return {name: float(value) for name, value in classes.read(changed).items()}
 
 
@@ -27,14 +27,14 @@ def patient(by_class) -> ProbeContext:
     return patient_of(by_class, small(classes="projection"))
 
 
-def within(pictures: torch.Tensor, labels: torch.Tensor, label: int) -> float:
-    """The mean distance between two pictures of a class, pair by pair."""
-    chosen = pictures[labels == label].double().numpy()
+def within(images: torch.Tensor, labels: torch.Tensor, label: int) -> float:
+    """The mean distance between two images of a class, pair by pair."""
+    chosen = images[labels == label].double().numpy()
     pairs = [(i, j) for i in range(len(chosen)) for j in range(i)]
     return float(np.mean([np.linalg.norm(chosen[i] - chosen[j]) for i, j in pairs]))
 
 
-def test_fixed_pictures_have_the_classes_of_the_fixed_latents(patient):
+def test_fixed_images_have_the_classes_of_the_fixed_latents(patient):
     assert patient.labels is not None
     assert patient.labels.tolist()[:6] == [0, 1, 2, 0, 1, 2]
     assert len(patient.labels) == len(patient.latents) == len(patient.real) == 64
@@ -56,22 +56,22 @@ def test_what_is_looked_at_of_live_networks_is_of_all_classes(patient, num):
 def test_the_least_varied_class_is_found(patient):
     labels = patient.labels
     assert labels is not None
-    pictures = patient.real.clone()
-    pictures[labels == 1] *= 0.25
-    wanted = [within(pictures, labels, label) / within(patient.real, labels, label) for label in range(3)]
+    images = patient.real.clone()
+    images[labels == 1] *= 0.25
+    wanted = [within(images, labels, label) / within(patient.real, labels, label) for label in range(3)]
     assert wanted == pytest.approx([1, 0.25, 1])
-    assert read(patient, pictures=pictures)["class_diversity_worst"] == pytest.approx(0.25, rel=1e-4)
-    assert read(patient, pictures=pictures)["class_poorest"] == 1
-    pictures[labels == 2] = pictures[labels == 2][:1]
-    assert read(patient, pictures=pictures)["class_diversity_worst"] == 0
-    assert read(patient, pictures=patient.real)["class_diversity_worst"] == pytest.approx(1)
+    assert read(patient, images=images)["class_diversity_worst"] == pytest.approx(0.25, rel=1e-4)
+    assert read(patient, images=images)["class_poorest"] == 1
+    images[labels == 2] = images[labels == 2][:1]
+    assert read(patient, images=images)["class_diversity_worst"] == 0
+    assert read(patient, images=patient.real)["class_diversity_worst"] == pytest.approx(1)
 
 
 def test_classes_of_which_the_data_shows_little_say_nothing(patient):
     few = torch.tensor([0] * 30 + [1] * 31 + [2] * 3)
-    pictures = patient.real.clone()
-    pictures[few == 2] = 0
-    assert read(patient, pictures=pictures, labels=few)["class_diversity_worst"] == pytest.approx(1)
+    images = patient.real.clone()
+    images[few == 2] = 0
+    assert read(patient, images=images, labels=few)["class_diversity_worst"] == pytest.approx(1)
 
 
 def test_a_class_that_is_ignored_shows(patient):

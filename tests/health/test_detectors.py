@@ -68,7 +68,7 @@ class TestSigns:
         assert (finding.name, finding.severity, finding.since_images) == (name, severity, FIRST_WRONG)
         evidence = finding.evidence[0]
         assert evidence.figures[reading] == value
-        assert f"{value:.3g}" in evidence.text and "1,300 pictures" in evidence.text, "it can be checked"
+        assert f"{value:.3g}" in evidence.text and "1,300 images" in evidence.text, "it can be checked"
 
     def test_is_not_found_in_health_or_on_the_other_side(self, name, reading, value, severity):
         assert found(name, signs(reading, [HEALTHY] * 20)) is None
@@ -113,7 +113,7 @@ class TestEveryDetector:
 
 class TestStaticFacts:
     @pytest.mark.parametrize(("number", "there"), [(1, True), (999, True), (1000, False), (0, False)])
-    def test_too_few_pictures(self, number, there):
+    def test_too_few_images(self, number, there):
         case = case_of({"diversity": [HEALTHY] * 5}, num_pictures=number)
         finding = found("too-few-pictures", case)
         assert (finding is not None) == there
@@ -122,7 +122,7 @@ class TestStaticFacts:
             assert f"each seen {500 / number:,.0f} times" in finding.evidence[0].text
 
     @pytest.mark.parametrize(("number", "there"), [(0, False), (100, False), (101, True)])
-    def test_duplicate_pictures(self, number, there):
+    def test_duplicate_images(self, number, there):
         case = case_of({}, num_pictures=1000, num_duplicates=number)
         assert (found("duplicate-pictures", case) is not None) == there
 
@@ -139,7 +139,7 @@ class TestDerived:
         assert found("output-saturated", alone) is not None
         assert found("output-saturated", case_of({"saturated": values}, known=known)) is None
 
-    def test_weights_are_measured_by_those_at_half_the_pictures(self):
+    def test_weights_are_measured_by_those_at_half_the_images(self):
         known = {"growth_generator": (Limit(0.5, 1.5, 1.0, 40),)}
         doubled = case_of({"weight_size_generator": [40.0] * 12 + [80.0] * 8})
         finding = found("diverging", replace(doubled, limits=known))
@@ -179,7 +179,7 @@ class TestDerived:
         still = growing | {"weight_size_generator": [2.0] * 20}
         assert found("stalled", case_of(still, known=("full_step_generator",))) is not None
 
-    def test_pictures_move_by_the_root_of_the_steps(self):
+    def test_images_move_by_the_root_of_the_steps(self):
         """10 steps a look: a drift of 0.9 is 0.28 a step."""
         known = {"pace": (Limit(0.0, 0.25, 1.0, 40),), "diversity": limits_of("a")["a"]}
         restless = {"drift": turning(0.9), "diversity": [HEALTHY] * 20, "latent_share": [HEALTHY] * 20}
@@ -267,9 +267,9 @@ class TestRemediesKnowTheRecipe:
     @pytest.mark.parametrize(
         ("recipe", "settings", "told"),
         [
-            ("radford2015", ["loss.name=minimax"], "is sure of every generated picture"),
-            ("radford2015", [], "takes generated pictures for real"),
-            ("modern", [], "takes generated pictures for real"),
+            ("radford2015", ["loss.name=minimax"], "is sure of every generated image"),
+            ("radford2015", [], "takes generated images for real"),
+            ("modern", [], "takes generated images for real"),
         ],
     )
     def test_a_generator_that_is_told_nothing_is_helped_by_its_loss(self, recipe, settings, told):

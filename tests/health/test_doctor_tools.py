@@ -204,10 +204,10 @@ def test_trainings_by_class_have_limits_of_their_own(tools):
 
 def test_a_training_by_class_is_compared_and_read(brief, monkeypatch, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
-    for number, picture in enumerate(pixels):
+    for number, image in enumerate(pixels):
         folder = tmp_path / "two" / f"kind-{number % 2}"
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(folder / f"{number}.png")
+        Image.fromarray(image).save(folder / f"{number}.png")
     monkeypatch.setattr(brief, "BY_CLASS", {"two": str(tmp_path / "two")})
     made = brief.train_one(brief.Plan("two", "modern", 0, num_steps=4))
     assert made.recipe["classes"] == "projection"
@@ -238,10 +238,10 @@ def test_a_fault_shows_from_where_it_stays_worse_than_all_healthy_runs(tools, mo
     monkeypatch.setattr(tools["runs"].Journal, "case", lambda self: replace(case(self), limits=measured))
     worst = suite._worst(healthy)
     distances = [0.1] * 5 + [0.2] + [0.1] * 14 + [0.2] * 20
-    sick = journal(tools, "one kind of picture", [0.8] * 21 + [0.1] * 19, distances)
+    sick = journal(tools, "one kind of image", [0.8] * 21 + [0.1] * 19, distances)
     result = suite.judged(sick, worst)
     assert (result.shown, result.found, result.in_time) == (21, 24, True)
-    late = suite.judged(journal(tools, "one kind of picture", [0.8] * 30 + [0.1] * 10, distances), worst)
+    late = suite.judged(journal(tools, "one kind of image", [0.8] * 30 + [0.1] * 10, distances), worst)
     assert (late.shown, late.found, late.in_time) == (21, 33, False)
     other = suite.judged(journal(tools, "k3 s2", [0.8] * 21 + [0.1] * 19, distances), worst)
     assert (other.shown, other.found) == (21, None)
@@ -254,4 +254,4 @@ def test_a_fault_shows_from_where_it_stays_worse_than_all_healthy_runs(tools, mo
     page = suite.report([result, late, other, silent], [well], options)
     assert "**1 of 3** faults that show" in page and "1 of 4 broken runs never show" in page
     assert "**0 of 1** healthy runs raise an alarm" in page
-    assert "| one kind of picture | 2 | **2** |" in page
+    assert "| one kind of image | 2 | **2** |" in page

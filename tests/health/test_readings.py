@@ -28,7 +28,7 @@ logits, gradients, units, output, latent, batch, spectrum = (
 
 def read(entry: ModuleType, patient: ProbeContext, **changes: Any) -> dict[str, float]:
     """What an entry reads of a patient of which some things are otherwise."""
-    made = {name: changes.pop(name) for name in ("pictures", "generated") if name in changes}
+    made = {name: changes.pop(name) for name in ("images", "generated") if name in changes}
     changed = dataclasses.replace(patient, **changes)
     changed.__dict__.update(made)
     return {name: float(value) for name, value in entry.read(changed).items()}
@@ -36,7 +36,7 @@ def read(entry: ModuleType, patient: ProbeContext, **changes: Any) -> dict[str, 
 
 @pytest.fixture
 def anyone(patient):
-    """A patient of which only the logits, or only the pictures, matter."""
+    """A patient of which only the logits, or only the images, matter."""
     return patient(small())
 
 
@@ -95,7 +95,7 @@ class TestLogits:
 
     @pytest.mark.parametrize(("period", "steps"), [(2.5, 60), (8, 64), (16, 64), (9, 63), (4, 16)])
     def test_a_rhythm_is_heard(self, anyone, period, steps):
-        """Through a trend, and through what the pictures of a batch happen to be."""
+        """Through a trend, and through what the images of a batch happen to be."""
         random = np.random.default_rng(0)
         noise = 0.3 * random.normal(size=(2, steps, 8))
         wave = np.sin(2 * math.pi * np.arange(steps) / period + 1)[:, None]
@@ -192,7 +192,7 @@ class TestOutput:
         assert found["saturated"] > 0.9
         assert found["stuck"] < 0.1, "it still says different things"
 
-    def test_stuck_counts_what_is_not_so_in_real_pictures(self, anyone):
+    def test_stuck_counts_what_is_not_so_in_real_images(self, anyone):
         with torch.no_grad():
             anyone.generator.layers[-1].bias.fill_(1e5)
         white = torch.ones_like(anyone.real)
@@ -209,15 +209,15 @@ class TestOutput:
 
 class TestLatent:
     def test_distances_are_those_of_all_pairs(self, anyone):
-        pictures, real = torch.rand(2, 6, 3, 32, 32) * torch.tensor([1.0, 2.0])[:, None, None, None, None]
-        shown = {"latents": anyone.latents[:6], "pictures": pictures, "real": real}
-        found = read(latent, anyone, pictures_before=None, **shown)
+        images, real = torch.rand(2, 6, 3, 32, 32) * torch.tensor([1.0, 2.0])[:, None, None, None, None]
+        shown = {"latents": anyone.latents[:6], "images": images, "real": real}
+        found = read(latent, anyone, images_before=None, **shown)
 
         def pairs(given: torch.Tensor) -> np.ndarray:
             cells = given.unflatten(2, (16, 2)).unflatten(4, (16, 2)).mean((3, 5)).flatten(1).numpy()
             return np.linalg.norm(cells[:, None] - cells[None], axis=2)
 
-        apart, apart_real = pairs(pictures), pairs(real)
+        apart, apart_real = pairs(images), pairs(real)
         others = ~np.eye(6, dtype=bool)
         diversity = apart[others].mean() / apart_real[others].mean()
         assert found["diversity"] == pytest.approx(diversity, rel=1e-5)
@@ -225,14 +225,14 @@ class TestLatent:
         assert found["twins"] == pytest.approx((nearest < np.quantile(nearest_real, 0.05)).mean())
 
     def test_a_collapsed_generator(self, anyone):
-        real = read(latent, anyone, pictures=anyone.real)
+        real = read(latent, anyone, images=anyone.real)
         assert real["diversity"] == pytest.approx(1)
         assert real["twins"] == 4 / 64, "the least that is not below 5 %"
         one = anyone.real[:1].expand_as(anyone.real)
-        found = read(latent, anyone, pictures=one)
+        found = read(latent, anyone, images=one)
         assert (found["diversity"], found["twins"]) == (0, 1)
         two = anyone.real[:2].repeat(len(anyone.real) // 2, 1, 1, 1)
-        assert read(latent, anyone, pictures=two)["twins"] == 1, "two pictures, told apart and not varied"
+        assert read(latent, anyone, images=two)["twins"] == 1, "two images, told apart and not varied"
 
     def test_a_latent_that_is_ignored(self, patient):
         sick = patient(small(**{"generator.normalisation": "none"}))
@@ -263,9 +263,9 @@ class TestLatent:
         assert read(latent, anyone)["sensitivity"] > 3 * before
 
     def test_drift(self, anyone):
-        assert "drift" not in read(latent, anyone, pictures_before=None)
-        assert read(latent, anyone, pictures_before=anyone.pictures)["drift"] == 0
-        others = read(latent, anyone, pictures=anyone.real, pictures_before=anyone.real.roll(1, 0))
+        assert "drift" not in read(latent, anyone, images_before=None)
+        assert read(latent, anyone, images_before=anyone.images)["drift"] == 0
+        others = read(latent, anyone, images=anyone.real, images_before=anyone.real.roll(1, 0))
         assert others["drift"] == pytest.approx(1, abs=0.25)
 
 
@@ -274,14 +274,14 @@ class TestBatch:
     def test_noise_is_the_change_between_any_two_batches(self, patient, size):
         """Against other companions drawn at random, many times."""
         anyone = patient(small("modern", batch=size))
-        picture, mates = anyone.latents[:1], torch.randn(2, 60, size - 1, anyone.latents.shape[1])
+        image, mates = anyone.latents[:1], torch.randn(2, 60, size - 1, anyone.latents.shape[1])
         generator = anyone.generator
         with torch.no_grad():
-            made = [[generator(torch.cat((picture, each)))[0] for each in draws] for draws in mates]
-            pictures = generator(anyone.latents)
+            made = [[generator(torch.cat((image, each)))[0] for each in draws] for draws in mates]
+            images = generator(anyone.latents)
         first, second = (torch.stack(each) for each in made)
         change = (first - second).square().mean().sqrt()
-        spread = (pictures - pictures.mean(0)).square().mean().sqrt()
+        spread = (images - images.mean(0)).square().mean().sqrt()
         # One latent against the mean over many: within a half.
         assert read(batch, anyone)["batch_noise"] == pytest.approx(float(change / spread), rel=0.5)
 
@@ -324,10 +324,10 @@ class TestSpectrum:
 
     def test_a_printed_pattern_shows(self, anyone):
         noise = torch.randn(2, 64, 3, 16, 16)
-        pictures = noise.cumsum(-1).cumsum(-2) / 50
+        images = noise.cumsum(-1).cumsum(-2) / 50
         for strength, least, most in ((0.0, -0.2, 0.2), (0.5, 1.0, 4.0)):
             pattern = strength * (torch.arange(16) % 2)
-            found = read(spectrum, anyone, pictures=pictures[0] + pattern, real=pictures[1])
+            found = read(spectrum, anyone, images=images[0] + pattern, real=images[1])
             assert least < found["checkerboard"] < most
 
     @pytest.mark.parametrize(("ladder", "uneven"), [([32, 16, 8, 4], False), ([31, 15, 7, 3], True)])
@@ -340,12 +340,12 @@ class TestSpectrum:
             for module in generator.modules():
                 if isinstance(module, nn.ConvTranspose2d):
                     module.weight.fill_(0.1)
-            pictures = generator(torch.randn(64, 16))
+            images = generator(torch.randn(64, 16))
         real = torch.randn(64, 3, ladder[0], ladder[0]).cumsum(-1).cumsum(-2) / 50
-        found = read(spectrum, anyone, generator=generator, pictures=pictures, real=real)
-        # An even overlap leaves the edges of the picture.
+        found = read(spectrum, anyone, generator=generator, images=images, real=real)
+        # An even overlap leaves the edges of the image.
         assert found["checkerboard"] > 1.7 if uneven else found["checkerboard"] < 1
 
-    def test_pictures_of_one_colour_are_finite(self, anyone):
-        flat = torch.zeros_like(anyone.pictures)
-        assert read(spectrum, anyone, pictures=flat, real=flat) == {"checkerboard": 0}
+    def test_images_of_one_colour_are_finite(self, anyone):
+        flat = torch.zeros_like(anyone.images)
+        assert read(spectrum, anyone, images=flat, real=flat) == {"checkerboard": 0}

@@ -35,11 +35,11 @@ def test_severe_findings_come_first():
     verdict = diagnose(case)
     assert verdict.verdict == "sick"
     assert [each.name for each in verdict.findings] == ["output-saturated", "mode-collapse", "oscillation"]
-    assert verdict.sentence.startswith("output-saturated since 1,200 pictures, mode-collapse since 1,300")
-    assert verdict.state == "output-saturated since 1,200 pictures and 2 more"
+    assert verdict.sentence.startswith("output-saturated since 1,200 images, mode-collapse since 1,300")
+    assert verdict.state == "output-saturated since 1,200 images and 2 more"
     mild = diagnose(case_of({"rhythm": turning(0.9)}, num_pictures=30))
     assert mild.verdict == "watch"
-    assert mild.sentence == "too-few-pictures, oscillation since 1,300 pictures"
+    assert mild.sentence == "too-few-pictures, oscillation since 1,300 images"
 
 
 def test_who_has_not_looked_calls_nobody_healthy():
@@ -106,7 +106,7 @@ def test_what_counts_is_the_mildest_of_the_latest_readings():
     assert persisted(case.series("a"), "low")[0][2:].tolist() == [5.0, 5.0, 4.0]
 
 
-def test_frequent_readings_wait_for_a_share_of_the_pictures():
+def test_frequent_readings_wait_for_a_share_of_the_images():
     dense = case_of({"a": [1.0] * 80 + [9.0] * 4})
     values, starts = persisted(dense.series("a"), "high")
     assert values[-1] == 1.0, "four readings are less than a twentieth of 84"

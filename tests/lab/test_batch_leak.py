@@ -1,4 +1,4 @@
-"""Derivatives between pictures against finite differences, drift and probe against independent algebra."""
+"""Derivatives between images against finite differences, drift and probe against independent algebra."""
 
 import numpy as np
 import pytest
@@ -64,21 +64,21 @@ def test_a_probe_of_nothing_explains_nothing():
     assert toy.probed(shares[:, None], shares)[0] == pytest.approx(1, abs=1e-5)
 
 
-def test_nobody_can_tell_more_of_single_pictures():
-    """Bayes: the likelier side of every kind of picture."""
+def test_nobody_can_tell_more_of_single_images():
+    """Bayes: the likelier side of every kind of image."""
     real, fake = {"bright": 0.5, "dark": 0.5}, {"bright": 0.8, "dark": 0.2}
     assert sum(max(real[kind], fake[kind]) for kind in real) / 2 == theory.BEST
     noise = torch.Generator().manual_seed(0)
     for is_fake, share in ((False, 0.5), (True, 0.8)):
-        pictures = toy.proportion(4_000, is_fake, noise)
-        assert float((pictures.mean((1, 2, 3)) > 0).double().mean()) == pytest.approx(share, abs=0.03)
+        images = toy.proportion(4_000, is_fake, noise)
+        assert float((images.mean((1, 2, 3)) > 0).double().mean()) == pytest.approx(share, abs=0.03)
 
 
 def test_verdict():
     assert verdict_of(list(bench().values())) == "holds with limits"
 
 
-def test_taught_in_separate_batches_it_tells_more_than_single_pictures_allow():
+def test_taught_in_separate_batches_it_tells_more_than_single_images_allow():
     figures = bench(steps=200, batch=16)
     apart = figures["separate-batch"]
     mixed = figures["mixed-batch"]

@@ -90,9 +90,9 @@ def test_the_package_keeps_its_output_in_float32():
     assert isinstance(last, nn.ConvTranspose2d) and last.bias is not None
     last.bias.data[:] = 6.0
     with torch.autocast("cpu", torch.bfloat16):
-        pictures = generator(torch.zeros(1, 4))
-    (gradient,) = torch.autograd.grad(pictures.sum(), last.bias)
-    assert pictures.dtype == torch.float32
+        images = generator(torch.zeros(1, 4))
+    (gradient,) = torch.autograd.grad(images.sum(), last.bias)
+    assert images.dtype == torch.float32
     assert float(gradient.abs().min()) > 0
 
 
@@ -110,7 +110,7 @@ def test_in_situ_counts_what_has_no_gradient(monkeypatch: pytest.MonkeyPatch, sh
 
 def test_colours_are_compared():
     dark, bright = torch.full((32, 3, 4, 4), -0.5), torch.full((32, 3, 4, 4), 0.5)
-    counts = [in_situ.histograms(pictures) for pictures in (dark, bright)]
+    counts = [in_situ.histograms(images) for images in (dark, bright)]
     assert counts[0].shape == (16, 3, 256)
     assert float(in_situ.colour_distance(*counts)) == pytest.approx(1, abs=0.01)
     assert float(in_situ.colour_distance(counts[0], counts[0])) == 0

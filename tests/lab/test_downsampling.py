@@ -72,8 +72,8 @@ def test_a_live_discriminator_that_loses_a_row_is_seen(monkeypatch, short_traini
     all_finite = run("downsampling", on=short_training, **short)
     assert all_finite.verdict == "holds with limits"
 
-    def half_blind(self, pictures):
-        hidden = pictures.clone()
+    def half_blind(self, images):
+        hidden = images.clone()
         hidden[..., -1, :] = 0
         return self.logit(self.layers(hidden).flatten(1)).squeeze(1)
 
@@ -87,8 +87,8 @@ def test_kinds_have_equal_parameters_and_maps():
     assert len({num_parameters(each) for each in kinds}) == 1
     import torch
 
-    pictures = torch.randn(2, 3, 33, 33)
-    assert len({each.layers(pictures).shape for each in kinds}) == 1
+    images = torch.randn(2, 3, 33, 33)
+    assert len({each.layers(images).shape for each in kinds}) == 1
 
 
 def test_a_blind_plan_loses_a_cell():

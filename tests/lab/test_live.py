@@ -90,7 +90,7 @@ class TestShortTraining:
     def test_one_that_ends_in_no_numbers_is_told(self, short: Live, monkeypatch: pytest.MonkeyPatch):
         whole = Trainer.real
         monkeypatch.setattr(Trainer, "real", lambda self: whole(self) * (torch.nan if self.index > 3 else 1))
-        with pytest.raises(TrainingFailed, match="stopped being finite after 40 pictures"):
+        with pytest.raises(TrainingFailed, match="stopped being finite after 40 images"):
             short.variant(seed=9, images=64)
         monkeypatch.undo()
         assert short.variant(seed=9, images=64).stages[-1] == 64, "nothing of it was taken for whole"
@@ -103,7 +103,7 @@ class TestShortTraining:
         assert "discriminator.normalisation=batch" in other.place
         assert not same(numbers(short.variant(seed=1, images=64).trainer(0)), numbers(short.trainer(0)))
 
-    def test_pictures_and_latents(self, short: Live):
+    def test_images_and_latents(self, short: Live):
         real, latents = short.real(300), short.latents(5, seed=2)
         assert real.shape == (300, 3, 16, 16)
         assert -1 <= float(real.min()) < float(real.max()) <= 1
@@ -153,7 +153,7 @@ class TestRun:
         before = {path: path.read_bytes() for path in mine.path.rglob("*") if path.is_file()}
         entered = live(mine.path)
         assert entered.of_user
-        assert entered.place == f"{mine.path} after 64 pictures"
+        assert entered.place == f"{mine.path} after 64 images"
         assert entered.stages == [0, 64]
         trainer = entered.trainer()
         state = mine.history.read(64).tensors
@@ -185,7 +185,7 @@ class TestRun:
         with pytest.raises(UsageError):
             live(tmp_path)
 
-    def test_pictures_that_are_gone_or_others(self, mine: Run, photos: Path):
+    def test_images_that_are_gone_or_others(self, mine: Run, photos: Path):
         content = photos.read_bytes()
         try:
             photos.unlink()

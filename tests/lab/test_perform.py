@@ -105,7 +105,7 @@ class TestCommands:
         assert result["name"] == NAME
         assert result["verdict"] == "holds with limits"
         assert result["settings"]["steps"] == 2
-        assert result["in_situ"] == f"{mine.path} after 64 pictures"
+        assert result["in_situ"] == f"{mine.path} after 64 images"
         assert all(set(each) >= {"key", "name", "value", "error", "expected"} for each in result["figures"])
         trainings = {each["key"]: each.get("num_trainings") for each in result["figures"]}
         assert trainings["shift-stride"] == trainings["shift-average-pooling-better"] == 2
@@ -144,7 +144,7 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.fetched: list[str] = []
-        self.pictures: list[str] = []
+        self.images: list[str] = []
         self.ids: set[str | None] = set()
         self.feed(text)
 
@@ -152,7 +152,7 @@ class Page(HTMLParser):
         given = dict(attrs)
         self.ids |= {given["id"]} if "id" in given else set()
         if tag == "img":
-            self.pictures.append(given["src"] or "")
+            self.images.append(given["src"] or "")
         if tag in ("script", "link", "iframe", "object"):
             self.fetched.append(tag)
         self.fetched += [url for url in (given.get("src"), given.get("href")) if url and url[0] != "#"]
@@ -169,7 +169,7 @@ class TestReport:
         entry = experiments.load(NAME)
         assert entry.CLAIM in text and entry.CLAIM_ZH in text
         assert "this run has &lt;no&gt; layers" in text
-        svgs = [src for src in page.pictures if src.startswith("data:image/svg+xml;base64,")]
+        svgs = [src for src in page.images if src.startswith("data:image/svg+xml;base64,")]
         assert len(svgs) == sum(
             len(experiments.load(each, "theory").FORMULAS) for each in (NAME, "upsampling")
         )

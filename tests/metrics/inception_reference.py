@@ -1,4 +1,4 @@
-"""What torch-fidelity says of some pictures, with weights drawn here: golden/inception.npz.
+"""What torch-fidelity says of some images, with weights drawn here: golden/inception.npz.
 
     pip download --no-deps torch-fidelity==0.4.0 && unzip torch_fidelity-*.whl -d FOLDER
     python -m tests.metrics.inception_reference FOLDER
@@ -17,11 +17,11 @@ from torch import Tensor
 
 GOLDEN = Path(__file__).parent / "golden" / "inception.npz"
 SIZES = ((28, 28, 1), (64, 48, 3), (320, 299, 3))
-"""Of the pictures: smaller than the network's, of two lengths, and larger."""
+"""Of the images: smaller than the network's, of two lengths, and larger."""
 
 
 def weights_of(names: list[str], shapes: list[list[int]]) -> dict[str, Tensor]:
-    """Weights that let a picture's differences through all layers, drawn from raw integers of PCG64."""
+    """Weights that let an image's differences through all layers, drawn from raw integers of PCG64."""
     source, weights = np.random.PCG64(0), {}
     for name, shape in zip(names, shapes, strict=True):
         number = int(np.prod(shape))
@@ -43,7 +43,7 @@ def drawn_weights() -> dict[str, Tensor]:
     return weights_of([name for name, *_ in rows], [list(map(int, shape)) for _, *shape in rows])
 
 
-def pictures() -> list[np.ndarray]:
+def dataset() -> list[np.ndarray]:
     """Two of each size, uint8 (2, height, width, C)."""
     from tests.conftest import blobs
 
@@ -66,7 +66,7 @@ def main() -> None:
     names, shapes = list(state), [list(each.shape) for each in state.values()]
     network.load_state_dict(weights_of(names, shapes), strict=False)
     found = {}
-    for number, batch in enumerate(pictures()):
+    for number, batch in enumerate(dataset()):
         given = torch.from_numpy(batch).movedim(-1, 1).expand(-1, 3, -1, -1)
         found[f"features_{number}"] = network(given)[0].numpy()
     text = [f"{name} {' '.join(map(str, shape))}" for name, shape in zip(names, shapes, strict=True)]

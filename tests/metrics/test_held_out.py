@@ -73,7 +73,7 @@ def test_the_training_set_itself_cannot():
 def test_what_was_seen_is_left_out_and_counted():
     found = decided(np.concatenate([TRAINING[:100], FRESH[:100]]), TRAINING)
     assert not found.reason and found.known == 100 and len(found.distances) == 100
-    assert "100 of the 200 pictures are in the training set and were left out" in found.notes[0]
+    assert "100 of the 200 images are in the training set and were left out" in found.notes[0]
 
 
 def test_the_place_is_what_a_generator_gets_that_draws_like_the_training_set():

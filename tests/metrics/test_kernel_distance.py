@@ -46,5 +46,5 @@ def test_features_tell_sets_apart():
 
 
 def test_needs_two():
-    with pytest.raises(UsageError, match="two pictures"):
+    with pytest.raises(UsageError, match="two images"):
         kernel_distance(torch.zeros(1, 3), torch.zeros(5, 3))

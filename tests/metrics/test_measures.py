@@ -35,9 +35,9 @@ def normal(num: int, size: int, seed: int, mean: float = 0.0, spread: float = 1.
 
 
 def compared(generated: np.ndarray, real: np.ndarray, training: np.ndarray | None = None) -> Comparison:
-    """Pictures in the small space; by default the real ones are those of the training."""
+    """Images in the small space; by default the real ones are those of the training."""
     small = space("random-convolutions")
-    ours, reals = (Side(pictures, small.features(pictures)) for pictures in (generated, real))
+    ours, reals = (Side(images, small.features(images)) for images in (generated, real))
     theirs = reals if training is None else Side(training, small.features(training))
     return Comparison(ours, reals, theirs, small)
 
@@ -52,12 +52,12 @@ def of_points(x: torch.Tensor, y: torch.Tensor):
 
 
 class Given(nn.Module):
-    """A network for torchmetrics whose features are its pictures."""
+    """A network for torchmetrics whose features are its images."""
 
     num_features = 20
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return pictures.flatten(1)
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1)
 
 
 class TestAgainstReferences:
@@ -117,8 +117,8 @@ class TestAgainstReferences:
         assert distances_of_lines(x, y).numpy() == pytest.approx(expected, rel=1e-6)
 
     def test_power_is_that_of_a_loop_over_frequencies(self):
-        picture = blobs(1, 12)
-        grey = picture[0].mean(-1) / 255
+        image = blobs(1, 12)
+        grey = image[0].mean(-1) / 255
         rows, columns = np.mgrid[:12, :12]
         sums: dict[int, list[float]] = {}
         for down in range(-6, 6):
@@ -127,17 +127,17 @@ class TestAgainstReferences:
                 band = round(float(np.hypot(down, across)))
                 sums.setdefault(band, []).append(abs((grey * wave).sum()) ** 2 / 144)
         expected = [np.mean(sums[band]) for band in range(1, 7)]
-        assert profiles(picture)[0] == pytest.approx(expected, rel=1e-6)
+        assert profiles(image)[0] == pytest.approx(expected, rel=1e-6)
 
 
 class TestKnownAnswers:
-    def test_the_same_pictures(self):
-        pictures = blobs(80, 16)
-        found = figures(compared(pictures, pictures))
+    def test_the_same_images(self):
+        images = blobs(80, 16)
+        found = figures(compared(images, images))
         assert found["precision"] == found["recall"] == found["coverage"] == found["diversity"] == 1
         for name in ("frechet_distance", "sliced_wasserstein", "spectrum_distance"):
             assert found[name] == pytest.approx(0, abs=1e-7)
-        assert found["kernel_distance"] < 0, "an unbiased estimate takes equal pictures for luck"
+        assert found["kernel_distance"] < 0, "an unbiased estimate takes equal images for luck"
         assert found["memorised"] == 1
 
     def test_one_of_many_kinds_has_precision_and_no_recall(self):
@@ -166,7 +166,7 @@ class TestKnownAnswers:
         assert sheet.shape == (8 * 6, 16, 16, 3)
         assert all(np.array_equal(sheet[row], sheet[row + 1]) for row in range(0, 48, 6)), "the copied one"
 
-    def test_other_pictures_do_not_hide_copies(self):
+    def test_other_images_do_not_hide_copies(self):
         training = blobs(100, 16, seed=1)
         comparison = compared(training[:60], blobs(90, 16, seed=3), training)
         (found,) = measured(comparison, ["memorised"])
@@ -185,7 +185,7 @@ class TestKnownAnswers:
             "memorised"
         ]
         swapped = figures(compared(held_out, fresh, training), "memorisation")["nearer_than_held_out"]
-        assert swapped == pytest.approx(1 - rates[2]), "generated and held-out pictures are not mixed up"
+        assert swapped == pytest.approx(1 - rates[2]), "generated and held-out images are not mixed up"
 
     def test_what_was_trained_on_is_not_held_out(self):
         training, held_out, ours = (blobs(100, 16, seed=seed) for seed in (1, 2, 3))

@@ -8,24 +8,24 @@ import torch
 from safetensors.torch import load_file
 
 import ganzfeld.metrics.spaces as spaces_package
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.metrics import Comparison, Side, measured, real_features, space
 from ganzfeld.metrics.extraction import some_of
 from ganzfeld.metrics.measures import fid
 from ganzfeld.metrics.spaces import efficientnet_lite0, inception, random_convolutions, usual_name
 from tests.conftest import blobs
-from tests.metrics.inception_reference import GOLDEN, pictures
+from tests.metrics.inception_reference import GOLDEN, dataset
 
 pytestmark = pytest.mark.machine
 
 
 def test_folding_the_norms_changes_rounding_only(monkeypatch):
-    pictures = blobs(12, 32)
-    folded = efficientnet_lite0.features(pictures)
+    dataset = blobs(12, 32)
+    folded = efficientnet_lite0.features(dataset)
     efficientnet_lite0._network.cache_clear()
     monkeypatch.setattr(efficientnet_lite0, "_fold", lambda *_: None)
-    plain = efficientnet_lite0.features(pictures)
+    plain = efficientnet_lite0.features(dataset)
     efficientnet_lite0._network.cache_clear()
     assert torch.allclose(folded, plain, atol=1e-4)
     assert not torch.equal(folded, plain), "nothing was folded"
@@ -74,7 +74,7 @@ class TestInception:
     def test_gives_what_torch_fidelity_gives(self, inception_file):
         made = space(inception_file)
         with np.load(GOLDEN) as golden:
-            for number, batch in enumerate(pictures()):
+            for number, batch in enumerate(dataset()):
                 theirs = torch.from_numpy(golden[f"features_{number}"])
                 apart = (theirs[0] - theirs[1]).abs().max()
                 ours = made.features(batch)
@@ -185,45 +185,45 @@ class TestFileOfWeights:
 class TestRealFeatures:
     @pytest.fixture
     def small(self, monkeypatch):
-        """The small space, and how many pictures it has looked at."""
+        """The small space, and how many images it has looked at."""
         looked = []
         small = space("random-convolutions")
 
-        def features(pictures):
-            looked.append(len(pictures))
-            return small.features(pictures)
+        def features(dataset):
+            looked.append(len(dataset))
+            return small.features(dataset)
 
         return type(small)(small.name, small.sha256, small.size_px, small.num_features, features), looked
 
     def test_are_found_once(self, array_file, small, tmp_path):
         counted, looked = small
-        pictures = open_pictures(array_file, (16, 16), cache_dir=tmp_path)
+        dataset = open_images(array_file, (16, 16), cache_dir=tmp_path)
         indices = some_of(200, 60)
-        first = real_features(pictures, indices, counted)
-        again = real_features(pictures, indices, counted)
+        first = real_features(dataset, indices, counted)
+        again = real_features(dataset, indices, counted)
         assert torch.equal(first, again) and sum(looked) == 60
-        assert torch.equal(first, counted.features(pictures.batch(indices)))
-        real_features(pictures, some_of(200, 60, seed=1), counted)
-        assert sum(looked) == 60 + 60 + 60, "other pictures are looked at"
+        assert torch.equal(first, counted.features(dataset.batch(indices)))
+        real_features(dataset, some_of(200, 60, seed=1), counted)
+        assert sum(looked) == 60 + 60 + 60, "other images are looked at"
 
     def test_a_damaged_file_is_made_again(self, array_file, small, tmp_path):
         counted, _ = small
-        pictures = open_pictures(array_file, (16, 16), cache_dir=tmp_path)
-        expected = real_features(pictures, some_of(200, 60), counted)
-        (kept,) = pictures.folder.glob("features-*.npy")
+        dataset = open_images(array_file, (16, 16), cache_dir=tmp_path)
+        expected = real_features(dataset, some_of(200, 60), counted)
+        (kept,) = dataset.folder.glob("features-*.npy")
         whole = kept.read_bytes()
         for broken in (b"", whole[:-4], b"x" + whole[1:], whole[:-4] + b"\xff" * 4):
             kept.write_bytes(broken)
-            assert torch.equal(real_features(pictures, some_of(200, 60), counted), expected)
+            assert torch.equal(real_features(dataset, some_of(200, 60), counted), expected)
             assert kept.read_bytes() == whole
-        assert not list(pictures.folder.glob(".*.part"))
+        assert not list(dataset.folder.glob(".*.part"))
 
     def test_of_another_space_are_not_taken(self, array_file, small, tmp_path):
         counted, looked = small
-        pictures = open_pictures(array_file, (16, 16), cache_dir=tmp_path)
-        real_features(pictures, some_of(200, 60), counted)
+        dataset = open_images(array_file, (16, 16), cache_dir=tmp_path)
+        real_features(dataset, some_of(200, 60), counted)
         other = type(counted)(counted.name, "0" * 64, counted.size_px, counted.num_features, counted.features)
-        real_features(pictures, some_of(200, 60), other)
+        real_features(dataset, some_of(200, 60), other)
         assert sum(looked) == 120
 
     def test_a_choice_is_ascending_and_a_function_of_its_seed(self):

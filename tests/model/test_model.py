@@ -1,4 +1,4 @@
-"""The model file and pictures from it: exact, independent of batch-mates, and safe against damage."""
+"""The model file and images from it: exact, independent of batch-mates, and safe against damage."""
 
 import json
 import pickle
@@ -25,10 +25,10 @@ from ganzfeld.model import (
     columns_by_class,
     files,
     grid,
+    images_of_seeds,
     labels_as_in_data,
     load,
     load_model,
-    pictures_of_seeds,
     save,
     write_png,
 )
@@ -84,9 +84,7 @@ def test_what_is_saved_comes_back(saved):
     model = load_model(saved)
     assert not model.generator.training
     assert model.card.images_seen == card.images_seen
-    assert np.array_equal(
-        pictures_of_seeds(model.generator, range(5)), pictures_of_seeds(generator, range(5))
-    )
+    assert np.array_equal(images_of_seeds(model.generator, range(5)), images_of_seeds(generator, range(5)))
     assert json.loads((saved / "card.json").read_text()) == json.loads(model.card.model_dump_json())
 
 
@@ -99,23 +97,23 @@ def test_a_model_from_before_there_were_classes_is_read(saved):
     save_file(tensors, path, metadata={"card": json.dumps(card)})
     model = load_model(saved)
     assert model.card.class_names == () and model.generator.num_classes == 0
-    assert np.array_equal(pictures_of_seeds(model.generator, [3]), pictures_of_seeds(made()[0], [3]))
+    assert np.array_equal(images_of_seeds(model.generator, [3]), images_of_seeds(made()[0], [3]))
 
 
 @pytest.mark.parametrize("normalisation", ["batch", "instance", "layer", "spectral", "none"])
 def test_every_normalisation_can_be_shipped(tmp_path, normalisation):
     generator, card = made(normalisation=normalisation)
     save(tmp_path, generator, card)
-    assert np.array_equal(pictures_of_seeds(load(tmp_path), [3]), pictures_of_seeds(generator, [3]))
+    assert np.array_equal(images_of_seeds(load(tmp_path), [3]), images_of_seeds(generator, [3]))
 
 
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=150))
-def test_a_picture_does_not_depend_on_the_others(seeds):
+def test_a_image_does_not_depend_on_the_others(seeds):
     generator, _ = made()
-    together = pictures_of_seeds(generator, seeds)
-    assert np.array_equal(together[-1], pictures_of_seeds(generator, seeds[-1:])[0])
-    assert np.array_equal(together[::-1], pictures_of_seeds(generator, seeds[::-1]))
+    together = images_of_seeds(generator, seeds)
+    assert np.array_equal(together[-1], images_of_seeds(generator, seeds[-1:])[0])
+    assert np.array_equal(together[::-1], images_of_seeds(generator, seeds[::-1]))
 
 
 @settings(max_examples=25)
@@ -123,9 +121,9 @@ def test_a_picture_does_not_depend_on_the_others(seeds):
 def test_with_classes_it_depends_on_seed_and_class_alone(pairs):
     generator, _ = made(num_classes=3)
     seeds, labels = (list(each) for each in zip(*pairs, strict=True))
-    together = pictures_of_seeds(generator, seeds, labels=labels)
-    assert np.array_equal(together[-1], pictures_of_seeds(generator, seeds[-1:], labels=labels[-1:])[0])
-    in_turn = pictures_of_seeds(generator, seeds)
+    together = images_of_seeds(generator, seeds, labels=labels)
+    assert np.array_equal(together[-1], images_of_seeds(generator, seeds[-1:], labels=labels[-1:])[0])
+    in_turn = images_of_seeds(generator, seeds)
     same = [seed % 3 == label for seed, label in pairs]
     assert np.array_equal(in_turn[same], together[same])
 
@@ -157,7 +155,7 @@ def test_labels_come_as_often_as_in_the_data(by_class, first, num):
 def test_labels_that_cannot_be_meant(num_classes, labels, message):
     generator, _ = made(num_classes=num_classes)
     with pytest.raises(UsageError, match=message):
-        pictures_of_seeds(generator, range(3), labels=labels)
+        images_of_seeds(generator, range(3), labels=labels)
 
 
 def test_a_class_is_found_by_its_name_and_no_other():
@@ -201,12 +199,12 @@ def test_a_full_sized_generator_is_independent_too():
     generator = card.build()
     initialise(generator, 0)
     shipped = calibrate(generator, "normal")
-    among = pictures_of_seeds(shipped, range(256))
+    among = images_of_seeds(shipped, range(256))
     for seed in (0, 63, 64, 255):
-        assert np.array_equal(pictures_of_seeds(shipped, [seed])[0], among[seed])
+        assert np.array_equal(images_of_seeds(shipped, [seed])[0], among[seed])
 
 
-def test_large_pictures_are_made_few_at_a_time():
+def test_large_images_are_made_few_at_a_time():
     assert chunk_size(Generator(plan(64), width=1)) == 64
     assert chunk_size(Generator(plan(512), width=1)) == 1
 
@@ -262,19 +260,19 @@ def test_the_training_layout_is_not_shipped():
 
 
 def test_bytes():
-    pictures = torch.tensor([-2.0, -1.0, 0.0, 1.0, 3.0, 1 / 255]).view(1, 1, 1, 6)
-    assert as_bytes(pictures).ravel().tolist() == [0, 0, 128, 255, 255, 128]
+    images = torch.tensor([-2.0, -1.0, 0.0, 1.0, 3.0, 1 / 255]).view(1, 1, 1, 6)
+    assert as_bytes(images).ravel().tolist() == [0, 0, 128, 255, 255, 128]
 
 
 def test_grid_keeps_the_order(tmp_path):
-    pictures = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 4, 1), np.uint8)
-    sheet = grid(pictures, columns=2)
+    images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 4, 1), np.uint8)
+    sheet = grid(images, columns=2)
     assert sheet.shape == (3 * 3 + 4, 4 * 2 + 2, 1)
     assert sheet[0, 0] == 0 and sheet[0, 6] == 1 and sheet[5, 0] == 2 and sheet[10, 0] == 4
     assert sheet[3, 0] == sheet[10, 6] == 255, "gaps and empty places are white"
     write_png(tmp_path / "sheet.png", sheet)
-    with Image.open(tmp_path / "sheet.png") as picture:
-        assert picture.size == (10, 13) and picture.mode == "L"
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert image.size == (10, 13) and image.mode == "L"
 
 
 class TestDamage:

@@ -21,7 +21,7 @@ from torch.jit._trace import TracerWarning
 import ganzfeld as gz
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
-from ganzfeld.model import Card, ClassCard, calibrate, pictures_of_seeds, save
+from ganzfeld.model import Card, ClassCard, calibrate, images_of_seeds, save
 from ganzfeld.model.card import GeneratorCard
 from ganzfeld.networks import Generator, initialise
 
@@ -236,10 +236,10 @@ class TestModules:
         made = torch.func.functional_call(generator, doubled, inputs)
         assert torch.equal(made, other(*inputs))
 
-    def test_pictures_of_a_cast_one(self, usual):
+    def test_images_of_a_cast_one(self, usual):
         assert np.array_equal(
-            pictures_of_seeds(copy.deepcopy(usual).double(), range(3)) // 32,
-            pictures_of_seeds(usual, range(3)) // 32,
+            images_of_seeds(copy.deepcopy(usual).double(), range(3)) // 32,
+            images_of_seeds(usual, range(3)) // 32,
         )
 
 

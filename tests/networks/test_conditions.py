@@ -43,8 +43,8 @@ def test_a_discriminator_whose_classes_say_nothing_is_a_plain_one(way, normalisa
     plain = judge(normalisation=normalisation)
     told = judge(normalisation=normalisation, classes=way, num_classes=3)
     take_over(told, plain)
-    pictures = torch.randn(4, 3, 16, 16).double()
-    torch.testing.assert_close(told(pictures, LABELS), plain(pictures))
+    images = torch.randn(4, 3, 16, 16).double()
+    torch.testing.assert_close(told(images, LABELS), plain(images))
 
 
 def test_a_generator_whose_classes_say_nothing_is_a_plain_one():
@@ -60,12 +60,12 @@ def test_a_generator_whose_classes_say_nothing_is_a_plain_one():
 
 def test_projection_is_miyatos():
     network = judge(classes="projection", num_classes=3)
-    pictures = torch.randn(4, 3, 16, 16).double()
-    features = network.layers(pictures).flatten(1).detach().numpy()
+    images = torch.randn(4, 3, 16, 16).double()
+    features = network.layers(images).flatten(1).detach().numpy()
     weight, bias = (network.state_dict()[f"logit.{name}"].numpy() for name in ("weight", "bias"))
     vectors = vectors_of(network).numpy()
     wanted = np.einsum("bn,bn->b", features, weight + vectors[LABELS.numpy()]) + bias
-    np.testing.assert_allclose(network(pictures, LABELS).detach().numpy(), wanted, rtol=1e-10)
+    np.testing.assert_allclose(network(images, LABELS).detach().numpy(), wanted, rtol=1e-10)
 
 
 def test_at_first_the_class_is_heard_and_far_below_the_latent():

@@ -49,9 +49,9 @@ def test_the_discriminator_mirrors_the_generator(size):
     for layer in discriminator.layers.modules():
         if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
             layer.register_forward_hook(lambda module, given, out: maps.append(tuple(out.shape[2:])))
-    pictures = generator(torch.randn(2, 3))
-    assert tuple(pictures.shape) == (2, 1, *ladder.size)
-    assert discriminator(pictures).shape == (2,)
+    images = generator(torch.randn(2, 3))
+    assert tuple(images.shape) == (2, 1, *ladder.size)
+    assert discriminator(images).shape == (2,)
     assert maps == [layer.small for layer in ladder.layers[::-1]]
     assert not any(isinstance(module, nn.MaxPool2d | nn.AvgPool2d) for module in discriminator.modules())
 

@@ -20,8 +20,8 @@ class Quadratic(nn.Module):
         super().__init__()
         self.a = nn.Parameter(torch.tensor(3.0, dtype=torch.float64))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.a / 2 * pictures.square().flatten(1).sum(1)
+    def forward(self, images: Tensor) -> Tensor:
+        return self.a / 2 * images.square().flatten(1).sum(1)
 
 
 REAL, FAKE = torch.randn(2, 5, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -38,26 +38,26 @@ def noise() -> torch.Generator:
     return torch.Generator().manual_seed(1)
 
 
-@pytest.mark.parametrize(("name", "pictures"), [("r1", REAL), ("r2", FAKE)])
-def test_r1_and_r2(name, pictures):
+@pytest.mark.parametrize(("name", "images"), [("r1", REAL), ("r2", FAKE)])
+def test_r1_and_r2(name, images):
     """weight/2 a^2 E|x|^2, and its derivative in a."""
     discriminator = Quadratic()
     penalty = penalty_of({"name": name, "weight": 0.7}, discriminator, REAL, FAKE)
-    squared = float(pictures.square().flatten(1).sum(1).mean())
+    squared = float(images.square().flatten(1).sum(1).mean())
     assert penalty.item() == pytest.approx(0.7 / 2 * 9 * squared, rel=1e-6)
     penalty.backward()
     assert discriminator.a.grad is not None
     assert discriminator.a.grad.item() == pytest.approx(0.7 * 3 * squared, rel=1e-6)
 
 
-def test_wgan_gp_is_exact_where_all_pictures_are_alike():
+def test_wgan_gp_is_exact_where_all_images_are_alike():
     discriminator = Quadratic()
     alike = REAL[:1].expand(4, -1, -1, -1)
     penalty = penalty_of({"name": "wgan-gp", "weight": 10.0}, discriminator, alike, alike)
     assert penalty.item() == pytest.approx(10 * (3 * float(alike[0].norm()) - 1) ** 2, rel=1e-6)
 
 
-def test_wgan_gp_measures_between_the_pictures_of_a_pair():
+def test_wgan_gp_measures_between_the_images_of_a_pair():
     entry = stabiliser({"name": "wgan-gp"})
     assert isinstance(entry, GradientPenalty)
     points = entry.points(REAL, FAKE, noise())
@@ -94,11 +94,11 @@ def test_instance_noise_fades():
     assert strengths == pytest.approx([0.5, 0.25, 0.0, 0.0], rel=0.02)
 
 
-def test_augmentation_moves_pictures_without_inventing():
+def test_augmentation_moves_images_without_inventing():
     entry = stabiliser({"name": "augmentation", "colour": 0, "translation": 0.25, "cutout": 0})
-    pictures = torch.zeros(64, 1, 16, 16)
-    pictures[:, :, 8, 8] = 1
-    moved = entry.transform(pictures, 0, noise())
+    images = torch.zeros(64, 1, 16, 16)
+    images[:, :, 8, 8] = 1
+    moved = entry.transform(images, 0, noise())
     places = {tuple(place) for place in moved.nonzero()[:, 2:].tolist()}
     assert len(places) > 20
     assert all(4 <= y <= 12 and 4 <= x <= 12 for y, x in places)
@@ -114,15 +114,15 @@ def test_cutout_removes_a_box():
 
 
 def test_augmentation_lets_gradients_through():
-    pictures = REAL.clone().requires_grad_()
+    images = REAL.clone().requires_grad_()
     settings = {"name": "augmentation", "colour": 0.3, "translation": 0.2, "cutout": 0.2}
-    out = stabiliser(settings).transform(pictures, 0, noise())
-    (gradient,) = torch.autograd.grad(out.square().sum(), pictures)
+    out = stabiliser(settings).transform(images, 0, noise())
+    (gradient,) = torch.autograd.grad(out.square().sum(), images)
     assert torch.isfinite(gradient).all()
     assert float(gradient.abs().sum()) > 0
 
 
-def test_each_picture_gets_its_own_change():
+def test_each_image_gets_its_own_change():
     entry = stabiliser({"name": "augmentation", "colour": 0.5, "translation": 0, "cutout": 0})
     seen = entry.transform(REAL[:1].expand(6, -1, -1, -1), 0, noise())
     assert len({round(float(value), 6) for value in seen.flatten(1).mean(1)}) == 6

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.build import start
@@ -38,8 +38,8 @@ def trainer_of(array_file):
     """Makes trainers on the 16 px blobs, in float32."""
 
     def make(recipe: Recipe, seed: int = 0) -> Trainer:
-        pictures = open_pictures(array_file, size=recipe.size)
-        return start(recipe, pictures, choose_engine("cpu", "float32"), seed)
+        dataset = open_images(array_file, size=recipe.size)
+        return start(recipe, dataset, choose_engine("cpu", "float32"), seed)
 
     return make
 

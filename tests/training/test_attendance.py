@@ -127,7 +127,7 @@ def test_what_does_not_help_is_undone(array_file, tmp_path, monkeypatch):
 
 
 def trained_together(folder: Path) -> int:
-    """Pictures that all runs of a course have seen, each counted once."""
+    """Images that all runs of a course have seen, each counted once."""
     total = 0
     for run in map(gz.open_run, sorted(folder.iterdir())):
         begun = [trial.from_images for trial in run.facts.trials if trial.ill != run.path.name]
@@ -149,7 +149,7 @@ def test_what_two_in_a_row_used_up_is_gone(array_file, tmp_path, monkeypatch):
 
 
 def test_nor_is_there_room_for_a_second_one_in_it(array_file, tmp_path, monkeypatch):
-    """Of 60 pictures 24 are seen when a trial from the beginning is begun: it needs 30, then 12 are left."""
+    """Of 60 images 24 are seen when a trial from the beginning is begun: it needs 30, then 12 are left."""
     ill_in_two_ways(monkeypatch, since=0)
     run = attended(array_file, tmp_path, images=60)
     assert [trial.outcome for trial in run.facts.trials] == ["undone"]
@@ -230,7 +230,7 @@ def test_what_is_no_remedy_is_not_tried(array_file, tmp_path, monkeypatch):
 
 
 def test_quality_decides_where_it_differs(array_file, tmp_path, monkeypatch):
-    """The finding is still there, and the pictures are better: kept."""
+    """The finding is still there, and the images are better: kept."""
     distances = {1e-3: 2.0, 1e-4: 1.0}
 
     def series(run: Run, since: int, until: int | None = None) -> tuple[float, float]:
@@ -243,7 +243,7 @@ def test_quality_decides_where_it_differs(array_file, tmp_path, monkeypatch):
     distances[1e-4] = 3.0
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
     (trial,) = attended(array_file, tmp_path / "worse").facts.trials
-    assert trial.outcome == "undone", "the finding has gone, and the pictures are worse"
+    assert trial.outcome == "undone", "the finding has gone, and the images are worse"
 
 
 def test_quality_is_measured_where_it_is_to_be_decided(array_file, tmp_path, monkeypatch):
@@ -448,8 +448,8 @@ def test_what_was_measured_before_a_trial_is_not_its_merit(course, tmp_path, mon
         assert has_helped(trial, ill) == (True, f"kernel distance {value:.3f} instead of 3.000")
 
 
-def test_pictures_that_are_all_alike_are_no_better_for_their_distance(course, tmp_path, monkeypatch):
-    """One dark picture can be nearer to a set of dark ones than what a sound generator makes."""
+def test_images_that_are_all_alike_are_no_better_for_their_distance(course, tmp_path, monkeypatch):
+    """One dark image can be nearer to a set of dark ones than what a sound generator makes."""
     doctor(monkeypatch, ("mode-collapse", 40, f"{RATE}=1e-4", too_fast))
     trial = broken_off(course, tmp_path)
     ill = gz.open_run(tmp_path / "blobs-001")
@@ -575,7 +575,7 @@ def test_a_divergence_without_a_remedy_that_helps_is_an_error(array_file, tmp_pa
         return advance(trainer)
 
     monkeypatch.setattr(Trainer, "advance", spoilt)
-    with pytest.raises(TrainingFailed, match="after 56 pictures"):
+    with pytest.raises(TrainingFailed, match="after 56 images"):
         attended(array_file, tmp_path)
     (trial, *_) = gz.open_run(tmp_path / "blobs-001").facts.trials
     assert (trial.outcome, trial.why) == ("undone", "it diverged")

@@ -12,7 +12,7 @@ from PIL import Image
 import ganzfeld as gz
 from ganzfeld.compute.distributed import ALONE, Ranks, joined
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.losses import Loss, losses
@@ -36,12 +36,12 @@ NUM = 150
 
 
 def trainer_on(path: Path, recipe, seed: int = 0, ranks: Ranks = ALONE) -> Trainer:
-    pictures = open_pictures(path, size=recipe.size)
-    return start(recipe, pictures, choose_engine("cpu", "float32"), seed, ranks)
+    dataset = open_images(path, size=recipe.size)
+    return start(recipe, dataset, choose_engine("cpu", "float32"), seed, ranks)
 
 
 class TestLabels:
-    def test_are_those_of_the_pictures_and_a_pure_function_of_seed_and_step(self, by_class):
+    def test_are_those_of_the_images_and_a_pure_function_of_seed_and_step(self, by_class):
         trainer, again = (trainer_on(by_class, small(classes="projection", mirror=True)) for _ in range(2))
         seen = []
         for index in range(40):
@@ -60,7 +60,7 @@ class TestLabels:
     def test_there_are_none_without_classes(self, by_class):
         trainer = trainer_on(by_class, small())
         assert trainer.labels() is None and trainer.class_cards == ()
-        assert trainer.classes_hash == "" and trainer.pictures_by_class == []
+        assert trainer.classes_hash == "" and trainer.images_by_class == []
 
     def test_reals_are_shown_class_by_class(self, by_class):
         classes = trainer_on(by_class, small(classes="projection")).classes
@@ -104,11 +104,11 @@ def moment() -> StepContext:
 
 
 def naive_step(game: GANState, loss: Loss, penalties, together: bool) -> None:
-    """The textbook's two updates, each picture judged by its own class, nothing shared."""
+    """The textbook's two updates, each image judged by its own class, nothing shared."""
     generator, discriminator = game.generator, game.discriminator
 
-    def judge(pictures):
-        return discriminator(pictures, LABELS)
+    def judge(dataset):
+        return discriminator(dataset, LABELS)
 
     def teach(network, cost):
         gradients = torch.autograd.grad(cost, list(network.parameters()), retain_graph=True)
@@ -210,36 +210,36 @@ class TestRefused:
             assert "folder of its own" in error.hint and "classes=none" in error.hint
 
     def test_one_class(self, tmp_path):
-        assert "all pictures are" in self.refusal(self.data(tmp_path, [3] * 12)).message.replace(
+        assert "all images are" in self.refusal(self.data(tmp_path, [3] * 12)).message.replace(
             f"in {tmp_path / 'some.npz'} ", ""
         )
 
-    def test_a_picture_without_a_class(self, tmp_path, monkeypatch):
-        pictures = open_pictures(self.data(tmp_path, [0, 1] * 6), size=(16, 16))
+    def test_a_image_without_a_class(self, tmp_path, monkeypatch):
+        dataset = open_images(self.data(tmp_path, [0, 1] * 6), size=(16, 16))
         labels = np.array([0, 1, 0, -1, 1, 0, 0, 1, 0, -1, 1, 0])
-        vars(pictures)["labels"] = labels
-        with pytest.raises(DataError, match=r"2 of 12 pictures have no class, such as .*\[3\]"):
-            classes_of(pictures)
+        vars(dataset)["labels"] = labels
+        with pytest.raises(DataError, match=r"2 of 12 images have no class, such as .*\[3\]"):
+            classes_of(dataset)
 
-    def test_a_class_without_a_picture(self, tmp_path):
-        pictures = open_pictures(self.data(tmp_path, [0, 1, 2] * 4), size=(16, 16))
-        vars(pictures)["labels"] = np.array([0, 2] * 6)
-        with pytest.raises(DataError, match="class 1 has no usable picture"):
-            classes_of(pictures)
+    def test_a_class_without_a_image(self, tmp_path):
+        dataset = open_images(self.data(tmp_path, [0, 1, 2] * 4), size=(16, 16))
+        vars(dataset)["labels"] = np.array([0, 2] * 6)
+        with pytest.raises(DataError, match="class 1 has no usable image"):
+            classes_of(dataset)
 
     def test_more_classes_than_a_card_holds(self, tmp_path):
-        pictures = open_pictures(self.data(tmp_path, [0, 1] * 6), size=(16, 16))
-        pictures.manifest.class_names = [str(number) for number in range(2001)]
-        vars(pictures)["labels"] = np.arange(2001)
+        dataset = open_images(self.data(tmp_path, [0, 1] * 6), size=(16, 16))
+        dataset.manifest.class_names = [str(number) for number in range(2001)]
+        vars(dataset)["labels"] = np.arange(2001)
         with pytest.raises(DataError, match="2,001 classes"):
-            classes_of(pictures)
+            classes_of(dataset)
 
     @pytest.mark.parametrize("names", [["a", "b" * 256], ["\udc80", "\\udc80"]])
     def test_names_that_a_card_cannot_hold(self, tmp_path, names):
-        pictures = open_pictures(self.data(tmp_path, [0, 1] * 6), size=(16, 16))
-        pictures.manifest.class_names = names
+        dataset = open_images(self.data(tmp_path, [0, 1] * 6), size=(16, 16))
+        dataset.manifest.class_names = names
         with pytest.raises(DataError, match="at most 255 characters"):
-            classes_of(pictures)
+            classes_of(dataset)
 
     def test_an_unknown_way(self):
         with pytest.raises(UsageError) as caught:
@@ -262,12 +262,12 @@ class TestGoingOn:
 
     def test_not_with_other_labels(self, tmp_path):
         """The pixels are the same: only the classes tell."""
-        (pictures, labels), path = coloured(), tmp_path / "set.npz"
-        np.savez(path, images=pictures, labels=labels)
+        (dataset, labels), path = coloured(), tmp_path / "set.npz"
+        np.savez(path, images=dataset, labels=labels)
         settings = SMALL | {"classes": "concatenation"}
         run = gz.train(path, images=8, out=tmp_path, settings=settings, route="plain")
-        np.savez(path, images=pictures, labels=(labels + 1) % 3)
-        with pytest.raises(DataError, match="the classes of the pictures are not those of the run"):
+        np.savez(path, images=dataset, labels=(labels + 1) % 3)
+        with pytest.raises(DataError, match="the classes of the images are not those of the run"):
             gz.resume(run.path, images=16)
 
 
@@ -276,26 +276,26 @@ def test_the_fastest_route_and_the_dry_run_know_of_classes(by_class):
     trainer.take(fastest_route(trainer, lambda *_: None))
     trainer.advance()
     told = rehearse(by_class, TrainOptions(settings=SMALL | {"classes": "projection"}, images=80))
-    assert "150 colour pictures of 3 classes" in told["summary"]
+    assert "150 colour images of 3 classes" in told["summary"]
 
 
 @pytest.fixture(scope="module")
 def two_folders(tmp_path_factory) -> Path:
     """Blobs of 8 px, red in one folder and blue in the other, three red ones for two blue ones."""
     root = tmp_path_factory.mktemp("blobs") / "colours"
-    for number, picture in enumerate(blobs(200, 8)):
+    for number, image in enumerate(blobs(200, 8)):
         name = "blue" if number % 5 < 2 else "red"
         folder = root / name
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture * np.array([name == "red", 0, name == "blue"], np.uint8)).save(
+        Image.fromarray(image * np.array([name == "red", 0, name == "blue"], np.uint8)).save(
             folder / f"{number}.png"
         )
     return root
 
 
-def redness(pictures: np.ndarray) -> float:
-    """The share of pictures that are redder than blue."""
-    means = pictures.astype(float).mean((1, 2))
+def redness(dataset: np.ndarray) -> float:
+    """The share of images that are redder than blue."""
+    means = dataset.astype(float).mean((1, 2))
     return float((means[:, 0] > means[:, 2]).mean())
 
 
@@ -308,7 +308,7 @@ def trained(request, two_folders, tmp_path_factory) -> gz.Run:
 
 
 class TestWholeRun:
-    """A folder of two classes, and pictures of the class that was asked for."""
+    """A folder of two classes, and images of the class that was asked for."""
 
     def test_the_class_asked_for_comes(self, trained):
         assert trained.classes == ("blue", "red")
@@ -320,7 +320,7 @@ class TestWholeRun:
         for label, name in enumerate(trained.classes):
             assert np.array_equal(trained.sample(8, of=name)[label::2], mixed[label::2])
 
-    def test_one_seed_and_class_one_picture(self, trained):
+    def test_one_seed_and_class_one_image(self, trained):
         many = trained.sample(seeds=range(130), of="red")
         assert np.array_equal(trained.sample(seeds=[129], of="red")[0], many[129])
         assert np.array_equal(trained.sample(seeds=[7])[0], trained.sample(130)[7])
@@ -344,8 +344,8 @@ class TestWholeRun:
     def test_load_gives_a_generator_of_latents_and_labels(self, trained):
         generator = gz.load(trained.path)
         latents = gz.latents_of_seeds(range(4), generator.latent_size)
-        pictures = generator(latents, torch.tensor([0, 1, 0, 1]))
-        assert pictures.shape == (4, 3, 8, 8)
+        dataset = generator(latents, torch.tensor([0, 1, 0, 1]))
+        assert dataset.shape == (4, 3, 8, 8)
         with pytest.raises(UsageError, match="no labels"):
             generator(latents)
 

@@ -47,8 +47,8 @@ def test_every_finding_is_told_once(tmp_path):
         consultation.hold()
         states.append(consultation.state)
     assert states[11] == "too-few-pictures"
-    assert states[-1] == "mode-collapse since 1,300 pictures and 1 more"
-    assert listener.heard == [f"mode-collapse since 1,300 pictures: ganzfeld doctor '{run.path}'"]
+    assert states[-1] == "mode-collapse since 1,300 images and 1 more"
+    assert listener.heard == [f"mode-collapse since 1,300 images: ganzfeld doctor '{run.path}'"]
 
 
 def test_a_look_reads_what_is_new(array_file, tmp_path):

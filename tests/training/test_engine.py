@@ -19,52 +19,52 @@ ENGINE = Engine(torch.device("cpu"), "float32")
 
 def test_bytes_become_the_range_of_the_generator_and_come_back():
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-    pictures = ENGINE.pictures(torch.from_numpy(levels))
-    assert pictures.shape == (1, 1, 16, 16)
-    assert (float(pictures.min()), float(pictures.max())) == (-1, 1)
-    assert np.array_equal(as_bytes(pictures), levels)
+    images = ENGINE.images(torch.from_numpy(levels))
+    assert images.shape == (1, 1, 16, 16)
+    assert (float(images.min()), float(images.max())) == (-1, 1)
+    assert np.array_equal(as_bytes(images), levels)
 
 
-def test_pictures_are_channels_last_without_a_copy_of_the_layout():
-    pictures = ENGINE.pictures(torch.zeros(2, 8, 6, 3, dtype=torch.uint8))
-    assert pictures.shape == (2, 3, 8, 6)
-    assert pictures.is_contiguous(memory_format=torch.channels_last)
+def test_images_are_channels_last_without_a_copy_of_the_layout():
+    images = ENGINE.images(torch.zeros(2, 8, 6, 3, dtype=torch.uint8))
+    assert images.shape == (2, 3, 8, 6)
+    assert images.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_mirroring_turns_left_and_right_of_the_chosen_only():
     batch = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
     chosen = np.array([True, False, True, False])
-    mirrored = as_bytes(ENGINE.pictures(torch.from_numpy(batch), chosen))
+    mirrored = as_bytes(ENGINE.images(torch.from_numpy(batch), chosen))
     assert np.array_equal(mirrored[chosen], batch[chosen][:, :, ::-1])
     assert np.array_equal(mirrored[~chosen], batch[~chosen])
 
 
 class TestCrops:
-    """The window of a picture continued by reflection, against NumPy's padding."""
+    """The window of an image continued by reflection, against NumPy's padding."""
 
     @given(
         st.tuples(st.integers(1, 3), st.integers(2, 9), st.integers(2, 9), st.sampled_from([1, 3])),
         st.booleans(),
         st.integers(0, 2**32 - 1),
     )
-    def test_are_windows_of_the_reflected_picture(self, shape, with_mirror, seed):
+    def test_are_windows_of_the_reflected_image(self, shape, with_mirror, seed):
         random = np.random.default_rng(seed)
         num, height, width, _ = shape
         batch = random.integers(0, 256, shape, np.uint8)
         mirrored = random.random(num) < 0.5 if with_mirror else np.zeros(num, bool)
         reach = np.array([height - 1, width - 1])
         shifts = random.integers(-reach, reach + 1, (num, 2))
-        cut = as_bytes(ENGINE.pictures(torch.from_numpy(batch), mirrored if with_mirror else None, shifts))
-        for found, picture, flipped, (down, right) in zip(cut, batch, mirrored, shifts, strict=True):
-            upright = picture[:, ::-1] if flipped else picture
+        cut = as_bytes(ENGINE.images(torch.from_numpy(batch), mirrored if with_mirror else None, shifts))
+        for found, image, flipped, (down, right) in zip(cut, batch, mirrored, shifts, strict=True):
+            upright = image[:, ::-1] if flipped else image
             padded = np.pad(upright, [(reach[0],) * 2, (reach[1],) * 2, (0, 0)], "reflect")
             top, left = reach[0] + down, reach[1] + right
             assert np.array_equal(found, padded[top : top + height, left : left + width])
 
     def test_no_shift_changes_nothing(self):
         batch = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
-        whole = ENGINE.pictures(torch.from_numpy(batch), shifts=np.zeros((4, 2), np.int64))
-        assert torch.equal(whole, ENGINE.pictures(torch.from_numpy(batch)))
+        whole = ENGINE.images(torch.from_numpy(batch), shifts=np.zeros((4, 2), np.int64))
+        assert torch.equal(whole, ENGINE.images(torch.from_numpy(batch)))
         assert whole.is_contiguous(memory_format=torch.channels_last)
 
 

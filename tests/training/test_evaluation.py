@@ -1,4 +1,4 @@
-"""``evaluate`` and ``ganzfeld eval``: figures of a run against its pictures or others, what is refused."""
+"""``evaluate`` and ``ganzfeld eval``: figures of a run against its images or others, what is refused."""
 
 import contextlib
 import io
@@ -30,8 +30,8 @@ def run(array_file, tmp_path_factory):
     return gz.train(array_file, recipe=small(), images=64, out=tmp_path_factory.mktemp("runs"))
 
 
-def saved(path, pictures):
-    np.save(path, pictures)
+def saved(path, images):
+    np.save(path, images)
     return path
 
 
@@ -58,7 +58,7 @@ class TestEvaluate:
         assert [each.features for each in found.measurements] == ["pixels"]
 
     def test_others_of_another_size(self, run, tmp_path):
-        """Copies are looked for among the pictures of the training, whatever is compared with."""
+        """Copies are looked for among the images of the training, whatever is compared with."""
         others = saved(tmp_path / "others.npy", blobs(80, 24, seed=5))
         found = gz.evaluate(run, others, num=60, features=SMALL_SPACE)
         assert found["recall"].num_reals == 60 and found["memorised"].num_reals == 60
@@ -66,7 +66,7 @@ class TestEvaluate:
         assert found["nearer_than_held_out"].num_reals == 60
 
     def test_the_training_set_is_not_held_out(self, run, array_file, tmp_path):
-        """Given as other pictures, from the same place or another."""
+        """Given as other images, from the same place or another."""
         asked = ["memorisation"]
         copied = saved(tmp_path / "copy.npy", np.load(array_file))
         for given in (array_file, copied):
@@ -75,8 +75,8 @@ class TestEvaluate:
         with pytest.raises(UsageError, match="held out"):
             gz.evaluate(run, num=60, features=SMALL_SPACE, only=["nearer-than-held-out"])
 
-    def test_nor_is_any_picture_of_it_whether_looked_at_or_not(self, run, array_file, tmp_path):
-        """Of 200 training pictures all are looked at, and then 120."""
+    def test_nor_is_any_image_of_it_whether_looked_at_or_not(self, run, array_file, tmp_path):
+        """Of 200 training images all are looked at, and then 120."""
 
         def told(given, num=200):
             return gz.evaluate(run, given, num=num, features=SMALL_SPACE, only=["nearer-than-held-out"])
@@ -88,14 +88,14 @@ class TestEvaluate:
         first, second = (each["nearer_than_held_out"] for each in found)
         assert first.figure.value == second.figure.value
         assert found[0].notes == (
-            "nearer_than_held_out: 120 of the 200 pictures are in the training set and were left out",
+            "nearer_than_held_out: 120 of the 200 images are in the training set and were left out",
         )
         # With those that are not looked at there would be enough.
         most = saved(tmp_path / "most.npy", np.concatenate([training[:120], others[:30]]))
-        with pytest.raises(DataError, match="of the 120 pictures are in the training set"):
+        with pytest.raises(DataError, match="of the 120 images are in the training set"):
             told(most, num=120)
 
-    def test_foreign_pictures_are_not_held_out_and_the_rest_is_measured(self, run, tmp_path):
+    def test_foreign_images_are_not_held_out_and_the_rest_is_measured(self, run, tmp_path):
         foreign = saved(tmp_path / "foreign.npy", 255 - blobs(80, 16, seed=5))
         found = gz.evaluate(run, foreign, num=60, features=SMALL_SPACE)
         assert {"recall", "memorised", "kernel_distance"} <= {each.figure.name for each in found.measurements}
@@ -116,16 +116,16 @@ class TestEvaluate:
         code, told, _ = call("eval", run.path, copied, *options)
         (missing,) = json.loads(told)["not_measured"]
         assert code == 0 and (missing["reason"], missing["place"]) == ("seen", None)
-        assert "60 of the 60 pictures are in the training set" in missing["text"]
+        assert "60 of the 60 images are in the training set" in missing["text"]
         assert json.loads(call("eval", run.path, *options)[1])["not_measured"] == []
 
     def test_fewer_than_asked_for_are_told(self, run, tmp_path):
         few = saved(tmp_path / "few.npy", blobs(55, 16))
         found = gz.evaluate(run, few, num=60, features=SMALL_SPACE, only=["recall"])
         assert found["recall"].num_reals == 55
-        assert "only 55 pictures" in found.notes[0]
+        assert "only 55 images" in found.notes[0]
 
-    def test_training_pictures_that_are_gone(self, array_file, tmp_path):
+    def test_training_images_that_are_gone(self, array_file, tmp_path):
         mine = saved(tmp_path / "mine.npy", blobs(60, 16))
         run = gz.train(mine, recipe=small(), images=8, out=tmp_path / "runs")
         mine.unlink()
@@ -141,19 +141,19 @@ class TestEvaluate:
         saved(mine, blobs(60, 16, seed=9))
         assert "not those" in gz.evaluate(run, num=60, features=SMALL_SPACE, only=["recall"]).notes[0]
 
-    def test_training_pictures_that_are_too_few_are_not_said_to_be_elsewhere(self, folder, tmp_path):
+    def test_training_images_that_are_too_few_are_not_said_to_be_elsewhere(self, folder, tmp_path):
         run = gz.train(folder, recipe=small(), images=8, out=tmp_path / "runs")
         with pytest.raises(DataError, match="needs 50") as caught:
             gz.evaluate(run, num=60, features=SMALL_SPACE)
         assert "elsewhere" not in caught.value.hint
 
-    def test_training_pictures_that_are_too_few_are_not_said_to_be_gone(self, array_file, tmp_path):
+    def test_training_images_that_are_too_few_are_not_said_to_be_gone(self, array_file, tmp_path):
         mine = saved(tmp_path / "mine.npy", blobs(40, 16))
         run = gz.train(mine, recipe=small(), images=8, out=tmp_path / "runs")
         found = gz.evaluate(run, array_file, num=60, features=SMALL_SPACE)
         assert {each.reason for each in found.not_measured} == {"training-set-too-few"}
         text = found.not_measured[0].text
-        assert "mine.npy has 40 pictures" in text and "needs 50" in text and "any more" not in text
+        assert "mine.npy has 40 images" in text and "needs 50" in text and "any more" not in text
         code, told, complaint = call("eval", run.path, array_file, "--n", 60, "--features", SMALL_SPACE)
         assert code == 0 and "not there any more" not in told + complaint
 
@@ -221,7 +221,7 @@ class TestHowOthersAreRead:
         assert "and 69 are not" in refused.value.hint
 
 
-def test_of_pictures_that_are_all_alike_it_says_so(run, monkeypatch):
+def test_of_images_that_are_all_alike_it_says_so(run, monkeypatch):
     monkeypatch.setattr(type(gz.open_run(run.path).diagnose()), "alike", "mode-collapse")
     (note,) = gz.evaluate(run, num=60, only=["spectrum-distance"]).notes
     assert "mode-collapse" in note and "alike" in note
@@ -238,14 +238,14 @@ class TestCommand:
         for each in metrics:
             assert each["low"] <= each["value"] <= each["high"]
             assert each["num_samples"] == 60 and each["features"] in (SMALL_SPACE, "pixels")
-        with Image.open(sheet) as picture:
-            assert picture.size == (6 * 18 - 2, 8 * 18 - 2)
+        with Image.open(sheet) as image:
+            assert image.size == (6 * 18 - 2, 8 * 18 - 2)
 
     def test_text(self, run):
         code, told, _ = call("eval", run.path, "--n", 60, "--features", SMALL_SPACE, "--only", "recall")
         assert code == 0
         assert told.splitlines()[1].startswith("recall") and "precision" not in told
-        assert "60 generated against 60 real pictures" in told and SMALL_SPACE in told
+        assert "60 generated against 60 real images" in told and SMALL_SPACE in told
 
     @pytest.mark.parametrize("only", [["recall,coverage"], ["recall", "--only", "coverage"]])
     def test_several_metrics(self, run, only):
@@ -255,7 +255,7 @@ class TestCommand:
         assert code == 0
         assert {each["name"] for each in json.loads(told)["metrics"]} == {"recall", "coverage"}
 
-    def test_real_pictures_that_are_all_alike(self, run, tmp_path):
+    def test_real_images_that_are_all_alike(self, run, tmp_path):
         alike = saved(tmp_path / "alike.npy", np.full((60, 16, 16, 3), 128, np.uint8))
         options = ["--n", 60, "--features", SMALL_SPACE, "--only", "diversity"]
         code, told, complaint = call("eval", run.path, alike, *options, "--json")
@@ -270,13 +270,13 @@ class TestCommand:
 
         monkeypatch.setattr("ganzfeld.training.evaluation.measured", full)
         code, _, told = call("eval", run.path, "--n", 60, "--features", SMALL_SPACE)
-        assert code == 6 and "60 pictures on each side" in told and "--n" in told and "--batch" not in told
+        assert code == 6 and "60 images on each side" in told and "--n" in told and "--batch" not in told
 
     def test_what_is_refused(self, run, folder, array_file, tmp_path):
         grey = saved(tmp_path / "grey.npy", blobs(60, 16, channels=1))
         options = ["--n", 60, "--features", SMALL_SPACE]
         code, _, told = call("eval", run.path, folder, *options)
-        assert code == 3 and "30 pictures" in told and "50" in told
+        assert code == 3 and "30 images" in told and "50" in told
         code, _, told = call("eval", run.path, grey, *options)
         assert code == 3 and "grey" in told and "colour" in told
         assert call("eval", run.path, tmp_path / "absent", *options)[0] == 3

@@ -12,7 +12,7 @@ import ganzfeld as gz
 from ganzfeld.compute.batch_loader import from_cache
 from ganzfeld.compute.distributed import joined
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.order import spread
 from ganzfeld.errors import DamagedError, TrainingFailed
 from ganzfeld.health import RunEvidence
@@ -58,13 +58,13 @@ class TestExaminer:
             examiner.note(trainer.advance())
         patient = examiner.patient()
         assert patient.real_logits.shape == patient.fake_logits.shape == (64, 8)
-        assert patient.pictures.shape == patient.real.shape == (64, 3, 16, 16)
+        assert patient.images.shape == patient.real.shape == (64, 3, 16, 16)
         first = examiner.examine(0.0, everything=True)
         assert set(first) == NAMES - OF_CLASSES - {"drift"}
         assert set(examiner.examine(0.0, everything=True)) == NAMES - OF_CLASSES
         assert all(isinstance(value, float) and math.isfinite(value) for value in first.values())
 
-    def test_a_few_pictures_after_going_on_do_not_speak_for_many(self, trainer_of):
+    def test_a_few_images_after_going_on_do_not_speak_for_many(self, trainer_of):
         trainer = trainer_of(small("radford2015"))
         from_the_beginning = HealthMonitor(trainer)
         for steps in (2, 70):
@@ -78,8 +78,8 @@ class TestExaminer:
             told.append("separation" in going_on.examine(0.0))
         assert told == [False] * 7 + [True] * 2, "batches of 8, until there are 64"
 
-    def test_pictures_are_those_of_the_seeds(self, trainer_of):
-        """As the sheets show them, but for statistics, which are those of the pictures themselves."""
+    def test_images_are_those_of_the_seeds(self, trainer_of):
+        """As the sheets show them, but for statistics, which are those of the images themselves."""
         for normalisation, most in (("layer", 1e-6), ("batch", 0.1)):
             trainer = trainer_of(small("modern", **{"generator.normalisation": normalisation}))
             examiner = HealthMonitor(trainer)
@@ -87,14 +87,14 @@ class TestExaminer:
                 examiner.note(trainer.advance())
             shown = gz.latents_of_seeds(range(64), 16)
             with torch.no_grad():
-                off = examiner.patient().pictures - trainer.shipped()(shown)
+                off = examiner.patient().images - trainer.shipped()(shown)
             assert off.square().mean().sqrt() < most
 
-    def test_large_pictures_and_small_sets(self, trainer_of, tmp_path, monkeypatch):
+    def test_large_images_and_small_sets(self, trainer_of, tmp_path, monkeypatch):
         np.save(tmp_path / "three.npy", blobs(3, 16))
         trainer = trainer_of(small())
-        trainer.pictures = open_pictures(tmp_path / "three.npy", size=(16, 16))
-        trainer.gather = from_cache(trainer.pictures, trainer.engine)
+        trainer.dataset = open_images(tmp_path / "three.npy", size=(16, 16))
+        trainer.gather = from_cache(trainer.dataset, trainer.engine)
         monkeypatch.setattr(health_monitor, "MOST_PIXELS", 20 * 256)
         examiner = HealthMonitor(trainer)
         examiner.note(trainer.advance())
@@ -128,8 +128,8 @@ class TestExaminer:
         def work():
             with joined() as ranks:
                 recipe = small("radford2015")
-                pictures = open_pictures(array_file, size=recipe.size)
-                trainer = start(recipe, pictures, choose_engine("cpu", "float32"), 0, ranks)
+                dataset = open_images(array_file, size=recipe.size)
+                trainer = start(recipe, dataset, choose_engine("cpu", "float32"), 0, ranks)
                 found = None
                 examiner = HealthMonitor(trainer)
                 for _ in range(3):

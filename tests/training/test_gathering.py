@@ -1,4 +1,4 @@
-"""The pictures of a step are the same wherever they are gathered from."""
+"""The images of a step are the same wherever they are gathered from."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from ganzfeld.compute import batch_loader as gatherings
 from ganzfeld.compute.batch_loader import from_cache, from_device, gathering
 from ganzfeld.compute.distributed import ALONE
 from ganzfeld.compute.engine import Engine
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 
 pytestmark = pytest.mark.machine
 
@@ -24,22 +24,22 @@ ENGINE = Roomy(torch.device("cpu"), "float32")
 
 
 @pytest.fixture
-def pictures(array_file):
-    return open_pictures(array_file, size=(8, 8))
+def dataset(array_file):
+    return open_images(array_file, size=(8, 8))
 
 
-def test_the_device_gives_what_the_cache_gives(pictures, monkeypatch):
+def test_the_device_gives_what_the_cache_gives(dataset, monkeypatch):
     monkeypatch.setattr(gatherings, "CHUNK", 7)  # so that the set passes in several parts, the last one short
-    indices = np.random.default_rng(0).integers(0, pictures.num_pictures, 40)
-    ours, theirs = (way(pictures, ENGINE)(indices) for way in (from_device, from_cache))
+    indices = np.random.default_rng(0).integers(0, dataset.num_pictures, 40)
+    ours, theirs = (way(dataset, ENGINE)(indices) for way in (from_device, from_cache))
     assert ours.dtype == torch.uint8
-    assert ours.shape == (40, 8, 8, pictures.channels)
+    assert ours.shape == (40, 8, 8, dataset.channels)
     assert torch.equal(ours, theirs)
 
 
-def test_what_lies_on_the_device_is_not_read_again(pictures):
-    gather = gathering(pictures, ENGINE, ALONE)
-    pictures.batch = lambda indices: pytest.fail("read again")
+def test_what_lies_on_the_device_is_not_read_again(dataset):
+    gather = gathering(dataset, ENGINE, ALONE)
+    dataset.batch = lambda indices: pytest.fail("read again")
     gather(np.array([3, 1]))
 
 

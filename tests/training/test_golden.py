@@ -47,7 +47,7 @@ def store(folder: Path) -> None:
     import numpy as np
 
     from ganzfeld.compute.engine import choose_engine
-    from ganzfeld.data import open_pictures
+    from ganzfeld.data import open_images
     from ganzfeld.training.build import start
     from tests.conftest import blobs
 
@@ -55,8 +55,8 @@ def store(folder: Path) -> None:
     golden = {}
     for name in recipes.names():
         recipe = small(name)
-        pictures = open_pictures(folder / "blobs.npy", size=recipe.size, cache_dir=folder)
-        golden[name] = losses_of(start(recipe, pictures, choose_engine("cpu", "float32"), 1))
+        dataset = open_images(folder / "blobs.npy", size=recipe.size, cache_dir=folder)
+        golden[name] = losses_of(start(recipe, dataset, choose_engine("cpu", "float32"), 1))
     STORED.write_text(json.dumps(golden, indent=1) + "\n")
 
 

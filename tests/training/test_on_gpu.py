@@ -22,10 +22,10 @@ from ganzfeld.compute.batch_loader import from_cache, from_device
 from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import choose_engine, release_memory
 from ganzfeld.compute.fast_path import FastPath
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.order import batch_indices
 from ganzfeld.errors import ResourceError
-from ganzfeld.model import load_model, pictures_of_seeds
+from ganzfeld.model import images_of_seeds, load_model
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training.build import start
@@ -76,8 +76,8 @@ def little_memory() -> Iterator[int]:
 
 def trainer_on_gpu(recipe: Recipe, data: Path, precision: str = "bfloat16", device: str = "cuda") -> Trainer:
     """At its beginning, with rates that change at every step."""
-    pictures = open_pictures(data, size=recipe.size)
-    trainer = start(recipe, pictures, choose_engine(device, precision), 0)
+    dataset = open_images(data, size=recipe.size)
+    trainer = start(recipe, dataset, choose_engine(device, precision), 0)
     trainer.horizons = (Horizon(0, recipe.batch * STEPS),)
     return trainer
 
@@ -308,22 +308,22 @@ class TestMemory:
 
 class TestImages:
     def test_those_on_the_gpu_are_those_of_the_cache(self, large_images):
-        pictures, engine = open_pictures(large_images, size=(64, 64)), choose_engine("cuda")
-        indices = batch_indices(pictures.num_pictures, 0, 0, 128, 0, 1)
-        assert torch.equal(from_cache(pictures, engine)(indices), from_device(pictures, engine)(indices))
+        dataset, engine = open_images(large_images, size=(64, 64)), choose_engine("cuda")
+        indices = batch_indices(dataset.num_pictures, 0, 0, 128, 0, 1)
+        assert torch.equal(from_cache(dataset, engine)(indices), from_device(dataset, engine)(indices))
 
     def test_a_seed_is_the_same_image_on_gpu_and_processor(self, large_images, tmp_path):
         run = gz.train(large_images, images=4000, device="cuda", out=tmp_path)
         generator = load_model(run.path / "model" / "last").generator
         seeds = range(64)
-        wanted = pictures_of_seeds(generator, seeds).astype(int)
+        wanted = images_of_seeds(generator, seeds).astype(int)
         generator.to("cuda")
         most = {}
         usual = torch.backends.cudnn.allow_tf32
         try:
             for allowed in (True, False):
                 torch.backends.cudnn.allow_tf32 = allowed
-                apart = abs(pictures_of_seeds(generator, seeds) - wanted)
+                apart = abs(images_of_seeds(generator, seeds) - wanted)
                 most[allowed] = apart.max()
                 print(f"TF32 {allowed}: {apart.max()} levels at most, {(apart > 0).mean():.3%} of values")
         finally:
@@ -334,5 +334,5 @@ class TestImages:
     def test_a_seed_is_the_same_image_alone_and_among_others(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), images=800, device="cuda", out=tmp_path)
         generator = load_model(run.path / "model" / "last").generator.to("cuda")
-        alone, among = pictures_of_seeds(generator, [5]), pictures_of_seeds(generator, range(70))
+        alone, among = images_of_seeds(generator, [5]), images_of_seeds(generator, range(70))
         assert np.array_equal(alone[0], among[5])

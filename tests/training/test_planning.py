@@ -63,7 +63,7 @@ CHANGING = {*PACES} - {"steady", "a slow first step", "suspended for an hour"}
 class Machine:
     """A clock that goes on by what each step takes, and the rates of all steps that were made.
 
-    Asks the training to stop after ``stop_at`` pictures.
+    Asks the training to stop after ``stop_at`` images.
     """
 
     pace: Pace
@@ -113,7 +113,7 @@ def begun(array_file: Path, out: Path, **options: Any) -> Run:
     trainer = resolved.build(array_file)
     run = create_run(out, "blobs")
     with run.writing():
-        surveyed = survey(trainer.pictures)
+        surveyed = survey(trainer.dataset)
         write_beginning(run, array_file, trainer, resolved, PreparationOptions(), surveyed)
     return run
 
@@ -183,13 +183,13 @@ def stopped(run: Run, images_seen: int, clock: Machine) -> Run:
 
 
 def slow_from(images_seen: int) -> Pace:
-    """Steps take ten times as long from so many pictures on, whenever these are seen."""
+    """Steps take ten times as long from so many images on, whenever these are seen."""
     return lambda seconds, step: STEP_S * (1 if step * BATCH < images_seen else 10)
 
 
 @pytest.mark.parametrize("lost", ["all but the first checkpoint", "all checkpoints"])
 def test_a_run_goes_on_exactly_over_a_new_plan(lost, machine, array_file, tmp_path):
-    """What was planned before it stopped is done again at the same pictures, and nothing is planned again."""
+    """What was planned before it stopped is done again at the same images, and nothing is planned again."""
     clock = machine(slow_from(600))
     run = stopped(begun(array_file, tmp_path, checkpoint_seconds=1.0), 640, clock)
     planned, before, rates = run.facts.horizons, state_of(run), clock.rates

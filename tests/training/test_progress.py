@@ -94,12 +94,12 @@ class TestWhatIsShown:
         by_command = capsys.readouterr().err.replace("command", "python")
         assert in_python.out == ""
         assert without_numbers(in_python.err)[-4:] == without_numbers(by_command)[-4:]
-        assert "into " in in_python.err and "8 pictures, " in in_python.err
+        assert "into " in in_python.err and "8 images, " in in_python.err
 
     def test_nothing_is_shown_where_nobody_wants_it(self, array_file, tmp_path, capsys):
         run = gz.train(array_file, recipe=small(), images=16, out=tmp_path, progress=False)
         gz.resume(run.path, images=32, progress=False)
-        gz.open_pictures(array_file, (16, 16), progress=False)
+        gz.open_images(array_file, (16, 16), progress=False)
         gz.evaluate(run, num=50, only=["diversity"], features="random-convolutions", progress=False)
         assert capsys.readouterr() == ("", "")
 
@@ -128,15 +128,15 @@ class TestWhatIsShown:
         rows = seen_in_a_notebook(stream.getvalue())
         assert "\x1b" not in stream.getvalue()
         assert [row.split(":")[0] for row in rows if row.startswith(TRAINING + ":")] == [TRAINING]
-        assert rows[-1].startswith("training: 160 pictures")
+        assert rows[-1].startswith("training: 160 images")
         assert any(row.startswith("into ") for row in rows)
 
     def test_a_count_in_a_notebook_leaves_nothing_and_no_flood(self, monkeypatch):
         with stderr_of_a_notebook(monkeypatch) as stream:
             count = CountDisplay()
             for done in range(1001):
-                count(done, 1000, "decoding pictures")
-        assert "decoding pictures: 0 of 1,000" in stream.getvalue()
+                count(done, 1000, "decoding images")
+        assert "decoding images: 0 of 1,000" in stream.getvalue()
         assert seen_in_a_notebook(stream.getvalue()) == []
         assert len(stream.getvalue()) < 2_000
 
@@ -164,7 +164,7 @@ class TestCallback:
         called: list[Progress] = []
         run = gz.train(array_file, recipe=small(), images=16, out=tmp_path / "runs", progress=called.append)
         activities = list(dict.fromkeys(each.activity for each in called))
-        assert activities[0] == "decoding pictures" and TRAINING in activities
+        assert activities[0] == "decoding images" and TRAINING in activities
         assert activities.index(TRAINING) < len(activities) - 1, "the closing judgement"
         assert all(0 <= each.done <= each.total for each in called)
         assert called[-1].images_seen == 16
@@ -248,12 +248,12 @@ class TestOtherLongWork:
         def note(done: int, total: int, what: str) -> None:
             called.append((done, total, what))
 
-        gz.open_pictures(array_file, (16, 16), progress=note)
-        assert called[-1] == (200, 200, "decoding pictures")
+        gz.open_images(array_file, (16, 16), progress=note)
+        assert called[-1] == (200, 200, "decoding images")
         run = gz.train(array_file, recipe=small(), images=16, out=tmp_path / "runs", progress=False)
         called.clear()
         gz.evaluate(run, num=50, features="random-convolutions", only=["diversity"], progress=note)
-        assert "making pictures" in {what for _, _, what in called}
+        assert "making images" in {what for _, _, what in called}
         called.clear()
         gz.lab.run("leaky-slope", on=short_training, progress=note)
         assert called[-1][2] == "training for the lab"
@@ -261,19 +261,19 @@ class TestOtherLongWork:
     def test_all_of_it_shows_itself(self, array_file, tmp_path, monkeypatch):
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
         with stderr_of_a_notebook(monkeypatch) as stream:
-            gz.open_pictures(array_file, (16, 16))
-        assert "decoding pictures" in stream.getvalue()
+            gz.open_images(array_file, (16, 16))
+        assert "decoding images" in stream.getvalue()
         run = gz.train(array_file, recipe=small(), images=16, out=tmp_path / "runs", progress=False)
         with stderr_of_a_notebook(monkeypatch) as stream:
             gz.evaluate(run, num=50, features="random-convolutions", only=["diversity"])
-        assert "making pictures" in stream.getvalue()
+        assert "making images" in stream.getvalue()
         assert seen_in_a_notebook(stream.getvalue()) == []
 
     def test_what_progress_cannot_be(self, array_file, tmp_path):
         calls = [
             lambda wrong: gz.train(array_file, recipe=small(), images=16, out=tmp_path, progress=wrong),
             lambda wrong: gz.resume(tmp_path, progress=wrong),
-            lambda wrong: gz.open_pictures(array_file, (16, 16), progress=wrong),
+            lambda wrong: gz.open_images(array_file, (16, 16), progress=wrong),
             lambda wrong: gz.evaluate(tmp_path, progress=wrong),
             lambda wrong: gz.lab.run("leaky-slope", progress=wrong),
         ]

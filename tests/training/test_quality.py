@@ -52,7 +52,7 @@ def judged(monkeypatch):
 
 @pytest.fixture
 def often(judged, monkeypatch):
-    """As often as it goes, with fewer pictures."""
+    """As often as it goes, with fewer images."""
     monkeypatch.setattr("ganzfeld.training.monitors.quality.LEAST_SPACING_S", 0.0)
     monkeypatch.setattr("ganzfeld.training.monitors.quality.SHARE", 1e9)
     monkeypatch.setattr("ganzfeld.training.monitors.quality.NUM_ON_THE_WAY", 64)
@@ -109,7 +109,7 @@ def test_at_the_end_the_distance_is_that_of_the_definition(judged, array_file, t
     from ganzfeld.metrics import space
 
     look = space("random-convolutions").features
-    reals = look(gz.open_pictures(array_file, (16, 16)).batch(np.arange(200)))
+    reals = look(gz.open_images(array_file, (16, 16)).batch(np.arange(200)))
     value, error = estimate(look(run.sample(1000)), reals)
     assert (final.best.kernel_distance, final.best.error) == pytest.approx((value, error), rel=1e-6)
     assert (final.best.num_samples, final.best.num_reals) == (1000, 200)
@@ -136,7 +136,7 @@ class TestOnTheWay:
         assert not (blind.path / "model" / "best").exists()
 
     def test_the_best_is_kept_and_is_what_was_judged(self, often, array_file, tmp_path, monkeypatch):
-        """From a few pictures on, every judgement is made to be worse."""
+        """From a few images on, every judgement is made to be worse."""
         honest = QualityMonitor._judged
 
         def worse_and_worse(self, comparison, images_seen):
@@ -325,9 +325,9 @@ class TestTheEnd:
             now[0] += 0.002 * num * slow[0]
             return honest_made(self, generator, num, told)
 
-        def features(self, pictures):
-            now[0] += 0.01 * len(pictures) * slow[0]
-            return honest_features(pictures)
+        def features(self, images):
+            now[0] += 0.01 * len(images) * slow[0]
+            return honest_features(images)
 
         monkeypatch.setattr(QualityMonitor, "_made", made)
         monkeypatch.setattr(type(quality._space), "features", features)
@@ -341,11 +341,11 @@ class TestTheEnd:
 
 
 class TestWithout:
-    def test_too_few_pictures(self, judged, folder, tmp_path):
+    def test_too_few_images(self, judged, folder, tmp_path):
         listener = Listener()
         run = gz.train(folder, recipe=small(), images=8, out=tmp_path, watcher=listener)
         assert run.facts.final is None
-        assert any("30 pictures are fewer than the 50" in note for note in listener.notes)
+        assert any("30 images are fewer than the 50" in note for note in listener.notes)
 
     def test_the_extra(self, array_file, tmp_path, monkeypatch):
         monkeypatch.setenv("GANZFELD_FEATURES", "efficientnet-lite0")

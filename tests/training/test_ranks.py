@@ -12,7 +12,7 @@ from torch import Tensor
 import ganzfeld as gz
 from ganzfeld.compute.distributed import ALONE, Ranks, joined
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
 from ganzfeld.recipes import resolve
@@ -47,8 +47,8 @@ class InDoublePrecision(Trainer):
 
     @classmethod
     def of(cls, recipe, array_file: Path, ranks: Ranks) -> "InDoublePrecision":
-        pictures = open_pictures(array_file, size=recipe.size)
-        trainer = cls(**vars(start(recipe, pictures, choose_engine("cpu", "float32"), 0, ranks)))
+        dataset = open_images(array_file, size=recipe.size)
+        trainer = cls(**vars(start(recipe, dataset, choose_engine("cpu", "float32"), 0, ranks)))
         gan = trainer.gan
         for network in (gan.generator, gan.discriminator, gan.average):
             network.double()
@@ -111,8 +111,8 @@ BATCH_NORM: dict[str, Any] = {"discriminator.normalisation": "batch"}
 
 
 def in_float32(recipe, array_file: Path, ranks: Ranks) -> Trainer:
-    pictures = open_pictures(array_file, size=recipe.size)
-    return start(recipe, pictures, choose_engine("cpu", "float32"), 0, ranks)
+    dataset = open_images(array_file, size=recipe.size)
+    return start(recipe, dataset, choose_engine("cpu", "float32"), 0, ranks)
 
 
 def test_all_ranks_hold_the_same_bits_and_read_only_their_share(array_file):
@@ -121,8 +121,8 @@ def test_all_ranks_hold_the_same_bits_and_read_only_their_share(array_file):
     def work():
         with joined() as ranks:
             trainer = in_float32(recipe, array_file, ranks)
-            read, gather = [], trainer.pictures.batch
-            trainer.pictures.batch = lambda indices: read.append(indices.tolist()) or gather(indices)
+            read, gather = [], trainer.dataset.batch
+            trainer.dataset.batch = lambda indices: read.append(indices.tolist()) or gather(indices)
             for _ in range(4):
                 trainer.advance()
             return live_tensors(trainer), read
@@ -132,8 +132,8 @@ def test_all_ranks_hold_the_same_bits_and_read_only_their_share(array_file):
     assert all(torch.equal(value, second[0][name]) for name, value in first[0].items())
     whole: list[int] = []
     trainer = in_float32(recipe, array_file, ALONE)
-    gather = trainer.pictures.batch
-    trainer.pictures.batch = lambda indices: whole.extend(indices.tolist()) or gather(indices)
+    gather = trainer.dataset.batch
+    trainer.dataset.batch = lambda indices: whole.extend(indices.tolist()) or gather(indices)
     for _ in range(4):
         trainer.advance()
     for step, (ours, theirs) in enumerate(zip(first[1], second[1], strict=True)):
@@ -275,14 +275,14 @@ def test_the_number_of_messages_is_that_of_the_cost_model(name, messages, array_
     assert together(2, work) == [messages] * 2
 
 
-def test_another_set_of_pictures_on_one_machine_is_refused(array_file, tmp_path):
+def test_another_set_of_images_on_one_machine_is_refused(array_file, tmp_path):
     np.save(tmp_path / "blobs.npy", blobs(200, 16, seed=1))
 
     def work():
         if launch().rank:
-            follows = "ganzfeld.training.followers.open_pictures"
+            follows = "ganzfeld.training.followers.open_images"
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(follows, lambda data, **given: open_pictures(tmp_path / "blobs.npy", **given))
+                patch.setattr(follows, lambda data, **given: open_images(tmp_path / "blobs.npy", **given))
                 return gz.train(array_file, recipe=small(), images=80, out=tmp_path / "runs").path
         return gz.train(array_file, recipe=small(), images=80, out=tmp_path / "runs").path
 

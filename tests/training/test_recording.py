@@ -13,7 +13,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from ganzfeld.compute.cuda_graphs import Work
 from ganzfeld.compute.engine import choose_engine
 from ganzfeld.compute.fast_path import USUAL, FastPath
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training import recording, tuning
@@ -97,8 +97,8 @@ def test_replayed_steps_are_the_usual_ones(recipe: Recipe, trainer_of):
 @pytest.mark.parametrize("way", ["projection", "concatenation"])
 def test_with_classes(way, by_class):
     recipe = small(classes=way)
-    pictures, engine = open_pictures(by_class, size=recipe.size), choose_engine("cpu", "float32")
-    usual, replayed = (with_rates_in_tensors(start(recipe, pictures, engine, 0)) for _ in range(2))
+    images, engine = open_images(by_class, size=recipe.size), choose_engine("cpu", "float32")
+    usual, replayed = (with_rates_in_tensors(start(recipe, images, engine, 0)) for _ in range(2))
     recorded(replayed)
     for _ in range(STEPS):
         assert torch.equal(usual.advance().generator_loss, replayed.advance().generator_loss)

@@ -148,7 +148,7 @@ class TestHistory:
 
 @pytest.fixture
 def half(array_file, tmp_path) -> gz.Run:
-    """A run of 160 pictures, with checkpoints on the way."""
+    """A run of 160 images, with checkpoints on the way."""
     return gz.train(array_file, recipe=small(), images=160, out=tmp_path / "runs", checkpoint_seconds=0.001)
 
 
@@ -285,12 +285,12 @@ class TestOtherCircumstances:
         assert run.journal[-1]["images_seen"] == 160
         assert gz.resume(run.path, images=240).journal[-1]["images_seen"] == 240, "from now on it is exact"
 
-    def test_other_pictures(self, own):
+    def test_other_images(self, own):
         data, run = own
         np.save(data, blobs(41, 16, seed=3))
-        self.refused(run, "the pictures are not those of the run", DataError)
+        self.refused(run, "the images are not those of the run", DataError)
 
-    def test_pictures_that_are_gone(self, own):
+    def test_images_that_are_gone(self, own):
         data, run = own
         data.rename(data.with_name("elsewhere.npy"))
         with pytest.raises(DataError) as caught:
@@ -398,7 +398,7 @@ class TestFork:
         fork = gz.resume(half.path, from_images=0, settings={"generator.width": 12})
         assert fork.recipe.generator.width == 12
         assert fork.journal[0]["images_seen"] == 8 and fork.journal[-1]["images_seen"] == 160
-        assert "at 0 pictures with generator.width=12" in fork.facts.events[0].what
+        assert "at 0 images with generator.width=12" in fork.facts.events[0].what
         same = gz.resume(half.path, from_images=0)
         old, new = (state_of(run) for run in (half, same))
         assert all(torch.equal(tensor, new[name]) for name, tensor in old.items())

@@ -46,7 +46,7 @@ def routes(trainer) -> list[FastPath]:
 
 def loud(trainer: Trainer) -> Trainer:
     """The same with weights ten times as large: at the beginning every logit is near 0, and losses near
-    log 2 whatever the pictures are.
+    log 2 whatever the images are.
     """
     with torch.no_grad():
         for network in (trainer.gan.generator, trainer.gan.discriminator):

@@ -53,7 +53,7 @@ LATENTS = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().man
 
 
 def naive_step(gan: GANState, loss: Loss, penalties) -> None:
-    """The textbook's algorithm, one backward pass a network and nothing shared but the pictures."""
+    """The textbook's algorithm, one backward pass a network and nothing shared but the images."""
     generator, discriminator = gan.generator, gan.discriminator
     fake = generator(LATENTS)
     detached = fake.detach()
@@ -96,13 +96,13 @@ def test_nothing_is_left_in_the_discriminators_gradients_by_the_generators_step(
         torch.testing.assert_close(found, wanted.grad)
 
 
-def test_transformations_reach_both_kinds_of_pictures():
+def test_transformations_reach_both_kinds_of_images():
     seen = []
 
     class Spy(Discriminator):
-        def forward(self, pictures, labels=None):
-            seen.append(pictures.detach().clone())
-            return super().forward(pictures, labels)
+        def forward(self, images, labels=None):
+            seen.append(images.detach().clone())
+            return super().forward(images, labels)
 
     game = gan()
     game.discriminator = Spy(plan(8), width=4).double()
@@ -138,11 +138,11 @@ def test_average_forgets_its_beginning_and_may_be_off():
 
 
 class Poison(torch.autograd.Function):
-    """Passes pictures through and turns the gradient on its way back into infinity."""
+    """Passes images through and turns the gradient on its way back into infinity."""
 
     @staticmethod
-    def forward(ctx, pictures):
-        return pictures.clone()
+    def forward(ctx, images):
+        return images.clone()
 
     @staticmethod
     def backward(ctx, *gradients):
@@ -160,7 +160,7 @@ def same(before, network) -> bool:
 class TestWhatIsNotFinite:
     config = StepConfig(Loss("non-saturating"), [], 0.9)
 
-    def test_in_a_picture_changes_no_weight_then_or_later(self):
+    def test_in_a_image_changes_no_weight_then_or_later(self):
         game = gan()
         before = weights_of(game.generator), weights_of(game.discriminator)
         real = REAL.clone()
@@ -260,7 +260,7 @@ class TestSimultaneous:
             torch.testing.assert_close(found.double(), wanted, rtol=rtol, atol=atol)
 
     def test_a_discriminator_with_batch_statistics_is_not_shared(self):
-        """It would mix real with generated pictures, and the factor a picture would be wrong."""
+        """It would mix real with generated images, and the factor an image would be wrong."""
         ours, theirs = (players_with("batch") for _ in range(2))
         config = StepConfig(Loss("non-saturating"), [], 0.9, simultaneous=True, per_sample=False)
         step(ours, config, REAL, LATENTS, moment(), SOUND)

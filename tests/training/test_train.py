@@ -67,11 +67,11 @@ class TestRunFolder:
         assert (last["step"], last["images_seen"]) == (10, 80)
         assert {"seconds", "loss_generator", "loss_discriminator", "logit_real", "logit_fake"} <= set(last)
 
-    def test_pictures_come_out(self, run):
-        pictures = run.sample(5)
-        assert (pictures.shape, pictures.dtype) == ((5, 16, 16, 3), np.uint8)
-        assert np.array_equal(run.sample(seeds=[4])[0], pictures[4])
-        assert not np.array_equal(run.sample(5, truncation=0.5), pictures)
+    def test_images_come_out(self, run):
+        images = run.sample(5)
+        assert (images.shape, images.dtype) == ((5, 16, 16, 3), np.uint8)
+        assert np.array_equal(run.sample(seeds=[4])[0], images[4])
+        assert not np.array_equal(run.sample(5, truncation=0.5), images)
         for wrong in ({"num": -1}, {"num": 0}, {"num": "a"}, {"num": 2, "seeds": [1]}, {"seeds": [-1]}):
             with pytest.raises(UsageError):
                 run.sample(**wrong)
@@ -84,8 +84,8 @@ class TestRunFolder:
     def test_load_gives_the_same_generator(self, run):
         generator = gz.load(run.path)
         assert not generator.training
-        pictures = generator(gz.latents_of_seeds([0], generator.latent_size))
-        assert pictures.shape == (1, 3, 16, 16)
+        images = generator(gz.latents_of_seeds([0], generator.latent_size))
+        assert images.shape == (1, 3, 16, 16)
         assert gz.open_run(run.path).sample(1).shape == (1, 16, 16, 3)
 
     def test_report_is_self_contained(self, run):
@@ -100,7 +100,7 @@ class TestRunFolder:
         again = gz.train(folder, settings=SMALL, images=8, out=run.path.parent)
         assert again.path.name == run.path.name[:-3] + "002"
 
-    def test_the_users_pictures_are_left_alone(self, folder, tmp_path):
+    def test_the_users_images_are_left_alone(self, folder, tmp_path):
         def state():
             return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
 
@@ -143,12 +143,12 @@ class Listener(TrainCallback):
         self.notes.append(text)
 
 
-def test_what_to_mind_about_the_pictures_is_told(folder, tmp_path):
+def test_what_to_mind_about_the_images_is_told(folder, tmp_path):
     listener = Listener()
     gz.train(folder, settings=SMALL, images=8, out=tmp_path, watcher=listener)
-    assert any("Only 30 pictures" in note for note in listener.notes)
+    assert any("Only 30 images" in note for note in listener.notes)
     notes = rehearse(folder, TrainOptions(settings=SMALL))["notes"]
-    assert [note for note in notes if "Only 30 pictures" in note], "a dry run says the same"
+    assert [note for note in notes if "Only 30 images" in note], "a dry run says the same"
 
 
 class TestEnds:
@@ -258,7 +258,7 @@ class TestMistakes:
             gz.train(array_file, out=tmp_path / "runs", **arguments)
         assert not (tmp_path / "runs").exists()
 
-    def test_pictures_that_are_not_there(self, tmp_path):
+    def test_images_that_are_not_there(self, tmp_path):
         (tmp_path / "empty").mkdir()
         for name in ("empty", "absent"):
             with pytest.raises(DataError):

@@ -1,4 +1,4 @@
-"""What the trainer shows the networks: pictures of the set, mirrored and cropped as the recipe says."""
+"""What the trainer shows the networks: images of the set, mirrored and cropped as the recipe says."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzfeld.bench.input_share import share_of_input
 from ganzfeld.compute.batch_loader import from_cache
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.model import as_bytes
 from ganzfeld.stabilisers import SharedNoise, stabiliser
 from ganzfeld.stabilisers._base import GradientPenalty
@@ -23,7 +23,7 @@ SHOWN = {"mirror": True, "crop": 0.25}
 
 
 def shown(trainer, index: int) -> torch.Tensor:
-    """The pictures of the step with that index."""
+    """The images of the step with that index."""
     trainer.index, trainer.images_seen = index, index * trainer.recipe.batch
     return trainer.real()
 
@@ -53,8 +53,8 @@ def test_nobody_waits_for_what_goes_to_the_device(trainer_of):
     """A graphics card stands still whenever the processor waits for it."""
     trainer = trainer_of(small(**SHOWN))
     trainer.engine = replace(trainer.engine, device=torch.device("meta"))
-    trainer.gather = from_cache(trainer.pictures, trainer.engine)
-    trainer.classes = Classes(("a", "b"), np.arange(trainer.pictures.num_pictures) % 2)
+    trainer.gather = from_cache(trainer.dataset, trainer.engine)
+    trainer.classes = Classes(("a", "b"), np.arange(trainer.dataset.num_pictures) % 2)
     noise = SharedNoise().manual_seed(0)
     with Crossings() as crossings:
         real = trainer.real()
@@ -68,15 +68,15 @@ def test_nobody_waits_for_what_goes_to_the_device(trainer_of):
     assert crossings.waited == [False] * 11
 
 
-def test_each_step_and_picture_is_cropped_anew(trainer_of, tmp_path):
-    """On pictures of noise, where every window is in one place only."""
+def test_each_step_and_image_is_cropped_anew(trainer_of, tmp_path):
+    """On images of noise, where every window is in one place only."""
     np.save(tmp_path / "noise.npy", np.random.default_rng(0).integers(0, 256, (200, 16, 16, 1), np.uint8))
     plain, cropped = trainer_of(small(batch=200)), trainer_of(small(batch=200, crop=0.25))
-    plain.pictures = cropped.pictures = open_pictures(tmp_path / "noise.npy", size=(16, 16))
+    plain.images = cropped.images = open_images(tmp_path / "noise.npy", size=(16, 16))
     first, second = (
         [
-            place_of(window, np.pad(picture, [(4, 4), (4, 4), (0, 0)], "reflect"))
-            for picture, window in zip(
+            place_of(window, np.pad(image, [(4, 4), (4, 4), (0, 0)], "reflect"))
+            for image, window in zip(
                 as_bytes(shown(plain, index)), as_bytes(shown(cropped, index)), strict=True
             )
         ]
@@ -87,15 +87,15 @@ def test_each_step_and_picture_is_cropped_anew(trainer_of, tmp_path):
         assert {place[axis] for place in first} == set(range(9)), "every shift up to a quarter, either way"
 
 
-def place_of(window: np.ndarray, picture: np.ndarray) -> tuple[int, int]:
-    """Row and column of the one place in a picture where the window is."""
+def place_of(window: np.ndarray, image: np.ndarray) -> tuple[int, int]:
+    """Row and column of the one place in an image where the window is."""
     height, width, _ = window.shape
-    down, right = picture.shape[0] - height + 1, picture.shape[1] - width + 1
+    down, right = image.shape[0] - height + 1, image.shape[1] - width + 1
     (place,) = [
         (y, x)
         for y in range(down)
         for x in range(right)
-        if np.array_equal(picture[y : y + height, x : x + width], window)
+        if np.array_equal(image[y : y + height, x : x + width], window)
     ]
     return place
 
@@ -104,8 +104,8 @@ def test_the_share_is_of_each_side(trainer_of):
     cropped = trainer_of(small(size=[32, 8], batch=64, crop=0.125))
     whole = as_bytes(shown(trainer_of(small(size=[32, 8], batch=64)), 0))
     padded = np.pad(whole, [(0, 0), (1, 1), (4, 4), (0, 0)], "reflect")
-    for picture, found in zip(padded, as_bytes(shown(cropped, 0)), strict=True):
-        windows = [picture[y : y + 8, x : x + 32] for y in range(3) for x in range(9)]
+    for image, found in zip(padded, as_bytes(shown(cropped, 0)), strict=True):
+        windows = [image[y : y + 8, x : x + 32] for y in range(3) for x in range(9)]
         assert any(np.array_equal(window, found) for window in windows)
 
 

@@ -13,7 +13,7 @@ WIDTH = 64
 
 
 def classical_generator() -> nn.Sequential:
-    """Latents (B, 100, 1, 1) to pictures (B, 3, 64, 64): Radford et al. 2015 in its usual form."""
+    """Latents (B, 100, 1, 1) to images (B, 3, 64, 64): Radford et al. 2015 in its usual form."""
     layers: list[nn.Module] = []
     widths = [8 * WIDTH, 4 * WIDTH, 2 * WIDTH, WIDTH]
     inputs, stride, padding = LATENT_SIZE, 1, 0
@@ -28,7 +28,7 @@ def classical_generator() -> nn.Sequential:
 
 
 def classical_discriminator() -> nn.Sequential:
-    """Pictures (B, 3, 64, 64) to logits (B, 1, 1, 1)."""
+    """Images (B, 3, 64, 64) to logits (B, 1, 1, 1)."""
     layers: list[nn.Module] = [nn.Conv2d(3, WIDTH, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
     for inputs in (WIDTH, 2 * WIDTH, 4 * WIDTH):
         layers += [
@@ -57,7 +57,7 @@ class ClassicalTraining:
         self.loss = nn.BCEWithLogitsLoss()
 
     def step(self, real: Tensor) -> tuple[float, float]:
-        """One step on pictures (B, 3, 64, 64) in [-1, 1]; the losses of D and of G."""
+        """One step on images (B, 3, 64, 64) in [-1, 1]; the losses of D and of G."""
         batch = len(real)
         ones, zeros = torch.ones(batch, device=self.device), torch.zeros(batch, device=self.device)
         self.discriminator.zero_grad()

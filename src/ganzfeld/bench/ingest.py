@@ -1,4 +1,4 @@
-"""How fast pictures come in: our reader against a loader that decodes, resizes and crops each one anew.
+"""How fast images come in: our reader against a loader that decodes, resizes and crops each one anew.
 
 The plain loader is what a tutorial has: a data set of files, every epoch decoded anew by two worker
 processes. Ours decodes the first time, with one process a processor, and gathers from the cache afterwards.
@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from ganzfeld.bench.loaders import DraftFolder, PlainFolder, dealt, loader
 from ganzfeld.bench.photos import SLOPE, make_photos
 from ganzfeld.bench.timing import seconds_of
-from ganzfeld.data import batch_indices, open_pictures
+from ganzfeld.data import batch_indices, open_images
 from ganzfeld.system import num_cores
 
 NUM_LOADERS = 2
@@ -31,7 +31,7 @@ OTHER_SLOPES = (2.0, 1.25)  # a third, and twice as many bytes as the photos tha
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How fast the files of one amount of detail can be read at all, in pictures a second."""
+    """How fast the files of one amount of detail can be read at all, in images a second."""
 
     photo_bytes: int
     plain_images_per_s: float
@@ -54,7 +54,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class IngestFigures:
-    """What ``bench_ingest`` measured; speeds are in pictures a second, medians over the rounds.
+    """What ``bench_ingest`` measured; speeds are in images a second, medians over the rounds.
 
     The plain loader was given ``num_plain`` of the photos. ``limit`` is that of the photos that ours was
     measured on, ``others`` those of more and less detail.
@@ -73,7 +73,7 @@ class IngestFigures:
 
     @property
     def ratio(self) -> float:
-        """How many times as many pictures a second ours decodes."""
+        """How many times as many images a second ours decodes."""
         return self.ours_images_per_s / self.limit.plain_images_per_s
 
     @property
@@ -169,7 +169,7 @@ def _limit_of(folder: Path, num_photos: int, slope: float, rounds: int) -> Limit
 
 
 def _speed(loader: DataLoader) -> float:
-    """Pictures a second of one epoch, from the start of its processes to their end."""
+    """Images a second of one epoch, from the start of its processes to their end."""
 
     def epoch() -> None:
         for _ in loader:
@@ -179,16 +179,16 @@ def _speed(loader: DataLoader) -> float:
 
 
 def _open(folder: Path, cache: Path) -> None:
-    open_pictures(folder, (SIZE_PX, SIZE_PX), cache_dir=cache, progress=False)
+    open_images(folder, (SIZE_PX, SIZE_PX), cache_dir=cache, progress=False)
 
 
 def _cached_speed(folder: Path, cache: Path, num_batches: int = 500) -> float:
-    """Pictures a second from the second epoch on: shuffled batches of uint8."""
-    pictures = open_pictures(folder, (SIZE_PX, SIZE_PX), cache_dir=cache, progress=False)
+    """Images a second from the second epoch on: shuffled batches of uint8."""
+    dataset = open_images(folder, (SIZE_PX, SIZE_PX), cache_dir=cache, progress=False)
 
     def epochs() -> None:
         for number in range(num_batches):
-            pictures.batch(batch_indices(pictures.num_pictures, 0, number * CACHED_BATCH, CACHED_BATCH))
+            dataset.batch(batch_indices(dataset.num_pictures, 0, number * CACHED_BATCH, CACHED_BATCH))
 
     return num_batches * CACHED_BATCH / seconds_of(epochs)
 
@@ -200,6 +200,6 @@ def _recognition(folder: Path, num_files: int) -> float:
         place = files / f"{number // 1000:03}" / f"{number:06}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), (number % 256, number // 256 % 256, number // 65536)).save(place)
-    open_pictures(files, (8, 8), cache_dir=folder / "many cache", progress=False)
-    again = seconds_of(lambda: open_pictures(files, (8, 8), cache_dir=folder / "many cache", progress=False))
+    open_images(files, (8, 8), cache_dir=folder / "many cache", progress=False)
+    again = seconds_of(lambda: open_images(files, (8, 8), cache_dir=folder / "many cache", progress=False))
     return round(again, 3)

@@ -1,10 +1,10 @@
-"""What pictures cost while training: the time to gather and convert a batch against that of a whole step."""
+"""What images cost while training: the time to gather and convert a batch against that of a whole step."""
 
 import statistics
 
 from ganzfeld.bench.timing import seconds_of
 from ganzfeld.compute.engine import choose_engine
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.recipes import resolve
 from ganzfeld.training.build import start
 from ganzfeld.training.trainer import Trainer, scalars_of
@@ -23,9 +23,9 @@ def input_shares(num_steps: int) -> dict[int, float]:
 
 def _second_epoch(batch: int) -> Trainer:
     recipe = resolve("modern", {"batch": batch})
-    pictures = open_pictures(None, size=recipe.size, progress=False)
-    trainer = start(recipe, pictures, choose_engine(), seed=0)
-    trainer.stand_at(index=0, images_seen=pictures.num_pictures)
+    dataset = open_images(None, size=recipe.size, progress=False)
+    trainer = start(recipe, dataset, choose_engine(), seed=0)
+    trainer.stand_at(index=0, images_seen=dataset.num_pictures)
     scalars_of(trainer.advance())  # the first step sets things up
     return trainer
 

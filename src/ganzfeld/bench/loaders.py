@@ -35,7 +35,7 @@ class PlainFolder(Dataset[torch.Tensor]):
 class DraftFolder(Dataset[int]):
     """The same files, each read and decoded at an eighth of its size, and nothing done with the pixels.
 
-    A JPEG's Huffman code has to be read to the end before a picture can be called whole, and an eighth is the
+    A JPEG's Huffman code has to be read to the end before an image can be called whole, and an eighth is the
     least that libjpeg makes of it: a reader over Pillow that finds truncated files cannot be faster.
     """
 

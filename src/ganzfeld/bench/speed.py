@@ -17,7 +17,7 @@ from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import wait_for
 from ganzfeld.compute.fast_path import PLAIN, USUAL, FastPath
 from ganzfeld.model import calibrate
-from ganzfeld.model.sampling import pictures_of_latents
+from ganzfeld.model.sampling import images_of_latents
 from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.setup import resolve_options
@@ -40,9 +40,9 @@ CLASSICAL = "radford2015"
 
 @dataclass(frozen=True, slots=True)
 class SpeedFigures:
-    """Medians over the rounds, in pictures a second; ``ratio`` is the median of the ratios in each round.
+    """Medians over the rounds, in images a second; ``ratio`` is the median of the ratios in each round.
 
-    ``parts``: pictures a second with one part of the fast path left out.
+    ``parts``: images a second with one part of the fast path left out.
     """
 
     batch: int
@@ -114,7 +114,7 @@ def bench_train(
 
 
 def bench_sample(rounds: int = 3, num: int = SAMPLES) -> SpeedFigures:
-    """The classical generator's forward pass against the making of pictures from a saved model, as bytes."""
+    """The classical generator's forward pass against the making of images from a saved model, as bytes."""
     trainer = _trainer(resolve("radford2015"))
     ours = calibrate(trainer.gan.generator, "normal")
     plain = classical_generator().to(trainer.engine.device).eval()
@@ -124,7 +124,7 @@ def bench_sample(rounds: int = 3, num: int = SAMPLES) -> SpeedFigures:
     def classical() -> None:
         plain(latents.view(num, LATENT_SIZE, 1, 1).to(trainer.engine.device)).cpu()
 
-    sides = {"plain": classical, "ours": lambda: pictures_of_latents(ours, latents)}
+    sides = {"plain": classical, "ours": lambda: images_of_latents(ours, latents)}
     speeds = _in_turns(sides, rounds, num, trainer.engine.device)
     peak, peak_of = peak_flops_per_s(trainer.engine.device)
     return SpeedFigures(
@@ -187,7 +187,7 @@ def _in_turns(
     device: torch.device,
     turn: int = 1,
 ) -> dict[str, list[float]]:
-    """Pictures a second of every side in every round, after the calls that set things up.
+    """Images a second of every side in every round, after the calls that set things up.
 
     In a round a side is called until it has taken ``LEAST_S``, once at least, and always in whole turns:
     after ``turn`` calls the same work comes again.
@@ -215,9 +215,9 @@ def _ratio(speeds: dict[str, list[float]]) -> float:
 
 
 def _flops_of_step(recipe: Recipe) -> float:
-    """Operations of a step of ``radford2015`` for one picture.
+    """Operations of a step of ``radford2015`` for one image.
 
-    Three passes' worth through G, and through D three for the real and three for the generated picture:
+    Three passes' worth through G, and through D three for the real and three for the generated image:
     forward, and backward to the input and to the weights.
     """
     of_generator, of_discriminator = _flops(recipe)
@@ -225,7 +225,7 @@ def _flops_of_step(recipe: Recipe) -> float:
 
 
 def _counted_flops(trainer: Trainer, turn: int) -> float:
-    """Operations of a step for one picture, counted while a turn of usual steps is made."""
+    """Operations of a step for one image, counted while a turn of usual steps is made."""
     back = trainer.route
     trainer.take(USUAL)
     with _CountedOperations() as counted:
@@ -253,7 +253,7 @@ class _CountedOperations(TorchDispatchMode):
 
 
 def _flops(recipe: Recipe) -> tuple[float, float]:
-    """Operations of a forward pass through G and through D for one colour picture."""
+    """Operations of a forward pass through G and through D for one colour image."""
     ladder = recipe.plan()
     of_generator = ladder.flops(recipe.generator.width, 3, recipe.latent.size)[0]
     return of_generator, ladder.flops(recipe.discriminator.width, 3, recipe.latent.size)[1]

@@ -117,7 +117,7 @@ def _application(given: list[str]) -> typer.Typer:
         name="ganzfeld",
         cls=CommandGroup,
         help="Train and understand deep convolutional generative adversarial networks.",
-        epilog="Begin with: ganzfeld train, or ganzfeld train my-pictures/ --minutes 10",
+        epilog="Begin with: ganzfeld train, or ganzfeld train my-images/ --minutes 10",
         add_completion=False,
         rich_markup_mode=None,  # plain help: without importing rich it answers in half the time
         pretty_exceptions_enable=False,

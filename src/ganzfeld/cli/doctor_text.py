@@ -39,7 +39,7 @@ def train_again(path: Path, facts: RunMetadata, remedy: Remedy) -> str:
     return " ".join(map(in_shell, words))
 
 
-def pictures_of(run: Run, finding: Finding) -> list[Path]:
+def images_of(run: Run, finding: Finding) -> list[Path]:
     """The sheets in which a finding can be seen: the last one before it began, and the newest one."""
     sheets = run.sample_files
     before = [sheet for sheet in sheets if int(sheet.stem) <= finding.since_images]
@@ -52,14 +52,14 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
     is_finished = final is not None and final.at_images == verdict.images_seen
     of = f" of {planned:,}" if planned and planned > verdict.images_seen and not is_finished else ""
     yield from _wrapped(f"{verdict.verdict}: {verdict.meaning}")
-    yield f"{printable(run.path.name)} after {verdict.images_seen:,}{of} pictures"
+    yield f"{printable(run.path.name)} after {verdict.images_seen:,}{of} images"
     if (every := run.journal_every) > 1:
         yield f"its journal is long: one line of {every:,} was read"
     for trial in run.facts.trials:
         yield from _wrapped(trial.told, "tried")
     for finding in verdict.findings:
         yield ""
-        yield from _about(finding, commands[finding.name], pictures_of(run, finding))
+        yield from _about(finding, commands[finding.name], images_of(run, finding))
     for each in verdict.opposed:
         yield ""
         yield from _wrapped(each.sentence)
@@ -72,16 +72,16 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
         yield from _wrapped(f"not judged: {reasons}")
 
 
-def _about(finding: Finding, commands: Sequence[str], pictures: list[Path]) -> Iterator[str]:
-    since = f"since {finding.since_images:,} pictures" if finding.since_images else "from the beginning"
+def _about(finding: Finding, commands: Sequence[str], images: list[Path]) -> Iterator[str]:
+    since = f"since {finding.since_images:,} images" if finding.since_images else "from the beginning"
     yield f"{finding.severity.ljust(_LABEL)}{finding.name}, {since}"
     rows = [("seen by", evidence.text + ".") for evidence in finding.evidence]
-    rows += [("pictures", " and ".join(map(_shortest, pictures)))] if pictures else []
+    rows += [("images", " and ".join(map(_shortest, images)))] if images else []
     rows.append(("cause", finding.cause))
     rows += list(zip(("remedy", "or else"), (remedy.text for remedy in finding.remedies), strict=False))
     shown = ""
     for label, text in rows:
-        said = text if label == "pictures" else text[:1].upper() + text[1:]
+        said = text if label == "images" else text[:1].upper() + text[1:]
         yield from _wrapped(said, "" if label == shown else label)
         shown = label
     # Commands are told on one line each, to be copied.
@@ -109,7 +109,7 @@ def _why_unknown(run: Run) -> str:
     final = run.facts.final
     if final is not None and final.at_images > entries[-1]["images_seen"]:
         return (
-            f"Its journal ends at {entries[-1]['images_seen']:,} pictures, and the training went on to "
+            f"Its journal ends at {entries[-1]['images_seen']:,} images, and the training went on to "
             f"{final.at_images:,}: what it showed in between is lost."
         )
     if final is not None:

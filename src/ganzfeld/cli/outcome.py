@@ -32,9 +32,9 @@ def show_outcome(run: Run, as_json: bool) -> None:
         "model": str(run.path / "model" / ("best" if best else "last")),
     }
     tried = "".join(f"tried    {trial.told}\n" for trial in run.facts.trials)
-    shown = f"pictures {run.sample_files[-1]}\n" if run.sample_files else ""
+    shown = f"images {run.sample_files[-1]}\n" if run.sample_files else ""
     text = (
-        f"{last.images_seen:,} pictures in {duration(last.seconds)} ({speed:,.0f}/s)\n"
+        f"{last.images_seen:,} images in {duration(last.seconds)} ({speed:,.0f}/s)\n"
         f"quality  {quality_in_words(run, last.images_seen)}\n"
         f"verdict  {_in_words(verdict, run)}\n"
         f"{tried}"
@@ -49,5 +49,5 @@ def _in_words(verdict: Diagnosis, run: Run) -> str:
     """The verdict with its findings, and where to read more."""
     if not verdict.findings:
         return verdict.sentence
-    alike = f"; of pictures all alike ({verdict.alike}) the quality says little" if verdict.alike else ""
+    alike = f"; of images all alike ({verdict.alike}) the quality says little" if verdict.alike else ""
     return f"{verdict.verdict}: {verdict.sentence}{alike}; ganzfeld doctor {in_shell(run.path)}"

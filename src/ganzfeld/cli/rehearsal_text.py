@@ -13,8 +13,8 @@ def rehearsal_text(rehearsal: dict[str, Any]) -> str:
         "would train": rehearsal["summary"],
         "generator": f"{ladder}, {rehearsal['generator_parameters']:,} parameters",
         "discriminator": f"the same backwards, {rehearsal['discriminator_parameters']:,} parameters",
-        "speed here": f"{rehearsal['images_per_s']:,.0f} pictures/s",
-        "length": f"{duration(rehearsal['seconds'])}: {rehearsal['images']:,} pictures, "
+        "speed here": f"{rehearsal['images_per_s']:,.0f} images/s",
+        "length": f"{duration(rehearsal['seconds'])}: {rehearsal['images']:,} images, "
         f"{rehearsal['epochs']:g} times the whole set",
         "memory": "unknown" if memory is None else f"{memory / 2**20:,.0f} MiB at most",
     }

@@ -18,7 +18,7 @@ from ganzfeld.launch import launch, tell_launcher
 from ganzfeld.printable import printable, visible, with_short_words
 
 LONGEST_MESSAGE = 3_000
-"""Characters: a refusal names three pictures, each with its reason."""
+"""Characters: a refusal names three images, each with its reason."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
 

@@ -26,7 +26,7 @@ from ganzfeld.launch import Launch, launch
 from ganzfeld.system import ran_out_of_memory
 
 PATIENCE = timedelta(hours=6)
-"""How long a rank waits for another that is alive, such as one that decodes pictures."""
+"""How long a rank waits for another that is alive, such as one that decodes images."""
 
 _WHERE = "ganzfeld/port"
 _MEETING_S = 300.0

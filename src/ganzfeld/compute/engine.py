@@ -82,36 +82,36 @@ class Engine:
         free, _ = torch.cuda.mem_get_info(self.device)
         return 4 * num_bytes <= free
 
-    def pictures(
+    def images(
         self, batch: Tensor, mirrored: np.ndarray | None = None, shifts: np.ndarray | None = None
     ) -> Tensor:
-        """uint8 pictures (B, H, W, C) as a float32 tensor (B, C, H, W) in [-1, 1], in the layout wanted.
+        """uint8 images (B, H, W, C) as a float32 tensor (B, C, H, W) in [-1, 1], in the layout wanted.
 
         ``batch`` lies on the device.
 
-        ``mirrored`` (B,), if given, says for each picture whether it is flipped from left to right;
+        ``mirrored`` (B,), if given, says for each image whether it is flipped from left to right;
         ``shifts`` (B, 2), if given, by how many rows and columns its window is then moved down and right.
         """
-        pictures = batch
+        images = batch
         if mirrored is not None:
-            pictures = torch.where(self.carry(mirrored)[:, None, None, None], pictures.flip(2), pictures)
+            images = torch.where(self.carry(mirrored)[:, None, None, None], images.flip(2), images)
         if shifts is not None:
-            pictures = _windows(pictures, self.carry(shifts))
-        scaled = pictures.movedim(-1, 1).float().div_(127.5).sub_(1)
+            images = _windows(images, self.carry(shifts))
+        scaled = images.movedim(-1, 1).float().div_(127.5).sub_(1)
         return scaled if self.channels_last else scaled.contiguous()
 
 
-def _windows(pictures: Tensor, shifts: Tensor) -> Tensor:
-    """Of each picture (B, H, W, C) the window moved by its shift (B, 2), less than the size either way.
+def _windows(images: Tensor, shifts: Tensor) -> Tensor:
+    """Of each image (B, H, W, C) the window moved by its shift (B, 2), less than the size either way.
 
-    Beyond its borders a picture goes on as its reflection, the outermost pixels not repeated.
+    Beyond its borders an image goes on as its reflection, the outermost pixels not repeated.
     """
     rows, columns = (
         (size - 1) - ((size - 1) - (torch.arange(size, device=shifts.device) + shift[:, None]).abs()).abs()
-        for size, shift in zip(pictures.shape[1:3], shifts.unbind(1), strict=True)
+        for size, shift in zip(images.shape[1:3], shifts.unbind(1), strict=True)
     )
-    each = torch.arange(len(pictures), device=pictures.device)
-    return pictures[each[:, None, None], rows[:, :, None], columns[:, None, :]]
+    each = torch.arange(len(images), device=images.device)
+    return images[each[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:

@@ -22,7 +22,7 @@ PARTS = ("channels-last", "one-pass", "shared-backward", "measured")
 class FastPath(Record):
     """Which parts of the fast path a training uses; ``docs/performance.md`` explains them.
 
-    ``channels_last``: the layout of weights and pictures in memory; ``one_pass`` and ``shared_backward``:
+    ``channels_last``: the layout of weights and images in memory; ``one_pass`` and ``shared_backward``:
     see ``StepConfig``; ``ways``, by name of layer such as ``generator.layers.0.0``: see
     ``ganzfeld.networks.strided``; ``threads`` compute a step, None: as many as torch has; ``recorded``: see
     ``ganzfeld.training.recording``. The last three are found by measuring, if ``measured``.

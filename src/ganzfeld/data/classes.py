@@ -1,4 +1,4 @@
-"""Classes of pictures: from the folders they lie in, and as numbers."""
+"""Classes of images: from the folders they lie in, and as numbers."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -13,7 +13,7 @@ _MOST_CLASSES = 100_000
 def classes_by_folder(names: Iterable[str]) -> Iterator[str] | None:
     """The sub-folder of every name, below the folder that all have in common (archives often have one).
 
-    None unless every picture lies in a sub-folder and there are at least two of these. Empty names stand for
+    None unless every image lies in a sub-folder and there are at least two of these. Empty names stand for
     nothing and have no class.
     """
     depth = _common_depth(names)

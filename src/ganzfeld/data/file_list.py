@@ -1,4 +1,4 @@
-"""The list of a source's pictures on disk: what is there, before any of it is read.
+"""The list of a source's images on disk: what is there, before any of it is read.
 
 Two flat files that are mapped into memory, so that ten million names cost no more of it than one, and one
 digest of all names, sizes and times by which an unchanged source is recognised.

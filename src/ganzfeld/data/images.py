@@ -1,4 +1,4 @@
-"""The pictures that are trained on: decoded at most once, then read from memory-mapped files."""
+"""The images that are trained on: decoded at most once, then read from memory-mapped files."""
 
 import json
 import os
@@ -31,20 +31,20 @@ from ganzfeld.system import in_words
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A picture that is left out: where it is, and why."""
+    """An image that is left out: where it is, and why."""
 
     path: str
     reason: str
 
 
 class ImageDataset:
-    """A decoded set of pictures. Nothing of it is in memory but what was asked for.
+    """A decoded set of images. Nothing of it is in memory but what was asked for.
 
     All files are opened at once, and stay usable when the set is pruned from the cache.
 
     ``name`` is short and safe in file names: that of the folder or file, or ``faces``.
     ``arrays`` are the memory-mapped shards, each uint8 (rows, height, width, channels), in order;
-    ``first_rows[i]`` is the index of the first picture of ``arrays[i]``, with the number of all pictures at
+    ``first_rows[i]`` is the index of the first image of ``arrays[i]``, with the number of all images at
     its end. ``listing`` has everything that was found, usable or not, and ``records`` (see ``RECORD``) what
     is known of it. ``disk_bytes`` are those of the set in the cache.
     """
@@ -53,7 +53,7 @@ class ImageDataset:
         """``name`` is that of the source as it is now; the set may have been made of a copy elsewhere."""
         self.folder, self.manifest, self._path, self.name = folder, manifest, path, name
         self.notes_now: list[str] = []
-        """What a set that is known already does not say: what lies beside its pictures by now."""
+        """What a set that is known already does not say: what lies beside its images by now."""
         self.arrays = [mapped_pixels(folder, number) for number in range(len(manifest.shards))]
         self.first_rows = np.concatenate([[0], np.cumsum(manifest.shards, dtype=np.int64)])
         self.listing = FileList(folder)
@@ -64,7 +64,7 @@ class ImageDataset:
 
     @property
     def num_pictures(self) -> int:
-        """How many pictures there are to train on."""
+        """How many images there are to train on."""
         return self.manifest.num_pictures
 
     @property
@@ -95,7 +95,7 @@ class ImageDataset:
 
     @property
     def credit(self) -> str:
-        """Whom the licence of the pictures asks to name wherever they are shown; usually nobody."""
+        """Whom the licence of the images asks to name wherever they are shown; usually nobody."""
         return self.manifest.credit
 
     @property
@@ -112,7 +112,7 @@ class ImageDataset:
 
     @cached_property
     def labels(self) -> np.ndarray | None:
-        """The class number of every picture, int64 (num_pictures,), -1 for none; None without classes."""
+        """The class number of every image, int64 (num_pictures,), -1 for none; None without classes."""
         return None if self._labels is None else self._labels[self.records["row"] >= 0]
 
     @cached_property
@@ -136,7 +136,7 @@ class ImageDataset:
         return place_of(self._path, self.listing.shown(entry))
 
     def batch(self, indices: np.ndarray) -> np.ndarray:
-        """The pictures with these indices: a new uint8 array (len(indices), height, width, channels)."""
+        """The images with these indices: a new uint8 array (len(indices), height, width, channels)."""
         width, height = self.size
         gathered = np.empty((len(indices), height, width, self.channels), np.uint8)
         shards = np.searchsorted(self.first_rows, indices, side="right") - 1
@@ -148,7 +148,7 @@ class ImageDataset:
 
 
 @in_words()
-def open_pictures(
+def open_images(
     source: str | os.PathLike[str] | None = None,
     size: int | tuple[int, int] | str = (64, 64),
     *,
@@ -168,7 +168,7 @@ def open_pictures(
     The first time everything is decoded into the cache, by ``workers`` processes (0: this one; by default one
     a processor); from then on an unchanged source is recognised by its names, sizes and times. ``size`` is
     (width, height) in pixels, one number for a square, or "WxH"; ``channels`` 1, 3, or None: 1 if every
-    picture stores grey, 3 otherwise.
+    image stores grey, 3 otherwise.
     ``background`` shows through transparent pixels; ``range`` says which stored values become black and white
     ("0:4095", (0, 4095), or "auto": see ``ImageDataset.range``), ``alpha`` what a fourth channel is,
     ``frames`` which of several in a file are read ("first", "all", or a number of evenly spaced ones).
@@ -176,8 +176,8 @@ def open_pictures(
     ``progress`` shows on stderr how far it is; False shows nothing, and a function is called as
     ``progress(done, total, what)`` now and then.
 
-    Raises ``DataError`` if there is no picture at all, or more than ``max_bad`` of them are unusable (None:
-    then even a set without a usable picture is returned); ``ResourceError`` if the cache cannot be written;
+    Raises ``DataError`` if there is no image at all, or more than ``max_bad`` of them are unusable (None:
+    then even a set without a usable image is returned); ``ResourceError`` if the cache cannot be written;
     ``UsageError`` for a setting that cannot be meant.
     """
     share = 1.0 if max_bad is None else max_bad
@@ -196,11 +196,11 @@ def open_pictures(
     with sources.open_source(kind, path) as opened:
         opened.table = _table(opened, table)
         root, auto = cache.cache_root(cache_dir), options.range == AUTO
-        pictures = _decoded(kind, opened, wanted, auto, root, report, workers)
-    refusal = None if max_bad is None else why_refused(pictures, max_bad)
+        dataset = _decoded(kind, opened, wanted, auto, root, report, workers)
+    refusal = None if max_bad is None else why_refused(dataset, max_bad)
     if refusal:
         raise refusal
-    return pictures
+    return dataset
 
 
 def _decoded(
@@ -218,7 +218,7 @@ def _decoded(
         if not len(listing):
             endings = [ending for ending, _ in source.ignored.most_common()]
             raise DataError(
-                f"no pictures in {printable(str(source.path))}: looked for {source.looked_for()}"
+                f"no images in {printable(str(source.path))}: looked for {source.looked_for()}"
                 + "".join(f"; {note}" for note in _about_runs(source)),
                 sources.how_to_convert(endings),
             )
@@ -231,21 +231,21 @@ def _decoded(
         def waiting() -> None:
             progress(0, len(listing), "another process is decoding these")
 
-        pictures = _found(folder, source)
-        while pictures is None:
+        dataset = _found(folder, source)
+        while dataset is None:
             with cache.claimed(new, folder, waiting) as is_there:
                 # Another process may have finished it, or removed it.
-                pictures = _found(folder, source) if is_there else None
-                if is_there and pictures is None:
+                dataset = _found(folder, source) if is_there else None
+                if is_there and dataset is None:
                     cache.mark_begun(folder, source.place)
                     listed = FileList(folder)
                     if source.table:  # before images are decoded: what cannot be told would be in vain
                         source.labelling = label_images(source.table, Names(listed))
                     manifest = ingest(folder, kind, source, listed, wanted, progress, workers)
-                    pictures = ImageDataset(folder, manifest, source.path, source.name)
-    cache.mark_used(folder, pictures.manifest, source.place)
-    pictures.notes_now = _about_runs(source)
-    return pictures
+                    dataset = ImageDataset(folder, manifest, source.path, source.name)
+    cache.mark_used(folder, dataset.manifest, source.place)
+    dataset.notes_now = _about_runs(source)
+    return dataset
 
 
 def _about_runs(source: Source) -> list[str]:
@@ -272,28 +272,28 @@ def _found(folder: Path, source: Source) -> ImageDataset | None:
     if manifest is None:
         return None
     try:
-        pictures = ImageDataset(folder, manifest, source.path, source.name)
-        whole = [len(array) for array in pictures.arrays] == manifest.shards
-        if whole and len(pictures.records) == manifest.num_entries == len(pictures.listing):
-            return pictures
+        dataset = ImageDataset(folder, manifest, source.path, source.name)
+        whole = [len(array) for array in dataset.arrays] == manifest.shards
+        if whole and len(dataset.records) == manifest.num_entries == len(dataset.listing):
+            return dataset
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass
     cache.drop_manifest(folder)
     return None
 
 
-def why_refused(pictures: ImageDataset, max_bad: float) -> DataError | None:
-    """The error that names the first few reasons, if no picture is usable or too large a share is not."""
-    found, bad = pictures.manifest.num_entries, pictures.manifest.num_entries - pictures.num_pictures
-    if pictures.num_pictures and bad <= max_bad * found:
+def why_refused(dataset: ImageDataset, max_bad: float) -> DataError | None:
+    """The error that names the first few reasons, if no image is usable or too large a share is not."""
+    found, bad = dataset.manifest.num_entries, dataset.manifest.num_entries - dataset.num_pictures
+    if dataset.num_pictures and bad <= max_bad * found:
         return None
-    first = "; ".join(f"{printable(each.path)}: {printable(each.reason)}" for each in pictures.unusable[:3])
+    first = "; ".join(f"{printable(each.path)}: {printable(each.reason)}" for each in dataset.unusable[:3])
     hint = "`ganzfeld check` lists them all."
-    if pictures.num_pictures:
+    if dataset.num_pictures:
         hint += " --max-bad sets the share that may be."
-    where = printable(pictures.place_of_all)
+    where = printable(dataset.place_of_all)
     return DataError(
-        f"{bad} of {found} pictures in {where} are unusable ({first}{'; ...' if bad > 3 else ''})", hint
+        f"{bad} of {found} images in {where} are unusable ({first}{'; ...' if bad > 3 else ''})", hint
     )
 
 

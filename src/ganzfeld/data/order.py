@@ -1,8 +1,8 @@
-"""The order in which pictures are trained on: a pure function of the seed, with no state to save or to lose.
+"""The order in which images are trained on: a pure function of the seed, with no state to save or to lose.
 
-Training sees one endless stream. Picture number ``i`` of it lies in epoch ``i // num_pictures``, and every
-epoch is a fresh permutation of all pictures, so a run that resumes after ``images_seen`` pictures needs that
-number and nothing else. The permutation sorts the pictures by a hash of (seed, epoch, picture): it is the
+Training sees one endless stream. Image number ``i`` of it lies in epoch ``i // num_pictures``, and every
+epoch is a fresh permutation of all images, so a run that resumes after ``images_seen`` images needs that
+number and nothing else. The permutation sorts the images by a hash of (seed, epoch, image): it is the
 same on every machine and with every version of NumPy, which promises no such thing of its own generators.
 """
 
@@ -14,19 +14,19 @@ import numpy as np
 def batch_indices(
     num_pictures: int, seed: int, images_seen: int, batch: int, rank: int = 0, num_ranks: int = 1
 ) -> np.ndarray:
-    """Indices of the next ``batch`` pictures after ``images_seen`` of them, or one rank's share of these.
+    """Indices of the next ``batch`` images after ``images_seen`` of them, or one rank's share of these.
 
     Returns an int64 array of shape (batch,) with values in [0, num_pictures). A batch runs on into the next
     epoch, or through several of them where it is larger than the set. The cost is that of the batch, apart
-    from the one permutation that each new epoch needs (4 bytes a picture; the last two are kept).
+    from the one permutation that each new epoch needs (4 bytes an image; the last two are kept).
 
     Of several ranks, each gets the places ``rank``, ``rank + num_ranks``, ... of the batch: together they
-    read the pictures that one alone would, and no place twice.
+    read the images that one alone would, and no place twice.
 
-    Raises ``ValueError`` unless there is at least one picture, no number is negative and the rank exists.
+    Raises ``ValueError`` unless there is at least one image, no number is negative and the rank exists.
     """
     if num_pictures < 1 or images_seen < 0 or batch < 0:
-        raise ValueError(f"no order for {num_pictures} pictures, {images_seen} seen, a batch of {batch}")
+        raise ValueError(f"no order for {num_pictures} images, {images_seen} seen, a batch of {batch}")
     if not 0 <= rank < num_ranks:
         raise ValueError(f"there is no rank {rank} among {num_ranks}")
     indices = np.empty(batch, np.int64)
@@ -54,7 +54,7 @@ def permutation(num_pictures: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def spread(num_pictures: int, wanted: int) -> np.ndarray:
-    """Indices spread evenly over all pictures, at most ``wanted``, each at most once: int64, ascending."""
+    """Indices spread evenly over all images, at most ``wanted``, each at most once: int64, ascending."""
     return np.unique(np.linspace(0, num_pictures - 1, min(wanted, num_pictures)).astype(np.int64))
 
 

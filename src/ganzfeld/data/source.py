@@ -1,6 +1,6 @@
-"""What a picture source is: something that lists its pictures and reads one of them at a time.
+"""What an image source is: something that lists its images and reads one of them at a time.
 
-An entry of ``data/sources/`` defines one final class named ``Pictures`` over this one, and a function
+An entry of ``data/sources/`` defines one final class named ``Images`` over this one, and a function
 ``recognises(path)``; see the docstring of that folder.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganzfeld.data.classes import beside_folders, classes_by_folder
-from ganzfeld.data.decoding.decode import FORMATS, Decoded, UnusablePicture
+from ganzfeld.data.decoding.decode import FORMATS, Decoded, UnusableImage
 from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.decoding.frames import frames_wanted, num_frames
 from ganzfeld.data.decoding.preprocessing import Preprocessing
@@ -28,11 +28,11 @@ from ganzfeld.printable import printable
 
 
 class Entry(NamedTuple):
-    """One picture of a source, before anything of it is read.
+    """One image of a source, before anything of it is read.
 
     ``name`` is unique to the eye only; ``locator`` is whatever number the source needs to find it (an offset,
     a row). ``size`` (bytes) and ``mtime_ns`` tell whether it changed. A ``flaw`` says why it cannot be read
-    at all. ``frame`` is which of several frames of a file it is, -1 where the file is read as one picture.
+    at all. ``frame`` is which of several frames of a file it is, -1 where the file is read as one image.
     """
 
     name: str
@@ -49,17 +49,17 @@ class Entry(NamedTuple):
 
 
 class Source(ABC):
-    """Pictures somewhere. Creating one reads next to nothing; it is created anew in every worker process.
+    """Images somewhere. Creating one reads next to nothing; it is created anew in every worker process.
 
     ``path`` is what the user gave. Sources never write, follow nothing out of an archive, and hold no list of
-    their pictures: ``entries`` streams.
+    their images: ``entries`` streams.
     """
 
     HAS_FILES = True
     """Whether entries are files with names of their own, by which a table can give them labels."""
 
     credit = ""
-    """Whom the licence of the pictures asks to name wherever they are shown."""
+    """Whom the licence of the images asks to name wherever they are shown."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -98,23 +98,23 @@ class Source(ABC):
 
     @property
     def version(self) -> str:
-        """What else than the entries pictures or classes depend on, such as the program that draws them."""
+        """What else than the entries images or classes depend on, such as the program that draws them."""
         return ""
 
     @abstractmethod
     def entries(self) -> Iterator[Entry]:
-        """The pictures in their fixed order; raises ``DataError`` if there can be none."""
+        """The images in their fixed order; raises ``DataError`` if there can be none."""
 
     @abstractmethod
     def read(self, entry: Entry) -> bytes | np.ndarray:
-        """What is stored for one picture, undecoded; raises ``UnusablePicture`` or ``OSError``."""
+        """What is stored for one image, undecoded; raises ``UnusableImage`` or ``OSError``."""
 
     @abstractmethod
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Brings what ``read`` gave, or a later frame of it, to the training size; ``UnusablePicture``."""
+        """Brings what ``read`` gave, or a later frame of it, to the training size; ``UnusableImage``."""
 
     def looked_for(self) -> str:
-        """What would have counted as a picture here, and what was found instead."""
+        """What would have counted as an image here, and what was found instead."""
         found = [
             f"{count} {printable(kind) or 'without extension'}" for kind, count in self.ignored.most_common(5)
         ]
@@ -160,7 +160,7 @@ def frames_of(source: Source, frames: str) -> Iterator[Entry]:
 def _num_frames(source: Source, entry: Entry) -> int:
     try:
         raw = source.read(entry)
-    except (OSError, UnusablePicture):
+    except (OSError, UnusableImage):
         return 1  # what is wrong with it is found when it is decoded
     return num_frames(raw, FORMATS) if isinstance(raw, bytes) else 1
 

@@ -1,4 +1,4 @@
-"""Finds the picture files below a folder: every real folder once, in the order of names, in bounded time.
+"""Finds the image files below a folder: every real folder once, in the order of names, in bounded time.
 
 Knows names, links and kinds of files; nothing about what is in them.
 """
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ganzfeld.data.decoding.decode import MOST_BYTES, UnusablePicture
+from ganzfeld.data.decoding.decode import MOST_BYTES, UnusableImage
 from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
 from ganzfeld.data.source import Entry
 from ganzfeld.run_layout import is_run
@@ -18,8 +18,8 @@ from ganzfeld.run_layout import is_run
 _MOST_EXTENSIONS = 1_000  # remembered by name; names are the user's, so their number is bounded
 
 
-def picture_files(root: str, ignored: Counter[str], runs: list[str]) -> Iterator[Entry]:
-    """One entry for each file below ``root`` that has the extension of a picture, depth first.
+def image_files(root: str, ignored: Counter[str], runs: list[str]) -> Iterator[Entry]:
+    """One entry for each file below ``root`` that has the extension of an image, depth first.
 
     Links are followed; a folder that was already visited, a link that leads nowhere, a folder that cannot be
     opened and anything that is not a regular file come with their flaw. Extensions of other files are counted
@@ -58,18 +58,18 @@ def picture_files(root: str, ignored: Counter[str], runs: list[str]) -> Iterator
 
 
 def read_file(path: Path, entry: Entry) -> bytes:
-    """The content of a regular file; ``UnusablePicture`` if it is too large or has changed since."""
+    """The content of a regular file; ``UnusableImage`` if it is too large or has changed since."""
     # Without O_NONBLOCK, a pipe that took the file's place since would be waited for without end.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, flags)) as file:
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode):
-            raise UnusablePicture("not a regular file")
+            raise UnusableImage("not a regular file")
         if info.st_size > MOST_BYTES:
-            raise UnusablePicture(f"larger than {MOST_BYTES // 2**20} MiB")
+            raise UnusableImage(f"larger than {MOST_BYTES // 2**20} MiB")
         content = file.readall()
     if (info.st_size, info.st_mtime_ns) != (entry.size, entry.mtime_ns) or len(content) != entry.size:
-        raise UnusablePicture("changed while it was being read")
+        raise UnusableImage("changed while it was being read")
     return content
 
 
@@ -79,7 +79,7 @@ def is_shown(part: str) -> bool:
 
 
 def count_ignored(ignored: Counter[str], name: str) -> None:
-    """Counts a file that is no picture under its extension."""
+    """Counts a file that is no image under its extension."""
     kind = extension(name)
     ignored[kind if kind in ignored or len(ignored) < _MOST_EXTENSIONS else "other"] += 1
 

@@ -1,4 +1,4 @@
-"""Ladders along one axis: the steps by which a small seed map grows to the size of the picture.
+"""Ladders along one axis: the steps by which a small seed map grows to the size of the image.
 
 A step is read in the direction of the generator (transposed convolution, ``small`` to ``large``); the
 discriminator walks it backwards with the same kernel, stride and padding, and loses no pixel: the ladder only
@@ -83,7 +83,7 @@ def default_ladders(sizes: tuple[int, ...]) -> list[tuple[Step, ...]]:
     if math.isinf(costs[num_layers]):
         raise UsageError(
             f"no ladder serves the axes {' and '.join(map(str, sizes))} at once: they differ too much",
-            "Give the sizes yourself, from the picture to the seed map, e.g. --ladder 96,32,16,8,3.",
+            "Give the sizes yourself, from the image to the seed map, e.g. --ladder 96,32,16,8,3.",
         )
     return [best_ladder(size, num_layers)[1] for size in sizes]
 

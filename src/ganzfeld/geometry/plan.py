@@ -18,7 +18,7 @@ SMALLEST_SIZE = 8
 LARGEST_SIZE = 65_536
 MOST_LAYERS = 32
 WIDEST = 8
-"""Channels grow from the picture inwards, width, 2 width, 4 width, and stop at this multiple of the width."""
+"""Channels grow from the image inwards, width, 2 width, 4 width, and stop at this multiple of the width."""
 
 Size = tuple[int, ...]
 
@@ -50,13 +50,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Plan:
-    """A ladder of layers from the seed map to the picture, in the direction of the generator."""
+    """A ladder of layers from the seed map to the image, in the direction of the generator."""
 
     layers: tuple[Layer, ...]
 
     @property
     def size(self) -> Size:
-        """Size of the picture by axis, in pixels."""
+        """Size of the image by axis, in pixels."""
         return self.layers[-1].large
 
     @property
@@ -78,7 +78,7 @@ class Plan:
         return [self._fields(self.layers[: count + 1], projective_field) for count in range(len(self.layers))]
 
     def receptive_fields(self) -> list[Size]:
-        """By layer of the discriminator, from the picture: how many pixels one output sees, by axis."""
+        """By layer of the discriminator, from the image: how many pixels one output sees, by axis."""
         downward = self.layers[::-1]
         return [self._fields(downward[: count + 1], receptive_field) for count in range(len(downward))]
 
@@ -88,7 +88,7 @@ class Plan:
         )
 
     def flops(self, width: int, channels: int, latent_size: int) -> tuple[int, int]:
-        """Floating-point operations of one forward pass for one picture: (generator, discriminator).
+        """Floating-point operations of one forward pass for one image: (generator, discriminator).
 
         Convolutions and linear layers, a multiplication with its addition counting two; normalisations and
         activations, a few per cent, are left out. Products with padding are counted, as the hardware does
@@ -109,10 +109,10 @@ def plan(
     dims: int | None = None,
     ladder: Sequence[int | Sequence[int]] | None = None,
 ) -> Plan:
-    """Plan the ladder from a seed map to pictures of ``size``.
+    """Plan the ladder from a seed map to images of ``size``.
 
     ``size`` is one number (square) or one per axis, in pixels; ``dims`` is 1, 2 or 3 (default: the number of
-    axes given, 2 for one number). ``ladder`` fixes the sizes yourself, from the picture down to the seed map,
+    axes given, 2 for one number). ``ladder`` fixes the sizes yourself, from the image down to the seed map,
     each one number or one per axis. Axes keep the order in which you give them.
 
     Default ladders have even overlap at every step. Raises ``UsageError`` for sizes outside 8 to 65,536 px
@@ -135,7 +135,7 @@ def plan(
     if rungs[0] != sizes:
         raise UsageError(
             f"the ladder begins at {by_axis(rungs[0])}, but the size is {by_axis(sizes)}",
-            "A ladder goes from the picture down to the seed map: its first entry is the size.",
+            "A ladder goes from the image down to the seed map: its first entry is the size.",
         )
     for above, below in pairwise(rungs):
         if above == below or any(small > large for small, large in zip(below, above, strict=True)):

@@ -21,7 +21,7 @@ SPACE = "features_sha256"
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One number through a training: ``values`` (n,) read after ``images`` (n,) pictures, oldest first."""
+    """One number through a training: ``values`` (n,) read after ``images`` (n,) images, oldest first."""
 
     images: np.ndarray
     values: np.ndarray
@@ -30,7 +30,7 @@ class Series:
         return len(self.values)
 
     def since(self, wrong: Callable[[np.ndarray], np.ndarray], least: int = 2) -> int | None:
-        """Since how many pictures the values have been wrong without a break up to the end.
+        """Since how many images the values have been wrong without a break up to the end.
 
         ``wrong`` says for each value whether it is. None if the last one is not, or if fewer than ``least``
         in a row are: a single reading may be chance.
@@ -50,10 +50,10 @@ class RunEvidence:
     """A training as far as it has come.
 
     ``entries`` are those of the journal, oldest first, with the readings under ``health``. ``recipe`` is the
-    recipe as a JSON object. ``planned_images`` is the number of pictures the run is to see, if that is known.
+    recipe as a JSON object. ``planned_images`` is the number of images the run is to see, if that is known.
     ``limits`` are the ranges that healthy runs have shown. ``undoing`` are the settings, as ``path=value``,
     that would take back what was changed of the recipe of that name. ``rate_at`` says what share of the
-    recipe's learning rates a step is made with that begins after so many pictures. ``class_names`` are there
+    recipe's learning rates a step is made with that begins after so many images. ``class_names`` are there
     where it trains by class.
     """
 
@@ -79,7 +79,7 @@ class RunEvidence:
 
     @property
     def images_seen(self) -> int:
-        """How far it has come, in pictures."""
+        """How far it has come, in images."""
         return self.entries[-1]["images_seen"] if self.entries else 0
 
     def series(self, name: str) -> Series:
@@ -118,7 +118,7 @@ class RunEvidence:
         return [entry for entry, each in pairs if each is None or each == last]
 
     def until(self, images_seen: int) -> "RunEvidence":
-        """The case as it was after that many pictures."""
+        """The case as it was after that many images."""
         entries = [entry for entry in self.entries if entry["images_seen"] <= images_seen]
         return replace(self, entries=entries)
 

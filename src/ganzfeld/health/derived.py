@@ -20,7 +20,7 @@ def series_of(case: RunEvidence, name: str) -> Series:
 
 
 def _together(*all_series: Series) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The pictures seen and the values of several readings where all of them were read."""
+    """The images seen and the values of several readings where all of them were read."""
     images = all_series[0].images
     for series in all_series[1:]:
         images = np.intersect1d(images, series.images)
@@ -30,7 +30,7 @@ def _together(*all_series: Series) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def _growth(side: str) -> Callable[[RunEvidence], Series]:
-    """Size of the weights as a multiple of what it was at half as many pictures.
+    """Size of the weights as a multiple of what it was at half as many images.
 
     So a run of any length is compared with itself; read once half of the way has been read.
     """
@@ -80,12 +80,12 @@ def _full_step(side: str) -> Callable[[RunEvidence], Series]:
 
 
 def _pace(case: RunEvidence) -> Series:
-    """Drift over the root of the number of steps since the look before: as if chance had moved the pictures.
+    """Drift over the root of the number of steps since the look before: as if chance had moved the images.
 
     Looks lie further apart in one run than in another.
     """
     series = case.series("drift")
-    # Not at every examination are pictures looked at.
+    # Not at every examination are images looked at.
     looks = {*series.images.tolist(), *case.series("diversity").images.tolist()}
     steps = {e["images_seen"]: e.get("step", 0) for e in case.entries if e["images_seen"] in looks}
     at = sorted(steps.items())

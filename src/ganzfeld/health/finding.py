@@ -20,7 +20,7 @@ class Evidence:
 class Remedy:
     """What to do, in words, and as settings of the recipe (``path=value``, as ``--set`` takes them).
 
-    Settings are empty where no setting helps, such as more pictures.
+    Settings are empty where no setting helps, such as more images.
     """
 
     text: str

@@ -16,7 +16,7 @@ class ForwardTrace:
 
     ``output`` is the network's. ``first`` (B, C, *size) is the map after the first hidden activation, for a
     generator the seed map. ``spans`` holds for every hidden layer by how much each channel (C,) varies over
-    pictures and positions, largest less smallest activation, as a share of the same over the whole layer.
+    images and positions, largest less smallest activation, as a share of the same over the whole layer.
     """
 
     output: Tensor
@@ -54,7 +54,7 @@ def passed(network: Generator | Discriminator, given: Tensor, labels: Tensor | N
 
 
 def has_batch_statistics(network: nn.Module) -> bool:
-    """Whether pictures depend on the others of their batch."""
+    """Whether images depend on the others of their batch."""
     return any(isinstance(module, _BatchNorm) for module in network.modules())
 
 

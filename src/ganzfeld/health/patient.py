@@ -19,10 +19,10 @@ class ProbeContext:
 
     ``weights``' ``grad`` are those of the last step. ``real_logits`` and ``fake_logits`` (T, B) are those of
     the last T steps, oldest first. ``latents`` (N, n) are the same at every look, ``real`` (N, C, *size)
-    pictures in [-1, 1] too. ``pictures_before`` (N, C, *size) are ``pictures`` as they were at the last look,
-    None at the first. ``labels`` (N,) are the classes of ``latents``, ``pictures`` and ``real`` alike, None
+    images in [-1, 1] too. ``images_before`` (N, C, *size) are ``images`` as they were at the last look,
+    None at the first. ``labels`` (N,) are the classes of ``latents``, ``images`` and ``real`` alike, None
     without classes. ``goes_on``: it has just gone on from a checkpoint, and the logits are of too few
-    pictures yet. Passes through networks are made once, when a reading asks for them.
+    images yet. Passes through networks are made once, when a reading asks for them.
     """
 
     generator: Generator
@@ -35,12 +35,12 @@ class ProbeContext:
     fake_logits: Tensor
     latents: Tensor
     real: Tensor
-    pictures_before: Tensor | None
+    images_before: Tensor | None
     labels: Tensor | None = None
     goes_on: bool = False
 
     @cached_property
-    def pictures(self) -> Tensor:
+    def images(self) -> Tensor:
         """Those of all ``latents`` (N, C, *size) by the averaged weights, in one batch."""
         return passed(self.average, self.latents, self.labels)
 
@@ -87,4 +87,4 @@ class ProbeContext:
     def _some(self, each: Tensor) -> Tensor:
         if self.labels is not None:
             return each[:NUM_LIVE]  # classes take turns
-        return each[:: max(1, len(each) // NUM_LIVE)]  # a set of pictures may be sorted
+        return each[:: max(1, len(each) // NUM_LIVE)]  # a set of images may be sorted

@@ -1,7 +1,7 @@
 """A reading that has left the range of healthy runs, and has stayed outside.
 
 One bad reading is chance. What counts is the best of the latest readings: the mildest of at least ``LEAST``
-of them that reach back over at least the share ``SPAN`` of all pictures seen. Limits are ranges of this very
+of them that reach back over at least the share ``SPAN`` of all images seen. Limits are ranges of this very
 number in healthy runs, so that waiting is part of what is calibrated; ``tools/doctor_limits.py`` takes it
 from here.
 """
@@ -26,7 +26,7 @@ Side = Literal["low", "high"]
 
 @dataclass(frozen=True, slots=True)
 class OutOfRange:
-    """A reading outside its limit since ``since_images`` pictures; ``value`` is the last one.
+    """A reading outside its limit since ``since_images`` images; ``value`` is the last one.
 
     ``what`` says what was read, as the beginning of a sentence.
     """
@@ -47,7 +47,7 @@ class OutOfRange:
         text = (
             f"{self.what} is {figure(self.value)}, {other} {figure(bound)}, which {self.limit.num_runs} "
             f"healthy runs{whose} did not show at this stage; it has been outside their range "
-            f"since {self.since_images:,} pictures"
+            f"since {self.since_images:,} images"
         )
         return Evidence(text, {self.name: self.value, "limit": bound}, self.name)
 
@@ -68,7 +68,7 @@ def seen(*symptoms: OutOfRange | None) -> tuple[OutOfRange, ...]:
 
 
 def since(symptoms: Sequence[OutOfRange]) -> int:
-    """The pictures seen when the first of them began."""
+    """The images seen when the first of them began."""
     return min(symptom.since_images for symptom in symptoms)
 
 

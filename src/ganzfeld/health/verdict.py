@@ -75,7 +75,7 @@ class Diagnosis:
 
     @property
     def alike(self) -> str:
-        """The severe finding by which all pictures are alike, whatever else is good; or nothing."""
+        """The severe finding by which all images are alike, whatever else is good; or nothing."""
         return next((name for name in ("latent-ignored", "mode-collapse") if name in self.severe), "")
 
     @property
@@ -150,4 +150,4 @@ def _always(case: RunEvidence) -> bool:
 
 def _named(finding: Finding) -> str:
     """A finding with its beginning, if it was not there from the beginning."""
-    return f"{finding.name} since {finding.since_images:,} pictures" if finding.since_images else finding.name
+    return f"{finding.name} since {finding.since_images:,} images" if finding.since_images else finding.name

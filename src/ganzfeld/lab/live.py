@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ganzfeld.compute.engine import Engine, choose_engine
 from ganzfeld.compute.seeding import Purpose, derived_seed
-from ganzfeld.data import ImageDataset, open_pictures
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.cache.store import alone_in, cache_root
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed, UsageError
@@ -87,7 +87,7 @@ class Live:
     """
 
     training: Training
-    pictures: ImageDataset
+    dataset: ImageDataset
     engine: Engine
     history: CheckpointStore
     journal: Sequence[Mapping[str, Any]]
@@ -112,7 +112,7 @@ class Live:
         The caller may advance it and change its networks. Raises ``DamagedError`` if that
         state cannot be read.
         """
-        trainer = start(self.recipe, self.pictures, self.engine, self.training.seed)
+        trainer = start(self.recipe, self.dataset, self.engine, self.training.seed)
         trainer.set_horizons((Horizon(0, self.training.images),))
         at = self.stages[-1] if images_seen is None else images_seen
         if at:
@@ -128,18 +128,18 @@ class Live:
         training.
         """
         seed = self.training.seed if seed is None else seed
-        networks = build_networks(self.recipe, self.pictures.channels, seed)
+        networks = build_networks(self.recipe, self.dataset.channels, seed)
         change(*networks)
         initialise(networks[0], derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
         initialise(networks[1], derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
-        trainer = start(self.recipe, self.pictures, self.engine, seed, networks=networks)
+        trainer = start(self.recipe, self.dataset, self.engine, seed, networks=networks)
         trainer.set_horizons((Horizon(0, self.training.images),))
         return trainer
 
     def real(self, num: int, seed: int = 0) -> Tensor:
         """Return ``num`` of its images, (num, C, H, W) in [-1, 1], none twice as long as there are enough."""
-        chosen = np.random.default_rng(seed).permutation(self.pictures.num_pictures)
-        return self.engine.pictures(self.engine.carry(self.pictures.batch(np.resize(chosen, num))))
+        chosen = np.random.default_rng(seed).permutation(self.dataset.num_pictures)
+        return self.engine.images(self.engine.carry(self.dataset.batch(np.resize(chosen, num))))
 
     def latents(self, num: int, seed: int = 0) -> Tensor:
         """Draw ``num`` latents of its prior, (num, n)."""
@@ -202,19 +202,19 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
     if card.recipe.classes != "none":
         raise UsageError(
             f"{run.path} was trained with classes, and the experiments measure networks that know none",
-            "Train on the same pictures with --set classes=none, and measure that run.",
+            "Train on the same images with --set classes=none, and measure that run.",
         )
     try:
         options = facts.reading_options(by_class=False)
-        pictures = open_pictures(facts.data, size=card.recipe.size, **options, progress=progress)
+        dataset = open_images(facts.data, size=card.recipe.size, **options, progress=progress)
     except DataError as error:
         raise DataError(
-            f"the pictures of {run.path} cannot be used any more: {error.message}",
+            f"the images of {run.path} cannot be used any more: {error.message}",
             f"They were trained on at {facts.data}; put them back there.",
         ) from None
-    if pictures.content_hash != card.content_hash:
+    if dataset.content_hash != card.content_hash:
         raise DataError(
-            f"the pictures at {facts.data or 'their place'} are not those that {run.path} was trained on",
+            f"the images at {facts.data or 'their place'} are not those that {run.path} was trained on",
             "Put the old ones back, or train on the new ones.",
         )
     engine = _engine(card.circumstances.device, card.circumstances.precision)
@@ -222,8 +222,8 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
     training = Training(
         card.recipe, facts.data, few, facts.seed, engine.precision, PreparationOptions(**options)
     )
-    place = f"{run.path} after {newest.images_seen:,} pictures"
-    return Live(training, pictures, engine, history, run.journal, place, True, thorough, progress)
+    place = f"{run.path} after {newest.images_seen:,} images"
+    return Live(training, dataset, engine, history, run.journal, place, True, thorough, progress)
 
 
 def _engine(device: str, precision: str) -> Engine:
@@ -241,8 +241,8 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCall
     """
     engine = choose_engine("cpu", training.precision)
     options = asdict(training.preparation)
-    pictures = open_pictures(training.data, size=training.recipe.size, **options, progress=progress)
-    folder = cache_root() / "lab" / _key(training, pictures, engine)
+    dataset = open_images(training.data, size=training.recipe.size, **options, progress=progress)
+    folder = cache_root() / "lab" / _key(training, dataset, engine)
 
     def waiting() -> None:
         progress(0, training.images, "another process trains this for the lab")
@@ -255,21 +255,21 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCall
             kept = _complete(history) if is_there else None
             if is_there and kept is None:
                 shutil.rmtree(history.folder, ignore_errors=True)
-                trainer = start(training.recipe, pictures, engine, training.seed)
+                trainer = start(training.recipe, dataset, engine, training.seed)
                 _train(trainer, training.images, history, progress)
                 kept = _complete(history)
     history, journal = kept
     data = "the built-in faces" if training.data is None else training.data
-    told_of = [f"{training.images:,} pictures", *changes(training.recipe, since=since)]
+    told_of = [f"{training.images:,} images", *changes(training.recipe, since=since)]
     place = f"a short training on {data} ({', '.join(told_of)})"
-    return Live(training, pictures, engine, history, journal, place, False, thorough, progress)
+    return Live(training, dataset, engine, history, journal, place, False, thorough, progress)
 
 
-def _key(training: Training, pictures: ImageDataset, engine: Engine) -> str:
+def _key(training: Training, dataset: ImageDataset, engine: Engine) -> str:
     """Return what identifies a short training, as 64 hexadecimal digits: all that its numbers depend on."""
     recipe = training.recipe.model_dump(mode="json", exclude={"name", "description", "notes"})
     here = circumstances(engine, None, 1).model_dump(mode="json")
-    identity = [FORMAT, recipe, pictures.content_hash, training.images, training.seed, here]
+    identity = [FORMAT, recipe, dataset.content_hash, training.images, training.seed, here]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
@@ -310,7 +310,7 @@ def _train(trainer: Trainer, images: int, history: CheckpointStore, progress: Co
         scalars = scalars_of(trainer.advance())
         if not scalars.all_finite:
             raise TrainingFailed(
-                f"a short training of the lab stopped being finite after {trainer.images_seen:,} pictures",
+                f"a short training of the lab stopped being finite after {trainer.images_seen:,} images",
                 "The settings of the experiment or of the recipe leave no training that could be measured.",
             )
         entries.append({"step": index, "images_seen": trainer.images_seen, **scalars.values})

@@ -18,19 +18,19 @@ def span_of_most(energy: Tensor, share: float = 0.95) -> int:
     )
 
 
-def as_bytes(pictures: Tensor) -> list[Any]:
+def as_bytes(images: Tensor) -> list[Any]:
     """Return images (N, C, H, W) in [-1, 1] as nested lists (N, H, W, C) from 0 to 255, to be drawn."""
-    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).tolist()
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).tolist()
 
 
-def row_of(pictures: Tensor) -> list[Any]:
+def row_of(images: Tensor) -> list[Any]:
     """Put images (N, C, H, W) in [-1, 1] side by side into one, as ``as_bytes`` has it."""
-    return as_bytes(torch.cat(list(pictures), 2)[None])[0]
+    return as_bytes(torch.cat(list(images), 2)[None])[0]
 
 
-def show(axes: Any, picture: list[Any], title: str = "") -> None:
+def show(axes: Any, image: list[Any], title: str = "") -> None:
     """Draw one image of ``as_bytes`` on the axes of a figure, pixel by pixel."""
-    shown = np.array(picture, np.uint8)
+    shown = np.array(image, np.uint8)
     axes.imshow(shown[..., 0] if shown.shape[-1] == 1 else shown, cmap="gray", interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize="medium")

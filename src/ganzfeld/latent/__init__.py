@@ -65,11 +65,11 @@ def _is_whole(number: object) -> bool:
 
 
 def truncate(latents: Tensor, psi: float) -> Tensor:
-    """Pull latents towards the centre of the prior by the factor ``psi``: less variety, fewer odd pictures.
+    """Pull latents towards the centre of the prior by the factor ``psi``: less variety, fewer odd images.
 
-    1 changes nothing, 0 gives the one central picture. Raises ``UsageError`` outside [0, 2].
+    1 changes nothing, 0 gives the one central image. Raises ``UsageError`` outside [0, 2].
     """
     number = isinstance(psi, int | float | np.number | Tensor) and not isinstance(psi, bool)
     if not number or getattr(psi, "ndim", 0) != 0 or not 0 <= float(psi) <= 2:
-        raise UsageError(f"truncation {psi!r} is out of range: from 0 (one picture) over 1 (as trained) to 2")
+        raise UsageError(f"truncation {psi!r} is out of range: from 0 (one image) over 1 (as trained) to 2")
     return latents * float(psi)

@@ -4,7 +4,7 @@ An entry is one file that defines
 
 - ``discriminator(real, fake, targets) -> Tensor`` and ``generator(real, fake) -> Tensor``: scalars, the mean
   over the batch, from logits of shape (B,); D = sigmoid(logit);
-- ``PAIRED``: whether the generator's loss looks at the logits of real pictures;
+- ``PAIRED``: whether the generator's loss looks at the logits of real images;
 - ``NO_SMOOTHING``, ``NO_SIDES``, ``NO_TEMPERATURE``: why softened targets, softening of both sides, a
   temperature mean nothing for it; empty where they do.
 """
@@ -23,7 +23,7 @@ LARGEST_TEMPERATURE = 1_000_000
 
 
 class Targets(NamedTuple):
-    """What the discriminator is asked to answer for real and for generated pictures."""
+    """What the discriminator is asked to answer for real and for generated images."""
 
     real: float
     fake: float
@@ -33,7 +33,7 @@ class Targets(NamedTuple):
 class Loss:
     """A loss by name, with its targets softened and its logits divided by a temperature.
 
-    ``smoothing`` is alpha in [0, 0.5): the target of real pictures becomes 1 - alpha and, with
+    ``smoothing`` is alpha in [0, 0.5): the target of real images becomes 1 - alpha and, with
     ``smooth_sides`` 2, that of generated ones alpha. Only the discriminator's targets are softened.
     ``temperature`` T > 0 replaces every logit l by l / T. Raises ``UsageError`` for values out of range and
     for combinations that mean nothing.
@@ -49,10 +49,10 @@ class Loss:
         if not 0 <= self.smoothing < 0.5:
             raise UsageError(
                 f"loss.smoothing {self.smoothing} is out of range: from 0 up to, not including, 0.5",
-                "At 0.5 real and generated pictures have the same target; 0.1 is usual.",
+                "At 0.5 real and generated images have the same target; 0.1 is usual.",
             )
         if self.smooth_sides not in (1, 2):
-            raise UsageError(f"loss.smooth_sides is 1 (real pictures) or 2 (both), not {self.smooth_sides}")
+            raise UsageError(f"loss.smooth_sides is 1 (real images) or 2 (both), not {self.smooth_sides}")
         if not 0 < self.temperature <= LARGEST_TEMPERATURE:
             raise UsageError(
                 f"loss.temperature {self.temperature} is out of range: it must be above 0 and at most"
@@ -73,11 +73,11 @@ class Loss:
 
     @property
     def paired(self) -> bool:
-        """Whether the generator's loss needs the logits of real pictures."""
+        """Whether the generator's loss needs the logits of real images."""
         return losses.load(self.name).PAIRED
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the discriminator minimises, from logits (B,) of real and generated pictures."""
+        """What the discriminator minimises, from logits (B,) of real and generated images."""
         entry = losses.load(self.name)
         return entry.discriminator(real / self.temperature, fake / self.temperature, self.targets)
 

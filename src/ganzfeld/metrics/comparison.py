@@ -1,4 +1,4 @@
-"""What measures look at: generated and real pictures with their features, and the distances between them."""
+"""What measures look at: generated and real images with their features, and the distances between them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,14 +11,14 @@ from ganzfeld.errors import UsageError
 from ganzfeld.metrics.spaces import Space
 
 LEAST = 50
-"""Pictures a side, below which no interval means anything."""
+"""Images a side, below which no interval means anything."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """Pictures, uint8 (N, height, width, C), and their features (N, d); d is 0 where no measure needs any."""
+    """Images, uint8 (N, height, width, C), and their features (N, d); d is 0 where no measure needs any."""
 
-    pictures: np.ndarray
+    images: np.ndarray
     features: Tensor
 
     def __len__(self) -> int:
@@ -32,13 +32,13 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Generated pictures against real ones, in one feature space.
+    """Generated images against real ones, in one feature space.
 
-    ``training`` are pictures that the generator was trained on: those of ``real`` unless it is compared with
+    ``training`` are images that the generator was trained on: those of ``real`` unless it is compared with
     others; None if they are not there any more. ``trained_on`` (len(real),) says which of ``real`` it was
     trained on as well, ``training`` being but some of all; None where that is not known. ``space`` is None
     where no measure needs features. ``seed`` decides what a measure draws. Raises ``UsageError`` for fewer
-    than 50 pictures on a side.
+    than 50 images on a side.
     """
 
     generated: Side
@@ -52,16 +52,16 @@ class Comparison:
         sides = (self.generated, self.real, self.training or self.real)
         if min(map(len, sides)) < LEAST:
             numbers = " and ".join(str(len(side)) for side in sides[:2])
-            raise UsageError(f"a comparison needs {LEAST} pictures a side, not {numbers}")
+            raise UsageError(f"a comparison needs {LEAST} images a side, not {numbers}")
 
     @cached_property
     def between(self) -> Tensor:
-        """Distances in feature space of generated (rows) to real pictures (columns), float64."""
+        """Distances in feature space of generated (rows) to real images (columns), float64."""
         return distances(self.generated.features, self.real.features)
 
     @cached_property
     def generated_to_training(self) -> Tensor:
-        """Distances of generated (rows) to training pictures, float64; there must be some."""
+        """Distances of generated (rows) to training images, float64; there must be some."""
         assert self.training is not None
         if self.training is self.real:
             return self.between
@@ -69,13 +69,13 @@ class Comparison:
 
     @cached_property
     def real_to_training(self) -> Tensor:
-        """Distances of other real pictures (rows) to training pictures, float64; there must be some."""
+        """Distances of other real images (rows) to training images, float64; there must be some."""
         assert self.training is not None
         return distances(self.real.features, self.training.features)
 
     @property
     def has_others(self) -> bool:
-        """Whether the real pictures are others than those of the training, which are there."""
+        """Whether the real images are others than those of the training, which are there."""
         return self.training is not None and self.training is not self.real
 
 

@@ -50,7 +50,7 @@ class HeldOut:
         found = []
         if self.known:
             num = self.known + len(self.distances)
-            found.append(f"{self.known:,} of the {num:,} pictures are in the training set and were left out")
+            found.append(f"{self.known:,} of the {num:,} images are in the training set and were left out")
         if self.place and not self.place.low <= USUAL <= self.place.high:
             side = "farther from" if self.place.value > USUAL else "nearer to"
             found.append(
@@ -74,7 +74,7 @@ def held_out(comparison: Comparison) -> HeldOut:
     nearest, num = nearest[is_new], len(nearest)
     known = num - len(nearest)
     if len(nearest) < LEAST:
-        text = f"{known:,} of the {num:,} pictures are in the training set, and {LEAST} others are needed"
+        text = f"{known:,} of the {num:,} images are in the training set, and {LEAST} others are needed"
         return HeldOut(nearest, known, None, None, "seen", text)
     place = _place(nearest, nearest_others(comparison.training.among), comparison.seed)
     apart = _apart(comparison, is_new)

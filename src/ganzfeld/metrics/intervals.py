@@ -1,6 +1,6 @@
-"""Intervals: how far a figure may be from what endless pictures would give, with 95 % probability.
+"""Intervals: how far a figure may be from what endless images would give, with 95 % probability.
 
-They hold what chance does to the pictures of both sides. They do not hold the bias of a measure, nor what
+They hold what chance does to the images of both sides. They do not hold the bias of a measure, nor what
 another training with another seed would give.
 """
 
@@ -35,9 +35,9 @@ def plain(
 
 
 def share(name: str, value: float, error: float, num: int) -> Figure:
-    """A share from 0 to 1, found among ``num`` pictures, with Wilson's interval.
+    """A share from 0 to 1, found among ``num`` images, with Wilson's interval.
 
-    As many pictures are counted as would have this error if each were drawn by itself, at most ``num``: so a
+    As many images are counted as would have this error if each were drawn by itself, at most ``num``: so a
     share of 0 or 1, whose error seems to be 0, is not taken for certain.
     """
     spread = value * (1 - value)
@@ -55,7 +55,7 @@ def jackknife(
 ) -> tuple[list[float], list[float]]:
     """Values of a measure, and their standard errors by leaving out a tenth of both sides at a time.
 
-    ``compute(generated, real)`` gives the values on the pictures with these indices; ``numbers`` are those of
+    ``compute(generated, real)`` gives the values on the images with these indices; ``numbers`` are those of
     all generated and all real ones. Which are left out together is drawn from ``seed``. Both sides are drawn
     by themselves, so what leaving out a part of each does adds up. Source: Shao and Tu 1995, section 2.3.
     """

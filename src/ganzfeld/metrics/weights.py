@@ -15,7 +15,7 @@ from ganzfeld.printable import printable
 ENDINGS = (".pth", ".pt", ".safetensors")
 
 Features = Callable[[np.ndarray], Tensor]
-"""What gives float32 features (N, d) of uint8 pictures (N, height, width, 1 or 3)."""
+"""What gives float32 features (N, d) of uint8 images (N, height, width, 1 or 3)."""
 
 
 def is_file_of_weights(given: str) -> bool:

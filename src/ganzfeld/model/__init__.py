@@ -1,4 +1,4 @@
-"""A trained generator as a thing of its own: its file, and pictures from it."""
+"""A trained generator as a thing of its own: its file, and images from it."""
 
 from ganzfeld.model.calibration import calibrate
 from ganzfeld.model.card import Card, ClassCard
@@ -6,9 +6,9 @@ from ganzfeld.model.files import Model, load, load_model, save
 from ganzfeld.model.grid import columns_by_class, grid, png, write_png
 from ganzfeld.model.sampling import (
     as_bytes,
+    images_of_latents,
+    images_of_seeds,
     labels_as_in_data,
-    pictures_of_latents,
-    pictures_of_seeds,
     require_room_for,
 )
 
@@ -20,11 +20,11 @@ __all__ = [
     "calibrate",
     "columns_by_class",
     "grid",
+    "images_of_latents",
+    "images_of_seeds",
     "labels_as_in_data",
     "load",
     "load_model",
-    "pictures_of_latents",
-    "pictures_of_seeds",
     "png",
     "require_room_for",
     "save",

@@ -1,7 +1,7 @@
 """Statistics of batch normalisation, fixed on the weights that are shipped.
 
 In training they follow the generator, not the moving average of its weights that becomes the model. Here they
-are measured on that average itself, once, so that a picture never depends on the others of its batch.
+are measured on that average itself, once, so that an image never depends on the others of its batch.
 """
 
 import copy
@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzfeld.latent import priors
 from ganzfeld.networks import Generator
-from ganzfeld.networks.layout import for_making_pictures
+from ganzfeld.networks.layout import for_making_images
 from ganzfeld.networks.normalisations.spectral import settle
 
 NUM_LATENTS = 512
@@ -21,20 +21,20 @@ SEED = 0x6A17
 
 
 @torch.no_grad()
-def calibrate(generator: Generator, prior: str, pictures_by_class: Sequence[int] | None = None) -> Generator:
+def calibrate(generator: Generator, prior: str, images_by_class: Sequence[int] | None = None) -> Generator:
     """A copy in eval mode whose batch norms hold the mean and variance over 512 fixed latents.
 
-    Classes come as often as ``pictures_by_class`` says, as they do in training; without it all alike.
+    Classes come as often as ``images_by_class`` says, as they do in training; without it all alike.
 
     Largest singular values of spectrally normalised weights are found anew: averages of the vectors that give
     them are not those of the averaged weights. Draws from a random state of its own.
     """
     # As a loaded model is: layout and ways decide how the libraries add, and with it the last bit.
-    shipped = for_making_pictures(copy.deepcopy(generator))
+    shipped = for_making_images(copy.deepcopy(generator))
     settle(shipped)
     norms = [module for module in shipped.modules() if isinstance(module, _BatchNorm)]
     if norms:
-        _measure(shipped, norms, prior, pictures_by_class or [1] * generator.num_classes)
+        _measure(shipped, norms, prior, images_by_class or [1] * generator.num_classes)
     return shipped
 
 

@@ -97,7 +97,7 @@ class GeneratorCard(Record):
 
 
 class ClassCard(Record):
-    """A class that a generator knows: its name, and how many pictures of it there were."""
+    """A class that a generator knows: its name, and how many images of it there were."""
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME)
     num_pictures: int = Field(ge=1, lt=2**40)
@@ -129,8 +129,8 @@ class Card(Record):
         return tuple(each.name for each in self.classes)
 
     @property
-    def pictures_by_class(self) -> list[int]:
-        """How many pictures each class had; nothing for a model without classes."""
+    def images_by_class(self) -> list[int]:
+        """How many images each class had; nothing for a model without classes."""
         return [each.num_pictures for each in self.classes]
 
     def label_of(self, name: str) -> int:
@@ -144,5 +144,5 @@ class Card(Record):
             what = printable(asked) if isinstance(asked, str) else asked
             raise UsageError(
                 f"this model knows no classes, so there is no {what!r}",
-                "Train with --set classes=projection on pictures that have classes.",
+                "Train with --set classes=projection on images that have classes.",
             )

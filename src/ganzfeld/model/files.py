@@ -23,7 +23,7 @@ from ganzfeld.errors import DamagedError, GanzfeldError, GanzfeldWarning, UsageE
 from ganzfeld.kinds import of_right_kinds
 from ganzfeld.model.card import Card
 from ganzfeld.networks import Generator
-from ganzfeld.networks.layout import for_making_pictures
+from ganzfeld.networks.layout import for_making_images
 from ganzfeld.networks.normalisations.spectral import fold
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import printable
@@ -66,7 +66,7 @@ def save(folder: Path | OwnFolder, generator: Generator, card: Card) -> None:
 def load(path: str | Path) -> Generator:
     """The generator of a run or model folder: a ``torch.nn.Module`` in eval mode, with the EMA weights.
 
-    It maps latents (B, ``latent_size``) to pictures (B, channels, height, width) in [-1, 1]; where it knows
+    It maps latents (B, ``latent_size``) to images (B, channels, height, width) in [-1, 1]; where it knows
     classes, latents and labels (B,), whole numbers below its ``num_classes``. Raises
     ``UsageError`` where there is no model, ``DamagedError`` where it is not what was once written.
     """
@@ -107,9 +107,9 @@ def load_model(path: str | Path, contradicted: Callable[[str], object] | None = 
 
 def _as_it_stays(generator: Generator) -> Generator:
     """The generator as an ordinary module that makes images, without what only training needs."""
-    for_making_pictures(generator)  # a sum depends on where its numbers lie: before constraints are folded
+    for_making_images(generator)  # a sum depends on where its numbers lie: before constraints are folded
     fold(generator)
-    return for_making_pictures(generator.requires_grad_(False))
+    return for_making_images(generator.requires_grad_(False))
 
 
 def find_weights(path: Path) -> Path:

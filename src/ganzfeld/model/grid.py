@@ -1,4 +1,4 @@
-"""Many pictures on one sheet, and sheets as PNG files."""
+"""Many images on one sheet, and sheets as PNG files."""
 
 import io
 import math
@@ -13,20 +13,20 @@ GAP = 2
 BACKGROUND = 255
 
 
-def grid(pictures: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """uint8 pictures (N, H, W, C) on one sheet (rows, columns, C), in reading order, two pixels apart.
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """uint8 images (N, H, W, C) on one sheet (rows, columns, C), in reading order, two pixels apart.
 
     By default the sheet is about as wide as it is high.
     """
-    num, height, width, channels = pictures.shape
+    num, height, width, channels = images.shape
     columns = columns or max(1, math.ceil(math.sqrt(num * height / width)))
     rows = max(1, math.ceil(num / columns))
     columns = min(columns, max(num, 1))
     shape = (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, channels)
     sheet = np.full(shape, BACKGROUND, np.uint8)
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         top, left = (index // columns) * (height + GAP), (index % columns) * (width + GAP)
-        sheet[top : top + height, left : left + width] = picture
+        sheet[top : top + height, left : left + width] = image
     return sheet
 
 
@@ -41,13 +41,13 @@ def columns_by_class(columns: int, num_classes: int) -> int:
     return num_classes * max(1, round(columns / num_classes))
 
 
-def png(picture: np.ndarray) -> bytes:
-    """A uint8 picture (H, W, 1 or 3) as the bytes of a PNG file."""
+def png(image: np.ndarray) -> bytes:
+    """A uint8 image (H, W, 1 or 3) as the bytes of a PNG file."""
     buffer = io.BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, "PNG")
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def write_png(path: Path, picture: np.ndarray, mark: Mark = Mark.SAMPLE_GRID, *replaces: Mark) -> None:
-    """Write a uint8 picture (H, W, 1 or 3) where the user says; see ``ganzfeld.output.write_output``."""
-    write_output(path, png(picture), mark, *replaces)
+def write_png(path: Path, image: np.ndarray, mark: Mark = Mark.SAMPLE_GRID, *replaces: Mark) -> None:
+    """Write a uint8 image (H, W, 1 or 3) where the user says; see ``ganzfeld.output.write_output``."""
+    write_output(path, png(image), mark, *replaces)

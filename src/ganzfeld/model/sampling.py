@@ -1,4 +1,4 @@
-"""Pictures from a generator: one seed, one picture, whatever else is made in the same call."""
+"""Images from a generator: one seed, one image, whatever else is made in the same call."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ PIXELS_OF_A_CHUNK = 2**18
 _GOLDEN_RATIO = 0x9E3779B97F4A7C15  # less 1, in units of 2^-64
 
 
-def pictures_of_seeds(
+def images_of_seeds(
     generator: Generator,
     seeds: Sequence[int],
     *,
@@ -29,7 +29,7 @@ def pictures_of_seeds(
     truncation: float = 1.0,
     labels: Labels | None = None,
 ) -> np.ndarray:
-    """One picture a seed: uint8, (len(seeds), height, width, channels).
+    """One image a seed: uint8, (len(seeds), height, width, channels).
 
     ``truncation`` pulls the latents towards the centre of the prior. ``labels`` are the classes wanted, one
     per seed or one for all; without them a generator with classes goes through these in turn: see
@@ -40,7 +40,7 @@ def pictures_of_seeds(
     latents = latents_of_seeds(seeds, generator.latent_size, prior)
     if labels is None and generator.num_classes:
         labels = labels_in_turn(seeds, generator.num_classes)
-    return pictures_of_latents(generator, truncate(latents, truncation), labels)
+    return images_of_latents(generator, truncate(latents, truncation), labels)
 
 
 def labels_in_turn(seeds: Sequence[int], num_classes: int) -> list[int]:
@@ -48,34 +48,34 @@ def labels_in_turn(seeds: Sequence[int], num_classes: int) -> list[int]:
     return [int(seed % num_classes) for seed in seeds]
 
 
-def labels_as_in_data(seeds: Sequence[int], pictures_by_class: Sequence[int]) -> list[int] | None:
+def labels_as_in_data(seeds: Sequence[int], images_by_class: Sequence[int]) -> list[int] | None:
     """The label of each seed so that classes come as often as in the data; None without classes.
 
-    A function of the seed alone. Of many seeds in a row, each class has its share to within a few pictures:
+    A function of the seed alone. Of many seeds in a row, each class has its share to within a few images:
     multiples of the golden ratio fill the interval from 0 to 1 evenly.
     """
-    if not pictures_by_class:
+    if not images_by_class:
         return None
-    ends = np.cumsum(pictures_by_class)
+    ends = np.cumsum(images_by_class)
     places = [(seed * _GOLDEN_RATIO % 2**64) * int(ends[-1]) >> 64 for seed in seeds]
     return np.searchsorted(ends, places, side="right").tolist()
 
 
 @torch.no_grad()
-def pictures_of_latents(generator: Generator, latents: Tensor, labels: Labels | None = None) -> np.ndarray:
+def images_of_latents(generator: Generator, latents: Tensor, labels: Labels | None = None) -> np.ndarray:
     """Latents (N, latent_size) to uint8 images (N, *size, channels), in eval mode.
 
     ``labels`` are for a generator with classes, and for no other: ``UsageError`` otherwise. Raises
-    ``ResourceError`` where there is not the memory, and ``TrainingFailed`` where a picture has numbers that
+    ``ResourceError`` where there is not the memory, and ``TrainingFailed`` where an image has numbers that
     are not finite: bytes would not show it.
     """
     require_room_for(generator, len(latents))
     weight = next(generator.parameters())
-    assert not generator.training, "statistics must be fixed before pictures are made"
+    assert not generator.training, "statistics must be fixed before images are made"
     if labels is not None:
         require_labels(generator.num_classes, labels)
         labels = labels_of(labels, len(latents), generator.class_names, generator.num_classes)
-    pictures = []
+    images = []
     size = chunk_size(generator)
     for first in range(0, len(latents), size):
         chunk = _filled(latents[first : first + size], size).to(weight)
@@ -83,19 +83,19 @@ def pictures_of_latents(generator: Generator, latents: Tensor, labels: Labels | 
         made = generator(chunk, told)
         if not torch.isfinite(made).all():
             raise TrainingFailed(
-                "the generator makes pictures that are not finite", "Take an earlier model of the run."
+                "the generator makes images that are not finite", "Take an earlier model of the run."
             )
-        pictures.append(as_bytes(made)[: len(latents) - first])
-    if not pictures:
+        images.append(as_bytes(made)[: len(latents) - first])
+    if not images:
         return np.empty((0, *generator.plan.size, generator.channels), np.uint8)
-    return np.concatenate(pictures)
+    return np.concatenate(images)
 
 
 def require_room_for(generator: Generator, num: int) -> None:
-    """Raise ``ResourceError`` if a processor has not the memory to make so many pictures, before taking any.
+    """Raise ``ResourceError`` if a processor has not the memory to make so many images, before taking any.
 
     Counted are the maps of one layer, what it is given and what it gives in three forms, in float32, and the
-    pictures themselves, as they come, put together and on a sheet.
+    images themselves, as they come, put together and on a sheet.
     """
     if next(generator.parameters()).device.type != "cpu":
         return
@@ -109,7 +109,7 @@ def require_room_for(generator: Generator, num: int) -> None:
     width, height = plan.size[-1], plan.size[0]
     require_memory(
         at_once + 4 * num * maps[-1],
-        f"{num:,} pictures of {width}x{height} px" if num != 1 else f"a picture of {width}x{height} px",
+        f"{num:,} images of {width}x{height} px" if num != 1 else f"an image of {width}x{height} px",
         "Ask for fewer at once, or free some memory.",
     )
 
@@ -122,17 +122,17 @@ def _filled(part: Tensor, size: int) -> Tensor:
 
 
 def chunk_size(generator: Generator) -> int:
-    """How many pictures are always made at once, the last chunk filled up.
+    """How many images are always made at once, the last chunk filled up.
 
     The libraries below choose their algorithm, and with it the order of additions, by the shape of the batch:
-    a constant shape makes a picture the same to the last bit alone or among thousands.
+    a constant shape makes an image the same to the last bit alone or among thousands.
     """
     return max(1, min(LARGEST_CHUNK, PIXELS_OF_A_CHUNK // math.prod(generator.plan.size)))
 
 
-def as_bytes(pictures: Tensor) -> np.ndarray:
-    """Pictures (N, C, *size) in [-1, 1] to uint8 (N, *size, C): -1 is 0, 1 is 255, values between are rounded
+def as_bytes(images: Tensor) -> np.ndarray:
+    """Images (N, C, *size) in [-1, 1] to uint8 (N, *size, C): -1 is 0, 1 is 255, values between are rounded
     to the nearest level, values outside are clipped.
     """
-    levels = ((pictures.detach().float() + 1) * 127.5).round().clamp(0, 255)
+    levels = ((images.detach().float() + 1) * 127.5).round().clamp(0, 255)
     return levels.movedim(1, -1).to(torch.uint8).cpu().numpy()

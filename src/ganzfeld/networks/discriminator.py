@@ -11,11 +11,11 @@ from ganzfeld.networks.conditions import Condition, conditions
 
 
 class Discriminator(nn.Module):
-    """Pictures (B, channels, *size) to logits (B,), positive for "real".
+    """Images (B, channels, *size) to logits (B,), positive for "real".
 
     No pooling: the strides of the convolutions shrink the map, and one linear layer reads the flattened seed
-    map. Every convolution but the first is normalised (Radford et al. 2015). With ``num_classes``, whether a
-    picture is a real one of its class; ``classes`` names the way in which that class enters.
+    map. Every convolution but the first is normalised (Radford et al. 2015). With ``num_classes``, whether an
+    image is a real one of its class; ``classes`` names the way in which that class enters.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class Discriminator(nn.Module):
         if self.condition is not None:
             style.unnormalised(self.condition, 1)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """(B, channels, *size) to (B,), in float32 under autocast; with classes, their labels (B,) too."""
         require_labels(self.num_classes, labels)
         if self.condition is not None and labels is not None:
-            pictures = self.condition.beside(pictures, labels)
-        features = self.layers(pictures).flatten(1)
+            images = self.condition.beside(images, labels)
+        features = self.layers(images).flatten(1)
         logits = at_least_float32(self.logit(features).squeeze(1))
         if self.condition is not None and labels is not None:
             logits = self.condition.weighed(logits, at_least_float32(features), labels)

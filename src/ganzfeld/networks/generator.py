@@ -57,7 +57,7 @@ class Generator(nn.Module):
         self.num_classes = num_classes
         self.width = width
         # Small beside the latent vector's numbers: a class that is loud from the first step on is learnt
-        # instead of the latent, and its pictures are all alike (docs/log.md).
+        # instead of the latent, and its images are all alike (docs/log.md).
         self.classes = ClassVectors(num_classes, class_size, deviation=0.1) if num_classes else None
         style = Style(normalisation, activation, slope, bias, plan.dims)
         widths = plan.widths(width)

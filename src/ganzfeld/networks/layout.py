@@ -25,11 +25,11 @@ def lay_out(network: Network, channels_last: bool = True) -> Network:
     return network
 
 
-def for_making_pictures(generator: Network) -> Network:
-    """The generator in eval mode, laid out and computed in the way that is fast for pictures alone.
+def for_making_images(generator: Network) -> Network:
+    """The generator in eval mode, laid out and computed in the way that is fast for images alone.
 
-    A fixed choice, and not a measured one: a seed gives the same picture wherever the model is loaded. The
-    last layer, onto the few channels of a picture, is computed as a matrix product.
+    A fixed choice, and not a measured one: a seed gives the same image wherever the model is loaded. The
+    last layer, onto the few channels of an image, is computed as a matrix product.
     """
     for module in generator.modules():
         if isinstance(module, StridedTransposedConvolution):

@@ -143,11 +143,11 @@ def _windows(large: Tensor, form: Form) -> Tensor:
     (kernel_y, kernel_x), (pad_y, pad_x), (stride_y, stride_x) = form.kernel, form.padding, form.stride
     padded = functional.pad(large.permute(0, 2, 3, 1), (0, 0, pad_x, pad_x, pad_y, pad_y)).contiguous()
     batch, height, width, channels = padded.shape
-    by_picture, by_row, by_pixel, _ = padded.stride()
+    by_image, by_row, by_pixel, _ = padded.stride()
     rows, columns = (height - kernel_y) // stride_y + 1, (width - kernel_x) // stride_x + 1
     view = padded.as_strided(
         (batch, rows, columns, kernel_y, kernel_x * channels),
-        (by_picture, stride_y * by_row, stride_x * by_pixel, by_row, 1),
+        (by_image, stride_y * by_row, stride_x * by_pixel, by_row, 1),
     )
     return view.reshape(batch, rows, columns, -1)
 

@@ -41,7 +41,7 @@ class Optimizer(Section):
 
 
 class NetworkChoices(Section):
-    """What both networks choose, each on its own. ``width``: channels next to the picture."""
+    """What both networks choose, each on its own. ``width``: channels next to the image."""
 
     width: int = Field(ge=1, le=4096)
     normalisation: Annotated[str, AfterValidator(normalisations.canonical)]
@@ -94,7 +94,7 @@ class LossChoices(Section):
 
 
 class Schedule(Section):
-    """The factor on both learning rates as a function of the pictures seen.
+    """The factor on both learning rates as a function of the images seen.
 
     It rises linearly over ``warmup_images``, and falls from 1 to ``floor`` over the run: not at all, linearly
     or along a cosine.
@@ -122,19 +122,19 @@ def _stabilisers(given: Any) -> Any:
 
 
 class Recipe(Section):
-    """Everything that decides what is trained, but for the pictures and the seed.
+    """Everything that decides what is trained, but for the images and the seed.
 
-    ``size`` is (width, height) in pixels. ``ladder`` fixes the sizes from the picture down to the seed map
+    ``size`` is (width, height) in pixels. ``ladder`` fixes the sizes from the image down to the seed map
     (null: the default ladder of ``ganzfeld.geometry.plan``). ``ema`` is the decay per step of the moving
-    average that becomes the model; 0 ships the last weights. ``mirror`` flips half of the pictures from left
+    average that becomes the model; 0 ships the last weights. ``mirror`` flips half of the images from left
     to right, which is right only where left and right mean the same. ``crop`` cuts a random window of the
-    full size out of every picture continued by reflection: the largest shift either way along each axis, as a
+    full size out of every image continued by reflection: the largest shift either way along each axis, as a
     share of the size, in whole pixels (0: no crops; 0.125 is usual, He et al. 2016). Nothing is scaled, since
-    a generator would learn the softness of enlarged pictures; what it may learn are reflected borders.
+    a generator would learn the softness of enlarged images; what it may learn are reflected borders.
     ``updates``: alternating teaches D first and G against the D just taught; simultaneous teaches both from
     the same two networks, which takes fewer passes.
-    ``classes``: how the class of a picture enters the discriminator, by an entry of
-    ``ganzfeld.networks.conditions``; "none" trains without classes, whether the pictures have some or not.
+    ``classes``: how the class of an image enters the discriminator, by an entry of
+    ``ganzfeld.networks.conditions``; "none" trains without classes, whether the images have some or not.
     """
 
     name: str
@@ -161,7 +161,7 @@ class Recipe(Section):
             raise UsageError(f"size {self.size[0]}x{self.size[1]} is too small: at least {SMALLEST_SIZE} px")
         for side in ("generator", "discriminator"):
             entry = normalisations.load(getattr(self, side).normalisation)
-            if entry.ACROSS_PICTURES and self.batch < 2:
+            if entry.ACROSS_IMAGES and self.batch < 2:
                 raise UsageError(
                     f"a batch of {self.batch} leaves {side}.normalisation=batch without statistics",
                     f"Use a batch of at least 2, or --set {side}.normalisation=layer.",

@@ -1,4 +1,4 @@
-"""How long a training may take, and how many pictures that will be."""
+"""How long a training may take, and how many images that will be."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ MOST_MINUTES, MOST_IMAGES = 10_000_000, 10**15
 
 @dataclass(frozen=True)
 class Budget:
-    """The end of a run: minutes of training, pictures seen, or whichever comes first.
+    """The end of a run: minutes of training, images seen, or whichever comes first.
 
     With neither it is five minutes. Raises ``UsageError`` for anything that is not above 0.
     """
@@ -45,7 +45,7 @@ class Budget:
         return max(0.0, min(left))
 
     def horizon(self, images_seen: int, seconds: float, images_per_s: float) -> int | None:
-        """Pictures that the whole run will see at this speed; None while that cannot be said."""
+        """Images that the whole run will see at this speed; None while that cannot be said."""
         if self.minutes is None or images_per_s <= 0:
             return self.images
         estimate = images_seen + int(images_per_s * max(0.0, 60 * self.minutes - seconds))

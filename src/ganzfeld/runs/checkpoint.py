@@ -1,7 +1,7 @@
 """All that makes a training what it is: taken from a trainer, put back into one.
 
 There is no random state, since every draw is a function of (seed, purpose, step), and no position in the data
-but the number of pictures seen.
+but the number of images seen.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Checkpoint:
 
     @property
     def images_seen(self) -> int:
-        """Pictures seen when it was taken."""
+        """Images seen when it was taken."""
         return self.card.position.images_seen
 
     def require_finite(self) -> None:

@@ -40,7 +40,7 @@ _Read = TypeVar("_Read")
 
 
 class CheckpointStore:
-    """The checkpoints in one folder, each known by the number of pictures seen."""
+    """The checkpoints in one folder, each known by the number of images seen."""
 
     def __init__(self, folder: Path | OwnFolder) -> None:
         self._own = folder if isinstance(folder, OwnFolder) else OwnFolder(folder.parent) / folder.name
@@ -51,14 +51,14 @@ class CheckpointStore:
         return self.folder / f"{images_seen:012d}.safetensors"
 
     def all(self) -> list[int]:
-        """The numbers of pictures seen at which there is a checkpoint, oldest first."""
+        """The numbers of images seen at which there is a checkpoint, oldest first."""
         files = (path for path in self.folder.glob("*.safetensors") if is_regular(path))
         return sorted(int(path.stem) for path in files if _NUMBER.fullmatch(path.stem))
 
     def write(self, checkpoint: Checkpoint, near: int | None = None) -> Path:
         """Write a checkpoint, read it back, and only then let go of older ones that are no longer needed.
 
-        The one nearest to ``near`` pictures is always needed. One that is there and whole is left alone.
+        The one nearest to ``near`` images is always needed. One that is there and whole is left alone.
         Files that were not written here are never deleted or replaced. Raises ``ResourceError`` if it cannot
         be written or read back, or if such a file has its name; what was there before is then still there.
         """
@@ -183,7 +183,7 @@ def kept(images_seen: list[int], near: int | None = None) -> set[int]:
     """Which of the checkpoints at these numbers (ascending) stay.
 
     The newest ones, the one nearest to ``near`` (where the best model was), and of the older ones the last in
-    every half doubling of the pictures seen: however long a run is, one can go back to within a factor of 1.4
+    every half doubling of the images seen: however long a run is, one can go back to within a factor of 1.4
     of any moment, and the number grows as a logarithm.
     """
     bands = {math.floor(KEPT_A_DOUBLING * math.log2(number)): number for number in images_seen if number}
@@ -240,7 +240,7 @@ def _card_of(file: Any, path: Path, images_seen: int) -> CheckpointCard:
     """Read the card of an open checkpoint, which must be the one at that number."""
     card = _read_card((file.metadata() or {}).get("card", ""), path)
     if card.position.images_seen != images_seen:
-        raise _damaged(path, f"it was taken at {card.position.images_seen:,} pictures")
+        raise _damaged(path, f"it was taken at {card.position.images_seen:,} images")
     return card
 
 

@@ -62,12 +62,12 @@ def _finite(value: Any) -> Any:
 
 
 def cut_journal(folder: OwnFolder, images_seen: int) -> None:
-    """Leave out what was written after that many pictures: a training that goes back tells it anew."""
+    """Leave out what was written after that many images: a training that goes back tells it anew."""
     copy_journal(folder.path / JOURNAL, folder, images_seen)
 
 
 def copy_journal(path: Path, folder: OwnFolder, images_seen: int) -> None:
-    """Write what a journal says until so many pictures as that of a run folder; nothing if it is not there.
+    """Write what a journal says until so many images as that of a run folder; nothing if it is not there.
 
     A line at a time, whatever the length of the journal, and every line as it stands.
     """

@@ -23,7 +23,7 @@ from ganzfeld.runs.schedule import Horizon
 
 
 class Environment(Record):
-    """What decides the last bit of a training beside its recipe, pictures and seed.
+    """What decides the last bit of a training beside its recipe, images and seed.
 
     ``chip`` is the graphics card, or the instructions that torch uses on the processor; ``ranks`` the number
     of processes that train together.
@@ -62,7 +62,7 @@ EventKind = Literal["resumed", "forked", "rolled back", "stopped", "treated", "k
 
 
 class Event(Record):
-    """Something that happened to a run: at how many pictures, when (ISO 8601), and what, in words."""
+    """Something that happened to a run: at how many images, when (ISO 8601), and what, in words."""
 
     kind: EventKind
     images_seen: Count
@@ -71,7 +71,7 @@ class Event(Record):
 
 
 class QualityScore(Record):
-    """How good the model was after so many pictures: kernel distance, its standard error, and of what."""
+    """How good the model was after so many images: kernel distance, its standard error, and of what."""
 
     images_seen: Count
     kernel_distance: float
@@ -83,7 +83,7 @@ class QualityScore(Record):
 
 
 class FinalScores(Record):
-    """What was judged when the training stood at ``at_images`` pictures and was over: two models, or one."""
+    """What was judged when the training stood at ``at_images`` images and was over: two models, or one."""
 
     at_images: Count
     best: QualityScore
@@ -93,8 +93,8 @@ class FinalScores(Record):
 class Trial(Record):
     """A remedy that was tried, or is being tried where its outcome is ``open``.
 
-    What was to go is ``finding``, seen at ``at_images`` pictures in the run whose folder is named ``ill``.
-    The run of the trial goes on from it, at ``from_images`` pictures, with other ``settings``.
+    What was to go is ``finding``, seen at ``at_images`` images in the run whose folder is named ``ill``.
+    The run of the trial goes on from it, at ``from_images`` images, with other ``settings``.
     """
 
     finding: str
@@ -113,10 +113,10 @@ class Trial(Record):
 
 
 class RunMetadata(Record):
-    """All of ``run.json``. ``data`` is where the pictures are, None for the built-in ones.
+    """All of ``run.json``. ``data`` is where the images are, None for the built-in ones.
 
     ``preparation`` is how they were brought to what is trained on, with all that was to be found resolved.
-    ``num_duplicates`` of the pictures would go if one of each group of duplicates stayed. ``launch`` names
+    ``num_duplicates`` of the images would go if one of each group of duplicates stayed. ``launch`` names
     the launch of processes that began the run: started again, they go on with it. ``best`` is the judgement
     of ``model/best``, ``final`` that at the end. ``trials`` are the remedies of a run that is looked after
     (``auto``), oldest first, those of the runs that it comes from among them.
@@ -190,7 +190,7 @@ class RunMetadata(Record):
 
     @property
     def resumed_at_images(self) -> int | None:
-        """Pictures seen when the run was last resumed or forked; None if it never was."""
+        """Images seen when the run was last resumed or forked; None if it never was."""
         return next((e.images_seen for e in reversed(self.events) if e.kind in ("resumed", "forked")), None)
 
     @property

@@ -5,7 +5,7 @@ runs/<data>-001/
   run.json        what else was decided: data, seed, budget, device, versions, and what happened on the way
   journal.jsonl   one object a line: step, images seen, seconds, losses, logits, and now and then
                   the doctor's readings under ``health``
-  reals.png       pictures of the training set
+  reals.png       images of the training set
   samples/        <images seen>.png: the same seeds through time
   checkpoints/    everything a training needs to go on; see ``history.py``
   model/last/     generator.safetensors and card.json
@@ -28,7 +28,7 @@ from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageErr
 from ganzfeld.health import Diagnosis, RunEvidence, diagnose
 from ganzfeld.kinds import of_right_kinds
 from ganzfeld.lock import alone, owner
-from ganzfeld.model import Model, load_model, pictures_of_seeds
+from ganzfeld.model import Model, images_of_seeds, load_model
 from ganzfeld.model.files import find_weights, no_run, require_openable
 from ganzfeld.networks import Generator
 from ganzfeld.networks.arguments import Labels
@@ -111,7 +111,7 @@ class Run:
         self.write_facts(facts.changed(events=(*facts.events, event)))
 
     def forget_after(self, images_seen: int, noted: Callable[[str], None]) -> None:
-        """Leave out of journal and sheets what came after that many pictures: it will be told anew.
+        """Leave out of journal and sheets what came after that many images: it will be told anew.
 
         A sheet without the mark of one may be the user's: it is left alone, and ``noted`` hears of it. Only
         for the one that holds ``writing``.
@@ -126,7 +126,7 @@ class Run:
                 noted(f"left alone, since it has no mark of ours: {printable(str(sheet))}")
 
     def write_sheet(self, images_seen: int, content: bytes, noted: Callable[[str], None]) -> None:
-        """Write the sheet of that many pictures, a PNG; only for the one that holds ``writing``.
+        """Write the sheet of that many images, a PNG; only for the one that holds ``writing``.
 
         A file of that name without the mark of a sheet may be the user's: it is left alone, and ``noted``
         hears of it.
@@ -316,7 +316,7 @@ class Run:
         model = self.model
         if of is not None:
             model.card.require_classes(of)
-        return pictures_of_seeds(
+        return images_of_seeds(
             model.generator, chosen, prior=model.card.prior, truncation=truncation, labels=of
         )
 

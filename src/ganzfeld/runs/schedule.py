@@ -1,4 +1,4 @@
-"""Learning rates over a run, as a function of the pictures seen and the pictures planned."""
+"""Learning rates over a run, as a function of the images seen and the images planned."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from ganzfeld.recipes.schema import Schedule
 
 
 class Horizon(NamedTuple):
-    """From ``since`` pictures on, a run is planned to see ``images`` pictures in all.
+    """From ``since`` images on, a run is planned to see ``images`` images in all.
 
     ``progress`` is what had been reached at ``since``, from where it rises evenly to 1; such a plan may be
     replaced by a later one. None: the share of ``images`` that was seen, and the plan stays.
@@ -21,7 +21,7 @@ class Horizon(NamedTuple):
     progress: Annotated[float, Field(ge=0, le=1)] | None = None
 
     def at(self, images_seen: int) -> float:
-        """The progress after so many pictures, from 0 to 1; for at least ``since`` of them."""
+        """The progress after so many images, from 0 to 1; for at least ``since`` of them."""
         if self.progress is None:
             return min(1.0, images_seen / self.images)
         share = min(1.0, (images_seen - self.since) / max(1, self.images - self.since))
@@ -29,19 +29,19 @@ class Horizon(NamedTuple):
 
 
 def horizon_at(images_seen: int, horizons: Sequence[Horizon]) -> Horizon | None:
-    """The horizon that counts after so many pictures: the last one of those that were known then."""
+    """The horizon that counts after so many images: the last one of those that were known then."""
     return next((each for each in reversed(horizons) if each.since <= images_seen), None)
 
 
 def known_at(images_seen: int, horizons: Sequence[Horizon]) -> tuple[Horizon, ...]:
-    """The horizons of a run that goes another way from so many pictures on: without those estimated later."""
+    """The horizons of a run that goes another way from so many images on: without those estimated later."""
     return tuple(each for each in horizons if each.since <= images_seen or each.progress is None)
 
 
 def progress_of(images_seen: int, horizons: Sequence[Horizon]) -> float:
     """The share of the run that is done, from 0 to 1; 0 as long as no horizon is known.
 
-    A run gets a new horizon with every new plan; at each picture that one counts which was known then, so
+    A run gets a new horizon with every new plan; at each image that one counts which was known then, so
     that going on from an earlier point goes the same way.
     """
     horizon = horizon_at(images_seen, horizons)

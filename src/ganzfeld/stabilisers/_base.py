@@ -25,12 +25,12 @@ class Stabiliser(ABC, Record):
     def prepare(self, discriminator: nn.Module) -> None:
         """Change the discriminator once, before training."""
 
-    def transform(self, pictures: Tensor, progress: float, noise: torch.Generator) -> Tensor:
-        """What the discriminator sees instead of ``pictures`` (B, C, *size), real or generated alike.
+    def transform(self, images: Tensor, progress: float, noise: torch.Generator) -> Tensor:
+        """What the discriminator sees instead of ``images`` (B, C, *size), real or generated alike.
 
         Differentiable. ``progress`` goes from 0 to 1 over the run; all randomness comes from ``noise``.
         """
-        return pictures
+        return images
 
     def penalty(
         self,
@@ -42,14 +42,14 @@ class Stabiliser(ABC, Record):
     ) -> Tensor | None:
         """A scalar added to the discriminator's loss at this step, or None where there is none.
 
-        ``discriminator`` gives the logits (B,) of pictures; with classes, which are those of its places in
-        the batch, of real pictures as of generated ones.
+        ``discriminator`` gives the logits (B,) of images; with classes, which are those of its places in
+        the batch, of real images as of generated ones.
         """
         return None
 
 
 class GradientPenalty(Stabiliser):
-    """Base of the penalties on the gradient of the logit with respect to pictures.
+    """Base of the penalties on the gradient of the logit with respect to images.
 
     A lazy penalty is computed at every ``every``-th step only and counts ``every`` times as much there, so
     that its mean weight does not change (Karras et al. 2020, appendix B).
@@ -60,11 +60,11 @@ class GradientPenalty(Stabiliser):
 
     @abstractmethod
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
-        """The pictures at which the gradient is measured."""
+        """The images at which the gradient is measured."""
 
     @abstractmethod
     def cost(self, squared_norm: Tensor) -> Tensor:
-        """The penalty per picture from the squared norm of its gradient, both (B,), without the weight."""
+        """The penalty per image from the squared norm of its gradient, both (B,), without the weight."""
 
     def due(self, step: int) -> bool:
         """At every ``every``-th step, from the first on."""
@@ -81,8 +81,8 @@ class GradientPenalty(Stabiliser):
         """``every * weight * mean(cost)`` at every ``every``-th step, differentiable in D's weights."""
         if not self.due(step):
             return None
-        pictures = self.points(real, fake, noise).detach().requires_grad_()
-        logits = discriminator(pictures)
-        (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+        images = self.points(real, fake, noise).detach().requires_grad_()
+        logits = discriminator(images)
+        (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
         squared_norm = gradient.square().flatten(1).sum(1)
         return self.every * self.weight * self.cost(squared_norm).mean()

@@ -1,4 +1,4 @@
-"""What is drawn for the pictures of a batch, by one process or by several that share it."""
+"""What is drawn for the images of a batch, by one process or by several that share it."""
 
 from collections.abc import Callable
 
@@ -14,22 +14,20 @@ class SharedNoise(torch.Generator):
     """
 
     def __new__(cls, rank: int = 0, number: int = 1) -> "SharedNoise":
-        """On the processor, whatever the device of the pictures."""
+        """On the processor, whatever the device of the images."""
         return super().__new__(cls)
 
     def __init__(self, rank: int = 0, number: int = 1) -> None:
         self.rank, self.number = rank, number
 
 
-def drawn(
-    distribution: Callable[..., Tensor], noise: torch.Generator, pictures: Tensor, *shape: int
-) -> Tensor:
-    """Numbers (B, *shape) for ``pictures`` (B, ...), of their type and on their device.
+def drawn(distribution: Callable[..., Tensor], noise: torch.Generator, images: Tensor, *shape: int) -> Tensor:
+    """Numbers (B, *shape) for ``images`` (B, ...), of their type and on their device.
 
     ``distribution`` is ``torch.rand`` or ``torch.randn``.
     """
     rank, number = (noise.rank, noise.number) if isinstance(noise, SharedNoise) else (0, 1)
-    whole = distribution(number * len(pictures), *shape, generator=noise, device=noise.device)
+    whole = distribution(number * len(images), *shape, generator=noise, device=noise.device)
     own = whole[rank::number]
     # Only from pinned memory does a graphics card fetch numbers without anybody waiting for it.
-    return (own.pin_memory() if pictures.is_cuda else own).to(pictures, non_blocking=True)
+    return (own.pin_memory() if images.is_cuda else own).to(images, non_blocking=True)

@@ -1,7 +1,7 @@
-"""Differentiable augmentation: D sees real and generated pictures through the same random changes
-(Zhao et al. 2020). Meant for small sets, where D would learn the pictures by heart.
+"""Differentiable augmentation: D sees real and generated images through the same random changes
+(Zhao et al. 2020). Meant for small sets, where D would learn the images by heart.
 
-All changes work on pictures of any dimension; each picture of a batch gets its own.
+All changes work on images of any dimension; each image of a batch gets its own.
 """
 
 from typing import ClassVar, final
@@ -28,50 +28,50 @@ class Stabiliser(Base):
     translation: float = Field(default=0.125, ge=0, lt=1)
     cutout: float = Field(default=0.0, ge=0, lt=1)
 
-    def transform(self, pictures: Tensor, progress: float, noise: torch.Generator) -> Tensor:
+    def transform(self, images: Tensor, progress: float, noise: torch.Generator) -> Tensor:
         """(B, C, *size), changed."""
         if self.colour:
-            pictures = _recolour(pictures, self.colour, noise)
-        for axis in range(2, pictures.dim()):
+            images = _recolour(images, self.colour, noise)
+        for axis in range(2, images.dim()):
             if self.translation:
-                pictures = _translate(pictures, axis, self.translation, noise)
+                images = _translate(images, axis, self.translation, noise)
         if self.cutout:
-            pictures = _cut_out(pictures, self.cutout, noise)
-        return pictures
+            images = _cut_out(images, self.cutout, noise)
+        return images
 
 
-def _recolour(pictures: Tensor, strength: float, noise: torch.Generator) -> Tensor:
-    brightness, contrast = (_uniform(pictures, noise) * strength for _ in range(2))
-    mean = pictures.mean(dim=tuple(range(1, pictures.dim())), keepdim=True)
-    return (pictures - mean) * (1 + contrast) + mean + brightness
+def _recolour(images: Tensor, strength: float, noise: torch.Generator) -> Tensor:
+    brightness, contrast = (_uniform(images, noise) * strength for _ in range(2))
+    mean = images.mean(dim=tuple(range(1, images.dim())), keepdim=True)
+    return (images - mean) * (1 + contrast) + mean + brightness
 
 
-def _translate(pictures: Tensor, axis: int, share: float, noise: torch.Generator) -> Tensor:
-    size = pictures.shape[axis]
-    shift = (_uniform(pictures, noise) * share * size).round()
-    positions = _along(axis, pictures) + shift
+def _translate(images: Tensor, axis: int, share: float, noise: torch.Generator) -> Tensor:
+    size = images.shape[axis]
+    shift = (_uniform(images, noise) * share * size).round()
+    positions = _along(axis, images) + shift
     inside = (positions >= 0) & (positions < size)
-    index = positions.clamp(0, size - 1).long().expand_as(pictures)
-    return pictures.gather(axis, index) * inside
+    index = positions.clamp(0, size - 1).long().expand_as(images)
+    return images.gather(axis, index) * inside
 
 
-def _cut_out(pictures: Tensor, share: float, noise: torch.Generator) -> Tensor:
-    removed = torch.ones(1, dtype=torch.bool, device=pictures.device)
-    for axis in range(2, pictures.dim()):
-        size = pictures.shape[axis]
-        centre = (_uniform(pictures, noise) + 1) / 2 * size
-        removed = removed & ((_along(axis, pictures) + 0.5 - centre).abs() < share * size / 2)
-    return pictures * ~removed
+def _cut_out(images: Tensor, share: float, noise: torch.Generator) -> Tensor:
+    removed = torch.ones(1, dtype=torch.bool, device=images.device)
+    for axis in range(2, images.dim()):
+        size = images.shape[axis]
+        centre = (_uniform(images, noise) + 1) / 2 * size
+        removed = removed & ((_along(axis, images) + 0.5 - centre).abs() < share * size / 2)
+    return images * ~removed
 
 
-def _uniform(pictures: Tensor, noise: torch.Generator) -> Tensor:
-    """One number in [-1, 1) a picture, shaped to broadcast."""
-    numbers = drawn(torch.rand, noise, pictures) * 2 - 1
-    return numbers.view(-1, *[1] * (pictures.dim() - 1))
+def _uniform(images: Tensor, noise: torch.Generator) -> Tensor:
+    """One number in [-1, 1) an image, shaped to broadcast."""
+    numbers = drawn(torch.rand, noise, images) * 2 - 1
+    return numbers.view(-1, *[1] * (images.dim() - 1))
 
 
-def _along(axis: int, pictures: Tensor) -> Tensor:
+def _along(axis: int, images: Tensor) -> Tensor:
     """0, 1, 2, ... along one axis, shaped to broadcast."""
-    shape = [1] * pictures.dim()
-    shape[axis] = pictures.shape[axis]
-    return torch.arange(pictures.shape[axis], device=pictures.device).view(shape)
+    shape = [1] * images.dim()
+    shape[axis] = images.shape[axis]
+    return torch.arange(images.shape[axis], device=images.device).view(shape)

@@ -1,4 +1,4 @@
-"""Instance noise: Gaussian noise on every picture D sees, fading out (Sonderby et al. 2017)."""
+"""Instance noise: Gaussian noise on every image D sees, fading out (Sonderby et al. 2017)."""
 
 from typing import ClassVar, final
 
@@ -19,9 +19,9 @@ class Stabiliser(Base):
     sigma: float = Field(default=0.1, gt=0, le=3.4e38)
     until: float = Field(default=1.0, gt=0, le=1)
 
-    def transform(self, pictures: Tensor, progress: float, noise: torch.Generator) -> Tensor:
-        """``pictures`` plus fresh noise of today's strength, in units of the range [-1, 1]."""
+    def transform(self, images: Tensor, progress: float, noise: torch.Generator) -> Tensor:
+        """``images`` plus fresh noise of today's strength, in units of the range [-1, 1]."""
         sigma = self.sigma * max(0.0, 1 - progress / self.until)
         if sigma == 0:
-            return pictures
-        return pictures + sigma * drawn(torch.randn, noise, pictures, *pictures.shape[1:])
+            return images
+        return images + sigma * drawn(torch.randn, noise, images, *images.shape[1:])

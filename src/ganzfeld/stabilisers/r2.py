@@ -1,4 +1,4 @@
-"""R2: the discriminator is flat at generated pictures, weight/2 E |grad D(G(z))|^2.
+"""R2: the discriminator is flat at generated images, weight/2 E |grad D(G(z))|^2.
 
 Source: Mescheder et al. 2018.
 """
@@ -14,12 +14,12 @@ from ganzfeld.stabilisers._base import GradientPenalty
 
 @final
 class Stabiliser(GradientPenalty):
-    """Half the squared norm of the gradient at generated pictures."""
+    """Half the squared norm of the gradient at generated images."""
 
     weight: float = Field(default=1.0, gt=0, le=1e6)
 
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
-        """Generated pictures."""
+        """Generated images."""
         return fake
 
     def cost(self, squared_norm: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import ganzfeld
 from ganzfeld.errors import TrainingFailed
-from ganzfeld.model import Card, columns_by_class, grid, pictures_of_seeds, png, save
+from ganzfeld.model import Card, columns_by_class, grid, images_of_seeds, png, save
 from ganzfeld.runs.run import Run
 from ganzfeld.training.build import generator_card
 from ganzfeld.training.snapshot import capture
@@ -21,17 +21,17 @@ def sample_grid(trainer: Trainer) -> bytes:
     prior, num_classes = trainer.recipe.latent.prior, len(trainer.class_cards)
     columns = columns_by_class(SHEET_COLUMNS, num_classes)
     seeds = range(columns * (NUM_ON_A_SHEET // columns))
-    return png(grid(pictures_of_seeds(trainer.shipped(), seeds, prior=prior), columns))
+    return png(grid(images_of_seeds(trainer.shipped(), seeds, prior=prior), columns))
 
 
 def model_card(trainer: Trainer) -> Card:
     """Return the card of the model as it stands."""
     return Card(
         ganzfeld=ganzfeld.__version__,
-        generator=generator_card(trainer.recipe, trainer.pictures.channels, len(trainer.class_cards)),
+        generator=generator_card(trainer.recipe, trainer.dataset.channels, len(trainer.class_cards)),
         prior=trainer.recipe.latent.prior,
         recipe=trainer.recipe.name,
-        data=trainer.pictures.name,
+        data=trainer.dataset.name,
         images_seen=trainer.images_seen,
         seed=trainer.seed,
         classes=trainer.class_cards,

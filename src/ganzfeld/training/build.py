@@ -25,7 +25,7 @@ CLASS_SIZE = 32
 
 def start(
     recipe: Recipe,
-    pictures: ImageDataset,
+    dataset: ImageDataset,
     engine: Engine,
     seed: int,
     ranks: Ranks = ALONE,
@@ -34,11 +34,11 @@ def start(
     """A training at its beginning; all weights are functions of the seed.
 
     ``networks`` are those to be trained, if they are not the recipe's own (see ``build_networks``). Raises
-    ``DataError`` if the recipe wants classes of pictures that have none, or none that can be used.
+    ``DataError`` if the recipe wants classes of images that have none, or none that can be used.
     """
-    classes = None if recipe.classes == "none" else classes_of(pictures)
+    classes = None if recipe.classes == "none" else classes_of(dataset)
     num_classes = len(classes.names) if classes else 0
-    generator, discriminator = networks or build_networks(recipe, pictures.channels, seed, num_classes)
+    generator, discriminator = networks or build_networks(recipe, dataset.channels, seed, num_classes)
     generator, discriminator = engine.place(generator), engine.place(discriminator)
     average = copy.deepcopy(generator).requires_grad_(False)  # with norms that rank 0 can use alone
     for network in (generator, discriminator):
@@ -50,20 +50,20 @@ def start(
         _adam(discriminator, recipe.discriminator.optimizer),
         average,
     )
-    across_pictures = normalisations.load(recipe.discriminator.normalisation).ACROSS_PICTURES
+    across_images = normalisations.load(recipe.discriminator.normalisation).ACROSS_IMAGES
     config = StepConfig(
         recipe.loss.build(),
         recipe.build_stabilisers(),
         recipe.ema,
         simultaneous=recipe.updates == "simultaneous",
-        per_sample=not across_pictures,
+        per_sample=not across_images,
         forward=engine.autocast,
         mean=ranks.all_reduce_mean,
     )
     all_finite = torch.tensor(True, device=engine.device)
-    gather = gathering(pictures, engine, ranks)
+    gather = gathering(dataset, engine, ranks)
     return Trainer(
-        recipe, pictures, engine, seed, gan, config, gather, all_finite, ranks=ranks, classes=classes
+        recipe, dataset, engine, seed, gan, config, gather, all_finite, ranks=ranks, classes=classes
     )
 
 

@@ -22,7 +22,7 @@ class Progress:
     - ``loss_generator``, ``loss_discriminator``: of the last step; None before the first;
     - ``state``: in a few words whether the run is healthy; empty while that is not known;
     - ``quality``: kernel distance of the latest judgement, after resuming of the best; None before the first;
-    - ``activity``: "training", or what is done before, between or after: "decoding pictures";
+    - ``activity``: "training", or what is done before, between or after: "decoding images";
     - ``done``, ``total``: how far that activity is, in pieces of its own; 0 of 0 for training.
     """
 

@@ -1,4 +1,4 @@
-"""The classes of the pictures that are trained on, where the recipe lets them enter."""
+"""The classes of the images that are trained on, where the recipe lets them enter."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from ganzfeld.errors import DataError
 from ganzfeld.model.card import LONGEST_NAME, MOST_CLASSES, ClassCard
 from ganzfeld.printable import printable
 
-_WITHOUT = "Leave out classes (--set classes=none) to train on all pictures alike."
+_WITHOUT = "Leave out classes (--set classes=none) to train on all images alike."
 
 
 @dataclass(frozen=True)
 class Classes:
-    """``names`` by label, and ``labels``, the class number of every picture: int64 (num_pictures,)."""
+    """``names`` by label, and ``labels``, the class number of every image: int64 (num_pictures,)."""
 
     names: tuple[str, ...]
     labels: np.ndarray
 
     @cached_property
     def num_pictures(self) -> list[int]:
-        """How many pictures each class has."""
+        """How many images each class has."""
         return np.bincount(self.labels, minlength=len(self.names)).tolist()
 
     @property
@@ -42,9 +42,9 @@ class Classes:
         return digest.hexdigest()
 
     def examples(self, num: int, most_classes: int | None = None) -> np.ndarray:
-        """Indices of so many pictures, each once, whose classes come in turn, spread over each class.
+        """Indices of so many images, each once, whose classes come in turn, spread over each class.
 
-        A class that has no more is passed over. Of fewer pictures than that, all are given. ``most_classes``
+        A class that has no more is passed over. Of fewer images than that, all are given. ``most_classes``
         leaves out all but the largest.
         """
         largest = np.argsort(np.negative(self.num_pictures), kind="stable")[:most_classes]
@@ -59,32 +59,32 @@ class Classes:
         return np.array([index for _, _, index in sorted(turns)[:num]], np.int64)
 
 
-def classes_of(pictures: ImageDataset) -> Classes:
-    """The classes of pictures that are to be trained on by class.
+def classes_of(dataset: ImageDataset) -> Classes:
+    """The classes of images that are to be trained on by class.
 
-    Raises ``DataError`` where there are none or one only, where a picture has none, and where there are too
+    Raises ``DataError`` where there are none or one only, where an image has none, and where there are too
     many or their names too long for the card of a model.
     """
-    where, labels = printable(pictures.place_of_all), pictures.labels
-    names = tuple(map(encodable, pictures.class_names))
+    where, labels = printable(dataset.place_of_all), dataset.labels
+    names = tuple(map(encodable, dataset.class_names))
     if labels is None:
         raise DataError(
-            f"the pictures in {where} have no classes",
+            f"the images in {where} have no classes",
             f"Put those of each class into a folder of its own, or see docs/classes.md. {_WITHOUT}",
         )
     counts = np.bincount(labels + 1, minlength=len(names) + 1)
     if counts[0]:
-        entry = np.flatnonzero(pictures.records["row"] >= 0)[np.argmin(labels)]
+        entry = np.flatnonzero(dataset.records["row"] >= 0)[np.argmin(labels)]
         raise DataError(
-            f"{counts[0]:,} of {len(labels):,} pictures have no class, such as"
-            f" {printable(pictures.place(int(entry)))}",
+            f"{counts[0]:,} of {len(labels):,} images have no class, such as"
+            f" {printable(dataset.place(int(entry)))}",
             f"Give them one, or take them away. {_WITHOUT}",
         )
     if np.count_nonzero(counts) < 2:
-        raise DataError(f"all pictures in {where} are of one class, {printable(names[labels[0]])}", _WITHOUT)
+        raise DataError(f"all images in {where} are of one class, {printable(names[labels[0]])}", _WITHOUT)
     if not counts[1:].all():
         empty = names[int(np.argmin(counts[1:]))]
-        raise DataError(f"the class {printable(empty)} has no usable picture", f"Take it away. {_WITHOUT}")
+        raise DataError(f"the class {printable(empty)} has no usable image", f"Take it away. {_WITHOUT}")
     if len(names) > MOST_CLASSES:
         raise DataError(
             f"there are {len(names):,} classes, and a model knows {MOST_CLASSES:,} at most", _WITHOUT

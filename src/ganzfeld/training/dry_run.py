@@ -56,12 +56,12 @@ def rehearse(
     resolved = resolve_options(options)
     trainer = resolved.build(data, preparation, watcher)
     _forget_the_peak()
-    pictures, recipe, budget = trainer.pictures, trainer.recipe, resolved.budget
+    dataset, recipe, budget = trainer.dataset, trainer.recipe, resolved.budget
     speed = measured_speed(trainer)
     planned = budget.images if budget.minutes is None else int(speed * 60 * budget.minutes)
     planned = planned if budget.images is None else min(planned or 0, budget.images)
     ladder = recipe.plan()
-    surveyed = survey(pictures)
+    surveyed = survey(dataset)
     _carry_through(data, trainer, resolved, preparation, surveyed, watcher)
     return {
         "summary": summary(trainer),
@@ -71,7 +71,7 @@ def rehearse(
         "images_per_s": round(speed, 1),
         "images": planned,
         "seconds": round((planned or 0) / speed, 1),
-        "epochs": round((planned or 0) / pictures.num_pictures, 2),
+        "epochs": round((planned or 0) / dataset.num_pictures, 2),
         "memory_bytes": peak_memory_bytes(),
         "notes": what_to_know(trainer, surveyed),
         "recipe": recipe.model_dump(mode="json"),
@@ -87,11 +87,11 @@ def _carry_through(
     watcher: TrainCallback,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        run = create_run(Path(folder), trainer.pictures.name)
+        run = create_run(Path(folder), trainer.dataset.name)
         # A checkpoint at once, beside the next step: the thread that saves has memory of its own.
         often = replace(resolved, options=replace(resolved.options, checkpoint_seconds=1e-3))
         write_beginning(run, data, trainer, often, preparation, surveyed)
-        # The real pictures are looked at, which the run is then spared; what it makes is not judged.
+        # The real images are looked at, which the run is then spared; what it makes is not judged.
         QualityMonitor(trainer, run, watcher).prepare(0.0, lambda: False)
         for _ in range(ROUNDS):
             _examine_beside_a_checkpoint(trainer)
@@ -110,7 +110,7 @@ def _examine_beside_a_checkpoint(trainer: Trainer) -> None:
 
 
 def measured_speed(trainer: Trainer) -> float:
-    """Pictures per second, after the first steps, which set things up."""
+    """Images per second, after the first steps, which set things up."""
     for _ in range(WARM_UP_STEPS):
         scalars_of(trainer.advance())
     begun, images_before, steps = time.perf_counter(), trainer.images_seen, 0
@@ -121,7 +121,7 @@ def measured_speed(trainer: Trainer) -> float:
 
 
 def _forget_the_peak() -> None:
-    """Decoding the pictures and measuring the layers took memory too, and the run is spared both.
+    """Decoding the images and measuring the layers took memory too, and the run is spared both.
 
     What they left free on the heap is given back, or it would be in the way of what follows. Linux alone lets
     a process forget its peak; elsewhere the figure is the higher by as much.

@@ -1,4 +1,4 @@
-"""A finished or a running training in figures: its generator against its pictures, or against others."""
+"""A finished or a running training in figures: its generator against its images, or against others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganzfeld.data import ImageDataset, open_pictures
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.advice import advice_on_reading
 from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.kinds import of_right_kinds
@@ -19,7 +19,7 @@ from ganzfeld.metrics.intervals import Figure
 from ganzfeld.metrics.measures import chosen, measures, with_meaning
 from ganzfeld.metrics.measures.memorisation import HELD_OUT, suspects
 from ganzfeld.metrics.measures.memorisation import NAMES as MEMORISATION
-from ganzfeld.model import Model, labels_as_in_data, pictures_of_seeds
+from ganzfeld.model import Model, images_of_seeds, labels_as_in_data
 from ganzfeld.networks import Generator
 from ganzfeld.options import PreparationOptions, changed, dashed
 from ganzfeld.progress import CountCallback, counting
@@ -61,7 +61,7 @@ class NotMeasured:
 class Evaluation:
     """What was measured of a run's model.
 
-    ``suspects`` (rows * 6, height, width, C) are the generated pictures nearest to training pictures, each
+    ``suspects`` (rows * 6, height, width, C) are the generated images nearest to training images, each
     followed by its five nearest; None where memorisation was not measured. ``notes`` say what to mind,
     ``not_measured`` which of the figures wanted are missing, and why.
     """
@@ -89,14 +89,14 @@ def evaluate(
     seed: int = 0,
     progress: bool | CountCallback | None = True,
 ) -> Evaluation:
-    """Measure ``num`` pictures of a run's generator against as many real ones.
+    """Measure ``num`` images of a run's generator against as many real ones.
 
     The real ones are those it was trained on, or ``data``, brought to the run's size. ``features`` is the
     name of the feature space or a file of weights, ``only`` names the metrics wanted, by default all.
-    ``seed`` decides which pictures are taken on both sides, and what the metrics draw. ``progress`` shows on
+    ``seed`` decides which images are taken on both sides, and what the metrics draw. ``progress`` shows on
     stderr how far it is; False shows nothing, and a function is called as ``progress(done, total, what)``.
 
-    Raises ``UsageError`` for arguments and where there is no model, ``DataError`` for pictures that are fewer
+    Raises ``UsageError`` for arguments and where there is no model, ``DataError`` for images that are fewer
     than 50 or of another kind than the run's, ``DamagedError`` for a damaged run or file of weights,
     ``ResourceError`` where the feature space is not installed or memory runs out.
 
@@ -113,10 +113,10 @@ def evaluate(
     homes = set(with_meaning(wanted, space_sha256, asked_for=bool(only)).values())
     if data is None and only and set(wanted) == {HELD_OUT}:
         hint = "Give some of the same source: ganzfeld eval RUN DATA."
-        raise UsageError(f"{HELD_OUT} needs pictures that were held out of the training", hint)
+        raise UsageError(f"{HELD_OUT} needs images that were held out of the training", hint)
     run = run if isinstance(run, Run) else open_run(run)
     work = _Work(run, num, seed, chosen_space, report)
-    model, notes = run.model, _of_pictures_alike(run)
+    model, notes = run.model, _of_images_alike(run)
     own = unusable = None
     if data is None:
         reals = own = _own(run, work.progress)
@@ -124,7 +124,7 @@ def evaluate(
     else:
         # The labels are of the training images.
         options: dict[str, Any] = asdict(run.facts.preparation) | {"labels": None}
-        reals = open_pictures(data, run.recipe.size, **options, progress=work.progress)
+        reals = open_images(data, run.recipe.size, **options, progress=work.progress)
         _require_fit(reals, run.facts.channels)
         notes += _how_read(reals, run.facts.preparation)
         if "memorisation" in homes:
@@ -135,7 +135,7 @@ def evaluate(
                 unusable = error
                 notes.append(f"memorisation not measured: {error.message}")
     if reals.num_pictures < num:
-        notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} pictures: all of them count")
+        notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} images: all of them count")
     real = work.side_of(reals)
     training = real if own is reals else work.side_of(own) if own else None
     trained_on = work.trained_on(reals, own) if own is not None and own is not reals else None
@@ -147,7 +147,7 @@ def evaluate(
         if not ran_out_of_memory(error):
             raise
         hint = "Give a smaller --n: memory grows as its square."
-        raise ResourceError(f"memory ran out with {num:,} pictures on each side", hint) from error
+        raise ResourceError(f"memory ran out with {num:,} images on each side", hint) from error
     if unusable:
         missing, of_held_out = _without_training_set(run, unusable, wanted), []
     else:
@@ -169,100 +169,100 @@ class _Work:
     space: Space | None
     progress: CountCallback
 
-    def some_of(self, pictures: ImageDataset) -> np.ndarray:
-        """The indices of the pictures that are looked at."""
-        return some_of(pictures.num_pictures, self.num, self.seed)
+    def some_of(self, dataset: ImageDataset) -> np.ndarray:
+        """The indices of the images that are looked at."""
+        return some_of(dataset.num_pictures, self.num, self.seed)
 
     def trained_on(self, reals: ImageDataset, own: ImageDataset) -> np.ndarray:
-        """Which of the pictures of ``reals`` that are looked at are in the training set, pixel by pixel."""
+        """Which of the images of ``reals`` that are looked at are in the training set, pixel by pixel."""
         theirs, ours = (
             np.ascontiguousarray(each.records["pixels"][each.records["row"] >= 0]).view("S32")[:, 0]
             for each in (reals, own)
         )
         return np.isin(theirs[self.some_of(reals)], ours)
 
-    def side_of(self, pictures: ImageDataset) -> Side:
-        """Some pictures of a set."""
-        indices = self.some_of(pictures)
+    def side_of(self, dataset: ImageDataset) -> Side:
+        """Some images of a set."""
+        indices = self.some_of(dataset)
         nothing = torch.empty(len(indices), 0)
-        found = real_features(pictures, indices, self.space, self.progress) if self.space else nothing
-        return Side(pictures.batch(indices), found)
+        found = real_features(dataset, indices, self.space, self.progress) if self.space else nothing
+        return Side(dataset.batch(indices), found)
 
     def generated(self, model: Model) -> Side:
-        """As many pictures of the model: those of seeds from ``seed`` times 2^20 on."""
+        """As many images of the model: those of seeds from ``seed`` times 2^20 on."""
         card = model.card
-        pictures = generated(
-            model.generator, card.prior, card.pictures_by_class, self.num, self.seed, self.progress
+        dataset = generated(
+            model.generator, card.prior, card.images_by_class, self.num, self.seed, self.progress
         )
         nothing = torch.empty(self.num, 0)
         what = "measuring generated images"
-        found = features_of(pictures, self.space, self.progress, what) if self.space else nothing
-        return Side(pictures, found)
+        found = features_of(dataset, self.space, self.progress, what) if self.space else nothing
+        return Side(dataset, found)
 
 
 def generated(
     generator: Generator,
     prior: str,
-    pictures_by_class: Sequence[int],
+    images_by_class: Sequence[int],
     num: int,
     seed: int,
     progress: CountCallback,
 ) -> np.ndarray:
-    """Pictures (num, height, width, C) of the seeds from ``seed`` times 2^20 on: every seed has its own.
+    """Images (num, height, width, C) of the seeds from ``seed`` times 2^20 on: every seed has its own.
 
     Classes, where there are some, come as often as in the data.
     """
     parts, first = [], seed * MOST
     for start in range(0, num, SLICE):
-        progress(start, num, "making pictures")
+        progress(start, num, "making images")
         seeds = range(first + start, first + min(start + SLICE, num))
-        labels = labels_as_in_data(seeds, pictures_by_class)
-        parts.append(pictures_of_seeds(generator, seeds, prior=prior, labels=labels))
-    progress(num, num, "making pictures")
+        labels = labels_as_in_data(seeds, images_by_class)
+        parts.append(images_of_seeds(generator, seeds, prior=prior, labels=labels))
+    progress(num, num, "making images")
     return np.concatenate(parts)
 
 
-def _of_pictures_alike(run: Run) -> list[str]:
-    """What to mind where the doctor says that all pictures are alike."""
+def _of_images_alike(run: Run) -> list[str]:
+    """What to mind where the doctor says that all images are alike."""
     try:
         alike = run.diagnose().alike
     except GanzfeldError:  # what cannot be diagnosed can be measured
         return []
-    return [f"the doctor finds {alike}: distances and precision can be good of pictures all alike"] * bool(
+    return [f"the doctor finds {alike}: distances and precision can be good of images all alike"] * bool(
         alike
     )
 
 
 def _own(run: Run, progress: CountCallback) -> ImageDataset:
-    """The pictures that a run was trained on."""
+    """The images that a run was trained on."""
     facts = run.facts
     try:
         options = facts.reading_options(by_class=False)
-        pictures = open_pictures(facts.data, run.recipe.size, **options, progress=progress)
+        dataset = open_images(facts.data, run.recipe.size, **options, progress=progress)
     except DataError as error:
         hint = "If they are elsewhere now, say where: ganzfeld eval RUN DATA."
         raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
-    _require_fit(pictures, facts.channels)
-    return pictures
+    _require_fit(dataset, facts.channels)
+    return dataset
 
 
-def _of_another_set(run: Run, pictures: ImageDataset) -> list[str]:
-    """Return what to mind where the pictures at the place of the training set are others by now."""
-    if pictures.content_hash == run.facts.content_hash:
+def _of_another_set(run: Run, dataset: ImageDataset) -> list[str]:
+    """Return what to mind where the images at the place of the training set are others by now."""
+    if dataset.content_hash == run.facts.content_hash:
         return []
-    return [f"the pictures in {pictures.place_of_all} are not those that the run was trained on"]
+    return [f"the images in {dataset.place_of_all} are not those that the run was trained on"]
 
 
-def _how_read(pictures: ImageDataset, preparation: PreparationOptions) -> list[str]:
+def _how_read(dataset: ImageDataset, preparation: PreparationOptions) -> list[str]:
     """What to mind about how other images were read: as those of the run, whose options may not suit them."""
-    found = advice_on_reading(pictures)
+    found = advice_on_reading(dataset)
     advice = [each.text for each in found]
-    notes = [note for note in pictures.notes if not any(note in text for text in advice)]
+    notes = [note for note in dataset.notes if not any(note in text for text in advice)]
     given = _options_of_reading(preparation)
     if given:
-        notes.insert(0, f"{pictures.place_of_all} is read with the run's {given}")
+        notes.insert(0, f"{dataset.place_of_all} is read with the run's {given}")
     elif any(each.name != "labels-rejected" for each in found):  # no option would make them labels
-        notes.insert(0, f"{pictures.place_of_all} is read as the run's images were: with the default options")
+        notes.insert(0, f"{dataset.place_of_all} is read as the run's images were: with the default options")
     return notes + advice
 
 
@@ -301,18 +301,18 @@ class _TooFewError(DataError):
     """Fewer images than an evaluation needs."""
 
 
-def _require_fit(pictures: ImageDataset, channels: int) -> None:
-    """Raise ``DataError`` for pictures that are too few, or of another kind than the run's."""
-    place, kinds = pictures.place_of_all, {1: "grey", 3: "colour"}
-    if pictures.num_pictures < LEAST:
-        unread = [each.text for each in advice_on_reading(pictures) if each.name == "unread-frames"]
+def _require_fit(dataset: ImageDataset, channels: int) -> None:
+    """Raise ``DataError`` for images that are too few, or of another kind than the run's."""
+    place, kinds = dataset.place_of_all, {1: "grey", 3: "colour"}
+    if dataset.num_pictures < LEAST:
+        unread = [each.text for each in advice_on_reading(dataset) if each.name == "unread-frames"]
         as_then = [f"Images are read with the options of the run's training: {text}" for text in unread]
         raise _TooFewError(
-            f"{place} has {pictures.num_pictures} pictures, and an evaluation needs {LEAST}",
+            f"{place} has {dataset.num_pictures} images, and an evaluation needs {LEAST}",
             " ".join(["Fewer say nothing about a generator; 1,000 are usual.", *as_then]),
         )
-    if pictures.channels != channels:
+    if dataset.channels != channels:
         raise DataError(
-            f"{place} holds {kinds[pictures.channels]} pictures, and the run makes {kinds[channels]} ones",
-            "Distances between the two would measure the colour alone. Give pictures of the run's kind.",
+            f"{place} holds {kinds[dataset.channels]} images, and the run makes {kinds[channels]} ones",
+            "Distances between the two would measure the colour alone. Give images of the run's kind.",
         )

@@ -37,13 +37,13 @@ def differences(facts: RunMetadata, checkpoint: Checkpoint | None, trainer: Trai
         if (was := getattr(then, name)) != getattr(now, name)
     ]
     content_hash = checkpoint.card.content_hash if checkpoint else facts.content_hash
-    if trainer.pictures.content_hash != content_hash:
-        number = trainer.pictures.num_pictures
-        text = f"the pictures are not those of the run ({number:,} now, {facts.num_pictures:,} then)"
+    if trainer.dataset.content_hash != content_hash:
+        number = trainer.dataset.num_pictures
+        text = f"the images are not those of the run ({number:,} now, {facts.num_pictures:,} then)"
         found.insert(0, Difference(text, "--data says where they are.", DataError))
     classes_hash = checkpoint.card.classes_hash if checkpoint else facts.classes_hash
     if trainer.classes_hash != classes_hash:
-        text = "the classes of the pictures are not those of the run"
+        text = "the classes of the images are not those of the run"
         undo = "Put the labels or folders back as they were; --labels says where a file of labels is."
         found.insert(0, Difference(text, undo, DataError))
     if checkpoint and checkpoint.card.recipe != trainer.recipe:

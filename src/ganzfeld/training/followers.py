@@ -17,7 +17,7 @@ import torch
 from ganzfeld.compute.distributed import Ranks
 from ganzfeld.compute.engine import choose_engine
 from ganzfeld.compute.fast_path import FastPath
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.errors import DataError, Followed, GanzfeldError, ResourceError
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs.run import Run
@@ -79,7 +79,7 @@ def begin(trainer: Trainer, run: Run) -> None:
         "recipe": trainer.recipe.model_dump(mode="json"),
         "data": facts.data,
         "preparation": facts.reading_options(by_class=trainer.recipe.classes != "none"),
-        "hashes": [trainer.pictures.content_hash, trainer.classes_hash],
+        "hashes": [trainer.dataset.content_hash, trainer.classes_hash],
         "device": str(trainer.engine.device),
         "precision": trainer.engine.precision,
         "seed": trainer.seed,
@@ -150,15 +150,15 @@ def follow(ranks: Ranks) -> Run:
 
 def _built(ranks: Ranks, terms: dict[str, Any]) -> Trainer:
     recipe = Recipe.model_validate(terms["recipe"])
-    pictures = open_pictures(terms["data"], size=recipe.size, **terms["preparation"])
+    dataset = open_images(terms["data"], size=recipe.size, **terms["preparation"])
     route = FastPath.model_validate(terms["route"])
     engine = choose_engine(str(terms["device"]), str(terms["precision"]))
     engine = replace(engine, channels_last=route.channels_last)
-    trainer = start(recipe, pictures, engine, int(terms["seed"]), ranks)
-    if [pictures.content_hash, trainer.classes_hash] != terms["hashes"]:
+    trainer = start(recipe, dataset, engine, int(terms["seed"]), ranks)
+    if [dataset.content_hash, trainer.classes_hash] != terms["hashes"]:
         raise DataError(
-            f"{pictures.place_of_all} is not the same here as for rank 0",
-            "Every machine needs the same pictures at the same place.",
+            f"{dataset.place_of_all} is not the same here as for rank 0",
+            "Every machine needs the same images at the same place.",
         )
     trainer.take(route)
     return trainer

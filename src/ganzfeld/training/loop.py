@@ -220,7 +220,7 @@ class Loop:
 
     def _raise_what_came(self, interruption: Interruption) -> None:
         """Raise what has ended the training early, now that it is saved: a signal, or a watcher's failure."""
-        failure, seen = self.watcher.failure, f"{self.trainer.images_seen:,} pictures"
+        failure, seen = self.watcher.failure, f"{self.trainer.images_seen:,} images"
         go_on = f"Go on: ganzfeld resume {in_shell(self.run.path)}"
         if interruption.signal_number is not None:
             raise Interrupted(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from ganzfeld.compute.distributed import ALONE, Ranks
 from ganzfeld.compute.engine import Engine, choose_engine
-from ganzfeld.data import ImageDataset, open_pictures
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.errors import DataError, GanzfeldError
 from ganzfeld.model import load_model
 from ganzfeld.options import ResumeOptions
@@ -55,15 +55,15 @@ class Overrides:
             return Budget(facts.minutes, facts.images)
         return Budget(self.options.minutes, self.options.images)
 
-    def pictures(self, facts: RunMetadata, recipe: Recipe, watcher: TrainCallback) -> ImageDataset:
-        """The pictures of the run, wherever they are now."""
+    def dataset(self, facts: RunMetadata, recipe: Recipe, watcher: TrainCallback) -> ImageDataset:
+        """The images of the run, wherever they are now."""
         place = facts.data if self.options.data is None else self.options.data
         facts = facts.with_labels_at(self.options.labels)
         reading = facts.reading_options(by_class=recipe.classes != "none")
         try:
-            return open_pictures(place, size=recipe.size, **reading, progress=watcher.preparing)
+            return open_images(place, size=recipe.size, **reading, progress=watcher.preparing)
         except DataError as error:
-            hint = "If the pictures are elsewhere now, say where with --data."
+            hint = "If the images are elsewhere now, say where with --data."
             raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
 
     def engine(self, then: Environment) -> Engine:

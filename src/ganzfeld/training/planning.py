@@ -1,4 +1,4 @@
-"""How many pictures a run will see by its end: estimated, and estimated again as its speed changes.
+"""How many images a run will see by its end: estimated, and estimated again as its speed changes.
 
 A plan is a ``Horizon``. Each goes on from the progress that was reached under the one before, so that rates
 never jump, and only as many are made as it takes for the progress to come to 1 with the end of the time.
@@ -13,7 +13,7 @@ from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.schedule import Horizon, horizon_at
 
 TOLERANCE = 0.05
-"""Of the pictures that are left, by which a plan may be wrong."""
+"""Of the images that are left, by which a plan may be wrong."""
 
 SPACING = 1 / 8
 """Of the time or the progress that was left at a plan, as much must have gone before the next: so the number
@@ -40,7 +40,7 @@ LEAST_MEASURED_S = 15.0
 
 
 class Speedometer:
-    """Pictures per second over the last half minute of training, or another time; not of the first step."""
+    """Images per second over the last half minute of training, or another time; not of the first step."""
 
     def __init__(self, longest_s: float = LONGEST_WINDOW_S) -> None:
         self._longest_s = longest_s
@@ -72,7 +72,7 @@ class Speedometer:
         return _speed(steps)
 
     def _steps(self, window_s: float, least: int) -> list[tuple[int, float]]:
-        """Pictures and seconds of the steps in the last seconds, or of the last ones if these are few."""
+        """Images and seconds of the steps in the last seconds, or of the last ones if these are few."""
         notes = list(self._notes)
         since = notes[-1][1] - window_s if notes else 0.0
         first = next((at for at, note in enumerate(notes) if note[1] >= since), 0)
@@ -81,7 +81,7 @@ class Speedometer:
 
 
 def _speed(steps: list[tuple[int, float]]) -> tuple[float, float]:
-    """Pictures per second of some steps, and the seconds that they took."""
+    """Images per second of some steps, and the seconds that they took."""
     images, took = (sum(step[at] for step in steps) for at in (0, 1))
     return (images / took, took) if took > 0 else (0.0, 0.0)
 
@@ -89,7 +89,7 @@ def _speed(steps: list[tuple[int, float]]) -> tuple[float, float]:
 class Planner:
     """Says when a run with batches of that size needs a new horizon, and which.
 
-    With a number of pictures alone it is known at once and stays. With minutes it follows the speed.
+    With a number of images alone it is known at once and stays. With minutes it follows the speed.
     """
 
     def __init__(self, budget: Budget, batch: int) -> None:
@@ -101,7 +101,7 @@ class Planner:
         """Seconds and progress that were left when this planner made its last plan."""
 
     def next(self, images_seen: int, seconds: float, horizons: Sequence[Horizon]) -> Horizon | None:
-        """The horizon to go on with after so many pictures and seconds; None if that which counts is right.
+        """The horizon to go on with after so many images and seconds; None if that which counts is right.
 
         None too where a later one is there already: what a run repeats it repeats as it was. And where the
         plan is one that stays, as all were that an earlier version has made.
@@ -135,7 +135,7 @@ class Planner:
         return max(1 - left_s / seconds_before, 1 - progress_left / progress_before) >= SPACING
 
     def _expected(self, images_seen: int, seconds: float, left_s: float) -> int | None:
-        """Pictures after which the last step will begin; None if that cannot be said now."""
+        """Images after which the last step will begin; None if that cannot be said now."""
         window_s = min(WINDOW * left_s, LONGEST_WINDOW_S)
         speed, measured_s = self.speed.over(window_s)
         if measured_s < min(LEAST_MEASURED * left_s, LEAST_MEASURED_S):
@@ -147,5 +147,5 @@ class Planner:
         return max(images_seen + 1, end) if end and speed > 0 else None
 
     def _fits(self, plan: Horizon, images: int, images_seen: int) -> bool:
-        """Whether a plan is about right where so many pictures are expected: by a share, or half a step."""
+        """Whether a plan is about right where so many images are expected: by a share, or half a step."""
         return abs(plan.images - images) <= max(TOLERANCE * (images - images_seen), self._batch / 2)

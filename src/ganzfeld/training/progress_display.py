@@ -227,7 +227,7 @@ def shorter_and_shorter(reading: Progress) -> list[str]:
     losses = " ".join(f"{name} {value:.3f}" for name, value in numbers.items() if value is not None)
     state = [reading.state] if reading.state else []
     parts = [
-        [f"{seen} pictures", *speed, *left, f"loss {losses}", *state],
+        [f"{seen} images", *speed, *left, f"loss {losses}", *state],
         [seen, *speed, *left, losses, *state],
         [seen, *speed, *left, *state],
         [*left, *state],

@@ -64,9 +64,9 @@ def begin(
     make_folder(out)
     trainer = resolved.build(data, preparation, watcher, ranks)
     require_room(out, trainer)
-    run = create_run(out, trainer.pictures.name)
+    run = create_run(out, trainer.dataset.name)
     with run.writing():
-        surveyed = survey(trainer.pictures)
+        surveyed = survey(trainer.dataset)
         write_beginning(run, data, trainer, resolved, preparation, surveyed)
         watcher.started(run, summary(trainer))
         for note in [*_about_place(run, data), *what_to_know(trainer, surveyed)]:
@@ -141,7 +141,7 @@ def _continued(run: Run, overrides: Overrides, watcher: TrainCallback, clock: Cl
         require_room(run.path, trainer)
         _plan(facts, overrides, checkpoint, trainer, exactly=not found)
         run.write_facts(_now_true(facts, overrides, budget, trainer))
-        text = f"resumed at {trainer.images_seen:,} pictures"
+        text = f"resumed at {trainer.images_seen:,} images"
         run.record("resumed", trainer.images_seen, "; ".join([text, *(each.what for each in found)]))
         if over and (stop := facts.stopped):  # it still is, should this be interrupted too
             run.record("stopped", stop.images_seen, stop.what)
@@ -164,7 +164,7 @@ def _forked(
     budget = overrides.budget(facts)
     if checkpoint and budget.spent(at, checkpoint.card.position.seconds):
         raise UsageError(
-            f"the budget of {old.path} ends at or before {at:,} pictures",
+            f"the budget of {old.path} ends at or before {at:,} images",
             "Give the new run an end of its own: --images N or --minutes M, counted from the beginning.",
         )
     trainer = trainer_of(facts, recipe, checkpoint, overrides, watcher)
@@ -193,9 +193,7 @@ def _forked(
             )
         )
         changed = changes(recipe, since=before)
-        text = f"forked from {old.path} at {at:,} pictures" + (
-            f" with {' '.join(changed)}" if changed else ""
-        )
+        text = f"forked from {old.path} at {at:,} images" + (f" with {' '.join(changed)}" if changed else "")
         run.record("forked", at, "; ".join([text, *(each.what for each in found)]))
         if beginning:
             _copy_past(old, run, at, watcher.noted)
@@ -216,8 +214,8 @@ def trainer_of(
     engine = overrides.engine(checkpoint.card.circumstances if checkpoint else facts.circumstances)
     overrides.ranks.require(recipe.batch, engine.device)
     engine = replace(engine, channels_last=facts.route.channels_last)
-    pictures = overrides.pictures(facts, recipe, watcher)
-    trainer = start(recipe, pictures, engine, facts.seed, overrides.ranks)
+    dataset = overrides.dataset(facts, recipe, watcher)
+    trainer = start(recipe, dataset, engine, facts.seed, overrides.ranks)
     trainer.take(facts.route)
     return trainer
 
@@ -253,19 +251,19 @@ def _plan(
 
 def _now_true(facts: RunMetadata, overrides: Overrides, budget: Budget, trainer: Trainer) -> RunMetadata:
     """The facts from now on."""
-    pictures = trainer.pictures
+    dataset = trainer.dataset
     return facts.changed(
         data=facts.data if overrides.options.data is None else str(Path(overrides.options.data).absolute()),
         preparation=facts.with_labels_at(overrides.options.labels).preparation,
-        num_pictures=pictures.num_pictures,
-        content_hash=pictures.content_hash,
+        num_pictures=dataset.num_pictures,
+        content_hash=dataset.content_hash,
         classes_hash=trainer.classes_hash,
         class_names=tuple(card.name for card in trainer.class_cards),
-        num_unusable=len(pictures.unusable),
+        num_unusable=len(dataset.unusable),
         num_duplicates=(
             facts.num_duplicates
-            if pictures.content_hash == facts.content_hash
-            else survey(pictures).num_redundant
+            if dataset.content_hash == facts.content_hash
+            else survey(dataset).num_redundant
         ),
         minutes=budget.minutes,
         images=budget.images,
@@ -293,13 +291,13 @@ def _loop(
 
 
 def _chosen(run: Run, images_seen: int) -> Checkpoint | None:
-    """The checkpoint at that number of pictures; None for the beginning, which needs none."""
+    """The checkpoint at that number of images; None for the beginning, which needs none."""
     there = run.history.all()
     if images_seen == 0:  # also where one was saved before the first step: other networks may be wanted
         return None
     if images_seen not in there:
         numbers = ", ".join(map(str, [0, *there]))
-        raise UsageError(f"{run.path} has no checkpoint at {images_seen} pictures", f"There are: {numbers}.")
+        raise UsageError(f"{run.path} has no checkpoint at {images_seen} images", f"There are: {numbers}.")
     return run.history.read(images_seen)
 
 
@@ -348,17 +346,17 @@ def write_beginning(
 
 
 def show_reals(run: Run, trainer: Trainer) -> None:
-    """Write ``reals.png``: a sheet of pictures spread over the set, or over each of its classes."""
-    pictures, classes = trainer.pictures, trainer.classes
+    """Write ``reals.png``: a sheet of images spread over the set, or over each of its classes."""
+    dataset, classes = trainer.dataset, trainer.classes
     columns = columns_by_class(SHEET_COLUMNS, len(classes.names) if classes else 0)
     number = columns * (NUM_ON_A_SHEET // columns)
-    indices = classes.examples(number) if classes else spread(pictures.num_pictures, number)
-    run.folder.write_bytes("reals.png", png(grid(pictures.batch(indices), columns)))
+    indices = classes.examples(number) if classes else spread(dataset.num_pictures, number)
+    run.folder.write_bytes("reals.png", png(grid(dataset.batch(indices), columns)))
 
 
-def _as_found(options: PreparationOptions, pictures: ImageDataset) -> PreparationOptions:
+def _as_found(options: PreparationOptions, dataset: ImageDataset) -> PreparationOptions:
     """The options with what was found in the images, and a path that holds wherever the run is resumed."""
-    return replace(options, range=pictures.range, labels=options.labels and absolute(options.labels))
+    return replace(options, range=dataset.range, labels=options.labels and absolute(options.labels))
 
 
 def _facts(
@@ -368,20 +366,20 @@ def _facts(
     preparation: PreparationOptions,
     surveyed: Survey,
 ) -> RunMetadata:
-    pictures = trainer.pictures
+    dataset = trainer.dataset
     options = values_of(resolved.options, RunMetadata.model_fields.keys())
     found = {
         "data": None if data is None or data == BUILT_IN else str(Path(data).absolute()),
-        "name": pictures.name,
-        "num_pictures": pictures.num_pictures,
-        "channels": pictures.channels,
-        "content_hash": pictures.content_hash,
+        "name": dataset.name,
+        "num_pictures": dataset.num_pictures,
+        "channels": dataset.channels,
+        "content_hash": dataset.content_hash,
         "classes_hash": trainer.classes_hash,
         "class_names": tuple(card.name for card in trainer.class_cards),
-        "credit": pictures.credit,
-        "num_unusable": len(pictures.unusable),
+        "credit": dataset.credit,
+        "num_unusable": len(dataset.unusable),
         "num_duplicates": surveyed.num_redundant,
-        "preparation": _as_found(preparation, pictures),
+        "preparation": _as_found(preparation, dataset),
         "minutes": resolved.budget.minutes,
         "images": resolved.budget.images,
         "horizons": (),

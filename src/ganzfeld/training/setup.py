@@ -7,7 +7,7 @@ from pathlib import Path
 from ganzfeld.compute.distributed import ALONE, Ranks
 from ganzfeld.compute.engine import Engine, choose_engine
 from ganzfeld.compute.fast_path import FastPath, chosen_route
-from ganzfeld.data import open_pictures
+from ganzfeld.data import open_images
 from ganzfeld.data.check.survey import Survey
 from ganzfeld.durable import free_bytes
 from ganzfeld.errors import ResourceError
@@ -43,8 +43,8 @@ class ResolvedOptions:
     ) -> Trainer:
         """Read the images and build the networks. Raises ``DataError`` for images that cannot be used."""
         how = asdict(preparation)
-        pictures = open_pictures(data, size=self.recipe.size, **how, progress=watcher.preparing)
-        trainer = start(self.recipe, pictures, self.engine, self.options.seed, ranks)
+        dataset = open_images(data, size=self.recipe.size, **how, progress=watcher.preparing)
+        trainer = start(self.recipe, dataset, self.engine, self.options.seed, ranks)
         trainer.take(route_of(self.route, trainer, watcher.preparing))
         return trainer
 
@@ -75,13 +75,13 @@ def changed_name(recipe: Recipe) -> str:
 
 def summary(trainer: Trainer) -> str:
     """What is trained on what, in one sentence."""
-    pictures, recipe = trainer.pictures, trainer.recipe
-    width, height = pictures.size
-    kind = "grey" if pictures.channels == 1 else "colour"
+    dataset, recipe = trainer.dataset, trainer.recipe
+    width, height = dataset.size
+    kind = "grey" if dataset.channels == 1 else "colour"
     classes = f" of {len(trainer.class_cards):,} classes" if trainer.classes else ""
     numbers = [num_parameters(net) / 1e6 for net in (trainer.gan.generator, trainer.gan.discriminator)]
     return (
-        f"{pictures.num_pictures:,} {kind} pictures{classes} at {width}x{height},"
+        f"{dataset.num_pictures:,} {kind} images{classes} at {width}x{height},"
         f" recipe {changed_name(recipe)}, batch {recipe.batch},"
         f" {numbers[0]:.2f} + {numbers[1]:.2f} million parameters (G + D),"
         f" {trainer.engine.precision} on {trainer.engine.device}"
@@ -89,15 +89,15 @@ def summary(trainer: Trainer) -> str:
 
 
 def what_to_know(trainer: Trainer, surveyed: Survey) -> list[str]:
-    """What the user should hear of the pictures and the recipe before training."""
-    pictures = trainer.pictures
-    left_out = [f"left out {picture.path}: {picture.reason}" for picture in pictures.unusable]
+    """What the user should hear of the images and the recipe before training."""
+    dataset = trainer.dataset
+    left_out = [f"left out {image.path}: {image.reason}" for image in dataset.unusable]
     more = len(left_out) - NUM_LEFT_OUT_TOLD
     if more > 0:
         left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
     warnings = [warning.text for warning in surveyed.warnings]
-    values = [f"stored values {pictures.range} become black and white"] if pictures.range else []
-    notes = [note for note in pictures.notes if not any(note in text for text in warnings)]
+    values = [f"stored values {dataset.range} become black and white"] if dataset.range else []
+    notes = [note for note in dataset.notes if not any(note in text for text in warnings)]
     return [*_replaced_stabilisers(trainer.recipe), *values, *notes, *warnings, *left_out]
 
 

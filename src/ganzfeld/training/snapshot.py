@@ -47,7 +47,7 @@ def capture(trainer: Trainer, seconds: float) -> Checkpoint:
         position=position,
         recipe=trainer.recipe,
         seed=trainer.seed,
-        content_hash=trainer.pictures.content_hash,
+        content_hash=trainer.dataset.content_hash,
         classes_hash=trainer.classes_hash,
         route=trainer.route,
         circumstances=trainer.circumstances,

@@ -36,9 +36,9 @@ class StepConfig:
     """What is played by: loss, stabilisers, decay of the average, order of the updates, context of passes.
 
     ``simultaneous``: both networks are updated from the same two networks; otherwise D first, and G against
-    the D just taught. ``apart``: D judges every picture for itself (it has no statistics across a batch).
+    the D just taught. ``apart``: D judges every image for itself (it has no statistics across a batch).
     ``one_pass`` and ``shared_backward`` allow what then costs less and changes no result: real and generated
-    pictures in one pass through D, and one backward pass through D for both networks. ``mean`` averages what
+    images in one pass through D, and one backward pass through D for both networks. ``mean`` averages what
     several processes found, each on its share of the batch; alone there is nothing to average.
     """
 
@@ -90,12 +90,12 @@ def step(
     labels: Tensor | None = None,
     update: Update | None = None,
 ) -> StepOutput:
-    """Update both networks on one batch of real and one of generated pictures, then the moving average.
+    """Update both networks on one batch of real and one of generated images, then the moving average.
 
     ``real`` is (B, C, *size) in [-1, 1], ``latents`` (B, n). ``all_finite`` is a scalar, false once a loss or
     a gradient was not finite. From the update on that would have used that number, no weights change any
     more: whoever looks every hundred steps finds them as they were. ``labels`` (B,), if the networks know
-    classes, are those of the real pictures, and of the generated ones at the same places. ``update`` takes
+    classes, are those of the real images, and of the generated ones at the same places. ``update`` takes
     the place of the update that the rules ask for, with the same arguments.
     """
     update = update or update_of(config)
@@ -159,12 +159,12 @@ def simultaneous_update(
     all_finite: Tensor,
     labels: Tensor | None = None,
 ) -> StepOutput:
-    """Teach both from the same two networks; D sees each picture once.
+    """Teach both from the same two networks; D sees each image once.
 
-    Both losses are functions of the same logits, so with D judging every picture for itself, the gradients
-    that they send back through D to a generated picture differ by one factor a picture. One backward pass
+    Both losses are functions of the same logits, so with D judging every image for itself, the gradients
+    that they send back through D to a generated image differ by one factor an image. One backward pass
     then gives D's weight gradients and, multiplied by that factor, G's gradient with respect to its
-    pictures (Polizzi et al. 2020 call it FusedProp).
+    images (Polizzi et al. 2020 call it FusedProp).
     """
     with config.forward():
         fake = bind_labels(gan.generator, labels)(latents)
@@ -181,15 +181,15 @@ def simultaneous_update(
     weights, logits = list(discriminator.parameters()), (real_logits, fake_logits)
     if config.per_sample and config.shared_backward:
         to_fake = torch.where(to_fake.abs() < FLOOR, FLOOR, to_fake)
-        *gradients, to_pictures = torch.autograd.grad(logits, [*weights, leaf], (to_real, to_fake))
-        to_pictures = to_pictures * (wished / to_fake).view(-1, *[1] * (fake.dim() - 1))
+        *gradients, to_images = torch.autograd.grad(logits, [*weights, leaf], (to_real, to_fake))
+        to_images = to_images * (wished / to_fake).view(-1, *[1] * (fake.dim() - 1))
     else:
-        (to_pictures,) = torch.autograd.grad(fake_logits, leaf, wished, retain_graph=True)
+        (to_images,) = torch.autograd.grad(fake_logits, leaf, wished, retain_graph=True)
         gradients = list(torch.autograd.grad(logits, weights, (to_real, to_fake)))
     seen_real, seen_fake = seen_real.detach(), seen_fake.detach()
     add_penalties(gradients, gan, config, seen_real, seen_fake, moment, labels)
     of_generator = list(gan.generator.parameters())
-    generator_gradients = list(torch.autograd.grad(fake, of_generator, to_pictures))
+    generator_gradients = list(torch.autograd.grad(fake, of_generator, to_images))
     all_finite = apply_gradients(
         gan.discriminator_optimizer, config, weights, gradients, discriminator_loss, all_finite
     )
@@ -207,9 +207,9 @@ def bind_labels(network: Discriminator | Generator, labels: Tensor | None) -> Ca
 def discriminator_logits(
     discriminator: Discriminator, config: StepConfig, real: Tensor, fake: Tensor, labels: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """The logits (B,) of real and of generated pictures.
+    """The logits (B,) of real and of generated images.
 
-    In one pass where D judges every picture for itself; otherwise in two, so that batch norm mixes nothing.
+    In one pass where D judges every image for itself; otherwise in two, so that batch norm mixes nothing.
     """
     if config.per_sample and config.one_pass:
         both = None if labels is None else labels.repeat(2)
@@ -268,11 +268,11 @@ def apply_gradients(
     return all_finite
 
 
-def apply_transforms(config: StepConfig, pictures: Tensor, moment: StepContext) -> Tensor:
-    """Pictures as the discriminator sees them, through all stabilisers that change them."""
+def apply_transforms(config: StepConfig, images: Tensor, moment: StepContext) -> Tensor:
+    """Images as the discriminator sees them, through all stabilisers that change them."""
     for stabiliser in config.stabilisers:
-        pictures = stabiliser.transform(pictures, moment.progress, moment.noise)
-    return pictures
+        images = stabiliser.transform(images, moment.progress, moment.noise)
+    return images
 
 
 def ema_decay(ema: float, index: int) -> float:

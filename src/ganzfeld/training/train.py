@@ -48,13 +48,13 @@ def train(
     progress: bool | ProgressCallback = True,
     watcher: TrainCallback | None = None,
 ) -> Run:
-    """Train a DCGAN on pictures and return its run folder, opened.
+    """Train a DCGAN on images and return its run folder, opened.
 
     ``data`` is a folder, an archive, an array file or None for the built-in faces. ``recipe`` is a name, a
     file or a ``Recipe``; ``size`` (pixels, one number or (width, height)), ``batch`` and ``settings``
     (``{"generator.width": 32}``) are laid over it. How images are prepared is said by the fields of
     ``PreparationOptions`` (``channels``, ``background``, ``range``, ...), which the run keeps.
-    The run ends after ``minutes`` of training or ``images`` pictures seen, whichever comes first; with
+    The run ends after ``minutes`` of training or ``images`` images seen, whichever comes first; with
     neither after five minutes. ``out`` is the folder in which the run gets a folder of its own.
 
     With ``images``, the same seed gives the same weights on the same machine, as long as versions, number of
@@ -86,7 +86,7 @@ def train(
     It may be called in any thread, in several at once, and after a fork. Signals are caught in the main
     thread only, since Python delivers them nowhere else.
 
-    Raises ``UsageError`` for arguments, ``DataError`` for pictures that cannot be used, ``TrainingFailed``
+    Raises ``UsageError`` for arguments, ``DataError`` for images that cannot be used, ``TrainingFailed``
     when training diverges, ``ResourceError`` for folders, disks and devices, ``Interrupted`` after a signal.
 
     >>> run = train("photos/", recipe="modern", size=64, minutes=10)  # doctest: +SKIP
@@ -131,13 +131,13 @@ def resume(
     """Go on with a run from its newest checkpoint to the end of its budget, and return it.
 
     Weights become, bit for bit, what they would have become without the stop, as long as torch, device,
-    number of threads, recipe and pictures are the same. Where they are not, this raises ``UsageError`` (for
-    pictures ``DataError``), unless ``inexact`` allows it; what changed is then written to ``run.json``.
+    number of threads, recipe and images are the same. Where they are not, this raises ``UsageError`` (for
+    images ``DataError``), unless ``inexact`` allows it; what changed is then written to ``run.json``.
 
-    ``from_images`` goes back to the checkpoint at that number of pictures, in a new run folder beside the old
+    ``from_images`` goes back to the checkpoint at that number of images, in a new run folder beside the old
     one, which stays as it is; ``settings`` may then change the recipe: anything of it from 0, which is the
     beginning, and later what leaves the networks as they are. ``minutes`` and ``images`` give the
-    run another end, counted from its beginning. ``data`` says where the pictures are now, if they moved,
+    run another end, counted from its beginning. ``data`` says where the images are now, if they moved,
     and ``labels`` where the file of labels is.
     ``progress`` and ``watcher`` are those of ``train``.
 

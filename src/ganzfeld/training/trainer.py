@@ -1,4 +1,4 @@
-"""A training in memory: networks and pictures, advanced one step at a time.
+"""A training in memory: networks and images, advanced one step at a time.
 
 Knows nothing of clocks, files and people: ``loop.py`` decides when to look at it and when to save it.
 """
@@ -39,7 +39,7 @@ from ganzfeld.training.step import GANState, StepConfig, StepContext, StepOutput
 class Trainer:
     """Where a training stands.
 
-    ``horizons`` says for how many pictures it was planned, and since when. ``rate_scale`` is a factor on both
+    ``horizons`` says for how many images it was planned, and since when. ``rate_scale`` is a factor on both
     learning rates, ``rate`` all that those of the recipe were multiplied by in the last step. ``all_finite``
     is a scalar on the device, false once a number was not finite; see ``step``. Of ``ranks`` each makes every
     step on its share of the batch. ``classes`` are None where the recipe has none. ``graphed_update`` makes
@@ -47,7 +47,7 @@ class Trainer:
     """
 
     recipe: Recipe
-    pictures: ImageDataset
+    dataset: ImageDataset
     engine: Engine
     seed: int
     gan: GANState
@@ -106,7 +106,7 @@ class Trainer:
                     group["lr"] = choices.lr * self.rate
 
     def set_horizons(self, horizons: tuple[Horizon, ...]) -> None:
-        """Plan the rest of the training anew: for how many pictures, since when."""
+        """Plan the rest of the training anew: for how many images, since when."""
         self.horizons = horizons
 
     def stand_at(
@@ -155,7 +155,7 @@ class Trainer:
 
     @property
     def circumstances(self) -> Environment:
-        """What its last bits depend on beside recipe, pictures and seed."""
+        """What its last bits depend on beside recipe, images and seed."""
         return circumstances(self.engine, self.route.threads, self.ranks.number)
 
     @property
@@ -173,12 +173,12 @@ class Trainer:
 
     @property
     def classes_hash(self) -> str:
-        """SHA-256 of the classes of the pictures, their names and labels; empty without."""
+        """SHA-256 of the classes of the images, their names and labels; empty without."""
         return self.classes.content_hash if self.classes else ""
 
     @property
-    def pictures_by_class(self) -> list[int]:
-        """How many pictures each class has; nothing without them."""
+    def images_by_class(self) -> list[int]:
+        """How many images each class has; nothing without them."""
         return self.classes.num_pictures if self.classes else []
 
     def shipped(self, average: Generator | None = None) -> Generator:
@@ -187,18 +187,18 @@ class Trainer:
         ``average``: a copy of it that was taken before.
         """
         if average is not None:
-            return calibrate(average, self.recipe.latent.prior, self.pictures_by_class)
+            return calibrate(average, self.recipe.latent.prior, self.images_by_class)
         average = self.gan.average
         # Of one moment it is wanted several times. Recorded steps change weights without a new version.
         moment = self.index, sum(tensor._version for tensor in average.state_dict().values())
         if self._shipped is None or self._shipped[0] != moment:
-            self._shipped = moment, calibrate(average, self.recipe.latent.prior, self.pictures_by_class)
+            self._shipped = moment, calibrate(average, self.recipe.latent.prior, self.images_by_class)
         return self._shipped[1]
 
     def real(self) -> Tensor:
-        """The pictures of the next step, (B, C, H, W) in [-1, 1]: a pure function of where it stands.
+        """The images of the next step, (B, C, H, W) in [-1, 1]: a pure function of where it stands.
 
-        Of several ranks, each reads the pictures of its share and no others.
+        Of several ranks, each reads the images of its share and no others.
         """
         batch, ranks = self.recipe.batch, self.ranks
         mirrored = shifts = None
@@ -210,20 +210,20 @@ class Trainer:
             reach = (round(self.recipe.crop * side) for side in self.recipe.size[::-1])
             along = [torch.randint(-most, most + 1, (batch,), generator=noise) for most in reach]
             shifts = ranks.share(torch.stack(along, 1)).numpy()
-        return self.engine.pictures(self.gather(self._indices()), mirrored, shifts)
+        return self.engine.images(self.gather(self._indices()), mirrored, shifts)
 
     def labels(self) -> Tensor | None:
-        """The classes (B,) of the pictures of the next step, real ones as generated ones; None without them.
+        """The classes (B,) of the images of the next step, real ones as generated ones; None without them.
 
-        A generated picture has the class of the real one at its place. So its class is drawn from those of
-        the data, and whatever compares the two of a pair compares pictures of one class.
+        A generated image has the class of the real one at its place. So its class is drawn from those of
+        the data, and whatever compares the two of a pair compares images of one class.
         """
         if self.classes is None:
             return None
         return self.engine.carry(self.classes.labels[self._indices()])
 
     def _indices(self) -> np.ndarray:
-        ranks, num_pictures = self.ranks, self.pictures.num_pictures
+        ranks, num_pictures = self.ranks, self.dataset.num_pictures
         return batch_indices(
             num_pictures, self.seed, self.images_seen, self.recipe.batch, ranks.rank, ranks.number
         )

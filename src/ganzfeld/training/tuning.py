@@ -203,13 +203,13 @@ def _input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
     hooks = [layer.register_forward_pre_hook(functools.partial(note, name)) for name, layer in layers.items()]
     recipe, gan = trainer.recipe, trainer.gan
     batch = 2 * recipe.batch if trainer.config.per_sample else recipe.batch
-    pictures = torch.zeros(batch, trainer.pictures.channels, *recipe.size[::-1])
+    dataset = torch.zeros(batch, trainer.dataset.channels, *recipe.size[::-1])
     labels = torch.zeros(batch, dtype=torch.int64) if trainer.classes else None
     with torch.no_grad():
         bind_labels(gan.generator, None if labels is None else labels[: recipe.batch])(
             torch.zeros(recipe.batch, recipe.latent.size)
         )
-        bind_labels(gan.discriminator, labels)(pictures)
+        bind_labels(gan.discriminator, labels)(dataset)
     for hook in hooks:
         hook.remove()
     return shapes

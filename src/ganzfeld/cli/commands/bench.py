@@ -143,7 +143,7 @@ def train(
 @application.command()
 def sample(
     rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1, max=MOST)] = 5,
-    num: Annotated[int, typer.Option("--n", help="Pictures made at once.", min=1, max=MOST)] = 256,
+    num: Annotated[int, typer.Option("--n", help="Images made at once.", min=1, max=MOST)] = 256,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -174,18 +174,18 @@ def _ingest(photos: int = 4096, rounds: int = 3, files: int = 0, steps: int = 0)
     rows = {
         "files": f"{figures.num_photos:,} JPEGs of 1600x1200 px, {_kilobytes(limit)} each, brought to 64 px",
         "plain loader, 2 processes": (
-            f"{limit.plain_images_per_s:,.1f} pictures/s on {figures.num_plain:,} of them, every epoch"
+            f"{limit.plain_images_per_s:,.1f} images/s on {figures.num_plain:,} of them, every epoch"
         ),
-        f"ours, {workers} processes, first time": f"{figures.ours_images_per_s:,.1f} pictures/s",
+        f"ours, {workers} processes, first time": f"{figures.ours_images_per_s:,.1f} images/s",
         "ratio": f"{figures.ratio:.1f}",
         f"limit: {workers} processes that only read and decode at an eighth": (
-            f"{limit.limit_images_per_s:,.1f} pictures/s; ours reaches {figures.share_of_limit:.0%} of it"
+            f"{limit.limit_images_per_s:,.1f} images/s; ours reaches {figures.share_of_limit:.0%} of it"
         ),
         "limit of the ratio": f"{limit.ratio:.1f}",
         **{
             f"limit of the ratio at {_kilobytes(each)} a file": f"{each.ratio:.1f}" for each in figures.others
         },
-        "ours from then on": f"{figures.cached_images_per_s:,.0f} pictures/s",
+        "ours from then on": f"{figures.cached_images_per_s:,.0f} images/s",
     }
     if figures.recognised_s is not None:
         found = f"{figures.recognised_files:,} files in {figures.recognised_s:.2f} s"
@@ -226,11 +226,11 @@ def _speed(figures: "SpeedFigures", title: str, command: str) -> Told:
     plain = "classical" if figures.recipe == CLASSICAL else "plain"
     peak = f"{figures.peak_flops_per_s / 1e9:,.0f} GFLOP/s ({figures.peak_of})"
     rows = {
-        f"{plain}, {figures.batch} pictures at once": f"{figures.plain_images_per_s:,.1f} pictures/s",
-        "ours": f"{figures.ours_images_per_s:,.1f} pictures/s",
+        f"{plain}, {figures.batch} images at once": f"{figures.plain_images_per_s:,.1f} images/s",
+        "ours": f"{figures.ours_images_per_s:,.1f} images/s",
         "ratio, median of the rounds": f"{figures.ratio:.2f}",
         "share of peak": f"{figures.share_of_peak:.0%} of {peak}",
-        **{f"ours without: {name}": f"{speed:,.1f} pictures/s" for name, speed in figures.parts.items()},
+        **{f"ours without: {name}": f"{speed:,.1f} images/s" for name, speed in figures.parts.items()},
     }
     return Told(figures.as_json(), {title: rows}, command)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MOST_DAYS, MOST_MIB = 1_000_000, 2**43
 _COLUMNS = "{:>12}  {:10}  {:>9}  {:>9}  {:6}  {:20}  {}"
-_HEADINGS = _COLUMNS.format("room", "last used", "pictures", "size", "colour", "name", "from")
+_HEADINGS = _COLUMNS.format("room", "last used", "images", "size", "colour", "name", "from")
 
 application = typer.Typer(
     help=("List and prune what runs share: decoded images, lab trainings.\n\nExample: ganzfeld cache list"),

@@ -25,7 +25,7 @@ SHEET_OF = ("images", "duplicates")
 @expand_options
 def command(
     data: Annotated[
-        str | None, typer.Argument(help="Pictures: a folder, archive or array file. Default: built-in faces.")
+        str | None, typer.Argument(help="Images: a folder, archive or array file. Default: built-in faces.")
     ] = None,
     size: Annotated[str, typer.Option(help="Pixels: N, or WxH (width by height).")] = "64",
     preparation: PreparationOptions = PreparationOptions(),
@@ -33,7 +33,7 @@ def command(
         bool, typer.Option("--verify", help="Read every file again and compare it with what was decoded.")
     ] = False,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a contact sheet (PNG): 64 pictures as they are trained on.")
+        Path | None, typer.Option(help="Write a contact sheet (PNG): 64 images as they are trained on.")
     ] = None,
     sheet_of: Annotated[
         str, typer.Option(help="What --sheet shows: images, or duplicates, group by group.")
@@ -49,7 +49,7 @@ def command(
 
     Example: ganzfeld check photos/ --size 64 --sheet sheet.png
     """
-    from ganzfeld.data import open_pictures
+    from ganzfeld.data import open_images
     from ganzfeld.data.cache.verify import verify as compare
     from ganzfeld.data.check.survey import survey
     from ganzfeld.data.images import why_refused
@@ -59,9 +59,9 @@ def command(
     # Before anything is decoded: a changed file becomes a new set, and would then be compared with itself.
     verification = compare(data) if verify else None
     options: dict[str, Any] = asdict(preparation) | {"max_bad": None}  # all is listed before it is refused
-    pictures = open_pictures(data, _two(size), **options)
-    found = survey(pictures)
-    refusal = why_refused(pictures, preparation.max_bad)
+    dataset = open_images(data, _two(size), **options)
+    found = survey(dataset)
+    refusal = why_refused(dataset, preparation.max_bad)
     written = _write_sheet(found, sheet, sheet_of) if sheet else None
     rehearsal = _rehearsal(data, size, preparation)
     result = found.as_json() | {"refused": refusal.message if refusal else None, "dry_run": rehearsal}
@@ -80,12 +80,12 @@ def _two(size: str) -> tuple[int, int]:
     if isinstance(sides, int):
         return sides, sides
     if len(sides) != 2:
-        raise UsageError(f"pictures have two sides, not {len(sides)}: {size}")
+        raise UsageError(f"images have two sides, not {len(sides)}: {size}")
     return sides[0], sides[1]
 
 
 def _rehearsal(data: str | None, size: str, preparation: PreparationOptions) -> str:
-    """The command that measures what training on these pictures would take."""
+    """The command that measures what training on these images would take."""
     words = ["ganzfeld", "train", *([data] if data else []), "--size", size]
     return " ".join(map(in_shell, [*words, *words_of(preparation), "--dry-run"]))
 
@@ -105,14 +105,14 @@ def _write_sheet(found: "Survey", sheet: Path, sheet_of: str) -> dict[str, Any]:
     from ganzfeld.data.check.contact_sheet import write_contact_sheet, write_sheet
     from ganzfeld.data.check.duplicate_sheet import duplicate_sheet
 
-    pictures = found.pictures
+    dataset = found.dataset
     if sheet_of == "images":
-        if pictures.num_pictures:
-            write_contact_sheet(pictures, sheet)
-        return {"of": sheet_of, "file": str(sheet.absolute()) if pictures.num_pictures else None}
+        if dataset.num_pictures:
+            write_contact_sheet(dataset, sheet)
+        return {"of": sheet_of, "file": str(sheet.absolute()) if dataset.num_pictures else None}
     if not found.duplicates:
         return {"of": sheet_of, "file": None, "groups": 0, "groups_left_out": 0}
-    drawn = duplicate_sheet(pictures, found.duplicates)
+    drawn = duplicate_sheet(dataset, found.duplicates)
     write_sheet(drawn.image, sheet)
     counts = {"groups": drawn.num_groups, "groups_left_out": drawn.num_left_out}
     return {"of": sheet_of, "file": str(sheet.absolute()), **counts}
@@ -148,10 +148,10 @@ def _text(
         lines += _listed("missing since it was decoded", list(verification.missing))
         lines += [_verified(verification)]
     said = [advice.text for advice in found.warnings]
-    notes = [note for note in found.pictures.notes if not any(note in text for text in said)]
+    notes = [note for note in found.dataset.notes if not any(note in text for text in said)]
     lines += _listed("to mind", said + notes, LONGEST_MESSAGE)
     if refusal:
-        why = "more are unusable than --max-bad allows" if found.usable else "no picture is usable"
+        why = "more are unusable than --max-bad allows" if found.usable else "no image is usable"
         lines += ["", f"training would be refused (exit 3): {why}"]
     else:
         lines += ["", f"time and memory of a training are measured by: {rehearsal}"]
@@ -159,27 +159,27 @@ def _text(
 
 
 def _rows(found: "Survey") -> dict[str, str]:
-    pictures = found.pictures
-    width, height = pictures.size
-    colour = "grey" if pictures.channels == 1 else "colour"
+    dataset = found.dataset
+    width, height = dataset.size
+    colour = "grey" if dataset.channels == 1 else "colour"
     span = " to ".join(f"{side[0]}x{side[1]}" for side in (found.smallest, found.largest))
     sizes = _counts(found.sizes, 4, found.num_sizes) + (f"; from {span}" if found.num_sizes > 1 else "")
-    groups = f"{counted(len(found.duplicates), 'group')}, {counted(found.num_redundant, 'picture')}"
+    groups = f"{counted(len(found.duplicates), 'group')}, {counted(found.num_redundant, 'image')}"
     kept = f"the centre crop keeps {found.kept_pixels:.0%} of all pixels"
     return {
-        "pictures": f"{found.usable:,} usable, {len(found.unusable):,} not, in {pictures.place_of_all}",
+        "images": f"{found.usable:,} usable, {len(found.unusable):,} not, in {dataset.place_of_all}",
         "trained on": f"{width}x{height} px, {colour}; {kept}" if found.usable else "",
-        "values": f"{pictures.range} (black:white)" if pictures.range else "",
+        "values": f"{dataset.range} (black:white)" if dataset.range else "",
         "formats": _counts(found.formats),
         "modes": _counts(found.modes),
         "sizes": sizes,
         "classes": _counts(found.classes),
         "duplicates": f"{groups} more than needed" if found.duplicates else "none",
-        "not pictures": _counts(pictures.manifest.ignored),
-        "disk": f"{pictures.disk_bytes / 2**20:.1f} MiB in the cache",
-        "memory": f"{pictures.pixel_bytes / 2**20:.1f} MiB for the pictures, given back when others need it",
-        "decoded in": f"{pictures.manifest.decode_seconds:.1f} s, once",
-        "credit": pictures.credit,
+        "not images": _counts(dataset.manifest.ignored),
+        "disk": f"{dataset.disk_bytes / 2**20:.1f} MiB in the cache",
+        "memory": f"{dataset.pixel_bytes / 2**20:.1f} MiB for the images, given back when others need it",
+        "decoded in": f"{dataset.manifest.decode_seconds:.1f} s, once",
+        "credit": dataset.credit,
     }
 
 
@@ -200,7 +200,7 @@ def _listed(title: str, items: list[str], longest: int = LONGEST_NAME) -> list[s
 
 def _verified(verification: "Verification") -> str:
     if verification.against is None:
-        return "\nnothing to verify against: these pictures had not been decoded before"
+        return "\nnothing to verify against: these images had not been decoded before"
     return f"\n{counted(verification.num_read, 'file')} read again, {len(verification.changed):,} changed"
 
 

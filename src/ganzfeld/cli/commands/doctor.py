@@ -20,7 +20,7 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
 
     Example: ganzfeld doctor runs/photos-001
     """
-    from ganzfeld.cli.doctor_text import doctor_text, pictures_of, train_again
+    from ganzfeld.cli.doctor_text import doctor_text, images_of, train_again
     from ganzfeld.runs import open_run
 
     opened = open_run(run)
@@ -32,7 +32,7 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
     findings = [
         each.as_json()
         | {
-            "pictures": [str(sheet) for sheet in pictures_of(opened, each)],
+            "pictures": [str(sheet) for sheet in images_of(opened, each)],
             "command": commands[each.name][0],
             "otherwise_command": (commands[each.name][1:] or [""])[0],
         }

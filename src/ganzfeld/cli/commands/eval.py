@@ -13,9 +13,9 @@ from ganzfeld.progress import tell
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     data: Annotated[
-        str | None, typer.Argument(help="Pictures to compare with. Default: those of the run.")
+        str | None, typer.Argument(help="Images to compare with. Default: those of the run.")
     ] = None,
-    num: Annotated[int, typer.Option("--n", help="Pictures on each side.")] = 1000,
+    num: Annotated[int, typer.Option("--n", help="Images on each side.")] = 1000,
     features: Annotated[
         str | None,
         typer.Option(
@@ -27,10 +27,10 @@ def command(
         list[str] | None,
         typer.Option(help="Metrics: kernel-distance, or recall,precision; repeatable. Default: all."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides which pictures are taken.")] = 0,
+    seed: Annotated[int, typer.Option(help="Decides which images are taken.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="FILE.png for the generated pictures nearest to training pictures, beside these."),
+        typer.Option(help="FILE.png for the generated images nearest to training images, beside these."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -84,8 +84,8 @@ def _table(result: dict) -> str:
     if metrics:
         first = metrics[0]
         lines.append(
-            f"{first['num_samples']:,} generated against {first['num_reals']:,} real pictures, seed "
-            f"{first['seed']}, after {result['images_seen']:,} pictures"
+            f"{first['num_samples']:,} generated against {first['num_reals']:,} real images, seed "
+            f"{first['seed']}, after {result['images_seen']:,} images"
         )
     return "\n".join([*lines, *([f"sheet    {result['out']}"] if result["out"] else [])])
 

@@ -19,7 +19,7 @@ application = typer.Typer(
 
 On = Annotated[
     Path | None,
-    typer.Option("--on", help="A run folder: measure its networks on its pictures, not the lab's own."),
+    typer.Option("--on", help="A run folder: measure its networks on its images, not the lab's own."),
 ]
 Seed = Annotated[
     int,

@@ -15,11 +15,11 @@ LONGEST_SIZE = 9
 def command(
     size: Annotated[str, typer.Argument(help="Pixels: N, or WxH, or WxHxD.")],
     recipe: Annotated[str, typer.Option(help="Recipe whose networks are counted.")] = "modern",
-    dims: Annotated[int | None, typer.Option(help="Dimensions of the pictures: 1, 2 or 3.")] = None,
+    dims: Annotated[int | None, typer.Option(help="Dimensions of the images: 1, 2 or 3.")] = None,
     ladder: Annotated[
-        str | None, typer.Option(help="Sizes from the picture to the seed map: 96,32,16,8,3.")
+        str | None, typer.Option(help="Sizes from the image to the seed map: 96,32,16,8,3.")
     ] = None,
-    channels: Annotated[int, typer.Option(help="Channels of the pictures.", min=1, max=4096)] = 3,
+    channels: Annotated[int, typer.Option(help="Channels of the images.", min=1, max=4096)] = 3,
     json: Json = False,
 ) -> None:
     """Show the ladder of layers for an image size.
@@ -120,7 +120,7 @@ def _text(described: dict[str, Any], ladder_plan) -> str:
         ends = f"latent -> {by_axis(first)}" if side == "generator" else f"{by_axis(before)} -> logit"
         parts.append(
             f"{side} ({described['recipe']}): {ends}, {network['parameters']:,} parameters, "
-            f"{network['flops'] / 1e9:.3f} GFLOP a picture\n" + _table(rows)
+            f"{network['flops'] / 1e9:.3f} GFLOP an image\n" + _table(rows)
         )
     uneven = [layer for layer in ladder_plan.layers if not layer.even]
     if uneven:

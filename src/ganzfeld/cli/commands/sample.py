@@ -34,7 +34,7 @@ LARGEST_FACTS = 1_000_000
 MOST_IN_A_FOLDER = 10_000_000
 
 Make = Callable[[Sequence[int]], "np.ndarray"]
-"""Seeds to pictures."""
+"""Seeds to images."""
 
 
 def command(
@@ -44,7 +44,7 @@ def command(
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Which: 0-63, or 3,14,15, or both kinds.")] = None,
     truncation: Annotated[
-        float, typer.Option(help="Below 1: closer to the average picture, less varied.")
+        float, typer.Option(help="Below 1: closer to the average image, less varied.")
     ] = 1.0,
     of: Annotated[
         str | None, typer.Option("--class", help="Which class all are to be of. Default: all in turn.")
@@ -71,9 +71,9 @@ def command(
     wanted = ranges_of(seeds) if seeds is not None else [range(64 if num is None else num)]
     count = sum(part.stop - part.start for part in wanted)
     if count < 1:
-        raise UsageError(f"no pictures are asked for (--n {num})", "--n must be at least 1.")
+        raise UsageError(f"no images are asked for (--n {num})", "--n must be at least 1.")
     if count > MOST_IN_A_FOLDER:
-        raise UsageError(f"{count:,} pictures are asked for; at most {MOST_IN_A_FOLDER:,} are made at once")
+        raise UsageError(f"{count:,} images are asked for; at most {MOST_IN_A_FOLDER:,} are made at once")
     model = load_model(run)
     out = out or Path(f"{run.resolve().name}-sample.png")
     if out.suffix and out.suffix.lower() != ".png" and not out.is_dir():
@@ -82,12 +82,12 @@ def command(
         )
     label = None if of is None else model.card.label_of(of)
     asked, repeated = count, 0
-    make = partial(_pictures, model=model, truncation=truncation, label=label)
+    make = partial(_images, model=model, truncation=truncation, label=label)
     if out.suffix.lower() == ".png":
         require_replaceable(out, *GRID_MARKS)
         if count > MOST_ON_A_SHEET:
             raise UsageError(
-                f"{count:,} pictures do not fit on one sheet (at most {MOST_ON_A_SHEET:,})",
+                f"{count:,} images do not fit on one sheet (at most {MOST_ON_A_SHEET:,})",
                 "Name a folder with --out to get one file a seed.",
             )
         listed = [seed for part in wanted for seed in part]
@@ -104,27 +104,27 @@ def command(
         repeated = asked - count
         _write_folder(out, wanted, model.generator, make)
     result = {"run": str(run.resolve()), "out": str(out.resolve()), "num_pictures": count, "class": of}
-    told = f"{counted(count, 'picture')} in {out}"
+    told = f"{counted(count, 'image')} in {out}"
     if repeated:
         told += f"; a seed that is asked for again gives the same file ({repeated:,} of {asked:,})"
     show_result(result | {"num_repeated": repeated}, told, json)
 
 
-def _pictures(seeds: Sequence[int], model: "Model", truncation: float, label: int | None) -> "np.ndarray":
-    from ganzfeld.model import pictures_of_seeds
+def _images(seeds: Sequence[int], model: "Model", truncation: float, label: int | None) -> "np.ndarray":
+    from ganzfeld.model import images_of_seeds
 
     labels = None if label is None else [label] * len(seeds)
     prior = model.card.prior
-    return pictures_of_seeds(model.generator, seeds, prior=prior, truncation=truncation, labels=labels)
+    return images_of_seeds(model.generator, seeds, prior=prior, truncation=truncation, labels=labels)
 
 
-def _sheet(pictures: "np.ndarray", num_classes: int) -> "np.ndarray":
+def _sheet(images: "np.ndarray", num_classes: int) -> "np.ndarray":
     """About as wide as high; where classes come in turn, with a column for each if that fits."""
     from ganzfeld.model import columns_by_class, grid
 
-    num, height, width, _ = pictures.shape
+    num, height, width, _ = images.shape
     columns = columns_by_class(max(1, math.ceil(math.sqrt(num * height / width))), num_classes)
-    return grid(pictures, columns)
+    return grid(images, columns)
 
 
 def _write_folder(out: Path, wanted: list[range], generator: "Generator", make: Make) -> None:
@@ -139,8 +139,8 @@ def _write_folder(out: Path, wanted: list[range], generator: "Generator", make: 
     for part in wanted:
         for start in range(0, len(part), size):
             seeds = part[start : start + size]
-            for seed, picture in zip(seeds, make(seeds), strict=True):
-                write_png(out / f"{seed:06d}.png", picture, Mark.SAMPLE)
+            for seed, image in zip(seeds, make(seeds), strict=True):
+                write_png(out / f"{seed:06d}.png", image, Mark.SAMPLE)
 
 
 def _require_outside_data(path: Path, sampled: Path) -> None:
@@ -183,9 +183,9 @@ def _data_of(run: Path) -> Path | None:
 
 
 def _refuse_others(out: Path, wanted: list[range]) -> None:
-    """Raises ``UsageError`` where a folder holds pictures that are none of the wanted ones, or not ours.
+    """Raises ``UsageError`` where a folder holds images that are none of the wanted ones, or not ours.
 
-    The folder is to hold exactly one picture a seed, and what a user has is never deleted.
+    The folder is to hold exactly one image a seed, and what a user has is never deleted.
     """
     require_outside_runs(out / "0.png")
     if not out.is_dir():
@@ -195,8 +195,8 @@ def _refuse_others(out: Path, wanted: list[range]) -> None:
         ours = path.name == f"{number:06d}.png" and any(number in part for part in wanted)
         if path.suffix.lower() == ".png" and not ours:
             raise UsageError(
-                f"{out} holds other pictures, such as {path.name}: it would not be one file a seed",
-                "Name a new folder, or move those pictures away; nothing is deleted.",
+                f"{out} holds other images, such as {path.name}: it would not be one file a seed",
+                "Name a new folder, or move those images away; nothing is deleted.",
             )
         if ours:
             require_replaceable(path, Mark.SAMPLE)

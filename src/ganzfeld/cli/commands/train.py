@@ -13,7 +13,7 @@ from ganzfeld.options import PreparationOptions, TrainOptions, values_of
 def command(
     data: Annotated[
         str | None,
-        typer.Argument(help="Pictures: a folder, archive or array file. Default: built-in faces."),
+        typer.Argument(help="Images: a folder, archive or array file. Default: built-in faces."),
     ] = None,
     options: TrainOptions = TrainOptions(),
     preparation: PreparationOptions = PreparationOptions(),
@@ -22,7 +22,7 @@ def command(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Train a generator on pictures.
+    """Train a generator on images.
 
     Example: ganzfeld train photos/ --size 64 --minutes 10
     """

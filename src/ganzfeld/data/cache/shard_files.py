@@ -28,12 +28,12 @@ _FEWEST_SHARDS = 32  # enough to keep many processes busy to the end
 _MOST_SHARDS = 128  # every open one costs a file handle, and macOS gives a process 256
 
 
-def bounds(num_entries: int, picture_bytes: int) -> list[tuple[int, int]]:
+def bounds(num_entries: int, image_bytes: int) -> list[tuple[int, int]]:
     """The ranges [first, last) of a listing that become shards: of at most 4 MiB, and from 32 to 128 of them.
 
-    A large set has larger ones, so that there are no more; a tiny one has fewer, of one picture each.
+    A large set has larger ones, so that there are no more; a tiny one has fewer, of one image each.
     """
-    length = min(max(1, _SHARD_BYTES // picture_bytes), -(-num_entries // _FEWEST_SHARDS))
+    length = min(max(1, _SHARD_BYTES // image_bytes), -(-num_entries // _FEWEST_SHARDS))
     length = max(1, length, -(-num_entries // _MOST_SHARDS))
     return [(first, min(first + length, num_entries)) for first in range(0, num_entries, length)]
 
@@ -103,13 +103,13 @@ def flush(path: Path) -> None:
         raise refused(problem, path) from problem
 
 
-def write_pixels(path: Path, pictures: Iterable[np.ndarray], most: int, shape: tuple[int, ...]) -> None:
-    """Streams pictures, grey ones widened to ``shape``, into an ``.npy`` file of as many rows as come."""
+def write_pixels(path: Path, images: Iterable[np.ndarray], most: int, shape: tuple[int, ...]) -> None:
+    """Streams images, grey ones widened to ``shape``, into an ``.npy`` file of as many rows as come."""
     with path.open("wb") as file:
         _header(file, (most, *shape))
         begin, rows = file.tell(), 0
-        for picture in pictures:
-            whole = picture if picture.shape == shape else np.broadcast_to(picture, shape)
+        for image in images:
+            whole = image if image.shape == shape else np.broadcast_to(image, shape)
             file.write(np.ascontiguousarray(whole).data)
             rows += 1
         file.seek(0)

@@ -6,7 +6,7 @@
     <cache>/lab/          short trainings of the lab, see ``ganzfeld.lab.live``
 
 The key is a digest of the listing, of the framing and of the version of the rules of decoding: the same
-pictures are found again wherever their folder is moved to, by every run, and never confused with others.
+images are found again wherever their folder is moved to, by every run, and never confused with others.
 """
 
 import contextlib

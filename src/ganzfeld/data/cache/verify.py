@@ -13,7 +13,7 @@ import numpy as np
 
 from ganzfeld.data import sources
 from ganzfeld.data.cache import store as cache
-from ganzfeld.data.decoding.decode import UnusablePicture
+from ganzfeld.data.decoding.decode import UnusableImage
 from ganzfeld.data.file_list import FileList
 from ganzfeld.data.images import Unusable
 from ganzfeld.data.ingest.finalize import RECORDS
@@ -92,7 +92,7 @@ def _difference(reader: EntryReader, now: Entry, then: Entry, record: np.void) -
         return "" if now.flaw == then.flaw else "could not be read then, or cannot now"
     try:
         _, digest = reader.read(now)
-    except (OSError, UnusablePicture) as problem:
+    except (OSError, UnusableImage) as problem:
         return f"cannot be read any more ({problem})"
     if digest == known:
         return ""

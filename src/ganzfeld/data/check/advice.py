@@ -1,4 +1,4 @@
-"""What to mind about a set of pictures. Advice never stops anything: it says what will show in the result."""
+"""What to mind about a set of images. Advice never stops anything: it says what will show in the result."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,34 +29,34 @@ class Advice:
 
 
 def advice(
-    pictures: ImageDataset, duplicates: list[Group], upscaled: int, kept: np.ndarray, aspects: np.ndarray
+    dataset: ImageDataset, duplicates: list[Group], upscaled: int, kept: np.ndarray, aspects: np.ndarray
 ) -> list[Advice]:
-    """Everything worth a word; ``kept`` and ``aspects`` (width by height) have one value a picture."""
-    used = pictures.records[pictures.records["row"] >= 0]
-    values = _about_values(used, pictures)
+    """Everything worth a word; ``kept`` and ``aspects`` (width by height) have one value an image."""
+    used = dataset.records[dataset.records["row"] >= 0]
+    values = _about_values(used, dataset)
     found = [
-        *_about_number(pictures.num_pictures),
+        *_about_number(dataset.num_pictures),
         *values,
         *_about_clear(used),
-        *_about_duplicates(pictures, duplicates, crushed=bool(values)),
-        *_about_shape(pictures, upscaled, kept, aspects),
-        *_about_frames(used, pictures.framing.frames),
+        *_about_duplicates(dataset, duplicates, crushed=bool(values)),
+        *_about_shape(dataset, upscaled, kept, aspects),
+        *_about_frames(used, dataset.framing.frames),
         *_about_hidden(used),
-        *_about_parts(pictures),
-        *_about_labels(pictures),
+        *_about_parts(dataset),
+        *_about_labels(dataset),
     ]
-    bad = pictures.manifest.num_entries - pictures.num_pictures
+    bad = dataset.manifest.num_entries - dataset.num_pictures
     if bad:
         found.append(
             Advice(
                 "unusable-pictures",
-                f"{counted(pictures.manifest.num_entries, 'picture')} found, {bad:,} left out.",
+                f"{counted(dataset.manifest.num_entries, 'image')} found, {bad:,} left out.",
             )
         )
-    found += [*_about_the_fourth_channel(used), *(_about_grey(used) if pictures.channels == 3 else [])]
-    passed_over = sorted(_NOT_READ & set(pictures.manifest.ignored))
+    found += [*_about_the_fourth_channel(used), *(_about_grey(used) if dataset.channels == 3 else [])]
+    passed_over = sorted(_NOT_READ & set(dataset.manifest.ignored))
     if passed_over:
-        count = sum(pictures.manifest.ignored[kind] for kind in passed_over)
+        count = sum(dataset.manifest.ignored[kind] for kind in passed_over)
         text = (
             f"Not read, because of the format: {counted(count, 'file')} ({', '.join(passed_over)}). Convert."
         )
@@ -64,23 +64,23 @@ def advice(
     return found
 
 
-def advice_on_reading(pictures: ImageDataset) -> list[Advice]:
+def advice_on_reading(dataset: ImageDataset) -> list[Advice]:
     """Return what to mind about how the images were read, whatever they are for; no image is looked at."""
-    used = pictures.records[pictures.records["row"] >= 0]
+    used = dataset.records[dataset.records["row"] >= 0]
     return [
-        *_about_values(used, pictures),
-        *_about_frames(used, pictures.framing.frames),
+        *_about_values(used, dataset),
+        *_about_frames(used, dataset.framing.frames),
         *_about_hidden(used),
-        *_about_parts(pictures),
+        *_about_parts(dataset),
         *_about_the_fourth_channel(used),
-        *(_about_grey_read_as_colour(used) if pictures.channels == 3 else []),
-        *_about_labels(pictures),
+        *(_about_grey_read_as_colour(used) if dataset.channels == 3 else []),
+        *_about_labels(dataset),
     ]
 
 
-def _about_values(used: np.ndarray, pictures: ImageDataset) -> list[Advice]:
-    values = advice_on_values(used[~used["clear"]], pictures.range)
-    if values and pictures.channels == 3 and _cannot_tell_grey(used):
+def _about_values(used: np.ndarray, dataset: ImageDataset) -> list[Advice]:
+    values = advice_on_values(used[~used["clear"]], dataset.range)
+    if values and dataset.channels == 3 and _cannot_tell_grey(used):
         values.append("Whether they are grey cannot be told from so few levels.")
     return [Advice("value-range", " ".join(values))] if values else []
 
@@ -89,10 +89,10 @@ def _about_number(num_pictures: int) -> list[Advice]:
     if not 0 < num_pictures < ENOUGH:
         return []
     if num_pictures == 1:
-        text = "A single picture: the generator can only learn to copy it."
+        text = "A single image: the generator can only learn to copy it."
     else:
         text = (
-            f"Only {num_pictures} pictures: a long run may learn them by heart. Add pictures. Failing that, "
+            f"Only {num_pictures} images: a long run may learn them by heart. Add images. Failing that, "
             "show them shifted (--set crop=0.125), and mirrored (--set mirror=true) where left and right "
             "mean the same, and end early. The stabiliser augmentation is made against it too; short runs "
             "came out worse with it."
@@ -100,16 +100,16 @@ def _about_number(num_pictures: int) -> list[Advice]:
     return [Advice("too-few-pictures", text)]
 
 
-def _about_duplicates(pictures: ImageDataset, duplicates: list[Group], *, crushed: bool) -> list[Advice]:
+def _about_duplicates(dataset: ImageDataset, duplicates: list[Group], *, crushed: bool) -> list[Advice]:
     redundant = sum(len(group.entries) - 1 for group in duplicates)
     if not redundant:
         return []
-    if redundant == pictures.num_pictures - 1:
-        text = f"All {pictures.num_pictures:,} pictures are the same one."
+    if redundant == dataset.num_pictures - 1:
+        text = f"All {dataset.num_pictures:,} images are the same one."
     else:
-        same = sum(len(group.entries) - _num_files(pictures, group) for group in duplicates)
+        same = sum(len(group.entries) - _num_files(dataset, group) for group in duplicates)
         which = f" ({same:,} as the same file)" if same else ""
-        text = f"Repeated, and so of more weight: {counted(redundant, 'picture')}{which}."
+        text = f"Repeated, and so of more weight: {counted(redundant, 'image')}{which}."
     if crushed and not all(group.exact for group in duplicates):
         text += " The range of values may have made different ones alike."
     return [Advice("duplicate-pictures", text)]
@@ -186,7 +186,7 @@ def _about_grey(used: np.ndarray) -> list[Advice]:
     stored, hidden = _num_grey(used)
     found = []
     if 0 < stored < len(used):
-        text = f"{stored:,} of {len(used):,} pictures are grey: some of what is made will be, too."
+        text = f"{stored:,} of {len(used):,} images are grey: some of what is made will be, too."
         found.append(Advice("grey-among-colour", text))
     if hidden:
         which = "All images are" if hidden == len(used) else f"{hidden:,} of {len(used):,} images are"
@@ -212,18 +212,16 @@ def _num_grey(used: np.ndarray) -> tuple[int, int]:
     return int(used["grey"].sum()), int(hidden.sum())
 
 
-def _num_files(pictures: ImageDataset, group: Group) -> int:
+def _num_files(dataset: ImageDataset, group: Group) -> int:
     """How many different files a group consists of."""
-    return 1 if group.exact else len(np.unique(pictures.records["sha256"][list(group.entries)], axis=0))
+    return 1 if group.exact else len(np.unique(dataset.records["sha256"][list(group.entries)], axis=0))
 
 
-def _about_shape(
-    pictures: ImageDataset, upscaled: int, kept: np.ndarray, aspects: np.ndarray
-) -> list[Advice]:
+def _about_shape(dataset: ImageDataset, upscaled: int, kept: np.ndarray, aspects: np.ndarray) -> list[Advice]:
     found = []
-    width, height = pictures.size
+    width, height = dataset.size
     if upscaled:
-        text = f"Smaller than {width}x{height} px, and soft when enlarged: {counted(upscaled, 'picture')}."
+        text = f"Smaller than {width}x{height} px, and soft when enlarged: {counted(upscaled, 'image')}."
         found.append(Advice("upscaled-pictures", text))
     if len(aspects):
         low, high = np.percentile(aspects, [5, 95])
@@ -239,32 +237,32 @@ def _about_shape(
     return found
 
 
-def _about_labels(pictures: ImageDataset) -> list[Advice]:
-    problems = pictures.manifest.label_problems
+def _about_labels(dataset: ImageDataset) -> list[Advice]:
+    problems = dataset.manifest.label_problems
     if not problems:
         return []
-    lead = "Labels were found and are not used" if not pictures.class_names else "Labels are used in part"
+    lead = "Labels were found and are not used" if not dataset.class_names else "Labels are used in part"
     return [Advice("labels-rejected", f"{lead}: {'; '.join(map(visible, problems))}")]
 
 
-def _about_parts(pictures: ImageDataset) -> list[Advice]:
+def _about_parts(dataset: ImageDataset) -> list[Advice]:
     """On folders such as train and test, which are read as one set."""
-    usable = pictures.records["row"] >= 0
-    parts = split_folders(Names(pictures.listing, usable))
+    usable = dataset.records["row"] >= 0
+    parts = split_folders(Names(dataset.listing, usable))
     if parts is None:
         return []
-    classes = " and taken for classes" if set(parts.names) <= set(pictures.class_names) else ""
+    classes = " and taken for classes" if set(parts.names) <= set(dataset.class_names) else ""
     text = (
         f"{listed(parts.names)} look like the parts of one set that was split; all are read{classes}. "
-        f"{_how_to_part(pictures, parts)}"
+        f"{_how_to_part(dataset, parts)}"
     )
     return [Advice("split-folders", text)]
 
 
-def _how_to_part(pictures: ImageDataset, parts: SplitFolders) -> str:
+def _how_to_part(dataset: ImageDataset, parts: SplitFolders) -> str:
     """What to give instead of a set with parts."""
-    where = "/".join(filter(None, [pictures.place_of_all.rstrip("/"), parts.parent]))
-    if pictures.manifest.kind == "webdataset":
+    where = "/".join(filter(None, [dataset.place_of_all.rstrip("/"), parts.parent]))
+    if dataset.manifest.kind == "webdataset":
         return "Move the tars of each part into a folder of their own, and give the one to train on."
     if parts.repeated:
         return "Put the images to train on into a folder of their own, with a folder in it for each class."

@@ -1,4 +1,4 @@
-"""One picture of many: how the set looks to the network, at a glance."""
+"""One image of many: how the set looks to the network, at a glance."""
 
 import io
 from pathlib import Path
@@ -14,25 +14,25 @@ _MOST = 64
 _GAP_PX = 2
 
 
-def contact_sheet(pictures: ImageDataset) -> Image.Image:
-    """Up to 64 pictures, evenly spread over the set, as they are trained on, in rows of equal length."""
-    if not pictures.num_pictures:
-        raise DataError("there is no picture to show")
-    chosen = pictures.batch(np.unique(np.linspace(0, pictures.num_pictures - 1, _MOST).astype(np.int64)))
-    (width, height), columns = pictures.size, int(np.ceil(np.sqrt(len(chosen))))
+def contact_sheet(dataset: ImageDataset) -> Image.Image:
+    """Up to 64 images, evenly spread over the set, as they are trained on, in rows of equal length."""
+    if not dataset.num_pictures:
+        raise DataError("there is no image to show")
+    chosen = dataset.batch(np.unique(np.linspace(0, dataset.num_pictures - 1, _MOST).astype(np.int64)))
+    (width, height), columns = dataset.size, int(np.ceil(np.sqrt(len(chosen))))
     rows = -(-len(chosen) // columns)
     size = (columns * (width + _GAP_PX) + _GAP_PX, rows * (height + _GAP_PX) + _GAP_PX)
     sheet = Image.new("RGB", size, "white")
-    for number, picture in enumerate(np.broadcast_to(chosen, (*chosen.shape[:3], 3))):
+    for number, image in enumerate(np.broadcast_to(chosen, (*chosen.shape[:3], 3))):
         row, column = divmod(number, columns)
         place = (_GAP_PX + column * (width + _GAP_PX), _GAP_PX + row * (height + _GAP_PX))
-        sheet.paste(Image.fromarray(np.ascontiguousarray(picture)), place)
+        sheet.paste(Image.fromarray(np.ascontiguousarray(image)), place)
     return sheet
 
 
-def write_contact_sheet(pictures: ImageDataset, path: Path) -> None:
+def write_contact_sheet(dataset: ImageDataset, path: Path) -> None:
     """Writes the sheet as PNG; raises ``ResourceError`` if that cannot be done."""
-    write_sheet(contact_sheet(pictures), path)
+    write_sheet(contact_sheet(dataset), path)
 
 
 def write_sheet(sheet: Image.Image, path: Path) -> None:

@@ -25,13 +25,13 @@ class DuplicateSheet:
     num_left_out: int
 
 
-def duplicate_sheet(pictures: ImageDataset, groups: list[Group]) -> DuplicateSheet:
+def duplicate_sheet(dataset: ImageDataset, groups: list[Group]) -> DuplicateSheet:
     """Draw up to 24 of at least one group, each on a panel of its own with a caption.
 
     Of a group up to 12 images are shown, as they are trained on, one of every different file before copies.
     """
     ranked = sorted(groups, key=lambda group: (-len(group.entries), group.entries[0]))[:MOST_GROUPS]
-    panels = [_panel(pictures, group, number) for number, group in enumerate(ranked, 1)]
+    panels = [_panel(dataset, group, number) for number, group in enumerate(ranked, 1)]
     left_out = len(groups) - len(ranked)
     more = f"{counted(left_out, 'smaller group')} left out" if left_out else ""
     width = max(panel.width for panel in panels) + 2 * _MARGIN_PX
@@ -45,41 +45,41 @@ def duplicate_sheet(pictures: ImageDataset, groups: list[Group]) -> DuplicateShe
     return DuplicateSheet(sheet, len(ranked), left_out)
 
 
-def _panel(pictures: ImageDataset, group: Group, number: int) -> Image.Image:
+def _panel(dataset: ImageDataset, group: Group, number: int) -> Image.Image:
     """Draw one group: its caption above a row of its images."""
-    chosen = _different_first(pictures, group)[:MOST_IN_A_GROUP]
-    indices = np.cumsum(pictures.records["row"] >= 0)[chosen] - 1
-    tiles = [_tile(picture) for picture in pictures.batch(indices)]
+    chosen = _different_first(dataset, group)[:MOST_IN_A_GROUP]
+    indices = np.cumsum(dataset.records["row"] >= 0)[chosen] - 1
+    tiles = [_tile(image) for image in dataset.batch(indices)]
     width, height = tiles[0].size
     room = (MOST_IN_A_GROUP * (width + _GAP_PX) + _GAP_PX, _CAPTION_PX + height + _GAP_PX)
     panel = Image.new("RGB", room, _PANEL)
     for column, tile in enumerate(tiles):
         panel.paste(tile, (_GAP_PX + column * (width + _GAP_PX), _CAPTION_PX))
-    _write(panel, _caption(pictures, group, number, len(chosen)), 0)
+    _write(panel, _caption(dataset, group, number, len(chosen)), 0)
     return panel
 
 
-def _different_first(pictures: ImageDataset, group: Group) -> np.ndarray:
+def _different_first(dataset: ImageDataset, group: Group) -> np.ndarray:
     """Return the entries of a group, one of every different file before those that are copies of it."""
     entries = np.array(group.entries)
-    _, firsts = np.unique(pictures.records["sha256"][entries], axis=0, return_index=True)
+    _, firsts = np.unique(dataset.records["sha256"][entries], axis=0, return_index=True)
     is_copy = np.ones(len(entries), bool)
     is_copy[firsts] = False
     return entries[np.argsort(is_copy, kind="stable")]
 
 
-def _caption(pictures: ImageDataset, group: Group, number: int, num_shown: int) -> str:
+def _caption(dataset: ImageDataset, group: Group, number: int, num_shown: int) -> str:
     size = len(group.entries)
-    files = len(np.unique(pictures.records["sha256"][list(group.entries)], axis=0))
+    files = len(np.unique(dataset.records["sha256"][list(group.entries)], axis=0))
     kind = "copies of one file" if files == 1 else f"{files:,} different files"
     shown = f", {num_shown} shown" if num_shown < size else ""
-    name = printable(pictures.listing.shown(int(group.entries[0])), 80)
+    name = printable(dataset.listing.shown(int(group.entries[0])), 80)
     return f"{number}   {size:,} images, {kind}{shown}   {name}"
 
 
-def _tile(picture: np.ndarray) -> Image.Image:
+def _tile(image: np.ndarray) -> Image.Image:
     """Bring uint8 (height, width, channels) to a size to judge by; small ones grow by whole factors."""
-    tile = Image.fromarray(np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3))))
+    tile = Image.fromarray(np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3))))
     longest = max(tile.size)
     if longest > _MOST_TILE_PX:
         sides = [max(1, side * _MOST_TILE_PX // longest) for side in tile.size]

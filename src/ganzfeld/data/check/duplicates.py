@@ -1,4 +1,4 @@
-"""Pictures that occur more than once: as the same file, or so alike that a network would learn them twice.
+"""Images that occur more than once: as the same file, or so alike that a network would learn them twice.
 
 Time and memory grow in step with the set. Candidates for likeness are neighbours when the perceptual hashes
 are sorted, four times, each time by another quarter of their bits (after Manku, Jain and Das Sarma 2007): two
@@ -21,41 +21,41 @@ _MOST_BITS = 3
 _WINDOW = 32  # neighbours looked at on each side; more than that alike is found as a chain
 _MOST_PAIRS = 60_000  # compared pixel by pixel
 _AT_ONCE = 65_536  # hashes
-_GATHERED = 256  # pairs of pictures
+_GATHERED = 256  # pairs of images
 _CELLS = 8
 _ALIKE = 20.0  # the most by which any cell may differ: root of the mean square, of 255
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Entries of the listing that are one picture; ``exact`` if their files are the same byte for byte."""
+    """Entries of the listing that are one image; ``exact`` if their files are the same byte for byte."""
 
     exact: bool
     entries: tuple[int, ...]
 
 
-def duplicates_of(pictures: ImageDataset) -> list[Group]:
+def duplicates_of(dataset: ImageDataset) -> list[Group]:
     """``find_duplicates``, found once and kept with the set."""
-    path = pictures.folder / "duplicates.json"
+    path = dataset.folder / "duplicates.json"
     with contextlib.suppress(OSError, ValueError, TypeError):
         return [Group(exact, tuple(entries)) for exact, entries in json.loads(path.read_bytes())]
-    groups = find_duplicates(pictures)
+    groups = find_duplicates(dataset)
     with contextlib.suppress(ResourceError):  # the set may have been pruned; then they are found again
         write_bytes(path, json.dumps([[group.exact, group.entries] for group in groups]).encode())
     return groups
 
 
-def find_duplicates(pictures: ImageDataset) -> list[Group]:
+def find_duplicates(dataset: ImageDataset) -> list[Group]:
     """All groups of two or more, in the order of their first members."""
-    records = pictures.records
+    records = dataset.records
     entries = np.flatnonzero(records["row"] >= 0)
     if len(entries) < 2:
         return []
-    # Of each digest 128 bits, which are more than enough among pictures.
+    # Of each digest 128 bits, which are more than enough among images.
     files = _numbered_files(np.ascontiguousarray(records["sha256"][:, :16][entries]).view("<u8"))
     _, first_of_file = np.unique(files, return_index=True)
     leaders = _Leaders(len(entries))
-    _join_alike(leaders, pictures, entries, np.sort(first_of_file))
+    _join_alike(leaders, dataset, entries, np.sort(first_of_file))
     firsts = first_of_file[files]
     for position in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
         leaders.join(int(firsts[position]), position)
@@ -63,7 +63,7 @@ def find_duplicates(pictures: ImageDataset) -> list[Group]:
 
 
 def _numbered_files(digests: np.ndarray) -> np.ndarray:
-    """A number for every different digest; ``digests`` is uint64 (pictures, 2)."""
+    """A number for every different digest; ``digests`` is uint64 (images, 2)."""
     order = np.lexsort((digests[:, 0], digests[:, 1]))
     ordered = digests[order]
     new = np.any(ordered[1:] != ordered[:-1], axis=1)
@@ -72,15 +72,15 @@ def _numbered_files(digests: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _join_alike(leaders: "_Leaders", pictures: ImageDataset, entries: np.ndarray, among: np.ndarray) -> None:
-    """Joins the positions in ``among`` whose pictures are alike; ``entries`` has the entry of each."""
+def _join_alike(leaders: "_Leaders", dataset: ImageDataset, entries: np.ndarray, among: np.ndarray) -> None:
+    """Joins the positions in ``among`` whose images are alike; ``entries`` has the entry of each."""
     left = _MOST_PAIRS
-    for ones, others in _candidates(pictures.records, entries[among]):
+    for ones, others in _candidates(dataset.records, entries[among]):
         pairs = zip(among[ones].tolist(), among[others].tolist(), strict=True)
         apart = np.array([pair for pair in pairs if leaders.of(pair[0]) != leaders.of(pair[1])][:left])
         left -= len(apart)
         for some in np.array_split(apart, len(apart) // _GATHERED + 1) if len(apart) else ():
-            differences = _largest_difference(pictures.batch(some[:, 0]), pictures.batch(some[:, 1]))
+            differences = _largest_difference(dataset.batch(some[:, 0]), dataset.batch(some[:, 1]))
             for one, other in some[differences <= _ALIKE].tolist():
                 leaders.join(one, other)
 

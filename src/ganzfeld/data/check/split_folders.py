@@ -17,7 +17,7 @@ _PARTS = {
 }
 _PART_OF = {word: part for part, words in _PARTS.items() for word in words.split()}
 _USUAL_WORDS = """
-set sets split data dataset images image imgs img pictures photos pics samples files folder shard shards part
+set sets split data dataset images image imgs img images photos pics samples files folder shard shards part
 tar gz tgz bz xz of
 """
 _BESIDE = frozenset(_USUAL_WORDS.split())
@@ -39,7 +39,7 @@ class SplitFolders(NamedTuple):
 
 
 def split_folders(names: Iterable[str]) -> SplitFolders | None:
-    """The uppermost parts of a split set among the folders of these names of pictures; None without any."""
+    """The uppermost parts of a split set among the folders of these names of images; None without any."""
     siblings: dict[str, set[str]] = {}
     below: dict[str, set[str]] = {}
     for folder, _ in groupby(name.rpartition("/")[0] for name in names):

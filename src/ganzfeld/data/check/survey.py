@@ -1,4 +1,4 @@
-"""What there is to say about pictures before they are trained on: counts, duplicates, what is left out.
+"""What there is to say about images before they are trained on: counts, duplicates, what is left out.
 
 Everything follows from the records that decoding left; no file is read again.
 """
@@ -16,12 +16,12 @@ from ganzfeld.data.source import encodable, named
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The findings: counts of pictures, most frequent first; of ``num_sizes`` sizes the first ten.
+    """The findings: counts of images, most frequent first; of ``num_sizes`` sizes the first ten.
 
     ``smallest``, ``median`` and ``largest`` go by area; ``kept_pixels`` is the mean share that is kept.
     """
 
-    pictures: ImageDataset
+    dataset: ImageDataset
     formats: dict[str, int]
     modes: dict[str, int]
     sizes: dict[str, int]
@@ -37,34 +37,34 @@ class Survey:
 
     @property
     def usable(self) -> int:
-        """How many pictures can be trained on."""
-        return self.pictures.num_pictures
+        """How many images can be trained on."""
+        return self.dataset.num_pictures
 
     @property
     def unusable(self) -> tuple[Unusable, ...]:
         """What is left out, with reasons."""
-        return self.pictures.unusable
+        return self.dataset.unusable
 
     @property
     def num_redundant(self) -> int:
-        """How many pictures would go if one of each group of duplicates stayed."""
+        """How many images would go if one of each group of duplicates stayed."""
         return sum(len(group.entries) - 1 for group in self.duplicates)
 
     def as_json(self) -> dict[str, Any]:
         """The survey as plain data; the keys are part of the contract of the command line."""
-        pictures, framing = self.pictures, self.pictures.framing
+        dataset, framing = self.dataset, self.dataset.framing
         return {
-            "source": encodable(pictures.place_of_all),
-            "name": pictures.name,
-            "kind": pictures.manifest.kind,
+            "source": encodable(dataset.place_of_all),
+            "name": dataset.name,
+            "kind": dataset.manifest.kind,
             "usable": self.usable,
             "unusable": [named(each.path) | {"reason": each.reason} for each in self.unusable],
             "duplicates": [self._group_as_json(group) for group in self.duplicates],
             "num_redundant": self.num_redundant,
-            "size": list(pictures.size),
-            "channels": pictures.channels,
+            "size": list(dataset.size),
+            "channels": dataset.channels,
             "background": "#{:02x}{:02x}{:02x}".format(*framing.background),
-            "range": pictures.range,
+            "range": dataset.range,
             "alpha": framing.alpha,
             "frames": framing.frames,
             "crop": "centre",
@@ -78,30 +78,30 @@ class Survey:
             "median": list(self.median),
             "largest": list(self.largest),
             "classes": {encodable(name): count for name, count in self.classes.items()},
-            "ignored": {encodable(kind): count for kind, count in pictures.manifest.ignored.items()},
-            "disk_bytes": pictures.disk_bytes,
-            "memory_bytes": pictures.pixel_bytes,
-            "decode_seconds": round(pictures.manifest.decode_seconds, 3),
-            "content_hash": pictures.content_hash,
-            "notes": pictures.notes,
-            "credit": pictures.credit,
+            "ignored": {encodable(kind): count for kind, count in dataset.manifest.ignored.items()},
+            "disk_bytes": dataset.disk_bytes,
+            "memory_bytes": dataset.pixel_bytes,
+            "decode_seconds": round(dataset.manifest.decode_seconds, 3),
+            "content_hash": dataset.content_hash,
+            "notes": dataset.notes,
+            "credit": dataset.credit,
             "warnings": [{"name": each.name, "text": each.text} for each in self.warnings],
         }
 
     def _group_as_json(self, group: Group) -> dict[str, Any]:
-        names = [named(self.pictures.place(entry)) for entry in group.entries]
+        names = [named(self.dataset.place(entry)) for entry in group.entries]
         told = {"exact": group.exact, "paths": [each["path"] for each in names]}
         not_text = [each["path_hex"] for each in names if "path_hex" in each]
         return told | ({"paths_hex": not_text} if not_text else {})
 
 
-def survey(pictures: ImageDataset) -> Survey:
+def survey(dataset: ImageDataset) -> Survey:
     """Looks at a decoded set from all sides."""
-    records = pictures.records
+    records = dataset.records
     used = np.flatnonzero(records["row"] >= 0)  # field by field: a copy of whole records would be large
     widths, heights = (records[side][used].astype(np.int64) for side in ("width", "height"))
-    kept, upscaled = _kept(pictures, widths, heights)
-    duplicates = duplicates_of(pictures)
+    kept, upscaled = _kept(dataset, widths, heights)
+    duplicates = duplicates_of(dataset)
     order = np.argsort(widths * heights, kind="stable")
     sizes, num_sizes = _sizes(widths, heights)
 
@@ -112,7 +112,7 @@ def survey(pictures: ImageDataset) -> Survey:
         return int(widths[at]), int(heights[at])
 
     return Survey(
-        pictures=pictures,
+        dataset=dataset,
         formats=_counted(records["format"][used]),
         modes=_counted(records["mode"][used]),
         sizes=sizes,
@@ -120,28 +120,28 @@ def survey(pictures: ImageDataset) -> Survey:
         smallest=ranked(0),
         median=ranked(0.5),
         largest=ranked(1),
-        classes=_classes(pictures),
+        classes=_classes(dataset),
         duplicates=duplicates,
         upscaled=upscaled,
         kept_pixels=float(kept.mean()) if len(kept) else 1.0,
-        warnings=advice(pictures, duplicates, upscaled, kept, widths / np.maximum(heights, 1)),
+        warnings=advice(dataset, duplicates, upscaled, kept, widths / np.maximum(heights, 1)),
     )
 
 
-def _kept(pictures: ImageDataset, widths: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, int]:
-    """The share of each picture's pixels that the crop keeps, and how many pictures are enlarged."""
-    width, height = pictures.size
+def _kept(dataset: ImageDataset, widths: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, int]:
+    """The share of each image's pixels that the crop keeps, and how many images are enlarged."""
+    width, height = dataset.size
     kept_widths = np.minimum(widths, np.maximum(1, np.rint(heights * width / height)))
     kept_heights = np.minimum(heights, np.maximum(1, np.rint(widths * height / width)))
     enlarged = (kept_widths < width) | (kept_heights < height)
     return kept_widths * kept_heights / np.maximum(widths * heights, 1), int(enlarged.sum())
 
 
-def _classes(pictures: ImageDataset) -> dict[str, int]:
-    if pictures.labels is None:
+def _classes(dataset: ImageDataset) -> dict[str, int]:
+    if dataset.labels is None:
         return {}
-    counts = np.bincount(pictures.labels[pictures.labels >= 0], minlength=len(pictures.class_names))
-    return dict(zip(pictures.class_names, counts.tolist(), strict=True))
+    counts = np.bincount(dataset.labels[dataset.labels >= 0], minlength=len(dataset.class_names))
+    return dict(zip(dataset.class_names, counts.tolist(), strict=True))
 
 
 def _counted(names: np.ndarray) -> dict[str, int]:

@@ -1,10 +1,10 @@
-"""From the bytes of one picture file to the pixels that are trained on: the only place that decodes.
+"""From the bytes of one image file to the pixels that are trained on: the only place that decodes.
 
 The rules, each tested with a real file:
 
 - Formats are those of ``FORMATS`` and no others, whatever the name of the file says; the file is decoded
   whole, so a truncated one is found here.
-- A picture of more than ``MOST_PIXELS`` is refused from its header, before any memory is taken. One of more
+- An image of more than ``MOST_PIXELS`` is refused from its header, before any memory is taken. One of more
   than ``ALONE_PIXELS`` is decoded by one process at a time: see ``turn``.
 - A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, at least twice the size wanted (Pillow's draft).
 - EXIF orientation is applied. Colour profiles are not.
@@ -51,15 +51,15 @@ from ganzfeld.errors import GanzfeldError
 from ganzfeld.output import Mark
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-# 134 megapixels are 0.5 GiB decoded, and twice that for a moment where the picture is turned. The decoders of
-# WebP and AVIF hold 16 and 9 bytes a pixel. So one picture takes a process about 1 GiB at most.
+# 134 megapixels are 0.5 GiB decoded, and twice that for a moment where the image is turned. The decoders of
+# WebP and AVIF hold 16 and 9 bytes a pixel. So one image takes a process about 1 GiB at most.
 MOST_PIXELS = 2**27
 MOST_PIXELS_OF = {"WEBP": 2**26, "AVIF": 2**26}
 ALONE_PIXELS = 2**25
 MOST_BYTES = 2**29
 
 turn: Callable[[], AbstractContextManager] = nullcontext
-"""Held while a picture of more than ``ALONE_PIXELS`` is decoded. A process beside others sets a lock here."""
+"""Held while an image of more than ``ALONE_PIXELS`` is decoded. A process beside others sets a lock here."""
 
 # Or what it says of a broken file appears on the terminal of whoever has not set up logging.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -90,18 +90,18 @@ _OTHER_KINDS = {
 }
 
 
-class UnusablePicture(Exception):
-    """One picture cannot be used; the text is the reason, worded to follow the name of the file."""
+class UnusableImage(Exception):
+    """One image cannot be used; the text is the reason, worded to follow the name of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture brought to the training size, and what it was before.
+    """An image brought to the training size, and what it was before.
 
     ``pixels`` is uint8 (height, width, channels); ``width``, ``height``, ``format`` and ``mode`` (Pillow's
     names) are those of the file, upright; ``grey`` says that the file stores no colour. ``levels`` are the
     darkest and the brightest of what is seen but for outliers, ``stored`` holds the values they come from
-    where the picture uses less than half of the levels or a range was given, and is unknown elsewhere; see
+    where the image uses less than half of the levels or a range was given, and is unknown elsewhere; see
     ``extent.py``. ``assumed`` is what a fourth channel was taken for that nothing says more about,
     ``num_frames`` counts those in the file, ``clear`` says that all of it is transparent, ``num_hidden``
     counts the images in the file that are no frames.
@@ -122,46 +122,46 @@ class Decoded:
 
 
 def decode_file(content: bytes, framing: Preprocessing, frame: int = 0) -> Decoded:
-    """Decodes one frame of a picture file; raises ``UnusablePicture`` with the reason if it cannot."""
+    """Decodes one frame of an image file; raises ``UnusableImage`` with the reason if it cannot."""
     if not content:
-        raise UnusablePicture("empty file")
+        raise UnusableImage("empty file")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a doubtful EXIF block or palette is no reason to bother anyone
         try:
             return _decoded(content, framing, frame)
-        except (UnusablePicture, GanzfeldError):
+        except (UnusableImage, GanzfeldError):
             raise
         except UnidentifiedImageError:
-            raise UnusablePicture(_not_a_picture(content)) from None
+            raise UnusableImage(_not_a_image(content)) from None
         except Image.DecompressionBombError:
-            raise UnusablePicture(f"more than {MOST_PIXELS // 10**6} megapixels") from None
+            raise UnusableImage(f"more than {MOST_PIXELS // 10**6} megapixels") from None
         except MemoryError:
-            raise UnusablePicture("decoding it needs more memory than there is") from None
+            raise UnusableImage("decoding it needs more memory than there is") from None
         except Exception as problem:  # noqa: BLE001  hostile bytes make Pillow's readers raise anything
-            raise UnusablePicture(_damage(problem)) from None
+            raise UnusableImage(_damage(problem)) from None
 
 
 def stored_values(content: bytes, frame: int) -> np.ndarray:
-    """The colour values that a frame of a picture file stores; ``UnusablePicture`` if it cannot be read."""
+    """The colour values that a frame of an image file stores; ``UnusableImage`` if it cannot be read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with at_frame(content, FORMATS, frame) as image:
                 if image.width * image.height > ALONE_PIXELS:
-                    raise UnusablePicture("too large for a look at its values")
+                    raise UnusableImage("too large for a look at its values")
                 deep = is_16_bit_colour(image) and has_lower_bytes(image)
                 image.load()
                 return values_of_16_bit_colour(image, content, frame) if deep else colours(image)
-        except UnusablePicture:
+        except UnusableImage:
             raise
         except Exception as problem:  # noqa: BLE001  hostile bytes make Pillow's readers raise anything
-            raise UnusablePicture(_damage(problem)) from None
+            raise UnusableImage(_damage(problem)) from None
 
 
 def decode_raster(
     samples: np.ndarray, framing: Preprocessing, format: str, black: float = 0, white: float = LEVELS
 ) -> Decoded:
-    """Frames a picture that is already an array, (height, width) or (height, width, 1, 3 or 4).
+    """Frames an image that is already an array, (height, width) or (height, width, 1, 3 or 4).
 
     ``black`` and ``white`` are the values that mean them unless ``framing`` has a range of its own.
     """
@@ -191,18 +191,18 @@ def _decoded(content: bytes, framing: Preprocessing, frame: int) -> Decoded:
         width, height, mode, kind = image.width, image.height, image.mode, image.format or "?"
         most = MOST_PIXELS_OF.get(kind, MOST_PIXELS)
         if width * height > most:
-            raise UnusablePicture(f"{width}x{height} px are more than {most // 10**6} megapixels")
+            raise UnusableImage(f"{width}x{height} px are more than {most // 10**6} megapixels")
         white, deep = _white(image), is_16_bit_colour(image)  # before the image forgets how it was stored
         if deep and framing.range and not has_lower_bytes(image):
-            raise UnusablePicture("16-bit colour of a kind that is read with 8 bits, too few for --range")
+            raise UnusableImage("16-bit colour of a kind that is read with 8 bits, too few for --range")
         unnamed = unnamed_fourth(image)
         assumed = unnamed if framing.alpha is None else ""
         if isinstance(image, TiffImagePlugin.TiffImageFile) and (reason := why_not_read(image.tag_v2)):
-            raise UnusablePicture(reason)
+            raise UnusableImage(reason)
         if unnamed == "none" and framing.alpha == "over":
             take_for_opacity(image)
         if unnamed and framing.alpha == "band":
-            raise UnusablePicture(_A_BAND)
+            raise UnusableImage(_A_BAND)
         # Pillow gives the size of a TIFF as it is upright, and that of all else as it is stored.
         sideways = kind != "TIFF" and image.getexif().get(_ORIENTATION) in _SIDEWAYS
         _shrink_while_decoding(image, framing, sideways)
@@ -276,7 +276,7 @@ def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
 def _refuse_what_we_made(image: Image.Image) -> None:
     """A sheet of images or a figure that this program wrote beside the images, and that carries its mark."""
     if made := _OURS.get(str(image.info.get("Software"))):
-        raise UnusablePicture(f"made by ganzfeld ({made}), not an image to train on")
+        raise UnusableImage(f"made by ganzfeld ({made}), not an image to train on")
 
 
 def _shrink_while_decoding(image: Image.Image, framing: Preprocessing, sideways: bool) -> None:
@@ -295,10 +295,10 @@ def _conversion(image: Image.Image, framing: Preprocessing) -> Callable[[Image.I
         return partial(_from_16_bits, framing)
     if image.mode in ("I", "F"):
         if framing.range is None:
-            raise UnusablePicture(f"32-bit samples, whose range is not known; {_GIVE_RANGE}")
+            raise UnusableImage(f"32-bit samples, whose range is not known; {_GIVE_RANGE}")
         return partial(_from_grey_samples, framing.range, False)
     if image.mode in _WITH_OPACITY and framing.alpha == "band":
-        raise UnusablePicture(_A_BAND)
+        raise UnusableImage(_A_BAND)
     if image.has_transparency_data and framing.alpha != "none":
         return partial(_on_background, framing)
     mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
@@ -318,7 +318,7 @@ def _conversion_of_tiff(
     """The same where only the tags of a TIFF tell, and only before it is loaded; None if they do not."""
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     if _SIGNED in image.tag_v2.get(SAMPLE_FORMAT, ()) and (framing.range is None or image.mode != "I"):
-        raise UnusablePicture(f"signed samples, whose range is not known; {_GIVE_RANGE}")
+        raise UnusableImage(f"signed samples, whose range is not known; {_GIVE_RANGE}")
     if not image.mode.startswith("I;16"):
         return None
     inverted = image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO
@@ -328,7 +328,7 @@ def _conversion_of_tiff(
 def _from_grey_samples(values: tuple[float, float], inverted: bool, part: Image.Image) -> Image.Image:
     samples = np.asarray(part)
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
-        raise UnusablePicture("it holds NaN or infinite values")
+        raise UnusableImage("it holds NaN or infinite values")
     shown = to_bytes(samples, *values)
     return Image.fromarray(LEVELS - shown if inverted else shown)
 
@@ -371,15 +371,15 @@ def _white(image: Image.Image) -> int:
     return _WHITE_OF_16_BITS if _is_16_bit_grey(image) or is_16_bit_colour(image) else LEVELS
 
 
-def _not_a_picture(content: bytes) -> str:
+def _not_a_image(content: bytes) -> str:
     begin = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     for mark, kind in _OTHER_KINDS.items():
         if begin.startswith(mark):
-            return f"not a picture in a known format but {kind}"
+            return f"not an image in a known format but {kind}"
     if begin[:4] in (b"II*\0", b"MM\0*"):
         unknown = "a TIFF that is damaged, or of a kind that is not read; save it with 8 or 16 bits a sample"
         return why_unknown(content) or unknown
-    return f"not a picture in a known format ({', '.join(FORMATS)})"
+    return f"not an image in a known format ({', '.join(FORMATS)})"
 
 
 def _damage(problem: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Names of files that may hold pictures: by their extension, which alone decides nothing."""
+"""Names of files that may hold images: by their extension, which alone decides nothing."""
 
 import os
 

@@ -1,6 +1,6 @@
 """Files that hold several images: how many frames there are, which of them are read, and reaching one.
 
-Frames are the pages of a TIFF and the pictures of an animated GIF, PNG, WebP or AVIF. The second picture that
+Frames are the pages of a TIFF and the images of an animated GIF, PNG, WebP or AVIF. The second image that
 telephones hide in a JPEG (a thumbnail, a map of brightness) is none: it is counted on its own.
 """
 

@@ -1,7 +1,7 @@
-"""How any picture becomes one of the training size: the crop policy, the scaling and the background.
+"""How any image becomes one of the training size: the crop policy, the scaling and the background.
 
-The middle of the picture is cut out at the wanted aspect and scaled with an antialiasing filter. Nothing is
-stretched and nothing is padded; a picture that already has the size passes through unchanged.
+The middle of the image is cut out at the wanted aspect and scaled with an antialiasing filter. Nothing is
+stretched and nothing is padded; an image that already has the size passes through unchanged.
 """
 
 import math
@@ -21,15 +21,15 @@ LARGEST_PX = 4096
 BAND_PIXELS = 2**20
 _GAP = 3.0  # whole blocks are averaged down to so many times the wanted size before the fine filter
 _SUPPORT = 2.5  # pixels of the result that the Lanczos filter looks beyond the box
-_LEAST_SUPPORT = 3  # pixels of the picture, where it is enlarged
+_LEAST_SUPPORT = 3  # pixels of the image, where it is enlarged
 _Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What every picture of a set is brought to.
+    """What every image of a set is brought to.
 
-    ``width`` and ``height`` are in pixels; ``channels`` is 1, 3 or None (grey if every picture is grey);
+    ``width`` and ``height`` are in pixels; ``channels`` is 1, 3 or None (grey if every image is grey);
     ``background`` is the (red, green, blue) that shows through transparent pixels; ``range`` holds the stored
     values that become black and white, None: those of the format. ``alpha`` says what a fourth channel is:
     ``over`` (opacity), ``none`` (left out), ``band``, or None: opacity, unless the file says otherwise.
@@ -57,11 +57,11 @@ class Preprocessing:
 
     @property
     def grey_background(self) -> bool:
-        """Whether a grey picture stays grey when its transparent parts show the background."""
+        """Whether a grey image stays grey when its transparent parts show the background."""
         return len(set(self.background)) == 1
 
     def crop_box(self, width: int, height: int) -> _Box:
-        """(left, top, right, bottom) of the part of a ``width`` x ``height`` picture that is kept."""
+        """(left, top, right, bottom) of the part of a ``width`` x ``height`` image that is kept."""
         kept_width = min(width, max(1, round(height * self.width / self.height)))
         kept_height = min(height, max(1, round(width * self.height / self.width)))
         left, top = (width - kept_width) // 2, (height - kept_height) // 2
@@ -78,7 +78,7 @@ class Preprocessing:
         box = self.crop_box(*image.size)
         if plain:
             image, box = self._reduced(image, box, plain)
-        # reducing_gap is far faster on large pictures, and no difference can be seen.
+        # reducing_gap is far faster on large images, and no difference can be seen.
         size = (self.width, self.height)
         small = image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=_GAP)
         pixels = np.asarray(small.convert("L") if self.channels == 1 else small)
@@ -90,7 +90,7 @@ class Preprocessing:
         """What is left of the image for the fine filter, made plain, and where the crop box lies in it.
 
         As if all of it were made plain and ``resize`` reduced it, but a band of rows at a time: a large
-        picture is not held several times over.
+        image is not held several times over.
         """
         across = (box[2] - box[0]) / self.width
         down = (box[3] - box[1]) / self.height
@@ -145,7 +145,7 @@ def framing(size: int | Sequence[int] | str, options: PreparationOptions) -> Pre
     for side in (width, height):
         if not SMALLEST_SIZE <= side <= LARGEST_PX:
             limits = f"each side must be from {SMALLEST_SIZE} to {LARGEST_PX} px"
-            raise UsageError(f"pictures of {width}x{height} px: {limits}")
+            raise UsageError(f"images of {width}x{height} px: {limits}")
     try:
         colour = ImageColor.getrgb(options.background)
     except ValueError:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganzfeld.data.decoding.decode import UnusablePicture, stored_values
+from ganzfeld.data.decoding.decode import UnusableImage, stored_values
 from ganzfeld.data.decoding.extent import extent
 from ganzfeld.data.file_list import FileList
 from ganzfeld.data.order import spread
@@ -86,7 +86,7 @@ def _some_values(listing: FileList, source: Source, progress: CountCallback) -> 
         try:
             raw, _ = reader.read(entry)
             colours = stored_values(raw, max(entry.frame, 0)) if isinstance(raw, bytes) else _colours(raw)
-        except (OSError, UnusablePicture):
+        except (OSError, UnusableImage):
             continue
         values, ends = colours.ravel(), extent([(colours, None)], colours.shape[0] * colours.shape[1], 0)
         if ends is None or not np.isfinite(ends).all():

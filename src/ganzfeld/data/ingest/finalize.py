@@ -67,7 +67,7 @@ def seal(
 
 
 def _settle_channels(folder: Path, num_shards: int) -> int:
-    """1 if every picture stores grey, and then keeps one channel of the shards; 3 otherwise."""
+    """1 if every image stores grey, and then keeps one channel of the shards; 3 otherwise."""
     for number in range(num_shards):
         records = shard_files.records(folder, number)
         if not records["grey"][records["row"] >= 0].all():
@@ -82,7 +82,7 @@ def _settle_channels(folder: Path, num_shards: int) -> int:
 
 def _keep_one_channel(path: Path, pixels: np.ndarray) -> None:
     shape = (*pixels.shape[1:3], 1)
-    grey = (picture[:, :, :1] for picture in pixels)
+    grey = (image[:, :, :1] for image in pixels)
     write_file(path, lambda part: shard_files.write_pixels(part, grey, len(pixels), shape))
 
 
@@ -107,7 +107,7 @@ def _save(path: Path, array: np.ndarray) -> None:
 
 
 def _content_hash(folder: Path, num_shards: int, shape: tuple[int, ...]) -> str:
-    """SHA-256 of the digests of all pictures in their order, whatever their names and shards were."""
+    """SHA-256 of the digests of all images in their order, whatever their names and shards were."""
     digest = hashlib.sha256(f"ganzfeld {shape}".encode())
     for number in range(num_shards):
         records = shard_files.records(folder, number)

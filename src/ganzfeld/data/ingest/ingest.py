@@ -20,7 +20,7 @@ from ganzfeld.progress import CountCallback
 from ganzfeld.system import num_cores
 
 FEW = 64
-"""Up to so many pictures are decoded by this process: starting another takes longer."""
+"""Up to so many images are decoded by this process: starting another takes longer."""
 
 
 def ingest(
@@ -48,7 +48,7 @@ def ingest(
     _check_room(folder, framing, left)
 
     def advanced(done: int) -> None:
-        progress(len(listing) - left + done, len(listing), "decoding pictures")
+        progress(len(listing) - left + done, len(listing), "decoding images")
 
     advanced(0)
     num_workers = num_cores() if workers is None else workers

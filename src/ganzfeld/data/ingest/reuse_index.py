@@ -1,4 +1,4 @@
-"""Pictures that an earlier set holds decoded, found by the digest of their files.
+"""Images that an earlier set holds decoded, found by the digest of their files.
 
 When a folder grows, is copied or is touched, its listing differs and it becomes a new set; only what is new
 in it is decoded. The index lies on disk and is mapped into memory by every worker.
@@ -41,7 +41,7 @@ def write_index(folder: Path, relatives: list[Path]) -> None:
 
 
 class ReuseIndex:
-    """Looks up decoded pictures; ``relatives`` as given to ``write_index``."""
+    """Looks up decoded images; ``relatives`` as given to ``write_index``."""
 
     def __init__(self, folder: Path, relatives: list[Path]) -> None:
         self._relatives = relatives
@@ -52,7 +52,7 @@ class ReuseIndex:
         self._open: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 
     def find(self, sha256: bytes) -> tuple[np.ndarray, np.ndarray] | None:
-        """The record and the pixels of the picture whose file has that digest; None if there is none."""
+        """The record and the pixels of the image whose file has that digest; None if there is none."""
         key = np.uint64(int.from_bytes(sha256[:8], "little"))
         at = int(np.searchsorted(self._keys, key))
         if at == len(self._keys) or self._keys[at] != key:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ganzfeld.data.cache.shard_files import pixels_path, put, reasons_path, records_path, write_pixels
-from ganzfeld.data.decoding.decode import UnusablePicture
+from ganzfeld.data.decoding.decode import UnusableImage
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.file_list import FileList
 from ganzfeld.data.ingest.reuse_index import ReuseIndex
@@ -50,7 +50,7 @@ class ShardWriter:
         self.reader = EntryReader(self.source)
 
     def write(self, job: Job) -> None:
-        """Writes one shard; what is wrong with a picture becomes its reason.
+        """Writes one shard; what is wrong with an image becomes its reason.
 
         Raises ``ResourceError`` if the cache cannot be written.
         """
@@ -58,37 +58,37 @@ class ShardWriter:
         records["row"] = -1
         reasons: dict[int, str] = {}
         shape = (self.framing.height, self.framing.width, self.framing.channels or 3)
-        pictures = self._pictures(job, records, reasons)
+        images = self._images(job, records, reasons)
         number = job.shard
-        put(pixels_path(self.folder, number), lambda part: write_pixels(part, pictures, len(records), shape))
+        put(pixels_path(self.folder, number), lambda part: write_pixels(part, images, len(records), shape))
         put(records_path(self.folder, number), lambda part: part.write_bytes(records.tobytes()))
         put(reasons_path(self.folder, number), lambda part: part.write_text(json.dumps(reasons), "ascii"))
 
-    def _pictures(self, job: Job, records: np.ndarray, reasons: dict[int, str]) -> Iterator[np.ndarray]:
-        """The usable pictures of a job one by one; fills its records and reasons on the way."""
+    def _images(self, job: Job, records: np.ndarray, reasons: dict[int, str]) -> Iterator[np.ndarray]:
+        """The usable images of a job one by one; fills its records and reasons on the way."""
         row = 0
         for index in range(job.first, job.last):
             self.begin(job, index)
             record = records[index - job.first : index - job.first + 1]
             try:
                 if index in job.deadly:
-                    raise UnusablePicture(job.deadly[index])
-                picture = self._picture(self.listing[index], record)
-            except UnusablePicture as reason:
+                    raise UnusableImage(job.deadly[index])
+                image = self._image(self.listing[index], record)
+            except UnusableImage as reason:
                 reasons[index] = str(reason)
                 continue
             record["row"] = row
             row += 1
-            yield picture
+            yield image
 
-    def _picture(self, entry: Entry, record: np.ndarray) -> np.ndarray:
+    def _image(self, entry: Entry, record: np.ndarray) -> np.ndarray:
         """One entry read and, unless its like is known, decoded; fills its record, of shape (1,)."""
         if entry.flaw:
-            raise UnusablePicture(entry.flaw)
+            raise UnusableImage(entry.flaw)
         try:
             raw, sha256 = self.reader.read(entry)
         except OSError as problem:
-            raise UnusablePicture(f"cannot be read ({problem.strerror or problem})") from None
+            raise UnusableImage(f"cannot be read ({problem.strerror or problem})") from None
         if found := self.known.find(sha256):
             record[0] = found[0]
             return found[1]

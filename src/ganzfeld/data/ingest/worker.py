@@ -1,6 +1,6 @@
 """A process that decodes shards: jobs on standard input, reports on standard output, one JSON object a line.
 
-A picture that crashes or hangs a decoder takes this process with it and nothing else. It is started as a
+An image that crashes or hangs a decoder takes this process with it and nothing else. It is started as a
 program and not forked, since forking beside threads deadlocks; nor spawned by ``multiprocessing``, which
 would run the user's script a second time.
 """
@@ -26,7 +26,7 @@ from ganzfeld.lock import alone
 
 HEARTBEAT_S = 0.1
 TURN = "turn"
-"""The file of a set that is locked by the worker that decodes a very large picture."""
+"""The file of a set that is locked by the worker that decodes a very large image."""
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
         _work(report)
     except GanzfeldError as error:
         report(error=type(error).__name__, message=error.message, hint=error.hint)
-    except Exception:  # noqa: BLE001  a defect of this package is told as one, not taken for a bad picture
+    except Exception:  # noqa: BLE001  a defect of this package is told as one, not taken for a bad image
         report(defect=traceback.format_exc())
 
 

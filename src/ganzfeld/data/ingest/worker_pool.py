@@ -20,7 +20,7 @@ from ganzfeld.errors import ResourceError
 from ganzfeld.system import worded
 
 PATIENCE_S = 120.0
-"""How long one picture may take before its worker is replaced and the picture given up."""
+"""How long one image may take before its worker is replaced and the image given up."""
 
 
 class WorkerPool:
@@ -78,7 +78,7 @@ class WorkerPool:
     def _replace(self, worker: "_Worker", waiting: deque[Job]) -> None:
         """A worker ended. Its shard goes to a new one, which reports every entry, so that the next end tells.
 
-        That entry is then given up. A worker that was ended from outside, once, costs no picture.
+        That entry is then given up. A worker that was ended from outside, once, costs no image.
         """
         self._workers.remove(worker)
         code, job = worker.end(), worker.job

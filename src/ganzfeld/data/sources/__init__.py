@@ -1,11 +1,12 @@
-"""Where pictures come from, one file each; adding a source touches no list.
+"""Where images come from, one file each; adding a source touches no list.
 
 A module here defines
 
 - ``recognises(path) -> int``: how surely this is a source for that existing path. 0: not at all; 1: it may be
-  (any folder is a folder of pictures); 2: it bears the marks (a folder with a ``dataset.json``). It looks at
+  (any folder is a folder of images); 2: it bears the marks (a folder with a ``dataset.json``). It looks at
   names and first bytes only. The surest module opens the path.
-- ``Pictures``: a final class over ``ganzfeld.data.source.Source``, created with the path.
+- a class over ``ganzfeld.data.source.Source``, created with the path and named after the module: ``zip.py``
+  defines ``ZipSource``.
 
 A module with ``BUILT_IN = True`` is a set that this package makes itself: it is asked for by its bare name,
 and its ``recognises`` always says 0.
@@ -25,7 +26,7 @@ from ganzfeld.option_values import FIRST_FRAME
 from ganzfeld.printable import printable
 from ganzfeld.regular import is_regular
 
-catalogue = Catalogue("ganzfeld.data.sources", "picture source")
+catalogue = Catalogue("ganzfeld.data.sources", "image source")
 DEFAULT = "faces"
 STACK = "stack"
 
@@ -43,7 +44,7 @@ def find_source(given: str | os.PathLike[str] | None, frames: str | None = None)
         return DEFAULT, Path(DEFAULT)
     if not isinstance(given, str | os.PathLike):
         hint = "An array can be saved with numpy.save, and the path of that file given."
-        raise UsageError(f"pictures are given by a path, not by a {type(given).__name__}", hint)
+        raise UsageError(f"images are given by a path, not by a {type(given).__name__}", hint)
     if isinstance(given, str) and given in built_in():
         return given, Path(given)
     try:
@@ -74,13 +75,18 @@ def recognised(path: Path) -> str | None:
     return best if sure[best] > 0 else None
 
 
+def source_class(kind: str) -> type[Source]:
+    """Return the class that the module of a kind of source defines."""
+    return getattr(catalogue.load(kind), f"{kind.capitalize()}Source")
+
+
 def open_source(kind: str, path: Path) -> Source:
-    """The source of that kind at a path."""
-    return catalogue.load(kind).Pictures(path)
+    """Open the source of that kind at a path."""
+    return source_class(kind)(path)
 
 
 def how_to_convert(endings: Iterable[str]) -> str:
-    """What to do where files with these endings (``.pt``) were found in place of pictures; may be empty."""
+    """What to do where files with these endings (``.pt``) were found in place of images; may be empty."""
     foreign = foreign_by_ending(endings)
     return f"Files like these are each {foreign.what}. {foreign.how}" if foreign else ""
 
@@ -95,10 +101,10 @@ def _not_a_set(path: Path, shown: str, foreign: Foreign | None) -> DataError:
     if foreign:
         return DataError(f"{shown} is {foreign.what}, not a set of images", foreign.how)
     if path.suffix.lower() in EXTENSIONS:
-        hint = f"Give the folder that holds the pictures: {printable(str(path.parent))}"
-        return DataError(f"{shown} is a single picture, not a set of them", hint)
+        hint = f"Give the folder that holds the images: {printable(str(path.parent))}"
+        return DataError(f"{shown} is a single image, not a set of them", hint)
     hint = "Give a folder, a .zip, a .tar, an .npz or .npy, or an IDX file."
-    return DataError(f"{shown} holds no pictures that can be read", hint)
+    return DataError(f"{shown} holds no images that can be read", hint)
 
 
 def _a_stack(path: Path, shown: str) -> DataError:

@@ -15,8 +15,8 @@ _ROOM_BYTES = 2**30
 _MOST_EXPANSION = 100
 
 
-def is_picture(name: str) -> bool:
-    """Whether a member is meant to be a picture, by its name."""
+def is_image(name: str) -> bool:
+    """Whether a member is meant to be an image, by its name."""
     parts = name.replace("\\", "/").split("/")
     return extension(name) in EXTENSIONS and all(is_shown(part) or part in (".", "..") for part in parts)
 

@@ -16,9 +16,9 @@ _FORM = 'It has the form {"labels": [[NAME, LABEL], ...]}.'
 
 
 def class_by_name(content: bytes, prefix: str = "") -> tuple[dict[str, str], str]:
-    """The class of each picture by its name (``prefix`` put before), and a note if it cannot be told.
+    """The class of each image by its name (``prefix`` put before), and a note if it cannot be told.
 
-    A file that cannot be understood costs the labels, never the pictures.
+    A file that cannot be understood costs the labels, never the images.
     """
     try:
         pairs = _pairs(content)

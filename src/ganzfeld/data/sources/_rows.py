@@ -1,7 +1,7 @@
-"""Pictures as the rows of one array in a file: where they lie, and how their values become 0 to 255.
+"""Images as the rows of one array in a file: where they lie, and how their values become 0 to 255.
 
 Shared by the sources that read arrays. Rows are read one at a time and forward, so that a compressed array
-needs no more memory than one of its pictures.
+needs no more memory than one of its images.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ganzfeld.data.decoding.decode import MOST_PIXELS, UnusablePicture
+from ganzfeld.data.decoding.decode import MOST_PIXELS, UnusableImage
 from ganzfeld.data.decoding.samples import LEVELS
 from ganzfeld.errors import DataError
 from ganzfeld.option_values import text_of_enclosing_range
@@ -18,7 +18,7 @@ from ganzfeld.option_values import text_of_enclosing_range
 _CHANNELS = (1, 3, 4)
 EXPECTED = (
     "Expected numbers of the shape (N, height, width), (N, height, width, channels) or (N, channels, height, "
-    "width), each side at least 8 px; a single picture has N = 1 as well."
+    "width), each side at least 8 px; a single image has N = 1 as well."
 )
 
 
@@ -46,16 +46,16 @@ class RowReader:
         self._stream: BinaryIO | None = None
 
     def row(self, index: int) -> np.ndarray:
-        """Row ``index`` as it is stored, of ``rows.shape``; ``UnusablePicture`` if the file ends before."""
+        """Row ``index`` as it is stored, of ``rows.shape``; ``UnusableImage`` if the file ends before."""
         if self._stream is None:
             self._stream = self._open_stream()
         try:
             self._stream.seek(self.rows.offset + index * self.rows.row_bytes)
             content = self._stream.read(self.rows.row_bytes)
         except Exception as problem:  # noqa: BLE001  zlib, gzip and zipfile name damage in many ways
-            raise UnusablePicture(f"damaged ({type(problem).__name__}: {problem})") from None
+            raise UnusableImage(f"damaged ({type(problem).__name__}: {problem})") from None
         if len(content) != self.rows.row_bytes:
-            raise UnusablePicture("the file ends before this picture")
+            raise UnusableImage("the file ends before this image")
         return np.frombuffer(content, self.rows.dtype).reshape(self.rows.shape)
 
     def all(self) -> Iterator[np.ndarray]:
@@ -63,7 +63,7 @@ class RowReader:
         for index in range(self.rows.count):
             try:
                 yield self.row(index)
-            except UnusablePicture:
+            except UnusableImage:
                 return
 
 
@@ -75,7 +75,7 @@ def channels_last(row: np.ndarray) -> np.ndarray:
 
 
 def check_shape(rows: Rows, where: str) -> None:
-    """Raises ``DataError`` unless rows of that shape can only be pictures in one reading."""
+    """Raises ``DataError`` unless rows of that shape can only be images in one reading."""
     shape = rows.shape
     if len(shape) == 2:
         sides, plain = shape, True
@@ -86,7 +86,7 @@ def check_shape(rows: Rows, where: str) -> None:
         raise DataError(f"{where} has the shape {(rows.count, *shape)}: {_what_else(rows)}", EXPECTED)
     if sides[0] * sides[1] > MOST_PIXELS:
         raise DataError(
-            f"{where} has pictures of {sides[0]}x{sides[1]} px, more than {MOST_PIXELS // 10**6} megapixels"
+            f"{where} has images of {sides[0]}x{sides[1]} px, more than {MOST_PIXELS // 10**6} megapixels"
         )
 
 
@@ -95,16 +95,16 @@ def _what_else(rows: Rows) -> str:
     whole = (rows.count, *rows.shape)
     if len(whole) == 3 and min(whole[:2]) >= 8 and whole[2] < 8:
         colours = whole[2] in _CHANNELS
-        return f"a single picture with {whole[2]} channels" + (
+        return f"a single image with {whole[2]} channels" + (
             f"; {(1, *whole)} would be read" if colours else ", where 1, 3 or 4 are read"
         )
     if len(whole) == 4 and rows.shape[0] in _CHANNELS and rows.shape[2] in _CHANNELS:
         return "channels first or last, which cannot be told"
     if len(whole) == 4 and min(rows.shape[:2]) >= 8:
-        return f"pictures with {rows.shape[2]} channels, where 1, 3 or 4 are read; save those wanted"
+        return f"images with {rows.shape[2]} channels, where 1, 3 or 4 are read; save those wanted"
     if len(whole) == 4 and min(rows.shape[1:]) >= 8:
-        return f"pictures with {rows.shape[0]} channels, where 1, 3 or 4 are read; save those wanted"
-    return "that is not one of pictures"
+        return f"images with {rows.shape[0]} channels, where 1, 3 or 4 are read; save those wanted"
+    return "that is not one of images"
 
 
 def value_range(reader: RowReader, where: str, given: tuple[float, float] | None) -> dict[str, Any]:
@@ -143,13 +143,13 @@ def value_range(reader: RowReader, where: str, given: tuple[float, float] | None
 
 
 def _extremes(reader: RowReader, where: str) -> tuple[float, float]:
-    """Least and most of all values; ``DataError`` names the first picture with one that is not finite."""
+    """Least and most of all values; ``DataError`` names the first image with one that is not finite."""
     least, most = np.inf, -np.inf
     for index, row in enumerate(reader.all()):
         row_least, row_most = float(row.min()), float(row.max())
         if not np.isfinite(row_least) or not np.isfinite(row_most):
             what = "NaN" if np.isnan(row_least) else "an infinite value"
-            hint = "Leave such pictures out, or replace the values (numpy.nan_to_num)."
-            raise DataError(f"{where} holds {what} in picture [{index}]", hint)
+            hint = "Leave such images out, or replace the values (numpy.nan_to_num)."
+            raise DataError(f"{where} holds {what} in image [{index}]", hint)
         least, most = min(least, row_least), max(most, row_most)
     return least, most

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from ganzfeld.data.decoding.decode import UnusablePicture
+from ganzfeld.data.decoding.decode import UnusableImage
 from ganzfeld.data.source import Entry
-from ganzfeld.data.sources._archive import check_expansion, flaw, is_picture
+from ganzfeld.data.sources._archive import check_expansion, flaw, is_image
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
 from ganzfeld.regular import open_regular
@@ -113,7 +113,7 @@ def _telling_of_the_stream(stream: BinaryIO, path: Path) -> Iterator[None]:
 
 
 def tar_entry(member: tarfile.TarInfo, mtime_ns: int) -> Entry:
-    """The entry of a member that is a picture by its name."""
+    """The entry of a member that is an image by its name."""
     plain = member.isreg() and not member.issparse()
     why = flaw(member.name, member.size) if plain else "a link or something else that is no plain file"
     return Entry(member.name, member.size, mtime_ns, member.offset_data, why)
@@ -127,36 +127,36 @@ def open_stream(path: Path) -> BinaryIO:
 
 
 def read_at(stream: BinaryIO, offset: int, size: int) -> bytes:
-    """The content of a member; raises ``UnusablePicture`` if the tar is damaged there."""
+    """The content of a member; raises ``UnusableImage`` if the tar is damaged there."""
     try:
         stream.seek(offset)
         content = stream.read(size)
     except _DAMAGE as problem:
-        raise UnusablePicture(f"the tar is damaged here ({problem})") from None
+        raise UnusableImage(f"the tar is damaged here ({problem})") from None
     if len(content) != size:
-        raise UnusablePicture("the tar ends before the end of it")
+        raise UnusableImage("the tar ends before the end of it")
     return content
 
 
 def sample_classes(tars: Iterable[Path]) -> Iterator[str]:
-    """The class of every picture in WebDataset tars: what the ``.cls`` of the same name says, or ``""``.
+    """The class of every image in WebDataset tars: what the ``.cls`` of the same name says, or ``""``.
 
     The files of a sample (``12.jpg``, ``12.cls``, ``12.json``) follow one another, as the format demands.
     """
     for path in tars:
         with open_stream(path) as labels:
-            sample, pictures, label = None, 0, ""
+            sample, images, label = None, 0, ""
             for member in tar_members(path):
                 if _sample(member.name) != sample:
-                    yield from [label] * pictures
-                    sample, pictures, label = _sample(member.name), 0, ""
-                if is_picture(member.name):
-                    pictures += 1
+                    yield from [label] * images
+                    sample, images, label = _sample(member.name), 0, ""
+                if is_image(member.name):
+                    images += 1
                 elif member.name.endswith(".cls") and member.isreg() and member.size <= _MOST_CLASS_BYTES:
                     label = (
                         read_at(labels, member.offset_data, member.size).decode("utf-8", "replace").strip()
                     )
-            yield from [label] * pictures
+            yield from [label] * images
 
 
 def _sample(name: str) -> str:

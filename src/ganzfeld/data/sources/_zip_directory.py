@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from ganzfeld.data.decoding.decode import MOST_BYTES, UnusablePicture
+from ganzfeld.data.decoding.decode import MOST_BYTES, UnusableImage
 from ganzfeld.errors import DataError
 
 _END = struct.Struct("<4s4H2LH")
@@ -55,20 +55,20 @@ def member_at(file: BinaryIO, position: int) -> Member:
 
 
 def read_member(file: BinaryIO, member: Member) -> bytes:
-    """The content of a member, checked; ``UnusablePicture`` with the reason if that is not possible."""
+    """The content of a member, checked; ``UnusableImage`` with the reason if that is not possible."""
     if member.encrypted:
-        raise UnusablePicture("encrypted")
+        raise UnusableImage("encrypted")
     if max(member.size, member.compressed_size) > MOST_BYTES:
-        raise UnusablePicture(f"larger than {MOST_BYTES // 2**20} MiB")
+        raise UnusableImage(f"larger than {MOST_BYTES // 2**20} MiB")
     file.seek(member.header_offset)
     header = file.read(_LOCAL.size)
     if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
-        raise UnusablePicture("damaged (no member where the directory of the zip says)")
+        raise UnusableImage("damaged (no member where the directory of the zip says)")
     name_length, extra_length = _LOCAL.unpack(header)[-2:]
     file.seek(name_length + extra_length, 1)
     content = _decompressed(file, member)
     if len(content) != member.size or zlib.crc32(content) != member.crc:
-        raise UnusablePicture("damaged (its checksum in the zip does not match)")
+        raise UnusableImage("damaged (its checksum in the zip does not match)")
     return content
 
 
@@ -142,7 +142,7 @@ def _decompressed(file: BinaryIO, member: Member) -> bytes:
     elif member.method == 12:
         reader = bz2.BZ2Decompressor()
     else:
-        raise UnusablePicture(f"compressed by method {member.method}, which is not read (deflate is)")
+        raise UnusableImage(f"compressed by method {member.method}, which is not read (deflate is)")
     content, left = io.BytesIO(), member.compressed_size  # piece by piece: never both forms as a whole
     try:
         while left > 0 and not reader.eof and content.tell() <= member.size:
@@ -150,5 +150,5 @@ def _decompressed(file: BinaryIO, member: Member) -> bytes:
             left = left - len(piece) if piece else 0
             content.write(reader.decompress(piece, member.size + 1 - content.tell()))
     except (zlib.error, OSError, ValueError) as problem:
-        raise UnusablePicture(f"damaged ({problem})") from None
+        raise UnusableImage(f"damaged ({problem})") from None
     return content.getvalue()

@@ -1,6 +1,6 @@
-"""NumPy files: ``.npy`` with one array of pictures, ``.npz`` with one and perhaps labels.
+"""NumPy files: ``.npy`` with one array of images, ``.npz`` with one and perhaps labels.
 
-Pictures are (N, height, width), (N, height, width, channels) or (N, channels, height, width). Which values
+Images are (N, height, width), (N, height, width, channels) or (N, channels, height, width). Which values
 mean black and white is said in ``value_range``. Nothing is unpickled.
 """
 
@@ -27,7 +27,7 @@ from ganzfeld.data.sources._rows import (
 from ganzfeld.errors import DataError
 from ganzfeld.printable import listed, printable
 
-_USUAL_NAMES = {  # of an array of pictures, and of the labels beside it
+_USUAL_NAMES = {  # of an array of images, and of the labels beside it
     "images": "labels",
     "pictures": "labels",
     "x_train": "y_train",
@@ -37,7 +37,7 @@ _USUAL_NAMES = {  # of an array of pictures, and of the labels beside it
     "data": "labels",
     "arr_0": "labels",
 }
-_NUMBERS = "biuf"  # the kinds of dtypes that can be pictures: bool, integers, floats
+_NUMBERS = "biuf"  # the kinds of dtypes that can be images: bool, integers, floats
 _USUAL_LABELS = ("labels", "y", "label", "targets", "target", "classes", "class")
 
 
@@ -47,8 +47,8 @@ def recognises(path: Path) -> int:
 
 
 @final
-class Pictures(Source):
-    """The pictures of an array, one entry a row."""
+class ArraysSource(Source):
+    """The images of an array, one entry a row."""
 
     HAS_FILES = False
 
@@ -62,7 +62,7 @@ class Pictures(Source):
             raise DataError(f"{printable(str(path))} is no NumPy file that can be read ({problem})") from None
         self._arrays = {key: rows for key, rows in headers.items() if isinstance(rows, Rows)}
         self._unread = {key: why for key, why in headers.items() if isinstance(why, str)}
-        self.key = self._the_one_with_pictures()
+        self.key = self._the_one_with_images()
         self.rows = self._arrays[self.key]
         self.where = f"{printable(path.name)}{f' [{self.key}]' if self.key else ''}"
         check_shape(self.rows, self.where)
@@ -100,16 +100,16 @@ class Pictures(Source):
         count, shape = self.rows.count, self.rows.shape
         if len(shape) == 2 and count in (3, 4):
             self.notes.append(
-                f"{self.where}: {(count, *shape)} read as {count} grey pictures; a single picture in colour "
+                f"{self.where}: {(count, *shape)} read as {count} grey images; a single image in colour "
                 f"would be {(1, count, *shape)}"
             )
         return facts
 
     def looked_for(self) -> str:
         """The shape."""
-        return "an array with at least one picture"
+        return "an array with at least one image"
 
-    def _the_one_with_pictures(self) -> str:
+    def _the_one_with_images(self) -> str:
         fitting = [
             key
             for key, rows in self._arrays.items()
@@ -123,8 +123,8 @@ class Pictures(Source):
             for key, rows in self._arrays.items()
         } | self._unread
         shown = "; ".join(f"{printable(key)}: {what}" if key else what for key, what in found.items())
-        hint = f"Name the one with pictures {' or '.join(_USUAL_NAMES)}." if fitting else EXPECTED
-        what = "several arrays could be pictures" if fitting else "no array can be pictures"
+        hint = f"Name the one with images {' or '.join(_USUAL_NAMES)}." if fitting else EXPECTED
+        what = "several arrays could be images" if fitting else "no array can be images"
         raise DataError(f"{printable(str(self.path))}: {what} ({shown or 'it is empty'})", hint)
 
     def _note_unread(self, labels: str) -> None:
@@ -169,7 +169,7 @@ def _headers(path: Path) -> dict[str, Rows | str]:
             rows = _header(stream)
         if isinstance(rows, Rows) and rows.offset + rows.count * rows.row_bytes > path.stat().st_size:
             raise DataError(
-                f"{printable(str(path))} is truncated: it says {rows.count} pictures and ends before"
+                f"{printable(str(path))} is truncated: it says {rows.count} images and ends before"
             )
         return {"": rows}
     found: dict[str, Rows | str] = {}

@@ -1,4 +1,4 @@
-"""The built-in pictures: 5,000 drawn faces, made here, the same on every machine with the same versions.
+"""The built-in images: 5,000 drawn faces, made here, the same on every machine with the same versions.
 
 The drawings are *ToonHead* by Johan Melin, as carried by DiceBear; ``CREDIT`` is the attribution that its
 licence asks for, and belongs wherever these faces or what was trained on them are shown.
@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 from PIL import Image
 
-from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_raster
+from ganzfeld.data.decoding.decode import Decoded, UnusableImage, decode_raster
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.errors import ResourceError
@@ -35,7 +35,7 @@ def recognises(path: Path) -> int:
 
 
 @final
-class Pictures(Source):
+class FacesSource(Source):
     """The faces with the seeds "0" to "4999", each drawn at the size wanted."""
 
     HAS_FILES = False
@@ -62,7 +62,7 @@ class Pictures(Source):
         try:
             return ", ".join(f"{program} {metadata.version(program)}" for program in _PROGRAMS)
         except metadata.PackageNotFoundError as missing:
-            hint = f"Install it (pip install {' '.join(_PROGRAMS)}) or give a folder of pictures."
+            hint = f"Install it (pip install {' '.join(_PROGRAMS)}) or give a folder of images."
             raise ResourceError(
                 f"the built-in faces are drawn with {missing.name}, which is missing", hint
             ) from None
@@ -96,6 +96,6 @@ class Pictures(Source):
                 skip_system_fonts=True,  # there is no text in a face
             )
         except ValueError as problem:
-            raise UnusablePicture(f"could not be drawn ({problem})") from None
+            raise UnusableImage(f"could not be drawn ({problem})") from None
         with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
             return decode_raster(np.asarray(image.convert("RGB")), framing, "SVG")

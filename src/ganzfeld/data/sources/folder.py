@@ -1,7 +1,7 @@
-"""A folder of picture files, however deeply nested and mixed, in the order of their names.
+"""A folder of image files, however deeply nested and mixed, in the order of their names.
 
-A picture is a file with one of the known extensions; files and folders whose name begins with a dot are left
-alone. If every picture lies in a sub-folder, the sub-folders are the classes.
+An image is a file with one of the known extensions; files and folders whose name begins with a dot are left
+alone. If every image lies in a sub-folder, the sub-folders are the classes.
 """
 
 import os
@@ -14,7 +14,7 @@ import numpy as np
 from ganzfeld.data.decoding.decode import Decoded, decode_file
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
-from ganzfeld.data.walk import picture_files, read_file
+from ganzfeld.data.walk import image_files, read_file
 
 
 def recognises(path: Path) -> int:
@@ -23,12 +23,12 @@ def recognises(path: Path) -> int:
 
 
 @final
-class Pictures(Source):
-    """The picture files below a folder."""
+class FolderSource(Source):
+    """The image files below a folder."""
 
     def entries(self) -> Iterator[Entry]:
-        """One entry a picture file; what only looks like one comes with its flaw."""
-        return picture_files(os.fspath(self.path), self.ignored, self.runs)
+        """One entry an image file; what only looks like one comes with its flaw."""
+        return image_files(os.fspath(self.path), self.ignored, self.runs)
 
     def read(self, entry: Entry) -> bytes:
         """The content of a file, as long as it is the one that was listed."""

@@ -1,7 +1,7 @@
 """IDX files, the format of MNIST and its kin, plain or gzipped.
 
 Four header bytes (two zeros, the type, the number of axes), the lengths of the axes as big-endian 32-bit
-numbers, then the values. Pictures are bytes with the axes (N, height, width) or (N, height, width, channels).
+numbers, then the values. Images are bytes with the axes (N, height, width) or (N, height, width, channels).
 Labels are taken from the file beside it whose name has ``labels-idx1`` for ``images-idx3``.
 """
 
@@ -42,8 +42,8 @@ def recognises(path: Path) -> int:
 
 
 @final
-class Pictures(Source):
-    """The pictures of an IDX file, one entry a row."""
+class IdxSource(Source):
+    """The images of an IDX file, one entry a row."""
 
     HAS_FILES = False
 
@@ -53,7 +53,7 @@ class Pictures(Source):
         shown = printable(path.name)
         if len(self.rows.shape) not in (2, 3):
             hint = "Give the file with the images: its name usually has images-idx3 in it."
-            raise DataError(f"{shown} holds no pictures but {self.rows.count} labels or vectors", hint)
+            raise DataError(f"{shown} holds no images but {self.rows.count} labels or vectors", hint)
         check_shape(self.rows, shown)
         self._reader = RowReader(self.rows, lambda: self.files.enter_context(_open(path)))
         self._labels = _labels_beside(path)
@@ -74,7 +74,7 @@ class Pictures(Source):
             yield Entry(f"[{index}]", self.rows.row_bytes, mtime_ns, index)
 
     def read(self, entry: Entry) -> np.ndarray:
-        """One picture, uint8."""
+        """One image, uint8."""
         return self._reader.row(entry.locator)
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
@@ -96,7 +96,7 @@ class Pictures(Source):
 
     def looked_for(self) -> str:
         """The header."""
-        return "an IDX file with at least one picture"
+        return "an IDX file with at least one image"
 
 
 def _open(path: Path) -> BinaryIO:
@@ -125,7 +125,7 @@ def _header(path: Path, types: dict[int, str] | None = None) -> Rows:
     except _DAMAGE as problem:
         raise DataError(f"{shown} is damaged ({problem})") from None
     if kind not in types:
-        raise DataError(f"{shown} holds IDX values of type {kind:#x}; pictures are unsigned bytes (0x8)")
+        raise DataError(f"{shown} holds IDX values of type {kind:#x}; images are unsigned bytes (0x8)")
     return Rows(4 + 4 * num_axes, axes[0], tuple(axes[1:]), np.dtype(types[kind]))
 
 
@@ -140,4 +140,4 @@ def check_length(path: Path, rows: Rows) -> None:
     except _DAMAGE as problem:
         raise DataError(f"{printable(str(path))} is damaged ({problem})") from None
     if not complete:
-        raise DataError(f"{printable(str(path))} is truncated: it says {rows.count} pictures and ends before")
+        raise DataError(f"{printable(str(path))} is truncated: it says {rows.count} images and ends before")

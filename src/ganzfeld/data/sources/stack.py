@@ -31,7 +31,7 @@ def frames_in(path: Path) -> int:
 
 
 @final
-class Pictures(Source):
+class StackSource(Source):
     """The frames of a file: one entry, of which the frames that are wanted are made."""
 
     HAS_FILES = False

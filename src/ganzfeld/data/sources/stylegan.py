@@ -1,4 +1,4 @@
-"""A folder as StyleGAN's ``dataset_tool`` writes it: picture files and their labels in ``dataset.json``."""
+"""A folder as StyleGAN's ``dataset_tool`` writes it: image files and their labels in ``dataset.json``."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from ganzfeld.data.decoding.decode import Decoded, decode_file
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._dataset_json import FILE_NAME, MOST_BYTES, class_by_name
-from ganzfeld.data.walk import picture_files, read_file
+from ganzfeld.data.walk import image_files, read_file
 from ganzfeld.regular import read_regular
 
 
@@ -21,8 +21,8 @@ def recognises(path: Path) -> int:
 
 
 @final
-class Pictures(Source):
-    """The picture files below a folder, labelled by ``dataset.json``."""
+class StyleganSource(Source):
+    """The image files below a folder, labelled by ``dataset.json``."""
 
     @property
     def version(self) -> str:
@@ -31,8 +31,8 @@ class Pictures(Source):
         return f"{FILE_NAME} {info.st_size} {info.st_mtime_ns}"
 
     def entries(self) -> Iterator[Entry]:
-        """One entry a picture file, in the order of their names."""
-        return picture_files(os.fspath(self.path), self.ignored, self.runs)
+        """One entry an image file, in the order of their names."""
+        return image_files(os.fspath(self.path), self.ignored, self.runs)
 
     def read(self, entry: Entry) -> bytes:
         """The content of a file, as long as it is the one that was listed."""

@@ -1,6 +1,6 @@
-"""A tar of picture files, plain or compressed.
+"""A tar of image files, plain or compressed.
 
-Pictures come in the order of the tar. Classes are the ``.cls`` files beside the pictures, as in a WebDataset;
+Images come in the order of the tar. Classes are the ``.cls`` files beside the images, as in a WebDataset;
 without any, the sub-folders.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from ganzfeld.data.decoding.decode import Decoded, decode_file
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
-from ganzfeld.data.sources._archive import is_picture
+from ganzfeld.data.sources._archive import is_image
 from ganzfeld.data.sources._tar_members import (
     ENDINGS,
     open_stream,
@@ -32,19 +32,19 @@ def recognises(path: Path) -> int:
 
 
 @final
-class Pictures(Source):
-    """The picture files in a tar."""
+class TarSource(Source):
+    """The image files in a tar."""
 
     @cached_property
     def _stream(self) -> BinaryIO:
         return self.files.enter_context(open_stream(self.path))
 
     def entries(self) -> Iterator[Entry]:
-        """One entry a picture file; raises ``DataError`` if the tar is damaged or a bomb."""
+        """One entry an image file; raises ``DataError`` if the tar is damaged or a bomb."""
         self.ignored.clear()
         mtime_ns = self.path.stat().st_mtime_ns
         for member in tar_members(self.path, self.notes):
-            if is_picture(member.name):
+            if is_image(member.name):
                 yield tar_entry(member, mtime_ns)
             elif member.isreg():
                 count_ignored(self.ignored, member.name)

@@ -7,11 +7,11 @@ from typing import BinaryIO, final
 
 import numpy as np
 
-from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_file
+from ganzfeld.data.decoding.decode import Decoded, UnusableImage, decode_file
 from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
-from ganzfeld.data.sources._archive import is_picture
+from ganzfeld.data.sources._archive import is_image
 from ganzfeld.data.sources._tar_members import (
     ENDINGS,
     open_stream,
@@ -27,7 +27,7 @@ _OFFSET_BITS = 48  # of a locator, which holds the number of the tar above them
 
 
 def recognises(path: Path) -> int:
-    """A folder with tars and no pictures directly in it."""
+    """A folder with tars and no images directly in it."""
     if not path.is_dir():
         return 0
     tars = 0
@@ -42,8 +42,8 @@ def recognises(path: Path) -> int:
 
 
 @final
-class Pictures(Source):
-    """The picture files in the tars of a folder."""
+class WebdatasetSource(Source):
+    """The image files in the tars of a folder."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -54,7 +54,7 @@ class Pictures(Source):
         return sorted(child for child in self.path.iterdir() if child.name.lower().endswith(ENDINGS))
 
     def entries(self) -> Iterator[Entry]:
-        """One entry a picture file, named ``tar/member``; a tar that cannot be read is one with a flaw."""
+        """One entry an image file, named ``tar/member``; a tar that cannot be read is one with a flaw."""
         self.ignored.clear()
         for number, tar in enumerate(self._tars):
             try:
@@ -69,7 +69,7 @@ class Pictures(Source):
             if self._open:
                 self._open[1].close()  # shards are read one after the other
             if number >= len(self._tars):
-                raise UnusablePicture("its tar is gone")
+                raise UnusableImage("its tar is gone")
             self._open = number, self.files.enter_context(open_stream(self._tars[number]))
         return read_at(self._open[1], offset, entry.size)
 
@@ -86,7 +86,7 @@ class Pictures(Source):
     def _entries_of(self, number: int, tar: Path) -> Iterator[Entry]:
         mtime_ns = tar.stat().st_mtime_ns
         for member in tar_members(tar, self.notes):
-            if is_picture(member.name):
+            if is_image(member.name):
                 entry = tar_entry(member, mtime_ns)
                 yield entry._replace(
                     name=f"{tar.name}/{entry.name}", locator=number << _OFFSET_BITS | entry.locator

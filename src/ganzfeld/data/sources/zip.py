@@ -1,6 +1,6 @@
-"""A zip of picture files, with folders as classes, or in the StyleGAN form with labels in ``dataset.json``.
+"""A zip of image files, with folders as classes, or in the StyleGAN form with labels in ``dataset.json``.
 
-Pictures come in the order of the zip's directory.
+Images come in the order of the zip's directory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,10 +10,10 @@ from typing import BinaryIO, final
 
 import numpy as np
 
-from ganzfeld.data.decoding.decode import Decoded, UnusablePicture, decode_file
+from ganzfeld.data.decoding.decode import Decoded, UnusableImage, decode_file
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
-from ganzfeld.data.sources._archive import check_expansion, flaw, is_picture
+from ganzfeld.data.sources._archive import check_expansion, flaw, is_image
 from ganzfeld.data.sources._dataset_json import FILE_NAME, class_by_name
 from ganzfeld.data.sources._zip_directory import Member, directory, member_at, members, read_member
 from ganzfeld.data.walk import count_ignored
@@ -35,8 +35,8 @@ def recognises(path: Path) -> int:
 
 
 @final
-class Pictures(Source):
-    """The picture files in a zip."""
+class ZipSource(Source):
+    """The image files in a zip."""
 
     @cached_property
     def _file(self) -> BinaryIO:
@@ -47,13 +47,13 @@ class Pictures(Source):
         return directory(self._file)[2]
 
     def entries(self) -> Iterator[Entry]:
-        """One entry a picture file; raises ``DataError`` if the zip is damaged or a bomb."""
+        """One entry an image file; raises ``DataError`` if the zip is damaged or a bomb."""
         self.ignored.clear()
         mtime_ns, total = self.path.stat().st_mtime_ns, 0
         for member in self._members():
             total += member.size
             check_expansion(total, self.path)
-            if is_picture(member.name):
+            if is_image(member.name):
                 why = "a link" if member.link else flaw(member.name, member.size)
                 yield Entry(member.name, member.size, mtime_ns, member.position, why)
             else:
@@ -64,7 +64,7 @@ class Pictures(Source):
         try:
             member = member_at(self._file, entry.locator)
         except DataError:
-            raise UnusablePicture("the zip changed while it was being read") from None
+            raise UnusableImage("the zip changed while it was being read") from None
         return self._content(member)
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
@@ -84,7 +84,7 @@ class Pictures(Source):
     def _labels(self, member: Member) -> tuple[dict[str, str], str]:
         try:
             return class_by_name(self._content(member), member.name.removesuffix(FILE_NAME))
-        except UnusablePicture as damage:
+        except UnusableImage as damage:
             return {}, f"{FILE_NAME} is ignored: {damage}"
 
     def _content(self, member: Member) -> bytes:

@@ -1,4 +1,4 @@
-"""The discriminator judges a picture by its company: batch statistics tell it what the batch is made of."""
+"""The discriminator judges an image by its company: batch statistics tell it what the batch is made of."""
 
 from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
@@ -10,13 +10,13 @@ READINGS = ("batch_leak",)
 
 def applies(case: RunEvidence) -> bool:
     """To a discriminator with statistics across the batch."""
-    return normalisations.load(case.recipe["discriminator"]["normalisation"]).ACROSS_PICTURES
+    return normalisations.load(case.recipe["discriminator"]["normalisation"]).ACROSS_IMAGES
 
 
 def find(case: RunEvidence) -> Finding | None:
-    """Real logits move more, when generated pictures join the batch, than in healthy runs."""
+    """Real logits move more, when generated images join the batch, than in healthy runs."""
     leak = high(
-        case, "batch_leak", "the shift of real logits beside generated pictures, in spreads of the logits,"
+        case, "batch_leak", "the shift of real logits beside generated images, in spreads of the logits,"
     )
     if not leak:
         return None
@@ -25,10 +25,10 @@ def find(case: RunEvidence) -> Finding | None:
         "watch",
         leak.since_images,
         (leak.evidence,),
-        "Batch normalisation subtracts the mean of the whole batch, so that what a picture is worth depends "
-        "on its neighbours; a discriminator can answer by the batch instead of by the picture.",
+        "Batch normalisation subtracts the mean of the whole batch, so that what an image is worth depends "
+        "on its neighbours; a discriminator can answer by the batch instead of by the image.",
         Remedy(
-            "A normalisation of each picture by itself in the discriminator.",
+            "A normalisation of each image by itself in the discriminator.",
             ("discriminator.normalisation=layer",),
         ),
         "batch-leak",

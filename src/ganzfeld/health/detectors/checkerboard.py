@@ -1,4 +1,4 @@
-"""A grid in the pictures, at the stride of the transposed convolutions."""
+"""A grid in the images, at the stride of the transposed convolutions."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The generator makes the same picture of a latent whatever class it is asked for."""
+"""The generator makes the same image of a latent whatever class it is asked for."""
 
 from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
@@ -15,7 +15,7 @@ def applies(case: RunEvidence) -> bool:
 def find(case: RunEvidence) -> Finding | None:
     """Less of a difference between classes than healthy runs show."""
     effect = low(
-        case, "class_effect", "the change of a picture with its class, as a share of that with its latent,"
+        case, "class_effect", "the change of an image with its class, as a share of that with its latent,"
     )
     if not effect:
         return None
@@ -26,9 +26,9 @@ def find(case: RunEvidence) -> Finding | None:
         effect.since_images,
         (effect.evidence,),
         "The discriminator does not hold the generator to its class: it sees no difference between the "
-        "classes, or has not had the pictures to learn it.",
+        "classes, or has not had the images to learn it.",
         Remedy(
-            "Check that the labels are right and each class has pictures enough; let the class enter the "
+            "Check that the labels are right and each class has images enough; let the class enter the "
             "discriminator the other way.",
             (f"classes={other}",),
         ),

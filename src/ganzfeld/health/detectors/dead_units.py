@@ -24,7 +24,7 @@ def find(case: RunEvidence) -> Finding | None:
         "sick",
         since(symptoms),
         evidence(symptoms),
-        "A unit whose input is negative for every picture has no slope under ReLU, so no gradient can "
+        "A unit whose input is negative for every image has no slope under ReLU, so no gradient can "
         "bring it back; one large step or a bad beginning is enough.",
         Remedy("Leaky units, which always pass something back, and smaller steps.", tuple(settings)),
         "leaky-slope",

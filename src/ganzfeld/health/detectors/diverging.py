@@ -8,8 +8,8 @@ from ganzfeld.losses import losses
 
 _WORDS = {
     "logit_size": "the largest logit",
-    "growth_generator": "the size of the generator's weights, over that at half the pictures,",
-    "growth_discriminator": "the size of the discriminator's weights, over that at half the pictures,",
+    "growth_generator": "the size of the generator's weights, over that at half the images,",
+    "growth_discriminator": "the size of the discriminator's weights, over that at half the images,",
     "full_update_generator": "the size of the generator's steps beside its weights, at the recipe's rate,",
     "full_update_discriminator": (
         "the size of the discriminator's steps beside its weights, at the recipe's rate,"
@@ -43,9 +43,9 @@ def _has_sigmoid(case: RunEvidence) -> bool:
 
 
 def _lost_at(case: RunEvidence) -> list[tuple[int, Evidence]]:
-    """The pictures seen at the last entry, if one of its losses is not finite (null in the journal)."""
+    """The images seen at the last entry, if one of its losses is not finite (null in the journal)."""
     last = case.entries[-1] if case.entries else {}
     if all(last.get(name, 0.0) is not None for name in ("loss_generator", "loss_discriminator")):
         return []
     at = last["images_seen"]
-    return [(at, Evidence(f"a loss is not finite after {at:,} pictures", {"images_seen": at}))]
+    return [(at, Evidence(f"a loss is not finite after {at:,} images", {"images_seen": at}))]

@@ -1,4 +1,4 @@
-"""The same pictures again and again: they get more weight, and look like modes of their own."""
+"""The same images again and again: they get more weight, and look like modes of their own."""
 
 from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
@@ -6,7 +6,7 @@ from ganzfeld.health.finding import Evidence, Finding, Remedy
 READINGS = ()
 
 MOST = 0.1
-"""Share of the set. A judgement, not a measurement: below it the weights of the pictures hardly change."""
+"""Share of the set. A judgement, not a measurement: below it the weights of the images hardly change."""
 
 
 def find(case: RunEvidence) -> Finding | None:
@@ -14,12 +14,12 @@ def find(case: RunEvidence) -> Finding | None:
     if not case.num_pictures or case.num_duplicates <= MOST * case.num_pictures:
         return None
     share = case.num_duplicates / case.num_pictures
-    text = f"{case.num_duplicates:,} of {case.num_pictures:,} pictures ({share:.0%}) repeat another one"
+    text = f"{case.num_duplicates:,} of {case.num_pictures:,} images ({share:.0%}) repeat another one"
     return Finding(
         "duplicate-pictures",
         "watch",
         0,
         (Evidence(text, {"num_duplicates": case.num_duplicates, "share": share}),),
-        "A picture that is there twice counts twice, and a copy of it passes for variety.",
+        "An image that is there twice counts twice, and a copy of it passes for variety.",
         Remedy("Remove the repetitions: ganzfeld check names them."),
     )

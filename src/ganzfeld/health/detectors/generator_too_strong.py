@@ -1,4 +1,4 @@
-"""The discriminator cannot tell generated pictures from real ones, however bad they are."""
+"""The discriminator cannot tell generated images from real ones, however bad they are."""
 
 from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
@@ -11,8 +11,8 @@ READINGS = ("separation", "overlap")
 def find(case: RunEvidence) -> Finding | None:
     """Separation nearer to chance, or logits that overlap more, than healthy runs show."""
     symptoms = seen(
-        low(case, "separation", "the share of pairs in which the real picture gets the higher logit"),
-        high(case, "overlap", "the overlap of the logits of real and generated pictures"),
+        low(case, "separation", "the share of pairs in which the real image gets the higher logit"),
+        high(case, "overlap", "the overlap of the logits of real and generated images"),
     )
     if not symptoms:
         return None

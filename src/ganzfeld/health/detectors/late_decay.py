@@ -1,4 +1,4 @@
-"""The run was better before: the pictures get worse again and stay so."""
+"""The run was better before: the images get worse again and stay so."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def find(case: RunEvidence) -> Finding | None:
     distance = case.series("kernel_distance")
     best = int(np.argmin(distance.values))
     at, least, now = int(distance.images[best]), float(distance.values[best]), float(distance.values[-1])
-    text = f"the kernel distance was {figure(least)} after {at:,} pictures and is {figure(now)} now"
+    text = f"the kernel distance was {figure(least)} after {at:,} images and is {figure(now)} now"
     return Finding(
         "late-decay",
         "sick",

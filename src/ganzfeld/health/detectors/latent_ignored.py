@@ -1,4 +1,4 @@
-"""The pictures do not depend on the latent vector, or hardly."""
+"""The images do not depend on the latent vector, or hardly."""
 
 from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
@@ -11,10 +11,10 @@ USUAL_SIZE = 100
 
 
 def find(case: RunEvidence) -> Finding | None:
-    """Less of the latent in the first map, or in the picture, than healthy runs show."""
+    """Less of the latent in the first map, or in the image, than healthy runs show."""
     symptoms = seen(
         low(case, "latent_share", "the share of the first map's variance that comes from the latent"),
-        low(case, "sensitivity", "the change of a picture with its latent, as a share of a linear map's,"),
+        low(case, "sensitivity", "the change of an image with its latent, as a share of a linear map's,"),
     )
     if not symptoms:
         return None
@@ -30,7 +30,7 @@ def find(case: RunEvidence) -> Finding | None:
         since(symptoms),
         evidence(symptoms),
         "The noise is too weak beside the biases of the first layer, or is switched off, so that the "
-        "generator has nothing to tell its pictures apart by.",
+        "generator has nothing to tell its images apart by.",
         Remedy(
             "Check that noise goes in at all; take a normal prior, enough components, and batch "
             "normalisation in the generator, which gives the latent its full size after the first layer.",

@@ -1,4 +1,4 @@
-"""The generator makes pictures of the training set, or nearly."""
+"""The generator makes images of the training set, or nearly."""
 
 from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
@@ -9,11 +9,11 @@ READINGS = ("memorised",)
 
 
 def find(case: RunEvidence) -> Finding | None:
-    """More generated pictures beside a training picture than healthy runs show."""
+    """More generated images beside a training image than healthy runs show."""
     memorised = high(
         case,
         "memorised",
-        "the share of generated pictures nearer to a training picture than these are to each other",
+        "the share of generated images nearer to a training image than these are to each other",
     )
     if not memorised:
         return None
@@ -22,10 +22,10 @@ def find(case: RunEvidence) -> Finding | None:
         "sick",
         memorised.since_images,
         (memorised.evidence,),
-        "The discriminator knows every picture of a small set by heart, and teaches the generator to make "
+        "The discriminator knows every image of a small set by heart, and teaches the generator to make "
         "exactly these.",
         Remedy(
-            "More pictures are what helps. Shifting them shows the discriminator something new every time; "
+            "More images are what helps. Shifting them shows the discriminator something new every time; "
             "so does mirror=true where left and right mean the same.",
             shifted(case),
         ),

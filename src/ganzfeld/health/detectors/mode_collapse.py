@@ -1,6 +1,6 @@
-"""The generator makes few kinds of pictures: the same for all latents, or without some of the data's kinds.
+"""The generator makes few kinds of images: the same for all latents, or without some of the data's kinds.
 
-Full (``sick``): pictures of different latents are alike. Partial, or within a class (``watch``): each picture
+Full (``sick``): images of different latents are alike. Partial, or within a class (``watch``): each image
 may be good, and much of the data is never made.
 """
 
@@ -18,13 +18,13 @@ def find(case: RunEvidence) -> Finding | None:
         low(
             case,
             "diversity",
-            "the mean distance between generated pictures, as a share of that of real ones,",
+            "the mean distance between generated images, as a share of that of real ones,",
         ),
-        high(case, "twins", "the share of generated pictures with a near copy among 64"),
+        high(case, "twins", "the share of generated images with a near copy among 64"),
     )
     partial = seen(
-        low(case, "recall", "recall, the share of real pictures that the generator could make,"),
-        low(case, "coverage", "coverage, the share of real pictures with a generated one beside them,"),
+        low(case, "recall", "recall, the share of real images that the generator could make,"),
+        low(case, "coverage", "coverage, the share of real images with a generated one beside them,"),
         low(case, "class_diversity_worst", f"the variety within {_poorest(case)}, as a share of the data's,"),
     )
     symptoms = full + partial
@@ -35,8 +35,8 @@ def find(case: RunEvidence) -> Finding | None:
         "sick" if full else "watch",
         since(symptoms),
         evidence(symptoms),
-        "A picture that deceives the discriminator today is the best answer to every latent; nothing in the "
-        "game says that pictures must differ, unless the discriminator is smooth and compares them.",
+        "An image that deceives the discriminator today is the best answer to every latent; nothing in the "
+        "game says that images must differ, unless the discriminator is smooth and compares them.",
         Remedy(*_remedy(case)),
         "ring",
     )
@@ -55,7 +55,7 @@ def _remedy(case: RunEvidence) -> tuple[str, tuple[str, ...]]:
     names = {each["name"] for each in case.recipe["stabilisers"]}
     if case.recipe["loss"]["name"] == "relativistic-pairing" and names >= {"r1", "r2"}:
         return "Slower steps and stronger penalties.", (*both_rates(case, 0.5), penalised(case, "r1", "r2"))
-    return "A loss that compares pictures in pairs, with a discriminator that is smooth on both sides.", (
+    return "A loss that compares images in pairs, with a discriminator that is smooth on both sides.", (
         "loss.name=relativistic-pairing",
         "loss.smooth_sides=1",
         "loss.temperature=1.0",

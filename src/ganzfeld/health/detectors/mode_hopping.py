@@ -1,4 +1,4 @@
-"""The generator goes from one kind of picture to another and forgets the last one."""
+"""The generator goes from one kind of image to another and forgets the last one."""
 
 from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
@@ -9,11 +9,11 @@ READINGS = ("pace",)
 
 
 def find(case: RunEvidence) -> Finding | None:
-    """Pictures of the same latents change more from look to look than in healthy runs."""
-    pace = high(case, "pace", "the change of a latent's picture in a step, as a share of the spread of all,")
+    """Images of the same latents change more from look to look than in healthy runs."""
+    pace = high(case, "pace", "the change of a latent's image in a step, as a share of the spread of all,")
     if not pace:
         return None
-    poor = low(case, "diversity", "the variety of the pictures, as a share of the data's,")
+    poor = low(case, "diversity", "the variety of the images, as a share of the data's,")
     return Finding(
         "mode-hopping",
         "sick" if poor else "watch",

@@ -32,7 +32,7 @@ def find(case: RunEvidence) -> Finding | None:
         text, settings = "Larger steps for the generator.", (rate(case, "generator", 4),)
     elif _fades_where_it_is_worst(case):
         cause = (
-            "The discriminator is sure of every generated picture, and where it is sure the slope of the "
+            "The discriminator is sure of every generated image, and where it is sure the slope of the "
             "loss that the generator goes by is next to 0."
         )
         text = "A loss whose slope is largest where the generator is worst, and a slower discriminator."
@@ -40,7 +40,7 @@ def find(case: RunEvidence) -> Finding | None:
         experiment = "saturating-loss"
     else:
         cause = (
-            "The discriminator takes generated pictures for real ones, however good they are, and where it "
+            "The discriminator takes generated images for real ones, however good they are, and where it "
             "does this loss has next to no slope: the generator is told that nothing is left to do."
         )
         text, settings = "A discriminator that learns faster.", (rate(case, "discriminator", 2),)
@@ -56,7 +56,7 @@ def find(case: RunEvidence) -> Finding | None:
 
 
 def _fades_where_it_is_worst(case: RunEvidence) -> bool:
-    """Whether the generator's loss has no slope at a picture that the discriminator is sure is generated.
+    """Whether the generator's loss has no slope at an image that the discriminator is sure is generated.
 
     Of the losses here this is so of minimax; the others lose their slope where it is deceived, or never.
     """

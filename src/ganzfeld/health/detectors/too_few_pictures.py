@@ -1,4 +1,4 @@
-"""Fewer pictures than a discriminator needs not to know them by heart."""
+"""Fewer images than a discriminator needs not to know them by heart."""
 
 from ganzfeld.data.check.advice import ENOUGH
 from ganzfeld.health.case import RunEvidence
@@ -14,16 +14,16 @@ def find(case: RunEvidence) -> Finding | None:
     if not 0 < number < ENOUGH:
         return None
     times = case.images_seen / number
-    text = f"the set has {number:,} pictures, each seen {times:,.0f} times until now; {ENOUGH:,} are few"
+    text = f"the set has {number:,} images, each seen {times:,.0f} times until now; {ENOUGH:,} are few"
     return Finding(
         "too-few-pictures",
         "watch",
         0,
         (Evidence(text, {"num_pictures": number, "times_seen": times}),),
-        "With few pictures the discriminator can learn them by heart, and the generator then gets better at "
+        "With few images the discriminator can learn them by heart, and the generator then gets better at "
         "copying rather than at inventing.",
         Remedy(
-            "Add pictures. Failing that, show them shifted, and mirrored (mirror=true) where left and right "
+            "Add images. Failing that, show them shifted, and mirrored (mirror=true) where left and right "
             "mean the same; and end early.",
             shifted(case),
         ),

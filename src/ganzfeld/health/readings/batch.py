@@ -1,4 +1,4 @@
-"""What a picture owes to the others of its batch, where batch normalisation lets them speak to each other."""
+"""What an image owes to the others of its batch, where batch normalisation lets them speak to each other."""
 
 import torch
 from torch import Tensor
@@ -9,13 +9,13 @@ from ganzfeld.health.patient import ProbeContext
 PASSES = True
 
 NAMES = {
-    "batch_noise": "By how much (root mean square) a picture of the live generator changes when the others"
-    " of its batch do, over the spread between pictures: 0 not at all, 1 as much as for another latent. Only"
+    "batch_noise": "By how much (root mean square) an image of the live generator changes when the others"
+    " of its batch do, over the spread between images: 0 not at all, 1 as much as for another latent. Only"
     " with batch normalisation in the generator. For batches above 8 found in batches of 8, and scaled as"
     " 1 / sqrt(batch).",
-    "batch_leak": "By how much (root mean square) the logits of real pictures move when the other half of"
-    " their batch is generated instead of real, over the spread of the logits of real pictures: 0 not at all,"
-    " 1 as much as two pictures differ. Only with batch normalisation in the discriminator.",
+    "batch_leak": "By how much (root mean square) the logits of real images move when the other half of"
+    " their batch is generated instead of real, over the spread of the logits of real images: 0 not at all,"
+    " 1 as much as two images differ. Only with batch normalisation in the discriminator.",
 }
 
 NUM_LATENTS = 16
@@ -33,7 +33,7 @@ def read(patient: ProbeContext) -> dict[str, Tensor]:
 
 
 def _noise(patient: ProbeContext, batch: int) -> Tensor:
-    """Each picture is made twice, in a batch of its neighbours and in one of pictures from all batches."""
+    """Each image is made twice, in a batch of its neighbours and in one of images from all batches."""
     latents = min(NUM_LATENTS, len(patient.some_latents))
     size = min(batch, latents // 2)
     num = latents // size
@@ -47,7 +47,7 @@ def _noise(patient: ProbeContext, batch: int) -> Tensor:
 
 
 def _share_that_stays(size: int, num: int) -> float:
-    """Of the others in a batch of ``size``, the share that is in both batches, over all pictures."""
+    """Of the others in a batch of ``size``, the share that is in both batches, over all images."""
     at = range(num * size)
     stay = sum(one // size == other // size and one % num == other % num for one in at for other in at)
     return (stay / len(at) - 1) / (size - 1)

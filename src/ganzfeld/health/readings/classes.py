@@ -1,6 +1,6 @@
 """Whether a generator that is asked for a class heeds it, and makes each class as varied as the data has it.
 
-Distances are Euclidean, between pictures averaged to 16 pixels a side.
+Distances are Euclidean, between images averaged to 16 pixels a side.
 """
 
 import torch
@@ -13,17 +13,17 @@ from ganzfeld.health.readings.latent import distances, small
 PASSES = True
 
 NAMES = {
-    "class_diversity_worst": "The smallest, over the classes among the fixed real pictures, of the mean"
-    " distance between generated pictures of one class over that between real ones: 1 as varied as the data,"
-    " 0 a class whose pictures are all alike. Of classes with at least 4 pictures there; only with classes.",
+    "class_diversity_worst": "The smallest, over the classes among the fixed real images, of the mean"
+    " distance between generated images of one class over that between real ones: 1 as varied as the data,"
+    " 0 a class whose images are all alike. Of classes with at least 4 images there; only with classes.",
     "class_poorest": "The number of that class, from 0 on, in the order of their names.",
-    "class_effect": "Mean distance between two pictures of one latent in two classes, over that between"
-    " pictures of two latents, whatever their classes; by the live generator. 0: the class is ignored. Only"
+    "class_effect": "Mean distance between two images of one latent in two classes, over that between"
+    " images of two latents, whatever their classes; by the live generator. 0: the class is ignored. Only"
     " with classes.",
 }
 
 LEAST = 4
-"""Pictures of a class, six pairs: of fewer, the mean distance is chance."""
+"""Images of a class, six pairs: of fewer, the mean distance is chance."""
 
 
 def read(patient: ProbeContext) -> dict[str, Tensor]:
@@ -40,26 +40,26 @@ def read(patient: ProbeContext) -> dict[str, Tensor]:
 def _effect(patient: ProbeContext) -> Tensor:
     assert patient.some_labels is not None
     others = (patient.some_labels + 1) % patient.generator.num_classes
-    pictures = small(patient.generated.output)
+    images = small(patient.generated.output)
     in_others = small(passed(patient.generator, patient.some_latents, others))
-    pairs = len(pictures) * (len(pictures) - 1)
-    apart = distances(pictures).sum() / pairs
-    return (in_others - pictures).norm(dim=1).mean() / apart.clamp_min(torch.finfo(apart.dtype).tiny)
+    pairs = len(images) * (len(images) - 1)
+    apart = distances(images).sum() / pairs
+    return (in_others - images).norm(dim=1).mean() / apart.clamp_min(torch.finfo(apart.dtype).tiny)
 
 
 def _variety(patient: ProbeContext, labels: Tensor) -> Tensor:
     """Of each class as a share of the data's, (classes,)."""
     of_real = labels[: len(patient.real)]
     num_classes = patient.generator.num_classes
-    made, _ = _by_class(patient.pictures, labels, num_classes)
+    made, _ = _by_class(patient.images, labels, num_classes)
     there, numbers = _by_class(patient.real, of_real, num_classes)
     # Where a class says nothing, what is there is taken for as good as can be.
     return torch.where((numbers >= LEAST) & (there > 0), made / there, torch.inf)
 
 
-def _by_class(pictures: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    """The mean distance between two pictures of a class, and the number of its pictures, both (classes,)."""
+def _by_class(images: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    """The mean distance between two images of a class, and the number of its images, both (classes,)."""
     members = (labels[:, None] == torch.arange(num_classes, device=labels.device)).float()
     numbers = members.sum(0)
-    apart = ((members @ members.t()) * distances(small(pictures))).sum(1)
+    apart = ((members @ members.t()) * distances(small(images))).sum(1)
     return (apart @ members) / (numbers * (numbers - 1)).clamp_min(1), numbers

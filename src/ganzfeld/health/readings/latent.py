@@ -1,6 +1,6 @@
-"""Whether pictures differ, and whether it is the latent that makes them differ.
+"""Whether images differ, and whether it is the latent that makes them differ.
 
-Distances are Euclidean, between pictures averaged to 16 pixels a side; sensitivity takes all pixels.
+Distances are Euclidean, between images averaged to 16 pixels a side; sensitivity takes all pixels.
 """
 
 import torch
@@ -12,17 +12,17 @@ from ganzfeld.health.patient import ProbeContext
 PASSES = True
 
 NAMES = {
-    "diversity": "Mean distance between the pictures of 64 fixed latents over that between 64 fixed real"
-    " pictures: 1 as varied as the data, 0 all alike.",
-    "twins": "Share of those pictures with another one nearer than all but 5 % of the real pictures have:"
-    " 0.05 like the data, 1 every picture has its double, as also before anything is learnt.",
-    "sensitivity": "How far 16 pictures of the live generator move for a small step of the latent in a random"
-    " direction, per distance between pictures for the distance between latents: 1 as a linear map would,"
-    " above 1 rugged, near 0 the latent does nothing nearby. Not read where all pictures are alike.",
+    "diversity": "Mean distance between the images of 64 fixed latents over that between 64 fixed real"
+    " images: 1 as varied as the data, 0 all alike.",
+    "twins": "Share of those images with another one nearer than all but 5 % of the real images have:"
+    " 0.05 like the data, 1 every image has its double, as also before anything is learnt.",
+    "sensitivity": "How far 16 images of the live generator move for a small step of the latent in a random"
+    " direction, per distance between images for the distance between latents: 1 as a linear map would,"
+    " above 1 rugged, near 0 the latent does nothing nearby. Not read where all images are alike.",
     "latent_share": "Of the variance of the seed map, normalised and activated, the share that is over"
     " latents and not over channels and positions: 0 to 1; at 0 the latent does not enter.",
-    "drift": "Mean distance between the picture of a latent now and at the last look, over the mean distance"
-    " between pictures of different latents now; 0 or more.",
+    "drift": "Mean distance between the image of a latent now and at the last look, over the mean distance"
+    " between images of different latents now; 0 or more.",
 }
 
 SIDE_PX = 16
@@ -41,23 +41,23 @@ def read(patient: ProbeContext) -> dict[str, Tensor]:
     found = {"latent_share": _latent_share(patient.generated.first)}
     if len(patient.latents) < 2:
         return found
-    pictures = small(patient.pictures)
-    apart = distances(pictures)
+    images = small(patient.images)
+    apart = distances(images)
     found["sensitivity"] = _sensitivity(patient)
     if len(patient.real) > 1:
         apart_real = distances(small(patient.real))
         found["diversity"] = _mean(apart) / _mean(apart_real)
         found["twins"] = (_nearest(apart) < torch.quantile(_nearest(apart_real), 0.05)).float().mean()
-    if patient.pictures_before is not None:
-        moved = (pictures - small(patient.pictures_before)).norm(dim=1).mean()
+    if patient.images_before is not None:
+        moved = (images - small(patient.images_before)).norm(dim=1).mean()
         found["drift"] = moved / _mean(apart)
     return found
 
 
-def small(pictures: Tensor) -> Tensor:
+def small(images: Tensor) -> Tensor:
     """(N, C, *size) to (N, values), averaged over areas."""
-    size = [min(SIDE_PX, side) for side in pictures.shape[2:]]
-    return _AVERAGED[len(size)](pictures.float(), size).flatten(1)
+    size = [min(SIDE_PX, side) for side in images.shape[2:]]
+    return _AVERAGED[len(size)](images.float(), size).flatten(1)
 
 
 def distances(vectors: Tensor) -> Tensor:
@@ -81,9 +81,9 @@ def _sensitivity(patient: ProbeContext) -> Tensor:
     direction = functional.normalize(torch.randn(latents.shape, generator=noise)).to(latents.device)
     between = _mean(distances(latents))
     step = STEP * between
-    pictures = patient.made(slice(NUM_MOVED)).flatten(1)
-    moved = patient.made(slice(NUM_MOVED), step * direction).flatten(1) - pictures
-    return (moved.norm(dim=1).mean() / step) / (_mean(distances(pictures)) / between)
+    images = patient.made(slice(NUM_MOVED)).flatten(1)
+    moved = patient.made(slice(NUM_MOVED), step * direction).flatten(1) - images
+    return (moved.norm(dim=1).mean() / step) / (_mean(distances(images)) / between)
 
 
 def _latent_share(seed_map: Tensor) -> Tensor:

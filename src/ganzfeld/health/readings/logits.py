@@ -12,15 +12,15 @@ from ganzfeld.health.patient import ProbeContext
 PASSES = False
 
 NAMES = {
-    "logit_real_std": "Standard deviation of the logits of real pictures over the last 64 steps; 0 or more.",
-    "logit_fake_std": "The same of generated pictures.",
-    "separation": "The chance that a real picture has a higher logit than a generated one of the same step"
+    "logit_real_std": "Standard deviation of the logits of real images over the last 64 steps; 0 or more.",
+    "logit_fake_std": "The same of generated images.",
+    "separation": "The chance that a real image has a higher logit than a generated one of the same step"
     " (the area under the ROC curve, ties half): 0.5 is guessing, 1 tells every pair, below 0.5 is wrong.",
     "overlap": "The largest gap between the distribution functions of the logits of real and of generated"
-    " pictures, each less the mean of its step, taken from 1 (Kolmogorov-Smirnov): 1 alike, 0 apart.",
+    " images, each less the mean of its step, taken from 1 (Kolmogorov-Smirnov): 1 alike, 0 apart.",
     "lesson_discriminator": "Mean size of the discriminator's loss's derivative by its logits, over the same"
     " with all logits 0: 1 at the beginning, near 0 where there is nothing left to learn.",
-    "lesson_generator": "The same of the generator's loss and the logits of its pictures: near 0 the"
+    "lesson_generator": "The same of the generator's loss and the logits of its images: near 0 the"
     " generator is told nothing.",
     "logit_size": "The largest size of a logit in the last 64 steps; 0 or more.",
     "rhythm": "Of the difference of mean logits, real less generated, from step to step, without its linear"
@@ -36,7 +36,7 @@ LEAST_PERIODS = 3
 
 
 def read(patient: ProbeContext) -> dict[str, Tensor]:
-    """All of them; no rhythm in fewer than 16 steps, and nothing where few pictures would speak for many."""
+    """All of them; no rhythm in fewer than 16 steps, and nothing where few images would speak for many."""
     if patient.goes_on:
         return {}
     real, fake = patient.real_logits.float(), patient.fake_logits.float()
@@ -80,13 +80,13 @@ def _lessons(patient: ProbeContext, real: Tensor, fake: Tensor) -> tuple[Tensor,
 
 
 def _pulls(patient: ProbeContext, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean size of the derivative by each logit (n,), as it would be for this picture alone."""
+    """Mean size of the derivative by each logit (n,), as it would be for this image alone."""
     with torch.enable_grad():
         real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
         losses = (patient.loss.discriminator(real, fake), patient.loss.generator(real.detach(), fake))
         by_real, by_fake = torch.autograd.grad(losses[0], (real, fake))
         (by_generated,) = torch.autograd.grad(losses[1], fake)
-    # Losses are means over the batch: the sum of sizes is the mean of each picture's own.
+    # Losses are means over the batch: the sum of sizes is the mean of each image's own.
     return by_real.abs().sum() + by_fake.abs().sum(), by_generated.abs().sum()
 
 

@@ -1,4 +1,4 @@
-"""Output values from which no gradient comes back, in pictures of the live generator.
+"""Output values from which no gradient comes back, in images of the live generator.
 
 An output without bounds never saturates, and is not read.
 """
@@ -13,9 +13,9 @@ PASSES = True
 NAMES = {
     "saturated": "Share of the live generator's output values at which the derivative of its output"
     " activation is below 1e-3, and nothing can be learnt: 0 to 1.",
-    "saturated_real": "Share of the values of real pictures that are as extreme: what is right; 0 to 1.",
+    "saturated_real": "Share of the values of real images that are as extreme: what is right; 0 to 1.",
     "stuck": "The chance that the generator, at a random place and channel, is saturated to one side for 32"
-    " latents while a real picture is not: 0 to 1.",
+    " latents while a real image is not: 0 to 1.",
 }
 
 NO_GRADIENT = 1e-3
@@ -27,10 +27,10 @@ def read(patient: ProbeContext) -> dict[str, Tensor]:
     if bounds is None:
         return {}
     low, high = bounds
-    pictures, real = patient.generated.output, patient.real
-    stuck = torch.stack([_stuck(pictures <= low, real <= low), _stuck(pictures >= high, real >= high)])
+    images, real = patient.generated.output, patient.real
+    stuck = torch.stack([_stuck(images <= low, real <= low), _stuck(images >= high, real >= high)])
     return {
-        "saturated": _share((pictures <= low) | (pictures >= high)),
+        "saturated": _share((images <= low) | (images >= high)),
         "saturated_real": _share((real <= low) | (real >= high)),
         "stuck": stuck.sum(),
     }
@@ -40,8 +40,8 @@ def _share(marks: Tensor) -> Tensor:
     return marks.float().mean()
 
 
-def _stuck(pictures: Tensor, real: Tensor) -> Tensor:
-    return (pictures.all(0) * (1 - real.float().mean(0))).mean()
+def _stuck(images: Tensor, real: Tensor) -> Tensor:
+    return (images.all(0) * (1 - real.float().mean(0))).mean()
 
 
 def _bounds(output: nn.Module) -> tuple[float, float] | None:

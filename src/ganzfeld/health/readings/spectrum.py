@@ -1,4 +1,4 @@
-"""The pattern that uneven overlap of kernels prints into pictures, seen at the frequencies of the stride."""
+"""The pattern that uneven overlap of kernels prints into images, seen at the frequencies of the stride."""
 
 import math
 
@@ -10,22 +10,22 @@ from ganzfeld.health.patient import ProbeContext
 PASSES = True
 
 NAMES = {
-    "checkerboard": "Log10 of the power of the pictures of 64 fixed latents at the harmonics of the last"
+    "checkerboard": "Log10 of the power of the images of 64 fixed latents at the harmonics of the last"
     " stride over that at the frequencies beside them, the mean over axes and harmonics, less the same of 64"
-    " real pictures: 0 like the data, 1 ten times as much.",
+    " real images: 0 like the data, 1 ten times as much.",
 }
 
 NEIGHBOURS = (2, 3, 4, 5)
-"""In units of one period a picture; those nearer belong to the harmonic itself, seen through the window."""
+"""In units of one period an image; those nearer belong to the harmonic itself, seen through the window."""
 
 _LEAST = 1e-12
-"""Is added to every power: that of pictures of one colour is 0."""
+"""Is added to every power: that of images of one colour is 0."""
 
 
 def read(patient: ProbeContext) -> dict[str, Tensor]:
     """Nothing where no layer has a stride."""
     excesses = [
-        _excess(patient.pictures, axis, frequency) - _excess(patient.real, axis, frequency)
+        _excess(patient.images, axis, frequency) - _excess(patient.real, axis, frequency)
         for axis, stride in enumerate(_last_strides(patient))
         for frequency in (harmonic / stride for harmonic in range(1, stride // 2 + 1))
     ]
@@ -33,15 +33,15 @@ def read(patient: ProbeContext) -> dict[str, Tensor]:
 
 
 def _last_strides(patient: ProbeContext) -> list[int]:
-    """By axis the last stride above 1 on the way to the picture; 1 if there is none."""
+    """By axis the last stride above 1 on the way to the image; 1 if there is none."""
     layers = patient.generator.plan.layers[::-1]
     axes = range(patient.generator.plan.dims)
     return [next((layer.stride[axis] for layer in layers if layer.stride[axis] > 1), 1) for axis in axes]
 
 
-def _excess(pictures: Tensor, axis: int, frequency: float) -> Tensor:
+def _excess(images: Tensor, axis: int, frequency: float) -> Tensor:
     """Log10 of the power at a frequency (in periods a pixel) along an axis over that beside it."""
-    along = pictures.float().movedim(2 + axis, -1)
+    along = images.float().movedim(2 + axis, -1)
     size = along.shape[-1]
     beside = {
         other if other <= 0.5 else 1 - other

@@ -11,7 +11,7 @@ NAMES = {
     "dead_generator": "Of the generator's hidden layers, the largest share of channels whose activation is"
     " the same, within 1e-6 of the layer's range, for 32 latents and all positions: 0 all live, 1 a dead"
     " layer.",
-    "dead_discriminator": "The same of the discriminator's, for real pictures and for generated ones.",
+    "dead_discriminator": "The same of the discriminator's, for real images and for generated ones.",
 }
 
 SAME = 1e-6

@@ -1,4 +1,4 @@
-"""Measures: how generated pictures differ from real ones, in figures with intervals.
+"""Measures: how generated images differ from real ones, in figures with intervals.
 
 An entry is one file that defines
 

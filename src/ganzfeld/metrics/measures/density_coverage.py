@@ -1,4 +1,4 @@
-"""Density and coverage: precision and recall that a few odd pictures cannot sway."""
+"""Density and coverage: precision and recall that a few odd images cannot sway."""
 
 import torch
 from torch import Tensor
@@ -8,8 +8,8 @@ from ganzfeld.metrics.intervals import Figure, jackknife, plain, share
 
 K = 5
 NAMES = {
-    "density": "real neighbourhoods around a generated picture over those expected: 0 and up, 1 as dense",
-    "coverage": "share of real pictures with a generated one among their nearest: 0 to 1, 1 is best",
+    "density": "real neighbourhoods around a generated image over those expected: 0 and up, 1 as dense",
+    "coverage": "share of real images with a generated one among their nearest: 0 to 1, 1 is best",
 }
 FEATURES = True
 
@@ -22,7 +22,7 @@ def measure(comparison: Comparison) -> list[Figure]:
         between.shape,
         comparison.seed,
     )
-    # No finer than one picture, or a density of 0 would seem to be certain.
+    # No finer than one image, or a density of 0 would seem to be certain.
     finest = 1 / len(comparison.generated)
     return [
         plain("density", values[0], max(errors[0], finest), least=0.0),
@@ -31,7 +31,7 @@ def measure(comparison: Comparison) -> list[Figure]:
 
 
 def density_coverage(between: Tensor, among_real: Tensor) -> list[float]:
-    """[density, coverage] from distances of generated (rows) to real pictures, and among the real ones.
+    """[density, coverage] from distances of generated (rows) to real images, and among the real ones.
 
     Source: Naeem et al. 2020, eq. 4 and 5.
     """

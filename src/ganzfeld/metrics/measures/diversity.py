@@ -1,10 +1,10 @@
-"""Diversity: how far generated pictures are from each other, in the measure of the real ones."""
+"""Diversity: how far generated images are from each other, in the measure of the real ones."""
 
 from ganzfeld.metrics.comparison import Comparison
 from ganzfeld.metrics.intervals import Figure, jackknife, plain
 
 NAMES = {
-    "diversity": "mean distance among generated pictures over that among real ones: 1 as varied, 0 all alike",
+    "diversity": "mean distance among generated images over that among real ones: 1 as varied, 0 all alike",
 }
 FEATURES = True
 

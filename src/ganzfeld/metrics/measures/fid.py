@@ -1,6 +1,6 @@
 """FID: the Fréchet distance in the feature space of one certain Inception network, and in no other.
 
-Like every Fréchet distance it grows as counts shrink; those that are published are of 50,000 pictures.
+Like every Fréchet distance it grows as counts shrink; those that are published are of 50,000 images.
 """
 
 from dataclasses import replace

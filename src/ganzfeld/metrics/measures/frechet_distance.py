@@ -29,7 +29,7 @@ def frechet_distance(generated: Tensor, real: Tensor) -> float:
 
     From features (N, d) and (M, d), in float64. The root is not taken of a matrix: with C = A'A and D = B'B,
     the eigenvalues of C D are the squared singular values of A B', which has no more rows than there are
-    pictures, and no digits are lost to those that are 0. Source: Dowson and Landau 1982.
+    images, and no digits are lost to those that are 0. Source: Dowson and Landau 1982.
     """
     x, y = generated.double(), real.double()
     means = (x.mean(0) - y.mean(0)).square().sum()

@@ -1,7 +1,7 @@
-"""Memorisation: are generated pictures nearer to training pictures than training pictures are to each other?
+"""Memorisation: are generated images nearer to training images than training images are to each other?
 
 And nearer than real ones that were held out of the training, where the comparison is with such. Looks at as
-many training pictures as the comparison holds: of a set five times as large it sees a fifth of the copies.
+many training images as the comparison holds: of a set five times as large it sees a fifth of the copies.
 """
 
 import numpy as np
@@ -19,11 +19,11 @@ NEIGHBOURS = 5
 HELD_OUT = "nearer_than_held_out"
 NAMES = {
     "memorised": (
-        "share of generated pictures nearer to a training picture than 95 % of those are to another: "
+        "share of generated images nearer to a training image than 95 % of those are to another: "
         "0.05 is usual, more is copying"
     ),
     HELD_OUT: (
-        "how often a generated picture is nearer to a training picture than a held-out one is: "
+        "how often a generated image is nearer to a training image than a held-out one is: "
         "0.5 as often as not, 1 copying"
     ),
 }
@@ -31,7 +31,7 @@ FEATURES = True
 
 
 def measure(comparison: Comparison) -> list[Figure]:
-    """Both, if training pictures are there, and others that were held out; see ``ganzfeld.metrics.held_out``.
+    """Both, if training images are there, and others that were held out; see ``ganzfeld.metrics.held_out``.
 
     Errors are found by leaving out a tenth at a time.
     """
@@ -52,7 +52,7 @@ def _memorised(comparison: Comparison, training: Side) -> Figure:
 
 
 def _held_out(comparison: Comparison) -> list[Figure]:
-    """How near generated pictures are beside held-out ones; nothing where none were held out in truth."""
+    """How near generated images are beside held-out ones; nothing where none were held out in truth."""
     found = held_out(comparison)
     if found.reason:
         return []
@@ -66,14 +66,14 @@ def _held_out(comparison: Comparison) -> list[Figure]:
 
 
 def memorised(between: Tensor, among_training: Tensor) -> float:
-    """The share, from distances of generated (rows) to training pictures, and among the training pictures."""
+    """The share, from distances of generated (rows) to training images, and among the training images."""
     return float((between.min(1).values < _usual_nearness(among_training)).double().mean())
 
 
 def suspects(comparison: Comparison) -> np.ndarray | None:
-    """Pictures (rows * 6, height, width, C): the eight nearest generated ones, each with its five neighbours.
+    """Images (rows * 6, height, width, C): the eight nearest generated ones, each with its five neighbours.
 
-    Of each row the first is generated, then come training pictures, nearest first. None without these.
+    Of each row the first is generated, then come training images, nearest first. None without these.
     """
     training = comparison.training
     if training is None:
@@ -82,12 +82,12 @@ def suspects(comparison: Comparison) -> np.ndarray | None:
     rows = []
     for index in between.min(1).values.argsort()[:SHOWN].tolist():
         nearest = between[index].argsort()[:NEIGHBOURS].numpy()
-        rows += [comparison.generated.pictures[index : index + 1], training.pictures[nearest]]
+        rows += [comparison.generated.images[index : index + 1], training.images[nearest]]
     return np.concatenate(rows)
 
 
 def _usual_nearness(among: Tensor) -> Tensor:
-    """The distance below which a twentieth of the training pictures have their nearest other one."""
+    """The distance below which a twentieth of the training images have their nearest other one."""
     nearest = nearest_others(among)
     finite = nearest[nearest.isfinite()]
     return torch.quantile(finite, USUAL) if len(finite) else among.new_zeros(())

@@ -1,6 +1,6 @@
-"""Precision and recall: are generated pictures among the real ones, and are real ones among the generated?
+"""Precision and recall: are generated images among the real ones, and are real ones among the generated?
 
-A set is taken to fill the balls around its pictures that reach to their third nearest neighbours.
+A set is taken to fill the balls around its images that reach to their third nearest neighbours.
 """
 
 import torch
@@ -11,8 +11,8 @@ from ganzfeld.metrics.intervals import Figure, jackknife, share
 
 K = 3
 NAMES = {
-    "precision": "share of generated pictures that lie where real ones are: 0 to 1, 1 is best",
-    "recall": "share of real pictures that lie where generated ones are: 0 to 1, 1 is best",
+    "precision": "share of generated images that lie where real ones are: 0 to 1, 1 is best",
+    "recall": "share of real images that lie where generated ones are: 0 to 1, 1 is best",
 }
 FEATURES = True
 
@@ -34,7 +34,7 @@ def measure(comparison: Comparison) -> list[Figure]:
 
 
 def precision_recall(between: Tensor, among_generated: Tensor, among_real: Tensor) -> list[float]:
-    """[precision, recall] from distances of generated (rows) to real pictures, and among each.
+    """[precision, recall] from distances of generated (rows) to real images, and among each.
 
     Source: Kynkäänniemi et al. 2019, eq. 1 and 2.
     """
@@ -44,5 +44,5 @@ def precision_recall(between: Tensor, among_generated: Tensor, among_real: Tenso
 
 
 def radii(among: Tensor, k: int) -> Tensor:
-    """The distance of each picture to its k-th nearest neighbour in its own set."""
+    """The distance of each image to its k-th nearest neighbour in its own set."""
     return torch.kthvalue(among, k, dim=1).values

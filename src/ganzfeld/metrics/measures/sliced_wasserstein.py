@@ -1,6 +1,6 @@
 """Sliced Wasserstein distance of pixels: what a feature network overlooks, such as colour and brightness.
 
-Whole pictures, averaged down to at most 32 px and taken as vectors of values from 0 to 1, are projected on
+Whole images, averaged down to at most 32 px and taken as vectors of values from 0 to 1, are projected on
 256 random directions; along each the two sets are points of a line, whose distance is exact.
 """
 
@@ -21,7 +21,7 @@ FEATURES = False
 
 def measure(comparison: Comparison) -> list[Figure]:
     """The distance; its error is found by leaving out a tenth at a time, the directions kept."""
-    x, y = _vectors(comparison.generated.pictures), _vectors(comparison.real.pictures)
+    x, y = _vectors(comparison.generated.images), _vectors(comparison.real.images)
     noise = torch.Generator().manual_seed(comparison.seed)
     directions = torch.randn(x.shape[1], DIRECTIONS, generator=noise, dtype=torch.float64)
     directions /= directions.norm(dim=0)
@@ -46,7 +46,7 @@ def distances_of_lines(x: Tensor, y: Tensor) -> Tensor:
     return (widths[:, None] * apart.abs()).sum(0)
 
 
-def _vectors(pictures: np.ndarray) -> Tensor:
-    values = torch.from_numpy(pictures).movedim(-1, 1).double() / 255
+def _vectors(images: np.ndarray) -> Tensor:
+    values = torch.from_numpy(images).movedim(-1, 1).double() / 255
     height, width = (min(LARGEST_PX, side) for side in values.shape[2:])
     return nn.functional.adaptive_avg_pool2d(values, (height, width)).flatten(1)

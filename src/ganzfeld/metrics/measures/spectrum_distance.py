@@ -15,7 +15,7 @@ FEATURES = False
 
 def measure(comparison: Comparison) -> list[Figure]:
     """The distance; its error is found by leaving out a tenth at a time."""
-    x, y = profiles(comparison.generated.pictures), profiles(comparison.real.pictures)
+    x, y = profiles(comparison.generated.images), profiles(comparison.real.images)
     (value,), (error,) = jackknife(
         lambda mine, theirs: [spectrum_distance(x[mine], y[theirs])], (len(x), len(y)), comparison.seed
     )
@@ -28,14 +28,14 @@ def spectrum_distance(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.sqrt(np.mean((levels[0] - levels[1]) ** 2)))
 
 
-def profiles(pictures: np.ndarray) -> np.ndarray:
-    """Power of each picture by frequency, (N, F): the mean over all directions, from coarse to fine.
+def profiles(images: np.ndarray) -> np.ndarray:
+    """Power of each image by frequency, (N, F): the mean over all directions, from coarse to fine.
 
     Of the mean over channels, in values from 0 to 1; the brightness itself (frequency 0) and the corners
     beyond half a cycle a pixel are left out. Source: Durall et al. 2020, eq. 2.
     """
-    height, width = pictures.shape[1:3]
-    grey = pictures.mean(-1) / 255
+    height, width = images.shape[1:3]
+    grey = images.mean(-1) / 255
     power = np.abs(np.fft.fft2(grey)) ** 2 / (height * width)
     radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None])
     band = np.rint(radius * min(height, width)).astype(int)

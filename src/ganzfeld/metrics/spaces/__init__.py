@@ -1,12 +1,12 @@
-"""Feature spaces: what turns pictures into vectors whose distances mean something.
+"""Feature spaces: what turns images into vectors whose distances mean something.
 
 An entry is one file that defines
 
 - ``SHA256``: the digest of its weights, which no other weights pass;
-- ``SIZE_PX``: what pictures are resized to, on both sides;
+- ``SIZE_PX``: what images are resized to, on both sides;
 - ``NUM_FEATURES``: the length of a vector;
 - ``require()``: raises ``ResourceError`` where its weights are not there;
-- ``features(pictures) -> Tensor``: float32 (N, NUM_FEATURES) of uint8 (N, height, width, 1 or 3), drawing
+- ``features(images) -> Tensor``: float32 (N, NUM_FEATURES) of uint8 (N, height, width, 1 or 3), drawing
   nothing from any random state;
 - ``of_weights(weights) -> Features | None``, if its network may have other weights: the same with those of
   a file, by name; None if they are of another network. Where none are pinned, ``features`` is left out.
@@ -113,7 +113,7 @@ def _space_of(path: Path) -> Space:
             raise UsageError(why, "Every layer must be there, with its usual name and shape.") from error
         if found.shape != (1, entry.NUM_FEATURES) or not found.isfinite().all():
             raise UsageError(
-                f"the weights in {shown} give no features of a picture", "Numbers must be finite."
+                f"the weights in {shown} give no features of an image", "Numbers must be finite."
             )
         own = name if sha256 == entry.SHA256 else f"{name} with {printable(path.name)}"
         return Space(own, sha256, entry.SIZE_PX, entry.NUM_FEATURES, features)

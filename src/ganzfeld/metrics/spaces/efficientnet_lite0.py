@@ -26,13 +26,13 @@ BATCH = 10
 
 
 @torch.no_grad()
-def features(pictures: np.ndarray) -> Tensor:
-    """Features (N, 1280), float32, of uint8 pictures (N, height, width, 1 or 3).
+def features(images: np.ndarray) -> Tensor:
+    """Features (N, 1280), float32, of uint8 images (N, height, width, 1 or 3).
 
-    Grey pictures are repeated to three channels; all are resized to 128 px, bicubic with antialiasing. Raises
+    Grey images are repeated to three channels; all are resized to 128 px, bicubic with antialiasing. Raises
     ``ResourceError`` without the extra ``metrics``, ``DamagedError`` if the weights are not the pinned ones.
     """
-    return _features(_network(), pictures)
+    return _features(_network(), images)
 
 
 def of_weights(weights: Mapping[str, Tensor]) -> Features | None:
@@ -44,10 +44,10 @@ def of_weights(weights: Mapping[str, Tensor]) -> Features | None:
     return partial(_features, _built(architecture, kept))
 
 
-def _features(network: Any, pictures: np.ndarray) -> Tensor:
+def _features(network: Any, images: np.ndarray) -> Tensor:
     parts = []
-    for start in range(0, len(pictures), BATCH):
-        batch = torch.from_numpy(pictures[start : start + BATCH]).movedim(-1, 1).float()
+    for start in range(0, len(images), BATCH):
+        batch = torch.from_numpy(images[start : start + BATCH]).movedim(-1, 1).float()
         batch = batch.expand(-1, 3, -1, -1)
         batch = nn.functional.interpolate(
             batch, size=(SIZE_PX, SIZE_PX), mode="bicubic", antialias=True, align_corners=False

@@ -80,9 +80,9 @@ def require() -> None:
 
 
 def of_weights(weights: Mapping[str, Tensor]) -> Features | None:
-    """What gives features (N, 2048), float32, of uint8 pictures (N, height, width, 1 or 3).
+    """What gives features (N, 2048), float32, of uint8 images (N, height, width, 1 or 3).
 
-    None if the weights are of another network. Grey pictures are repeated to three channels; all are resized
+    None if the weights are of another network. Grey images are repeated to three channels; all are resized
     to 299 px as TensorFlow 1 does it, bilinear, from the corner and without antialiasing.
     """
     ending = ".conv.weight"
@@ -106,10 +106,10 @@ def _folded(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _features(layers: _Folded, pictures: np.ndarray) -> Tensor:
+def _features(layers: _Folded, images: np.ndarray) -> Tensor:
     parts = []
-    for start in range(0, len(pictures), BATCH):
-        batch = torch.from_numpy(pictures[start : start + BATCH]).movedim(-1, 1).float()
+    for start in range(0, len(images), BATCH):
+        batch = torch.from_numpy(images[start : start + BATCH]).movedim(-1, 1).float()
         batch = (_resized(batch.expand(-1, 3, -1, -1)) - 128) / 128
         parts.append(_last_maps(layers, batch.contiguous(memory_format=torch.channels_last)).mean((2, 3)))
     return torch.cat(parts) if parts else torch.empty(0, NUM_FEATURES)
@@ -131,7 +131,7 @@ def _between_neighbours(size: int) -> Tensor:
 
 
 def _last_maps(layers: _Folded, x: Tensor) -> Tensor:
-    """(B, 2048, 8, 8) of pictures (B, 3, 299, 299) from -1 to 1."""
+    """(B, 2048, 8, 8) of images (B, 3, 299, 299) from -1 to 1."""
     x = _convolved(layers, "Conv2d_1a_3x3", x, stride=2, padded=False)
     x = _convolved(layers, "Conv2d_2a_3x3", x, padded=False)
     x = _convolved(layers, "Conv2d_2b_3x3", x)

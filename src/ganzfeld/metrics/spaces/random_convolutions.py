@@ -1,7 +1,7 @@
 """Two layers of fixed random convolutions at 32 px: a small space for tests, and for machines without extras.
 
-Its distances tell pictures apart that look different, but they are not comparable with those of any other
-space, and it knows nothing of what pictures show. The weights are drawn from the raw integers of PCG64, whose
+Its distances tell images apart that look different, but they are not comparable with those of any other
+space, and it knows nothing of what images show. The weights are drawn from the raw integers of PCG64, whose
 stream NumPy promises to keep.
 """
 
@@ -24,12 +24,12 @@ BATCH = 256
 
 
 @torch.no_grad()
-def features(pictures: np.ndarray) -> Tensor:
+def features(images: np.ndarray) -> Tensor:
     """Features (N, 150), float32: mean and standard deviation over positions of pixels and both layers.
 
-    Grey pictures are repeated to three channels; all are resized to 32 px, bilinear with antialiasing.
+    Grey images are repeated to three channels; all are resized to 32 px, bilinear with antialiasing.
     """
-    parts = [_of(pictures[start : start + BATCH]) for start in range(0, len(pictures), BATCH)]
+    parts = [_of(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
     return torch.cat(parts) if parts else torch.empty(0, NUM_FEATURES)
 
 
@@ -37,8 +37,8 @@ def require() -> None:
     """It is always there."""
 
 
-def _of(pictures: np.ndarray) -> Tensor:
-    batch = torch.from_numpy(pictures).movedim(-1, 1).float().expand(-1, 3, -1, -1)
+def _of(images: np.ndarray) -> Tensor:
+    batch = torch.from_numpy(images).movedim(-1, 1).float().expand(-1, 3, -1, -1)
     batch = nn.functional.interpolate(batch, size=(SIZE_PX, SIZE_PX), mode="bilinear", antialias=True)
     maps = [batch / 127.5 - 1]
     for weight in _weights():

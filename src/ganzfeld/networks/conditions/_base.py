@@ -1,4 +1,4 @@
-"""What the class of a picture may change in the discriminator; each entry does one of the two."""
+"""What the class of an image may change in the discriminator; each entry does one of the two."""
 
 from torch import Tensor, nn
 
@@ -12,9 +12,9 @@ class Condition(nn.Module):
         super().__init__()
         self.vectors = ClassVectors(num_classes, size, deviation)
 
-    def beside(self, pictures: Tensor, labels: Tensor) -> Tensor:
-        """What the first layer is given instead of ``pictures`` (B, C, *size): (B, C + PLANES, *size)."""
-        return pictures
+    def beside(self, images: Tensor, labels: Tensor) -> Tensor:
+        """What the first layer is given instead of ``images`` (B, C, *size): (B, C + PLANES, *size)."""
+        return images
 
     def weighed(self, logits: Tensor, features: Tensor, labels: Tensor) -> Tensor:
         """The logits (B,) after what ``features`` (B, n), from which they come, say for the class."""

@@ -1,4 +1,4 @@
-"""No classes: any picture may follow from any latent vector."""
+"""No classes: any image may follow from any latent vector."""
 
 PLANES = 0
 

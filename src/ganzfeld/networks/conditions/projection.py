@@ -1,7 +1,7 @@
 """Projection: the logit gains the product of the features and a vector of the class.
 
 Source: Miyato & Koyama 2018, *cGANs with projection discriminator*, eq. 3, where phi are the features before
-the logit. What makes a picture real and what makes it one of its class are added up.
+the logit. What makes an image real and what makes it one of its class are added up.
 """
 
 from typing import final
@@ -21,7 +21,7 @@ class Projection(Condition):
         super().__init__(num_classes, num_features, deviation=0.02)
 
     def weighed(self, logits: Tensor, features: Tensor, labels: Tensor) -> Tensor:
-        """The logits plus, for each picture, the product of its features with the vector of its class."""
+        """The logits plus, for each image, the product of its features with the vector of its class."""
         return logits + (self.vectors(labels) * features).sum(1)
 
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-ACROSS_PICTURES = True
+ACROSS_IMAGES = True
 ON_WEIGHTS = False
 CENTRES = True
 

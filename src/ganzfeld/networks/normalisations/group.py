@@ -1,10 +1,10 @@
-"""Group normalisation: statistics per picture and group of channels, over positions (Wu & He 2018)."""
+"""Group normalisation: statistics per image and group of channels, over positions (Wu & He 2018)."""
 
 import math
 
 from torch import nn
 
-ACROSS_PICTURES = False
+ACROSS_IMAGES = False
 ON_WEIGHTS = False
 CENTRES = True
 

@@ -1,11 +1,11 @@
-"""Instance normalisation: statistics per picture and channel, over positions (Ulyanov et al. 2016).
+"""Instance normalisation: statistics per image and channel, over positions (Ulyanov et al. 2016).
 
 Undefined on a map of one position: such a plan is refused by torch in training.
 """
 
 from torch import nn
 
-ACROSS_PICTURES = False
+ACROSS_IMAGES = False
 ON_WEIGHTS = False
 CENTRES = True
 

@@ -1,11 +1,11 @@
-"""Layer normalisation: statistics per picture, over channels and positions (Ba et al. 2016).
+"""Layer normalisation: statistics per image, over channels and positions (Ba et al. 2016).
 
 The affine part is per channel, as usual for convolutional maps, so one module serves every size of map.
 """
 
 from torch import nn
 
-ACROSS_PICTURES = False
+ACROSS_IMAGES = False
 ON_WEIGHTS = False
 CENTRES = True
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-ACROSS_PICTURES = False
+ACROSS_IMAGES = False
 ON_WEIGHTS = False
 CENTRES = False
 

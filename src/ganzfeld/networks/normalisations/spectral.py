@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-ACROSS_PICTURES = False
+ACROSS_IMAGES = False
 ON_WEIGHTS = True
 CENTRES = False
 

@@ -1,4 +1,4 @@
-"""No bound at all: pictures are clipped only where they are written as bytes."""
+"""No bound at all: images are clipped only where they are written as bytes."""
 
 from torch import nn
 

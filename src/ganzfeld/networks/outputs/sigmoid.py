@@ -1,4 +1,4 @@
-"""Logistic function, stretched from (0, 1) to the range of pictures: 2 sigmoid(a) - 1 = tanh(a / 2)."""
+"""Logistic function, stretched from (0, 1) to the range of images: 2 sigmoid(a) - 1 = tanh(a / 2)."""
 
 import torch
 from torch import Tensor, nn

@@ -46,7 +46,7 @@ def charts_of(case: RunEvidence, findings: Sequence[Finding]) -> list[Chart]:
 
 
 def place(case: RunEvidence, images_seen: int) -> float:
-    """Where on the time axis a number of pictures lies, from 0 to ``WIDTH``."""
+    """Where on the time axis a number of images lies, from 0 to ``WIDTH``."""
     return round(WIDTH * images_seen / max(1, case.images_seen), 1)
 
 

@@ -10,7 +10,7 @@ from ganzfeld.runs.run import Run
 def quality_in_words(run: Run, images_seen: int) -> str:
     """The kernel distance of the model that a run keeps as the best, or why there is none.
 
-    What was judged at another end than at ``images_seen`` pictures is not told.
+    What was judged at another end than at ``images_seen`` images is not told.
     """
     final = run.facts.final
     if final is None or final.at_images != images_seen:
@@ -19,7 +19,7 @@ def quality_in_words(run: Run, images_seen: int) -> str:
     said = f"kernel distance {best.kernel_distance:.3f} ± {NORMAL_95 * best.error:.3f} (0 is best)"
     if best.images_seen == last.images_seen:
         return said
-    return f"{said}, after {best.images_seen:,} pictures; {last.kernel_distance:.3f} at the end"
+    return f"{said}, after {best.images_seen:,} images; {last.kernel_distance:.3f} at the end"
 
 
 def why_not_measured(run: Run) -> str:
@@ -32,7 +32,7 @@ def why_not_measured(run: Run) -> str:
 
 
 def lacks_judgement(run: Run, images_seen: int) -> bool:
-    """Whether the model of a run that is over, at that many pictures, can be judged and has not been."""
+    """Whether the model of a run that is over, at that many images, can be judged and has not been."""
     final = run.facts.final
     if final is not None and final.at_images == images_seen:
         return False
@@ -56,7 +56,7 @@ def space_to_judge_in(num_pictures: int) -> tuple[Space | None, str]:
     if name is None:
         return None, f"{VARIABLE} is {NONE}"
     if num_pictures < LEAST:
-        return None, f"{num_pictures} pictures are fewer than the {LEAST} that it takes"
+        return None, f"{num_pictures} images are fewer than the {LEAST} that it takes"
     try:
         return space(name), ""
     except ResourceError as error:

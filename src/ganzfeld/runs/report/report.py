@@ -17,7 +17,7 @@ from ganzfeld.runs.report.quality_words import quality_in_words
 from ganzfeld.runs.run import Run
 
 LARGEST_SHEET, MOST_PIXELS = 2**28, 2**28
-"""Bytes and pixels of a sheet that is shown; 64 pictures of 1024x1024 px have a quarter of that."""
+"""Bytes and pixels of a sheet that is shown; 64 images of 1024x1024 px have a quarter of that."""
 
 MOST_MOMENTS = 10
 """Rows of the film of fixed seeds; of more sheets an even selection is shown."""
@@ -68,33 +68,33 @@ def _selection(sheets: list[Path]) -> list[Path]:
 
 def _embedded(path: Path) -> str:
     """A PNG file as a data address; nothing where it cannot be read."""
-    picture = _opened(path)
-    return _as_png(picture) if picture else ""
+    image = _opened(path)
+    return _as_png(image) if image else ""
 
 
 def _first_row(sheet: Path, height_px: int) -> str:
     """The first row of a sheet as a data address; nothing where it cannot be read."""
-    picture = _opened(sheet)
-    if picture is None:
+    image = _opened(sheet)
+    if image is None:
         return ""
-    return _as_png(picture.crop((0, 0, picture.width, min(picture.height, height_px + GAP))))
+    return _as_png(image.crop((0, 0, image.width, min(image.height, height_px + GAP))))
 
 
 def _opened(path: Path) -> Image.Image | None:
     """A sheet, decoded; None for what is no PNG file of a sensible size. The page does without it."""
     try:
-        with Image.open(io.BytesIO(read_regular(path, LARGEST_SHEET)), formats=("PNG",)) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
+        with Image.open(io.BytesIO(read_regular(path, LARGEST_SHEET)), formats=("PNG",)) as image:
+            if image.width * image.height > MOST_PIXELS:
                 return None
-            picture.load()
-            return picture
+            image.load()
+            return image
     except Exception:  # noqa: BLE001  hostile bytes make Pillow raise anything
         return None
 
 
-def _as_png(picture: Image.Image) -> str:
+def _as_png(image: Image.Image) -> str:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return _address("image/png", buffer.getvalue())
 
 
@@ -116,7 +116,7 @@ def _curves(journal: list[dict[str, Any]], paired: bool) -> list[tuple[str, str,
             "Mean logits",
             f"What the discriminator answers: {meaning}. Lines that drift far apart mean that it has won, "
             "lines that cross again and again that the two circle each other.",
-            {"real pictures": "logit_real", "generated pictures": "logit_fake"},
+            {"real images": "logit_real", "generated images": "logit_fake"},
         ),
     ]
     return [(title, reading, _chart(journal, lines)) for title, reading, lines in charts] if journal else []
@@ -128,7 +128,7 @@ def _chart(journal: list[dict[str, Any]], lines: dict[str, str]) -> str:
 
     figure = Figure(figsize=(7, 2.6))
     figure.subplots_adjust(left=0.09, right=0.99, bottom=0.18, top=0.97)
-    axes = figure.add_subplot(xlabel="pictures seen")
+    axes = figure.add_subplot(xlabel="images seen")
     for label, key in lines.items():
         points = [(e["images_seen"], e[key]) for e in journal if e.get(key) is not None]
         axes.plot([x for x, _ in points], [y for _, y in points], label=label, linewidth=1)

@@ -121,7 +121,7 @@ def _opened(run: Run, trial: Trial) -> Run | None:
 def _tried(run: Run, trial: Trial, overrides: Overrides, watcher: TrainCallback) -> tuple[Run, Overrides]:
     """Try a remedy, in a run of its own."""
     trial = with_beginning(run, trial)
-    what = f"{trial.finding}: trying {' '.join(trial.settings)} from {trial.from_images:,} pictures on"
+    what = f"{trial.finding}: trying {' '.join(trial.settings)} from {trial.from_images:,} images on"
     budget = overrides.budget(run.facts)
     with run.writing():
         # What earlier trials used up of it stays gone, whatever becomes of this one.

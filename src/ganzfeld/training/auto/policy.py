@@ -2,7 +2,7 @@
 
 A remedy is tried in a run of its own beside the one that is ill: from the newest checkpoint before the
 illness began, or from the beginning where there is none or the networks become others. The trial gets as many
-pictures as the ill run had from there on. Then it is kept and goes on, or undone, and the ill run goes on.
+images as the ill run had from there on. Then it is kept and goes on, or undone, and the ill run goes on.
 """
 
 import contextlib
@@ -67,7 +67,7 @@ def with_beginning(run: Run, trial: Trial) -> Trial:
 
 
 def is_decided(run: Run, verdict: Diagnosis) -> bool:
-    """Whether the trial that a run is has had its pictures, or has diverged."""
+    """Whether the trial that a run is has had its images, or has diverged."""
     trial = run.facts.open_trial
     return trial is not None and (verdict.images_seen >= trial.at_images or has_diverged(run))
 
@@ -81,7 +81,7 @@ def has_diverged(run: Run) -> bool:
 def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
     """Whether the trial that ``run`` is made the run better that was ``ill``, and how that is seen.
 
-    Pictures that are all alike lose against others, whatever their distance, which one dark picture can make
+    Images that are all alike lose against others, whatever their distance, which one dark image can make
     small. Then kernel distance decides where it differs by more than the standard error of the difference;
     else it is whether the finding has gone, and no other severe one has come.
     """
@@ -93,7 +93,7 @@ def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
     if bool(now.alike) != bool(before.alike):
         return not now.alike, f"{now.alike} has come" if now.alike else f"{before.alike} has gone"
     since, until = trial.from_images, trial.at_images
-    # Judged where they stopped, or nearly: the trial may have seen some more pictures, those of one look at
+    # Judged where they stopped, or nearly: the trial may have seen some more images, those of one look at
     # the clock. What a signal kept from being judged has older figures at most, which say nothing of it.
     recent = since + round((1 - RECENT) * (until - since))
     ours, theirs = _distance(run, recent), _distance(ill, recent, until)
@@ -109,7 +109,7 @@ def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
 
 
 def cost(run: Run, from_images: int) -> tuple[int, float]:
-    """Pictures and minutes that a run has trained after ``from_images``."""
+    """Images and minutes that a run has trained after ``from_images``."""
     last = run.last_entry
     if last is None:
         return 0, 0.0
@@ -148,7 +148,7 @@ def _fits(run: Run, trial: Trial, budget: Budget) -> bool:
 
 
 def _distance(run: Run, since: int, until: int | None = None) -> tuple[float, float] | None:
-    """The last kernel distance between these pictures, with its standard error; None if there is none.
+    """The last kernel distance between these images, with its standard error; None if there is none.
 
     What is older is of both runs: the journal of a trial begins with that of the ill one.
     """

@@ -37,11 +37,11 @@ class DiagnosisMonitor:
         with contextlib.suppress(GanzfeldError):
             verdict = self._run.diagnose(self._journal.read())
             self.state = verdict.state
-            # What is known from the pictures alone was told before training.
+            # What is known from the images alone was told before training.
             new = [each for each in verdict.findings if each.since_images and each.name not in self._told]
             self._told |= {each.name for each in new}
             if new:
-                names = ", ".join(f"{each.name} since {each.since_images:,} pictures" for each in new)
+                names = ", ".join(f"{each.name} since {each.since_images:,} images" for each in new)
                 self._watcher.noted(f"{names}: ganzfeld doctor {in_shell(self._run.path)}")
             if self._attended:
                 decided, next_trial = is_decided(self._run, verdict), prescription(self._run, verdict)

@@ -31,11 +31,11 @@ MOST_FOR_FEW = 0.0025
 passes through networks: never sooner than what the last one took allows. Together a fiftieth."""
 
 NUM_STEPS = 64
-NUM_PICTURES = 64
-LEAST_PICTURES = 16
+NUM_IMAGES = 64
+LEAST_IMAGES = 16
 MOST_PIXELS = 2**20
 A_CLASS = 4
-"""Pictures a class: of more classes than that leaves room for, the largest ones are looked at."""
+"""Images a class: of more classes than that leaves room for, the largest ones are looked at."""
 
 
 class HealthMonitor:
@@ -48,18 +48,18 @@ class HealthMonitor:
         self._trainer = trainer
         self._few_due, self._all_due = Due(EVERY_S, EVERY_SHARE), Due(EVERY_S, EVERY_SHARE)
         self._logits: deque[tuple[Tensor, Tensor]] = deque(maxlen=NUM_STEPS)
-        self._pictures_before: Tensor | None = None
+        self._images_before: Tensor | None = None
         recipe, engine = trainer.recipe, trainer.engine
-        num = max(LEAST_PICTURES, min(NUM_PICTURES, MOST_PIXELS // math.prod(recipe.size)))
+        num = max(LEAST_IMAGES, min(NUM_IMAGES, MOST_PIXELS // math.prod(recipe.size)))
         latents = latents_of_seeds(range(num), recipe.latent.size, recipe.latent.prior)
         self._latents = latents.to(engine.device)
         self._labels = None
-        shown = spread(trainer.pictures.num_pictures, num)
+        shown = spread(trainer.dataset.num_pictures, num)
         if trainer.classes is not None:
             shown = trainer.classes.examples(num, num // A_CLASS)
             labels = np.resize(trainer.classes.labels[shown], num)
             self._labels = torch.from_numpy(labels).to(engine.device)
-        self._real = engine.pictures(trainer.gather(shown))
+        self._real = engine.images(trainer.gather(shown))
 
     def note(self, outcome: StepOutput) -> None:
         """Keep what a step showed; nothing is read."""
@@ -83,7 +83,7 @@ class HealthMonitor:
                 if everything or not entry.PASSES:
                     found |= entry.read(patient)
         if everything:
-            self._pictures_before = patient.pictures
+            self._images_before = patient.images
         device = self._trainer.engine.device
         # Here alone the device is waited for.
         values = torch.stack([torch.as_tensor(value, device=device).float() for value in found.values()])
@@ -112,7 +112,7 @@ class HealthMonitor:
             fake_logits=fake_logits,
             latents=self._latents,
             real=self._real,
-            pictures_before=self._pictures_before,
+            images_before=self._images_before,
             labels=self._labels,
-            goes_on=len(self._logits) < min(NUM_STEPS, trainer.index) and real_logits.numel() < NUM_PICTURES,
+            goes_on=len(self._logits) < min(NUM_STEPS, trainer.index) and real_logits.numel() < NUM_IMAGES,
         )

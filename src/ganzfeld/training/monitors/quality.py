@@ -40,7 +40,7 @@ SHARE = 0.05
 """Of the time of training, at most."""
 LEAST_SPACING_S = 20.0
 NUM_CALIBRATING = 512
-"""Pictures that are made to fix the statistics of the average."""
+"""Images that are made to fix the statistics of the average."""
 
 MEASURING = "measuring quality"
 
@@ -58,7 +58,7 @@ class QualityMonitor:
     def __init__(self, trainer: Trainer, run: Run, watcher: TrainCallback, *, wanted: bool = True) -> None:
         facts = run.facts
         self._trainer, self._run, self._watcher = trainer, run, watcher
-        self._space, why_not = space_to_judge_in(trainer.pictures.num_pictures) if wanted else (None, "")
+        self._space, why_not = space_to_judge_in(trainer.dataset.num_pictures) if wanted else (None, "")
         if why_not:
             watcher.noted(f"quality will not be measured: {why_not}")
         self._ends_on_a_plateau = facts.stop == "plateau"
@@ -66,7 +66,7 @@ class QualityMonitor:
         self._due = Due(LEAST_SPACING_S)
         self._since = self._spent_s = 0.0
         self._of_looking = self._of_making = 0.0
-        """Seconds that a picture takes to be looked at, and to be made."""
+        """Seconds that an image takes to be looked at, and to be made."""
         self._news: dict[str, float | str] = {}
         self._after_best: list[QualityScore] = []
         self._patience = Patience(watcher.noted)
@@ -75,7 +75,7 @@ class QualityMonitor:
         self.over = ""
 
     def prepare(self, seconds: float, abandoned: Callable[[], bool]) -> None:
-        """Look at the real pictures, once for each set, and find out what a judgement will cost.
+        """Look at the real images, once for each set, and find out what a judgement will cost.
 
         ``seconds`` of training are behind; ``abandoned`` says whether to leave off.
         """
@@ -112,7 +112,7 @@ class QualityMonitor:
         return (1 if self.best is None else 2) * self._judgement_s(NUM_AT_THE_END)
 
     def finish(self, card: Card, abandoned: Callable[[], bool]) -> None:
-        """Judge the last model by 1,000 pictures, and the best one too; the better of the two is the best.
+        """Judge the last model by 1,000 images, and the best one too; the better of the two is the best.
 
         Where they differ by less than the error, the last one is taken. ``card`` is that of the last model.
         """
@@ -120,21 +120,21 @@ class QualityMonitor:
 
     def _prepare(self, seconds: float, abandoned: Callable[[], bool]) -> None:
         assert self._space is not None
-        pictures = self._trainer.pictures
-        indices = some_of(pictures.num_pictures, NUM_REALS)
+        dataset = self._trainer.dataset
+        indices = some_of(dataset.num_pictures, NUM_REALS)
         told = self._progress(abandoned)
-        found = real_features(pictures, indices, self._space, told)
+        found = real_features(dataset, indices, self._space, told)
         told(0, 1, "measuring how long a judgement takes")
-        self._real = Side(pictures.batch(indices), found)
+        self._real = Side(dataset.batch(indices), found)
         self._since = seconds
         self._not_before(seconds, self._expected_s())
         told(1, 1, "measuring how long a judgement takes")
 
     def _expected_s(self) -> float:
-        """About what a judgement takes: that of a few pictures, times the number."""
+        """About what a judgement takes: that of a few images, times the number."""
         assert self._real is not None and self._space is not None
         generator = self._trainer.shipped()
-        few = self._real.pictures[:SLICE]
+        few = self._real.images[:SLICE]
         self._space.features(few[:1])  # the first call builds the network
         self._made(generator, 1, silent)
         begun = time.perf_counter()
@@ -199,13 +199,13 @@ class QualityMonitor:
     def _comparison(self, generator: Generator, num: int, told: CountCallback, what: str) -> Comparison:
         assert self._real is not None and self._space is not None
         made = self._of_making / ((self._of_making + self._of_looking) or 1.0)
-        pictures = self._made(generator, num, _part(told, what, 0.0, made))
-        found = features_of(pictures, self._space, _part(told, what, made, 1.0))
-        return Comparison(Side(pictures, found), self._real, self._real, self._space)
+        dataset = self._made(generator, num, _part(told, what, 0.0, made))
+        found = features_of(dataset, self._space, _part(told, what, made, 1.0))
+        return Comparison(Side(dataset, found), self._real, self._real, self._space)
 
     def _made(self, generator: Generator, num: int, told: CountCallback) -> np.ndarray:
         trainer = self._trainer
-        return generated(generator, trainer.recipe.latent.prior, trainer.pictures_by_class, num, 0, told)
+        return generated(generator, trainer.recipe.latent.prior, trainer.images_by_class, num, 0, told)
 
     def _judged(self, comparison: Comparison, images_seen: int) -> QualityScore:
         assert comparison.space is not None
@@ -267,7 +267,7 @@ def neighbourhoods(comparison: Comparison) -> dict[str, float]:
 
 
 class _Abandoned(Exception):
-    """A signal came while pictures were looked at."""
+    """A signal came while images were looked at."""
 
 
 def is_comparable(new: QualityScore, old: QualityScore) -> bool:
@@ -287,5 +287,5 @@ def on_a_plateau(best: QualityScore, after: list[QualityScore]) -> str:
     """Why a training that is to end on a plateau ends: so many judgements since the best; empty if not."""
     if len(after) < PATIENT:
         return ""
-    where = f"the best was {best.kernel_distance:.3g} after {best.images_seen:,} pictures"
+    where = f"the best was {best.kernel_distance:.3g} after {best.images_seen:,} images"
     return f"kernel distance has not improved in {len(after)} judgements; {where}"

@@ -20,7 +20,7 @@ def roll_back(trainer: Trainer, run: Run, watcher: TrainCallback, why: str) -> N
     scale, diverged_at = trainer.rate_scale / 2, trainer.images_seen
     good = run.history.newest(watcher.noted)
     if good is None:
-        anew = start(trainer.recipe, trainer.pictures, trainer.engine, trainer.seed, trainer.ranks)
+        anew = start(trainer.recipe, trainer.dataset, trainer.engine, trainer.seed, trainer.ranks)
         good = capture(anew, 0.0)
     restore(trainer, good)
     trainer.stand_at(
@@ -33,7 +33,7 @@ def roll_back(trainer: Trainer, run: Run, watcher: TrainCallback, why: str) -> N
     run.write_facts(run.facts.changed(horizons=trainer.horizons))
     run.forget_after(good.images_seen, watcher.noted)
     text = (
-        f"{why} after {diverged_at:,} pictures: back to {good.images_seen:,} pictures,"
+        f"{why} after {diverged_at:,} images: back to {good.images_seen:,} images,"
         f" with {scale:g} times the recipe's learning rates"
     )
     run.record("rolled back", good.images_seen, text)
@@ -47,20 +47,20 @@ def diverged(trainer: Trainer, run: Run, why: str) -> TrainingFailed:
     slower = "--set generator.optimizer.lr=1e-4 --set discriminator.optimizer.lr=1e-4"
     if saved:
         kept = (
-            f"The last good state, at {saved[-1]:,} pictures, is {run.history.path(saved[-1])}."
+            f"The last good state, at {saved[-1]:,} images, is {run.history.path(saved[-1])}."
             f" Go back to it with lower learning rates: ganzfeld resume {place} --from {saved[-1]} {slower}"
         )
     else:
         kept = f"Nothing had been saved yet. Try lower learning rates: {slower}"
-    return TrainingFailed(f"training diverged: {why} after {trainer.images_seen:,} pictures", kept)
+    return TrainingFailed(f"training diverged: {why} after {trainer.images_seen:,} images", kept)
 
 
 def out_of_memory(trainer: Trainer, run: Run) -> OutOfMemory:
     """Find the batch that would have fitted, and return the error that names it."""
     run.folder.require()
     saved = run.history.all()
-    what = f"a batch of {trainer.recipe.batch} after {trainer.images_seen:,} pictures"
-    state = f"The state at {saved[-1]:,} pictures is saved" if saved else "Nothing was trained yet"
+    what = f"a batch of {trainer.recipe.batch} after {trainer.images_seen:,} images"
+    state = f"The state at {saved[-1]:,} images is saved" if saved else "Nothing was trained yet"
     return OutOfMemory(
         f"memory ran out with {what}; {advice_on_batch(trainer, run.path)}",
         f"{state}. With more memory free: ganzfeld resume {in_shell(run.path)}",
@@ -72,5 +72,5 @@ def with_way_on(error: ResourceError, run: Run) -> ResourceError:
     saved = run.history.all()
     if not saved or isinstance(error, OutOfMemory):
         return error
-    go_on = f"then go on from {saved[-1]:,} pictures: ganzfeld resume {in_shell(run.path)}"
+    go_on = f"then go on from {saved[-1]:,} images: ganzfeld resume {in_shell(run.path)}"
     return ResourceError(error.message, f"{error.hint.rstrip('.')}; {go_on}")

@@ -11,7 +11,7 @@ from ganzfeld.recipes.schema import Section
 
 CLAIM = (
     "Batch normalisation in a discriminator that is fed mixed batches lets the composition of the batch leak "
-    "into the logit of every picture; layer or instance normalisation, or none, does not."
+    "into the logit of every image; layer or instance normalisation, or none, does not."
 )
 
 CLAIM_ZH = (
@@ -24,7 +24,7 @@ SECTION = "归一化层：稳定深度对抗系统 / 判别器中批量归一化
 SENTENCES = {
     "leaks": (
         "Batch normalisation in a discriminator that is fed mixed batches lets the composition of the batch"
-        " leak into the logit of every picture."
+        " leak into the logit of every image."
     ),
     "others": "Layer or instance normalisation, or none, does not.",
 }
@@ -62,20 +62,20 @@ def advice(figures: Figures, settings: Settings) -> str:
     moved = [figures[f"shift-{key}"].value for key in leaking]
     probe = [figures[f"probe-{key}"].value for key in leaking]
     text = (
-        "Give the discriminator no statistics across pictures: without a norm, and with spectral, layer, "
-        "group or instance norm, no logit depends on another picture, exactly."
+        "Give the discriminator no statistics across images: without a norm, and with spectral, layer, "
+        "group or instance norm, no logit depends on another image, exactly."
     )
     if leaking:
         text += (
             f" In the live discriminator with batch norm, the statistics of its first norm alone tell the "
-            f"share of fakes with R^2 = {probe[0]:.3f}, and the logit of a real picture moves by "
+            f"share of fakes with R^2 = {probe[0]:.3f}, and the logit of a real image moves by "
             f"{abs(moved[0]):.2g} times the spread of all logits as its company turns from real to fake."
         )
     if apart > theory.BEST:
         text += (
             " Separate batches of reals and of fakes are no cure: taught in them, a discriminator with batch "
-            f"norm told {100 * apart:.0f} % right where single pictures allow {100 * theory.BEST:.0f} % at "
-            f"most, by the company that each picture is in, and {100 * mixed:.0f} % once the batches were "
+            f"norm told {100 * apart:.0f} % right where single images allow {100 * theory.BEST:.0f} % at "
+            f"most, by the company that each image is in, and {100 * mixed:.0f} % once the batches were "
             "mixed."
         )
     return text

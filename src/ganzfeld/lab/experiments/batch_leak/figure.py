@@ -21,7 +21,7 @@ def draw(outcome: Outcome) -> Figure:
         for number, way in enumerate(curve["way"]):
             logits.plot(curve["share"], way, color=f"C{color}", alpha=0.6, label=None if number else called)
     logits.set(xlabel="share of fakes among its batch-mates", ylabel="shift, in spreads of the logits")
-    logits.set_title("The logits of 16 real pictures, live")
+    logits.set_title("The logits of 16 real images, live")
     logits.legend(fontsize=8)
     for place, (apart, mixed) in enumerate(data["accuracies"].values()):
         for offset, color, batches, (value, error) in (
@@ -30,7 +30,7 @@ def draw(outcome: Outcome) -> Figure:
         ):
             label = None if place else batches
             right.bar(place + offset, 100 * value, 0.4, yerr=100 * error, color=color, label=label)
-    right.axhline(100 * data["best"], color="k", linestyle="--", label="best for single pictures")
+    right.axhline(100 * data["best"], color="k", linestyle="--", label="best for single images")
     right.set(
         ylim=(50, 100),
         ylabel="told right, %",

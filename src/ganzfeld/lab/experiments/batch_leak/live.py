@@ -28,11 +28,9 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         real = network.real(CROWD // 4, seed)
         half = settings.batch // 2
         own, others = company(discriminator, torch.cat((real[:half], fakes[: settings.batch - half])))
-        name = f"derivative of a logit by other pictures, over that by its own, {called}"
+        name = f"derivative of a logit by other images, over that by its own, {called}"
         moved, curve = _shift(discriminator, real, fakes, settings, seed)
-        shift = (
-            f"shift of a real picture's logit from real to fake company, over the logits' spread, {called}"
-        )
+        shift = f"shift of a real image's logit from real to fake company, over the logits' spread, {called}"
         curves[called] = curve
         if not _across(network):
             figures.append(
@@ -42,8 +40,8 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
                 claim(f"shift-{key}", shift, *moved, 0.0, of="others", part="in situ", tolerance=1e-4)
             )
             continue
-        pictures = torch.cat((real[:half], fakes[: settings.batch - half])).double()
-        ratio = by_differences(_in_training(discriminator.double()), pictures)
+        images = torch.cat((real[:half], fakes[: settings.batch - half])).double()
+        ratio = by_differences(_in_training(discriminator.double()), images)
         discriminator.float()
         guess = _guessed_from_statistics(discriminator, real, fakes, settings, seed)
         figures += [
@@ -71,7 +69,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
 
 def _across(live: Live) -> bool:
     """Tell whether the discriminator's normalisation takes statistics across images."""
-    return normalisations.load(live.recipe.discriminator.normalisation).ACROSS_PICTURES
+    return normalisations.load(live.recipe.discriminator.normalisation).ACROSS_IMAGES
 
 
 def _in_training(discriminator: nn.Module) -> nn.Module:
@@ -102,7 +100,7 @@ def _shift(
     random = torch.Generator().manual_seed(seed)
     spread = float(torch.cat([discriminator(part) for part in real[:256].split(settings.batch)]).std())
     rows = []
-    for picture in real[-16:]:
+    for image in real[-16:]:
         row = []
         for share in SHARES:
             num = round(share * (settings.batch - 1))
@@ -110,7 +108,7 @@ def _shift(
             for _ in range(4):
                 chosen_fakes = fakes[torch.randperm(len(fakes), generator=random)[:num]]
                 chosen = real[torch.randperm(len(real) - 16, generator=random)[: settings.batch - 1 - num]]
-                logits.append(discriminator(torch.cat((picture[None], chosen_fakes, chosen)))[0])
+                logits.append(discriminator(torch.cat((image[None], chosen_fakes, chosen)))[0])
             row.append(torch.stack(logits).double().mean())
         rows.append(torch.stack(row))
     way = torch.stack(rows) / spread
@@ -124,7 +122,7 @@ def _guessed_from_statistics(
 ) -> tuple[float, float]:
     """Return R^2 of the share of fakes guessed from the means and variances of the first batch norm."""
     first = [module for module in discriminator.modules() if isinstance(module, _BatchNorm)][:1]
-    (of_real,), (of_fakes,) = (entering(discriminator, first, pictures) for pictures in (real, fakes))
+    (of_real,), (of_fakes,) = (entering(discriminator, first, images) for images in (real, fakes))
     # Layers before it treat each image by itself: the sums of a batch are those of its images.
     sums = [
         torch.stack((maps.flatten(2).mean(2), maps.flatten(2).square().mean(2)), 1)

@@ -83,14 +83,14 @@ def _whole_networks(settings: Settings, seed: int) -> list[Measured]:
         discriminator = toy_discriminator(name, seed).double()
         discriminator.train(not entry.ON_WEIGHTS)  # power iteration moves the weights in training
         noise = torch.Generator().manual_seed(seed)
-        pictures = torch.randn(settings.batch, 1, SIDE, SIDE, generator=noise, dtype=torch.float64)
-        own, across = company(discriminator, pictures)
-        figure = f"derivative of a logit by another picture, over that by its own, {name}"
-        if not entry.ACROSS_PICTURES:
+        images = torch.randn(settings.batch, 1, SIDE, SIDE, generator=noise, dtype=torch.float64)
+        own, across = company(discriminator, images)
+        figure = f"derivative of a logit by another image, over that by its own, {name}"
+        if not entry.ACROSS_IMAGES:
             figures.append(claim(f"others-over-own-{name}", figure, across / own, 0.0, 0.0, of="others"))
             continue
         figures.append(shown(f"others-over-own-{name}", figure, across / own))
-        ratio = by_differences(discriminator, pictures)
+        ratio = by_differences(discriminator, images)
         figures.append(
             claim(
                 f"by-differences-{name}",
@@ -105,15 +105,15 @@ def _whole_networks(settings: Settings, seed: int) -> list[Measured]:
     return figures
 
 
-def company(discriminator: nn.Module, pictures: Tensor) -> tuple[float, float]:
+def company(discriminator: nn.Module, images: Tensor) -> tuple[float, float]:
     """Return the root mean squares of the derivatives of logits by the pixels of their own image, and by
     those of all the others together.
     """
-    pictures = pictures.detach().requires_grad_()
-    logits = discriminator(pictures)
+    images = images.detach().requires_grad_()
+    logits = discriminator(images)
     own, across = [], []
     for index, logit in enumerate(logits):
-        (gradient,) = torch.autograd.grad(logit, pictures, retain_graph=True)
+        (gradient,) = torch.autograd.grad(logit, images, retain_graph=True)
         squares = gradient.double().square().flatten(1).sum(1)
         own.append(squares[index])
         across.append(squares.sum() - squares[index])
@@ -122,23 +122,23 @@ def company(discriminator: nn.Module, pictures: Tensor) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def _logit(discriminator: nn.Module, pictures: Tensor) -> float:
+def _logit(discriminator: nn.Module, images: Tensor) -> float:
     """Return the logit of the first image."""
-    return float(discriminator(pictures)[0])
+    return float(discriminator(images)[0])
 
 
-def by_differences(discriminator: nn.Module, pictures: Tensor, step: float = 1e-5) -> float:
+def by_differences(discriminator: nn.Module, images: Tensor, step: float = 1e-5) -> float:
     """Return the derivative of the first logit along the change of the second image that moves it most, by
     central differences in float64, over the value of autograd; 0 where that is 0.
     """
-    leaf = pictures.detach().requires_grad_()
+    leaf = images.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(leaf)[0], leaf)
     norm = float(gradient[1].norm())
     if norm == 0:
         return 0.0
-    moved = torch.zeros_like(pictures)
+    moved = torch.zeros_like(images)
     moved[1] = gradient[1] / norm * step
-    ahead, behind = _logit(discriminator, pictures + moved), _logit(discriminator, pictures - moved)
+    ahead, behind = _logit(discriminator, images + moved), _logit(discriminator, images - moved)
     return (ahead - behind) / (2 * step) / norm
 
 

@@ -10,7 +10,7 @@ from ganzfeld.recipes.schema import Section
 
 CLAIM = (
     "The relative squared error of the variance of a batch is 2/(B-1), which is large for small batches; "
-    "instance normalisation takes its statistics within each picture and so does not depend on B."
+    "instance normalisation takes its statistics within each image and so does not depend on B."
 )
 
 CLAIM_ZH = (
@@ -25,7 +25,7 @@ SENTENCES = {
         "The relative squared error of the variance of a batch is 2/(B-1), which is large for small batches."
     ),
     "instance": (
-        "Instance normalisation takes its statistics within each picture and so does not depend on B."
+        "Instance normalisation takes its statistics within each image and so does not depend on B."
     ),
 }
 
@@ -64,8 +64,8 @@ def advice(figures: Figures, settings: Settings) -> str:
     erased = [figure.value for figure in numbered(figures, "erased-layer")]
     changes = {size: figures.get(f"company-b{size}") for size in (2, 64)}
     seen = "".join(
-        f" With {size} pictures a batch, a picture changes by {100 * change.value:.0f} % of the spread "
-        "between pictures when its company does."
+        f" With {size} images a batch, an image changes by {100 * change.value:.0f} % of the spread "
+        "between images when its company does."
         for size, change in changes.items()
         if change is not None
     )

@@ -20,7 +20,7 @@ def draw(outcome: Outcome) -> Figure:
     layers = data["layers"]
     for color, (name, row) in enumerate(zip(layers["name"], layers["errors"], strict=True), 2):
         errors.plot(data["batches"], row, ".-", color=f"C{color}", label=f"generator, {name}")
-    errors.set(xscale="log", yscale="log", xlabel="pictures in a batch", ylabel="relative squared error")
+    errors.set(xscale="log", yscale="log", xlabel="images in a batch", ylabel="relative squared error")
     errors.set_title("How wrong the variance of a batch is")
     errors.legend(fontsize=7)
     places = range(len(layers["name"]))
@@ -41,12 +41,12 @@ def draw(outcome: Outcome) -> Figure:
         )
         changes.set(
             xscale="log",
-            xlabel="pictures in a batch",
-            ylabel="% of the spread between pictures",
+            xlabel="images in a batch",
+            ylabel="% of the spread between images",
             ylim=(0, None),
         )
     if data["changes"]:
         changes.set_xticks(data["batches"], [str(size) for size in data["batches"]])
         changes.minorticks_off()
-    changes.set_title("Change of a picture with its company")
+    changes.set_title("Change of an image with its company")
     return figure

@@ -32,7 +32,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         figures.append(
             limit(
                 f"worth-layer-{number}",
-                f"numbers that {settings.batch} pictures are worth, {of}",
+                f"numbers that {settings.batch} images are worth, {of}",
                 *value,
                 num,
                 of="error",
@@ -68,13 +68,13 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         layers["erased"].append(float(erased.mean()))
         layers["errors"].append([batch_error(maps, batch, seed)[0] for batch in BATCHES])
     changes = []
-    if normalisations.load(live.recipe.generator.normalisation).ACROSS_PICTURES:
+    if normalisations.load(live.recipe.generator.normalisation).ACROSS_IMAGES:
         for batch in BATCHES:
             change = changed_by_company(live, batch, seed)
             figures.append(
                 shown(
                     f"company-b{batch}",
-                    f"change of a picture with its company, over the spread of pictures, B = {batch}",
+                    f"change of an image with its company, over the spread of images, B = {batch}",
                     *change,
                     part="in situ",
                 )
@@ -108,9 +108,9 @@ def changed_by_company(live: Live, batch: int, seed: int) -> tuple[float, float]
     generated = []
     for _ in range(2):
         order = torch.randperm(len(latents), generator=random)
-        pictures = torch.cat([generator(latents[part]) for part in order.split(batch)])
-        generated.append(pictures[order.argsort()])
-    first, again = (pictures.double().flatten(1) for pictures in generated)
+        images = torch.cat([generator(latents[part]) for part in order.split(batch)])
+        generated.append(images[order.argsort()])
+    first, again = (images.double().flatten(1) for images in generated)
     spread = torch.cat((first, again)).var(0).mean()
     changes = ((first - again).square().mean(1) / 2 / spread).view(16, -1).mean(1)
     return jackknife(changes, lambda kept: kept.mean().sqrt())

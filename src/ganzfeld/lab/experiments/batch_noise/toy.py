@@ -117,7 +117,7 @@ def _of_instances(settings: Settings, noise: torch.Generator) -> list[Measured]:
         shown("instance-white-formula", f"{name}: (2n-1)/n^2", *measured, theory.biased_error(num)),
         limit(
             "instance-1x1",
-            "pictures of 1x1 that instance norm can normalise",
+            "images of 1x1 that instance norm can normalise",
             float(takes(instance, (2, 3, 1, 1))),
             0.0,
             1.0,

@@ -13,7 +13,7 @@ def draw(outcome: Outcome) -> Figure:
     """Draw the slope in each format, how large pre-activations get, and the images of both."""
     data = outcome.data
     figure = Figure(figsize=(12, 4.2), layout="constrained")
-    slopes, sizes, pictures = figure.subplots(1, 3, width_ratios=(1, 1, 1.2))
+    slopes, sizes, images = figure.subplots(1, 3, width_ratios=(1, 1, 1.2))
     at = torch.tensor(data["inputs"])
     right = at >= 0
     slopes.plot(at[right], torch.tensor(data["exact"])[right], "k--", label="tanh in real numbers")
@@ -34,7 +34,5 @@ def draw(outcome: Outcome) -> Figure:
         xlim=(0, outcome.settings["reach"]),
     )
     sizes.set_title("How large pre-activations get")
-    show(
-        pictures, data["pictures"]["tanh"] + data["pictures"]["clip"], "tanh (above) and clip, trained alike"
-    )
+    show(images, data["pictures"]["tanh"] + data["pictures"]["clip"], "tanh (above) and clip, trained alike")
     return figure

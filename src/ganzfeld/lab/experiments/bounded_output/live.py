@@ -30,7 +30,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     trained[live.recipe.generator.output] = live
     before = before_output(trained["tanh"], seed)
     for name, precision in theory.PRECISIONS.items():
-        value = _by_picture(slope("tanh", before.to(precision)) == 0)
+        value = _by_image(slope("tanh", before.to(precision)) == 0)
         figures.append(
             limit(
                 f"tanh-dead-{name}",
@@ -42,18 +42,18 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
             )
         )
     held = before_output(trained["clip"], seed)
-    value = _by_picture(slope("clip", held) == 0)
+    value = _by_image(slope("clip", held) == 0)
     figures.append(shown("clip-dead", "pixels of clip without a gradient", *value, part="in situ"))
     figures.append(_freed(trained["clip"], seed))
-    pictures = {name: generated(trained[name], seed) for name in ("tanh", "clip")}
-    for name, images in pictures.items():
+    by_output = {name: generated(trained[name], seed) for name in ("tanh", "clip")}
+    for name, images in by_output.items():
         others = (
             [] if not live.thorough else [generated(training, seed) for training in _again(trained[name])]
         )
         figures += _compared(name, [images, *others], live.real(LATENTS, seed))
     sizes = before.abs().flatten()
     data = {"sizes": sizes[torch.linspace(0, len(sizes) - 1, 20_000).long()].tolist()}
-    return figures, data | {"pictures": {name: row_of(images[:6]) for name, images in pictures.items()}}
+    return figures, data | {"pictures": {name: row_of(images[:6]) for name, images in by_output.items()}}
 
 
 def _again(trained: Live) -> list[Live]:
@@ -95,7 +95,7 @@ def before_output(live: Live, seed: int, stage: int | None = None) -> Tensor:
     return torch.cat([entering(generator, [generator.output], part)[0] for part in parts])
 
 
-def _by_picture(flags: Tensor) -> tuple[float, float]:
+def _by_image(flags: Tensor) -> tuple[float, float]:
     """Return the mean share of flagged pixels and its standard error over images."""
     return mean_and_error(flags.flatten(1).double().mean(1))
 
@@ -110,7 +110,7 @@ def _freed(clip: Live, seed: int) -> Measured:
     value = jackknife(
         counts.unflatten(0, (16, -1)).sum(1), lambda kept: kept[:, 1].sum() / kept[:, 0].sum().clamp_min(1)
     )
-    name = f"pixels clipped after {earlier} pictures that are free after {later}"
+    name = f"pixels clipped after {earlier} images that are free after {later}"
     return limit("clip-freed", name, *value, 0.0, of="clip", part="in situ")
 
 
@@ -121,9 +121,9 @@ def generated(live: Live, seed: int) -> Tensor:
     return torch.cat([model(part) for part in live.latents(LATENTS, seed).split(PASS)]).clamp(-1, 1)
 
 
-def histograms(pictures: Tensor) -> Tensor:
+def histograms(images: Tensor) -> Tensor:
     """Count how often each of 256 values occurs in each channel, (16, C, 256): in 16 parts of the images."""
-    parts = pictures.transpose(0, 1).chunk(16, 1)
+    parts = images.transpose(0, 1).chunk(16, 1)
     return torch.stack([torch.stack([torch.histc(values, 256, -1, 1) for values in part]) for part in parts])
 
 
@@ -139,9 +139,9 @@ def colour_distance(counts: Tensor, others: Tensor) -> Tensor:
     return (shares[0] - shares[1]).cumsum(1).abs().sum(1).mean() * 2 / 256
 
 
-def roughness(pictures: Tensor) -> Tensor:
+def roughness(images: Tensor) -> Tensor:
     """Return the mean square, by image, of what differs from the mean of the four neighbours."""
-    middle = pictures[..., 1:-1, 1:-1]
-    beside = pictures[..., 1:-1, 2:] + pictures[..., 1:-1, :-2]
-    around = pictures[..., 2:, 1:-1] + pictures[..., :-2, 1:-1] + beside
+    middle = images[..., 1:-1, 1:-1]
+    beside = images[..., 1:-1, 2:] + images[..., 1:-1, :-2]
+    around = images[..., 2:, 1:-1] + images[..., :-2, 1:-1] + beside
     return (middle - around / 4).square().flatten(1).mean(1)

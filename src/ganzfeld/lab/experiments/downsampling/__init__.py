@@ -11,7 +11,7 @@ from ganzfeld.lab.outcome import Figures
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
-    "A discriminator shrinks pictures by strided convolutions instead of pooling: N becomes"
+    "A discriminator shrinks images by strided convolutions instead of pooling: N becomes"
     " floor((N+2p-k)/s)+1, as in 96, 32, 16, 8, 3, then one linear layer gives a logit; so it learns its own"
     " downsampling and keeps more of the useful spatial information."
 )
@@ -25,7 +25,7 @@ SECTION = "DCGAN 的核心架构原则：判别器，从图像空间到概率得
 
 SENTENCES = {
     "size": "A strided convolution takes N to floor((N+2p-k)/s)+1, as in 96, 32, 16, 8, 3.",
-    "logit": "One linear layer on the last map gives a logit of the whole picture.",
+    "logit": "One linear layer on the last map gives a logit of the whole image.",
     "information": (
         "With strides in place of pooling a discriminator learns its own downsampling and keeps more of the"
         " useful spatial information."
@@ -35,7 +35,7 @@ SENTENCES = {
 SHORT = {"steps": 2, "seeds": 2, "images": 64}
 THOROUGH = {"steps": 400, "seeds": 8, "images": 4096}
 
-TASKS = {"telling": "loss on new pictures, real or generated", "shift": "error of a shift, px"}
+TASKS = {"telling": "loss on new images, real or generated", "shift": "error of a shift, px"}
 """What strides and pooling are trained on: the key in their figures, and in words."""
 
 

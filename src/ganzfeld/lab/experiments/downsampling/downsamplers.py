@@ -130,10 +130,10 @@ def shift_error(discriminator: Discriminator, real: Tensor, steps: int, noise: t
         head.bias.zero_()
     known = 3 * len(real) // 4
 
-    def error(pictures: Tensor) -> Tensor:
-        by = torch.randint(-FURTHEST_PX, FURTHEST_PX + 1, (len(pictures), 2), generator=noise)
-        pairs = zip(pictures, by.tolist(), strict=True)
-        shifted = torch.stack([picture.roll(shift, (1, 2)) for picture, shift in pairs])
+    def error(images: Tensor) -> Tensor:
+        by = torch.randint(-FURTHEST_PX, FURTHEST_PX + 1, (len(images), 2), generator=noise)
+        pairs = zip(images, by.tolist(), strict=True)
+        shifted = torch.stack([image.roll(shift, (1, 2)) for image, shift in pairs])
         return (head(discriminator.layers(shifted).flatten(1)) - by).square().mean()
 
     adam = torch.optim.Adam([*discriminator.layers.parameters(), *head.parameters()], lr=RATE)

@@ -27,11 +27,11 @@ def _draw_paths(part: Any, data: dict[str, Any]) -> None:
     axes: Any = part.subplots(1, len(ladders) + 1, width_ratios=[1] * len(ladders) + [1.6])
     for place, (name, ways) in zip(axes, ladders.items(), strict=False):
         counted = np.outer(ways, ways).astype(float)
-        image = place.imshow(np.where(counted > 0, counted, np.nan), cmap="viridis", vmin=0)
+        shown = place.imshow(np.where(counted > 0, counted, np.nan), cmap="viridis", vmin=0)
         place.set_facecolor("red")
         place.set(xticks=[], yticks=[])
         place.set_title(f"ways of each pixel to the logit\n{name} (red: none)", fontsize="medium")
-        part.colorbar(image, ax=place, shrink=0.8)
+        part.colorbar(shown, ax=place, shrink=0.8)
     place = axes[-1]
     for number, (name, lost) in enumerate(data["lost"].items()):
         place.step(range(8, 33), np.array(lost) + 0.04 * number, where="mid", label=name)
@@ -44,16 +44,16 @@ def _draw_paths(part: Any, data: dict[str, Any]) -> None:
 
 def _draw_live(part: Any, data: dict[str, Any]) -> None:
     axes: Any = part.subplots(1, 4, width_ratios=[1, 1, 1.2, 1.2])
-    picture = data["picture"]
-    show(axes[0], picture, "fields of the middle cells\nof the live discriminator")
-    height = len(picture)
+    image = data["picture"]
+    show(axes[0], image, "fields of the middle cells\nof the live discriminator")
+    height = len(image)
     for number, (rows, _) in enumerate(data["fields"]):
         corner = ((height - rows) / 2 - 0.5, (height - rows) / 2 - 0.5)
         axes[0].add_patch(Rectangle(corner, rows, rows, fill=False, edgecolor=f"C{number}", linewidth=2))
-    image = axes[1].imshow(data["by_pixel"], cmap="magma", vmin=0)
+    shown = axes[1].imshow(data["by_pixel"], cmap="magma", vmin=0)
     axes[1].set(xticks=[], yticks=[])
     axes[1].set_title("|gradient| of the live logit\nby pixel", fontsize="medium")
-    part.colorbar(image, ax=axes[1], shrink=0.8)
+    part.colorbar(shown, ax=axes[1], shrink=0.8)
     for place, (task, by_kind) in zip(axes[2:], data["compared"].items(), strict=True):
         for number, values in enumerate(by_kind.values()):
             place.bar(number, np.mean(values), color=f"C{number}", alpha=0.5)
@@ -75,6 +75,6 @@ def _draw_blind(part: Any, data: dict[str, Any]) -> None:
         place.imshow(values, cmap="magma", vmin=0)
         place.set(xticks=[], yticks=[])
         place.set_title(title, fontsize="medium")
-    for place, picture in zip(axes[2:], blind["pictures"], strict=True):
-        show(place, picture)
-    axes[3].set_title("pictures of the generator that it taught", fontsize="medium")
+    for place, image in zip(axes[2:], blind["pictures"], strict=True):
+        show(place, image)
+    axes[3].set_title("images of the generator that it taught", fontsize="medium")

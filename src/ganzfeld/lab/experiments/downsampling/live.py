@@ -38,7 +38,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
 def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure sizes, fields and unread pixels of the live discriminator, in float64."""
     discriminator = copy.deepcopy(live.trainer().gan.discriminator).cpu().double().eval()
-    pictures = live.real(16, seed).cpu().double().requires_grad_()
+    images = live.real(16, seed).cpu().double().requires_grad_()
     plan, maps = live.recipe.plan(), []
     expected = [layer.small for layer in plan.layers[::-1]]
     hooks = [
@@ -46,16 +46,16 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
         for module in discriminator.modules()
         if isinstance(module, nn.Conv2d)
     ]
-    logits = discriminator(pictures)
+    logits = discriminator(images)
     for hook in hooks:
         hook.remove()
     measured = [tuple(output.shape[2:]) for output in maps]
-    (gradient,) = torch.autograd.grad(logits.sum(), pictures, retain_graph=True)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, retain_graph=True)
     by_pixel = gradient.abs().sum((0, 1))
     fields, most = [], 0
     for depth, output in enumerate(maps):
         row, column = output.shape[2] // 2, output.shape[3] // 2
-        (seen,) = torch.autograd.grad(output[:, :, row, column].abs().sum(), pictures, retain_graph=True)
+        (seen,) = torch.autograd.grad(output[:, :, row, column].abs().sum(), images, retain_graph=True)
         energy = seen.square().sum((0, 1, 3))
         fields.append((len(energy.nonzero()), theory.rows_in_field(plan, depth, row)))
         most = span_of_most(energy)
@@ -99,7 +99,7 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
             part="in situ",
         ),
     ]
-    data = {"by_pixel": by_pixel.tolist(), "fields": fields, "picture": as_bytes(pictures.detach()[:1])[0]}
+    data = {"by_pixel": by_pixel.tolist(), "fields": fields, "picture": as_bytes(images.detach()[:1])[0]}
     return figures, data
 
 
@@ -168,12 +168,12 @@ def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[lis
 
     def change(generator: Generator, discriminator: Discriminator) -> None:
         size = discriminator.plan.size
-        blind = blind_discriminator(size, live.pictures.channels, architecture)
+        blind = blind_discriminator(size, live.dataset.channels, architecture)
         discriminator.plan, discriminator.layers, discriminator.logit = blind.plan, blind.layers, blind.logit
 
     trainer = live.restarted(change)
-    pictures = live.real(64, seed).requires_grad_()
-    (gradient,) = torch.autograd.grad(trainer.gan.discriminator(pictures).sum(), pictures)
+    images = live.real(64, seed).requires_grad_()
+    (gradient,) = torch.autograd.grad(trainer.gan.discriminator(images).sum(), images)
     unread = (gradient.abs().sum((0, 1)) == 0).cpu()
     while trainer.images_seen < settings.images:
         trainer.advance()

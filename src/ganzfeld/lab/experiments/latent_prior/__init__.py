@@ -54,5 +54,5 @@ def advice(figures: Figures, settings: Settings) -> str:
         "without normalisation feels it, and at the usual initial weights its outputs are so small that tanh "
         "is far from saturation with either prior. A normal vector is not heavy-tailed either: its norm lies "
         f"within a few per cent of sqrt(n). So walk between latents by slerp: half-way, lerp leaves "
-        f"{lerped:.0f} % of the spread that the pictures have at the ends, slerp {slerped:.0f} %."
+        f"{lerped:.0f} % of the spread that the images have at the ends, slerp {slerped:.0f} %."
     )

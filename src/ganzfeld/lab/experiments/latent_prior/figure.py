@@ -40,7 +40,7 @@ def draw(outcome: Outcome) -> Figure:
     for name in ("lerp", "slerp"):
         spreads.plot(ways["share"], ways[name], "o-", label=name)
     spreads.set(xlabel="share of the way", ylabel="spread, over that at the ends", ylim=(0, None))
-    spreads.set_title("Spread of the pictures on the way")
+    spreads.set_title("Spread of the images on the way")
     spreads.legend(fontsize=8)
     for axes, name in zip(lower.subplots(2, 1), ("lerp", "slerp"), strict=True):
         show(axes, ways["pictures"][name], f"from one latent to another by {name}")

@@ -73,13 +73,13 @@ def _ways(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     (seeds,) = entering(generator, [first], start)
     for name, way in (("lerp", lerp), ("slerp", slerp)):
         along = [generator(way(start, end, share)).double() for share in shares]
-        curves[name] = [float(_spread(pictures).mean() / spread) for pictures in along]
-        curves["pictures"][name] = row_of(torch.stack([pictures[0] for pictures in along]))
+        curves[name] = [float(_spread(images).mean() / spread) for images in along]
+        curves["pictures"][name] = row_of(torch.stack([images[0] for images in along]))
         value = mean_and_error(_spread(along[4]) / spread)
         figures.append(
             limit(
                 f"middle-spread-{name}",
-                f"spread of pictures in the middle of the way, over that at its ends, {name}",
+                f"spread of images in the middle of the way, over that at its ends, {name}",
                 *value,
                 1.0,
                 of="variety",
@@ -99,6 +99,6 @@ def _ways(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     return figures, {"ways": curves}
 
 
-def _spread(pictures: Tensor) -> Tensor:
+def _spread(images: Tensor) -> Tensor:
     """Return the mean squared distance of each image from the mean image."""
-    return (pictures - pictures.mean(0)).square().flatten(1).mean(1)
+    return (images - images.mean(0)).square().flatten(1).mean(1)

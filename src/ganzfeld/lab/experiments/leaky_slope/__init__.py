@@ -84,7 +84,7 @@ def advice(figures: Figures, settings: Settings) -> str:
         f"{100 * (apart - 1):.0f} %. Behind batch norms {order} {behind:.2g} times what LeakyReLU does over "
         "this depth. So do not choose LeakyReLU for the size of gradients, which Adam divides out in any "
         f"case. Choose it because no unit can die: in the discriminator with ReLU, {dead:.2g} % of the units "
-        f"(a channel at a position) were positive on no picture, and {whole:.2g} % of the channels nowhere: "
+        f"(a channel at a position) were positive on no image, and {whole:.2g} % of the channels nowhere: "
         f"those learn no more. With LeakyReLU {still:.2g} % of the units were positive on none, and still "
         "learn."
     )

@@ -35,7 +35,7 @@ def draw(outcome: Outcome) -> Figure:
                 label=f"{side}, {activation}",
             )
     units.set_xscale("symlog", linthresh=outcome.data["stages"]["relu"][1])
-    units.set(xlabel="pictures seen", ylabel="units, %", ylim=(0, None))
-    units.set_title("Units that are positive on no picture")
+    units.set(xlabel="images seen", ylabel="units, %", ylim=(0, None))
+    units.set_title("Units that are positive on no image")
     units.legend(fontsize=8, **below)
     return figure

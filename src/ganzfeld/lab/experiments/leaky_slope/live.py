@@ -37,7 +37,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         )
         name = f"root mean square slope in the {side}, LeakyReLU over ReLU"
         figures.append(limit(f"live-rms-ratio-{side}", name, *value, 1 + alpha, of="depth", part="in situ"))
-    num = min(MANY if live.thorough else FEW, live.pictures.num_pictures)
+    num = min(MANY if live.thorough else FEW, live.dataset.num_pictures)
     dead, stages = {}, {}
     for activation in ("relu", "leaky-relu"):
         wanted = {"activation": activation, "slope": alpha}

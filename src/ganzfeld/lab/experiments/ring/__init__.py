@@ -69,5 +69,5 @@ def advice(figures: Figures, settings: Settings) -> str:
         f"All {num_modes:.0f} modes in every seed: {', '.join(whole) or 'none of these'}. Fewest: "
         f"{worst}, {fewest[worst]:.0f} in its worst seed. Look at quality "
         "beside modes: a generator that spreads evenly finds all modes and draws mostly what lies between. "
-        f"In situ the generated pictures reach {reached:.0f} of {LIVE_CLUSTERS} clusters of real ones."
+        f"In situ the generated images reach {reached:.0f} of {LIVE_CLUSTERS} clusters of real ones."
     )

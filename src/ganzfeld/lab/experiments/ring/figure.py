@@ -36,6 +36,6 @@ def draw(outcome: Outcome) -> Figure:
     panels[3].set_xscale("symlog", subs=range(2, 10))
     for place, (name, shares) in enumerate(data["clusters"].items()):
         panels[4].bar(np.arange(len(shares)) + 0.27 * (place - 1), shares, 0.27, label=name)
-    panels[4].set_title("live: share of pictures by cluster", fontsize=9)
+    panels[4].set_title("live: share of images by cluster", fontsize=9)
     panels[4].legend(fontsize=7)
     return figure

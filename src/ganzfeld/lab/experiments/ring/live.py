@@ -18,14 +18,15 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
     Images have no known modes: 8 clusters of real ones (k-means on 8 x 8 px) stand in for them. Other real
     images show what the measure says of images that do cover them.
     """
-    num = min(512, live.pictures.num_pictures // 2)
+    num = min(512, live.dataset.num_pictures // 2)
     real = _small(live.real(2 * num, seed))
     centres = clusters(real[:num], LIVE_CLUSTERS, seed)
     with torch.no_grad():
-        pictures = _small(live.trainer().shipped()(live.latents(num, seed)))
+        images = _small(live.trainer().shipped()(live.latents(num, seed)))
     shares_of = {}
-    for name, images in (("other real pictures", real[num:]), ("generated pictures", pictures)):
-        shares = torch.bincount(torch.cdist(images, centres).argmin(1), minlength=len(centres)).double() / num
+    for name, vectors in (("other real images", real[num:]), ("generated images", images)):
+        nearest = torch.cdist(vectors, centres).argmin(1)
+        shares = torch.bincount(nearest, minlength=len(centres)).double() / num
         shares_of[name] = shares.numpy()
     base = torch.bincount(torch.cdist(real[:num], centres).argmin(1), minlength=len(centres)).double() / num
     figures = []
@@ -33,7 +34,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
         figures += [
             limit(
                 f"clusters-{key}",
-                f"clusters of real pictures that {name} reach",
+                f"clusters of real images that {name} reach",
                 float((shares >= 0.1 * base.numpy()).sum()),
                 0.0,
                 float(len(centres)),
@@ -47,7 +48,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
                 part="in situ",
             ),
         ]
-    return tuple(figures), {"clusters": {**shares_of, "real pictures": base.numpy()}}
+    return tuple(figures), {"clusters": {**shares_of, "real images": base.numpy()}}
 
 
 def divergence(shares: np.ndarray, base: np.ndarray) -> float:
@@ -56,9 +57,9 @@ def divergence(shares: np.ndarray, base: np.ndarray) -> float:
     return float((shares[held] * np.log(shares[held] / base[held])).sum())
 
 
-def _small(pictures: Tensor) -> Tensor:
+def _small(images: Tensor) -> Tensor:
     """Average images over 8 x 8 areas, to (n, C * 64)."""
-    return adaptive_avg_pool2d(pictures.float().cpu(), 8).flatten(1)
+    return adaptive_avg_pool2d(images.float().cpu(), 8).flatten(1)
 
 
 def clusters(points: Tensor, num: int, seed: int) -> Tensor:

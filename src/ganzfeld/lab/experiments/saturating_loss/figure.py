@@ -19,7 +19,7 @@ def draw(outcome: Outcome) -> Figure:
         )
         broken = ~np.isfinite(measured)
         axes.fill_between(logits, -1.05, 0.05, where=broken, color="C3", alpha=0.25, label="not a number")
-        axes.set(title=f"{name}: slope of the generator's loss", xlabel="logit of a generated picture")
+        axes.set(title=f"{name}: slope of the generator's loss", xlabel="logit of a generated image")
         axes.legend(loc="center", fontsize=9)
     panels = (
         (

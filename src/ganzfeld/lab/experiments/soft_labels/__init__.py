@@ -43,7 +43,7 @@ class Settings(Section):
         if not 0 <= self.alpha < 0.5:
             raise UsageError(
                 f"alpha is at least 0 and below 0.5, not {self.alpha}",
-                "At 0 labels are hard; at 0.5 real and generated pictures have the same target.",
+                "At 0 labels are hard; at 0.5 real and generated images have the same target.",
             )
         if not 0 < self.temperature <= LARGEST_TEMPERATURE:
             raise UsageError(
@@ -69,7 +69,7 @@ def advice(figures: Figures, settings: Settings) -> str:
     flattened = ""
     if pull is not None:
         flattened = (
-            "Two-sided labels flatten the discriminator where there are many generated pictures and little "
+            "Two-sided labels flatten the discriminator where there are many generated images and little "
             f"data: the pull there falls to {pull.value:.2f} of what hard labels give, {slower} "
             f"{amount(behind.value, behind.error)} standard deviations. "
         )

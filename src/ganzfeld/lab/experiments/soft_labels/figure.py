@@ -51,7 +51,7 @@ def draw(outcome: Outcome) -> Figure:
             linewidth=4 - 1.4 * place,
         )
     inset.set_title("pull of the best D by distance", fontsize=8)
-    live.set(title="logits of the live D after learning alone", xlabel="logit", ylabel="pictures")
+    live.set(title="logits of the live D after learning alone", xlabel="logit", ylabel="images")
     for axes in (lessons, sloped, live):
         axes.legend(fontsize=8)
     return figure

@@ -72,7 +72,7 @@ def measured_lessons(settings: Settings) -> tuple[list[Measured], dict[str, Any]
         ),
         limit(
             "saturated-one-sided",
-            "smallest |D - y| where D saturates, generated pictures, one-sided",
+            "smallest |D - y| where D saturates, generated images, one-sided",
             float(one[1].abs()[saturated].min()),
             0.0,
             alpha,

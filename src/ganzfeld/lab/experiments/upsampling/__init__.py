@@ -12,7 +12,7 @@ from ganzfeld.recipes.schema import Section
 CLAIM = (
     "A transposed convolution takes H to s(H-1)+k-2p, so that k=4, s=2, p=1 doubles exactly; k>s makes the"
     " projective fields of neighbours overlap, which avoids checkerboards; stacking makes fields grow, which"
-    " gives a picture global coherence."
+    " gives an image global coherence."
 )
 
 CLAIM_ZH = (
@@ -26,7 +26,7 @@ SECTION = "DCGAN 的核心架构原则：生成器，从隐空间到图像空间
 SENTENCES = {
     "size": "A transposed convolution takes H to s(H-1)+k-2p, so that k=4, s=2, p=1 doubles exactly.",
     "overlap": "k>s makes the projective fields of neighbours overlap, which avoids checkerboards.",
-    "coherence": "Stacking makes fields grow, which gives a picture global coherence.",
+    "coherence": "Stacking makes fields grow, which gives an image global coherence.",
 }
 
 SHORT = {"networks": 3, "trainings": 2, "images": 64}
@@ -71,13 +71,13 @@ def advice(figures: Figures, settings: Settings) -> str:
             f" harmonics of its stride, and {without.name} without any overlap {power[1]:.1f} times."
         )
     parts.append(
-        "Look at the spectrum of trained pictures; where the harmonics stand out, resize and convolve, or put"
+        "Look at the spectrum of trained images; where the harmonics stand out, resize and convolve, or put"
         " a mean over one stride after the layer, which is zero there by construction."
     )
     reached = figures["field-over-picture"].value
     if reached < 1:
         parts.append(
-            f"One cell of the seed map reaches {reached:.0%} of the side of the picture: what has to agree"
+            f"One cell of the seed map reaches {reached:.0%} of the side of the image: what has to agree"
             " across all of it must come through the projection of z."
         )
     return " ".join(parts)

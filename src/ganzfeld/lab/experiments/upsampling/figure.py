@@ -23,10 +23,10 @@ def _draw_coverage(part: Any, data: dict[str, Any]) -> None:
     maps, spectra = data["coverage"], data["spectra"]
     axes = part.subplots(1, len(maps) + 1, width_ratios=[1] * len(maps) + [2.6])
     for place, (name, covered) in zip(axes, maps.items(), strict=False):
-        image = place.imshow(covered, cmap="viridis", vmin=0)
+        shown = place.imshow(covered, cmap="viridis", vmin=0)
         place.set(xticks=[], yticks=[])
         place.set_title(f"inputs that reach each output\n{name}", fontsize="medium")
-        part.colorbar(image, ax=place, shrink=0.8)
+        part.colorbar(shown, ax=place, shrink=0.8)
     place = axes[-1]
     for number, kind in enumerate(spectra):
         place.semilogy(kind["frequency"], kind["power"], label=kind["name"], **_style(number, kind["plain"]))
@@ -44,13 +44,13 @@ def _draw_reach(part: Any, data: dict[str, Any]) -> None:
         axes, (("a cell of the seed map", "of_cell"), ("a component of z", "of_component")), strict=False
     ):
         change = np.log10(np.array(data[values]) + 1e-12)
-        image = place.imshow(change, cmap="magma", vmin=change.max() - 5, vmax=change.max())
+        shown = place.imshow(change, cmap="magma", vmin=change.max() - 5, vmax=change.max())
         place.set(xticks=[], yticks=[])
         place.set_title(f"moved by {what}\n(log10 of change)", fontsize="medium")
-        part.colorbar(image, ax=place, shrink=0.8)
+        part.colorbar(shown, ax=place, shrink=0.8)
     titles = ("latent a", "latent b", "left cells of a,\nright cells of b")
-    for place, title, picture in zip(axes[2:], titles, data["spliced"], strict=True):
-        show(place, picture, title)
+    for place, title, image in zip(axes[2:], titles, data["spliced"], strict=True):
+        show(place, image, title)
 
 
 def _draw_training(part: Any, data: dict[str, Any]) -> None:
@@ -64,9 +64,9 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
         place.errorbar(range(len(seen)), values, 3 * errors, marker="o", capsize=3)
         place.set_xticks(range(len(seen)), [f"{axis:,}" for axis in seen])
     place.axhline(0, color="gray", linewidth=0.8)
-    place.set_title("checkerboard beyond real pictures,\nthe live generator", fontsize="medium")
+    place.set_title("checkerboard beyond real images,\nthe live generator", fontsize="medium")
     place.set(
-        xlabel="pictures seen",
+        xlabel="images seen",
         ylabel="log10",
     )
     bars.set_visible(bool(trained))

@@ -64,7 +64,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
     figures.append(
         limit(
             "field-over-picture",
-            "side of one seed cell's field over the side of the picture",
+            "side of one seed cell's field over the side of the image",
             min(side, 1),
             0.0,
             1,

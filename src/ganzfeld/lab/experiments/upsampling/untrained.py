@@ -21,16 +21,16 @@ from ganzfeld.lab.experiments.upsampling.upsamplers import (
 from ganzfeld.lab.outcome import Measured, Part, claim, limit, shown
 from ganzfeld.networks import Generator, initialise
 
-PICTURE_PX = 64
+IMAGE_PX = 64
 """The side of the images of untrained networks, about."""
 
 
 def _plan(stride: int) -> Plan:
-    """Plan layers, each ``stride`` times larger, from a base map of 4 to at most ``PICTURE_PX`` (or one
+    """Plan layers, each ``stride`` times larger, from a base map of 4 to at most ``IMAGE_PX`` (or one
     layer).
     """
     layers, small = [], 4
-    while not layers or small * stride <= PICTURE_PX:
+    while not layers or small * stride <= IMAGE_PX:
         large = small * stride
         layers.append(Layer((small,) * 2, (large,) * 2, (stride,) * 2, (stride,) * 2, (0, 0)))
         small = large
@@ -44,10 +44,8 @@ def measured_untrained(settings: Settings, seed: int) -> tuple[list[dict[str, An
         return [], []
     plan, spectra, figures = _plan(stride), [], []
     for kind in kinds(settings.kernel, stride):
-        generated = [
-            _untrained_pictures(plan, kind.make, seed + number) for number in range(settings.networks)
-        ]
-        mean, error = mean_and_error(torch.tensor([checkerboard(pictures, stride) for pictures in generated]))
+        generated = [_untrained_images(plan, kind.make, seed + number) for number in range(settings.networks)]
+        mean, error = mean_and_error(torch.tensor([checkerboard(images, stride) for images in generated]))
         name = f"untrained, {kind.name}: power at the stride's harmonics over beside, log10"
         figures.append(of_kind(kind, f"untrained-{kind.key}", name, mean, error))
         if kind.kernel is not None:
@@ -74,8 +72,8 @@ def by_coverage(kind: Kind, kernel: int, generated: Sequence[Tensor]) -> Measure
     if torch.equal(most, least):
         most, least = (inside[inside % stride == phase] for phase in (0, 1))
     ratios = []
-    for pictures in generated:
-        power = pictures.double().square().mean((0, 1))
+    for images in generated:
+        power = images.double().square().mean((0, 1))
         ratios.append(float((power[most][:, most].mean() / power[least][:, least].mean()).log10()))
     mean, error = mean_and_error(torch.tensor(ratios))
     name = f"untrained, {kind.name}: power of the most over the least covered pixels, log10"
@@ -84,7 +82,7 @@ def by_coverage(kind: Kind, kernel: int, generated: Sequence[Tensor]) -> Measure
 
 
 @torch.no_grad()
-def _untrained_pictures(plan: Plan, make: Make, seed: int) -> Tensor:
+def _untrained_images(plan: Plan, make: Make, seed: int) -> Tensor:
     """Generate 16 images with an untrained generator of one kind of layer."""
     generator = Generator(plan, width=8, latent_size=32, activation="leaky-relu")
     put(generator, make)
@@ -92,11 +90,11 @@ def _untrained_pictures(plan: Plan, make: Make, seed: int) -> Tensor:
     return generator(torch.randn(16, 32, generator=torch.Generator().manual_seed(seed)))
 
 
-def spectrum(pictures: Tensor) -> dict[str, list[float]]:
+def spectrum(images: Tensor) -> dict[str, list[float]]:
     """Return the power at all frequencies of the grid, over its median."""
-    size = min(pictures.shape[2:])
+    size = min(images.shape[2:])
     frequencies = [period / size for period in range(1, size // 2 + 1)]
-    power = power_at(pictures, frequencies)
+    power = power_at(images, frequencies)
     return {"frequency": frequencies, "power": (power / power.median()).tolist()}
 
 

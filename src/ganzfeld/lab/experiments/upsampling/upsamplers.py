@@ -116,13 +116,13 @@ def covered(size: int, kernel: int, stride: int, padding: int, extra: int = 0) -
     return functional.conv_transpose1d(maps, ones, None, stride, padding, extra)[0, 0]
 
 
-def power_at(pictures: Tensor, frequencies: Sequence[float]) -> Tensor:
+def power_at(images: Tensor, frequencies: Sequence[float]) -> Tensor:
     """Return the mean power (F,) at frequencies in periods per pixel, along both axes, through a
     Hann window.
     """
     total = torch.zeros(len(frequencies), dtype=torch.double)
     for axis in (2, 3):
-        along = pictures.double().movedim(axis, -1)
+        along = images.double().movedim(axis, -1)
         size = along.shape[-1]
         angles = 2 * math.pi * torch.outer(torch.arange(size).double(), torch.tensor(frequencies).double())
         windowed = ((along - along.mean(-1, keepdim=True)) * torch.hann_window(size)).reshape(-1, size)
@@ -131,14 +131,14 @@ def power_at(pictures: Tensor, frequencies: Sequence[float]) -> Tensor:
     return total / 2
 
 
-def checkerboard(pictures: Tensor, stride: int) -> float:
+def checkerboard(images: Tensor, stride: int) -> float:
     """Return log10 of the power of images at the harmonics of a stride over that beside them: 0 for no
     pattern.
 
     The mean over the harmonics m/s, 0 < m <= s/2. Source: Odena, Dumoulin & Olah 2016 show the pattern; in
     the spectrum it stands at these frequencies alone.
     """
-    size = min(pictures.shape[2:])
+    size = min(images.shape[2:])
     excesses = []
     for harmonic in (m / stride for m in range(1, stride // 2 + 1)):
         steps = (apart / size for apart in NEIGHBOURS)
@@ -146,6 +146,6 @@ def checkerboard(pictures: Tensor, stride: int) -> float:
         beside = {
             min(frequency, 1 - frequency) for frequency in beside if 1 / size <= frequency <= 1 - 1 / size
         }
-        power = power_at(pictures, [harmonic, *sorted(beside)])
+        power = power_at(images, [harmonic, *sorted(beside)])
         excesses.append(float((power[0] / power[1:].mean()).log10()))
     return float(np.mean(excesses))
