@@ -23,7 +23,7 @@ from ganzfeld.health import Finding, RunEvidence
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.limits import Limit
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 from ganzfeld.health.readings import readings
 from ganzfeld.lab import Outcome, experiments
 from ganzfeld.lab import run as perform
@@ -342,18 +342,18 @@ class Unread(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def everything(patient: ProbeContext) -> list[torch.Tensor]:
+def everything(probe: ProbeContext) -> list[torch.Tensor]:
     """Copies of all that a reading must leave alone."""
     tensors = [
         torch.get_rng_state(),
-        patient.real_logits,
-        patient.fake_logits,
-        patient.real,
+        probe.real_logits,
+        probe.fake_logits,
+        probe.real,
     ]
     for network, optimizer in (
-        (patient.generator, patient.generator_optimizer),
-        (patient.discriminator, patient.discriminator_optimizer),
-        (patient.average, torch.optim.SGD(patient.average.parameters())),
+        (probe.generator, probe.generator_optimizer),
+        (probe.discriminator, probe.discriminator_optimizer),
+        (probe.generator_ema, torch.optim.SGD(probe.generator_ema.parameters())),
     ):
         tensors += network.state_dict().values()
         tensors += [weight.grad for weight in network.parameters() if weight.grad is not None]
@@ -400,26 +400,26 @@ class TestReading:
     @pytest.mark.parametrize("recipe", EXAMINED)
     @pytest.mark.parametrize("name", readings.names())
     def test_reads_its_names_and_leaves_no_trace(self, name: str, recipe: str, patients):
-        patient, entry = patients[recipe], readings.load(name)
-        before, modes = everything(patient), [module.training for module in patient.generator.modules()]
+        probe, entry = patients[recipe], readings.load(name)
+        before, modes = everything(probe), [module.training for module in probe.generator.modules()]
         with Unread():
-            found = entry.read(dataclasses.replace(patient))
-        assert all(torch.equal(*pair) for pair in zip(everything(patient), before, strict=True))
-        assert modes == [module.training for module in patient.generator.modules()]
-        for network in (patient.generator, patient.discriminator):
+            found = entry.read(dataclasses.replace(probe))
+        assert all(torch.equal(*pair) for pair in zip(everything(probe), before, strict=True))
+        assert modes == [module.training for module in probe.generator.modules()]
+        for network in (probe.generator, probe.discriminator):
             assert not any(module._forward_hooks for module in network.modules())
         assert set(found) <= set(entry.NAMES)
         for value in found.values():
             assert value.shape == ()
             assert torch.isfinite(value)
             assert not value.requires_grad
-        again = entry.read(dataclasses.replace(patient))
+        again = entry.read(dataclasses.replace(probe))
         assert all(torch.equal(value, again[key]) for key, value in found.items())
 
     def test_every_name_is_read_of_some_patient(self, patients):
         for name in readings.names():
             entry = readings.load(name)
-            assert set(entry.NAMES) == {key for patient in patients.values() for key in entry.read(patient)}
+            assert set(entry.NAMES) == {key for probe in patients.values() for key in entry.read(probe)}
 
 
 @pytest.mark.parametrize("name", spaces.names())

@@ -51,4 +51,4 @@ def test_more_public_functions(tmp_path):
 def test_numbers_of_numpy_are_numbers(array_file, tmp_path):
     numbers: dict[str, Any] = {"images": np.int64(8), "minutes": np.float32(5), "seed": np.uint8(3)}
     run = gz.train(array_file, recipe=small(), out=Path(tmp_path), progress=False, **numbers)
-    assert (run.facts.images, run.facts.minutes, run.facts.seed) == (8, 5.0, 3)
+    assert (run.metadata.images, run.metadata.minutes, run.metadata.seed) == (8, 5.0, 3)

@@ -111,7 +111,7 @@ class TestDeclarations:
 
 def test_an_option_of_train_that_is_set_as_a_field_is_named():
     """All that training has as options and recipes have not as fields, and nothing else."""
-    beside = {"data", "settings", "watcher", "progress"} | set(paths())
+    beside = {"data", "settings", "callback", "progress"} | set(paths())
     wanted = set(inspect.signature(gz.train).parameters) - beside
     assert wanted == OPTIONS
     for name in wanted:
@@ -168,7 +168,7 @@ class TestRuns:
     def test_check_and_train_see_the_same(self, photos, run):
         code, told, _ = call("check", photos, "--size", 16, *words_of(GIVEN), "--json")
         assert code == 0
-        assert json.loads(told)["content_hash"] == run.facts.content_hash
+        assert json.loads(told)["content_hash"] == run.metadata.content_hash
         assert shlex.split(json.loads(told)["dry_run"])[-1 - len(words_of(GIVEN)) :] == [
             *words_of(GIVEN),
             "--dry-run",
@@ -178,13 +178,13 @@ class TestRuns:
         kept = json.loads((run.path / "run.json").read_text())
         assert kept["preparation"] == asdict(GIVEN)
         assert kept["max_bad"] == GIVEN.max_bad
-        assert run.facts.preparation == GIVEN
+        assert run.metadata.preparation == GIVEN
 
     def test_resume_and_eval_use_them(self, run):
-        assert gz.resume(run.path, images=32).facts.content_hash == run.facts.content_hash
+        assert gz.resume(run.path, images=32).metadata.content_hash == run.metadata.content_hash
         measured = gz.evaluate(run, num=50, only=["sliced-wasserstein"])
         assert not any("not those" in note for note in measured.notes)
-        measured = gz.evaluate(run, run.facts.data, num=50, only=["sliced-wasserstein"])
+        measured = gz.evaluate(run, run.metadata.data, num=50, only=["sliced-wasserstein"])
         assert measured.measurements
 
     def test_a_range_that_was_found_is_kept_as_numbers(self, tmp_path):
@@ -194,34 +194,36 @@ class TestRuns:
         np.save(data, values)
         np.save(others, values // 2)
         run = gz.train(data, images=16, out=tmp_path / "runs", settings=SMALL, range="auto", progress=False)
-        low, high = range_of(run.facts.preparation.range or "")
+        low, high = range_of(run.metadata.preparation.range or "")
         assert 99 < low < 120 and 3_980 < high < 4_001
-        assert gz.resume(run.path, images=32, progress=False).facts.content_hash == run.facts.content_hash
+        assert (
+            gz.resume(run.path, images=32, progress=False).metadata.content_hash == run.metadata.content_hash
+        )
         read = []
         gz.evaluate(
             run, others, num=50, only=["sliced-wasserstein"], progress=lambda *told: read.append(told)
         )
-        as_the_run = gz.open_images(others, (16, 16), **asdict(run.facts.preparation))
+        as_the_run = gz.open_images(others, (16, 16), **asdict(run.metadata.preparation))
         by_themselves = gz.open_images(others, (16, 16), range="auto")
-        assert as_the_run.range == run.facts.preparation.range != by_themselves.range
+        assert as_the_run.range == run.metadata.preparation.range != by_themselves.range
         decoded = [told for told in read if "decoding" in told[2]]
         assert decoded, "the others were read for the run for the first time"
         assert as_the_run.manifest.seen_at and as_the_run.content_hash != by_themselves.content_hash
 
     def test_an_older_run_is_read(self, run):
         path = run.path / "run.json"
-        facts = json.loads(path.read_text())
-        del facts["preparation"]
-        path.write_text(json.dumps(facts))
-        assert run.facts.preparation == PreparationOptions(max_bad=GIVEN.max_bad)
+        metadata = json.loads(path.read_text())
+        del metadata["preparation"]
+        path.write_text(json.dumps(metadata))
+        assert run.metadata.preparation == PreparationOptions(max_bad=GIVEN.max_bad)
 
     @pytest.mark.parametrize(
         "damage", [{"unknown": 1}, {"channels": 2}, {"max_bad": 7}, {"background": 3}, {"channels": "x"}]
     )
     def test_options_that_cannot_be_are_damage(self, run, damage):
         path = run.path / "run.json"
-        facts = json.loads(path.read_text())
-        del facts["max_bad"]
-        path.write_text(json.dumps(facts | {"preparation": damage}))
+        metadata = json.loads(path.read_text())
+        del metadata["max_bad"]
+        path.write_text(json.dumps(metadata | {"preparation": damage}))
         with pytest.raises(DamagedError, match=next(iter(damage)).replace("_", ".")):
-            print(run.facts)
+            print(run.metadata)

@@ -80,7 +80,7 @@ def trained(name: str, recipe: str, seed: int, minutes: float, out: Path) -> dic
     """Train once; the kernel distance of the model that is kept, and the images seen."""
     data, size = SETS[name]
     run = gz.train(data, recipe=recipe, size=size, minutes=minutes, seed=seed, out=out)
-    final = run.facts.final
+    final = run.metadata.final
     if final is None:
         raise RuntimeError(f"{run.path} was not judged; the extra 'metrics' is needed")
     return {

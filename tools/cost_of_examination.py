@@ -26,20 +26,20 @@ def main() -> None:
     """Some lines a recipe."""
     for name in sys.argv[1:] or recipes.names():
         trainer = resolve_options(TrainOptions(recipe=name, images=1)).build()
-        examiner = HealthMonitor(trainer)
+        health_monitor = HealthMonitor(trainer)
         steps, full, few = [], [], []
         parts: dict[str, list[float]] = defaultdict(list)
         for _ in range(ROUNDS + 1):
             begun = time.perf_counter()
             outcome = trainer.advance()
-            examiner.note(outcome)
+            health_monitor.note(outcome)
             numbers(outcome)
             steps.append(time.perf_counter() - begun)
             for everything, taken in ((True, full), (False, few)):
                 begun = time.perf_counter()
-                examiner.examine(-1.0, everything)  # before either is due
+                health_monitor.examine(-1.0, everything)  # before either is due
                 taken.append(time.perf_counter() - begun)
-            for part, seconds in in_parts(examiner):
+            for part, seconds in in_parts(health_monitor):
                 parts[part].append(seconds)
         # The first of each sets things up.
         step = statistics.median(steps[1:])
@@ -55,15 +55,15 @@ def main() -> None:
             print(f"    {part}: {1000 * statistics.median(seconds[1:]):.0f} ms")
 
 
-def in_parts(examiner: HealthMonitor) -> list[tuple[str, float]]:
+def in_parts(health_monitor: HealthMonitor) -> list[tuple[str, float]]:
     """What is to be read, and each reading after it, with the passes that no reading before has asked for."""
     begun = time.perf_counter()
-    patient = examiner.patient()
-    _ = patient.images
+    probe = health_monitor.probe()
+    _ = probe.images
     taken = [("images of the average", time.perf_counter() - begun)]
     for name in readings.names():
         begun = time.perf_counter()
-        sum(float(value) for value in readings.load(name).read(patient).values())
+        sum(float(value) for value in readings.load(name).read(probe).values())
         taken.append((name, time.perf_counter() - begun))
     return taken
 

@@ -144,7 +144,7 @@ class Journal:
 
 
 def _without_noise(trainer: Trainer) -> None:
-    for network in (trainer.gan.generator, trainer.gan.average):
+    for network in (trainer.gan.generator, trainer.gan.generator_ema):
         network.projection.register_forward_pre_hook(lambda module, given: (torch.zeros_like(given[0]),))
 
 
@@ -160,7 +160,7 @@ def _one_kind(trainer: Trainer) -> None:
 
 
 def _large_output(trainer: Trainer) -> None:
-    for network in (trainer.gan.generator, trainer.gan.average):
+    for network in (trainer.gan.generator, trainer.gan.generator_ema):
         for weight in network.layers[-1].parameters():
             weight.data.mul_(50)
 
@@ -188,7 +188,7 @@ def _plain_descent(trainer: Trainer) -> None:
 
 def _dead_beginning(trainer: Trainer) -> None:
     """Before every hidden activation but the first a shift far below 0."""
-    for network in (trainer.gan.generator, trainer.gan.average, trainer.gan.discriminator):
+    for network in (trainer.gan.generator, trainer.gan.generator_ema, trainer.gan.discriminator):
         parts = [network.projection, *network.layers] if hasattr(network, "projection") else network.layers
         biases = [
             parameter
@@ -378,7 +378,7 @@ def train_one(plan: Plan) -> Journal:
     dataset = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
     trainer = start(recipe, dataset, choose_engine("cpu", "float32"), plan.seed)
     trainer.horizons = (Horizon(0, plan.num_steps * recipe.batch),)
-    examiner = HealthMonitor(trainer)
+    health_monitor = HealthMonitor(trainer)
     if fault.plant:
         fault.plant(trainer)
     judge = Judge(whole)
@@ -388,11 +388,11 @@ def train_one(plan: Plan) -> Journal:
     entries = []
     while trainer.index < plan.num_steps:
         outcome = trainer.advance()
-        examiner.note(outcome)
+        health_monitor.note(outcome)
         if trainer.index in looks:
             scalars = scalars_of(outcome)
             entry = {"step": trainer.index, "images_seen": trainer.images_seen, **scalars.values}
-            entry["health"] = examiner.examine(float(trainer.index), everything=True)
+            entry["health"] = health_monitor.examine(float(trainer.index), everything=True)
             entry["compared"] = judge.compare(trainer)
             if quality and (len(entries) + 1) % JUDGED_EVERY == 0:
                 entry["health"] |= quality.read(trainer)
@@ -430,7 +430,7 @@ class Judge:
         latent = trainer.recipe.latent
         seeds = range(FIRST_SEED, FIRST_SEED + NUM_COMPARED)
         labels = labels_as_in_data(seeds, trainer.images_by_class)
-        model = calibrate(trainer.gan.average, latent.prior, trainer.images_by_class)
+        model = calibrate(trainer.gan.generator_ema, latent.prior, trainer.images_by_class)
         made = model(
             latents_of_seeds(seeds, latent.size, latent.prior),
             None if labels is None else torch.tensor(labels),

@@ -235,7 +235,7 @@ def run_read(folder: Path, sheet: Path) -> Callable[[Finished], dict[str, Any]]:
 
     def read(finished: Finished) -> dict[str, Any]:
         (run,) = folder.iterdir()
-        facts = json.loads((run / "run.json").read_text())
+        metadata = json.loads((run / "run.json").read_text())
         entries = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
         sheets = sorted((run / "samples").glob("*.png"), key=lambda path: int(path.stem))
         if sheets:
@@ -245,9 +245,9 @@ def run_read(folder: Path, sheet: Path) -> Callable[[Finished], dict[str, Any]]:
             "images_seen": last["images_seen"],
             "seconds": last["seconds"],
             "images_per_s": round(last["images_seen"] / last["seconds"], 1),
-            "recorded": facts["route"]["recorded"],
+            "recorded": metadata["route"]["recorded"],
             "looks": looks(entries),
-            "final": facts["final"],
+            "final": metadata["final"],
             "wall_s": round(finished.took_s, 1),
         }
 

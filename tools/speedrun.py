@@ -57,7 +57,7 @@ class _Trainer:
             run = gz.train(
                 self.data, size=self.size, minutes=minutes, seed=seed, out=out, settings=self.settings
             )
-            final = run.facts.final
+            final = run.metadata.final
         if final is None:
             raise SystemExit("the runs were not judged; the extra 'metrics' is needed")
         return final.best.kernel_distance, final.best.error, final.at_images

@@ -17,7 +17,7 @@ def _main() -> None:
     try:
         main()
     except SystemExit as ended:
-        if launch().number > 1 and (ended.code is None or isinstance(ended.code, int)):
+        if launch().world_size > 1 and (ended.code is None or isinstance(ended.code, int)):
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             os._exit(ended.code or 0)

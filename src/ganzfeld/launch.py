@@ -19,15 +19,15 @@ NAMELESS = ("", "none")
 class Launch:
     """This process among those of one launch.
 
-    ``rank`` of ``number`` processes, ``local_rank`` of ``local_number`` on this machine. ``name`` is the same
-    whenever the processes of one launch are started again, None without a launcher that does so; ``restarts``
-    is how often that has happened.
+    ``rank`` among ``world_size`` processes, ``local_rank`` among ``local_world_size`` on this machine.
+    ``name`` is the same whenever the processes of one launch are started again, None without a launcher that
+    does so; ``restarts`` is how often that has happened.
     """
 
     rank: int = 0
-    number: int = 1
+    world_size: int = 1
     local_rank: int = 0
-    local_number: int = 1
+    local_world_size: int = 1
     name: str | None = None
     restarts: int = 0
 
@@ -39,15 +39,15 @@ class Launch:
 
 def launch(environment: Mapping[str, str] = os.environ) -> Launch:
     """The launch this process belongs to. Raises ``UsageError`` for numbers that cannot be meant."""
-    number = _count(environment, "WORLD_SIZE", 1)
-    rank = _count(environment, "RANK", 0) if number > 1 else 0
-    if not rank < max(1, number):
-        raise UsageError(f"RANK={rank} does not fit WORLD_SIZE={number}", "Start with torchrun.")
+    world_size = _count(environment, "WORLD_SIZE", 1)
+    rank = _count(environment, "RANK", 0) if world_size > 1 else 0
+    if not rank < max(1, world_size):
+        raise UsageError(f"RANK={rank} does not fit WORLD_SIZE={world_size}", "Start with torchrun.")
     return Launch(
         rank=rank,
-        number=max(1, number),
+        world_size=max(1, world_size),
         local_rank=_count(environment, "LOCAL_RANK", rank),
-        local_number=_count(environment, "LOCAL_WORLD_SIZE", number),
+        local_world_size=_count(environment, "LOCAL_WORLD_SIZE", world_size),
         name=_name(environment),
         restarts=_count(environment, "TORCHELASTIC_RESTART_COUNT", 0),
     )

@@ -394,9 +394,9 @@ def test_the_moving_line_fits_the_terminal(columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     with a_terminal() as written, contextlib.redirect_stderr(written.terminal):
-        watcher = MovingLine()
-        watcher.read(Progress(1_234_567, 3700.0, 1234.0, 7500.0, 0.6931, 12.345))
-        watcher.ended()
+        callback = MovingLine()
+        callback.read(Progress(1_234_567, 3700.0, 1234.0, 7500.0, 0.6931, 12.345))
+        callback.ended()
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.text())
     lines = [line.strip() for line in shown.replace("\r", "\n").split("\n") if line.strip()]
     assert lines and all(len(line) <= columns for line in lines)
@@ -411,10 +411,10 @@ def test_nor_does_it_break_in_a_narrow_one(columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     with a_terminal() as written, contextlib.redirect_stderr(written.terminal):
-        watcher = MovingLine()
-        watcher.preparing(3, 10, "measuring quality, 2 of 3")
-        watcher.read(Progress(1_234_567, 3700.0, 1234.0, 7500.0, 0.6931, 12.345))
-        watcher.ended()
+        callback = MovingLine()
+        callback.preparing(3, 10, "measuring quality, 2 of 3")
+        callback.read(Progress(1_234_567, 3700.0, 1234.0, 7500.0, 0.6931, 12.345))
+        callback.ended()
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.text())
     lines = [line.rstrip() for line in shown.replace("\r", "\n").split("\n")]
     assert all(len(line) <= columns for line in lines)
@@ -423,17 +423,17 @@ def test_nor_does_it_break_in_a_narrow_one(columns, monkeypatch):
 
 @pytest.mark.parametrize("kind", [PlainLines, MovingLine, NotebookLine])
 def test_watchers_show_every_state(kind, capsys):
-    watcher = kind()
-    watcher.preparing(1, 10, "decoding images")
-    watcher.preparing(10, 10, "decoding images")
+    callback = kind()
+    callback.preparing(1, 10, "decoding images")
+    callback.preparing(10, 10, "decoding images")
     first = Progress(10, 1.0, 0.0, None, 0.5, 0.6)
-    watcher.read(first)
+    callback.read(first)
     assert shorter_and_shorter(first)[0] == "10 images, loss G 0.500 D 0.600", "what is not known is left out"
     assert shorter_and_shorter(first)[-1] == "10"
-    watcher.read(Progress(10, 1.0, 5.0, 0, 0.5, 0.6))
-    watcher.noted("left out a.png: [bold]truncated")
-    watcher.abandoned()
-    watcher.ended()
+    callback.read(Progress(10, 1.0, 5.0, 0, 0.5, 0.6))
+    callback.noted("left out a.png: [bold]truncated")
+    callback.abandoned()
+    callback.ended()
     told = capsys.readouterr().err
     assert "without saving" in told
     assert "left out a.png: [bold]truncated" in told

@@ -52,12 +52,12 @@ def test_a_journal_that_is_gone_is_said_to_be(run):
 
 def test_a_journal_that_ends_before_the_run_did(run):
     write(run, [0.5])
-    facts = json.loads((run / "run.json").read_text())
-    if facts["final"] is None:
+    metadata = json.loads((run / "run.json").read_text())
+    if metadata["final"] is None:
         judged = {"images_seen": 64, "kernel_distance": 1.0, "error": 0.1, "num_samples": 60, "num_reals": 60}
         judged |= {"features": "f", "features_sha256": "0"}
-        facts["final"] = {"at_images": 640, "best": judged, "last": judged}
-        (run / "run.json").write_text(json.dumps(facts))
+        metadata["final"] = {"at_images": 640, "best": judged, "last": judged}
+        (run / "run.json").write_text(json.dumps(metadata))
     code, told, _ = call("doctor", run)
     assert code == 0 and "Its journal ends at 100 images" in " ".join(told.split())
 
@@ -143,8 +143,8 @@ def test_what_was_changed_is_to_be_put_back_or_else(run, monkeypatch):
 def test_remedies_that_contradict_each_other_are_told(run, monkeypatch):
     known = limits_of("full_step_generator", "checkerboard")
     monkeypatch.setattr("ganzfeld.runs.run.RunEvidence", partial(RunEvidence, limits=known))
-    facts = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(facts | {"horizons": [[0, 1_000_000]]}))
+    metadata = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(metadata | {"horizons": [[0, 1_000_000]]}))
     write(run, [0.5] * 20)
     path = run / "journal.jsonl"
     entries = [json.loads(line) for line in path.read_text().splitlines()]
@@ -157,7 +157,7 @@ def test_remedies_that_contradict_each_other_are_told(run, monkeypatch):
     path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     text = " ".join(call("doctor", run)[1].split())
     assert "stalled and checkerboard change generator.optimizer.lr in opposite ways" in text
-    (run / "run.json").write_text(json.dumps(facts | {"horizons": [[0, 1200], [1200, 2000]]}))
+    (run / "run.json").write_text(json.dumps(metadata | {"horizons": [[0, 1200], [1200, 2000]]}))
     recipe = json.loads((run / "recipe.json").read_text())
     recipe["schedule"] |= {"decay": "linear", "floor": 0.0}
     (run / "recipe.json").write_text(json.dumps(recipe))
@@ -190,8 +190,8 @@ def test_a_journal_with_a_broken_line_inside(run):
 )
 def test_who_has_seen_nothing_calls_nobody_healthy(run, journal):
     (run / "journal.jsonl").write_text(journal)
-    facts = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(facts | {"num_pictures": 5000}))
+    metadata = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(metadata | {"num_pictures": 5000}))
     code, told, _ = call("doctor", run, "--json")
     assert code == 0
     assert (json.loads(told)["verdict"], json.loads(told)["findings"]) == ("watch", [])
@@ -203,16 +203,16 @@ def test_who_has_seen_nothing_calls_nobody_healthy(run, journal):
 
 def test_two_readings_are_too_few(run):
     write(run, turning(0.1), num=2)
-    facts = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(facts | {"num_pictures": 5000}))
+    metadata = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(metadata | {"num_pictures": 5000}))
     assert "It was read too few times" in call("doctor", run)[1]
 
 
 def test_a_run_of_an_older_version(run):
     """Its facts know nothing of duplicates."""
-    facts = json.loads((run / "run.json").read_text())
-    del facts["num_duplicates"]
-    (run / "run.json").write_text(json.dumps(facts))
+    metadata = json.loads((run / "run.json").read_text())
+    del metadata["num_duplicates"]
+    (run / "run.json").write_text(json.dumps(metadata))
     assert call("doctor", run)[0] == 0
 
 

@@ -28,7 +28,7 @@ def test_a_run_of_such_data_is_whole_and_goes_on(data, tmp_path):
     code, told, _ = call("train", data, "--images", 16, "--out", tmp_path / "runs", "--json", *SETTINGS)
     assert code == 0
     run = gz.open_run(json.loads(told)["run"])
-    assert run.facts.data == str(data)
+    assert run.metadata.data == str(data)
     assert "b\\udcff\\udcfe.npy" in (run.path / "run.json").read_text(encoding="utf-8")
     assert "b\\udcff\\udcfe.npy" in (run.path / "report.html").read_text(encoding="utf-8")
     assert call("resume", run.path, "--images", 24)[0] == 0
@@ -36,7 +36,7 @@ def test_a_run_of_such_data_is_whole_and_goes_on(data, tmp_path):
     code, _, said = call("resume", run.path, "--images", 32)
     assert code == 3 and "b\\udcff\\udcfe.npy" in said
     assert call("resume", run.path, "--data", moved, "--images", 32)[0] == 0
-    assert run.facts.data == str(moved)
+    assert run.metadata.data == str(moved)
 
 
 def test_a_run_in_such_a_folder_is_refused_before_and_told_of_after(data, tmp_path):

@@ -305,7 +305,7 @@ class TestIdentity:
             gz.resume(run.path, images=32, labels=moved)
         assert gz.resume(run.path, images=32, labels=moved, inexact=True).position.images_seen == 32
         path.write_text(content)
-        assert gz.resume(run.path, from_images=24, labels=path).facts.preparation.labels == str(path)
+        assert gz.resume(run.path, from_images=24, labels=path).metadata.preparation.labels == str(path)
 
     def test_labels_that_are_gone_are_not_missed_where_they_did_not_count(self, tmp_path: Path):
         root = fill(tmp_path / "photos", 60)

@@ -27,7 +27,7 @@ def spoil_weight(trainer: Trainer) -> None:
 
 
 def spoil_average(trainer: Trainer) -> None:
-    plant(next(trainer.gan.average.parameters()), torch.inf)
+    plant(next(trainer.gan.generator_ema.parameters()), torch.inf)
 
 
 def spoil_moment(trainer: Trainer) -> None:
@@ -118,7 +118,7 @@ class TestNotFinite:
         run = gz.train(**options, on_divergence="rollback")
         assert run.journal[-1]["images_seen"] == 800
         assert is_finite(run)
-        (event,) = run.facts.events
+        (event,) = run.metadata.events
         assert event.kind == "rolled back"
         assert event.images_seen <= 8 * DIVERGES_AT
         assert "0.5 times" in event.what
@@ -138,7 +138,7 @@ def test_going_back_has_an_end(spoilt, options):
 def test_what_diverges_before_anything_is_saved_begins_again(spoilt, options):
     spoilt(spoil_weight)
     run = gz.train(**options | {"checkpoint_seconds": 1000}, on_divergence="rollback")
-    assert run.facts.events[0].images_seen == 0
+    assert run.metadata.events[0].images_seen == 0
     assert run.journal[-1]["images_seen"] == 800
 
 

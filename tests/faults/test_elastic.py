@@ -94,7 +94,7 @@ class TestElastic:
         assert said["images_seen"] == IMAGES
         path = Path(said["run"])
         run, wanted, found = gz.open_run(path), state_of(straight), state_of(path)
-        assert [event.kind for event in run.facts.events] == ["resumed"] * len(ranks)
+        assert [event.kind for event in run.metadata.events] == ["resumed"] * len(ranks)
         assert found.keys() == wanted.keys()
         assert all(torch.equal(value, found[name]) for name, value in wanted.items())
         assert run.journal[-1]["images_seen"] == IMAGES
@@ -145,7 +145,7 @@ def test_a_fork_that_is_started_again_goes_on(array_file, tmp_path):
     assert together(2, fork(1)) == [begun, begun]
     found = state_of(begun)
     assert all(torch.equal(value, found[name]) for name, value in end.items())
-    assert gz.open_run(begun).facts.launch == "two" != gz.open_run(old).facts.launch
+    assert gz.open_run(begun).metadata.launch == "two" != gz.open_run(old).metadata.launch
 
 
 def test_another_number_of_ranks_goes_on_and_is_written_down(array_file, tmp_path):
@@ -165,7 +165,7 @@ def test_another_number_of_ranks_goes_on_and_is_written_down(array_file, tmp_pat
     for images_seen in history.all()[1:]:
         history.path(images_seen).unlink()
     assert together(1, train(80, 1)) == [path]
-    facts = gz.open_run(path).facts
-    assert "ranks is 1 now and was 2" in facts.events[-1].what
-    assert facts.circumstances.ranks == 1
+    metadata = gz.open_run(path).metadata
+    assert "ranks is 1 now and was 2" in metadata.events[-1].what
+    assert metadata.circumstances.ranks == 1
     assert together(1, train(8, 0)) != [path], "what is no restart begins a run of its own"

@@ -49,8 +49,8 @@ class Meddler(TrainCallback):
             self.meddle(self.path)
 
 
-def begin(data: Path, out: Path, watcher: TrainCallback, images: int = MANY) -> Run:
-    return gz.train(data, recipe=small(), images=images, out=out, checkpoint_seconds=0.1, watcher=watcher)
+def begin(data: Path, out: Path, callback: TrainCallback, images: int = MANY) -> Run:
+    return gz.train(data, recipe=small(), images=images, out=out, checkpoint_seconds=0.1, callback=callback)
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -264,7 +264,7 @@ class TestFilesOfTheUsers:
             path.write_bytes((run.path / "samples" / "64.png").read_bytes())
         told = Meddler(lambda path: None)
         told.stopped = True  # it only listens
-        gz.resume(run.path, images=128, watcher=told)
+        gz.resume(run.path, images=128, callback=told)
         assert [path for path in mine if not path.exists()] == []
         assert [path for path in ours if path.exists()] == []
         (note,) = [note for note in told.notes if "left alone" in note]
@@ -277,7 +277,7 @@ class TestFilesOfTheUsers:
         mine.write_bytes((run.path / "reals.png").read_bytes())
         listener = Meddler(lambda path: None)
         listener.stopped = True
-        gz.resume(run.path, images=128, watcher=listener)
+        gz.resume(run.path, images=128, callback=listener)
         assert mine.read_bytes() == (run.path / "reals.png").read_bytes()
         (note,) = [note for note in listener.notes if "is not kept" in note]
         assert "128.png" in note
@@ -309,7 +309,7 @@ class TestInsideTheData:
         assert [note for note in meddler.notes if "lies inside" in note and "left out" in note]
         seen = Run(meddler.path).position.images_seen
         told = Meddler(lambda path: None)
-        resumed = gz.resume(meddler.path, images=seen + 8, watcher=told)
+        resumed = gz.resume(meddler.path, images=seen + 8, callback=told)
         assert resumed.position.images_seen == seen + 8
         after = gz.open_images(data, size=(16, 16))
         assert after.content_hash == before.content_hash

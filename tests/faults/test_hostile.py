@@ -54,7 +54,7 @@ def read(run: gz.Run, kind: str) -> None:
         case "recipe":
             _ = fresh.recipe
         case _:
-            _ = fresh.facts
+            _ = fresh.metadata
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_killed_again_and_again_it_becomes_what_it_would_have(name, array_file, 
     pause = random.Random(name)  # the same moments every time, as far as moments can be
 
     killed = 0
-    path = tmp_path / "killed" / f"{straight.facts.name}-001"
+    path = tmp_path / "killed" / f"{straight.metadata.name}-001"
     while True:
         if path.exists() and (path / "recipe.json").exists():
             process = child(lambda say: gz.resume(path) and None)
@@ -160,7 +160,7 @@ class TestTwoAtOnce:
                     say("training")
 
             gz.train(
-                array_file, recipe=small(), minutes=5, out=tmp_path, checkpoint_seconds=0.1, watcher=Told()
+                array_file, recipe=small(), minutes=5, out=tmp_path, checkpoint_seconds=0.1, callback=Told()
             )
 
         first = child(train)

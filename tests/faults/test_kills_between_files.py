@@ -97,7 +97,7 @@ def test_at_the_end_of_a_run(array_file, tmp_path, monkeypatch, thorough):
         run = gz.resume(path, progress=False)
         assert whole(run)
         assert models(run) == wanted
-        assert run.facts.final == straight.facts.final
+        assert run.metadata.final == straight.metadata.final
 
 
 @pytest.mark.parametrize("helps", [True, pytest.param(False, marks=pytest.mark.thorough)])
@@ -124,11 +124,11 @@ def test_in_a_course_of_auto(array_file, tmp_path, monkeypatch, helps, thorough)
         if path is None:
             continue
         run = gz.resume(path, progress=False)
-        assert [trial.outcome for trial in run.facts.trials] == ["kept" if helps else "undone"], (
+        assert [trial.outcome for trial in run.metadata.trials] == ["kept" if helps else "undone"], (
             number,
             after,
         )
         assert whole(run)
         others = [gz.open_run(each.parent) for each in out.glob("*/recipe.json")]
-        assert not any(other.facts.open_trial for other in others)
+        assert not any(other.metadata.open_trial for other in others)
         assert len(others) == 2

@@ -44,7 +44,7 @@ def _python(run: Path) -> Callable[[], None]:
     def read() -> None:
         answers = [
             lambda: gz.open_run(run).recipe,
-            lambda: gz.open_run(run).facts.events,
+            lambda: gz.open_run(run).metadata.events,
             lambda: gz.open_run(run).journal,
             lambda: gz.open_run(run).position,
             lambda: gz.open_run(run).diagnose().as_json(),

@@ -141,7 +141,7 @@ class TestFullDisk:
                 minutes=1,
                 out=tmp_path,
                 checkpoint_seconds=0.1,
-                watcher=Limit(),
+                callback=Limit(),
             )
 
         process = child(train)

@@ -7,7 +7,7 @@ import pytest
 
 from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_images
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 from ganzfeld.recipes import Recipe
 from ganzfeld.training.build import start
 from ganzfeld.training.monitors.health import HealthMonitor
@@ -23,15 +23,15 @@ def examined(array_file: Path, recipe: Recipe) -> tuple[Trainer, HealthMonitor]:
 
 def patient_of(array_file: Path, recipe: Recipe, steps: int = 3) -> ProbeContext:
     """A training after some steps, looked at for the second time."""
-    trainer, examiner = examined(array_file, recipe)
+    trainer, health_monitor = examined(array_file, recipe)
     for step in range(steps):
-        examiner.note(trainer.advance())
+        health_monitor.note(trainer.advance())
         if not step:
-            examiner.examine(0.0, everything=True)
-    return examiner.patient()
+            health_monitor.examine(0.0, everything=True)
+    return health_monitor.probe()
 
 
 @pytest.fixture
-def patient(array_file) -> Callable[..., ProbeContext]:
+def probe(array_file) -> Callable[..., ProbeContext]:
     """Makes patients."""
     return lambda recipe, steps=3: patient_of(array_file, recipe, steps)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ganzfeld.geometry import plan
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 from ganzfeld.health.readings import readings
 from ganzfeld.losses import Loss, losses
 from ganzfeld.networks import Generator
@@ -26,18 +26,18 @@ logits, gradients, units, output, latent, batch, spectrum = (
 )
 
 
-def read(entry: ModuleType, patient: ProbeContext, **changes: Any) -> dict[str, float]:
+def read(entry: ModuleType, probe: ProbeContext, **changes: Any) -> dict[str, float]:
     """What an entry reads of a patient of which some things are otherwise."""
     made = {name: changes.pop(name) for name in ("images", "generated") if name in changes}
-    changed = dataclasses.replace(patient, **changes)
+    changed = dataclasses.replace(probe, **changes)
     changed.__dict__.update(made)
     return {name: float(value) for name, value in entry.read(changed).items()}
 
 
 @pytest.fixture
-def anyone(patient):
+def anyone(probe):
     """A patient of which only the logits, or only the images, matter."""
-    return patient(small())
+    return probe(small())
 
 
 class TestLogits:
@@ -115,13 +115,13 @@ class TestLogits:
 
 class TestGradients:
     def test_update_ratio_is_what_the_step_did(self, array_file):
-        trainer, examiner = examined(array_file, small("modern", **{"generator.optimizer.lr": 0.01}))
+        trainer, health_monitor = examined(array_file, small("modern", **{"generator.optimizer.lr": 0.01}))
         for _ in range(3):
-            examiner.note(trainer.advance())
+            health_monitor.note(trainer.advance())
         generator = trainer.gan.generator
         before = [weight.detach().clone() for weight in generator.parameters()]
-        examiner.note(trainer.advance())
-        found = read(gradients, examiner.patient())
+        health_monitor.note(trainer.advance())
+        found = read(gradients, health_monitor.probe())
         pairs = [pair for pair in zip(before, generator.parameters(), strict=True) if pair[0].dim() > 1]
         ratios = [float(((now - then).norm() / now.norm()).detach()) for then, now in pairs]
         assert found["update_ratio_generator"] == pytest.approx(sorted(ratios)[(len(ratios) - 1) // 2], 1e-4)
@@ -151,9 +151,9 @@ class TestGradients:
 
 
 class TestUnits:
-    def test_a_healthy_network_has_none(self, patient):
+    def test_a_healthy_network_has_none(self, probe):
         for name in ("modern", "seed", "radford2015"):
-            found = read(units, patient(small(name)))
+            found = read(units, probe(small(name)))
             assert found == {"dead_generator": 0, "dead_discriminator": 0}
 
     def test_half_a_layer_of_the_generator(self, anyone):
@@ -162,15 +162,15 @@ class TestUnits:
             norm.bias[: len(norm.bias) // 2] = -100
         assert read(units, anyone)["dead_generator"] == 0.5
 
-    def test_a_discriminator_below_zero(self, patient):
-        sick = patient(small(**{"discriminator.activation": "relu"}))
+    def test_a_discriminator_below_zero(self, probe):
+        sick = probe(small(**{"discriminator.activation": "relu"}))
         with torch.no_grad():
             sick.discriminator.layers[2][0].bias.fill_(-100)
         assert read(units, sick)["dead_discriminator"] == 1
 
     @pytest.mark.parametrize("activation", ["elu", "silu"])
-    def test_constant_is_as_dead_as_zero(self, patient, activation):
-        sick = patient(small(**{"generator.activation": activation}))
+    def test_constant_is_as_dead_as_zero(self, probe, activation):
+        sick = probe(small(**{"generator.activation": activation}))
         with torch.no_grad():
             sick.generator.projection[1].weight.zero_()
         assert read(units, sick)["dead_generator"] == 1
@@ -183,8 +183,8 @@ class TestOutput:
         assert found == pytest.approx((-edge, edge), abs=1e-6)
 
     @pytest.mark.parametrize("name", ["tanh", "sigmoid", "clip"])
-    def test_a_large_init(self, patient, name):
-        sick = patient(small(**{"generator.output": name}))
+    def test_a_large_init(self, probe, name):
+        sick = probe(small(**{"generator.output": name}))
         assert read(output, sick)["saturated"] < 0.01
         with torch.no_grad():
             sick.generator.layers[-1].weight.mul_(1e5)
@@ -203,8 +203,8 @@ class TestOutput:
         half[::2] = 0
         assert read(output, anyone, real=half)["stuck"] == pytest.approx(0.5, abs=0.01)
 
-    def test_linear_never_saturates(self, patient):
-        assert read(output, patient(small(**{"generator.output": "linear"}))) == {}
+    def test_linear_never_saturates(self, probe):
+        assert read(output, probe(small(**{"generator.output": "linear"}))) == {}
 
 
 class TestLatent:
@@ -234,8 +234,8 @@ class TestLatent:
         two = anyone.real[:2].repeat(len(anyone.real) // 2, 1, 1, 1)
         assert read(latent, anyone, images=two)["twins"] == 1, "two images, told apart and not varied"
 
-    def test_a_latent_that_is_ignored(self, patient):
-        sick = patient(small(**{"generator.normalisation": "none"}))
+    def test_a_latent_that_is_ignored(self, probe):
+        sick = probe(small(**{"generator.normalisation": "none"}))
         before = read(latent, sick)
         with torch.no_grad():
             for parameter in sick.generator.projection.parameters():
@@ -249,11 +249,11 @@ class TestLatent:
         assert found["latent_share"] == 0
         assert math.isnan(found["sensitivity"])
 
-    def test_a_linear_map_has_sensitivity_one(self, patient):
+    def test_a_linear_map_has_sensitivity_one(self, probe):
         linear = {"normalisation": "none", "activation": "leaky-relu", "slope": 1.0, "output": "linear"}
         changes = {f"generator.{name}": value for name, value in linear.items()} | {"latent.size": 64}
         recipe = small("modern", **changes)
-        assert read(latent, patient(recipe))["sensitivity"] == pytest.approx(1, abs=0.1)
+        assert read(latent, probe(recipe))["sensitivity"] == pytest.approx(1, abs=0.1)
 
     def test_cliffs_are_rugged(self, anyone):
         """The output becomes the sign of what it was."""
@@ -271,9 +271,9 @@ class TestLatent:
 
 class TestBatch:
     @pytest.mark.parametrize("size", [4, 8, 32])
-    def test_noise_is_the_change_between_any_two_batches(self, patient, size):
+    def test_noise_is_the_change_between_any_two_batches(self, probe, size):
         """Against other companions drawn at random, many times."""
-        anyone = patient(small("modern", batch=size))
+        anyone = probe(small("modern", batch=size))
         image, mates = anyone.latents[:1], torch.randn(2, 60, size - 1, anyone.latents.shape[1])
         generator = anyone.generator
         with torch.no_grad():
@@ -285,11 +285,11 @@ class TestBatch:
         # One latent against the mean over many: within a half.
         assert read(batch, anyone)["batch_noise"] == pytest.approx(float(change / spread), rel=0.5)
 
-    def test_noise_falls_with_the_batch(self, patient):
-        found = [read(batch, patient(small("modern", batch=size)))["batch_noise"] for size in (4, 16, 64)]
+    def test_noise_falls_with_the_batch(self, probe):
+        found = [read(batch, probe(small("modern", batch=size)))["batch_noise"] for size in (4, 16, 64)]
         assert found[0] > found[1] > found[2] > 0
 
-    def test_is_read_where_there_are_statistics(self, patient):
+    def test_is_read_where_there_are_statistics(self, probe):
         both = ("batch_noise", "batch_leak")
         for generator, discriminator, wanted in (
             *(("batch", "batch", both), ("batch", "none", both[:1])),
@@ -299,11 +299,11 @@ class TestBatch:
                 "generator.normalisation": generator,
                 "discriminator.normalisation": discriminator,
             }
-            assert tuple(read(batch, patient(small("radford2015", **changes)))) == wanted
+            assert tuple(read(batch, probe(small("radford2015", **changes)))) == wanted
 
-    def test_a_leak(self, patient):
+    def test_a_leak(self, probe):
         """The more the generated half differs, the more the real half is judged otherwise."""
-        sick = patient(small("radford2015"))
+        sick = probe(small("radford2015"))
         others = sick.some_real[len(sick.some_real) // 2 :]
         found = []
         for brighter in (0.0, 0.2, 0.5, 1.0):

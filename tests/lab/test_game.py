@@ -141,7 +141,7 @@ def test_the_motion_of_a_game_turns_as_its_formula_says():
     game = dirac("adam", [Replica(0.01)], stabilisers=[r1])
     game.play(5)
     real, latents = game.draw(torch.Generator())
-    found = eigenvalues_of_play(game.gan, game.config, real, latents, game.moment(), 2, 0)
+    found = eigenvalues_of_play(game.gan, game.config, real, latents, game.context(), 2, 0)
     rates = []
     for optimizer in (game.gan.generator_optimizer, game.gan.discriminator_optimizer):
         (held,) = cast(Any, optimizer).state.values()

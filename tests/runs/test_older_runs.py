@@ -35,7 +35,7 @@ def test_it_is_read(older):
     assert expected is None or older.position.images_seen == expected
     assert older.journal[-1]["images_seen"] == older.position.images_seen
     assert older.history.all()[-1] == older.position.images_seen
-    assert older.facts.preparation.max_bad == older.facts.max_bad == 0.5
+    assert older.metadata.preparation.max_bad == older.metadata.max_bad == 0.5
 
 
 def test_its_diagnosis_is_what_it_was(older):
@@ -59,7 +59,7 @@ def test_it_is_resumed(older):
     at = older.position.images_seen
     resumed = gz.resume(older.path, data=IMAGES, images=at + 80, inexact=True, progress=False)
     assert resumed.journal[-1]["images_seen"] >= at + 80
-    assert resumed.facts.data == str(IMAGES)
+    assert resumed.metadata.data == str(IMAGES)
     assert resumed.diagnose().verdict
 
 

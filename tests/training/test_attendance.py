@@ -80,14 +80,14 @@ def too_fast(recipe) -> bool:
 def test_what_helps_is_kept(array_file, tmp_path, monkeypatch, capsys):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
     run = attended(array_file, tmp_path)
-    (trial,) = run.facts.trials
+    (trial,) = run.metadata.trials
     assert (trial.outcome, trial.ill, trial.at_images) == ("kept", run.path.name[:-1] + "1", 64)
     assert 0 < trial.from_images <= 40, "a checkpoint from before it began"
     assert run.path.name.endswith("2") and run.recipe.generator.optimizer.lr == 1e-4
     ill = gz.open_run(tmp_path / trial.ill)
-    assert ill.facts.trials == (trial,) and ill.recipe.generator.optimizer.lr == 1e-3
-    assert [event.kind for event in ill.facts.events] == ["treated", "kept"]
-    assert [event.kind for event in run.facts.events] == ["forked", "kept", "resumed"]
+    assert ill.metadata.trials == (trial,) and ill.recipe.generator.optimizer.lr == 1e-3
+    assert [event.kind for event in ill.metadata.events] == ["treated", "kept"]
+    assert [event.kind for event in run.metadata.events] == ["forked", "kept", "resumed"]
     trained = 64 + run.journal[-1]["images_seen"] - trial.from_images
     assert 240 <= trained <= 248, "one budget for both, in whole steps"
     show_outcome(run, as_json=False)
@@ -105,22 +105,22 @@ def test_who_goes_on_with_the_ill_run_goes_on_with_what_came_of_it(array_file, t
         def noted(self, text):
             said.append(text)
 
-    ill = tmp_path / run.facts.trials[0].ill
-    assert gz.resume(ill, watcher=Listening()).path == run.path
+    ill = tmp_path / run.metadata.trials[0].ill
+    assert gz.resume(ill, callback=Listening()).path == run.path
     assert f"a remedy for {ill} was kept: going on with {run.path}" in said
     assert len(list(tmp_path.iterdir())) == 2, "nothing else is tried"
-    assert run.facts.trials[0].told in (ill / "report.html").read_text()
+    assert run.metadata.trials[0].told in (ill / "report.html").read_text()
 
 
 def test_what_does_not_help_is_undone(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
     run = attended(array_file, tmp_path)
-    (trial,) = run.facts.trials
+    (trial,) = run.metadata.trials
     assert trial.outcome == "undone" and "still there" in trial.why
     assert run.path.name == trial.ill and run.recipe.generator.optimizer.lr == 1e-3
-    assert [event.kind for event in run.facts.events] == ["treated", "undone", "resumed"]
+    assert [event.kind for event in run.metadata.events] == ["treated", "undone", "resumed"]
     in_vain = gz.open_run(run.path.parent / (run.path.name[:-1] + "2"))
-    assert in_vain.facts.trials == (trial,)
+    assert in_vain.metadata.trials == (trial,)
     cost = in_vain.journal[-1]["images_seen"] - trial.from_images
     assert run.journal[-1]["images_seen"] == pytest.approx(240 - cost, abs=8)
     assert gz.resume(run.path).path == run.path, "finished"
@@ -130,7 +130,7 @@ def trained_together(folder: Path) -> int:
     """Images that all runs of a course have seen, each counted once."""
     total = 0
     for run in map(gz.open_run, sorted(folder.iterdir())):
-        begun = [trial.from_images for trial in run.facts.trials if trial.ill != run.path.name]
+        begun = [trial.from_images for trial in run.metadata.trials if trial.ill != run.path.name]
         total += run.journal[-1]["images_seen"] - (begun[-1] if begun else 0)
     return total
 
@@ -143,7 +143,7 @@ def ill_in_two_ways(monkeypatch, since: int = 40):
 def test_what_two_in_a_row_used_up_is_gone(array_file, tmp_path, monkeypatch):
     ill_in_two_ways(monkeypatch)
     run = attended(array_file, tmp_path, images=480)
-    assert [trial.outcome for trial in run.facts.trials] == ["undone", "undone"]
+    assert [trial.outcome for trial in run.metadata.trials] == ["undone", "undone"]
     assert len(list(tmp_path.iterdir())) == 3
     assert trained_together(tmp_path) == pytest.approx(480, abs=24), "whole steps of each"
 
@@ -152,7 +152,7 @@ def test_nor_is_there_room_for_a_second_one_in_it(array_file, tmp_path, monkeypa
     """Of 60 images 24 are seen when a trial from the beginning is begun: it needs 30, then 12 are left."""
     ill_in_two_ways(monkeypatch, since=0)
     run = attended(array_file, tmp_path, images=60)
-    assert [trial.outcome for trial in run.facts.trials] == ["undone"]
+    assert [trial.outcome for trial in run.metadata.trials] == ["undone"]
 
 
 @pytest.mark.parametrize("given", ["the ill run", "the trial"])
@@ -166,7 +166,7 @@ def test_nor_does_a_kill_bring_it_back(array_file, tmp_path, monkeypatch, given,
     work = getattr(attendance, killed_at)
 
     def killed(run: Run, *rest):
-        if run.facts.trials and run.facts.trials[-1].outcome == "undone":
+        if run.metadata.trials and run.metadata.trials[-1].outcome == "undone":
             raise KeyboardInterrupt
         return work(run, *rest)
 
@@ -176,7 +176,7 @@ def test_nor_does_a_kill_bring_it_back(array_file, tmp_path, monkeypatch, given,
             attended(array_file, tmp_path, images=480)
     name = "blobs-001" if given == "the ill run" else "blobs-002"
     run = gz.resume(tmp_path / name)
-    assert {trial.outcome for trial in run.facts.trials} == {"undone"}
+    assert {trial.outcome for trial in run.metadata.trials} == {"undone"}
     assert trained_together(tmp_path) == pytest.approx(480, abs=24)
 
 
@@ -187,7 +187,7 @@ def test_one_at_a_time_until_one_helps(array_file, tmp_path, monkeypatch):
         ("stalled", 16, f"{RATE}=1e-4", too_fast),
     )
     run = attended(array_file, tmp_path, images=400)
-    assert [(trial.finding, trial.outcome) for trial in run.facts.trials] == [
+    assert [(trial.finding, trial.outcome) for trial in run.metadata.trials] == [
         ("oscillation", "undone"),
         ("stalled", "kept"),
     ]
@@ -198,7 +198,7 @@ def test_one_at_a_time_until_one_helps(array_file, tmp_path, monkeypatch):
 def test_other_networks_begin_anew(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("stalled", 40, f"{WIDER}=12", lambda recipe: recipe.generator.width < 12))
     run = attended(array_file, tmp_path)
-    (trial,) = run.facts.trials
+    (trial,) = run.metadata.trials
     assert (trial.from_images, trial.outcome) == (0, "kept")
     assert run.recipe.generator.width == 12
     assert run.journal[0]["images_seen"] == 8
@@ -209,7 +209,7 @@ def test_rates_that_fall_are_tried_from_before_the_decay(array_file, tmp_path, m
     remedy = "schedule.floor=0.5"
     doctor(monkeypatch, ("late-decay", 140, remedy, lambda recipe: recipe.schedule.floor < 0.5))
     run = attended(array_file, tmp_path)
-    (trial,) = run.facts.trials
+    (trial,) = run.metadata.trials
     assert trial.outcome == "kept" and 0 < trial.from_images <= 140
     assert run.recipe.schedule.floor == 0.5
 
@@ -217,7 +217,7 @@ def test_rates_that_fall_are_tried_from_before_the_decay(array_file, tmp_path, m
 def test_too_late_to_try_anything(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("stalled", 160, f"{WIDER}=12", lambda recipe: True))
     run = attended(array_file, tmp_path)
-    assert run.facts.trials == () and run.journal[-1]["images_seen"] == 240
+    assert run.metadata.trials == () and run.journal[-1]["images_seen"] == 240
 
 
 def test_what_is_no_remedy_is_not_tried(array_file, tmp_path, monkeypatch):
@@ -226,7 +226,7 @@ def test_what_is_no_remedy_is_not_tried(array_file, tmp_path, monkeypatch):
         ("stalled", 16, f"{RATE}=1e-3", lambda recipe: True),  # as it is already
         ("diverging", 16, f"{RATE}=-1", lambda recipe: True),  # as it cannot be
     )
-    assert attended(array_file, tmp_path, images=80).facts.trials == ()
+    assert attended(array_file, tmp_path, images=80).metadata.trials == ()
 
 
 def test_quality_decides_where_it_differs(array_file, tmp_path, monkeypatch):
@@ -238,11 +238,11 @@ def test_quality_decides_where_it_differs(array_file, tmp_path, monkeypatch):
 
     monkeypatch.setattr("ganzfeld.training.auto.policy._distance", series)
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
-    (trial, *_) = attended(array_file, tmp_path / "better").facts.trials
+    (trial, *_) = attended(array_file, tmp_path / "better").metadata.trials
     assert trial.outcome == "kept" and "1.000 instead of 2.000" in trial.why
     distances[1e-4] = 3.0
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
-    (trial,) = attended(array_file, tmp_path / "worse").facts.trials
+    (trial,) = attended(array_file, tmp_path / "worse").metadata.trials
     assert trial.outcome == "undone", "the finding has gone, and the images are worse"
 
 
@@ -251,7 +251,7 @@ def test_quality_is_measured_where_it_is_to_be_decided(array_file, tmp_path, mon
     monkeypatch.setenv("GANZFELD_FEATURES", "random-convolutions")
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-6", too_fast))
     run = attended(array_file, tmp_path)
-    (trial,) = run.facts.trials
+    (trial,) = run.metadata.trials
     ill, trying = (gz.open_run(tmp_path / f"blobs-00{number}") for number in (1, 2))
     (of_ill,) = (
         e for e in ill.journal if e["images_seen"] == 64 and "kernel_distance" in e.get("health", {})
@@ -273,7 +273,7 @@ def test_what_was_just_judged_is_not_judged_again(array_file, tmp_path, monkeypa
     journal = gz.open_run(tmp_path / "blobs-001").journal
     judged = [entry["images_seen"] for entry in journal if "kernel_distance" in entry.get("health", {})]
     assert len(judged) == len(set(judged)) > 1
-    assert run.facts.trials[0].why
+    assert run.metadata.trials[0].why
 
 
 def test_what_was_changed_is_put_back_first(array_file, tmp_path, monkeypatch):
@@ -281,23 +281,25 @@ def test_what_was_changed_is_put_back_first(array_file, tmp_path, monkeypatch):
     far = {"discriminator.optimizer.lr": 0.05, "loss.name": "minimax"}
     run = gz.train(array_file, recipe=small(**far), images=400, out=tmp_path)
     advised = Finding("stalled", "sick", 40, (), "", Remedy("Slower.", (f"{RATE}=1e-4",)))
-    finding = put_back(run.case, advised)
+    finding = put_back(run.evidence, advised)
     assert finding.remedy.settings == ("discriminator.optimizer.lr=0.001", "loss.name=relativistic-pairing")
     assert finding.remedies == (finding.remedy, advised.remedy)
     verdict = Diagnosis(400, (finding,), num_judged=1)
-    shorter = run.facts.changed(images=10_000)
-    run.write_facts(shorter)
+    shorter = run.metadata.changed(images=10_000)
+    run.write_metadata(shorter)
     first = prescription(run, verdict)
     assert first is not None and first.settings == finding.remedy.settings
-    run.write_facts(shorter.changed(trials=(first.model_copy(update={"outcome": "undone"}),)))
+    run.write_metadata(shorter.changed(trials=(first.model_copy(update={"outcome": "undone"}),)))
     second = prescription(run, verdict)
     assert second is not None and second.settings == advised.remedy.settings
-    assert "loss.name=relativistic-pairing" in run.case.undoing, "what was tried in vain is still changed"
+    assert "loss.name=relativistic-pairing" in run.evidence.undoing, "what was tried in vain is still changed"
     kept = first.model_copy(update={"outcome": "kept"})
-    run.write_facts(shorter.changed(trials=(kept,)))
-    assert "loss.name=relativistic-pairing" in run.case.undoing, "kept in the run that came of it, not here"
-    run.write_facts(shorter.changed(trials=(kept.model_copy(update={"ill": "another"}),)))
-    left = {each.split("=")[0] for each in run.case.undoing}
+    run.write_metadata(shorter.changed(trials=(kept,)))
+    assert "loss.name=relativistic-pairing" in run.evidence.undoing, (
+        "kept in the run that came of it, not here"
+    )
+    run.write_metadata(shorter.changed(trials=(kept.model_copy(update={"ill": "another"}),)))
+    left = {each.split("=")[0] for each in run.evidence.undoing}
     assert left == {"size", "latent.size", "generator.width", "discriminator.width"}
 
 
@@ -311,12 +313,12 @@ def test_a_course_that_was_broken_off_goes_on(array_file, tmp_path, monkeypatch)
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted) as caught:
-        attended(array_file, tmp_path / "broken", watcher=Impatient())
+        attended(array_file, tmp_path / "broken", callback=Impatient())
     trial = tmp_path / "broken" / whole.path.name
     assert str(trial) in caught.value.hint
     gone_on = gz.resume(trial)
     assert gone_on.path == trial
-    assert [trial.outcome for trial in gone_on.facts.trials] == ["kept"]
+    assert [trial.outcome for trial in gone_on.metadata.trials] == ["kept"]
     assert gone_on.journal[-1]["images_seen"] == whole.journal[-1]["images_seen"]
     assert all(torch.equal(tensor, state(gone_on)[name]) for name, tensor in state(whole).items())
 
@@ -335,14 +337,14 @@ def course(array_file, tmp_path_factory) -> Path:
         look_at_every_step(patch)
         doctor(patch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
         with pytest.raises(Interrupted):
-            attended(array_file, out, watcher=Impatient())
+            attended(array_file, out, callback=Impatient())
     return out
 
 
 def broken_off(course: Path, out: Path) -> Run:
     """The trial of such a course, of which ``out`` becomes a copy."""
     shutil.copytree(course, out, dirs_exist_ok=True)
-    (trial,) = (run for run in map(gz.open_run, out.iterdir()) if run.facts.open_trial)
+    (trial,) = (run for run in map(gz.open_run, out.iterdir()) if run.metadata.open_trial)
     return trial
 
 
@@ -357,7 +359,7 @@ def test_a_trial_of_an_older_run_of_that_name_is_let_alone(course, tmp_path, mon
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
     trial = broken_off(course, tmp_path)
     with trial.writing():
-        trial.write_facts(trial.facts.changed(started="2020-01-01T00:00:00+0000"))
+        trial.write_metadata(trial.metadata.changed(started="2020-01-01T00:00:00+0000"))
     assert gz.resume(tmp_path / "blobs-001").path.name == "blobs-003"
 
 
@@ -367,7 +369,7 @@ def test_where_the_ill_run_is_gone_the_trial_is_kept(course, tmp_path, monkeypat
     shutil.rmtree(tmp_path / "blobs-001")
     run = gz.resume(trial.path)
     assert run.path == trial.path and run.journal[-1]["images_seen"] > 64
-    told = run.facts.trials[0]
+    told = run.metadata.trials[0]
     assert (told.outcome, told.why) == ("kept", "blobs-001 is not there any more")
 
 
@@ -388,8 +390,8 @@ def test_a_trial_that_was_undone_goes_on_with_the_ill_run(course, tmp_path, monk
         )
         with pytest.raises(KeyboardInterrupt):
             gz.resume(in_vain.path)
-    assert in_vain.facts.trials[0].outcome == "undone"
-    cost = in_vain.journal[-1]["images_seen"] - in_vain.facts.trials[0].from_images
+    assert in_vain.metadata.trials[0].outcome == "undone"
+    cost = in_vain.journal[-1]["images_seen"] - in_vain.metadata.trials[0].from_images
     run = gz.resume(in_vain.path)
     assert run.path == tmp_path / "blobs-001"
     assert run.journal[-1]["images_seen"] == pytest.approx(240 - cost, abs=8), "one budget"
@@ -398,24 +400,24 @@ def test_a_trial_that_was_undone_goes_on_with_the_ill_run(course, tmp_path, monk
 def test_a_decision_is_made_again_if_it_was_not_written_down_everywhere(course, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
     in_vain = broken_off(course, tmp_path)
-    write = Run.write_facts
+    write = Run.write_metadata
 
-    def killed(run: Run, facts) -> None:
-        if run.path == in_vain.path and facts.trials[-1].outcome == "undone":
+    def killed(run: Run, metadata) -> None:
+        if run.path == in_vain.path and metadata.trials[-1].outcome == "undone":
             raise KeyboardInterrupt
-        write(run, facts)
+        write(run, metadata)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "write_facts", killed)
+        patch.setattr(Run, "write_metadata", killed)
         with pytest.raises(KeyboardInterrupt):
             gz.resume(in_vain.path)
-    assert in_vain.facts.open_trial
+    assert in_vain.metadata.open_trial
     run = gz.resume(in_vain.path)
     assert run.path.name == "blobs-001"
     assert (
-        [trial.outcome for trial in run.facts.trials]
+        [trial.outcome for trial in run.metadata.trials]
         == ["undone"]
-        == [trial.outcome for trial in in_vain.facts.trials]
+        == [trial.outcome for trial in in_vain.metadata.trials]
     )
 
 
@@ -423,7 +425,7 @@ def test_what_was_measured_before_a_trial_is_not_its_merit(course, tmp_path, mon
     """The journal of a trial begins with that of the ill run, kernel distances included."""
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
     trial = broken_off(course, tmp_path)
-    ill, since = gz.open_run(tmp_path / "blobs-001"), trial.facts.trials[0].from_images
+    ill, since = gz.open_run(tmp_path / "blobs-001"), trial.metadata.trials[0].from_images
 
     def measured(run: Run, distances: dict[int, float]) -> None:
         entries = run.journal
@@ -474,8 +476,8 @@ def test_a_damaged_checkpoint_is_passed_over(array_file, tmp_path, monkeypatch):
                 damaged.append(max(at for at in run.history.all() if at <= 40))
                 run.history.path(damaged[0]).write_bytes(b"eaten")
 
-    run = attended(array_file, tmp_path, watcher=Moth())
-    (trial,) = run.facts.trials
+    run = attended(array_file, tmp_path, callback=Moth())
+    (trial,) = run.metadata.trials
     assert trial.outcome == "kept" and trial.from_images < damaged[0]
 
 
@@ -490,7 +492,7 @@ def test_a_trial_for_which_memory_runs_out_is_undone(array_file, tmp_path, monke
 
     monkeypatch.setattr(Loop, "go", full)
     run = attended(array_file, tmp_path)
-    (trial,) = run.facts.trials
+    (trial,) = run.metadata.trials
     assert (trial.outcome, trial.why) == ("undone", "it could not be trained: memory ran out")
     assert run.path.name == trial.ill and run.journal[-1]["images_seen"] == 240
 
@@ -505,7 +507,7 @@ def test_what_passes_at_a_second_look_does_not_end_the_run(array_file, tmp_path,
 
     monkeypatch.setattr(Run, "diagnose", once)
     run = attended(array_file, tmp_path)
-    assert (run.facts.trials, run.facts.events) == ((), ()), "trained in one go"
+    assert (run.metadata.trials, run.metadata.events) == ((), ()), "trained in one go"
 
 
 def test_a_sheet_that_cannot_be_written_does_not_keep_it_going(array_file, tmp_path, monkeypatch):
@@ -520,7 +522,7 @@ def test_a_sheet_that_cannot_be_written_does_not_keep_it_going(array_file, tmp_p
                 (run.path / "samples").write_bytes(b"")
 
     doctor(monkeypatch)
-    run = attended(array_file, tmp_path, images=32, watcher=Tidy())
+    run = attended(array_file, tmp_path, images=32, callback=Tidy())
     assert run.position.images_seen == 32
     show_outcome(run, as_json=False)
 
@@ -528,7 +530,7 @@ def test_a_sheet_that_cannot_be_written_does_not_keep_it_going(array_file, tmp_p
 def test_a_run_that_was_stopped_stays_so_whatever_was_tried(array_file, tmp_path):
     run = gz.train(array_file, recipe=small(), images=32, out=tmp_path)
     with run.writing():
-        run.write_facts(run.facts.changed(images=320))
+        run.write_metadata(run.metadata.changed(images=320))
         run.record("stopped", 32, "on a plateau")
         for kind in ("treated", "undone"):
             assert is_over(run, Overrides())
@@ -560,7 +562,7 @@ def test_a_divergence_is_treated(array_file, tmp_path, monkeypatch):
     with pytest.raises(TrainingFailed):
         gz.train(array_file, recipe=small(), images=160, out=tmp_path / "alone")
     run = attended(array_file, tmp_path / "attended", images=160)
-    trial = run.facts.trials[0]
+    trial = run.metadata.trials[0]
     assert (trial.finding, trial.outcome) == ("diverging", "kept")
     assert 0 < trial.from_images <= 48 and run.recipe.generator.optimizer.lr == 2.5e-4
     assert run.journal[-1]["images_seen"] >= 144
@@ -577,14 +579,14 @@ def test_a_divergence_without_a_remedy_that_helps_is_an_error(array_file, tmp_pa
     monkeypatch.setattr(Trainer, "advance", spoilt)
     with pytest.raises(TrainingFailed, match="after 56 images"):
         attended(array_file, tmp_path)
-    (trial, *_) = gz.open_run(tmp_path / "blobs-001").facts.trials
+    (trial, *_) = gz.open_run(tmp_path / "blobs-001").metadata.trials
     assert (trial.outcome, trial.why) == ("undone", "it diverged")
 
 
 def test_not_asked_for_nothing_is_tried(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
     run = gz.train(array_file, recipe=small(), images=160, out=tmp_path)
-    assert run.facts.trials == () and len(list(tmp_path.iterdir())) == 1
+    assert run.metadata.trials == () and len(list(tmp_path.iterdir())) == 1
 
 
 def test_of_several_processes_it_is_refused(array_file, tmp_path):

@@ -99,7 +99,7 @@ def gan(way: str, normalisation: str = "none") -> GANState:
     )
 
 
-def moment() -> StepContext:
+def context() -> StepContext:
     return StepContext(0, 0.0, torch.Generator().manual_seed(3))
 
 
@@ -122,7 +122,7 @@ def naive_step(game: GANState, loss: Loss, penalties, together: bool) -> None:
     fake = generator(LATENTS, LABELS)
     cost = loss.discriminator(judge(REAL), judge(fake.detach()))
     for penalty in penalties:
-        cost = cost + penalty.penalty(judge, REAL, fake.detach(), 0, moment().noise)
+        cost = cost + penalty.penalty(judge, REAL, fake.detach(), 0, context().noise)
     of_discriminator = teach(discriminator, cost)
     if together:
         of_generator = teach(generator, loss.generator(judge(REAL).detach(), judge(fake)))
@@ -153,7 +153,7 @@ def test_every_way_of_a_step_is_the_textbooks(name, way, simultaneous):
                 one_pass=one_pass,
                 shared_backward=shared,
             )
-            step(ours, config, REAL, LATENTS, moment(), torch.tensor(True), LABELS)
+            step(ours, config, REAL, LATENTS, context(), torch.tensor(True), LABELS)
             for side in ("generator", "discriminator"):
                 pairs = zip(getattr(ours, side).parameters(), getattr(theirs, side).parameters(), strict=True)
                 for found, wanted in pairs:
@@ -163,7 +163,7 @@ def test_every_way_of_a_step_is_the_textbooks(name, way, simultaneous):
 def test_batch_statistics_in_the_discriminator_too():
     ours, theirs = (gan("projection", "batch") for _ in range(2))
     config = StepConfig(Loss("non-saturating"), [], 0.9, simultaneous=True, per_sample=False)
-    step(ours, config, REAL, LATENTS, moment(), torch.tensor(True), LABELS)
+    step(ours, config, REAL, LATENTS, context(), torch.tensor(True), LABELS)
     naive_step(theirs, Loss("non-saturating"), [], together=True)
     for found, wanted in zip(ours.discriminator.parameters(), theirs.discriminator.parameters(), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-8, atol=1e-11)

@@ -19,7 +19,7 @@ from ganzfeld.health import RunEvidence
 from ganzfeld.health.readings import readings
 from ganzfeld.training.build import start
 from ganzfeld.training.callbacks import TrainCallback
-from ganzfeld.training.monitors import health as health_monitor
+from ganzfeld.training.monitors import health as health_module
 from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.snapshot import live_tensors
 from tests.conftest import blobs
@@ -32,9 +32,9 @@ OF_CLASSES = set(readings.load("classes").NAMES)
 @pytest.fixture
 def always(monkeypatch):
     """Every step is read and examined."""
-    monkeypatch.setattr(health_monitor, "EVERY_S", 0.0)
-    monkeypatch.setattr(health_monitor, "EVERY_SHARE", 0.0)
-    monkeypatch.setattr(health_monitor, "MOST_FOR_ALL", math.inf)
+    monkeypatch.setattr(health_module, "EVERY_S", 0.0)
+    monkeypatch.setattr(health_module, "EVERY_SHARE", 0.0)
+    monkeypatch.setattr(health_module, "MOST_FOR_ALL", math.inf)
     monkeypatch.setattr("ganzfeld.training.loop.READING_EVERY_S", 0.0)
 
 
@@ -43,25 +43,25 @@ class TestExaminer:
     def test_looking_does_not_change_what_is_trained(self, name, trainer_of):
         recipe = small(name, stabilisers=["spectral", "r1"], mirror=True)
         plain, looked_at = trainer_of(recipe), trainer_of(recipe)
-        examiner = HealthMonitor(looked_at)
+        health_monitor = HealthMonitor(looked_at)
         for _ in range(6):
             plain.advance()
-            examiner.note(looked_at.advance())
-            examiner.examine(0.0, everything=True)
+            health_monitor.note(looked_at.advance())
+            health_monitor.examine(0.0, everything=True)
         ours, theirs = live_tensors(plain), live_tensors(looked_at)
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
     def test_reads_everything_at_once(self, trainer_of):
         trainer = trainer_of(small("radford2015"))
-        examiner = HealthMonitor(trainer)
+        health_monitor = HealthMonitor(trainer)
         for _ in range(70):
-            examiner.note(trainer.advance())
-        patient = examiner.patient()
-        assert patient.real_logits.shape == patient.fake_logits.shape == (64, 8)
-        assert patient.images.shape == patient.real.shape == (64, 3, 16, 16)
-        first = examiner.examine(0.0, everything=True)
+            health_monitor.note(trainer.advance())
+        probe = health_monitor.probe()
+        assert probe.real_logits.shape == probe.fake_logits.shape == (64, 8)
+        assert probe.images.shape == probe.real.shape == (64, 3, 16, 16)
+        first = health_monitor.examine(0.0, everything=True)
         assert set(first) == NAMES - OF_CLASSES - {"drift"}
-        assert set(examiner.examine(0.0, everything=True)) == NAMES - OF_CLASSES
+        assert set(health_monitor.examine(0.0, everything=True)) == NAMES - OF_CLASSES
         assert all(isinstance(value, float) and math.isfinite(value) for value in first.values())
 
     def test_a_few_images_after_going_on_do_not_speak_for_many(self, trainer_of):
@@ -82,12 +82,12 @@ class TestExaminer:
         """As the sheets show them, but for statistics, which are those of the images themselves."""
         for normalisation, most in (("layer", 1e-6), ("batch", 0.1)):
             trainer = trainer_of(small("modern", **{"generator.normalisation": normalisation}))
-            examiner = HealthMonitor(trainer)
+            health_monitor = HealthMonitor(trainer)
             for _ in range(20):
-                examiner.note(trainer.advance())
+                health_monitor.note(trainer.advance())
             shown = gz.latents_of_seeds(range(64), 16)
             with torch.no_grad():
-                off = examiner.patient().images - trainer.shipped()(shown)
+                off = health_monitor.probe().images - trainer.shipped()(shown)
             assert off.square().mean().sqrt() < most
 
     def test_large_images_and_small_sets(self, trainer_of, tmp_path, monkeypatch):
@@ -95,32 +95,32 @@ class TestExaminer:
         trainer = trainer_of(small())
         trainer.dataset = open_images(tmp_path / "three.npy", size=(16, 16))
         trainer.gather = from_cache(trainer.dataset, trainer.engine)
-        monkeypatch.setattr(health_monitor, "MOST_PIXELS", 20 * 256)
-        examiner = HealthMonitor(trainer)
-        examiner.note(trainer.advance())
-        patient = examiner.patient()
-        assert (len(patient.latents), len(patient.real)) == (20, 3)
-        assert all(math.isfinite(value) for value in examiner.examine(0.0, everything=True).values())
+        monkeypatch.setattr(health_module, "MOST_PIXELS", 20 * 256)
+        health_monitor = HealthMonitor(trainer)
+        health_monitor.note(trainer.advance())
+        probe = health_monitor.probe()
+        assert (len(probe.latents), len(probe.real)) == (20, 3)
+        assert all(math.isfinite(value) for value in health_monitor.examine(0.0, everything=True).values())
 
     def test_is_due_by_what_it_costs(self, trainer_of, monkeypatch):
         clock = iter([0.0, 0.1, 0.0, 0.01, 0.0, 0.1])
         trainer = trainer_of(small())
-        examiner = HealthMonitor(trainer)
-        examiner.note(trainer.advance())
-        assert examiner.due(0.0)
+        health_monitor = HealthMonitor(trainer)
+        health_monitor.note(trainer.advance())
+        assert health_monitor.due(0.0)
         monkeypatch.setattr("ganzfeld.training.monitors.health.time.perf_counter", lambda: next(clock))
-        every = set(examiner.examine(3.0))
-        next_of_all = 3.0 + 0.1 / health_monitor.MOST_FOR_ALL
-        assert not examiner.due(3.0 + health_monitor.EVERY_S - 0.1)
-        assert examiner.due(3.0 + health_monitor.EVERY_S)
-        few = set(examiner.examine(4.5))
+        every = set(health_monitor.examine(3.0))
+        next_of_all = 3.0 + 0.1 / health_module.MOST_FOR_ALL
+        assert not health_monitor.due(3.0 + health_module.EVERY_S - 0.1)
+        assert health_monitor.due(3.0 + health_module.EVERY_S)
+        few = set(health_monitor.examine(4.5))
         assert {"separation", "update_ratio_generator"} < few < every
         assert "diversity" not in few
-        next_of_few = 4.5 + 0.01 / health_monitor.MOST_FOR_FEW
+        next_of_few = 4.5 + 0.01 / health_module.MOST_FOR_FEW
         assert next_of_few < next_of_all
-        assert not examiner.due(next_of_few - 0.1)
-        assert examiner.due(next_of_few)
-        assert set(examiner.examine(next_of_all)) == every | {"drift"}
+        assert not health_monitor.due(next_of_few - 0.1)
+        assert health_monitor.due(next_of_few)
+        assert set(health_monitor.examine(next_of_all)) == every | {"drift"}
 
     def test_rank_0_works_alone(self, array_file):
         """Batch norms of all ranks would wait for the others; afterwards they do again."""
@@ -131,11 +131,11 @@ class TestExaminer:
                 dataset = open_images(array_file, size=recipe.size)
                 trainer = start(recipe, dataset, choose_engine("cpu", "float32"), 0, ranks)
                 found = None
-                examiner = HealthMonitor(trainer)
+                health_monitor = HealthMonitor(trainer)
                 for _ in range(3):
-                    examiner.note(trainer.advance())
+                    health_monitor.note(trainer.advance())
                     if ranks.rank == 0:
-                        found = examiner.examine(0.0, everything=True)
+                        found = health_monitor.examine(0.0, everything=True)
                 return found, live_tensors(trainer)
 
         (found, ours), (_, theirs) = together(2, work)
@@ -160,7 +160,7 @@ class TestJournal:
         curious = gz.train(array_file, out=tmp_path, **settings)
         assert [set(entry["health"]) <= NAMES for entry in curious.journal] == [True] * 10
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(HealthMonitor, "examine", lambda examiner, seconds, everything: {})
+            patch.setattr(HealthMonitor, "examine", lambda health_monitor, seconds, everything: {})
             plain = gz.train(array_file, out=tmp_path, **settings)
         ours, theirs = curious.generator.state_dict(), plain.generator.state_dict()
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -168,12 +168,14 @@ class TestJournal:
     def test_what_is_not_finite_is_null(self, array_file, tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                HealthMonitor, "examine", lambda examiner, seconds, everything: {"a": math.nan, "b": 1.0}
+                HealthMonitor,
+                "examine",
+                lambda health_monitor, seconds, everything: {"a": math.nan, "b": 1.0},
             )
             run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
         assert run.journal[-1]["health"] == {"a": None, "b": 1.0}
-        assert len(run.case.series("a")) == 0
-        assert run.case.series("b").values.tolist() == [1.0]
+        assert len(run.evidence.series("a")) == 0
+        assert run.evidence.series("b").values.tolist() == [1.0]
 
     def test_a_divergence_is_examined_before_it_is_told(self, array_file, tmp_path):
         with pytest.MonkeyPatch.context() as patch:
@@ -192,10 +194,10 @@ def spoilt(trainer) -> torch.Tensor:
 class TestCase:
     def test_is_what_the_run_says(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), images=80, out=tmp_path)
-        case = run.case
+        case = run.evidence
         assert isinstance(case, RunEvidence)
         assert case.recipe == json.loads((run.path / "recipe.json").read_text())
-        assert (case.num_pictures, case.num_duplicates) == (200, run.facts.num_duplicates)
+        assert (case.num_pictures, case.num_duplicates) == (200, run.metadata.num_duplicates)
         assert (case.planned_images, case.images_seen) == (80, 80)
         assert case.series("separation").images.tolist()[-1] == 80
         assert len(case.series("loss_generator")) == len(run.journal)
@@ -204,9 +206,9 @@ class TestCase:
         noise = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)
         np.save(tmp_path / "twice.npy", np.concatenate([noise, noise[:5]]))
         run = gz.train(tmp_path / "twice.npy", recipe=small(), images=8, out=tmp_path / "runs")
-        assert run.case.num_duplicates == 5
+        assert run.evidence.num_duplicates == 5
         np.save(tmp_path / "twice.npy", noise)
-        assert gz.resume(run.path, images=16, inexact=True).case.num_duplicates == 0
+        assert gz.resume(run.path, images=16, inexact=True).evidence.num_duplicates == 0
 
     def test_of_a_run_that_trains_now(self, array_file, tmp_path):
         seen = []
@@ -216,27 +218,27 @@ class TestCase:
                 self.run = run
 
             def read(self, reading):
-                seen.append(self.run.case)
+                seen.append(self.run.evidence)
 
-        gz.train(array_file, recipe=small(), images=80, out=tmp_path, watcher=Curious())
+        gz.train(array_file, recipe=small(), images=80, out=tmp_path, callback=Curious())
         assert all(len(case.entries) and case.planned_images == 80 for case in seen)
 
     def test_of_older_and_damaged_folders(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), images=80, out=tmp_path)
-        facts = json.loads((run.path / "run.json").read_text())
-        del facts["num_duplicates"]
-        (run.path / "run.json").write_text(json.dumps(facts))
+        metadata = json.loads((run.path / "run.json").read_text())
+        del metadata["num_duplicates"]
+        (run.path / "run.json").write_text(json.dumps(metadata))
         journal = run.path / "journal.jsonl"
         whole = journal.read_text()
         journal.write_text(whole + whole.splitlines()[-1][:-9])
-        assert run.case.num_duplicates == 0
-        assert len(run.case.entries) == len(whole.splitlines()), "the cut line is left out"
+        assert run.evidence.num_duplicates == 0
+        assert len(run.evidence.entries) == len(whole.splitlines()), "the cut line is left out"
         journal.unlink()
-        assert run.case.images_seen == 0
+        assert run.evidence.images_seen == 0
         for damaged in ('{"images_seen": 8, "health": 3}\n', "not\na journal\n"):
             journal.write_text(damaged)
             with pytest.raises(DamagedError, match="line 1"):
-                _ = run.case
+                _ = run.evidence
 
 
 @pytest.mark.parametrize(("num", "wanted"), [(1, 64), (5, 64), (64, 64), (1000, 64), (7, 1)])

@@ -269,8 +269,10 @@ class TestResuming:
             process.kill()
         assert process.wait(PATIENCE_S) == -signal.SIGKILL, (tmp_path / "output").read_text()[-2000:]
         run = gz.open_run(killed)
-        print(f"recorded: {straight.facts.route.recorded}; killed, with checkpoints at {run.history.all()}")
-        assert run.facts.route == straight.facts.route
+        print(
+            f"recorded: {straight.metadata.route.recorded}; killed, with checkpoints at {run.history.all()}"
+        )
+        assert run.metadata.route == straight.metadata.route
         run = gz.resume(killed)
         assert run.position.images_seen == images
         states = [each.history.newest(pytest.fail) for each in (straight, run)]

@@ -130,7 +130,7 @@ def test_the_schedule_ends_with_the_time(name, machine, array_file, tmp_path):
     assert run.journal[-1]["seconds"] >= 60 * MINUTES
     assert abs(clock.rates[run.position.images_seen - BATCH] - FLOOR) <= NEAR
     assert falls(clock.rates)
-    horizons = run.facts.horizons
+    horizons = run.metadata.horizons
     assert len(horizons) <= 30 and (len(horizons) == 1 or name in CHANGING)
     assert run.position.horizons == horizons
     schedule, seen = run.recipe.schedule, [entry["images_seen"] for entry in run.journal]
@@ -138,7 +138,7 @@ def test_the_schedule_ends_with_the_time(name, machine, array_file, tmp_path):
     assert clock.rates == {
         images: rate_factor(schedule, images, progress_of(images, horizons)) for images in clock.rates
     }, "each step was made by what run.json says"
-    assert all(run.case.rate_at(images) == rate for images, rate in clock.rates.items())
+    assert all(run.evidence.rate_at(images) == rate for images, rate in clock.rates.items())
 
 
 def test_time_that_the_process_stood_still_does_not_count(machine, array_file, tmp_path):
@@ -192,7 +192,7 @@ def test_a_run_goes_on_exactly_over_a_new_plan(lost, machine, array_file, tmp_pa
     """What was planned before it stopped is done again at the same images, and nothing is planned again."""
     clock = machine(slow_from(600))
     run = stopped(begun(array_file, tmp_path, checkpoint_seconds=1.0), 640, clock)
-    planned, before, rates = run.facts.horizons, state_of(run), clock.rates
+    planned, before, rates = run.metadata.horizons, state_of(run), clock.rates
     checkpoints = run.history.all()
     assert len(planned) >= 2 and checkpoints[0] < planned[1].since < checkpoints[-1]
     for images_seen in checkpoints[1:]:
@@ -203,13 +203,13 @@ def test_a_run_goes_on_exactly_over_a_new_plan(lost, machine, array_file, tmp_pa
     # At another pace, which would make for other plans.
     clock = machine(lambda seconds, step: 0.03)
     stopped(run, 640, clock)
-    assert run.facts.horizons == planned
+    assert run.metadata.horizons == planned
     again = state_of(run)
     assert all(torch.equal(tensor, again[name]) for name, tensor in before.items())
     assert clock.rates == {images: rates[images] for images in clock.rates}
     clock = machine(slow_from(10**9))
     finished = go_on(run, Overrides(), TrainCallback(), clock)
-    assert finished.facts.horizons[: len(planned)] == planned, "but for what comes after"
+    assert finished.metadata.horizons[: len(planned)] == planned, "but for what comes after"
     assert falls(rates | clock.rates)
     assert abs(finished.journal[-1]["rate"] - FLOOR) <= NEAR
 
@@ -217,14 +217,14 @@ def test_a_run_goes_on_exactly_over_a_new_plan(lost, machine, array_file, tmp_pa
 def test_a_fork_that_goes_another_way_is_planned_anew(machine, array_file, tmp_path, monkeypatch):
     clock = machine(slow_from(600))
     run = go_on(begun(array_file, tmp_path, checkpoint_seconds=1.0), Overrides(), TrainCallback(), clock)
-    planned, early = run.facts.horizons, run.history.all()[0]
+    planned, early = run.metadata.horizons, run.history.all()[0]
     assert planned[-1].since > early
     monkeypatch.setattr("ganzfeld.training.clock.time.perf_counter", clock)
     same = gz.resume(run.path, from_images=early)
-    assert same.facts.horizons[: len(planned)] == planned, "the same way again"
+    assert same.metadata.horizons[: len(planned)] == planned, "the same way again"
     other = gz.resume(run.path, from_images=early, settings=["ema=0.9"])
-    assert known_at(early, planned) == known_at(early, other.facts.horizons)
-    assert not set(planned) & set(other.facts.horizons) - set(known_at(early, planned))
+    assert known_at(early, planned) == known_at(early, other.metadata.horizons)
+    assert not set(planned) & set(other.metadata.horizons) - set(known_at(early, planned))
 
 
 def test_a_new_end_given_by_the_user_means_what_it_did(machine, array_file, tmp_path):
@@ -242,7 +242,7 @@ def test_an_end_that_a_trial_has_brought_nearer_keeps_the_rate(machine, array_fi
     run = stopped(begun(array_file, tmp_path), 600, clock)
     before = clock.rates
     clock = machine(PACES["steady"])
-    go_on(run, Overrides().shortened(run.facts, 0, MINUTES / 4), TrainCallback(), clock)
+    go_on(run, Overrides().shortened(run.metadata, 0, MINUTES / 4), TrainCallback(), clock)
     at = min(clock.rates)
     assert before[at - BATCH] - clock.rates[at] < 0.02, "no jump down either"
     assert falls(before | clock.rates) and abs(run.journal[-1]["rate"] - FLOOR) <= NEAR
@@ -263,8 +263,8 @@ def test_a_rollback_is_planned_for_the_time_that_is_left(machine, array_file, tm
     clock.step = spoilt
     options = {"on_divergence": "rollback", "checkpoint_seconds": 1000.0}
     run = go_on(begun(array_file, tmp_path, **options), Overrides(), TrainCallback(), clock)
-    assert [event.images_seen for event in run.facts.events if event.kind == "rolled back"] == [0]
-    assert run.facts.horizons == run.position.horizons and not set(planned) & set(run.facts.horizons)
+    assert [event.images_seen for event in run.metadata.events if event.kind == "rolled back"] == [0]
+    assert run.metadata.horizons == run.position.horizons and not set(planned) & set(run.metadata.horizons)
     assert abs(run.journal[-1]["rate"] - FLOOR / 2) <= NEAR
 
 
@@ -286,7 +286,7 @@ def test_followers_hear_of_new_plans(array_file, tmp_path):
         return rates, str(path)
 
     (ours, path), (theirs, _) = together(2, work)
-    horizons = gz.open_run(path).facts.horizons
+    horizons = gz.open_run(path).metadata.horizons
     assert horizons == tuple(plans.values())
     schedule = small().schedule
     wanted = [rate_factor(schedule, seen, progress_of(seen, horizons)) for seen in range(0, 80, BATCH)]
@@ -296,12 +296,12 @@ def test_followers_hear_of_new_plans(array_file, tmp_path):
 class TestHorizons:
     def test_of_earlier_versions_are_read_and_stay(self, array_file, tmp_path, machine):
         run = begun(array_file, tmp_path)
-        facts = json.loads((run.path / "run.json").read_text())
-        (run.path / "run.json").write_text(json.dumps(facts | {"horizons": [[16, 500]]}))
-        assert run.facts.horizons == (Horizon(16, 500),)
+        metadata = json.loads((run.path / "run.json").read_text())
+        (run.path / "run.json").write_text(json.dumps(metadata | {"horizons": [[16, 500]]}))
+        assert run.metadata.horizons == (Horizon(16, 500),)
         clock = machine(PACES["a tenth as fast"])
         go_on(run, Overrides(), TrainCallback(), clock)
-        assert run.facts.horizons == (Horizon(16, 500),)
+        assert run.metadata.horizons == (Horizon(16, 500),)
         schedule = run.recipe.schedule
         assert clock.rates[8] == 1 and clock.rates[16] == rate_factor(schedule, 16, 16 / 500)
         assert run.position.images_seen > 500 and clock.rates[504] == FLOOR
@@ -310,9 +310,9 @@ class TestHorizons:
         "wrong", [[[0, 0]], [[0, 8, 1.5]], [[0, 8, -1]], [[0]], [[-1, 8]], [[0, 8, 0.5, 1]]]
     )
     def test_that_mean_nothing_are_refused(self, wrong, array_file, tmp_path):
-        facts = json.loads(begun(array_file, tmp_path).facts.model_dump_json())
+        metadata = json.loads(begun(array_file, tmp_path).metadata.model_dump_json())
         with pytest.raises(ValueError, match="horizons"):
-            RunMetadata.model_validate_json(json.dumps(facts | {"horizons": [wrong]}))
+            RunMetadata.model_validate_json(json.dumps(metadata | {"horizons": [wrong]}))
 
     def test_known_at(self):
         end, estimate, later = Horizon(0, 160), Horizon(40, 90, 0.2), Horizon(80, 99, 0.5)

@@ -69,7 +69,7 @@ class TestWhatIsShown:
     @pytest.mark.parametrize("kind", ["plain", "moving", "notebook"])
     def test_what_is_done_after_the_last_step_is_shown(self, kind, array_file, tmp_path, monkeypatch):
         monkeypatch.setenv("GANZFELD_FEATURES", "random-convolutions")
-        watcher = {"plain": PlainLines, "moving": MovingLine, "notebook": NotebookLine}[kind]
+        callback = {"plain": PlainLines, "moving": MovingLine, "notebook": NotebookLine}[kind]
         if kind == "moving":
             monkeypatch.setenv("TERM", "xterm")
             stream = io.StringIO()
@@ -77,7 +77,7 @@ class TestWhatIsShown:
         else:
             stream = io.StringIO()
         with contextlib.redirect_stderr(stream):
-            gz.train(array_file, recipe=small(), images=16, out=tmp_path, watcher=watcher())
+            gz.train(array_file, recipe=small(), images=16, out=tmp_path, callback=callback())
         shown = stream.getvalue()
         at = [shown.rindex(what) for what in (*ENDING[:2], "measuring quality, 1 of 1", ENDING[2])]
         assert at == sorted(at)
@@ -168,7 +168,7 @@ class TestCallback:
         assert activities.index(TRAINING) < len(activities) - 1, "the closing judgement"
         assert all(0 <= each.done <= each.total for each in called)
         assert called[-1].images_seen == 16
-        judged, again = run.facts.best, list[Progress]()
+        judged, again = run.metadata.best, list[Progress]()
         gz.resume(run.path, images=32, progress=again.append)
         known = [each.quality for each in again if each.activity == TRAINING]
         assert judged and known[0] == judged.kernel_distance, "known from before"
@@ -187,7 +187,7 @@ class TestCallback:
 
         listener = Listener()
         listener.heard = []
-        gz.train(array_file, recipe=small(), images=16, out=tmp_path, watcher=listener)
+        gz.train(array_file, recipe=small(), images=16, out=tmp_path, callback=listener)
         assert listener.heard[-1] == 16 and capsys.readouterr().err == ""
 
     def test_the_guard_passes_everything_on(self):
@@ -226,7 +226,7 @@ class TestFailingCallback:
         with pytest.raises(ZeroDivisionError):
             gz.train(array_file, recipe=small(), images=16, out=tmp_path, progress=fail)
         (run,) = map(gz.open_run, tmp_path.iterdir())
-        assert run.facts.final is None and run.model.card.images_seen == 16
+        assert run.metadata.final is None and run.model.card.images_seen == 16
 
     def test_before_there_is_a_run(self, array_file, tmp_path, monkeypatch):
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))

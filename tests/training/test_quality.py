@@ -59,7 +59,7 @@ def often(judged, monkeypatch):
     monkeypatch.setattr("ganzfeld.training.monitors.quality.NUM_AT_THE_END", 100)
 
 
-def judgement(distance: float, error: float = 0.1, images_seen: int = 8) -> QualityScore:
+def score(distance: float, error: float = 0.1, images_seen: int = 8) -> QualityScore:
     return QualityScore(
         images_seen=images_seen,
         kernel_distance=distance,
@@ -95,7 +95,7 @@ class Struck(TrainCallback):
 
 def at_images(run: gz.Run) -> int | None:
     """Where the closing judgement was made."""
-    return run.facts.final.at_images if run.facts.final else None
+    return run.metadata.final.at_images if run.metadata.final else None
 
 
 def weights(run: gz.Run, which: str = "last") -> dict[str, torch.Tensor]:
@@ -104,7 +104,7 @@ def weights(run: gz.Run, which: str = "last") -> dict[str, torch.Tensor]:
 
 def test_at_the_end_the_distance_is_that_of_the_definition(judged, array_file, tmp_path):
     run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
-    final = run.facts.final
+    final = run.metadata.final
     assert final is not None and final.at_images == 64 and final.best == final.last
     from ganzfeld.metrics import space
 
@@ -119,7 +119,7 @@ def test_at_the_end_the_distance_is_that_of_the_definition(judged, array_file, t
 def test_eval_gives_the_same_figure(judged, array_file, tmp_path):
     run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
     found = gz.evaluate(run, features="random-convolutions", only=["kernel-distance"])
-    final = run.facts.final
+    final = run.metadata.final
     assert final is not None
     assert found["kernel_distance"].figure.value == pytest.approx(final.best.kernel_distance, rel=1e-6)
 
@@ -150,8 +150,8 @@ class TestOnTheWay:
         usual = loop.Due
         monkeypatch.setattr(loop, "Due", lambda *args: EverySecondTime(7) if args == (7,) else usual(*args))
         run = gz.train(array_file, recipe=small(), images=160, out=tmp_path, checkpoint_seconds=7)
-        final = run.facts.final
-        assert final is not None and run.facts.best == final.best
+        final = run.metadata.final
+        assert final is not None and run.metadata.best == final.best
         assert (final.best.images_seen, final.last.images_seen) == (48, 160)
         assert run.model.card.images_seen == 48, "what sample and load give"
         exact = gz.train(array_file, recipe=small(), images=48, out=tmp_path / "short")
@@ -187,22 +187,22 @@ class TestOnTheWay:
                     os.kill(os.getpid(), signal.SIGINT)
 
         with pytest.raises(Interrupted):
-            gz.train(array_file, recipe=small(), images=16, out=tmp_path, watcher=Impatient())
+            gz.train(array_file, recipe=small(), images=16, out=tmp_path, callback=Impatient())
         (run,) = map(gz.open_run, tmp_path.iterdir())
-        assert run.facts.final is None and run.model.card.images_seen == 16
+        assert run.metadata.final is None and run.model.card.images_seen == 16
 
     @pytest.mark.parametrize("at", [SHEET, "measuring quality, 1 of 2", "measuring quality, 2 of 2"])
     def test_resume_finishes_a_judgement_that_was_interrupted(self, often, array_file, tmp_path, at):
         """After the last step and its save: nothing is lost, and nothing is trained again."""
         first = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
         # The best one is another than the last one, so that both are judged.
-        best = first.facts.best
+        best = first.metadata.best
         assert best is not None
-        first.write_facts(first.facts.changed(best=best.model_copy(update={"kernel_distance": -9.0})))
+        first.write_metadata(first.metadata.changed(best=best.model_copy(update={"kernel_distance": -9.0})))
         straight = shutil.copytree(first.path, tmp_path / "straight")
 
         def resume(say) -> None:
-            gz.resume(first.path, images=128, watcher=Struck(at, SAVING))
+            gz.resume(first.path, images=128, callback=Struck(at, SAVING))
 
         child = Child(resume)
         child.go()
@@ -211,10 +211,10 @@ class TestOnTheWay:
         assert at_images(first) == 64 and first.position.images_seen == 128
         assert load_model(first.path / "model" / "last").card.images_seen == 128
         before = len(first.journal)
-        assert gz.resume(first.path).facts.final == gz.resume(straight, images=128).facts.final
+        assert gz.resume(first.path).metadata.final == gz.resume(straight, images=128).metadata.final
         assert at_images(first) == 128 and len(first.journal) == before
         listener = Listener()
-        gz.resume(first.path, watcher=listener)
+        gz.resume(first.path, callback=listener)
         assert "nothing to do" in listener.notes[-1]
 
     def test_resume_does_not_train_a_run_that_was_stopped_and_not_judged(
@@ -223,32 +223,34 @@ class TestOnTheWay:
         monkeypatch.setattr("ganzfeld.training.monitors.quality.is_better", lambda new, best: False)
         options = {"recipe": small(), "images": 8000, "out": tmp_path, "stop": "plateau"}
         with pytest.raises(Interrupted):
-            gz.train(array_file, watcher=Struck("measuring quality, 1 of 2", SHEET), **options)
+            gz.train(array_file, callback=Struck("measuring quality, 1 of 2", SHEET), **options)
         (run,) = map(gz.open_run, tmp_path.iterdir())
         at = run.position.images_seen
-        assert run.facts.final is None and run.facts.events[-1].kind == "stopped" and at < 8000
+        assert run.metadata.final is None and run.metadata.events[-1].kind == "stopped" and at < 8000
         with pytest.raises(Interrupted):
-            gz.resume(run.path, watcher=Struck("measuring quality, 1 of 2", SHEET))
+            gz.resume(run.path, callback=Struck("measuring quality, 1 of 2", SHEET))
         gz.resume(run.path)
-        assert run.facts.final is not None and run.facts.final.at_images == at == run.position.images_seen
-        assert run.facts.events[-1].kind == "stopped"
+        assert (
+            run.metadata.final is not None and run.metadata.final.at_images == at == run.position.images_seen
+        )
+        assert run.metadata.events[-1].kind == "stopped"
 
     def test_a_resumed_run_goes_on_with_its_best(self, often, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
-        first = run.facts.best
+        first = run.metadata.best
         longer = gz.resume(run.path, images=128)
-        final = longer.facts.final
+        final = longer.metadata.final
         assert first is not None and final is not None and final.at_images == 128
         fork = gz.resume(run.path, from_images=64, images=72, settings=["ema=0.9"])
-        assert fork.facts.final is not None and fork.facts.final.best.images_seen == 72
+        assert fork.metadata.final is not None and fork.metadata.final.best.images_seen == 72
 
     def test_figures_of_another_space_are_not_compared(self, often, array_file, tmp_path, monkeypatch):
         run = gz.train(array_file, recipe=small(), images=32, out=tmp_path)
-        unbeaten = judgement(-100.0, 0.0, images_seen=32)
+        unbeaten = score(-100.0, 0.0, images_seen=32)
         with run.writing():
-            run.write_facts(run.facts.changed(best=unbeaten))
+            run.write_metadata(run.metadata.changed(best=unbeaten))
         monkeypatch.setattr(QualityMonitor, "_finish", lambda *_: None)
-        best = gz.resume(run.path, images=64).facts.best
+        best = gz.resume(run.path, images=64).metadata.best
         assert best is not None and best.features == "random-convolutions" and best.images_seen > 32
 
     def test_the_journal_says_in_which_space(self, often, array_file, tmp_path):
@@ -260,10 +262,10 @@ class TestOnTheWay:
         run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
         (run.path / "model" / "best" / "generator.safetensors").write_bytes(b"broken")
         listener = Listener()
-        longer = gz.resume(run.path, images=72, watcher=listener)
+        longer = gz.resume(run.path, images=72, callback=listener)
         assert longer.model.card.images_seen == 72
         told = [note for note in listener.notes if "best model is lost" in note]
-        assert told or (longer.facts.best and longer.facts.best.images_seen == 72)
+        assert told or (longer.metadata.best and longer.metadata.best.images_seen == 72)
 
 
 class Timed(TrainCallback):
@@ -285,10 +287,10 @@ class Timed(TrainCallback):
 class TestTheEnd:
     def test_every_phase_after_the_last_step_is_told(self, often, array_file, tmp_path, monkeypatch):
         monkeypatch.setattr("ganzfeld.training.monitors.quality.is_better", lambda new, best: False)
-        watcher = Timed()
-        gz.train(array_file, recipe=small(), images=80, out=tmp_path, watcher=watcher)
-        names = [what for what, *_ in watcher.told]
-        after = watcher.told[len(names) - names[::-1].index("reading") :]
+        callback = Timed()
+        gz.train(array_file, recipe=small(), images=80, out=tmp_path, callback=callback)
+        names = [what for what, *_ in callback.told]
+        after = callback.told[len(names) - names[::-1].index("reading") :]
         phases = list(dict.fromkeys(what for what, *_ in after))
         assert phases == [
             "saving the run",
@@ -305,9 +307,9 @@ class TestTheEnd:
 
     def test_the_time_left_counts_them(self, judged, array_file, tmp_path, monkeypatch):
         monkeypatch.setattr(QualityMonitor, "finish_s", lambda self: 1000.0)
-        watcher = Timed()
-        gz.train(array_file, recipe=small(), images=16, out=tmp_path, watcher=watcher)
-        left = [remaining for what, _, remaining in watcher.told if what == "reading"]
+        callback = Timed()
+        gz.train(array_file, recipe=small(), images=16, out=tmp_path, callback=callback)
+        left = [remaining for what, _, remaining in callback.told if what == "reading"]
         assert all(1000 <= remaining < 1200 for remaining in left if remaining is not None) and left[-1]
 
     def test_what_it_will_take_is_known_from_the_judgements_so_far(
@@ -343,16 +345,16 @@ class TestTheEnd:
 class TestWithout:
     def test_too_few_images(self, judged, folder, tmp_path):
         listener = Listener()
-        run = gz.train(folder, recipe=small(), images=8, out=tmp_path, watcher=listener)
-        assert run.facts.final is None
+        run = gz.train(folder, recipe=small(), images=8, out=tmp_path, callback=listener)
+        assert run.metadata.final is None
         assert any("30 images are fewer than the 50" in note for note in listener.notes)
 
     def test_the_extra(self, array_file, tmp_path, monkeypatch):
         monkeypatch.setenv("GANZFELD_FEATURES", "efficientnet-lite0")
         monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
         listener = Listener()
-        run = gz.train(array_file, recipe=small(), images=8, out=tmp_path, watcher=listener)
-        assert run.facts.final is None
+        run = gz.train(array_file, recipe=small(), images=8, out=tmp_path, callback=listener)
+        assert run.metadata.final is None
         assert any("pip install 'ganzfeld[metrics]'" in note for note in listener.notes)
         with pytest.raises(ResourceError):
             gz.train(array_file, recipe=small(), images=8, out=tmp_path, stop="plateau")
@@ -377,9 +379,9 @@ class TestWithout:
 
         monkeypatch.setattr(QualityMonitor, "_look", full)
         listener = Listener()
-        run = gz.train(array_file, recipe=small(), images=64, out=tmp_path, watcher=listener)
+        run = gz.train(array_file, recipe=small(), images=64, out=tmp_path, callback=listener)
         assert [note for note in listener.notes if "no longer measured: memory ran out" in note]
-        assert run.journal[-1]["images_seen"] == 64 and run.facts.final is None
+        assert run.journal[-1]["images_seen"] == 64 and run.metadata.final is None
 
     def test_a_dry_run_looks_at_the_real_ones_only(self, judged, array_file, monkeypatch):
         def looked(*_):
@@ -400,27 +402,27 @@ class TestWithout:
 
 class TestStop:
     def test_plateau_is_five_without_a_better_one(self):
-        best = judgement(1.0)
-        assert not on_a_plateau(best, [judgement(1.0)] * 4)
-        assert "1 after 8" in on_a_plateau(best, [judgement(1.0)] * 5)
+        best = score(1.0)
+        assert not on_a_plateau(best, [score(1.0)] * 4)
+        assert "1 after 8" in on_a_plateau(best, [score(1.0)] * 5)
 
     def test_better_is_by_more_than_the_noise(self):
-        assert not is_better(judgement(0.9), judgement(1.0))
-        assert is_better(judgement(0.85), judgement(1.0))
-        assert not is_better(judgement(1.0), judgement(1.0, error=0.0))
+        assert not is_better(score(0.9), score(1.0))
+        assert is_better(score(0.85), score(1.0))
+        assert not is_better(score(1.0), score(1.0, error=0.0))
 
     def test_ends_the_run_and_is_told(self, often, array_file, tmp_path, monkeypatch):
         monkeypatch.setattr("ganzfeld.training.monitors.quality.is_better", lambda new, best: False)
         listener = Listener()
         run = gz.train(
-            array_file, recipe=small(), images=8000, out=tmp_path, stop="plateau", watcher=listener
+            array_file, recipe=small(), images=8000, out=tmp_path, stop="plateau", callback=listener
         )
-        event = run.facts.events[-1]
+        event = run.metadata.events[-1]
         assert event.kind == "stopped" and event.images_seen == run.position.images_seen < 8000
         assert any(note.startswith("stopped: kernel distance has not improved") for note in listener.notes)
-        assert run.facts.final is not None and (run.path / "report.html").exists()
+        assert run.metadata.final is not None and (run.path / "report.html").exists()
         again = Listener()
-        gz.resume(run.path, watcher=again)
+        gz.resume(run.path, callback=again)
         assert "nothing to do" in again.notes[-1]
         longer = gz.resume(run.path, images=event.images_seen + 8)
         assert longer.position.images_seen == event.images_seen + 8
@@ -436,8 +438,8 @@ class TestStop:
         limits = {"decay": (Limit(0.0, 2.0, 1.0, 8),)}
         monkeypatch.setattr("ganzfeld.runs.run.RunEvidence", functools.partial(RunEvidence, limits=limits))
         listener = Listener()
-        run = gz.train(array_file, recipe=small(), images=8000, out=tmp_path, stop="decay", watcher=listener)
-        event = run.facts.events[-1]
+        run = gz.train(array_file, recipe=small(), images=8000, out=tmp_path, stop="decay", callback=listener)
+        event = run.metadata.events[-1]
         assert event.kind == "stopped" and event.images_seen == run.position.images_seen < 8000
         assert "stopped: the kernel distance was 0.9" in " ".join(listener.notes)
         distances = [
@@ -475,7 +477,7 @@ class TestHistory:
 def test_two_processes_judge_once_and_train_the_same(judged, array_file, tmp_path):
     def work() -> dict[str, object]:
         run = gz.train(array_file, recipe=small(), images=32, out=tmp_path, device="cpu", precision="float32")
-        final = run.facts.final
+        final = run.metadata.final
         return {"final": final.best.kernel_distance if final else None, "path": str(run.path)}
 
     results = together(2, work)

@@ -50,7 +50,7 @@ class InDoublePrecision(Trainer):
         dataset = open_images(array_file, size=recipe.size)
         trainer = cls(**vars(start(recipe, dataset, choose_engine("cpu", "float32"), 0, ranks)))
         gan = trainer.gan
-        for network in (gan.generator, gan.discriminator, gan.average):
+        for network in (gan.generator, gan.discriminator, gan.generator_ema):
             network.double()
         with torch.no_grad():
             for weight in [*gan.generator.parameters(), *gan.discriminator.parameters()]:
@@ -215,7 +215,7 @@ def test_a_run_goes_on_exactly_with_as_many_ranks(array_file, tmp_path):
     assert "--nproc-per-node=2" in refusal.value.hint
     assert in_ranks(lambda: gz.resume(straight)) == [straight, straight]
     again = state_of(straight)
-    assert gz.open_run(straight).facts.resumed_at_images == history.all()[0]
+    assert gz.open_run(straight).metadata.resumed_at_images == history.all()[0]
     assert all(torch.equal(value, again[name]) for name, value in end.items())
     assert in_ranks(lambda: gz.resume(straight)) == [straight, straight], "a finished run stays as it is"
 

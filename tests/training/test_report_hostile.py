@@ -60,8 +60,8 @@ def test_names_on_a_page_show_what_they_hold(array_file, tmp_path):
     """Control characters and marks of direction as escapes; tags as text."""
     out = tmp_path / TRICKS
     run = gz.train(array_file, recipe=small(), images=16, out=out)
-    facts = run.facts
-    run.write_facts(facts.changed(credit=TRICKS, data=f"/{TRICKS}", class_names=(TRICKS,)))
+    metadata = run.metadata
+    run.write_metadata(metadata.changed(credit=TRICKS, data=f"/{TRICKS}", class_names=(TRICKS,)))
     page = write_report(run).read_text()
     for mark in "\x1b\x07\u202e\u2066":
         assert mark not in page

@@ -156,7 +156,7 @@ class TestGoingOn:
     def test_a_finished_run_is_left_as_it_is(self, half):
         before = {path: path.stat().st_mtime_ns for path in half.path.rglob("*") if path.is_file()}
         listener = Listener()
-        again = gz.resume(half.path, watcher=listener)
+        again = gz.resume(half.path, callback=listener)
         after = {path: path.stat().st_mtime_ns for path in half.path.rglob("*") if path.is_file()}
         assert before == after, "so that it may lie on a disk that cannot be written"
         assert again.path == half.path
@@ -185,8 +185,8 @@ class TestGoingOn:
 
     def test_another_end(self, half, array_file, tmp_path):
         longer = gz.resume(half.path, images=320)
-        assert longer.facts.images == 320
-        assert longer.facts.resumed_at_images == 160
+        assert longer.metadata.images == 320
+        assert longer.metadata.resumed_at_images == 160
         assert longer.journal[-1]["images_seen"] == 320
         assert gz.resume(half.path).journal[-1]["images_seen"] == 320
 
@@ -217,7 +217,7 @@ class TestGoingOn:
         content[-10] ^= 4
         newest.write_bytes(content)
         listener = Listener()
-        gz.resume(half.path, watcher=listener)
+        gz.resume(half.path, callback=listener)
         assert any(str(newest) in note and "damaged" in note for note in listener.notes)
         again = state_of(half)
         assert all(torch.equal(tensor, again[name]) for name, tensor in good.items())
@@ -228,18 +228,18 @@ class TestGoingOn:
 
     def test_minutes_keep_the_plans_that_were_made(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), minutes=0.03, out=tmp_path)
-        planned = run.facts.horizons
+        planned = run.metadata.horizons
         assert planned[0].images > planned[0].since > 0
         shutil.rmtree(run.path / "checkpoints")
         shutil.rmtree(run.path / "model" / "last")
         again = gz.resume(run.path)
-        assert again.facts.horizons[: len(planned)] == planned
+        assert again.metadata.horizons[: len(planned)] == planned
 
     def test_a_new_end_keeps_the_way_to_it(self, half):
         """An extended run is the same from any earlier checkpoint on: each horizon counts since its time."""
         early = half.history.all()[0]
         extended = gz.resume(half.path, images=320)
-        assert [each.images for each in extended.facts.horizons] == [160, 320]
+        assert [each.images for each in extended.metadata.horizons] == [160, 320]
         fork = gz.resume(extended.path, from_images=early)
         ours, theirs = state_of(fork), state_of(extended)
         assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
@@ -279,9 +279,9 @@ class TestOtherCircumstances:
         assert "--inexact" in caught.value.hint
         assert run.journal[-1]["images_seen"] == 80
         listener = Listener()
-        gz.resume(run.path, images=160, inexact=True, watcher=listener, **options)
+        gz.resume(run.path, images=160, inexact=True, callback=listener, **options)
         assert any(what in note for note in listener.notes)
-        assert what in run.facts.events[-1].what
+        assert what in run.metadata.events[-1].what
         assert run.journal[-1]["images_seen"] == 160
         assert gz.resume(run.path, images=240).journal[-1]["images_seen"] == 240, "from now on it is exact"
 
@@ -330,15 +330,15 @@ class TestOtherCircumstances:
     )
     def test_facts_that_cannot_be(self, own, field, value):
         _, run = own
-        facts = json.loads((run.path / "run.json").read_text())
-        (run.path / "run.json").write_text(json.dumps(facts | {field: value}))
+        metadata = json.loads((run.path / "run.json").read_text())
+        (run.path / "run.json").write_text(json.dumps(metadata | {field: value}))
         with pytest.raises(DamagedError, match=field.replace("_", "[_-]")):
             gz.resume(run.path, images=160)
 
     def test_another_horizon(self, own):
         _, run = own
-        facts = json.loads((run.path / "run.json").read_text())
-        (run.path / "run.json").write_text(json.dumps(facts | {"horizons": [[0, 7]]}))
+        metadata = json.loads((run.path / "run.json").read_text())
+        (run.path / "run.json").write_text(json.dumps(metadata | {"horizons": [[0, 7]]}))
         with pytest.raises(UsageError, match="plans"):
             gz.resume(run.path, images=160)
 
@@ -356,8 +356,8 @@ class TestOtherCircumstances:
 
     def test_another_seed(self, own):
         _, run = own
-        facts = json.loads((run.path / "run.json").read_text())
-        (run.path / "run.json").write_text(json.dumps(facts | {"seed": 7}))
+        metadata = json.loads((run.path / "run.json").read_text())
+        (run.path / "run.json").write_text(json.dumps(metadata | {"seed": 7}))
         with pytest.raises(UsageError, match="the seed is 7 now and was 0"):
             gz.resume(run.path, images=160)
 
@@ -380,15 +380,15 @@ class TestFork:
         assert fork.path.parent == half.path.parent
         old, new = (state_of(run) for run in (half, fork))
         assert all(torch.equal(tensor, new[name]) for name, tensor in old.items()), "the same way again"
-        assert fork.facts.resumed_at_images == at
-        assert str(half.path) in fork.facts.events[0].what
+        assert fork.metadata.resumed_at_images == at
+        assert str(half.path) in fork.metadata.events[0].what
         assert gz.resume(fork.path).path == fork.path
 
     def test_may_change_the_recipe(self, half):
         at = half.history.all()[0]
         fork = gz.resume(half.path, from_images=at, settings={"generator.optimizer.lr": 1e-5})
         assert fork.recipe.generator.optimizer.lr == 1e-5
-        assert "generator.optimizer.lr=1e-05" in fork.facts.events[0].what
+        assert "generator.optimizer.lr=1e-05" in fork.metadata.events[0].what
         old, new = (state_of(run) for run in (half, fork))
         assert any(not torch.equal(tensor, new[name]) for name, tensor in old.items())
         with pytest.raises(UsageError, match="other networks"):
@@ -398,7 +398,7 @@ class TestFork:
         fork = gz.resume(half.path, from_images=0, settings={"generator.width": 12})
         assert fork.recipe.generator.width == 12
         assert fork.journal[0]["images_seen"] == 8 and fork.journal[-1]["images_seen"] == 160
-        assert "at 0 images with generator.width=12" in fork.facts.events[0].what
+        assert "at 0 images with generator.width=12" in fork.metadata.events[0].what
         same = gz.resume(half.path, from_images=0)
         old, new = (state_of(run) for run in (half, same))
         assert all(torch.equal(tensor, new[name]) for name, tensor in old.items())

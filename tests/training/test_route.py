@@ -57,7 +57,7 @@ def loud(trainer: Trainer) -> Trainer:
 
 def in_float64(trainer: Trainer) -> Trainer:
     """The same in double precision, optimizers and what is shown included."""
-    for network in (trainer.gan.generator, trainer.gan.discriminator, trainer.gan.average):
+    for network in (trainer.gan.generator, trainer.gan.discriminator, trainer.gan.generator_ema):
         network.double()
     for optimizer in (trainer.gan.generator_optimizer, trainer.gan.discriminator_optimizer):
         for state in optimizer.state.values():
@@ -216,18 +216,18 @@ class TestThreads:
         monkeypatch.setattr("ganzfeld.training.tuning.measured_route", lambda *_: FastPath(threads=1))
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
         run = gz.train(array_file, recipe=small(), images=40, out=tmp_path)
-        assert run.facts.circumstances.threads == 1
-        assert gz.resume(run.path, images=80).facts.route.threads == 1
+        assert run.metadata.circumstances.threads == 1
+        assert gz.resume(run.path, images=80).metadata.route.threads == 1
 
 
 class TestRuns:
     def test_remember_their_route(self, array_file, tmp_path, monkeypatch):
         run = gz.train(array_file, recipe=small(), images=40, out=tmp_path, route="plain")
-        assert run.facts.route == PLAIN
+        assert run.metadata.route == PLAIN
         straight = gz.train(array_file, recipe=small(), images=80, out=tmp_path, route="plain")
         monkeypatch.setattr("ganzfeld.training.tuning.measured_route", pytest.fail)
         fork = gz.resume(run.path, images=80)
-        assert fork.facts.route == PLAIN
+        assert fork.metadata.route == PLAIN
         states = [each.history.newest(pytest.fail) for each in (fork, straight)]
         assert states[0] is not None and states[1] is not None
         # The end of a run decides its learning rates, so only the first half of the two is the same.
@@ -235,8 +235,8 @@ class TestRuns:
 
     def test_another_route_is_not_silent(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), images=40, out=tmp_path)
-        facts = run.facts
-        run.write_facts(facts.changed(route=PLAIN.model_copy(update={"channels_last": True})))
+        metadata = run.metadata
+        run.write_metadata(metadata.changed(route=PLAIN.model_copy(update={"channels_last": True})))
         with pytest.raises(UsageError, match="another route"):
             gz.resume(run.path, images=80)
 
@@ -256,7 +256,7 @@ class TestRuns:
     def test_a_fork_from_the_beginning_takes_the_same_parts(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), images=8, out=tmp_path, route="one-pass")
         fork = gz.resume(run.path, from_images=0, settings={"generator.width": 4})
-        assert fork.facts.route == run.facts.route == PLAIN.model_copy(update={"one_pass": True})
+        assert fork.metadata.route == run.metadata.route == PLAIN.model_copy(update={"one_pass": True})
 
     def test_an_unknown_one(self, array_file, tmp_path):
         with pytest.raises(UsageError, match="plain stands alone"):
@@ -298,15 +298,15 @@ class TestAgain:
         first = gz.train(array_file, out=tmp_path, **settings)
         measures("direct")
         other = gz.train(array_file, out=tmp_path, **settings)
-        assert other.facts.route != first.facts.route, "measured anew"
-        (tmp_path / "route.json").write_text(first.facts.route.model_dump_json())
+        assert other.metadata.route != first.metadata.route, "measured anew"
+        (tmp_path / "route.json").write_text(first.metadata.route.model_dump_json())
         for place in (first.path, str(first.path / "run.json"), tmp_path / "route.json"):
             again = gz.train(array_file, out=tmp_path, route=place, **settings)
-            assert again.facts.route == first.facts.route
+            assert again.metadata.route == first.metadata.route
             tensors, expected = (run.history.read(160).tensors for run in (again, first))
             assert all(torch.equal(value, expected[name]) for name, value in tensors.items())
         forked = gz.resume(first.path, from_images=0)
-        assert forked.facts.route == first.facts.route
+        assert forked.metadata.route == first.metadata.route
 
     def test_of_the_command_line(self, array_file, tmp_path, measures):
         measures("product")
@@ -315,7 +315,7 @@ class TestAgain:
         assert call(*words)[0] == 0
         measures("direct")
         assert call(*words, "--route", tmp_path / "blobs-001")[0] == 0
-        first, again = (gz.open_run(tmp_path / f"blobs-00{number}").facts.route for number in (1, 2))
+        first, again = (gz.open_run(tmp_path / f"blobs-00{number}").metadata.route for number in (1, 2))
         assert first == again and first.ways
 
     @pytest.mark.parametrize(

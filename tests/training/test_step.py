@@ -43,7 +43,7 @@ def players_with(normalisation: str) -> GANState:
     return game
 
 
-def moment(index=0) -> StepContext:
+def context(index=0) -> StepContext:
     return StepContext(index, 0.0, torch.Generator().manual_seed(3))
 
 
@@ -59,7 +59,7 @@ def naive_step(gan: GANState, loss: Loss, penalties) -> None:
     detached = fake.detach()
     cost = loss.discriminator(discriminator(REAL), discriminator(detached))
     for penalty in penalties:
-        cost = cost + penalty.penalty(discriminator, REAL, detached, 0, moment().noise)
+        cost = cost + penalty.penalty(discriminator, REAL, detached, 0, context().noise)
     discriminator.zero_grad()
     cost.backward()
     gan.discriminator_optimizer.step()
@@ -73,7 +73,7 @@ def naive_step(gan: GANState, loss: Loss, penalties) -> None:
 def test_a_step_is_the_textbooks(name, names):
     ours, theirs = gan(), gan()
     penalties = [stabiliser({"name": each}) for each in names]
-    outcome = step(ours, StepConfig(Loss(name), penalties, 0.9), REAL, LATENTS, moment(), SOUND)
+    outcome = step(ours, StepConfig(Loss(name), penalties, 0.9), REAL, LATENTS, context(), SOUND)
     expected = Loss(name).discriminator(
         theirs.discriminator(REAL), theirs.discriminator(theirs.generator(LATENTS))
     )
@@ -87,7 +87,7 @@ def test_a_step_is_the_textbooks(name, names):
 
 def test_nothing_is_left_in_the_discriminators_gradients_by_the_generators_step():
     game = gan()
-    step(game, StepConfig(Loss("non-saturating"), [], 0.9), REAL, LATENTS, moment(), SOUND)
+    step(game, StepConfig(Loss("non-saturating"), [], 0.9), REAL, LATENTS, context(), SOUND)
     left = [weight.grad for weight in game.discriminator.parameters()]
     again = gan()
     fake = again.generator(LATENTS).detach()
@@ -108,7 +108,7 @@ def test_transformations_reach_both_kinds_of_images():
     game.discriminator = Spy(plan(8), width=4).double()
     game.discriminator_optimizer = torch.optim.SGD(game.discriminator.parameters(), LEARNING_RATE, fused=True)
     noisy = stabiliser({"name": "instance-noise", "sigma": 0.5})
-    step(game, StepConfig(Loss("relativistic-pairing"), [noisy], 0.9), REAL, LATENTS, moment(), SOUND)
+    step(game, StepConfig(Loss("relativistic-pairing"), [noisy], 0.9), REAL, LATENTS, context(), SOUND)
     real, _, real_again, _ = seen
     assert float((real - REAL).std()) == pytest.approx(0.5, rel=0.1)
     assert not torch.equal(real, real_again), "fresh noise every time"
@@ -132,8 +132,8 @@ def test_average_follows_weights_and_buffers():
 def test_average_forgets_its_beginning_and_may_be_off():
     assert [ema_decay(0.999, index) for index in (0, 10, 10**6)] == [0.1, 11 / 20, 0.999]
     game = gan()
-    step(game, StepConfig(Loss("non-saturating"), [], 0.0), REAL, LATENTS, moment(), SOUND)
-    for mean, now in zip(game.average.parameters(), game.generator.parameters(), strict=True):
+    step(game, StepConfig(Loss("non-saturating"), [], 0.0), REAL, LATENTS, context(), SOUND)
+    for mean, now in zip(game.generator_ema.parameters(), game.generator.parameters(), strict=True):
         torch.testing.assert_close(mean, now)
 
 
@@ -165,9 +165,9 @@ class TestWhatIsNotFinite:
         before = weights_of(game.generator), weights_of(game.discriminator)
         real = REAL.clone()
         real[2, 1, 3, 3] = torch.nan
-        outcome = step(game, self.config, real, LATENTS, moment(), SOUND)
+        outcome = step(game, self.config, real, LATENTS, context(), SOUND)
         assert not outcome.all_finite
-        later = step(game, self.config, REAL, LATENTS, moment(1), outcome.all_finite)
+        later = step(game, self.config, REAL, LATENTS, context(1), outcome.all_finite)
         assert not later.all_finite
         assert same(before[0], game.generator)
         assert same(before[1], game.discriminator)
@@ -185,7 +185,7 @@ class TestWhatIsNotFinite:
         game.generator = poisonous
         game.generator_optimizer = torch.optim.SGD(poisonous.parameters(), LEARNING_RATE, fused=True)
         before = weights_of(poisonous), weights_of(game.discriminator)
-        outcome = step(game, self.config, REAL, LATENTS, moment(), SOUND)
+        outcome = step(game, self.config, REAL, LATENTS, context(), SOUND)
         assert torch.isfinite(outcome.generator_loss)
         assert not outcome.all_finite
         assert same(before[0], poisonous)
@@ -195,12 +195,12 @@ class TestWhatIsNotFinite:
         game = gan()
         with torch.no_grad():
             next(game.discriminator.parameters()).view(-1)[0] = torch.inf
-        assert not step(game, self.config, REAL, LATENTS, moment(), SOUND).all_finite
+        assert not step(game, self.config, REAL, LATENTS, context(), SOUND).all_finite
 
     def test_a_sound_step_is_sound(self):
         game = gan()
         before = weights_of(game.generator)
-        assert step(game, self.config, REAL, LATENTS, moment(), SOUND).all_finite
+        assert step(game, self.config, REAL, LATENTS, context(), SOUND).all_finite
         assert not same(before, game.generator)
 
 
@@ -211,7 +211,7 @@ def naive_simultaneous(gan: GANState, loss: Loss, penalties) -> None:
     real_logits = discriminator(REAL)
     cost = loss.discriminator(real_logits, discriminator(fake.detach()))
     for penalty in penalties:
-        cost = cost + penalty.penalty(discriminator, REAL, fake.detach(), 0, moment().noise)
+        cost = cost + penalty.penalty(discriminator, REAL, fake.detach(), 0, context().noise)
     of_discriminator = torch.autograd.grad(cost, list(discriminator.parameters()))
     cost = loss.generator(discriminator(REAL).detach(), discriminator(fake))
     of_generator = torch.autograd.grad(cost, list(generator.parameters()))
@@ -232,7 +232,7 @@ class TestSimultaneous:
         ours, theirs = gan(), gan()
         penalties = [stabiliser({"name": each}) for each in names]
         ways = {"simultaneous": True, "per_sample": True, "one_pass": one_pass, "shared_backward": shared}
-        step(ours, StepConfig(Loss(name), penalties, 0.9, **ways), REAL, LATENTS, moment(), SOUND)
+        step(ours, StepConfig(Loss(name), penalties, 0.9, **ways), REAL, LATENTS, context(), SOUND)
         naive_simultaneous(theirs, Loss(name), penalties)
         for side in ("generator", "discriminator"):
             pairs = zip(getattr(ours, side).parameters(), getattr(theirs, side).parameters(), strict=True)
@@ -251,9 +251,9 @@ class TestSimultaneous:
             with torch.no_grad():
                 list(game.discriminator.parameters())[-1].sub_(60.0)  # the bias of the logit
         config = StepConfig(Loss(name), [], 0.9, simultaneous=True, per_sample=True)
-        for network in (ours.generator, ours.discriminator, ours.average):
+        for network in (ours.generator, ours.discriminator, ours.generator_ema):
             network.to(precision)
-        step(ours, config, REAL.to(precision), LATENTS.to(precision), moment(), SOUND)
+        step(ours, config, REAL.to(precision), LATENTS.to(precision), context(), SOUND)
         naive_simultaneous(theirs, Loss(name), [])
         rtol, atol = (1e-9, 1e-12) if precision == torch.float64 else (1e-3, 1e-5)
         for found, wanted in zip(ours.generator.parameters(), theirs.generator.parameters(), strict=True):
@@ -263,7 +263,7 @@ class TestSimultaneous:
         """It would mix real with generated images, and the factor an image would be wrong."""
         ours, theirs = (players_with("batch") for _ in range(2))
         config = StepConfig(Loss("non-saturating"), [], 0.9, simultaneous=True, per_sample=False)
-        step(ours, config, REAL, LATENTS, moment(), SOUND)
+        step(ours, config, REAL, LATENTS, context(), SOUND)
         naive_simultaneous(theirs, Loss("non-saturating"), [])
         for side in ("generator", "discriminator"):
             pairs = zip(getattr(ours, side).parameters(), getattr(theirs, side).parameters(), strict=True)
@@ -277,7 +277,7 @@ class TestSimultaneous:
         naive_simultaneous(exact, Loss(name), [])
         for one_pass, shared in WAYS:
             game = gan()
-            for network in (game.generator, game.discriminator, game.average):
+            for network in (game.generator, game.discriminator, game.generator_ema):
                 network.float()
             config = StepConfig(
                 Loss(name),
@@ -288,7 +288,7 @@ class TestSimultaneous:
                 one_pass=one_pass,
                 shared_backward=shared,
             )
-            step(game, config, REAL.float(), LATENTS.float(), moment(), SOUND)
+            step(game, config, REAL.float(), LATENTS.float(), context(), SOUND)
             for found, wanted in zip(game.generator.parameters(), exact.generator.parameters(), strict=True):
                 torch.testing.assert_close(found.double(), wanted, rtol=1e-3, atol=1e-5)
 
@@ -296,7 +296,7 @@ class TestSimultaneous:
         games = gan(), gan()
         for game, one_pass in zip(games, (True, False), strict=True):
             config = StepConfig(Loss("relativistic-pairing"), [], 0.9, per_sample=True, one_pass=one_pass)
-            step(game, config, REAL, LATENTS, moment(), SOUND)
+            step(game, config, REAL, LATENTS, context(), SOUND)
         for found, wanted in zip(
             games[0].generator.parameters(), games[1].generator.parameters(), strict=True
         ):

@@ -145,7 +145,7 @@ class Listener(TrainCallback):
 
 def test_what_to_mind_about_the_images_is_told(folder, tmp_path):
     listener = Listener()
-    gz.train(folder, settings=SMALL, images=8, out=tmp_path, watcher=listener)
+    gz.train(folder, settings=SMALL, images=8, out=tmp_path, callback=listener)
     assert any("Only 30 images" in note for note in listener.notes)
     notes = rehearse(folder, TrainOptions(settings=SMALL))["notes"]
     assert [note for note in notes if "Only 30 images" in note], "a dry run says the same"
@@ -155,7 +155,7 @@ class TestEnds:
     def test_minutes_end_a_run(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), minutes=0.05, out=tmp_path)
         assert 3 <= run.journal[-1]["seconds"] < 60, "one step too late, which on a busy machine may be long"
-        assert run.facts.horizons
+        assert run.metadata.horizons
 
     def test_the_first_limit_reached_counts(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), minutes=60, images=16, out=tmp_path)
@@ -182,7 +182,7 @@ class TestEnds:
 
         before = signal.getsignal(number)
         with pytest.raises(Interrupted) as caught:
-            gz.train(array_file, recipe=small(), minutes=5, out=tmp_path, watcher=Impatient())
+            gz.train(array_file, recipe=small(), minutes=5, out=tmp_path, callback=Impatient())
         assert caught.value.exit_code == 128 + number
         (run,) = tmp_path.iterdir()
         assert str(run) in caught.value.message

@@ -129,7 +129,7 @@ def test_the_model_of_one_moment_is_made_once(trainer_of):
     assert trainer.shipped() is first
     trainer.advance()
     second = trainer.shipped()
-    anew = trainer.shipped(trainer.gan.average)
+    anew = trainer.shipped(trainer.gan.generator_ema)
     weights = second.state_dict()
     assert second is not first and second is not anew
     assert all(torch.equal(tensor, weights[name]) for name, tensor in anew.state_dict().items())

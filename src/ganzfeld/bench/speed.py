@@ -162,8 +162,8 @@ def _turn(trainer: Trainer) -> int:
 
 def _without(full: FastPath) -> dict[str, FastPath]:
     """The route with one part left out at a time, and with none."""
-    of_card = {"recorded steps": full.model_copy(update={"recorded": False})} if full.recorded else {}
-    return of_card | {
+    of_gpu = {"recorded steps": full.model_copy(update={"recorded": False})} if full.recorded else {}
+    return of_gpu | {
         "one pass through D": full.model_copy(update={"one_pass": False}),
         "shared backward pass": full.model_copy(update={"shared_backward": False}),
         "measured ways of layers": full.model_copy(update={"ways": {}}),

@@ -23,16 +23,16 @@ def doctor_text(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[st
     return "\n".join(_lines(run, verdict, commands))
 
 
-def train_again(path: Path, facts: RunMetadata, remedy: Remedy) -> str:
+def train_again(path: Path, metadata: RunMetadata, remedy: Remedy) -> str:
     """The command that trains the same again with a remedy; empty where no setting helps."""
     if not remedy.settings:
         return ""
-    words = ["ganzfeld", "train", *([_shortest(Path(facts.data))] if facts.data else [])]
+    words = ["ganzfeld", "train", *([_shortest(Path(metadata.data))] if metadata.data else [])]
     words += ["--recipe", _shortest(path / "recipe.json")]
-    words += ["--minutes", f"{facts.minutes:.3g}"] if facts.minutes is not None else []
-    words += ["--images", str(facts.images)] if facts.images is not None else []
-    words += words_of(facts.preparation)
-    words += ["--seed", str(facts.seed)] if facts.seed else []
+    words += ["--minutes", f"{metadata.minutes:.3g}"] if metadata.minutes is not None else []
+    words += ["--images", str(metadata.images)] if metadata.images is not None else []
+    words += words_of(metadata.preparation)
+    words += ["--seed", str(metadata.seed)] if metadata.seed else []
     words += ["--out", _shortest(path.parent)] if path.parent != Path.cwd() / "runs" else []
     for setting in remedy.settings:
         words += ["--set", setting]
@@ -47,15 +47,15 @@ def images_of(run: Run, finding: Finding) -> list[Path]:
 
 
 def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    planned = run.case.planned_images
-    final = run.facts.final
+    planned = run.evidence.planned_images
+    final = run.metadata.final
     is_finished = final is not None and final.at_images == verdict.images_seen
     of = f" of {planned:,}" if planned and planned > verdict.images_seen and not is_finished else ""
     yield from _wrapped(f"{verdict.verdict}: {verdict.meaning}")
     yield f"{printable(run.path.name)} after {verdict.images_seen:,}{of} images"
     if (every := run.journal_every) > 1:
         yield f"its journal is long: one line of {every:,} was read"
-    for trial in run.facts.trials:
+    for trial in run.metadata.trials:
         yield from _wrapped(trial.told, "tried")
     for finding in verdict.findings:
         yield ""
@@ -94,7 +94,7 @@ def _about(finding: Finding, commands: Sequence[str], images: list[Path]) -> Ite
 def _why_unknown(run: Run) -> str:
     """What a person can do about a run that cannot be judged."""
     entries = run.journal
-    if not entries and (run.history.all() or run.facts.final):
+    if not entries and (run.history.all() or run.metadata.final):
         return (
             f"{_shortest(run.path / 'journal.jsonl')} is gone or empty, and with it what this run has shown."
         )
@@ -106,7 +106,7 @@ def _why_unknown(run: Run) -> str:
             "Losses and mean logits, all that was written down, do not tell health from sickness. A run that "
             "is trained now takes readings."
         )
-    final = run.facts.final
+    final = run.metadata.final
     if final is not None and final.at_images > entries[-1]["images_seen"]:
         return (
             f"Its journal ends at {entries[-1]['images_seen']:,} images, and the training went on to "

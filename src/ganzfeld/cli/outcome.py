@@ -14,24 +14,24 @@ def show_outcome(run: Run, as_json: bool) -> None:
         return  # nor need it see the folder
     last, verdict = run.position, run.diagnose()
     speed = last.images_seen / last.seconds if last.seconds else 0.0
-    final = run.facts.final
+    final = run.metadata.final
     final = final if final and final.at_images == last.images_seen else None
     best = final.best if final else None
     result = {
         "run": str(run.path),
         "images_seen": last.images_seen,
-        "resumed_at_images": run.facts.resumed_at_images,
+        "resumed_at_images": run.metadata.resumed_at_images,
         "seconds": round(last.seconds, 3),
         "images_per_s": round(speed, 2),
         "kernel_distance": best.kernel_distance if best else None,
         "kernel_distance_error": best.error if best else None,
         "best_at_images": best.images_seen if best else None,
         "verdict": verdict.verdict,
-        "trials": [trial.model_dump(mode="json") for trial in run.facts.trials],
+        "trials": [trial.model_dump(mode="json") for trial in run.metadata.trials],
         "report": str(run.path / "report.html"),
         "model": str(run.path / "model" / ("best" if best else "last")),
     }
-    tried = "".join(f"tried    {trial.told}\n" for trial in run.facts.trials)
+    tried = "".join(f"tried    {trial.told}\n" for trial in run.metadata.trials)
     shown = f"images {run.sample_files[-1]}\n" if run.sample_files else ""
     text = (
         f"{last.images_seen:,} images in {duration(last.seconds)} ({speed:,.0f}/s)\n"

@@ -19,7 +19,7 @@ Gather = Callable[[np.ndarray], Tensor]
 
 def gathering(dataset: ImageDataset, engine: Engine, ranks: Ranks) -> Gather:
     """From the card if the set fits there and one process trains alone; of several each reads its share."""
-    if ranks.number == 1 and engine.has_room_for(dataset.pixel_bytes):
+    if ranks.world_size == 1 and engine.has_room_for(dataset.pixel_bytes):
         return from_device(dataset, engine)
     return from_cache(dataset, engine)
 

@@ -35,62 +35,62 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process, ``rank``, among ``number`` of them.
+    """This process, ``rank``, among ``world_size`` of them.
 
-    All methods but ``share`` are to be called by every rank, in the same order, with tensors of the same
+    All methods but ``shard`` are to be called by every rank, in the same order, with tensors of the same
     shape; they raise ``ResourceError`` when another rank has gone.
     """
 
     rank: int = 0
-    number: int = 1
+    world_size: int = 1
 
     def require(self, batch: int, device: torch.device) -> None:
         """Raise ``UsageError`` if such a batch cannot be shared out, or not be computed on such a device."""
-        if self.number == 1:
+        if self.world_size == 1:
             return
-        if batch % self.number:
-            nearest = self.number * max(1, round(batch / self.number))
+        if batch % self.world_size:
+            nearest = self.world_size * max(1, round(batch / self.world_size))
             raise UsageError(
-                f"a batch of {batch} cannot be shared out evenly among {self.number} processes",
+                f"a batch of {batch} cannot be shared out evenly among {self.world_size} processes",
                 f"Use a multiple: --batch {nearest}.",
             )
         if device.type not in ("cpu", "cuda") or device.index is not None:
             raise UsageError(
-                f"{self.number} processes cannot train on --device {device}",
+                f"{self.world_size} processes cannot train on --device {device}",
                 "Use --device cpu, or --device cuda: each process takes the card of its own number.",
             )
         here = launch()
-        if device.type == "cuda" and here.local_number > torch.cuda.device_count():
+        if device.type == "cuda" and here.local_world_size > torch.cuda.device_count():
             raise UsageError(
-                f"{here.local_number} processes need as many CUDA devices; there are"
+                f"{here.local_world_size} processes need as many CUDA devices; there are"
                 f" {torch.cuda.device_count()}",
                 "Start fewer processes on this machine, or use --device cpu.",
             )
 
-    def share(self, whole: Tensor) -> Tensor:
-        """Of something drawn for the whole batch (B, ...) what this rank works on, (B / number, ...).
+    def shard(self, whole: Tensor) -> Tensor:
+        """Of something drawn for the whole batch (B, ...) what this rank works on, (B / world_size, ...).
 
         The places ``rank``, ``rank + number``, ... as in ``data.order.batch_indices``.
         """
-        return whole if self.number == 1 else whole[self.rank :: self.number].contiguous()
+        return whole if self.world_size == 1 else whole[self.rank :: self.world_size].contiguous()
 
     def all_reduce_mean(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Each tensor's mean over the ranks, the same bits on all of them; one message for all."""
-        if self.number == 1:
+        if self.world_size == 1:
             return list(tensors)
         together = torch.cat([tensor.reshape(-1) for tensor in tensors])
         with self._with_the_others():
             dist.all_reduce(together)
-        parts = together.div_(self.number).split([tensor.numel() for tensor in tensors])
+        parts = together.div_(self.world_size).split([tensor.numel() for tensor in tensors])
         return [part.view_as(tensor).to(tensor.dtype) for part, tensor in zip(parts, tensors, strict=True)]
 
     def total(self, tensor: Tensor) -> Tensor:
         """The sum over the ranks, through which gradients of any order flow."""
-        return tensor if self.number == 1 else _Total.apply(tensor, self)
+        return tensor if self.world_size == 1 else _Total.apply(tensor, self)
 
     def broadcast(self, tensor: Tensor) -> None:
         """Overwrite a tensor by that of rank 0, whatever their layouts in memory."""
-        if self.number == 1:
+        if self.world_size == 1:
             return
         numbers = tensor.detach().contiguous()
         with self._with_the_others():
@@ -148,7 +148,7 @@ class BatchNormOfAll(_BatchNorm):
         pass
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B / number, C, ...) to the same, normalised; one message of 2 C numbers."""
+        """(B / world_size, C, ...) to the same, normalised; one message of 2 C numbers."""
         if not self.training:
             return super().forward(input)
         assert self.running_mean is not None and self.running_var is not None
@@ -159,11 +159,11 @@ class BatchNormOfAll(_BatchNorm):
         # Moments about a point that all ranks know and that is near the mean: nothing large cancels.
         point = self.running_mean.clone()
         off = own_mean - point
-        shares = torch.stack((off, own_variance + off.square())) / self.ranks.number
+        shares = torch.stack((off, own_variance + off.square())) / self.ranks.world_size
         off, square = self.ranks.total(shares)
         mean, variance = point + off, square - off.square()
         with torch.no_grad():
-            count = x.numel() // x.shape[1] * self.ranks.number
+            count = x.numel() // x.shape[1] * self.ranks.world_size
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
@@ -174,7 +174,7 @@ class BatchNormOfAll(_BatchNorm):
 
 def with_common_statistics(network: nn.Module, ranks: Ranks) -> None:
     """Let every batch norm of a network take its statistics over all ranks."""
-    if ranks.number == 1:
+    if ranks.world_size == 1:
         return
     for module in network.modules():
         for name, child in module.named_children():
@@ -200,7 +200,7 @@ def with_own_statistics(network: nn.Module) -> Iterator[None]:
 def joined() -> Iterator[Ranks]:
     """Meet the other processes of this launch for a while: gloo between processors, NCCL between cards."""
     here = launch()
-    if here.number == 1:
+    if here.world_size == 1:
         yield ALONE
         return
     ways = "gloo"
@@ -209,12 +209,18 @@ def joined() -> Iterator[Ranks]:
         torch.cuda.set_device(here.local_rank % torch.cuda.device_count())
     try:
         place = _meeting_place(here)
-        dist.init_process_group(ways, store=place, rank=here.rank, world_size=here.number, timeout=PATIENCE)
+        dist.init_process_group(
+            ways,
+            store=place,
+            rank=here.rank,
+            world_size=here.world_size,
+            timeout=PATIENCE,
+        )
     except (RuntimeError, ValueError) as error:
         what = f"rank {here.rank} cannot meet the others: {_said(error)}"
         raise ResourceError(what, "Start with torchrun.") from error
     try:
-        yield Ranks(here.rank, here.number)
+        yield Ranks(here.rank, here.world_size)
     finally:
         dist.destroy_process_group()
 

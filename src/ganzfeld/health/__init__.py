@@ -1,6 +1,6 @@
 """The doctor: readings of a live training, and what they mean.
 
-    patient --readings/--> journal --case--> detectors/ --findings--> verdict
+    probe --readings/--> journal --evidence--> detectors/ --findings--> verdict
 
 A *reading* looks at the networks while they train and says a number; ``readings/`` has one file each. The
 journal keeps them. A *detector* looks at a ``RunEvidence``, which is the journal and what was decided before
@@ -9,7 +9,7 @@ while it trains, after it, and again by a later version. What is usual is not gu
 what healthy runs have shown.
 """
 
-from ganzfeld.health.case import RunEvidence, Series
+from ganzfeld.health.evidence import RunEvidence, Series
 from ganzfeld.health.finding import Evidence, Finding, Remedy, Severity
 from ganzfeld.health.verdict import Diagnosis, Unjudged, diagnose
 

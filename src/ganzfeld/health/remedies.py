@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 
 GAME = (
@@ -17,35 +17,35 @@ GAME = (
 the networks are and what is made of the weights is for the user to say."""
 
 
-def put_back(case: RunEvidence, finding: Finding) -> Finding:
+def put_back(run: RunEvidence, finding: Finding) -> Finding:
     """A finding that advises first to put back what was changed of a recipe that is known to work.
 
     Only of what is severe, and where anything was changed that decides the game: a recipe as it comes, and
     one of the user's own, is advised as it stands.
     """
-    settings = tuple(each for each in case.undoing if each.startswith(GAME))
+    settings = tuple(each for each in run.undoing if each.startswith(GAME))
     if finding.severity != "sick" or not settings:
         return finding
     paths = ", ".join(each.split("=", 1)[0] for each in settings)
-    text = f"Set what differs as the recipe {case.recipe['name']} has it: {paths}."
+    text = f"Set what differs as the recipe {run.recipe['name']} has it: {paths}."
     return replace(finding, remedy=Remedy(text, settings), otherwise=finding.remedy)
 
 
-def rate(case: RunEvidence, side: str, factor: float) -> str:
+def rate(run: RunEvidence, side: str, factor: float) -> str:
     """The learning rate of one network, ``generator`` or ``discriminator``, times a factor; at most 1."""
-    lr = case.recipe[side]["optimizer"]["lr"]
+    lr = run.recipe[side]["optimizer"]["lr"]
     return f"{side}.optimizer.lr={min(1.0, lr * factor):.3g}"
 
 
-def both_rates(case: RunEvidence, factor: float) -> tuple[str, str]:
+def both_rates(run: RunEvidence, factor: float) -> tuple[str, str]:
     """The learning rates of both networks, times a factor."""
-    return rate(case, "generator", factor), rate(case, "discriminator", factor)
+    return rate(run, "generator", factor), rate(run, "discriminator", factor)
 
 
-def penalised(case: RunEvidence, *names: str) -> str:
+def penalised(run: RunEvidence, *names: str) -> str:
     """The stabilisers of the recipe with these gradient penalties: new ones by their usual settings, those
     that are there with four times their weight."""
-    there: list[dict[str, Any]] = [dict(each) for each in case.recipe["stabilisers"]]
+    there: list[dict[str, Any]] = [dict(each) for each in run.recipe["stabilisers"]]
     for name in names:
         same = [each for each in there if each["name"] == name]
         for each in same:
@@ -55,14 +55,14 @@ def penalised(case: RunEvidence, *names: str) -> str:
     return f"stabilisers={json.dumps(there)}"
 
 
-def shifted(case: RunEvidence) -> tuple[str, ...]:
+def shifted(run: RunEvidence) -> tuple[str, ...]:
     """Random crops that leave out an eighth; nothing where the recipe has them."""
-    return () if case.recipe["crop"] >= 0.125 else ("crop=0.125",)
+    return () if run.recipe["crop"] >= 0.125 else ("crop=0.125",)
 
 
-def longer_average(case: RunEvidence) -> str:
+def longer_average(run: RunEvidence) -> str:
     """A moving average ten times as long, and not shorter than a thousand steps."""
-    return f"ema={max(0.999, 1 - (1 - case.recipe['ema']) / 10):.6g}"
+    return f"ema={max(0.999, 1 - (1 - run.recipe['ema']) / 10):.6g}"
 
 
 def opposed(one: Remedy, other: Remedy, recipe: Mapping[str, Any]) -> str:

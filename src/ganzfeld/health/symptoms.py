@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from ganzfeld.health.case import RunEvidence, Series
 from ganzfeld.health.derived import series_of
+from ganzfeld.health.evidence import RunEvidence, Series
 from ganzfeld.health.finding import Evidence
 from ganzfeld.health.limits import Limit
 
@@ -52,14 +52,14 @@ class OutOfRange:
         return Evidence(text, {self.name: self.value, "limit": bound}, self.name)
 
 
-def high(case: RunEvidence, name: str, what: str) -> OutOfRange | None:
+def high(run: RunEvidence, name: str, what: str) -> OutOfRange | None:
     """The symptom that a reading is too high; None if it is not, or if that cannot be known."""
-    return _symptom(case, name, what, "high")
+    return _symptom(run, name, what, "high")
 
 
-def low(case: RunEvidence, name: str, what: str) -> OutOfRange | None:
+def low(run: RunEvidence, name: str, what: str) -> OutOfRange | None:
     """The symptom that a reading is too low; None if it is not, or if that cannot be known."""
-    return _symptom(case, name, what, "low")
+    return _symptom(run, name, what, "low")
 
 
 def seen(*symptoms: OutOfRange | None) -> tuple[OutOfRange, ...]:
@@ -86,12 +86,12 @@ class NotKnown:
     """It was read, and no healthy run has shown what is usual."""
 
 
-def why_not_known(case: RunEvidence, name: str) -> NotKnown | None:
+def why_not_known(run: RunEvidence, name: str) -> NotKnown | None:
     """Return why nothing can be said about a reading now; None if something can."""
-    series = series_of(case, name)
+    series = series_of(run, name)
     if not len(series):
         return NotKnown(f"{name} was not read")
-    if not _is_known(case, name):
+    if not _is_known(run, name):
         return NotKnown(f"what is healthy for {name} has not been measured", has_no_limit=True)
     if math.isnan(_mildest(series, "high", len(series) - 1)[0]):
         times = "once" if len(series) == 1 else f"{len(series)} times"
@@ -120,9 +120,9 @@ def _mildest(series: Series, side: Side, end: int) -> tuple[float, int]:
     return float(window.min() if side == "high" else window.max()), start
 
 
-def steps_of(case: RunEvidence, series: Series) -> np.ndarray:
+def steps_of(run: RunEvidence, series: Series) -> np.ndarray:
     """The step at which each value of a series was read."""
-    steps = case.once("steps", lambda: {each["images_seen"]: each.get("step", 0) for each in case.entries})
+    steps = run.once("steps", lambda: {each["images_seen"]: each.get("step", 0) for each in run.entries})
     return np.array([steps[images] for images in series.images.tolist()], dtype=int)
 
 
@@ -131,18 +131,18 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _is_known(case: RunEvidence, name: str) -> bool:
-    series = series_of(case, name)
-    return case.limit(name, int(steps_of(case, series)[-1])) is not None
+def _is_known(run: RunEvidence, name: str) -> bool:
+    series = series_of(run, name)
+    return run.limit(name, int(steps_of(run, series)[-1])) is not None
 
 
-def _symptom(case: RunEvidence, name: str, what: str, side: Side) -> OutOfRange | None:
-    series = series_of(case, name)
-    steps = steps_of(case, series)
+def _symptom(run: RunEvidence, name: str, what: str, side: Side) -> OutOfRange | None:
+    series = series_of(run, name)
+    steps = steps_of(run, series)
     first, last = None, None
     # From the end back, until one lies inside: of a healthy reading one alone is looked at.
     for end in reversed(range(len(series))):
-        limit, (value, start) = case.limit(name, int(steps[end])), _mildest(series, side, end)
+        limit, (value, start) = run.limit(name, int(steps[end])), _mildest(series, side, end)
         if limit is None or not (value > limit.high if side == "high" else value < limit.low):
             break
         first, last = start, last or limit

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ganzfeld.health.case import OF_QUALITY, health_of
+from ganzfeld.health.evidence import OF_QUALITY, health_of
 
 MOST_LOOKS = 1024
 """Of each kind, with judgements of quality and without. A run has as many after about eleven days, since

@@ -1,11 +1,11 @@
-"""All detectors on one case."""
+"""All detectors on one run."""
 
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
-from ganzfeld.health.case import RunEvidence
 from ganzfeld.health.detectors import detectors
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding
 from ganzfeld.health.remedies import opposed, put_back
 from ganzfeld.health.symptoms import why_not_known
@@ -114,20 +114,20 @@ class Diagnosis:
         }
 
 
-def diagnose(case: RunEvidence) -> Diagnosis:
+def diagnose(run: RunEvidence) -> Diagnosis:
     """Ask every detector."""
     # Entries without readings, one a second, say nothing here but for the last.
-    looks = thinned(entry for entry in case.entries[:-1] if entry.get("health"))
-    case = replace(case, entries=[*looks, *case.entries[-1:]])
+    looks = thinned(entry for entry in run.entries[:-1] if entry.get("health"))
+    run = replace(run, entries=[*looks, *run.entries[-1:]])
     found, unjudged, num_judged = [], [], 0
     for name in detectors.names():
         detector = detectors.load(name)
-        if not getattr(detector, "applies", _always)(case):
+        if not getattr(detector, "applies", _always)(run):
             continue
-        finding = detector.find(case)
-        reasons = [why_not_known(case, reading) for reading in detector.READINGS]
+        finding = detector.find(run)
+        reasons = [why_not_known(run, reading) for reading in detector.READINGS]
         if finding is not None:
-            found.append(put_back(case, finding))
+            found.append(put_back(run, finding))
         elif reasons and reasons[0] and all(reasons):
             unjudged.append(Unjudged(name, reasons[0].text))
         else:  # what was read in vain; of what was not read, most means nothing for this training
@@ -137,14 +137,14 @@ def diagnose(case: RunEvidence) -> Diagnosis:
     contradictions: dict[str, Opposed] = {}
     for first, second in combinations(found, 2):
         # What both advise first, where anything was changed, is the same.
-        if setting := opposed(first.remedies[-1], second.remedies[-1], case.recipe):
+        if setting := opposed(first.remedies[-1], second.remedies[-1], run.recipe):
             contradictions.setdefault(setting, Opposed(first.name, second.name, setting))
     return Diagnosis(
-        case.images_seen, tuple(found), tuple(unjudged), num_judged, tuple(contradictions.values())
+        run.images_seen, tuple(found), tuple(unjudged), num_judged, tuple(contradictions.values())
     )
 
 
-def _always(case: RunEvidence) -> bool:
+def _always(run: RunEvidence) -> bool:
     return True
 
 

@@ -191,7 +191,7 @@ def live(
 
 
 def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
-    facts, history = run.facts, run.history
+    metadata, history = run.metadata, run.history
     newest = history.newest(lambda damaged: None)
     if newest is None:
         raise DamagedError(
@@ -205,22 +205,22 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
             "Train on the same images with --set classes=none, and measure that run.",
         )
     try:
-        options = facts.reading_options(by_class=False)
-        dataset = open_images(facts.data, size=card.recipe.size, **options, progress=progress)
+        options = metadata.reading_options(by_class=False)
+        dataset = open_images(metadata.data, size=card.recipe.size, **options, progress=progress)
     except DataError as error:
         raise DataError(
             f"the images of {run.path} cannot be used any more: {error.message}",
-            f"They were trained on at {facts.data}; put them back there.",
+            f"They were trained on at {metadata.data}; put them back there.",
         ) from None
     if dataset.content_hash != card.content_hash:
         raise DataError(
-            f"the images at {facts.data or 'their place'} are not those that {run.path} was trained on",
+            f"the images at {metadata.data or 'their place'} are not those that {run.path} was trained on",
             "Put the old ones back, or train on the new ones.",
         )
     engine = _engine(card.circumstances.device, card.circumstances.precision)
     few = min(newest.images_seen, Training.images)
     training = Training(
-        card.recipe, facts.data, few, facts.seed, engine.precision, PreparationOptions(**options)
+        card.recipe, metadata.data, few, metadata.seed, engine.precision, PreparationOptions(**options)
     )
     place = f"{run.path} after {newest.images_seen:,} images"
     return Live(training, dataset, engine, history, run.journal, place, True, thorough, progress)

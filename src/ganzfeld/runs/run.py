@@ -73,7 +73,7 @@ class Run:
             raise DamagedError(f"{self.path} has no readable recipe: {error.message}", error.hint) from None
 
     @property
-    def facts(self) -> RunMetadata:
+    def metadata(self) -> RunMetadata:
         """What ``run.json`` says. Raises ``DamagedError`` if it does not say it."""
         self.folder.require()
         path = self.path / FACTS
@@ -97,18 +97,18 @@ class Run:
 
     def require_readable(self) -> None:
         """Raise ``DamagedError`` if its recipe or ``run.json`` cannot be read."""
-        for read in (lambda: self.facts, lambda: self.recipe):
+        for read in (lambda: self.metadata, lambda: self.recipe):
             read()
 
-    def write_facts(self, facts: RunMetadata) -> None:
+    def write_metadata(self, metadata: RunMetadata) -> None:
         """Replace ``run.json``. Only for the one that holds ``writing``."""
-        self.folder.write_json(FACTS, facts.model_dump(mode="json"))
+        self.folder.write_json(FACTS, metadata.model_dump(mode="json"))
 
     def record(self, kind: EventKind, images_seen: int, what: str) -> None:
         """Write down in ``run.json`` what happened. Only for the one that holds ``writing``."""
         event = Event(kind=kind, images_seen=images_seen, time=timestamp(), what=what)
-        facts = self.facts
-        self.write_facts(facts.changed(events=(*facts.events, event)))
+        metadata = self.metadata
+        self.write_metadata(metadata.changed(events=(*metadata.events, event)))
 
     def forget_after(self, images_seen: int, noted: Callable[[str], None]) -> None:
         """Leave out of journal and sheets what came after that many images: it will be told anew.
@@ -200,36 +200,36 @@ class Run:
         return JournalReader(self.path / JOURNAL)
 
     @property
-    def case(self) -> RunEvidence:
+    def evidence(self) -> RunEvidence:
         """What the doctor looks at, of a run that is over or as far as one that trains now has come.
 
         Raises ``DamagedError`` for a recipe, a journal or facts that cannot be read.
         """
-        return self._case_of(self.journal)
+        return self._evidence_of(self.journal)
 
-    def _case_of(self, entries: Sequence[Mapping[str, Any]]) -> RunEvidence:
-        facts, recipe = self.facts, self.recipe
+    def _evidence_of(self, entries: Sequence[Mapping[str, Any]]) -> RunEvidence:
+        metadata, recipe = self.metadata, self.recipe
         # What a remedy has set here is not what somebody has changed.
         treated = {
             setting.split("=", 1)[0]
-            for trial in facts.trials
+            for trial in metadata.trials
             if trial.outcome != "undone" and trial.ill != self.path.name
             for setting in trial.settings
         }
-        rolled_back = [event.images_seen for event in facts.events if event.kind == "rolled back"]
+        rolled_back = [event.images_seen for event in metadata.events if event.kind == "rolled back"]
 
         def rate_at(images_seen: int) -> float:
-            planned = rate_factor(recipe.schedule, images_seen, progress_of(images_seen, facts.horizons))
+            planned = rate_factor(recipe.schedule, images_seen, progress_of(images_seen, metadata.horizons))
             return planned / 2 ** sum(at <= images_seen for at in rolled_back)
 
         return RunEvidence(
             entries=entries,
             recipe=recipe.model_dump(mode="json"),
-            num_pictures=facts.num_pictures,
-            num_duplicates=facts.num_duplicates,
-            planned_images=facts.horizons[-1].images if facts.horizons else facts.images,
+            num_pictures=metadata.num_pictures,
+            num_duplicates=metadata.num_duplicates,
+            planned_images=metadata.horizons[-1].images if metadata.horizons else metadata.images,
             rate_at=rate_at,
-            class_names=facts.class_names,
+            class_names=metadata.class_names,
             undoing=[each for each in undoing(recipe) if each.split("=", 1)[0] not in treated],
         )
 
@@ -239,7 +239,7 @@ class Run:
         ``entries`` are those of the journal, where they have been read (see ``follow_journal``). Raises
         ``DamagedError`` for a recipe, a journal or facts that cannot be read.
         """
-        return diagnose(self.case if entries is None else self._case_of(entries))
+        return diagnose(self.evidence if entries is None else self._evidence_of(entries))
 
     def write_verdict(self, verdict: Diagnosis) -> None:
         """Write ``verdict.json``; ``ResourceError`` where that is not allowed."""
@@ -348,7 +348,7 @@ def what_is_left(path: Path | None) -> str:
         return "What is left of it cannot go on: begin a new run."
     try:
         run = open_run(path)
-        saved, data = run.history.all(), run.facts.data
+        saved, data = run.history.all(), run.metadata.data
     except GanzfeldError as error:
         return f"It cannot go on there: {error.message}."
     if not saved:
@@ -364,9 +364,9 @@ def run_begun_by(launch: str, out: Path) -> Run | None:
     for path in sorted(out.iterdir()) if out.is_dir() else []:
         with contextlib.suppress(GanzfeldError):
             run = open_run(path)
-            if run.facts.launch == launch:
+            if run.metadata.launch == launch:
                 begun.append(run)
-    return max(begun, key=lambda run: run.facts.started, default=None)
+    return max(begun, key=lambda run: run.metadata.started, default=None)
 
 
 def create_run(out: Path, name: str) -> Run:

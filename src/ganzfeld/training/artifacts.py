@@ -47,7 +47,7 @@ def snapshot(
     made before that is done. Raises ``TrainingFailed`` where a number is not finite.
     """
     checkpoint = capture(trainer, seconds)
-    average = None if last else copy.deepcopy(trainer.gan.average)
+    average = None if last else copy.deepcopy(trainer.gan.generator_ema)
     card = model_card(trainer)
     if not trainer.all_finite:
         raise TrainingFailed(NOT_FINITE)

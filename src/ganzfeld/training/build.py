@@ -116,11 +116,9 @@ def _adam(network: nn.Module, choices: Optimizer) -> torch.optim.Adam:
     On a graphics card its learning rate is a tensor there, which a recorded step reads anew.
     """
     device = next(network.parameters()).device
-    on_card = device.type == "cuda"
-    rate = torch.tensor(choices.lr, device=device) if on_card else choices.lr
-    adam = torch.optim.Adam(
-        network.parameters(), lr=rate, betas=choices.betas, fused=True, capturable=on_card
-    )
+    on_gpu = device.type == "cuda"
+    rate = torch.tensor(choices.lr, device=device) if on_gpu else choices.lr
+    adam = torch.optim.Adam(network.parameters(), lr=rate, betas=choices.betas, fused=True, capturable=on_gpu)
     for parameter in network.parameters():
         adam.state[parameter] = {
             "step": torch.zeros((), device=parameter.device),

@@ -70,8 +70,8 @@ class GuardedCallback(TrainCallback):
     So a run can be saved before a mistake in a callback is passed on.
     """
 
-    def __init__(self, watcher: TrainCallback) -> None:
-        self._watcher = watcher
+    def __init__(self, callback: TrainCallback) -> None:
+        self._watcher = callback
         self.failure: BaseException | None = None
 
     def has_failed(self) -> bool:
@@ -80,33 +80,33 @@ class GuardedCallback(TrainCallback):
 
     def preparing(self, done: int, total: int, what: str) -> None:
         """Pass it on."""
-        with self._guard() as watcher:
-            watcher.preparing(done, total, what)
+        with self._guard() as callback:
+            callback.preparing(done, total, what)
 
     def started(self, run: Run, summary: str) -> None:
         """Pass it on."""
-        with self._guard() as watcher:
-            watcher.started(run, summary)
+        with self._guard() as callback:
+            callback.started(run, summary)
 
     def read(self, reading: Progress) -> None:
         """Pass it on."""
-        with self._guard() as watcher:
-            watcher.read(reading)
+        with self._guard() as callback:
+            callback.read(reading)
 
     def noted(self, text: str) -> None:
         """Pass it on."""
-        with self._guard() as watcher:
-            watcher.noted(text)
+        with self._guard() as callback:
+            callback.noted(text)
 
     def ended(self) -> None:
         """Pass it on."""
-        with self._guard() as watcher:
-            watcher.ended()
+        with self._guard() as callback:
+            callback.ended()
 
     def abandoned(self) -> None:
         """Pass it on."""
-        with self._guard() as watcher:
-            watcher.abandoned()
+        with self._guard() as callback:
+            callback.abandoned()
 
     @contextlib.contextmanager
     def _guard(self) -> Iterator[TrainCallback]:

@@ -40,21 +40,21 @@ def rehearse(
     preparation: PreparationOptions = PreparationOptions(),
     *,
     progress: bool | ProgressCallback = True,
-    watcher: TrainCallback | None = None,
+    callback: TrainCallback | None = None,
 ) -> dict[str, Any]:
     """What ``train`` with these arguments would do: a summary, sizes, and figures measured on this machine.
 
-    ``progress`` and ``watcher`` are those of ``train``. The images are read into the cache, as training needs
-    them anyway. After the steps of which the speed is taken, runs of four more are carried through to their
-    report, since sheets, checkpoints, examinations and pages need memory too. Raises what ``train`` raises.
+    ``progress`` and ``callback`` are those of ``train``. The images are read into the cache, as training
+    needs them anyway. After the steps that are timed, runs of four more are carried through to their report,
+    since grids, checkpoints, readings and pages need memory too. Raises what ``train`` raises.
     """
-    if (number := launch().number) > 1:
+    if (number := launch().world_size) > 1:
         raise UsageError(
             f"a dry run is for one process, not for {number}", "Leave out torchrun or --dry-run."
         )
-    watcher = watcher_for(progress, watcher)
+    callback = watcher_for(progress, callback)
     resolved = resolve_options(options)
-    trainer = resolved.build(data, preparation, watcher)
+    trainer = resolved.build(data, preparation, callback)
     _forget_the_peak()
     dataset, recipe, budget = trainer.dataset, trainer.recipe, resolved.budget
     speed = measured_speed(trainer)
@@ -62,7 +62,7 @@ def rehearse(
     planned = planned if budget.images is None else min(planned or 0, budget.images)
     ladder = recipe.plan()
     surveyed = survey(dataset)
-    _carry_through(data, trainer, resolved, preparation, surveyed, watcher)
+    _carry_through(data, trainer, resolved, preparation, surveyed, callback)
     return {
         "summary": summary(trainer),
         "ladder": [list(size[::-1]) for size in (ladder.seed, *(layer.large for layer in ladder.layers))],
@@ -84,7 +84,7 @@ def _carry_through(
     resolved: ResolvedOptions,
     preparation: PreparationOptions,
     surveyed: Survey,
-    watcher: TrainCallback,
+    callback: TrainCallback,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), trainer.dataset.name)
@@ -92,7 +92,7 @@ def _carry_through(
         often = replace(resolved, options=replace(resolved.options, checkpoint_seconds=1e-3))
         write_beginning(run, data, trainer, often, preparation, surveyed)
         # The real images are looked at, which the run is then spared; what it makes is not judged.
-        QualityMonitor(trainer, run, watcher).prepare(0.0, lambda: False)
+        QualityMonitor(trainer, run, callback).prepare(0.0, lambda: False)
         for _ in range(ROUNDS):
             _examine_beside_a_checkpoint(trainer)
             few_more = Budget(images=trainer.images_seen + 4 * trainer.recipe.batch)
@@ -102,10 +102,10 @@ def _carry_through(
 def _examine_beside_a_checkpoint(trainer: Trainer) -> None:
     """An examination may come while a checkpoint is still being written, and needs memory beside it."""
     # The state as it was taken, the bytes that it becomes, and the model.
-    being_written = capture(trainer, 0.0), capture(trainer, 0.0), copy.deepcopy(trainer.gan.average)
-    examiner = HealthMonitor(trainer)
-    examiner.note(trainer.advance())
-    examiner.examine(0.0, everything=True)
+    being_written = capture(trainer, 0.0), capture(trainer, 0.0), copy.deepcopy(trainer.gan.generator_ema)
+    health_monitor = HealthMonitor(trainer)
+    health_monitor.note(trainer.advance())
+    health_monitor.examine(0.0, everything=True)
     del being_written
 
 

@@ -123,10 +123,10 @@ def evaluate(
         notes += _of_another_set(run, own)
     else:
         # The labels are of the training images.
-        options: dict[str, Any] = asdict(run.facts.preparation) | {"labels": None}
+        options: dict[str, Any] = asdict(run.metadata.preparation) | {"labels": None}
         reals = open_images(data, run.recipe.size, **options, progress=work.progress)
-        _require_fit(reals, run.facts.channels)
-        notes += _how_read(reals, run.facts.preparation)
+        _require_fit(reals, run.metadata.channels)
+        notes += _how_read(reals, run.metadata.preparation)
         if "memorisation" in homes:
             try:
                 own = _own(run, work.progress)
@@ -235,20 +235,20 @@ def _of_images_alike(run: Run) -> list[str]:
 
 def _own(run: Run, progress: CountCallback) -> ImageDataset:
     """The images that a run was trained on."""
-    facts = run.facts
+    metadata = run.metadata
     try:
-        options = facts.reading_options(by_class=False)
-        dataset = open_images(facts.data, run.recipe.size, **options, progress=progress)
+        options = metadata.reading_options(by_class=False)
+        dataset = open_images(metadata.data, run.recipe.size, **options, progress=progress)
     except DataError as error:
         hint = "If they are elsewhere now, say where: ganzfeld eval RUN DATA."
         raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
-    _require_fit(dataset, facts.channels)
+    _require_fit(dataset, metadata.channels)
     return dataset
 
 
 def _of_another_set(run: Run, dataset: ImageDataset) -> list[str]:
     """Return what to mind where the images at the place of the training set are others by now."""
-    if dataset.content_hash == run.facts.content_hash:
+    if dataset.content_hash == run.metadata.content_hash:
         return []
     return [f"the images in {dataset.place_of_all} are not those that the run was trained on"]
 
@@ -274,7 +274,7 @@ def _options_of_reading(preparation: PreparationOptions) -> str:
 
 def _without_training_set(run: Run, problem: DataError, wanted: Mapping[str, str]) -> tuple[NotMeasured, ...]:
     """Return the figures of memorisation with why the training set cannot be used; none is given."""
-    data = run.facts.data
+    data = run.metadata.data
     if isinstance(problem, _TooFewError):
         reason, text = "training-set-too-few", f"the training set is too small: {problem.message}"
     elif data is not None and not Path(data).exists():

@@ -25,23 +25,23 @@ class Difference:
     error: type[GanzfeldError] = UsageError
 
 
-def differences(facts: RunMetadata, checkpoint: Checkpoint | None, trainer: Trainer) -> list[Difference]:
+def differences(metadata: RunMetadata, checkpoint: Checkpoint | None, trainer: Trainer) -> list[Difference]:
     """Everything that is not as it was when the checkpoint was taken, or when the run began if there is none.
 
     Python's own version does not count: it computes nothing.
     """
-    then, now = checkpoint.card.circumstances if checkpoint else facts.circumstances, trainer.circumstances
+    then, now = checkpoint.card.circumstances if checkpoint else metadata.circumstances, trainer.circumstances
     found = [
         Difference(f"{name} is {getattr(now, name)} now and was {was}", _UNDO.get(name, "").format(was))
         for name in ("ganzfeld", "torch", "device", "chip", "precision", "threads", "ranks")
         if (was := getattr(then, name)) != getattr(now, name)
     ]
-    content_hash = checkpoint.card.content_hash if checkpoint else facts.content_hash
+    content_hash = checkpoint.card.content_hash if checkpoint else metadata.content_hash
     if trainer.dataset.content_hash != content_hash:
         number = trainer.dataset.num_pictures
-        text = f"the images are not those of the run ({number:,} now, {facts.num_pictures:,} then)"
+        text = f"the images are not those of the run ({number:,} now, {metadata.num_pictures:,} then)"
         found.insert(0, Difference(text, "--data says where they are.", DataError))
-    classes_hash = checkpoint.card.classes_hash if checkpoint else facts.classes_hash
+    classes_hash = checkpoint.card.classes_hash if checkpoint else metadata.classes_hash
     if trainer.classes_hash != classes_hash:
         text = "the classes of the images are not those of the run"
         undo = "Put the labels or folders back as they were; --labels says where a file of labels is."
@@ -55,7 +55,7 @@ def differences(facts: RunMetadata, checkpoint: Checkpoint | None, trainer: Trai
         seen = checkpoint.images_seen
         then_planned, now_planned = (
             [each for each in horizons if each.since < seen]
-            for horizons in (checkpoint.card.position.horizons, facts.horizons)
+            for horizons in (checkpoint.card.position.horizons, metadata.horizons)
         )
         if then_planned != now_planned:
             found.append(Difference(f"run.json plans {now_planned} up to here and did plan {then_planned}"))

@@ -65,20 +65,20 @@ def leading(ranks: Ranks) -> Iterator[Ending]:
         code = error.exit_code
         raise
     finally:
-        if ranks.number > 1:
+        if ranks.world_size > 1:
             with contextlib.suppress(ResourceError):  # where another has gone, nobody is left to tell
                 _send(ranks, Order.END, str(ending.run.path) if ending.run else "", code)
 
 
 def begin(trainer: Trainer, run: Run) -> None:
     """Let the others build the training that rank 0 has built for a run."""
-    if trainer.ranks.number == 1:
+    if trainer.ranks.world_size == 1:
         return
-    facts = run.facts
+    metadata = run.metadata
     terms = {
         "recipe": trainer.recipe.model_dump(mode="json"),
-        "data": facts.data,
-        "preparation": facts.reading_options(by_class=trainer.recipe.classes != "none"),
+        "data": metadata.data,
+        "preparation": metadata.reading_options(by_class=trainer.recipe.classes != "none"),
         "hashes": [trainer.dataset.content_hash, trainer.classes_hash],
         "device": str(trainer.engine.device),
         "precision": trainer.engine.precision,
@@ -91,7 +91,7 @@ def begin(trainer: Trainer, run: Run) -> None:
 def order(trainer: Trainer, what: Order) -> None:
     """Let the others do what rank 0 does next; with ``STATE`` every number of the training is handed out."""
     ranks = trainer.ranks
-    if ranks.number == 1:
+    if ranks.world_size == 1:
         return
     now = horizon_at(trainer.images_seen, trainer.horizons)
     plan = (now.since, now.images, _ONCE if now.progress is None else now.progress) if now else ()

@@ -51,35 +51,35 @@ class Loop:
         trainer: Trainer,
         run: Run,
         budget: Budget,
-        watcher: TrainCallback,
+        callback: TrainCallback,
         seconds: float = 0.0,
         *,
         judged: bool = True,
         over: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        facts = run.facts
+        metadata = run.metadata
         self.trainer = trainer
         self.run = run
         self.budget = budget
         self.closing = over
         self.trained = False
-        self.watcher = watcher = GuardedCallback(watcher)
-        self.rolls_back = facts.on_divergence == "rollback"
-        self.rollbacks = sum(event.kind == "rolled back" for event in facts.events)
+        self.callback = callback = GuardedCallback(callback)
+        self.rolls_back = metadata.on_divergence == "rollback"
+        self.rollbacks = sum(event.kind == "rolled back" for event in metadata.events)
         self.stopwatch = Stopwatch(seconds, clock)
         self.planner = Planner(budget, trainer.recipe.batch)
-        self.examiner = HealthMonitor(trainer)
-        self.quality = QualityMonitor(trainer, run, watcher, wanted=judged)
+        self.health_monitor = HealthMonitor(trainer)
+        self.quality = QualityMonitor(trainer, run, callback, wanted=judged)
         self.consultation = DiagnosisMonitor(
-            run, watcher, attended=facts.auto, ends_on_decay=facts.stop == "decay"
+            run, callback, attended=metadata.auto, ends_on_decay=metadata.stop == "decay"
         )
         self.reading_due = Due(READING_EVERY_S)
         self.sheet_s = 0.0
         self.sheet_due = Due(SHEET_EVERY_S, SHEET_EVERY_SHARE)
-        self.save_due = Due(facts.checkpoint_seconds)
+        self.save_due = Due(metadata.checkpoint_seconds)
         self.journal_patience, self.sheet_patience, self.plan_patience = (
-            Patience(watcher.noted) for _ in range(3)
+            Patience(callback.noted) for _ in range(3)
         )
 
     def go(self) -> None:
@@ -90,8 +90,8 @@ class Loop:
         what the watcher raised.
         """
         with (
-            Interruption(self.watcher.abandoned, self.watcher.has_failed) as interruption,
-            Saver(self.watcher.noted) as saver,
+            Interruption(self.callback.abandoned, self.callback.has_failed) as interruption,
+            Saver(self.callback.noted) as saver,
             self._reporting(),
         ):
             self._prepare(interruption)
@@ -130,7 +130,7 @@ class Loop:
                         self.run.write_verdict(self.run.diagnose())
                         write_report(self.run)
             finally:
-                self.watcher.ended()
+                self.callback.ended()
 
     @contextlib.contextmanager
     def _recovering(self, saver: Saver) -> Iterator[None]:
@@ -178,7 +178,7 @@ class Loop:
         """Do what is due between two steps; return whether the training is over."""
         trainer, stopwatch = self.trainer, self.stopwatch
         self._note_step()
-        self.examiner.note(outcome)
+        self.health_monitor.note(outcome)
         over = self._over(interruption)
         if self.reading_due(stopwatch.seconds) or over:
             order(trainer, Order.READ)
@@ -202,7 +202,7 @@ class Loop:
 
     def _save_last(self, interruption: Interruption, saver: Saver) -> None:
         if interruption.signal_number is not None:
-            self.watcher.noted("stopping: saving")
+            self.callback.noted("stopping: saving")
         with self._announced("saving the run"):
             saver.wait()
             self._snapshot(last=True)()
@@ -215,12 +215,12 @@ class Loop:
         self._show_announced()
         if why := self._why_ended():
             self.run.record("stopped", self.trainer.images_seen, why)
-            self.watcher.noted(f"stopped: {why}")
+            self.callback.noted(f"stopped: {why}")
         self.quality.finish(model_card(self.trainer), interruption.came)
 
     def _raise_what_came(self, interruption: Interruption) -> None:
         """Raise what has ended the training early, now that it is saved: a signal, or a watcher's failure."""
-        failure, seen = self.watcher.failure, f"{self.trainer.images_seen:,} images"
+        failure, seen = self.callback.failure, f"{self.trainer.images_seen:,} images"
         go_on = f"Go on: ganzfeld resume {in_shell(self.run.path)}"
         if interruption.signal_number is not None:
             raise Interrupted(
@@ -259,13 +259,13 @@ class Loop:
         if horizon is not None:
             horizons = (*trainer.horizons, horizon)
             with self.stopwatch.paused(), self.plan_patience:
-                self.run.write_facts(self.run.facts.changed(horizons=horizons))
+                self.run.write_metadata(self.run.metadata.changed(horizons=horizons))
                 trainer.set_horizons(horizons)
 
     def _note_step(self) -> None:
         """Note when a step has ended."""
         if stood_s := self.stopwatch.lap():
-            self.watcher.noted(f"the training stood still for {duration(stood_s)}, which does not count")
+            self.callback.noted(f"the training stood still for {duration(stood_s)}, which does not count")
         self.planner.speed.note(self.trainer.images_seen, self.stopwatch.seconds)
 
     def _read(self, journal: Journal, scalars: StepScalars, last: bool) -> None:
@@ -277,9 +277,9 @@ class Loop:
             "rate": trainer.rate,
             **scalars.values,
         }
-        if self.examiner.due(seconds) or last:
+        if self.health_monitor.due(seconds) or last:
             with self.stopwatch.paused():
-                entry["health"] = self.examiner.examine(seconds, everything=last)
+                entry["health"] = self.health_monitor.examine(seconds, everything=last)
         if news := self.quality.news():
             entry["health"] = entry.get("health", {}) | news
         with self.journal_patience:
@@ -293,7 +293,7 @@ class Loop:
         remaining = self.budget.remaining_s(trainer.images_seen, seconds, speed)
         if remaining is not None:
             remaining += self.quality.finish_s() + self.sheet_s
-        self.watcher.read(
+        self.callback.read(
             Progress(
                 trainer.images_seen,
                 seconds,
@@ -309,9 +309,9 @@ class Loop:
     @contextlib.contextmanager
     def _announced(self, what: str) -> Iterator[None]:
         """Let the watcher know what is done while no step is made."""
-        self.watcher.preparing(0, 1, what)
+        self.callback.preparing(0, 1, what)
         yield
-        self.watcher.preparing(1, 1, what)
+        self.callback.preparing(1, 1, what)
 
     def _show_announced(self) -> None:
         """Draw a grid before the first step or after the last, and note how long the next one may take."""
@@ -323,7 +323,7 @@ class Loop:
     def _show(self) -> None:
         content = sample_grid(self.trainer)
         with self.sheet_patience:
-            self.run.write_sheet(self.trainer.images_seen, content, self.watcher.noted)
+            self.run.write_sheet(self.trainer.images_seen, content, self.callback.noted)
 
     def _snapshot(self, *, last: bool = False) -> Callable[[], None]:
         best = self.quality.best
@@ -333,14 +333,14 @@ class Loop:
     def _roll_back(self, why: str, saver: Saver) -> None:
         with contextlib.suppress(TrainingFailed):  # what was being saved may be spoilt already
             saver.wait()
-        roll_back(self.trainer, self.run, self.watcher, why)
+        roll_back(self.trainer, self.run, self.callback, why)
         self.rollbacks += 1
         self.planner = Planner(self.budget, self.trainer.recipe.batch)
-        self.examiner = HealthMonitor(self.trainer)
+        self.health_monitor = HealthMonitor(self.trainer)
 
     def _is_treated(self) -> bool:
         """Whether there is a remedy for a training that has just diverged, which is written down for it."""
-        if not self.run.facts.auto:
+        if not self.run.metadata.auto:
             return False
         lost = dict.fromkeys(("loss_generator", "loss_discriminator"), math.nan)
         where = {"step": self.trainer.index, "images_seen": self.trainer.images_seen}

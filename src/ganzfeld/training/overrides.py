@@ -40,28 +40,28 @@ class Overrides:
         """The same, with the end that the run has."""
         return self._with_end(None, None)
 
-    def shortened(self, facts: RunMetadata, images: int, minutes: float) -> "Overrides":
+    def shortened(self, metadata: RunMetadata, images: int, minutes: float) -> "Overrides":
         """The same, with an end that is as much nearer: a trial has used that up of the budget."""
-        budget = self.budget(facts)
+        budget = self.budget(metadata)
         shorter = self._with_end(
             None if budget.minutes is None else max(1e-9, budget.minutes - minutes),
             None if budget.images is None else max(1, budget.images - images),
         )
         return replace(shorter, keeps_progress=not self.has_end or self.keeps_progress)
 
-    def budget(self, facts: RunMetadata) -> Budget:
+    def budget(self, metadata: RunMetadata) -> Budget:
         """The end of the run. Raises ``UsageError`` for numbers that are not above 0."""
         if not self.has_end:
-            return Budget(facts.minutes, facts.images)
+            return Budget(metadata.minutes, metadata.images)
         return Budget(self.options.minutes, self.options.images)
 
-    def dataset(self, facts: RunMetadata, recipe: Recipe, watcher: TrainCallback) -> ImageDataset:
+    def dataset(self, metadata: RunMetadata, recipe: Recipe, callback: TrainCallback) -> ImageDataset:
         """The images of the run, wherever they are now."""
-        place = facts.data if self.options.data is None else self.options.data
-        facts = facts.with_labels_at(self.options.labels)
-        reading = facts.reading_options(by_class=recipe.classes != "none")
+        place = metadata.data if self.options.data is None else self.options.data
+        metadata = metadata.with_labels_at(self.options.labels)
+        reading = metadata.reading_options(by_class=recipe.classes != "none")
         try:
-            return open_images(place, size=recipe.size, **reading, progress=watcher.preparing)
+            return open_images(place, size=recipe.size, **reading, progress=callback.preparing)
         except DataError as error:
             hint = "If the images are elsewhere now, say where with --data."
             raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
@@ -109,5 +109,5 @@ def _checked_position(run: Run) -> Position | None:
 
 
 def _is_over(run: Run, overrides: Overrides, position: Position) -> bool:
-    is_stopped = not overrides.has_end and run.facts.stopped is not None
-    return is_stopped or overrides.budget(run.facts).spent(position.images_seen, position.seconds)
+    is_stopped = not overrides.has_end and run.metadata.stopped is not None
+    return is_stopped or overrides.budget(run.metadata).spent(position.images_seen, position.seconds)

@@ -25,22 +25,22 @@ ABANDONED = "stopped at once, without saving again"
 
 
 def watcher_for(
-    progress: bool | ProgressCallback | None, watcher: TrainCallback | None = None
+    progress: bool | ProgressCallback | None, train_callback: TrainCallback | None = None
 ) -> TrainCallback:
-    """Who watches a run: ``watcher``, a callback as one, or for True the display that fits where stderr goes.
+    """What watches a run: ``train_callback``, or a display for ``progress``.
 
     Of several processes only the first one shows anything or calls back. Raises ``UsageError`` for what is
     none of these, and for a callback together with a watcher.
     """
     require_progress(progress)
-    if watcher is not None and not isinstance(watcher, TrainCallback):
+    if train_callback is not None and not isinstance(train_callback, TrainCallback):
         raise UsageError(
-            f"watcher cannot be {watcher!r}", "Give a ganzfeld.training.callbacks.TrainCallback."
+            f"watcher cannot be {train_callback!r}", "Give a ganzfeld.training.callbacks.TrainCallback."
         )
-    if watcher is not None:
+    if train_callback is not None:
         if callable(progress):
             raise UsageError("progress is a function and a watcher is given too", "Give one of the two.")
-        return watcher
+        return train_callback
     if not launch().speaks or progress is None or progress is False:
         return TrainCallback()
     if progress is not True:

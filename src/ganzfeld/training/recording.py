@@ -25,7 +25,7 @@ class GraphedUpdate:
         config: StepConfig,
         real: Tensor,
         latents: Tensor,
-        moment: StepContext,
+        context: StepContext,
         all_finite: Tensor,
         labels: Tensor | None = None,
     ) -> StepOutput:
@@ -34,13 +34,13 @@ class GraphedUpdate:
 
         def work(inputs: list[Tensor]) -> list[Tensor]:
             real, latents, all_finite, *of_classes = inputs
-            outcome = update_of(config)(gan, config, real, latents, moment, all_finite, *of_classes)
+            outcome = update_of(config)(gan, config, real, latents, context, all_finite, *of_classes)
             return [*_tensors(outcome), *(weight.grad for weight in weights if weight.grad is not None)]
 
         kind = (
             config.one_pass,
             config.shared_backward,
-            *(each.due(moment.index) for each in config.stabilisers),
+            *(each.due(context.index) for each in config.stabilisers),
         )
         given = [real, latents, all_finite, *([] if labels is None else [labels])]
         values = self._recordings(kind, given, work)

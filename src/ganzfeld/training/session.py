@@ -55,44 +55,44 @@ def begin(
     data: str | Path | None,
     resolved: ResolvedOptions,
     preparation: PreparationOptions,
-    watcher: TrainCallback,
+    callback: TrainCallback,
     ranks: Ranks = ALONE,
 ) -> Iterator[Loop]:
     """Begin a run in a new folder; see ``train``."""
     out = Path(resolved.options.out)
     require_openable(out.resolve())
     make_folder(out)
-    trainer = resolved.build(data, preparation, watcher, ranks)
+    trainer = resolved.build(data, preparation, callback, ranks)
     require_room(out, trainer)
     run = create_run(out, trainer.dataset.name)
     with run.writing():
         surveyed = survey(trainer.dataset)
         write_beginning(run, data, trainer, resolved, preparation, surveyed)
-        watcher.started(run, summary(trainer))
+        callback.started(run, summary(trainer))
         for note in [*_about_place(run, data), *what_to_know(trainer, surveyed)]:
-            watcher.noted(note)
-        yield Loop(trainer, run, resolved.budget, watcher)
+            callback.noted(note)
+        yield Loop(trainer, run, resolved.budget, callback)
 
 
-def go_on(run: Run, overrides: Overrides, watcher: TrainCallback, clock: Clock = time.perf_counter) -> Run:
+def go_on(run: Run, overrides: Overrides, callback: TrainCallback, clock: Clock = time.perf_counter) -> Run:
     """Train a run from where it stands to its end; see ``resume``. One that is finished stays as it is."""
     run.require_readable()
     if is_finished(run, overrides):
-        watcher.noted(f"{run.path} is finished: nothing to do")
+        callback.noted(f"{run.path} is finished: nothing to do")
         return run
-    with _continued(run, overrides, watcher, clock) as loop:
+    with _continued(run, overrides, callback, clock) as loop:
         loop.go()
     return run
 
 
-def go_on_after_restart(run: Run, ranks: Ranks, watcher: TrainCallback) -> Run:
+def go_on_after_restart(run: Run, ranks: Ranks, callback: TrainCallback) -> Run:
     """Go on with a run in processes that were started again; like ``resume``, on rank 0 alone.
 
     As exactly as it goes: where there are more or fewer of them than before, this is written down and no
     error, since whoever lets their number change wants that.
     """
-    inexact = run.facts.circumstances.ranks != ranks.number
-    return go_on(run, Overrides(ResumeOptions(inexact=inexact), ranks), watcher)
+    inexact = run.metadata.circumstances.ranks != ranks.world_size
+    return go_on(run, Overrides(ResumeOptions(inexact=inexact), ranks), callback)
 
 
 def begun_by_this_launch(out: Path, besides: Run | None = None) -> Run | None:
@@ -107,46 +107,47 @@ def fork(
     at: int,
     settings: Mapping[str, Any] | Sequence[str],
     overrides: Overrides,
-    watcher: TrainCallback,
+    callback: TrainCallback,
 ) -> Run:
     """Train a new run from a checkpoint of an old one, or from 0, to its end; see ``resume``."""
-    with _forked(old, at, settings, overrides, watcher) as loop:
+    with _forked(old, at, settings, overrides, callback) as loop:
         loop.go()
     return loop.run
 
 
 @contextlib.contextmanager
-def _continued(run: Run, overrides: Overrides, watcher: TrainCallback, clock: Clock) -> Iterator[Loop]:
+def _continued(run: Run, overrides: Overrides, callback: TrainCallback, clock: Clock) -> Iterator[Loop]:
     """Take up a run where its newest checkpoint stands."""
-    facts, recipe = run.facts, run.recipe
-    budget = overrides.budget(facts)
+    metadata, recipe = run.metadata, run.recipe
+    budget = overrides.budget(metadata)
     with run.writing():
         _tidy(run)
-        facts = run.facts  # whoever wrote before may have changed them
+        metadata = run.metadata  # whoever wrote before may have changed them
         over = is_over(run, overrides)
-        checkpoint = run.history.newest(watcher.noted)
-        if checkpoint is None and any(event.kind == "forked" and event.images_seen for event in facts.events):
+        checkpoint = run.history.newest(callback.noted)
+        forked = any(event.kind == "forked" and event.images_seen for event in metadata.events)
+        if checkpoint is None and forked:
             raise DamagedError(f"{run.path} was forked and has lost its checkpoint", "Fork it again.")
         if checkpoint is None and (run.path / "model" / "last" / WEIGHTS).exists():  # written after one
             raise DamagedError(
                 f"{run.path} has lost its checkpoints, and to begin it again would overwrite its model",
                 f"Begin in a run of its own: ganzfeld resume {in_shell(run.path)} --from 0",
             )
-        trainer = trainer_of(facts, recipe, checkpoint, overrides, watcher)
-        found = differences(facts, checkpoint, trainer)
+        trainer = trainer_of(metadata, recipe, checkpoint, overrides, callback)
+        found = differences(metadata, checkpoint, trainer)
         if not overrides.options.inexact:
             refuse(found)
         if checkpoint is not None:
             restore(trainer, checkpoint)
         require_room(run.path, trainer)
-        _plan(facts, overrides, checkpoint, trainer, exactly=not found)
-        run.write_facts(_now_true(facts, overrides, budget, trainer))
+        _plan(metadata, overrides, checkpoint, trainer, exactly=not found)
+        run.write_metadata(_now_true(metadata, overrides, budget, trainer))
         text = f"resumed at {trainer.images_seen:,} images"
         run.record("resumed", trainer.images_seen, "; ".join([text, *(each.what for each in found)]))
-        if over and (stop := facts.stopped):  # it still is, should this be interrupted too
+        if over and (stop := metadata.stopped):  # it still is, should this be interrupted too
             run.record("stopped", stop.images_seen, stop.what)
-        run.forget_after(trainer.images_seen, watcher.noted)
-        yield _loop(trainer, run, budget, watcher, checkpoint, clock, over=over)
+        run.forget_after(trainer.images_seen, callback.noted)
+        yield _loop(trainer, run, budget, callback, checkpoint, clock, over=over)
 
 
 @contextlib.contextmanager
@@ -155,34 +156,34 @@ def _forked(
     at: int,
     settings: Mapping[str, Any] | Sequence[str],
     overrides: Overrides,
-    watcher: TrainCallback,
+    callback: TrainCallback,
 ) -> Iterator[Loop]:
     """Begin a new run from a checkpoint of an old one, or from 0."""
     checkpoint = _chosen(old, at)
     before = checkpoint.card.recipe if checkpoint else old.recipe
-    facts, recipe = old.facts, resolve(before, settings)
-    budget = overrides.budget(facts)
+    metadata, recipe = old.metadata, resolve(before, settings)
+    budget = overrides.budget(metadata)
     if checkpoint and budget.spent(at, checkpoint.card.position.seconds):
         raise UsageError(
             f"the budget of {old.path} ends at or before {at:,} images",
             "Give the new run an end of its own: --images N or --minutes M, counted from the beginning.",
         )
-    trainer = trainer_of(facts, recipe, checkpoint, overrides, watcher)
+    trainer = trainer_of(metadata, recipe, checkpoint, overrides, callback)
     beginning = _of_recipe(checkpoint, recipe) if checkpoint else None
-    found = differences(facts, beginning, trainer)
+    found = differences(metadata, beginning, trainer)
     if not overrides.options.inexact:
         refuse(found)
     if beginning:
         restore(trainer, beginning)
     elif recipe != before:  # other networks may have been asked for
-        trainer.take(route_of(facts.route.parts, trainer, watcher.preparing))
+        trainer.take(route_of(metadata.route.parts, trainer, callback.preparing))
     require_room(old.path.parent, trainer)
     if beginning:
-        _plan(facts, overrides, beginning, trainer, exactly=not found and recipe == before)
-    run = create_run(old.path.parent, facts.name)
+        _plan(metadata, overrides, beginning, trainer, exactly=not found and recipe == before)
+    run = create_run(old.path.parent, metadata.name)
     with run.writing():
-        run.write_facts(
-            _now_true(facts, overrides, budget, trainer).changed(
+        run.write_metadata(
+            _now_true(metadata, overrides, budget, trainer).changed(
                 route=trainer.route,
                 started=timestamp(),
                 launch=launch().name,
@@ -196,32 +197,32 @@ def _forked(
         text = f"forked from {old.path} at {at:,} images" + (f" with {' '.join(changed)}" if changed else "")
         run.record("forked", at, "; ".join([text, *(each.what for each in found)]))
         if beginning:
-            _copy_past(old, run, at, watcher.noted)
+            _copy_past(old, run, at, callback.noted)
             run.history.write(beginning)
         # Last, since a folder becomes a run with its recipe: one that is killed before is none.
         run.folder.write_json(RECIPE, recipe.model_dump(mode="json"))
-        yield _loop(trainer, run, budget, watcher, checkpoint, time.perf_counter)
+        yield _loop(trainer, run, budget, callback, checkpoint, time.perf_counter)
 
 
 def trainer_of(
-    facts: RunMetadata,
+    metadata: RunMetadata,
     recipe: Recipe,
     checkpoint: Checkpoint | None,
     overrides: Overrides,
-    watcher: TrainCallback,
+    callback: TrainCallback,
 ) -> Trainer:
     """A training of the run at its beginning."""
-    engine = overrides.engine(checkpoint.card.circumstances if checkpoint else facts.circumstances)
+    engine = overrides.engine(checkpoint.card.circumstances if checkpoint else metadata.circumstances)
     overrides.ranks.require(recipe.batch, engine.device)
-    engine = replace(engine, channels_last=facts.route.channels_last)
-    dataset = overrides.dataset(facts, recipe, watcher)
-    trainer = start(recipe, dataset, engine, facts.seed, overrides.ranks)
-    trainer.take(facts.route)
+    engine = replace(engine, channels_last=metadata.route.channels_last)
+    dataset = overrides.dataset(metadata, recipe, callback)
+    trainer = start(recipe, dataset, engine, metadata.seed, overrides.ranks)
+    trainer.take(metadata.route)
     return trainer
 
 
 def _plan(
-    facts: RunMetadata,
+    metadata: RunMetadata,
     overrides: Overrides,
     checkpoint: Checkpoint | None,
     trainer: Trainer,
@@ -233,36 +234,37 @@ def _plan(
     What was planned later than here is done again as it was if the run goes on ``exactly``. Where it goes
     another way, at another speed perhaps, it is planned anew.
     """
-    budget, seen = overrides.budget(facts), trainer.images_seen
-    trainer.set_horizons(facts.horizons if exactly else known_at(seen, facts.horizons))
-    if (budget.minutes, budget.images) == (facts.minutes, facts.images):
+    budget, seen = overrides.budget(metadata), trainer.images_seen
+    trainer.set_horizons(metadata.horizons if exactly else known_at(seen, metadata.horizons))
+    if (budget.minutes, budget.images) == (metadata.minutes, metadata.images):
         return
     seconds = checkpoint.card.position.seconds if checkpoint else 0.0
     images = budget.horizon(seen, seconds, seen / seconds if seconds else 0.0)
     if images is None:  # nothing is known of the speed: the loop plans as it does for a new run
         trainer.set_horizons(())
         return
-    before = tuple(each for each in facts.horizons if each.since < seen)
+    before = tuple(each for each in metadata.horizons if each.since < seen)
     reached = progress_of(seen, before) if overrides.keeps_progress else 1.0
     if reached == 1.0:  # the schedule was at its end, or is to go on from where a longer one would be
         reached = None if budget.minutes is None else min(1.0, seen / images)
     trainer.set_horizons((*before, Horizon(seen, images, reached)))
 
 
-def _now_true(facts: RunMetadata, overrides: Overrides, budget: Budget, trainer: Trainer) -> RunMetadata:
+def _now_true(metadata: RunMetadata, overrides: Overrides, budget: Budget, trainer: Trainer) -> RunMetadata:
     """The facts from now on."""
     dataset = trainer.dataset
-    return facts.changed(
-        data=facts.data if overrides.options.data is None else str(Path(overrides.options.data).absolute()),
-        preparation=facts.with_labels_at(overrides.options.labels).preparation,
+    moved_to = overrides.options.data
+    return metadata.changed(
+        data=metadata.data if moved_to is None else str(Path(moved_to).absolute()),
+        preparation=metadata.with_labels_at(overrides.options.labels).preparation,
         num_pictures=dataset.num_pictures,
         content_hash=dataset.content_hash,
         classes_hash=trainer.classes_hash,
         class_names=tuple(card.name for card in trainer.class_cards),
         num_unusable=len(dataset.unusable),
         num_duplicates=(
-            facts.num_duplicates
-            if dataset.content_hash == facts.content_hash
+            metadata.num_duplicates
+            if dataset.content_hash == metadata.content_hash
             else survey(dataset).num_redundant
         ),
         minutes=budget.minutes,
@@ -276,7 +278,7 @@ def _loop(
     trainer: Trainer,
     run: Run,
     budget: Budget,
-    watcher: TrainCallback,
+    callback: TrainCallback,
     checkpoint: Checkpoint | None,
     clock: Clock,
     *,
@@ -284,10 +286,10 @@ def _loop(
 ) -> Loop:
     if not (run.path / "reals.png").exists():
         show_reals(run, trainer)
-    watcher.started(run, summary(trainer))
-    watcher.noted(run.facts.beginning)
+    callback.started(run, summary(trainer))
+    callback.noted(run.metadata.beginning)
     seconds = checkpoint.card.position.seconds if checkpoint else 0.0
-    return Loop(trainer, run, budget, watcher, seconds, over=over, clock=clock)
+    return Loop(trainer, run, budget, callback, seconds, over=over, clock=clock)
 
 
 def _chosen(run: Run, images_seen: int) -> Checkpoint | None:
@@ -340,7 +342,7 @@ def write_beginning(
     surveyed: Survey,
 ) -> None:
     """Write what a run folder holds before the first step; with the recipe, which is last, it is a run."""
-    run.write_facts(_facts(data, trainer, resolved, preparation, surveyed))
+    run.write_metadata(_facts(data, trainer, resolved, preparation, surveyed))
     show_reals(run, trainer)
     run.folder.write_json(RECIPE, trainer.recipe.model_dump(mode="json"))
 

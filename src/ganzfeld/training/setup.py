@@ -38,14 +38,14 @@ class ResolvedOptions:
         self,
         data: str | Path | None = None,
         preparation: PreparationOptions = PreparationOptions(),
-        watcher: TrainCallback = TrainCallback(),
+        callback: TrainCallback = TrainCallback(),
         ranks: Ranks = ALONE,
     ) -> Trainer:
         """Read the images and build the networks. Raises ``DataError`` for images that cannot be used."""
         how = asdict(preparation)
-        dataset = open_images(data, size=self.recipe.size, **how, progress=watcher.preparing)
+        dataset = open_images(data, size=self.recipe.size, **how, progress=callback.preparing)
         trainer = start(self.recipe, dataset, self.engine, self.options.seed, ranks)
-        trainer.take(route_of(self.route, trainer, watcher.preparing))
+        trainer.take(route_of(self.route, trainer, callback.preparing))
         return trainer
 
 

@@ -17,7 +17,7 @@ def live_tensors(trainer: Trainer) -> dict[str, Tensor]:
     networks = {
         "generator": gan.generator,
         "discriminator": gan.discriminator,
-        "average": gan.average,
+        "average": gan.generator_ema,
     }
     tensors = {
         f"{side}.{name}": tensor

@@ -28,7 +28,7 @@ class GANState:
     discriminator: Discriminator
     generator_optimizer: Optimizer
     discriminator_optimizer: Optimizer
-    average: Generator
+    generator_ema: Generator
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def step(
     config: StepConfig,
     real: Tensor,
     latents: Tensor,
-    moment: StepContext,
+    context: StepContext,
     all_finite: Tensor,
     labels: Tensor | None = None,
     update: Update | None = None,
@@ -99,8 +99,8 @@ def step(
     the place of the update that the rules ask for, with the same arguments.
     """
     update = update or update_of(config)
-    outcome = update(gan, config, real, latents, moment, all_finite, labels)
-    update_ema(gan.average, gan.generator, ema_decay(config.ema, moment.index))
+    outcome = update(gan, config, real, latents, context, all_finite, labels)
+    update_ema(gan.generator_ema, gan.generator, ema_decay(config.ema, context.index))
     return outcome
 
 
@@ -114,7 +114,7 @@ def alternating_update(
     config: StepConfig,
     real: Tensor,
     latents: Tensor,
-    moment: StepContext,
+    context: StepContext,
     all_finite: Tensor,
     labels: Tensor | None = None,
 ) -> StepOutput:
@@ -123,13 +123,13 @@ def alternating_update(
         fake = bind_labels(gan.generator, labels)(latents)
     discriminator = gan.discriminator
     with config.forward():
-        seen_real = apply_transforms(config, real, moment)
-        seen_fake = apply_transforms(config, fake.detach(), moment)
+        seen_real = apply_transforms(config, real, context)
+        seen_fake = apply_transforms(config, fake.detach(), context)
         real_logits, fake_logits = discriminator_logits(discriminator, config, seen_real, seen_fake, labels)
         discriminator_loss = config.loss.discriminator(real_logits, fake_logits)
     weights = list(discriminator.parameters())
     gradients = list(torch.autograd.grad(discriminator_loss, weights))
-    add_penalties(gradients, gan, config, seen_real, seen_fake, moment, labels)
+    add_penalties(gradients, gan, config, seen_real, seen_fake, context, labels)
     all_finite = apply_gradients(
         gan.discriminator_optimizer, config, weights, gradients, discriminator_loss, all_finite
     )
@@ -139,8 +139,8 @@ def alternating_update(
         real_again = None
         if config.loss.paired:
             with torch.no_grad():
-                real_again = judge(apply_transforms(config, real, moment))
-        generator_loss = config.loss.generator(real_again, judge(apply_transforms(config, fake, moment)))
+                real_again = judge(apply_transforms(config, real, context))
+        generator_loss = config.loss.generator(real_again, judge(apply_transforms(config, fake, context)))
     weights = list(gan.generator.parameters())
     # Asked for the gradients of G alone, autograd leaves out the weight gradients of D.
     gradients = list(torch.autograd.grad(generator_loss, weights))
@@ -155,7 +155,7 @@ def simultaneous_update(
     config: StepConfig,
     real: Tensor,
     latents: Tensor,
-    moment: StepContext,
+    context: StepContext,
     all_finite: Tensor,
     labels: Tensor | None = None,
 ) -> StepOutput:
@@ -170,7 +170,8 @@ def simultaneous_update(
         fake = bind_labels(gan.generator, labels)(latents)
     discriminator, leaf = gan.discriminator, fake.detach().requires_grad_()
     with config.forward():
-        seen_real, seen_fake = apply_transforms(config, real, moment), apply_transforms(config, leaf, moment)
+        seen_real = apply_transforms(config, real, context)
+        seen_fake = apply_transforms(config, leaf, context)
         real_logits, fake_logits = discriminator_logits(discriminator, config, seen_real, seen_fake, labels)
     at_real, at_fake = (logits.detach().requires_grad_() for logits in (real_logits, fake_logits))
     discriminator_loss = config.loss.discriminator(at_real, at_fake)
@@ -187,7 +188,7 @@ def simultaneous_update(
         (to_images,) = torch.autograd.grad(fake_logits, leaf, wished, retain_graph=True)
         gradients = list(torch.autograd.grad(logits, weights, (to_real, to_fake)))
     seen_real, seen_fake = seen_real.detach(), seen_fake.detach()
-    add_penalties(gradients, gan, config, seen_real, seen_fake, moment, labels)
+    add_penalties(gradients, gan, config, seen_real, seen_fake, context, labels)
     of_generator = list(gan.generator.parameters())
     generator_gradients = list(torch.autograd.grad(fake, of_generator, to_images))
     all_finite = apply_gradients(
@@ -225,7 +226,7 @@ def add_penalties(
     config: StepConfig,
     real: Tensor,
     fake: Tensor,
-    moment: StepContext,
+    context: StepContext,
     labels: Tensor | None,
 ) -> None:
     """Add the gradients of all penalties that are due to D's weight gradients."""
@@ -234,7 +235,7 @@ def add_penalties(
         penalties = [
             penalty
             for stabiliser in config.stabilisers
-            if (penalty := stabiliser.penalty(judge, real, fake, moment.index, moment.noise)) is not None
+            if (penalty := stabiliser.penalty(judge, real, fake, context.index, context.noise)) is not None
         ]
     if penalties:
         weights = list(gan.discriminator.parameters())
@@ -268,10 +269,10 @@ def apply_gradients(
     return all_finite
 
 
-def apply_transforms(config: StepConfig, images: Tensor, moment: StepContext) -> Tensor:
+def apply_transforms(config: StepConfig, images: Tensor, context: StepContext) -> Tensor:
     """Images as the discriminator sees them, through all stabilisers that change them."""
     for stabiliser in config.stabilisers:
-        images = stabiliser.transform(images, moment.progress, moment.noise)
+        images = stabiliser.transform(images, context.progress, context.noise)
     return images
 
 
@@ -281,12 +282,12 @@ def ema_decay(ema: float, index: int) -> float:
 
 
 @torch.no_grad()
-def update_ema(average: Generator, generator: Generator, decay: float) -> None:
+def update_ema(generator_ema: Generator, generator: Generator, decay: float) -> None:
     """Move the average towards the generator: average = decay average + (1 - decay) generator.
 
     Buffers too; those that count in whole numbers are copied.
     """
-    pairs = list(zip(average.state_dict().values(), generator.state_dict().values(), strict=True))
+    pairs = list(zip(generator_ema.state_dict().values(), generator.state_dict().values(), strict=True))
     real = [pair for pair in pairs if pair[0].is_floating_point()]
     torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
         [mean for mean, _ in real], [now for _, now in real], 1 - decay

@@ -46,7 +46,7 @@ def train(
     auto: bool = False,
     route: str | Path = "auto",
     progress: bool | ProgressCallback = True,
-    watcher: TrainCallback | None = None,
+    callback: TrainCallback | None = None,
 ) -> Run:
     """Train a DCGAN on images and return its run folder, opened.
 
@@ -77,7 +77,7 @@ def train(
     ``progress(p)``, about once a second, with a frozen ``ganzfeld.Progress`` that says where the run stands;
     it is also called while other work takes long (``p.activity``). What it returns is ignored. An exception
     that it raises ends the run as a signal does: the run is saved, the exception is raised here, and
-    ``resume`` continues. ``watcher`` is a ``ganzfeld.training.callbacks.TrainCallback`` instead of a
+    ``resume`` continues. ``callback`` is a ``ganzfeld.training.callbacks.TrainCallback`` instead of a
     function; it is told every note too.
 
     Started by torchrun, its processes train together, each on its share of every batch; the first one alone
@@ -94,22 +94,22 @@ def train(
     given = locals()
     options, preparation = TrainOptions.of(given), PreparationOptions.of(given)
     with in_words():
-        resolved, watcher = resolve_options(options), watcher_for(progress, watcher)
+        resolved, callback = resolve_options(options), watcher_for(progress, callback)
         with joined() as ranks:
             ranks.require(resolved.recipe.batch, resolved.engine.device)
-            if auto and ranks.number > 1:
-                raise UsageError(f"auto is for one process, not for {ranks.number}", "Leave it out.")
+            if auto and ranks.world_size > 1:
+                raise UsageError(f"auto is for one process, not for {ranks.world_size}", "Leave it out.")
             if ranks.rank:
                 return follow(ranks)
             with leading(ranks) as ending:
                 if run := begun_by_this_launch(Path(options.out)):
-                    go_on_after_restart(run, ranks, watcher)
+                    go_on_after_restart(run, ranks, callback)
                 else:
-                    with begin(data, resolved, preparation, watcher, ranks) as loop:
+                    with begin(data, resolved, preparation, callback, ranks) as loop:
                         loop.go()
                     run = loop.run
                 ending.run = run
-        return attended(run, Overrides(), watcher) if auto else run
+        return attended(run, Overrides(), callback) if auto else run
 
 
 @in_words()
@@ -126,7 +126,7 @@ def resume(
     device: str | None = None,
     inexact: bool = False,
     progress: bool | ProgressCallback = True,
-    watcher: TrainCallback | None = None,
+    callback: TrainCallback | None = None,
 ) -> Run:
     """Go on with a run from its newest checkpoint to the end of its budget, and return it.
 
@@ -139,7 +139,7 @@ def resume(
     beginning, and later what leaves the networks as they are. ``minutes`` and ``images`` give the
     run another end, counted from its beginning. ``data`` says where the images are now, if they moved,
     and ``labels`` where the file of labels is.
-    ``progress`` and ``watcher`` are those of ``train``.
+    ``progress`` and ``callback`` are those of ``train``.
 
     A run that is finished is returned as it is; one that was stopped before its first checkpoint begins
     again. Raises what ``train`` raises, and ``DamagedError`` for a run whose checkpoints or files are
@@ -150,28 +150,28 @@ def resume(
     options = ResumeOptions.of(locals())
     if from_images is None and options.settings:
         raise UsageError("settings of a run cannot change on the way", "Fork it: add --from IMAGES_SEEN.")
-    watcher = watcher_for(progress, watcher)
+    callback = watcher_for(progress, callback)
     with joined() as ranks:
         if ranks.rank:
             return follow(ranks)
         with leading(ranks) as ending:
-            ending.run = _resumed(open_run(run), Overrides(options, ranks), watcher)
+            ending.run = _resumed(open_run(run), Overrides(options, ranks), callback)
         return ending.run
 
 
-def _resumed(old: Run, overrides: Overrides, watcher: TrainCallback) -> Run:
+def _resumed(old: Run, overrides: Overrides, callback: TrainCallback) -> Run:
     """Go on with a run, or fork it, as the options say."""
     ranks, options = overrides.ranks, overrides.options
-    if old.facts.auto and ranks.number > 1:
+    if old.metadata.auto and ranks.world_size > 1:
         raise UsageError(
-            f"{old.path} is trained with auto, which is for one process, not for {ranks.number}",
+            f"{old.path} is trained with auto, which is for one process, not for {ranks.world_size}",
             "Start it without torchrun.",
         )
     if options.from_images is None:
-        return attended(old, overrides, watcher) if old.facts.auto else go_on(old, overrides, watcher)
+        return attended(old, overrides, callback) if old.metadata.auto else go_on(old, overrides, callback)
     begun = begun_by_this_launch(old.path.parent, besides=old)
     if begun:
-        new = go_on_after_restart(begun, ranks, watcher)
+        new = go_on_after_restart(begun, ranks, callback)
     else:
-        new = fork(old, options.from_images, options.settings, overrides, watcher)
-    return attended(new, overrides.without_end, watcher) if new.facts.auto else new
+        new = fork(old, options.from_images, options.settings, overrides, callback)
+    return attended(new, overrides.without_end, callback) if new.metadata.auto else new

@@ -73,7 +73,7 @@ class Trainer:
     def advance(self) -> StepOutput:
         """Make one step."""
         self._set_rates()
-        noise = SharedNoise(self.ranks.rank, self.ranks.number)
+        noise = SharedNoise(self.ranks.rank, self.ranks.world_size)
         noise.manual_seed(derived_seed(self.seed, Purpose.STABILISERS, self.index))
         moment = StepContext(self.index, self.progress, noise)
         update = self.graphed_update if self.route.recorded else None
@@ -134,8 +134,8 @@ class Trainer:
     def take(self, route: FastPath) -> None:
         """Take a route from the next step on. The layout stays as it was at the beginning."""
         self.config = replace(self.config, one_pass=route.one_pass, shared_backward=route.shared_backward)
-        on_card = self.engine.device.type == "cuda" and self.ranks.number == 1
-        if route.recorded and on_card and can_be_recorded(self.config) and not self.graphed_update:
+        on_gpu = self.engine.device.type == "cuda" and self.ranks.world_size == 1
+        if route.recorded and on_gpu and can_be_recorded(self.config) and not self.graphed_update:
             self.graphed_update = GraphedUpdate(CudaGraphRecorder(self.engine.device))
         self.route = route.model_copy(update={"channels_last": self.engine.channels_last})
         for name, layer in self.strided_layers.items():
@@ -156,7 +156,7 @@ class Trainer:
     @property
     def circumstances(self) -> Environment:
         """What its last bits depend on beside recipe, images and seed."""
-        return circumstances(self.engine, self.route.threads, self.ranks.number)
+        return circumstances(self.engine, self.route.threads, self.ranks.world_size)
 
     @property
     def is_between_steps(self) -> bool:
@@ -188,7 +188,7 @@ class Trainer:
         """
         if average is not None:
             return calibrate(average, self.recipe.latent.prior, self.images_by_class)
-        average = self.gan.average
+        average = self.gan.generator_ema
         # Of one moment it is wanted several times. Recorded steps change weights without a new version.
         moment = self.index, sum(tensor._version for tensor in average.state_dict().values())
         if self._shipped is None or self._shipped[0] != moment:
@@ -204,12 +204,12 @@ class Trainer:
         mirrored = shifts = None
         if self.recipe.mirror:
             noise = noise_at(self.seed, Purpose.MIRROR, self.index)
-            mirrored = ranks.share(torch.rand(batch, generator=noise) < 0.5).numpy()
+            mirrored = ranks.shard(torch.rand(batch, generator=noise) < 0.5).numpy()
         if self.recipe.crop:
             noise = noise_at(self.seed, Purpose.CROP, self.index)
             reach = (round(self.recipe.crop * side) for side in self.recipe.size[::-1])
             along = [torch.randint(-most, most + 1, (batch,), generator=noise) for most in reach]
-            shifts = ranks.share(torch.stack(along, 1)).numpy()
+            shifts = ranks.shard(torch.stack(along, 1)).numpy()
         return self.engine.images(self.gather(self._indices()), mirrored, shifts)
 
     def labels(self) -> Tensor | None:
@@ -225,14 +225,14 @@ class Trainer:
     def _indices(self) -> np.ndarray:
         ranks, num_pictures = self.ranks, self.dataset.num_pictures
         return batch_indices(
-            num_pictures, self.seed, self.images_seen, self.recipe.batch, ranks.rank, ranks.number
+            num_pictures, self.seed, self.images_seen, self.recipe.batch, ranks.rank, ranks.world_size
         )
 
     def _latents(self) -> Tensor:
         noise = noise_at(self.seed, Purpose.LATENTS, self.index)
         latent = self.recipe.latent
         whole = priors.load(latent.prior).sample(self.recipe.batch, latent.size, noise)
-        return self.engine.carry(self.ranks.share(whole).numpy())
+        return self.engine.carry(self.ranks.shard(whole).numpy())
 
 
 @dataclass(frozen=True)

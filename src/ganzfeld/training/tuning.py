@@ -102,7 +102,7 @@ def recording_pays(trainer: Trainer, clearly: float = CLEARLY) -> bool:
 
     Raises ``RuntimeError`` or ``MemoryError`` where none can be recorded. The training stays as it was.
     """
-    if trainer.ranks.number > 1 or not can_be_recorded(trainer.config):
+    if trainer.ranks.world_size > 1 or not can_be_recorded(trainer.config):
         return False
     before, route = capture(trainer, 0.0), trainer.route
     try:
@@ -150,7 +150,7 @@ def threads_that_pay(trainer: Trainer) -> int | None:
     measured; nor are those of several ranks, all of which would have to make them.
     """
     most = num_threads()
-    if most == 1 or trainer.ranks.number > 1:
+    if most == 1 or trainer.ranks.world_size > 1:
         return None
     before, route = capture(trainer, 0.0), trainer.route
     fewest = None
@@ -231,6 +231,6 @@ def _key(trainer: Trainer) -> str:
         identity += [
             trainer.recipe.model_dump(mode="json"),
             sorted(trainer.route.parts),
-            trainer.ranks.number,
+            trainer.ranks.world_size,
         ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -24,9 +24,9 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
     from ganzfeld.runs import open_run
 
     opened = open_run(run)
-    verdict, facts = opened.diagnose(), opened.facts
+    verdict, metadata = opened.diagnose(), opened.metadata
     commands = {
-        each.name: [train_again(opened.path, facts, remedy) for remedy in each.remedies]
+        each.name: [train_again(opened.path, metadata, remedy) for remedy in each.remedies]
         for each in verdict.findings
     }
     findings = [

@@ -21,7 +21,7 @@ def command(json: Json = False) -> None:
     from ganzfeld.system import num_cores
 
     engine = choose_engine()
-    facts: dict[str, Any] = {
+    rows: dict[str, Any] = {
         "ganzfeld": ganzfeld.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -37,8 +37,8 @@ def command(json: Json = False) -> None:
         "runs": str(Path("runs").absolute()),
         "runs_writable": _writable(Path("runs")),
     }
-    width = max(map(len, facts))
-    show_result(facts, "\n".join(f"{name.ljust(width)}  {value}" for name, value in facts.items()), json)
+    width = max(map(len, rows))
+    show_result(rows, "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items()), json)
 
 
 def _cache_folder() -> Path:

@@ -153,7 +153,7 @@ def _require_outside_data(path: Path, sampled: Path) -> None:
     sampled = sampled.resolve()
     for run in [sampled, *sampled.parents][:3]:  # a model folder lies in one
         with contextlib.suppress(GanzfeldError):  # without readable facts it cannot be resumed anyway
-            data = open_run(run).facts.data
+            data = open_run(run).metadata.data
             break
     else:
         return

@@ -2,10 +2,10 @@
 
 An entry defines
 
-- ``find(case) -> Finding | None``: a pure function of the case; the name of the finding is that of the file;
+- ``find(run) -> Finding | None``: a pure function of the run's evidence; the name of the finding is that of the file;
 - ``READINGS``: the names of the series that it looks at; where one of them is missing it goes by the others.
   Empty where what was known before training is enough;
-- ``applies(case) -> bool``, if it means nothing for some trainings, which then do not hear of it.
+- ``applies(run) -> bool``, if it means nothing for some trainings, which then do not hear of it.
 
 Whether a reading is unusual is asked of ``ganzfeld.health.symptoms``.
 

@@ -1,6 +1,6 @@
 """The discriminator judges an image by its company: batch statistics tell it what the batch is made of."""
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.symptoms import high
 from ganzfeld.networks.normalisations import normalisations
@@ -8,15 +8,15 @@ from ganzfeld.networks.normalisations import normalisations
 READINGS = ("batch_leak",)
 
 
-def applies(case: RunEvidence) -> bool:
+def applies(run: RunEvidence) -> bool:
     """To a discriminator with statistics across the batch."""
-    return normalisations.load(case.recipe["discriminator"]["normalisation"]).ACROSS_IMAGES
+    return normalisations.load(run.recipe["discriminator"]["normalisation"]).ACROSS_IMAGES
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """Real logits move more, when generated images join the batch, than in healthy runs."""
     leak = high(
-        case, "batch_leak", "the shift of real logits beside generated images, in spreads of the logits,"
+        run, "batch_leak", "the shift of real logits beside generated images, in spreads of the logits,"
     )
     if not leak:
         return None

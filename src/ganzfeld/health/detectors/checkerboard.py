@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganzfeld.geometry import plan
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import high
@@ -12,15 +12,15 @@ from ganzfeld.health.symptoms import high
 READINGS = ("checkerboard",)
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """Energy at the stride's harmonics beyond what healthy runs show."""
     grid = high(
-        case, "checkerboard", "the energy at the stride's harmonics against the data's, as a power of ten,"
+        run, "checkerboard", "the energy at the stride's harmonics against the data's, as a power of ten,"
     )
     if not grid:
         return None
     evidence = grid.evidence
-    uneven = _uneven(case.recipe)
+    uneven = _uneven(run.recipe)
     if uneven:
         cause = (
             f"The ladder of this recipe has kernels that their stride does not divide ({uneven}), so that "
@@ -32,7 +32,7 @@ def find(case: RunEvidence) -> Finding | None:
             "Every pixel is covered evenly, but its neighbours are made by different weights of the kernel; "
             "steps that are too large write the grid into these weights."
         )
-        remedy = Remedy("Smaller steps for the generator.", (rate(case, "generator", 0.5),))
+        remedy = Remedy("Smaller steps for the generator.", (rate(run, "generator", 0.5),))
     return Finding(
         "checkerboard",
         "sick" if uneven else "watch",

@@ -1,25 +1,25 @@
 """The generator makes the same image of a latent whatever class it is asked for."""
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.symptoms import low
 
 READINGS = ("class_effect",)
 
 
-def applies(case: RunEvidence) -> bool:
+def applies(run: RunEvidence) -> bool:
     """To a training by class."""
-    return case.recipe["classes"] != "none"
+    return run.recipe["classes"] != "none"
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """Less of a difference between classes than healthy runs show."""
     effect = low(
-        case, "class_effect", "the change of an image with its class, as a share of that with its latent,"
+        run, "class_effect", "the change of an image with its class, as a share of that with its latent,"
     )
     if not effect:
         return None
-    other = "concatenation" if case.recipe["classes"] == "projection" else "projection"
+    other = "concatenation" if run.recipe["classes"] == "projection" else "projection"
     return Finding(
         "class-ignored",
         "sick",

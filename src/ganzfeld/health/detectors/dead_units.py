@@ -1,6 +1,6 @@
 """Channels that answer the same whatever they are shown: nothing that is learned can pass through them."""
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import evidence, high, seen, since
@@ -8,17 +8,17 @@ from ganzfeld.health.symptoms import evidence, high, seen, since
 READINGS = ("dead_generator", "dead_discriminator")
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """More constant channels in one layer than healthy runs show, in either network."""
     what = "the largest share of constant channels in a layer of the "
-    found = [(side, high(case, f"dead_{side}", what + side)) for side in ("generator", "discriminator")]
+    found = [(side, high(run, f"dead_{side}", what + side)) for side in ("generator", "discriminator")]
     symptoms = seen(*(symptom for _, symptom in found))
     if not symptoms:
         return None
     settings = []
     for side, symptom in found:
         if symptom:
-            settings += [f"{side}.activation=leaky-relu", f"{side}.slope=0.2", rate(case, side, 0.5)]
+            settings += [f"{side}.activation=leaky-relu", f"{side}.slope=0.2", rate(run, side, 0.5)]
     return Finding(
         "dead-units",
         "sick",

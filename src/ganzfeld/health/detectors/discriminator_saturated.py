@@ -1,6 +1,6 @@
 """The discriminator tells every image and has nothing left to learn, nor to teach."""
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import penalised, rate
 from ganzfeld.health.symptoms import evidence, high, low, seen, since
@@ -8,17 +8,17 @@ from ganzfeld.health.symptoms import evidence, high, low, seen, since
 READINGS = ("lesson_discriminator", "separation", "overlap")
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """Its own gradient, or the overlap of its answers, below what healthy runs show."""
     symptoms = seen(
-        low(case, "lesson_discriminator", "the discriminator's loss gradient, as a share of the first one,"),
-        high(case, "separation", "the share of pairs in which the real image gets the higher logit"),
-        low(case, "overlap", "the overlap of the logits of real and generated images"),
+        low(run, "lesson_discriminator", "the discriminator's loss gradient, as a share of the first one,"),
+        high(run, "separation", "the share of pairs in which the real image gets the higher logit"),
+        low(run, "overlap", "the overlap of the logits of real and generated images"),
     )
     if not symptoms:
         return None
     slower = min(
-        0.5, case.recipe["generator"]["optimizer"]["lr"] / case.recipe["discriminator"]["optimizer"]["lr"]
+        0.5, run.recipe["generator"]["optimizer"]["lr"] / run.recipe["discriminator"]["optimizer"]["lr"]
     )
     return Finding(
         "discriminator-saturated",
@@ -29,7 +29,7 @@ def find(case: RunEvidence) -> Finding | None:
         "image has next to no slope, so the generator hears that it is wrong and not in which direction.",
         Remedy(
             "Slow the discriminator down and keep it smooth: a lower learning rate and a gradient penalty.",
-            (rate(case, "discriminator", slower), penalised(case, "r1")),
+            (rate(run, "discriminator", slower), penalised(run, "r1")),
         ),
         "saturating-loss",
     )

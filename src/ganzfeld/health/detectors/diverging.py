@@ -1,6 +1,6 @@
 """Numbers that grow without end: logits, weights or steps; at last something is not finite."""
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
 from ganzfeld.health.remedies import both_rates
 from ganzfeld.health.symptoms import evidence, high, seen
@@ -19,10 +19,10 @@ _WORDS = {
 READINGS = tuple(_WORDS)
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """A loss that is not finite, or sizes above all that healthy runs show."""
-    words = {name: what for name, what in _WORDS.items() if name != "logit_size" or _has_sigmoid(case)}
-    symptoms, lost = seen(*(high(case, name, what) for name, what in words.items())), _lost_at(case)
+    words = {name: what for name, what in _WORDS.items() if name != "logit_size" or _has_sigmoid(run)}
+    symptoms, lost = seen(*(high(run, name, what) for name, what in words.items())), _lost_at(run)
     if not symptoms and not lost:
         return None
     return Finding(
@@ -32,19 +32,19 @@ def find(case: RunEvidence) -> Finding | None:
         (*(each for _, each in lost), *evidence(symptoms)),
         "The steps are larger than the game can bear: each network overshoots, and the other answers with a "
         "larger step still.",
-        Remedy("Smaller steps for both networks.", both_rates(case, 0.25)),
+        Remedy("Smaller steps for both networks.", both_rates(run, 0.25)),
         "spiral",
     )
 
 
-def _has_sigmoid(case: RunEvidence) -> bool:
+def _has_sigmoid(run: RunEvidence) -> bool:
     """Whether the size of a logit means something: the limits are those of losses with a sigmoid."""
-    return not losses.load(case.recipe["loss"]["name"]).NO_TEMPERATURE
+    return not losses.load(run.recipe["loss"]["name"]).NO_TEMPERATURE
 
 
-def _lost_at(case: RunEvidence) -> list[tuple[int, Evidence]]:
+def _lost_at(run: RunEvidence) -> list[tuple[int, Evidence]]:
     """The images seen at the last entry, if one of its losses is not finite (null in the journal)."""
-    last = case.entries[-1] if case.entries else {}
+    last = run.entries[-1] if run.entries else {}
     if all(last.get(name, 0.0) is not None for name in ("loss_generator", "loss_discriminator")):
         return []
     at = last["images_seen"]

@@ -1,6 +1,6 @@
 """The same images again and again: they get more weight, and look like modes of their own."""
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
 
 READINGS = ()
@@ -9,17 +9,17 @@ MOST = 0.1
 """Share of the set. A judgement, not a measurement: below it the weights of the images hardly change."""
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """A fact, known from the start: more than a tenth of the set are repetitions."""
-    if not case.num_pictures or case.num_duplicates <= MOST * case.num_pictures:
+    if not run.num_pictures or run.num_duplicates <= MOST * run.num_pictures:
         return None
-    share = case.num_duplicates / case.num_pictures
-    text = f"{case.num_duplicates:,} of {case.num_pictures:,} images ({share:.0%}) repeat another one"
+    share = run.num_duplicates / run.num_pictures
+    text = f"{run.num_duplicates:,} of {run.num_pictures:,} images ({share:.0%}) repeat another one"
     return Finding(
         "duplicate-pictures",
         "watch",
         0,
-        (Evidence(text, {"num_duplicates": case.num_duplicates, "share": share}),),
+        (Evidence(text, {"num_duplicates": run.num_duplicates, "share": share}),),
         "An image that is there twice counts twice, and a copy of it passes for variety.",
         Remedy("Remove the repetitions: ganzfeld check names them."),
     )

@@ -1,6 +1,6 @@
 """The images do not depend on the latent vector, or hardly."""
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.symptoms import evidence, low, seen, since
 
@@ -10,15 +10,15 @@ USUAL_SIZE = 100
 """Components of the latent vector of Radford et al. 2015."""
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """Less of the latent in the first map, or in the image, than healthy runs show."""
     symptoms = seen(
-        low(case, "latent_share", "the share of the first map's variance that comes from the latent"),
-        low(case, "sensitivity", "the change of an image with its latent, as a share of a linear map's,"),
+        low(run, "latent_share", "the share of the first map's variance that comes from the latent"),
+        low(run, "sensitivity", "the change of an image with its latent, as a share of a linear map's,"),
     )
     if not symptoms:
         return None
-    recipe = case.recipe
+    recipe = run.recipe
     settings = [] if recipe["latent"]["prior"] == "normal" else ["latent.prior=normal"]
     if recipe["latent"]["size"] < USUAL_SIZE:
         settings.append(f"latent.size={USUAL_SIZE}")

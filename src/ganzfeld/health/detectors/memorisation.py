@@ -1,6 +1,6 @@
 """The generator makes images of the training set, or nearly."""
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import shifted
 from ganzfeld.health.symptoms import high
@@ -8,10 +8,10 @@ from ganzfeld.health.symptoms import high
 READINGS = ("memorised",)
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """More generated images beside a training image than healthy runs show."""
     memorised = high(
-        case,
+        run,
         "memorised",
         "the share of generated images nearer to a training image than these are to each other",
     )
@@ -27,6 +27,6 @@ def find(case: RunEvidence) -> Finding | None:
         Remedy(
             "More images are what helps. Shifting them shows the discriminator something new every time; "
             "so does mirror=true where left and right mean the same.",
-            shifted(case),
+            shifted(run),
         ),
     )

@@ -1,6 +1,6 @@
 """The generator goes from one kind of image to another and forgets the last one."""
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import both_rates, longer_average
 from ganzfeld.health.symptoms import evidence, high, low, seen
@@ -8,12 +8,12 @@ from ganzfeld.health.symptoms import evidence, high, low, seen
 READINGS = ("pace",)
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """Images of the same latents change more from look to look than in healthy runs."""
-    pace = high(case, "pace", "the change of a latent's image in a step, as a share of the spread of all,")
+    pace = high(run, "pace", "the change of a latent's image in a step, as a share of the spread of all,")
     if not pace:
         return None
-    poor = low(case, "diversity", "the variety of the images, as a share of the data's,")
+    poor = low(run, "diversity", "the variety of the images, as a share of the data's,")
     return Finding(
         "mode-hopping",
         "sick" if poor else "watch",
@@ -23,7 +23,7 @@ def find(case: RunEvidence) -> Finding | None:
         "the two chase each other around the data.",
         Remedy(
             "Smaller steps for both networks, and a longer average as the model.",
-            (*both_rates(case, 0.5), longer_average(case)),
+            (*both_rates(run, 0.5), longer_average(run)),
         ),
         "ring",
     )

@@ -1,6 +1,6 @@
 """Pixels of the generator stuck at the end of their range, where no gradient reaches them."""
 
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
 from ganzfeld.health.symptoms import evidence, high, seen, since
@@ -8,19 +8,19 @@ from ganzfeld.health.symptoms import evidence, high, seen, since
 READINGS = ("saturated_excess", "stuck")
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """More values at the ends than the data has, or more places stuck there, than healthy runs show."""
     symptoms = seen(
         high(
-            case,
+            run,
             "saturated_excess",
             "the share of output values without a gradient, beyond the data's share,",
         ),
-        high(case, "stuck", "the share of pixels stuck at one end for all latents where the data's are not"),
+        high(run, "stuck", "the share of pixels stuck at one end for all latents where the data's are not"),
     )
     if not symptoms:
         return None
-    output = case.recipe["generator"]["output"]
+    output = run.recipe["generator"]["output"]
     change = () if output == "tanh" else ("generator.output=tanh",)
     return Finding(
         "output-saturated",
@@ -32,7 +32,7 @@ def find(case: RunEvidence) -> Finding | None:
         Remedy(
             ("An output that keeps a slope, and smaller" if change else "Smaller")
             + " steps for the generator.",
-            (*change, rate(case, "generator", 0.5)),
+            (*change, rate(run, "generator", 0.5)),
         ),
         "bounded-output",
     )

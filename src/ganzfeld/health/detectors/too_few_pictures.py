@@ -1,19 +1,19 @@
 """Fewer images than a discriminator needs not to know them by heart."""
 
 from ganzfeld.data.check.advice import ENOUGH
-from ganzfeld.health.case import RunEvidence
+from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
 from ganzfeld.health.remedies import shifted
 
 READINGS = ()
 
 
-def find(case: RunEvidence) -> Finding | None:
+def find(run: RunEvidence) -> Finding | None:
     """A fact, known from the start: fewer than ``ganzfeld check`` calls enough."""
-    number = case.num_pictures
+    number = run.num_pictures
     if not 0 < number < ENOUGH:
         return None
-    times = case.images_seen / number
+    times = run.images_seen / number
     text = f"the set has {number:,} images, each seen {times:,.0f} times until now; {ENOUGH:,} are few"
     return Finding(
         "too-few-pictures",
@@ -25,6 +25,6 @@ def find(case: RunEvidence) -> Finding | None:
         Remedy(
             "Add images. Failing that, show them shifted, and mirrored (mirror=true) where left and right "
             "mean the same; and end early.",
-            shifted(case),
+            shifted(run),
         ),
     )

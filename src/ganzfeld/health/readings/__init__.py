@@ -2,7 +2,7 @@
 
 An entry defines
 
-- ``read(patient) -> dict[str, Tensor | float]``: scalars by name, on the device (one synchronisation reads
+- ``read(probe) -> dict[str, Tensor | float]``: scalars by name, on the device (one synchronisation reads
   them all), changing nothing: no weights, no buffers, no gradients, no random state;
 - ``PASSES``: whether it looks at images or sends any through a network, which costs as much as some steps;
   what does without is read more often;

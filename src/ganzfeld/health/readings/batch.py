@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.health.looking import has_batch_statistics, passed
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 
 PASSES = True
 
@@ -21,24 +21,24 @@ NAMES = {
 NUM_LATENTS = 16
 
 
-def read(patient: ProbeContext) -> dict[str, Tensor]:
+def read(probe: ProbeContext) -> dict[str, Tensor]:
     """What the networks have statistics for."""
     found = {}
-    batch = patient.fake_logits.shape[1]
-    if has_batch_statistics(patient.generator) and batch >= 2:
-        found["batch_noise"] = _noise(patient, batch)
-    if has_batch_statistics(patient.discriminator) and len(patient.some_real) >= 4:
-        found["batch_leak"] = _leak(patient)
+    batch = probe.fake_logits.shape[1]
+    if has_batch_statistics(probe.generator) and batch >= 2:
+        found["batch_noise"] = _noise(probe, batch)
+    if has_batch_statistics(probe.discriminator) and len(probe.some_real) >= 4:
+        found["batch_leak"] = _leak(probe)
     return found
 
 
-def _noise(patient: ProbeContext, batch: int) -> Tensor:
+def _noise(probe: ProbeContext, batch: int) -> Tensor:
     """Each image is made twice, in a batch of its neighbours and in one of images from all batches."""
-    latents = min(NUM_LATENTS, len(patient.some_latents))
+    latents = min(NUM_LATENTS, len(probe.some_latents))
     size = min(batch, latents // 2)
     num = latents // size
-    together = torch.cat([patient.made(slice(at * size, (at + 1) * size)) for at in range(num)])
-    scattered = [patient.made(slice(first, num * size, num)) for first in range(num)]
+    together = torch.cat([probe.made(slice(at * size, (at + 1) * size)) for at in range(num)])
+    scattered = [probe.made(slice(first, num * size, num)) for first in range(num)]
     change = (together - torch.stack(scattered, 1).flatten(0, 1)).square().mean()
     spread = (together - together.mean(0)).square().mean()
     # Of two means over a batch only those members make a difference that are not in both.
@@ -53,12 +53,12 @@ def _share_that_stays(size: int, num: int) -> float:
     return (stay / len(at) - 1) / (size - 1)
 
 
-def _leak(patient: ProbeContext) -> Tensor:
-    real, labels = patient.some_real, None
+def _leak(probe: ProbeContext) -> Tensor:
+    real, labels = probe.some_real, None
     half = len(real) // 2
-    among_real = patient.judged_real.output
-    with_fake = torch.cat((real[:half], patient.generated.output[: len(real) - half]))
-    if patient.some_real_labels is not None and patient.some_labels is not None:
-        labels = torch.cat((patient.some_real_labels[:half], patient.some_labels[: len(real) - half]))
-    moved = passed(patient.discriminator, with_fake, labels)[:half] - among_real[:half]
+    among_real = probe.judged_real.output
+    with_fake = torch.cat((real[:half], probe.generated.output[: len(real) - half]))
+    if probe.some_real_labels is not None and probe.some_labels is not None:
+        labels = torch.cat((probe.some_real_labels[:half], probe.some_labels[: len(real) - half]))
+    moved = passed(probe.discriminator, with_fake, labels)[:half] - among_real[:half]
     return moved.square().mean().sqrt() / among_real.std(correction=0)

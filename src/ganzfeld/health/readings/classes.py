@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.health.looking import passed
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 from ganzfeld.health.readings.latent import distances, small
 
 PASSES = True
@@ -26,33 +26,33 @@ LEAST = 4
 """Images of a class, six pairs: of fewer, the mean distance is chance."""
 
 
-def read(patient: ProbeContext) -> dict[str, Tensor]:
+def read(probe: ProbeContext) -> dict[str, Tensor]:
     """All of them, if there are classes."""
-    if patient.labels is None:
+    if probe.labels is None:
         return {}
-    found = {"class_effect": _effect(patient)}
-    if len(patient.real) >= 2 * LEAST:
-        variety = _variety(patient, patient.labels)
+    found = {"class_effect": _effect(probe)}
+    if len(probe.real) >= 2 * LEAST:
+        variety = _variety(probe, probe.labels)
         found["class_diversity_worst"], found["class_poorest"] = variety.min(), variety.argmin().float()
     return found
 
 
-def _effect(patient: ProbeContext) -> Tensor:
-    assert patient.some_labels is not None
-    others = (patient.some_labels + 1) % patient.generator.num_classes
-    images = small(patient.generated.output)
-    in_others = small(passed(patient.generator, patient.some_latents, others))
+def _effect(probe: ProbeContext) -> Tensor:
+    assert probe.some_labels is not None
+    others = (probe.some_labels + 1) % probe.generator.num_classes
+    images = small(probe.generated.output)
+    in_others = small(passed(probe.generator, probe.some_latents, others))
     pairs = len(images) * (len(images) - 1)
     apart = distances(images).sum() / pairs
     return (in_others - images).norm(dim=1).mean() / apart.clamp_min(torch.finfo(apart.dtype).tiny)
 
 
-def _variety(patient: ProbeContext, labels: Tensor) -> Tensor:
+def _variety(probe: ProbeContext, labels: Tensor) -> Tensor:
     """Of each class as a share of the data's, (classes,)."""
-    of_real = labels[: len(patient.real)]
-    num_classes = patient.generator.num_classes
-    made, _ = _by_class(patient.images, labels, num_classes)
-    there, numbers = _by_class(patient.real, of_real, num_classes)
+    of_real = labels[: len(probe.real)]
+    num_classes = probe.generator.num_classes
+    made, _ = _by_class(probe.images, labels, num_classes)
+    there, numbers = _by_class(probe.real, of_real, num_classes)
     # Where a class says nothing, what is there is taken for as good as can be.
     return torch.where((numbers >= LEAST) & (there > 0), made / there, torch.inf)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 
 PASSES = False
 
@@ -25,10 +25,10 @@ NAMES = {
 }
 
 
-def read(patient: ProbeContext) -> dict[str, Tensor]:
+def read(probe: ProbeContext) -> dict[str, Tensor]:
     """Those of both networks."""
-    of_generator = _read_one(patient.generator, patient.generator_optimizer)
-    of_discriminator = _read_one(patient.discriminator, patient.discriminator_optimizer)
+    of_generator = _read_one(probe.generator, probe.generator_optimizer)
+    of_discriminator = _read_one(probe.discriminator, probe.discriminator_optimizer)
     return {f"{name}_generator": value for name, value in of_generator.items()} | {
         f"{name}_discriminator": value for name, value in of_discriminator.items()
     }

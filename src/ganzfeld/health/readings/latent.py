@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 
 PASSES = True
 
@@ -36,20 +36,20 @@ _AVERAGED = {1: functional.adaptive_avg_pool1d, 2: functional.adaptive_avg_pool2
 _AVERAGED |= {3: functional.adaptive_avg_pool3d}
 
 
-def read(patient: ProbeContext) -> dict[str, Tensor]:
+def read(probe: ProbeContext) -> dict[str, Tensor]:
     """All of them; no drift at the first look, and nothing of pairs where there are none."""
-    found = {"latent_share": _latent_share(patient.generated.first)}
-    if len(patient.latents) < 2:
+    found = {"latent_share": _latent_share(probe.generated.first)}
+    if len(probe.latents) < 2:
         return found
-    images = small(patient.images)
+    images = small(probe.images)
     apart = distances(images)
-    found["sensitivity"] = _sensitivity(patient)
-    if len(patient.real) > 1:
-        apart_real = distances(small(patient.real))
+    found["sensitivity"] = _sensitivity(probe)
+    if len(probe.real) > 1:
+        apart_real = distances(small(probe.real))
         found["diversity"] = _mean(apart) / _mean(apart_real)
         found["twins"] = (_nearest(apart) < torch.quantile(_nearest(apart_real), 0.05)).float().mean()
-    if patient.images_before is not None:
-        moved = (images - small(patient.images_before)).norm(dim=1).mean()
+    if probe.images_before is not None:
+        moved = (images - small(probe.images_before)).norm(dim=1).mean()
         found["drift"] = moved / _mean(apart)
     return found
 
@@ -75,17 +75,17 @@ def _nearest(distances: Tensor) -> Tensor:
     return distances.clone().fill_diagonal_(torch.inf).min(1).values
 
 
-def _sensitivity(patient: ProbeContext) -> Tensor:
-    latents = patient.some_latents[:NUM_MOVED]
+def _sensitivity(probe: ProbeContext) -> Tensor:
+    latents = probe.some_latents[:NUM_MOVED]
     noise = torch.Generator().manual_seed(SEED)
     direction = functional.normalize(torch.randn(latents.shape, generator=noise)).to(latents.device)
     between = _mean(distances(latents))
     step = STEP * between
-    images = patient.made(slice(NUM_MOVED)).flatten(1)
-    moved = patient.made(slice(NUM_MOVED), step * direction).flatten(1) - images
+    images = probe.made(slice(NUM_MOVED)).flatten(1)
+    moved = probe.made(slice(NUM_MOVED), step * direction).flatten(1) - images
     return (moved.norm(dim=1).mean() / step) / (_mean(distances(images)) / between)
 
 
-def _latent_share(seed_map: Tensor) -> Tensor:
-    total = seed_map.var(correction=0)
-    return seed_map.var(0, correction=0).mean() / total.clamp_min(torch.finfo(total.dtype).tiny)
+def _latent_share(base_map: Tensor) -> Tensor:
+    total = base_map.var(correction=0)
+    return base_map.var(0, correction=0).mean() / total.clamp_min(torch.finfo(total.dtype).tiny)

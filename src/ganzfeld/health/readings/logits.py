@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.fft import rfft
 
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 
 PASSES = False
 
@@ -35,12 +35,12 @@ LEAST_STEPS = 16
 LEAST_PERIODS = 3
 
 
-def read(patient: ProbeContext) -> dict[str, Tensor]:
+def read(probe: ProbeContext) -> dict[str, Tensor]:
     """All of them; no rhythm in fewer than 16 steps, and nothing where few images would speak for many."""
-    if patient.goes_on:
+    if probe.goes_on:
         return {}
-    real, fake = patient.real_logits.float(), patient.fake_logits.float()
-    to_discriminator, to_generator = _lessons(patient, real, fake)
+    real, fake = probe.real_logits.float(), probe.fake_logits.float()
+    to_discriminator, to_generator = _lessons(probe, real, fake)
     found = {
         "logit_real_std": real.std(correction=0),
         "logit_fake_std": fake.std(correction=0),
@@ -71,19 +71,19 @@ def _overlap(real: Tensor, fake: Tensor) -> Tensor:
     return 1 - (shares[0] - shares[1]).abs().max()
 
 
-def _lessons(patient: ProbeContext, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _lessons(probe: ProbeContext, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     now, at_first = (
-        _pulls(patient, each_real.flatten(), each_fake.flatten())
+        _pulls(probe, each_real.flatten(), each_fake.flatten())
         for each_real, each_fake in ((real, fake), (torch.zeros_like(real[:1]), torch.zeros_like(fake[:1])))
     )
     return now[0] / at_first[0], now[1] / at_first[1]
 
 
-def _pulls(patient: ProbeContext, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _pulls(probe: ProbeContext, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Mean size of the derivative by each logit (n,), as it would be for this image alone."""
     with torch.enable_grad():
         real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
-        losses = (patient.loss.discriminator(real, fake), patient.loss.generator(real.detach(), fake))
+        losses = (probe.loss.discriminator(real, fake), probe.loss.generator(real.detach(), fake))
         by_real, by_fake = torch.autograd.grad(losses[0], (real, fake))
         (by_generated,) = torch.autograd.grad(losses[1], fake)
     # Losses are means over the batch: the sum of sizes is the mean of each image's own.

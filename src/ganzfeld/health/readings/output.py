@@ -6,7 +6,7 @@ An output without bounds never saturates, and is not read.
 import torch
 from torch import Tensor, nn
 
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 
 PASSES = True
 
@@ -21,13 +21,13 @@ NAMES = {
 NO_GRADIENT = 1e-3
 
 
-def read(patient: ProbeContext) -> dict[str, Tensor]:
+def read(probe: ProbeContext) -> dict[str, Tensor]:
     """All three, or none without bounds."""
-    bounds = _bounds(patient.generator.output)
+    bounds = _bounds(probe.generator.output)
     if bounds is None:
         return {}
     low, high = bounds
-    images, real = patient.generated.output, patient.real
+    images, real = probe.generated.output, probe.real
     stuck = torch.stack([_stuck(images <= low, real <= low), _stuck(images >= high, real >= high)])
     return {
         "saturated": _share((images <= low) | (images >= high)),

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 
 PASSES = True
 
@@ -22,20 +22,20 @@ _LEAST = 1e-12
 """Is added to every power: that of images of one colour is 0."""
 
 
-def read(patient: ProbeContext) -> dict[str, Tensor]:
+def read(probe: ProbeContext) -> dict[str, Tensor]:
     """Nothing where no layer has a stride."""
     excesses = [
-        _excess(patient.images, axis, frequency) - _excess(patient.real, axis, frequency)
-        for axis, stride in enumerate(_last_strides(patient))
+        _excess(probe.images, axis, frequency) - _excess(probe.real, axis, frequency)
+        for axis, stride in enumerate(_last_strides(probe))
         for frequency in (harmonic / stride for harmonic in range(1, stride // 2 + 1))
     ]
     return {"checkerboard": torch.stack(excesses).mean()} if excesses else {}
 
 
-def _last_strides(patient: ProbeContext) -> list[int]:
+def _last_strides(probe: ProbeContext) -> list[int]:
     """By axis the last stride above 1 on the way to the image; 1 if there is none."""
-    layers = patient.generator.plan.layers[::-1]
-    axes = range(patient.generator.plan.dims)
+    layers = probe.generator.plan.layers[::-1]
+    axes = range(probe.generator.plan.dims)
     return [next((layer.stride[axis] for layer in layers if layer.stride[axis] > 1), 1) for axis in axes]
 
 

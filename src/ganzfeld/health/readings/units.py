@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 
 PASSES = True
 
@@ -17,11 +17,11 @@ NAMES = {
 SAME = 1e-6
 
 
-def read(patient: ProbeContext) -> dict[str, Tensor]:
+def read(probe: ProbeContext) -> dict[str, Tensor]:
     """Those of both networks."""
-    judged = zip(patient.judged_real.spans, patient.judged_fake.spans, strict=True)
+    judged = zip(probe.judged_real.spans, probe.judged_fake.spans, strict=True)
     return {
-        "dead_generator": _dead(list(patient.generated.spans)),
+        "dead_generator": _dead(list(probe.generated.spans)),
         "dead_discriminator": _dead([torch.maximum(*both) for both in judged]),
     }
 

@@ -45,7 +45,7 @@ class Game:
             self._agree(real, latents)
         else:
             for _ in range(self.method.looks):
-                outcome = step(self.gan, self.config, real, latents, self.moment(), self.all_finite)
+                outcome = step(self.gan, self.config, real, latents, self.context(), self.all_finite)
                 self.all_finite = outcome.all_finite
         self.index += 1
 
@@ -54,7 +54,7 @@ class Game:
         for _ in range(num_rounds):
             self.advance()
 
-    def moment(self) -> StepContext:
+    def context(self) -> StepContext:
         """Return the moment of this round, with its randomness from the beginning."""
         progress = min(1.0, self.index / self.num_rounds)
         return StepContext(self.index, progress, noise_at(self.seed, Purpose.STABILISERS, self.index))
@@ -67,7 +67,7 @@ class Game:
         gan = self.gan
         optimizers = (gan.generator_optimizer, gan.discriminator_optimizer)
         weights = weights_of(gan)
-        gradients = gradients_of(gan, self.config, real, latents, self.moment())
+        gradients = gradients_of(gan, self.config, real, latents, self.context())
         decays = {
             weight: group["weight_decay"]
             for optimizer in optimizers
@@ -93,7 +93,7 @@ def weights_of(gan: GANState) -> list[Tensor]:
 
 
 def gradients_of(
-    gan: GANState, config: StepConfig, real: Tensor, latents: Tensor, moment: StepContext
+    gan: GANState, config: StepConfig, real: Tensor, latents: Tensor, context: StepContext
 ) -> list[Tensor]:
     """Return the gradients of both networks at the same weights, the generator's first, differentiable again.
 
@@ -102,13 +102,13 @@ def gradients_of(
     """
     generator, discriminator = gan.generator, gan.discriminator
     fake = generator(latents)
-    seen_real, seen_fake = apply_transforms(config, real, moment), apply_transforms(config, fake, moment)
+    seen_real, seen_fake = apply_transforms(config, real, context), apply_transforms(config, fake, context)
     real_logits, fake_logits = discriminator_logits(discriminator, config, seen_real, seen_fake, None)
     wished = config.loss.generator(real_logits, fake_logits)
     taught = config.loss.discriminator(real_logits, fake_logits)
     # The step adds gradients of penalties without a graph; here they are differentiated again.
     for stabiliser in config.stabilisers:
-        penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, moment.index, moment.noise)
+        penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, context.index, context.noise)
         taught = taught if penalty is None else taught + penalty
     of_generator = torch.autograd.grad(wished, list(generator.parameters()), create_graph=True)
     of_discriminator = torch.autograd.grad(taught, list(discriminator.parameters()), create_graph=True)

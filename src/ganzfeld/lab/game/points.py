@@ -74,4 +74,4 @@ def game_of_points(
 def generated(game: Game, replicas: int, num: int, seed: int, latent_size: int = 2) -> Tensor:
     """Return what the averaged generators make of fresh latents, (replicas, num, dims)."""
     latents = torch.randn(replicas * num, latent_size, generator=torch.Generator().manual_seed(seed))
-    return game.gan.average(latents).view(num, replicas, -1).transpose(0, 1)
+    return game.gan.generator_ema(latents).view(num, replicas, -1).transpose(0, 1)

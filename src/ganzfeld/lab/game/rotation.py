@@ -41,7 +41,13 @@ def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> Ritz:
 
 
 def eigenvalues_of_play(
-    gan: GANState, config: StepConfig, real: Tensor, latents: Tensor, moment: StepContext, num: int, seed: int
+    gan: GANState,
+    config: StepConfig,
+    real: Tensor,
+    latents: Tensor,
+    context: StepContext,
+    num: int,
+    seed: int,
 ) -> Ritz:
     """Return the eigenvalues of the motion by one step of Adam, its rates per coordinate held as they are
     now.
@@ -52,7 +58,7 @@ def eigenvalues_of_play(
     eigenvalues of P J, and a matrix those of its transpose.
     """
     weights = weights_of(gan)
-    gradients = gradients_of(gan, config, real, latents, moment)
+    gradients = gradients_of(gan, config, real, latents, context)
     half = torch.cat([rate.sqrt().flatten() for rate in _rates(gan)])
     shapes = [weight.shape for weight in weights]
     sizes = [weight.numel() for weight in weights]

@@ -38,20 +38,20 @@ class Chart:
     findings: tuple[str, ...]
 
 
-def charts_of(case: RunEvidence, findings: Sequence[Finding]) -> list[Chart]:
+def charts_of(run: RunEvidence, findings: Sequence[Finding]) -> list[Chart]:
     """All readings that were taken twice or more; those that findings look at come first."""
-    names = sorted({name for entry in case.entries for name in entry.get("health") or {}} | set(DERIVED))
-    charts = [chart for name in names if (chart := _chart(case, name, findings))]
+    names = sorted({name for entry in run.entries for name in entry.get("health") or {}} | set(DERIVED))
+    charts = [chart for name in names if (chart := _chart(run, name, findings))]
     return sorted(charts, key=lambda chart: not chart.findings)
 
 
-def place(case: RunEvidence, images_seen: int) -> float:
+def place(run: RunEvidence, images_seen: int) -> float:
     """Where on the time axis a number of images lies, from 0 to ``WIDTH``."""
-    return round(WIDTH * images_seen / max(1, case.images_seen), 1)
+    return round(WIDTH * images_seen / max(1, run.images_seen), 1)
 
 
-def _chart(case: RunEvidence, name: str, findings: Sequence[Finding]) -> Chart | None:
-    series = series_of(case, name)
+def _chart(run: RunEvidence, name: str, findings: Sequence[Finding]) -> Chart | None:
+    series = series_of(run, name)
     if len(series) < 2:
         return None
     last = float(series.values[-1])
@@ -63,7 +63,7 @@ def _chart(case: RunEvidence, name: str, findings: Sequence[Finding]) -> Chart |
     def up(value: float) -> float:
         return round(float(HEIGHT * (1 - np.clip((value - low) / (high - low), 0, 1))), 1)
 
-    along = [place(case, images) for images in series.images.tolist()]
+    along = [place(run, images) for images in series.images.tolist()]
     line = " ".join(f"{x},{up(y)}" for x, y in zip(along, series.values.tolist(), strict=True))
     looking = [each for each in findings if any(name in evidence.figures for evidence in each.evidence)]
     begin = min((each.since_images for each in looking), default=None)
@@ -73,17 +73,17 @@ def _chart(case: RunEvidence, name: str, findings: Sequence[Finding]) -> Chart |
         figure(low + room),
         figure(high - room),
         line,
-        tuple(_bands(case, name, series, along, up)),
-        None if begin is None else place(case, begin),
+        tuple(_bands(run, name, series, along, up)),
+        None if begin is None else place(run, begin),
         tuple(each.name for each in looking),
     )
 
 
 def _bands(
-    case: RunEvidence, name: str, series: Series, along: Sequence[float], up: Callable[[float], float]
+    run: RunEvidence, name: str, series: Series, along: Sequence[float], up: Callable[[float], float]
 ) -> Iterator[str]:
     """What is healthy, as one polygon for each phase of training."""
-    found = [case.limit(name, step) for step in steps_of(case, series).tolist()]
+    found = [run.limit(name, step) for step in steps_of(run, series).tolist()]
     starts = [0, *(at for at in range(1, len(found)) if found[at] != found[at - 1])]
     for start, end in zip(starts, [*starts[1:], len(found) - 1], strict=True):
         limit = found[start]

@@ -12,7 +12,7 @@ def quality_in_words(run: Run, images_seen: int) -> str:
 
     What was judged at another end than at ``images_seen`` images is not told.
     """
-    final = run.facts.final
+    final = run.metadata.final
     if final is None or final.at_images != images_seen:
         return f"not measured: {why_not_measured(run)}"
     best, last = final.best, final.last
@@ -25,7 +25,7 @@ def quality_in_words(run: Run, images_seen: int) -> str:
 def why_not_measured(run: Run) -> str:
     """Why a run that is over has no kernel distance, in words."""
     try:
-        _, why_not = space_to_judge_in(run.facts.num_pictures)
+        _, why_not = space_to_judge_in(run.metadata.num_pictures)
     except GanzfeldError as error:  # what is over is not refused for it
         why_not = error.message
     return why_not or "not taken; ganzfeld eval does it"
@@ -33,11 +33,11 @@ def why_not_measured(run: Run) -> str:
 
 def lacks_judgement(run: Run, images_seen: int) -> bool:
     """Whether the model of a run that is over, at that many images, can be judged and has not been."""
-    final = run.facts.final
+    final = run.metadata.final
     if final is not None and final.at_images == images_seen:
         return False
     try:
-        return space_to_judge_in(run.facts.num_pictures)[0] is not None
+        return space_to_judge_in(run.metadata.num_pictures)[0] is not None
     except GanzfeldError:  # what is over is not refused for it
         return False
 

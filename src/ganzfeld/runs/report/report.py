@@ -28,7 +28,7 @@ def write_report(run: Run) -> Path:
 
     Raises ``ResourceError`` where it cannot be written.
     """
-    journal, case, verdict = run.journal, run.case, run.diagnose()
+    journal, evidence, verdict = run.journal, run.evidence, run.diagnose()
     sheets = run.sample_files
     shown = [run.path / "reals.png", *_selection(sheets)]
     page = (
@@ -36,13 +36,13 @@ def write_report(run: Run) -> Path:
         .get_template("report.html")
         .render(
             name=run.path.name,
-            facts=run.facts,
+            metadata=run.metadata,
             recipe=run.recipe,
             changed=changes(run.recipe),
             recipe_json=run.recipe.model_dump_json(indent=2),
             verdict=verdict,
-            spans=[(each, place(case, each.since_images)) for each in verdict.findings],
-            charts=charts_of(case, verdict.findings),
+            spans=[(each, place(evidence, each.since_images)) for each in verdict.findings],
+            charts=charts_of(evidence, verdict.findings),
             chart_size=(WIDTH, HEIGHT),
             last=journal[-1] if journal else None,
             trained_for=duration(journal[-1].get("seconds", 0.0)) if journal else "",

@@ -14,53 +14,55 @@ from ganzfeld.training.overrides import Overrides, is_finished, is_over
 from ganzfeld.training.session import fork, go_on
 
 
-def attended(run: Run, overrides: Overrides, watcher: TrainCallback) -> Run:
+def attended(run: Run, overrides: Overrides, callback: TrainCallback) -> Run:
     """Go on with a run to the end of its budget, trying remedies on the way; the run that came out of it.
 
     Everything is decided by what the run folders say, so that a course which was broken off goes on: with
     the trial that is open, or with the run to which one was undone. Raises what ``resume`` raises.
     """
-    run, overrides = _where_it_was_broken_off(run, overrides, watcher)
+    run, overrides = _where_it_was_broken_off(run, overrides, callback)
     trained: Run | None = None
     while True:
-        verdict, trial = run.diagnose(), run.facts.open_trial
+        verdict, trial = run.diagnose(), run.metadata.open_trial
         # A sheet that could not be written at the end of a training will not be by another one.
         over = is_finished(run, overrides) or (trained is run and is_over(run, overrides))
         if trial and (over or is_decided(run, verdict)):
-            run, overrides = _decided(run, trial, overrides, watcher)
+            run, overrides = _decided(run, trial, overrides, callback)
             trained = None
-        elif not trial and (new := prescription(run, verdict, overrides.budget(run.facts))):
-            run, overrides = _tried(run, new, overrides, watcher)
-            trained = run if run.facts.open_trial else None
+        elif not trial and (new := prescription(run, verdict, overrides.budget(run.metadata))):
+            run, overrides = _tried(run, new, overrides, callback)
+            trained = run if run.metadata.open_trial else None
         elif over:
             return run
         else:
-            run, overrides, trained = _trained(run, trial, overrides, watcher)
+            run, overrides, trained = _trained(run, trial, overrides, callback)
 
 
 def _trained(
-    run: Run, trial: Trial | None, overrides: Overrides, watcher: TrainCallback
+    run: Run, trial: Trial | None, overrides: Overrides, callback: TrainCallback
 ) -> tuple[Run, Overrides, Run | None]:
     """Go on with a run; where a trial cannot, with the run that was ill. Last, which of them has trained."""
     try:
-        return go_on(run, overrides, watcher), overrides.without_end, run
+        return go_on(run, overrides, callback), overrides.without_end, run
     except ResourceError as error:
         if trial is None or isinstance(error, LostFolder):
             raise
-        return *_given_up(run, trial, error, overrides, watcher), None
+        return *_given_up(run, trial, error, overrides, callback), None
 
 
-def _where_it_was_broken_off(run: Run, overrides: Overrides, watcher: TrainCallback) -> tuple[Run, Overrides]:
+def _where_it_was_broken_off(
+    run: Run, overrides: Overrides, callback: TrainCallback
+) -> tuple[Run, Overrides]:
     """The run with which a course goes on that was killed before its last decision was carried out."""
-    if run.facts.open_trial:
+    if run.metadata.open_trial:
         return run, overrides
     if trying := _in_which_it_is_treated(run):
-        watcher.noted(f"a remedy for {run.path} is being tried: going on with {trying.path}")
+        callback.noted(f"a remedy for {run.path} is being tried: going on with {trying.path}")
         return trying, overrides
     if followed := _that_came_of_it(run):
-        watcher.noted(f"a remedy for {run.path} was kept: going on with {followed.path}")
-        return _where_it_was_broken_off(followed, overrides, watcher)
-    last = run.facts.trials[-1] if run.facts.trials else None
+        callback.noted(f"a remedy for {run.path} was kept: going on with {followed.path}")
+        return _where_it_was_broken_off(followed, overrides, callback)
+    last = run.metadata.trials[-1] if run.metadata.trials else None
     if last is None or last.outcome != "undone":
         return run, overrides
     is_ill = last.ill == run.path.name
@@ -68,12 +70,12 @@ def _where_it_was_broken_off(run: Run, overrides: Overrides, watcher: TrainCallb
     if ill is None:
         return run, overrides
     if not is_ill:
-        watcher.noted(f"{run.path} was undone: going on with {ill.path}")
+        callback.noted(f"{run.path} was undone: going on with {ill.path}")
     # What the trial used up is taken from the budget by the next step, which has not been made yet.
-    is_next = ill.facts.events[-1:] and ill.facts.events[-1].kind == "undone"
+    is_next = ill.metadata.events[-1:] and ill.metadata.events[-1].kind == "undone"
     if in_vain is None or not is_next:
         return ill, overrides
-    return ill, overrides.shortened(ill.facts, *cost(in_vain, last.from_images))
+    return ill, overrides.shortened(ill.metadata, *cost(in_vain, last.from_images))
 
 
 def _in_vain(run: Run, trial: Trial) -> Run | None:
@@ -81,7 +83,7 @@ def _in_vain(run: Run, trial: Trial) -> Run | None:
     for path in sorted(run.path.parent.iterdir()):
         with contextlib.suppress(GanzfeldError):
             other = open_run(path)
-            if path.name != run.path.name and other.facts.trials[-1:] == (trial,):
+            if path.name != run.path.name and other.metadata.trials[-1:] == (trial,):
                 return other
     return None
 
@@ -91,24 +93,24 @@ def _in_which_it_is_treated(run: Run) -> Run | None:
     for path in sorted(run.path.parent.iterdir()):
         with contextlib.suppress(GanzfeldError):
             other = open_run(path)
-            trial, started = other.facts.open_trial, other.facts.started
+            trial, started = other.metadata.open_trial, other.metadata.started
             # One of an older run that had the same name is none of it.
-            if trial and trial.ill == run.path.name and started >= run.facts.started:
+            if trial and trial.ill == run.path.name and started >= run.metadata.started:
                 return other
     return None
 
 
 def _that_came_of_it(run: Run) -> Run | None:
     """The run beside this one in which a remedy for it was kept; None if there is none."""
-    kept = [each for each in run.facts.trials if each.outcome == "kept" and each.ill == run.path.name]
+    kept = [each for each in run.metadata.trials if each.outcome == "kept" and each.ill == run.path.name]
     found = []
     for path in sorted(run.path.parent.iterdir()) if kept else []:
         with contextlib.suppress(GanzfeldError):
             other = open_run(path)
-            if path != run.path and kept[-1] in other.facts.trials:
+            if path != run.path and kept[-1] in other.metadata.trials:
                 found.append(other)
     # Of the runs that have it in their past, the others came of the first one.
-    return min(found, key=lambda other: other.facts.started, default=None)
+    return min(found, key=lambda other: other.metadata.started, default=None)
 
 
 def _opened(run: Run, trial: Trial) -> Run | None:
@@ -118,44 +120,44 @@ def _opened(run: Run, trial: Trial) -> Run | None:
     return None
 
 
-def _tried(run: Run, trial: Trial, overrides: Overrides, watcher: TrainCallback) -> tuple[Run, Overrides]:
+def _tried(run: Run, trial: Trial, overrides: Overrides, callback: TrainCallback) -> tuple[Run, Overrides]:
     """Try a remedy, in a run of its own."""
     trial = with_beginning(run, trial)
     what = f"{trial.finding}: trying {' '.join(trial.settings)} from {trial.from_images:,} images on"
-    budget = overrides.budget(run.facts)
+    budget = overrides.budget(run.metadata)
     with run.writing():
         # What earlier trials used up of it stays gone, whatever becomes of this one.
-        run.write_facts(run.facts.changed(minutes=budget.minutes, images=budget.images))
+        run.write_metadata(run.metadata.changed(minutes=budget.minutes, images=budget.images))
         run.record("treated", trial.at_images, what)
-    watcher.noted(f"{what}. {trial.remedy}")
+    callback.noted(f"{what}. {trial.remedy}")
     shorter = replace(
-        overrides.shortened(run.facts, *cost(run, trial.from_images)), trials=(*run.facts.trials, trial)
+        overrides.shortened(run.metadata, *cost(run, trial.from_images)), trials=(*run.metadata.trials, trial)
     )
     try:
-        trying = fork(run, trial.from_images, trial.settings, shorter, watcher)
+        trying = fork(run, trial.from_images, trial.settings, shorter, callback)
     except ResourceError as error:
         begun = None if isinstance(error, LostFolder) else _in_which_it_is_treated(run)
         if begun is None:
             raise
-        return _given_up(begun, trial, error, overrides.without_end, watcher)
+        return _given_up(begun, trial, error, overrides.without_end, callback)
     return trying, overrides.without_end
 
 
-def _decided(run: Run, trial: Trial, overrides: Overrides, watcher: TrainCallback) -> tuple[Run, Overrides]:
+def _decided(run: Run, trial: Trial, overrides: Overrides, callback: TrainCallback) -> tuple[Run, Overrides]:
     """Keep the trial that a run is, or undo it: the run to go on with, and to which end."""
     ill = _opened(run, trial)
     helped, why = has_helped(run, ill) if ill else (True, f"{trial.ill} is not there any more")
-    return _closed(run, ill, trial, helped, why, overrides, watcher)
+    return _closed(run, ill, trial, helped, why, overrides, callback)
 
 
 def _given_up(
-    run: Run, trial: Trial, error: ResourceError, overrides: Overrides, watcher: TrainCallback
+    run: Run, trial: Trial, error: ResourceError, overrides: Overrides, callback: TrainCallback
 ) -> tuple[Run, Overrides]:
     """Undo a trial for which there is not enough memory or room."""
     ill = _opened(run, trial)
     if ill is None:
         raise error
-    return _closed(run, ill, trial, False, f"it could not be trained: {error.message}", overrides, watcher)
+    return _closed(run, ill, trial, False, f"it could not be trained: {error.message}", overrides, callback)
 
 
 def _closed(
@@ -165,25 +167,25 @@ def _closed(
     helped: bool,
     why: str,
     overrides: Overrides,
-    watcher: TrainCallback,
+    callback: TrainCallback,
 ) -> tuple[Run, Overrides]:
     """Write down what came of the trial that a run is: the run to go on with, and to which end."""
     outcome = "kept" if helped else "undone"
     closed = trial.model_copy(update={"outcome": outcome, "why": why})
-    trials = (*run.facts.trials[:-1], closed)
+    trials = (*run.metadata.trials[:-1], closed)
     with contextlib.ExitStack() as both:
         # The trial last: as long as it is open, all of this is done again after a kill.
         runs = [each for each in (ill, run) if each]
         for each in runs:
             both.enter_context(each.writing())
         for each in runs:
-            each.write_facts(each.facts.changed(trials=trials))
+            each.write_metadata(each.metadata.changed(trials=trials))
             each.record(outcome, trial.at_images, closed.told)
             with contextlib.suppress(GanzfeldError):
                 write_report(each)
-    watcher.noted(closed.told)
+    callback.noted(closed.told)
     if helped or ill is None:
         return run, overrides
     if is_over(ill, overrides.without_end):  # by ``--stop``
         return ill, overrides.without_end
-    return ill, overrides.without_end.shortened(ill.facts, *cost(run, trial.from_images))
+    return ill, overrides.without_end.shortened(ill.metadata, *cost(run, trial.from_images))

@@ -43,15 +43,15 @@ def prescription(run: Run, verdict: Diagnosis, budget: Budget | None = None) -> 
     still fits into the budget, which is that of the run if no other is given. None while another is being
     tried.
     """
-    facts = run.facts
-    if facts.open_trial or len(facts.trials) >= MOST_TRIALS:
+    metadata = run.metadata
+    if metadata.open_trial or len(metadata.trials) >= MOST_TRIALS:
         return None
-    recipe, tried = run.recipe, {trial.settings for trial in facts.trials}
+    recipe, tried = run.recipe, {trial.settings for trial in metadata.trials}
     for finding in verdict.findings:
         for remedy in finding.remedies if finding.severity == "sick" else ():
             if remedy.settings not in tried and _changes(recipe, remedy.settings):
                 trial = _trial(run, finding, remedy, verdict.images_seen)
-                if _fits(run, trial, budget or Budget(facts.minutes, facts.images)):
+                if _fits(run, trial, budget or Budget(metadata.minutes, metadata.images)):
                     return trial
     return None
 
@@ -68,7 +68,7 @@ def with_beginning(run: Run, trial: Trial) -> Trial:
 
 def is_decided(run: Run, verdict: Diagnosis) -> bool:
     """Whether the trial that a run is has had its images, or has diverged."""
-    trial = run.facts.open_trial
+    trial = run.metadata.open_trial
     return trial is not None and (verdict.images_seen >= trial.at_images or has_diverged(run))
 
 
@@ -85,7 +85,7 @@ def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
     small. Then kernel distance decides where it differs by more than the standard error of the difference;
     else it is whether the finding has gone, and no other severe one has come.
     """
-    trial = run.facts.open_trial
+    trial = run.metadata.open_trial
     assert trial is not None
     if has_diverged(run):
         return False, "it diverged"
@@ -152,8 +152,8 @@ def _distance(run: Run, since: int, until: int | None = None) -> tuple[float, fl
 
     What is older is of both runs: the journal of a trial begins with that of the ill one.
     """
-    case = run.case if until is None else run.case.until(until)
-    distance, error = case.series("kernel_distance"), case.series("kernel_distance_error")
+    evidence = run.evidence if until is None else run.evidence.until(until)
+    distance, error = evidence.series("kernel_distance"), evidence.series("kernel_distance_error")
     if not len(distance) or not len(error) or distance.images[-1] <= since:
         return None
     return float(distance.values[-1]), float(error.values[-1])

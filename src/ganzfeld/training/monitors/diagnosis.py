@@ -18,13 +18,13 @@ class DiagnosisMonitor:
     """
 
     def __init__(
-        self, run: Run, watcher: TrainCallback, *, attended: bool = False, ends_on_decay: bool = False
+        self, run: Run, callback: TrainCallback, *, attended: bool = False, ends_on_decay: bool = False
     ) -> None:
         self._run, self._journal = run, run.follow_journal()
         self._attended, self._ends_on_decay = attended, ends_on_decay
         self.over = False
         self.decayed = ""
-        self._watcher = watcher
+        self._watcher = callback
         self._told: set[str] = set()
         self.state = ""
         """A few words on whether it is well; empty while that is not known."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganzfeld.compute.distributed import with_own_statistics
 from ganzfeld.data.order import spread
-from ganzfeld.health.patient import ProbeContext
+from ganzfeld.health.probe import ProbeContext
 from ganzfeld.health.readings import readings
 from ganzfeld.latent import latents_of_seeds
 from ganzfeld.training.clock import Due
@@ -76,14 +76,14 @@ class HealthMonitor:
         """
         begun = time.perf_counter()
         everything = everything or seconds >= self._all_due.next
-        patient = self.patient()
+        probe = self.probe()
         found: dict[str, Tensor | float] = {}
-        with with_own_statistics(patient.generator), with_own_statistics(patient.discriminator):
+        with with_own_statistics(probe.generator), with_own_statistics(probe.discriminator):
             for entry in map(readings.load, readings.names()):
                 if everything or not entry.PASSES:
-                    found |= entry.read(patient)
+                    found |= entry.read(probe)
         if everything:
-            self._images_before = patient.images
+            self._images_before = probe.images
         device = self._trainer.engine.device
         # Here alone the device is waited for.
         values = torch.stack([torch.as_tensor(value, device=device).float() for value in found.values()])
@@ -97,13 +97,13 @@ class HealthMonitor:
         self._few_due.from_now(seconds)
         return told
 
-    def patient(self) -> ProbeContext:
+    def probe(self) -> ProbeContext:
         """The training as readings see it."""
         trainer, gan = self._trainer, self._trainer.gan
         real_logits, fake_logits = (torch.stack(logits) for logits in zip(*self._logits, strict=True))
         return ProbeContext(
             generator=gan.generator,
-            average=gan.average,
+            generator_ema=gan.generator_ema,
             discriminator=gan.discriminator,
             generator_optimizer=gan.generator_optimizer,
             discriminator_optimizer=gan.discriminator_optimizer,

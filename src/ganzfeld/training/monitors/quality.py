@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ganzfeld.errors import DamagedError, ResourceError, UsageError
-from ganzfeld.health.case import SPACE
+from ganzfeld.health.evidence import SPACE
 from ganzfeld.metrics import Comparison, Side
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
 from ganzfeld.metrics.measures.density_coverage import density_coverage
@@ -55,13 +55,13 @@ class QualityMonitor:
     plateau`` ends the run.
     """
 
-    def __init__(self, trainer: Trainer, run: Run, watcher: TrainCallback, *, wanted: bool = True) -> None:
-        facts = run.facts
-        self._trainer, self._run, self._watcher = trainer, run, watcher
+    def __init__(self, trainer: Trainer, run: Run, callback: TrainCallback, *, wanted: bool = True) -> None:
+        metadata = run.metadata
+        self._trainer, self._run, self._watcher = trainer, run, callback
         self._space, why_not = space_to_judge_in(trainer.dataset.num_pictures) if wanted else (None, "")
         if why_not:
-            watcher.noted(f"quality will not be measured: {why_not}")
-        self._ends_on_a_plateau = facts.stop == "plateau"
+            callback.noted(f"quality will not be measured: {why_not}")
+        self._ends_on_a_plateau = metadata.stop == "plateau"
         self._real: Side | None = None
         self._due = Due(LEAST_SPACING_S)
         self._since = self._spent_s = 0.0
@@ -69,9 +69,9 @@ class QualityMonitor:
         """Seconds that an image takes to be looked at, and to be made."""
         self._news: dict[str, float | str] = {}
         self._after_best: list[QualityScore] = []
-        self._patience = Patience(watcher.noted)
-        self.best = facts.best
-        self.latest = facts.best.kernel_distance if facts.best else None
+        self._patience = Patience(callback.noted)
+        self.best = metadata.best
+        self.latest = metadata.best.kernel_distance if metadata.best else None
         self.over = ""
 
     def prepare(self, seconds: float, abandoned: Callable[[], bool]) -> None:
@@ -157,21 +157,21 @@ class QualityMonitor:
         shipped = self._trainer.shipped()
         told = self._progress(abandoned)
         comparison = self._comparison(shipped, NUM_ON_THE_WAY, told, MEASURING)
-        judgement = self._judged(comparison, card.images_seen)
-        self.latest = judgement.kernel_distance
+        score = self._judged(comparison, card.images_seen)
+        self.latest = score.kernel_distance
         self._news = {
-            "kernel_distance": judgement.kernel_distance,
-            "kernel_distance_error": judgement.error,
+            "kernel_distance": score.kernel_distance,
+            "kernel_distance_error": score.error,
             **neighbourhoods(comparison),
-            SPACE: judgement.features_sha256,
+            SPACE: score.features_sha256,
         }
-        if self.best is None or not is_comparable(judgement, self.best) or is_better(judgement, self.best):
+        if self.best is None or not is_comparable(score, self.best) or is_better(score, self.best):
             with self._patience:
                 save(self._run.folder / "model" / "best", shipped, card)
-                self._run.write_facts(self._run.facts.changed(best=judgement))
-                self.best, self._after_best = judgement, []
+                self._run.write_metadata(self._run.metadata.changed(best=score))
+                self.best, self._after_best = score, []
         else:
-            self._after_best.append(judgement)
+            self._after_best.append(score)
             if self._ends_on_a_plateau:
                 self.over = on_a_plateau(self.best, self._after_best)
 
@@ -194,7 +194,7 @@ class QualityMonitor:
             save(self._run.folder / "model" / "best", shipped, card)
         self.best = best
         final = FinalScores(at_images=card.images_seen, best=best, last=last)
-        self._run.write_facts(self._run.facts.changed(best=best, final=final))
+        self._run.write_metadata(self._run.metadata.changed(best=best, final=final))
 
     def _comparison(self, generator: Generator, num: int, told: CountCallback, what: str) -> Comparison:
         assert self._real is not None and self._space is not None

@@ -15,7 +15,7 @@ from ganzfeld.training.session import trainer_of
 def main(path: str) -> None:
     """Try them."""
     run = open_run(path)
-    trainer = trainer_of(run.facts, run.recipe, None, Overrides(), TrainCallback())
+    trainer = trainer_of(run.metadata, run.recipe, None, Overrides(), TrainCallback())
     for batch in reversed(list(smaller_batches(run.recipe.batch))):
         if not step_fits(trainer, batch):
             break

@@ -15,10 +15,10 @@ class OutOfMemory(ResourceError):
     """Memory ran out; the hint says how the run can go on."""
 
 
-def roll_back(trainer: Trainer, run: Run, watcher: TrainCallback, why: str) -> None:
+def roll_back(trainer: Trainer, run: Run, callback: TrainCallback, why: str) -> None:
     """Go back to the last good checkpoint, or to the beginning, with half the learning rates."""
     scale, diverged_at = trainer.rate_scale / 2, trainer.images_seen
-    good = run.history.newest(watcher.noted)
+    good = run.history.newest(callback.noted)
     if good is None:
         anew = start(trainer.recipe, trainer.dataset, trainer.engine, trainer.seed, trainer.ranks)
         good = capture(anew, 0.0)
@@ -27,17 +27,17 @@ def roll_back(trainer: Trainer, run: Run, watcher: TrainCallback, why: str) -> N
         index=trainer.index,
         images_seen=trainer.images_seen,
         # What was planned later was planned with less time to go.
-        horizons=known_at(good.images_seen, run.facts.horizons),
+        horizons=known_at(good.images_seen, run.metadata.horizons),
         rate_scale=scale,
     )
-    run.write_facts(run.facts.changed(horizons=trainer.horizons))
-    run.forget_after(good.images_seen, watcher.noted)
+    run.write_metadata(run.metadata.changed(horizons=trainer.horizons))
+    run.forget_after(good.images_seen, callback.noted)
     text = (
         f"{why} after {diverged_at:,} images: back to {good.images_seen:,} images,"
         f" with {scale:g} times the recipe's learning rates"
     )
     run.record("rolled back", good.images_seen, text)
-    watcher.noted(text)
+    callback.noted(text)
 
 
 def diverged(trainer: Trainer, run: Run, why: str) -> TrainingFailed:

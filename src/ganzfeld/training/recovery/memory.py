@@ -46,7 +46,7 @@ class _Unknown(Exception):
 
 
 def _largest_batch(trainer: Trainer, run: Path) -> int | None:
-    if trainer.ranks.number > 1:
+    if trainer.ranks.world_size > 1:
         raise _Unknown("no process of several can try it alone")
     if trainer.engine.device.type == "cpu":
         return _tried_in_a_new_process(run)

@@ -118,7 +118,7 @@ def _double_game(
     drawn = game.draw
     game.draw = lambda noise: tuple(tensor.double() for tensor in drawn(noise))  # pyright: ignore[reportAttributeAccessIssue]
     gan, rate = game.gan, 0.05 if kind is SGD else 0.002
-    for network in (gan.generator, gan.discriminator, gan.average):
+    for network in (gan.generator, gan.discriminator, gan.generator_ema):
         network.double()
     last = list(_last_layer(game).parameters())
     others = [

@@ -20,9 +20,9 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
     """
     trainer = live.trainer()
     num = min(64, live.recipe.batch * 4)
-    moment = StepContext(1, trainer.progress, torch.Generator().manual_seed(seed))
+    context = StepContext(1, trainer.progress, torch.Generator().manual_seed(seed))
     motion = eigenvalues_of_play(
-        trainer.gan, trainer.config, live.real(num, seed), live.latents(num, seed), moment, 24, seed
+        trainer.gan, trainer.config, live.real(num, seed), live.latents(num, seed), context, 24, seed
     )
     turns = np.imag(motion.values)
     turning = turns > 2 * motion.residuals

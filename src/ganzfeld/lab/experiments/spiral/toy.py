@@ -79,7 +79,7 @@ def _at_rest() -> tuple[list[Measured], dict[str, list[float]]]:
         r1 = stabiliser({"name": "r1", "weight": weight})
         game = dirac("simultaneous", [Replica(1.0)], loss=loss, stabilisers=[r1], start=(0.0, 0.0))
         real, latents = game.draw(torch.Generator())
-        gradients = gradients_of(game.gan, game.config, real, latents, game.moment())
+        gradients = gradients_of(game.gan, game.config, real, latents, game.context())
         weights = weights_of(game.gan)
         rows = [
             torch.autograd.grad(part.sum(), weights, retain_graph=True, materialize_grads=True)

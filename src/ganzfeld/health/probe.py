@@ -26,7 +26,7 @@ class ProbeContext:
     """
 
     generator: Generator
-    average: Generator
+    generator_ema: Generator
     discriminator: Discriminator
     generator_optimizer: Optimizer
     discriminator_optimizer: Optimizer
@@ -42,7 +42,7 @@ class ProbeContext:
     @cached_property
     def images(self) -> Tensor:
         """Those of all ``latents`` (N, C, *size) by the averaged weights, in one batch."""
-        return passed(self.average, self.latents, self.labels)
+        return passed(self.generator_ema, self.latents, self.labels)
 
     @property
     def some_latents(self) -> Tensor:
