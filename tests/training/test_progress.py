@@ -16,7 +16,7 @@ from ganzfeld.cli import main
 from ganzfeld.errors import UsageError
 from ganzfeld.progress import CountDisplay, display
 from ganzfeld.training.callbacks import TRAINING, GuardedCallback, Progress, TrainCallback
-from ganzfeld.training.progress_display import Calling, MovingLine, NotebookLine, PlainLines, watcher_for
+from ganzfeld.training.progress_display import Calling, MovingLine, NotebookLine, PlainLines, callback_for
 from tests.training.conftest import SMALL, small
 
 
@@ -104,23 +104,23 @@ class TestWhatIsShown:
         assert capsys.readouterr() == ("", "")
 
     def test_each_place_has_its_display(self, monkeypatch):
-        assert type(watcher_for(True)) is PlainLines
+        assert type(callback_for(True)) is PlainLines
         with stderr_of_a_terminal(monkeypatch):
-            assert display() == "terminal" and type(watcher_for(True)) is MovingLine
+            assert display() == "terminal" and type(callback_for(True)) is MovingLine
             monkeypatch.setenv("TERM", "dumb")
-            assert type(watcher_for(True)) is PlainLines
+            assert type(callback_for(True)) is PlainLines
         with stderr_of_a_notebook(monkeypatch):
-            assert type(watcher_for(True)) is NotebookLine
+            assert type(callback_for(True)) is NotebookLine
             with contextlib.redirect_stderr(io.StringIO()):
                 assert display() == "lines", "a cell that is captured"
 
     def test_only_the_first_of_several_processes_shows_or_calls(self, monkeypatch):
         for name, value in (("WORLD_SIZE", "2"), ("RANK", "1")):
             monkeypatch.setenv(name, value)
-        assert type(watcher_for(True)) is TrainCallback
-        assert type(watcher_for(print)) is TrainCallback
+        assert type(callback_for(True)) is TrainCallback
+        assert type(callback_for(print)) is TrainCallback
         monkeypatch.setenv("RANK", "0")
-        assert type(watcher_for(print)) is Calling
+        assert type(callback_for(print)) is Calling
 
     def test_a_notebook_has_one_line_that_moves(self, array_file, tmp_path, monkeypatch):
         with stderr_of_a_notebook(monkeypatch) as stream:
@@ -282,7 +282,7 @@ class TestOtherLongWork:
                 with pytest.raises(UsageError, match="progress cannot be"):
                     call(wrong)
         with pytest.raises(UsageError, match="watcher cannot be"):
-            watcher_for(True, print)  # pyright: ignore[reportArgumentType]
+            callback_for(True, print)  # pyright: ignore[reportArgumentType]
         with pytest.raises(UsageError, match="watcher is given too"):
-            watcher_for(print, TrainCallback())
+            callback_for(print, TrainCallback())
         assert list(tmp_path.iterdir()) == []

@@ -71,7 +71,7 @@ class GuardedCallback(TrainCallback):
     """
 
     def __init__(self, callback: TrainCallback) -> None:
-        self._watcher = callback
+        self._callback = callback
         self.failure: BaseException | None = None
 
     def has_failed(self) -> bool:
@@ -112,6 +112,6 @@ class GuardedCallback(TrainCallback):
     def _guard(self) -> Iterator[TrainCallback]:
         """The watcher, or after a failure one that does nothing."""
         try:
-            yield TrainCallback() if self.failure else self._watcher
+            yield TrainCallback() if self.failure else self._callback
         except BaseException as failure:  # noqa: BLE001  raised again when the run is saved
             self.failure = self.failure or failure

@@ -21,7 +21,7 @@ from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.monitors.quality import QualityMonitor
-from ganzfeld.training.progress_display import ProgressCallback, watcher_for
+from ganzfeld.training.progress_display import ProgressCallback, callback_for
 from ganzfeld.training.session import write_beginning
 from ganzfeld.training.setup import ResolvedOptions, resolve_options, summary, what_to_know
 from ganzfeld.training.snapshot import capture
@@ -52,7 +52,7 @@ def rehearse(
         raise UsageError(
             f"a dry run is for one process, not for {number}", "Leave out torchrun or --dry-run."
         )
-    callback = watcher_for(progress, callback)
+    callback = callback_for(progress, callback)
     resolved = resolve_options(options)
     trainer = resolved.build(data, preparation, callback)
     _forget_the_peak()

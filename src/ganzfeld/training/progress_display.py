@@ -24,7 +24,7 @@ SPACES = 2
 ABANDONED = "stopped at once, without saving again"
 
 
-def watcher_for(
+def callback_for(
     progress: bool | ProgressCallback | None, train_callback: TrainCallback | None = None
 ) -> TrainCallback:
     """What watches a run: ``train_callback``, or a display for ``progress``.

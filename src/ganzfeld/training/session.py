@@ -251,7 +251,7 @@ def _plan(
 
 
 def _now_true(metadata: RunMetadata, overrides: Overrides, budget: Budget, trainer: Trainer) -> RunMetadata:
-    """The facts from now on."""
+    """The metadata from now on."""
     dataset = trainer.dataset
     moved_to = overrides.options.data
     return metadata.changed(
@@ -342,7 +342,7 @@ def write_beginning(
     surveyed: Survey,
 ) -> None:
     """Write what a run folder holds before the first step; with the recipe, which is last, it is a run."""
-    run.write_metadata(_facts(data, trainer, resolved, preparation, surveyed))
+    run.write_metadata(_metadata_of(data, trainer, resolved, preparation, surveyed))
     show_reals(run, trainer)
     run.folder.write_json(RECIPE, trainer.recipe.model_dump(mode="json"))
 
@@ -361,7 +361,7 @@ def _as_found(options: PreparationOptions, dataset: ImageDataset) -> Preparation
     return replace(options, range=dataset.range, labels=options.labels and absolute(options.labels))
 
 
-def _facts(
+def _metadata_of(
     data: str | Path | None,
     trainer: Trainer,
     resolved: ResolvedOptions,

@@ -15,7 +15,7 @@ from ganzfeld.training.auto.driver import attended
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.followers import follow, leading
 from ganzfeld.training.overrides import Overrides
-from ganzfeld.training.progress_display import ProgressCallback, watcher_for
+from ganzfeld.training.progress_display import ProgressCallback, callback_for
 from ganzfeld.training.session import begin, begun_by_this_launch, fork, go_on, go_on_after_restart
 from ganzfeld.training.setup import resolve_options
 
@@ -94,7 +94,7 @@ def train(
     given = locals()
     options, preparation = TrainOptions.of(given), PreparationOptions.of(given)
     with in_words():
-        resolved, callback = resolve_options(options), watcher_for(progress, callback)
+        resolved, callback = resolve_options(options), callback_for(progress, callback)
         with joined() as ranks:
             ranks.require(resolved.recipe.batch, resolved.engine.device)
             if auto and ranks.world_size > 1:
@@ -150,7 +150,7 @@ def resume(
     options = ResumeOptions.of(locals())
     if from_images is None and options.settings:
         raise UsageError("settings of a run cannot change on the way", "Fork it: add --from IMAGES_SEEN.")
-    callback = watcher_for(progress, callback)
+    callback = callback_for(progress, callback)
     with joined() as ranks:
         if ranks.rank:
             return follow(ranks)

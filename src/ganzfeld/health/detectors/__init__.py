@@ -2,7 +2,7 @@
 
 An entry defines
 
-- ``find(run) -> Finding | None``: a pure function of the run's evidence; the name of the finding is that of the file;
+- ``find(run) -> Finding | None``: a pure function of the run's evidence; the finding is named after the file;
 - ``READINGS``: the names of the series that it looks at; where one of them is missing it goes by the others.
   Empty where what was known before training is enough;
 - ``applies(run) -> bool``, if it means nothing for some trainings, which then do not hear of it.

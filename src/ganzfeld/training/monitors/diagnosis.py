@@ -24,7 +24,7 @@ class DiagnosisMonitor:
         self._attended, self._ends_on_decay = attended, ends_on_decay
         self.over = False
         self.decayed = ""
-        self._watcher = callback
+        self._callback = callback
         self._told: set[str] = set()
         self.state = ""
         """A few words on whether it is well; empty while that is not known."""
@@ -42,7 +42,7 @@ class DiagnosisMonitor:
             self._told |= {each.name for each in new}
             if new:
                 names = ", ".join(f"{each.name} since {each.since_images:,} images" for each in new)
-                self._watcher.noted(f"{names}: ganzfeld doctor {in_shell(self._run.path)}")
+                self._callback.noted(f"{names}: ganzfeld doctor {in_shell(self._run.path)}")
             if self._attended:
                 decided, next_trial = is_decided(self._run, verdict), prescription(self._run, verdict)
                 self.over = decided or next_trial is not None

@@ -57,7 +57,7 @@ class QualityMonitor:
 
     def __init__(self, trainer: Trainer, run: Run, callback: TrainCallback, *, wanted: bool = True) -> None:
         metadata = run.metadata
-        self._trainer, self._run, self._watcher = trainer, run, callback
+        self._trainer, self._run, self._callback = trainer, run, callback
         self._space, why_not = space_to_judge_in(trainer.dataset.num_pictures) if wanted else (None, "")
         if why_not:
             callback.noted(f"quality will not be measured: {why_not}")
@@ -184,12 +184,12 @@ class QualityMonitor:
         last = best = self._judged(comparison, card.images_seen)
         if another:
             try:
-                earlier = load_model(best_folder, self._watcher.noted)
+                earlier = load_model(best_folder, self._callback.noted)
                 comparison = self._comparison(earlier.generator, NUM_AT_THE_END, told, what.format(2))
                 judged = self._judged(comparison, earlier.card.images_seen)
                 best = judged if is_better(judged, last) else last
             except (DamagedError, UsageError) as error:
-                self._watcher.noted(f"the best model is lost, the last one takes its place: {error.message}")
+                self._callback.noted(f"the best model is lost, the last one takes its place: {error.message}")
         if best is last:
             save(self._run.folder / "model" / "best", shipped, card)
         self.best = best
@@ -224,7 +224,7 @@ class QualityMonitor:
         def told(done: int, total: int, what: str) -> None:
             if abandoned():
                 raise _Abandoned
-            self._watcher.preparing(done, total, what)
+            self._callback.preparing(done, total, what)
 
         return told
 
@@ -246,7 +246,7 @@ class QualityMonitor:
                 raise
             why = "memory ran out"
         self._space = self._real = None
-        self._watcher.noted(f"quality is no longer measured: {why}")
+        self._callback.noted(f"quality is no longer measured: {why}")
 
 
 def _part(told: CountCallback, what: str, begin: float, end: float) -> CountCallback:
