@@ -172,7 +172,7 @@ class Takes(TrainCallback):
 _, data, out = sys.argv
 wanted = dict(recipe=small(), batch=2**15, images=10**6, checkpoint_seconds=0.01, route="plain")
 try:
-    gz.train(data, out=out, watcher=Takes(), **wanted)
+    gz.train(data, out=out, callback=Takes(), **wanted)
 except ResourceError as error:
     print(error.message)
     sys.exit(error.exit_code)

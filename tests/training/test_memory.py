@@ -28,7 +28,7 @@ class Weigh(TrainCallback):
         resident[reading.images_seen // 8] = pages * resource.getpagesize()
 
 with tempfile.TemporaryDirectory() as out:
-    gz.train(sys.argv[1], recipe=small(), images=80_000, out=out, checkpoint_seconds=1, watcher=Weigh())
+    gz.train(sys.argv[1], recipe=small(), images=80_000, out=out, checkpoint_seconds=1, callback=Weigh())
 early = max(size for step, size in resident.items() if step < 3000)
 print(early, max(resident.values()))
 """

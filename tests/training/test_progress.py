@@ -281,8 +281,8 @@ class TestOtherLongWork:
             for wrong in ("yes", 3, [print]):
                 with pytest.raises(UsageError, match="progress cannot be"):
                     call(wrong)
-        with pytest.raises(UsageError, match="watcher cannot be"):
+        with pytest.raises(UsageError, match="callback cannot be"):
             callback_for(True, print)  # pyright: ignore[reportArgumentType]
-        with pytest.raises(UsageError, match="watcher is given too"):
+        with pytest.raises(UsageError, match="callback is given too"):
             callback_for(print, TrainCallback())
         assert list(tmp_path.iterdir()) == []

@@ -197,7 +197,7 @@ class TestEnds:
             "class Twice(TrainCallback):\n"
             "    def read(self, reading):\n"
             "        os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGTERM)\n"
-            f"gz.train({str(array_file)!r}, settings={SMALL!r}, out={str(tmp_path)!r}, watcher=Twice())\n"
+            f"gz.train({str(array_file)!r}, settings={SMALL!r}, out={str(tmp_path)!r}, callback=Twice())\n"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True)
         assert done.returncode == -signal.SIGTERM

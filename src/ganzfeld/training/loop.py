@@ -87,7 +87,7 @@ class Loop:
 
         Raises ``TrainingFailed`` when a number stops being finite (what was saved before stays),
         ``ResourceError`` when disk or memory end, and after saving ``Interrupted`` when a signal came, or
-        what the watcher raised.
+        what the callback raised.
         """
         with (
             Interruption(self.callback.abandoned, self.callback.has_failed) as interruption,
@@ -219,7 +219,7 @@ class Loop:
         self.quality.finish(model_card(self.trainer), interruption.came)
 
     def _raise_what_came(self, interruption: Interruption) -> None:
-        """Raise what has ended the training early, now that it is saved: a signal, or a watcher's failure."""
+        """Raise what has ended the training early, now that it is saved: a signal, or a callback's failure."""
         failure, seen = self.callback.failure, f"{self.trainer.images_seen:,} images"
         go_on = f"Go on: ganzfeld resume {in_shell(self.run.path)}"
         if interruption.signal_number is not None:
@@ -308,7 +308,7 @@ class Loop:
 
     @contextlib.contextmanager
     def _announced(self, what: str) -> Iterator[None]:
-        """Let the watcher know what is done while no step is made."""
+        """Tell the callback what is done while no step is made."""
         self.callback.preparing(0, 1, what)
         yield
         self.callback.preparing(1, 1, what)

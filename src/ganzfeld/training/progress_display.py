@@ -30,16 +30,16 @@ def callback_for(
     """What watches a run: ``train_callback``, or a display for ``progress``.
 
     Of several processes only the first one shows anything or calls back. Raises ``UsageError`` for what is
-    none of these, and for a callback together with a watcher.
+    none of these, and for a function as ``progress`` together with a callback.
     """
     require_progress(progress)
     if train_callback is not None and not isinstance(train_callback, TrainCallback):
         raise UsageError(
-            f"watcher cannot be {train_callback!r}", "Give a ganzfeld.training.callbacks.TrainCallback."
+            f"callback cannot be {train_callback!r}", "Give a ganzfeld.training.callbacks.TrainCallback."
         )
     if train_callback is not None:
         if callable(progress):
-            raise UsageError("progress is a function and a watcher is given too", "Give one of the two.")
+            raise UsageError("progress is a function and a callback is given too", "Give one of the two.")
         return train_callback
     if not launch().speaks or progress is None or progress is False:
         return TrainCallback()
