@@ -219,7 +219,7 @@ class Loop:
         self.quality.finish(model_card(self.trainer), interruption.came)
 
     def _raise_what_came(self, interruption: Interruption) -> None:
-        """Raise what has ended the training early, now that it is saved: a signal, or a callback's failure."""
+        """Raise what ended the run early, now that it is saved: a signal or a callback's failure."""
         failure, seen = self.callback.failure, f"{self.trainer.images_seen:,} images"
         go_on = f"Go on: ganzfeld resume {in_shell(self.run.path)}"
         if interruption.signal_number is not None:
