@@ -238,13 +238,13 @@ class TestWorkers:
         assert dataset.num_pictures == 80
 
     @posix
-    def test_a_image_that_kills_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_an_image_that_kills_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         dataset = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGKILL, 2)
         assert dataset.num_pictures == 79
         assert "crashes the decoder" in dataset.unusable[0].reason
 
     @posix
-    def test_a_image_that_hangs_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_an_image_that_hangs_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("ganzfeld.data.ingest.worker_pool.PATIENCE_S", 2.0)
         dataset = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGSTOP, 2)
         assert dataset.num_pictures == 79

@@ -54,7 +54,7 @@ def test_the_largest_group_comes_first_and_every_group_has_a_panel(tmp_path: Pat
         assert all(np.array_equal(tile, expected) for tile in tiles)
 
 
-def test_a_image_before_is_left_out_of_the_count(tmp_path: Path):
+def test_an_image_before_is_left_out_of_the_count(tmp_path: Path):
     """Entries that are unusable have no pixels: the image shown is still the right one."""
     root = copies(tmp_path, [2])
     (root / "000_.png").write_bytes(b"no image")

@@ -35,7 +35,7 @@ def test_the_crop_has_the_aspect_and_lies_inside(width: int, height: int, wide: 
     assert abs((right - left) * height - (bottom - top) * width) <= max(width, height)
 
 
-def test_a_image_of_the_size_passes_unchanged():
+def test_an_image_of_the_size_passes_unchanged():
     pixels = noise(48, 32)
     np.testing.assert_array_equal(Preprocessing(32, 48).frame(Image.fromarray(pixels)), pixels)
 

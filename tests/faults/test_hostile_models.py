@@ -115,7 +115,7 @@ except ResourceError as error:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what memory is free is asked of Linux")
-def test_a_image_that_no_memory_holds_is_refused_before_any_is_taken(tmp_path):
+def test_an_image_that_no_memory_holds_is_refused_before_any_is_taken(tmp_path):
     generator, card = vast()
     save(tmp_path / "m", generator, card)
     size = sum(path.stat().st_size for path in (tmp_path / "m").iterdir())

@@ -109,7 +109,7 @@ def test_every_normalisation_can_be_shipped(tmp_path, normalisation):
 
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=150))
-def test_a_image_does_not_depend_on_the_others(seeds):
+def test_an_image_does_not_depend_on_the_others(seeds):
     generator, _ = made()
     together = images_of_seeds(generator, seeds)
     assert np.array_equal(together[-1], images_of_seeds(generator, seeds[-1:])[0])

@@ -214,14 +214,14 @@ class TestRefused:
             f"in {tmp_path / 'some.npz'} ", ""
         )
 
-    def test_a_image_without_a_class(self, tmp_path, monkeypatch):
+    def test_an_image_without_a_class(self, tmp_path, monkeypatch):
         dataset = open_images(self.data(tmp_path, [0, 1] * 6), size=(16, 16))
         labels = np.array([0, 1, 0, -1, 1, 0, 0, 1, 0, -1, 1, 0])
         vars(dataset)["labels"] = labels
         with pytest.raises(DataError, match=r"2 of 12 images have no class, such as .*\[3\]"):
             classes_of(dataset)
 
-    def test_a_class_without_a_image(self, tmp_path):
+    def test_a_class_without_an_image(self, tmp_path):
         dataset = open_images(self.data(tmp_path, [0, 1, 2] * 4), size=(16, 16))
         vars(dataset)["labels"] = np.array([0, 2] * 6)
         with pytest.raises(DataError, match="class 1 has no usable image"):

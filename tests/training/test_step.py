@@ -160,7 +160,7 @@ def same(before, network) -> bool:
 class TestWhatIsNotFinite:
     config = StepConfig(Loss("non-saturating"), [], 0.9)
 
-    def test_in_a_image_changes_no_weight_then_or_later(self):
+    def test_in_an_image_changes_no_weight_then_or_later(self):
         game = gan()
         before = weights_of(game.generator), weights_of(game.discriminator)
         real = REAL.clone()
