@@ -114,7 +114,7 @@ class TestFourBands:
 
     def test_a_band_of_its_own_is_refused_for_its_reason(self, infrared: Path):
         with pytest.raises(
-            DataError, match="a band more than 1 or 3, which is not trained on yet; --alpha none"
+            DataError, match="a band besides its 1 or 3, which cannot be trained on yet; --alpha none"
         ):
             open_images(infrared, (16, 16), workers=0, alpha="band")
 
@@ -186,7 +186,7 @@ class TestOtherNumbers:
         samples = np.zeros((16, 16, number), dtype)
         for extra in (None, (0,) * (number - (3 if photometric == 2 else 1))):
             why = reason(tiff(samples, extra, photometric))
-            assert why.startswith(f"{number} bands") and "images of 1, 3 or 4 are read" in why
+            assert why.startswith(f"{number} bands") and "only images with 1, 3 or 4 are read" in why
 
     @pytest.mark.parametrize("number", [3, 4])
     def test_tiff_whose_colours_are_marked_as_grey(self, number: int):

@@ -1,1 +1,1 @@
-"""From the bytes of a file to the pixels that are trained on."""
+"""Decode the bytes of a file into the pixels used for training."""

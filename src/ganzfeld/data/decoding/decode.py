@@ -1,19 +1,21 @@
-"""From the bytes of one image file to the pixels that are trained on: the only place that decodes.
+"""Decode the bytes of one image file into the pixels used for training. All decoding happens here.
 
 The rules, each tested with a real file:
 
-- Formats are those of ``FORMATS`` and no others, whatever the name of the file says; the file is decoded
-  whole, so a truncated one is found here.
-- An image of more than ``MOST_PIXELS`` is refused from its header, before any memory is taken. One of more
-  than ``ALONE_PIXELS`` is decoded by one process at a time: see ``turn``.
-- A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, at least twice the size wanted (Pillow's draft).
-- EXIF orientation is applied. Colour profiles are not.
-- 16-bit grey is divided by 257 and rounded (12-bit grey of a TIFF: by 4095/255), and turned round where the
-  TIFF says that white is zero; 16-bit colour keeps its upper byte. 1-bit becomes 0 and 255. Palettes become
-  colour, CMYK becomes RGB by Pillow's formula. 32-bit integers, floats and signed samples have no agreed
-  range: refused. With a range, its ends become black and white instead, whatever the bits.
-- Sheets and figures that carry the mark of this program (``ganzfeld.output``) are refused; samples are not.
-- Transparent pixels show the background. Of an animation, one frame is taken.
+- Only the formats in ``FORMATS`` are read; the name of the file does not matter. The whole file is decoded,
+  so a truncated file is found here.
+- An image of more than ``MOST_PIXELS`` is refused after reading its header, before any memory is allocated.
+  Images of more than ``ALONE_PIXELS`` are decoded by one process at a time: see ``large_image_lock``.
+- A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, but at no less than twice the training size
+  (Pillow's draft mode).
+- EXIF orientation is applied; colour profiles are ignored.
+- 16-bit grey is divided by 257 and rounded (12-bit grey in a TIFF: by 4095/255), and inverted if the TIFF
+  says that white is zero. 16-bit colour keeps its upper byte. 1-bit values become 0 and 255. Palettes become
+  colour, and CMYK becomes RGB by Pillow's formula. 32-bit integers, floats and signed samples have no agreed
+  range and are refused. If a range is given, its ends become black and white, whatever the bit depth.
+- Sample grids and figures that carry this program's mark (``ganzfeld.output``) are refused; single samples
+  are read.
+- Transparent pixels show the background. One frame of an animation is read per call.
 """
 
 import logging
@@ -32,7 +34,7 @@ from ganzfeld.data.decoding.deep_colour import (
     is_16_bit_colour,
     values_of_16_bit_colour,
 )
-from ganzfeld.data.decoding.extent import Look, Strips, levels_and_stored
+from ganzfeld.data.decoding.extent import ImageValues, Strips, levels_and_stored
 from ganzfeld.data.decoding.frames import at_frame, count_frames, count_hidden
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.decoding.samples import LEVELS, UNKNOWN, Stored, level_table, to_bytes
@@ -51,17 +53,17 @@ from ganzfeld.errors import GanzfeldError
 from ganzfeld.output import Mark
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-# 134 megapixels are 0.5 GiB decoded, and twice that for a moment where the image is turned. The decoders of
-# WebP and AVIF hold 16 and 9 bytes a pixel. So one image takes a process about 1 GiB at most.
+# 134 megapixels take 0.5 GiB when decoded, and twice that while the image is rotated. The WebP and AVIF
+# decoders hold 16 and 9 bytes per pixel. One image therefore takes at most about 1 GiB.
 MOST_PIXELS = 2**27
 MOST_PIXELS_OF = {"WEBP": 2**26, "AVIF": 2**26}
 ALONE_PIXELS = 2**25
 MOST_BYTES = 2**29
 
-turn: Callable[[], AbstractContextManager] = nullcontext
-"""Held while an image of more than ``ALONE_PIXELS`` is decoded. A process beside others sets a lock here."""
+large_image_lock: Callable[[], AbstractContextManager] = nullcontext
+"""Held while an image of more than ``ALONE_PIXELS`` is decoded. Worker processes set a shared lock here."""
 
-# Or what it says of a broken file appears on the terminal of whoever has not set up logging.
+# Without a handler, Pillow's messages about broken files reach the terminal when logging is not set up.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _STORED_GREY = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
@@ -71,8 +73,8 @@ _SIGNED = 2  # the sample format of a TIFF
 _WHITE_OF_16_BITS = 65_535
 _OURS = {mark.text: mark for mark in Mark if mark not in (Mark.SAMPLE, Mark.RUN_SHEET)}
 _WITH_OPACITY = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
-_A_BAND = "a band more than 1 or 3, which is not trained on yet; --alpha none leaves it out"
-_GIVE_RANGE = "say it with --range LOW:HIGH, or save it with 8 or 16 bits"
+_EXTRA_BAND = "it has a band besides its 1 or 3, which cannot be trained on yet; --alpha none leaves it out"
+_GIVE_RANGE = "give it with --range LOW:HIGH, or save the image with 8 or 16 bits"
 _OTHER_KINDS = {
     b"%!PS": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript",
@@ -91,20 +93,22 @@ _OTHER_KINDS = {
 
 
 class UnusableImage(Exception):
-    """One image cannot be used; the text is the reason, worded to follow the name of the file."""
+    """Raised when one image cannot be used. The text is the reason, worded to follow the name of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """An image brought to the training size, and what it was before.
+    """An image at the training size, with facts about its file.
 
-    ``pixels`` is uint8 (height, width, channels); ``width``, ``height``, ``format`` and ``mode`` (Pillow's
-    names) are those of the file, upright; ``grey`` says that the file stores no colour. ``levels`` are the
-    darkest and the brightest of what is seen but for outliers, ``stored`` holds the values they come from
-    where the image uses less than half of the levels or a range was given, and is unknown elsewhere; see
-    ``extent.py``. ``assumed`` is what a fourth channel was taken for that nothing says more about,
-    ``num_frames`` counts those in the file, ``clear`` says that all of it is transparent, ``num_hidden``
-    counts the images in the file that are no frames.
+    - ``pixels``: uint8 (height, width, channels).
+    - ``width``, ``height``, ``format``, ``mode`` (Pillow's names): those of the file, after its orientation
+      is applied. ``grey``: the file stores no colour.
+    - ``levels``: the darkest and brightest visible levels, without outliers. ``stored``: the stored values
+      that these come from, known only if the image uses less than half of the levels or a range was given
+      (see ``extent.py``).
+    - ``assumed``: how a fourth channel was read, if the file does not say what it means.
+    - ``num_frames``: the number of frames in the file. ``num_hidden``: the number of images in the file that
+      are not frames. ``clear``: every pixel is transparent.
     """
 
     pixels: np.ndarray
@@ -122,48 +126,48 @@ class Decoded:
 
 
 def decode_file(content: bytes, framing: Preprocessing, frame: int = 0) -> Decoded:
-    """Decodes one frame of an image file; raises ``UnusableImage`` with the reason if it cannot."""
+    """Decode one frame of an image file; raise ``UnusableImage`` with the reason if that fails."""
     if not content:
         raise UnusableImage("empty file")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a doubtful EXIF block or palette is no reason to bother anyone
+        warnings.simplefilter("ignore")  # users need not know of a doubtful EXIF block or palette
         try:
-            return _decoded(content, framing, frame)
+            return _decode(content, framing, frame)
         except (UnusableImage, GanzfeldError):
             raise
         except UnidentifiedImageError:
-            raise UnusableImage(_not_a_image(content)) from None
+            raise UnusableImage(_explain_unknown_format(content)) from None
         except Image.DecompressionBombError:
             raise UnusableImage(f"more than {MOST_PIXELS // 10**6} megapixels") from None
         except MemoryError:
             raise UnusableImage("decoding it needs more memory than there is") from None
         except Exception as problem:  # noqa: BLE001  hostile bytes make Pillow's readers raise anything
-            raise UnusableImage(_damage(problem)) from None
+            raise UnusableImage(_describe_damage(problem)) from None
 
 
 def stored_values(content: bytes, frame: int) -> np.ndarray:
-    """The colour values that a frame of an image file stores; ``UnusableImage`` if it cannot be read."""
+    """Return the colour values stored in a frame of an image file; raise ``UnusableImage`` if unreadable."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with at_frame(content, FORMATS, frame) as image:
                 if image.width * image.height > ALONE_PIXELS:
-                    raise UnusableImage("too large for a look at its values")
+                    raise UnusableImage("too large to read its values")
                 deep = is_16_bit_colour(image) and has_lower_bytes(image)
                 image.load()
                 return values_of_16_bit_colour(image, content, frame) if deep else colours(image)
         except UnusableImage:
             raise
         except Exception as problem:  # noqa: BLE001  hostile bytes make Pillow's readers raise anything
-            raise UnusableImage(_damage(problem)) from None
+            raise UnusableImage(_describe_damage(problem)) from None
 
 
 def decode_raster(
     samples: np.ndarray, framing: Preprocessing, format: str, black: float = 0, white: float = LEVELS
 ) -> Decoded:
-    """Frames an image that is already an array, (height, width) or (height, width, 1, 3 or 4).
+    """Crop and scale an image that is already an array, (height, width) or (height, width, 1, 3 or 4).
 
-    ``black`` and ``white`` are the values that mean them unless ``framing`` has a range of its own.
+    ``black`` and ``white`` are the sample values of black and white, unless ``framing`` has its own range.
     """
     if samples.ndim == 3 and samples.shape[2] == 1:
         samples = samples[:, :, 0]
@@ -175,26 +179,26 @@ def decode_raster(
     grey, mode = image.mode in _STORED_GREY, image.mode
     pixels = framing.frame(image, _conversion(image, replace(framing, range=None)))
     stored = samples[..., :3] if samples.ndim == 3 else samples
-    look = _look(image, framing, pixels, (black, white))
+    values = _describe_values(image, framing, pixels, (black, white))
 
     def strips(masked: bool) -> Strips:
         yield stored, samples[..., 3] > black if masked else None
 
-    levels, known = levels_and_stored(replace(look, strips=strips))
-    return Decoded(pixels, *image.size, format, mode, grey, levels, known, assumed, clear=look.is_clear)
+    levels, known = levels_and_stored(replace(values, strips=strips))
+    return Decoded(pixels, *image.size, format, mode, grey, levels, known, assumed, clear=values.is_clear)
 
 
-def _decoded(content: bytes, framing: Preprocessing, frame: int) -> Decoded:
+def _decode(content: bytes, framing: Preprocessing, frame: int) -> Decoded:
     with at_frame(content, FORMATS, frame) as image:
-        _refuse_what_we_made(image)
+        _refuse_own_output(image)
         num_frames, num_hidden = count_frames(image, content), count_hidden(image)
         width, height, mode, kind = image.width, image.height, image.mode, image.format or "?"
         most = MOST_PIXELS_OF.get(kind, MOST_PIXELS)
         if width * height > most:
             raise UnusableImage(f"{width}x{height} px are more than {most // 10**6} megapixels")
-        white, deep = _white(image), is_16_bit_colour(image)  # before the image forgets how it was stored
+        white, deep = _white_value(image), is_16_bit_colour(image)  # Pillow drops this information on loading
         if deep and framing.range and not has_lower_bytes(image):
-            raise UnusableImage("16-bit colour of a kind that is read with 8 bits, too few for --range")
+            raise UnusableImage("this kind of 16-bit colour is read with only 8 bits, too few for --range")
         unnamed = unnamed_fourth(image)
         assumed = unnamed if framing.alpha is None else ""
         if isinstance(image, TiffImagePlugin.TiffImageFile) and (reason := why_not_read(image.tag_v2)):
@@ -202,27 +206,29 @@ def _decoded(content: bytes, framing: Preprocessing, frame: int) -> Decoded:
         if unnamed == "none" and framing.alpha == "over":
             take_for_opacity(image)
         if unnamed and framing.alpha == "band":
-            raise UnusableImage(_A_BAND)
-        # Pillow gives the size of a TIFF as it is upright, and that of all else as it is stored.
+            raise UnusableImage(_EXTRA_BAND)
+        # Pillow gives the upright size of a TIFF, but the stored size for every other format.
         sideways = kind != "TIFF" and image.getexif().get(_ORIENTATION) in _SIDEWAYS
         _shrink_while_decoding(image, framing, sideways)
-        image.decodermaxblock = max(image.decodermaxblock, len(content))  # in one piece is 7 % faster
-        # A JPEG that is not progressive is never in memory but at the size it is decoded to.
-        whole = kind != "JPEG" or "progressive" in image.info
-        held = width * height if whole else image.width * image.height
-        with turn() if held > ALONE_PIXELS else nullcontext():
+        image.decodermaxblock = max(
+            image.decodermaxblock, len(content)
+        )  # decoding in one piece is 7 % faster
+        # A JPEG that is not progressive is only ever in memory at the reduced size.
+        at_full_size = kind != "JPEG" or "progressive" in image.info
+        pixels_in_memory = width * height if at_full_size else image.width * image.height
+        with large_image_lock() if pixels_in_memory > ALONE_PIXELS else nullcontext():
             conversion = _conversion_of_tiff(image, framing) if kind == "TIFF" else None
             image.load()
-            known, plain = None, framing
+            known, without_range = None, framing
             if deep and framing.range:
                 masked = framing.alpha != "none"
                 known = apply_range_to_16_bit_colour(image, content, frame, framing.range, masked=masked)
-                plain = replace(framing, range=None)
-            upright = _upright(image, in_place=not frame)
-            pixels = plain.frame(upright, conversion or _conversion(image, plain))
-            look = _look(upright, framing, pixels, (0, LEVELS if deep else white))
-            levels, stored = levels_and_stored(replace(look, known=known))
-            stored = _of_16_bits(stored) if deep and not known else stored
+                without_range = replace(framing, range=None)
+            upright = _apply_orientation(image, in_place=not frame)
+            pixels = without_range.frame(upright, conversion or _conversion(image, without_range))
+            values = _describe_values(upright, framing, pixels, (0, LEVELS if deep else white))
+            levels, stored = levels_and_stored(replace(values, known=known))
+            stored = _widen_to_16_bits(stored) if deep and not known else stored
     if sideways:
         width, height = height, width
     grey = mode in _STORED_GREY
@@ -237,21 +243,21 @@ def _decoded(content: bytes, framing: Preprocessing, frame: int) -> Decoded:
         stored,
         assumed,
         num_frames,
-        look.is_clear,
+        values.is_clear,
         num_hidden,
     )
 
 
-def _look(
-    image: Image.Image, framing: Preprocessing, pixels: np.ndarray, values: tuple[float, float]
-) -> Look:
-    """Gather what is known of a loaded image and of its ``pixels``; ``values`` are black and white."""
+def _describe_values(
+    image: Image.Image, framing: Preprocessing, pixels: np.ndarray, black_white: tuple[float, float]
+) -> ImageValues:
+    """Describe the values of a loaded image and of its ``pixels``."""
     left, top, right, bottom = framing.crop_box(*image.size)
-    return Look(
+    return ImageValues(
         pixels,
         lambda masked: colours_seen(image, masked=masked),
         image.width * image.height,
-        *(framing.range or values),
+        *(framing.range or black_white),
         has_range=framing.range is not None,
         is_see_through=is_see_through(image, framing),
         is_clear=is_clear(image, framing, pixels),
@@ -259,28 +265,28 @@ def _look(
     )
 
 
-def _of_16_bits(stored: Stored) -> Stored:
-    """What 16-bit colour stores at most, of which only the upper bytes are known."""
+def _widen_to_16_bits(stored: Stored) -> Stored:
+    """Return the widest extent of 16-bit values that is possible given their upper bytes."""
     least, most, _, _, low, high = (256 * value for value in stored)
     return Stored(least, most + LEVELS, 0, _WHITE_OF_16_BITS, low, high + LEVELS)
 
 
-def _upright(image: Image.Image, *, in_place: bool) -> Image.Image:
-    """A loaded image turned as EXIF says; in place it takes no memory twice, and spoils later frames."""
+def _apply_orientation(image: Image.Image, *, in_place: bool) -> Image.Image:
+    """Rotate a loaded image as its EXIF data says; doing so in place saves memory but spoils later frames."""
     if in_place:
         ImageOps.exif_transpose(image, in_place=True)
         return image
     return ImageOps.exif_transpose(image)
 
 
-def _refuse_what_we_made(image: Image.Image) -> None:
-    """A sheet of images or a figure that this program wrote beside the images, and that carries its mark."""
-    if made := _OURS.get(str(image.info.get("Software"))):
-        raise UnusableImage(f"made by ganzfeld ({made}), not an image to train on")
+def _refuse_own_output(image: Image.Image) -> None:
+    """Raise ``UnusableImage`` for a grid of images or a figure that carries this program's mark."""
+    if mark := _OURS.get(str(image.info.get("Software"))):
+        raise UnusableImage(f"made by ganzfeld ({mark}), not an image to train on")
 
 
 def _shrink_while_decoding(image: Image.Image, framing: Preprocessing, sideways: bool) -> None:
-    """Lets the JPEG decoder leave out detail that scaling would throw away; other formats ignore this."""
+    """Let the JPEG decoder skip detail that scaling would discard; other formats ignore this."""
     upright = (image.height, image.width) if sideways else image.size
     left, top, right, bottom = framing.crop_box(*upright)
     most = min((right - left) // (2 * framing.width), (bottom - top) // (2 * framing.height))
@@ -290,72 +296,75 @@ def _shrink_while_decoding(image: Image.Image, framing: Preprocessing, sideways:
 
 
 def _conversion(image: Image.Image, framing: Preprocessing) -> Callable[[Image.Image], Image.Image] | None:
-    """What makes ``L`` or ``RGB``, opaque, of any part of a decoded image; None if it is that already."""
+    """Return a function that converts any part of an image to opaque ``L`` or ``RGB``; None if not needed."""
     if _is_16_bit_grey(image):
-        return partial(_from_16_bits, framing)
+        return partial(_convert_16_bit_grey, framing)
     if image.mode in ("I", "F"):
         if framing.range is None:
             raise UnusableImage(f"32-bit samples, whose range is not known; {_GIVE_RANGE}")
-        return partial(_from_grey_samples, framing.range, False)
+        return partial(_convert_grey_samples, framing.range, False)
     if image.mode in _WITH_OPACITY and framing.alpha == "band":
-        raise UnusableImage(_A_BAND)
+        raise UnusableImage(_EXTRA_BAND)
     if image.has_transparency_data and framing.alpha != "none":
-        return partial(_on_background, framing)
+        return partial(_draw_on_background, framing)
     mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     if framing.range:
-        return lambda part: _with_range(framing, _opaque(part).convert(mode))
-    return None if image.mode == mode else lambda part: _opaque(part).convert(mode)
+        return lambda part: _apply_range(framing, _unpremultiply(part).convert(mode))
+    return None if image.mode == mode else lambda part: _unpremultiply(part).convert(mode)
 
 
-def _opaque(part: Image.Image) -> Image.Image:
-    """An image whose colours, where they are multiplied by its opacity, are so no longer."""
+def _unpremultiply(part: Image.Image) -> Image.Image:
+    """Return the image with colours that are not multiplied by its opacity."""
     return part.convert({"La": "LA", "RGBa": "RGBA"}.get(part.mode, part.mode))
 
 
 def _conversion_of_tiff(
     image: Image.Image, framing: Preprocessing
 ) -> Callable[[Image.Image], Image.Image] | None:
-    """The same where only the tags of a TIFF tell, and only before it is loaded; None if they do not."""
+    """Return the conversion that the tags of a TIFF ask for; None if they ask for none.
+
+    Must be called before the image is loaded, since Pillow then drops the tags that matter.
+    """
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     if _SIGNED in image.tag_v2.get(SAMPLE_FORMAT, ()) and (framing.range is None or image.mode != "I"):
         raise UnusableImage(f"signed samples, whose range is not known; {_GIVE_RANGE}")
     if not image.mode.startswith("I;16"):
         return None
     inverted = image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO
-    return partial(_from_grey_samples, framing.range or (0, _white(image)), inverted)
+    return partial(_convert_grey_samples, framing.range or (0, _white_value(image)), inverted)
 
 
-def _from_grey_samples(values: tuple[float, float], inverted: bool, part: Image.Image) -> Image.Image:
+def _convert_grey_samples(black_white: tuple[float, float], inverted: bool, part: Image.Image) -> Image.Image:
     samples = np.asarray(part)
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
         raise UnusableImage("it holds NaN or infinite values")
-    shown = to_bytes(samples, *values)
-    return Image.fromarray(LEVELS - shown if inverted else shown)
+    levels = to_bytes(samples, *black_white)
+    return Image.fromarray(LEVELS - levels if inverted else levels)
 
 
-def _from_16_bits(framing: Preprocessing, part: Image.Image) -> Image.Image:
-    grey = _from_grey_samples(framing.range or (0, _WHITE_OF_16_BITS), False, part)
-    clear = part.info.get("transparency")  # in a PNG, the one value that stands for nothing
+def _convert_16_bit_grey(framing: Preprocessing, part: Image.Image) -> Image.Image:
+    grey = _convert_grey_samples(framing.range or (0, _WHITE_OF_16_BITS), False, part)
+    clear = part.info.get("transparency")  # in a PNG, the one value that means transparent
     if not isinstance(clear, int) or framing.alpha == "none":
         return grey
     alpha = Image.fromarray(np.where(np.asarray(part) == clear, 0, 255).astype(np.uint8))
-    return _on_background(framing, Image.merge("LA", (grey, alpha)))
+    return _draw_on_background(framing, Image.merge("LA", (grey, alpha)))
 
 
-def _on_background(framing: Preprocessing, part: Image.Image) -> Image.Image:
+def _draw_on_background(framing: Preprocessing, part: Image.Image) -> Image.Image:
     stays_grey = part.mode in _STORED_GREY and framing.grey_background
     canvas = Image.new("RGBA", part.size, (*framing.background, 255))
-    shown = part.convert("RGBA")
+    foreground = part.convert("RGBA")
     if framing.range:
-        opacity = shown.getchannel("A")
-        shown = _with_range(framing, shown.convert("RGB"))
-        shown.putalpha(opacity)
-    canvas.alpha_composite(shown)
+        opacity = foreground.getchannel("A")
+        foreground = _apply_range(framing, foreground.convert("RGB"))
+        foreground.putalpha(opacity)
+    canvas.alpha_composite(foreground)
     return canvas.convert("L" if stays_grey else "RGB")
 
 
-def _with_range(framing: Preprocessing, part: Image.Image) -> Image.Image:
-    """An image of mode L or RGB with its values spread from the range to all levels."""
+def _apply_range(framing: Preprocessing, part: Image.Image) -> Image.Image:
+    """Spread the range of values in an image of mode L or RGB over all levels."""
     assert framing.range
     return part.point(level_table(8, *framing.range).tolist() * len(part.getbands()))
 
@@ -364,25 +373,25 @@ def _is_16_bit_grey(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
 
 
-def _white(image: Image.Image) -> int:
-    """The stored value that the format calls white; before it is loaded, since Pillow then forgets."""
+def _white_value(image: Image.Image) -> int:
+    """Return the stored value that means white in an image that is not loaded yet."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return 2 ** max(image.tag_v2.get(BITS_PER_SAMPLE, (8,))[0], 8) - 1
     return _WHITE_OF_16_BITS if _is_16_bit_grey(image) or is_16_bit_colour(image) else LEVELS
 
 
-def _not_a_image(content: bytes) -> str:
+def _explain_unknown_format(content: bytes) -> str:
     begin = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     for mark, kind in _OTHER_KINDS.items():
         if begin.startswith(mark):
             return f"not an image in a known format but {kind}"
     if begin[:4] in (b"II*\0", b"MM\0*"):
-        unknown = "a TIFF that is damaged, or of a kind that is not read; save it with 8 or 16 bits a sample"
+        unknown = "a damaged or unsupported TIFF; save it with 8 or 16 bits per sample"
         return why_unknown(content) or unknown
     return f"not an image in a known format ({', '.join(FORMATS)})"
 
 
-def _damage(problem: Exception) -> str:
+def _describe_damage(problem: Exception) -> str:
     text = " ".join(str(problem).split())[:200]
     if "truncated" in text.lower() or isinstance(problem, EOFError):
         return f"truncated ({text})" if text else "truncated"

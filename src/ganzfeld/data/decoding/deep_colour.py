@@ -1,6 +1,6 @@
-"""Colour images of 16 bits a sample, of which Pillow decodes the upper bytes alone.
+"""Read colour images of 16 bits per sample, of which Pillow decodes only the upper bytes.
 
-Read a second time as if the order of the bytes were the other one, they give the lower bytes.
+The lower bytes come from a second decoding of the file, with the byte order reversed.
 """
 
 import io
@@ -18,35 +18,35 @@ _ROWS = 256
 
 
 def is_16_bit_colour(image: Image.Image) -> bool:
-    """Whether an image that is not loaded yet stores 16 bits for each of several channels."""
+    """Return whether an image that is not loaded yet stores 16 bits for each of several channels."""
     return not image.mode.startswith("I") and _raw_mode(image)[-3:] in _SWAPPED
 
 
 def has_lower_bytes(image: Image.Image) -> bool:
-    """Whether the lower bytes of such an image can be read too: not of CMYK, nor of grey with opacity."""
+    """Return whether the lower bytes can be read too; those of CMYK and of grey with opacity cannot."""
     return _raw_mode(image)[:-4] in ("RGB", "RGBA", "RGBX")
 
 
 def apply_range_to_16_bit_colour(
-    image: Image.Image, content: bytes, frame: int, values: tuple[float, float], *, masked: bool
+    image: Image.Image, content: bytes, frame: int, black_white: tuple[float, float], *, masked: bool
 ) -> Stored:
-    """Replace the upper bytes in a loaded image by the levels of its values; ``content`` is its file.
+    """Replace the upper bytes in a loaded image with the levels of its values; ``content`` is its file.
 
-    The result says what it stores, where ``masked`` of pixels that are seen at all.
+    Returns the extent of the stored values; if ``masked``, that of visible pixels only.
     """
-    table, (black, white) = level_table(16, *values), values
+    table, (black, white) = level_table(16, *black_white), black_white
     masked = masked and image.mode == "RGBA" and image.getchannel("A").getextrema() != (0, 0)
 
-    def replaced() -> Strips:
+    def replace_in_strips() -> Strips:
         for box, upper_bytes, stored in _bands(image, content, frame):
             levels = table[stored]
-            levels[..., 3:] = upper_bytes[..., 3:]  # opacity is no colour
+            levels[..., 3:] = upper_bytes[..., 3:]  # the range does not apply to opacity
             image.paste(Image.fromarray(levels), box)
             yield stored[..., :3], upper_bytes[..., 3] > 0 if masked else None
 
-    found = extent(replaced(), image.width * image.height, (white - black) / LEVELS)
-    assert found, "an image has at least one pixel that is looked at"
-    return Stored(found.least, found.most, black, white, found.low, found.high)
+    values = extent(replace_in_strips(), image.width * image.height, (white - black) / LEVELS)
+    assert values, "an image has at least one pixel"
+    return Stored(values.least, values.most, black, white, values.low, values.high)
 
 
 def values_of_16_bit_colour(image: Image.Image, content: bytes, frame: int) -> np.ndarray:
@@ -57,11 +57,11 @@ def values_of_16_bit_colour(image: Image.Image, content: bytes, frame: int) -> n
 def _bands(
     image: Image.Image, content: bytes, frame: int
 ) -> Iterator[tuple[tuple[int, int, int, int], np.ndarray, np.ndarray]]:
-    """Yield some rows after others: their box, their upper bytes and their values of 16 bits."""
+    """Yield bands of rows from top to bottom: their box, their upper bytes and their 16-bit values."""
     with Image.open(io.BytesIO(content), formats=(image.format or "",)) as lower:
         assert isinstance(lower, ImageFile.ImageFile)
         lower.seek(frame)
-        lower.tile = [_swapped(tile) for tile in lower.tile]
+        lower.tile = [_swap_byte_order(tile) for tile in lower.tile]
         lower.load()
         for top in range(0, image.height, _ROWS):
             box = (0, top, image.width, min(top + _ROWS, image.height))
@@ -71,16 +71,16 @@ def _bands(
 
 def _raw_mode(image: Image.Image) -> str:
     tile = image.tile[0] if isinstance(image, ImageFile.ImageFile) and image.tile else None
-    given = tile.args if tile else ""
-    return str(given[0]) if isinstance(given, tuple) else str(given or "")
+    args = tile.args if tile else ""
+    return str(args[0]) if isinstance(args, tuple) else str(args or "")
 
 
-def _swapped(tile: "ImageFile._Tile") -> "ImageFile._Tile":
-    given = tile.args
-    if isinstance(given, tuple):
-        return tile._replace(args=(_other_order(str(given[0])), *given[1:]))
-    return tile._replace(args=_other_order(str(given)))
+def _swap_byte_order(tile: "ImageFile._Tile") -> "ImageFile._Tile":
+    args = tile.args
+    if isinstance(args, tuple):
+        return tile._replace(args=(_swapped_raw_mode(str(args[0])), *args[1:]))
+    return tile._replace(args=_swapped_raw_mode(str(args)))
 
 
-def _other_order(raw_mode: str) -> str:
+def _swapped_raw_mode(raw_mode: str) -> str:
     return raw_mode[:-3] + _SWAPPED[raw_mode[-3:]]

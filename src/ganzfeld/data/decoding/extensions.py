@@ -1,4 +1,4 @@
-"""Names of files that may hold images: by their extension, which alone decides nothing."""
+"""The file extensions of images. They select candidates; the content decides whether a file is an image."""
 
 import os
 
@@ -12,5 +12,5 @@ EXTENSIONS = frozenset(
 
 
 def extension(name: str) -> str:
-    """The extension in small letters with its dot, or ``""``."""
+    """Return the extension in lower case with its dot, or ``""``."""
     return os.path.splitext(name)[1].lower()  # noqa: PTH122

@@ -1,6 +1,7 @@
-"""Between which values an image lies: all of them, and all but outliers such as hot pixels.
+"""Find the least and greatest values of an image, with and without outliers such as hot pixels.
 
-Outliers are few pixels far from all others: beyond the percentiles by more than half of what these lie apart.
+Outliers are a few pixels far from all others: they lie beyond the percentiles by more than half of the
+distance between these percentiles.
 """
 
 import math
@@ -13,21 +14,21 @@ import numpy as np
 from ganzfeld.data.decoding.samples import LEVELS, UNKNOWN, Stored, to_bytes
 
 _PERCENT = 0.1
-"""Of the pixels at either end that may be outliers: as many as ``--range auto`` leaves out."""
+"""Percentage of pixels at either end that may be outliers: as many as ``--range auto`` leaves out."""
 
 _FEWEST = 4
-"""Pixels that may be: one of the file becomes about so many when it is scaled."""
+"""At least this many pixels may be outliers: one pixel of the file becomes about four when it is scaled."""
 
 _APART = 0.5
-"""Of the distance of the percentiles: by how much a value may lie beyond them without being an outlier."""
+"""How far a value may lie beyond a percentile without being an outlier, relative to their distance."""
 
-_MOST_LOOKED_AT = 2**16
+_MOST_SAMPLED = 2**16
 Strips = Iterable[tuple[np.ndarray, np.ndarray | None]]
-"""Parts of an image: colours (height, width) or (height, width, channels), and which are seen (None: all)."""
+"""Parts of an image: colours (height, width) or (height, width, channels), and a mask (None: all visible)."""
 
 
 class Extent(NamedTuple):
-    """The least and greatest of all values, and of those that are no outliers."""
+    """The least and greatest values, and the same without outliers (``low`` and ``high``)."""
 
     least: float
     most: float
@@ -36,14 +37,16 @@ class Extent(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What ``levels_and_stored`` looks at.
+class ImageValues:
+    """What ``levels_and_stored`` needs to know about an image.
 
-    ``pixels`` is uint8 (height, width, channels) at the size of training, ``strips(masked)`` gives the image
-    as it is stored, of ``num_pixels``, with or without what is seen of it. ``black`` and ``white`` are stored
-    values, ``has_range`` says that they were given, ``is_see_through`` that the background is seen in places,
-    ``is_clear`` that nothing else is. ``scale`` is how often a pixel of the file occurs when it is enlarged,
-    ``known`` what is stored, where that is known already.
+    - ``pixels``: uint8 (height, width, channels) at the training size.
+    - ``strips(masked)``: the stored image in parts, ``num_pixels`` in all, each with a mask of its visible
+      pixels if ``masked``.
+    - ``black``, ``white``: the stored values that mean these. ``has_range``: the user gave them.
+    - ``is_see_through``: the background shows in places. ``is_clear``: nothing but the background shows.
+    - ``scale``: how many pixels each pixel of the file becomes if the image is enlarged.
+    - ``known``: the stored extent, if already known.
     """
 
     pixels: np.ndarray
@@ -58,45 +61,45 @@ class Look:
     known: Stored | None = None
 
 
-def levels_and_stored(look: Look) -> tuple[tuple[int, int], Stored]:
-    """Return the darkest and the brightest level but for outliers, and what is stored.
+def levels_and_stored(image: ImageValues) -> tuple[tuple[int, int], Stored]:
+    """Return the darkest and brightest levels without outliers, and the stored extent.
 
-    Levels are those of what is seen of the image, without the background. What is stored is known only of
-    images that use less than half of the levels, that are wholly transparent, or that have a range.
+    The levels are those of the visible parts of the image, without the background. The stored extent is
+    known only if the image uses less than half of the levels, is fully transparent, or has a range.
     """
-    ends = int(look.pixels.min()), int(look.pixels.max())
-    if look.is_clear:
-        return ends, _stored(look, masked=False)
-    if look.is_see_through:
-        stored = _stored(look, masked=True)
+    ends = int(image.pixels.min()), int(image.pixels.max())
+    if image.is_clear:
+        return ends, _stored(image, masked=False)
+    if image.is_see_through:
+        stored = _stored(image, masked=True)
         levels = _levels(stored)
     else:
-        levels = usual_levels(look.pixels, look.scale)
-        if not (look.has_range or uses_few_levels(levels)):
+        levels = usual_levels(image.pixels, image.scale)
+        if not (image.has_range or uses_few_levels(levels)):
             return levels, UNKNOWN
-        stored = _stored(look, masked=False)
+        stored = _stored(image, masked=False)
     if levels[0] == levels[1] and not stored.low < stored.high:
         levels = (
-            ends if not look.is_see_through else _levels(stored._replace(low=stored.least, high=stored.most))
+            ends if not image.is_see_through else _levels(stored._replace(low=stored.least, high=stored.most))
         )
-    return levels, stored if look.has_range or uses_few_levels(levels) else UNKNOWN
+    return levels, stored if image.has_range or uses_few_levels(levels) else UNKNOWN
 
 
 def uses_few_levels(levels: tuple[int, int]) -> bool:
-    """Return whether levels lie so near each other that a range could spread them to twice as many."""
+    """Return whether the levels are so close together that a range could spread them to twice as many."""
     return levels[1] - levels[0] <= LEVELS // 2
 
 
 def usual_levels(pixels: np.ndarray, scale: float = 1.0) -> tuple[int, int]:
-    """Return the least and greatest level but for outliers; ``pixels`` is uint8 (height, width, channels).
+    """Return the least and greatest level without outliers; ``pixels`` is uint8 (height, width, channels).
 
-    ``scale`` is how often a pixel of the file occurs among them, where it was enlarged.
+    ``scale`` is how many of these pixels each pixel of the file became, if the image was enlarged.
     """
     height, width, channels = pixels.shape
     counts = np.bincount(pixels.reshape(-1), minlength=LEVELS + 1)
     few = _num_outliers(height * width, scale) * channels
-    reached = np.cumsum(counts)
-    low, high = np.searchsorted(reached, few, "right"), np.searchsorted(reached, pixels.size - few)
+    cumulative = np.cumsum(counts)
+    low, high = np.searchsorted(cumulative, few, "right"), np.searchsorted(cumulative, pixels.size - few)
     apart = max(int(_APART * (high - low)), 1)
     begin = max(int(low) - apart, 0)
     present = begin + np.flatnonzero(counts[begin : int(high) + apart + 1])
@@ -104,32 +107,37 @@ def usual_levels(pixels: np.ndarray, scale: float = 1.0) -> tuple[int, int]:
 
 
 def extent(strips: Strips, num_pixels: int, least_apart: float) -> Extent | None:
-    """Return between which values an image of so many pixels lies; None where nothing of it is seen.
+    """Return the extent of an image of ``num_pixels`` pixels; None if no pixel is visible.
 
-    ``least_apart`` is by how much values may differ at least without being outliers.
+    Values that lie less than ``least_apart`` beyond the others are never outliers.
     """
-    some, least, most, step = [], np.inf, -np.inf, max(1, num_pixels // _MOST_LOOKED_AT)
-    for colours, seen in strips:
+    samples, least, most, step = [], np.inf, -np.inf, max(1, num_pixels // _MOST_SAMPLED)
+    for colours, visible in strips:
         channels = 1 if colours.ndim == 2 else colours.shape[2]
         values = colours.reshape(-1, channels)
-        values = values if seen is None else values[seen.reshape(-1)]
+        values = values if visible is None else values[visible.reshape(-1)]
         if len(values):
             least, most = min(least, float(values.min())), max(most, float(values.max()))
-            some.append(values[::step].copy())  # a view would hold all of them
-    if not some:
+            samples.append(values[::step].copy())  # a view would keep the whole strip in memory
+    if not samples:
         return None
-    values = np.concatenate(some).astype(np.float64)
-    return Extent(least, most, *_usual(values, least, most, least_apart))
+    values = np.concatenate(samples).astype(np.float64)
+    return Extent(least, most, *_without_outliers(values, least, most, least_apart))
 
 
-def _usual(values: np.ndarray, least: float, most: float, least_apart: float) -> tuple[float, float]:
-    """Return the ends but for outliers of values (num, channels), among which ``least`` and ``most`` are."""
+def _without_outliers(
+    values: np.ndarray, least: float, most: float, least_apart: float
+) -> tuple[float, float]:
+    """Return the ends of ``values`` (num, channels) without outliers.
+
+    ``least`` and ``most`` are the ends of all values of the image, of which ``values`` is a sample.
+    """
     few = _num_outliers(*values.shape[:1]) * values.shape[1]
     flat = values.reshape(-1)
     last = len(flat) - 1
     few = min(few, last // 4)
-    parted = np.partition(flat, (few, last - few))
-    low, high = float(parted[few]), float(parted[last - few])
+    partitioned = np.partition(flat, (few, last - few))
+    low, high = float(partitioned[few]), float(partitioned[last - few])
     apart = max(_APART * (high - low), least_apart)
     inside = flat[(flat >= low - apart) & (flat <= high + apart)]
     low = least if least >= low - apart else float(inside.min())
@@ -137,20 +145,20 @@ def _usual(values: np.ndarray, least: float, most: float, least_apart: float) ->
 
 
 def _num_outliers(num_pixels: int, scale: float = 1.0) -> int:
-    """Return how many pixels at either end may be outliers: less than a quarter of all."""
+    """Return how many pixels at either end may be outliers: fewer than a quarter of all."""
     return min(
         max(int(num_pixels * _PERCENT / 100), math.ceil(_FEWEST * max(scale, 1))), (num_pixels - 1) // 4
     )
 
 
-def _stored(look: Look, *, masked: bool) -> Stored:
-    if look.known:
-        return look.known
-    one_level = (look.white - look.black) / LEVELS
-    found = extent(look.strips(masked), look.num_pixels, one_level)
-    found = found or extent(look.strips(False), look.num_pixels, one_level)
-    assert found, "an image has at least one pixel"
-    return Stored(found.least, found.most, look.black, look.white, found.low, found.high)
+def _stored(image: ImageValues, *, masked: bool) -> Stored:
+    if image.known:
+        return image.known
+    one_level = (image.white - image.black) / LEVELS
+    values = extent(image.strips(masked), image.num_pixels, one_level)
+    values = values or extent(image.strips(False), image.num_pixels, one_level)
+    assert values, "an image has at least one pixel"
+    return Stored(values.least, values.most, image.black, image.white, values.low, values.high)
 
 
 def _levels(stored: Stored) -> tuple[int, int]:

@@ -1,7 +1,7 @@
-"""Files that hold several images: how many frames there are, which of them are read, and reaching one.
+"""Count, choose and open the frames of files that hold several images.
 
 Frames are the pages of a TIFF and the images of an animated GIF, PNG, WebP or AVIF. The second image that
-telephones hide in a JPEG (a thumbnail, a map of brightness) is none: it is counted on its own.
+phones hide in a JPEG (a thumbnail, a gain map) is not a frame and is counted separately.
 """
 
 import io
@@ -17,14 +17,14 @@ from ganzfeld.option_values import ALL_FRAMES, FIRST_FRAME, MOST_FRAMES
 
 
 def frames_wanted(number: int, frames: str) -> list[int]:
-    """Which of so many frames are read: ``first``, ``all``, or a number of them, evenly spaced."""
+    """Return which of ``number`` frames to read: ``first``, ``all``, or that many, evenly spaced."""
     if frames == ALL_FRAMES:
         return list(range(number))
     return spread(number, 1 if frames == FIRST_FRAME else int(frames)).tolist()
 
 
 def num_frames(content: bytes, formats: tuple[str, ...]) -> int:
-    """How many frames a file holds; 1 for whatever is no image."""
+    """Return how many frames a file holds; 1 if it is not an image."""
     try:
         with Image.open(io.BytesIO(content), formats=formats) as image:
             return count_frames(image, content)
@@ -33,59 +33,59 @@ def num_frames(content: bytes, formats: tuple[str, ...]) -> int:
 
 
 def count_frames(image: Image.Image, content: bytes) -> int:
-    """The same of an image that is open. Nothing is decoded, and the image stays where it is."""
+    """Return how many frames an open image has, without decoding it or changing its current frame."""
     try:
         if image.format == "GIF":
-            return max(1, _in_gif(content))
+            return max(1, _count_in_gif(content))
         if image.format == "TIFF":
-            return max(1, _in_tiff(content))
+            return max(1, _count_in_tiff(content))
         if image.format in ("PNG", "WEBP", "AVIF"):
             return int(getattr(image, "n_frames", 1))
     except (struct.error, IndexError):
-        pass  # cut off in the middle of what is being counted
+        pass  # the file is truncated in the middle of a frame header
     return 1
 
 
 def count_hidden(image: Image.Image) -> int:
-    """Return how many images an open file holds beside the one that is read, and that are no frames: MPO."""
+    """Return how many images besides the first an open MPO file holds; these are not frames."""
     number = int(getattr(image, "n_frames", 1)) if image.format == "MPO" else 1
     return min(max(number, 1), MOST_FRAMES) - 1
 
 
-class _Kept(threading.local):
+class _OpenFile(threading.local):
     content: bytes | None = None
     image: ImageFile.ImageFile | None = None
 
-    def drop(self) -> None:
+    def close(self) -> None:
         if self.image:
             self.image.close()
         self.content = self.image = None
 
 
-_kept = _Kept()
-"""The last file of which a later frame was read: to reach a frame of a GIF, all before it are decoded."""
+_last_file = _OpenFile()
+"""The last file of which a later frame was read. Reaching a frame of a GIF decodes all frames before it."""
 
 
 @contextmanager
 def at_frame(content: bytes, formats: tuple[str, ...], frame: int) -> Iterator[ImageFile.ImageFile]:
-    """An image, open and not loaded, at one of its frames; later ones are not to be changed in place."""
+    """Open an image at one of its frames, not loaded; frames after the first must not be changed in place."""
     if not frame:
         with Image.open(io.BytesIO(content), formats=formats) as image:
             yield image
         return
     try:
-        if _kept.image is None or _kept.content is not content:
-            _kept.drop()
-            _kept.content, _kept.image = content, Image.open(io.BytesIO(content), formats=formats)
-        _kept.image.seek(frame)
-        yield _kept.image
+        if _last_file.image is None or _last_file.content is not content:
+            _last_file.close()
+            _last_file.content, _last_file.image = content, Image.open(io.BytesIO(content), formats=formats)
+        _last_file.image.seek(frame)
+        yield _last_file.image
     except BaseException:
-        _kept.drop()
+        _last_file.close()
         raise
 
 
-def _in_gif(content: bytes) -> int:
-    """Image descriptors among the blocks of a GIF."""
+def _count_in_gif(content: bytes) -> int:
+    """Count the image descriptors among the blocks of a GIF."""
     at, number = 13 + _table_bytes(content[10]), 0
     while number < MOST_FRAMES and content[at] in b"!,":
         if content[at] == ord(","):
@@ -102,12 +102,12 @@ def _in_gif(content: bytes) -> int:
 
 
 def _table_bytes(flags: int) -> int:
-    """The length of a table of colours, if there is one."""
+    """Return the length in bytes of a colour table; 0 if there is none."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def _in_tiff(content: bytes) -> int:
-    """Directories in the chain of a TIFF, each counted once."""
+def _count_in_tiff(content: bytes) -> int:
+    """Count the directories in the chain of a TIFF, each once."""
     order = "<" if content[:2] == b"II" else ">"
     is_big = content[2:4] in (b"+\0", b"\0+")
     pointer, count, entry = ("Q", "Q", 20) if is_big else ("I", "H", 12)

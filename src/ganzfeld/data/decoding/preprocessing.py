@@ -1,7 +1,7 @@
-"""How any image becomes one of the training size: the crop policy, the scaling and the background.
+"""Bring any image to the training size: the crop policy, the scaling and the background.
 
-The middle of the image is cut out at the wanted aspect and scaled with an antialiasing filter. Nothing is
-stretched and nothing is padded; an image that already has the size passes through unchanged.
+The centre of the image is cropped to the target aspect ratio and scaled with an antialiasing filter. Nothing
+is stretched or padded; an image that already has the target size passes through unchanged.
 """
 
 import math
@@ -19,21 +19,23 @@ from ganzfeld.options import PreparationOptions
 
 LARGEST_PX = 4096
 BAND_PIXELS = 2**20
-_GAP = 3.0  # whole blocks are averaged down to so many times the wanted size before the fine filter
-_SUPPORT = 2.5  # pixels of the result that the Lanczos filter looks beyond the box
-_LEAST_SUPPORT = 3  # pixels of the image, where it is enlarged
+_GAP = 3.0  # whole blocks are averaged down to this multiple of the target size before the Lanczos filter
+_SUPPORT = 2.5  # how far beyond the box the Lanczos filter reaches, in pixels of the result
+_LEAST_SUPPORT = 3  # the same in pixels of the image, if it is enlarged
 _Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What every image of a set is brought to.
+    """The settings that every image of a dataset is prepared with.
 
-    ``width`` and ``height`` are in pixels; ``channels`` is 1, 3 or None (grey if every image is grey);
-    ``background`` is the (red, green, blue) that shows through transparent pixels; ``range`` holds the stored
-    values that become black and white, None: those of the format. ``alpha`` says what a fourth channel is:
-    ``over`` (opacity), ``none`` (left out), ``band``, or None: opacity, unless the file says otherwise.
-    ``frames`` are those read of a file that holds several.
+    - ``width``, ``height``: in pixels.
+    - ``channels``: 1, 3 or None (1 if every image is grey, 3 otherwise).
+    - ``background``: the (red, green, blue) that shows through transparent pixels.
+    - ``range``: the stored values that become black and white; None uses those of the format.
+    - ``alpha``: what a fourth channel is: ``over`` (opacity), ``none`` (left out), ``band``, or None
+      (opacity, unless the file says otherwise).
+    - ``frames``: which frames are read if a file holds several.
     """
 
     width: int
@@ -45,57 +47,57 @@ class Preprocessing:
     frames: str = FIRST_FRAME
 
     def as_json(self) -> dict[str, object]:
-        """The settings as plain data, for the cache's key and for worker processes."""
+        """Return the settings as plain data, for the cache key and for worker processes."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, settings: dict) -> "Preprocessing":
-        """The inverse of ``as_json``."""
-        found = settings["range"]
-        pairs = {"background": tuple(settings["background"]), "range": tuple(found) if found else None}
+        """Restore the settings from the result of ``as_json``."""
+        values = settings["range"]
+        pairs = {"background": tuple(settings["background"]), "range": tuple(values) if values else None}
         return cls(**settings | pairs)
 
     @property
     def grey_background(self) -> bool:
-        """Whether a grey image stays grey when its transparent parts show the background."""
+        """Whether a grey image stays grey where the background shows through."""
         return len(set(self.background)) == 1
 
     def crop_box(self, width: int, height: int) -> _Box:
-        """(left, top, right, bottom) of the part of a ``width`` x ``height`` image that is kept."""
-        kept_width = min(width, max(1, round(height * self.width / self.height)))
-        kept_height = min(height, max(1, round(width * self.height / self.width)))
-        left, top = (width - kept_width) // 2, (height - kept_height) // 2
-        return left, top, left + kept_width, top + kept_height
+        """Return the crop box (left, top, right, bottom) of a ``width`` x ``height`` image."""
+        crop_width = min(width, max(1, round(height * self.width / self.height)))
+        crop_height = min(height, max(1, round(width * self.height / self.width)))
+        left, top = (width - crop_width) // 2, (height - crop_height) // 2
+        return left, top, left + crop_width, top + crop_height
 
     def frame(
         self, image: Image.Image, plain: Callable[[Image.Image], Image.Image] | None = None
     ) -> np.ndarray:
-        """An image cropped and scaled: uint8 (height, width, 1 or 3).
+        """Crop and scale an image; return uint8 (height, width, 1 or 3).
 
-        ``plain`` makes ``L`` or ``RGB`` of any part of an image that is neither. The channels are then those
-        of the image, or 1 if grey is wanted; whoever needs three repeats the one.
+        ``plain`` converts any part of an image to ``L`` or ``RGB``, if the image is neither. The result has
+        the channels of the image, or 1 if ``channels`` is 1; it never repeats a grey channel.
         """
         box = self.crop_box(*image.size)
         if plain:
-            image, box = self._reduced(image, box, plain)
-        # reducing_gap is far faster on large images, and no difference can be seen.
+            image, box = self._reduce(image, box, plain)
+        # reducing_gap is far faster on large images, with no visible difference.
         size = (self.width, self.height)
         small = image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=_GAP)
         pixels = np.asarray(small.convert("L") if self.channels == 1 else small)
         return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
-    def _reduced(
+    def _reduce(
         self, image: Image.Image, box: _Box, plain: Callable[[Image.Image], Image.Image]
     ) -> tuple[Image.Image, tuple[float, float, float, float]]:
-        """What is left of the image for the fine filter, made plain, and where the crop box lies in it.
+        """Convert an image and reduce it by whole blocks; return it and the crop box in its coordinates.
 
-        As if all of it were made plain and ``resize`` reduced it, but a band of rows at a time: a large
-        image is not held several times over.
+        The result equals converting the whole image and letting ``resize`` reduce it. Working on one band
+        of rows at a time avoids holding several copies of a large image.
         """
         across = (box[2] - box[0]) / self.width
         down = (box[3] - box[1]) / self.height
         blocks = int(across / _GAP) or 1, int(down / _GAP) or 1
-        left, top, right, bottom = _grown(box, _support(across), _support(down), image.size)
+        left, top, right, bottom = _grow_box(box, _support(across), _support(down), image.size)
         rows = max(BAND_PIXELS // (right - left) // blocks[1], 1) * blocks[1]
         size = math.ceil((right - left) / blocks[0]), math.ceil((bottom - top) / blocks[1])
         reduced = None
@@ -117,8 +119,8 @@ def _support(scale: float) -> float:
     return max(_SUPPORT * scale, _LEAST_SUPPORT)
 
 
-def _grown(box: _Box, across: float, down: float, size: tuple[int, int]) -> _Box:
-    """The box with so many pixels more on each side, as far as the image goes."""
+def _grow_box(box: _Box, across: float, down: float, size: tuple[int, int]) -> _Box:
+    """Grow the box by ``across`` and ``down`` pixels on each side, within the image."""
     left, top, right, bottom = box
     return (
         max(0, int(left - across)),
@@ -131,15 +133,15 @@ def _grown(box: _Box, across: float, down: float, size: tuple[int, int]) -> _Box
 def _two_sides(size: object) -> tuple[int, int]:
     sides = sides_of(size.item() if isinstance(size, np.integer) else size)
     pair = list(sides) if isinstance(sides, list | tuple) else []
-    if len(pair) != 2 or not all(isinstance(each, Integral) and not isinstance(each, bool) for each in pair):
+    if len(pair) != 2 or not all(isinstance(side, Integral) and not isinstance(side, bool) for side in pair):
         raise UsageError(f"size {shown(size)} is not a size", SIZES)
     return int(pair[0]), int(pair[1])
 
 
 def framing(size: int | Sequence[int] | str, options: PreparationOptions) -> Preprocessing:
-    """The checked settings; ``UsageError`` for a size or a colour that cannot be meant.
+    """Check a size and options and return them as settings; raise ``UsageError`` for invalid ones.
 
-    The range ``auto`` is left open: see ``ganzfeld.data.ingest.auto_range``.
+    The range ``auto`` stays undetermined: see ``ganzfeld.data.ingest.auto_range``.
     """
     width, height = _two_sides(size)
     for side in (width, height):

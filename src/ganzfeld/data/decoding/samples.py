@@ -1,4 +1,4 @@
-"""Stored sample values of an image: which of them become black and white, and the levels between."""
+"""Convert stored sample values to levels, from those that mean black and white."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 LEVELS = 255
-"""The level of white; that of black is 0."""
+"""The level of white; black is level 0."""
 
 
 class Stored(NamedTuple):
-    """What an image stores: its least and greatest colour value, and those that become black and white.
+    """The extent of stored colour values, and the values that become black and white.
 
-    ``low`` and ``high`` are the least and the greatest but for outliers; see ``extent.py``.
+    ``low`` and ``high`` are the least and greatest values without outliers; see ``extent.py``.
     """
 
     least: float
@@ -27,7 +27,7 @@ UNKNOWN = Stored(*[np.nan] * 6)
 
 
 def to_bytes(samples: np.ndarray, black: float, white: float) -> np.ndarray:
-    """Values as uint8, rounded to the nearest level; what lies beyond black or white becomes that."""
+    """Convert values to uint8, rounded to the nearest level and clipped to black and white."""
     if samples.dtype == np.uint8 and (black, white) == (0, LEVELS):
         return samples
     if samples.dtype in (np.uint8, np.uint16):
@@ -37,7 +37,7 @@ def to_bytes(samples: np.ndarray, black: float, white: float) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def level_table(bits: int, black: float, white: float) -> np.ndarray:
-    """The level of every unsigned value of so many bits, uint8 (2 ** bits,)."""
+    """Return the level of every unsigned value of ``bits`` bits, uint8 (2 ** bits,)."""
     return _levels(np.arange(2**bits), black, white)
 
 

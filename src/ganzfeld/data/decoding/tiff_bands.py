@@ -1,4 +1,4 @@
-"""Which bands a TIFF has, from its tags: what Pillow leaves out or refuses without a word is said here."""
+"""Read the bands of a TIFF from its tags, and explain those that Pillow drops or refuses silently."""
 
 import io
 
@@ -10,17 +10,17 @@ UNSPECIFIED = 0
 
 
 def why_not_read(tags: TiffImagePlugin.ImageFileDirectory_v2) -> str:
-    """Why a TIFF with such bands is not read, or ``""``."""
+    """Return why a TIFF with these bands cannot be read, or ``""``."""
     number, kinds = _num_bands(tags), tags.get(EXTRA_SAMPLES, ())
     if number > 4:
-        return f"{number} bands, and images of 1, 3 or 4 are read; save those wanted"
+        return f"{number} bands, but only images with 1, 3 or 4 are read; save the bands you want"
     if number == 2 and kinds not in ((1,), (2,)):
-        return "2 bands, of which the second is not marked as opacity, and images of 1, 3 or 4 are read"
+        return "2 bands, the second not marked as opacity, but only images with 1, 3 or 4 are read"
     return ""
 
 
 def why_unknown(content: bytes) -> str:
-    """Why Pillow does not know a file that begins as a TIFF; ``""`` where its tags cannot be read."""
+    """Return why Pillow does not recognise a TIFF; ``""`` if its tags cannot be read."""
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(content[:8])
         stream = io.BytesIO(content)
@@ -31,17 +31,16 @@ def why_unknown(content: bytes) -> str:
             return reason
         if number > 2 and tags.get(PHOTOMETRIC) in (WHITE_IS_ZERO, BLACK_IS_ZERO):
             return f"{number} bands that are marked as grey; save them as RGB"
-        what = f"a TIFF that is damaged, or of a kind that is not read ({bits} bits a sample)"
-        return f"{what}; save it with 8 or 16"
+        return f"a damaged or unsupported TIFF ({bits} bits per sample); save it with 8 or 16"
     except Exception:  # noqa: BLE001  hostile bytes make Pillow's readers raise anything
         return ""
 
 
 def unnamed_fourth(image: Image.Image) -> str:
-    """What Pillow makes of a fourth band whose meaning the file leaves open: ``over``, ``none`` or ``""``.
+    """Return how Pillow reads a fourth band of unknown meaning: ``over``, ``none``, or ``""`` if it is known.
 
-    It takes it for opacity where the tag about further samples is missing, and leaves it out where the tag
-    says that its meaning is not specified.
+    Pillow reads the band as opacity if the tag about extra samples is missing, and leaves it out if the tag
+    says that its meaning is unspecified.
     """
     if not isinstance(image, TiffImagePlugin.TiffImageFile) or _num_bands(image.tag_v2) != 4:
         return ""
@@ -52,16 +51,16 @@ def unnamed_fourth(image: Image.Image) -> str:
 
 
 def take_for_opacity(image: Image.Image) -> None:
-    """Let an image that is not loaded yet keep the fourth band that Pillow would leave out."""
+    """Make Pillow keep, as opacity, the fourth band of an image that is not loaded yet."""
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     image._mode = "RGBA"
     image.tile = [tile._replace(args=_with_opacity(tile.args)) for tile in image.tile]
 
 
-def _with_opacity(given: object) -> object:
-    if isinstance(given, tuple):
-        return (str(given[0]).replace("RGBX", "RGBA"), *given[1:])
-    return str(given).replace("RGBX", "RGBA")
+def _with_opacity(args: object) -> object:
+    if isinstance(args, tuple):
+        return (str(args[0]).replace("RGBX", "RGBA"), *args[1:])
+    return str(args).replace("RGBX", "RGBA")
 
 
 def _num_bands(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:

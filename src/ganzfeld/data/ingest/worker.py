@@ -52,7 +52,7 @@ def _work(report: Callable[..., None]) -> None:
     with open_source(task["kind"], Path(task["path"])) as source:
         source.facts = task["facts"]
         begin, still = _heartbeat(report)
-        decode.turn = lambda: alone(folder / TURN, still)
+        decode.large_image_lock = lambda: alone(folder / TURN, still)
         writer = ShardWriter(folder, source, FileList(folder), framing, known, begin)
         for line in iter(sys.stdin.readline, ""):
             job = Job(**json.loads(line))
