@@ -58,14 +58,14 @@ def test_the_probe_explains_what_the_variances_say(size: int):
 
 def test_a_probe_of_nothing_explains_nothing():
     noise = torch.Generator().manual_seed(0)
-    told, error = toy.probed(torch.randn(2_000, 3, generator=noise), torch.rand(2_000, generator=noise))
-    assert abs(told) < 4 * error
+    r2, error = toy.probed(torch.randn(2_000, 3, generator=noise), torch.rand(2_000, generator=noise))
+    assert abs(r2) < 4 * error
     shares = torch.rand(2_000, generator=noise)
     assert toy.probed(shares[:, None], shares)[0] == pytest.approx(1, abs=1e-5)
 
 
 def test_nobody_can_tell_more_of_single_images():
-    """Bayes: the likelier side of every kind of image."""
+    """Classify every kind of image as the side that makes it more often (Bayes)."""
     real, fake = {"bright": 0.5, "dark": 0.5}, {"bright": 0.8, "dark": 0.2}
     assert sum(max(real[kind], fake[kind]) for kind in real) / 2 == theory.BEST
     noise = torch.Generator().manual_seed(0)
@@ -131,5 +131,5 @@ class TestInSitu:
 
 @pytest.mark.parametrize("size", [1, 0, -2])
 def test_a_batch_of_one_is_refused(size: int, short_training: Training):
-    with pytest.raises(UsageError, match=f"batch of {size}"):
+    with pytest.raises(UsageError, match=f"batch is from 2 to 256, not {size}"):
         run("batch-leak", batch=size, on=short_training)

@@ -111,5 +111,5 @@ def test_a_batch_norm_with_other_statistics_turns_the_verdict(monkeypatch: pytes
 
 @pytest.mark.parametrize("size", [1, 0, -3, 10**9])
 def test_a_batch_without_a_variance_is_refused(size: int, short_training: Training):
-    with pytest.raises(UsageError, match=f"batch of {size}"):
+    with pytest.raises(UsageError, match=f"batch is from 2 to 256, not {size}"):
         run("batch-noise", batch=size, on=short_training)

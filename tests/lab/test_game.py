@@ -8,7 +8,17 @@ import pytest
 import torch
 
 from ganzfeld.lab.experiments.spiral import theory
-from ganzfeld.lab.game import METHODS, Replica, coverage, dirac, game_of_points, grid, ring
+from ganzfeld.lab.game import (
+    METHODS,
+    PointNetworks,
+    PointTraining,
+    Replica,
+    coverage,
+    dirac,
+    game_of_points,
+    grid,
+    ring,
+)
 from ganzfeld.lab.game.dirac import state, trajectory
 from ganzfeld.lab.game.points import generated
 from ganzfeld.lab.game.replicas import Discriminators
@@ -73,7 +83,10 @@ def test_perceptrons_side_by_side_learn_what_they_would_alone(names: list[str]):
 
     def game(replicas: int, shown: list[int]) -> Any:
         made = game_of_points(
-            ring().sample, loss=Loss("non-saturating"), stabilisers=chosen, replicas=replicas, width=5
+            ring().sample,
+            loss=Loss("non-saturating"),
+            stabilisers=chosen,
+            networks=PointNetworks(replicas, width=5),
         )
         drawn = (real[:, shown].flatten(0, 1), latents[:, shown].flatten(0, 1))
         made.draw = lambda noise: drawn
@@ -101,7 +114,12 @@ def test_plain_and_stacked_layers_are_one_network():
 
 def test_a_stage_of_points_gets_better():
     mixture = ring()
-    game = game_of_points(mixture.sample, loss=Loss("non-saturating"), replicas=2, width=16, num_points=32)
+    game = game_of_points(
+        mixture.sample,
+        loss=Loss("non-saturating"),
+        networks=PointNetworks(2, width=16),
+        training=PointTraining(num_points=32),
+    )
     before = coverage(mixture, generated(game, 2, 500, 0)[0]).surprise
     game.play(150)
     assert coverage(mixture, generated(game, 2, 500, 0)[0]).surprise < before

@@ -5,13 +5,14 @@ import json
 import pytest
 
 from ganzfeld.lab import Measured, Outcome, verdict_of
+from ganzfeld.lab.estimate import Estimate
 from ganzfeld.lab.outcome import by_key, claim, limit, numbered, shown
 
 
 def of(key: str, role: str, value: float, of: str = "a") -> Measured:
-    """A figure of which 1 is expected."""
+    """Build a figure whose expected value is 1."""
     build = {"claim": claim, "limit": limit}[role]
-    return build(key, key.upper(), value, 0.0, 1.0, of=of)
+    return build(key, key.upper(), value, 1.0, of=of)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_every_sentence_has_a_verdict_of_its_own():
 
 def test_trainings_are_counted_where_a_figure_is_over_them():
     assert "num_trainings" not in shown("x", "X", 1.0).as_json()
-    assert shown("x", "X", 1.0, 0.1, num_trainings=5).as_json()["num_trainings"] == 5
+    assert shown("x", "X", Estimate(1.0, 0.1), num_trainings=5).as_json()["num_trainings"] == 5
 
 
 def test_figures_are_looked_up_by_key():

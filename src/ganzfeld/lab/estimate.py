@@ -2,27 +2,40 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 
-def mean_and_error(values: Tensor) -> tuple[float, float]:
-    """Return the mean of independent values (n,), n at least two, and its standard error."""
+class Estimate(NamedTuple):
+    """A value and its standard error, 0 where the value is exact."""
+
+    value: float
+    error: float = 0.0
+
+
+def as_estimate(measured: Estimate | float) -> Estimate:
+    """Return an estimate as it is, and a plain number as an exact one."""
+    return measured if isinstance(measured, Estimate) else Estimate(measured)
+
+
+def mean_and_error(values: Tensor) -> Estimate:
+    """Return the mean of independent values (n,), n at least two, with its standard error."""
     values = values.double()
-    return float(values.mean()), float(values.std() / math.sqrt(len(values)))
+    return Estimate(float(values.mean()), float(values.std() / math.sqrt(len(values))))
 
 
-def jackknife(samples: Tensor, statistic: Callable[[Tensor], Tensor]) -> tuple[float, float]:
-    """Return a statistic (a scalar) of independent samples (n, ...) and its standard error, by leaving one
-    out at a time.
+def jackknife(samples: Tensor, statistic: Callable[[Tensor], Tensor]) -> Estimate:
+    """Return a statistic (a scalar) of independent samples (n, ...) with its standard error, computed by
+    leaving out one sample at a time.
     """
     samples = samples.double()
     others = ~torch.eye(len(samples), dtype=torch.bool)
     left_out = torch.stack([statistic(samples[rest]) for rest in others])
     error = math.sqrt((len(samples) - 1) * float(left_out.var(correction=0)))
-    return float(statistic(samples)), error
+    return Estimate(float(statistic(samples)), error)
 
 
 def means_and_errors(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -32,9 +45,9 @@ def means_and_errors(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values.mean(0), values.std(0, ddof=1) / math.sqrt(len(values))
 
 
-def array_mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    """Return the mean of independent values (n,), n at least two, and its standard error, both computed in
+def array_mean_and_error(values: np.ndarray) -> Estimate:
+    """Return the mean of independent values (n,), n at least two, with its standard error, both computed in
     the precision of the array.
     """
     mean, error = means_and_errors(values)
-    return float(mean), float(error)
+    return Estimate(float(mean), float(error))

@@ -3,27 +3,32 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, final
+
+from torch import Tensor
+
+from ganzfeld.lab.estimate import Estimate, as_estimate
 
 Part = Literal["closed form", "bench", "in situ"]
 Role = Literal["claim", "limit", "shown"]
 """``claim``: the theory predicts ``expected``, and the measurement must agree with it. ``limit``: the theory
-would have ``expected`` here too, and the measurement departs from it where the claim has its limit.
-``shown``: a figure that is worth knowing and decides nothing.
+predicts ``expected`` here too, and the measurement departs from it where the claim has its limit. ``shown``:
+a figure that is worth knowing and decides nothing.
 """
 
 STANDARD_ERRORS = 3.0
+"""By how many standard errors a value may differ from the expected one and still agree with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One figure: its ``value`` with its standard ``error`` (0 where it is exact), and what the claim
+    """One figure: its ``value``, its standard ``error`` (0 where the value is exact), and what the claim
     expects.
 
-    ``key`` identifies it within its experiment and is what code looks it up by; ``name`` says to people what
-    it is. ``of`` is the key of the sentence of the claim that it tests. ``tolerance`` is what rounding or a
-    stated approximation may add, in the unit of the value. ``num_trainings`` is over how many independent
-    trainings the value is a mean (or an extreme), None where it is not over trainings.
+    ``key`` identifies the figure within its experiment, and code looks it up by that; ``name`` tells people
+    what it is. ``of`` is the key of the sentence that it tests. ``tolerance`` is the difference that rounding
+    or a stated approximation may cause, in the unit of the value. ``num_trainings`` is the number of
+    independent runs whose mean (or extreme) the value is, None where it is not taken over runs.
     """
 
     key: str
@@ -49,7 +54,7 @@ class Measured:
         return math.isfinite(self.value) and abs(self.value - self.expected) <= allowed
 
     def as_json(self) -> dict[str, Any]:
-        """Return the keys of the contract, and the rest."""
+        """Return the figure as ``verdict.json`` holds it."""
         trainings = {} if self.num_trainings is None else {"num_trainings": self.num_trainings}
         return {
             "key": self.key,
@@ -63,61 +68,67 @@ class Measured:
         } | trainings
 
 
-def claim(
-    key: str,
-    name: str,
-    value: float,
-    error: float,
-    expected: float,
-    *,
-    of: str,
-    part: Part = "bench",
-    tolerance: float = 0.0,
-    num_trainings: int | None = None,
-) -> Measured:
-    """Build a figure that must be as the claim expects; ``of`` is the key of the sentence that says so."""
-    return Measured(key, name, value, error, expected, "claim", part, tolerance, of, num_trainings)
+@final
+@dataclass(frozen=True, slots=True)
+class _SentenceFigure:
+    """Builds figures that test a sentence of the claim, all in one role."""
+
+    role: Literal["claim", "limit"]
+
+    def __call__(
+        self,
+        key: str,
+        name: str,
+        measured: Estimate | float,
+        expected: float,
+        *,
+        of: str,
+        part: Part = "bench",
+        tolerance: float = 0.0,
+        num_trainings: int | None = None,
+    ) -> Measured:
+        """Build a figure from an estimate, or from a value without an error; ``of`` is the key of the
+        sentence that it tests.
+        """
+        value, error = as_estimate(measured)
+        return Measured(key, name, value, error, expected, self.role, part, tolerance, of, num_trainings)
 
 
-def limit(
-    key: str,
-    name: str,
-    value: float,
-    error: float,
-    expected: float,
-    *,
-    of: str,
-    part: Part = "bench",
-    tolerance: float = 0.0,
-    num_trainings: int | None = None,
-) -> Measured:
-    """Build a figure at a limit of the claim: where it departs, the sentence ``of`` holds only with
-    limits.
-    """
-    return Measured(key, name, value, error, expected, "limit", part, tolerance, of, num_trainings)
+claim = _SentenceFigure("claim")
+"""Builds a figure that must be as the claim expects."""
+
+limit = _SentenceFigure("limit")
+"""Builds a figure at a limit of the claim: if it departs, its sentence holds only with limits."""
 
 
 def shown(
     key: str,
     name: str,
-    value: float,
-    error: float = 0.0,
+    measured: Estimate | float,
     expected: float | None = None,
     *,
     part: Part = "bench",
     tolerance: float = 0.0,
     num_trainings: int | None = None,
 ) -> Measured:
-    """Build a figure that decides nothing; what it is ``expected`` to be is no part of the claim."""
+    """Build a figure that decides nothing; the value it is ``expected`` to have is not part of the claim."""
+    value, error = as_estimate(measured)
     return Measured(key, name, value, error, expected, "shown", part, tolerance, None, num_trainings)
 
 
+def largest_error(
+    key: str, name: str, difference: Tensor, *, of: str, tolerance: float, part: Part = "bench"
+) -> Measured:
+    """Build the figure of a formula's largest error, from all its differences; the claim expects 0."""
+    return claim(key, name, float(difference.abs().max()), 0.0, of=of, part=part, tolerance=tolerance)
+
+
 Figures = Mapping[str, Measured]
-"""All figures of an experiment by key."""
+"""All figures of an experiment, by key."""
 
 
 def by_key(figures: Iterable[Measured]) -> dict[str, Measured]:
-    """Index figures by key. Two figures of one key are an error of the experiment."""
+    """Index figures by key. Two figures with the same key are a bug in the experiment."""
     indexed: dict[str, Measured] = {}
     for figure in figures:
         assert figure.key not in indexed, f"two figures have the key {figure.key}"
@@ -134,7 +145,7 @@ def numbered(figures: Figures, key: str) -> list[Measured]:
 
 
 def _or_null(number: float) -> float | None:
-    """Return the number, or None where it is not finite: JSON has no word for that."""
+    """Return the number, or None where it is not finite: JSON cannot write such a number."""
     return float(number) if math.isfinite(number) else None
 
 
@@ -142,11 +153,11 @@ Verdict = Literal["holds", "holds with limits", "fails", "not decided"]
 
 
 def verdict_of(figures: Iterable[Measured]) -> Verdict:
-    """Return the verdict that figures give, on a whole claim or on one sentence of it.
+    """Return the verdict that follows from figures, on a whole claim or on one of its sentences.
 
-    ``fails``: a figure of the claim is not what the claim expects. ``holds with limits``: all of them are,
-    and at least one figure at a limit is not. ``holds``: nothing departs. A sentence that was measured at its
-    limits alone fails if all of these depart. ``not decided``: nothing was measured that could decide.
+    ``fails``: a figure of the claim is not as the claim expects. ``holds with limits``: all of these are, and
+    at least one figure at a limit is not. ``holds``: no figure departs. A sentence that was measured only at
+    its limits fails if all of these figures depart. ``not decided``: no figure tests the claim.
     """
     agree: dict[Role, list[bool]] = {"claim": [], "limit": [], "shown": []}
     for figure in figures:
@@ -160,10 +171,10 @@ def verdict_of(figures: Iterable[Measured]) -> Verdict:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an experiment: its settings, its figures, and the ``data`` that its drawing is made from.
+    """The outcome of an experiment: its settings, its figures, and the ``data`` that its drawing shows.
 
-    ``advice`` is one paragraph on what a practitioner should do, built from the figures. ``sentences`` are
-    those of the claim by key.
+    ``advice`` is one paragraph on what a practitioner should do, written from the figures. ``sentences`` are
+    the sentences of the claim, by key.
     """
 
     name: str
@@ -182,10 +193,10 @@ class Outcome:
     @property
     def claims(self) -> list[dict[str, Any]]:
         """The sentences of the claim, each with its verdict and the keys of the figures that decide it."""
-        return [_judged(key, sentence, self.figures) for key, sentence in self.sentences.items()]
+        return [_with_verdict(key, sentence, self.figures) for key, sentence in self.sentences.items()]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the keys of the contract, and the rest; without ``data``."""
+        """Return the outcome as ``verdict.json`` holds it, without ``data``."""
         return {
             "name": self.name,
             "verdict": self.verdict,
@@ -198,7 +209,7 @@ class Outcome:
         }
 
 
-def _judged(key: str, sentence: str, figures: Sequence[Measured]) -> dict[str, Any]:
+def _with_verdict(key: str, sentence: str, figures: Sequence[Measured]) -> dict[str, Any]:
     """Return one sentence as JSON, with its verdict."""
     own = [figure for figure in figures if figure.of == key]
     keys = [figure.key for figure in own]

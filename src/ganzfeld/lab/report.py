@@ -1,6 +1,5 @@
 """All experiments on one self-contained page; no scripts, nothing fetched."""
 
-import base64
 import io
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from ganzfeld.lab.words import COLUMNS, as_options, by_part
 from ganzfeld.output import Mark, require_replaceable, write_output
 from ganzfeld.progress import CountCallback
 from ganzfeld.runs import Run
-from ganzfeld.runs.report.page import environment
+from ganzfeld.runs.report.page import data_url, environment
 
 NOT_PERFORMED = "not performed"
 
@@ -121,7 +120,7 @@ def _section(performed: Performed) -> dict[str, Any]:
         "advice": outcome.advice,
         "command": f"ganzfeld lab run {performed.name} --seed {outcome.seed}",
         "settings": settings,
-        "drawing": _address("image/png", _drawn(experiments.load(performed.name, "figure").draw(outcome))),
+        "drawing": data_url("image/png", _drawn(experiments.load(performed.name, "figure").draw(outcome))),
     }
 
 
@@ -141,8 +140,4 @@ def _formula(tex: str) -> str:
     figure.savefig(
         buffer, format="svg", bbox_inches="tight", pad_inches=0.03, transparent=True, metadata={"Date": None}
     )
-    return _address("image/svg+xml", buffer.getvalue())
-
-
-def _address(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return data_url("image/svg+xml", buffer.getvalue())

@@ -1,5 +1,6 @@
 """Self-contained pages: how every template is filled in."""
 
+import base64
 import functools
 from typing import Any
 
@@ -27,3 +28,8 @@ def environment(package: str, *, tidy: bool = False) -> Environment:
 
 def _shown(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def data_url(kind: str, content: bytes) -> str:
+    """Return a file of media type ``kind`` as an address that holds all of it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,6 +1,5 @@
 """``report.html``: a run on one self-contained page; no scripts, nothing fetched."""
 
-import base64
 import io
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from ganzfeld.printable import duration
 from ganzfeld.recipes import changes
 from ganzfeld.regular import read_regular
 from ganzfeld.runs.report.charts import HEIGHT, WIDTH, charts_of, place
-from ganzfeld.runs.report.page import environment
+from ganzfeld.runs.report.page import data_url, environment
 from ganzfeld.runs.report.quality_words import quality_in_words
 from ganzfeld.runs.run import Run
 
@@ -95,11 +94,7 @@ def _opened(path: Path) -> Image.Image | None:
 def _as_png(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    return _address("image/png", buffer.getvalue())
-
-
-def _address(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return data_url("image/png", buffer.getvalue())
 
 
 def _curves(journal: list[dict[str, Any]], paired: bool) -> list[tuple[str, str, str]]:
@@ -138,4 +133,4 @@ def _chart(journal: list[dict[str, Any]], lines: dict[str, str]) -> str:
     buffer = io.BytesIO()
     with rc_context({"svg.fonttype": "none"}):  # letters as letters: half the time and half the bytes
         figure.savefig(buffer, format="svg")
-    return _address("image/svg+xml", buffer.getvalue())
+    return data_url("image/svg+xml", buffer.getvalue())

@@ -1,4 +1,4 @@
-"""What a discriminator with statistics across the batch learns from the company an image is in."""
+"""What a discriminator with batch statistics learns from the other images of a batch."""
 
 from typing import final
 
@@ -33,13 +33,13 @@ SHORT = {"draws": 2_000, "steps": 12, "batch": 8}
 THOROUGH = {"draws": 100_000, "steps": 1_000}
 
 NETWORKS = {"as-trained": "as it trains", "batch-norm": "with batch norm"}
-"""Discriminators that are measured in situ: the key in their figures, and in words."""
+"""The discriminators that are measured in situ: the key in their figures, and the words for people."""
 
 
 @final
 class Settings(Section):
-    """``batch``: images in a batch. ``distance``: between the means of real and fake values, in standard
-    deviations. ``draws``: batches for the probe. ``steps``: for which discriminators are trained on toys.
+    """``batch``: images per batch. ``distance`` between the means of real and fake values, in standard
+    deviations. ``draws``: batches for the probe. ``steps``: training steps of discriminators on the bench.
     """
 
     batch: int = 16
@@ -51,31 +51,32 @@ class Settings(Section):
     @classmethod
     def _has_company(cls, batch: int) -> int:
         if not 2 <= batch <= 256:
-            raise UsageError(f"in a batch of {batch} nothing can leak that we could measure: from 2 to 256")
+            raise UsageError(f"batch is from 2 to 256, not {batch}: a leak is between images of one batch")
         return batch
 
 
 def advice(figures: Figures, settings: Settings) -> str:
     """Say which normalisation to give the discriminator."""
-    apart, mixed = figures["separate-batch"].value, figures["mixed-batch"].value
+    separate, mixed = figures["separate-batch"].value, figures["mixed-batch"].value
     leaking = [key for key in NETWORKS if f"probe-{key}" in figures]
-    moved = [figures[f"shift-{key}"].value for key in leaking]
+    shifts = [figures[f"shift-{key}"].value for key in leaking]
     probe = [figures[f"probe-{key}"].value for key in leaking]
     text = (
         "Give the discriminator no statistics across images: without a norm, and with spectral, layer, "
-        "group or instance norm, no logit depends on another image, exactly."
+        "group or instance norm, no logit depends on another image at all."
     )
     if leaking:
         text += (
-            f" In the live discriminator with batch norm, the statistics of its first norm alone tell the "
+            f" In the live discriminator with batch norm, the statistics of its first norm alone predict the "
             f"share of fakes with R^2 = {probe[0]:.3f}, and the logit of a real image moves by "
-            f"{abs(moved[0]):.2g} times the spread of all logits as its company turns from real to fake."
+            f"{abs(shifts[0]):.2g} times the spread of all logits as the other images change from real to "
+            "fake."
         )
-    if apart > theory.BEST:
+    if separate > theory.BEST:
         text += (
-            " Separate batches of reals and of fakes are no cure: taught in them, a discriminator with batch "
-            f"norm told {100 * apart:.0f} % right where single images allow {100 * theory.BEST:.0f} % at "
-            f"most, by the company that each image is in, and {100 * mixed:.0f} % once the batches were "
-            "mixed."
+            " Separate batches of real and of fake images are no cure: a discriminator with batch norm that "
+            f"was trained on them classified {100 * separate:.0f} % correctly, where single images allow "
+            f"{100 * theory.BEST:.0f} % at most, because it used the other images of the batch; in mixed "
+            f"batches it classified {100 * mixed:.0f} % correctly."
         )
     return text

@@ -1,4 +1,4 @@
-"""Closed forms of ``batch-leak``: what a batch norm makes of the other images of a batch."""
+"""Closed forms of ``batch-leak``: how the output of a batch norm depends on the rest of the batch."""
 
 import math
 
@@ -27,16 +27,17 @@ def cross_gradient(normalised: Tensor, scale: Tensor) -> Tensor:
 
 
 def normalised_value(value: float, share: float, distance: float) -> float:
-    """Return what a batch norm over many numbers makes of one value, where a ``share`` of them comes from
-    N(-distance, 1), the fakes, and the rest from N(0, 1): the mean is -share distance, and two means add
-    share (1 - share) distance^2 to the variance.
+    """Return the output of a batch norm over many numbers for one value, if a ``share`` of the numbers comes
+    from N(-distance, 1), the fakes, and the rest from N(0, 1).
+
+    The mean is -share distance, and having two means adds share (1 - share) distance^2 to the variance.
     """
     return (value + share * distance) / math.sqrt(1 + share * (1 - share) * distance**2)
 
 
 def probe_r2(batch: int, distance: float) -> float:
-    """Return R^2 of the best linear guess of a batch's share of fakes from its mean alone, if 0 to B fakes
-    are equally likely: the share has the variance (B + 2)/(12 B), the mean a noise of 1/B.
+    """Return R^2 of the best linear prediction of a batch's share of fakes from its mean alone, if 0 to B
+    fakes are equally likely: the share has variance (B + 2)/(12 B), and the noise of the mean has 1/B.
     """
     signal = distance**2 * (batch + 2) / (12 * batch)
     return signal / (signal + 1 / batch)

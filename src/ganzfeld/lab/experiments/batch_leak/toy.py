@@ -1,4 +1,4 @@
-"""The bench of ``batch-leak``: one layer, whole networks, a probe, and discriminators trained on toys."""
+"""The bench of ``batch-leak``: one layer, whole networks, a probe, and discriminators of toy images."""
 
 import math
 from typing import Any
@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from ganzfeld.compute.seeding import Purpose, derived_seed
 from ganzfeld.geometry import plan
-from ganzfeld.lab.estimate import mean_and_error
+from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.batch_leak import Settings, theory
 from ganzfeld.lab.layers import norm_of_maps
-from ganzfeld.lab.outcome import Measured, claim, limit, shown
+from ganzfeld.lab.outcome import Measured, claim, largest_error, limit, shown
 from ganzfeld.losses import Loss
 from ganzfeld.networks import Discriminator, initialise
 from ganzfeld.networks.normalisations import normalisations
@@ -19,25 +19,25 @@ from ganzfeld.networks.normalisations import normalisations
 SHARES = tuple(eighth / 8 for eighth in range(9))
 
 CROWD = 4_096
-"""Images whose statistics stand for those of all."""
+"""Number of images whose statistics stand for those of all images."""
 
 TINY = 1e-300
+"""A divisor in place of 0."""
 
 TOYS = 64
-"""Batches on which a discriminator that was trained on toys is tested."""
+"""Number of batches on which a discriminator of toy images is tested."""
 
 SIDE = 16
+"""Height and width of the toy images, px."""
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
-    """Measure derivatives across images, the drift of a value, a probe, and discriminators trained
-    on toys.
-    """
+    """Measure derivatives across images, the drift of a value, a probe, and discriminators of toy images."""
     noise = torch.Generator().manual_seed(seed)
     figures = [_one_layer(settings, noise), *_whole_networks(settings, seed)]
     drift, curve = _drift(settings, noise)
-    taught, accuracies = _taught(settings, seed)
-    return [*figures, *drift, _probe(settings, noise), *taught], {
+    trained, accuracies = _trained(settings, seed)
+    return [*figures, *drift, _probe(settings, noise), *trained], {
         "drift": curve,
         "accuracies": accuracies,
         "best": theory.BEST,
@@ -52,20 +52,17 @@ def _one_layer(settings: Settings, noise: torch.Generator) -> Measured:
     assert isinstance(jacobian, Tensor)
     out = norm(values.view(-1, 1, 1, 1)).flatten().detach()
     scale = values.diff()[0] / out.diff()[0]
-    away = float((jacobian - theory.cross_gradient(out, scale)).abs().max())
-    return claim(
+    return largest_error(
         "cross-gradient",
-        "derivatives across a batch norm, away from the formula",
-        away,
-        0.0,
-        0.0,
+        "derivatives across a batch norm, largest error of the formula",
+        jacobian - theory.cross_gradient(out, scale),
         of="leaks",
         tolerance=1e-9,
     )
 
 
 def toy_discriminator(normalisation: str, seed: int) -> Discriminator:
-    """Build a small discriminator for grey images of 16 px, with weights that keep the size of the maps."""
+    """Build a small discriminator for grey images of 16 px, whose weights keep the scale of its maps."""
     discriminator = Discriminator(plan(SIDE), channels=1, width=4, normalisation=normalisation)
     initialise(discriminator, derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
     with torch.no_grad():
@@ -84,19 +81,18 @@ def _whole_networks(settings: Settings, seed: int) -> list[Measured]:
         discriminator.train(not entry.ON_WEIGHTS)  # power iteration moves the weights in training
         noise = torch.Generator().manual_seed(seed)
         images = torch.randn(settings.batch, 1, SIDE, SIDE, generator=noise, dtype=torch.float64)
-        own, across = company(discriminator, images)
-        figure = f"derivative of a logit by another image, over that by its own, {name}"
+        own, others = sensitivities(discriminator, images)
+        words = f"derivative of a logit by other images, over that by its own, {name}"
         if not entry.ACROSS_IMAGES:
-            figures.append(claim(f"others-over-own-{name}", figure, across / own, 0.0, 0.0, of="others"))
+            figures.append(claim(f"others-over-own-{name}", words, others / own, 0.0, of="others"))
             continue
-        figures.append(shown(f"others-over-own-{name}", figure, across / own))
+        figures.append(shown(f"others-over-own-{name}", words, others / own))
         ratio = by_differences(discriminator, images)
         figures.append(
             claim(
                 f"by-differences-{name}",
                 f"the same by finite differences over autograd, {name}",
                 ratio,
-                0.0,
                 1.0,
                 of="leaks",
                 tolerance=1e-4,
@@ -105,20 +101,20 @@ def _whole_networks(settings: Settings, seed: int) -> list[Measured]:
     return figures
 
 
-def company(discriminator: nn.Module, images: Tensor) -> tuple[float, float]:
-    """Return the root mean squares of the derivatives of logits by the pixels of their own image, and by
-    those of all the others together.
+def sensitivities(discriminator: nn.Module, images: Tensor) -> tuple[float, float]:
+    """Return the root mean squares of the derivatives of logits by the pixels of their own image, and by the
+    pixels of all other images together.
     """
     images = images.detach().requires_grad_()
     logits = discriminator(images)
-    own, across = [], []
+    own, others = [], []
     for index, logit in enumerate(logits):
         (gradient,) = torch.autograd.grad(logit, images, retain_graph=True)
         squares = gradient.double().square().flatten(1).sum(1)
         own.append(squares[index])
-        across.append(squares.sum() - squares[index])
-    # A discriminator without any derivative has none by other images either.
-    return max(math.sqrt(torch.stack(own).mean()), TINY), math.sqrt(torch.stack(across).mean().clamp_min(0))
+        others.append(squares.sum() - squares[index])
+    # If a discriminator has no derivative at all, that by other images is 0 as well.
+    return max(math.sqrt(torch.stack(own).mean()), TINY), math.sqrt(torch.stack(others).mean().clamp_min(0))
 
 
 @torch.no_grad()
@@ -128,57 +124,51 @@ def _logit(discriminator: nn.Module, images: Tensor) -> float:
 
 
 def by_differences(discriminator: nn.Module, images: Tensor, step: float = 1e-5) -> float:
-    """Return the derivative of the first logit along the change of the second image that moves it most, by
-    central differences in float64, over the value of autograd; 0 where that is 0.
+    """Return the derivative of the first logit by the second image along its gradient, by central differences
+    in float64, over the value of autograd; 0 if the gradient is 0.
     """
     leaf = images.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(leaf)[0], leaf)
     norm = float(gradient[1].norm())
     if norm == 0:
         return 0.0
-    moved = torch.zeros_like(images)
-    moved[1] = gradient[1] / norm * step
-    ahead, behind = _logit(discriminator, images + moved), _logit(discriminator, images - moved)
-    return (ahead - behind) / (2 * step) / norm
+    change = torch.zeros_like(images)
+    change[1] = gradient[1] / norm * step
+    upper, lower = _logit(discriminator, images + change), _logit(discriminator, images - change)
+    return (upper - lower) / (2 * step) / norm
 
 
 def _drift(settings: Settings, noise: torch.Generator) -> tuple[list[Measured], dict[str, Any]]:
-    """Measure what a batch norm makes of a constant value as its company turns from real to fake."""
+    """Measure the output of a batch norm for one value as the rest of the batch changes from real to fake."""
     distance, repeats = settings.distance, 64
-    rows, none = [], []
+    with_norm, without_norm = [], []
     for share in SHARES:
         values = torch.randn(CROWD, repeats, 1, 1, generator=noise, dtype=torch.float64)
         values[: round(share * CROWD)] -= distance
-        values[-1] = 0.5  # takes the place of one real
+        values[-1] = 0.5  # replaces one real value
         with torch.no_grad():
-            rows.append(norm_of_maps("batch", repeats)(values)[-1].flatten())
-            none.append(norm_of_maps("none", repeats)(values)[-1].flatten())
-    measured = [mean_and_error(row) for row in rows]
+            with_norm.append(norm_of_maps("batch", repeats)(values)[-1].flatten())
+            without_norm.append(norm_of_maps("none", repeats)(values)[-1].flatten())
+    measured = [mean_and_error(row) for row in with_norm]
     figures = []
-    # The value is part of the crowd whose mean and variance it is divided by.
+    # The value itself is part of the batch whose mean and variance normalise it.
     reach = distance + 0.5
     own_part = (reach + reach**3 / 2) / CROWD
     for share in (0.0, 0.5, 1.0):
         index = SHARES.index(share)
         expected = theory.normalised_value(0.5, share, distance)
-        name = f"what a batch norm makes of 0.5 among {share:.0%} fakes"
+        name = f"output of a batch norm for 0.5 among {share:.0%} fakes"
         figures.append(
             claim(
-                f"drift-{round(100 * share)}",
-                name,
-                *measured[index],
-                expected,
-                of="leaks",
-                tolerance=own_part,
+                f"drift-{round(100 * share)}", name, measured[index], expected, of="leaks", tolerance=own_part
             )
         )
-    still = float((none[-1] - none[0]).abs().max())
+    change = float((without_norm[-1] - without_norm[0]).abs().max())
     figures.append(
         claim(
             "drift-no-norm",
-            "the same without a norm, from all real to all fake: change",
-            still,
-            0.0,
+            "change of that output without a norm, from all real to all fake",
+            change,
             0.0,
             of="others",
         )
@@ -191,7 +181,7 @@ def _drift(settings: Settings, noise: torch.Generator) -> tuple[list[Measured], 
 
 
 def _probe(settings: Settings, noise: torch.Generator) -> Measured:
-    """Fit a line from the mean of a batch to its share of fakes."""
+    """Predict the share of fakes in a batch from its mean, by a fitted line."""
     batch, draws = settings.batch, settings.draws
     fakes = torch.randint(0, batch + 1, (draws,), generator=noise)
     values = torch.randn(draws, batch, generator=noise, dtype=torch.float64)
@@ -199,61 +189,62 @@ def _probe(settings: Settings, noise: torch.Generator) -> Measured:
     return claim(
         "probe",
         f"R^2 of a probe on the mean of {batch} values alone",
-        *probed(values.mean(1, keepdim=True), fakes / batch),
+        probed(values.mean(1, keepdim=True), fakes / batch),
         theory.probe_r2(batch, settings.distance),
         of="leaks",
     )
 
 
-def probed(statistics: Tensor, shares: Tensor) -> tuple[float, float]:
-    """Return R^2, on the second half, of the linear guess of ``shares`` (n,) from ``statistics`` (n, m) that
-    was fitted (with a little ridge) to the first half, and its standard error over the second half.
+def probed(statistics: Tensor, shares: Tensor) -> Estimate:
+    """Return R^2 of a linear prediction of ``shares`` (n,) from ``statistics`` (n, m).
+
+    It is fitted to the first half (with a little ridge); R^2 and its standard error are over the second.
     """
     statistics, shares = statistics.double(), shares.double()
     half = len(shares) // 2
-    known = statistics[:half]
-    standard = (statistics - known.mean(0)) / known.std(0).clamp_min(1e-12)
+    first = statistics[:half]
+    standard = (statistics - first.mean(0)) / first.std(0).clamp_min(1e-12)
     features = torch.cat((standard, torch.ones(len(shares), 1, dtype=torch.float64)), 1)
     ridge = 1e-3 * half * torch.eye(features.shape[1], dtype=torch.float64)
     weights = torch.linalg.solve(
         features[:half].T @ features[:half] + ridge, features[:half].T @ shares[:half]
     )
-    wrong = (features[half:] @ weights - shares[half:]).square() / shares[half:].var()
-    mean, error = mean_and_error(wrong)
-    return 1 - mean, error
+    squares = (features[half:] @ weights - shares[half:]).square() / shares[half:].var()
+    mean, error = mean_and_error(squares)
+    return Estimate(1 - mean, error)
 
 
 def proportion(num: int, fake: bool, noise: torch.Generator) -> Tensor:
-    """Draw bright and dark images under noise, (num, 1, 16, 16): half of the real are bright, and four in
-    five of the fake, which have lost much of a mode; so a single image can be classified with 0.65 at best.
+    """Draw bright and dark images with noise, (num, 1, 16, 16).
+
+    Half of the real images are bright, and four in five of the fake ones, which have lost much of a mode; so
+    65 % at most of single images can be classified correctly.
     """
     bright = torch.rand(num, 1, 1, 1, generator=noise) < (0.8 if fake else 0.5)
     return torch.where(bright, 1.0, -1.0) + 0.5 * torch.randn(num, 1, SIDE, SIDE, generator=noise)
 
 
-def _taught(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Train discriminators on batches of real and batches of fake images, as is usual."""
+def _trained(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Train discriminators on separate batches of real and of fake images, as is usual."""
     figures, accuracies = [], {}
     for normalisation in ("none", "batch"):
-        apart, mixed = taught(normalisation, settings, seed)
-        accuracies[normalisation] = (apart, mixed)
+        separate, mixed = trained_on_separate(normalisation, settings, seed)
+        accuracies[normalisation] = (separate, mixed)
         for key, name, measured in (
-            ("separate", "told right in separate batches, taught in them", apart),
-            ("mixed", "told right in mixed batches, taught in separate ones", mixed),
+            ("separate", "classified correctly in separate batches, trained on them", separate),
+            ("mixed", "classified correctly in mixed batches, trained on separate ones", mixed),
         ):
             key, name = f"{key}-{normalisation}", f"{name}, {normalisation}"
             if normalisation == "batch":
-                figures.append(limit(key, name, *measured, theory.BEST, of="leaks"))
+                figures.append(limit(key, name, measured, theory.BEST, of="leaks"))
             else:
-                figures.append(shown(key, name, *measured))
+                figures.append(shown(key, name, measured))
     return figures, accuracies
 
 
-def taught(
-    normalisation: str, settings: Settings, seed: int
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the share of images classified correctly, with its error, by a discriminator trained on separate
-    batches: tested on separate ones, and on ones that are half real and half fake.
+def trained_on_separate(normalisation: str, settings: Settings, seed: int) -> tuple[Estimate, Estimate]:
+    """Return the share of images that a discriminator trained on separate batches classifies correctly, in
+    separate batches and in batches that are half real and half fake.
     """
     noise = torch.Generator().manual_seed(seed)
     discriminator, loss = toy_discriminator(normalisation, seed), Loss("non-saturating")
@@ -263,15 +254,15 @@ def taught(
         adam.zero_grad()
         loss.discriminator(real, fake).backward()
         adam.step()
-    apart, mixed = [], []
+    separate, mixed = [], []
     with torch.no_grad():
         for _ in range(TOYS):
             real, fake = (proportion(settings.batch, fake, noise) for fake in (False, True))
-            apart.append(_right(discriminator(real), discriminator(fake)))
-            mixed.append(_right(*discriminator(torch.cat((real, fake))).chunk(2)))
-    return mean_and_error(torch.stack(apart)), mean_and_error(torch.stack(mixed))
+            separate.append(_accuracy(discriminator(real), discriminator(fake)))
+            mixed.append(_accuracy(*discriminator(torch.cat((real, fake))).chunk(2)))
+    return mean_and_error(torch.stack(separate)), mean_and_error(torch.stack(mixed))
 
 
-def _right(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the share of images on the right side of logit 0."""
+def _accuracy(real: Tensor, fake: Tensor) -> Tensor:
+    """Return the share of images whose logit has the correct sign."""
     return 0.5 * ((real > 0).double().mean() + (fake < 0).double().mean())

@@ -1,4 +1,4 @@
-"""How wrong the variance of a small batch is, and what it is of a batch of maps."""
+"""The error of the variance of a small batch, of numbers and of maps."""
 
 from typing import final
 
@@ -35,10 +35,10 @@ THOROUGH = {"draws": 1_000_000}
 
 @final
 class Settings(Section):
-    """``batch``: images in a batch, measured beside 2, 4, 16 and 64. ``draws``: of the Monte Carlo, fewer for
+    """``batch``: images per batch, measured beside 2, 4, 16 and 64. ``draws`` of the Monte Carlo, fewer for
     large batches.
 
-    ``side``: height and width of the maps on the bench, in pixels. ``reach``: of their correlation,
+    ``side``: height and width of the maps on the bench, in pixels. ``reach`` of their correlation,
     exp(-distance/reach), in pixels; 0 for white noise.
     """
 
@@ -51,9 +51,7 @@ class Settings(Section):
     @classmethod
     def _has_a_variance(cls, batch: int) -> int:
         if not 2 <= batch <= 256:
-            raise UsageError(
-                f"a batch of {batch} cannot be measured: from 2, of which there is a variance, to 256"
-            )
+            raise UsageError(f"batch is from 2 to 256, not {batch}: a single number has no variance")
         return batch
 
 
@@ -63,9 +61,9 @@ def advice(figures: Figures, settings: Settings) -> str:
     layers = [figure.value for figure in numbered(figures, "error-b2-layer")]
     erased = [figure.value for figure in numbered(figures, "erased-layer")]
     changes = {size: figures.get(f"company-b{size}") for size in (2, 64)}
-    seen = "".join(
-        f" With {size} images a batch, an image changes by {100 * change.value:.0f} % of the spread "
-        "between images when its company does."
+    by_batch = "".join(
+        f" With {size} images per batch, an image changes by {100 * change.value:.0f} % of the spread "
+        "between images when the rest of its batch changes."
         for size, change in changes.items()
         if change is not None
     )
@@ -73,8 +71,8 @@ def advice(figures: Figures, settings: Settings) -> str:
         "Do not read 2/(B-1) as the noise of a convolutional batch norm: it divides by the biased variance, "
         f"whose error at B = 2 is {two:.2f}, not 2, and its statistics pool the positions of all maps. At B "
         f"= 2 the layers here had errors from {min(layers):.2g} to {max(layers):.2g}: far below 2, and far "
-        f"above what as many independent numbers would have.{seen} Instance norm does not depend on the "
-        "batch, but it has a noise of its own on small maps, cannot be used at 1x1, and takes brightness and "
-        f"contrast of each map away: up to {100 * max(erased):.2g} % of the variance of a layer here. Where "
-        "batches must be small, group or layer normalisation keep more."
+        f"above the error of as many independent numbers.{by_batch} Instance norm does not depend on the "
+        "batch, but it is noisy itself on small maps, cannot be used at 1x1, and removes the brightness and "
+        f"contrast of each map: up to {100 * max(erased):.2g} % of the variance of a layer here. Where "
+        "batches must be small, group or layer normalisation keeps more."
     )

@@ -6,10 +6,10 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Draw the error over the size of a batch, what maps are worth, and what that does to images."""
+    """Draw the error by batch size, the effective size of maps, and what the noise does to images."""
     data = outcome.data
     figure = Figure(figsize=(12, 4.2), layout="constrained")
-    errors, worths, changes = figure.subplots(1, 3)
+    errors, sizes_of_maps, changes = figure.subplots(1, 3)
     sizes = data["curve"]["batch"]
     grid, unbiased, biased = data["formulas"]
     errors.plot(grid, unbiased, "k--", label="2/(B-1), unbiased")
@@ -20,20 +20,20 @@ def draw(outcome: Outcome) -> Figure:
     layers = data["layers"]
     for color, (name, row) in enumerate(zip(layers["name"], layers["errors"], strict=True), 2):
         errors.plot(data["batches"], row, ".-", color=f"C{color}", label=f"generator, {name}")
-    errors.set(xscale="log", yscale="log", xlabel="images in a batch", ylabel="relative squared error")
-    errors.set_title("How wrong the variance of a batch is")
+    errors.set(xscale="log", yscale="log", xlabel="images per batch", ylabel="relative squared error")
+    errors.set_title("Error of the variance of a batch")
     errors.legend(fontsize=7)
     places = range(len(layers["name"]))
-    worths.bar(
+    sizes_of_maps.bar(
         [place - 0.2 for place in places], layers["positions"], 0.4, color="0.7", label="positions of a map"
     )
-    worths.bar(
-        [place + 0.2 for place in places], layers["worth"], 0.4, label="independent numbers it is worth"
+    sizes_of_maps.bar(
+        [place + 0.2 for place in places], layers["worth"], 0.4, label="independent numbers they are worth"
     )
-    worths.set_xticks(places, [name.replace(", ", "\n") for name in layers["name"]])
-    worths.set(yscale="log", ylim=(1, 4 * max(layers["positions"])))
-    worths.set_title("A map is worth few numbers")
-    worths.legend(fontsize=8)
+    sizes_of_maps.set_xticks(places, [name.replace(", ", "\n") for name in layers["name"]])
+    sizes_of_maps.set(yscale="log", ylim=(1, 4 * max(layers["positions"])))
+    sizes_of_maps.set_title("Positions count as few independent numbers")
+    sizes_of_maps.legend(fontsize=8)
     if data["changes"]:
         means, spreads = zip(*data["changes"], strict=True)
         changes.errorbar(
@@ -41,12 +41,11 @@ def draw(outcome: Outcome) -> Figure:
         )
         changes.set(
             xscale="log",
-            xlabel="images in a batch",
+            xlabel="images per batch",
             ylabel="% of the spread between images",
             ylim=(0, None),
         )
-    if data["changes"]:
         changes.set_xticks(data["batches"], [str(size) for size in data["batches"]])
         changes.minorticks_off()
-    changes.set_title("Change of an image with its company")
+    changes.set_title("Change of an image with the rest of its batch")
     return figure

@@ -1,4 +1,4 @@
-"""``batch-noise`` in situ: what the maps of a live generator are worth, and what their noise does."""
+"""``batch-noise`` in situ: the effective size of a live generator's maps, and what their noise does."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.lab.entering import live_maps
-from ganzfeld.lab.estimate import jackknife, mean_and_error
+from ganzfeld.lab.estimate import Estimate, jackknife, mean_and_error
 from ganzfeld.lab.experiments.batch_noise import Settings, theory
 from ganzfeld.lab.experiments.batch_noise.toy import BATCHES
 from ganzfeld.lab.live import Live
@@ -15,77 +15,76 @@ from ganzfeld.lab.outcome import Measured, limit, shown
 from ganzfeld.networks.normalisations import normalisations
 
 POOL = 1_024
-"""Latents whose maps in situ stand for all."""
+"""Number of latents whose maps stand for those of all latents."""
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Measure what the maps of the generator's layers are worth, and what their noise does to images."""
+    """Measure how many independent numbers the generator's maps are worth, and what their noise does."""
     figures: list[Measured] = []
     layers: dict[str, Any] = {"name": [], "positions": [], "worth": [], "erased": [], "errors": []}
     for number, maps in enumerate(live_maps(live, "generator", POOL, norms=True, together=POOL), 1):
-        side = "x".join(map(str, maps.shape[2:]))
-        positions = math.prod(maps.shape[2:])
-        error = batch_error(maps, settings.batch, seed)
-        num = settings.batch * positions
-        of = f"layer {number}, {side}"
-        value = (theory.worth(error[0]), 2 * error[1] / error[0] ** 2)
-        figures.append(
-            limit(
-                f"worth-layer-{number}",
-                f"numbers that {settings.batch} images are worth, {of}",
-                *value,
-                num,
-                of="error",
-                part="in situ",
-            )
-        )
-        small = batch_error(maps, 2, seed)
-        figures.append(
-            limit(
-                f"error-b2-layer-{number}",
-                f"error of the variance at B = 2, {of}",
-                *small,
-                theory.unbiased_error(2),
-                of="error",
-                part="in situ",
-            )
-        )
-        means = maps.double().flatten(2).mean(2)
-        erased = means.var(0, correction=0) / maps.double().var((0, *range(2, maps.dim())), correction=0)
-        figures.append(
-            limit(
-                f"erased-layer-{number}",
-                f"share of the variance that instance norm would take away, {of}",
-                *mean_and_error(erased),
-                0.0,
-                of="instance",
-                part="in situ",
-            )
-        )
-        layers["name"].append(of)
-        layers["positions"].append(positions)
-        layers["worth"].append(value[0] / settings.batch)
-        layers["erased"].append(float(erased.mean()))
-        layers["errors"].append([batch_error(maps, batch, seed)[0] for batch in BATCHES])
+        measured, row = _of_layer(number, maps, settings, seed)
+        figures += measured
+        for column, value in row.items():
+            layers[column].append(value)
     changes = []
     if normalisations.load(live.recipe.generator.normalisation).ACROSS_IMAGES:
         for batch in BATCHES:
-            change = changed_by_company(live, batch, seed)
-            figures.append(
-                shown(
-                    f"company-b{batch}",
-                    f"change of an image with its company, over the spread of images, B = {batch}",
-                    *change,
-                    part="in situ",
-                )
-            )
+            change = change_with_batch(live, batch, seed)
+            name = f"change of an image with the rest of its batch, over the spread of images, B = {batch}"
+            figures.append(shown(f"company-b{batch}", name, change, part="in situ"))
             changes.append(change)
     return figures, {"layers": layers, "changes": changes}
 
 
-def batch_error(maps: Tensor, batch: int, seed: int, batches: int = 400) -> tuple[float, float]:
-    """Return the relative squared error, mean over channels, of the biased variance of random batches of
-    these maps (N, C, *size), against that of all of them; with its standard error over the batches.
+def _of_layer(
+    number: int, maps: Tensor, settings: Settings, seed: int
+) -> tuple[list[Measured], dict[str, Any]]:
+    """Measure the effective size of one layer's maps, and what instance norm would remove from them."""
+    positions = math.prod(maps.shape[2:])
+    error = batch_error(maps, settings.batch, seed)
+    worth = Estimate(theory.worth(error.value), 2 * error.error / error.value**2)
+    means = maps.double().flatten(2).mean(2)
+    erased = means.var(0, correction=0) / maps.double().var((0, *range(2, maps.dim())), correction=0)
+    layer = f"layer {number}, {'x'.join(map(str, maps.shape[2:]))}"
+    figures = [
+        limit(
+            f"worth-layer-{number}",
+            f"independent numbers that {settings.batch} images are worth, {layer}",
+            worth,
+            settings.batch * positions,
+            of="error",
+            part="in situ",
+        ),
+        limit(
+            f"error-b2-layer-{number}",
+            f"error of the variance at B = 2, {layer}",
+            batch_error(maps, 2, seed),
+            theory.unbiased_error(2),
+            of="error",
+            part="in situ",
+        ),
+        limit(
+            f"erased-layer-{number}",
+            f"share of the variance that instance norm would remove, {layer}",
+            mean_and_error(erased),
+            0.0,
+            of="instance",
+            part="in situ",
+        ),
+    ]
+    return figures, {
+        "name": layer,
+        "positions": positions,
+        "worth": worth.value / settings.batch,
+        "erased": float(erased.mean()),
+        "errors": [batch_error(maps, batch, seed).value for batch in BATCHES],
+    }
+
+
+def batch_error(maps: Tensor, batch: int, seed: int, batches: int = 400) -> Estimate:
+    """Return the relative squared error of the biased variance of random batches of these maps (N, C, *size),
+    against the variance of all maps; mean over channels, with its standard error over the batches.
     """
     flat = maps.double().flatten(2)
     mean, square = flat.mean(2), flat.square().mean(2)
@@ -93,14 +92,14 @@ def batch_error(maps: Tensor, batch: int, seed: int, batches: int = 400) -> tupl
     random = torch.Generator().manual_seed(seed)
     chosen = torch.randint(len(maps), (batches, batch), generator=random)
     of_batch = square[chosen].mean(1) - mean[chosen].mean(1).square()
-    varied = variance > 1e-12
-    return mean_and_error((of_batch[:, varied] / variance[varied] - 1).square().mean(1))
+    varies = variance > 1e-12
+    return mean_and_error((of_batch[:, varies] / variance[varies] - 1).square().mean(1))
 
 
 @torch.no_grad()
-def changed_by_company(live: Live, batch: int, seed: int) -> tuple[float, float]:
+def change_with_batch(live: Live, batch: int, seed: int) -> Estimate:
     """Return the root mean square change of an image from one random batch to another, over the spread
-    between images of different latents; with its standard error over the batches.
+    between images of different latents, with its standard error over the batches.
     """
     generator = live.trainer().gan.generator
     latents = live.latents(256, seed)
@@ -110,7 +109,7 @@ def changed_by_company(live: Live, batch: int, seed: int) -> tuple[float, float]
         order = torch.randperm(len(latents), generator=random)
         images = torch.cat([generator(latents[part]) for part in order.split(batch)])
         generated.append(images[order.argsort()])
-    first, again = (images.double().flatten(1) for images in generated)
-    spread = torch.cat((first, again)).var(0).mean()
-    changes = ((first - again).square().mean(1) / 2 / spread).view(16, -1).mean(1)
-    return jackknife(changes, lambda kept: kept.mean().sqrt())
+    first, second = (images.double().flatten(1) for images in generated)
+    spread = torch.cat((first, second)).var(0).mean()
+    changes = ((first - second).square().mean(1) / 2 / spread).view(16, -1).mean(1)
+    return jackknife(changes, lambda rest: rest.mean().sqrt())

@@ -1,4 +1,4 @@
-"""Closed forms of ``batch-noise``: the errors of a variance, of numbers and of correlated maps."""
+"""Closed forms of ``batch-noise``: the errors of the variance of numbers and of correlated maps."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ FORMULAS = {
     "unbiased variance": r"E[(S^2 - \sigma^2)^2] \,/\, \sigma^4 = 2/(B-1)",
     "variance that batch norm divides by": r"(2B-1)/B^2",
     "correlated maps": r"\left(\mathrm{tr}\,A\Sigma - \sigma^2\right)^2 + 2\,\mathrm{tr}(A\Sigma A\Sigma)",
-    "numbers that a pool is worth": r"n = 1 + 2\,/\,\mathrm{error}",
+    "independent numbers that a pool is worth": r"n = 1 + 2\,/\,\mathrm{error}",
 }
 
 
@@ -17,20 +17,20 @@ def unbiased_error(num: int) -> float:
 
 
 def biased_error(num: int) -> float:
-    """Return the same for the variance that is divided by n, not n - 1, as in normalisations: (2 n - 1) /
-    n^2.
+    """Return the same error for the variance that divides by n, not n - 1, as normalisations do:
+    (2 n - 1) / n^2.
 
-    It is S^2 (n - 1)/n: a spread of 2 (n - 1)/n^2 and the square of a bias of -1/n.
+    This variance is S^2 (n - 1)/n: its spread adds 2 (n - 1)/n^2, and its bias of -1/n adds 1/n^2.
     """
     return (2 * num - 1) / num**2
 
 
 def correlated_error(covariance: Tensor, batch: int) -> float:
-    """Return the same for the biased variance over a batch of independent Gaussian maps, each with
+    """Return the same error for the biased variance over a batch of independent Gaussian maps, each with
     ``covariance`` (n, n) between its positions and the same variance everywhere.
 
-    That variance is x'Ax with A = (1 - 11'/N)/N over all N = batch n numbers, of which the mean is tr(A
-    Sigma) and the variance 2 tr(A Sigma A Sigma); Sigma has one block per image.
+    The biased variance is x'Ax with A = (1 - 11'/N)/N over all N = batch n numbers. Its mean is tr(A Sigma)
+    and its variance 2 tr(A Sigma A Sigma), where Sigma has one block per image.
     """
     num = batch * len(covariance)
     ones_once, ones_twice = float(covariance.sum()), float((covariance @ covariance).sum())
@@ -42,7 +42,7 @@ def correlated_error(covariance: Tensor, batch: int) -> float:
 
 
 def worth(error: float) -> float:
-    """Return how many independent numbers have a variance with that error: n of ``unbiased_error``."""
+    """Return the number of independent numbers whose variance has that error: n of ``unbiased_error``."""
     return 1 + 2 / error
 
 

@@ -1,4 +1,4 @@
-"""The bench of ``batch-noise``: the variances by which modules of the catalogue divide Gaussian numbers."""
+"""The bench of ``batch-noise``: the variances by which normalisations divide Gaussian numbers."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from ganzfeld.lab.estimate import mean_and_error
+from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.batch_noise import Settings, theory
 from ganzfeld.lab.layers import norm_of_maps
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 
 BATCHES = (2, 4, 16, 64)
-"""Always measured, beside the one that is set."""
+"""Batch sizes that are always measured, beside that of the settings."""
 
 MOST_NUMBERS = 12_800_000
-"""Drawn at a time, of 8 bytes each."""
+"""The most numbers that are drawn at a time, 8 bytes each."""
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
@@ -28,26 +28,26 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         variances = variance_divided_by("batch", (batch, draws, 1, 1), None, noise)
         unbiased = mean_and_error((variances * batch / (batch - 1) - 1).square())
         biased = mean_and_error((variances - 1).square())
-        own = "variance that batch norm divides by"
+        biased_name = f"error of the variance that batch norm divides by, B = {batch}"
         figures += [
             claim(
                 f"unbiased-b{batch}",
                 f"error of the unbiased variance, B = {batch}",
-                *unbiased,
+                unbiased,
                 theory.unbiased_error(batch),
                 of="error",
             ),
             limit(
                 f"biased-b{batch}",
-                f"error of the {own}, B = {batch}",
-                *biased,
+                biased_name,
+                biased,
                 theory.unbiased_error(batch),
                 of="error",
             ),
             shown(
                 f"biased-formula-b{batch}",
-                f"error of the {own}, B = {batch}: (2B-1)/B^2",
-                *biased,
+                f"{biased_name}: (2B-1)/B^2",
+                biased,
                 theory.biased_error(batch),
             ),
         ]
@@ -65,7 +65,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
 
 
 def _of_maps(settings: Settings, noise: torch.Generator) -> list[Measured]:
-    """Measure what the correlation between positions does to batch norm's error."""
+    """Measure the error of batch norm's variance where positions are correlated."""
     batch, side = settings.batch, settings.side
     draws = max(200, settings.draws // (batch * side**2))
     covariance = theory.correlations(side, settings.reach)
@@ -74,13 +74,12 @@ def _of_maps(settings: Settings, noise: torch.Generator) -> list[Measured]:
     name = f"error of the variance over {batch} maps of {side}x{side}, correlated over {settings.reach:g} px"
     exact = theory.correlated_error(covariance, batch)
     return [
-        limit("maps", name, *measured, theory.unbiased_error(num), of="error"),
-        shown("maps-formula", f"{name}: by tr(A Sigma A Sigma)", *measured, exact),
+        limit("maps", name, measured, theory.unbiased_error(num), of="error"),
+        shown("maps-formula", f"{name}: by tr(A Sigma A Sigma)", measured, exact),
         shown(
             "maps-worth",
             f"independent numbers that these {num} are worth",
-            theory.worth(measured[0]),
-            2 * measured[1] / measured[0] ** 2,
+            Estimate(theory.worth(measured.value), 2 * measured.error / measured.value**2),
             theory.worth(exact),
         ),
     ]
@@ -88,62 +87,58 @@ def _of_maps(settings: Settings, noise: torch.Generator) -> list[Measured]:
 
 @torch.no_grad()
 def _of_instances(settings: Settings, noise: torch.Generator) -> list[Measured]:
-    """Measure what instance norm does not depend on, and what that costs."""
+    """Measure that instance norm does not depend on the batch, and what it removes."""
     side = settings.side
     num = side**2
     draws = max(2_000, settings.draws // num)
     variances = variance_divided_by("instance", (1, draws, side, side), None, noise)
     measured = mean_and_error((variances - 1).square())
     instance = norm_of_maps("instance", 3)
-    one, mates = torch.randn(2, settings.batch, 3, side, side, generator=noise, dtype=torch.float64)
-    mates[0] = one[0]
-    change = float((instance(one)[0] - instance(mates)[0]).abs().max())
+    batch, other_batch = torch.randn(2, settings.batch, 3, side, side, generator=noise, dtype=torch.float64)
+    other_batch[0] = batch[0]
+    change = float((instance(batch)[0] - instance(other_batch)[0]).abs().max())
     name = f"error of instance norm's variance on white maps of {side}x{side}"
-    kept = instance(torch.randn(64, 3, 1, 1, generator=noise, dtype=torch.float64) + one[:1])
-    means = kept.mean((2, 3)).var(0).mean() / one[:1].var()
+    outputs = instance(torch.randn(64, 3, 1, 1, generator=noise, dtype=torch.float64) + batch[:1])
+    means = outputs.mean((2, 3)).var(0).mean() / batch[:1].var()
     contrast = torch.rand(64, 1, 1, 1, generator=noise, dtype=torch.float64) + 0.5
-    spread = instance(contrast * one[:1]).std((2, 3))
+    spread = instance(contrast * batch[:1]).std((2, 3))
     return [
         claim(
             "instance-company",
-            "change of instance norm's output as its batch-mates change",
+            "change of instance norm's output as the rest of the batch changes",
             change,
-            0.0,
             0.0,
             of="instance",
             tolerance=1e-12,
         ),
-        limit("instance-white", name, *measured, 0.0, of="instance"),
-        shown("instance-white-formula", f"{name}: (2n-1)/n^2", *measured, theory.biased_error(num)),
+        limit("instance-white", name, measured, 0.0, of="instance"),
+        shown("instance-white-formula", f"{name}: (2n-1)/n^2", measured, theory.biased_error(num)),
         limit(
             "instance-1x1",
             "images of 1x1 that instance norm can normalise",
-            float(takes(instance, (2, 3, 1, 1))),
-            0.0,
+            float(accepts(instance, (2, 3, 1, 1))),
             1.0,
             of="instance",
         ),
         limit(
             "instance-brightness",
-            "variance of brightness that is left behind instance norm",
+            "variance of brightness that instance norm leaves",
             float(means),
-            0.0,
             1.0,
             of="instance",
         ),
         limit(
             "instance-contrast",
-            "variance of contrast that is left behind instance norm",
+            "variance of contrast that instance norm leaves",
             float(spread.var(0).mean() / contrast.var()),
-            0.0,
             1.0,
             of="instance",
         ),
     ]
 
 
-def takes(module: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Tell whether a module accepts maps of that shape in training."""
+def accepts(module: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Return whether a module accepts maps of that shape in training."""
     try:
         module(torch.zeros(shape, dtype=torch.float64))
     except ValueError:
@@ -156,7 +151,7 @@ def variance_divided_by(
 ) -> Tensor:
     """Return the variances (C,) by which a normalisation divides Gaussian maps (B, C, H, W) of variance 1.
 
-    Read from what it does to two numbers of a channel: their difference is divided by sqrt(variance + eps).
+    They are read from two numbers of a channel, whose difference is divided by sqrt(variance + eps).
     """
     maps = torch.randn(shape, generator=noise, dtype=torch.float64)
     if covariance is not None:

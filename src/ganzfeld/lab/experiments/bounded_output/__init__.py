@@ -1,4 +1,4 @@
-"""The slope of the output activation: in real numbers, and in those that a computer has."""
+"""The slope of the output activation: in real numbers, and in floating point."""
 
 from typing import final
 
@@ -31,7 +31,7 @@ THOROUGH = {"pixels": 10_001}
 
 @final
 class Settings(Section):
-    """``reach``: inputs from -reach to reach are looked at. ``pixels`` saturated ones are pulled to
+    """``reach``: inputs from -reach to reach are measured. ``pixels``: saturated pixels, which are pulled to
     ``target`` by ``steps`` steps of gradient descent of size ``rate``.
     """
 
@@ -45,13 +45,13 @@ class Settings(Section):
 def advice(figures: Figures, settings: Settings) -> str:
     """Say in which precision to keep the output activation, and how final clipping is."""
     ends = ", ".join(f"{figures[f'tanh-end-{name}'].value:.2f} in {name}" for name in theory.PRECISIONS)
-    lost, kept = (100 * figures[f"tanh-dead-{name}"].value for name in ("bfloat16", "float32"))
+    bfloat16, float32 = (100 * figures[f"tanh-dead-{name}"].value for name in ("bfloat16", "float32"))
     freed = figures["clip-freed"].value
     return (
         "Keep the output activation in float32 under mixed precision, as this package does: the gradient of "
-        f"tanh is exactly 0 from abs(a) = {ends}. In the training looked at here {lost:.2g} % of all pixel "
-        f"values would have no gradient in bfloat16; in float32 {kept:.2g} % have none. Clipping is less "
+        f"tanh is exactly 0 from abs(a) = {ends}. In the run measured here {bfloat16:.2g} % of all pixel "
+        f"values would have no gradient in bfloat16; in float32 {float32:.2g} % have none. Clipping is less "
         f"final than it looks: {100 * freed:.0f} % of the pixels that were clipped became free again, since "
-        "weights are shared and other pixels move them. A pixel sticks only where all that shares its "
+        "weights are shared and other pixels move them. A pixel sticks only if every pixel that shares its "
         "weights is saturated too."
     )

@@ -10,7 +10,7 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Draw the slope in each format, how large pre-activations get, and the images of both."""
+    """Draw the slope in each format, the size of pre-activations, and images of tanh and clip."""
     data = outcome.data
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     slopes, sizes, images = figure.subplots(1, 3, width_ratios=(1, 1, 1.2))
@@ -30,9 +30,13 @@ def draw(outcome: Outcome) -> Figure:
     slopes.legend(fontsize=8)
     sizes.set(
         xlabel="absolute pre-activation",
-        ylabel="pixel values that are larger, %",
+        ylabel="pixel values beyond it, %",
         xlim=(0, outcome.settings["reach"]),
     )
     sizes.set_title("How large pre-activations get")
-    show(images, data["pictures"]["tanh"] + data["pictures"]["clip"], "tanh (above) and clip, trained alike")
+    show(
+        images,
+        data["pictures"]["tanh"] + data["pictures"]["clip"],
+        "tanh (above) and clip, trained the same way",
+    )
     return figure

@@ -8,94 +8,89 @@ from torch import Tensor
 
 from ganzfeld.lab.experiments.bounded_output import Settings, theory
 from ganzfeld.lab.layers import slope_of
-from ganzfeld.lab.outcome import Measured, claim, limit, shown
+from ganzfeld.lab.outcome import Measured, claim, largest_error, limit, shown
 from ganzfeld.networks.outputs import outputs
 
 LARGEST = 32.0
-"""Pre-activations are looked at up to this; beyond, no format here has a tanh below 1."""
+"""The largest pre-activation that is tried; beyond it, tanh is 1 in every format here."""
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
     """Measure the slopes of output activations in each format, and pixels that learn."""
-    reach, figures = settings.reach, []
-    inputs = torch.linspace(-reach, reach, settings.pixels, dtype=torch.float64)
+    inputs = torch.linspace(-settings.reach, settings.reach, settings.pixels, dtype=torch.float64)
     exact = torch.tensor([theory.tanh_slope(a) for a in inputs.tolist()], dtype=torch.float64)
-    measured = slope("tanh", inputs)
-    away = float((measured - exact).abs().max())
-    figures.append(
-        claim(
-            "tanh-slope-float64",
-            "slope of tanh in float64, away from 1 - tanh^2",
-            away,
-            0.0,
-            0.0,
-            of="tanh",
-            tolerance=1e-14,
-        )
-    )
-    figures.append(
-        shown(
-            "log-slope-at-1000",
-            "logarithm of tanh's slope at 1000, in real numbers",
-            theory.log_tanh_slope(1e3),
-            0.0,
-            math.log(4) - 2e3,
-            part="closed form",
-            tolerance=1e-9,
-        )
-    )
-    lost = float((measured == 0).double().mean())
-    figures.append(
-        claim(
-            "tanh-lost-float64",
-            f"inputs up to {reach:g} at which tanh has no gradient, float64",
-            lost,
-            0.0,
-            0.0,
-            of="tanh",
-        )
-    )
-    wanted = torch.tensor([theory.clip_slope(a) for a in inputs.tolist()], dtype=torch.float64)
-    away = float((slope("clip", inputs) - wanted).abs().max())
-    figures.append(
-        claim("clip-slope", "slope of clip, away from 1 inside and 0 outside", away, 0.0, 0.0, of="clip")
-    )
-    slopes = {}
-    for name, precision in theory.PRECISIONS.items():
-        inside = slope("tanh", inputs.to(precision))
-        lost = float((inside == 0).double().mean())
-        slopes[name] = inside.double().tolist()
-        figures.append(
-            limit(
-                f"tanh-lost-{name}",
-                f"inputs up to {reach:g} at which tanh has no gradient, {name}",
-                lost,
-                0.0,
-                0.0,
-                of="tanh",
-            )
-        )
-        end = first_without_slope(precision)
-        figures.append(
-            shown(
-                f"tanh-end-{name}",
-                f"tanh's gradient is exactly 0 from, {name}",
-                end,
-                0.0,
-                theory.end_of_slope(precision),
-                tolerance=0.01,
-            )
-        )
-    taught, moved = _taught(settings)
-    ends = {name: theory.end_of_slope(precision) for name, precision in theory.PRECISIONS.items()}
+    by_format, slopes = _in_formats(inputs, settings.reach)
+    trained, moved = _trained_pixels(settings)
     data = {
         "inputs": inputs.tolist(),
         "exact": exact.tolist(),
         "slopes": slopes,
-        "ends": ends,
+        "ends": {name: theory.end_of_slope(precision) for name, precision in theory.PRECISIONS.items()},
         "moved": moved,
     }
-    return [*figures, *taught], data
+    return [*_in_float64(inputs, exact, settings.reach), *by_format, *trained], data
+
+
+def _in_float64(inputs: Tensor, exact: Tensor, reach: float) -> list[Measured]:
+    """Compare the slopes of tanh and clip in float64 with their formulas."""
+    measured = slope("tanh", inputs)
+    expected = torch.tensor([theory.clip_slope(a) for a in inputs.tolist()], dtype=torch.float64)
+    return [
+        largest_error(
+            "tanh-slope-float64",
+            "slope of tanh in float64, largest error of 1 - tanh^2",
+            measured - exact,
+            of="tanh",
+            tolerance=1e-14,
+        ),
+        shown(
+            "log-slope-at-1000",
+            "logarithm of tanh's slope at 1000, in real numbers",
+            theory.log_tanh_slope(1e3),
+            math.log(4) - 2e3,
+            part="closed form",
+            tolerance=1e-9,
+        ),
+        claim(
+            "tanh-lost-float64",
+            f"share of inputs up to {reach:g} at which tanh has no gradient, float64",
+            float((measured == 0).double().mean()),
+            0.0,
+            of="tanh",
+        ),
+        largest_error(
+            "clip-slope",
+            "slope of clip, largest difference from 1 inside and 0 outside",
+            slope("clip", inputs) - expected,
+            of="clip",
+            tolerance=0.0,
+        ),
+    ]
+
+
+def _in_formats(inputs: Tensor, reach: float) -> tuple[list[Measured], dict[str, list[float]]]:
+    """Measure the slope of tanh in each format, and from where it is exactly 0."""
+    figures, slopes = [], {}
+    for name, precision in theory.PRECISIONS.items():
+        measured = slope("tanh", inputs.to(precision))
+        slopes[name] = measured.double().tolist()
+        figures += [
+            limit(
+                f"tanh-lost-{name}",
+                f"share of inputs up to {reach:g} at which tanh has no gradient, {name}",
+                float((measured == 0).double().mean()),
+                0.0,
+                of="tanh",
+            ),
+            shown(
+                f"tanh-end-{name}",
+                f"input from which tanh's gradient is exactly 0, {name}",
+                first_without_slope(precision),
+                theory.end_of_slope(precision),
+                tolerance=0.01,
+            ),
+        ]
+    return figures, slopes
 
 
 def slope(output: str, at: Tensor) -> Tensor:
@@ -104,24 +99,24 @@ def slope(output: str, at: Tensor) -> Tensor:
 
 
 def first_without_slope(precision: torch.dtype) -> float:
-    """Return the smallest number of a format from which on autograd's tanh has no gradient, at either sign.
+    """Return the smallest number of a format above which autograd's tanh has no gradient, at either sign.
 
-    Every number from 2 to 32 is tried, in float32 those from 8 to 16 only.
+    Every number from 2 to 32 is tried; in float32 only those from 8 to 16.
     """
     width = {4: torch.int32, 2: torch.int16}[precision.itemsize]
     between = (8.0, 16.0) if precision == torch.float32 else (2.0, LARGEST)
     first, last = (int(torch.tensor(edge, dtype=precision).view(width)) for edge in between)
     numbers = torch.arange(first, last, dtype=width).view(precision)
-    some = (slope("tanh", numbers) != 0) | (slope("tanh", -numbers) != 0)
-    return float(numbers[int(some.nonzero().max()) + 1])
+    has_slope = (slope("tanh", numbers) != 0) | (slope("tanh", -numbers) != 0)
+    return float(numbers[int(has_slope.nonzero().max()) + 1])
 
 
-def _taught(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
-    """Pull pixels, each with a pre-activation of its own, to one value by gradient descent."""
-    begun = torch.linspace(1.05, 6.0, settings.pixels)
-    figures, moved = [], {"from": begun.tolist()}
+def _trained_pixels(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
+    """Pull pixels, each with its own pre-activation, to one value by gradient descent."""
+    start = torch.linspace(1.05, 6.0, settings.pixels)
+    figures, moved = [], {"from": start.tolist()}
     for output, expected in (("tanh", 1.0), ("clip", 0.0)):
-        at = begun.clone()
+        at = start.clone()
         module = outputs.load(output).output()
         for _ in range(settings.steps):
             at.requires_grad_()
@@ -129,13 +124,12 @@ def _taught(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
             (gradient,) = torch.autograd.grad(loss, at)
             at = (at - settings.rate * gradient).detach()
         moved[output] = module(at).tolist()
-        share = float((at != begun).double().mean())
+        share = float((at != start).double().mean())
         figures.append(
             claim(
                 f"moved-{output}",
-                f"saturated pixels that {settings.steps} steps move at all, {output}",
+                f"share of saturated pixels that {settings.steps} steps move at all, {output}",
                 share,
-                0.0,
                 expected,
                 of=output,
             )
@@ -144,7 +138,7 @@ def _taught(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
         figures.append(
             shown(
                 f"near-{output}",
-                f"saturated pixels that {settings.steps} steps bring within 0.1, {output}",
+                f"share of saturated pixels that {settings.steps} steps bring within 0.1, {output}",
                 near,
             )
         )

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganzfeld.lab.estimate import mean_and_error
+from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.downsampling import TASKS, Settings, theory
 from ganzfeld.lab.experiments.downsampling.downsamplers import (
     KINDS,
@@ -66,7 +66,6 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
             "live-sizes",
             "live maps whose size is not by the formula",
             int(measured != expected),
-            0.0,
             0,
             of="size",
             part="in situ",
@@ -75,7 +74,6 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
             "live-fields",
             "live layers whose field is not as calculated",
             wrong,
-            0.0,
             0,
             of="logit",
             part="in situ",
@@ -84,7 +82,6 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
             "live-unread",
             "pixels that the live logit does not depend on",
             int((by_pixel == 0).sum()),
-            0.0,
             0,
             of="logit",
             part="in situ",
@@ -130,7 +127,7 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
                 shown(
                     f"{task}-{key}",
                     f"{TASKS[task]}, {KINDS[key].name}",
-                    *mean_and_error(torch.tensor(values)),
+                    mean_and_error(torch.tensor(values)),
                     part="in situ",
                     num_trainings=settings.seeds,
                 )
@@ -142,8 +139,7 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
                 limit(
                     f"{task}-{key}-better",
                     name,
-                    max(0.0, mean),
-                    error,
+                    Estimate(max(0.0, mean), error),
                     0,
                     of="information",
                     part="in situ",
@@ -193,7 +189,6 @@ def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[lis
             "blind-unread",
             "share of pixels without a gradient from a D that ends in k=3, s=2",
             share,
-            0.0,
             0,
             of="logit",
             part="in situ",
@@ -201,8 +196,7 @@ def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[lis
         limit(
             "blind-colour",
             "the generator's mean colour there, its error over that elsewhere",
-            ratio,
-            error,
+            Estimate(ratio, error),
             1,
             of="logit",
             part="in situ",

@@ -20,12 +20,11 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             "sizes-all",
             "sizes that differ from the formula, of all small layers",
             _size_mismatches(),
-            0.0,
             0,
             of="size",
         ),
         *(
-            claim(f"size-{number}", f"size after layer {number}", measured, 0.0, expected, of="size")
+            claim(f"size-{number}", f"size after layer {number}", measured, expected, of="size")
             for number, (measured, expected) in enumerate(
                 zip(_sizes_by_torch(settings)[1:], ladder[1:], strict=True), start=1
             )
@@ -38,19 +37,10 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         field, moved = _field_by_torch(layers)
         expected = theory.receptive_field([(kernel, stride) for kernel, stride, _ in layers])
         figures.append(
-            claim(
-                f"field-{number}",
-                f"receptive field after layer {number}, px",
-                field,
-                0.0,
-                expected,
-                of="logit",
-            )
+            claim(f"field-{number}", f"receptive field after layer {number}, px", field, expected, of="logit")
         )
         figures.append(
-            claim(
-                f"stride-{number}", f"effective stride after layer {number}, px", moved, 0.0, jump, of="logit"
-            )
+            claim(f"stride-{number}", f"effective stride after layer {number}, px", moved, jump, of="logit")
         )
     lossy = _with_remainder(settings.layers)
     figures += [
@@ -58,7 +48,6 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             "border-all",
             "layers that lose another number of border pixels than calculated",
             _lost_mismatches(),
-            0.0,
             0,
             of="logit",
         ),
@@ -66,7 +55,6 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             "ways",
             "pixels whose number of ways to the logit is not as calculated",
             _path_mismatches(settings),
-            0.0,
             0,
             of="logit",
         ),
@@ -74,7 +62,6 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             "unread",
             "rows of pixels that never reach the logit",
             _unread(settings.size, settings.layers),
-            0.0,
             0,
             of="logit",
         ),
@@ -87,7 +74,6 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
                 "unread-last-layer",
                 f"the same with {form} in the last layer",
                 _unread(settings.size, lossy),
-                0.0,
                 0,
                 of="logit",
             )
@@ -96,7 +82,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
     for kernel, stride, padding in ((3, 2, 0), (3, 2, 1), (5, 4, 0), (1, 2, 0)):
         share = _unread(96, [(kernel, stride, padding)]) / 96
         name = f"one layer of k={kernel}, s={stride}, p={padding} on 96 px: share of rows unread"
-        figures.append(limit(f"unread-k{kernel}-s{stride}-p{padding}", name, share, 0.0, 0, of="logit"))
+        figures.append(limit(f"unread-k{kernel}-s{stride}-p{padding}", name, share, 0, of="logit"))
     data["lost"] = {
         f"k={k} s={s} p={p}": [_unread(size, [(k, s, p)]) for size in range(8, 33)]
         for k, s, p in ((3, 2, 0), (3, 2, 1), (5, 4, 0))

@@ -41,9 +41,9 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
             f"standard deviation of the projection at the beginning, {name}",
         )
         if constrained:
-            figures.append(shown(key, words, *value, expected, part="in situ"))
+            figures.append(shown(key, words, value, expected, part="in situ"))
         else:
-            figures.append(claim(key, words, *value, expected, of="variance", part="in situ"))
+            figures.append(claim(key, words, value, expected, of="variance", part="in situ"))
         squares.append(maps[-1].mean(1))
     name = "variance before the first activation, normal over uniform"
     of_claim = limit if norms or constrained else claim
@@ -51,7 +51,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     # The same weights for both: what is left to chance is the latents.
     pairs = torch.stack(squares, 1).unflatten(0, (64, -1)).mean(1)
     ratio = jackknife(pairs, lambda kept: kept[:, 0].mean() / kept[:, 1].mean())
-    figures.append(of_claim("live-ratio", name, *ratio, three, of="variance", part="in situ"))
+    figures.append(of_claim("live-ratio", name, ratio, three, of="variance", part="in situ"))
     more, data = _ways(live, seed)
     return [*figures, *more], data
 
@@ -80,7 +80,7 @@ def _ways(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
             limit(
                 f"middle-spread-{name}",
                 f"spread of images in the middle of the way, over that at its ends, {name}",
-                *value,
+                value,
                 1.0,
                 of="variety",
                 part="in situ",

@@ -51,7 +51,7 @@ def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured]
         drawn[name] = latents
         value = mean_and_error(latents.square().mean(1))
         figures.append(
-            claim(f"component-{name}", f"variance of a component, {name}", *value, variance, of="variance")
+            claim(f"component-{name}", f"variance of a component, {name}", value, variance, of="variance")
         )
     normal = drawn["normal"]
     fourth = normal.pow(4).mean(1)
@@ -59,15 +59,15 @@ def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured]
         shown(
             "kurtosis",
             "excess kurtosis of normal components, above 0 if heavy-tailed",
-            *(mean_and_error(fourth - 3)),
+            mean_and_error(fourth - 3),
             0.0,
         )
     )
     mean, std = theory.normal_norm(size)
     lengths = normal.norm(dim=1)
-    figures.append(shown("norm-mean", "mean norm of normal latents", *mean_and_error(lengths), mean))
+    figures.append(shown("norm-mean", "mean norm of normal latents", mean_and_error(lengths), mean))
     value = jackknife(lengths[: len(lengths) // 20 * 20].view(20, -1), lambda kept: kept.std())
-    figures.append(shown("norm-std", "standard deviation of the norm of normal latents", *value, std))
+    figures.append(shown("norm-std", "standard deviation of the norm of normal latents", value, std))
     half = len(normal) // 2
     for name, way in (("lerp", lerp), ("slerp", slerp)):
         middle = way(normal[:half], normal[half : 2 * half], 0.5).norm(dim=1)
@@ -75,15 +75,14 @@ def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured]
         value = mean_and_error(middle)
         words, near = f"norm in the middle of the way, {name}", 0.05 * mean
         if name == "lerp":
-            figures.append(limit("middle-norm-lerp", words, *value, mean, of="variety", tolerance=near))
+            figures.append(limit("middle-norm-lerp", words, value, mean, of="variety", tolerance=near))
         else:
-            figures.append(shown(f"middle-norm-{name}", words, *value, mean, tolerance=near))
+            figures.append(shown(f"middle-norm-{name}", words, value, mean, tolerance=near))
     figures.append(
         shown(
             "lerp-below-mean",
             "lerp's middle below the mean norm, in standard deviations of it",
             (mean - float(lerp(normal[:half], normal[half : 2 * half], 0.5).norm(dim=1).mean())) / std,
-            0.0,
             (mean - mean / math.sqrt(2)) / std,
             tolerance=0.1,
         )
@@ -144,9 +143,9 @@ def _without_norm(free: Tensor, settings: Settings) -> list[Measured]:
                 math.sqrt(expected),
             )
             if number == 0:
-                figures.append(claim(f"projection-{name}", words, *value, std, of="variance"))
+                figures.append(claim(f"projection-{name}", words, value, std, of="variance"))
             else:
-                figures.append(shown(f"layer-{number}-{name}", words, *value, std))
+                figures.append(shown(f"layer-{number}-{name}", words, value, std))
     three = theory.ratio_of_variances()
     ratio = jackknife(free, lambda kept: kept[:, 0, -1].mean() / kept[:, 1, -1].mean())
     return [
@@ -154,7 +153,7 @@ def _without_norm(free: Tensor, settings: Settings) -> list[Measured]:
         claim(
             "output-ratio",
             "variance before the output, normal over uniform, no norm",
-            *ratio,
+            ratio,
             three,
             of="variance",
         ),
@@ -173,14 +172,14 @@ def _with_norm(normed: Tensor, settings: Settings) -> list[Measured]:
             claim(
                 f"before-norm-{name}",
                 f"standard deviation before the first batch norm, {name}",
-                *before,
+                before,
                 expected,
                 of="variance",
             ),
             shown(
                 f"behind-norm-{name}",
                 f"standard deviation behind the first batch norm, {name}",
-                *after,
+                after,
                 1.0,
                 tolerance=2e-3,
             ),
@@ -192,7 +191,7 @@ def _with_norm(normed: Tensor, settings: Settings) -> list[Measured]:
     ):
         ratio = jackknife(normed, lambda kept, at=place: kept[:, 0, at].mean() / kept[:, 1, at].mean())
         figures.append(
-            limit(f"{key}-ratio", f"variance {where}, normal over uniform", *ratio, three, of="variance")
+            limit(f"{key}-ratio", f"variance {where}, normal over uniform", ratio, three, of="variance")
         )
     return figures
 
@@ -207,9 +206,9 @@ def _saturation(shares: dict[str, Tensor], settings: Settings) -> list[Measured]
         value = mean_and_error(shares["none"][:, row, 0])
         of = f"share of the projection's pre-activations beyond {settings.threshold:g}, {name}"
         figures.append(
-            claim(f"beyond-{name}", of, *value, expected, of="variety", tolerance=0.02 * expected + 1e-5)
+            claim(f"beyond-{name}", of, value, expected, of="variety", tolerance=0.02 * expected + 1e-5)
         )
         for normalisation, share in shares.items():
             of = f"share of outputs at which tanh is saturated, normalisation {normalisation}, {name}"
-            figures.append(shown(f"saturated-{normalisation}-{name}", of, *mean_and_error(share[:, row, 1])))
+            figures.append(shown(f"saturated-{normalisation}-{name}", of, mean_and_error(share[:, row, 1])))
     return figures

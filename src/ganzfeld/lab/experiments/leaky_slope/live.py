@@ -28,15 +28,13 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         value = mean_and_error(above + alpha * (1 - above))
         name = f"mean slope in the {side}, if its negative side had alpha"
         figures.append(
-            limit(
-                f"live-mean-{side}", name, *value, theory.mean_slope(alpha), of="mean-slope", part="in situ"
-            )
+            limit(f"live-mean-{side}", name, value, theory.mean_slope(alpha), of="mean-slope", part="in situ")
         )
         value = jackknife(
             above.unflatten(0, (16, -1)), lambda p: (1 + alpha**2 * (1 - p.mean()) / p.mean()).sqrt()
         )
         name = f"root mean square slope in the {side}, LeakyReLU over ReLU"
-        figures.append(limit(f"live-rms-ratio-{side}", name, *value, 1 + alpha, of="depth", part="in situ"))
+        figures.append(limit(f"live-rms-ratio-{side}", name, value, 1 + alpha, of="depth", part="in situ"))
     num = min(MANY if live.thorough else FEW, live.dataset.num_pictures)
     dead, stages = {}, {}
     for activation in ("relu", "leaky-relu"):
@@ -55,7 +53,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
             if activation == "leaky-relu" and alpha > 0:
                 name = f"share of the {side}'s units without any gradient, {activation}"
                 figures.append(
-                    claim(f"no-gradient-{side}", name, without, 0.0, 0.0, of="mean-slope", part="in situ")
+                    claim(f"no-gradient-{side}", name, without, 0.0, of="mean-slope", part="in situ")
                 )
     return figures, {"dead": dead, "stages": stages, "counted": num}
 

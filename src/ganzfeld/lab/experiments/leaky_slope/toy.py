@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzfeld.compute.seeding import Purpose, noise_at
-from ganzfeld.lab.estimate import jackknife, mean_and_error
+from ganzfeld.lab.estimate import Estimate, jackknife, mean_and_error
 from ganzfeld.lab.experiments.leaky_slope import Settings, theory
 from ganzfeld.lab.layers import slope_of
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
@@ -28,7 +28,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         )
         ratio, error = jackknife(energy[:, :, 0], lambda e: (e.mean(0)[1] / e.mean(0)[0]) ** (0.5 / depth))
         name = f"gradient's gain per layer, LeakyReLU over ReLU, {called(normalisation)}"
-        figures.append(limit(f"gain-{normalisation}", name, ratio, error, 1 + alpha, of="depth"))
+        figures.append(limit(f"gain-{normalisation}", name, Estimate(ratio, error), 1 + alpha, of="depth"))
         if normalisation in ("none", "batch"):
             ours = math.sqrt(1 + alpha**2)
             if normalisation == "batch":
@@ -38,16 +38,14 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
                 shown(
                     f"gain-formula-{normalisation}",
                     f"{name}: by root mean squares",
-                    ratio,
-                    error,
+                    Estimate(ratio, error),
                     ours,
                     tolerance=0.2 / math.sqrt(settings.width),
                 ),
                 limit(
                     f"gradient-{normalisation}",
                     f"gradient after {depth} layers, ReLU over LeakyReLU, {called(normalisation)}",
-                    whole,
-                    spread,
+                    Estimate(whole, spread),
                     (1 + alpha) ** -depth,
                     of="depth",
                 ),
@@ -73,14 +71,14 @@ def _slopes(settings: Settings, seed: int) -> list[Measured]:
         claim(
             "mean-relu",
             "mean slope of ReLU",
-            *mean_and_error(relu),
+            mean_and_error(relu),
             theory.mean_slope(0, mean, std),
             of="mean-slope",
         ),
         claim(
             "mean-leaky-relu",
             "mean slope of LeakyReLU",
-            *mean_and_error(leaky),
+            mean_and_error(leaky),
             theory.mean_slope(alpha, mean, std),
             of="mean-slope",
         ),
@@ -94,12 +92,17 @@ def _slopes(settings: Settings, seed: int) -> list[Measured]:
     ours = theory.rms_slope(alpha, mean, std) / theory.rms_slope(0, mean, std)
     return [
         *figures,
-        limit("rms-ratio", "root mean square slope, LeakyReLU over ReLU", ratio, error, gained, of="depth"),
+        limit(
+            "rms-ratio",
+            "root mean square slope, LeakyReLU over ReLU",
+            Estimate(ratio, error),
+            gained,
+            of="depth",
+        ),
         shown(
             "rms-ratio-formula",
             "root mean square slope, LeakyReLU over ReLU: by its own formula",
-            ratio,
-            error,
+            Estimate(ratio, error),
             ours,
         ),
     ]

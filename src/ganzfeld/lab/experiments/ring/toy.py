@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzfeld.lab.estimate import means_and_errors
+from ganzfeld.lab.estimate import Estimate, means_and_errors
 from ganzfeld.lab.experiments.ring import Settings, theory
 from ganzfeld.lab.experiments.ring.rules import CHOSEN, every_entry, key_of, label
-from ganzfeld.lab.game import Coverage, coverage, game_of_points
+from ganzfeld.lab.game import Coverage, PointNetworks, PointTraining, coverage, game_of_points
 from ganzfeld.lab.game.points import generated
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 from ganzfeld.losses import Loss
@@ -61,12 +61,8 @@ def played(
         mixture.sample,
         loss=Loss(loss),
         stabilisers=[stabiliser(choice) for choice in chosen],
-        replicas=settings.seeds,
-        seed=seed,
-        num_rounds=settings.num_rounds,
-        num_points=settings.num_points,
-        rates=RATES,
-        ema=0.99,
+        networks=PointNetworks(settings.seeds),
+        training=PointTraining(seed, settings.num_rounds, settings.num_points, RATES, ema=0.99),
     )
     game.play(settings.num_rounds)
     points = generated(game, settings.seeds, NUM_POINTS, seed)
@@ -90,8 +86,7 @@ def _measures(settings: Settings, seed: int) -> list[Measured]:
         claim(
             f"exact-{key}",
             f"exact points: {name}",
-            float(mean),
-            float(error),
+            Estimate(float(mean), float(error)),
             float(wanted),
             of="modes",
             part="closed form",
@@ -111,7 +106,6 @@ def _figures(rules: str, name: str, table: np.ndarray, num_modes: int, penalised
         f"{rules}-fewest",
         f"{name}: fewest modes in a seed",
         float(table[:, 0].min()),
-        0.0,
         float(num_modes),
         of="modes",
         tolerance=ALMOST,
@@ -120,7 +114,12 @@ def _figures(rules: str, name: str, table: np.ndarray, num_modes: int, penalised
     return [
         fewest,
         *(
-            shown(f"{rules}-{key}", f"{name}: {measure}", float(mean), float(error), num_trainings=len(table))
+            shown(
+                f"{rules}-{key}",
+                f"{name}: {measure}",
+                Estimate(float(mean), float(error)),
+                num_trainings=len(table),
+            )
             for (key, measure), mean, error in zip(MEASURES.items(), means, errors, strict=True)
         ),
     ]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganzfeld.lab.estimate import array_mean_and_error
 from ganzfeld.lab.experiments.saturating_loss import TWO, Settings, theory
-from ganzfeld.lab.game import game_of_points, ring
+from ganzfeld.lab.game import PointNetworks, PointTraining, game_of_points, ring
 from ganzfeld.lab.game.frozen import frozen, looks, pull, slope
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 from ganzfeld.losses import Loss, losses
@@ -47,7 +47,6 @@ def _derivatives() -> list[Measured]:
                 f"{name}: autograd, largest error of the formula",
                 float(off),
                 0.0,
-                0.0,
                 of=name,
                 part="closed form",
                 tolerance=1e-7,
@@ -56,7 +55,6 @@ def _derivatives() -> list[Measured]:
                 f"differences-{name}",
                 f"{name}: differences in float64, largest error",
                 float((rise - closed(middle)).abs().max()),
-                0.0,
                 0.0,
                 of=name,
                 part="closed form",
@@ -100,7 +98,6 @@ def _breaks() -> tuple[list[Measured], dict[str, Any]]:
                         f"break-non-saturating-{how}",
                         f"non-saturating from 32-bit D ({kind}{words}) breaks at",
                         -float(upwards[below]),
-                        0.0,
                         theory.break_of_non_saturating(direct, flushed),
                         of="non-saturating",
                         tolerance=0.02,
@@ -113,7 +110,6 @@ def _breaks() -> tuple[list[Measured], dict[str, Any]]:
                             f"break-minimax-{how}",
                             f"minimax from 32-bit D ({kind}) breaks at",
                             float(upwards[above]),
-                            0.0,
                             theory.break_of_minimax(direct),
                             of="minimax",
                             tolerance=0.02,
@@ -129,7 +125,6 @@ def _breaks() -> tuple[list[Measured], dict[str, Any]]:
                 f"finite-{name}",
                 f"{name}: share of logits from -120 to 40 with a finite slope through 32-bit D",
                 float(torch.isfinite(measured).double().mean()),
-                0.0,
                 1.0,
                 of=name,
             )
@@ -156,10 +151,8 @@ def _toy(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]
         game = game_of_points(
             mixture.sample,
             loss=loss,
-            replicas=settings.seeds,
-            seed=seed,
-            num_points=settings.num_points,
-            rates=(1.0, 3e-3),
+            networks=PointNetworks(settings.seeds),
+            training=PointTraining(seed, num_points=settings.num_points, rates=(1.0, 3e-3)),
         )
         game.gan = frozen(game.gan)
         sizes, slopes = [], []
@@ -214,28 +207,27 @@ def _compared(
             "gradient by formula and by autograd, largest error",
             off,
             0.0,
-            0.0,
             of="minimax",
             tolerance=1e-4,
         ),
         shown(
             "strong-ratio",
             "log10 of minimax over non-saturating gradient, strong D",
-            *array_mean_and_error(apart),
+            array_mean_and_error(apart),
             num_trainings=len(apart),
         ),
     ]
     for name, last in (("minimax", mean), ("non-saturating", 1 - mean)):
         title = f"mean slope of {name}, strong D"
         figures.append(
-            claim(f"strong-slope-{name}", title, float(won[name][-1]), 0.0, last, of=name, tolerance=1e-5)
+            claim(f"strong-slope-{name}", title, float(won[name][-1]), last, of=name, tolerance=1e-5)
         )
     for name, factors in left.items():
         slopes, measured, num = won[name], array_mean_and_error(factors), len(factors)
         key, words = f"left-{name}", f"log10 of what strong D left of the gradient, {name}"
         if name in TWO:
             expected, near = float(np.log10(slopes[-1] / slopes[0])), math.log10(1.5)
-            figures.append(limit(key, words, *measured, expected, of=name, tolerance=near, num_trainings=num))
+            figures.append(limit(key, words, measured, expected, of=name, tolerance=near, num_trainings=num))
         else:
-            figures.append(shown(key, words, *measured, num_trainings=num))
+            figures.append(shown(key, words, measured, num_trainings=num))
     return figures

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ganzfeld.lab.estimate import Estimate
 from ganzfeld.lab.experiments.soft_labels import KINDS, Settings, theory
 from ganzfeld.lab.game.frozen import live_game
 from ganzfeld.lab.live import Live
@@ -28,13 +29,13 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
         ).abs()
         data[kind] = [at_real.numpy(), at_fake.numpy()]
         name = f"mean |D - y| of a strong live D, {kind}"
-        measured = float(lessons.mean()), float(lessons.std() / math.sqrt(len(lessons)))
+        measured = Estimate(float(lessons.mean()), float(lessons.std() / math.sqrt(len(lessons))))
         if kind == "two-sided":
             figures.append(
-                limit("live-lesson-two-sided", name, *measured, settings.alpha, of="targets", part="in situ")
+                limit("live-lesson-two-sided", name, measured, settings.alpha, of="targets", part="in situ")
             )
         else:
-            figures.append(shown(f"live-lesson-{kind}", name, *measured, part="in situ"))
+            figures.append(shown(f"live-lesson-{kind}", name, measured, part="in situ"))
         size = torch.cat([at_real, at_fake]).abs()
         figures.append(
             shown(f"live-largest-{kind}", f"largest live logit, {kind}", float(size.max()), part="in situ")

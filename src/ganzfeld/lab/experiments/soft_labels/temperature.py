@@ -9,7 +9,7 @@ from torch.optim import SGD, Adam
 
 from ganzfeld.lab.experiments.soft_labels import Settings
 from ganzfeld.lab.experiments.soft_labels.lessons import lessons_of
-from ganzfeld.lab.game import Game, game_of_points, ring
+from ganzfeld.lab.game import Game, PointNetworks, PointTraining, game_of_points, ring
 from ganzfeld.lab.outcome import Measured, claim, limit
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import Stabiliser, stabiliser
@@ -31,19 +31,12 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
     )
     figures = [
         claim(
-            "peak-slope",
-            "peak slope of sigma(l/T)",
-            peak,
-            0.0,
-            0.25 / warmth,
-            of="temperature",
-            tolerance=1e-9,
+            "peak-slope", "peak slope of sigma(l/T)", peak, 0.25 / warmth, of="temperature", tolerance=1e-9
         ),
         claim(
             "live-width",
             "width of the live region of sigma(l/T), over that at 1",
             widths[1] / widths[0],
-            0.0,
             warmth,
             of="temperature",
             tolerance=0.01 * warmth,
@@ -52,7 +45,6 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
             "lesson-at-0",
             "lesson at the logit 0, over that at T = 1",
             float(warm / plain),
-            0.0,
             1.0,
             of="temperature",
             tolerance=1e-9,
@@ -70,7 +62,7 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
         title = f"T against the last layer divided by T: {what}"
         # Adam's epsilon is all that keeps it from being exact.
         near = 1e-3 if kind is Adam else 1e-9
-        figures.append(of_claim(f"rescaled-{key}", title, off, 0.0, 0.0, of="temperature", tolerance=near))
+        figures.append(of_claim(f"rescaled-{key}", title, off, 0.0, of="temperature", tolerance=near))
     return figures
 
 
@@ -111,9 +103,8 @@ def _double_game(
         lambda num, noise: ring().sample(num, noise).double(),
         loss=loss,
         stabilisers=stabilisers,
-        seed=seed,
-        width=16,
-        num_points=64,
+        networks=PointNetworks(width=16),
+        training=PointTraining(seed, num_points=64),
     )
     drawn = game.draw
     game.draw = lambda noise: tuple(tensor.double() for tensor in drawn(noise))  # pyright: ignore[reportAttributeAccessIssue]

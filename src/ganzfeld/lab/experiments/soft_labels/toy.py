@@ -11,7 +11,7 @@ from ganzfeld.lab.estimate import array_mean_and_error
 from ganzfeld.lab.experiments.soft_labels import KINDS, Settings, theory
 from ganzfeld.lab.experiments.soft_labels.lessons import lessons_of, measured_lessons
 from ganzfeld.lab.experiments.soft_labels.temperature import measured_temperature
-from ganzfeld.lab.game import game_of_points
+from ganzfeld.lab.game import PointNetworks, PointTraining, game_of_points
 from ganzfeld.lab.game.frozen import frozen
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 from ganzfeld.losses import Loss
@@ -48,7 +48,6 @@ def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
                 f"best D, largest error of the formula, {kind}",
                 float((torch.sigmoid(best) - expected).abs().max()),
                 0.0,
-                0.0,
                 of="targets",
                 tolerance=1e-9,
             )
@@ -62,7 +61,6 @@ def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
                 f"slope-{kind}",
                 f"d logit / d log r, largest error of the formula, {kind}",
                 float((rise - formula).abs().max()),
-                0.0,
                 0.0,
                 of="targets",
                 tolerance=1e-6,
@@ -79,7 +77,6 @@ def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
             "first-order",
             "slope at r = alpha/1000 over its first order, r (1 - 2 alpha) / (alpha (1 - alpha))",
             slope_there / (1e-3 * (1 - 2 * alpha) / (1 - alpha)),
-            0.0,
             1.0,
             of="targets",
             part="closed form",
@@ -89,7 +86,6 @@ def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
             "pull",
             "pull on a fake at r = alpha/10, two-sided over hard",
             pull,
-            0.0,
             1.0,
             of="targets",
             tolerance=0.01,
@@ -135,12 +131,8 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
         game = game_of_points(
             lambda num, noise: torch.randn(num, 1, generator=noise),
             loss=settings.loss(kind),
-            replicas=settings.seeds,
-            seed=seed,
-            latent_size=1,
-            num_points=64,
-            rates=(RATE, 1e-2),
-            generator=generator,
+            networks=PointNetworks(settings.seeds, latent_size=1, generator=generator),
+            training=PointTraining(seed, num_points=64, rates=(RATE, 1e-2)),
         )
         playing, game.gan = game.gan, frozen(game.gan)
         game.play(settings.num_rounds // 2)
@@ -156,7 +148,7 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
         shown(
             f"left-{kind}",
             f"distance left after the game, {kind}",
-            *array_mean_and_error(course[-1]),
+            array_mean_and_error(course[-1]),
             num_trainings=settings.seeds,
         )
         for kind, course in courses.items()
@@ -165,7 +157,7 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
         limit(
             "left-behind",
             "distance left, two-sided less hard",
-            *array_mean_and_error(behind),
+            array_mean_and_error(behind),
             0.0,
             of="targets",
             num_trainings=settings.seeds,

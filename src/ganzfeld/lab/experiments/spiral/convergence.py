@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganzfeld.lab.estimate import Estimate
 from ganzfeld.lab.experiments.spiral import Settings, theory
 from ganzfeld.lab.game import METHODS, Replica, dirac
 from ganzfeld.lab.game.dirac import state
@@ -39,8 +40,7 @@ def largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
             claim(
                 f"largest-step-{name}",
                 f"largest step without damping, {name}",
-                largest,
-                float(spacing / np.sqrt(12)),
+                Estimate(largest, float(spacing / np.sqrt(12))),
                 predicted,
                 of="spirals",
             )
@@ -56,8 +56,10 @@ def largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
             claim(
                 "largest-step-damped",
                 "largest simultaneous step with this damping",
-                float((steps[first] + steps[max(first - 1, 0)]) / 2),
-                float((steps[1] - steps[0]) / np.sqrt(12)),
+                Estimate(
+                    float((steps[first] + steps[max(first - 1, 0)]) / 2),
+                    float((steps[1] - steps[0]) / np.sqrt(12)),
+                ),
                 predicted,
                 of="spirals",
             )
@@ -112,9 +114,7 @@ def map_of_convergence(settings: Settings, num_rounds: int) -> tuple[list[Measur
     rests = (played["adam"] < 0.01).mean()
     undamped = played["adam"][:, 0, 0] / steps
     return [
-        claim(
-            "map", "cells of the map in which play and formula agree", right / decided, 0.0, 1.0, of="spirals"
-        ),
+        claim("map", "cells of the map in which play and formula agree", right / decided, 1.0, of="spirals"),
         shown("adam-rests", "cells in which Adam comes to rest", float(rests)),
         shown(
             "adam-circle",

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganzfeld.lab.estimate import Estimate
 from ganzfeld.lab.experiments.spiral import Settings
 from ganzfeld.lab.game.rotation import eigenvalues_of_play, rhythm
 from ganzfeld.lab.live import Live
@@ -32,7 +33,6 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
             "live-turns",
             "live game has complex pairs (0: none, 1: some)",
             float(turning.any()),
-            0.0,
             1.0,
             of="eigenvalues",
             part="in situ",
@@ -40,8 +40,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
         shown(
             "live-fastest",
             "fastest turn of the live game, radians a step",
-            float(turns[fastest]) if turning.any() else 0.0,
-            float(motion.residuals[fastest]),
+            Estimate(float(turns[fastest]) if turning.any() else 0.0, float(motion.residuals[fastest])),
             part="in situ",
         ),
     ]
@@ -55,8 +54,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
             limit(
                 "rhythm-chance",
                 "chance that noise shows as strong a rhythm in the logits",
-                found_rhythm.chance,
-                found_rhythm.error,
+                Estimate(found_rhythm.chance, found_rhythm.error),
                 0.0,
                 of="spirals",
                 part="in situ",

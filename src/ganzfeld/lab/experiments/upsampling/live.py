@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.geometry import Plan
-from ganzfeld.lab.estimate import mean_and_error
+from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.upsampling import Settings, theory
 from ganzfeld.lab.experiments.upsampling.untrained import of_kind, spectrum
 from ganzfeld.lab.experiments.upsampling.upsamplers import checkerboard, kinds, put
@@ -41,8 +41,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         limit(
             f"after-{stage}",
             f"after {stage:,} images: {BEYOND}",
-            value,
-            error,
+            Estimate(value, error),
             0.0,
             of="overlap",
             part="in situ",
@@ -125,7 +124,6 @@ def _reaches(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
             "reach-all",
             "rows of the seed map whose reach is not as calculated",
             wrong,
-            0.0,
             0,
             of="coherence",
             part="in situ",
@@ -134,7 +132,6 @@ def _reaches(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
             "reach-widest",
             "rows of the image that the widest of them moves",
             widest,
-            0.0,
             told_widest,
             of="coherence",
             part="in situ",
@@ -143,7 +140,6 @@ def _reaches(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
             "reach-over-picture",
             "share of the image's rows that it moves",
             widest / height,
-            0.0,
             1,
             of="coherence",
             part="in situ",

@@ -27,7 +27,6 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             "sizes-all",
             "sizes that differ from the formula, of all small layers",
             _size_mismatches(),
-            0.0,
             0,
             of="size",
         ),
@@ -35,7 +34,6 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             "size-last",
             f"size after {settings.layers} layers from {settings.size}",
             _size_by_torch(settings),
-            0.0,
             ladder[-1],
             of="size",
         ),
@@ -43,7 +41,6 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             "adjoint",
             "largest |<Ax, y> - <x, A'y>| in whole numbers",
             _adjoint_gap(kernel, stride, padding, seed),
-            0.0,
             0,
             of="size",
         ),
@@ -52,7 +49,6 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
                 f"field-{depth}",
                 f"field of one cell after {depth} layers, px",
                 _field_by_torch(kernel, stride, depth),
-                0.0,
                 theory.projective_field([(kernel, stride)] * depth),
                 of="coherence",
             )
@@ -66,7 +62,6 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             "field-over-picture",
             "side of one seed cell's field over the side of the image",
             min(side, 1),
-            0.0,
             1,
             of="coherence",
         )
@@ -157,7 +152,6 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
             "coverage-all",
             "largest difference of counted and calculated coverage",
             max(counted),
-            0.0,
             0,
             of="overlap",
         )
@@ -165,13 +159,11 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
     own = _interior(kernel, stride)
     of_own = claim if kernel > stride else limit
     name = f"k={kernel}, s={stride}: most over least covered interior pixel, one axis"
-    figures.append(of_own("evenness", name, _evenness(own), 0.0, 1, of="overlap"))
+    figures.append(of_own("evenness", name, _evenness(own), 1, of="overlap"))
     for k, s in ((3, 2), (5, 2), (4, 3)):
         name = f"k={k}, s={s}, overlap {sorted(overlap(k, s))}: most over least covered interior pixel"
         if (k, s) != (kernel, stride):
-            figures.append(
-                limit(f"evenness-k{k}-s{s}", name, _evenness(_interior(k, s)), 0.0, 1, of="overlap")
-            )
+            figures.append(limit(f"evenness-k{k}-s{s}", name, _evenness(_interior(k, s)), 1, of="overlap"))
     for p in sorted({padding, max(0, kernel - stride)}):
         border = covered(4 * kernel, kernel, stride, p)
         least = float(border.min() / own.max())
@@ -180,7 +172,6 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
                 f"border-p{p}",
                 f"p={p}: least covered pixel, border included, over the most",
                 least,
-                0.0,
                 1,
                 of="overlap",
             )

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzfeld.geometry import Layer, Plan, overlap
-from ganzfeld.lab.estimate import mean_and_error
+from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.upsampling import Settings
 from ganzfeld.lab.experiments.upsampling.upsamplers import (
     Kind,
@@ -78,7 +78,7 @@ def by_coverage(kind: Kind, kernel: int, generated: Sequence[Tensor]) -> Measure
     mean, error = mean_and_error(torch.tensor(ratios))
     name = f"untrained, {kind.name}: power of the most over the least covered pixels, log10"
     of_even = claim if len(overlap(kernel, stride)) == 1 else limit
-    return of_even(f"untrained-coverage-{kind.key}", name, mean, error, 0.0, of="overlap")
+    return of_even(f"untrained-coverage-{kind.key}", name, Estimate(mean, error), 0.0, of="overlap")
 
 
 @torch.no_grad()
@@ -111,5 +111,7 @@ def of_kind(
     expects nothing.
     """
     if kind.overlaps:
-        return limit(key, name, value, error, 0.0, of="overlap", part=part, num_trainings=num_trainings)
-    return shown(key, name, value, error, part=part, num_trainings=num_trainings)
+        return limit(
+            key, name, Estimate(value, error), 0.0, of="overlap", part=part, num_trainings=num_trainings
+        )
+    return shown(key, name, Estimate(value, error), part=part, num_trainings=num_trainings)
