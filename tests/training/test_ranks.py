@@ -74,7 +74,7 @@ def trained(array_file: Path, ranks: Ranks) -> dict[str, dict[str, Any]]:
         read = [scalars_of(trainer.advance(), ranks).values for _ in range(3)]
         gan = trainer.gan
         tensors = {}
-        for side in ("generator", "discriminator", "average"):
+        for side in ("generator", "discriminator", "generator_ema"):
             network = getattr(gan, side)
             tensors |= {f"{side}.{key}": value.detach() for key, value in network.state_dict().items()}
             tensors |= {f"{side}.{key}.grad": value.grad for key, value in network.named_parameters()}
