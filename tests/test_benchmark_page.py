@@ -14,5 +14,5 @@ def test_a_file_of_the_users_is_never_a_page(tmp_path: Path, content: bytes):
     mine.write_bytes(content)
     for command in ("train", "sample", "ingest"):
         code, _, complaint = call("bench", command, "--out", mine)
-        assert code == 2 and "is there already, and is not benchmarks that ganzfeld wrote" in complaint
+        assert code == 2 and "exists already, and is not benchmarks that ganzfeld wrote" in complaint
     assert mine.read_bytes() == content

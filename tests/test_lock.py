@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganzfeld.errors import ResourceError
-from ganzfeld.lock import alone, owner
+from ganzfeld.lock import locked, owner
 
 
 class StillTaken(Exception):
@@ -20,9 +20,9 @@ def give_up() -> None:
 
 def test_one_at_a_time_and_free_afterwards(tmp_path: Path):
     lock = tmp_path / "lock"
-    with alone(lock, give_up), pytest.raises(StillTaken), alone(lock, give_up):
+    with locked(lock, give_up), pytest.raises(StillTaken), locked(lock, give_up):
         pass
-    with alone(lock, give_up):
+    with locked(lock, give_up):
         pass
 
 
@@ -31,23 +31,23 @@ def test_a_holder_that_is_killed_lets_go(tmp_path: Path):
     code = f"""
         import time
         from pathlib import Path
-        from ganzfeld.lock import alone, owner
-        with alone(Path({str(lock)!r}), lambda: None):
+        from ganzfeld.lock import locked, owner
+        with locked(Path({str(lock)!r}), lambda: None):
             print("held", flush=True)
             time.sleep(60)
     """
     holder = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE)
     assert holder.stdout and holder.stdout.readline() == b"held\n"
-    with pytest.raises(StillTaken), alone(lock, give_up):
+    with pytest.raises(StillTaken), locked(lock, give_up):
         pass
     holder.kill()
     holder.communicate()
-    with alone(lock, give_up):
+    with locked(lock, give_up):
         pass
 
 
 def test_a_lock_that_cannot_be_made(tmp_path: Path):
-    with pytest.raises(ResourceError), alone(tmp_path / "missing" / "lock", give_up):
+    with pytest.raises(ResourceError), locked(tmp_path / "missing" / "lock", give_up):
         pass
 
 
@@ -55,6 +55,6 @@ def test_the_file_says_who_holds_it(tmp_path: Path):
     lock = tmp_path / "lock"
     assert owner(lock) == "another process"
     lock.write_text("process 1 on a machine with a long name, which stopped long ago\n")
-    with alone(lock, give_up):
+    with locked(lock, give_up):
         assert owner(lock).startswith(f"process {os.getpid()} on ")
         assert "long ago" not in owner(lock)

@@ -5,7 +5,7 @@
     images = run.sample(16)                 # uint8, (16, 64, 64, 3)
     generator = gz.load("runs/photos-001")  # a torch.nn.Module
 
-Names are imported when first used, so that ``import ganzfeld`` costs nothing.
+Names are imported on first use, so that ``import ganzfeld`` takes no time.
 """
 
 import importlib
@@ -60,12 +60,12 @@ _HOMES = {
 }
 
 
-_ROOMS = {"lab"}
-"""What is public as a whole: ``gz.lab.run(...)``."""
+_MODULES = {"lab"}
+"""Modules that are public as a whole: ``gz.lab.run(...)``."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
+    if name in _MODULES:
         return importlib.import_module(f"ganzfeld.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'ganzfeld' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""``python -m ganzfeld`` is the command ``ganzfeld``."""
+"""Run the command line by ``python -m ganzfeld``."""
 
 import os
 import sys
@@ -8,19 +8,19 @@ from ganzfeld.launch import launch
 
 
 def _main() -> None:
-    """Run the command line; one of several processes then ends at once.
+    """Run the command line; with several ranks, end the process without the interpreter's cleanup.
 
-    Threads of torch.distributed may outlive the group, and an interpreter that takes itself apart beside them
-    now and then aborts ("terminate called without an active exception"): a launcher would start all of them
-    again after a training that ended well.
+    Threads of torch.distributed may outlive the process group, and an interpreter that shuts down beside them
+    sometimes aborts ("terminate called without an active exception"). The launcher would then restart all
+    ranks after a run that ended normally.
     """
     try:
         main()
-    except SystemExit as ended:
-        if launch().world_size > 1 and (ended.code is None or isinstance(ended.code, int)):
+    except SystemExit as exit_request:
+        if launch().world_size > 1 and (exit_request.code is None or isinstance(exit_request.code, int)):
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
-            os._exit(ended.code or 0)
+            os._exit(exit_request.code or 0)
         raise
 
 

@@ -1,9 +1,9 @@
-"""One file or folder per addition: the entries of a folder, found by name.
+"""Catalogues: the entries of a folder, found by file name, so that adding one needs no registration.
 
 A loss, a normalisation, a prior, an image source, a recipe... is one file in its folder; nothing lists it.
-An entry of several files, such as an experiment, is a folder with an ``__init__.py``. A name is the file's or
-the folder's name with hyphens (``leaky_relu.py`` is ``leaky-relu``). What an entry of a given folder must
-define is said in the docstring of that folder and walked by ``tests/test_contract.py``.
+An entry of several files, such as an experiment, is a folder with an ``__init__.py``. An entry's name is the
+name of its file or folder with hyphens (``leaky_relu.py`` is ``leaky-relu``). The docstring of each folder
+states what its entries must define, and ``tests/test_contract.py`` checks every entry.
 """
 
 import difflib
@@ -17,10 +17,10 @@ from types import ModuleType
 from ganzfeld.errors import UsageError
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Return a hint that names the closest known names, or all of them when none is close."""
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint with the closest known names, or all known names when none is close."""
     known = sorted(known)
-    close = difflib.get_close_matches(given, known, n=2, cutoff=0.7)
+    close = difflib.get_close_matches(name, known, n=2, cutoff=0.7)
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"Known: {', '.join(known)}."
@@ -29,9 +29,9 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 class Catalogue:
     """The entries of one folder of the package.
 
-    ``package`` is the dotted name of the folder, ``kind`` what one entry is called in messages, ``suffix``
-    what its file name ends in. Where that is ``.py``, a folder with an ``__init__.py`` is an entry like a
-    file. Names that begin with an underscore are not entries.
+    ``package`` is the dotted name of the folder, ``kind`` the noun for an entry in messages, and ``suffix``
+    the end of an entry's file name. If the suffix is ``.py``, a folder with an ``__init__.py`` is an entry
+    too. Names that begin with an underscore are not entries.
 
     >>> Catalogue("ganzfeld.losses", "loss").canonical("Non_Saturating")
     'non-saturating'
@@ -49,7 +49,7 @@ class Catalogue:
 
     @functools.cached_property
     def _by_letters(self) -> dict[str, str]:
-        """The names by what ``canonical`` compares. Looked up once: a recipe that is read asks for dozens."""
+        """Names by the letters that ``canonical`` compares. Cached: reading one recipe looks up dozens."""
         stems = (
             file.name.removesuffix(self.suffix)
             for file in files(self.package).iterdir()
@@ -58,21 +58,21 @@ class Catalogue:
         return {_letters(name): name for name in sorted(stem.replace("_", "-") for stem in stems)}
 
     def _is_folder(self, file: Traversable) -> bool:
-        """Tell whether an entry is a folder of several files."""
+        """Check whether an entry is a folder of several files."""
         return self.suffix == ".py" and (file / "__init__.py").is_file()
 
-    def canonical(self, given: str) -> str:
-        """Return the name as we write it: ``LeakyReLU``, ``leaky_relu`` and ``leaky-relu`` are one.
+    def canonical(self, name: str) -> str:
+        """Return the canonical spelling: ``LeakyReLU`` and ``leaky_relu`` become ``leaky-relu``.
 
-        Raises ``UsageError`` with the nearest names if there is no such entry.
+        Raises ``UsageError`` with the closest names if there is no such entry.
         """
         by_letters = self._by_letters
-        if _letters(given) not in by_letters:
-            raise UsageError(f"unknown {self.kind} {given!r}", did_you_mean(given, by_letters.values()))
-        return by_letters[_letters(given)]
+        if _letters(name) not in by_letters:
+            raise UsageError(f"unknown {self.kind} {name!r}", did_you_mean(name, by_letters.values()))
+        return by_letters[_letters(name)]
 
     def file(self, name: str) -> Traversable:
-        """Return the file of an entry; of a folder, its ``__init__.py``."""
+        """Return the file of an entry, or the ``__init__.py`` of an entry that is a folder."""
         stem = self.canonical(name).replace("-", "_")
         folder = files(self.package) / stem
         return (
@@ -80,11 +80,9 @@ class Catalogue:
         )
 
     def load(self, name: str, part: str | None = None) -> ModuleType:
-        """Return the module of an entry (of a folder of Python files), or of the ``part`` of one that is a
-        folder.
-        """
+        """Return the module of an entry, or its module ``part`` if the entry is a folder."""
         key = name if part is None else f"{name}.{part}"
-        if key not in self._loaded:  # a loss is asked for several times a step
+        if key not in self._loaded:  # a step loads its loss several times
             module = f"{self.package}.{self.canonical(name).replace('-', '_')}"
             self._loaded[key] = importlib.import_module(module if part is None else f"{module}.{part}")
         return self._loaded[key]

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their final name, flushed, then renamed over it."""
+"""Atomic writing: a file is written beside its final name, flushed, then renamed to it."""
 
 import contextlib
 import os
@@ -14,17 +14,17 @@ from ganzfeld.strict_json import indented_json
 from ganzfeld.system import worded
 
 _TEMPORARY = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.ASCII)
-"""What ``tempfile`` and ``secrets.token_hex(4)`` make of a name."""
+"""Temporary names as made with ``tempfile`` or ``secrets.token_hex(4)``."""
 
 
 def write_file(
     path: Path, write: Callable[[Path], object], put: Callable[[Path], object] | None = None
 ) -> None:
-    """Let ``write`` fill a temporary file in the folder of ``path``, then put it in its place at once.
+    """Let ``write`` fill a temporary file in the folder of ``path``, then rename it to ``path``.
 
-    ``put`` gives it its name where it is not simply to replace what is there.
-    A reader sees the old file or the new one, never a part. Raises ``ResourceError`` when the disk is full or
-    the folder cannot be written; the old file is then still there and the temporary one is gone.
+    ``put`` is called with the temporary file in place of the rename, where an existing file must not simply
+    be replaced. A reader sees the old file or the new one, never a part. Raises ``ResourceError`` if the disk
+    is full or the folder is not writable; the old file is then unchanged and the temporary one is deleted.
     """
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -60,37 +60,37 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def unfinished(folder: Path) -> list[Path]:
-    """Temporary files in a folder that ``write_file`` could not remove, since its process was killed."""
+    """Return the temporary files in a folder that remain from writers that were killed."""
     return [path for path in folder.glob(".*.part") if final_name(path.name) is not None]
 
 
 def final_name(name: str) -> str | None:
-    """Give the name that a temporary file was to get; None for a name of another form.
+    """Return the final name that belongs to the name of a temporary file; None for any other name.
 
     >>> final_name(".card.json.0a1b2c3d.part"), final_name(".notes.part")
     ('card.json', None)
     """
-    found = _TEMPORARY.fullmatch(name)
-    return found[1] if found else None
+    match = _TEMPORARY.fullmatch(name)
+    return match[1] if match else None
 
 
 def make_folder(path: Path, *, exist_ok: bool = True) -> None:
-    """Create a folder with its parents; raises ``ResourceError`` where that is not allowed.
+    """Create a folder and its parents. Raises ``ResourceError`` if the system refuses.
 
-    With ``exist_ok=False`` an existing folder raises ``FileExistsError``.
+    With ``exist_ok=False`` raises ``FileExistsError`` for an existing folder.
     """
     try:
         path.mkdir(parents=True, exist_ok=exist_ok)
     except FileExistsError:
         if not exist_ok:
             raise
-        raise ResourceError(f"{path} is a file; a folder is needed there") from None
+        raise ResourceError(f"{path} is a file, and a folder is needed there", "Move it away.") from None
     except OSError as error:
         raise refused(error, path) from error
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that may still be written to the disk of a folder."""
+    """Return how many bytes are free on the disk of a folder. Raises ``ResourceError`` if unknown."""
     try:
         return shutil.disk_usage(folder).free
     except OSError as error:
@@ -98,20 +98,23 @@ def free_bytes(folder: Path) -> int:
 
 
 def refused(error: OSError, path: Path) -> ResourceError:
-    """What the operating system said, in words."""
-    told = worded(error, path, "written")
-    return told if told.hint else ResourceError(told.message, "Name a folder that you may write to.")
+    """Return the ``ResourceError`` for a path that could not be written, with a hint."""
+    refusal = worded(error, path, "written")
+    return refusal if refusal.hint else ResourceError(refusal.message, "Name a folder that you may write to.")
 
 
 def _umask() -> int:
-    """The process's mask: temporary files are their owner's alone and get the usual mode at the end."""
+    """Return the file mode mask of the process.
+
+    Temporary files are readable by their owner alone, and get the usual mode when they are complete.
+    """
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, where the system lets a folder be opened (not on Windows)."""
+    """Make a rename survive a power cut, on systems where a folder can be opened (not Windows)."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -1,26 +1,26 @@
-"""What can go wrong, as types: each error says what was given, what was expected and what to do next.
+"""The exception tree: each error says what was given, what was expected and what to do next.
 
     GanzfeldError
-    ├── UsageError        2   a name, number or combination that cannot be meant
+    ├── UsageError        2   an invalid name, number or combination of options
     ├── DataError         3   the images cannot be used
-    ├── TrainingFailed    4   training diverged or stopped being finite
-    ├── DamagedError      5   a run folder or a model file is not what was once written
+    ├── TrainingFailed    4   training diverged, or a number in it is no longer finite
+    ├── DamagedError      5   a run folder or a model file is damaged
     ├── ResourceError     6   a resource is missing or full: disk, memory, device, permission
-    ├── Interrupted  129, 130, 143   a signal ended the work, after saving
-    └── Followed       any   of several processes the first one ended, and says why
+    ├── Interrupted  129, 130, 143   a signal ended the command, after saving
+    └── Followed       any   rank 0 exited with this code; its message gives the reason
 
-The number is the exit code of the command line. An error of any other type is a defect of this package.
+The number is the exit code of the command line. An error of any other type is a bug in this package.
 """
 
 
 class GanzfeldWarning(UserWarning):
-    """Something is not as it should be, and no reason to stop; the command line says it in one line."""
+    """Something needs attention but is no reason to stop; the command line prints it on one line."""
 
 
 class GanzfeldError(Exception):
     """Root of all errors meant for the user.
 
-    ``message`` is one sentence on what is wrong; ``hint`` one on what to do about it (may be empty).
+    ``message`` is one sentence that says what is wrong; ``hint`` says what to do about it, or is empty.
     """
 
     exit_code = 1
@@ -34,7 +34,7 @@ class GanzfeldError(Exception):
 
 
 class UsageError(GanzfeldError, ValueError):
-    """A name, a number or a combination of them that cannot be meant (exit code 2)."""
+    """A name, a number or a combination of options is invalid (exit code 2)."""
 
     exit_code = 2
 
@@ -46,7 +46,7 @@ class DataError(GanzfeldError):
 
 
 class TrainingFailed(GanzfeldError):
-    """Training diverged or stopped being finite (exit code 4)."""
+    """Training diverged, or a number in it is no longer finite (exit code 4)."""
 
     exit_code = 4
 
@@ -64,7 +64,7 @@ class ResourceError(GanzfeldError):
 
 
 class Interrupted(GanzfeldError):
-    """SIGINT, SIGTERM or SIGHUP ended the work after saving (exit code 128 + the signal's number)."""
+    """SIGINT, SIGTERM or SIGHUP ended the command after saving (exit code: 128 + the signal number)."""
 
     def __init__(self, message: str, hint: str = "", *, signal_number: int) -> None:
         super().__init__(message, hint)
@@ -72,7 +72,7 @@ class Interrupted(GanzfeldError):
 
 
 class Followed(GanzfeldError):
-    """Of several processes the first one ended with this exit code, and says why."""
+    """Rank 0 exited with this exit code; its own message gives the reason."""
 
     def __init__(self, message: str, hint: str = "", *, exit_code: int) -> None:
         super().__init__(message, hint)

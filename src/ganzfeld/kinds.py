@@ -1,6 +1,6 @@
-"""What arguments of Python functions must be, by name: a wrong kind is told before any work is done.
+"""Checks of the types of arguments to Python functions, by argument name, before any work is done.
 
-The command line gives the right kinds by itself; in Python anything can be handed over.
+The command line passes the right types by itself; from Python a function may be called with anything.
 """
 
 import functools
@@ -17,13 +17,17 @@ from ganzfeld.printable import printable
 
 LONGEST_SHOWN = 80
 
-_Given = ParamSpec("_Given")
+_Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of argument: what it is in words, whether a value is one, and what the function gets for it."""
+    """A kind of argument.
+
+    ``expected`` describes it in messages, ``fits`` checks a value, and ``plain`` converts it to the plain
+    Python value that the function receives.
+    """
 
     expected: str
     fits: Callable[[Any], bool]
@@ -39,8 +43,8 @@ def _plain_number(value: Any) -> int | float:
 
 
 def _are_settings(value: Any) -> bool:
-    names = isinstance(value, Mapping | Sequence) and not isinstance(value, str | bytes)
-    return names and all(isinstance(each, str) for each in value)
+    is_collection = isinstance(value, Mapping | Sequence) and not isinstance(value, str | bytes)
+    return is_collection and all(isinstance(entry, str) for entry in value)
 
 
 WHOLE = Kind("a whole number", lambda value: _is_number(value, Integral), int)
@@ -69,29 +73,32 @@ BY_NAME = {
     "settings": SETTINGS,
     "stop": TEXT,
 }
-"""The arguments that are checked. None is allowed where it is the default."""
+"""The arguments that are checked, by name. None is allowed where it is the default."""
 
 
-def of_right_kinds(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
-    """Check the arguments in ``BY_NAME`` of every call: ``UsageError`` for one of another kind."""
+def check_arguments(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """Decorate a function to check, in every call, its arguments that are named in ``BY_NAME``.
+
+    A call raises ``UsageError`` for an argument of the wrong kind.
+    """
     signature = inspect.signature(function)
 
     @functools.wraps(function)
-    def checked(*args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+    def checked(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
         try:
             bound = signature.bind(*args, **kwargs)
-        except TypeError:  # an argument too many or too few: Python says it best
+        except TypeError:  # too many or too few arguments: Python's own message is the best one
             return function(*args, **kwargs)
         for name, value in bound.arguments.items():
             if name in BY_NAME and not (value is None and signature.parameters[name].default is None):
-                bound.arguments[name] = required(name, value)
+                bound.arguments[name] = check_argument(name, value)
         return function(*bound.args, **bound.kwargs)
 
     return checked
 
 
-def required(name: str, value: Any) -> Any:
-    """Return what a function gets for an argument of that name; ``UsageError`` for one of another kind."""
+def check_argument(name: str, value: Any) -> Any:
+    """Return the plain value of an argument. Raises ``UsageError`` if it is of the wrong kind."""
     kind = BY_NAME[name]
     if not kind.fits(value):
         raise UsageError(f"{name} must be {kind.expected}, not {printable(repr(value), LONGEST_SHOWN)}")
@@ -99,29 +106,29 @@ def required(name: str, value: Any) -> Any:
 
 
 def require_numbers(kinds: Mapping[str, Any], fields: Mapping[Any, Any]) -> None:
-    """Raise ``UsageError`` for true or false in a field that holds a number, or numbers in lists.
+    """Raise ``UsageError`` for true or false in a field that must hold numbers, or lists of numbers.
 
-    ``kinds`` maps the names of fields to their annotations. To Python, True is the number 1.
+    ``kinds`` maps the names of fields to their annotations. Without this check True would pass as 1.
     """
     for name, value in fields.items():
-        if name in kinds and _holds_numbers_alone(kinds[name]):
+        if name in kinds and _is_numeric(kinds[name]):
             for truth in _truths_in(value):
                 verb = "be a number" if kinds[name] in (int, float) else "hold numbers"
                 raise UsageError(f"{name} must {verb}, not {str(truth).lower()}")
 
 
-def _holds_numbers_alone(kind: Any) -> bool:
-    """Return whether an annotation is of numbers, or of lists of them."""
-    if get_origin(kind) is Annotated:
-        return _holds_numbers_alone(get_args(kind)[0])
-    inner = [each for each in get_args(kind) if each not in (Ellipsis, NoneType)]
-    return kind in (int, float) or (bool(inner) and all(map(_holds_numbers_alone, inner)))
+def _is_numeric(annotation: Any) -> bool:
+    """Check whether an annotation stands for numbers only, or for lists of numbers."""
+    if get_origin(annotation) is Annotated:
+        return _is_numeric(get_args(annotation)[0])
+    inner = [argument for argument in get_args(annotation) if argument not in (Ellipsis, NoneType)]
+    return annotation in (int, float) or (bool(inner) and all(map(_is_numeric, inner)))
 
 
 def _truths_in(value: Any) -> Iterator[bool]:
-    """Yield all that is True or False in a value or its lists, however deep."""
+    """Yield every True or False in a value and in its lists, at any depth."""
     if isinstance(value, bool):
         yield value
     elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _truths_in(each)
+        for entry in value:
+            yield from _truths_in(entry)

@@ -1,4 +1,4 @@
-"""What a launcher of several processes, such as torchrun, tells each of them in its environment."""
+"""The environment variables that a launcher such as torchrun sets for each of its processes."""
 
 import contextlib
 import os
@@ -12,16 +12,16 @@ from ganzfeld.durable import write_json
 from ganzfeld.errors import GanzfeldError, UsageError
 
 NAMELESS = ("", "none")
-"""What torchrun calls a launch that nobody named."""
+"""The run ids that torchrun gives to a launch without a name."""
 
 
 @dataclass(frozen=True)
 class Launch:
-    """This process among those of one launch.
+    """This process as one rank of a launch.
 
-    ``rank`` among ``world_size`` processes, ``local_rank`` among ``local_world_size`` on this machine.
-    ``name`` is the same whenever the processes of one launch are started again, None without a launcher that
-    does so; ``restarts`` is how often that has happened.
+    ``rank`` counts among the ``world_size`` processes of the launch, ``local_rank`` among the
+    ``local_world_size`` processes on this machine. ``name`` identifies the launch and stays the same when the
+    launcher restarts its processes (None without such a launcher); ``restarts`` counts the restarts.
     """
 
     rank: int = 0
@@ -33,16 +33,19 @@ class Launch:
 
     @property
     def speaks(self) -> bool:
-        """Whether this process is the one that prints and writes."""
+        """Whether this process is rank 0, which prints and writes files."""
         return self.rank == 0
 
 
 def launch(environment: Mapping[str, str] = os.environ) -> Launch:
-    """The launch this process belongs to. Raises ``UsageError`` for numbers that cannot be meant."""
+    """Return the launch that this process belongs to. Raises ``UsageError`` for invalid numbers."""
     world_size = _count(environment, "WORLD_SIZE", 1)
     rank = _count(environment, "RANK", 0) if world_size > 1 else 0
     if not rank < max(1, world_size):
-        raise UsageError(f"RANK={rank} does not fit WORLD_SIZE={world_size}", "Start with torchrun.")
+        raise UsageError(
+            f"the environment variable RANK={rank} must be less than WORLD_SIZE={world_size}",
+            "Start with torchrun.",
+        )
     return Launch(
         rank=rank,
         world_size=max(1, world_size),
@@ -54,27 +57,29 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch:
 
 
 def tell_launcher(message: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Leave an error's message where torchrun looks for it: its summary, which comes last, then has it.
+    """Write an error's message to the file that torchrun reads for its final summary.
 
-    The file is whole or not there, since torchrun itself fails on half of one and restarts nothing.
+    The file is written atomically: torchrun itself fails on an incomplete one and restarts nothing.
     """
-    place = environment.get("TORCHELASTIC_ERROR_FILE")
-    if place:
+    path = environment.get("TORCHELASTIC_ERROR_FILE")
+    if path:
         content = {"message": message, "extraInfo": {"timestamp": str(int(time.time()))}}
         with contextlib.suppress(GanzfeldError):
-            write_json(Path(place), {"message": content})
+            write_json(Path(path), {"message": content})
 
 
 def _name(environment: Mapping[str, str]) -> str | None:
     name = environment.get("TORCHELASTIC_RUN_ID")
     if name in NAMELESS:
-        # The launcher itself lives on while it starts its processes again.
+        # The launcher stays alive while it restarts its processes, so its process id identifies the launch.
         return f"process {os.getppid()} on {socket.gethostname()}"
     return name
 
 
-def _count(environment: Mapping[str, str], name: str, otherwise: int) -> int:
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, "")
     if text and not (text.isdecimal() and len(text) < 10):
-        raise UsageError(f"the environment says {name}={text!r}, which is no number", "Start with torchrun.")
-    return int(text or otherwise)
+        raise UsageError(
+            f"the environment variable {name} must be a whole number, not {text!r}", "Start with torchrun."
+        )
+    return int(text or default)

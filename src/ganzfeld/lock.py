@@ -1,4 +1,4 @@
-"""One process at a time: a lock that the system lets go of when its holder dies, however it dies."""
+"""File locks, which the system releases when their holder dies, however it dies."""
 
 import contextlib
 import os
@@ -17,24 +17,25 @@ from ganzfeld.regular import open_regular
 
 _POLL_S = 0.2
 _MOST_OWNER_BYTES = 200
-_SAID = re.compile(rb"process [0-9]+ on [^\n]*\n?")
+_OWNER = re.compile(rb"process [0-9]+ on [^\n]*\n?")
 
 
 @contextlib.contextmanager
-def alone(path: Path, waiting: Callable[[], object]) -> Iterator[Callable[[], bool]]:
-    """Holds the lock file ``path`` while the block runs; calls ``waiting`` again and again until it is free.
+def locked(path: Path, waiting: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+    """Hold the lock file ``path`` while the block runs.
 
-    Whoever will not wait lets ``waiting`` raise. The file stays, and says who holds it or held it last; see
-    ``owner``. Gives a function that says whether the file is still at its path: its folder may have been
-    deleted while somebody waited. Raises ``ResourceError`` if the file cannot be made, and for a link in its
-    place. Where the file system knows no locks, it holds nothing.
+    ``waiting`` is called repeatedly until the lock is free; it may raise, in order not to wait. The file
+    remains, and names the process that holds it or held it last; see ``owner``. Yields a function that checks
+    whether the file is still at its path, since its folder may have been deleted during the wait. Raises
+    ``ResourceError`` if the file cannot be created or is a link. On a file system without locks nothing is
+    locked.
     """
-    with _opened(path) as file:
-        while _taken(file):
+    with _open_lock_file(path) as file:
+        while _is_taken(file):
             waiting()
             time.sleep(_POLL_S)
-        with contextlib.suppress(OSError):  # a full disk: nobody learns the owner, and the lock still holds
-            if _is_ours(file):
+        with contextlib.suppress(OSError):  # on a full disk the owner is not named, and the lock still holds
+            if _is_lock_file(file):
                 file.truncate(0)
                 file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
                 file.flush()
@@ -48,47 +49,48 @@ def _is_at(path: Path, file: BinaryIO) -> bool:
         return False
 
 
-def _opened(path: Path) -> BinaryIO:
-    """The lock file, made if it is not there; never through a link, and never waiting for a pipe."""
+def _open_lock_file(path: Path) -> BinaryIO:
+    """Open the lock file, or create it; follow no link and never wait for a pipe."""
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
         flags |= getattr(os, name, 0)
     try:
         if path.is_symlink():
-            raise ResourceError(f"{path} is a link, and nothing is written through it", "Remove the link.")
+            raise ResourceError(f"{path} is a link, and links are not written through", "Remove the link.")
         handle = os.open(path, flags, 0o666)
-    except OSError as problem:
-        raise refused(problem, path) from problem
+    except OSError as error:
+        raise refused(error, path) from error
     if stat.S_ISREG(os.fstat(handle).st_mode):
         return os.fdopen(handle, "ab+")
     os.close(handle)
-    raise ResourceError(f"{path} is not a regular file, and cannot be a lock", "Remove it.")
+    raise ResourceError(f"{path} is not a regular file, and cannot be a lock file", "Remove it.")
 
 
-def _is_ours(file: BinaryIO) -> bool:
-    """Whether a lock file is empty or says who held it; one that is a file of the user's is left as it is."""
+def _is_lock_file(file: BinaryIO) -> bool:
+    """Check whether a file is empty or names a lock's owner; a user's file of that name is not changed."""
     file.seek(0)
-    said = file.read(_MOST_OWNER_BYTES + 1)
-    return os.fstat(file.fileno()).st_nlink == 1 and (not said or bool(_SAID.fullmatch(said)))
+    content = file.read(_MOST_OWNER_BYTES + 1)
+    return os.fstat(file.fileno()).st_nlink == 1 and (not content or bool(_OWNER.fullmatch(content)))
 
 
 def owner(path: Path) -> str:
-    """Who holds the lock file ``path`` or held it last, in words."""
+    """Return, in words, which process holds the lock file ``path`` or held it last."""
     try:
         with open_regular(path) as file:
-            said = file.read(_MOST_OWNER_BYTES)
+            content = file.read(_MOST_OWNER_BYTES)
     except OSError:
-        said = b""
-    return printable(said.decode(errors="replace").strip()) if _SAID.fullmatch(said) else "another process"
+        content = b""
+    name = content.decode(errors="replace").strip()
+    return printable(name) if _OWNER.fullmatch(content) else "another process"
 
 
 if os.name == "nt":
     import msvcrt
 
-    _FAR_AWAY = 2**30  # Windows keeps others from reading a locked byte: lock one that is never written
+    _LOCKED_BYTE = 2**30  # Windows makes a locked byte unreadable to others: lock one that is never written
 
-    def _taken(file: BinaryIO) -> bool:
-        file.seek(_FAR_AWAY)
+    def _is_taken(file: BinaryIO) -> bool:
+        file.seek(_LOCKED_BYTE)
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -98,11 +100,11 @@ if os.name == "nt":
 else:
     import fcntl
 
-    def _taken(file: BinaryIO) -> bool:
+    def _is_taken(file: BinaryIO) -> bool:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         except OSError:
-            return False  # no locks here, as on some network drives: doing things twice is all that happens
+            return False  # no locks, as on some network drives: at worst, work is done twice
         return False

@@ -1,6 +1,6 @@
-"""Values of options as people write them: frames, ranges, sizes and paths, as text and as what it means.
+"""Parsing and writing of option values: frames, ranges, sizes and paths, to and from text.
 
-What needs more than the standard library to check (a colour, a file) is checked where it is used.
+Values that need more than the standard library to check (a colour, a file) are checked where they are used.
 """
 
 import math
@@ -17,7 +17,7 @@ SIZES = "Give one number, 64, or width by height, 96x64."
 
 
 def shown(value: Any) -> str:
-    """Return a value for a message: what is long, such as an array, by its type alone."""
+    """Return the text of a value for a message: its type alone if it is long, such as an array."""
     text = repr(value)
     return text if len(text) <= _MOST_SHOWN and "\n" not in text else f"a {type(value).__name__}"
 
@@ -27,28 +27,28 @@ MOST_FRAMES = 1_000_000
 
 
 def are_frames(text: str) -> bool:
-    """Return whether a text says which frames of a file are read."""
+    """Check whether a text is a valid value of the option ``frames``."""
     is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_FRAMES))
     return text in (FIRST_FRAME, ALL_FRAMES) or (is_number and 1 <= int(text) <= MOST_FRAMES)
 
 
 def as_text(path: Any) -> Any:
-    """Return a path object as text, which is what options that name files hold; anything else as it is."""
+    """Return a path object as text; return any other value unchanged."""
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 def absolute(path: Any) -> Any:
-    """Return a path as text that holds from any folder; anything else as it is."""
+    """Return a path as text in absolute form; return any other value unchanged."""
     text = as_text(path)
     return str(Path(text).expanduser().absolute()) if isinstance(text, str) else text
 
 
 AUTO = "auto"
-"""The range that is found in the images themselves."""
+"""The value of ``range`` that takes the range from the images themselves."""
 
 
 def range_of(text: str) -> tuple[float, float]:
-    """Return the two numbers of ``LOW:HIGH``; raises ``UsageError`` where they are none, or not in order."""
+    """Return the two numbers of ``LOW:HIGH``. Raises ``UsageError`` unless LOW is below HIGH."""
     try:
         low, high = (float(part) for part in text.split(":"))
         width = high - low
@@ -62,35 +62,35 @@ def range_of(text: str) -> tuple[float, float]:
     )
 
 
-def sides_of(given: Any) -> Any:
-    """Return [width, height] of a size: one number is a square, ``WxH`` width by height; the rest as it is.
+def sides_of(size: Any) -> Any:
+    """Return [width, height] of a size: ``N`` is a square, ``WxH`` is width by height.
 
-    Raises ``UsageError`` for text that is no size.
+    Returns any other value unchanged. Raises ``UsageError`` for text that is not a size.
     """
-    if isinstance(given, str):
-        parts = [part.strip() for part in given.lower().split("x")]
+    if isinstance(size, str):
+        parts = [part.strip() for part in size.lower().split("x")]
         if not 1 <= len(parts) <= 2 or not all(part.isdecimal() and len(part) < 10 for part in parts):
-            raise UsageError(f"size {printable(given, 60)!r} is not a size", SIZES)
-        given = [int(part) for part in parts]
-    if isinstance(given, int):
-        given = [given]
-    return [*given, *given] if isinstance(given, list | tuple) and len(given) == 1 else given
+            raise UsageError(f"size {printable(size, 60)!r} is not a size", SIZES)
+        size = [int(part) for part in parts]
+    if isinstance(size, int):
+        size = [size]
+    return [*size, *size] if isinstance(size, list | tuple) and len(size) == 1 else size
 
 
-def range_as_text(given: Any) -> Any:
-    """Return a pair of numbers as ``LOW:HIGH``; anything else as it is."""
-    if not isinstance(given, tuple | list) or len(given) != 2 or not all(map(_is_number, given)):
-        return given
+def range_as_text(value: Any) -> Any:
+    """Return a pair of numbers as ``LOW:HIGH``; return any other value unchanged."""
+    if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(_is_number, value)):
+        return value
     try:
-        low, high = (float(each) for each in given)
+        low, high = (float(end) for end in value)
     except OverflowError:
         return "a number too large"
     return text_of_range(low, high) if math.isfinite(low) and math.isfinite(high) else f"{low}:{high}"
 
 
-def frames_as_text(given: Any) -> Any:
-    """Return a number of frames as text; anything else as it is."""
-    return str(int(given)) if isinstance(given, Integral) and not isinstance(given, bool) else given
+def frames_as_text(value: Any) -> Any:
+    """Return a number of frames as text; return any other value unchanged."""
+    return str(int(value)) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 def _is_number(value: Any) -> bool:
@@ -99,14 +99,17 @@ def _is_number(value: Any) -> bool:
 
 def text_of_range(low: float, high: float) -> str:
     """Return the text that ``range_of`` reads as exactly these two numbers."""
-    return ":".join(str(int(each)) if each == int(each) else repr(float(each)) for each in (low, high))
+    return ":".join(str(int(end)) if end == int(end) else repr(float(end)) for end in (low, high))
 
 
 def text_of_enclosing_range(low: float, high: float) -> str:
-    """Return a range of few digits that holds both; that of whole numbers is exact, and ``low`` is less."""
+    """Return a range of few digits that contains both ends; ``low`` must be below ``high``.
+
+    The ends are exact if both are whole numbers.
+    """
     if (low == int(low) and high == int(high)) or not 1e-300 < high - low < 1e300:
         return text_of_range(low, high)
-    digits = 2 - math.floor(math.log10(high - low))  # after the point: a hundredth of the width or less
+    digits = 2 - math.floor(math.log10(high - low))  # decimals, for steps of a hundredth of the width or less
     step = 10.0**-digits
     below = round(math.floor(low / step) * step, digits)
     above = round(math.ceil(high / step) * step, digits)

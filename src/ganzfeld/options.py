@@ -1,7 +1,7 @@
-"""Options that people give, each declared once: its name, default, help text and what it may be.
+"""Options of commands and functions, each declared once: name, default, help text and allowed values.
 
 An options class is a frozen dataclass whose fields are made by ``option``. The command line is generated from
-it, Python functions take the same names with the same defaults, and a run keeps those that its record has.
+it, Python functions take the same names with the same defaults, and a run stores the options it was given.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.errors import UsageError
-from ganzfeld.kinds import BY_NAME, required
+from ganzfeld.kinds import BY_NAME, check_argument
 from ganzfeld.option_values import (
     ALL_FRAMES,
     AUTO,
@@ -33,11 +33,11 @@ PATHS = (str, os.PathLike)
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What is known of an option.
+    """The declaration of an option.
 
-    ``help`` is its help text; ``kinds`` are its types (none: anything), ``choices`` its values, ``low`` and
-    ``high`` its least and greatest value, ``above`` a value that it must be greater than. ``typed`` is its
-    type on the command line and ``flag`` its name there, where they are not those of the field.
+    ``help`` is the help text, ``kinds`` the allowed types (empty: any), ``choices`` the allowed values,
+    ``low`` and ``high`` the least and greatest value, ``above`` a value that it must exceed. ``typed`` is the
+    type on the command line and ``flag`` the name there, if they differ from those of the field.
     """
 
     help: str
@@ -50,7 +50,7 @@ class Declared:
     flag: str = ""
 
     def is_allowed(self, value: Any) -> bool:
-        """Whether the option may have that value. A comparison with NaN is never true."""
+        """Check whether the option may have that value. NaN fails every comparison."""
         if self.kinds and not isinstance(value, self.kinds):
             return False
         if self.kinds and isinstance(value, bool) is not (bool in self.kinds):
@@ -62,7 +62,7 @@ class Declared:
 
     @property
     def expected(self) -> str:
-        """What the option may be, in words that follow "must be"."""
+        """The allowed values, in words that follow "must be"."""
         if self.choices:
             return " or ".join(map(str, self.choices))
         if self.above is not None:
@@ -77,8 +77,8 @@ class Declared:
 def option(default: Any, help: str, *, kinds: tuple[type, ...] = (), **known: Any) -> Any:
     """Declare a field of an options class. ``None`` is allowed where it is the default.
 
-    ``known`` are further fields of ``Declared``. Values are of the given ``kinds``; if none are, of the type
-    of the default or of the choices, else text. Names in ``kinds.BY_NAME`` are checked as said there.
+    Without ``kinds``, values have the type of the default, or of the choices, or are text. ``known`` holds
+    further fields of ``Declared``. Names in ``kinds.BY_NAME`` are checked as declared there, too.
     """
     choices = known.get("choices", ())
     example = choices[0] if default is None and choices else default
@@ -88,36 +88,36 @@ def option(default: Any, help: str, *, kinds: tuple[type, ...] = (), **known: An
 
 
 def declared(options: Any) -> dict[str, Declared]:
-    """Map the names of an options class (or of one of its instances) to what is known of each option."""
-    return {each.name: each.metadata[_DECLARED] for each in fields(options)}
+    """Map the option names of an options class (or of an instance) to their declarations."""
+    return {entry.name: entry.metadata[_DECLARED] for entry in fields(options)}
 
 
 def defaults(options: Any) -> dict[str, Any]:
-    """Map the names of an options class (or of one of its instances) to the default values."""
-    return {each.name: each.default for each in fields(options)}
+    """Map the option names of an options class (or of an instance) to their default values."""
+    return {entry.name: entry.default for entry in fields(options)}
 
 
 def changed(options: Any) -> dict[str, Any]:
-    """Return those values of an instance that are not the defaults."""
+    """Return the values of an instance that differ from the defaults, by option name."""
     usual = defaults(options)
     return {name: value for name, value in asdict(options).items() if value != usual[name]}
 
 
 def values_of(options: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
-    """Map the names of an instance, or those of them that are among ``names``, to its values."""
+    """Map the option names of an instance, or only those among ``names``, to its values."""
     wanted = defaults(options).keys() if names is None else defaults(options).keys() & set(names)
     return {name: getattr(options, name) for name in defaults(options) if name in wanted}
 
 
 def dashed(name: str) -> str:
-    """Return the name of an option as it is typed: ``max_bad`` is ``max-bad``."""
+    """Return the name of an option as typed on the command line: ``max_bad`` is ``max-bad``."""
     return name.replace("_", "-")
 
 
 def check(options: Any) -> None:
     """Raise ``UsageError`` for the first value of an instance that is not allowed.
 
-    Numbers of other libraries become those of Python.
+    Replaces numbers of other libraries, such as NumPy, by plain Python numbers.
     """
     usual = defaults(options)
     for name, known in declared(options).items():
@@ -125,29 +125,29 @@ def check(options: Any) -> None:
         if value is None and usual[name] is None:
             continue
         if name in BY_NAME:
-            value = required(name, value)
+            value = check_argument(name, value)
             object.__setattr__(options, name, value)
         if known.is_allowed(value):
             continue
-        choices = [each for each in known.choices if isinstance(each, str)]
+        choices = [choice for choice in known.choices if isinstance(choice, str)]
         closest = did_you_mean(value, choices) if choices and isinstance(value, str) else ""
         raise UsageError(f"{dashed(name)} must be {known.expected}, not {shown(value)}", closest)
 
 
 class _FromArguments:
-    """An options class that can be made of the arguments of a function."""
+    """Base of the options classes that can be made from a function's arguments."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Self:
-        """Make an instance of those arguments that are its fields; others are left alone."""
+        """Make an instance from the arguments that are its fields; ignore the others."""
         return cls(**{name: arguments[name] for name in defaults(cls)})
 
 
 @dataclass(frozen=True, slots=True)
 class PreparationOptions(_FromArguments):
-    """How images become what is trained on, alike for ``check``, ``train`` and all that reads them later."""
+    """How images are prepared for training: the same for ``check``, ``train`` and every later reader."""
 
     channels: int | None = option(
         None, "1 (grey) or 3 (colour). Default: 1 if every image is grey.", choices=(1, 3)
@@ -155,27 +155,30 @@ class PreparationOptions(_FromArguments):
     background: str = option("white", "Colour behind transparent pixels.")
     range: str | None = option(
         None,
-        "LOW:HIGH, stored values that become black and white, or auto. Default: those of the format.",
+        "LOW:HIGH: the stored values that become black and white; or auto. Default: those of the format.",
     )
     alpha: str | None = option(
         None,
-        "Fourth channel: over (opacity), none (left out) or band. Default: over, and guesses are said.",
+        "Use of a fourth channel: over (as opacity), none (leave it out) or band (as data). Default: over,"
+        " with a note where that is a guess.",
         choices=("none", "over", "band"),
     )
     frames: str = option(
-        FIRST_FRAME, "Of animations and stacks: first, all, or N evenly spaced frames of each file."
+        FIRST_FRAME, "Frames to use of each animation or stack: first, all, or N evenly spaced ones."
     )
     labels: str | None = option(
-        None, "CSV or other text file: a column of file names, one of classes. Columns are guessed, and told."
+        None,
+        "Table (CSV or other text) with a column of file names and one of classes. The columns are found"
+        " automatically, and printed.",
     )
     max_bad: float = option(
-        0.5, "Share of images that may be unusable before training is refused.", low=0, high=1
+        0.5, "Largest share of unusable images, from 0 to 1; above it training is refused.", low=0, high=1
     )
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
-        # Python may give numbers where the command line has text; what is kept is that text.
+        # From Python these may be numbers or paths; they are stored as the command line writes them.
         object.__setattr__(self, "range", range_as_text(self.range))
         object.__setattr__(self, "frames", frames_as_text(self.frames))
         object.__setattr__(self, "labels", as_text(self.labels))
@@ -189,24 +192,29 @@ class PreparationOptions(_FromArguments):
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions(_FromArguments):
-    """What training is asked for, beside the images and how they are prepared."""
+    """Options of training, except the images and their preparation."""
 
     recipe: Any = option("modern", "Name of a recipe, or a recipe file (JSON).", kinds=(object,), typed=str)
-    size: Any = option(None, "Pixels: N, or WxH (width by height).", kinds=(object,), typed=str | None)
+    size: Any = option(
+        None,
+        "Image size in pixels: N, or WxH (width by height). Default: that of the recipe.",
+        kinds=(object,),
+        typed=str | None,
+    )
     minutes: float | None = option(
         None, "Minutes of training. Default: 5, unless --images is given.", kinds=NUMBERS
     )
     images: int | None = option(
-        None, "Images to see, in whole batches; ends the run if reached first.", kinds=(int,)
+        None, "Images to see, in whole batches; the run ends here or at --minutes.", kinds=(int,)
     )
-    batch: int | None = option(None, "Images in a step.", kinds=(int,))
-    seed: int = option(0, "Decides all randomness.", low=0, high=2**63 - 1)
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
-    precision: str = option("auto", "auto, float32 or bfloat16.")
-    out: Any = option("runs", "Folder in which the run gets a folder of its own.", kinds=PATHS, typed=Path)
+    batch: int | None = option(None, "Images per step. Default: that of the recipe.", kinds=(int,))
+    seed: int = option(0, "Seed of all random numbers.", low=0, high=2**63 - 1)
+    device: str = option("auto", "Device: auto, cpu, cuda, cuda:N or mps.")
+    precision: str = option("auto", "Precision: auto, float32 or bfloat16.")
+    out: Any = option("runs", "Parent folder, in which a new run folder is made.", kinds=PATHS, typed=Path)
     settings: Any = option(
         (),
-        "path=value for any field of the recipe; repeatable.",
+        "Setting path=value of any field of the recipe, such as generator.width=32; repeatable.",
         kinds=(object,),
         typed=list[str] | None,
         flag="--set",
@@ -214,20 +222,23 @@ class TrainOptions(_FromArguments):
     checkpoint_seconds: float = option(30.0, "Seconds between checkpoints.", above=0, high=1_000_000_000)
     on_divergence: str = option(
         "stop",
-        "stop, or rollback: to the last checkpoint, with half the learning rates.",
+        "If training diverges: stop, or rollback (continue from the last checkpoint with half the learning"
+        " rates).",
         choices=("stop", "rollback"),
     )
     stop: str = option(
         "never",
-        "never; plateau: when quality no longer improves; decay: when it got worse.",
+        "Stop early: never, plateau (when quality no longer improves) or decay (when it got worse).",
         choices=("never", "plateau", "decay"),
     )
-    auto: bool = option(False, "Try what the doctor advises, and undo what does not help.", flag="--auto")
+    auto: bool = option(
+        False, "Try the doctor's remedies during training, and undo those that do not help.", flag="--auto"
+    )
     route: Any = option(
         "auto",
-        "auto: the fastest way through this machine; plain: the textbook's; or parts of auto,"
-        " joined by commas: channels-last, one-pass, shared-backward, measured; or a run folder or"
-        " run.json, to take the route of that run again.",
+        "How a step is computed: auto (fastest on this machine), plain (as in textbooks), some of auto's"
+        " parts joined by commas (one-pass, channels-last, measured, shared-backward), or a run folder or"
+        " run.json whose route is used again.",
         kinds=PATHS,
         typed=str,
     )
@@ -238,30 +249,34 @@ class TrainOptions(_FromArguments):
 
 @dataclass(frozen=True, slots=True)
 class ResumeOptions(_FromArguments):
-    """Options that override those stored in a run; None where they stay."""
+    """Options that override those stored in a run; None keeps the stored value."""
 
     from_images: int | None = option(
         None,
-        "Fork: a new run from the checkpoint at that many images; 0: anew.",
+        "Fork: start a new run from the checkpoint at this number of images; 0 starts over.",
         kinds=(int,),
         flag="--from",
     )
     settings: Any = option(
         (),
-        "path=value of the recipe, for a fork; repeatable.",
+        "Setting path=value of the recipe, for a fork; repeatable.",
         kinds=(object,),
         typed=list[str] | None,
         flag="--set",
     )
     minutes: float | None = option(
-        None, "Another end: minutes of training from the beginning of the run.", kinds=NUMBERS
+        None, "New end of the run: minutes of training, counted from its beginning.", kinds=NUMBERS
     )
-    images: int | None = option(None, "Another end: images seen from the beginning of the run.", kinds=(int,))
-    data: Any = option(None, "Where the images are now, if they moved.", kinds=PATHS, typed=str | None)
-    labels: Any = option(None, "Where the file of labels is now, if it moved.", kinds=PATHS, typed=str | None)
+    images: int | None = option(
+        None, "New end of the run: images seen, counted from its beginning.", kinds=(int,)
+    )
+    data: Any = option(None, "New place of the images, if they moved.", kinds=PATHS, typed=str | None)
+    labels: Any = option(None, "New place of the file of labels, if it moved.", kinds=PATHS, typed=str | None)
     device: str | None = option(None, "Another device; needs --inexact.")
     inexact: bool = option(
-        False, "Go on where torch, device, threads, recipe or images changed.", flag="--inexact"
+        False,
+        "Resume although torch, device, threads, recipe or images changed; the result may differ.",
+        flag="--inexact",
     )
 
     def __post_init__(self) -> None:

@@ -1,8 +1,8 @@
-"""Files that go where the user says: nothing is written over unless it is known to be ours.
+"""Writing of output files to paths that the user names, without ever replacing a user's own file.
 
-Every such file carries a mark that says what wrote it: a PNG in its text chunk ``Software``, a page in its
-head, JSON in its first key. A file is replaced only by what wrote it before. Whoever edits a file of ours
-with a program that keeps the mark should give it another name.
+Every output file carries a mark of its kind: a PNG in its text chunk ``Software``, a page in its head,
+JSON in its first key. A file is replaced only if it carries the mark of the same kind. A user who edits an
+output file with a program that keeps the mark should give it another name.
 """
 
 import errno
@@ -28,7 +28,10 @@ _AFTER_HEADER = 33
 
 
 class Mark(StrEnum):
-    """What wrote a file. Single samples may be trained on, and sheets of a run where they are asked for."""
+    """The kinds of output files.
+
+    Of these only single samples are read as training images, and images of a run if they are named.
+    """
 
     SAMPLE = "sample"
     SAMPLE_GRID = "sample grid"
@@ -42,7 +45,7 @@ class Mark(StrEnum):
 
     @property
     def text(self) -> str:
-        """How it stands in a file."""
+        """The mark as written in a file."""
         return f"ganzfeld {self.value}"
 
 
@@ -52,52 +55,53 @@ _MARKED_TEXT = re.compile(
 
 
 def mark_of(path: Path) -> str | None:
-    """The mark that a file carries; None if it carries none, is no regular file, or cannot be read."""
+    """Return the mark of a file; None if it has none, is not a regular file, or cannot be read."""
     try:
         with open_regular(path) as file:
             head = file.read(_HEAD_BYTES)
     except OSError:
         return None
     if head.startswith(_PNG):
-        found = next((mark for mark in Mark if head.startswith(_chunk(mark), _AFTER_HEADER)), None)
-        return found.value if found else None
-    said = _MARKED_TEXT.search(head)
-    return said[1].decode() if said else None
+        kind = next((mark for mark in Mark if head.startswith(_chunk(mark), _AFTER_HEADER)), None)
+        return kind.value if kind else None
+    match = _MARKED_TEXT.search(head)
+    return match[1].decode() if match else None
 
 
 def require_replaceable(path: Path, *marks: Mark) -> None:
-    """Raise ``UsageError`` unless a file with one of these marks is at a path, or nothing.
+    """Raise ``UsageError`` unless nothing is at a path, or a file with one of these marks.
 
-    So are links refused, and places that belong to a run; ``ResourceError`` for folders and devices.
+    Also raises it for links and for paths among the files of a run, and ``ResourceError`` for folders and
+    devices.
     """
     require_outside_runs(path)
     try:
-        found = path.lstat()
+        status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise refused(error, path) from error
-    if stat.S_ISLNK(found.st_mode):
-        raise UsageError(f"{path} is a link, and nothing is written through one", "Name the file itself.")
-    if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or a pipe"
+    if stat.S_ISLNK(status.st_mode):
+        raise UsageError(f"{path} is a link, and links are not written through", "Name the file itself.")
+    if not stat.S_ISREG(status.st_mode):
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
         raise ResourceError(f"{path} is {what}, not a file", "Name a file.")
     if mark_of(path) not in marks:
-        raise _not_ours(path, marks[0])
+        raise _foreign_file(path, marks[0])
 
 
 def require_outside_runs(path: Path) -> None:
-    """Raise ``UsageError`` for a place that belongs to a run."""
+    """Raise ``UsageError`` for a path among the files of a run."""
     run = run_that_owns(path)
     if run is not None:
-        raise UsageError(f"{path} would lie among the files of the run {run}", "Name another place.")
+        raise UsageError(f"{path} would be among the files of the run {run}", "Name another place.")
 
 
 def write_output(path: Path, content: bytes, mark: Mark, *replaces: Mark) -> None:
-    """Write a PNG or a page where the user says, with its mark, in the place of one with that mark.
+    """Write a PNG or a page with its mark to a path; replace only a file with that mark.
 
-    ``replaces`` are further marks. Raises ``UsageError`` where another file is, ``ResourceError`` where it
-    cannot be written.
+    ``replaces`` are further marks that may be replaced. Raises ``UsageError`` if another file is there,
+    ``ResourceError`` if the path cannot be written.
     """
     require_replaceable(path, mark, *replaces)
     content = marked(content, mark)
@@ -107,22 +111,22 @@ def write_output(path: Path, content: bytes, mark: Mark, *replaces: Mark) -> Non
         if path.exists():
             part.replace(path)
         else:
-            _give_name(part, path, mark)
+            _rename_to_free(part, path, mark)
 
     write_file(path, lambda part: part.write_bytes(content), put)
 
 
 def write_json_output(path: Path, value: dict[str, Any], mark: Mark) -> None:
-    """Write indented JSON where the user says; see ``write_output``."""
+    """Write indented JSON with its mark to a path; see ``write_output``."""
     write_output(path, indented_json({"software": mark.text} | value), mark)
 
 
-def _give_name(part: Path, path: Path, mark: Mark) -> None:
-    """Give a file its name, unless somebody else has taken it in the meantime."""
+def _rename_to_free(part: Path, path: Path, mark: Mark) -> None:
+    """Rename a file, unless another process has taken the name in the meantime."""
     try:
         os.link(part, path)
     except FileExistsError:
-        raise _not_ours(path, mark) from None
+        raise _foreign_file(path, mark) from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EIO, errno.EROFS, errno.ENOENT):
             raise
@@ -130,12 +134,12 @@ def _give_name(part: Path, path: Path, mark: Mark) -> None:
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         except FileExistsError:
-            raise _not_ours(path, mark) from None
+            raise _foreign_file(path, mark) from None
         part.replace(path)
 
 
 def marked(content: bytes, mark: Mark) -> bytes:
-    """Give a PNG or a page its mark."""
+    """Return a PNG or a page with its mark."""
     if content.startswith(_PNG):
         return content[:_AFTER_HEADER] + _chunk(mark) + content[_AFTER_HEADER:]
     meta = f'<head>\n<meta name="generator" content="{mark.text}">'.encode()
@@ -143,14 +147,14 @@ def marked(content: bytes, mark: Mark) -> bytes:
 
 
 def _chunk(mark: Mark) -> bytes:
-    """The text chunk of a PNG that carries a mark."""
-    said = b"tEXtSoftware\0" + mark.text.encode()
-    return struct.pack(">I", len(said) - 4) + said + struct.pack(">I", zlib.crc32(said))
+    """Return the text chunk of a PNG for a mark."""
+    body = b"tEXtSoftware\0" + mark.text.encode()
+    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def _not_ours(path: Path, mark: Mark) -> UsageError:
+def _foreign_file(path: Path, mark: Mark) -> UsageError:
     article = "" if mark.value.endswith("s") else "a "
     return UsageError(
-        f"{path} is there already, and is not {article}{mark.value} that ganzfeld wrote",
-        "Name another file, or delete this one; nothing of yours is overwritten.",
+        f"{path} exists already, and is not {article}{mark.value} that ganzfeld wrote",
+        "Name another file, or delete this one; your files are never overwritten.",
     )

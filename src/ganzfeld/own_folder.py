@@ -1,8 +1,8 @@
-"""A folder that this program made: what is written or deleted in it never reaches what lies elsewhere.
+"""A folder that this program made: writing and deleting in it never affects files elsewhere.
 
-Names are opened one folder after the other, without following links, from the folder itself. While it is
-held, it is also known again: whoever deletes, moves or replaces it is noticed at the next write. The folder
-itself may be reached through links; that is for whoever names it to decide.
+Names are opened one folder after the other, from the folder itself, without following links. While the folder
+is held, the next write also detects whether it was deleted, moved or replaced. The path to the folder itself
+may contain links, as its user decides.
 """
 
 import contextlib
@@ -21,8 +21,8 @@ from ganzfeld.errors import DamagedError, ResourceError
 from ganzfeld.strict_json import indented_json
 
 _HANDLES = {os.open, os.stat, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd
-"""Whether names can be opened relative to a folder that is open (POSIX). Elsewhere their paths are looked at
-before they are used, which leaves a moment in which a link could take their place."""
+"""Whether names can be opened relative to an open folder (POSIX). Elsewhere paths are checked before use,
+which leaves a moment in which a link could take their place."""
 
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -33,7 +33,7 @@ Identity = tuple[int, int]
 
 
 class LostFolder(ResourceError):
-    """A folder that was held is gone, or is at ``now_at`` (exit code 6)."""
+    """A held folder was deleted, or moved to ``now_at`` (exit code 6)."""
 
     def __init__(self, message: str, now_at: Path | None, hint: str = "") -> None:
         super().__init__(message, hint)
@@ -41,14 +41,14 @@ class LostFolder(ResourceError):
 
 
 class OwnFolder:
-    """A folder with what is in it, by name; ``folder / "name"`` is a folder in it, made when it is needed.
+    """A folder and its files, by name; ``folder / "name"`` is a subfolder, made when something is written.
 
-    All methods raise ``DamagedError`` for a link, ``ResourceError`` for another thing that is in the way and
-    for what the system refuses, and ``LostFolder`` once a held folder is lost.
+    All methods raise ``DamagedError`` for a link, ``ResourceError`` if something else is in the way or the
+    system refuses, and ``LostFolder`` once a held folder was deleted, moved or replaced.
     """
 
     def __init__(self, path: Path, *, mark: str | None = None) -> None:
-        """``mark`` names the file without which the folder is not itself; it may come later."""
+        """Name a folder. ``mark`` is a file that identifies it; the file may be written later."""
         self._root, self._inside = _Root(path, mark), ()
 
     def __truediv__(self, name: str) -> "OwnFolder":
@@ -58,26 +58,26 @@ class OwnFolder:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The path of the folder."""
         return self._root.path.joinpath(*self._inside)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Know it again while the block runs."""
+        """Hold the folder while the block runs: notice if it is deleted, moved or replaced."""
         with self._root.held():
             yield
 
     def require(self) -> None:
-        """Raise ``LostFolder`` if it is held and lost."""
+        """Raise ``LostFolder`` if the folder is held and was deleted, moved or replaced."""
         self._root.require()
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """Write a whole file: a reader sees the old one or the new one, never a part."""
+        """Write a file atomically: a reader sees the old one or the new one, never a part."""
         self.write_pieces(name, [content])
 
     def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
-        """The same with a content that is too large to be in memory at once."""
-        with self._told(name), self._made() as place:
+        """Write a file atomically, in pieces: for content that is too large for memory."""
+        with self._wording(name), self._made() as place:
             place.require_regular(name)
             part = f".{name}.{secrets.token_hex(4)}.part"
             try:
@@ -100,55 +100,56 @@ class OwnFolder:
         self.write_bytes(name, indented_json(value))
 
     def appending(self, name: str) -> TextIO:
-        """Open a text file to write at its end."""
-        with self._told(name), self._made() as place:
+        """Open a text file for appending."""
+        with self._wording(name), self._made() as place:
             place.require_regular(name)
             handle = place.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOT_WAITING)
             return os.fdopen(handle, "a", encoding="utf-8")
 
     def is_still(self, name: str, file: TextIO) -> bool:
-        """Whether a file that was opened is the one of that name."""
-        with self._told(name), self._there() as place:
-            found = place.stat(name) if place else None
-            return found is not None and os.path.samestat(found, os.fstat(file.fileno()))
+        """Check whether an open file is still the file of that name."""
+        with self._wording(name), self._existing() as place:
+            status = place.stat(name) if place else None
+            return status is not None and os.path.samestat(status, os.fstat(file.fileno()))
 
     def remove(self, name: str) -> None:
-        """Delete a file; nothing happens if it is not there."""
-        with self._told(name), self._there() as place:
+        """Delete a file; do nothing if it does not exist."""
+        with self._wording(name), self._existing() as place:
             if place and place.require_regular(name):
                 place.unlink(name)
 
     def unfinished(self, is_written: Callable[[str], bool]) -> list[str]:
-        """Names of temporary files that ``write_bytes`` could not remove, since its process was killed.
+        """Return the names of the temporary files that remain from writers that were killed.
 
-        ``is_written`` says of a name whether a file of that name is written here; others are the user's.
+        ``is_written`` tells whether this program writes files of a given final name here; others belong to
+        the user.
         """
-        found = [path.name for path in self.path.glob(".*.part")]
-        return [name for name in found if is_written(final_name(name) or "")]
+        names = [path.name for path in self.path.glob(".*.part")]
+        return [name for name in names if is_written(final_name(name) or "")]
 
     def remove_unfinished(self, is_written: Callable[[str], bool]) -> None:
-        """Delete them. Only for the one writer of the folder."""
+        """Delete the ``unfinished`` files. Only the single writer of the folder may call this."""
         for name in self.unfinished(is_written):
             self.remove(name)
 
     def require_no_links(self, names: Callable[[str], bool] = lambda name: True) -> None:
-        """Raise ``DamagedError`` if something in it, among what ``names`` says yes to, is a link."""
-        with self._told(), self._there() as place:
+        """Raise ``DamagedError`` if an entry whose name ``names`` accepts is a link."""
+        with self._wording(), self._existing() as place:
             for name in sorted(filter(names, place.names() if place else [])):
-                found = place.stat(name) if place else None
-                if found is not None and _is_link(found):
-                    raise _link(self.path / name)
+                status = place.stat(name) if place else None
+                if status is not None and _is_link(status):
+                    raise _link_error(self.path / name)
 
-    def _told(self, *name: str) -> contextlib.AbstractContextManager[None]:
-        return self._root.told(self.path.joinpath(*name))
+    def _wording(self, *name: str) -> contextlib.AbstractContextManager[None]:
+        return self._root.wording(self.path.joinpath(*name))
 
     @contextlib.contextmanager
-    def _there(self) -> Iterator["_Place | None"]:
-        """The folder, opened from its root on; None where one in the root is missing, or is none."""
+    def _existing(self) -> Iterator["_Place | None"]:
+        """Open the folder, starting from its root; yield None if a folder on the way does not exist."""
         with self._root.opened() as place, contextlib.ExitStack() as opened:
             for name in self._inside:
-                found = place.stat(name)
-                if found is None or not (stat.S_ISDIR(found.st_mode) or _is_link(found)):
+                status = place.stat(name)
+                if status is None or not (stat.S_ISDIR(status.st_mode) or _is_link(status)):
                     yield None
                     return
                 place = opened.enter_context(place.inner(name))
@@ -156,7 +157,7 @@ class OwnFolder:
 
     @contextlib.contextmanager
     def _made(self) -> Iterator["_Place"]:
-        """The folder, opened from its root on; folders in the root are made where they are missing."""
+        """Open the folder, starting from its root, and make the folders that are missing."""
         with self._root.opened() as place, contextlib.ExitStack() as opened:
             for name in self._inside:
                 place.make(name)
@@ -165,7 +166,7 @@ class OwnFolder:
 
 
 class _Root:
-    """The outermost folder: where it was named, and while it is held its handle and its identity."""
+    """The outermost folder: its path and, while it is held, its handle and its identity."""
 
     def __init__(self, path: Path, mark: str | None) -> None:
         self.path, self._mark = path, mark
@@ -178,10 +179,10 @@ class _Root:
         if self._identity is not None:  # by an outer block
             yield
             return
-        with self.told(self.path), self.opened() as place:
-            # The open handle keeps the system from giving the inode of a deleted folder to another one.
-            found = os.fstat(place.handle) if place.handle is not None else self.path.stat()
-            self._place, self._identity = place, (found.st_dev, found.st_ino)
+        with self.wording(self.path), self.opened() as place:
+            # While the handle is open, the system does not give the inode of a deleted folder to another one.
+            status = os.fstat(place.handle) if place.handle is not None else self.path.stat()
+            self._place, self._identity = place, (status.st_dev, status.st_ino)
             self._marked = self._mark is not None and place.stat(self._mark) is not None
             try:
                 yield
@@ -204,14 +205,14 @@ class _Root:
             os.close(handle)
 
     @contextlib.contextmanager
-    def told(self, path: Path) -> Iterator[None]:
-        """What the system refuses, in words. It may do so because the folder is lost, or for a new link."""
+    def wording(self, path: Path) -> Iterator[None]:
+        """Raise one of our errors in place of an ``OSError``, which may be due to a lost folder or a link."""
         try:
             yield
         except OSError as error:
             self.require()
             if error.errno == errno.ELOOP:
-                raise _link(path) from None
+                raise _link_error(path) from None
             raise refused(error, path) from error
 
     def has_written(self, name: str) -> None:
@@ -221,37 +222,37 @@ class _Root:
         if self._identity is None or self._place is None:
             return
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             raise self._lost("was deleted") from None
         except OSError as error:
             raise refused(error, self.path) from error
-        if (found.st_dev, found.st_ino) != self._identity:
+        if (status.st_dev, status.st_ino) != self._identity:
             raise self._lost("was replaced by another one")
         if self._marked and self._mark is not None and self._place.stat(self._mark) is None:
             raise LostFolder(f"{self._mark} in {self.path} was deleted while the folder was in use", None)
 
     def _lost(self, what: str) -> LostFolder:
-        now_at = self._whereabouts()
+        now_at = self._current_path()
         if now_at is not None:
-            there = what == "was deleted"
-            what = f"was moved to {now_at}" + ("" if there else ", and another folder has taken its place,")
+            is_free = what == "was deleted"
+            what = f"was moved to {now_at}" + ("" if is_free else ", and another folder has taken its place,")
         return LostFolder(f"{self.path} {what} while it was in use", now_at)
 
-    def _whereabouts(self) -> Path | None:
-        """Where the folder is now, as far as the system says."""
+    def _current_path(self) -> Path | None:
+        """Return where the folder is now; None if the system does not tell."""
         if self._place is None or self._place.handle is None:
             return None
         with contextlib.suppress(OSError, ValueError):
-            found = Path(_path_of(self._place.handle))
-            now = found.stat()
-            if (now.st_dev, now.st_ino) == self._identity:
-                return found
+            path = Path(_path_of(self._place.handle))
+            status = path.stat()
+            if (status.st_dev, status.st_ino) == self._identity:
+                return path
         return None
 
 
 def _path_of(handle: int) -> str:
-    """The path of an open folder, from Linux or from macOS."""
+    """Return the path of an open folder, on Linux or macOS."""
     import fcntl
 
     if sys.platform == "darwin":
@@ -261,7 +262,7 @@ def _path_of(handle: int) -> str:
 
 @dataclass(frozen=True)
 class _Place:
-    """An open folder. What is asked of it raises ``OSError`` as the system does."""
+    """An open folder. Its methods raise ``OSError`` as the system does."""
 
     path: Path
     handle: int | None
@@ -279,15 +280,15 @@ class _Place:
             return None
 
     def require_regular(self, name: str) -> bool:
-        """Whether there is a file of that name; raise for a link, or another thing that is no file."""
-        found = self.stat(name)
-        if found is None:
+        """Check whether a file of that name exists; raise for a link or anything else but a file."""
+        status = self.stat(name)
+        if status is None:
             return False
-        if _is_link(found):
-            raise _link(self.path / name)
-        if not stat.S_ISREG(found.st_mode):
+        if _is_link(status):
+            raise _link_error(self.path / name)
+        if not stat.S_ISREG(status.st_mode):
             raise ResourceError(
-                f"{self.path / name} is not a regular file, and a file of ours should be there", "Remove it."
+                f"{self.path / name} is not a regular file, but ganzfeld writes a file there", "Remove it."
             )
         return True
 
@@ -302,23 +303,23 @@ class _Place:
         os.unlink(self._at(name), dir_fd=self.handle)
 
     def flush(self) -> None:
-        """Make renames survive a power cut, where the system lets a folder be opened."""
+        """Make renames survive a power cut, on systems where a folder can be opened."""
         if self.handle is not None:
             os.fsync(self.handle)
 
     def make(self, name: str) -> None:
-        """A folder in this one, if there is nothing of that name."""
+        """Make a folder in this one, unless something of that name exists."""
         with contextlib.suppress(FileExistsError):
             os.mkdir(self._at(name), dir_fd=self.handle)
 
     @contextlib.contextmanager
     def inner(self, name: str) -> Iterator["_Place"]:
-        """A folder in this one."""
-        path, found = self.path / name, self.stat(name)
-        if found is not None and _is_link(found):
-            raise _link(path)
-        if found is not None and not stat.S_ISDIR(found.st_mode):
-            raise ResourceError(f"{path} is a file, and a folder of ours should be there", "Remove it.")
+        """Open a folder in this one while the block runs."""
+        path, status = self.path / name, self.stat(name)
+        if status is not None and _is_link(status):
+            raise _link_error(path)
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            raise ResourceError(f"{path} is a file, but ganzfeld needs a folder there", "Remove it.")
         handle = None if self.handle is None else self.open(name, _FOLDER)
         try:
             yield _Place(path, handle)
@@ -327,14 +328,14 @@ class _Place:
                 os.close(handle)
 
 
-def _is_link(found: os.stat_result) -> bool:
-    """Whether it is a link, or the junction that Windows has for folders."""
+def _is_link(status: os.stat_result) -> bool:
+    """Check whether a status is that of a link, or of a junction (a link to a folder on Windows)."""
     junction = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
-    return stat.S_ISLNK(found.st_mode) or getattr(found, "st_reparse_tag", 0) == junction
+    return stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) == junction
 
 
-def _link(path: Path) -> DamagedError:
+def _link_error(path: Path) -> DamagedError:
     return DamagedError(
-        f"{path} is a link, and nothing of ours is written or deleted through one",
-        "Put what it leads to in its place, or remove the link.",
+        f"{path} is a link, and ganzfeld writes and deletes nothing through links",
+        "Replace the link by the file or folder it points to, or remove it.",
     )

@@ -1,4 +1,4 @@
-"""Text for people: names of files that are safe to show on a terminal or a page, and counted things."""
+"""Text for people: file names that are safe to show on a terminal or a page, counts, and durations."""
 
 import re
 import shlex
@@ -11,22 +11,22 @@ _TOO_LONG = re.compile(r"[^\s/\\]{256,}")
 
 
 def printable(name: str, longest: int = LONGEST_NAME) -> str:
-    """A file name that is safe to show: control characters and undecodable bytes as escapes, on one line.
+    """Return text that is safe to show, on one line: control characters and undecodable bytes are escaped.
 
-    Of what is longer than ``longest`` characters, the middle is left out.
+    If it is longer than ``longest`` characters, the middle is left out.
     """
     shown = _escaped(name)
-    kept = longest // 2 - 10
-    return shown if len(shown) <= longest else f"{shown[:kept]}...{shown[-kept:]}"
+    half = longest // 2 - 10
+    return shown if len(shown) <= longest else f"{shown[:half]}...{shown[-half:]}"
 
 
 def with_short_words(text: str) -> str:
-    """Leave out the middle of all that is longer than any name that a file can have, such as long numbers."""
-    return _TOO_LONG.sub(lambda found: printable(found[0], 80), text)
+    """Leave out the middle of every word that is longer than any file name, such as a very long number."""
+    return _TOO_LONG.sub(lambda match: printable(match[0], 80), text)
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
-    """``train and test``, ``a, b, c and 7 more``: the first ``most`` names, safe to show."""
+    """Return ``train and test`` or ``a, b, c and 7 more``: the first ``most`` names, safe to show."""
     shown = [printable(name) for name in names[:most]]
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most:,} more"
@@ -34,9 +34,9 @@ def listed(names: Sequence[str], most: int = 4) -> str:
 
 
 def visible(text: str) -> str:
-    """Text of any length with all that could move or hide other text as escapes, but for ends of lines.
+    """Return text of several lines, with every character escaped that could move or hide other text.
 
-    Such are control characters and the marks that turn the direction of writing.
+    These are control characters, except line ends, and marks that change the writing direction.
     """
     return text if text.isprintable() else "\n".join(_escaped(line) for line in text.split("\n"))
 
@@ -44,8 +44,8 @@ def visible(text: str) -> str:
 def in_shell(word: str | Path) -> str:
     """Quote a word of a command, such as a path, so that the command can be pasted into bash or zsh.
 
-    What cannot be shown as it is, such as a control character or an undecodable byte, becomes an escape that
-    the shell reads, in ``$'...'``; all others are quoted as by ``shlex.quote``.
+    A word with unprintable characters, such as control characters or undecodable bytes, is written with
+    escapes in ``$'...'``; any other word is quoted as by ``shlex.quote``.
     """
     text = str(word)
     if text.isprintable():
@@ -54,7 +54,7 @@ def in_shell(word: str | Path) -> str:
 
 
 def _in_ansi_c(c: str) -> str:
-    """Write a character as it stands between ``$'`` and ``'``: unprintable ones as bytes of UTF-8."""
+    """Return a character as written between ``$'`` and ``'``: unprintable ones as UTF-8 bytes."""
     if c.isprintable():
         return f"\\{c}" if c in "'\\" else c
     errors = "surrogateescape" if "\udc80" <= c <= "\udcff" else "surrogatepass"
@@ -68,12 +68,12 @@ def _escaped(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 image``, ``2,000 images``: for nouns with a regular plural."""
+    """Return ``1 image`` or ``2,000 images``, for nouns with a regular plural."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 42 s, 5 min 03 s, 2 h 07 min."""
+    """Return a number of seconds as 42 s, 5 min 03 s or 2 h 07 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -83,5 +83,5 @@ def duration(seconds: float) -> str:
 
 
 def by_axis(sizes: Iterable[object]) -> str:
-    """Write numbers by axis, such as a size or a kernel: 4x4."""
+    """Return the numbers of all axes, such as those of a size or a kernel, as 4x4."""
     return "x".join(map(str, sizes))

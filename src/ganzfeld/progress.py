@@ -1,10 +1,10 @@
-"""How far a piece of work is, shown on stderr: for the command line and for Python alike.
+"""Progress displays on stderr, for the command line and for Python.
 
-    terminal   one line that is written over
-    notebook   the same line without cursor codes, which notebooks do not know
-    otherwise  plain lines now and then
+    terminal   one line that is rewritten in place
+    notebook   the same line without cursor codes, which notebooks do not support
+    otherwise  a plain line every few seconds
 
-Standard library only, so that ``check`` answers at once.
+Standard library only, so that ``check`` starts quickly.
 """
 
 import os
@@ -19,17 +19,17 @@ from ganzfeld.printable import printable
 
 PLAIN_EVERY_S = 10.0
 NOTEBOOK_EVERY_S = 0.5
-"""A notebook keeps everything that was ever written to its line."""
+"""Less often than on a terminal: a notebook stores every text that was written to the line."""
 
 CountCallback = Callable[[int, int, str], object]
-"""Called as ``callback(done, total, what)`` now and then while a piece of work is done."""
+"""Called as ``callback(done, total, what)`` from time to time during a task."""
 
 Display = Literal["terminal", "notebook", "lines"]
 
 
 def display() -> Display:
-    """Where stderr goes."""
-    # The stream of an IPython kernel: its module is loaded wherever there is one, so it need not be imported.
+    """Return the kind of display that stderr is."""
+    # In an IPython kernel this module is loaded already, so it need not be imported here.
     kernel = sys.modules.get("ipykernel.iostream")
     if kernel is not None and isinstance(sys.stderr, kernel.OutStream):
         return "notebook"
@@ -37,30 +37,30 @@ def display() -> Display:
 
 
 def tell(text: str) -> None:
-    """Print a line on the way, for people."""
+    """Print a line of progress or a note on stderr."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
 class MovingText:
-    """A line on stderr that is written over by spaces and carriage returns alone."""
+    """A line on stderr that is rewritten with spaces and carriage returns only."""
 
     def __init__(self) -> None:
         self._length = 0
 
     def show(self, text: str) -> None:
-        """Show the text in place of the one before."""
+        """Replace the text shown before."""
         print(f"\r{text.ljust(self._length)}", end="", file=sys.stderr, flush=True)
         self._length = len(text)
 
     def clear(self) -> None:
-        """Leave an empty row, if anything was shown."""
+        """Clear the line, if anything was shown."""
         if self._length:
             self.show("")
             print("\r", end="", file=sys.stderr, flush=True)
 
 
 class CountDisplay:
-    """Shows how far a piece of work is; called as ``progress(done, total, what)``."""
+    """A progress display that is called as ``progress(done, total, what)``."""
 
     def __init__(self) -> None:
         self._display = display()
@@ -70,7 +70,7 @@ class CountDisplay:
         self._text = MovingText()
 
     def __call__(self, done: int, total: int, what: str) -> None:
-        """Show it, unless the last time was a moment ago; a line that moves goes away at the end."""
+        """Show the progress, unless it was shown a moment ago; clear a moving line at the end."""
         moves = self._display != "lines"
         if moves and done >= total:
             self._text.clear()
@@ -81,10 +81,10 @@ class CountDisplay:
 
 
 def counting(progress: bool | CountCallback | None) -> CountCallback:
-    """What is called while a piece of work is done: a display for True, a callback as it is, or nothing.
+    """Return the callback for a ``progress`` argument: a display for True, or the caller's own function.
 
-    Of several processes that train together only the first one shows anything or calls back. Raises
-    ``UsageError`` for anything else.
+    False, None and every rank but the first get a function that does nothing. Raises ``UsageError`` for
+    anything else.
     """
     require_progress(progress)
     if progress is None or progress is False or not launch().speaks:
@@ -93,10 +93,10 @@ def counting(progress: bool | CountCallback | None) -> CountCallback:
 
 
 def require_progress(progress: object) -> None:
-    """Raise ``UsageError`` for a ``progress`` that is not True, False, None or something to call."""
+    """Raise ``UsageError`` unless ``progress`` is True, False, None or callable."""
     if progress is not None and not isinstance(progress, bool) and not callable(progress):
         raise UsageError(
-            f"progress cannot be {progress!r}", "Give True, False, or a function that is called on the way."
+            f"progress cannot be {progress!r}", "Give True, False, or a function to call with the progress."
         )
 
 
@@ -104,5 +104,5 @@ def silent(done: int, total: int, what: str) -> None:
     """Show nothing."""
 
 
-def unheard(text: str) -> None:
-    """Tell nobody."""
+def discard(text: str) -> None:
+    """Print nothing: for callers that need no message."""

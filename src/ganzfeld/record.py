@@ -1,4 +1,4 @@
-"""The base of all data that is validated: recipes, cards, metadata, settings."""
+"""The base class of validated data: recipes, model cards, run metadata, settings."""
 
 from typing import Annotated
 
@@ -8,6 +8,6 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Record(BaseModel):
-    """Base of validated data: frozen, unknown fields refused, finite numbers only."""
+    """Base of validated data: frozen, without unknown fields, with finite numbers only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""Reading files that somebody else may have put there: regular files only, and never more than a limit."""
+"""Safe reading of files that others may have placed: regular files only, up to a limit of bytes."""
 
 import os
 import stat
@@ -15,9 +15,9 @@ _KINDS = {
 
 
 class Irregular(OSError):
-    """A file is not what a program can read to its end: a pipe, a folder, a device, or one that is too large.
+    """A file cannot be read to its end: it is a pipe, a folder, a device, or too large.
 
-    ``strerror`` is the reason in words, like that of any other ``OSError``.
+    ``strerror`` is the reason in words, as in any other ``OSError``.
     """
 
     def __init__(self, reason: str, path: Path) -> None:
@@ -25,11 +25,11 @@ class Irregular(OSError):
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file for reading bytes, without ever waiting for one that is none.
+    """Open a regular file for reading bytes, without ever blocking.
 
-    Raises ``Irregular`` for a pipe, a folder, a socket or a device, ``OSError`` where it cannot be opened.
+    Raises ``Irregular`` for a pipe, a folder, a socket or a device, ``OSError`` if it cannot be opened.
     """
-    # Without O_NONBLOCK, opening a pipe waits until somebody writes into it.
+    # Without O_NONBLOCK, opening a pipe blocks until another process writes to it.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     flags |= getattr(os, "O_CLOEXEC", 0)
     try:
@@ -39,7 +39,7 @@ def open_regular(path: Path) -> BufferedReader:
     try:
         mode = os.fstat(handle).st_mode
         if not stat.S_ISREG(mode):
-            kind = _KINDS.get(stat.S_IFMT(mode), "something special")
+            kind = _KINDS.get(stat.S_IFMT(mode), "a special file")
             raise Irregular(f"it is {kind}, not a regular file", path)
         return os.fdopen(handle, "rb")
     except BaseException:
@@ -48,22 +48,22 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:
-    """The content of a regular file of at most ``most_bytes``.
+    """Return the content of a regular file of at most ``most_bytes``.
 
-    Raises ``Irregular`` for anything else and for a larger one, ``OSError`` where it cannot be read.
+    Raises ``Irregular`` if it is larger or not a regular file, ``OSError`` if it cannot be read.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         content = b"" if size > most_bytes else file.read(most_bytes + 1)
     if max(size, len(content)) > most_bytes:
-        found = max(size, len(content))
-        raise Irregular(f"it is too large ({found:,} bytes; at most {most_bytes:,} are read)", path)
+        num_bytes = max(size, len(content))
+        raise Irregular(f"it is too large ({num_bytes:,} bytes; at most {most_bytes:,} are read)", path)
     return content
 
 
 def is_regular(path: Path) -> bool:
-    """Whether there is a regular file, or a link to one; never raises, whatever the name is."""
+    """Check whether a path is a regular file or a link to one; never raise, whatever the name."""
     try:
         return path.is_file()
-    except (OSError, ValueError):  # such as a name that is longer than the system allows
+    except (OSError, ValueError):  # such as a name longer than the system allows
         return False

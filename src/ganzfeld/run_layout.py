@@ -1,4 +1,4 @@
-"""How a run folder is recognised, and what is written in one: needed by whoever must leave runs alone."""
+"""The layout of a run folder: how it is recognised, and which names in it are written by this program."""
 
 import os
 import re
@@ -6,14 +6,14 @@ from collections.abc import Container
 from pathlib import Path
 
 RECIPE = "recipe.json"
-FACTS = "run.json"
+METADATA = "run.json"
 LOCK = ".lock"
 INNER_FOLDERS = ("samples", "checkpoints", "model")
 
 OWN_NAMES = frozenset(
-    {RECIPE, FACTS, LOCK, "journal.jsonl", "reals.png", "verdict.json", "report.html", *INNER_FOLDERS}
+    {RECIPE, METADATA, LOCK, "journal.jsonl", "reals.png", "verdict.json", "report.html", *INNER_FOLDERS}
 )
-"""What is written in a run folder. Anything else there is the user's."""
+"""Names that are written in a run folder. Everything else in it belongs to the user."""
 
 
 _NUMBERED = re.compile(
@@ -22,17 +22,17 @@ _NUMBERED = re.compile(
 
 
 def is_written(name: str) -> bool:
-    """Whether a file of that name is written in a run folder, or in a folder in one."""
+    """Check whether files of that name are written in a run folder or its subfolders."""
     return name in OWN_NAMES or _NUMBERED.fullmatch(name) is not None
 
 
 def is_run(names: Container[str]) -> bool:
-    """Whether a folder that holds these names is a run; one that has only begun has no recipe yet."""
-    return FACTS in names and (RECIPE in names or LOCK in names)
+    """Check whether a folder with these names is a run. A run that has just begun has no recipe yet."""
+    return METADATA in names and (RECIPE in names or LOCK in names)
 
 
 def is_among_images(path: Path, data: Path) -> bool:
-    """Whether a file lies, or would lie, inside a folder of images, and in no run folder in it."""
+    """Check whether a path is inside a folder of images, but not inside a run folder in it."""
     data, inside = data.resolve(), path.resolve()
     if not inside.is_relative_to(data):
         return False
@@ -41,7 +41,7 @@ def is_among_images(path: Path, data: Path) -> bool:
 
 
 def run_that_owns(path: Path) -> Path | None:
-    """The run folder among whose own files a path lies, or would lie; None if there is none."""
+    """Return the run folder whose own files or subfolders contain a path; None if there is none."""
     path = path.parent.resolve() / path.name
     for folder in path.parents:
         first = path.relative_to(folder).parts[0]
@@ -51,4 +51,4 @@ def run_that_owns(path: Path) -> Path | None:
 
 
 def _marks_of(folder: Path) -> set[str]:
-    return {name for name in (FACTS, RECIPE, LOCK) if os.path.lexists(folder / name)}
+    return {name for name in (METADATA, RECIPE, LOCK) if os.path.lexists(folder / name)}

@@ -1,7 +1,7 @@
-"""JSON that somebody else may have written: one meaning or none; and JSON of ours, whatever names it holds.
+"""Strict reading of JSON that others may have written, and writing of JSON with any file names in it.
 
-What the standard reader lets pass is refused: a key that occurs twice, of which it keeps the last, numbers
-that are not finite or have more than 64 bits, and nesting that a later writer could not follow.
+Some text that the standard reader accepts is refused: repeated keys (it keeps the last), numbers that are not
+finite or need more than 64 bits, and nesting too deep to be written again.
 """
 
 import json
@@ -12,36 +12,36 @@ from typing import Any
 DEEPEST = 32
 LARGEST = 2**63
 _LONGEST_NUMBER = 400
-"""Characters: a float of 64 bits that is written out has less than 330."""
+"""Characters. A 64-bit float has fewer than 330 when written out."""
 
 _UNUSUAL = re.compile(r"\d{18}|[eE]\+?\d{3}")
-"""What every number that is too large has in it, and few others."""
+"""A pattern that matches in every number that is too large, and in few others."""
 
 _HALVES = re.compile("[\ud800-\udfff]")
-"""Halves of surrogate pairs: the bytes of a file name that are no text."""
+"""Lone surrogates: Python's form of the undecodable bytes of a file name."""
 
 
 def indented_json(value: Any) -> bytes:
-    """A value as indented JSON in UTF-8. What is no text in names of files stands there as escapes.
+    """Return a value as indented JSON in UTF-8. Undecodable bytes of file names are written as escapes.
 
-    ``strict_json`` with ``undecodable`` gives the same names back.
+    ``strict_json`` with ``undecodable=True`` reads the same names again.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    return (_HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n").encode()
+    return (_HALVES.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n").encode()
 
 
 def strict_json(text: bytes | str, *, undecodable: bool = False) -> Any:
-    """The value of a JSON text in UTF-8, with or without a byte order mark.
+    """Return the value of a JSON text in UTF-8, with or without a byte order mark.
 
-    ``undecodable``: strings may hold halves of surrogate pairs, as names of files do whose bytes are no text.
-    Raises ``ValueError``, whose words say what is wrong, for everything else.
+    With ``undecodable``, strings may hold lone surrogates, as file names with undecodable bytes do.
+    Raises ``ValueError``, with the reason as its message, for invalid text.
     """
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise ValueError(f"it is not UTF-8 (byte {error.start})") from None
-    # Looking at every number costs more than all else; where none can be wrong, it is left out.
+    # Checking every number takes most of the time, so it is left out where no number can be too large.
     numbers = {"parse_int": _int, "parse_float": _float} if _UNUSUAL.search(text) else {}
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, **numbers)
@@ -54,16 +54,16 @@ def strict_json(text: bytes | str, *, undecodable: bool = False) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice[:80]!r} occurs twice")
-    return found
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {repeated[:80]!r} occurs twice")
+    return fields
 
 
 def _int(digits: str) -> int:
-    # The length first: Python refuses numbers of thousands of digits with words about a limit of its own.
+    # The length first: Python refuses numbers of thousands of digits with a message about its own limit.
     if len(digits) > _LONGEST_NUMBER or not -LARGEST <= (number := int(digits)) < LARGEST:
         raise ValueError(f"the number {_shortened(digits)} has more than 64 bits")
     return number
@@ -77,7 +77,7 @@ def _float(digits: str) -> float:
 
 
 def _constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number of JSON")
+    raise ValueError(f"{name} is not a number that JSON allows")
 
 
 def _shortened(digits: str) -> str:
@@ -88,7 +88,7 @@ def _require_text(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ValueError("it holds half of a surrogate pair, which is no character") from None
+        raise ValueError("it holds half of a surrogate pair, which is not a character") from None
 
 
 def _require_shallow(value: Any) -> None:
@@ -102,4 +102,4 @@ def _require_shallow(value: Any) -> None:
         ]
         if not level:
             return
-    raise ValueError(f"it is nested more than {DEEPEST} deep")
+    raise ValueError(f"it is nested more than {DEEPEST} levels deep")

@@ -1,4 +1,4 @@
-"""What the operating system gives and refuses: the one place where an ``OSError`` becomes one of ours."""
+"""The operating system: processor cores, and the one place that turns an ``OSError`` into our errors."""
 
 import contextlib
 import errno
@@ -9,27 +9,27 @@ from pathlib import Path
 from ganzfeld.errors import ResourceError
 from ganzfeld.printable import printable
 
-# Windows knows no quotas.
+# Windows has no quotas.
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 _NO_ROOM_TO_LOAD = ("failed to map segment", os.strerror(errno.ENOMEM))
-_WRONG_KIND = {errno.EISDIR: "a folder", errno.ENOTDIR: "no folder"}
+_WRONG_KIND = {errno.EISDIR: "it is a folder", errno.ENOTDIR: "part of its path is a file, not a folder"}
 
 
 def num_cores() -> int:
     """Return how many processor cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows do not say
+    except AttributeError:  # macOS and Windows have no such function
         return os.cpu_count() or 1
 
 
 @contextlib.contextmanager
 def in_words() -> Iterator[None]:
-    """Raise a ``ResourceError`` in place of any ``OSError`` that leaves the block; also as a decorator.
+    """Raise a ``ResourceError`` in place of any ``OSError`` that leaves the block; also a decorator.
 
-    The same for its like of other types, such as a thread that could not be started.
-    A reader that has gone (``BrokenPipeError``) is left as it is.
+    Refusals of the system that Python raises as other types, such as a thread that cannot be started, are
+    treated alike. A ``BrokenPipeError`` is not changed: the reader of the output has gone.
     """
     try:
         yield
@@ -38,15 +38,15 @@ def in_words() -> Iterator[None]:
     except OSError as error:
         raise worded(error) from error
     except (ImportError, RuntimeError) as error:
-        if (told := _told_otherwise(error)) is None:
+        if (refusal := _refusal_of_other_type(error)) is None:
             raise
-        raise told from error
+        raise refusal from error
 
 
-def _told_otherwise(error: Exception) -> ResourceError | None:
-    """A refusal of the system that Python tells by another error than an ``OSError``; None if it is none.
+def _refusal_of_other_type(error: Exception) -> ResourceError | None:
+    """Return the error for a system's refusal that Python raises as another type; None if it is not one.
 
-    Without a file handle or memory left not even a module can be loaded.
+    Without free memory or file handles, for example, a module cannot be loaded.
     """
     words = str(error)
     if os.strerror(errno.EMFILE) in words:
@@ -61,10 +61,10 @@ def _told_otherwise(error: Exception) -> ResourceError | None:
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left, in whichever of torch's and Python's ways."""
+    """Check whether an error means that no memory is left, in any of the forms of torch and Python."""
     signs = (
         *("can't allocate memory", "out of memory", "not enough memory", "Unable to allocate"),
-        *("could not create a primitive", "could not execute a primitive"),  # oneDNN's way to say it
+        *("could not create a primitive", "could not execute a primitive"),  # messages of oneDNN
     )
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
@@ -72,7 +72,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 
 def worded(error: OSError, path: str | Path | None = None, what: str = "used") -> ResourceError:
-    """What the operating system said of a path: that it cannot be ``what``, why, and what to do."""
+    """Return the ``ResourceError`` for a path that cannot be ``what``, with the reason and what to do."""
     if path is None and error.filename is not None:
         path = os.fsdecode(error.filename) if not isinstance(error.filename, int) else None
     shown = "" if path is None else printable(str(path))
@@ -87,18 +87,18 @@ def worded(error: OSError, path: str | Path | None = None, what: str = "used") -
             "Allow more: ulimit -n 1024.",
         )
     if error.errno == errno.ENAMETOOLONG:
-        return ResourceError(f"the name {shown} is longer than the system allows", "Use a shorter one.")
+        return ResourceError(f"the name {shown} is longer than the system allows", "Use a shorter name.")
     if error.errno in _WRONG_KIND:
-        return ResourceError(f"{shown} cannot be {what}: it is {_WRONG_KIND[error.errno]}", "Move it away.")
+        return ResourceError(f"{shown} cannot be {what}: {_WRONG_KIND[error.errno]}", "Move it away.")
     if error.errno == errno.ENOENT and not shown:
-        return ResourceError("the folder that this was started in is gone", "Change to another one.")
+        return ResourceError("the current folder no longer exists", "Change to another folder.")
     return ResourceError(f"{shown} cannot be {what}: {why}" if shown else f"the system refused: {why}")
 
 
 def require_working_folder() -> None:
-    """Raise ``ResourceError`` where the folder that this process stands in was deleted.
+    """Raise ``ResourceError`` if the current folder was deleted.
 
-    Libraries that are loaded later end the process without a word in such a place.
+    Without this check, libraries that are loaded later end the process without a message.
     """
     try:
         Path.cwd()

@@ -45,7 +45,7 @@ class TestCommands:
         before = contents(photos)
         code, told, complaint = call("sample", run, "--n", 12, "--out", photos)
         assert (code, told) == (2, "")
-        assert "000000.png is there already" in complaint and "nothing of yours" in complaint
+        assert "000000.png exists already" in complaint and "never overwritten" in complaint
         assert contents(photos) == before
 
     def test_all_are_looked_at_before_one_is_written(self, run, tmp_path):
@@ -57,7 +57,7 @@ class TestCommands:
     def test_a_sheet_does_not_replace_an_image_of_the_set(self, photos):
         before = contents(photos)
         code, _, complaint = call("check", photos, "--size", 16, "--sheet", photos / "000003.png")
-        assert code == 2 and "000003.png is there already" in complaint
+        assert code == 2 and "000003.png exists already" in complaint
         assert contents(photos) == before
 
     def test_the_default_sheet_does_not_replace_anything(self, run, tmp_path, monkeypatch):
@@ -89,7 +89,7 @@ class TestCommands:
         place = tmp_path if "run" in words else mine
         code, told, complaint = call(*(run if word == "RUN" else word for word in words), place)
         assert (code, told) == (2, ""), complaint
-        assert f"{mine} is there already" in complaint
+        assert f"{mine} exists already" in complaint
         assert contents(tmp_path) == {mine.name: b"mine"}
 
     @pytest.mark.parametrize("name", ["reals.png", "samples/0.png", "samples/new.png", "model/last/x.png"])
@@ -132,7 +132,7 @@ class TestOutput:
         path = tmp_path / "x.png"
         write_output(path, sheet, Mark.SAMPLE)
         for other in set(Mark) - {Mark.SAMPLE}:
-            with pytest.raises(UsageError, match="is there already"):
+            with pytest.raises(UsageError, match="exists already"):
                 write_output(path, sheet, other)
         write_output(path, sheet, Mark.SAMPLE_GRID, Mark.SAMPLE)
         assert mark_of(path) == Mark.SAMPLE_GRID
@@ -194,13 +194,13 @@ class TestOutput:
         monkeypatch.setattr("ganzfeld.output.require_replaceable", lambda *_: None)
         monkeypatch.setattr("ganzfeld.output.Path.exists", lambda _: False)
         path.write_bytes(b"mine")
-        with pytest.raises(UsageError, match="is there already"):
+        with pytest.raises(UsageError, match="exists already"):
             write_output(path, sheet, Mark.SAMPLE)
         assert path.read_bytes() == b"mine"
 
     def test_an_outcome_does_not_replace_the_verdict_of_somebody_else(self, tmp_path):
         (tmp_path / "figure.png").write_bytes(b"mine")
-        with pytest.raises(UsageError, match=r"figure\.png is there already"):
+        with pytest.raises(UsageError, match=r"figure\.png exists already"):
             write_outcome(Outcome("leaky-slope", {}, 0, (), "", {}), tmp_path)
         assert contents(tmp_path) == {"figure.png": b"mine"}
 

@@ -162,7 +162,7 @@ class TestSystem:
         environment = {**os.environ, "PYTHONPATH": str(Path(gz.__file__).parents[1])}
         done = subprocess.run(["sh", "-c", gone], capture_output=True, text=True, env=environment)
         assert done.returncode == 6
-        assert "the folder that this was started in is gone" in done.stderr
+        assert "the current folder no longer exists" in done.stderr
 
     def test_no_home(self, tmp_path):
         """A user that the system does not know, as in some containers."""

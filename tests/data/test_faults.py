@@ -30,7 +30,7 @@ from ganzfeld.data.ingest import ingest
 from ganzfeld.data.ingest import worker_pool as crew
 from ganzfeld.data.ingest.worker import TURN
 from ganzfeld.errors import DataError
-from ganzfeld.lock import alone
+from ganzfeld.lock import locked
 from tests.data.making import encoded, fill, noise, smooth, zipped
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX files")
@@ -179,7 +179,7 @@ class Test04Bomb:
 
         def turn_of_another() -> None:
             (folder,) = (cache_root() / "sets").iterdir()
-            with alone(folder / TURN, lambda: None):
+            with locked(folder / TURN, lambda: None):
                 locked.set()
                 time.sleep(5)
                 begun.append(pixels_path(folder, 0).exists())

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import ganzfeld as gz
 from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError
-from ganzfeld.lock import alone
+from ganzfeld.lock import locked
 from ganzfeld.own_folder import LostFolder, OwnFolder
 from ganzfeld.run_layout import OWN_NAMES
 from ganzfeld.runs.run import Run
@@ -210,7 +210,7 @@ class TestLinks:
                 if lock != mine:
                     os.link(mine, lock)
                     text = mine.read_text()
-                with alone(lock, pytest.fail):
+                with locked(lock, pytest.fail):
                     pass
                 if text or lock != mine:
                     assert mine.read_text() == text
@@ -220,7 +220,7 @@ class TestLinks:
     def test_a_lock_that_is_a_link(self, tmp_path, to):
         (tmp_path / "mine.txt").write_text("mine")
         (tmp_path / "lock").symlink_to(tmp_path / to)
-        with pytest.raises(ResourceError, match="is a link"), alone(tmp_path / "lock", pytest.fail):
+        with pytest.raises(ResourceError, match="is a link"), locked(tmp_path / "lock", pytest.fail):
             pass
         assert (tmp_path / "mine.txt").read_text() == "mine" and not (tmp_path / "nothing").exists()
 
@@ -233,7 +233,7 @@ class TestLinks:
                 with pytest.raises(ResourceError, match="not a regular file"):
                     action(name)
         (tmp_path / "file").write_text("mine")
-        with pytest.raises(ResourceError, match="is a file, and a folder"):
+        with pytest.raises(ResourceError, match="is a file, but ganzfeld needs a folder"):
             (own / "file").write_bytes("x", b"")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
 

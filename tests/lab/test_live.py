@@ -14,7 +14,7 @@ from ganzfeld.data.cache.prune import kept_trainings, prune_trainings
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.errors import DamagedError, DataError, TrainingFailed, UsageError
 from ganzfeld.lab import Live, Training, live
-from ganzfeld.lock import alone
+from ganzfeld.lock import locked
 from ganzfeld.runs import Run
 from ganzfeld.training import train
 from ganzfeld.training.snapshot import live_tensors
@@ -121,7 +121,7 @@ class TestShortTraining:
         (kept,) = kept_trainings(tmp_path)
         assert "1 short training of the lab" in call("cache", "list")[1]
         assert prune_trainings(tmp_path, 86_400) == []
-        with alone(kept.folder / "lock", pytest.fail):
+        with locked(kept.folder / "lock", pytest.fail):
             assert prune_trainings(tmp_path, 0) == [], "one that is being made stays"
         assert json.loads(call("cache", "prune", "--all", "--json")[1])["removed_trainings"] == 1
         assert kept_trainings(tmp_path) == []

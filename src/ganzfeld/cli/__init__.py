@@ -19,7 +19,7 @@ from ganzfeld.cli.groups import CommandGroup
 from ganzfeld.cli.speech import show_error, warnings_in_words
 from ganzfeld.cli.streams import ReaderGone, safe_streams
 from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError, UsageError
-from ganzfeld.signals import HANGUP, signals_to_heed
+from ganzfeld.signals import HANGUP, signals_to_handle
 from ganzfeld.system import in_words, ran_out_of_memory, require_working_folder
 
 READER_GONE = 141
@@ -81,7 +81,7 @@ def _strike(number: int, frame: object) -> None:
 @contextlib.contextmanager
 def _striking() -> Iterator[None]:
     """Let signals end a command by way of ``_Struck`` while the block runs."""
-    before = {number: signal.signal(number, _strike) for number in signals_to_heed()}
+    before = {number: signal.signal(number, _strike) for number in signals_to_handle()}
     try:
         yield
     finally:

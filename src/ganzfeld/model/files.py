@@ -20,7 +20,7 @@ from torch import Tensor
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import DamagedError, GanzfeldError, GanzfeldWarning, UsageError
-from ganzfeld.kinds import of_right_kinds
+from ganzfeld.kinds import check_arguments
 from ganzfeld.model.card import Card
 from ganzfeld.networks import Generator
 from ganzfeld.networks.layout import for_making_images
@@ -73,7 +73,7 @@ def load(path: str | Path) -> Generator:
     return load_model(path).generator
 
 
-@of_right_kinds
+@check_arguments
 def load_model(path: str | Path, contradicted: Callable[[str], object] | None = None) -> Model:
     """The generator of a run or model folder with its card; see ``load``.
 

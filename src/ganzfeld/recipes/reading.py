@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ganzfeld.catalogue import Catalogue, did_you_mean
 from ganzfeld.errors import UsageError
-from ganzfeld.kinds import of_right_kinds
+from ganzfeld.kinds import check_arguments
 from ganzfeld.options import PreparationOptions, TrainOptions, dashed, defaults
 from ganzfeld.printable import printable
 from ganzfeld.recipes.schema import Recipe
@@ -27,7 +27,7 @@ LARGEST_FILE = 1_000_000
 """Bytes; a recipe has about two thousand."""
 
 
-@of_right_kinds
+@check_arguments
 def resolve(
     recipe: str | Path | Recipe = "modern", settings: Mapping[str, Any] | Sequence[str] = ()
 ) -> Recipe:

@@ -21,7 +21,7 @@ from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError
 from ganzfeld.model.files import require_openable
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import printable
-from ganzfeld.progress import unheard
+from ganzfeld.progress import discard
 from ganzfeld.regular import is_regular, open_regular, read_regular
 from ganzfeld.run_layout import is_written
 from ganzfeld.runs.checkpoint import Checkpoint, CheckpointCard
@@ -120,7 +120,7 @@ class CheckpointStore:
         except (SafetensorError, OSError) as error:
             raise _damaged(path, str(error)) from None
 
-    def newest(self, passed_over: Callable[[str], object] = unheard) -> Checkpoint | None:
+    def newest(self, passed_over: Callable[[str], object] = discard) -> Checkpoint | None:
         """The newest checkpoint that is whole; ``passed_over`` hears of damaged ones. None if there is none.
 
         Raises ``DamagedError`` if there are some and all are damaged.
@@ -132,7 +132,7 @@ class CheckpointStore:
 
         Raises ``DamagedError`` if there are some and none can be read.
         """
-        return self._newest(self.read_card, unheard)
+        return self._newest(self.read_card, discard)
 
     def _newest(self, read: Callable[[int], _Read], passed_over: Callable[[str], object]) -> _Read | None:
         for images_seen in reversed(self.all()):

@@ -26,8 +26,8 @@ from pydantic import ValidationError
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.health import Diagnosis, RunEvidence, diagnose
-from ganzfeld.kinds import of_right_kinds
-from ganzfeld.lock import alone, owner
+from ganzfeld.kinds import check_arguments
+from ganzfeld.lock import locked, owner
 from ganzfeld.model import Model, images_of_seeds, load_model
 from ganzfeld.model.files import find_weights, no_run, require_openable
 from ganzfeld.networks import Generator
@@ -37,7 +37,7 @@ from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import in_shell, printable
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.regular import is_regular, read_regular
-from ganzfeld.run_layout import FACTS, LOCK, OWN_NAMES, RECIPE
+from ganzfeld.run_layout import LOCK, METADATA, OWN_NAMES, RECIPE
 from ganzfeld.runs.checkpoint import CheckpointCard, Position
 from ganzfeld.runs.checkpoint_store import CheckpointStore
 from ganzfeld.runs.journal import JOURNAL, cut_journal, every, read_journal
@@ -55,7 +55,7 @@ LARGEST_FACTS = 1_000_000
 class Run:
     """A run folder, opened for reading; ``train`` returns one."""
 
-    @of_right_kinds
+    @check_arguments
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).resolve()
         self.folder = OwnFolder(self.path, mark=RECIPE)
@@ -76,7 +76,7 @@ class Run:
     def metadata(self) -> RunMetadata:
         """What ``run.json`` says. Raises ``DamagedError`` if it does not say it."""
         self.folder.require()
-        path = self.path / FACTS
+        path = self.path / METADATA
         try:
             return RunMetadata.model_validate(
                 strict_json(read_regular(path, LARGEST_FACTS), undecodable=True)
@@ -102,7 +102,7 @@ class Run:
 
     def write_metadata(self, metadata: RunMetadata) -> None:
         """Replace ``run.json``. Only for the one that holds ``writing``."""
-        self.folder.write_json(FACTS, metadata.model_dump(mode="json"))
+        self.folder.write_json(METADATA, metadata.model_dump(mode="json"))
 
     def record(self, kind: EventKind, images_seen: int, what: str) -> None:
         """Write down in ``run.json`` what happened. Only for the one that holds ``writing``."""
@@ -162,7 +162,7 @@ class Run:
 
         with self.folder.held():
             self._require_no_links()
-            with alone(lock, refuse):
+            with locked(lock, refuse):
                 yield
 
     @property
@@ -322,12 +322,12 @@ class Run:
 
 
 @in_words()
-@of_right_kinds
+@check_arguments
 def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises ``UsageError`` where there is none."""
     folder = Path(path)
     if not (folder / "recipe.json").is_file():
-        if (folder / FACTS).is_file():
+        if (folder / METADATA).is_file():
             raise DamagedError(f"{path} has lost its recipe.json", "Put it back, or train anew.")
         try:
             find_weights(folder)

@@ -11,7 +11,7 @@ import torch
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.advice import advice_on_reading
 from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
-from ganzfeld.kinds import of_right_kinds
+from ganzfeld.kinds import check_arguments
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
 from ganzfeld.metrics.held_out import held_out
@@ -78,7 +78,7 @@ class Evaluation:
 
 
 @in_words()
-@of_right_kinds
+@check_arguments
 def evaluate(
     run: str | Path | Run,
     data: str | Path | None = None,

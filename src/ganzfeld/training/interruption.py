@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-from ganzfeld.signals import HANGUP, signals_to_heed
+from ganzfeld.signals import HANGUP, signals_to_handle
 
 
 class Interruption:
@@ -27,7 +27,7 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._receive) for number in signals_to_heed()}
+            self._before = {number: signal.signal(number, self._receive) for number in signals_to_handle()}
         return self
 
     def __exit__(self, *_: object) -> None:

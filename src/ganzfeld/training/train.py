@@ -6,7 +6,7 @@ from typing import Any
 
 from ganzfeld.compute.distributed import joined
 from ganzfeld.errors import UsageError
-from ganzfeld.kinds import of_right_kinds
+from ganzfeld.kinds import check_arguments
 from ganzfeld.options import PreparationOptions, ResumeOptions, TrainOptions
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs import Run, open_run
@@ -113,7 +113,7 @@ def train(
 
 
 @in_words()
-@of_right_kinds
+@check_arguments
 def resume(
     run: str | Path,
     *,

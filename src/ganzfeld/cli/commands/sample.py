@@ -16,7 +16,7 @@ from ganzfeld.errors import GanzfeldError, GanzfeldWarning, UsageError
 from ganzfeld.output import Mark, require_outside_runs, require_replaceable
 from ganzfeld.printable import counted
 from ganzfeld.regular import read_regular
-from ganzfeld.run_layout import FACTS, is_among_images
+from ganzfeld.run_layout import METADATA, is_among_images
 from ganzfeld.strict_json import strict_json
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ GRID_MARKS = (Mark.SAMPLE_GRID, Mark.SAMPLE)
 """Of what ``--out FILE.png`` replaces."""
 MOST_BESIDE = 1_000
 """Runs beside the one that is sampled whose data is looked at."""
-LARGEST_FACTS = 1_000_000
+LARGEST_METADATA = 1_000_000
 MOST_IN_A_FOLDER = 10_000_000
 
 Make = Callable[[Sequence[int]], "np.ndarray"]
@@ -177,7 +177,7 @@ def _require_outside_data(path: Path, sampled: Path) -> None:
 def _data_of(run: Path) -> Path | None:
     """Where the images of a run are, read quickly; None for what is no run, or has none of its own."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        data = strict_json(read_regular(run / FACTS, LARGEST_FACTS), undecodable=True).get("data")
+        data = strict_json(read_regular(run / METADATA, LARGEST_METADATA), undecodable=True).get("data")
         return Path(data) if isinstance(data, str) and Path(data).is_absolute() else None
     return None
 

@@ -29,7 +29,7 @@ from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.file_list import FileList, is_whole
 from ganzfeld.durable import make_folder, refused, write_bytes
 from ganzfeld.errors import ResourceError
-from ganzfeld.lock import alone
+from ganzfeld.lock import locked
 from ganzfeld.regular import read_regular
 from ganzfeld.strict_json import strict_json
 
@@ -132,7 +132,7 @@ def claimed(folder: Path, set_folder: Path, waiting: Callable[[], object]) -> It
     folder is locked before it gets its place, so that nobody can remove it in between.
     """
     with contextlib.ExitStack() as held:
-        held.enter_context(alone(folder / LOCK, waiting))
+        held.enter_context(locked(folder / LOCK, waiting))
         if _adopted(folder, set_folder):
             yield True
             return
@@ -146,7 +146,7 @@ def alone_in(folder: Path, waiting: Callable[[], object]) -> Iterator[bool]:
     require_no_link(folder)
     with contextlib.ExitStack() as held:
         try:
-            is_still_there = held.enter_context(alone(folder / LOCK, waiting))
+            is_still_there = held.enter_context(locked(folder / LOCK, waiting))
         except ResourceError:
             if folder.is_dir():
                 raise

@@ -22,7 +22,7 @@ from ganzfeld.data.ingest.reuse_index import ReuseIndex
 from ganzfeld.data.ingest.shard_writer import Job, ShardWriter
 from ganzfeld.data.sources import open_source
 from ganzfeld.errors import GanzfeldError
-from ganzfeld.lock import alone
+from ganzfeld.lock import locked
 
 HEARTBEAT_S = 0.1
 TURN = "turn"
@@ -52,7 +52,7 @@ def _work(report: Callable[..., None]) -> None:
     with open_source(task["kind"], Path(task["path"])) as source:
         source.facts = task["facts"]
         begin, still = _heartbeat(report)
-        decode.large_image_lock = lambda: alone(folder / TURN, still)
+        decode.large_image_lock = lambda: locked(folder / TURN, still)
         writer = ShardWriter(folder, source, FileList(folder), framing, known, begin)
         for line in iter(sys.stdin.readline, ""):
             job = Job(**json.loads(line))
