@@ -30,7 +30,6 @@ from ganzfeld.data.ingest import ingest
 from ganzfeld.data.ingest import worker_pool as crew
 from ganzfeld.data.ingest.worker import TURN
 from ganzfeld.errors import DataError
-from ganzfeld.lock import locked
 from tests.data.making import encoded, fill, noise, smooth, zipped
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX files")
@@ -180,16 +179,16 @@ class Test04Bomb:
         def turn_of_another() -> None:
             (folder,) = (cache_root() / "sets").iterdir()
             with locked(folder / TURN, lambda: None):
-                locked.set()
+                is_locked.set()
                 time.sleep(5)
                 begun.append(pixels_path(folder, 0).exists())
 
-        locked, other = threading.Event(), threading.Thread(target=turn_of_another)
+        is_locked, other = threading.Event(), threading.Thread(target=turn_of_another)
 
         def progress(done: int, total: int, what: str) -> None:
             if other.ident is None:  # before any worker is started
                 other.start()
-                locked.wait()
+                is_locked.wait()
 
         assert opened(tmp_path, workers=2, progress=progress).num_pictures == ingest.FEW + 1
         assert begun == [False]
