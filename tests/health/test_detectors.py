@@ -119,7 +119,7 @@ class TestStaticFacts:
         assert (finding is not None) == there
         if finding:
             assert finding.since_images == 0
-            assert f"each seen {500 / number:,.0f} times" in finding.evidence[0].text
+            assert f"each has been seen {500 / number:,.0f} times" in finding.evidence[0].text
 
     @pytest.mark.parametrize(("number", "there"), [(0, False), (100, False), (101, True)])
     def test_duplicate_images(self, number, there):
@@ -267,9 +267,9 @@ class TestRemediesKnowTheRecipe:
     @pytest.mark.parametrize(
         ("recipe", "settings", "told"),
         [
-            ("radford2015", ["loss.name=minimax"], "is sure of every generated image"),
-            ("radford2015", [], "takes generated images for real"),
-            ("modern", [], "takes generated images for real"),
+            ("radford2015", ["loss.name=minimax"], "very low logits to all generated images"),
+            ("radford2015", [], "high logits to generated images"),
+            ("modern", [], "high logits to generated images"),
         ],
     )
     def test_a_generator_that_is_told_nothing_is_helped_by_its_loss(self, recipe, settings, told):
@@ -293,8 +293,8 @@ def test_the_poorest_class_is_named():
     readings = {"class_diversity_worst": turning(0.1), "class_poorest": [2.0] * 20}
     case = case_of(readings, known=("class_diversity_worst",))
     for names, said in (
-        (("bag", "boot", "coat"), "within the poorest class (coat), as"),
-        ((), "poorest class, as"),
+        (("bag", "boot", "coat"), "within the least varied class (coat), as"),
+        ((), "least varied class, as"),
     ):
         (finding,) = diagnose(replace(case, class_names=names)).findings
         assert said in finding.evidence[0].text

@@ -27,10 +27,10 @@ logits, gradients, units, output, latent, batch, spectrum = (
 
 
 def read(entry: ModuleType, probe: ProbeContext, **changes: Any) -> dict[str, float]:
-    """What an entry reads of a patient of which some things are otherwise."""
-    made = {name: changes.pop(name) for name in ("images", "generated") if name in changes}
+    """Take the readings of an entry from a probe with some changed values."""
+    cached = {name: changes.pop(name) for name in ("images", "generator_trace") if name in changes}
     changed = dataclasses.replace(probe, **changes)
-    changed.__dict__.update(made)
+    changed.__dict__.update(cached)
     return {name: float(value) for name, value in entry.read(changed).items()}
 
 
@@ -307,8 +307,8 @@ class TestBatch:
         others = sick.some_real[len(sick.some_real) // 2 :]
         found = []
         for brighter in (0.0, 0.2, 0.5, 1.0):
-            generated = dataclasses.replace(sick.generated, output=others + brighter)
-            found.append(read(batch, sick, generated=generated)["batch_leak"])
+            generated = dataclasses.replace(sick.generator_trace, output=others + brighter)
+            found.append(read(batch, sick, generator_trace=generated)["batch_leak"])
         assert found[0] == 0, "were they the real ones, nothing would move"
         assert found == sorted(found)
         assert found[-1] > 0.2

@@ -14,7 +14,7 @@ def test_healthy():
     verdict = diagnose(case_of({"diversity": [HEALTHY] * 10}))
     assert (verdict.verdict, verdict.sentence, verdict.images_seen) == ("healthy", "healthy", 1000)
     assert "mode-collapse" not in {each.name for each in verdict.unjudged}
-    assert {"name": "checkerboard", "why": "checkerboard was not read"} in verdict.as_json()["unjudged"]
+    assert {"name": "checkerboard", "why": "checkerboard has no readings"} in verdict.as_json()["unjudged"]
 
 
 def test_why_nothing_can_be_said_is_known_without_reading_the_words():
@@ -47,13 +47,13 @@ def test_who_has_not_looked_calls_nobody_healthy():
     too_early = case_of({"diversity": [HEALTHY] * 2})
     nothing_measured = case_of({"diversity": [HEALTHY] * 10}, known=())
     for case, why in (
-        (before_there_were_readings, "diversity was not read"),
-        (too_early, "diversity was read only 2 times until now"),
-        (nothing_measured, "what is healthy for diversity has not been measured"),
-        (RunEvidence([], before_there_were_readings.recipe, 5000), "diversity was not read"),
+        (before_there_were_readings, "diversity has no readings"),
+        (too_early, "diversity has been read only 2 times so far"),
+        (nothing_measured, "the healthy range of diversity has not been measured"),
+        (RunEvidence([], before_there_were_readings.recipe, 5000), "diversity has no readings"),
     ):
         verdict = diagnose(case)
-        assert (verdict.verdict, verdict.sentence) == ("watch", "nothing to judge by yet")
+        assert (verdict.verdict, verdict.sentence) == ("watch", "too few readings for a verdict yet")
         assert why in {each.why for each in verdict.unjudged}
 
 
@@ -70,7 +70,7 @@ def test_remedies_that_contradict_each_other_are_named():
     case = replace(case_of(slow, known=("full_step_generator", "checkerboard")), undoing=changed)
     assert diagnose(case).opposed == (pair,)
     assert (pair.first, pair.second, pair.setting) == ("stalled", "checkerboard", "generator.optimizer.lr")
-    assert "that of stalled first" in pair.sentence
+    assert "starting with stalled" in pair.sentence
     assert verdict.as_json()["opposed"] == [
         {"first": "stalled", "second": "checkerboard", "setting": "generator.optimizer.lr"}
     ]
@@ -88,7 +88,7 @@ def test_what_was_read_and_has_no_range_is_not_passed_over():
     readings = {"diversity": [HEALTHY] * 10, "class_diversity_worst": [0.0] * 10}
     verdict = diagnose(case_of(readings, known=("diversity",)))
     assert verdict.findings == ()
-    why = "what is healthy for class_diversity_worst has not been measured"
+    why = "the healthy range of class_diversity_worst has not been measured"
     assert {"name": "mode-collapse", "why": why} in verdict.as_json()["unjudged"]
 
 
@@ -164,7 +164,7 @@ def test_what_was_changed_of_a_known_recipe_is_to_be_put_back():
     )
     (finding,) = diagnose(changed).findings
     assert finding.remedy.settings == ("generator.optimizer.lr=0.001", "updates=alternating")
-    assert "as the recipe modern has it: generator.optimizer.lr, updates." in finding.remedy.text
+    assert "the values of the recipe modern for generator.optimizer.lr, updates." in finding.remedy.text
     (usual,) = diagnose(case_of(ill)).findings
     assert usual.otherwise is None and finding.otherwise == usual.remedy
     assert finding.as_json()["otherwise"] == usual.as_json()["remedy"]

@@ -1,12 +1,12 @@
-"""The doctor: readings of a live training, and what they mean.
+"""The doctor: readings of a live run, and what they mean.
 
     probe --readings/--> journal --evidence--> detectors/ --findings--> verdict
 
-A *reading* looks at the networks while they train and says a number; ``readings/`` has one file each. The
-journal keeps them. A *detector* looks at a ``RunEvidence``, which is the journal and what was decided before
-training, and says whether something is wrong; ``detectors/`` has one file each. So a run can be diagnosed
-while it trains, after it, and again by a later version. What is usual is not guessed: ``limits.json`` holds
-what healthy runs have shown.
+A *reading* is a number measured on the networks while they train; ``readings/`` has one file for each group
+of readings. The journal keeps them. A *detector* looks at a ``RunEvidence`` (the journal, and what was
+decided before training) and reports whether something is wrong; ``detectors/`` has one file for each. So a
+run can be diagnosed while it trains, afterwards, and again by a later version. The normal range of a reading
+is measured, not guessed: ``limits.json`` holds what healthy runs have shown.
 """
 
 from ganzfeld.health.evidence import RunEvidence, Series

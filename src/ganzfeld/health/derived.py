@@ -1,4 +1,4 @@
-"""Readings that follow from others: what only the whole of a run can show, not one look at it."""
+"""Readings that are computed from others: they describe a course through the run, not one moment of it."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -8,31 +8,33 @@ import numpy as np
 from ganzfeld.health.evidence import RunEvidence, Series
 
 MOST_TIMES = 1000.0
-"""What is worse than that is as bad."""
+"""The largest value of ``decay``; anything worse is reported as this."""
 
 _STANDARD_ERRORS = 1.96
-"""Either way: the interval in which a figure lies with 95 % probability."""
+"""Standard errors to either side that make a 95 % interval."""
 
 
 def series_of(run: RunEvidence, name: str) -> Series:
-    """A reading of the journal, or one that follows from them, through time."""
-    return run.once(name, lambda: DERIVED[name](run)) if name in DERIVED else run.series(name)
+    """Return the series of a reading, whether the journal holds it or it is derived from others."""
+    return run.cached(name, lambda: DERIVED[name](run)) if name in DERIVED else run.series(name)
 
 
-def _together(*all_series: Series) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The images seen and the values of several readings where all of them were read."""
+def _at_common_images(*all_series: Series) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the images seen at which all of the series have a value, and their values there."""
     images = all_series[0].images
     for series in all_series[1:]:
         images = np.intersect1d(images, series.images)
-    # Of several values at one place the last counts.
-    by_images = [dict(zip(each.images.tolist(), each.values.tolist(), strict=True)) for each in all_series]
+    # Where a series has several values at one number of images, the last one counts.
+    by_images = [
+        dict(zip(series.images.tolist(), series.values.tolist(), strict=True)) for series in all_series
+    ]
     return images, [np.array([values[at] for at in images.tolist()]) for values in by_images]
 
 
 def _growth(side: str) -> Callable[[RunEvidence], Series]:
-    """Size of the weights as a multiple of what it was at half as many images.
+    """Return a function that computes the norm of a network's weights over its norm at half as many images.
 
-    So a run of any length is compared with itself; read once half of the way has been read.
+    The ratio compares a run of any length with itself. It starts where the half lies within the series.
     """
 
     def growth(run: RunEvidence) -> Series:
@@ -41,37 +43,38 @@ def _growth(side: str) -> Callable[[RunEvidence], Series]:
             return series
         halfway = series.images / 2
         before = np.interp(halfway, series.images, series.values)
-        there = (halfway >= series.images[0]) & (before > 0)
-        return Series(series.images[there], series.values[there] / before[there])
+        known = (halfway >= series.images[0]) & (before > 0)
+        return Series(series.images[known], series.values[known] / before[known])
 
     return growth
 
 
 def _full_update(side: str) -> Callable[[RunEvidence], Series]:
-    """Size of a step beside the weights, as it would be with the whole learning rate of the recipe.
+    """Return a function that computes the relative update size at the full learning rate of the recipe.
 
-    Adam's steps are in proportion to the rate, which schedules lower on purpose: at other steps in a run of
-    another length. Where nothing of it is left, there is nothing to say.
+    Adam's updates are proportional to the learning rate, which a schedule lowers on purpose, at steps that
+    depend on the length of the run. Steps whose learning rate is 0 are left out.
     """
 
     def full(run: RunEvidence) -> Series:
         series = run.series(f"update_ratio_{side}")
-        begins = np.maximum(0, series.images - run.recipe["batch"])
-        rates = np.array([run.rate_at(images) for images in begins.tolist()])
-        there = rates > 0
-        return Series(series.images[there], series.values[there] / rates[there])
+        step_starts = np.maximum(0, series.images - run.recipe["batch"])
+        rates = np.array([run.rate_at(images) for images in step_starts.tolist()])
+        known = rates > 0
+        return Series(series.images[known], series.values[known] / rates[known])
 
     return full
 
 
 def _full_step(side: str) -> Callable[[RunEvidence], Series]:
-    """The same beside what the weights were at first.
+    """Return a function that computes the same as ``_full_update``, relative to the first weight norm.
 
-    Weights grow while they learn, and the same steps are less beside them: that alone is no standstill.
+    Weights grow while they learn, so steps of the same size shrink relative to them. That alone does not mean
+    that the network has stopped learning.
     """
 
     def full(run: RunEvidence) -> Series:
-        images, (ratio, size) = _together(
+        images, (ratio, size) = _at_common_images(
             series_of(run, f"full_update_{side}"), run.series(f"weight_size_{side}")
         )
         return Series(images, ratio * size / size[0] if len(size) and size[0] > 0 else ratio)
@@ -80,40 +83,47 @@ def _full_step(side: str) -> Callable[[RunEvidence], Series]:
 
 
 def _pace(run: RunEvidence) -> Series:
-    """Drift over the root of the number of steps since the look before: as if chance had moved the images.
+    """Compute the drift over the square root of the steps since the previous one, as for a random walk.
 
-    Looks lie further apart in one run than in another.
+    The root makes runs comparable whose drift is measured at different intervals.
     """
     series = run.series("drift")
-    # Not at every examination are images looked at.
-    looks = {*series.images.tolist(), *run.series("diversity").images.tolist()}
-    steps = {e["images_seen"]: e.get("step", 0) for e in run.entries if e["images_seen"] in looks}
-    at = sorted(steps.items())
-    between = {images: step - before for (_, before), (images, step) in pairwise(at)}
+    # Not every entry with readings has those that need images.
+    with_images = {*series.images.tolist(), *run.series("diversity").images.tolist()}
+    steps = {
+        entry["images_seen"]: entry.get("step", 0)
+        for entry in run.entries
+        if entry["images_seen"] in with_images
+    }
+    in_order = sorted(steps.items())
+    between = {images: step - before for (_, before), (images, step) in pairwise(in_order)}
     since = np.array([max(1, between.get(images, 1)) for images in series.images.tolist()])
     return Series(series.images, series.values / np.sqrt(since))
 
 
 def _saturated_excess(run: RunEvidence) -> Series:
-    """Share of output values that no gradient reaches, beyond that of real values as extreme; 0 or more."""
-    images, (ours, theirs) = _together(run.series("saturated"), run.series("saturated_real"))
-    return Series(images, np.maximum(0.0, ours - theirs))
+    """Compute the share of saturated output values beyond that of equally extreme real values; 0 or more."""
+    images, (generated, real) = _at_common_images(run.series("saturated"), run.series("saturated_real"))
+    return Series(images, np.maximum(0.0, generated - real))
 
 
 def _decay(run: RunEvidence) -> Series:
-    """How many times worse than its best until then a training is, at least: by the ends of the intervals.
+    """Compute by what factor, at least, the kernel distance exceeds its best value so far.
 
-    A multiple, since healthy runs go up and down by a share of what they are at, which is many standard
-    errors. Below 1 where chance explains the difference. A best below what its error can tell from 0, as an
-    unbiased estimate may be, counts as that error.
+    The factor compares the lower end of the interval now with the upper end of the interval at the best. It
+    is a ratio because the distance of healthy runs varies in proportion to itself, by many standard errors.
+    Below 1, chance explains the difference. The estimate is unbiased and may fall below 0; a best value that
+    its error cannot tell from 0 counts as that error.
     """
-    images, (distance, error) = _together(run.series("kernel_distance"), run.series("kernel_distance_error"))
+    images, (distance, error) = _at_common_images(
+        run.series("kernel_distance"), run.series("kernel_distance_error")
+    )
     best = np.array([int(np.argmin(distance[: end + 1])) for end in range(len(distance))], dtype=int)
     error, best_error = _STANDARD_ERRORS * error, _STANDARD_ERRORS * error[best]
     most = np.maximum(distance[best] + best_error, best_error)
-    there = most > 0
-    times = np.maximum(0.0, (distance - error)[there]) / most[there]
-    return Series(images[there], np.minimum(times, MOST_TIMES))
+    known = most > 0
+    times = np.maximum(0.0, (distance - error)[known]) / most[known]
+    return Series(images[known], np.minimum(times, MOST_TIMES))
 
 
 DERIVED: dict[str, Callable[[RunEvidence], Series]] = {
@@ -126,4 +136,4 @@ DERIVED: dict[str, Callable[[RunEvidence], Series]] = {
     "saturated_excess": _saturated_excess,
     "decay": _decay,
 }
-"""By name, what makes the series of it."""
+"""The function that computes each derived series, by its name."""

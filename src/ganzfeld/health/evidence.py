@@ -1,4 +1,4 @@
-"""What a detector may look at: the journal of a training and what was decided before it."""
+"""What a detector may look at: the journal of a run, and what was decided before training."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,18 +10,18 @@ import numpy as np
 
 from ganzfeld.health.limits import Limit, Limits, limit_at, limits
 
-_Made = TypeVar("_Made")
+_Value = TypeVar("_Value")
 
 OF_QUALITY = {"kernel_distance", "kernel_distance_error", "precision", "recall", "coverage", "memorised"}
-"""Readings that are taken in a feature space."""
+"""Readings that are measured in a feature space."""
 
 SPACE = "features_sha256"
-"""Beside them in the journal: the digest of that space."""
+"""The journal's key for the digest of that feature space."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One number through a training: ``values`` (n,) read after ``images`` (n,) images, oldest first."""
+    """One number through a run: ``values`` (n,), each read after ``images`` (n,) images, oldest first."""
 
     images: np.ndarray
     values: np.ndarray
@@ -30,10 +30,10 @@ class Series:
         return len(self.values)
 
     def since(self, wrong: Callable[[np.ndarray], np.ndarray], least: int = 2) -> int | None:
-        """Since how many images the values have been wrong without a break up to the end.
+        """Return the images seen since which all values have been wrong, up to the last one.
 
-        ``wrong`` says for each value whether it is. None if the last one is not, or if fewer than ``least``
-        in a row are: a single reading may be chance.
+        ``wrong`` marks each value as wrong or not. The result is None if the last value is not wrong, or if
+        fewer than ``least`` in a row are: a single one may be chance.
         """
         marks = np.asarray(wrong(self.values), dtype=bool)
         right = np.flatnonzero(~marks)
@@ -41,20 +41,20 @@ class Series:
         return int(self.images[first]) if len(marks) - first >= least else None
 
 
-def _whole(images_seen: int) -> float:
+def _full_rate(images_seen: int) -> float:
     return 1.0
 
 
 @dataclass(frozen=True)
 class RunEvidence:
-    """A training as far as it has come.
+    """The evidence about a run, as far as it has come.
 
     ``entries`` are those of the journal, oldest first, with the readings under ``health``. ``recipe`` is the
-    recipe as a JSON object. ``planned_images`` is the number of images the run is to see, if that is known.
-    ``limits`` are the ranges that healthy runs have shown. ``undoing`` are the settings, as ``path=value``,
-    that would take back what was changed of the recipe of that name. ``rate_at`` says what share of the
-    recipe's learning rates a step is made with that begins after so many images. ``class_names`` are there
-    where it trains by class.
+    recipe as a JSON object. ``planned_images`` is the number of images that the run will see, if it is known.
+    ``limits`` are the ranges that healthy runs have shown. ``undoing`` holds settings, as ``path=value``,
+    that would restore the values of the built-in recipe of that name. ``rate_at`` returns the schedule's
+    factor on the learning rates for a step that begins after a number of images. ``class_names`` are the
+    names of the classes where the run trains by class.
     """
 
     entries: Sequence[Mapping[str, Any]]
@@ -63,15 +63,15 @@ class RunEvidence:
     num_duplicates: int = 0
     planned_images: int | None = None
     limits: Limits = field(default_factory=limits)
-    rate_at: Callable[[int], float] = _whole
+    rate_at: Callable[[int], float] = _full_rate
     undoing: Sequence[str] = ()
     class_names: Sequence[str] = ()
 
     def limit(self, name: str, step: int) -> Limit | None:
-        """What is healthy for a reading at a step of this training; None where that is not known.
+        """Return the healthy range of a reading at a step of this run; None where it is not known.
 
-        The limits of a recipe hold for trainings by it, with changes too, unless these are of the loss, which
-        decides what the readings of logits mean; see ``Limit`` for width and classes.
+        The limits of a recipe also hold for changed versions of it, unless the loss was changed: the loss
+        decides what the readings of logits mean. See ``Limit`` for width and classes.
         """
         kind = f"{self.recipe['name']} {self.recipe['loss']['name']}"
         width, by_class = self.recipe["generator"]["width"], self.recipe["classes"] != "none"
@@ -79,56 +79,56 @@ class RunEvidence:
 
     @property
     def images_seen(self) -> int:
-        """How far it has come, in images."""
+        """Number of images that the run has seen."""
         return self.entries[-1]["images_seen"] if self.entries else 0
 
     def series(self, name: str) -> Series:
-        """A reading through time. What was not finite, or not read, is left out.
+        """Return a reading through the run, without values that are missing or not finite.
 
-        Of quality, what was read in another feature space than the last time is left out too: figures of two
-        have nothing to do with each other.
+        A reading of quality leaves out values from another feature space than the latest one: figures of
+        different feature spaces cannot be compared.
         """
-        return self.once(f"series {name}", lambda: self._series(name))
+        return self.cached(f"series {name}", lambda: self._series(name))
 
-    def once(self, what: str, make: Callable[[], _Made]) -> _Made:
-        """Return what ``make`` gives, made once under that name: a case does not change."""
-        if what not in self._made:
-            self._made[what] = make()
-        return self._made[what]
+    def cached(self, key: str, compute: Callable[[], _Value]) -> _Value:
+        """Return the result of ``compute``, which is called once for each ``key``: evidence never changes."""
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
 
     @cached_property
-    def _made(self) -> dict[str, Any]:
+    def _cache(self) -> dict[str, Any]:
         return {}
 
     def _series(self, name: str) -> Series:
         pairs = [
             (entry["images_seen"], value)
-            for entry in (self._judged_alike if name in OF_QUALITY else self.entries)
+            for entry in (self._entries_of_one_space if name in OF_QUALITY else self.entries)
             if _is_number(value := health_of(entry).get(name, entry.get(name)))
         ]
         images, values = zip(*pairs, strict=True) if pairs else ((), ())
         return Series(np.array(images, dtype=np.int64), np.array(values, dtype=np.float64))
 
     @cached_property
-    def _judged_alike(self) -> list[Mapping[str, Any]]:
-        """The entries but for judgements in another feature space than that of the last one."""
+    def _entries_of_one_space(self) -> list[Mapping[str, Any]]:
+        """Entries without those whose quality was measured in another feature space than the latest one."""
         spaces = [health_of(entry).get(SPACE) for entry in self.entries]
-        last = next((each for each in reversed(spaces) if each is not None), None)
+        last = next((space for space in reversed(spaces) if space is not None), None)
         pairs = zip(self.entries, spaces, strict=True)
-        return [entry for entry, each in pairs if each is None or each == last]
+        return [entry for entry, space in pairs if space is None or space == last]
 
     def until(self, images_seen: int) -> "RunEvidence":
-        """The case as it was after that many images."""
+        """Return the evidence as it was after ``images_seen`` images."""
         entries = [entry for entry in self.entries if entry["images_seen"] <= images_seen]
         return replace(self, entries=entries)
 
 
 def health_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The readings of an entry; a file may hold anything."""
+    """Return the readings of a journal entry; empty where the file holds something else there."""
     health = entry.get("health")
     return health if isinstance(health, dict) else {}
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a finite number."""
+    """Return whether ``value`` is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,15 +1,15 @@
-"""What a detector says: what is wrong, since when, how it is seen, why it may be so, and what to change."""
+"""What a detector reports: what is wrong and since when, the evidence, a likely cause, and what to change."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Severity = Literal["watch", "sick"]
-"""``watch``: keep an eye on it; ``sick``: this run will not get well by itself."""
+"""``watch``: keep an eye on it; ``sick``: this run will not recover by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One sentence that a person can check, its figures by name, and the series it is read from."""
+    """One sentence that a person can check, its figures by name, and the series that they come from."""
 
     text: str
     figures: dict[str, float] = field(default_factory=dict)
@@ -18,23 +18,24 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What to do, in words, and as settings of the recipe (``path=value``, as ``--set`` takes them).
+    """What to do, in words and as settings of the recipe (``path=value``, as ``--set`` takes them).
 
-    Settings are empty where no setting helps, such as more images.
+    There are no settings where none would help, such as where more images are needed.
     """
 
     text: str
     settings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data for JSON."""
         return {"text": self.text, "settings": list(self.settings)}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong. ``cause`` says why it may be so; an ``experiment`` of the lab shows how.
+    """Something that is wrong with a run.
 
+    ``cause`` is the likely reason, and ``experiment`` names the experiment of the lab that demonstrates it.
     ``otherwise`` is the remedy to try if the first one does not help.
     """
 
@@ -49,17 +50,17 @@ class Finding:
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
-        """What to try, in this order."""
+        """Remedies in the order in which to try them."""
         return (self.remedy, self.otherwise) if self.otherwise else (self.remedy,)
 
     def as_json(self) -> dict[str, Any]:
-        """The keys of the contract, and the rest."""
+        """Return plain data for JSON, with the keys that other programs rely on."""
         return {
             "name": self.name,
             "severity": self.severity,
             "since_images": self.since_images,
             "evidence": [
-                {"text": each.text, "figures": each.figures, "series": each.series} for each in self.evidence
+                {"text": item.text, "figures": item.figures, "series": item.series} for item in self.evidence
             ],
             "cause": self.cause,
             "remedy": self.remedy.as_json(),

@@ -1,4 +1,4 @@
-"""What healthy runs have shown: the range of every reading, measured by ``tools/doctor_limits.py``."""
+"""The range of every reading in healthy runs, as measured by ``tools/doctor_limits.py``."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,16 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The range in which ``share`` of the readings of healthy runs lay, pooled over ``num_runs`` runs.
+    """The range of a reading that contained ``share`` of its values in ``num_runs`` healthy runs.
 
-    Of a phase of training: from ``from_step`` on, until the next limit of the same reading begins. What a
-    network shows at its first steps is not what it shows later. And of one recipe, or of all together where
-    ``recipe`` is empty: one of them is after a hundred steps where another is after a thousand. And of
-    networks whose generator has at least this ``width``: wide ones go other ways than narrow ones. And of
-    trainings by class, or of those without: by class, the latent has less to decide.
+    A limit holds for
+
+    - one phase of training: from ``from_step`` until the next limit of the same reading begins, since
+      networks show other values in their first steps than later;
+    - one recipe, or all recipes together where ``recipe`` is empty: recipes learn at very different speeds;
+    - networks whose generator has at least this ``width``, since wide networks behave differently from
+      narrow ones;
+    - runs trained by class, or runs without classes: with classes, the latent decides less.
     """
 
     low: float
@@ -29,12 +32,12 @@ class Limit:
 
 
 Limits = Mapping[str, Sequence[Limit]]
-"""The limits of every reading by name, of each kind those of the earliest phase first."""
+"""The limits of every reading by name; those of the same kind are in the order of their phases."""
 
 
 @cache
 def limits() -> Limits:
-    """The limits that are shipped."""
+    """Return the limits that ship with the package."""
     content = json.loads((files("ganzfeld.health") / "limits.json").read_text(encoding="utf-8"))
     return {name: tuple(Limit(**limit) for limit in by_phase) for name, by_phase in content["limits"].items()}
 
@@ -42,16 +45,16 @@ def limits() -> Limits:
 def limit_at(
     known: Limits, name: str, step: int, recipe: str = "", width: int = 0, *, by_class: bool = False
 ) -> Limit | None:
-    """The limit of a reading at a step: of the recipe, or of all where it has none of its own.
+    """Return the limit of a reading at a step: of the recipe, or of all recipes where it has none.
 
-    ``width`` is that of the generator; of several limits that of the widest networks it reaches holds. A
-    training by class is held to those without where none by class has shown the reading. None where no
-    healthy run has shown what is usual.
+    ``width`` is the width of the generator; the limit for the widest networks that it reaches applies. A run
+    trained by class uses the limits of runs without classes if no limit by class exists for the reading. The
+    result is None where no limit is known.
     """
     for kind in ((recipe, by_class), ("", by_class), (recipe, False), ("", False)):
-        own = [each for each in known.get(name, ()) if (each.recipe, each.by_class) == kind]
-        if own := [each for each in own if each.width <= width]:
-            widest = max(each.width for each in own)
-            reached = [each for each in own if each.width == widest and each.from_step <= step]
-            return reached[-1] if reached else None
+        of_kind = [limit for limit in known.get(name, ()) if (limit.recipe, limit.by_class) == kind]
+        if of_kind := [limit for limit in of_kind if limit.width <= width]:
+            widest = max(limit.width for limit in of_kind)
+            begun = [limit for limit in of_kind if limit.width == widest and limit.from_step <= step]
+            return begun[-1] if begun else None
     return None

@@ -1,4 +1,4 @@
-"""What a reading may look at: the networks as they stand, and what the last steps left."""
+"""What a reading may look at: the networks as they stand, and the results of the last steps."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,7 +6,7 @@ from functools import cached_property
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ganzfeld.health.looking import ForwardTrace, look, passed
+from ganzfeld.health.forward_trace import ForwardTrace, forward, trace_forward
 from ganzfeld.losses import Loss
 from ganzfeld.networks import Discriminator, Generator
 
@@ -15,14 +15,14 @@ NUM_LIVE = 32
 
 @dataclass(frozen=True)
 class ProbeContext:
-    """A live training at rest between two steps.
+    """The live networks between two steps, with the images and logits that readings need.
 
-    ``weights``' ``grad`` are those of the last step. ``real_logits`` and ``fake_logits`` (T, B) are those of
-    the last T steps, oldest first. ``latents`` (N, n) are the same at every look, ``real`` (N, C, *size)
-    images in [-1, 1] too. ``images_before`` (N, C, *size) are ``images`` as they were at the last look,
-    None at the first. ``labels`` (N,) are the classes of ``latents``, ``images`` and ``real`` alike, None
-    without classes. ``goes_on``: it has just gone on from a checkpoint, and the logits are of too few
-    images yet. Passes through networks are made once, when a reading asks for them.
+    The weights' ``grad`` comes from the last step. ``real_logits`` and ``fake_logits`` (T, B) come from the
+    last T steps, oldest first. ``latents`` (N, n) and ``real`` (N, C, *size), images in [-1, 1], are the same
+    every time. ``images_before`` (N, C, *size) is ``images`` of the previous probe, None the first time.
+    ``labels`` (N,) are the classes of ``latents``, ``images`` and ``real`` alike, None without classes.
+    ``just_resumed``: the run has resumed from a checkpoint, and too few logits have been collected since.
+    Each forward pass is made once, when a reading first asks for it.
     """
 
     generator: Generator
@@ -37,16 +37,16 @@ class ProbeContext:
     real: Tensor
     images_before: Tensor | None
     labels: Tensor | None = None
-    goes_on: bool = False
+    just_resumed: bool = False
 
     @cached_property
     def images(self) -> Tensor:
-        """Those of all ``latents`` (N, C, *size) by the averaged weights, in one batch."""
-        return passed(self.generator_ema, self.latents, self.labels)
+        """Images (N, C, *size) of all ``latents`` by the averaged weights, in one batch."""
+        return forward(self.generator_ema, self.latents, self.labels)
 
     @property
     def some_latents(self) -> Tensor:
-        """About 32 of ``latents``, enough to look at live networks."""
+        """About 32 of ``latents``, enough for readings of the live networks."""
         return self._some(self.latents)
 
     @property
@@ -56,35 +56,35 @@ class ProbeContext:
 
     @property
     def some_labels(self) -> Tensor | None:
-        """The classes of ``some_latents``."""
+        """Classes of ``some_latents``."""
         return None if self.labels is None else self._some(self.labels)
 
     @property
     def some_real_labels(self) -> Tensor | None:
-        """The classes of ``some_real``."""
+        """Classes of ``some_real``."""
         return None if self.labels is None else self._some(self.labels[: len(self.real)])
 
-    def made(self, which: slice, shift: Tensor | float = 0.0) -> Tensor:
-        """What the live generator makes of part of ``some_latents``, moved by ``shift``, as one batch."""
+    def generate(self, which: slice, shift: Tensor | float = 0.0) -> Tensor:
+        """Return the live generator's images of ``some_latents[which] + shift``, made in one batch."""
         labels = None if self.some_labels is None else self.some_labels[which]
-        return passed(self.generator, self.some_latents[which] + shift, labels)
+        return forward(self.generator, self.some_latents[which] + shift, labels)
 
     @cached_property
-    def generated(self) -> ForwardTrace:
-        """The live generator's pass of ``some_latents``, in the mode it trains in."""
-        return look(self.generator, self.some_latents, self.some_labels)
+    def generator_trace(self) -> ForwardTrace:
+        """Trace of the live generator on ``some_latents``, in its training mode."""
+        return trace_forward(self.generator, self.some_latents, self.some_labels)
 
     @cached_property
-    def judged_real(self) -> ForwardTrace:
-        """The live discriminator's pass of ``some_real``."""
-        return look(self.discriminator, self.some_real, self.some_real_labels)
+    def real_trace(self) -> ForwardTrace:
+        """Trace of the live discriminator on ``some_real``."""
+        return trace_forward(self.discriminator, self.some_real, self.some_real_labels)
 
     @cached_property
-    def judged_fake(self) -> ForwardTrace:
-        """The live discriminator's pass of what the live generator makes."""
-        return look(self.discriminator, self.generated.output, self.some_labels)
+    def fake_trace(self) -> ForwardTrace:
+        """Trace of the live discriminator on images of the live generator."""
+        return trace_forward(self.discriminator, self.generator_trace.output, self.some_labels)
 
-    def _some(self, each: Tensor) -> Tensor:
+    def _some(self, rows: Tensor) -> Tensor:
         if self.labels is not None:
-            return each[:NUM_LIVE]  # classes take turns
-        return each[:: max(1, len(each) // NUM_LIVE)]  # a set of images may be sorted
+            return rows[:NUM_LIVE]  # the classes alternate, so the first rows hold all of them
+        return rows[:: max(1, len(rows) // NUM_LIVE)]  # the dataset may be sorted

@@ -1,4 +1,4 @@
-"""Settings of a recipe that help, as ``path=value``: made from the recipe that is to be helped."""
+"""Settings of a recipe that help, as ``path=value``, computed from the recipe of the run."""
 
 import json
 from collections.abc import Mapping
@@ -8,78 +8,78 @@ from typing import Any
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 
-GAME = (
+DYNAMICS = (
     *("generator.optimizer", "generator.normalisation", "generator.activation", "generator.output"),
     *("discriminator.optimizer", "discriminator.normalisation", "discriminator.activation"),
     *("loss", "stabilisers", "updates"),
 )
-"""Beginnings of the settings that decide how the two networks teach each other. What is trained on, how large
-the networks are and what is made of the weights is for the user to say."""
+"""Prefixes of the settings that decide how the two networks train each other. The data, the size of the
+networks and the averaging of the weights are the user's choice."""
 
 
 def put_back(run: RunEvidence, finding: Finding) -> Finding:
-    """A finding that advises first to put back what was changed of a recipe that is known to work.
+    """Return the finding with a first remedy that restores changed settings of a built-in recipe.
 
-    Only of what is severe, and where anything was changed that decides the game: a recipe as it comes, and
-    one of the user's own, is advised as it stands.
+    It is unchanged if it is not severe, or if no setting of ``DYNAMICS`` differs from a built-in recipe.
     """
-    settings = tuple(each for each in run.undoing if each.startswith(GAME))
+    settings = tuple(setting for setting in run.undoing if setting.startswith(DYNAMICS))
     if finding.severity != "sick" or not settings:
         return finding
-    paths = ", ".join(each.split("=", 1)[0] for each in settings)
-    text = f"Set what differs as the recipe {run.recipe['name']} has it: {paths}."
+    paths = ", ".join(setting.split("=", 1)[0] for setting in settings)
+    text = f"Restore the values of the recipe {run.recipe['name']} for {paths}."
     return replace(finding, remedy=Remedy(text, settings), otherwise=finding.remedy)
 
 
 def rate(run: RunEvidence, side: str, factor: float) -> str:
-    """The learning rate of one network, ``generator`` or ``discriminator``, times a factor; at most 1."""
+    """Multiply the learning rate of ``generator`` or ``discriminator`` by a factor, up to at most 1."""
     lr = run.recipe[side]["optimizer"]["lr"]
     return f"{side}.optimizer.lr={min(1.0, lr * factor):.3g}"
 
 
 def both_rates(run: RunEvidence, factor: float) -> tuple[str, str]:
-    """The learning rates of both networks, times a factor."""
+    """Multiply the learning rates of both networks by a factor."""
     return rate(run, "generator", factor), rate(run, "discriminator", factor)
 
 
 def penalised(run: RunEvidence, *names: str) -> str:
-    """The stabilisers of the recipe with these gradient penalties: new ones by their usual settings, those
-    that are there with four times their weight."""
-    there: list[dict[str, Any]] = [dict(each) for each in run.recipe["stabilisers"]]
+    """Add these gradient penalties with their default settings, or multiply their weight by four."""
+    stabilisers: list[dict[str, Any]] = [dict(choice) for choice in run.recipe["stabilisers"]]
     for name in names:
-        same = [each for each in there if each["name"] == name]
-        for each in same:
-            each["weight"] = 4 * each["weight"]
+        same = [choice for choice in stabilisers if choice["name"] == name]
+        for choice in same:
+            choice["weight"] = 4 * choice["weight"]
         if not same:
-            there.append({"name": name})
-    return f"stabilisers={json.dumps(there)}"
+            stabilisers.append({"name": name})
+    return f"stabilisers={json.dumps(stabilisers)}"
 
 
 def shifted(run: RunEvidence) -> tuple[str, ...]:
-    """Random crops that leave out an eighth; nothing where the recipe has them."""
+    """Add random crops that leave out an eighth; no setting where the recipe already crops as much."""
     return () if run.recipe["crop"] >= 0.125 else ("crop=0.125",)
 
 
 def longer_average(run: RunEvidence) -> str:
-    """A moving average ten times as long, and not shorter than a thousand steps."""
+    """Make the moving average of the weights ten times as long, and at least a thousand steps."""
     return f"ema={max(0.999, 1 - (1 - run.recipe['ema']) / 10):.6g}"
 
 
-def opposed(one: Remedy, other: Remedy, recipe: Mapping[str, Any]) -> str:
-    """A setting that two remedies would change in opposite ways, such as a rate; empty if there is none.
+def opposed(first: Remedy, second: Remedy, recipe: Mapping[str, Any]) -> str:
+    """Return a setting that two remedies would change in opposite directions; empty if there is none.
 
-    Two lists of stabilisers are no contradiction: each only adds to those of the recipe.
+    Two lists of stabilisers never oppose each other: both only add to the list of the recipe.
     """
-    ours, theirs = (dict(setting.split("=", 1) for setting in each.settings) for each in (one, other))
-    for path in ours.keys() & theirs.keys():
-        first, second = _value(ours[path]), _value(theirs[path])
-        if isinstance(first, list) or first == second:
+    of_first, of_second = (
+        dict(setting.split("=", 1) for setting in remedy.settings) for remedy in (first, second)
+    )
+    for path in of_first.keys() & of_second.keys():
+        values = [_value(settings[path]) for settings in (of_first, of_second)]
+        if isinstance(values[0], list) or values[0] == values[1]:
             continue
         now: Any = recipe
         for part in path.split("."):
             now = now[part]
-        numbers = all(isinstance(each, int | float) for each in (first, second, now))
-        if not numbers or (first - now) * (second - now) < 0:
+        numbers = all(isinstance(value, int | float) for value in (*values, now))
+        if not numbers or (values[0] - now) * (values[1] - now) < 0:
             return path
     return ""
 

@@ -1,4 +1,4 @@
-"""All detectors on one run."""
+"""The diagnosis of a run: the findings of all detectors, and the verdict that follows from them."""
 
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -12,16 +12,16 @@ from ganzfeld.health.symptoms import why_not_known
 from ganzfeld.health.thinning import thinned
 
 _MEANINGS = {
-    "healthy": "nothing lies outside what healthy runs have shown",
-    "watch": "it trains, with something to keep an eye on",
-    "sick": "it will not get well by itself",
+    "healthy": "all readings are within the range of healthy runs",
+    "watch": "the run is learning, but something needs attention",
+    "sick": "the run will not recover by itself",
 }
-_UNJUDGED = "there are too few readings to judge by"
+_TOO_FEW = "there are too few readings for a verdict"
 
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A finding that may be there or not, and why that cannot be said."""
+    """A finding that can be neither confirmed nor ruled out, and the reason."""
 
     name: str
     why: str
@@ -29,7 +29,7 @@ class Unjudged:
 
 @dataclass(frozen=True, slots=True)
 class Opposed:
-    """The first two findings whose remedies would change one ``setting`` in opposite ways, as in the list."""
+    """Two findings, in their order, whose remedies change one ``setting`` in opposite directions."""
 
     first: str
     second: str
@@ -37,22 +37,22 @@ class Opposed:
 
     @property
     def sentence(self) -> str:
-        """What to do about it."""
+        """Advice on which remedy to try first."""
         return (
-            f"The remedies of {self.first} and {self.second} change {self.setting} in opposite ways: "
-            f"try one at a time, that of {self.first} first."
+            f"The remedies of {self.first} and {self.second} change {self.setting} in opposite directions: "
+            f"try one at a time, starting with {self.first}."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What the doctor says: ``healthy`` without findings, ``sick`` with one that is severe, else ``watch``.
+    """All findings about a run after ``images_seen`` images.
 
-    It is ``watch`` too where nothing was found and nothing could have been, for want of readings: who has not
-    looked cannot call a run healthy. ``images_seen`` is how far the training was. Findings: the severe ones
-    first, then the older ones. ``num_judged`` detectors had readings to go by; for the others, and for
-    readings of these that have no known range, see ``unjudged``. ``opposed`` are remedies that contradict
-    each other.
+    The verdict is ``healthy`` without findings, ``sick`` with a severe one, and ``watch`` otherwise. It is
+    ``watch`` too if no detector had readings to work with, since a run that was not measured cannot be called
+    healthy. Findings are sorted: severe ones first, then older ones. ``num_judged`` detectors had readings;
+    ``unjudged`` lists the others, and readings whose healthy range is not known. ``opposed`` lists remedies
+    that contradict each other.
     """
 
     images_seen: int
@@ -63,63 +63,60 @@ class Diagnosis:
 
     @property
     def verdict(self) -> Literal["healthy", "watch", "sick"]:
-        """One word."""
+        """Verdict in one word."""
         if not self.findings:
             return "healthy" if self.num_judged else "watch"
         return "sick" if self.severe else "watch"
 
     @property
     def severe(self) -> set[str]:
-        """The names of the severe findings."""
+        """Names of the severe findings."""
         return {finding.name for finding in self.findings if finding.severity == "sick"}
 
     @property
     def alike(self) -> str:
-        """The severe finding by which all images are alike, whatever else is good; or nothing."""
+        """Name of the severe finding that means that all images look alike; empty if there is none."""
         return next((name for name in ("latent-ignored", "mode-collapse") if name in self.severe), "")
 
     @property
     def meaning(self) -> str:
-        """What the word means, for people."""
-        return _MEANINGS[self.verdict] if self.findings or self.num_judged else _UNJUDGED
+        """Meaning of the verdict, in words for people."""
+        return _MEANINGS[self.verdict] if self.findings or self.num_judged else _TOO_FEW
 
     @property
     def sentence(self) -> str:
-        """One line: the findings with their beginnings, or that there are none."""
-        nothing = "healthy" if self.num_judged else "nothing to judge by yet"
-        return ", ".join(map(_named, self.findings)) or nothing
+        """One line: each finding and since when, or ``healthy``."""
+        without = "healthy" if self.num_judged else "too few readings for a verdict yet"
+        return ", ".join(map(_name_and_start, self.findings)) or without
 
     @property
     def state(self) -> str:
-        """A few words for a line that shows more: the first finding, and how many more there are.
-
-        Empty where nothing can be said.
-        """
-        named = [_named(finding) for finding in self.findings]
-        if len(named) > 1:
-            return f"{named[0]} and {len(named) - 1} more"
-        return named[0] if named else "healthy" if self.num_judged else ""
+        """Summary in a few words: the first finding and the number of others; empty without any readings."""
+        names = [_name_and_start(finding) for finding in self.findings]
+        if len(names) > 1:
+            return f"{names[0]} and {len(names) - 1} more"
+        return names[0] if names else "healthy" if self.num_judged else ""
 
     def as_json(self) -> dict[str, Any]:
-        """The keys of the contract, and the rest."""
+        """Return plain data for JSON, with the keys that other programs rely on."""
         return {
             "verdict": self.verdict,
             "images_seen": self.images_seen,
             "num_judged": self.num_judged,
             "findings": [finding.as_json() for finding in self.findings],
             "opposed": [
-                {"first": each.first, "second": each.second, "setting": each.setting} for each in self.opposed
+                {"first": pair.first, "second": pair.second, "setting": pair.setting} for pair in self.opposed
             ],
-            "unjudged": [{"name": each.name, "why": each.why} for each in self.unjudged],
+            "unjudged": [{"name": entry.name, "why": entry.why} for entry in self.unjudged],
         }
 
 
 def diagnose(run: RunEvidence) -> Diagnosis:
-    """Ask every detector."""
-    # Entries without readings, one a second, say nothing here but for the last.
-    looks = thinned(entry for entry in run.entries[:-1] if entry.get("health"))
-    run = replace(run, entries=[*looks, *run.entries[-1:]])
-    found, unjudged, num_judged = [], [], 0
+    """Run every detector that applies to the run, and combine the findings."""
+    # Of the entries without readings, one per second, only the last one matters here.
+    with_readings = thinned(entry for entry in run.entries[:-1] if entry.get("health"))
+    run = replace(run, entries=[*with_readings, *run.entries[-1:]])
+    findings, unjudged, num_judged = [], [], 0
     for name in detectors.names():
         detector = detectors.load(name)
         if not getattr(detector, "applies", _always)(run):
@@ -127,27 +124,30 @@ def diagnose(run: RunEvidence) -> Diagnosis:
         finding = detector.find(run)
         reasons = [why_not_known(run, reading) for reading in detector.READINGS]
         if finding is not None:
-            found.append(put_back(run, finding))
+            findings.append(put_back(run, finding))
         elif reasons and reasons[0] and all(reasons):
             unjudged.append(Unjudged(name, reasons[0].text))
-        else:  # what was read in vain; of what was not read, most means nothing for this training
+        else:  # missing readings are not listed here: most of them do not apply to this run
             unjudged += [Unjudged(name, why.text) for why in reasons if why and why.has_no_limit]
         num_judged += not all(reasons)
-    found.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
+    findings.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
+    return Diagnosis(run.images_seen, tuple(findings), tuple(unjudged), num_judged, _opposed(run, findings))
+
+
+def _opposed(run: RunEvidence, findings: list[Finding]) -> tuple[Opposed, ...]:
+    """Return the contradictions between remedies, at most one for each setting."""
     contradictions: dict[str, Opposed] = {}
-    for first, second in combinations(found, 2):
-        # What both advise first, where anything was changed, is the same.
+    for first, second in combinations(findings, 2):
+        # Only the last remedy is compared: the first one restores the recipe, which is the same for both.
         if setting := opposed(first.remedies[-1], second.remedies[-1], run.recipe):
             contradictions.setdefault(setting, Opposed(first.name, second.name, setting))
-    return Diagnosis(
-        run.images_seen, tuple(found), tuple(unjudged), num_judged, tuple(contradictions.values())
-    )
+    return tuple(contradictions.values())
 
 
 def _always(run: RunEvidence) -> bool:
     return True
 
 
-def _named(finding: Finding) -> str:
-    """A finding with its beginning, if it was not there from the beginning."""
+def _name_and_start(finding: Finding) -> str:
+    """Return the name of a finding, and since when if it was not there from the start."""
     return f"{finding.name} since {finding.since_images:,} images" if finding.since_images else finding.name

@@ -1,16 +1,16 @@
-"""What can be wrong with a training, one file each, named as its finding is.
+"""Detectors: what can be wrong with a run. Each is one file, named after its finding.
 
 An entry defines
 
-- ``find(run) -> Finding | None``: a pure function of the run's evidence; the finding is named after the file;
-- ``READINGS``: the names of the series that it looks at; where one of them is missing it goes by the others.
-  Empty where what was known before training is enough;
-- ``applies(run) -> bool``, if it means nothing for some trainings, which then do not hear of it.
+- ``find(run) -> Finding | None``: a pure function of the run's evidence; the finding has the name of the
+  file;
+- ``READINGS``: the names of the series that it looks at. If one is missing, it uses the others. Empty if the
+  facts known before training are enough;
+- ``applies(run) -> bool``, if the finding has no meaning for some runs, such as those without classes.
 
-Whether a reading is unusual is asked of ``ganzfeld.health.symptoms``.
-
-Limits come from ``ganzfeld.health.limits``, which holds what healthy runs have shown, and are never written
-here.
+``ganzfeld.health.symptoms`` decides whether a reading is outside its healthy range. The ranges come from
+``ganzfeld.health.limits``, which holds what healthy runs have shown; detectors have no thresholds of their
+own.
 """
 
 from ganzfeld.catalogue import Catalogue

@@ -1,4 +1,4 @@
-"""The discriminator judges an image by its company: batch statistics tell it what the batch is made of."""
+"""The discriminator's logit of an image depends on the rest of the batch, through batch statistics."""
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
@@ -9,14 +9,17 @@ READINGS = ("batch_leak",)
 
 
 def applies(run: RunEvidence) -> bool:
-    """To a discriminator with statistics across the batch."""
+    """Return whether the discriminator has statistics across the batch."""
     return normalisations.load(run.recipe["discriminator"]["normalisation"]).ACROSS_IMAGES
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """Real logits move more, when generated images join the batch, than in healthy runs."""
+    """Check how far the logits of real images shift when generated images join the batch."""
     leak = high(
-        run, "batch_leak", "the shift of real logits beside generated images, in spreads of the logits,"
+        run,
+        "batch_leak",
+        "the shift of the logits of real images when generated images share their batch, as a multiple of "
+        "the standard deviation of these logits,",
     )
     if not leak:
         return None
@@ -25,10 +28,10 @@ def find(run: RunEvidence) -> Finding | None:
         "watch",
         leak.since_images,
         (leak.evidence,),
-        "Batch normalisation subtracts the mean of the whole batch, so that what an image is worth depends "
-        "on its neighbours; a discriminator can answer by the batch instead of by the image.",
+        "Batch normalisation subtracts the mean of the whole batch, so the logit of an image depends on the "
+        "other images. The discriminator can recognise the batch instead of the image.",
         Remedy(
-            "A normalisation of each image by itself in the discriminator.",
+            "Use a normalisation in the discriminator that treats each image by itself.",
             ("discriminator.normalisation=layer",),
         ),
         "batch-leak",

@@ -1,4 +1,4 @@
-"""A grid in the images, at the stride of the transposed convolutions."""
+"""A checkerboard pattern in generated images, with the period of the stride of a transposed convolution."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,9 +13,12 @@ READINGS = ("checkerboard",)
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """Energy at the stride's harmonics beyond what healthy runs show."""
+    """Check the spectral power of generated images at the harmonics of the stride."""
     grid = high(
-        run, "checkerboard", "the energy at the stride's harmonics against the data's, as a power of ten,"
+        run,
+        "checkerboard",
+        "the spectral power of generated images at the harmonics of the stride, relative to real images, as "
+        "a log10,",
     )
     if not grid:
         return None
@@ -23,16 +26,16 @@ def find(run: RunEvidence) -> Finding | None:
     uneven = _uneven(run.recipe)
     if uneven:
         cause = (
-            f"The ladder of this recipe has kernels that their stride does not divide ({uneven}), so that "
-            "neighbouring pixels add up different numbers of inputs."
+            f"The ladder of this recipe has kernels whose size is not divisible by their stride ({uneven}), "
+            "so neighbouring pixels sum different numbers of inputs."
         )
-        remedy = Remedy("Take the default ladder, which covers every pixel evenly.", ("ladder=null",))
+        remedy = Remedy("Use the default ladder, which covers every pixel evenly.", ("ladder=null",))
     else:
         cause = (
-            "Every pixel is covered evenly, but its neighbours are made by different weights of the kernel; "
-            "steps that are too large write the grid into these weights."
+            "The kernels cover every pixel evenly, but neighbouring pixels use different weights of the "
+            "kernel. A learning rate that is too high prints the pattern into these weights."
         )
-        remedy = Remedy("Smaller steps for the generator.", (rate(run, "generator", 0.5),))
+        remedy = Remedy("Lower the learning rate of the generator.", (rate(run, "generator", 0.5),))
     return Finding(
         "checkerboard",
         "sick" if uneven else "watch",
@@ -45,7 +48,7 @@ def find(run: RunEvidence) -> Finding | None:
 
 
 def _uneven(recipe: Mapping[str, Any]) -> str:
-    """The steps of the ladder whose coverage is uneven, in words; empty if none is."""
+    """Return the layers that cover pixels unevenly, such as ``3x3 by 2x2``; empty if there are none."""
     rungs = recipe["ladder"] and [rung if isinstance(rung, int) else rung[::-1] for rung in recipe["ladder"]]
     layers = plan(recipe["size"][::-1], ladder=rungs).layers
     return ", ".join(

@@ -1,4 +1,4 @@
-"""The generator makes the same image of a latent whatever class it is asked for."""
+"""The generator makes nearly the same image from a latent, whatever the class."""
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
@@ -8,14 +8,16 @@ READINGS = ("class_effect",)
 
 
 def applies(run: RunEvidence) -> bool:
-    """To a training by class."""
+    """Return whether the run trains by class."""
     return run.recipe["classes"] != "none"
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """Less of a difference between classes than healthy runs show."""
+    """Check how much the image of a latent changes with the class."""
     effect = low(
-        run, "class_effect", "the change of an image with its class, as a share of that with its latent,"
+        run,
+        "class_effect",
+        "the change of an image when its class changes, as a share of the change when its latent changes,",
     )
     if not effect:
         return None
@@ -25,11 +27,11 @@ def find(run: RunEvidence) -> Finding | None:
         "sick",
         effect.since_images,
         (effect.evidence,),
-        "The discriminator does not hold the generator to its class: it sees no difference between the "
-        "classes, or has not had the images to learn it.",
+        "The discriminator does not penalise images of the wrong class: the classes may look alike to it, or "
+        "have too few images for it to learn the difference.",
         Remedy(
-            "Check that the labels are right and each class has images enough; let the class enter the "
-            "discriminator the other way.",
+            "Check that the labels are right and that every class has enough images; then condition the "
+            f"discriminator by {other}.",
             (f"classes={other}",),
         ),
     )

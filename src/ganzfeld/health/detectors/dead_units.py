@@ -1,22 +1,22 @@
-"""Channels that answer the same whatever they are shown: nothing that is learned can pass through them."""
+"""Channels with the same activation for every input, which pass on no information."""
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
-from ganzfeld.health.symptoms import evidence, high, seen, since
+from ganzfeld.health.symptoms import evidence, high, present, since
 
 READINGS = ("dead_generator", "dead_discriminator")
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """More constant channels in one layer than healthy runs show, in either network."""
+    """Check the share of constant channels in the worst layer of either network."""
     what = "the largest share of constant channels in a layer of the "
-    found = [(side, high(run, f"dead_{side}", what + side)) for side in ("generator", "discriminator")]
-    symptoms = seen(*(symptom for _, symptom in found))
+    by_side = {side: high(run, f"dead_{side}", what + side) for side in ("generator", "discriminator")}
+    symptoms = present(*by_side.values())
     if not symptoms:
         return None
     settings = []
-    for side, symptom in found:
+    for side, symptom in by_side.items():
         if symptom:
             settings += [f"{side}.activation=leaky-relu", f"{side}.slope=0.2", rate(run, side, 0.5)]
     return Finding(
@@ -24,8 +24,11 @@ def find(run: RunEvidence) -> Finding | None:
         "sick",
         since(symptoms),
         evidence(symptoms),
-        "A unit whose input is negative for every image has no slope under ReLU, so no gradient can "
-        "bring it back; one large step or a bad beginning is enough.",
-        Remedy("Leaky units, which always pass something back, and smaller steps.", tuple(settings)),
+        "A ReLU whose input is negative for every image has zero gradient, so no update can revive it. A "
+        "single large step or a poor initialisation is enough to cause this.",
+        Remedy(
+            "Use leaky ReLUs, which always have a gradient, and a lower learning rate.",
+            tuple(settings),
+        ),
         "leaky-slope",
     )

@@ -1,18 +1,22 @@
-"""The discriminator tells every image and has nothing left to learn, nor to teach."""
+"""The discriminator separates all real and generated images, so its loss and its gradients vanish."""
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import penalised, rate
-from ganzfeld.health.symptoms import evidence, high, low, seen, since
+from ganzfeld.health.symptoms import evidence, high, low, present, since
 
 READINGS = ("lesson_discriminator", "separation", "overlap")
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """Its own gradient, or the overlap of its answers, below what healthy runs show."""
-    symptoms = seen(
-        low(run, "lesson_discriminator", "the discriminator's loss gradient, as a share of the first one,"),
-        high(run, "separation", "the share of pairs in which the real image gets the higher logit"),
+    """Check the gradient of the discriminator's loss and the separation and overlap of its logits."""
+    symptoms = present(
+        low(
+            run,
+            "lesson_discriminator",
+            "the gradient of the discriminator's loss, as a share of its value at logits of 0,",
+        ),
+        high(run, "separation", "the share of pairs in which the real image has the higher logit"),
         low(run, "overlap", "the overlap of the logits of real and generated images"),
     )
     if not symptoms:
@@ -25,10 +29,10 @@ def find(run: RunEvidence) -> Finding | None:
         "sick",
         since(symptoms),
         evidence(symptoms),
-        "The discriminator learns faster than the generator can follow; a logit that is far from 0 on every "
-        "image has next to no slope, so the generator hears that it is wrong and not in which direction.",
+        "The discriminator learns faster than the generator. Where its logits are far from 0, the loss is "
+        "nearly flat, so the generator receives no useful gradient.",
         Remedy(
-            "Slow the discriminator down and keep it smooth: a lower learning rate and a gradient penalty.",
+            "Lower the learning rate of the discriminator and add a gradient penalty, which keeps it smooth.",
             (rate(run, "discriminator", slower), penalised(run, "r1")),
         ),
         "saturating-loss",

@@ -1,17 +1,17 @@
-"""The discriminator cannot tell generated images from real ones, however bad they are."""
+"""The discriminator cannot tell real and generated images apart, although they still differ."""
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
-from ganzfeld.health.symptoms import evidence, high, low, seen, since
+from ganzfeld.health.symptoms import evidence, high, low, present, since
 
 READINGS = ("separation", "overlap")
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """Separation nearer to chance, or logits that overlap more, than healthy runs show."""
-    symptoms = seen(
-        low(run, "separation", "the share of pairs in which the real image gets the higher logit"),
+    """Check whether the logits of real and generated images are nearly the same."""
+    symptoms = present(
+        low(run, "separation", "the share of pairs in which the real image has the higher logit"),
         high(run, "overlap", "the overlap of the logits of real and generated images"),
     )
     if not symptoms:
@@ -23,8 +23,8 @@ def find(run: RunEvidence) -> Finding | None:
         "sick",
         since(symptoms),
         evidence(symptoms),
-        "The discriminator is too small, too slow or too strongly penalised to find the difference that is "
-        "still there; a generator that is not contradicted stops getting better.",
+        "The discriminator is too small, learns too slowly or is penalised too strongly to detect the "
+        "remaining differences. Without its feedback the generator stops improving.",
         Remedy(
             "Give the discriminator more channels and a higher learning rate.",
             (f"discriminator.width={min(4096, width)}", rate(run, "discriminator", 2)),

@@ -1,4 +1,4 @@
-"""The run was better before: the images get worse again and stay so."""
+"""The images were better earlier in the run: they have become worse again and stay so."""
 
 import numpy as np
 
@@ -14,33 +14,38 @@ LONG = 0.999
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """A kernel distance that is more times the best one before than healthy runs show."""
-    decay = high(run, "decay", "the kernel distance as a multiple of the best before, chance allowed for,")
+    """Check by what factor the kernel distance exceeds the best one so far."""
+    decay = high(
+        run, "decay", "the kernel distance as a multiple of the best one so far (after allowing for chance)"
+    )
     if not decay:
         return None
     distance = run.series("kernel_distance")
     best = int(np.argmin(distance.values))
-    at, least, now = int(distance.images[best]), float(distance.values[best]), float(distance.values[-1])
-    text = f"the kernel distance was {figure(least)} after {at:,} images and is {figure(now)} now"
+    at, lowest, now = int(distance.images[best]), float(distance.values[best]), float(distance.values[-1])
+    text = f"the kernel distance was {figure(lowest)} after {at:,} images and is {figure(now)} now"
     return Finding(
         "late-decay",
         "sick",
         decay.since_images,
         (
-            Evidence(text, {"best": least, "now": now, "best_at_images": at}, "kernel_distance"),
+            Evidence(text, {"best": lowest, "now": now, "best_at_images": at}, "kernel_distance"),
             decay.evidence,
         ),
-        "With rates that do not fall the networks keep moving once there is little left to learn, and drift "
-        "away from their best; a discriminator that overfits does the same.",
+        "If the learning rates do not decay, the networks keep moving when there is little left to learn, "
+        "and drift away from their best state. An overfitting discriminator has the same effect.",
         _remedy(run),
     )
 
 
 def _remedy(run: RunEvidence) -> Remedy:
-    """Rates that fall to the end; where they do, lower ones."""
+    """Return learning rates that decay to the end of the run, or halved ones if they already decay."""
     schedule, ema = run.recipe["schedule"], run.recipe["ema"]
     if schedule["decay"] == "cosine" and schedule["floor"] <= FLOOR and ema >= LONG:
-        text = "Take model/best of this run; next time train with half the learning rates."
+        text = "Use model/best of this run. In the next run, halve both learning rates."
         return Remedy(text, both_rates(run, 0.5))
-    text = "Take model/best of this run; next time let the learning rates fall to the end, and average."
+    text = (
+        "Use model/best of this run. In the next run, let the learning rates decay to the end and average "
+        "the weights."
+    )
     return Remedy(text, ("schedule.decay=cosine", f"schedule.floor={FLOOR}", f"ema={max(LONG, ema)}"))

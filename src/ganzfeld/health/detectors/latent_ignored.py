@@ -1,8 +1,8 @@
-"""The images do not depend on the latent vector, or hardly."""
+"""Generated images depend little or not at all on the latent vector."""
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
-from ganzfeld.health.symptoms import evidence, low, seen, since
+from ganzfeld.health.symptoms import evidence, low, present, since
 
 READINGS = ("latent_share", "sensitivity")
 
@@ -11,10 +11,14 @@ USUAL_SIZE = 100
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """Less of the latent in the first map, or in the image, than healthy runs show."""
-    symptoms = seen(
-        low(run, "latent_share", "the share of the first map's variance that comes from the latent"),
-        low(run, "sensitivity", "the change of an image with its latent, as a share of a linear map's,"),
+    """Check how strongly the base map and the image depend on the latent."""
+    symptoms = present(
+        low(run, "latent_share", "the share of the base map's variance that comes from the latent"),
+        low(
+            run,
+            "sensitivity",
+            "the change of an image for a small change of its latent, relative to a linear map,",
+        ),
     )
     if not symptoms:
         return None
@@ -29,11 +33,12 @@ def find(run: RunEvidence) -> Finding | None:
         "sick",
         since(symptoms),
         evidence(symptoms),
-        "The noise is too weak beside the biases of the first layer, or is switched off, so that the "
-        "generator has nothing to tell its images apart by.",
+        "The latent is too weak compared with the biases of the first layer, or does not reach the generator "
+        "at all, so nothing makes its images differ.",
         Remedy(
-            "Check that noise goes in at all; take a normal prior, enough components, and batch "
-            "normalisation in the generator, which gives the latent its full size after the first layer.",
+            f"Check that the generator receives a latent. Use a normal prior, at least {USUAL_SIZE} latent "
+            "components, and batch normalisation in the generator, which restores the scale of the latent "
+            "after the first layer.",
             tuple(settings),
         ),
         "latent-prior",

@@ -1,4 +1,4 @@
-"""The generator makes images of the training set, or nearly."""
+"""The generator reproduces images of the training set, exactly or nearly."""
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
@@ -9,11 +9,12 @@ READINGS = ("memorised",)
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """More generated images beside a training image than healthy runs show."""
+    """Check the share of generated images that are nearly copies of a training image."""
     memorised = high(
         run,
         "memorised",
-        "the share of generated images nearer to a training image than these are to each other",
+        "the share of generated images that are nearer to a training image than training images usually are "
+        "to each other",
     )
     if not memorised:
         return None
@@ -22,11 +23,11 @@ def find(run: RunEvidence) -> Finding | None:
         "sick",
         memorised.since_images,
         (memorised.evidence,),
-        "The discriminator knows every image of a small set by heart, and teaches the generator to make "
-        "exactly these.",
+        "The discriminator has memorised the images of a small dataset, and only accepts exactly these from "
+        "the generator.",
         Remedy(
-            "More images are what helps. Shifting them shows the discriminator something new every time; "
-            "so does mirror=true where left and right mean the same.",
+            "Add images; this helps most. Random crops show the discriminator a new version of each image "
+            "every time; so does mirror=true, where mirrored images still look right.",
             shifted(run),
         ),
     )

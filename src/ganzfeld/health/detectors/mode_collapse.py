@@ -1,31 +1,35 @@
-"""The generator makes few kinds of images: the same for all latents, or without some of the data's kinds.
+"""Mode collapse: the generator makes only few kinds of images.
 
-Full (``sick``): images of different latents are alike. Partial, or within a class (``watch``): each image
-may be good, and much of the data is never made.
+Full collapse (``sick``): images of different latents look alike. Partial collapse, or collapse within a class
+(``watch``): single images may be good, but many kinds of real images are never generated.
 """
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import both_rates, penalised
-from ganzfeld.health.symptoms import evidence, high, low, seen, since
+from ganzfeld.health.symptoms import evidence, high, low, present, since
 
 READINGS = ("diversity", "twins", "recall", "coverage", "class_diversity_worst")
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """Variety below what healthy runs show at this stage."""
-    full = seen(
+    """Check the variety of generated images: over all, within classes, and against the data."""
+    full = present(
         low(
             run,
             "diversity",
-            "the mean distance between generated images, as a share of that of real ones,",
+            "the mean distance between generated images, as a share of that between real ones,",
         ),
-        high(run, "twins", "the share of generated images with a near copy among 64"),
+        high(run, "twins", "the share of generated images with a near duplicate among 64"),
     )
-    partial = seen(
-        low(run, "recall", "recall, the share of real images that the generator could make,"),
-        low(run, "coverage", "coverage, the share of real images with a generated one beside them,"),
-        low(run, "class_diversity_worst", f"the variety within {_poorest(run)}, as a share of the data's,"),
+    partial = present(
+        low(run, "recall", "recall, the share of real images within the range of the generated ones,"),
+        low(run, "coverage", "coverage, the share of real images with a generated image nearby,"),
+        low(
+            run,
+            "class_diversity_worst",
+            f"the variety within {_poorest_class(run)}, as a share of the variety of the data,",
+        ),
     )
     symptoms = full + partial
     if not symptoms:
@@ -35,29 +39,36 @@ def find(run: RunEvidence) -> Finding | None:
         "sick" if full else "watch",
         since(symptoms),
         evidence(symptoms),
-        "An image that deceives the discriminator today is the best answer to every latent; nothing in the "
-        "game says that images must differ, unless the discriminator is smooth and compares them.",
-        Remedy(*_remedy(run)),
+        "The generator can minimise its loss by mapping every latent to one image that currently fools the "
+        "discriminator. Most losses do not reward variety, unless the discriminator compares images in pairs "
+        "and is kept smooth.",
+        _remedy(run),
         "ring",
     )
 
 
-def _poorest(run: RunEvidence) -> str:
-    """The class with the least variety, by its name where that is known."""
+def _poorest_class(run: RunEvidence) -> str:
+    """Describe the class with the least variety, with its name where it is known."""
     numbers = run.series("class_poorest").values
     number = int(numbers[-1]) if len(numbers) else -1
-    named = f" ({run.class_names[number]})" if 0 <= number < len(run.class_names) else ""
-    return f"the poorest class{named}"
+    name = f" ({run.class_names[number]})" if 0 <= number < len(run.class_names) else ""
+    return f"the least varied class{name}"
 
 
-def _remedy(run: RunEvidence) -> tuple[str, tuple[str, ...]]:
-    """The loss and the penalties that keep the modes, or, where they are there, slower steps."""
-    names = {each["name"] for each in run.recipe["stabilisers"]}
+def _remedy(run: RunEvidence) -> Remedy:
+    """Return the loss and penalties that keep the modes or, if the run has them, a gentler training."""
+    names = {choice["name"] for choice in run.recipe["stabilisers"]}
     if run.recipe["loss"]["name"] == "relativistic-pairing" and names >= {"r1", "r2"}:
-        return "Slower steps and stronger penalties.", (*both_rates(run, 0.5), penalised(run, "r1", "r2"))
-    return "A loss that compares images in pairs, with a discriminator that is smooth on both sides.", (
-        "loss.name=relativistic-pairing",
-        "loss.smooth_sides=1",
-        "loss.temperature=1.0",
-        penalised(run, *sorted({"r1", "r2"} - names)),
+        return Remedy(
+            "Lower both learning rates and strengthen the gradient penalties.",
+            (*both_rates(run, 0.5), penalised(run, "r1", "r2")),
+        )
+    return Remedy(
+        "Use a loss that compares real and generated images in pairs, with gradient penalties on both.",
+        (
+            "loss.name=relativistic-pairing",
+            "loss.smooth_sides=1",
+            "loss.temperature=1.0",
+            penalised(run, *sorted({"r1", "r2"} - names)),
+        ),
     )

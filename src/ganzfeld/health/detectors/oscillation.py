@@ -1,4 +1,4 @@
-"""The two networks circle each other: the discriminator's answers swing in a steady rhythm."""
+"""Oscillation: the two networks circle each other, and the discriminator's logits swing periodically."""
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
@@ -9,10 +9,14 @@ READINGS = ("rhythm",)
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """One frequency of the logits stronger than in healthy runs."""
+    """Check the power of the strongest frequency in the logits."""
     period = run.series("rhythm_period")
-    every = f" (a swing every {figure(period.values[-1])} steps)" if len(period) else ""
-    rhythm = high(run, "rhythm", f"the strongest frequency of the logits{every}, as a multiple of chance,")
+    every = f" (one cycle in {figure(period.values[-1])} steps)" if len(period) else ""
+    rhythm = high(
+        run,
+        "rhythm",
+        f"the power of the strongest frequency in the logits{every}, as a multiple of white noise,",
+    )
     if not rhythm:
         return None
     return Finding(
@@ -20,10 +24,11 @@ def find(run: RunEvidence) -> Finding | None:
         "watch",
         rhythm.since_images,
         (rhythm.evidence,),
-        "Near its balance the game turns instead of settling: each network answers the other's last move, "
-        "and steps that are too large turn the circle into a spiral outwards.",
+        "Near the equilibrium the networks rotate around it instead of converging, because each responds to "
+        "the other's last update. With learning rates that are too high they spiral away from it.",
         Remedy(
-            "Smaller steps, a penalty that damps the turning, and a longer average as the model.",
+            "Lower both learning rates, add a gradient penalty, which damps the rotation, and average the "
+            "generator's weights over more steps.",
             (*both_rates(run, 0.5), penalised(run, "r1"), longer_average(run)),
         ),
         "spiral",

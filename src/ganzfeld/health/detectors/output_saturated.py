@@ -1,22 +1,26 @@
-"""Pixels of the generator stuck at the end of their range, where no gradient reaches them."""
+"""Output values of the generator are stuck at the end of their range, where the gradient vanishes."""
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
-from ganzfeld.health.symptoms import evidence, high, seen, since
+from ganzfeld.health.symptoms import evidence, high, present, since
 
 READINGS = ("saturated_excess", "stuck")
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """More values at the ends than the data has, or more places stuck there, than healthy runs show."""
-    symptoms = seen(
+    """Check the share of saturated output values, and of pixels that are stuck at one end."""
+    symptoms = present(
         high(
             run,
             "saturated_excess",
-            "the share of output values without a gradient, beyond the data's share,",
+            "the share of output values without a gradient, beyond the share of equally extreme real values,",
         ),
-        high(run, "stuck", "the share of pixels stuck at one end for all latents where the data's are not"),
+        high(
+            run,
+            "stuck",
+            "the share of pixels that are stuck at one end for all latents, but not in real images,",
+        ),
     )
     if not symptoms:
         return None
@@ -27,11 +31,11 @@ def find(run: RunEvidence) -> Finding | None:
         "sick",
         since(symptoms),
         evidence(symptoms),
-        "Clipping has no slope outside its range, and tanh next to none far from 0: a value that was pushed "
-        "there has no way back.",
+        "Clipping has zero gradient outside its range, and tanh nearly zero far from 0, so a value that has "
+        "been pushed there stays there.",
         Remedy(
-            ("An output that keeps a slope, and smaller" if change else "Smaller")
-            + " steps for the generator.",
+            ("Use tanh as the output activation, and lower" if change else "Lower")
+            + " the learning rate of the generator.",
             (*change, rate(run, "generator", 0.5)),
         ),
         "bounded-output",

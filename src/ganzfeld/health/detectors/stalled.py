@@ -1,11 +1,11 @@
-"""The generator does not learn any more, or never has."""
+"""The generator has stopped learning, or never started."""
 
 import torch
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import rate
-from ganzfeld.health.symptoms import evidence, low, seen, since
+from ganzfeld.health.symptoms import evidence, low, present, since
 from ganzfeld.losses import losses
 
 READINGS = ("lesson_generator", "full_step_generator")
@@ -15,35 +15,45 @@ SURE = 20.0
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """Its lesson or its steps smaller than healthy runs show; a rate that falls as planned is no illness."""
-    symptoms = seen(
-        low(run, "lesson_generator", "what the loss tells the generator, as a share of the first time,"),
+    """Check the generator's loss gradient and the size of its steps, with the schedule's decay taken out."""
+    symptoms = present(
+        low(
+            run,
+            "lesson_generator",
+            "the gradient of the generator's loss, as a share of its value at logits of 0,",
+        ),
         low(
             run,
             "full_step_generator",
-            "the size of the generator's steps beside its weights at first, at the recipe's rate,",
+            "the size of the generator's updates relative to its first weights, at the learning rate of the "
+            "recipe,",
         ),
     )
     if not symptoms:
         return None
     experiment = ""
     if [symptom.name for symptom in symptoms] == ["full_step_generator"]:
-        cause = "The learning rate is so low that the weights hardly move."
-        text, settings = "Larger steps for the generator.", (rate(run, "generator", 4),)
+        cause = "The learning rate of the generator is so low that its weights hardly change."
+        text, settings = "Raise the learning rate of the generator.", (rate(run, "generator", 4),)
     elif _fades_where_it_is_worst(run):
         cause = (
-            "The discriminator is sure of every generated image, and where it is sure the slope of the "
-            "loss that the generator goes by is next to 0."
+            "The discriminator assigns very low logits to all generated images, and there the gradient of "
+            "this generator loss is nearly 0."
         )
-        text = "A loss whose slope is largest where the generator is worst, and a slower discriminator."
+        text = (
+            "Use a loss whose gradient is largest where the generator is worst, and lower the learning rate "
+            "of the discriminator."
+        )
         settings = ("loss.name=non-saturating", rate(run, "discriminator", 0.5))
         experiment = "saturating-loss"
     else:
         cause = (
-            "The discriminator takes generated images for real ones, however good they are, and where it "
-            "does this loss has next to no slope: the generator is told that nothing is left to do."
+            "The discriminator assigns high logits to generated images, whatever their quality, and there "
+            "the gradient of this generator loss is nearly 0: the generator has nothing left to learn from "
+            "it."
         )
-        text, settings = "A discriminator that learns faster.", (rate(run, "discriminator", 2),)
+        text = "Raise the learning rate of the discriminator."
+        settings = (rate(run, "discriminator", 2),)
     return Finding(
         "stalled",
         "sick",
@@ -56,9 +66,9 @@ def find(run: RunEvidence) -> Finding | None:
 
 
 def _fades_where_it_is_worst(run: RunEvidence) -> bool:
-    """Whether the generator's loss has no slope at an image that the discriminator is sure is generated.
+    """Return whether the generator's loss is flat where the discriminator is sure that an image is generated.
 
-    Of the losses here this is so of minimax; the others lose their slope where it is deceived, or never.
+    Of the losses here, only minimax is. The others are flat where the discriminator is fooled, or nowhere.
     """
     loss = losses.load(run.recipe["loss"]["name"])
     with torch.enable_grad():

@@ -1,4 +1,4 @@
-"""Fewer images than a discriminator needs not to know them by heart."""
+"""The dataset has so few images that the discriminator may memorise them."""
 
 from ganzfeld.data.check.advice import ENOUGH
 from ganzfeld.health.evidence import RunEvidence
@@ -9,22 +9,25 @@ READINGS = ()
 
 
 def find(run: RunEvidence) -> Finding | None:
-    """A fact, known from the start: fewer than ``ganzfeld check`` calls enough."""
+    """Check whether the dataset has fewer images than ``ganzfeld check`` calls enough."""
     number = run.num_pictures
     if not 0 < number < ENOUGH:
         return None
     times = run.images_seen / number
-    text = f"the set has {number:,} images, each seen {times:,.0f} times until now; {ENOUGH:,} are few"
+    text = (
+        f"the dataset has {number:,} images, fewer than the {ENOUGH:,} that are recommended; each has been "
+        f"seen {times:,.0f} times so far"
+    )
     return Finding(
         "too-few-pictures",
         "watch",
         0,
         (Evidence(text, {"num_pictures": number, "times_seen": times}),),
-        "With few images the discriminator can learn them by heart, and the generator then gets better at "
-        "copying rather than at inventing.",
+        "The discriminator can memorise a small dataset. The generator then learns to copy its images rather "
+        "than to make new ones.",
         Remedy(
-            "Add images. Failing that, show them shifted, and mirrored (mirror=true) where left and right "
-            "mean the same; and end early.",
+            "Add images. If there are no more, use random crops, and mirrored images (mirror=true) where "
+            "these still look right, and stop training early.",
             shifted(run),
         ),
     )

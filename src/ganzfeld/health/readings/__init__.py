@@ -1,15 +1,15 @@
-"""What is read from a live training, one file each.
+"""Health readings of a live run, one group per file.
 
 An entry defines
 
-- ``read(probe) -> dict[str, Tensor | float]``: scalars by name, on the device (one synchronisation reads
-  them all), changing nothing: no weights, no buffers, no gradients, no random state;
-- ``PASSES``: whether it looks at images or sends any through a network, which costs as much as some steps;
-  what does without is read more often;
-- ``NAMES``: for each name one sentence that says what the number means and its range.
+- ``read(probe) -> dict[str, Tensor | float]``: scalars by name, on the device, so that one synchronisation
+  fetches them all. It changes no weights, buffers, gradients or random state;
+- ``PASSES``: whether it needs images or forward passes, which cost as much as several steps. Entries that do
+  not are read more often;
+- ``NAMES``: one sentence for each name, with the meaning of the number and its range.
 
-A name is given once in the whole folder. Where a reading means nothing (batch leak without statistics across
-the batch), it is left out of the result.
+Names are unique within the folder. A reading that has no meaning for a run, such as the batch leak without
+batch statistics, is left out of the result.
 """
 
 from ganzfeld.catalogue import Catalogue

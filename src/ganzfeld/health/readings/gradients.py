@@ -1,6 +1,6 @@
-"""What the last step's gradients and updates were like, in both networks.
+"""Gradients, updates and weights of both networks at the last step.
 
-A network without gradients, such as one that has just been restored, is not read.
+A network without gradients, such as one that has just been restored, has no readings.
 """
 
 import torch
@@ -12,51 +12,51 @@ from ganzfeld.health.probe import ProbeContext
 PASSES = False
 
 NAMES = {
-    "gradient_generator": "Norm of all gradients of the generator's loss at the last step; 0 or more.",
-    "gradient_discriminator": "The same of the discriminator's, penalties included.",
-    "gradient_reach_generator": "Root mean square gradient of the layer where it is smallest, over that of"
-    " the layer where it is largest: 1 reaches all alike, near 0 leaves a layer untaught.",
-    "gradient_reach_discriminator": "The same in the discriminator.",
-    "update_ratio_generator": "Norm of Adam's last update of a weight over that of the weight, the median of"
-    " all layers; 0 or more.",
-    "update_ratio_discriminator": "The same in the discriminator.",
+    "gradient_generator": "Norm of the gradient of the generator's loss at the last step; 0 or more.",
+    "gradient_discriminator": "The same for the discriminator, penalties included.",
+    "gradient_reach_generator": "RMS gradient of the layer where it is smallest, over that of the layer where"
+    " it is largest: at 1 all layers get equal gradients, near 0 a layer does not learn.",
+    "gradient_reach_discriminator": "The same for the discriminator.",
+    "update_ratio_generator": "Norm of Adam's last update of a weight tensor over the norm of the tensor;"
+    " median of all layers; 0 or more.",
+    "update_ratio_discriminator": "The same for the discriminator.",
     "weight_size_generator": "Norm of all parameters of the generator; 0 or more.",
-    "weight_size_discriminator": "The same of the discriminator.",
+    "weight_size_discriminator": "The same for the discriminator.",
 }
 
 
 def read(probe: ProbeContext) -> dict[str, Tensor]:
-    """Those of both networks."""
-    of_generator = _read_one(probe.generator, probe.generator_optimizer)
-    of_discriminator = _read_one(probe.discriminator, probe.discriminator_optimizer)
+    """Return the readings of both networks."""
+    of_generator = _read_network(probe.generator, probe.generator_optimizer)
+    of_discriminator = _read_network(probe.discriminator, probe.discriminator_optimizer)
     return {f"{name}_generator": value for name, value in of_generator.items()} | {
         f"{name}_discriminator": value for name, value in of_discriminator.items()
     }
 
 
-def _read_one(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+def _read_network(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
     weights = [weight for weight in network.parameters() if weight.grad is not None]
     if not weights:
         return {}
     gradients = [weight.grad.detach() for weight in weights if weight.grad is not None]
-    # A vector of a class that was not in the last batch has no gradient, and nothing is wrong with it.
-    of_classes = [module for module in network.modules() if isinstance(module, nn.Embedding)]
-    vectors = {id(weight) for module in of_classes for weight in module.parameters()}
+    # The embedding of a class that was not in the last batch rightly has no gradient.
+    embeddings = [module for module in network.modules() if isinstance(module, nn.Embedding)]
+    class_weights = {id(weight) for module in embeddings for weight in module.parameters()}
     layers = torch.stack(
         [
             gradient.square().mean().sqrt()
             for weight, gradient in zip(weights, gradients, strict=True)
-            if weight.dim() > 1 and id(weight) not in vectors
+            if weight.dim() > 1 and id(weight) not in class_weights
         ]
     )
-    found = {
+    result = {
         "gradient": _norm(gradients),
         "gradient_reach": layers.min() / layers.max().clamp_min(torch.finfo(layers.dtype).tiny),
         "weight_size": _norm([weight.detach() for weight in weights]),
     }
     if isinstance(optimizer, torch.optim.Adam):
-        found["update_ratio"] = torch.stack(_update_ratios(optimizer)).median()
-    return found
+        result["update_ratio"] = torch.stack(_update_ratios(optimizer)).median()
+    return result
 
 
 def _norm(tensors: list[Tensor]) -> Tensor:
@@ -64,7 +64,10 @@ def _norm(tensors: list[Tensor]) -> Tensor:
 
 
 def _update_ratios(adam: torch.optim.Adam) -> list[Tensor]:
-    """Of every weight of a layer, computed anew from Adam's moments (Kingma & Ba 2015, algorithm 1)."""
+    """Return the update ratio of each layer's weights, from Adam's moments.
+
+    Source: Kingma and Ba 2015, algorithm 1.
+    """
     ratios = []
     for group in adam.param_groups:
         first, second = group["betas"]

@@ -1,6 +1,6 @@
-"""Output values from which no gradient comes back, in images of the live generator.
+"""Saturated output values of the live generator, through which no gradient flows back.
 
-An output without bounds never saturates, and is not read.
+An unbounded output never saturates and has no readings.
 """
 
 import torch
@@ -12,22 +12,22 @@ PASSES = True
 
 NAMES = {
     "saturated": "Share of the live generator's output values at which the derivative of its output"
-    " activation is below 1e-3, and nothing can be learnt: 0 to 1.",
-    "saturated_real": "Share of the values of real images that are as extreme: what is right; 0 to 1.",
-    "stuck": "The chance that the generator, at a random place and channel, is saturated to one side for 32"
-    " latents while a real image is not: 0 to 1.",
+    " activation is below 1e-3, so that nothing can be learned there: 0 to 1.",
+    "saturated_real": "Share of the values of real images that are as extreme, for comparison: 0 to 1.",
+    "stuck": "Probability, at a random position and channel, that all images of 32 latents are saturated to"
+    " the same side while a real image is not: 0 to 1.",
 }
 
 NO_GRADIENT = 1e-3
 
 
 def read(probe: ProbeContext) -> dict[str, Tensor]:
-    """All three, or none without bounds."""
+    """Return all readings, or none for an unbounded output."""
     bounds = _bounds(probe.generator.output)
     if bounds is None:
         return {}
     low, high = bounds
-    images, real = probe.generated.output, probe.real
+    images, real = probe.generator_trace.output, probe.real
     stuck = torch.stack([_stuck(images <= low, real <= low), _stuck(images >= high, real >= high)])
     return {
         "saturated": _share((images <= low) | (images >= high)),
@@ -45,9 +45,9 @@ def _stuck(images: Tensor, real: Tensor) -> Tensor:
 
 
 def _bounds(output: nn.Module) -> tuple[float, float] | None:
-    """From which values on, down and up, the derivative stays below ``NO_GRADIENT``; None if it never does.
+    """Return the bounds beyond which the derivative stays below ``NO_GRADIENT``; None if it never does.
 
-    Found on the processor, where nothing waits for the device.
+    They are computed on the CPU, to avoid waiting for the device.
     """
     with torch.enable_grad():
         given = torch.linspace(-20, 20, 40_001, dtype=torch.float64).requires_grad_()

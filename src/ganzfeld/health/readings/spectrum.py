@@ -1,4 +1,4 @@
-"""The pattern that uneven overlap of kernels prints into images, seen at the frequencies of the stride."""
+"""The checkerboard pattern of transposed convolutions, measured at the harmonics of the stride."""
 
 import math
 
@@ -10,20 +10,21 @@ from ganzfeld.health.probe import ProbeContext
 PASSES = True
 
 NAMES = {
-    "checkerboard": "Log10 of the power of the images of 64 fixed latents at the harmonics of the last"
-    " stride over that at the frequencies beside them, the mean over axes and harmonics, less the same of 64"
-    " real images: 0 like the data, 1 ten times as much.",
+    "checkerboard": "Log10 of the spectral power of the images of 64 fixed latents at the harmonics of the"
+    " last stride, relative to neighbouring frequencies, mean over axes and harmonics; less the same for 64"
+    " real images: 0 like the data, 1 ten times as much power.",
 }
 
 NEIGHBOURS = (2, 3, 4, 5)
-"""In units of one period an image; those nearer belong to the harmonic itself, seen through the window."""
+"""Offsets of the neighbouring frequencies, in periods per image. Nearer ones belong to the peak itself, which
+the window widens."""
 
 _LEAST = 1e-12
-"""Is added to every power: that of images of one colour is 0."""
+"""Added to every power, since that of images of one colour is 0."""
 
 
 def read(probe: ProbeContext) -> dict[str, Tensor]:
-    """Nothing where no layer has a stride."""
+    """Return the reading, or nothing if no layer has a stride above 1."""
     excesses = [
         _excess(probe.images, axis, frequency) - _excess(probe.real, axis, frequency)
         for axis, stride in enumerate(_last_strides(probe))
@@ -33,14 +34,14 @@ def read(probe: ProbeContext) -> dict[str, Tensor]:
 
 
 def _last_strides(probe: ProbeContext) -> list[int]:
-    """By axis the last stride above 1 on the way to the image; 1 if there is none."""
+    """Return, for each axis, the last stride above 1 before the image; 1 if there is none."""
     layers = probe.generator.plan.layers[::-1]
     axes = range(probe.generator.plan.dims)
     return [next((layer.stride[axis] for layer in layers if layer.stride[axis] > 1), 1) for axis in axes]
 
 
 def _excess(images: Tensor, axis: int, frequency: float) -> Tensor:
-    """Log10 of the power at a frequency (in periods a pixel) along an axis over that beside it."""
+    """Return the log10 power at a frequency (periods per pixel) along an axis, relative to its neighbours."""
     along = images.float().movedim(2 + axis, -1)
     size = along.shape[-1]
     beside = {
@@ -54,7 +55,7 @@ def _excess(images: Tensor, axis: int, frequency: float) -> Tensor:
 
 
 def _power(along: Tensor, frequencies: list[float]) -> Tensor:
-    """Mean power (F,) of what lies along the last axis, through a Hann window."""
+    """Return the mean power (F,) along the last axis at each frequency, through a Hann window."""
     size, device = along.shape[-1], along.device
     window = torch.hann_window(size, device=device)
     angles = (

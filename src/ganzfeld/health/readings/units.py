@@ -1,4 +1,4 @@
-"""Units that say the same whatever they are shown."""
+"""Dead units: channels whose activation is the same for every input."""
 
 import torch
 from torch import Tensor
@@ -8,21 +8,21 @@ from ganzfeld.health.probe import ProbeContext
 PASSES = True
 
 NAMES = {
-    "dead_generator": "Of the generator's hidden layers, the largest share of channels whose activation is"
-    " the same, within 1e-6 of the layer's range, for 32 latents and all positions: 0 all live, 1 a dead"
-    " layer.",
-    "dead_discriminator": "The same of the discriminator's, for real images and for generated ones.",
+    "dead_generator": "Share of channels in a hidden layer of the generator whose activation is the same,"
+    " within 1e-6 of the layer's range, for 32 latents and at all positions; the largest share of all layers:"
+    " 0 no dead channel, 1 a dead layer.",
+    "dead_discriminator": "The same for the discriminator, with real and with generated images.",
 }
 
 SAME = 1e-6
 
 
 def read(probe: ProbeContext) -> dict[str, Tensor]:
-    """Those of both networks."""
-    judged = zip(probe.judged_real.spans, probe.judged_fake.spans, strict=True)
+    """Return the readings of both networks."""
+    spans = zip(probe.real_trace.spans, probe.fake_trace.spans, strict=True)
     return {
-        "dead_generator": _dead(list(probe.generated.spans)),
-        "dead_discriminator": _dead([torch.maximum(*both) for both in judged]),
+        "dead_generator": _dead(list(probe.generator_trace.spans)),
+        "dead_discriminator": _dead([torch.maximum(*both) for both in spans]),
     }
 
 

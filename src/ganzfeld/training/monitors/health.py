@@ -114,5 +114,6 @@ class HealthMonitor:
             real=self._real,
             images_before=self._images_before,
             labels=self._labels,
-            goes_on=len(self._logits) < min(NUM_STEPS, trainer.index) and real_logits.numel() < NUM_IMAGES,
+            just_resumed=len(self._logits) < min(NUM_STEPS, trainer.index)
+            and real_logits.numel() < NUM_IMAGES,
         )
