@@ -96,7 +96,7 @@ class _Trainer:
                 checkpoint_seconds=5.0,
                 out=out,
             )
-            final, trials = run.metadata.final, [trial.told for trial in run.metadata.trials]
+            final, trials = run.metadata.final, [trial.summary for trial in run.metadata.trials]
             distance = final.best.kernel_distance if final else None
         except TrainingFailed:
             distance, trials = None, []

@@ -119,7 +119,7 @@ def test_the_launchers_summary_says_what_we_say(array_file, tmp_path):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     refusal = json.loads(done.stdout)
-    assert "cannot be shared out evenly" in refusal["error"]
+    assert "cannot be divided evenly" in refusal["error"]
     summary = done.stderr.rpartition("Root Cause")[2]
     assert refusal["error"] in summary and refusal["hint"] in summary
     assert "exitcode  : 2" in summary and done.returncode == 1, "torchrun's own, whatever ours is"

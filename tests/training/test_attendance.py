@@ -109,7 +109,7 @@ def test_who_goes_on_with_the_ill_run_goes_on_with_what_came_of_it(array_file, t
     assert gz.resume(ill, callback=Listening()).path == run.path
     assert f"a remedy for {ill} was kept: going on with {run.path}" in said
     assert len(list(tmp_path.iterdir())) == 2, "nothing else is tried"
-    assert run.metadata.trials[0].told in (ill / "report.html").read_text()
+    assert run.metadata.trials[0].summary in (ill / "report.html").read_text()
 
 
 def test_what_does_not_help_is_undone(array_file, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from ganzfeld.metrics import space
 from ganzfeld.metrics.measures.kernel_distance import estimate
 from ganzfeld.model import load_model
 from ganzfeld.options import TrainOptions
-from ganzfeld.runs.checkpoint_store import CheckpointStore, kept
+from ganzfeld.runs.checkpoint_store import CheckpointStore, checkpoints_to_keep
 from ganzfeld.runs.metadata import QualityScore
 from ganzfeld.runs.report.quality_words import quality_in_words
 from ganzfeld.training import loop
@@ -463,7 +463,7 @@ class TestHistory:
     def test_the_checkpoint_nearest_to_the_best_stays(self):
         there: list[int] = []
         for number in range(10, 4000, 10):
-            there = sorted(kept([*there, number], 130 if number >= 130 else None))
+            there = sorted(checkpoints_to_keep([*there, number], 130 if number >= 130 else None))
         assert 130 in there and len(there) <= 2 * np.log2(400) + 3
 
     def test_on_disk(self, tmp_path, trainer_of):
@@ -471,7 +471,7 @@ class TestHistory:
         for _ in range(12):
             trainer.advance()
             history.write(capture(trainer, 0.0), near=48)
-        assert 48 in history.all() and 48 not in kept([*range(8, 104, 8)])
+        assert 48 in history.all() and 48 not in checkpoints_to_keep([*range(8, 104, 8)])
 
 
 def test_two_processes_judge_once_and_train_the_same(judged, array_file, tmp_path):

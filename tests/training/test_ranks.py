@@ -160,7 +160,7 @@ def test_what_is_not_finite_for_one_stops_all(array_file):
 @pytest.mark.parametrize(
     ("batch", "device", "match"),
     [
-        (9, "cpu", "cannot be shared out evenly among 2"),
+        (9, "cpu", "cannot be divided evenly among 2"),
         (8, "cuda:1", "2 processes cannot"),
         (8, "mps", "2 pro"),
     ],

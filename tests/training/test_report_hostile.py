@@ -51,7 +51,7 @@ def test_a_damaged_sheet_keeps_no_run_from_closing(run, name, what):
         case _:
             path.write_bytes({"empty": b"", "cut": content[:90], "bomb": bomb(), "text": b"<script>"}[what])
     page = write_report(run).read_text()
-    assert f"Left out, since it cannot be read: {path.name}." in page
+    assert f"Images that cannot be read are left out: {path.name}." in page
     if what not in ("pipe", "folder"):
         assert gz.resume(run.path, images=32).position.images_seen == 32
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 import ganzfeld as gz
 from ganzfeld.errors import DamagedError, DataError, ResourceError, UsageError
 from ganzfeld.recipes import recipes
-from ganzfeld.runs.checkpoint_store import CheckpointStore, kept
+from ganzfeld.runs.checkpoint_store import CheckpointStore, checkpoints_to_keep
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from tests.conftest import blobs
@@ -78,7 +78,7 @@ class TestHistory:
         for spacing in (1, 7, 1000):
             there: list[int] = []
             for number in range(spacing, 400 * spacing, spacing):
-                there = sorted(kept([*there, number]))
+                there = sorted(checkpoints_to_keep([*there, number]))
                 assert there[-2:] == [each for each in (number - spacing, number) if each]
             assert len(there) <= 2 * np.log2(400) + 2
             for wanted in range(10 * spacing, 399 * spacing, spacing):
@@ -93,7 +93,7 @@ class TestHistory:
             newest = history.newest(pytest.fail)
             assert newest is not None
             assert newest.images_seen == trainer.images_seen
-        assert history.all() == sorted(kept(history.all()))
+        assert history.all() == sorted(checkpoints_to_keep(history.all()))
         names = {path.stem for path in tmp_path.iterdir()}
         assert len(names) * 2 == len(list(tmp_path.iterdir())), (
             "each has its checksum, and nothing else is there"
@@ -132,7 +132,7 @@ class TestHistory:
         assert {path: path.read_bytes() for path in before} == before
         numbers = {int(path.stem) for path in mine}
         left = [number for number in history.all() if number not in numbers]
-        assert left[-2:] == [96, 104] and left == sorted(kept(left))
+        assert left[-2:] == [96, 104] and left == sorted(checkpoints_to_keep(left))
         assert 80 not in left, "one of ours that is damaged goes as ever"
 
     @pytest.mark.parametrize("suffix", [".safetensors", ".sha256"])

@@ -259,7 +259,7 @@ class TestRuns:
         assert fork.metadata.route == run.metadata.route == PLAIN.model_copy(update={"one_pass": True})
 
     def test_an_unknown_one(self, array_file, tmp_path):
-        with pytest.raises(UsageError, match="plain stands alone"):
+        with pytest.raises(UsageError, match="plain cannot be combined"):
             gz.train(array_file, recipe=small(), images=8, out=tmp_path, route="measured,plain")
         with pytest.raises(UsageError, match="plain"):
             gz.train(array_file, recipe=small(), images=8, out=tmp_path, route="plian")

@@ -56,7 +56,7 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
     if (every := run.journal_every) > 1:
         yield f"its journal is long: one line of {every:,} was read"
     for trial in run.metadata.trials:
-        yield from _wrapped(trial.told, "tried")
+        yield from _wrapped(trial.summary, "tried")
     for finding in verdict.findings:
         yield ""
         yield from _about(finding, commands[finding.name], images_of(run, finding))

@@ -31,7 +31,7 @@ def show_outcome(run: Run, as_json: bool) -> None:
         "report": str(run.path / "report.html"),
         "model": str(run.path / "model" / ("best" if best else "last")),
     }
-    tried = "".join(f"tried    {trial.told}\n" for trial in run.metadata.trials)
+    tried = "".join(f"tried    {trial.summary}\n" for trial in run.metadata.trials)
     shown = f"images {run.sample_files[-1]}\n" if run.sample_files else ""
     text = (
         f"{last.images_seen:,} images in {duration(last.seconds)} ({speed:,.0f}/s)\n"

@@ -1,1 +1,1 @@
-"""What computes: devices, precision, processes, and how a step is made fast. Nothing above knows these."""
+"""Devices, precision, processes, and the ways to make a step fast; the rooms above know none of these."""

@@ -1,4 +1,4 @@
-"""Where the images of a step come from: the cache, or the memory of a graphics card that holds them all."""
+"""Load the images of a step from the cache, or from GPU memory if the whole dataset fits there."""
 
 from collections.abc import Callable
 
@@ -11,27 +11,30 @@ from ganzfeld.compute.engine import Engine
 from ganzfeld.data import ImageDataset
 
 CHUNK = 4096
-"""Images that pass through the processor's memory at once on their way to the card."""
+"""The number of images copied to the GPU at once."""
 
 Gather = Callable[[np.ndarray], Tensor]
 """From indices (B,) to uint8 images (B, H, W, C) on the device."""
 
 
 def gathering(dataset: ImageDataset, engine: Engine, ranks: Ranks) -> Gather:
-    """From the card if the set fits there and one process trains alone; of several each reads its share."""
+    """Choose the source of batches: the GPU if the dataset fits and there is one process, else the cache.
+
+    With several processes, each reads only its share of a batch.
+    """
     if ranks.world_size == 1 and engine.has_room_for(dataset.pixel_bytes):
         return from_device(dataset, engine)
     return from_cache(dataset, engine)
 
 
 def from_cache(dataset: ImageDataset, engine: Engine) -> Gather:
-    """Gathered by the processor from the memory-mapped cache, then carried to the device."""
+    """Return a function that gathers images from the memory-mapped cache and copies them to the device."""
     return lambda indices: engine.carry(dataset.batch(indices))
 
 
 def from_device(dataset: ImageDataset, engine: Engine) -> Gather:
-    """Carried to the device once, all of them, as bytes."""
-    numbers = np.arange(dataset.num_pictures)
-    chunks = [engine.carry(dataset.batch(numbers[at : at + CHUNK])) for at in range(0, len(numbers), CHUNK)]
-    resident = torch.cat(chunks)
+    """Copy all images to the device as bytes; return a function that gathers from that copy."""
+    indices = np.arange(dataset.num_pictures)
+    starts = range(0, len(indices), CHUNK)
+    resident = torch.cat([engine.carry(dataset.batch(indices[start : start + CHUNK])) for start in starts])
     return lambda indices: resident[engine.carry(indices)]

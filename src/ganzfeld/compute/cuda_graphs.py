@@ -1,8 +1,8 @@
-"""Work recorded once, as what it asks of a GPU, and from then on only replayed: CUDA graphs.
+"""CUDA graphs: record the GPU operations of a piece of work once, then replay them.
 
-A GPU often makes the step of a small network in less time than Python takes to ask for it. What is asked for
-is the same every time except for the numbers in it, so it can be recorded and asked for as a whole. Numbers
-that differ are copied to where the recording reads them. Work of different kinds is recorded apart.
+A GPU often computes the step of a small network in less time than Python takes to launch it. The operations
+are the same at every step and only their inputs differ, so they are recorded and launched as a whole; the
+inputs are copied to where the recording reads them. Each kind of work has its own recording.
 """
 
 import contextlib
@@ -14,49 +14,49 @@ import torch
 from torch import Tensor
 
 REHEARSALS = 3
-"""How often work of a kind is done as usual before it is recorded: libraries set themselves up meanwhile."""
+"""How often each kind of work runs normally before it is recorded, so that libraries can initialise."""
 
 Work = Callable[[], list[Tensor]]
 
 
 class Recorder(Protocol):
-    """What can record work."""
+    """Records work for later replay."""
 
     def rehearse(self, work: Work) -> list[Tensor]:
-        """Do the work as usual, where it will be recorded."""
+        """Run the work normally, on the stream on which it will be recorded."""
         ...
 
     def record(self, work: Work) -> Work:
-        """What does the same as ``work`` with the numbers that then lie in its tensors. Does nothing yet."""
+        """Record ``work`` without computing; return its replay on the values its tensors hold at that time."""
         ...
 
 
 class CudaGraphRecorder:
-    """CUDA graphs, which share memory: each is done, and what it found copied, before the next begins."""
+    """Records CUDA graphs that share memory: results must be copied before the next graph is replayed."""
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)
         self._memory = torch.cuda.graph_pool_handle()
 
     def rehearse(self, work: Work) -> list[Tensor]:
-        """On the stream on which it will be recorded, as CUDA wants it."""
+        """Run the work normally, on the stream on which it will be recorded, as CUDA requires."""
         usual = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(usual)
         with torch.cuda.stream(self._stream):
-            found = work()
+            outputs = work()
         usual.wait_stream(self._stream)
-        return found
+        return outputs
 
     def record(self, work: Work) -> Work:
-        """What ``work`` returns lies where every replay writes it."""
+        """Record ``work``; every replay writes its results to the same tensors and returns these."""
         with torch.cuda.device(self._stream.device):
             usual, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
             try:
-                # The thread that saves may go on copying meanwhile.
+                # thread_local: the thread that saves checkpoints may copy tensors during the recording.
                 with torch.cuda.graph(graph, self._memory, self._stream, capture_error_mode="thread_local"):
-                    found = work()
+                    outputs = work()
             except BaseException:
-                # torch leaves its stream the current one, and, before 2.13, memory being recorded.
+                # On an error torch leaves its own stream current and, before 2.13, the memory pool recording.
                 torch.cuda.set_stream(usual)
                 with contextlib.suppress(RuntimeError):
                     index = self._stream.device.index
@@ -66,34 +66,34 @@ class CudaGraphRecorder:
 
         def replay() -> list[Tensor]:
             graph.replay()
-            return found
+            return outputs
 
         return replay
 
 
 class GraphedWork:
-    """Recordings of one function of tensors, one for each kind of work it does; inputs keep their shapes."""
+    """The recordings of a function of tensors, one per kind of work; the shapes of the inputs are fixed."""
 
-    def __init__(self, tape: Recorder) -> None:
-        self._tape = tape
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._inputs: list[Tensor] = []
         self._rehearsed: Counter[Hashable] = Counter()
         self._recordings: dict[Hashable, Work] = {}
 
     def __len__(self) -> int:
-        """Kinds of work recorded so far."""
+        """Return the number of kinds of work recorded so far."""
         return len(self._recordings)
 
     def __call__(
-        self, kind: Hashable, given: Sequence[Tensor], work: Callable[[list[Tensor]], list[Tensor]]
+        self, kind: Hashable, inputs: Sequence[Tensor], work: Callable[[list[Tensor]], list[Tensor]]
     ) -> list[Tensor]:
-        """Return what ``work`` returns for the tensors given; the next call overwrites it."""
-        self._inputs = self._inputs or [torch.empty_like(tensor) for tensor in given]
-        for place, tensor in zip(self._inputs, given, strict=True):
-            place.copy_(tensor)
+        """Return the results of ``work`` for these inputs; the next call overwrites them."""
+        self._inputs = self._inputs or [torch.empty_like(tensor) for tensor in inputs]
+        for buffer, tensor in zip(self._inputs, inputs, strict=True):
+            buffer.copy_(tensor)
         if kind not in self._recordings and self._rehearsed[kind] == REHEARSALS:
-            self._recordings[kind] = self._tape.record(lambda: work(self._inputs))
+            self._recordings[kind] = self._recorder.record(lambda: work(self._inputs))
         if kind in self._recordings:
             return self._recordings[kind]()
         self._rehearsed[kind] += 1
-        return self._tape.rehearse(lambda: work(self._inputs))
+        return self._recorder.rehearse(lambda: work(self._inputs))

@@ -1,7 +1,7 @@
-"""Processes that train one pair of networks together: the only place that knows ``torch.distributed``.
+"""Several processes that train one pair of networks: the only place that knows ``torch.distributed``.
 
-Each has a rank from 0 on and a share of every batch. What is computed from a share is averaged over the
-ranks, so that all of them hold the same weights at any time. For a training by one process nothing is done.
+Each process has a rank, counted from 0, and a share of every batch. Results are averaged over the ranks, so
+all ranks always hold the same weights. With a world size of 1 nothing here has an effect.
 """
 
 import contextlib
@@ -26,88 +26,89 @@ from ganzfeld.launch import Launch, launch
 from ganzfeld.system import ran_out_of_memory
 
 PATIENCE = timedelta(hours=6)
-"""How long a rank waits for another that is alive, such as one that decodes images."""
+"""How long a rank waits for a rank that is alive but busy, such as one that is decoding images."""
 
-_WHERE = "ganzfeld/port"
-_MEETING_S = 300.0
+_PORT_KEY = "ganzfeld/port"
+_RENDEZVOUS_S = 300.0
 _POLL_S = 0.2
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process, ``rank``, among ``world_size`` of them.
+    """The rank of this process and the world size.
 
-    All methods but ``shard`` are to be called by every rank, in the same order, with tensors of the same
-    shape; they raise ``ResourceError`` when another rank has gone.
+    Every rank must call all methods except ``shard`` in the same order, with tensors of the same shape. They
+    raise ``ResourceError`` if another rank has ended.
     """
 
     rank: int = 0
     world_size: int = 1
 
     def require(self, batch: int, device: torch.device) -> None:
-        """Raise ``UsageError`` if such a batch cannot be shared out, or not be computed on such a device."""
+        """Raise ``UsageError`` if the world size does not divide the batch, or does not fit the device."""
         if self.world_size == 1:
             return
         if batch % self.world_size:
             nearest = self.world_size * max(1, round(batch / self.world_size))
             raise UsageError(
-                f"a batch of {batch} cannot be shared out evenly among {self.world_size} processes",
-                f"Use a multiple: --batch {nearest}.",
+                f"a batch of {batch} cannot be divided evenly among {self.world_size} processes",
+                f"Use a multiple of {self.world_size}: --batch {nearest}.",
             )
         if device.type not in ("cpu", "cuda") or device.index is not None:
             raise UsageError(
                 f"{self.world_size} processes cannot train on --device {device}",
-                "Use --device cpu, or --device cuda: each process takes the card of its own number.",
+                "Use --device cpu, or --device cuda, which gives each process its own GPU.",
             )
         here = launch()
         if device.type == "cuda" and here.local_world_size > torch.cuda.device_count():
             raise UsageError(
-                f"{here.local_world_size} processes need as many CUDA devices; there are"
-                f" {torch.cuda.device_count()}",
+                f"{here.local_world_size} processes need {here.local_world_size} CUDA devices;"
+                f" this machine has {torch.cuda.device_count()}",
                 "Start fewer processes on this machine, or use --device cpu.",
             )
 
     def shard(self, whole: Tensor) -> Tensor:
-        """Of something drawn for the whole batch (B, ...) what this rank works on, (B / world_size, ...).
+        """Return this rank's share (B / world_size, ...) of a tensor for the whole batch (B, ...).
 
-        The places ``rank``, ``rank + number``, ... as in ``data.order.batch_indices``.
+        The share holds the indices ``rank``, ``rank + world_size``, ..., as in ``data.order.batch_indices``.
         """
         return whole if self.world_size == 1 else whole[self.rank :: self.world_size].contiguous()
 
     def all_reduce_mean(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Each tensor's mean over the ranks, the same bits on all of them; one message for all."""
+        """Return each tensor's mean over the ranks, bit-identical on all ranks, in one message."""
         if self.world_size == 1:
             return list(tensors)
-        together = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        with self._with_the_others():
-            dist.all_reduce(together)
-        parts = together.div_(self.world_size).split([tensor.numel() for tensor in tensors])
+        joined_tensors = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        with self._communicating():
+            dist.all_reduce(joined_tensors)
+        parts = joined_tensors.div_(self.world_size).split([tensor.numel() for tensor in tensors])
         return [part.view_as(tensor).to(tensor.dtype) for part, tensor in zip(parts, tensors, strict=True)]
 
     def total(self, tensor: Tensor) -> Tensor:
-        """The sum over the ranks, through which gradients of any order flow."""
+        """Sum a tensor over the ranks; gradients of any order flow through the sum."""
         return tensor if self.world_size == 1 else _Total.apply(tensor, self)
 
     def broadcast(self, tensor: Tensor) -> None:
-        """Overwrite a tensor by that of rank 0, whatever their layouts in memory."""
+        """Overwrite a tensor with that of rank 0; their memory layouts may differ."""
         if self.world_size == 1:
             return
-        numbers = tensor.detach().contiguous()
-        with self._with_the_others():
-            dist.broadcast(numbers, 0)
+        values = tensor.detach().contiguous()
+        with self._communicating():
+            dist.broadcast(values, 0)
         if self.rank:
-            tensor.detach().copy_(numbers)
+            tensor.detach().copy_(values)
 
     @contextlib.contextmanager
-    def _with_the_others(self) -> Iterator[None]:
+    def _communicating(self) -> Iterator[None]:
+        """Turn the errors of ``torch.distributed`` inside the block into ``ResourceError``."""
         try:
             yield
         except RuntimeError as error:
             if ran_out_of_memory(error):
                 raise
             raise ResourceError(
-                f"rank {self.rank} has lost the others: {_said(error)}",
-                "One of them ended; what it said tells why.",
+                f"rank {self.rank} has lost its connection to the other ranks: {_summary(error)}",
+                "Another rank ended; see its error message for the reason.",
             ) from error
 
 
@@ -115,13 +116,13 @@ ALONE = Ranks()
 
 
 class _Total(torch.autograd.Function):
-    """The sum over ranks. It is its own adjoint: every rank's loss depends on every rank's summand."""
+    """The sum over the ranks. It is its own adjoint, since every rank's loss depends on every rank's term."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, ranks: Ranks) -> Tensor:
         ctx.ranks = ranks
         total = tensor.clone(memory_format=torch.contiguous_format)
-        with ranks._with_the_others():
+        with ranks._communicating():
             dist.all_reduce(total)
         return total
 
@@ -131,10 +132,10 @@ class _Total(torch.autograd.Function):
 
 
 class BatchNormOfAll(_BatchNorm):
-    """A batch norm in training whose statistics are those of the whole batch; parameters are shared with it.
+    """A batch norm that takes its training statistics over all ranks; it shares the parameters of ``norm``.
 
-    torch's own (``nn.SyncBatchNorm``) is for graphics cards only, and its gradient cannot be differentiated
-    again, as penalties on gradients need.
+    torch's own ``nn.SyncBatchNorm`` works on GPUs only, and its gradient cannot be differentiated again, as
+    gradient penalties require.
     """
 
     def __init__(self, norm: _BatchNorm, ranks: Ranks) -> None:
@@ -148,7 +149,7 @@ class BatchNormOfAll(_BatchNorm):
         pass
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B / world_size, C, ...) to the same, normalised; one message of 2 C numbers."""
+        """Normalise (B / world_size, C, ...), with one message of 2 C numbers in training."""
         if not self.training:
             return super().forward(input)
         assert self.running_mean is not None and self.running_var is not None
@@ -156,24 +157,24 @@ class BatchNormOfAll(_BatchNorm):
         x = input.to(self.weight.dtype)
         axes = [axis for axis in range(x.dim()) if axis != 1]
         own_variance, own_mean = torch.var_mean(x, axes, correction=0)
-        # Moments about a point that all ranks know and that is near the mean: nothing large cancels.
+        # Moments about a point near the mean that is the same on all ranks, so that no large numbers cancel.
         point = self.running_mean.clone()
-        off = own_mean - point
-        shares = torch.stack((off, own_variance + off.square())) / self.ranks.world_size
-        off, square = self.ranks.total(shares)
-        mean, variance = point + off, square - off.square()
+        offset = own_mean - point
+        shares = torch.stack((offset, own_variance + offset.square())) / self.ranks.world_size
+        offset, square = self.ranks.total(shares)
+        mean, variance = point + offset, square - offset.square()
         with torch.no_grad():
             count = x.numel() // x.shape[1] * self.ranks.world_size
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
         scale = self.weight * (variance + self.eps).rsqrt()
-        along = [1, -1, *[1] * (x.dim() - 2)]
-        return torch.addcmul((self.bias - mean * scale).view(along), x, scale.view(along)).to(input.dtype)
+        shape = [1, -1, *[1] * (x.dim() - 2)]
+        return torch.addcmul((self.bias - mean * scale).view(shape), x, scale.view(shape)).to(input.dtype)
 
 
 def with_common_statistics(network: nn.Module, ranks: Ranks) -> None:
-    """Let every batch norm of a network take its statistics over all ranks."""
+    """Replace every batch norm of a network by one that takes its statistics over all ranks."""
     if ranks.world_size == 1:
         return
     for module in network.modules():
@@ -184,7 +185,7 @@ def with_common_statistics(network: nn.Module, ranks: Ranks) -> None:
 
 @contextlib.contextmanager
 def with_own_statistics(network: nn.Module) -> Iterator[None]:
-    """Let every batch norm of a network take its statistics on this rank alone while the block runs."""
+    """Let every batch norm of a network take its statistics on this rank alone inside the block."""
     norms = [module for module in network.modules() if isinstance(module, BatchNormOfAll)]
     before = [norm.ranks for norm in norms]
     for norm in norms:
@@ -198,58 +199,57 @@ def with_own_statistics(network: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def joined() -> Iterator[Ranks]:
-    """Meet the other processes of this launch for a while: gloo between processors, NCCL between cards."""
+    """Join the process group of this launch inside the block: gloo between CPUs, NCCL between GPUs."""
     here = launch()
     if here.world_size == 1:
         yield ALONE
         return
-    ways = "gloo"
+    backend = "gloo"
     if torch.cuda.is_available() and dist.is_nccl_available():
-        ways = "cpu:gloo,cuda:nccl"
+        backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(here.local_rank % torch.cuda.device_count())
     try:
-        place = _meeting_place(here)
         dist.init_process_group(
-            ways,
-            store=place,
+            backend,
+            store=_rendezvous_store(here),
             rank=here.rank,
             world_size=here.world_size,
             timeout=PATIENCE,
         )
     except (RuntimeError, ValueError) as error:
-        what = f"rank {here.rank} cannot meet the others: {_said(error)}"
-        raise ResourceError(what, "Start with torchrun.") from error
+        message = f"rank {here.rank} cannot connect to the other ranks: {_summary(error)}"
+        raise ResourceError(message, "Start the processes with torchrun.") from error
     try:
         yield Ranks(here.rank, here.world_size)
     finally:
         dist.destroy_process_group()
 
 
-def _meeting_place(here: Launch) -> Store:
-    """Where the ranks of this start find each other.
+def _rendezvous_store(here: Launch) -> Store:
+    """Return the store through which the ranks of this launch find each other.
 
-    torchrun's own store outlives the processes that it starts, and still holds where those before a restart
-    were to be found (pytorch issue 135712); nor do all machines count the same number of restarts. So rank 0
-    opens a store of its own, and the others look there for as long as what they are told is out of date.
+    torchrun's own store outlives the processes that it starts, so after a restart it still holds the old
+    addresses (pytorch issue 135712), and machines may count different numbers of restarts. So rank 0 opens a
+    store of its own, and the other ranks poll torchrun's store until the port in it answers.
     """
-    launchers, _, _ = next(iter(rendezvous("env://", timeout=PATIENCE)))
+    agent_store, _, _ = next(iter(rendezvous("env://", timeout=PATIENCE)))
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        return launchers
+        return agent_store
     host = os.environ["MASTER_ADDR"]
     if here.rank == 0:
-        own = TCPStore(host, 0, is_master=True, timeout=PATIENCE, wait_for_workers=False)
-        launchers.set(_WHERE, str(own.port))
-        return own
-    begun = time.monotonic()
+        own_store = TCPStore(host, 0, is_master=True, timeout=PATIENCE, wait_for_workers=False)
+        agent_store.set(_PORT_KEY, str(own_store.port))
+        return own_store
+    start = time.monotonic()
     while True:
-        port = int(launchers.get(_WHERE))
+        port = int(agent_store.get(_PORT_KEY))
         with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=_POLL_S):
             return TCPStore(host, port, is_master=False, timeout=PATIENCE, wait_for_workers=False)
-        if time.monotonic() - begun > _MEETING_S:
+        if time.monotonic() - start > _RENDEZVOUS_S:
             raise RuntimeError(f"rank 0 does not answer at {host}:{port}")
         time.sleep(_POLL_S)
 
 
-def _said(error: Exception) -> str:
-    """The beginning of what a library said, without the place in its source."""
+def _summary(error: Exception) -> str:
+    """Return the beginning of a library's message, without the position in its source."""
     return textwrap.shorten(str(error).splitlines()[0].rpartition(".cc:")[2], 100)

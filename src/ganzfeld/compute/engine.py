@@ -1,4 +1,4 @@
-"""Where and how exactly tensors are computed: the only place that knows devices, precision and layout."""
+"""The engine: the only place that knows devices, precision and memory layout."""
 
 import contextlib
 import ctypes
@@ -35,7 +35,9 @@ def _renew_lock() -> None:
     _casting = threading.RLock()
 
 
-if sys.platform != "win32":  # whichever thread held it is not in the child
+if (
+    sys.platform != "win32"
+):  # a thread that held the lock does not exist in the child, which would wait forever
     os.register_at_fork(after_in_child=_renew_lock)
 
 
@@ -43,9 +45,9 @@ if sys.platform != "win32":  # whichever thread held it is not in the child
 def _one_at_a_time(autocast: AbstractContextManager[object]) -> Iterator[None]:
     """Enter autocast while no other thread is in it.
 
-    torch keeps the weights that autocast has cast in one cache for all threads, and whoever leaves empties
-    it. Two passes through a network then share one cast or have two, whose gradients are rounded apart: two
-    trainings in threads would disturb each other's last bits.
+    torch keeps the weights cast by autocast in one cache for all threads, and empties it when any thread
+    leaves. So timing would decide whether two passes through a network share one cast or use two, whose
+    gradients are rounded separately: two runs in threads would change each other's last bits.
     """
     with _casting, autocast:
         yield
@@ -53,30 +55,30 @@ def _one_at_a_time(autocast: AbstractContextManager[object]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Engine:
-    """A device and the precision of convolutions on it; weights and statistics stay in float32."""
+    """A device and the precision of its convolutions; weights and statistics are always float32."""
 
     device: torch.device
     precision: Precision
     channels_last: bool = True
 
     def place(self, network: Network) -> Network:
-        """Move a network to the device, in the layout wanted; returns it."""
+        """Move a network to the device, in the engine's memory layout; return it."""
         return lay_out(network.to(self.device), self.channels_last)
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context in which forward passes run; one thread at a time, see ``_one_at_a_time``."""
+        """Return the context for forward passes; one thread at a time, see ``_one_at_a_time``."""
         usual = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
         return _one_at_a_time(usual)
 
     def carry(self, array: np.ndarray) -> Tensor:
-        """An array as a tensor on the device, without waiting for it to arrive."""
+        """Copy an array to a tensor on the device, without waiting for the copy."""
         tensor = torch.from_numpy(array)
         return (tensor.pin_memory() if self.device.type == "cuda" else tensor).to(
             self.device, non_blocking=True
         )
 
     def has_room_for(self, num_bytes: int) -> bool:
-        """Whether the device has memory of its own, and four times as much of it free."""
+        """Check whether the device is a GPU with four times as many bytes of memory free."""
         if self.device.type != "cuda":
             return False
         free, _ = torch.cuda.mem_get_info(self.device)
@@ -85,12 +87,11 @@ class Engine:
     def images(
         self, batch: Tensor, mirrored: np.ndarray | None = None, shifts: np.ndarray | None = None
     ) -> Tensor:
-        """uint8 images (B, H, W, C) as a float32 tensor (B, C, H, W) in [-1, 1], in the layout wanted.
+        """Turn uint8 images (B, H, W, C) on the device into float32 (B, C, H, W) in [-1, 1].
 
-        ``batch`` lies on the device.
-
-        ``mirrored`` (B,), if given, says for each image whether it is flipped from left to right;
-        ``shifts`` (B, 2), if given, by how many rows and columns its window is then moved down and right.
+        ``mirrored`` (B,) says which images are flipped from left to right; ``shifts`` (B, 2) says by how many
+        rows and columns the window of each image is then moved down and right. The result has the engine's
+        memory layout.
         """
         images = batch
         if mirrored is not None:
@@ -102,27 +103,27 @@ class Engine:
 
 
 def _windows(images: Tensor, shifts: Tensor) -> Tensor:
-    """Of each image (B, H, W, C) the window moved by its shift (B, 2), less than the size either way.
+    """Move the window of each image (B, H, W, C) by its shift (B, 2), which is less than the image's size.
 
-    Beyond its borders an image goes on as its reflection, the outermost pixels not repeated.
+    Beyond its borders an image continues as its reflection, without repeating the outermost pixels.
     """
     rows, columns = (
         (size - 1) - ((size - 1) - (torch.arange(size, device=shifts.device) + shift[:, None]).abs()).abs()
         for size, shift in zip(images.shape[1:3], shifts.unbind(1), strict=True)
     )
-    each = torch.arange(len(images), device=images.device)
-    return images[each[:, None, None], rows[:, :, None], columns[:, None, :]]
+    indices = torch.arange(len(images), device=images.device)
+    return images[indices[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
-    """The engine for this machine: the best device there is, and bfloat16 where the chip has it.
+    """Choose the engine for this machine; by default the best device, and bfloat16 where the chip has it.
 
-    ``device`` is auto, cpu, mps, cuda or cuda:N; ``precision`` auto, float32 or bfloat16. Raises
-    ``UsageError`` for an unknown word and ``ResourceError`` for a device that this machine lacks.
+    ``device`` is auto, cpu, mps, cuda or cuda:N; ``precision`` is auto, float32 or bfloat16. Raises
+    ``UsageError`` for an unknown word and ``ResourceError`` for a device that this machine does not have.
     """
-    # A saturated discriminator makes denormal gradients, which slow a step tenfold on a processor.
+    # A saturated discriminator makes denormal gradients, which slow a step on a CPU tenfold.
     torch.set_flush_denormal(True)
-    # Of cuDNN's weight gradients some add in another order each time; going on exactly needs the others.
+    # Some of cuDNN's weight gradients add in a different order each time; exact resuming needs the others.
     torch.backends.cudnn.deterministic = True
     chosen = _device(device)
     if chosen.type == "cpu":
@@ -135,7 +136,7 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether the chip multiplies bfloat16 in hardware; elsewhere it is emulated, and slower than float32."""
+    """Check whether the chip multiplies bfloat16 in hardware; emulated, it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type != "cpu":
@@ -146,9 +147,9 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def _keep_freed_memory() -> None:
-    """Ask glibc not to give large blocks back to the system, from which the next step gets them anew.
+    """Ask glibc not to return large blocks to the system, since the next step would request them again.
 
-    Every page that comes back has to be cleared and mapped; other C libraries have no such call.
+    The system clears and maps every page that it hands out. Other C libraries have no such call.
     """
     trim_threshold, mmap_threshold, never = -1, -3, 2**31 - 1
     with contextlib.suppress(OSError, AttributeError, TypeError):
@@ -167,7 +168,7 @@ def _device(name: str) -> torch.device:
         raise ResourceError("this machine has no CUDA device that torch can use", "Use --device cpu.")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         raise ResourceError(
-            f"there is no {name}: this machine has {torch.cuda.device_count()} CUDA device(s)"
+            f"there is no device {name}: this machine has {torch.cuda.device_count()} CUDA device(s)"
         )
     if kind == "mps" and not torch.backends.mps.is_available():
         raise ResourceError("this machine has no MPS device that torch can use", "Use --device cpu.")
@@ -175,21 +176,21 @@ def _device(name: str) -> torch.device:
 
 
 def chip_of(device: torch.device) -> str:
-    """The graphics card, or the instructions that torch uses on the processor: both choose algorithms."""
+    """Return the GPU's name, or the CPU instruction set that torch uses; both decide which kernels run."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def release_memory() -> None:
-    """Let go of what nobody uses any more."""
+    """Free the memory that is no longer used, on the CPU and on the GPU."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def wait_for(device: torch.device) -> None:
-    """Until a graphics card has done all that it was asked for; a processor has."""
+    """Wait until a GPU has finished all queued work; return at once for a CPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -197,13 +198,13 @@ def wait_for(device: torch.device) -> None:
 
 
 def num_threads() -> int:
-    """Threads that torch computes with on the processor."""
+    """Return the number of CPU threads that torch computes with."""
     return torch.get_num_threads()
 
 
 @contextlib.contextmanager
 def computing_with(threads: int | None) -> Iterator[None]:
-    """Let torch compute with so many threads while the block runs; None: with as many as otherwise."""
+    """Let torch compute with this many threads inside the block; None leaves the number unchanged."""
     usual = torch.get_num_threads()
     torch.set_num_threads(usual if threads is None else threads)
     try:

@@ -1,4 +1,4 @@
-"""The route of a step through the machine: what changes its speed and, but for rounding, no result."""
+"""The route of a run: the choices that change its speed but, except for rounding, none of its results."""
 
 import contextlib
 from collections.abc import Collection
@@ -16,16 +16,16 @@ from ganzfeld.regular import read_regular
 from ganzfeld.strict_json import strict_json
 
 PARTS = ("channels-last", "one-pass", "shared-backward", "measured")
-"""What of a route can be left out: the layout, two ways to save passes, and what was measured."""
+"""The parts of a route that can be left out: the layout, two ways to save passes, and what was measured."""
 
 
 class FastPath(Record):
-    """Which parts of the fast path a training uses; ``docs/performance.md`` explains them.
+    """The parts of the fast path that a run uses; ``docs/performance.md`` explains them.
 
-    ``channels_last``: the layout of weights and images in memory; ``one_pass`` and ``shared_backward``:
-    see ``StepConfig``; ``ways``, by name of layer such as ``generator.layers.0.0``: see
-    ``ganzfeld.networks.strided``; ``threads`` compute a step, None: as many as torch has; ``recorded``: see
-    ``ganzfeld.training.recording``. The last three are found by measuring, if ``measured``.
+    ``channels_last`` is the memory layout of weights and images. For ``one_pass`` and ``shared_backward`` see
+    ``StepConfig``. ``ways`` maps the names of layers, such as ``generator.layers.0.0``, to the ways in
+    ``ganzfeld.networks.strided``. ``threads`` compute a step (None: torch's number). For ``recorded`` see
+    ``ganzfeld.training.recording``. The last three are measured if ``measured`` is true.
     """
 
     channels_last: bool = True
@@ -38,37 +38,37 @@ class FastPath(Record):
 
     @property
     def parts(self) -> frozenset[str]:
-        """Which of ``PARTS`` it takes."""
-        taken = (self.channels_last, self.one_pass, self.shared_backward, self.measured)
-        return frozenset(part for part, is_taken in zip(PARTS, taken, strict=True) if is_taken)
+        """The names of the parts in ``PARTS`` that this route uses."""
+        flags = (self.channels_last, self.one_pass, self.shared_backward, self.measured)
+        return frozenset(part for part, is_used in zip(PARTS, flags, strict=True) if is_used)
 
     def limited_to(self, parts: Collection[str]) -> "FastPath":
-        """The same without the parts that are not among these."""
-        left = self.parts.intersection(parts)
-        found = {"ways": self.ways, "threads": self.threads, "recorded": self.recorded}
+        """Return a copy that uses only these parts."""
+        used = self.parts.intersection(parts)
+        measurements = {"ways": self.ways, "threads": self.threads, "recorded": self.recorded}
         return FastPath(
-            channels_last="channels-last" in left,
-            one_pass="one-pass" in left,
-            shared_backward="shared-backward" in left,
-            measured="measured" in left,
-            **(found if "measured" in left else {}),
+            channels_last="channels-last" in used,
+            one_pass="one-pass" in used,
+            shared_backward="shared-backward" in used,
+            measured="measured" in used,
+            **(measurements if "measured" in used else {}),
         )
 
 
 LARGEST_FILE = 1_000_000
-HINT = "Give a run folder, its run.json, or the route that stands in it, as a file of its own."
+HINT = "Give a run folder, its run.json, or a file that holds only the route from a run.json."
 
 USUAL = FastPath()
-"""Everything that pays everywhere, and torch's own way of every layer."""
+"""All parts that are faster on every machine, with torch's own way for every layer."""
 
 PLAIN = USUAL.limited_to(())
-"""What is written in a textbook: torch's own layers and layout, a pass for each purpose."""
+"""The textbook step: torch's own layers and layout, and a separate pass for each purpose."""
 
 
 def chosen_route(choice: str | Path) -> "frozenset[str] | FastPath":
-    """The parts that a choice of route takes, or the route in a file: of another run, to train as it did.
+    """Return the parts that a choice names, or the route stored in a file, such as another run's.
 
-    A file is a run folder, its ``run.json``, or a route alone as it stands there. Raises ``UsageError`` for
+    A file is a run folder, its ``run.json``, or a file that holds only the route. Raises ``UsageError`` for
     an unknown word, and for a file that holds no route.
     """
     is_words = isinstance(choice, str) and set(choice.split(",")) <= {"auto", "plain", *PARTS}
@@ -81,14 +81,14 @@ def chosen_route(choice: str | Path) -> "frozenset[str] | FastPath":
 
 
 def read_route(path: Path) -> FastPath:
-    """The route in a run folder or a file. Raises ``UsageError`` where there is none."""
+    """Read the route from a run folder or a file. Raises ``UsageError`` if there is none."""
     file = path / "run.json" if path.is_dir() else path
     shown = printable(str(file))
     try:
-        found = strict_json(read_regular(file, LARGEST_FILE), undecodable=True)
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds a {type(found).__name__}, not an object")
-        route = FastPath.model_validate(found.get("route", found))
+        content = strict_json(read_regular(file, LARGEST_FILE), undecodable=True)
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds a {type(content).__name__}, not an object")
+        route = FastPath.model_validate(content.get("route", content))
     except OSError as error:
         raise UsageError(f"route file {shown} cannot be read: {error.strerror}", HINT) from None
     except ValidationError as error:
@@ -99,24 +99,27 @@ def read_route(path: Path) -> FastPath:
         ) from None
     except ValueError as error:
         raise UsageError(f"route file {shown} holds no route: {error}", HINT) from None
-    if route.threads is None and isinstance(found.get("circumstances"), dict):
-        # That run took all threads of torch, whose number another machine or moment may see otherwise.
+    if route.threads is None and isinstance(content.get("circumstances"), dict):
+        # That run used torch's number of threads, which may differ on this machine or at this time.
         with contextlib.suppress(ValidationError):
-            return FastPath(**{**route.model_dump(), "threads": found["circumstances"].get("threads")})
+            return FastPath(**{**route.model_dump(), "threads": content["circumstances"].get("threads")})
     return route
 
 
 def parts_of(choice: str) -> frozenset[str]:
-    """The parts that a choice of route takes: "auto" all, "plain" none, else those it names, between commas.
+    """Return the parts that a choice names: all for "auto", none for "plain", else a list with commas.
 
-    Raises ``UsageError`` for a word that is none of these.
+    Raises ``UsageError`` for an unknown word.
     """
     if choice in ("auto", "plain"):
         return frozenset(PARTS if choice == "auto" else ())
     parts = choice.split(",")
     for part in parts:
         if part in ("auto", "plain"):
-            raise UsageError(f"the route {part} stands alone, without {choice!r}", f"Use --route {part}.")
+            raise UsageError(
+                f"the route {part} cannot be combined with other parts, as in {choice!r}",
+                f"Use --route {part}.",
+            )
         if part not in PARTS:
             raise UsageError(f"unknown route {part!r}", did_you_mean(part, ("auto", "plain", *PARTS)))
     return frozenset(parts)

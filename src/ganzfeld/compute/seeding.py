@@ -1,4 +1,4 @@
-"""Randomness without a state to lose: every draw is a pure function of the seed, its purpose and the step."""
+"""Stateless randomness: every draw is a pure function of the seed, its purpose and the step."""
 
 from enum import IntEnum
 
@@ -7,7 +7,7 @@ import torch
 
 
 class Purpose(IntEnum):
-    """What randomness is drawn for; streams of different purposes are independent."""
+    """The purpose of a random draw; the streams of different purposes are independent."""
 
     GENERATOR_WEIGHTS = 1
     DISCRIMINATOR_WEIGHTS = 2
@@ -18,11 +18,11 @@ class Purpose(IntEnum):
 
 
 def derived_seed(seed: int, purpose: Purpose, index: int = 0) -> int:
-    """A seed in [0, 2^63) for one purpose at one step."""
+    """Derive a seed in [0, 2^63) for one purpose at one step."""
     (word,) = np.random.SeedSequence((seed, int(purpose), index)).generate_state(1, np.uint64)
     return int(word) >> 1
 
 
 def noise_at(seed: int, purpose: Purpose, index: int) -> torch.Generator:
-    """A generator on the processor, ready to draw for one purpose at one step."""
+    """Return a CPU random generator, seeded for one purpose at one step."""
     return torch.Generator().manual_seed(derived_seed(seed, purpose, index))

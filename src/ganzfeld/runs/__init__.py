@@ -1,4 +1,4 @@
-"""Run folders: everything of a training that is on disk, without the networks that are trained."""
+"""Run folders: everything that a run keeps on disk, without the networks that are trained."""
 
 from ganzfeld.runs.run import Run, open_run
 

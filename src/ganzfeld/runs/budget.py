@@ -1,4 +1,4 @@
-"""How long a training may take, and how many images that will be."""
+"""How long a run may take, and how many images that will be."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ MOST_MINUTES, MOST_IMAGES = 10_000_000, 10**15
 
 @dataclass(frozen=True)
 class Budget:
-    """The end of a run: minutes of training, images seen, or whichever comes first.
+    """The end of a run: minutes of training or images seen, whichever comes first.
 
-    With neither it is five minutes. Raises ``UsageError`` for anything that is not above 0.
+    With neither, the run ends after five minutes. Raises ``UsageError`` for a value out of range.
     """
 
     minutes: float | None = None
@@ -29,23 +29,23 @@ class Budget:
             object.__setattr__(self, "minutes", DEFAULT_MINUTES)
 
     def spent(self, images_seen: int, seconds: float) -> bool:
-        """Whether the run is at its end."""
+        """Check whether the run has reached its end."""
         out_of_time = self.minutes is not None and seconds >= 60 * self.minutes
         return out_of_time or (self.images is not None and images_seen >= self.images)
 
     def remaining_s(self, images_seen: int, seconds: float, images_per_s: float) -> float | None:
-        """Seconds left at this speed; None while the speed is not known."""
-        left = []
+        """Return the seconds left at this speed; None while the speed is not known."""
+        estimates = []
         if self.minutes is not None:
-            left.append(60 * self.minutes - seconds)
+            estimates.append(60 * self.minutes - seconds)
         if self.images is not None:
             if images_per_s <= 0:
                 return None
-            left.append((self.images - images_seen) / images_per_s)
-        return max(0.0, min(left))
+            estimates.append((self.images - images_seen) / images_per_s)
+        return max(0.0, min(estimates))
 
     def horizon(self, images_seen: int, seconds: float, images_per_s: float) -> int | None:
-        """Images that the whole run will see at this speed; None while that cannot be said."""
+        """Return the number of images that the whole run will see at this speed; None if not known."""
         if self.minutes is None or images_per_s <= 0:
             return self.images
         estimate = images_seen + int(images_per_s * max(0.0, 60 * self.minutes - seconds))

@@ -1,7 +1,7 @@
-"""All that makes a training what it is: taken from a trainer, put back into one.
+"""A checkpoint: the complete state of a run, saved from a trainer and loaded into one.
 
-There is no random state, since every draw is a function of (seed, purpose, step), and no position in the data
-but the number of images seen.
+It holds no random state, since every draw is a function of (seed, purpose, step), and no position in the data
+except the number of images seen.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ FORMAT = 1
 
 
 class Position(Record):
-    """How far a training is; the names are those of ``Trainer``. ``seconds`` are seconds of training."""
+    """How far a run has come, by the names that ``Trainer`` uses. ``seconds`` is the time spent training."""
 
     index: Count
     images_seen: Count
@@ -31,7 +31,7 @@ class Position(Record):
 
 
 class CheckpointCard(Record):
-    """What a checkpoint says of itself: where it stands, what it is of, and under what it was made."""
+    """The header of a checkpoint: its position, the run it belongs to, and the environment it was made in."""
 
     format: Literal[1] = FORMAT
     position: Position
@@ -45,19 +45,19 @@ class CheckpointCard(Record):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training at rest: its card, and its tensors by name."""
+    """The saved state of a run: its card, and its tensors by name."""
 
     card: CheckpointCard
     tensors: dict[str, Tensor]
 
     @property
     def images_seen(self) -> int:
-        """Images seen when it was taken."""
+        """The number of images seen when it was saved."""
         return self.card.position.images_seen
 
     def require_finite(self) -> None:
-        """Raise ``TrainingFailed`` that names what is not finite, if anything is."""
-        broken = [name for name, tensor in self.tensors.items() if not torch.isfinite(tensor).all()]
-        if broken:
-            more = f" and {len(broken) - 1} more tensors" if len(broken) > 1 else ""
-            raise TrainingFailed(f"{broken[0]}{more} stopped being finite")
+        """Raise ``TrainingFailed`` if a tensor is not finite, and name it."""
+        names = [name for name, tensor in self.tensors.items() if not torch.isfinite(tensor).all()]
+        if names:
+            more = f" and {len(names) - 1} more tensors" if len(names) > 1 else ""
+            raise TrainingFailed(f"{names[0]}{more} stopped being finite")

@@ -1,4 +1,4 @@
-"""``run.json``: what was decided and found beside the recipe, when the run began and while it went on."""
+"""``run.json``: the settings and facts of a run that its recipe does not hold, and its events."""
 
 import os
 import platform
@@ -23,10 +23,10 @@ from ganzfeld.runs.schedule import Horizon
 
 
 class Environment(Record):
-    """What decides the last bit of a training beside its recipe, images and seed.
+    """Everything beside the recipe, images and seed that a run's results depend on, down to the last bit.
 
-    ``chip`` is the graphics card, or the instructions that torch uses on the processor; ``ranks`` the number
-    of processes that train together.
+    ``chip`` is the GPU's name, or the CPU instruction set that torch uses; ``ranks`` is the number of
+    processes that train together (the world size).
     """
 
     ganzfeld: str
@@ -40,7 +40,7 @@ class Environment(Record):
 
 
 def circumstances(engine: Engine, threads: int | None, ranks: int) -> Environment:
-    """Those of this process; ``threads`` compute a step, None: as many as torch has."""
+    """Describe the environment of this process; ``threads`` compute a step (None: torch's number)."""
     return Environment(
         ganzfeld=ganzfeld.__version__,
         torch=torch.__version__,
@@ -54,7 +54,7 @@ def circumstances(engine: Engine, threads: int | None, ranks: int) -> Environmen
 
 
 def timestamp() -> str:
-    """This moment, as ISO 8601 with the offset of the local time."""
+    """Return the local time now, as ISO 8601 with its UTC offset."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
@@ -62,7 +62,7 @@ EventKind = Literal["resumed", "forked", "rolled back", "stopped", "treated", "k
 
 
 class Event(Record):
-    """Something that happened to a run: at how many images, when (ISO 8601), and what, in words."""
+    """An event of a run: the images seen then, the time (ISO 8601), and what happened, in words."""
 
     kind: EventKind
     images_seen: Count
@@ -71,7 +71,7 @@ class Event(Record):
 
 
 class QualityScore(Record):
-    """How good the model was after so many images: kernel distance, its standard error, and of what."""
+    """The score of a model at ``images_seen``: its kernel distance and standard error, and their basis."""
 
     images_seen: Count
     kernel_distance: float
@@ -83,7 +83,10 @@ class QualityScore(Record):
 
 
 class FinalScores(Record):
-    """What was judged when the training stood at ``at_images`` images and was over: two models, or one."""
+    """The scores at the end of a run, at ``at_images`` images, of the best and the last model.
+
+    The two may be the same model.
+    """
 
     at_images: Count
     best: QualityScore
@@ -91,10 +94,10 @@ class FinalScores(Record):
 
 
 class Trial(Record):
-    """A remedy that was tried, or is being tried where its outcome is ``open``.
+    """A remedy that was tried, or is still being tried if its ``outcome`` is ``open``.
 
-    What was to go is ``finding``, seen at ``at_images`` images in the run whose folder is named ``ill``.
-    The run of the trial goes on from it, at ``from_images`` images, with other ``settings``.
+    ``finding`` is what the remedy should end. It was seen at ``at_images`` images in the run whose folder is
+    named ``ill``. The trial forks that run at ``from_images`` images with other ``settings``.
     """
 
     finding: str
@@ -107,19 +110,20 @@ class Trial(Record):
     why: str = ""
 
     @property
-    def told(self) -> str:
-        """What was tried and what came of it, in words."""
+    def summary(self) -> str:
+        """What was tried and with what result, in words."""
         return f"{self.finding}: {' '.join(self.settings)} {self.outcome}: {self.why}"
 
 
 class RunMetadata(Record):
-    """All of ``run.json``. ``data`` is where the images are, None for the built-in ones.
+    """The content of ``run.json``. ``data`` is the path of the images, or None for the built-in faces.
 
-    ``preparation`` is how they were brought to what is trained on, with all that was to be found resolved.
-    ``num_duplicates`` of the images would go if one of each group of duplicates stayed. ``launch`` names
-    the launch of processes that began the run: started again, they go on with it. ``best`` is the judgement
-    of ``model/best``, ``final`` that at the end. ``trials`` are the remedies of a run that is looked after
-    (``auto``), oldest first, those of the runs that it comes from among them.
+    ``preparation`` holds the options by which the images were prepared, with automatic choices resolved.
+    ``num_duplicates`` is the number of images that would be left out if one image of each group of duplicates
+    were kept. ``launch`` names the launch of processes that began the run, so that they resume it when
+    started again. ``best`` is the score of ``model/best``, ``final`` holds the scores at the end. ``trials``
+    are the remedies that ``auto`` tried, oldest first, including those of the runs that this one was forked
+    from.
     """
 
     data: str | None
@@ -153,7 +157,7 @@ class RunMetadata(Record):
     @model_validator(mode="before")
     @classmethod
     def _of_older_runs(cls, fields: Any) -> Any:
-        """Take ``max_bad`` from beside the other options: in older runs it stands there alone."""
+        """Move ``max_bad`` into ``preparation``: older runs have it at the top level only."""
         if not isinstance(fields, dict) or "max_bad" not in fields:
             return fields
         rest = {name: value for name, value in fields.items() if name != "max_bad"}
@@ -165,45 +169,45 @@ class RunMetadata(Record):
     @computed_field
     @property
     def max_bad(self) -> float:
-        """That of ``preparation``; a name of ``run.json`` that others may rely on."""
+        """``preparation.max_bad``; also written at the top level, where other programs may read it."""
         return self.preparation.max_bad
 
     def reading_options(self, *, by_class: bool) -> dict[str, Any]:
         """Return the options with which the images are read again.
 
-        A file of labels that is gone is missed only by who needs classes, with ``UsageError``.
+        Raises ``UsageError`` if the file of labels is missing and the run is conditional (``by_class``).
         """
         options = asdict(self.preparation)
         labels = options["labels"]
         if labels and not by_class and not is_regular(Path(labels)):
             options["labels"] = None
         elif labels and by_class and not os.path.exists(labels):  # noqa: PTH110  the other way may raise
-            hint = "If it is elsewhere now, say where with --labels."
-            raise UsageError(f"there is no file {printable(labels)} with the labels of the run", hint)
+            hint = "If it has moved, give its new path with --labels."
+            raise UsageError(f"the file with the labels of the run is missing: {printable(labels)}", hint)
         return options
 
     def with_labels_at(self, labels: str | os.PathLike[str] | None) -> "RunMetadata":
-        """Return the same with another place of the file of labels; None: it is where it was."""
+        """Return a copy in which the file of labels is at another path; None: at the same path."""
         if labels is None:
             return self
         return self.changed(preparation=replace(self.preparation, labels=absolute(labels)))
 
     @property
     def resumed_at_images(self) -> int | None:
-        """Images seen when the run was last resumed or forked; None if it never was."""
+        """The number of images seen when the run was last resumed or forked; None if it never was."""
         return next((e.images_seen for e in reversed(self.events) if e.kind in ("resumed", "forked")), None)
 
     @property
     def beginning(self) -> str:
-        """What was said when the run was last resumed or forked; empty if it never was."""
+        """The message of the last time the run was resumed or forked; empty if it never was."""
         return next((e.what for e in reversed(self.events) if e.kind in ("resumed", "forked")), "")
 
     @property
     def stopped(self) -> Event | None:
-        """How ``--stop`` has ended the training; None if it has not, or the training went on since."""
-        # What was decided of a trial afterwards did not go on with it.
-        moved = [event for event in self.events if event.kind not in ("treated", "kept", "undone")]
-        return moved[-1] if moved and moved[-1].kind == "stopped" else None
+        """The event by which ``--stop`` ended the run; None if it did not, or the run was resumed since."""
+        # A later decision about a trial does not resume the run.
+        events = [event for event in self.events if event.kind not in ("treated", "kept", "undone")]
+        return events[-1] if events and events[-1].kind == "stopped" else None
 
     @property
     def open_trial(self) -> Trial | None:
@@ -211,5 +215,5 @@ class RunMetadata(Record):
         return next((trial for trial in self.trials if trial.outcome == "open"), None)
 
     def changed(self, **fields: Any) -> "RunMetadata":
-        """The same with some fields replaced."""
+        """Return a copy with some fields replaced."""
         return self.model_copy(update=fields)

@@ -1,17 +1,17 @@
-"""A run folder: where its files are, and what can be done with a finished or a running training.
+"""A run folder: where its files are, and what can be done with a run that has ended or is still training.
 
 runs/<data>-001/
-  recipe.json     the resolved, complete recipe
-  run.json        what else was decided: data, seed, budget, device, versions, and what happened on the way
-  journal.jsonl   one object a line: step, images seen, seconds, losses, logits, and now and then
+  recipe.json     the complete recipe, with all defaults filled in
+  run.json        the other settings: data, seed, budget, device, versions; and the events of the run
+  journal.jsonl   one object per line: step, images seen, seconds, losses, logits, and from time to time
                   the doctor's readings under ``health``
   reals.png       images of the training set
-  samples/        <images seen>.png: the same seeds through time
-  checkpoints/    everything a training needs to go on; see ``history.py``
+  samples/        <images seen>.png: sample grids of the same seeds through time
+  checkpoints/    everything that is needed to resume; see ``checkpoint_store.py``
   model/last/     generator.safetensors and card.json
-  model/best/     the same, of the best model so far by kernel distance
-  verdict.json    what the doctor said last
-  report.html     all of it on one page
+  model/best/     the same two files of the best model so far, by kernel distance
+  verdict.json    the doctor's latest diagnosis
+  report.html     all of this on one page
 """
 
 import contextlib
@@ -47,9 +47,9 @@ from ganzfeld.runs.schedule import progress_of, rate_factor
 from ganzfeld.strict_json import strict_json
 from ganzfeld.system import in_words
 
-COPY = "Put back a copy of it, or train anew. The model can still be used: ganzfeld sample."
-LARGEST_FACTS = 1_000_000
-"""Bytes; ``run.json`` has about a thousand, and a hundred for every time it was resumed."""
+RESTORE_HINT = "Restore it from a copy, or train again. The model can still be used: ganzfeld sample."
+LARGEST_METADATA = 1_000_000
+"""Bytes; ``run.json`` takes about a thousand, plus a hundred for each time the run was resumed."""
 
 
 class Run:
@@ -59,14 +59,14 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).resolve()
         self.folder = OwnFolder(self.path, mark=RECIPE)
-        """Through which everything in it is written and deleted."""
+        """Does all writing and deleting inside the run folder."""
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe it was trained by. Raises ``DamagedError`` if the file is not a recipe."""
+        """The recipe of the run. Raises ``DamagedError`` if the file is not a recipe."""
         try:
             return read_recipe(self.path / RECIPE)
         except UsageError as error:
@@ -74,12 +74,12 @@ class Run:
 
     @property
     def metadata(self) -> RunMetadata:
-        """What ``run.json`` says. Raises ``DamagedError`` if it does not say it."""
+        """The content of ``run.json``. Raises ``DamagedError`` if it is missing or cannot be read."""
         self.folder.require()
         path = self.path / METADATA
         try:
             return RunMetadata.model_validate(
-                strict_json(read_regular(path, LARGEST_FACTS), undecodable=True)
+                strict_json(read_regular(path, LARGEST_METADATA), undecodable=True)
             )
         except FileNotFoundError:
             raise DamagedError(f"{path} is missing") from None
@@ -90,74 +90,77 @@ class Run:
             where = "".join(f"{part}: " for part in [".".join(map(str, mistake["loc"]))] if part)
             raise DamagedError(
                 f"{path} cannot be read: {where}{mistake['msg'].lower()}",
-                COPY,
+                RESTORE_HINT,
             ) from None
         except ValueError as error:
-            raise DamagedError(f"{path} cannot be read: {error}", COPY) from None
+            raise DamagedError(f"{path} cannot be read: {error}", RESTORE_HINT) from None
 
     def require_readable(self) -> None:
-        """Raise ``DamagedError`` if its recipe or ``run.json`` cannot be read."""
+        """Raise ``DamagedError`` if ``recipe.json`` or ``run.json`` cannot be read."""
         for read in (lambda: self.metadata, lambda: self.recipe):
             read()
 
     def write_metadata(self, metadata: RunMetadata) -> None:
-        """Replace ``run.json``. Only for the one that holds ``writing``."""
+        """Replace ``run.json``. Only the process inside ``writing`` may call this."""
         self.folder.write_json(METADATA, metadata.model_dump(mode="json"))
 
     def record(self, kind: EventKind, images_seen: int, what: str) -> None:
-        """Write down in ``run.json`` what happened. Only for the one that holds ``writing``."""
+        """Add an event to ``run.json``. Only the process inside ``writing`` may call this."""
         event = Event(kind=kind, images_seen=images_seen, time=timestamp(), what=what)
         metadata = self.metadata
         self.write_metadata(metadata.changed(events=(*metadata.events, event)))
 
     def forget_after(self, images_seen: int, noted: Callable[[str], None]) -> None:
-        """Leave out of journal and sheets what came after that many images: it will be told anew.
+        """Remove the journal entries and sample grids after ``images_seen``, which will be made again.
 
-        A sheet without the mark of one may be the user's: it is left alone, and ``noted`` hears of it. Only
-        for the one that holds ``writing``.
+        A file without the mark of a sample grid may be the user's: it is kept, and ``noted`` is called with
+        a message. Only the process inside ``writing`` may call this.
         """
         cut_journal(self.folder, images_seen)
-        for sheet in self.sample_files:
-            if int(sheet.stem) <= images_seen:
+        for path in self.sample_files:
+            if int(path.stem) <= images_seen:
                 continue
-            if mark_of(sheet) == Mark.RUN_SHEET:
-                (self.folder / "samples").remove(sheet.name)
+            if mark_of(path) == Mark.RUN_SHEET:
+                (self.folder / "samples").remove(path.name)
             else:
-                noted(f"left alone, since it has no mark of ours: {printable(str(sheet))}")
+                noted(f"kept a file that Ganzfeld did not write (it has no mark): {printable(str(path))}")
 
     def write_sheet(self, images_seen: int, content: bytes, noted: Callable[[str], None]) -> None:
-        """Write the sheet of that many images, a PNG; only for the one that holds ``writing``.
+        """Write the sample grid at ``images_seen``, a PNG file.
 
-        A file of that name without the mark of a sheet may be the user's: it is left alone, and ``noted``
-        hears of it.
+        A file of that name without the mark of a sample grid may be the user's: it is kept, and ``noted`` is
+        called with a message. Only the process inside ``writing`` may call this.
         """
         samples, name = self.folder / "samples", f"{images_seen}.png"
         path = samples.path / name
         if is_regular(path) and not path.is_symlink() and mark_of(path) != Mark.RUN_SHEET:
             self.folder.require()
-            noted(f"the sample grid is not kept: left alone, without a mark of ours: {printable(str(path))}")
+            noted(
+                "the sample grid was not saved: a file that Ganzfeld did not write (it has no mark) has its"
+                f" name: {printable(str(path))}"
+            )
             return
         samples.write_bytes(name, marked(content, Mark.RUN_SHEET))
 
     @property
     def history(self) -> CheckpointStore:
-        """Its checkpoints."""
+        """The checkpoints of the run."""
         return CheckpointStore(self.folder / "checkpoints")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the one writer of this run while the block runs; ``ResourceError`` if there is another.
+        """Make this process the only writer of the run inside the ``with`` block.
 
-        The folder is held: every write raises ``LostFolder`` once it was deleted, moved or replaced. Raises
-        ``DamagedError`` where something in it is a link, since nothing is written or deleted through one, and
-        ``UsageError`` where its path is not UTF-8.
+        Once the folder is deleted, moved or replaced, every write raises ``LostFolder``. Raises
+        ``ResourceError`` if another process is writing, ``DamagedError`` if something in the folder is a
+        link (nothing is written or deleted through a link), and ``UsageError`` if its path is not UTF-8.
         """
         require_openable(self.path)
         lock = self.path / LOCK
 
         def refuse() -> None:
             raise ResourceError(
-                f"{owner(lock)} is training in {self.path}", "Wait for it to end, or stop it with Ctrl-C."
+                f"{owner(lock)} is training in {self.path}", "Wait until it ends, or stop it with Ctrl-C."
             )
 
         with self.folder.held():
@@ -167,7 +170,7 @@ class Run:
 
     @property
     def inner_folders(self) -> list[OwnFolder]:
-        """The folders in it."""
+        """The folders inside the run folder."""
         model = self.folder / "model"
         return [self.folder / "samples", self.folder / "checkpoints", model, model / "last", model / "best"]
 
@@ -178,39 +181,39 @@ class Run:
 
     @property
     def journal(self) -> list[dict[str, Any]]:
-        """What was written down during training, oldest first."""
+        """The entries of the journal, oldest first."""
         return read_journal(self.path / JOURNAL)
 
     @property
     def journal_every(self) -> int:
-        """Of how many entries of the journal one is read: 1 but for journals of very long trainings."""
+        """The step between the journal entries that are read: 1, or more if the run is very long."""
         return every(self.path / JOURNAL)
 
     @property
     def last_entry(self) -> Mapping[str, Any] | None:
-        """The last entry of the journal; None where there is none. What this costs does not grow with it."""
+        """The last entry of the journal, or None if there is none. Takes constant time."""
         return last_entry(self.path / JOURNAL)
 
     def entries_around(self, images_seen: int) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
-        """Return the last entry of the journal up to so many images, and the first one after it."""
+        """Return the last journal entry up to ``images_seen``, and the first one after it."""
         return entries_around(self.path / JOURNAL, images_seen)
 
     def follow_journal(self) -> JournalReader:
-        """Return what reads the journal while it grows, each time only what is new."""
+        """Return a reader of the growing journal that reads only the new lines each time."""
         return JournalReader(self.path / JOURNAL)
 
     @property
     def evidence(self) -> RunEvidence:
-        """What the doctor looks at, of a run that is over or as far as one that trains now has come.
+        """The evidence for the doctor, from a run that has ended or is still training.
 
-        Raises ``DamagedError`` for a recipe, a journal or facts that cannot be read.
+        Raises ``DamagedError`` if the recipe, the journal or ``run.json`` cannot be read.
         """
         return self._evidence_of(self.journal)
 
     def _evidence_of(self, entries: Sequence[Mapping[str, Any]]) -> RunEvidence:
         metadata, recipe = self.metadata, self.recipe
-        # What a remedy has set here is not what somebody has changed.
-        treated = {
+        # The user did not change what a remedy has set.
+        set_by_remedies = {
             setting.split("=", 1)[0]
             for trial in metadata.trials
             if trial.outcome != "undone" and trial.ill != self.path.name
@@ -230,50 +233,52 @@ class Run:
             planned_images=metadata.horizons[-1].images if metadata.horizons else metadata.images,
             rate_at=rate_at,
             class_names=metadata.class_names,
-            undoing=[each for each in undoing(recipe) if each.split("=", 1)[0] not in treated],
+            undoing=[
+                setting for setting in undoing(recipe) if setting.split("=", 1)[0] not in set_by_remedies
+            ],
         )
 
     def diagnose(self, entries: Sequence[Mapping[str, Any]] | None = None) -> Diagnosis:
-        """What the doctor says of the run as far as it has come; works while it trains.
+        """Return the doctor's diagnosis of the run so far; works while it trains.
 
-        ``entries`` are those of the journal, where they have been read (see ``follow_journal``). Raises
-        ``DamagedError`` for a recipe, a journal or facts that cannot be read.
+        ``entries`` are the entries of the journal if they have already been read (see ``follow_journal``).
+        Raises ``DamagedError`` if the recipe, the journal or ``run.json`` cannot be read.
         """
         return diagnose(self.evidence if entries is None else self._evidence_of(entries))
 
     def write_verdict(self, verdict: Diagnosis) -> None:
-        """Write ``verdict.json``; ``ResourceError`` where that is not allowed."""
+        """Write ``verdict.json``. Raises ``ResourceError`` if it cannot be written."""
         self.folder.write_json("verdict.json", verdict.as_json())
 
     @property
     def position(self) -> Position:
-        """Where its newest checkpoint stands, by its header; ``checked_position`` reads all of it.
+        """The position of the newest checkpoint, from its header; ``checked_position`` reads all of it.
 
-        Raises ``DamagedError`` if there is none that can be read.
+        Raises ``DamagedError`` if no checkpoint can be read.
         """
         return self._position_of(self.history.newest_card())
 
     @property
     def checked_position(self) -> Position:
-        """Where the run can be resumed: its newest checkpoint whose content matches its checksum.
+        """The position from which the run resumes: the newest checkpoint that matches its checksum.
 
-        Reads whole checkpoints. Raises ``DamagedError`` if there is none that can be read.
+        Reads whole checkpoints. Raises ``DamagedError`` if no checkpoint can be read.
         """
         newest = self.history.newest()
         return self._position_of(newest and newest.card)
 
     def _position_of(self, card: CheckpointCard | None) -> Position:
         if card is None:
-            raise DamagedError(f"{self.path} has no checkpoint", "ganzfeld resume begins it again.")
+            raise DamagedError(
+                f"{self.path} has no checkpoint", "To start the run from the beginning: ganzfeld resume"
+            )
         return card.position
 
     @property
     def sample_files(self) -> list[Path]:
-        """The sheets of fixed seeds through time, oldest first."""
-        sheets = (self.path / "samples").glob("*.png")
-        return sorted(
-            (sheet for sheet in sheets if sheet.stem.isdecimal()), key=lambda sheet: int(sheet.stem)
-        )
+        """The sample grids of fixed seeds through time, oldest first."""
+        paths = (self.path / "samples").glob("*.png")
+        return sorted((path for path in paths if path.stem.isdecimal()), key=lambda path: int(path.stem))
 
     @cached_property
     def model(self) -> Model:
@@ -287,7 +292,7 @@ class Run:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes that its model can be asked for; none unless it was trained by class."""
+        """The class names that the model can generate; empty unless the run is conditional."""
         return self.model.card.class_names
 
     def sample(
@@ -298,20 +303,20 @@ class Run:
         truncation: float = 1.0,
         of: Labels | None = None,
     ) -> np.ndarray:
-        """Images from the saved generator: uint8, (N, height, width, channels).
+        """Generate images with the saved generator: uint8, (N, height, width, channels).
 
-        ``num`` images of the seeds 0, 1, 2, ..., or one image for each of ``seeds``; 16 by default. The same
-        seed gives the same image, whatever else is asked for. ``of`` is the class that all are to be of, its
-        name in ``run.classes`` or its number there, or a list of these with one per image; without it a model
-        with classes goes through them in turn: seed 0 is of the first, seed 1 of the second. Raises
-        ``UsageError`` for a number that is not a whole one from 1 on, for both or for seeds or a truncation
-        out of range, and for a class that it does not know.
+        Makes ``num`` images of the seeds 0, 1, 2, ..., or one image for each of ``seeds``; 16 by default. A
+        seed always gives the same image. ``of`` is the class of all images (its name in ``run.classes``, or
+        its index there), or a list with one class per image. Without it a conditional model takes its classes
+        in turn: seed 0 the first class, seed 1 the second. Raises ``UsageError`` for both ``num`` and
+        ``seeds``, for a ``num`` that is not a whole number of at least 1, for seeds or a truncation out of
+        range, and for an unknown class.
         """
         if num is not None and seeds is not None:
-            raise UsageError("sample takes a number of images from 1 on, or seeds, not both")
+            raise UsageError("sample takes a number of images (at least 1) or seeds, not both")
         whole = isinstance(num, int | np.integer) and not isinstance(num, bool)
         if num is not None and (not whole or num < 1):
-            raise UsageError(f"sample takes a number of images from 1 on, or seeds, not {num!r}")
+            raise UsageError(f"sample takes a number of images (at least 1) or seeds, not {num!r}")
         chosen = range(16 if num is None else int(num)) if seeds is None else seeds
         model = self.model
         if of is not None:
@@ -324,60 +329,64 @@ class Run:
 @in_words()
 @check_arguments
 def open_run(path: str | Path) -> Run:
-    """Open a run folder. Raises ``UsageError`` where there is none."""
+    """Open a run folder. Raises ``UsageError`` if ``path`` is not one, ``DamagedError`` without a recipe."""
     folder = Path(path)
     if not (folder / "recipe.json").is_file():
         if (folder / METADATA).is_file():
-            raise DamagedError(f"{path} has lost its recipe.json", "Put it back, or train anew.")
+            raise DamagedError(
+                f"{path} has no recipe.json any more", "Restore it from a copy, or train again."
+            )
         try:
             find_weights(folder)
         except UsageError:
             raise no_run(
                 folder, f"{path} is not a run", "a run folder, as ganzfeld train makes one"
             ) from None
-        raise UsageError(f"{path} is a model folder, not a run", "A run folder holds a recipe.json.")
+        raise UsageError(
+            f"{path} is a model folder, not a run folder", "A run folder contains a recipe.json."
+        )
     return Run(folder)
 
 
-def what_is_left(path: Path | None) -> str:
-    """What can be done with a run whose folder was moved to ``path`` while it trained; None: it is gone.
+def advice_for_moved_run(path: Path | None) -> str:
+    """Say what can be done with a run whose folder was moved to ``path`` (None: deleted) while it trained.
 
-    No command is named that cannot work.
+    Names a command only if that command can work.
     """
     if path is None:
-        return "What is left of it cannot go on: begin a new run."
+        return "The run cannot be resumed. Begin a new one."
     try:
         run = open_run(path)
         saved, data = run.history.all(), run.metadata.data
     except GanzfeldError as error:
-        return f"It cannot go on there: {error.message}."
+        return f"It cannot be resumed there: {error.message}."
     if not saved:
         return "Nothing had been saved yet: begin a new run."
     if data is not None and not Path(data).exists():
-        return f"What it had saved is there, but its images are no longer at {data}."
-    return f"Go on from {saved[-1]:,} images there: ganzfeld resume {in_shell(path)}"
+        return f"Its checkpoints are there, but its images are no longer at {data}."
+    return f"To resume it from {saved[-1]:,} images: ganzfeld resume {in_shell(path)}"
 
 
 def run_begun_by(launch: str, out: Path) -> Run | None:
-    """The newest run in a folder that the launch of this name has begun; None if there is none."""
-    begun = []
+    """Return the newest run in ``out`` that the launch of this name began; None if there is none."""
+    runs = []
     for path in sorted(out.iterdir()) if out.is_dir() else []:
         with contextlib.suppress(GanzfeldError):
             run = open_run(path)
             if run.metadata.launch == launch:
-                begun.append(run)
-    return max(begun, key=lambda run: run.metadata.started, default=None)
+                runs.append(run)
+    return max(runs, key=lambda run: run.metadata.started, default=None)
 
 
 def create_run(out: Path, name: str) -> Run:
-    """A new, empty run folder ``<out>/<name>-001``, or the next free number; never an existing one."""
+    """Create an empty run folder ``<out>/<name>-001``, or with the next free number."""
     make_folder(out)
     number = 1 + max((_number(path.name, name) for path in out.iterdir()), default=0)
     while True:
         path = out / f"{name}-{number:03d}"
         try:
             make_folder(path, exist_ok=False)
-        except FileExistsError:  # another training took it in the meantime
+        except FileExistsError:  # another run took the number in the meantime
             number += 1
             continue
         make_folder(path / "samples")

@@ -1,4 +1,4 @@
-"""Learning rates over a run, as a function of the images seen and the images planned."""
+"""The learning rates over a run, as a function of the images seen and the images planned."""
 
 import math
 from collections.abc import Sequence
@@ -10,10 +10,11 @@ from ganzfeld.recipes.schema import Schedule
 
 
 class Horizon(NamedTuple):
-    """From ``since`` images on, a run is planned to see ``images`` images in all.
+    """A plan, made at ``since`` images, that the run will see ``images`` images in total.
 
-    ``progress`` is what had been reached at ``since``, from where it rises evenly to 1; such a plan may be
-    replaced by a later one. None: the share of ``images`` that was seen, and the plan stays.
+    ``progress`` is the progress at ``since``, from which it rises linearly to 1; such a plan is an estimate
+    that a later one may replace. If it is None, progress is the fraction of ``images`` seen so far, and the
+    plan is final.
     """
 
     since: Annotated[int, Field(ge=0)]
@@ -21,7 +22,7 @@ class Horizon(NamedTuple):
     progress: Annotated[float, Field(ge=0, le=1)] | None = None
 
     def at(self, images_seen: int) -> float:
-        """The progress after so many images, from 0 to 1; for at least ``since`` of them."""
+        """Return the progress, from 0 to 1, at ``images_seen``, which is at least ``since``."""
         if self.progress is None:
             return min(1.0, images_seen / self.images)
         share = min(1.0, (images_seen - self.since) / max(1, self.images - self.since))
@@ -29,27 +30,27 @@ class Horizon(NamedTuple):
 
 
 def horizon_at(images_seen: int, horizons: Sequence[Horizon]) -> Horizon | None:
-    """The horizon that counts after so many images: the last one of those that were known then."""
-    return next((each for each in reversed(horizons) if each.since <= images_seen), None)
+    """Return the horizon in force at ``images_seen``: the latest one that was known then."""
+    return next((horizon for horizon in reversed(horizons) if horizon.since <= images_seen), None)
 
 
 def known_at(images_seen: int, horizons: Sequence[Horizon]) -> tuple[Horizon, ...]:
-    """The horizons of a run that goes another way from so many images on: without those estimated later."""
-    return tuple(each for each in horizons if each.since <= images_seen or each.progress is None)
+    """Return the horizons of a run that changes course at ``images_seen``, without later estimates."""
+    return tuple(horizon for horizon in horizons if horizon.since <= images_seen or horizon.progress is None)
 
 
 def progress_of(images_seen: int, horizons: Sequence[Horizon]) -> float:
-    """The share of the run that is done, from 0 to 1; 0 as long as no horizon is known.
+    """Return the fraction of the run that is done, from 0 to 1; 0 while no horizon is known.
 
-    A run gets a new horizon with every new plan; at each image that one counts which was known then, so
-    that going on from an earlier point goes the same way.
+    A run gets a new horizon with every new plan. The horizon in force at an image is the one that was known
+    then, so a run that resumes from an earlier point follows the same course.
     """
     horizon = horizon_at(images_seen, horizons)
     return horizon.at(images_seen) if horizon else 0.0
 
 
 def rate_factor(schedule: Schedule, images_seen: int, progress: float) -> float:
-    """What both learning rates are multiplied by: a linear rise, then the decay to the floor."""
+    """Return the factor of both learning rates: a linear warm-up, then the decay to the floor."""
     rise = min(1.0, (images_seen + 1) / (schedule.warmup_images + 1))
     remaining = {
         "none": 1.0,

@@ -16,7 +16,7 @@ from ganzfeld.printable import duration, in_shell
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.journal import Journal
 from ganzfeld.runs.report.report import write_report
-from ganzfeld.runs.run import Run, what_is_left
+from ganzfeld.runs.run import Run, advice_for_moved_run
 from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.artifacts import NOT_FINITE, model_card, sample_grid, snapshot
 from ganzfeld.training.auto.policy import has_diverged
@@ -116,7 +116,7 @@ class Loop:
             yield
             ended_well = True
         except LostFolder as error:
-            raise LostFolder(error.message, error.now_at, what_is_left(error.now_at)) from error
+            raise LostFolder(error.message, error.now_at, advice_for_moved_run(error.now_at)) from error
         except ResourceError as error:
             raise with_way_on(error, self.run) from error
         finally:

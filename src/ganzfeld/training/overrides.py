@@ -13,7 +13,7 @@ from ganzfeld.runs import Run
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.checkpoint import Position
 from ganzfeld.runs.metadata import Environment, RunMetadata, Trial
-from ganzfeld.runs.report.quality_words import lacks_judgement
+from ganzfeld.runs.report.quality_words import can_still_be_scored
 from ganzfeld.training.callbacks import TrainCallback
 
 
@@ -88,7 +88,7 @@ def is_finished(run: Run, overrides: Overrides) -> bool:
         return False
     sheet = run.path / "samples" / f"{images_seen}.png"
     is_shown = sheet.exists() and (run.path / "report.html").exists()
-    return is_saved and is_shown and not lacks_judgement(run, images_seen)
+    return is_saved and is_shown and not can_still_be_scored(run, images_seen)
 
 
 def is_over(run: Run, overrides: Overrides) -> bool:

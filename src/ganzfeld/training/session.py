@@ -30,7 +30,7 @@ from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.checkpoint import Checkpoint
 from ganzfeld.runs.journal import JOURNAL, copy_journal
 from ganzfeld.runs.metadata import RunMetadata, timestamp
-from ganzfeld.runs.report.report import LARGEST_SHEET
+from ganzfeld.runs.report.report import LARGEST_GRID
 from ganzfeld.runs.run import create_run, run_begun_by
 from ganzfeld.runs.schedule import Horizon, known_at, progress_of
 from ganzfeld.training.artifacts import NUM_ON_A_SHEET, SHEET_COLUMNS
@@ -314,7 +314,7 @@ def _copy_past(old: Run, run: Run, images_seen: int, noted: Callable[[str], None
     for sheet in old.sample_files:
         if int(sheet.stem) <= images_seen:
             try:
-                (run.folder / "samples").write_bytes(sheet.name, read_regular(sheet, LARGEST_SHEET))
+                (run.folder / "samples").write_bytes(sheet.name, read_regular(sheet, LARGEST_GRID))
             except OSError as error:
                 noted(f"left out {printable(str(sheet))}: {error.strerror}")
 

@@ -1,1 +1,1 @@
-"""The report of a run: one page, its charts, and its words."""
+"""The report of a run: the page, its charts, and its sentences about quality."""

@@ -1,4 +1,4 @@
-"""Self-contained pages: how every template is filled in."""
+"""The Jinja environment in which all templates of self-contained pages are rendered."""
 
 import base64
 import functools
@@ -12,10 +12,11 @@ from ganzfeld.printable import visible
 
 @functools.cache
 def environment(package: str, *, tidy: bool = False) -> Environment:
-    """The templates of a package. What is put into them is escaped for HTML, and shows what it holds.
+    """Return the environment for the templates of a package, with all values escaped for HTML.
 
-    Names of folders, classes and recipes are other people's: control characters and marks of direction, which
-    could make a page read otherwise than it is, appear as escapes. ``tidy``: without the lines of blocks.
+    The names of folders, classes and recipes come from other people. Control characters and direction marks
+    could change how a page reads, so they are shown as escapes. ``tidy`` drops the lines that hold only a
+    block tag.
     """
     return Environment(
         loader=PackageLoader(package),

@@ -1,4 +1,4 @@
-"""How good the model of a run is, in words, or why that is not known."""
+"""Sentences about the quality of a run's model, or about why it was not measured."""
 
 from ganzfeld.errors import GanzfeldError, ResourceError
 from ganzfeld.metrics import LEAST, Space, space
@@ -8,55 +8,55 @@ from ganzfeld.runs.run import Run
 
 
 def quality_in_words(run: Run, images_seen: int) -> str:
-    """The kernel distance of the model that a run keeps as the best, or why there is none.
+    """Return the kernel distance of the best model of a run in words, or why there is none.
 
-    What was judged at another end than at ``images_seen`` images is not told.
+    Scores that were measured at another end of the run than at ``images_seen`` images are ignored.
     """
     final = run.metadata.final
     if final is None or final.at_images != images_seen:
         return f"not measured: {why_not_measured(run)}"
     best, last = final.best, final.last
-    said = f"kernel distance {best.kernel_distance:.3f} ± {NORMAL_95 * best.error:.3f} (0 is best)"
+    sentence = f"kernel distance {best.kernel_distance:.3f} ± {NORMAL_95 * best.error:.3f} (0 is best)"
     if best.images_seen == last.images_seen:
-        return said
-    return f"{said}, after {best.images_seen:,} images; {last.kernel_distance:.3f} at the end"
+        return sentence
+    return f"{sentence}, after {best.images_seen:,} images; {last.kernel_distance:.3f} at the end"
 
 
 def why_not_measured(run: Run) -> str:
-    """Why a run that is over has no kernel distance, in words."""
+    """Return why a run that has ended has no kernel distance, in words."""
     try:
-        _, why_not = space_to_judge_in(run.metadata.num_pictures)
-    except GanzfeldError as error:  # what is over is not refused for it
+        _, why_not = scoring_space(run.metadata.num_pictures)
+    except GanzfeldError as error:  # a run that has ended must not fail because of this
         why_not = error.message
-    return why_not or "not taken; ganzfeld eval does it"
+    return why_not or "this run was never scored; ganzfeld eval can score it"
 
 
-def lacks_judgement(run: Run, images_seen: int) -> bool:
-    """Whether the model of a run that is over, at that many images, can be judged and has not been."""
+def can_still_be_scored(run: Run, images_seen: int) -> bool:
+    """Check whether a run that has ended at ``images_seen`` has no score although it can be scored."""
     final = run.metadata.final
     if final is not None and final.at_images == images_seen:
         return False
     try:
-        return space_to_judge_in(run.metadata.num_pictures)[0] is not None
-    except GanzfeldError:  # what is over is not refused for it
+        return scoring_space(run.metadata.num_pictures)[0] is not None
+    except GanzfeldError:  # a run that has ended must not fail because of this
         return False
 
 
 def require_space() -> None:
-    """Raise ``ResourceError`` where quality cannot be measured, for whoever needs it."""
+    """Raise ``ResourceError`` if quality cannot be measured."""
     name = usual_name()
     if name is None:
         raise ResourceError(f"{VARIABLE} is {NONE}", "Unset it, so that quality is measured.")
     space(name)
 
 
-def space_to_judge_in(num_pictures: int) -> tuple[Space | None, str]:
-    """The space in which trainings are judged, or why not."""
+def scoring_space(num_pictures: int) -> tuple[Space | None, str]:
+    """Return the feature space in which runs are scored, or None and the reason."""
     name = usual_name()
     if name is None:
         return None, f"{VARIABLE} is {NONE}"
     if num_pictures < LEAST:
-        return None, f"{num_pictures} images are fewer than the {LEAST} that it takes"
+        return None, f"{num_pictures} images are fewer than the {LEAST} that a score needs"
     try:
         return space(name), ""
     except ResourceError as error:

@@ -1,4 +1,4 @@
-"""``report.html``: a run on one self-contained page; no scripts, nothing fetched."""
+"""``report.html``: a run on one self-contained page, without scripts or anything fetched."""
 
 import io
 from pathlib import Path
@@ -15,21 +15,21 @@ from ganzfeld.runs.report.page import data_url, environment
 from ganzfeld.runs.report.quality_words import quality_in_words
 from ganzfeld.runs.run import Run
 
-LARGEST_SHEET, MOST_PIXELS = 2**28, 2**28
-"""Bytes and pixels of a sheet that is shown; 64 images of 1024x1024 px have a quarter of that."""
+LARGEST_GRID, MOST_PIXELS = 2**28, 2**28
+"""The limits in bytes and pixels for a sample grid; 64 images of 1024x1024 px have a quarter of them."""
 
-MOST_MOMENTS = 10
-"""Rows of the film of fixed seeds; of more sheets an even selection is shown."""
+MOST_ROWS = 10
+"""The most rows of fixed seeds through time; with more sample grids, an even selection is shown."""
 
 
 def write_report(run: Run) -> Path:
-    """Write the report of a run as it stands; returns the file.
+    """Write the report of a run in its present state; return the path of the file.
 
-    Raises ``ResourceError`` where it cannot be written.
+    Raises ``ResourceError`` if it cannot be written.
     """
     journal, evidence, verdict = run.journal, run.evidence, run.diagnose()
-    sheets = run.sample_files
-    shown = [run.path / "reals.png", *_selection(sheets)]
+    grids = run.sample_files
+    shown = [run.path / "reals.png", *_selection(grids)]
     page = (
         environment("ganzfeld.runs.report")
         .get_template("report.html")
@@ -40,16 +40,16 @@ def write_report(run: Run) -> Path:
             changed=changes(run.recipe),
             recipe_json=run.recipe.model_dump_json(indent=2),
             verdict=verdict,
-            spans=[(each, place(evidence, each.since_images)) for each in verdict.findings],
+            spans=[(finding, place(evidence, finding.since_images)) for finding in verdict.findings],
             charts=charts_of(evidence, verdict.findings),
             chart_size=(WIDTH, HEIGHT),
             last=journal[-1] if journal else None,
             trained_for=duration(journal[-1].get("seconds", 0.0)) if journal else "",
             quality=quality_in_words(run, journal[-1]["images_seen"]) if journal else "",
             reals=_embedded(run.path / "reals.png"),
-            sheet=_embedded(sheets[-1]) if sheets else "",
-            film=[(int(sheet.stem), _first_row(sheet, run.recipe.size[1])) for sheet in _selection(sheets)],
-            unreadable=[path.name for path in shown if _opened(path) is None],
+            grid=_embedded(grids[-1]) if grids else "",
+            film=[(int(path.stem), _first_row(path, run.recipe.size[1])) for path in _selection(grids)],
+            unreadable=[path.name for path in shown if _decode(path) is None],
             curves=_curves(journal, run.recipe.loss.build().paired),
         )
     )
@@ -57,68 +57,70 @@ def write_report(run: Run) -> Path:
     return run.path / "report.html"
 
 
-def _selection(sheets: list[Path]) -> list[Path]:
-    """At most ``MOST_MOMENTS`` of the sheets, the first and the last among them."""
-    if len(sheets) <= MOST_MOMENTS:
-        return sheets
-    last = len(sheets) - 1
-    return [sheets[round(index * last / (MOST_MOMENTS - 1))] for index in range(MOST_MOMENTS)]
+def _selection(grids: list[Path]) -> list[Path]:
+    """Select at most ``MOST_ROWS`` of the sample grids, including the first and the last."""
+    if len(grids) <= MOST_ROWS:
+        return grids
+    last = len(grids) - 1
+    return [grids[round(index * last / (MOST_ROWS - 1))] for index in range(MOST_ROWS)]
 
 
 def _embedded(path: Path) -> str:
-    """A PNG file as a data address; nothing where it cannot be read."""
-    image = _opened(path)
-    return _as_png(image) if image else ""
+    """Return a PNG file as a data URL, or an empty string if it cannot be read."""
+    image = _decode(path)
+    return _png_url(image) if image else ""
 
 
-def _first_row(sheet: Path, height_px: int) -> str:
-    """The first row of a sheet as a data address; nothing where it cannot be read."""
-    image = _opened(sheet)
+def _first_row(path: Path, height_px: int) -> str:
+    """Return the first row of a sample grid as a data URL, or an empty string if it cannot be read."""
+    image = _decode(path)
     if image is None:
         return ""
-    return _as_png(image.crop((0, 0, image.width, min(image.height, height_px + GAP))))
+    return _png_url(image.crop((0, 0, image.width, min(image.height, height_px + GAP))))
 
 
-def _opened(path: Path) -> Image.Image | None:
-    """A sheet, decoded; None for what is no PNG file of a sensible size. The page does without it."""
+def _decode(path: Path) -> Image.Image | None:
+    """Decode a sample grid; return None for a file that is not a PNG of a sensible size."""
     try:
-        with Image.open(io.BytesIO(read_regular(path, LARGEST_SHEET)), formats=("PNG",)) as image:
+        with Image.open(io.BytesIO(read_regular(path, LARGEST_GRID)), formats=("PNG",)) as image:
             if image.width * image.height > MOST_PIXELS:
                 return None
             image.load()
             return image
-    except Exception:  # noqa: BLE001  hostile bytes make Pillow raise anything
+    except Exception:  # noqa: BLE001  Pillow raises any exception for damaged files
         return None
 
 
-def _as_png(image: Image.Image) -> str:
+def _png_url(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return data_url("image/png", buffer.getvalue())
 
 
 def _curves(journal: list[dict[str, Any]], paired: bool) -> list[tuple[str, str, str]]:
-    """Title, how to read it, and the drawing, of each chart."""
-    meaning = "with this loss only their difference counts" if paired else "above 0 means real"
+    """Return the title, the explanation and the drawing of each curve chart."""
+    meaning = "with this loss only their difference matters" if paired else "above 0 means real"
     charts = [
         (
             "Losses",
-            "A discriminator's loss that falls to 0 and stays there has stopped teaching; "
-            "two lines that keep their distance are usual.",
+            "If the discriminator loss falls to 0 and stays there, the generator no longer learns from it. "
+            "Two lines that keep their distance are normal.",
             {"generator": "loss_generator", "discriminator": "loss_discriminator"},
         ),
         (
             "Mean logits",
-            f"What the discriminator answers: {meaning}. Lines that drift far apart mean that it has won, "
-            "lines that cross again and again that the two circle each other.",
+            f"The discriminator's output: {meaning}. If the lines drift far apart, the discriminator has "
+            "won. If they cross again and again, the two networks are oscillating.",
             {"real images": "logit_real", "generated images": "logit_fake"},
         ),
     ]
-    return [(title, reading, _chart(journal, lines)) for title, reading, lines in charts] if journal else []
+    if not journal:
+        return []
+    return [(title, explanation, _chart(journal, lines)) for title, explanation, lines in charts]
 
 
 def _chart(journal: list[dict[str, Any]], lines: dict[str, str]) -> str:
-    from matplotlib import rc_context  # half a second to import, and needed here only
+    from matplotlib import rc_context  # takes half a second to import, and only the report needs it
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 2.6))
@@ -131,6 +133,6 @@ def _chart(journal: list[dict[str, Any]], lines: dict[str, str]) -> str:
     axes.legend(frameon=False, loc="best")
     axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
-    with rc_context({"svg.fonttype": "none"}):  # letters as letters: half the time and half the bytes
+    with rc_context({"svg.fonttype": "none"}):  # text, not outlines: half the time and half the bytes
         figure.savefig(buffer, format="svg")
     return data_url("image/svg+xml", buffer.getvalue())

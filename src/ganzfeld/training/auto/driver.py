@@ -180,10 +180,10 @@ def _closed(
             both.enter_context(each.writing())
         for each in runs:
             each.write_metadata(each.metadata.changed(trials=trials))
-            each.record(outcome, trial.at_images, closed.told)
+            each.record(outcome, trial.at_images, closed.summary)
             with contextlib.suppress(GanzfeldError):
                 write_report(each)
-    callback.noted(closed.told)
+    callback.noted(closed.summary)
     if helped or ill is None:
         return run, overrides
     if is_over(ill, overrides.without_end):  # by ``--stop``

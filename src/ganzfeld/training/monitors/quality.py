@@ -24,7 +24,7 @@ from ganzfeld.networks import Generator
 from ganzfeld.own_folder import LostFolder
 from ganzfeld.progress import CountCallback, silent
 from ganzfeld.runs.metadata import FinalScores, QualityScore
-from ganzfeld.runs.report.quality_words import space_to_judge_in
+from ganzfeld.runs.report.quality_words import scoring_space
 from ganzfeld.runs.run import Run
 from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.callbacks import TrainCallback
@@ -58,7 +58,7 @@ class QualityMonitor:
     def __init__(self, trainer: Trainer, run: Run, callback: TrainCallback, *, wanted: bool = True) -> None:
         metadata = run.metadata
         self._trainer, self._run, self._callback = trainer, run, callback
-        self._space, why_not = space_to_judge_in(trainer.dataset.num_pictures) if wanted else (None, "")
+        self._space, why_not = scoring_space(trainer.dataset.num_pictures) if wanted else (None, "")
         if why_not:
             callback.noted(f"quality will not be measured: {why_not}")
         self._ends_on_a_plateau = metadata.stop == "plateau"
