@@ -11,7 +11,7 @@ from ganzfeld.lab import live, run, verdict_of
 from ganzfeld.lab.experiments.saturating_loss import SHORT as SHORT_SETTINGS
 from ganzfeld.lab.experiments.saturating_loss import Settings, theory, toy
 from ganzfeld.lab.experiments.saturating_loss import live as in_situ
-from ganzfeld.lab.game.frozen import live_game, looks
+from ganzfeld.lab.game.frozen import live_game, look_rounds
 from ganzfeld.losses import minimax, non_saturating
 
 sympy: Any = pytest.importorskip("sympy")
@@ -30,7 +30,7 @@ def test_slopes_are_those_of_exact_algebra(cost: str, name: str):
 
 
 def test_break_points_are_those_of_the_numbers():
-    """From the format alone, found with the spacing of float32 and not with a scan."""
+    """Derive the break points from the spacing of float32 alone, without a scan."""
     eps, tiny = torch.finfo(torch.float32).eps, torch.finfo(torch.float32).smallest_normal
     assert theory.break_of_minimax(False) == pytest.approx(-math.log(eps / 4))
     assert theory.break_of_minimax(True) == pytest.approx(-math.log(eps / 2))
@@ -98,12 +98,12 @@ def test_the_generator_is_held_still(short_training):
 
 
 def test_looks_are_at_powers_of_two_and_the_end():
-    assert looks(10) == [0, 1, 2, 4, 8, 10]
-    assert looks(1) == [0, 1]
+    assert look_rounds(10) == [0, 1, 2, 4, 8, 10]
+    assert look_rounds(1) == [0, 1]
 
 
 def test_so_many_seeds_are_played():
-    """As many as the settings say, which are told beside the figures."""
+    """Play as many games as the settings say; their number stands beside the figures."""
     short = Settings(num_steps=1, num_points=8, seeds=3)
     assert {len(course[0]) for course in toy._toy(short, 0)[1]["courses"].values()} == {3}
 

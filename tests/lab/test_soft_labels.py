@@ -11,7 +11,7 @@ from torch.optim import SGD, Adam
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import run, verdict_of, write_outcome
 from ganzfeld.lab.experiments.soft_labels import SHORT as SHORT_SETTINGS
-from ganzfeld.lab.experiments.soft_labels import Settings, lessons, temperature, theory, toy
+from ganzfeld.lab.experiments.soft_labels import Settings, logit_gradients, temperature, theory, toy
 from ganzfeld.lab.outcome import by_key
 from ganzfeld.lab.perform import perform
 from ganzfeld.losses import _cross_entropy, non_saturating
@@ -62,7 +62,7 @@ def test_the_pull_is_the_mean_over_points():
 
 
 PARTS = {
-    "lessons": lambda: lessons.measured_lessons(SHORT)[0],
+    "gradients": lambda: logit_gradients.measured_gradients(SHORT)[0],
     "optima": lambda: toy._optima(SHORT)[0],
     "temperature": lambda: temperature.measured_temperature(SHORT, 0),
 }
@@ -70,14 +70,14 @@ PARTS = {
 
 @cache
 def honest(part: str):
-    """The figures of a part, measured once."""
+    """Measure the figures of a part once."""
     return PARTS[part]()
 
 
 @pytest.mark.parametrize(
     ("part", "formula", "wrong"),
     [
-        ("lessons", "lesson", lambda logits, target: target - torch.sigmoid(logits)),
+        ("gradients", "logit_gradient", lambda logits, target: target - torch.sigmoid(logits)),
         ("optima", "best_probability", lambda log_ratio, alpha, sides: torch.sigmoid(log_ratio)),
         ("optima", "slope_in_ratio", lambda log_ratio, alpha, sides: torch.ones_like(log_ratio)),
         ("temperature", "SGD", lambda *given, lr, **more: SGD(*given, lr=lr / 2, **more)),
@@ -107,13 +107,13 @@ def test_labels_softened_the_wrong_way_turn_the_verdict(monkeypatch):
         ).mean()
 
     monkeypatch.setattr(non_saturating, "discriminator", wrong)
-    assert verdict_of(PARTS["lessons"]()) == "fails"
+    assert verdict_of(PARTS["gradients"]()) == "fails"
     assert verdict_of(PARTS["optima"]()) == "fails"
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam"])
 def test_temperature_is_a_rescaled_last_layer(kind: str):
-    off = temperature.rescaled_game_differs(SHORT, 1, {"SGD": SGD, "Adam": Adam}[kind], [], [])
+    off = temperature.rescaling_error(SHORT, 1, {"SGD": SGD, "Adam": Adam}[kind], [], [])
     assert off < (1e-9 if kind == "SGD" else 1e-3)
 
 
@@ -134,7 +134,7 @@ def test_settings_that_mean_nothing_are_refused(short_training, settings, words:
 
 
 def test_labels_that_are_not_softened_are_measured_too(short_training, tmp_path):
-    """At alpha = 0 all kinds of labels are one."""
+    """Measure hard labels: at alpha = 0 all kinds of labels are the same."""
     outcome = perform("soft-labels", {**SHORT_SETTINGS, "alpha": 0.0}, on=short_training)
     assert outcome.verdict == "holds with limits", "the temperature has limits of its own"
     behind = by_key(outcome.figures)["left-behind"]

@@ -123,6 +123,32 @@ def largest_error(
     return claim(key, name, float(difference.abs().max()), 0.0, of=of, part=part, tolerance=tolerance)
 
 
+def formula_errors(
+    keys: tuple[str, str],
+    name: str,
+    errors: tuple[Tensor, Tensor],
+    *,
+    of: str,
+    tolerances: tuple[float, float],
+) -> list[Measured]:
+    """Build the figures of the closed form of a derivative: its largest errors against autograd and against
+    differences.
+    """
+    return [
+        largest_error(
+            key,
+            f"{name} by {way}, largest error of the formula",
+            error,
+            of=of,
+            tolerance=tolerance,
+            part="closed form",
+        )
+        for key, way, error, tolerance in zip(
+            keys, ("autograd", "differences in float64"), errors, tolerances, strict=True
+        )
+    ]
+
+
 Figures = Mapping[str, Measured]
 """All figures of an experiment, by key."""
 

@@ -1,4 +1,4 @@
-"""Downsampling by strided convolutions: sizes, fields, the pixels that a remainder loses, and pooling."""
+"""Downsampling by strided convolutions: sizes, receptive fields, pixels that are lost, and pooling."""
 
 from typing import final
 
@@ -36,15 +36,15 @@ SHORT = {"steps": 2, "seeds": 2, "images": 64}
 THOROUGH = {"steps": 400, "seeds": 8, "images": 4096}
 
 TASKS = {"telling": "loss on new images, real or generated", "shift": "error of a shift, px"}
-"""What strides and pooling are trained on: the key in their figures, and in words."""
+"""The tasks that strides and pooling are trained on: the key in their figures, and the words for people."""
 
 
 @final
 class Settings(Section):
-    """``size`` of the images, px; ``layers``: (kernel, stride, padding) of each, from the image on.
+    """``size`` of the images, px. ``layers``: (kernel, stride, padding) of each, the one at the image first.
 
-    ``steps`` (half as many for telling real from generated) and ``seeds`` of the comparison with pooling.
-    ``images``: images that a generator sees which is trained against a discriminator that loses pixels.
+    ``steps`` and ``seeds`` of the comparison with pooling; to tell real from generated, half as many steps.
+    ``images``: how many a generator sees that is trained against a discriminator that loses pixels.
     """
 
     size: int = Field(default=96, ge=1, le=4096)
@@ -57,7 +57,7 @@ class Settings(Section):
     @classmethod
     def _not_none(cls, layers: tuple[theory.Form, ...]) -> tuple[theory.Form, ...]:
         if not layers:
-            raise UsageError("layers must name at least one layer", "For example layers=[[4, 2, 1]].")
+            raise UsageError("layers must hold at least one layer", "For example layers=[[4, 2, 1]].")
         return layers
 
     @model_validator(mode="after")
@@ -75,12 +75,12 @@ def advice(figures: Figures, settings: Settings) -> str:
     ]
     if lost is not None and lost.value:
         parts.append(
-            f"With another last layer the same ladder does not read {lost.value:.0f} rows at the far border."
+            f"With another last layer the same ladder loses {lost.value:.0f} rows of pixels at the border."
         )
     if unread is not None and unread.value:
         parts.append(
-            f"What D does not read ({unread.value:.0%} of the pixels in the example) is nobody's concern: G"
-            " gets no gradient there."
+            f"G gets no gradient where D does not read ({unread.value:.0%} of the pixels in the example), and"
+            " learns nothing there."
         )
     better = [
         f"{words} ({KINDS[key].name})"
@@ -89,7 +89,7 @@ def advice(figures: Figures, settings: Settings) -> str:
         if not figures[f"{task}-{key}-better"].agrees
     ]
     pooled = (
-        f"Pooling did better here at: {'; '.join(better)}" if better else "Pooling did nowhere better here"
+        f"Pooling did better here at: {'; '.join(better)}" if better else "Pooling did better at nothing here"
     )
     parts.append(f"{pooled}; at equal parameters it costs the square of the stride in multiplications.")
     return " ".join(parts)

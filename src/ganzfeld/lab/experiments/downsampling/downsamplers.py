@@ -1,4 +1,4 @@
-"""Discriminators with strides and with pooling, of equal parameters, and one that loses a border."""
+"""Discriminators with strides and with pooling, of equal parameters, and one that loses border pixels."""
 
 import copy
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from ganzfeld.geometry import Layer, Plan
 from ganzfeld.networks import Discriminator, initialise
 
 Make = Callable[[nn.Conv2d, tuple[int, int], tuple[int, int]], nn.Module]
-"""From a strided convolution and the sizes of its maps, large and small, to what is put in its place."""
+"""Makes the replacement of a strided convolution, from it and the sizes of its maps, large and small."""
 
 RATE = 1e-3
 BATCH = 32
@@ -20,12 +20,12 @@ FURTHEST_PX = 3
 
 
 def strided(layer: nn.Conv2d, large: tuple[int, int], small: tuple[int, int]) -> nn.Module:
-    """Keep the convolution as it is."""
+    """Return the convolution itself."""
     return layer
 
 
 def _pooled(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d]) -> Make:
-    """Make the same kernel with stride 1, then a pool of one stride: the same parameters and sizes."""
+    """Build the same kernel with stride 1, then a pool of one stride: the same parameters and sizes."""
 
     def make(layer: nn.Conv2d, large: tuple[int, int], small: tuple[int, int]) -> nn.Module:
         sides = []
@@ -42,7 +42,7 @@ def _pooled(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d]) -> Make:
 
 
 class Kind(NamedTuple):
-    """A way to shrink maps that is compared with others: its name for people, and how it is made."""
+    """A way to shrink maps: its name for people, and the function that makes it."""
 
     name: str
     make: Make
@@ -53,7 +53,7 @@ KINDS = {
     "average-pooling": Kind("average pooling", _pooled(nn.AvgPool2d)),
     "maximum-pooling": Kind("maximum pooling", _pooled(nn.MaxPool2d)),
 }
-"""By key in figures; the first is what the others are compared with."""
+"""By key in figures. The others are compared with the first."""
 
 
 def put(discriminator: Discriminator, make: Make) -> None:
@@ -69,7 +69,7 @@ def put(discriminator: Discriminator, make: Make) -> None:
 
 
 def of_kind(like: Discriminator, make: Make, seed: int) -> Discriminator:
-    """Build a discriminator like that one with other layers, initialised from a seed."""
+    """Copy a discriminator with its convolutions replaced, initialised from a seed."""
     discriminator = copy.deepcopy(like).float()
     put(discriminator, make)
     initialise(discriminator, seed)
@@ -77,9 +77,9 @@ def of_kind(like: Discriminator, make: Make, seed: int) -> Discriminator:
 
 
 def blind_plan(size: tuple[int, ...]) -> Plan:
-    """Plan a ladder of k=2, s=2, and at its end k=3, s=2 without padding, whose remainder loses a cell.
+    """Plan layers of k=2, s=2 that end in k=3, s=2 without padding, whose remainder loses a cell.
 
-    Sizes halve exactly down to one that is even, at most 10; then floor((N - 3) / 2) + 1.
+    Sizes are halved exactly down to an even one of at most 10; the last becomes floor((N - 3) / 2) + 1.
     """
     layers, large = [], size
     while max(large) > 10:
@@ -92,43 +92,45 @@ def blind_plan(size: tuple[int, ...]) -> Plan:
 
 
 def blind_discriminator(size: tuple[int, ...], channels: int, architecture: dict[str, Any]) -> Discriminator:
-    """Build a discriminator of ``blind_plan``."""
+    """Build a discriminator with the layers of ``blind_plan``."""
     return Discriminator(blind_plan(size), channels=channels, **architecture)
 
 
-def judged_apart(
+def loss_on_new_images(
     discriminator: Discriminator, real: Tensor, fake: Tensor, steps: int, noise: torch.Generator
 ) -> float:
-    """Return the cross-entropy (nats per image) on new images, of a D trained to tell fixed fakes from reals.
+    """Train a discriminator to tell fixed fakes from real images, and return its cross-entropy on new images,
+    in nats per image.
 
-    The first three quarters of each side, (N, C, H, W), are trained on.
+    It is trained on the first three quarters of ``real`` and of ``fake``, (N, C, H, W).
     """
-    known = 3 * len(real) // 4
+    num_train = 3 * len(real) // 4
 
-    def loss(reals: Tensor, fakes: Tensor) -> Tensor:
-        of_real, of_fake = discriminator(torch.cat((reals, fakes))).split((len(reals), len(fakes)))
+    def loss(real: Tensor, fake: Tensor) -> Tensor:
+        of_real, of_fake = discriminator(torch.cat((real, fake))).split((len(real), len(fake)))
         return (functional.softplus(-of_real).mean() + functional.softplus(of_fake).mean()) / 2
 
     adam = torch.optim.Adam(discriminator.parameters(), lr=RATE, betas=(0.5, 0.99))
     for _ in range(steps):
-        chosen = torch.randint(known, (2, BATCH // 2), generator=noise)
+        chosen = torch.randint(num_train, (2, BATCH // 2), generator=noise)
         _descend(adam, loss(real[chosen[0]], fake[chosen[1]]))
     with torch.no_grad():
-        return float(loss(real[known:], fake[known:]))
+        return float(loss(real[num_train:], fake[num_train:]))
 
 
 def shift_error(discriminator: Discriminator, real: Tensor, steps: int, noise: torch.Generator) -> float:
-    """Return the root mean square error, px, of a network of the same layers that estimates an image's shift.
+    """Train a network of the same layers to estimate the shift of an image, and return its root mean square
+    error on new images, px.
 
-    Its logit gives way to two numbers, the shift along either axis, uniform up to ``FURTHEST_PX``; rows and
-    columns that leave on one side come in on the other. Always guessing 0 errs by 2 px.
+    In place of the logit it gives two numbers, the shift along each axis, uniform up to ``FURTHEST_PX``. Rows
+    and columns that leave on one side enter on the other. Always estimating 0 gives an error of 2 px.
     """
     logit: Any = discriminator.logit
     head = nn.Linear(logit.in_features, 2)
     with torch.no_grad():
         head.weight.copy_(torch.randn(head.weight.shape, generator=noise) * 0.02)
         head.bias.zero_()
-    known = 3 * len(real) // 4
+    num_train = 3 * len(real) // 4
 
     def error(images: Tensor) -> Tensor:
         by = torch.randint(-FURTHEST_PX, FURTHEST_PX + 1, (len(images), 2), generator=noise)
@@ -138,9 +140,9 @@ def shift_error(discriminator: Discriminator, real: Tensor, steps: int, noise: t
 
     adam = torch.optim.Adam([*discriminator.layers.parameters(), *head.parameters()], lr=RATE)
     for _ in range(steps):
-        _descend(adam, error(real[torch.randint(known, (BATCH,), generator=noise)]))
+        _descend(adam, error(real[torch.randint(num_train, (BATCH,), generator=noise)]))
     with torch.no_grad():
-        return float(error(real[known:]).sqrt())
+        return float(error(real[num_train:]).sqrt())
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

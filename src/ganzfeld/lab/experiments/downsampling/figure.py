@@ -11,9 +11,7 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Draw which pixels are read how often, what is lost, what strides and pooling learn, and a
-    blind border.
-    """
+    """Draw how often each pixel is read, what is lost, what strides and pooling learn, and a blind border."""
     data = outcome.data
     figure = Figure(figsize=(13, 9.6), layout="constrained")
     parts: Any = figure.subfigures(3, 1)
@@ -25,12 +23,12 @@ def draw(outcome: Outcome) -> Figure:
 def _draw_paths(part: Any, data: dict[str, Any]) -> None:
     ladders = data["paths"]
     axes: Any = part.subplots(1, len(ladders) + 1, width_ratios=[1] * len(ladders) + [1.6])
-    for place, (name, ways) in zip(axes, ladders.items(), strict=False):
-        counted = np.outer(ways, ways).astype(float)
+    for place, (name, paths) in zip(axes, ladders.items(), strict=False):
+        counted = np.outer(paths, paths).astype(float)
         shown = place.imshow(np.where(counted > 0, counted, np.nan), cmap="viridis", vmin=0)
         place.set_facecolor("red")
         place.set(xticks=[], yticks=[])
-        place.set_title(f"ways of each pixel to the logit\n{name} (red: none)", fontsize="medium")
+        place.set_title(f"paths of each pixel to the logit\n{name} (red: none)", fontsize="medium")
         part.colorbar(shown, ax=place, shrink=0.8)
     place = axes[-1]
     for number, (name, lost) in enumerate(data["lost"].items()):
@@ -44,8 +42,8 @@ def _draw_paths(part: Any, data: dict[str, Any]) -> None:
 
 def _draw_live(part: Any, data: dict[str, Any]) -> None:
     axes: Any = part.subplots(1, 4, width_ratios=[1, 1, 1.2, 1.2])
-    image = data["picture"]
-    show(axes[0], image, "fields of the middle cells\nof the live discriminator")
+    image = data["image"]
+    show(axes[0], image, "receptive fields of the middle cells\nof the live discriminator")
     height = len(image)
     for number, (rows, _) in enumerate(data["fields"]):
         corner = ((height - rows) / 2 - 0.5, (height - rows) / 2 - 0.5)
@@ -59,7 +57,7 @@ def _draw_live(part: Any, data: dict[str, Any]) -> None:
             place.bar(number, np.mean(values), color=f"C{number}", alpha=0.5)
             place.plot([number] * len(values), values, "k.", markersize=4)
         place.set_xticks(range(len(by_kind)), [kind.replace(" ", "\n") for kind in by_kind])
-        place.set_title(f"{task}\n(equal parameters; less is better)", fontsize="medium")
+        place.set_title(f"{task}\n(equal parameters; lower is better)", fontsize="medium")
         place.spines[["top", "right"]].set_visible(False)
 
 
@@ -67,14 +65,14 @@ def _draw_blind(part: Any, data: dict[str, Any]) -> None:
     blind = data.get("blind")
     if not blind:
         return
-    axes: Any = part.subplots(1, 2 + len(blind["pictures"]))
+    axes: Any = part.subplots(1, 2 + len(blind["images"]))
     for place, values, title in (
-        (axes[0], np.array(blind["unread"], float), "unread by a D that\nends in k=3, s=2"),
-        (axes[1], np.array(blind["off"]), "error of the mean\ncolour it teaches"),
+        (axes[0], np.array(blind["unread"], float), "pixels unread by a D\nthat ends in k=3, s=2"),
+        (axes[1], np.array(blind["off"]), "error of the mean colour\nthat G learns from it"),
     ):
         place.imshow(values, cmap="magma", vmin=0)
         place.set(xticks=[], yticks=[])
         place.set_title(title, fontsize="medium")
-    for place, image in zip(axes[2:], blind["pictures"], strict=True):
+    for place, image in zip(axes[2:], blind["images"], strict=True):
         show(place, image)
-    axes[3].set_title("images of the generator that it taught", fontsize="medium")
+    axes[3].set_title("images of the generator that it trained", fontsize="medium")

@@ -4,14 +4,14 @@ import copy
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.downsampling import TASKS, Settings, theory
 from ganzfeld.lab.experiments.downsampling.downsamplers import (
     KINDS,
     blind_discriminator,
-    judged_apart,
+    loss_on_new_images,
     of_kind,
     shift_error,
 )
@@ -23,14 +23,14 @@ from ganzfeld.networks import Discriminator, Generator
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Measure what the live discriminator reads, strides against pooling, and a generator trained against a
-    blind one.
+    """Measure what the live discriminator reads, strides against pooling, and a generator that is trained
+    against a blind discriminator.
     """
     figures, data = _read(live, seed)
     more, data["compared"] = _compared(live, settings, seed)
     figures += more
     if not live.of_user and min(live.recipe.size) >= 8:
-        more, data["blind"] = _taught_by_the_blind(live, settings, seed)
+        more, data["blind"] = _trained_by_a_blind_discriminator(live, settings, seed)
         figures += more
     return figures, data
 
@@ -39,8 +39,62 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure sizes, fields and unread pixels of the live discriminator, in float64."""
     discriminator = copy.deepcopy(live.trainer().gan.discriminator).cpu().double().eval()
     images = live.real(16, seed).cpu().double().requires_grad_()
-    plan, maps = live.recipe.plan(), []
-    expected = [layer.small for layer in plan.layers[::-1]]
+    plan = live.recipe.plan()
+    logits, maps = _logits_and_maps(discriminator, images)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, retain_graph=True)
+    by_pixel = gradient.abs().sum((0, 1))
+    fields, span = [], 0
+    for depth, output in enumerate(maps):
+        row, column = output.shape[2] // 2, output.shape[3] // 2
+        (seen,) = torch.autograd.grad(output[:, :, row, column].abs().sum(), images, retain_graph=True)
+        energy = seen.square().sum((0, 1, 3))
+        fields.append((len(energy.nonzero()), theory.rows_in_field(plan, depth, row)))
+        span = span_of_most(energy)
+    sizes_differ = [tuple(output.shape[2:]) for output in maps] != [
+        layer.small for layer in plan.layers[::-1]
+    ]
+    of_fields = limit if couples_positions(live.recipe.discriminator.normalisation) else claim
+    name = "live layers whose receptive field is not as calculated"
+    mismatches = sum(rows != expected for rows, expected in fields)
+    unread = int((by_pixel == 0).sum())
+    figures = [
+        claim(
+            "live-sizes",
+            "live maps have sizes that are not by the formula (0: no, 1: yes)",
+            int(sizes_differ),
+            0,
+            of="size",
+            part="in situ",
+        ),
+        of_fields("live-fields", name, mismatches, 0, of="logit", part="in situ"),
+        claim(
+            "live-unread",
+            "pixels that the live logit does not depend on",
+            unread,
+            0,
+            of="logit",
+            part="in situ",
+        ),
+        shown(
+            "span-last-map",
+            "rows that hold 95 % of the gradient of a middle cell of the last map",
+            span,
+            part="in situ",
+        ),
+        shown(
+            "weakest-over-strongest",
+            "weakest over strongest gradient of the live logit by a pixel",
+            float(by_pixel.min() / by_pixel.max()),
+            part="in situ",
+        ),
+    ]
+    data = {"by_pixel": by_pixel.tolist(), "fields": fields, "image": as_bytes(images.detach()[:1])[0]}
+    return figures, data
+
+
+def _logits_and_maps(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Return the logits of images, and the maps that every convolution gives on the way."""
+    maps: list[Tensor] = []
     hooks = [
         module.register_forward_hook(lambda module, inputs, outputs: maps.append(outputs))
         for module in discriminator.modules()
@@ -49,60 +103,12 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     logits = discriminator(images)
     for hook in hooks:
         hook.remove()
-    measured = [tuple(output.shape[2:]) for output in maps]
-    (gradient,) = torch.autograd.grad(logits.sum(), images, retain_graph=True)
-    by_pixel = gradient.abs().sum((0, 1))
-    fields, most = [], 0
-    for depth, output in enumerate(maps):
-        row, column = output.shape[2] // 2, output.shape[3] // 2
-        (seen,) = torch.autograd.grad(output[:, :, row, column].abs().sum(), images, retain_graph=True)
-        energy = seen.square().sum((0, 1, 3))
-        fields.append((len(energy.nonzero()), theory.rows_in_field(plan, depth, row)))
-        most = span_of_most(energy)
-    of_fields = limit if couples_positions(live.recipe.discriminator.normalisation) else claim
-    wrong = sum(seen != rows for seen, rows in fields)
-    figures = [
-        claim(
-            "live-sizes",
-            "live maps whose size is not by the formula",
-            int(measured != expected),
-            0,
-            of="size",
-            part="in situ",
-        ),
-        of_fields(
-            "live-fields",
-            "live layers whose field is not as calculated",
-            wrong,
-            0,
-            of="logit",
-            part="in situ",
-        ),
-        claim(
-            "live-unread",
-            "pixels that the live logit does not depend on",
-            int((by_pixel == 0).sum()),
-            0,
-            of="logit",
-            part="in situ",
-        ),
-        shown(
-            "span-last-map", "rows with 95 % of what a middle cell of the last map sees", most, part="in situ"
-        ),
-        shown(
-            "weakest-over-strongest",
-            "weakest over strongest pixel in the live logit",
-            float(by_pixel.min() / by_pixel.max()),
-            part="in situ",
-        ),
-    ]
-    data = {"by_pixel": by_pixel.tolist(), "fields": fields, "picture": as_bytes(images.detach()[:1])[0]}
-    return figures, data
+    return logits, maps
 
 
 def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Train the live discriminator's layers with strides and with pooling on two tasks, from the
-    beginning.
+    """Train the layers of the live discriminator from new weights on two tasks, with strides and with
+    pooling.
     """
     trainer = live.trainer()
     like, count = copy.deepcopy(trainer.gan.discriminator).cpu(), 400
@@ -113,7 +119,9 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
     for key, (_, make) in KINDS.items():
         networks = [of_kind(like, make, seed + number) for number in range(settings.seeds)]
         results["telling"][key] = [
-            judged_apart(copy.deepcopy(network), real, fake, (settings.steps + 1) // 2, _noise(seed + number))
+            loss_on_new_images(
+                copy.deepcopy(network), real, fake, (settings.steps + 1) // 2, _noise(seed + number)
+            )
             for number, network in enumerate(networks)
         ]
         results["shift"][key] = [
@@ -134,7 +142,7 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
             )
         for key in list(KINDS)[1:]:
             mean, error = mean_and_error(torch.tensor(by_kind["stride"]) - torch.tensor(by_kind[key]))
-            name = f"{TASKS[task]}: what {KINDS[key].name} does better than a stride"
+            name = f"{TASKS[task]}: by how much {KINDS[key].name} is better than a stride"
             figures.append(
                 limit(
                     f"{task}-{key}-better",
@@ -154,12 +162,14 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
 
 
 def _noise(seed: int) -> torch.Generator:
-    """Seed a generator of random numbers."""
+    """Return a source of random numbers from a seed."""
     return torch.Generator().manual_seed(seed)
 
 
-def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Repeat the training with a discriminator whose last remainder loses the far rows and columns."""
+def _trained_by_a_blind_discriminator(
+    live: Live, settings: Settings, seed: int
+) -> tuple[list[Measured], dict[str, Any]]:
+    """Repeat the run with a discriminator whose last layer loses the far rows and columns."""
     architecture = live.recipe.discriminator.architecture
 
     def change(generator: Generator, discriminator: Discriminator) -> None:
@@ -176,13 +186,13 @@ def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[lis
     latents, real = live.latents(64, seed), live.real(512, seed).cpu().mean(0)
     with torch.no_grad():
         generated = trainer.gan.generator.train()(latents).cpu()
-    off = (generated.mean(0) - real).abs().mean(0)
+    errors = (generated.mean(0) - real).abs().mean(0)
     parts = [(part.mean(0) - real).abs().mean(0) for part in generated.chunk(8)]
     ratios = (
         [float(part[unread].mean() / part[~unread].mean()) for part in parts] if unread.any() else [1.0, 1.0]
     )
     _, error = mean_and_error(torch.tensor(ratios))
-    ratio = float(off[unread].mean() / off[~unread].mean()) if unread.any() else 1.0
+    ratio = float(errors[unread].mean() / errors[~unread].mean()) if unread.any() else 1.0
     share = float(unread.double().mean())
     figures = [
         limit(
@@ -195,11 +205,11 @@ def _taught_by_the_blind(live: Live, settings: Settings, seed: int) -> tuple[lis
         ),
         limit(
             "blind-colour",
-            "the generator's mean colour there, its error over that elsewhere",
+            "error of the generator's mean colour there, over that elsewhere",
             Estimate(ratio, error),
             1,
             of="logit",
             part="in situ",
         ),
     ]
-    return figures, {"pictures": as_bytes(generated[:6]), "unread": unread.tolist(), "off": off.tolist()}
+    return figures, {"images": as_bytes(generated[:6]), "unread": unread.tolist(), "off": errors.tolist()}

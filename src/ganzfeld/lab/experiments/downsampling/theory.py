@@ -1,10 +1,11 @@
-"""Closed forms of ``downsampling``: sizes, lost pixels, ways to the logit, and fields."""
+"""Closed forms of ``downsampling``: sizes, lost pixels, paths to the logit, and receptive fields."""
 
 from collections.abc import Sequence
 
 from ganzfeld.geometry import Plan
 from ganzfeld.geometry import conv_size as conv_size
 from ganzfeld.geometry import receptive_field as receptive_field
+from ganzfeld.lab.sizes import Form as Form
 
 FORMULAS = {
     "size after a convolution": r"N' = \left\lfloor \frac{N + 2p - k}{s} \right\rfloor + 1",
@@ -15,12 +16,9 @@ FORMULAS = {
     "how often pixel i reaches the logit": r"c_l(i) = \sum_{o\,:\,0 \leq i + p - s o < k} c_{l+1}(o)",
 }
 
-Form = tuple[int, int, int]
-"""Kernel, stride and padding of a layer."""
-
 
 def sizes(size: int, layers: Sequence[Form]) -> list[int]:
-    """Return the sizes from the image through the layers. Raises ``UsageError`` if a number means nothing.
+    """Return the sizes from the image through the layers. Raise ``UsageError`` for invalid numbers.
 
     Source: the seed text's formula, ``ganzfeld.geometry.conv_size``.
     """
@@ -31,17 +29,18 @@ def sizes(size: int, layers: Sequence[Form]) -> list[int]:
 
 
 def lost_at_border(size: int, kernel: int, stride: int, padding: int) -> int:
-    """Return how many real pixels at the far border no window of one layer covers, for a kernel not below the
-    stride.
+    """Return the number of real pixels at the far border that no window of a layer covers, for a kernel not
+    below the stride.
 
-    The windows end ``remainder`` pixels before the padded end; the first ``padding`` of these are no pixels.
+    The windows end ``remainder`` pixels before the padded end, and the outer ``padding`` of these are no real
+    pixels.
     """
     remainder = (size + 2 * padding - kernel) % stride
     return max(0, remainder - padding)
 
 
 def paths(size: int, layers: Sequence[Form]) -> list[int]:
-    """Count the ways in which each pixel reaches the logit, along one axis: 0 for one that never does.
+    """Count the paths by which each pixel reaches the logit, along one axis: 0 for a pixel that never does.
 
     Source: the last formula above, from the last map, which the linear layer reads, back to the image.
     """
@@ -49,16 +48,16 @@ def paths(size: int, layers: Sequence[Form]) -> list[int]:
     counts = [1] * ladder[-1]
     for large, (kernel, stride, padding) in zip(ladder[-2::-1], layers[::-1], strict=True):
         before = [0] * large
-        for output, ways in enumerate(counts):
+        for output, paths_of_output in enumerate(counts):
             first = stride * output - padding
             for position in range(max(0, first), min(large, first + kernel)):
-                before[position] += ways
+                before[position] += paths_of_output
         counts = before
     return counts
 
 
 def rows_in_field(plan: Plan, depth: int, row: int) -> int:
-    """Return the rows of the image in the field of one row of a layer's output, cut at the borders."""
+    """Return the number of image rows in the field of one row of a layer's output, cut at the borders."""
     first = last = row
     for layer in plan.layers[::-1][depth::-1]:
         first = max(0, layer.stride[0] * first - layer.padding[0])

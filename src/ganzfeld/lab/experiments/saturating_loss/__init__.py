@@ -1,7 +1,7 @@
-"""The minimax loss fades where the generator is worst; the non-saturating one does not.
+"""The gradient of the minimax loss fades where the generator is worst; the non-saturating one does not.
 
-Both claims are about the derivative by the logit. What reaches the generator is that, times the slope of the
-logit in the image, and only if the loss was computed from logits.
+Both claims are about the derivative by the logit. The generator gets that derivative times the slope of the
+logit in the image, and only if the loss is computed from logits.
 """
 
 from typing import final
@@ -22,15 +22,16 @@ SENTENCES = {
     "minimax": "The minimax loss gives the generator a logit gradient of -D, which fades as D wins.",
     "non-saturating": "The loss -log D gives the generator a logit gradient of -(1-D).",
 }
-"""By the names of the losses."""
+"""Sentences by the names of the losses."""
 
 TWO = ("minimax", "non-saturating")
+"""The losses that the claim compares."""
 
 
 @final
 class Settings(Section):
-    """``num_steps``: of the discriminator on the toy, the generator held still; in situ a quarter of them.
-    ``num_points``: per batch on the toy. ``seeds``: generators on the toy, side by side.
+    """``num_steps`` of the toy's discriminator while the generator is frozen; in situ a quarter of them.
+    ``num_points``: points per batch of the toy. ``seeds``: toy generators, side by side.
     """
 
     num_steps: int = Field(default=256, ge=1, le=100_000)
@@ -45,16 +46,16 @@ THOROUGH = {"num_steps": 1_024, "seeds": 20}
 def advice(figures: Figures, settings: Settings) -> str:
     """Say which loss to choose, and what to compute it from."""
     toy = 10 ** figures["strong-ratio"].value
-    kept, faded = (10 ** figures[f"left-{name}"].value for name in TWO[::-1])
-    there = 10 ** figures["live-left-non-saturating"].value
+    non_saturating, minimax = (10 ** figures[f"left-{name}"].value for name in TWO[::-1])
+    in_situ = 10 ** figures["live-left-non-saturating"].value
     upper = figures["break-minimax-direct"].value
     lower = figures["break-non-saturating-direct"].value
     return (
         f"Do not use minimax for the generator: a strong discriminator leaves it {toy:.2g} of the "
-        "gradient that it leaves the non-saturating loss. But the factors -D and -(1-D) are those of the "
-        "logit: what reaches the weights also has the slope of the discriminator in it. While D learned, the "
-        f"minimax gradient on the toy changed by a factor of {faded:.2g} and the non-saturating one by "
-        f"{kept:.2g} (in situ {there:.2g}). Compute losses from logits, as every loss of the catalogue does: "
-        f"from 32-bit probabilities minimax is infinite above a logit of {upper:.1f} and the non-saturating "
+        "gradient that it leaves the non-saturating loss. But -D and -(1-D) are derivatives by the logit: "
+        "the gradient at the weights also contains the slope of the discriminator. While D learned, the "
+        f"minimax gradient on the toy changed by a factor of {minimax:.2g} and the non-saturating one by "
+        f"{non_saturating:.2g} (in situ {in_situ:.2g}). Compute losses from logits, as every loss of the "
+        f"catalogue does: from 32-bit probabilities minimax is infinite above a logit of {upper:.1f} and the non-saturating "
         f"loss below {lower:.1f}."
     )

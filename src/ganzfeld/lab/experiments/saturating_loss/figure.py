@@ -7,18 +7,18 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Draw slopes by logit and where 32 bits end; gradients at the generator as the discriminator learns."""
+    """Draw slopes by logit, with the limits of 32 bits, and gradients at the generator while D learns."""
     data = outcome.data
     figure = Figure(figsize=(13, 9), layout="constrained")
     places = figure.subplots(2, 2)
     for axes, name in zip(places[0], data["scans"], strict=True):
         logits, measured, exact = data["scans"][name]
-        axes.plot(logits, exact, color="0.7", linewidth=5, label="formula, and from logits")
+        axes.plot(logits, exact, color="0.7", linewidth=5, label="formula, and loss from logits")
         axes.plot(
-            logits, np.where(np.isfinite(measured), measured, np.nan), color="C0", label="through 32-bit D"
+            logits, np.where(np.isfinite(measured), measured, np.nan), color="C0", label="loss from 32-bit D"
         )
         broken = ~np.isfinite(measured)
-        axes.fill_between(logits, -1.05, 0.05, where=broken, color="C3", alpha=0.25, label="not a number")
+        axes.fill_between(logits, -1.05, 0.05, where=broken, color="C3", alpha=0.25, label="not finite")
         axes.set(title=f"{name}: slope of the generator's loss", xlabel="logit of a generated image")
         axes.legend(loc="center", fontsize=9)
     panels = (
@@ -32,14 +32,14 @@ def draw(outcome: Outcome) -> Figure:
     )
     for axes, moments, courses, where in panels:
         for name, course in courses.items():
-            # Of losses with one slope the lines lie on one another: those of the last are the thinnest.
-            wide = 2.5 if name in data["scans"] else 1.2
+            # Losses with the same slope have the same line, so the later ones are thinner.
+            width = 2.5 if name in data["scans"] else 1.2
             style = "--" if name == "wasserstein" else "-"
             sizes = np.array(course).reshape(len(moments), -1).mean(1)
-            axes.plot(np.array(moments) + 1, sizes, f".{style}", label=name, linewidth=wide)
+            axes.plot(np.array(moments) + 1, sizes, f".{style}", label=name, linewidth=width)
         axes.set(
-            xscale="log", yscale="log", xlabel="steps of D alone, + 1", ylabel="gradient at the generator"
+            xscale="log", yscale="log", xlabel="steps of D alone + 1", ylabel="gradient at the generator"
         )
         axes.legend(fontsize=8)
-        axes.set_title(f"{where}: the generator is held still, its discriminator learns")
+        axes.set_title(f"{where}: the generator is frozen, its discriminator learns")
     return figure

@@ -1,4 +1,4 @@
-"""Closed forms of ``saturating-loss``: two derivatives, and where 32 bits end."""
+"""Closed forms of ``saturating-loss``: two derivatives, and the logits at which 32 bits fail."""
 
 import math
 from collections.abc import Callable
@@ -27,8 +27,8 @@ def of_non_saturating(logits: Tensor) -> Tensor:
 def break_of_minimax(direct: bool) -> float:
     """Return the logit from which log(1 - D) is -infinity in 32 bits, whose spacing below 1 is 2^-24.
 
-    D rounded once is 1 from half of that; 1 / (1 + exp(-l)), as libraries compute it (``direct``), already
-    where 1 + exp(-l) is 1.
+    D rounded once is 1 from half of that spacing. Computed as 1 / (1 + exp(-l)) (``direct``), as libraries do,
+    it is 1 as soon as 1 + exp(-l) is 1.
     """
     return (24 if direct else 25) * math.log(2)
 
@@ -36,8 +36,8 @@ def break_of_minimax(direct: bool) -> float:
 def break_of_non_saturating(direct: bool, flushed: bool) -> float:
     """Return the logit below which -log D is infinity in 32 bits.
 
-    D rounded once is 0 below half the smallest denormal number, 2^-149, or with denormals flushed below
-    2^-126; in 1 / (1 + exp(-l)) (``direct``) the exponential overflows from 2^128.
+    D rounded once is 0 below half the smallest denormal number, 2^-149, or below 2^-126 with denormals
+    flushed; in 1 / (1 + exp(-l)) (``direct``) the exponential overflows from 2^128.
     """
     power = 126 if flushed else 150
     return -(min(power, 128) if direct else power) * math.log(2)

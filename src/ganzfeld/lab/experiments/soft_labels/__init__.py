@@ -1,6 +1,6 @@
-"""Soft labels keep the discriminator's lesson alive where it saturates, at the price of another optimum.
+"""Soft labels keep the discriminator's gradient alive where it saturates, but move its optimum.
 
-With temperature it is shown what else it is: a rescaling of the last layer.
+A temperature is shown to be a rescaling of the last layer.
 """
 
 from typing import Any, final
@@ -23,13 +23,13 @@ SENTENCES = {
 }
 
 KINDS = {"hard": (0.0, 1), "one-sided": (None, 1), "two-sided": (None, 2)}
-"""Smoothing (None: that of the settings) and sides."""
+"""Kinds of labels: the smoothing (None: that of the settings) and the number of sides that are smoothed."""
 
 
 @final
 class Settings(Section):
-    """``alpha``: the smoothing. ``temperature``: T. ``distance``: how many standard deviations the generator
-    of the toy begins away from the data. ``num_rounds``: of the toy games, of which ``seeds`` are played.
+    """``alpha``: the smoothing. ``temperature``: T. ``distance``: standard deviations between the data and
+    the start of the toy's generator. ``num_rounds``: rounds of a toy game. ``seeds``: number of toy games.
     """
 
     alpha: float = 0.1
@@ -39,7 +39,7 @@ class Settings(Section):
     seeds: int = Field(default=5, ge=2, le=100)
 
     def model_post_init(self, context: Any) -> None:
-        """Refuse what means nothing."""
+        """Raise ``UsageError`` for a smoothing or temperature out of range."""
         if not 0 <= self.alpha < 0.5:
             raise UsageError(
                 f"alpha is at least 0 and below 0.5, not {self.alpha}",
@@ -51,7 +51,7 @@ class Settings(Section):
             )
 
     def loss(self, kind: str) -> Loss:
-        """Build the non-saturating loss with labels of that kind."""
+        """Build the non-saturating loss with labels of a kind."""
         smoothing, sides = KINDS[kind]
         return Loss("non-saturating", self.alpha if smoothing is None else smoothing, sides)
 
@@ -61,10 +61,10 @@ THOROUGH = {"seeds": 20}
 
 
 def advice(figures: Figures, settings: Settings) -> str:
-    """Say whether to soften, which side, and what to do with a temperature."""
+    """Say whether to soften labels, on which side, and what to do with a temperature."""
     behind, pull = figures["left-behind"], figures.get("pull")
     slower = (
-        "and the generator of the toy stayed behind by" if not behind.agrees else "though the toy shows only"
+        "and the generator of the toy stayed behind by" if not behind.agrees else "but the toy lags only by"
     )
     flattened = ""
     if pull is not None:
@@ -73,11 +73,11 @@ def advice(figures: Figures, settings: Settings) -> str:
             f"data: the pull there falls to {pull.value:.2f} of what hard labels give, {slower} "
             f"{amount(behind.value, behind.error)} standard deviations. "
         )
-    lesson_left = figures["live-lesson-two-sided"].value
+    gradient = figures["live-lesson-two-sided"].value
     return (
-        "Soft labels do not keep a lesson alive for its own sake: they pull a logit that is too large back, "
-        f"and at its optimum the lesson is 0 again (a strong live D is left with {lesson_left:.2g}). Soften "
-        f"the real side alone if at all. {flattened}A temperature is a smaller "
-        "last layer with a smaller rate and nothing else, unless a penalty or a constraint looks at the "
-        "logit itself: then change its weight instead."
+        "Soft labels do not keep the gradient of D alive everywhere: they pull back a logit that is too "
+        f"large, and at the optimum the gradient D - y is 0 again (a strong live D has {gradient:.2g} left). If you "
+        f"soften at all, soften the real side alone. {flattened}A temperature is a smaller last layer with a "
+        "smaller learning rate and nothing else, unless a penalty or a constraint depends on the logit "
+        "itself: then change its weight instead."
     )

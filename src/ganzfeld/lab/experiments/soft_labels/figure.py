@@ -9,40 +9,40 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Draw what D still learns by logit; the slope of the best D in r; the pull and the toy; live logits."""
+    """Draw the gradient of D by logit, the slope of the best D in r, the pull, the toy, and live logits."""
     data, alpha = outcome.data, outcome.settings["alpha"]
     figure = Figure(figsize=(13, 9), layout="constrained")
-    lessons, sloped, played, live = figure.subplots(2, 2).flatten()
-    curves, middle = data["lessons"], np.abs(data["lessons"]["logits"]) <= 10
+    gradients, slopes, games, live = figure.subplots(2, 2).flatten()
+    curves, middle = data["gradients"], np.abs(data["gradients"]["logits"]) <= 10
     for place, kind in enumerate(data["live"]):
-        # Where kinds agree their lines lie on one another: the first is the widest.
-        colour, wide = f"C{place}", 4.0 - 1.4 * place
+        # Lines of kinds that agree lie on one another, so the first is the widest.
+        colour, width = f"C{place}", 4.0 - 1.4 * place
         for side, style in ((0, "-"), (1, "--")):
             label = f"{kind}, {'real' if side == 0 else 'generated'}"
-            lessons.plot(
+            gradients.plot(
                 curves["logits"][middle],
                 curves[kind][side][middle],
                 style,
                 color=colour,
-                linewidth=wide,
+                linewidth=width,
                 label=label,
             )
-        sloped.plot(
-            data["slopes"]["log_ratio"], data["slopes"][kind], color=colour, linewidth=wide, label=kind
+        slopes.plot(
+            data["slopes"]["log_ratio"], data["slopes"][kind], color=colour, linewidth=width, label=kind
         )
         courses = data["courses"]
         rounds = np.arange(len(courses["played"][kind]))
-        played.plot(rounds, courses["played"][kind], color=colour, alpha=0.3, linewidth=0.8)
-        played.plot(rounds, courses["played"][kind].mean(1), color=colour, linewidth=2, label=kind)
+        games.plot(rounds, courses["played"][kind], color=colour, alpha=0.3, linewidth=0.8)
+        games.plot(rounds, courses["played"][kind].mean(1), color=colour, linewidth=2, label=kind)
         both = np.concatenate(data["live"][kind])
         live.hist(both, bins=40, histtype="step", color=colour, linewidth=1.6, label=kind)
-    lessons.axhline(0, color="0.7")
-    lessons.set(title="what D is told: D - y", xlabel="logit")
+    gradients.axhline(0, color="0.7")
+    gradients.set(title="gradient of D's loss by the logit: D - y", xlabel="logit")
     if alpha:
-        sloped.axvline(math.log(alpha), color="0.6", linestyle=":", label="r = alpha")
-    sloped.set(title="slope of the best logit in log r", xlabel="log r = log(p_data / p_model)")
-    played.set(title="toy: distance of the generator from the data", xlabel="round", ylabel="|m|")
-    inset = played.inset_axes((0.55, 0.5, 0.42, 0.45))
+        slopes.axvline(math.log(alpha), color="0.6", linestyle=":", label="r = alpha")
+    slopes.set(title="slope of the best logit in log r", xlabel="log r = log(p_data / p_model)")
+    games.set(title="toy: distance between the generator and the data", xlabel="round", ylabel="|m|")
+    inset = games.inset_axes((0.55, 0.5, 0.42, 0.45))
     for place, kind in enumerate(data["live"]):
         inset.plot(
             data["courses"]["shifts"],
@@ -50,8 +50,8 @@ def draw(outcome: Outcome) -> Figure:
             color=f"C{place}",
             linewidth=4 - 1.4 * place,
         )
-    inset.set_title("pull of the best D by distance", fontsize=8)
-    live.set(title="logits of the live D after learning alone", xlabel="logit", ylabel="images")
-    for axes in (lessons, sloped, live):
+    inset.set_title("pull of the best D, by distance", fontsize=8)
+    live.set(title="logits of the live D, trained alone", xlabel="logit", ylabel="images")
+    for axes in (gradients, slopes, live):
         axes.legend(fontsize=8)
     return figure

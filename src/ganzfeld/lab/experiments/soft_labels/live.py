@@ -1,4 +1,4 @@
-"""``soft-labels`` in situ: a generator held still while its discriminator learns from each kind of label."""
+"""``soft-labels`` in situ: a generator is frozen while its discriminator learns by each kind of label."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from ganzfeld.lab.outcome import Measured, limit, shown
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
-    """Hold the live generator still while its discriminator learns on, by hard and by soft labels."""
+    """Freeze the live generator while its discriminator learns further, by hard and by soft labels."""
     num = min(64, 4 * live.recipe.batch)
     real, latents = live.real(num, seed), live.latents(num, seed)
     figures, data = [], {}
@@ -24,12 +24,12 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
             at_real = game.gan.discriminator(real)
             at_fake = game.gan.discriminator(game.gan.generator(latents))
         targets = settings.loss(kind).targets
-        lessons = torch.cat(
-            [theory.lesson(at_real, targets.real), theory.lesson(at_fake, targets.fake)]
+        gradients = torch.cat(
+            [theory.logit_gradient(at_real, targets.real), theory.logit_gradient(at_fake, targets.fake)]
         ).abs()
         data[kind] = [at_real.numpy(), at_fake.numpy()]
         name = f"mean |D - y| of a strong live D, {kind}"
-        measured = Estimate(float(lessons.mean()), float(lessons.std() / math.sqrt(len(lessons))))
+        measured = Estimate(float(gradients.mean()), float(gradients.std() / math.sqrt(len(gradients))))
         if kind == "two-sided":
             figures.append(
                 limit("live-lesson-two-sided", name, measured, settings.alpha, of="targets", part="in situ")

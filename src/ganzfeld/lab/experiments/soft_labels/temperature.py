@@ -1,4 +1,4 @@
-"""The temperature on the bench: its sigmoid, and the same game without it, its last layer rescaled."""
+"""The temperature on the bench: its sigmoid, and the same game with a rescaled last layer instead."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adam
 
 from ganzfeld.lab.experiments.soft_labels import Settings
-from ganzfeld.lab.experiments.soft_labels.lessons import lessons_of
+from ganzfeld.lab.experiments.soft_labels.logit_gradients import logit_gradients
 from ganzfeld.lab.game import Game, PointNetworks, PointTraining, game_of_points, ring
 from ganzfeld.lab.outcome import Measured, claim, limit
 from ganzfeld.losses import Loss
@@ -16,89 +16,98 @@ from ganzfeld.stabilisers import Stabiliser, stabiliser
 
 
 def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
-    """Measure a temperature's sigmoid, and the same training without it, its last layer rescaled."""
-    warmth = settings.temperature
-    logits = torch.linspace(-60 * max(warmth, 1), 60 * max(warmth, 1), 200_001, dtype=torch.float64)
+    """Measure the sigmoid of a temperature, and compare it with a rescaled last layer."""
+    temperature = settings.temperature
+    logits = torch.linspace(-60 * max(temperature, 1), 60 * max(temperature, 1), 200_001, dtype=torch.float64)
     widths, peak = [], 0.0
-    for degree in (1.0, warmth):
+    for value in (1.0, temperature):
         at = logits.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(torch.sigmoid(at / degree).sum(), at)
+        (slope,) = torch.autograd.grad(torch.sigmoid(at / value).sum(), at)
         peak = float(slope.max())
         widths.append(float((slope > 0.01 * peak).sum()))
     at_zero = torch.zeros(2, dtype=torch.float64)
-    plain, warm = (
-        lessons_of(Loss("non-saturating", temperature=degree), at_zero)[0][0] for degree in (1.0, warmth)
+    plain, tempered = (
+        logit_gradients(Loss("non-saturating", temperature=value), at_zero)[0][0]
+        for value in (1.0, temperature)
     )
     figures = [
         claim(
-            "peak-slope", "peak slope of sigma(l/T)", peak, 0.25 / warmth, of="temperature", tolerance=1e-9
+            "peak-slope",
+            "peak slope of sigma(l/T)",
+            peak,
+            0.25 / temperature,
+            of="temperature",
+            tolerance=1e-9,
         ),
         claim(
             "live-width",
             "width of the live region of sigma(l/T), over that at 1",
             widths[1] / widths[0],
-            warmth,
+            temperature,
             of="temperature",
-            tolerance=0.01 * warmth,
+            tolerance=0.01 * temperature,
         ),
         limit(
             "lesson-at-0",
-            "lesson at the logit 0, over that at T = 1",
-            float(warm / plain),
+            "gradient D - y at the logit 0, over that at T = 1",
+            float(tempered / plain),
             1.0,
             of="temperature",
             tolerance=1e-9,
         ),
     ]
-    r1, scaled = ([stabiliser({"name": "r1", "weight": 0.1 * factor})] for factor in (1.0, warmth**2))
+    r1, scaled = ([stabiliser({"name": "r1", "weight": 0.1 * factor})] for factor in (1.0, temperature**2))
     trials: tuple[tuple[str, str, Any, list[Stabiliser], list[Stabiliser], Any], ...] = (
         ("descent", "gradient descent, rate / T^2", SGD, [], [], claim),
         ("adam", "Adam, rate / T", Adam, [], [], claim),
         ("r1-scaled", "gradient descent with R1, its weight times T^2", SGD, r1, scaled, claim),
-        ("r1-kept", "gradient descent with R1 as it was", SGD, r1, r1, limit),
+        ("r1-kept", "gradient descent with R1, its weight unchanged", SGD, r1, r1, limit),
     )
-    for key, what, kind, theirs, ours, of_claim in trials:
-        off = rescaled_game_differs(settings, seed, kind, theirs, ours)
-        title = f"T against the last layer divided by T: {what}"
-        # Adam's epsilon is all that keeps it from being exact.
-        near = 1e-3 if kind is Adam else 1e-9
-        figures.append(of_claim(f"rescaled-{key}", title, off, 0.0, of="temperature", tolerance=near))
+    for key, words, kind, tempered_penalties, rescaled_penalties, of_claim in trials:
+        error = rescaling_error(settings, seed, kind, tempered_penalties, rescaled_penalties)
+        title = f"difference between T and a last layer divided by T: {words}"
+        # With Adam, only its epsilon makes a difference.
+        tolerance = 1e-3 if kind is Adam else 1e-9
+        figures.append(of_claim(f"rescaled-{key}", title, error, 0.0, of="temperature", tolerance=tolerance))
     return figures
 
 
-def rescaled_game_differs(
+def rescaling_error(
     settings: Settings,
     seed: int,
     kind: type[SGD] | type[Adam],
-    theirs: Sequence[Stabiliser],
-    ours: Sequence[Stabiliser],
+    tempered_penalties: Sequence[Stabiliser],
+    rescaled_penalties: Sequence[Stabiliser],
 ) -> float:
-    """Return by how much the logits over T of a game with temperature differ, relative to their spread, from
-    those of a game without one, its last layer begun at 1/T of the weights and its rate divided.
+    """Return the largest difference, over the spread of logits, between the logits over T of a game with
+    temperature and the logits of a game without one, whose last layer starts at 1/T of its weights and has a
+    smaller learning rate.
 
-    Plain gradient descent needs 1/T^2: the gradient of a layer T times as small is T times as large. Adam is
-    indifferent to the size of gradients and needs 1/T.
+    Plain gradient descent needs 1/T^2 of the rate, since the gradient of a layer T times as small is T times
+    as large. Adam ignores the scale of gradients and needs 1/T.
     """
-    warmth = settings.temperature
-    last_rate = 1 / warmth**2 if kind is SGD else 1 / warmth
-    warm = _double_game(Loss("non-saturating", temperature=warmth), theirs, seed, kind, 1.0)
-    plain = _double_game(Loss("non-saturating"), ours, seed, kind, last_rate)
+    temperature = settings.temperature
+    last_rate = 1 / temperature**2 if kind is SGD else 1 / temperature
+    tempered = _double_game(
+        Loss("non-saturating", temperature=temperature), tempered_penalties, seed, kind, 1.0
+    )
+    rescaled = _double_game(Loss("non-saturating"), rescaled_penalties, seed, kind, last_rate)
     with torch.no_grad():
-        for weight in _last_layer(plain).parameters():
-            weight /= warmth
-    for game in (warm, plain):
+        for weight in _last_layer(rescaled).parameters():
+            weight /= temperature
+    for game in (tempered, rescaled):
         game.play(20)
     points = ring().sample(256, torch.Generator().manual_seed(seed)).double()
     with torch.no_grad():
-        wanted = warm.gan.discriminator(points) / warmth
-        measured = plain.gan.discriminator(points)
-    return float((measured - wanted).abs().max() / wanted.std())
+        expected = tempered.gan.discriminator(points) / temperature
+        measured = rescaled.gan.discriminator(points)
+    return float((measured - expected).abs().max() / expected.std())
 
 
 def _double_game(
     loss: Loss, stabilisers: Sequence[Stabiliser], seed: int, kind: type[SGD] | type[Adam], last_rate: float
 ) -> Game:
-    """Build a game on the ring in float64, the rate of D's last layer multiplied."""
+    """Build a game on the ring in float64, with the rate of D's last layer multiplied by ``last_rate``."""
     game = game_of_points(
         lambda num, noise: ring().sample(num, noise).double(),
         loss=loss,
@@ -106,8 +115,8 @@ def _double_game(
         networks=PointNetworks(width=16),
         training=PointTraining(seed, num_points=64),
     )
-    drawn = game.draw
-    game.draw = lambda noise: tuple(tensor.double() for tensor in drawn(noise))  # pyright: ignore[reportAttributeAccessIssue]
+    draw = game.draw
+    game.draw = lambda noise: tuple(tensor.double() for tensor in draw(noise))  # pyright: ignore[reportAttributeAccessIssue]
     gan, rate = game.gan, 0.05 if kind is SGD else 0.002
     for network in (gan.generator, gan.discriminator, gan.generator_ema):
         network.double()

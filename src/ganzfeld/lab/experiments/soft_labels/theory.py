@@ -1,4 +1,4 @@
-"""Closed forms of ``soft-labels``: the lesson, the best discriminator, its slope and its pull."""
+"""Closed forms of ``soft-labels``: the logit gradient, the best discriminator, its slope and its pull."""
 
 import math
 
@@ -7,29 +7,30 @@ import torch
 from torch import Tensor
 
 FORMULAS = {
-    "the lesson": r"\frac{\partial L}{\partial l} = D-\tilde y,\quad \tilde y\in\{1-\alpha,\ \alpha\}",
+    "gradient of D's loss by the logit": r"\frac{\partial L}{\partial l} = D-\tilde y,"
+    r"\quad \tilde y\in\{1-\alpha,\ \alpha\}",
     "the best discriminator": r"D^* = \frac{(1-\alpha)\,p_{data}+\alpha\,p_{model}}"
     r"{p_{data}+p_{model}} = \alpha+(1-2\alpha)\,D^*_{hard}",
-    "its slope in log r": r"1,\quad \frac{1}{1+\alpha r}\ \mathrm{(one\ side)},\quad"
+    "slope of the best logit in log r": r"1,\quad \frac{1}{1+\alpha r}\ \mathrm{(one\ side)},\quad"
     r"\frac{(1-\alpha)r}{(1-\alpha)r+\alpha}-\frac{\alpha r}{\alpha r+1-\alpha}\approx"
     r"\frac{1-2\alpha}{\alpha(1-\alpha)}r\ \mathrm{(two)}",
     "temperature": r"\frac{d}{dl}\sigma(l/T)=\frac{1}{T}\sigma'(l/T)",
 }
 
 
-def lesson(logits: Tensor, target: float) -> Tensor:
+def logit_gradient(logits: Tensor, target: float) -> Tensor:
     """Return D - y: the derivative of the cross-entropy by the logit (seed text, saturation of D)."""
     return torch.sigmoid(logits) - target
 
 
 def best_probability(log_ratio: Tensor, alpha: float, sides: int) -> Tensor:
-    """Return D* for r = p_data / p_model, the minimum of the expected loss: (t_real r + t_fake) / (r + 1)."""
+    """Return D* at r = p_data / p_model, which minimises the expected loss: (t_real r + t_fake) / (r + 1)."""
     hard = torch.sigmoid(log_ratio)
     return (1 - alpha) * hard + (alpha * (1 - hard) if sides == 2 else 0)
 
 
 def best_logit(log_ratio: Tensor, alpha: float, sides: int) -> Tensor:
-    """Return the logit of D*, without forming D*: the difference of the logarithms of both shares."""
+    """Return the logit of D* as a difference of logarithms, without computing D* itself."""
     zero = torch.zeros_like(log_ratio)
     kept, lost = math.log(1 - alpha), math.log(alpha) if alpha else -math.inf
     if sides == 2 and alpha:
@@ -38,8 +39,10 @@ def best_logit(log_ratio: Tensor, alpha: float, sides: int) -> Tensor:
 
 
 def slope_in_ratio(log_ratio: Tensor, alpha: float, sides: int) -> Tensor:
-    """Return d logit* / d log r: 1 for hard labels, 1 / (1 + alpha r) one-sided, and two-sided r (1 - 2
-    alpha) / (alpha (1 - alpha)) to first order, about r / alpha, where r is far below alpha.
+    """Return d logit* / d log r: 1 for hard labels, 1 / (1 + alpha r) one-sided.
+
+    Two-sided it is r (1 - 2 alpha) / (alpha (1 - alpha)) to first order, about r / alpha, where r is far
+    below alpha.
     """
     ratio = log_ratio.exp()
     if sides == 1:

@@ -1,6 +1,7 @@
-"""The bench of ``soft-labels``: lessons, optima, a generator that learns from them, and the temperature."""
+"""The bench of ``soft-labels``: logit gradients, optima, a generator that learns, and the temperature."""
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,74 +10,69 @@ from torch.optim import SGD
 
 from ganzfeld.lab.estimate import array_mean_and_error
 from ganzfeld.lab.experiments.soft_labels import KINDS, Settings, theory
-from ganzfeld.lab.experiments.soft_labels.lessons import lessons_of, measured_lessons
+from ganzfeld.lab.experiments.soft_labels.logit_gradients import logit_gradients, measured_gradients
 from ganzfeld.lab.experiments.soft_labels.temperature import measured_temperature
 from ganzfeld.lab.game import PointNetworks, PointTraining, game_of_points
 from ganzfeld.lab.game.frozen import frozen
-from ganzfeld.lab.outcome import Measured, claim, limit, shown
+from ganzfeld.lab.layers import central_difference
+from ganzfeld.lab.outcome import Measured, claim, largest_error, limit, shown
 from ganzfeld.losses import Loss
 
 RATE = 0.03
-"""Of the generator of the toy, which descends its plain gradient."""
+"""Learning rate of the toy's generator, which descends its plain gradient."""
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[tuple[Measured, ...], dict[str, Any]]:
-    """Measure lessons, optima and their slopes, what a generator learns from them, and what a
-    temperature is.
-    """
-    lessons, curves = measured_lessons(settings)
+    """Measure logit gradients, optima and their slopes, how a generator learns, and the temperature."""
+    gradients, curves = measured_gradients(settings)
     optima, slopes = _optima(settings)
     learned, courses = _learned(settings, seed)
-    warm = measured_temperature(settings, seed)
-    figures = (*lessons, *optima, *learned, *warm)
-    return figures, {"lessons": curves, "slopes": slopes, "courses": courses}
+    temperature = measured_temperature(settings, seed)
+    figures = (*gradients, *optima, *learned, *temperature)
+    return figures, {"gradients": curves, "slopes": slopes, "courses": courses}
 
 
 def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
-    """Find the best D by bisection of what the catalogue's loss teaches it, and compare it with the
+    """Find the best D by bisection, from the gradients of the catalogue's loss, and compare it with the
     formula.
     """
     log_ratio = torch.linspace(-12, 12, 241, dtype=torch.float64)
     figures, slopes = [], {"log_ratio": log_ratio.numpy()}
     for kind in KINDS:
         loss = settings.loss(kind)
-        best = _bisected(loss, log_ratio)
         expected = theory.best_probability(log_ratio, loss.smoothing, loss.smooth_sides)
-        figures.append(
-            claim(
+        slope = central_difference(partial(_bisected, loss), log_ratio, 1e-4)
+        slopes[kind] = slope.numpy()
+        figures += [
+            largest_error(
                 f"optimum-{kind}",
                 f"best D, largest error of the formula, {kind}",
-                float((torch.sigmoid(best) - expected).abs().max()),
-                0.0,
+                torch.sigmoid(_bisected(loss, log_ratio)) - expected,
                 of="targets",
                 tolerance=1e-9,
-            )
-        )
-        little = 1e-4
-        rise = (_bisected(loss, log_ratio + little) - _bisected(loss, log_ratio - little)) / (2 * little)
-        formula = theory.slope_in_ratio(log_ratio, loss.smoothing, loss.smooth_sides)
-        slopes[kind] = rise.numpy()
-        figures.append(
-            claim(
+            ),
+            largest_error(
                 f"slope-{kind}",
                 f"d logit / d log r, largest error of the formula, {kind}",
-                float((rise - formula).abs().max()),
-                0.0,
+                slope - theory.slope_in_ratio(log_ratio, loss.smoothing, loss.smooth_sides),
                 of="targets",
                 tolerance=1e-6,
-            )
-        )
-    alpha = settings.alpha
-    if alpha == 0:  # hard labels: no r is small beside it
-        return figures, slopes
-    few = torch.tensor([alpha / 1_000], dtype=torch.float64).log()
-    slope_there = float(theory.slope_in_ratio(few, alpha, 2))
-    pull = float(theory.slope_in_ratio(few + math.log(100), alpha, 2))
-    figures += [
+            ),
+        ]
+    # With hard labels there is no alpha that r could be small against.
+    return [*figures, *(_at_small_ratios(settings.alpha) if settings.alpha else [])], slopes
+
+
+def _at_small_ratios(alpha: float) -> list[Measured]:
+    """Measure the slope of the best logit where r is far below alpha: first order, and the pull."""
+    log_ratio = torch.tensor([alpha / 1_000], dtype=torch.float64).log()
+    slope = float(theory.slope_in_ratio(log_ratio, alpha, 2))
+    pull = float(theory.slope_in_ratio(log_ratio + math.log(100), alpha, 2))
+    return [
         claim(
             "first-order",
             "slope at r = alpha/1000 over its first order, r (1 - 2 alpha) / (alpha (1 - alpha))",
-            slope_there / (1e-3 * (1 - 2 * alpha) / (1 - alpha)),
+            slope / (1e-3 * (1 - 2 * alpha) / (1 - alpha)),
             1.0,
             of="targets",
             part="closed form",
@@ -84,14 +80,13 @@ def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
         ),
         limit(
             "pull",
-            "pull on a fake at r = alpha/10, two-sided over hard",
+            "pull on a generated image at r = alpha/10, two-sided over hard",
             pull,
             1.0,
             of="targets",
             tolerance=0.01,
         ),
     ]
-    return figures, slopes
 
 
 def _bisected(loss: Loss, log_ratio: Tensor) -> Tensor:
@@ -100,14 +95,14 @@ def _bisected(loss: Loss, log_ratio: Tensor) -> Tensor:
     real_share = torch.sigmoid(log_ratio)
     for _ in range(70):
         middle = (low + high) / 2
-        to_real, to_fake = lessons_of(loss, middle)
+        to_real, to_fake = logit_gradients(loss, middle)
         above = real_share * to_real + (1 - real_share) * to_fake > 0
         low, high = torch.where(above, low, middle), torch.where(above, middle, high)
     return (low + high) / 2
 
 
 class _Shifted(nn.Module):
-    """A generator that moves the latents of its replica by one learned number; replicas take turns in a
+    """A generator that shifts the latents of each replica by one learned number; replicas take turns in a
     batch.
     """
 
@@ -116,14 +111,14 @@ class _Shifted(nn.Module):
         self.shift = nn.Parameter(torch.full((replicas,), start))
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Move (n * replicas, 1) to (n * replicas, 1)."""
+        """Shift latents (n * replicas, 1), to the same shape."""
         return (latents.view(-1, len(self.shift)) + self.shift).view(-1, 1)
 
 
 def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Let a generator of N(m, 1) learn m from real points N(0, 1), and measure where it is after the game.
+    """Train a generator of N(m, 1) on real points N(0, 1), and measure the distance m after the game.
 
-    D begins alone. The generator goes down its plain gradient: Adam would make any pull the same step.
+    D begins alone. The generator descends its plain gradient: with Adam the size of the pull would not count.
     """
     courses: dict[str, Any] = {}
     for kind in KINDS:
@@ -134,10 +129,10 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
             networks=PointNetworks(settings.seeds, latent_size=1, generator=generator),
             training=PointTraining(seed, num_points=64, rates=(RATE, 1e-2)),
         )
-        playing, game.gan = game.gan, frozen(game.gan)
+        gan, game.gan = game.gan, frozen(game.gan)
         game.play(settings.num_rounds // 2)
-        playing.generator_optimizer = SGD(generator.parameters(), lr=RATE, fused=True)
-        game.gan = playing
+        gan.generator_optimizer = SGD(generator.parameters(), lr=RATE, fused=True)
+        game.gan = gan
         course = [generator.shift.detach().clone()]
         for _ in range(settings.num_rounds):
             game.advance()
@@ -147,7 +142,7 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
     figures = [
         shown(
             f"left-{kind}",
-            f"distance left after the game, {kind}",
+            f"distance from the data after the game, {kind}",
             array_mean_and_error(course[-1]),
             num_trainings=settings.seeds,
         )
@@ -156,7 +151,7 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
     figures.append(
         limit(
             "left-behind",
-            "distance left, two-sided less hard",
+            "distance from the data after the game, two-sided minus hard",
             array_mean_and_error(behind),
             0.0,
             of="targets",

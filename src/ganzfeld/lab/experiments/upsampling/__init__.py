@@ -1,4 +1,4 @@
-"""Upsampling by transposed convolutions: sizes, fields, and what overlap has to do with checkerboards."""
+"""Upsampling by transposed convolutions: sizes, projective fields, and overlap against checkerboards."""
 
 from typing import final
 
@@ -37,7 +37,7 @@ THOROUGH = {"networks": 48, "trainings": 8}
 class Settings(Section):
     """``kernel``, ``stride``, ``padding`` of every layer; ``size`` of the base map; number of ``layers``.
 
-    ``networks``: untrained generators of each kind of layer; ``trainings``: trained ones, each of which sees
+    ``networks``: untrained generators of each kind of layer. ``trainings``: runs of each kind, each over
     ``images`` images.
     """
 
@@ -60,15 +60,16 @@ def advice(figures: Figures, settings: Settings) -> str:
     """Say which kernels to choose, and what to do about a checkerboard."""
     parts = [
         "Let the stride divide the kernel, but do not expect that to prevent a checkerboard: even overlap"
-        " prints nothing on average over all kernels, and any one kernel prints what its phases differ by."
+        " prints none on average over all kernels, but a single kernel prints the differences between its"
+        " phases."
     ]
     if settings.stride > 1:
         compared = kinds(settings.kernel, settings.stride)
         own, without = compared[0], next(kind for kind in compared if kind.kernel == kind.stride)
         power = [10 ** figures[f"untrained-{kind.key}"].value for kind in (own, without)]
         parts.append(
-            f"Untrained, {own.name} has {power[0]:.1f} times the power of the frequencies beside at the"
-            f" harmonics of its stride, and {without.name} without any overlap {power[1]:.1f} times."
+            f"Untrained, {own.name} has {power[0]:.1f} times as much power at the harmonics of its stride as"
+            f" beside them, and {without.name}, without any overlap, {power[1]:.1f} times."
         )
     parts.append(
         "Look at the spectrum of trained images; where the harmonics stand out, resize and convolve, or put"
@@ -77,7 +78,7 @@ def advice(figures: Figures, settings: Settings) -> str:
     reached = figures["field-over-picture"].value
     if reached < 1:
         parts.append(
-            f"One cell of the seed map reaches {reached:.0%} of the side of the image: what has to agree"
-            " across all of it must come through the projection of z."
+            f"One cell of the base map reaches {reached:.0%} of the side of the image: whatever must agree"
+            " across the whole image has to come through the projection of z."
         )
     return " ".join(parts)

@@ -31,22 +31,24 @@ def _draw_coverage(part: Any, data: dict[str, Any]) -> None:
     for number, kind in enumerate(spectra):
         place.semilogy(kind["frequency"], kind["power"], label=kind["name"], **_style(number, kind["plain"]))
     place.set(
-        xlabel="frequency, periods a pixel",
+        xlabel="frequency, periods per pixel",
         ylabel="power over its median",
     )
-    place.set_title("untrained generators, kernels random: power along rows and columns", fontsize="medium")
+    place.set_title(
+        "untrained generators with random kernels: power along rows and columns", fontsize="medium"
+    )
     _tidy(place)
 
 
 def _draw_reach(part: Any, data: dict[str, Any]) -> None:
     axes = part.subplots(1, 5)
     for place, (what, values) in zip(
-        axes, (("a cell of the seed map", "of_cell"), ("a component of z", "of_component")), strict=False
+        axes, (("a cell of the base map", "of_cell"), ("a component of z", "of_component")), strict=False
     ):
         change = np.log10(np.array(data[values]) + 1e-12)
         shown = place.imshow(change, cmap="magma", vmin=change.max() - 5, vmax=change.max())
         place.set(xticks=[], yticks=[])
-        place.set_title(f"moved by {what}\n(log10 of change)", fontsize="medium")
+        place.set_title(f"change by {what}\n(log10)", fontsize="medium")
         part.colorbar(shown, ax=place, shrink=0.8)
     titles = ("latent a", "latent b", "left cells of a,\nright cells of b")
     for place, title, image in zip(axes[2:], titles, data["spliced"], strict=True):
@@ -64,7 +66,7 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
         place.errorbar(range(len(seen)), values, 3 * errors, marker="o", capsize=3)
         place.set_xticks(range(len(seen)), [f"{axis:,}" for axis in seen])
     place.axhline(0, color="gray", linewidth=0.8)
-    place.set_title("checkerboard beyond real images,\nthe live generator", fontsize="medium")
+    place.set_title("checkerboard beyond that of real images,\nthe live generator", fontsize="medium")
     place.set(
         xlabel="images seen",
         ylabel="log10",
@@ -74,18 +76,18 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
         values = kind["values"]
         bars.barh(number, np.mean(values), color=_style(number, kind["plain"])["color"], alpha=0.5)
         bars.plot(values, [number] * len(values), "k.", markersize=4)
-        show(axes[2 + number], kind["picture"], kind["name"])
+        show(axes[2 + number], kind["image"], kind["name"])
     bars.set_yticks(range(len(trained)), [kind["name"] for kind in trained])
     bars.invert_yaxis()
     bars.set_xlabel("log10")
-    bars.set_title("the same by kind of layer,\nshorter trainings", fontsize="medium")
+    bars.set_title("the same by kind of layer,\nshorter runs", fontsize="medium")
     bars.axvline(0, color="gray", linewidth=0.8)
     for axis in (place, bars):
         axis.spines[["top", "right"]].set_visible(False)
 
 
 def _style(number: int, plain: bool) -> dict[str, Any]:
-    # Where spectra agree their lines lie on one another: the first is the widest.
+    # Equal spectra lie on one another, so the first line is the widest.
     width = max(1.2, 4.0 - 1.4 * number)
     return {"color": f"C{number}", "linestyle": "-" if plain else "--", "linewidth": width}
 

@@ -7,7 +7,7 @@ from ganzfeld.geometry import transposed_size as transposed_size
 
 FORMULAS = {
     "size after a transposed convolution": r"H' = s(H-1) + k - 2p",
-    "it is the adjoint of the convolution": r"\langle A x, y \rangle = \langle x, A^{\top} y \rangle",
+    "adjoint of the convolution": r"\langle A x, y \rangle = \langle x, A^{\top} y \rangle",
     "projective field after one more layer": r"f' = s(f-1) + k",
     "inputs that reach an output of phase r, one axis": r"n_r = \#\{t < k : t \equiv r\ (\mathrm{mod}\ s)\}",
     "a constant map comes out constant if and only if": (
@@ -18,7 +18,7 @@ FORMULAS = {
 
 
 def sizes(size: int, kernel: int, stride: int, padding: int, layers: int) -> list[int]:
-    """Return the sizes from the base map through ``layers`` layers. Raises ``UsageError`` if nothing is left.
+    """Return the sizes from the base map through ``layers`` layers. Raise ``UsageError`` if nothing is left.
 
     Source: the seed text's formula, ``ganzfeld.geometry.transposed_size``.
     """
@@ -41,10 +41,9 @@ def coverage(size: int, kernel: int, stride: int, padding: int) -> list[int]:
 
 
 def reach(cell: int, layers: Sequence[tuple[int, int, int, int]]) -> tuple[int, int]:
-    """Return the first and last output that one cell of the base map reaches, along one axis, cut at the
-    borders.
+    """Return the first and last output that a base map cell reaches along one axis, cut at the borders.
 
-    ``layers`` are (kernel, stride, padding, size of the output). Source: the projective field with its place.
+    ``layers`` are (kernel, stride, padding, size of the output). Source: the projective field and its place.
     """
     first = last = cell
     for kernel, stride, padding, size in layers:

@@ -1,4 +1,4 @@
-"""The bench of ``upsampling``: sizes, adjoints, fields and coverage; spectra of untrained generators."""
+"""The bench of ``upsampling``: sizes, adjoints, fields, coverage, and untrained generators."""
 
 import math
 from typing import Any
@@ -10,10 +10,9 @@ from torch.nn import functional
 from ganzfeld.geometry import overlap
 from ganzfeld.lab.experiments.upsampling import Settings, theory
 from ganzfeld.lab.experiments.upsampling.untrained import measured_untrained
-from ganzfeld.lab.experiments.upsampling.upsamplers import (
-    covered,
-)
+from ganzfeld.lab.experiments.upsampling.upsamplers import covered
 from ganzfeld.lab.outcome import Measured, claim, limit
+from ganzfeld.lab.sizes import Form, all_sizes, sizes_by_torch
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
@@ -23,23 +22,19 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
     kernel, stride, padding = settings.kernel, settings.stride, settings.padding
     ladder = theory.sizes(settings.size, kernel, stride, padding, settings.layers)
     figures = [
-        claim(
-            "sizes-all",
-            "sizes that differ from the formula, of all small layers",
-            _size_mismatches(),
-            0,
-            of="size",
-        ),
+        all_sizes(nn.ConvTranspose1d, theory.transposed_size, _small_layers()),
         claim(
             "size-last",
             f"size after {settings.layers} layers from {settings.size}",
-            _size_by_torch(settings),
+            sizes_by_torch(nn.ConvTranspose1d, settings.size, [(kernel, stride, padding)] * settings.layers)[
+                -1
+            ],
             ladder[-1],
             of="size",
         ),
         claim(
             "adjoint",
-            "largest |<Ax, y> - <x, A'y>| in whole numbers",
+            "largest |<Ax, y> - <x, A'y>| for whole numbers",
             _adjoint_gap(kernel, stride, padding, seed),
             0,
             of="size",
@@ -47,7 +42,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         *(
             claim(
                 f"field-{depth}",
-                f"field of one cell after {depth} layers, px",
+                f"projective field of one cell after {depth} layers, px",
                 _field_by_torch(kernel, stride, depth),
                 theory.projective_field([(kernel, stride)] * depth),
                 of="coherence",
@@ -60,7 +55,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
     figures.append(
         limit(
             "field-over-picture",
-            "side of one seed cell's field over the side of the image",
+            "side of the field of one base map cell, over the side of the image",
             min(side, 1),
             1,
             of="coherence",
@@ -70,35 +65,21 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
     return [*figures, *more], {"spectra": spectra, "coverage": _coverage_maps(settings)}
 
 
-def _size_mismatches() -> int:
-    """Count the layers with H < 8, k < 8, s < 5, p < 4 that have an output and another size than the
-    formula's.
-    """
-    wrong = 0
-    for size in range(1, 8):
-        for kernel in range(1, 8):
-            for stride in range(1, 5):
-                for padding in range(4):
-                    if stride * (size - 1) + kernel - 2 * padding < 1:
-                        continue
-                    layer = nn.ConvTranspose1d(1, 1, kernel, stride, padding, device="meta")
-                    by_torch = layer(torch.empty(1, 1, size, device="meta")).shape[-1]
-                    wrong += by_torch != theory.transposed_size(size, kernel, stride, padding)
-    return wrong
-
-
-def _size_by_torch(settings: Settings) -> int:
-    """Return the size that torch's layers make of the base map."""
-    layer = nn.ConvTranspose1d(1, 1, settings.kernel, settings.stride, settings.padding, device="meta")
-    maps = torch.empty(1, 1, settings.size, device="meta")
-    for _ in range(settings.layers):
-        maps = layer(maps)
-    return maps.shape[-1]
+def _small_layers() -> list[tuple[int, Form]]:
+    """List every size with a layer: all (H, (k, s, p)) with H < 8, k < 8, s < 5, p < 4 and an output."""
+    return [
+        (size, (kernel, stride, padding))
+        for size in range(1, 8)
+        for kernel in range(1, 8)
+        for stride in range(1, 5)
+        for padding in range(4)
+        if stride * (size - 1) + kernel - 2 * padding >= 1
+    ]
 
 
 def _adjoint_gap(kernel: int, stride: int, padding: int, seed: int) -> float:
-    """Return the largest |<Ax, y> - <x, A'y>| of whole numbers, exact in float64: A is the convolution, A'
-    the transposed one.
+    """Return the largest |<Ax, y> - <x, A'y>| for whole numbers, exact in float64, where A is the convolution
+    and A' the transposed convolution.
     """
     noise = torch.Generator().manual_seed(seed)
 
@@ -118,9 +99,7 @@ def _adjoint_gap(kernel: int, stride: int, padding: int, seed: int) -> float:
 
 
 def _field_by_torch(kernel: int, stride: int, depth: int) -> int:
-    """Count the outputs that change with the middle one of three cells, through layers of ones that crop
-    nothing.
-    """
+    """Count the outputs that the middle of three cells reaches, through layers of ones that crop nothing."""
     ones, maps = torch.ones(1, 1, kernel, dtype=torch.double), torch.zeros(1, 1, 3, dtype=torch.double)
     maps[..., 1] = 1
     for _ in range(depth):
@@ -130,7 +109,7 @@ def _field_by_torch(kernel: int, stride: int, depth: int) -> int:
 
 
 def _interior(kernel: int, stride: int) -> Tensor:
-    """Return the counts of one interior period, far from both borders."""
+    """Return the coverage of one period, far from both borders."""
     far = 2 * kernel
     counts = covered(2 * far + 2, kernel, stride, 0)
     middle = stride * far + kernel
@@ -138,7 +117,7 @@ def _interior(kernel: int, stride: int) -> Tensor:
 
 
 def _coverage_figures(settings: Settings) -> list[Measured]:
-    """Compare counted coverage with the closed form, and measure how even it is."""
+    """Compare the counted coverage with the closed form, and measure how even it is."""
     kernel, stride, padding = settings.kernel, settings.stride, settings.padding
     counted = [
         abs(float(count) - expected)
@@ -158,10 +137,10 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
     ]
     own = _interior(kernel, stride)
     of_own = claim if kernel > stride else limit
-    name = f"k={kernel}, s={stride}: most over least covered interior pixel, one axis"
+    name = f"k={kernel}, s={stride}: most over least inputs of an interior pixel, one axis"
     figures.append(of_own("evenness", name, _evenness(own), 1, of="overlap"))
     for k, s in ((3, 2), (5, 2), (4, 3)):
-        name = f"k={k}, s={s}, overlap {sorted(overlap(k, s))}: most over least covered interior pixel"
+        name = f"k={k}, s={s}, overlap {sorted(overlap(k, s))}: most over least inputs of an interior pixel"
         if (k, s) != (kernel, stride):
             figures.append(limit(f"evenness-k{k}-s{s}", name, _evenness(_interior(k, s)), 1, of="overlap"))
     for p in sorted({padding, max(0, kernel - stride)}):
@@ -170,7 +149,7 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
         figures.append(
             limit(
                 f"border-p{p}",
-                f"p={p}: least covered pixel, border included, over the most",
+                f"p={p}: least over most inputs of a pixel, border included",
                 least,
                 1,
                 of="overlap",
@@ -180,12 +159,12 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
 
 
 def _evenness(counts: Tensor) -> float:
-    """Return the most over the least covered."""
+    """Return the largest over the smallest of these counts."""
     return float(counts.max() / counts.min()) if counts.min() else math.inf
 
 
 def _coverage_maps(settings: Settings) -> dict[str, list[list[float]]]:
-    """Return what the layer itself and k=3, s=2 cover of a small map, (H, W)."""
+    """Count the inputs of every pixel of a small map, (H, W), for the layer of the settings and k=3, s=2."""
     maps = {}
     for k, s, p in ((settings.kernel, settings.stride, settings.padding), (3, 2, 1)):
         line = covered(6, k, s, p)

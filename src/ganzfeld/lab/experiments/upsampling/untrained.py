@@ -1,4 +1,4 @@
-"""Untrained generators on the bench of ``upsampling``: their spectra, and what each kind of layer prints."""
+"""Untrained generators on the bench of ``upsampling``: the spectra of each kind of layer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,13 +22,11 @@ from ganzfeld.lab.outcome import Measured, Part, claim, limit, shown
 from ganzfeld.networks import Generator, initialise
 
 IMAGE_PX = 64
-"""The side of the images of untrained networks, about."""
+"""The side of the images of untrained generators, or the largest below it that the stride reaches."""
 
 
 def _plan(stride: int) -> Plan:
-    """Plan layers, each ``stride`` times larger, from a base map of 4 to at most ``IMAGE_PX`` (or one
-    layer).
-    """
+    """Plan layers that each multiply the size by ``stride``, from 4 to at most ``IMAGE_PX``, one at least."""
     layers, small = [], 4
     while not layers or small * stride <= IMAGE_PX:
         large = small * stride
@@ -38,16 +36,16 @@ def _plan(stride: int) -> Plan:
 
 
 def measured_untrained(settings: Settings, seed: int) -> tuple[list[dict[str, Any]], list[Measured]]:
-    """Measure spectra and checkerboards of generators as they are before training, of each kind."""
+    """Measure the spectra and checkerboards of untrained generators of each kind of layer."""
     stride = settings.stride
     if stride == 1:
         return [], []
     plan, spectra, figures = _plan(stride), [], []
     for kind in kinds(settings.kernel, stride):
         generated = [_untrained_images(plan, kind.make, seed + number) for number in range(settings.networks)]
-        mean, error = mean_and_error(torch.tensor([checkerboard(images, stride) for images in generated]))
-        name = f"untrained, {kind.name}: power at the stride's harmonics over beside, log10"
-        figures.append(of_kind(kind, f"untrained-{kind.key}", name, mean, error))
+        measured = mean_and_error(torch.tensor([checkerboard(images, stride) for images in generated]))
+        name = f"untrained, {kind.name}: power at the stride's harmonics over that beside them, log10"
+        figures.append(of_kind(kind, f"untrained-{kind.key}", name, measured))
         if kind.kernel is not None:
             figures.append(by_coverage(kind, kind.kernel, generated))
         spectra.append(
@@ -57,11 +55,10 @@ def measured_untrained(settings: Settings, seed: int) -> tuple[list[dict[str, An
 
 
 def by_coverage(kind: Kind, kernel: int, generated: Sequence[Tensor]) -> Measured:
-    """Measure what uneven overlap prints on average over all random kernels: the power of its pixels by
-    coverage.
+    """Measure the pattern of uneven overlap on average over random kernels: power of pixels by coverage.
 
-    Where all are covered alike, those of the first phase are compared with those of the second. Overlap o
-    along each axis lets variances add up, so the closed form is the ratio of the products of overlaps.
+    Where all pixels are covered equally, the first phase is compared with the second. Variances of o
+    overlapping inputs add up, so the closed form is the ratio of the products of overlaps.
     """
     stride, layer = kind.stride, kind.make(1, 1)
     assert isinstance(layer, nn.ConvTranspose2d)
@@ -75,10 +72,10 @@ def by_coverage(kind: Kind, kernel: int, generated: Sequence[Tensor]) -> Measure
     for images in generated:
         power = images.double().square().mean((0, 1))
         ratios.append(float((power[most][:, most].mean() / power[least][:, least].mean()).log10()))
-    mean, error = mean_and_error(torch.tensor(ratios))
+    measured = mean_and_error(torch.tensor(ratios))
     name = f"untrained, {kind.name}: power of the most over the least covered pixels, log10"
     of_even = claim if len(overlap(kernel, stride)) == 1 else limit
-    return of_even(f"untrained-coverage-{kind.key}", name, Estimate(mean, error), 0.0, of="overlap")
+    return of_even(f"untrained-coverage-{kind.key}", name, measured, 0.0, of="overlap")
 
 
 @torch.no_grad()
@@ -91,7 +88,7 @@ def _untrained_images(plan: Plan, make: Make, seed: int) -> Tensor:
 
 
 def spectrum(images: Tensor) -> dict[str, list[float]]:
-    """Return the power at all frequencies of the grid, over its median."""
+    """Return the power at all frequencies that the image size resolves, over its median."""
     size = min(images.shape[2:])
     frequencies = [period / size for period in range(1, size // 2 + 1)]
     power = power_at(images, frequencies)
@@ -102,16 +99,13 @@ def of_kind(
     kind: Kind,
     key: str,
     name: str,
-    value: float,
-    error: float,
+    measured: Estimate,
     part: Part = "bench",
     num_trainings: int | None = None,
 ) -> Measured:
-    """Build the figure of a checkerboard, of which the claim expects none where kernels overlap; elsewhere it
-    expects nothing.
+    """Build the figure of a checkerboard. The claim expects none where kernels overlap; elsewhere it expects
+    nothing.
     """
     if kind.overlaps:
-        return limit(
-            key, name, Estimate(value, error), 0.0, of="overlap", part=part, num_trainings=num_trainings
-        )
-    return shown(key, name, Estimate(value, error), part=part, num_trainings=num_trainings)
+        return limit(key, name, measured, 0.0, of="overlap", part=part, num_trainings=num_trainings)
+    return shown(key, name, measured, part=part, num_trainings=num_trainings)

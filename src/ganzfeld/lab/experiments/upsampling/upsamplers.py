@@ -1,4 +1,4 @@
-"""Ways to upsample a map, and the pattern that each prints, seen at the harmonics of its stride."""
+"""Ways to upsample a map, and the checkerboard of images, measured at the harmonics of the stride."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,16 +12,16 @@ from torch.nn import functional
 from ganzfeld.networks import Generator
 
 NEIGHBOURS = (2, 3, 4, 5)
-"""In units of one period per image; those nearer belong to the harmonic itself, seen through the window."""
+"""Distances of the frequencies beside a harmonic, in periods per image. Nearer ones still hold power of the
+harmonic itself, because of the window.
+"""
 
 Make = Callable[[int, int], nn.Module]
-"""From channels in and out to a layer that takes H to stride times H: the rest of a generator can stay."""
+"""Makes a layer from its input and output channels; it multiplies H by the stride, so it fits a generator."""
 
 
 def transposed(kernel: int, stride: int) -> Make:
-    """Make a transposed convolution onto exactly ``stride`` times the size, cropped as evenly as it
-    can be.
-    """
+    """Make a transposed convolution to exactly ``stride`` times the size, cropped as evenly as possible."""
     padding = max(0, math.ceil((kernel - stride) / 2))
     extra = stride - kernel + 2 * padding
 
@@ -32,7 +32,7 @@ def transposed(kernel: int, stride: int) -> Make:
 
 
 def resized(stride: int) -> Make:
-    """Make nearest neighbours, then a convolution with a 3x3 kernel (Odena, Dumoulin & Olah 2016)."""
+    """Make nearest-neighbour upsampling, then a 3x3 convolution (Odena, Dumoulin & Olah 2016)."""
 
     def make(inputs: int, outputs: int) -> nn.Module:
         return nn.Sequential(nn.Upsample(scale_factor=stride), nn.Conv2d(inputs, outputs, 3, padding=1))
@@ -41,7 +41,7 @@ def resized(stride: int) -> Make:
 
 
 class LowPass(nn.Module):
-    """A mean over ``stride`` x ``stride`` pixels: it is zero at every harmonic of the stride."""
+    """A mean over ``stride`` x ``stride`` pixels, whose response is zero at every harmonic of the stride."""
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class LowPass(nn.Module):
 
 
 def smoothed(kernel: int, stride: int) -> Make:
-    """Make a transposed convolution and a low pass after it."""
+    """Make a transposed convolution, then a low pass."""
 
     def make(inputs: int, outputs: int) -> nn.Module:
         return nn.Sequential(transposed(kernel, stride)(inputs, outputs), LowPass(stride))
@@ -65,9 +65,9 @@ def smoothed(kernel: int, stride: int) -> Make:
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to upsample that is compared with others: its ``key`` in figures, its ``name`` for people.
+    """A way to upsample: its ``key`` in figures, its ``name`` for people.
 
-    ``kernel`` is that of a plain transposed convolution, None for any other layer.
+    ``kernel`` is the kernel size of a plain transposed convolution, None for any other layer.
     """
 
     key: str
@@ -83,8 +83,8 @@ class Kind:
 
 
 def kinds(kernel: int, stride: int) -> list[Kind]:
-    """List what is compared: plain layers, the one in question first, one whose kernel is its stride among
-    them, then a low pass, and a resize with a convolution.
+    """List the kinds that are compared: the plain layer with that kernel, plain layers with other kernels
+    (one as large as the stride), a low pass, and a resize with a convolution.
     """
     kernels = dict.fromkeys((kernel, stride + 1, stride))
     plain = [Kind(f"k{k}-s{stride}", f"k={k} s={stride}", transposed(k, stride), stride, k) for k in kernels]
@@ -108,18 +108,14 @@ def put(generator: Generator, make: Make) -> None:
 
 
 def covered(size: int, kernel: int, stride: int, padding: int, extra: int = 0) -> Tensor:
-    """Count the inputs that reach each output along one axis, by a transposed convolution of ones
-    with ones.
-    """
+    """Count the inputs that reach each output along one axis, by a transposed convolution of ones."""
     ones = torch.ones(1, 1, kernel, dtype=torch.double)
     maps = torch.ones(1, 1, size, dtype=torch.double)
     return functional.conv_transpose1d(maps, ones, None, stride, padding, extra)[0, 0]
 
 
 def power_at(images: Tensor, frequencies: Sequence[float]) -> Tensor:
-    """Return the mean power (F,) at frequencies in periods per pixel, along both axes, through a
-    Hann window.
-    """
+    """Return the mean power (F,) over both axes at frequencies in periods per pixel, with a Hann window."""
     total = torch.zeros(len(frequencies), dtype=torch.double)
     for axis in (2, 3):
         along = images.double().movedim(axis, -1)
@@ -132,16 +128,16 @@ def power_at(images: Tensor, frequencies: Sequence[float]) -> Tensor:
 
 
 def checkerboard(images: Tensor, stride: int) -> float:
-    """Return log10 of the power of images at the harmonics of a stride over that beside them: 0 for no
+    """Return log10 of the power of images at the harmonics of a stride over the power beside them, 0 for no
     pattern.
 
-    The mean over the harmonics m/s, 0 < m <= s/2. Source: Odena, Dumoulin & Olah 2016 show the pattern; in
-    the spectrum it stands at these frequencies alone.
+    It is the mean over the harmonics m/s, 0 < m <= s/2. Source: Odena, Dumoulin & Olah 2016 show the pattern;
+    its spectrum has power at these frequencies alone.
     """
     size = min(images.shape[2:])
     excesses = []
     for harmonic in (m / stride for m in range(1, stride // 2 + 1)):
-        steps = (apart / size for apart in NEIGHBOURS)
+        steps = (distance / size for distance in NEIGHBOURS)
         beside = {harmonic + sign * step for step in steps for sign in (-1, 1)}
         beside = {
             min(frequency, 1 - frequency) for frequency in beside if 1 / size <= frequency <= 1 - 1 / size
