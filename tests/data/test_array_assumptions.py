@@ -72,7 +72,7 @@ def test_read_with_every_assumption_said_or_refused_for_its_reason(
     code, told = checked(path, *option)
     channels = channels_of(array)
     if channels not in (1, 3, 4):
-        assert code == 3 and f"{channels} channels, where 1, 3 or 4 are read" in told["error"]
+        assert code == 3 and f"{channels} channels, but only 1, 3 or 4 are read" in told["error"]
         return
     # The last channel of four may be opacity, and is no colour.
     colours = array if channels < 4 else (array[..., :3] if array.shape[3] == 4 else array[:, :3])

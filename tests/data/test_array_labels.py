@@ -75,13 +75,13 @@ REJECTED = {
     "two ones": (np.ones((NUM, 3), int), ["not one-hot, such as (1, 1, 1)"]),
     "empty rows": (np.zeros((NUM, 3)), ["not one-hot"]),
     "NaN rows": (np.full((NUM, 3), np.nan), ["NaN"]),
-    "boxes": (np.zeros((NUM, 4, 2)), ["(6, 4, 2)", "neither one label an image nor a one-hot row"]),
+    "boxes": (np.zeros((NUM, 4, 2)), ["(6, 4, 2)", "neither one label per image nor a one-hot row"]),
     "objects": (np.array([{}, 1, "a", None, 2, 3], object), ["Python objects, which are never unpickled"]),
     "records": (np.zeros(NUM, [("a", "i4")]), ["records with named fields"]),
-    "dates": (np.zeros(NUM, "M8[s]"), ["datetime64", "no labels"]),
-    "complex": (np.zeros(NUM, complex), ["complex128", "no labels"]),
+    "dates": (np.zeros(NUM, "M8[s]"), ["datetime64", "cannot be labels"]),
+    "complex": (np.zeros(NUM, complex), ["complex128", "cannot be labels"]),
     "bytes": (np.array([b"\xff\xfe"] * NUM), ["not UTF-8"]),
-    "texts in two columns": (np.array([["a", "b"]] * NUM), ["2 texts an image"]),
+    "texts in two columns": (np.array([["a", "b"]] * NUM), ["2 texts per image"]),
     "long texts": (np.array(["x" * 300] * NUM), ["more than 255 characters"]),
     "a single value": (np.array(3), ["a single value"]),
 }
@@ -156,9 +156,9 @@ def test_stylegans_labels_that_cannot_be_taken(tmp_path: Path):
         ([0, 0.5, 0], "fractions such as 0.5"),
         ([[0.5, 0.5], [0, 1], [0, 1]], "not one-hot, such as (0.5, 0.5)"),
         ([0, None, 0], "1 of 3 are null"),
-        ([0, "a", 0], "several types"),
-        ([[0, 1], [1], [0, 1]], "several lengths"),
-        ([{}, {}, {}], "no labels"),
+        ([0, "a", 0], "different types"),
+        ([[0, 1], [1], [0, 1]], "different lengths"),
+        ([{}, {}, {}], "cannot be labels"),
         ([10**30, 1, 1], ""),
     ],
 )
@@ -210,10 +210,10 @@ class TestInPart:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"labels": {"00000.png": 1, "00001.png": 2}}, "no list but an object"),
-        ({"labels": [["00000.png", 1, 2]]}, "no pairs of a name and a label"),
-        ({}, "no object with labels"),
-        ([], "no object with labels"),
+        ({"labels": {"00000.png": 1, "00001.png": 2}}, "not a list but an object"),
+        ({"labels": [["00000.png", 1, 2]]}, "is not a pair of a name and a label"),
+        ({}, "not an object with labels"),
+        ([], "not an object with labels"),
     ],
 )
 def test_stylegans_file_of_another_form(tmp_path: Path, content: object, words: str):

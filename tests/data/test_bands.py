@@ -161,12 +161,12 @@ class TestOtherNumbers:
     def test_arrays(self, tmp_path: Path, number: int, layout: str):
         shape = (100, 32, 32, number) if layout == "last" else (100, number, 32, 32)
         np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
-        with pytest.raises(DataError, match=f"images with {number} channels, where 1, 3 or 4 are read"):
+        with pytest.raises(DataError, match=f"images with {number} channels, but only 1, 3 or 4 are read"):
             open_images(tmp_path / "a.npy", (16, 16), workers=0)
 
     @pytest.mark.parametrize(
         ("number", "word"),
-        [(2, "where 1, 3 or 4"), (3, r"\(1, 32, 32, 3\) would be read"), (5, "where 1, 3")],
+        [(2, "but only 1, 3 or 4"), (3, r"\(1, 32, 32, 3\) would be read"), (5, "but only 1, 3")],
     )
     def test_a_single_image(self, tmp_path: Path, number: int, word: str):
         np.save(tmp_path / "a.npy", np.zeros((32, 32, number), np.uint8))
@@ -176,7 +176,7 @@ class TestOtherNumbers:
     def test_idx(self, tmp_path: Path):
         content = bytes([0, 0, 8, 4]) + struct.pack(">4L", 3, 16, 16, 5) + bytes(3 * 16 * 16 * 5)
         (tmp_path / "images").write_bytes(content)
-        with pytest.raises(DataError, match="images with 5 channels, where 1, 3 or 4 are read"):
+        with pytest.raises(DataError, match="images with 5 channels, but only 1, 3 or 4 are read"):
             open_images(tmp_path / "images", (16, 16), workers=0)
 
     @pytest.mark.parametrize("photometric", [1, 2])

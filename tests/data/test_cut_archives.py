@@ -73,15 +73,15 @@ def test_a_cut_in_a_header_says_so(tmp_path):
     with tarfile.open(whole) as members:
         third = members.getmembers()[3].offset
     content = whole.read_bytes()
-    for cut, words in ((third + 100, "cut off"), (third, "cut off"), (third + 511, "cut off")):
+    for cut, words in ((third + 100, "truncated"), (third, "truncated"), (third + 511, "truncated")):
         whole.write_bytes(content[:cut])
         images = opened(whole)
         assert images.num_pictures == 3
-        assert "a.tar is damaged after 3 members (it ends without the mark of an end" in images.notes[0]
+        assert "a.tar is damaged after 3 members (it has no end marker" in images.notes[0]
         assert words in images.notes[0]
         assert words in call("check", whole, "--size", 16)[1]
     whole.write_bytes(content[: third + 20] + b"\xff" * 600 + content[third + 620 :])
-    assert "what follows is no header" in opened(whole).notes[0]
+    assert "invalid header" in opened(whole).notes[0]
 
 
 @pytest.mark.parametrize("kind", ["", ".gz", ".xz"])
@@ -102,7 +102,7 @@ def test_data_after_the_mark_of_an_end_is_told(tmp_path, kind):
         path.write_bytes(changed)
         images = opened(path)
         assert images.num_pictures == num
-        assert f"{path.name} is read up to its mark of an end, after {num} members" in images.notes[0]
+        assert f"{path.name} is read up to its end marker, after {num} members" in images.notes[0]
         assert "and is not read" in images.notes[0]
         assert "and is not read" in call("check", path, "--size", 16)[1]
 
@@ -131,7 +131,8 @@ def test_a_damaged_stream_is_called_one(tmp_path, name, stream):
         assert f"its {stream} stream is damaged" in note, place
     whole.write_bytes(content[: len(content) * 9 // 10])
     assert (
-        f"some may be wrong or missing: its {stream} stream is damaged or cut off" in opened(whole).notes[0]
+        f"some of which may be wrong or missing: its {stream} stream is damaged or truncated"
+        in opened(whole).notes[0]
     )
 
 

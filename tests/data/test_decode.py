@@ -305,7 +305,7 @@ class TestMemory:
         self, size: tuple[int, int], options: dict, turns: int, monkeypatch: pytest.MonkeyPatch
     ):
         taken = []
-        monkeypatch.setattr(decode, "turn", lambda: nullcontext(taken.append(1)))
+        monkeypatch.setattr(decode, "large_image_lock", lambda: nullcontext(taken.append(1)))
         decoded(encoded(Image.new("L", size), **options))
         assert len(taken) == turns
 

@@ -72,8 +72,8 @@ def test_an_array_of_objects_under_the_name_of_an_array(tmp_path: Path):
         (b"PAR1" + bytes(99) + b"PAR1", "a Parquet file"),
         (b"ARROW1\0\0" + bytes(99), "an Arrow or Feather file"),
         (struct.pack("<Q", 20) + b'{"x":{}}' + bytes(99), "a safetensors file"),
-        (b"7z\xbc\xaf\x27\x1c" + bytes(99), "an archive of a kind that is not read"),
-        (b"Rar!\x1a\x07\x01\x00" + bytes(99), "an archive of a kind that is not read"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(99), "an archive in an unsupported format"),
+        (b"Rar!\x1a\x07\x01\x00" + bytes(99), "an archive in an unsupported format"),
         (b"\0\0\0\x20ftypisom" + bytes(99), "a video or an audio file"),
         (b"SQLite format 3\0" + bytes(99), "a database"),
     ],
@@ -106,7 +106,7 @@ def test_names_tell_where_bytes_do_not(tmp_path: Path, ending: str, what: str):
     assert f"is {what}, not a set of images" in refusal(path).message
     error = refusal(folder)
     assert f"found 1 {ending.lower()}" in error.message
-    assert error.hint.startswith(f"Files like these are each {what}. ")
+    assert error.hint.startswith(f"Each of these files seems to be {what}. ")
 
 
 def test_a_zip_of_images_stays_one_whatever_it_is_called(tmp_path: Path):

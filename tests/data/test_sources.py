@@ -411,7 +411,7 @@ class TestIdx:
 
     def test_labels_are_no_images(self, tmp_path: Path):
         path = idx(tmp_path / "labels-idx1-ubyte", np.zeros(7, np.uint8))
-        with pytest.raises(DataError, match="no images") as refused:
+        with pytest.raises(DataError, match="7 labels or vectors, not images") as refused:
             opened(path)
         assert "images-idx3" in refused.value.hint
 

@@ -1,15 +1,15 @@
-"""Where images come from, one file each; adding a source touches no list.
+"""The sources of images, one per file. A new source needs no entry in any list.
 
-A module here defines
+Each module here defines
 
-- ``recognises(path) -> int``: how surely this is a source for that existing path. 0: not at all; 1: it may be
-  (any folder is a folder of images); 2: it bears the marks (a folder with a ``dataset.json``). It looks at
-  names and first bytes only. The surest module opens the path.
-- a class over ``ganzfeld.data.source.Source``, created with the path and named after the module: ``zip.py``
+- ``recognises(path) -> int``: how certainly this source can read an existing path. 0: not at all; 1: possibly
+  (any folder may be a folder of images); 2: the path has the marks of the format (a folder with a
+  ``dataset.json``). Only names and first bytes are read. The module with the highest value opens the path.
+- a subclass of ``ganzfeld.data.source.Source``, created with the path and named after the module: ``zip.py``
   defines ``ZipSource``.
 
-A module with ``BUILT_IN = True`` is a set that this package makes itself: it is asked for by its bare name,
-and its ``recognises`` always says 0.
+A module with ``BUILT_IN = True`` is a dataset that this package makes itself. It is requested by its bare
+name, and its ``recognises`` always returns 0.
 """
 
 import os
@@ -32,47 +32,48 @@ STACK = "stack"
 
 
 def find_source(given: str | os.PathLike[str] | None, frames: str | None = None) -> tuple[str, Path]:
-    """The name of the module that opens what the user gave, and the path.
+    """Return the name of the module that opens what the user gave, and its path.
 
-    None means the built-in faces; so does the text ``"faces"``, whether or not a folder of that name exists:
-    write ``./faces`` for the folder. A ``Path`` of that name, which cannot say ``./``, means
-    the folder if there is one. ``frames`` says which are wanted of a file with several (None: any). Raises
-    ``DataError`` if there is nothing at the path, or nothing that any source recognises; ``UsageError`` for
-    what is no path.
+    None means the built-in faces, and so does the text ``"faces"``, even if a folder of that name exists:
+    write ``./faces`` for the folder. A ``Path`` of that name, which cannot hold ``./``, means the folder if
+    there is one. ``frames`` says which frames to read of a file with several (None: any).
+
+    Raises ``DataError`` if there is nothing at the path or no source recognises it, and ``UsageError`` for
+    anything that is not a path.
     """
     if given is None:
         return DEFAULT, Path(DEFAULT)
     if not isinstance(given, str | os.PathLike):
-        hint = "An array can be saved with numpy.save, and the path of that file given."
+        hint = "Save an array with numpy.save and give the path of that file."
         raise UsageError(f"images are given by a path, not by a {type(given).__name__}", hint)
     if isinstance(given, str) and given in built_in():
         return given, Path(given)
     try:
         path = Path(given).expanduser()
     except RuntimeError:
-        path = Path(given)  # the home of nobody: there is nothing at that path
+        path = Path(given)  # the home of an unknown user: there is nothing at that path
     if os.fspath(given) in built_in() and not path.exists():
         return os.fspath(given), path
     try:
         path.stat()
     except (OSError, ValueError) as problem:
-        raise _missing(path, given, problem) from None
+        raise _missing_error(path, given, problem) from None
     if not path.is_dir() and not is_regular(path):
         raise DataError(f"{printable(str(given))} is neither a folder nor a regular file")
     foreign = foreign_by_content(path)
     kind = None if foreign else recognised(path)
     if kind is None:
-        raise _not_a_set(path, printable(str(given)), foreign or foreign_by_ending([path.suffix]))
+        raise _unreadable_error(path, printable(str(given)), foreign or foreign_by_ending([path.suffix]))
     if kind == STACK and frames == FIRST_FRAME:
-        raise _a_stack(path, printable(str(given)))
+        raise _stack_error(path, printable(str(given)))
     return kind, path
 
 
 def recognised(path: Path) -> str | None:
-    """The name of the surest source for an existing path, or None."""
-    sure = {name: catalogue.load(name).recognises(path) for name in catalogue.names()}
-    best = max(sure, key=lambda name: sure[name])
-    return best if sure[best] > 0 else None
+    """Return the name of the source that most certainly reads an existing path, or None."""
+    certainty = {name: catalogue.load(name).recognises(path) for name in catalogue.names()}
+    best = max(certainty, key=lambda name: certainty[name])
+    return best if certainty[best] > 0 else None
 
 
 def source_class(kind: str) -> type[Source]:
@@ -86,37 +87,37 @@ def open_source(kind: str, path: Path) -> Source:
 
 
 def how_to_convert(endings: Iterable[str]) -> str:
-    """What to do where files with these endings (``.pt``) were found in place of images; may be empty."""
+    """Return how to convert files with these endings (``.pt``) into images; may be empty."""
     foreign = foreign_by_ending(endings)
-    return f"Files like these are each {foreign.what}. {foreign.how}" if foreign else ""
+    return f"Each of these files seems to be {foreign.what}. {foreign.how}" if foreign else ""
 
 
 def built_in() -> list[str]:
-    """Names of the sets that need no path."""
+    """Return the names of the built-in datasets, which need no path."""
     return [name for name in catalogue.names() if getattr(catalogue.load(name), "BUILT_IN", False)]
 
 
-def _not_a_set(path: Path, shown: str, foreign: Foreign | None) -> DataError:
-    """The error for something that is there and that no source reads."""
+def _unreadable_error(path: Path, shown: str, foreign: Foreign | None) -> DataError:
+    """Return the error for an existing path that no source reads."""
     if foreign:
         return DataError(f"{shown} is {foreign.what}, not a set of images", foreign.how)
     if path.suffix.lower() in EXTENSIONS:
         hint = f"Give the folder that holds the images: {printable(str(path.parent))}"
-        return DataError(f"{shown} is a single image, not a set of them", hint)
+        return DataError(f"{shown} is a single image, not a set of images", hint)
     hint = "Give a folder, a .zip, a .tar, an .npz or .npy, or an IDX file."
     return DataError(f"{shown} holds no images that can be read", hint)
 
 
-def _a_stack(path: Path, shown: str) -> DataError:
-    """The error for a file of several frames of which only the first is wanted."""
+def _stack_error(path: Path, shown: str) -> DataError:
+    """Return the error for one file of several frames if only the first frame would be read."""
     number = catalogue.load(STACK).frames_in(path)
-    hint = "Give --frames all to read each as an image, or --frames N for so many, evenly spaced."
+    hint = "Give --frames all to read each frame as an image, or --frames N for N evenly spaced frames."
     return DataError(
         f"{shown} is one file with {number:,} frames, of which only the first would be read", hint
     )
 
 
-def _missing(path: Path, given: str | os.PathLike[str], problem: Exception) -> DataError:
+def _missing_error(path: Path, given: str | os.PathLike[str], problem: Exception) -> DataError:
     shown = printable(os.fspath(given))
     if not isinstance(problem, FileNotFoundError | NotADirectoryError):
         return DataError(f"{shown} cannot be opened: {getattr(problem, 'strerror', None) or problem}")
@@ -125,7 +126,7 @@ def _missing(path: Path, given: str | os.PathLike[str], problem: Exception) -> D
     if parent == Path():
         siblings += built_in()
     hint = did_you_mean(os.fspath(path), siblings) if siblings else ""
-    # The full list of a folder helps nobody; only a close name does.
+    # Only a close name helps the user; a list of the whole folder does not.
     return DataError(f"there is nothing at {shown}", printable(hint) if hint.startswith("Did") else "")
 
 

@@ -1,6 +1,6 @@
-"""What holds for members of every kind of archive.
+"""The rules for members of every kind of archive.
 
-Nothing is ever extracted: a member is read into memory, up to a limit, and decoded there.
+Nothing is ever extracted: each member is read into memory, up to a limit, and decoded there.
 """
 
 from pathlib import Path
@@ -16,13 +16,13 @@ _MOST_EXPANSION = 100
 
 
 def is_image(name: str) -> bool:
-    """Whether a member is meant to be an image, by its name."""
+    """Return whether the name of a member is that of an image."""
     parts = name.replace("\\", "/").split("/")
     return extension(name) in EXTENSIONS and all(is_shown(part) or part in (".", "..") for part in parts)
 
 
 def flaw(name: str, size: int) -> str:
-    """Why a member of that name and decompressed size is not read, or ``""``."""
+    """Return why a member with this name and decompressed size is not read, or ``""``."""
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or parts[0] == "" or ":" in parts[0]:
         return "its name leads out of the archive"
@@ -32,8 +32,8 @@ def flaw(name: str, size: int) -> str:
 
 
 def check_expansion(decompressed: int, path: Path) -> None:
-    """Raises ``DataError`` if a file says that it holds absurdly more than its own size: a bomb."""
+    """Raise ``DataError`` if a file claims to hold far more than its own size: a decompression bomb."""
     if decompressed > _ROOM_BYTES + _MOST_EXPANSION * path.stat().st_size:
         shown = f"{decompressed / 2**30:.0f} GiB in {path.stat().st_size / 2**20:.1f} MiB"
-        hint = f"More than {_MOST_EXPANSION} times its size is taken for a bomb; unpack it if it is none."
+        hint = f"More than {_MOST_EXPANSION} times its size looks like a bomb; unpack it if you trust it."
         raise DataError(f"{printable(str(path))} would decompress to {shown}", hint)

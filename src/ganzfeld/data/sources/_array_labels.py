@@ -1,7 +1,7 @@
-"""Labels in an array beside the array of images: what is taken, and why the rest is not.
+"""Read the labels stored in an array beside the array of images.
 
-Taken are whole numbers from 0 on (floats too, if they are whole), bool, text, and one-hot rows. Everything
-else is refused with the reason, since training without labels that are there would be a surprise.
+Valid labels are whole numbers from 0 (also as floats), bool, text, and one-hot rows. Everything else is
+refused with the reason, since nobody expects existing labels to be dropped silently.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,17 +17,17 @@ _BYTES_AT_ONCE = 2**22
 _MOST_WHOLE = 2.0**53
 MOST_CHARACTERS = 255
 _MOST_TEXT_BYTES = 4 * MOST_CHARACTERS
-_TAKEN = "Taken are (N,) whole numbers from 0 on or text, or one-hot rows (N, K)."
+_EXPECTED = "Expected whole numbers from 0 or text (N,), or one-hot rows (N, K)."
 
 Open = Callable[[ExitStack], BinaryIO]
 
 
 class Rejected(ValueError):
-    """Why an array cannot be the labels."""
+    """Raised when an array cannot be used as labels; the text is the reason."""
 
 
 def array_labels(rows: Rows, num_images: int, open_stream: Open) -> list[str]:
-    """Return the label of every image, ``""`` for none; raise ``Rejected`` with what they are."""
+    """Return the label of every image, ``""`` for none; raise ``Rejected`` if they are invalid."""
     try:
         _check(rows, num_images)
         with ExitStack() as files:
@@ -36,36 +36,36 @@ def array_labels(rows: Rows, num_images: int, open_stream: Open) -> list[str]:
         return _as_text(numbers)
     except Rejected as problem:
         shown = f"{rows.dtype.name} of the shape {(rows.count, *rows.shape)}"
-        raise Rejected(f"{shown}: {problem}. {_TAKEN}") from None
+        raise Rejected(f"{shown}: {problem}. {_EXPECTED}") from None
 
 
 def labels_of_values(values: np.ndarray) -> list[str]:
-    """Return the label of every image, of values (N,) or (N, K) in memory; see ``array_labels``."""
+    """Return the label of every image from values (N,) or (N, K) in memory; see ``array_labels``."""
     content = BytesIO(np.ascontiguousarray(values).tobytes() if values.dtype.kind in "iufbUS" else b"")
     rows = Rows(0, len(values), values.shape[1:], values.dtype)
     return array_labels(rows, len(values), lambda _: content)
 
 
 def _check(rows: Rows, num_images: int) -> None:
-    """Raise ``Rejected`` for what can be told before anything is read."""
+    """Raise ``Rejected`` if the type or shape shows that the rows cannot be labels."""
     width = int(np.prod(rows.shape, dtype=object))
     if rows.dtype.kind not in "iufbUS":
-        raise Rejected("values of that type are no labels")
+        raise Rejected("values of this type cannot be labels")
     if rows.count != num_images:
-        turned = "; it would fit transposed" if rows.count == 1 and width == num_images else ""
-        raise Rejected(f"{rows.count:,} labels for {num_images:,} images{turned}")
+        transposed = "; it would fit transposed" if rows.count == 1 and width == num_images else ""
+        raise Rejected(f"{rows.count:,} labels for {num_images:,} images{transposed}")
     if sum(side != 1 for side in rows.shape) > 1 or width == 0:
-        raise Rejected("neither one label an image nor a one-hot row")
+        raise Rejected("neither one label per image nor a one-hot row")
     if width > 1 and rows.dtype.kind in "US":
-        raise Rejected(f"{width:,} texts an image, where there can be one")
+        raise Rejected(f"{width:,} texts per image instead of one")
     if rows.dtype.itemsize == 0:
-        raise Rejected("texts of no length")
+        raise Rejected("empty texts")
     if rows.dtype.itemsize > _MOST_TEXT_BYTES:
         raise Rejected(f"texts of more than {MOST_CHARACTERS} characters")
 
 
 def _parts(rows: Rows, stream: BinaryIO) -> Iterator[np.ndarray]:
-    """The rows as (n, width), some at a time: one-hot rows of many classes never lie in memory as a whole."""
+    """Yield the rows in parts (n, width), to avoid holding all one-hot rows of many classes in memory."""
     width = int(np.prod(rows.shape, dtype=object))
     at_once = max(1, _BYTES_AT_ONCE // rows.row_bytes)
     try:
@@ -80,7 +80,7 @@ def _parts(rows: Rows, stream: BinaryIO) -> Iterator[np.ndarray]:
 
 
 def _column(part: np.ndarray) -> np.ndarray:
-    """One value a row: the value itself, or where a one-hot row has its one."""
+    """Return one value per row: the value itself, or the position of the one in a one-hot row."""
     if part.shape[1] == 1:
         return part[:, 0]
     if part.dtype.kind == "f" and not np.isfinite(part).all():
@@ -96,7 +96,7 @@ def _column(part: np.ndarray) -> np.ndarray:
 
 
 def _as_text(labels: np.ndarray) -> list[str]:
-    """The names of classes; ``Rejected`` for numbers that are none."""
+    """Return labels as text; raise ``Rejected`` for numbers that cannot be classes."""
     kind = labels.dtype.kind
     if kind == "S":
         try:
@@ -107,17 +107,17 @@ def _as_text(labels: np.ndarray) -> list[str]:
         try:
             return [str(label).strip() for label in labels.tolist()]
         except ValueError:
-            raise Rejected("text that is damaged") from None
+            raise Rejected("damaged text") from None
     if kind == "f":
         if not np.isfinite(labels).all():
             raise Rejected("it holds NaN or infinite values")
         fractions = labels[labels != np.floor(labels)]
         if len(fractions):
-            raise Rejected(f"it holds fractions such as {fractions[0]:g}, which are no classes")
+            raise Rejected(f"it holds fractions such as {fractions[0]:g}, which cannot be classes")
         if (np.abs(labels.astype(np.float64)) > _MOST_WHOLE).any():
             raise Rejected("it holds numbers too large to be whole numbers of that type")
         labels = labels.astype(np.int64)
     if kind in "if" and len(labels) and labels.min() < 0:
-        hint = "which may be a class or mean that there is none; number classes from 0 on"
+        hint = "which may be a class or mean no class; number classes from 0"
         raise Rejected(f"it holds negative numbers such as {labels.min()}, {hint}")
     return [str(label) for label in labels.tolist()]

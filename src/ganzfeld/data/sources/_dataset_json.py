@@ -1,6 +1,6 @@
-"""The ``dataset.json`` of StyleGAN's tools: ``{"labels": [["00000/img00000000.png", 6], ...]}``, or null.
+"""Read the ``dataset.json`` of StyleGAN's tools: ``{"labels": [["00000/img00000000.png", 6], ...]}`` or null.
 
-Its labels are taken by the rules for arrays of labels; see ``_array_labels``.
+Its labels follow the rules for arrays of labels; see ``_array_labels``.
 """
 
 import json
@@ -16,9 +16,9 @@ _FORM = 'It has the form {"labels": [[NAME, LABEL], ...]}.'
 
 
 def class_by_name(content: bytes, prefix: str = "") -> tuple[dict[str, str], str]:
-    """The class of each image by its name (``prefix`` put before), and a note if it cannot be told.
+    """Return the class of each image by its name (preceded by ``prefix``), and a note if there is a problem.
 
-    A file that cannot be understood costs the labels, never the images.
+    If the file is invalid, the labels are lost, but never the images.
     """
     try:
         pairs = _pairs(content)
@@ -30,7 +30,7 @@ def class_by_name(content: bytes, prefix: str = "") -> tuple[dict[str, str], str
 
 
 def _pairs(content: bytes) -> list[tuple[str, Any]]:
-    """The names and labels of a file; ``Rejected`` for one of another form."""
+    """Return the names and labels in a file; raise ``Rejected`` if it has another form."""
     if len(content) > MOST_BYTES:
         raise Rejected(f"the file is larger than {MOST_BYTES // 2**20} MiB")
     try:
@@ -38,33 +38,33 @@ def _pairs(content: bytes) -> list[tuple[str, Any]]:
     except (ValueError, RecursionError) as problem:
         raise Rejected(f"the file is not JSON ({problem})") from None
     if not isinstance(whole, dict) or "labels" not in whole:
-        raise Rejected(f"the file is no object with labels. {_FORM}")
+        raise Rejected(f"the file is not an object with labels. {_FORM}")
     labels = whole["labels"]
     if labels is None:
         return []
     if not isinstance(labels, list):
-        raise Rejected(f"they are no list but {_kind(labels)}. {_FORM}")
-    for each in labels:
-        if not (isinstance(each, list) and len(each) == 2 and isinstance(each[0], str)):
-            raise Rejected(f"they are no pairs of a name and a label, such as {str(each)[:60]}. {_FORM}")
+        raise Rejected(f"they are not a list but {_kind(labels)}. {_FORM}")
+    for pair in labels:
+        if not (isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)):
+            raise Rejected(f"{str(pair)[:60]} is not a pair of a name and a label. {_FORM}")
     return [(name, label) for name, label in labels]
 
 
 def _values(labels: list[Any]) -> np.ndarray:
-    """The labels as an array; ``Rejected`` for what no array of one type holds without a loss."""
+    """Return the labels as an array; raise ``Rejected`` if no array of one type holds them without loss."""
     if any(label is None for label in labels):
         raise Rejected(f"{sum(label is None for label in labels):,} of {len(labels):,} are null")
     if any(isinstance(label, str) and len(label) > MOST_CHARACTERS for label in labels):
         raise Rejected(f"texts of more than {MOST_CHARACTERS} characters")
     kinds = {_kind(label) for label in labels}
     if len(kinds) > 1 and kinds != {"a number", "a fraction"}:
-        raise Rejected(f"they are of several types: {' and '.join(sorted(kinds))}")
+        raise Rejected(f"they have different types: {' and '.join(sorted(kinds))}")
     try:
         return np.array(labels)
     except (ValueError, OverflowError):
-        raise Rejected("they are lists of several lengths, or numbers too large") from None
+        raise Rejected("they are lists of different lengths, or numbers that are too large") from None
 
 
 def _kind(label: Any) -> str:
-    kinds = {bool: "a truth value", int: "a number", float: "a fraction", str: "a text", list: "a list"}
+    kinds = {bool: "a boolean", int: "a number", float: "a fraction", str: "a text", list: "a list"}
     return kinds.get(type(label), "an object")

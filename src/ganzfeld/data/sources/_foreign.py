@@ -1,6 +1,7 @@
-"""Files that hold no set of images which can be read here: what they are, and how to convert them.
+"""Recognise files that cannot be read as a set of images, and say how to convert them.
 
-Told by their first bytes, by their ending only where those say nothing. Nothing is unpickled or unpacked.
+The first bytes decide; the file name's ending decides only if they say nothing. Nothing is unpickled or
+unpacked.
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from ganzfeld.regular import open_regular
 
 
 class Foreign(NamedTuple):
-    """What a file is, with its article, and what to do to train on what is in it."""
+    """What a file is (with an article), and how to make its content usable for training."""
 
     what: str
     how: str
@@ -38,15 +39,15 @@ _HDF5 = Foreign(
 _MATLAB = Foreign(
     "a MATLAB file",
     'Save its images as an array: images = scipy.io.loadmat("FILE")["NAME"] (of MATLAB 7.3: h5py), '
-    f"their number moved to the front by numpy.moveaxis(images, -1, 0); {_SAVE}, {_SHAPE}.",
+    f"with the image axis moved to the front by numpy.moveaxis(images, -1, 0); {_SAVE}, {_SHAPE}.",
 )
 _PARQUET = Foreign(
     "a Parquet file",
-    "Write the bytes of each row's image into a file of its own (pandas.read_parquet), and give the folder.",
+    "Write the image bytes of each row to a separate file (pandas.read_parquet), and give the folder.",
 )
 _ARROW = Foreign(
     "an Arrow or Feather file",
-    "Write the bytes of each row's image into a file of its own (pyarrow), and give the folder.",
+    "Write the image bytes of each row to a separate file (pyarrow), and give the folder.",
 )
 _SAFETENSORS = Foreign(
     "a safetensors file",
@@ -55,23 +56,23 @@ _SAFETENSORS = Foreign(
 )
 _RECORDS = Foreign(
     "a file of TensorFlow records",
-    "Write the bytes of each record's image into a file of its own, and give the folder.",
+    "Write the image bytes of each record to a separate file, and give the folder.",
 )
 _NETWORK = Foreign("a file with a network", "Give the images to train on.")
-_ARCHIVE = Foreign("an archive of a kind that is not read", "Unpack it, and give the folder.")
-_PACKED = Foreign("a compressed file", "Unpack it, and give what was in it.")
+_ARCHIVE = Foreign("an archive in an unsupported format", "Unpack it, and give the folder.")
+_PACKED = Foreign("a compressed file", "Unpack it, and give its content.")
 _VIDEO = Foreign(
     "a video or an audio file",
     "Write the frames of a video into a folder, and give the folder: ffmpeg -i FILE frames/%06d.png",
 )
 _TABLE = Foreign(
     "a text file",
-    "Give the folder or the archive that holds the images; a table of their labels goes to --labels.",
+    "Give the folder or the archive that holds the images; give a table of their labels with --labels.",
 )
-_DATABASE = Foreign("a database", "Write each image into a file of its own, and give the folder.")
-_DOCUMENT = Foreign("a document", "Write each image into a file of its own, and give the folder.")
+_DATABASE = Foreign("a database", "Write each image to a separate file, and give the folder.")
+_DOCUMENT = Foreign("a document", "Write each image to a separate file, and give the folder.")
 
-_SIGNATURES = (  # offset, bytes; the first that fits counts
+_SIGNATURES = (  # offset, bytes; the first match wins
     (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", _TORCH),  # torch.save before 1.6
     *((0, bytes((0x80, protocol)), _PICKLE) for protocol in range(2, 6)),
     (0, b"\x89HDF\r\n\x1a\n", _HDF5),
@@ -119,7 +120,7 @@ _MOVIE_BRANDS = (b"isom", b"iso2", b"mp4", b"M4V", b"M4A", b"qt  ", b"avc1", b"3
 
 
 def foreign_by_content(path: Path) -> Foreign | None:
-    """What a regular file is by what is in it; None if that says nothing, or it may hold images."""
+    """Return what a regular file is, judging by its content; None if unknown or if it may hold images."""
     try:
         with open_regular(path) as file:
             head, size = file.read(_HEAD_BYTES), path.stat().st_size
@@ -131,17 +132,17 @@ def foreign_by_content(path: Path) -> Foreign | None:
         if head[offset : offset + len(signature)] == signature:
             return kind
     if head[4:8] == b"ftyp" and head[8:].startswith(_MOVIE_BRANDS):
-        return _VIDEO  # of the same family as AVIF
+        return _VIDEO  # AVIF images use the same container, with other brands
     return _SAFETENSORS if _is_safetensors(head, size) else None
 
 
 def foreign_by_ending(endings: Iterable[str]) -> Foreign | None:
-    """What files with one of these endings (``.pt``) usually are, the first that is known."""
+    """Return what files with one of these endings (``.pt``) usually are; the first known ending wins."""
     return next((_BY_ENDING[ending] for ending in map(str.lower, endings) if ending in _BY_ENDING), None)
 
 
 def _is_torch_zip(path: Path) -> bool:
-    """Whether a zip has the marks of ``torch.save``: ``data.pkl`` and ``version`` in its one folder."""
+    """Return whether ``torch.save`` wrote a zip: it has ``data.pkl`` and ``version`` in one folder."""
     try:
         with open_regular(path) as file:
             names = {member.name for member in islice(members(file), _MOST_MEMBERS)}
@@ -152,6 +153,6 @@ def _is_torch_zip(path: Path) -> bool:
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:
-    """Whether a file begins with the length of a JSON object, and the object."""
+    """Return whether a file begins with the length of a JSON object, followed by the object."""
     length = int.from_bytes(head[:8], "little")
     return 2 <= length <= size - 8 and head[8:10] in (b'{"', b"{}", b"{ ")

@@ -1,7 +1,7 @@
-"""Images as the rows of one array in a file: where they lie, and how their values become 0 to 255.
+"""Read images that are the rows of one array in a file, and determine their range of values.
 
-Shared by the sources that read arrays. Rows are read one at a time and forward, so that a compressed array
-needs no more memory than one of its images.
+The sources of arrays share this module. Rows are read one at a time and in order, so that reading a
+compressed array needs no more memory than one image.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ from ganzfeld.option_values import text_of_enclosing_range
 _CHANNELS = (1, 3, 4)
 EXPECTED = (
     "Expected numbers of the shape (N, height, width), (N, height, width, channels) or (N, channels, height, "
-    "width), each side at least 8 px; a single image has N = 1 as well."
+    "width), each side at least 8 px; a single image needs N = 1."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """``count`` arrays of ``shape`` and ``dtype``, one after the other from byte ``offset`` of a stream."""
+    """``count`` arrays of ``shape`` and ``dtype``, stored consecutively from byte ``offset`` of a stream."""
 
     offset: int
     count: int
@@ -33,12 +33,12 @@ class Rows:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row."""
+        """The size of one row in bytes."""
         return self.dtype.itemsize * int(np.prod(self.shape, dtype=object))
 
 
 class RowReader:
-    """Reads single rows of a stream; opens it at the first one."""
+    """Reads single rows of a stream, which it opens when the first row is read."""
 
     def __init__(self, rows: Rows, open_stream: Callable[[], BinaryIO]) -> None:
         self.rows = rows
@@ -46,7 +46,7 @@ class RowReader:
         self._stream: BinaryIO | None = None
 
     def row(self, index: int) -> np.ndarray:
-        """Row ``index`` as it is stored, of ``rows.shape``; ``UnusableImage`` if the file ends before."""
+        """Return row ``index`` as stored, of ``rows.shape``; raise ``UnusableImage`` if it is missing."""
         if self._stream is None:
             self._stream = self._open_stream()
         try:
@@ -59,7 +59,7 @@ class RowReader:
         return np.frombuffer(content, self.rows.dtype).reshape(self.rows.shape)
 
     def all(self) -> Iterator[np.ndarray]:
-        """Every row that can be read."""
+        """Yield the rows up to the first that cannot be read."""
         for index in range(self.rows.count):
             try:
                 yield self.row(index)
@@ -68,52 +68,51 @@ class RowReader:
 
 
 def channels_last(row: np.ndarray) -> np.ndarray:
-    """(H, W), (H, W, C) or (C, H, W) as (H, W) or (H, W, C)."""
+    """Bring (H, W), (H, W, C) or (C, H, W) to (H, W) or (H, W, C)."""
     if row.ndim == 3 and row.shape[2] not in _CHANNELS:
         return np.moveaxis(row, 0, 2)
     return row
 
 
 def check_shape(rows: Rows, where: str) -> None:
-    """Raises ``DataError`` unless rows of that shape can only be images in one reading."""
+    """Raise ``DataError`` unless rows of this shape are images and their axes are unambiguous."""
     shape = rows.shape
     if len(shape) == 2:
-        sides, plain = shape, True
+        sides, unambiguous = shape, True
     else:
         last, first = shape[2] in _CHANNELS, shape[0] in _CHANNELS
-        sides, plain = (shape[:2] if last else shape[1:]), last != first
-    if not plain or min(sides) < 8:
-        raise DataError(f"{where} has the shape {(rows.count, *shape)}: {_what_else(rows)}", EXPECTED)
+        sides, unambiguous = (shape[:2] if last else shape[1:]), last != first
+    if not unambiguous or min(sides) < 8:
+        raise DataError(f"{where} has the shape {(rows.count, *shape)}: {_explain_shape(rows)}", EXPECTED)
     if sides[0] * sides[1] > MOST_PIXELS:
         raise DataError(
             f"{where} has images of {sides[0]}x{sides[1]} px, more than {MOST_PIXELS // 10**6} megapixels"
         )
 
 
-def _what_else(rows: Rows) -> str:
-    """What an array of such a shape seems to be that is not read."""
-    whole = (rows.count, *rows.shape)
-    if len(whole) == 3 and min(whole[:2]) >= 8 and whole[2] < 8:
-        colours = whole[2] in _CHANNELS
-        return f"a single image with {whole[2]} channels" + (
-            f"; {(1, *whole)} would be read" if colours else ", where 1, 3 or 4 are read"
+def _explain_shape(rows: Rows) -> str:
+    """Return what an array of an invalid shape seems to be."""
+    shape = (rows.count, *rows.shape)
+    if len(shape) == 3 and min(shape[:2]) >= 8 and shape[2] < 8:
+        is_readable = shape[2] in _CHANNELS
+        return f"a single image with {shape[2]} channels" + (
+            f"; {(1, *shape)} would be read" if is_readable else ", but only 1, 3 or 4 are read"
         )
-    if len(whole) == 4 and rows.shape[0] in _CHANNELS and rows.shape[2] in _CHANNELS:
-        return "channels first or last, which cannot be told"
-    if len(whole) == 4 and min(rows.shape[:2]) >= 8:
-        return f"images with {rows.shape[2]} channels, where 1, 3 or 4 are read; save those wanted"
-    if len(whole) == 4 and min(rows.shape[1:]) >= 8:
-        return f"images with {rows.shape[0]} channels, where 1, 3 or 4 are read; save those wanted"
-    return "that is not one of images"
+    if len(shape) == 4 and rows.shape[0] in _CHANNELS and rows.shape[2] in _CHANNELS:
+        return "the channels may be the first axis or the last"
+    if len(shape) == 4 and min(rows.shape[:2]) >= 8:
+        return f"images with {rows.shape[2]} channels, but only 1, 3 or 4 are read; save those you want"
+    if len(shape) == 4 and min(rows.shape[1:]) >= 8:
+        return f"images with {rows.shape[0]} channels, but only 1, 3 or 4 are read; save those you want"
+    return "this is not an array of images"
 
 
 def value_range(reader: RowReader, where: str, given: tuple[float, float] | None) -> dict[str, Any]:
-    """How the values of an array are to be read: ``{"low": ..., "high": ...}``, what 0 and 255 stand for.
+    """Return which values of an array are black and white: ``{"low": ..., "high": ...}``.
 
-    They are those ``given``, if any. Else bool is 0 to 1. Integers that lie in 0 to 255 are taken as they
-    are; uint16 beyond that is 0 to 65535.
-    Floats that lie in 0 to 1 are that, and -1 to 1 if any is negative. Raises ``DataError`` for everything
-    else: nobody can know what it means.
+    These are the ``given`` values, if any. Otherwise bool is read as 0 to 1, integers within 0 to 255 as 0 to
+    255, other uint16 as 0 to 65535, floats within 0 to 1 as 0 to 1, and floats within -1 to 1 as that if any
+    is negative. Raises ``DataError`` for everything else, since its meaning is unknown.
     """
     dtype = reader.rows.dtype
     if dtype == np.uint8:
@@ -132,9 +131,8 @@ def value_range(reader: RowReader, where: str, given: tuple[float, float] | None
     if high is None:
         fitting = text_of_enclosing_range(least, most) if least < most else "LOW:HIGH"
         hint = (
-            "Floats must lie in 0 to 1 or in -1 to 1, integers in 0 to 255 (uint16: to 65535). Otherwise say "
-            f"what is black and white: --range {fitting}, "
-            "or --range auto."
+            "Floats must lie in 0 to 1 or in -1 to 1, integers in 0 to 255 (uint16: to 65535). Otherwise "
+            f"give the values of black and white: --range {fitting}, or --range auto."
         )
         raise DataError(
             f"{where} holds {dtype.name} from {least:g} to {most:g}, a range with no agreed meaning", hint
@@ -143,7 +141,7 @@ def value_range(reader: RowReader, where: str, given: tuple[float, float] | None
 
 
 def _extremes(reader: RowReader, where: str) -> tuple[float, float]:
-    """Least and most of all values; ``DataError`` names the first image with one that is not finite."""
+    """Return the least and greatest value; raise ``DataError`` naming the first image that is not finite."""
     least, most = np.inf, -np.inf
     for index, row in enumerate(reader.all()):
         row_least, row_most = float(row.min()), float(row.max())

@@ -1,4 +1,4 @@
-"""The members of tars, plain or compressed (gzip, bzip2, xz), as a stream and within limits."""
+"""Read the members of tars, plain or compressed (gzip, bzip2, xz), as a stream and within limits."""
 
 import bz2
 import contextlib
@@ -20,10 +20,10 @@ from ganzfeld.regular import open_regular
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-CUT = "it ends without the mark of an end, so it may have been cut off"
+CUT = "it has no end marker, so it may be truncated"
 _MORE = (
     "data follows at byte {:,} and is not read: a header was overwritten with zeros, or tars were joined; "
-    "tar --ignore-zeros -xf unpacks what is there"
+    "unpack everything with tar --ignore-zeros -xf"
 )
 _COMPRESSED: dict[type, str] = {gzip.GzipFile: "gzip", bz2.BZ2File: "bzip2", lzma.LZMAFile: "xz"}
 _MOST_HEADER_BYTES = 2**20
@@ -35,50 +35,50 @@ _DAMAGE = (
 
 
 def tar_members(path: Path, notes: list[str] | None = None) -> Iterator[tarfile.TarInfo]:
-    """The members of a tar, with ``offset_data`` in the decompressed tar.
+    """Yield the members of a tar, with ``offset_data`` in the decompressed tar.
 
-    A tar that is damaged half way, or goes on after its mark of an end, gives the members before, and a note;
-    raises ``DataError`` if there are none.
+    If the tar is damaged halfway or continues after its end marker, the members before that point are
+    yielded and a note is appended. Raises ``DataError`` if there are none.
     """
-    found = 0
+    num_members = 0
     try:
-        # The tarfile module reads headers only, and believes the sizes in them: hence the limit.
+        # The tarfile module reads only headers and trusts the sizes in them, hence the limit.
         with (
             open_stream(path) as stream,
-            _telling_of_the_stream(stream, path),
+            _detecting_stream_damage(stream, path),
             tarfile.open(fileobj=cast(IO[bytes], _Limited(stream, path)), mode="r:", errorlevel=1) as archive,
         ):
             while (member := archive.next()) is not None:
                 archive.members = []  # pyright: ignore[reportAttributeAccessIssue]  it would keep all of them
-                found += 1
+                num_members += 1
                 yield member
             _require_end(stream, archive.offset, path)
     except _DAMAGE as problem:
-        if not found:
-            raise DataError(f"{printable(str(path))} is no tar that can be read ({problem})") from None
+        if not num_members:
+            raise DataError(f"{printable(str(path))} cannot be read as a tar ({problem})") from None
         if notes is not None:
-            notes.append(f"{printable(path.name)} {_after(found, problem)}")
+            notes.append(f"{printable(path.name)} {_describe_damage(num_members, problem)}")
 
 
-def _after(found: int, problem: Exception) -> str:
-    """What is the matter with a tar after so many members."""
+def _describe_damage(num_members: int, problem: Exception) -> str:
+    """Return the note about a tar that is damaged after ``num_members`` members."""
     if isinstance(problem, _StreamError):
-        return f"gave {found:,} members, of which some may be wrong or missing: {problem}"
+        return f"yielded {num_members:,} members, some of which may be wrong or missing: {problem}"
     if isinstance(problem, _MoreError):
-        return f"is read up to its mark of an end, after {found:,} members, but {problem}"
-    return f"is damaged after {found:,} members ({problem})"
+        return f"is read up to its end marker, after {num_members:,} members, but {problem}"
+    return f"is damaged after {num_members:,} members ({problem})"
 
 
 def _require_end(stream: BinaryIO, offset: int, path: Path) -> None:
-    """Raises ``tarfile.ReadError`` unless the tar has its mark of an end at ``offset``, and only zeros after.
+    """Raise ``tarfile.ReadError`` unless ``offset`` holds an end marker, with only zeros after it.
 
-    The tarfile module ends without a word at a header that is cut off or is none, and takes the first block
-    of zeros for the end, though it may be a header that was lost.
+    The tarfile module stops silently at a truncated or invalid header, and takes the first block of zeros
+    for the end, although it may be a header that was lost.
     """
     stream.seek(offset)
     block = stream.read(tarfile.BLOCKSIZE)
     if block != bytes(tarfile.BLOCKSIZE):
-        raise tarfile.ReadError("what follows is no header" if len(block) == tarfile.BLOCKSIZE else CUT)
+        raise tarfile.ReadError("invalid header" if len(block) == tarfile.BLOCKSIZE else CUT)
     position = offset + len(block)
     for part in _parts(stream, path):
         rest = part.lstrip(b"\0")
@@ -88,15 +88,15 @@ def _require_end(stream: BinaryIO, offset: int, path: Path) -> None:
 
 
 def _parts(stream: BinaryIO, path: Path) -> Iterator[bytes]:
-    """The rest of a stream; raises ``DataError`` for a bomb."""
+    """Yield the rest of a stream; raise ``DataError`` for a decompression bomb."""
     while part := stream.read(_MOST_HEADER_BYTES):
         check_expansion(stream.tell(), path)
         yield part
 
 
 @contextlib.contextmanager
-def _telling_of_the_stream(stream: BinaryIO, path: Path) -> Iterator[None]:
-    """Say of any damage whether it is in the compressed stream, which shifts or alters the tar in it."""
+def _detecting_stream_damage(stream: BinaryIO, path: Path) -> Iterator[None]:
+    """Raise ``_StreamError`` for damage in the compressed stream, which shifts or alters the tar in it."""
     try:
         yield
     except _DAMAGE:
@@ -107,49 +107,49 @@ def _telling_of_the_stream(stream: BinaryIO, path: Path) -> Iterator[None]:
                 for _ in _parts(stream, path):
                     pass
             except _DAMAGE as problem:
-                how = "damaged or cut off" if isinstance(problem, EOFError) else "damaged"
+                how = "damaged or truncated" if isinstance(problem, EOFError) else "damaged"
                 raise _StreamError(f"its {kind} stream is {how} ({problem})") from None
         raise
 
 
 def tar_entry(member: tarfile.TarInfo, mtime_ns: int) -> Entry:
-    """The entry of a member that is an image by its name."""
-    plain = member.isreg() and not member.issparse()
-    why = flaw(member.name, member.size) if plain else "a link or something else that is no plain file"
-    return Entry(member.name, member.size, mtime_ns, member.offset_data, why)
+    """Return the entry of a member whose name is that of an image."""
+    is_plain = member.isreg() and not member.issparse()
+    reason = flaw(member.name, member.size) if is_plain else "a link or another kind of special file"
+    return Entry(member.name, member.size, mtime_ns, member.offset_data, reason)
 
 
 def open_stream(path: Path) -> BinaryIO:
-    """The tar in a file, decompressed while it is read."""
+    """Open the tar in a file as a stream that is decompressed while it is read."""
     with open_regular(path) as file:
         begin = file.read(2)
     return cast(BinaryIO, _OPENERS[begin](path)) if begin in _OPENERS else path.open("rb")
 
 
 def read_at(stream: BinaryIO, offset: int, size: int) -> bytes:
-    """The content of a member; raises ``UnusableImage`` if the tar is damaged there."""
+    """Return the content of a member; raise ``UnusableImage`` if the tar is damaged there."""
     try:
         stream.seek(offset)
         content = stream.read(size)
     except _DAMAGE as problem:
         raise UnusableImage(f"the tar is damaged here ({problem})") from None
     if len(content) != size:
-        raise UnusableImage("the tar ends before the end of it")
+        raise UnusableImage("the tar ends in the middle of it")
     return content
 
 
 def sample_classes(tars: Iterable[Path]) -> Iterator[str]:
-    """The class of every image in WebDataset tars: what the ``.cls`` of the same name says, or ``""``.
+    """Yield the class of every image in WebDataset tars: the content of its ``.cls`` file, or ``""``.
 
-    The files of a sample (``12.jpg``, ``12.cls``, ``12.json``) follow one another, as the format demands.
+    The files of a sample (``12.jpg``, ``12.cls``, ``12.json``) are adjacent, as the format requires.
     """
     for path in tars:
         with open_stream(path) as labels:
             sample, images, label = None, 0, ""
             for member in tar_members(path):
-                if _sample(member.name) != sample:
+                if _sample_name(member.name) != sample:
                     yield from [label] * images
-                    sample, images, label = _sample(member.name), 0, ""
+                    sample, images, label = _sample_name(member.name), 0, ""
                 if is_image(member.name):
                     images += 1
                 elif member.name.endswith(".cls") and member.isreg() and member.size <= _MOST_CLASS_BYTES:
@@ -159,8 +159,8 @@ def sample_classes(tars: Iterable[Path]) -> Iterator[str]:
             yield from [label] * images
 
 
-def _sample(name: str) -> str:
-    """The name of the sample that a member belongs to: everything up to the first dot of the last part."""
+def _sample_name(name: str) -> str:
+    """Return the name of a member's sample: its path up to the first dot of the file name."""
     folder, base = os.path.split(name)
     return f"{folder}/{base.split('.')[0]}"
 
@@ -170,11 +170,11 @@ class _StreamError(tarfile.ReadError):
 
 
 class _MoreError(tarfile.ReadError):
-    """More follows the mark of an end."""
+    """More data follows the end marker."""
 
 
 class _Limited:
-    """A stream that refuses to read much at once or to go absurdly far; what ``tarfile`` needs of one."""
+    """A stream for ``tarfile`` that limits how much is read at once and how far the position may go."""
 
     def __init__(self, stream: BinaryIO, path: Path) -> None:
         self._stream, self._path = stream, path

@@ -1,8 +1,7 @@
-"""The directory of a zip file, read as a stream, and one member at a time.
+"""Read the directory of a zip file as a stream, one member at a time.
 
-The standard library's reader holds every member in memory (half a kilobyte each, again in every worker) and
-trusts their sizes; this one holds one, and reads no more than a member says it has. Format: APPNOTE.TXT
-6.3.10.
+The standard library's reader keeps every member in memory (half a kilobyte each, in every worker) and trusts
+their sizes. This one keeps one member, and never reads more than its stated size. Format: APPNOTE.TXT 6.3.10.
 """
 
 import bz2
@@ -26,7 +25,7 @@ _PIECE_BYTES = 2**16
 
 
 class Member(NamedTuple):
-    """One file in a zip: ``position`` is where its entry in the directory begins."""
+    """One file in a zip; ``position`` is the start of its entry in the directory."""
 
     position: int
     name: str
@@ -40,7 +39,7 @@ class Member(NamedTuple):
 
 
 def members(file: BinaryIO) -> Iterator[Member]:
-    """All files of a zip (no folders), in the order of its directory; ``DataError`` where it is damaged."""
+    """Yield the files of a zip (no folders) in directory order; raise ``DataError`` if it is damaged."""
     begin, length, _ = directory(file)
     position = begin
     while position < begin + length:
@@ -50,12 +49,12 @@ def members(file: BinaryIO) -> Iterator[Member]:
 
 
 def member_at(file: BinaryIO, position: int) -> Member:
-    """The member whose directory entry begins at ``position``."""
+    """Return the member whose directory entry begins at ``position``."""
     return _member_at(file, position)[0]
 
 
 def read_member(file: BinaryIO, member: Member) -> bytes:
-    """The content of a member, checked; ``UnusableImage`` with the reason if that is not possible."""
+    """Return the content of a member, verified; raise ``UnusableImage`` with the reason if that fails."""
     if member.encrypted:
         raise UnusableImage("encrypted")
     if max(member.size, member.compressed_size) > MOST_BYTES:
@@ -63,37 +62,37 @@ def read_member(file: BinaryIO, member: Member) -> bytes:
     file.seek(member.header_offset)
     header = file.read(_LOCAL.size)
     if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
-        raise UnusableImage("damaged (no member where the directory of the zip says)")
+        raise UnusableImage("damaged (the directory of the zip points to no member)")
     name_length, extra_length = _LOCAL.unpack(header)[-2:]
     file.seek(name_length + extra_length, 1)
-    content = _decompressed(file, member)
+    content = _decompress(file, member)
     if len(content) != member.size or zlib.crc32(content) != member.crc:
         raise UnusableImage("damaged (its checksum in the zip does not match)")
     return content
 
 
 def directory(file: BinaryIO) -> tuple[int, int, int]:
-    """Where the directory begins, its length, and the offset to add to every position in it, in bytes."""
+    """Return the start of the directory, its length, and the offset to add to its positions, in bytes."""
     length = file.seek(0, 2)
     tail_length = min(length, _END.size + 0xFFFF)
     file.seek(length - tail_length)
     tail = file.read(tail_length)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < _END.size:
-        raise DataError("it has no directory: the zip is truncated or no zip")
+        raise DataError("it has no directory: it is truncated or not a zip")
     _, _, _, _, _, size, offset, _ = _END.unpack_from(tail, at)
     end = length - tail_length + at
     locator = at - _END_64_LOCATOR.size
     if locator >= 0 and tail[locator : locator + 4] == b"PK\x06\x07":
         size, offset, end = _directory_64(file, end)
-    shift = end - size - offset  # above 0 where something was put before the zip, such as a self-extractor
+    shift = end - size - offset  # above 0 if something precedes the zip, such as a self-extractor
     if shift < 0 or size > end:
         raise DataError("its directory is damaged")
     return offset + shift, size, shift
 
 
 def _directory_64(file: BinaryIO, end: int) -> tuple[int, int, int]:
-    """Where a directory with 64-bit fields begins, its length, and where it ends."""
+    """Return the length of a directory with 64-bit fields, its start, and its end, in bytes."""
     at = end - _END_64_LOCATOR.size - _END_64.size
     file.seek(max(at, 0))
     record = file.read(_END_64.size)
@@ -104,7 +103,7 @@ def _directory_64(file: BinaryIO, end: int) -> tuple[int, int, int]:
 
 
 def _member_at(file: BinaryIO, position: int) -> tuple[Member, int]:
-    """The member whose entry begins at ``position``, and where the next entry begins."""
+    """Return the member whose entry begins at ``position``, and the position of the next entry."""
     file.seek(position)
     head = file.read(_CENTRAL.size)
     if len(head) < _CENTRAL.size or head[:4] != b"PK\x01\x02":
@@ -113,15 +112,15 @@ def _member_at(file: BinaryIO, position: int) -> tuple[Member, int]:
     flags, method, crc, compressed, size = field[3], field[4], field[7], field[8], field[9]
     name_length, extra_length, comment_length, attributes, offset = *field[10:13], field[15], field[16]
     raw_name, extra = file.read(name_length), file.read(extra_length)
-    size, compressed, offset = _wide(extra, size, compressed, offset)
+    size, compressed, offset = _apply_zip64(extra, size, compressed, offset)
     name = raw_name.decode("utf-8" if flags & 0x800 else "cp437", "surrogateescape")
     link = (attributes >> 16) & 0o170000 == _LINK
     member = Member(position, name, size, compressed, method, crc, bool(flags & 1), link, offset)
     return member, position + _CENTRAL.size + name_length + extra_length + comment_length
 
 
-def _wide(extra: bytes, size: int, compressed: int, offset: int) -> tuple[int, int, int]:
-    """Puts the 64-bit values of the zip64 extra field in the place of those that did not fit."""
+def _apply_zip64(extra: bytes, size: int, compressed: int, offset: int) -> tuple[int, int, int]:
+    """Replace values that did not fit with the 64-bit values of the zip64 extra field."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
         body, extra = extra[4 : 4 + length], extra[4 + length :]
@@ -133,8 +132,8 @@ def _wide(extra: bytes, size: int, compressed: int, offset: int) -> tuple[int, i
     return size, compressed, offset
 
 
-def _decompressed(file: BinaryIO, member: Member) -> bytes:
-    """What the member at the present position holds, or one byte more than it should where it holds more."""
+def _decompress(file: BinaryIO, member: Member) -> bytes:
+    """Decompress the member at the current position, up to one byte more than its stated size."""
     if member.method == 0:
         return file.read(member.compressed_size)
     if member.method == 8:
@@ -142,8 +141,9 @@ def _decompressed(file: BinaryIO, member: Member) -> bytes:
     elif member.method == 12:
         reader = bz2.BZ2Decompressor()
     else:
-        raise UnusableImage(f"compressed by method {member.method}, which is not read (deflate is)")
-    content, left = io.BytesIO(), member.compressed_size  # piece by piece: never both forms as a whole
+        raise UnusableImage(f"compressed by method {member.method}, which is not supported; use deflate")
+    # Decompressing in pieces never holds both the compressed and the decompressed form as a whole.
+    content, left = io.BytesIO(), member.compressed_size
     try:
         while left > 0 and not reader.eof and content.tell() <= member.size:
             piece = file.read(min(_PIECE_BYTES, left))

@@ -1,7 +1,7 @@
 """NumPy files: ``.npy`` with one array of images, ``.npz`` with one and perhaps labels.
 
-Images are (N, height, width), (N, height, width, channels) or (N, channels, height, width). Which values
-mean black and white is said in ``value_range``. Nothing is unpickled.
+Images are (N, height, width), (N, height, width, channels) or (N, channels, height, width). ``value_range``
+determines which values mean black and white. Nothing is unpickled.
 """
 
 import zipfile
@@ -27,7 +27,7 @@ from ganzfeld.data.sources._rows import (
 from ganzfeld.errors import DataError
 from ganzfeld.printable import listed, printable
 
-_USUAL_NAMES = {  # of an array of images, and of the labels beside it
+_USUAL_NAMES = {  # the name of an array of images: the name of its labels
     "images": "labels",
     "pictures": "labels",
     "x_train": "y_train",
@@ -42,13 +42,13 @@ _USUAL_LABELS = ("labels", "y", "label", "targets", "target", "classes", "class"
 
 
 def recognises(path: Path) -> int:
-    """A file with the extension of a NumPy file."""
+    """Recognise a file with the extension of a NumPy file."""
     return 2 if path.suffix.lower() in (".npy", ".npz") and path.is_file() else 0
 
 
 @final
 class ArraysSource(Source):
-    """The images of an array, one entry a row."""
+    """The images of an array, one entry per row."""
 
     HAS_FILES = False
 
@@ -59,38 +59,38 @@ class ArraysSource(Source):
         except DataError:
             raise
         except Exception as problem:  # noqa: BLE001  hostile bytes make the parsers raise anything
-            raise DataError(f"{printable(str(path))} is no NumPy file that can be read ({problem})") from None
+            raise DataError(f"{printable(str(path))} cannot be read as a NumPy file ({problem})") from None
         self._arrays = {key: rows for key, rows in headers.items() if isinstance(rows, Rows)}
-        self._unread = {key: why for key, why in headers.items() if isinstance(why, str)}
-        self.key = self._the_one_with_images()
+        self._unread = {key: reason for key, reason in headers.items() if isinstance(reason, str)}
+        self.key = self._find_images()
         self.rows = self._arrays[self.key]
         self.where = f"{printable(path.name)}{f' [{self.key}]' if self.key else ''}"
         check_shape(self.rows, self.where)
         self._reader = RowReader(self.rows, lambda: _open(path, self.key, self.files))
 
     def entries(self) -> Iterator[Entry]:
-        """One entry a row, named by its index."""
+        """Yield one entry per row, named by its index."""
         mtime_ns = self.path.stat().st_mtime_ns
         for index in range(self.rows.count):
             yield Entry(f"{self.key}[{index}]", self.rows.row_bytes, mtime_ns, index)
 
     def read(self, entry: Entry) -> np.ndarray:
-        """One row with the values of the file."""
+        """Return one row with the values of the file."""
         return self._reader.row(entry.locator)
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Scales the values to 0 to 255 by what ``prepare`` found, then frames."""
+        """Scale the values to 0 to 255 by the range from ``prepare``, then crop and scale the image."""
         samples = channels_last(cast(np.ndarray, raw))
         return decode_raster(samples, framing, "array", self.facts["low"], self.facts["high"])
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
-        """The labels in the array beside. Arrays that are not read are noted."""
+        """Return the labels in the array beside the images, and note the arrays that are not read."""
         key, labels = self._labels()
         self._note_unread(key)
         return labels
 
     def prepare(self, framing: Preprocessing) -> dict[str, Any]:
-        """What black and white are, from all values of the array unless a range is given."""
+        """Determine the values of black and white, from all values of the array unless a range is given."""
         facts = value_range(self._reader, self.where, framing.range)
         if self.rows.dtype != np.uint8 and not framing.range:
             black, white = facts["low"], facts["high"]
@@ -100,35 +100,36 @@ class ArraysSource(Source):
         count, shape = self.rows.count, self.rows.shape
         if len(shape) == 2 and count in (3, 4):
             self.notes.append(
-                f"{self.where}: {(count, *shape)} read as {count} grey images; a single image in colour "
+                f"{self.where}: {(count, *shape)} read as {count} grey images; a single colour image "
                 f"would be {(1, count, *shape)}"
             )
         return facts
 
     def looked_for(self) -> str:
-        """The shape."""
+        """Return what would have counted as an image."""
         return "an array with at least one image"
 
-    def _the_one_with_images(self) -> str:
-        fitting = [
+    def _find_images(self) -> str:
+        """Return the name of the array with the images; raise ``DataError`` if none or several fit."""
+        candidates = [
             key
             for key, rows in self._arrays.items()
             if len(rows.shape) in (2, 3) and rows.dtype.kind in _NUMBERS
         ]
-        usual = [key for key in _USUAL_NAMES if key in fitting]
-        if len(fitting) == 1 or usual:
-            return usual[0] if usual else fitting[0]
-        found = {
+        usual = [key for key in _USUAL_NAMES if key in candidates]
+        if len(candidates) == 1 or usual:
+            return usual[0] if usual else candidates[0]
+        contents = {
             key: f"{rows.dtype.name} of the shape {(rows.count, *rows.shape)}"
             for key, rows in self._arrays.items()
         } | self._unread
-        shown = "; ".join(f"{printable(key)}: {what}" if key else what for key, what in found.items())
-        hint = f"Name the one with images {' or '.join(_USUAL_NAMES)}." if fitting else EXPECTED
-        what = "several arrays could be images" if fitting else "no array can be images"
+        shown = "; ".join(f"{printable(key)}: {what}" if key else what for key, what in contents.items())
+        hint = f"Name the array of images {' or '.join(_USUAL_NAMES)}." if candidates else EXPECTED
+        what = "several arrays could be images" if candidates else "no array can be images"
         raise DataError(f"{printable(str(self.path))}: {what} ({shown or 'it is empty'})", hint)
 
     def _note_unread(self, labels: str) -> None:
-        """Say which arrays were read, where there are others; ``labels`` is the one with labels, if any."""
+        """Note which arrays were read if there are others; ``labels`` is the name of the labels, or ``""``."""
         unread = [key for key in (*self._arrays, *self._unread) if key not in (self.key, labels)]
         if not unread:
             return
@@ -137,9 +138,9 @@ class ArraysSource(Source):
         self.notes.append(f"{self.where}: this array was read{beside}; {listed(unread)} {verb} not")
 
     def _labels(self) -> tuple[str, list[str] | None]:
-        """The labels that can be taken, after their name; what is named so and cannot is a problem."""
-        named = [key for key in (_USUAL_NAMES.get(self.key), *_USUAL_LABELS) if key and key != self.key]
-        for key in dict.fromkeys(named):
+        """Return the name of the array of labels and the labels; record why other candidates are invalid."""
+        names = [key for key in (_USUAL_NAMES.get(self.key), *_USUAL_LABELS) if key and key != self.key]
+        for key in dict.fromkeys(names):
             if key in self._unread:
                 self.label_problems.append(f"{key}: {self._unread[key]}")
             elif key in self._arrays:
@@ -155,7 +156,7 @@ class ArraysSource(Source):
 
 
 def _open(path: Path, key: str, files: ExitStack) -> BinaryIO:
-    """The stream with an array, the file itself or a member of it; ``files`` closes what was opened."""
+    """Open the stream of an array (the file or one of its members); ``files`` closes it."""
     if path.suffix.lower() == ".npy":
         return files.enter_context(path.open("rb"))
     archive = files.enter_context(zipfile.ZipFile(path))
@@ -163,29 +164,27 @@ def _open(path: Path, key: str, files: ExitStack) -> BinaryIO:
 
 
 def _headers(path: Path) -> dict[str, Rows | str]:
-    """Where the arrays of a file lie, or why one cannot be read, by name; ``""`` is that of an ``.npy``."""
+    """Return by name where each array of a file is, or why it is not read; that of an ``.npy`` is ``""``."""
     if path.suffix.lower() == ".npy":
         with path.open("rb") as stream:
             rows = _header(stream)
         if isinstance(rows, Rows) and rows.offset + rows.count * rows.row_bytes > path.stat().st_size:
-            raise DataError(
-                f"{printable(str(path))} is truncated: it says {rows.count} images and ends before"
-            )
+            raise DataError(f"{printable(str(path))} is truncated: it ends before its {rows.count} images do")
         return {"": rows}
-    found: dict[str, Rows | str] = {}
+    headers: dict[str, Rows | str] = {}
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if member.filename.endswith(".npy"):
                 with archive.open(member) as stream:
                     rows = _header(cast(BinaryIO, stream))
                 if isinstance(rows, Rows) and rows.offset + rows.count * rows.row_bytes != member.file_size:
-                    rows = "damaged: it has not the length that it says"
-                found[member.filename.removesuffix(".npy")] = rows
-    return found
+                    rows = "damaged: its length differs from that in its header"
+                headers[member.filename.removesuffix(".npy")] = rows
+    return headers
 
 
 def _header(stream: BinaryIO) -> Rows | str:
-    """Where the rows of the array at the head of a stream lie, or why they cannot be read."""
+    """Return where the rows of the array at the start of a stream are, or why they are not read."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran_order, dtype = read(stream)
@@ -194,5 +193,5 @@ def _header(stream: BinaryIO) -> Rows | str:
     if len(shape) == 0 or dtype.names:
         return "a single value" if dtype.names is None else "records with named fields"
     if fortran_order and len(shape) > 1:
-        return "in Fortran order; save numpy.ascontiguousarray of it"
+        return "in Fortran order; convert it with numpy.ascontiguousarray before saving"
     return Rows(stream.tell(), shape[0], tuple(shape[1:]), dtype)

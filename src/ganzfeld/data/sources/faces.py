@@ -1,7 +1,7 @@
-"""The built-in images: 5,000 drawn faces, made here, the same on every machine with the same versions.
+"""The built-in dataset: 5,000 drawn faces, identical on every machine with the same package versions.
 
-The drawings are *ToonHead* by Johan Melin, as carried by DiceBear; ``CREDIT`` is the attribution that its
-licence asks for, and belongs wherever these faces or what was trained on them are shown.
+The drawings are *ToonHead* by Johan Melin, as distributed by DiceBear. ``CREDIT`` is the attribution that the
+licence requires wherever these faces, or images generated from them, are shown.
 """
 
 import io
@@ -30,13 +30,13 @@ _STYLE = "toon-head"
 
 
 def recognises(path: Path) -> int:
-    """No path: this set is asked for by its name."""
+    """Recognise no path: this dataset is requested by its name."""
     return 0
 
 
 @final
 class FacesSource(Source):
-    """The faces with the seeds "0" to "4999", each drawn at the size wanted."""
+    """The faces with the seeds "0" to "4999", each drawn at the training size."""
 
     HAS_FILES = False
 
@@ -53,27 +53,27 @@ class FacesSource(Source):
 
     @property
     def place(self) -> str:
-        """Nowhere: its name."""
+        """Always ``built in``."""
         return "built in"
 
     @property
     def version(self) -> str:
-        """The versions of the programs that draw them; raises ``ResourceError`` if one is not installed."""
+        """The versions of the programs that draw the faces; raises ``ResourceError`` if one is missing."""
         try:
             return ", ".join(f"{program} {metadata.version(program)}" for program in _PROGRAMS)
         except metadata.PackageNotFoundError as missing:
             hint = f"Install it (pip install {' '.join(_PROGRAMS)}) or give a folder of images."
             raise ResourceError(
-                f"the built-in faces are drawn with {missing.name}, which is missing", hint
+                f"the built-in faces are drawn with {missing.name}, which is not installed", hint
             ) from None
 
     def entries(self) -> Iterator[Entry]:
-        """One entry a seed."""
+        """Return one entry per seed."""
         return (Entry(f"face {seed}", 0, 0, locator=seed) for seed in range(NUM_FACES))
 
     def read(self, entry: Entry) -> bytes:
-        """The drawing of a face as SVG."""
-        # Imported late: these packages take 0.2 s, and the rest of this package works without them.
+        """Return the drawing of a face as SVG."""
+        # Imported late: importing these packages takes 0.2 s, and other sources work without them.
         from dicebear import Avatar, Style
 
         if self._style is None:
@@ -82,7 +82,7 @@ class FacesSource(Source):
         return Avatar(self._style, {"seed": str(entry.locator), "size": 64}).to_string().encode()
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Draws it so that the middle of the square has the size wanted: nothing is scaled afterwards."""
+        """Draw the face so that the centre of the square has the training size, without scaling."""
         from resvg_py import svg_to_bytes
 
         side = max(framing.width, framing.height)
@@ -93,9 +93,9 @@ class FacesSource(Source):
                 width=side,
                 height=side,
                 background=f"#{red:02x}{green:02x}{blue:02x}",
-                skip_system_fonts=True,  # there is no text in a face
+                skip_system_fonts=True,  # the faces contain no text
             )
         except ValueError as problem:
-            raise UnusableImage(f"could not be drawn ({problem})") from None
+            raise UnusableImage(f"cannot be drawn ({problem})") from None
         with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
             return decode_raster(np.asarray(image.convert("RGB")), framing, "SVG")

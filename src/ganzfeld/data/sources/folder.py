@@ -1,7 +1,7 @@
-"""A folder of image files, however deeply nested and mixed, in the order of their names.
+"""A folder of image files at any depth, in the order of their names.
 
-An image is a file with one of the known extensions; files and folders whose name begins with a dot are left
-alone. If every image lies in a sub-folder, the sub-folders are the classes.
+Files with a known extension are images; files and folders whose names begin with a dot are ignored. If every
+image is in a sub-folder, the sub-folders are the classes.
 """
 
 import os
@@ -18,7 +18,7 @@ from ganzfeld.data.walk import image_files, read_file
 
 
 def recognises(path: Path) -> int:
-    """Any folder could be one."""
+    """Recognise any folder as a possible one."""
     return 1 if path.is_dir() else 0
 
 
@@ -27,17 +27,17 @@ class FolderSource(Source):
     """The image files below a folder."""
 
     def entries(self) -> Iterator[Entry]:
-        """One entry an image file; what only looks like one comes with its flaw."""
+        """Return one entry per image file; a path that cannot be read has a flaw."""
         return image_files(os.fspath(self.path), self.ignored, self.runs)
 
     def read(self, entry: Entry) -> bytes:
-        """The content of a file, as long as it is the one that was listed."""
+        """Return the content of a file; raise ``UnusableImage`` if it changed since it was listed."""
         return read_file(self.path / entry.name, entry)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
-        """The sub-folders."""
+        """Return the sub-folders as classes."""
         return self.classes_by_folder(names)
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """See ``decode_file``."""
+        """Decode the file; see ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)

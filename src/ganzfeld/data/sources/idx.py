@@ -1,8 +1,9 @@
-"""IDX files, the format of MNIST and its kin, plain or gzipped.
+"""IDX files, the format of MNIST and similar datasets, plain or gzipped.
 
-Four header bytes (two zeros, the type, the number of axes), the lengths of the axes as big-endian 32-bit
-numbers, then the values. Images are bytes with the axes (N, height, width) or (N, height, width, channels).
-Labels are taken from the file beside it whose name has ``labels-idx1`` for ``images-idx3``.
+A file has four header bytes (two zeros, the type, the number of axes), the lengths of the axes as big-endian
+32-bit numbers, then the values. Images are bytes with the axes (N, height, width) or (N, height, width,
+channels). Labels come from the file in the same folder whose name has ``labels-idx1`` in place of
+``images-idx3``.
 """
 
 import gzip
@@ -28,7 +29,7 @@ _DAMAGE = (OSError, EOFError, ValueError, zlib.error)
 
 
 def recognises(path: Path) -> int:
-    """A file that begins like IDX, compressed or not."""
+    """Recognise a file that begins like IDX, compressed or not."""
     try:
         with _open(path) as stream:
             begin = stream.read(4)
@@ -43,7 +44,7 @@ def recognises(path: Path) -> int:
 
 @final
 class IdxSource(Source):
-    """The images of an IDX file, one entry a row."""
+    """The images of an IDX file, one entry per row."""
 
     HAS_FILES = False
 
@@ -52,37 +53,37 @@ class IdxSource(Source):
         self.rows = _header(path)
         shown = printable(path.name)
         if len(self.rows.shape) not in (2, 3):
-            hint = "Give the file with the images: its name usually has images-idx3 in it."
-            raise DataError(f"{shown} holds no images but {self.rows.count} labels or vectors", hint)
+            hint = "Give the file with the images; its name usually contains images-idx3."
+            raise DataError(f"{shown} holds {self.rows.count} labels or vectors, not images", hint)
         check_shape(self.rows, shown)
         self._reader = RowReader(self.rows, lambda: self.files.enter_context(_open(path)))
         self._labels = _labels_beside(path)
 
     @property
     def version(self) -> str:
-        """The state of the file with the labels."""
+        """The name, size and time of the file of labels; empty if there is none."""
         if self._labels is None:
             return ""
         info = self._labels.stat()
         return f"{self._labels.name} {info.st_size} {info.st_mtime_ns}"
 
     def entries(self) -> Iterator[Entry]:
-        """One entry a row, named by its index; raises ``DataError`` if the file is shorter than it says."""
+        """Yield one entry per row, named by its index; raise ``DataError`` if the file is truncated."""
         check_length(self.path, self.rows)
         mtime_ns = self.path.stat().st_mtime_ns
         for index in range(self.rows.count):
             yield Entry(f"[{index}]", self.rows.row_bytes, mtime_ns, index)
 
     def read(self, entry: Entry) -> np.ndarray:
-        """One image, uint8."""
+        """Return one image, uint8."""
         return self._reader.row(entry.locator)
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Frames it."""
+        """Crop and scale the image."""
         return decode_raster(channels_last(cast(np.ndarray, raw)), framing, "IDX")
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
-        """The labels in the file beside."""
+        """Return the labels in the file beside the images; None if there is none or it is invalid."""
         if self._labels is None:
             return None
         try:
@@ -95,7 +96,7 @@ class IdxSource(Source):
             return None
 
     def looked_for(self) -> str:
-        """The header."""
+        """Return what would have counted as an image."""
         return "an IDX file with at least one image"
 
 
@@ -106,7 +107,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _labels_beside(images: Path) -> Path | None:
-    """The file with the labels of the images, if there is one."""
+    """Return the file with the labels of the images, or None."""
     name = images.name.replace("images-idx3", "labels-idx1").replace("images.idx3", "labels.idx1")
     for path in (images.with_name(name), images.with_name(name.removesuffix(".gz"))):
         if path != images and path.is_file() and recognises(path):
@@ -115,7 +116,7 @@ def _labels_beside(images: Path) -> Path | None:
 
 
 def _header(path: Path, types: dict[int, str] | None = None) -> Rows:
-    """Where the rows lie; raises ``DataError`` for values of other types than these."""
+    """Return where the rows are; raise ``DataError`` for values of other types than ``types``."""
     types = types or {_UNSIGNED_BYTES: "u1"}
     shown = printable(str(path))
     try:
@@ -130,7 +131,7 @@ def _header(path: Path, types: dict[int, str] | None = None) -> Rows:
 
 
 def check_length(path: Path, rows: Rows) -> None:
-    """Raises ``DataError`` if a file does not hold all the rows that its header speaks of."""
+    """Raise ``DataError`` if a file is too short for the rows in its header."""
     length = rows.offset + rows.count * rows.row_bytes
     check_expansion(length, path)
     try:
@@ -140,4 +141,4 @@ def check_length(path: Path, rows: Rows) -> None:
     except _DAMAGE as problem:
         raise DataError(f"{printable(str(path))} is damaged ({problem})") from None
     if not complete:
-        raise DataError(f"{printable(str(path))} is truncated: it says {rows.count} images and ends before")
+        raise DataError(f"{printable(str(path))} is truncated: it ends before its {rows.count} images do")

@@ -1,4 +1,4 @@
-"""One file of several images: the pages of a TIFF, the frames of an animation; see ``data.frames``."""
+"""One file of several images: the pages of a TIFF or the frames of an animation; see ``decoding.frames``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def recognises(path: Path) -> int:
 
 
 def frames_in(path: Path) -> int:
-    """Return how many frames a file holds; 0 for what is no image file or cannot be read."""
+    """Return how many frames a file holds; 0 if it is not an image file or cannot be read."""
     if path.suffix.lower() not in EXTENSIONS or not path.is_file():
         return 0
     try:
@@ -32,19 +32,19 @@ def frames_in(path: Path) -> int:
 
 @final
 class StackSource(Source):
-    """The frames of a file: one entry, of which the frames that are wanted are made."""
+    """The frames of a file, as one entry that ``frames_of`` expands to the frames to read."""
 
     HAS_FILES = False
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the file itself, which has no name beside that of the whole."""
+        """Yield the file itself, with an empty name since the path already names it."""
         info = self.path.stat()
         yield Entry("", info.st_size, info.st_mtime_ns)
 
     def read(self, entry: Entry) -> bytes:
-        """Return the content of the file, as long as it is the one that was listed."""
+        """Return the content of the file; raise ``UnusableImage`` if it changed since it was listed."""
         return read_file(self.path, entry)
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """See ``decode_file``."""
+        """Decode one frame; see ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)

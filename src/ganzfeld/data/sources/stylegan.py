@@ -1,4 +1,4 @@
-"""A folder as StyleGAN's ``dataset_tool`` writes it: image files and their labels in ``dataset.json``."""
+"""A folder written by StyleGAN's ``dataset_tool``: image files, with their labels in ``dataset.json``."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from ganzfeld.regular import read_regular
 
 
 def recognises(path: Path) -> int:
-    """A folder with a ``dataset.json``."""
+    """Recognise a folder with a ``dataset.json``."""
     return 2 if (path / FILE_NAME).is_file() else 0
 
 
@@ -26,24 +26,24 @@ class StyleganSource(Source):
 
     @property
     def version(self) -> str:
-        """The state of ``dataset.json``."""
+        """The size and time of ``dataset.json``."""
         info = (self.path / FILE_NAME).stat()
         return f"{FILE_NAME} {info.st_size} {info.st_mtime_ns}"
 
     def entries(self) -> Iterator[Entry]:
-        """One entry an image file, in the order of their names."""
+        """Return one entry per image file, in the order of their names."""
         return image_files(os.fspath(self.path), self.ignored, self.runs)
 
     def read(self, entry: Entry) -> bytes:
-        """The content of a file, as long as it is the one that was listed."""
+        """Return the content of a file; raise ``UnusableImage`` if it changed since it was listed."""
         return read_file(self.path / entry.name, entry)
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """See ``decode_file``."""
+        """Decode the file; see ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
-        """The labels; none if ``dataset.json`` has none or is of another form, which is noted."""
+        """Return the labels in ``dataset.json``; None if it has none, or, with a note, if it is invalid."""
         by_name, note = class_by_name(read_regular(self.path / FILE_NAME, MOST_BYTES))
         self.notes += [note] if note else []
         self.label_problems += [note] if note else []

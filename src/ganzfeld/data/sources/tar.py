@@ -1,7 +1,7 @@
 """A tar of image files, plain or compressed.
 
-Images come in the order of the tar. Classes are the ``.cls`` files beside the images, as in a WebDataset;
-without any, the sub-folders.
+Images have the order of the tar. Classes come from the ``.cls`` files beside the images, as in a WebDataset,
+or from the sub-folders if there are no such files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ from ganzfeld.data.walk import count_ignored
 
 
 def recognises(path: Path) -> int:
-    """A file that is called a tar."""
+    """Recognise a file whose name is that of a tar."""
     return 2 if path.name.lower().endswith(ENDINGS) and path.is_file() else 0
 
 
@@ -40,7 +40,7 @@ class TarSource(Source):
         return self.files.enter_context(open_stream(self.path))
 
     def entries(self) -> Iterator[Entry]:
-        """One entry an image file; raises ``DataError`` if the tar is damaged or a bomb."""
+        """Yield one entry per image file; raise ``DataError`` if the tar is unreadable or a bomb."""
         self.ignored.clear()
         mtime_ns = self.path.stat().st_mtime_ns
         for member in tar_members(self.path, self.notes):
@@ -50,13 +50,13 @@ class TarSource(Source):
                 count_ignored(self.ignored, member.name)
 
     def read(self, entry: Entry) -> bytes:
-        """The content of a member."""
+        """Return the content of a member."""
         return read_at(self._stream, entry.locator, entry.size)
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """See ``decode_file``."""
+        """Decode the file; see ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
-        """The ``.cls`` files, or the sub-folders."""
+        """Return the classes from the ``.cls`` files, or else the sub-folders."""
         return sample_classes([self.path]) if ".cls" in self.ignored else self.classes_by_folder(names)

@@ -1,4 +1,4 @@
-"""A folder of tars (WebDataset shards), read as one set in the order of their names."""
+"""A folder of tars (WebDataset shards), read as one dataset in the order of their names."""
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -23,11 +23,11 @@ from ganzfeld.data.sources._tar_members import (
 from ganzfeld.data.walk import count_ignored
 from ganzfeld.errors import DataError
 
-_OFFSET_BITS = 48  # of a locator, which holds the number of the tar above them
+_OFFSET_BITS = 48  # the low bits of a locator hold the offset, the bits above them the number of the tar
 
 
 def recognises(path: Path) -> int:
-    """A folder with tars and no images directly in it."""
+    """Recognise a folder that directly holds tars and no images."""
     if not path.is_dir():
         return 0
     tars = 0
@@ -54,7 +54,7 @@ class WebdatasetSource(Source):
         return sorted(child for child in self.path.iterdir() if child.name.lower().endswith(ENDINGS))
 
     def entries(self) -> Iterator[Entry]:
-        """One entry an image file, named ``tar/member``; a tar that cannot be read is one with a flaw."""
+        """Yield one entry per image file, named ``tar/member``; an unreadable tar is an entry with a flaw."""
         self.ignored.clear()
         for number, tar in enumerate(self._tars):
             try:
@@ -63,7 +63,7 @@ class WebdatasetSource(Source):
                 yield Entry(tar.name, 0, 0, flaw=str(problem))
 
     def read(self, entry: Entry) -> bytes:
-        """The content of a member."""
+        """Return the content of a member."""
         number, offset = divmod(entry.locator, 1 << _OFFSET_BITS)
         if self._open is None or self._open[0] != number:
             if self._open:
@@ -74,14 +74,14 @@ class WebdatasetSource(Source):
         return read_at(self._open[1], offset, entry.size)
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """See ``decode_file``."""
+        """Decode the file; see ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
-        """The ``.cls`` files, or the sub-folders within the tars."""
+        """Return the classes from the ``.cls`` files, or else the sub-folders within the tars."""
         if ".cls" in self.ignored:
             return sample_classes(self._tars)
-        return self.classes_by_folder(_Within(names))
+        return self.classes_by_folder(_NamesInTar(names))
 
     def _entries_of(self, number: int, tar: Path) -> Iterator[Entry]:
         mtime_ns = tar.stat().st_mtime_ns
@@ -95,8 +95,8 @@ class WebdatasetSource(Source):
                 count_ignored(self.ignored, member.name)
 
 
-class _Within:
-    """Names without the tar that they begin with."""
+class _NamesInTar:
+    """Names without the name of the tar at their start; can be iterated over many times."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = names

@@ -1,6 +1,6 @@
-"""A zip of image files, with folders as classes, or in the StyleGAN form with labels in ``dataset.json``.
+"""A zip of image files, with folders as classes or, in the StyleGAN form, labels in ``dataset.json``.
 
-Images come in the order of the zip's directory.
+Images have the order of the zip's directory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ from ganzfeld.printable import printable
 
 
 def recognises(path: Path) -> int:
-    """A file that begins like a zip, or is called one."""
+    """Recognise a file that begins like a zip, or whose name is that of a zip."""
     if not path.is_file():
         return 0
     if path.suffix.lower() == ".zip":
@@ -47,20 +47,20 @@ class ZipSource(Source):
         return directory(self._file)[2]
 
     def entries(self) -> Iterator[Entry]:
-        """One entry an image file; raises ``DataError`` if the zip is damaged or a bomb."""
+        """Yield one entry per image file; raise ``DataError`` if the zip is damaged or a bomb."""
         self.ignored.clear()
         mtime_ns, total = self.path.stat().st_mtime_ns, 0
         for member in self._members():
             total += member.size
             check_expansion(total, self.path)
             if is_image(member.name):
-                why = "a link" if member.link else flaw(member.name, member.size)
-                yield Entry(member.name, member.size, mtime_ns, member.position, why)
+                reason = "a link" if member.link else flaw(member.name, member.size)
+                yield Entry(member.name, member.size, mtime_ns, member.position, reason)
             else:
                 count_ignored(self.ignored, member.name)
 
     def read(self, entry: Entry) -> bytes:
-        """The content of a member."""
+        """Return the content of a member."""
         try:
             member = member_at(self._file, entry.locator)
         except DataError:
@@ -68,11 +68,11 @@ class ZipSource(Source):
         return self._content(member)
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """See ``decode_file``."""
+        """Decode the file; see ``decode_file``."""
         return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
-        """By ``dataset.json`` if the zip has one, by folder if not."""
+        """Return the classes from ``dataset.json`` if the zip has one, or else the sub-folders."""
         for member in self._members():
             if member.name.split("/")[-1] == FILE_NAME and member.name.count("/") <= 1:
                 by_name, note = self._labels(member)
