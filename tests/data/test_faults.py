@@ -30,6 +30,7 @@ from ganzfeld.data.ingest import ingest
 from ganzfeld.data.ingest import worker_pool as crew
 from ganzfeld.data.ingest.worker import TURN
 from ganzfeld.errors import DataError
+from ganzfeld.lock import locked
 from tests.data.making import encoded, fill, noise, smooth, zipped
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX files")

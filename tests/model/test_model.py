@@ -149,7 +149,7 @@ def test_labels_come_as_often_as_in_the_data(by_class, first, num):
         (3, [0, 1], r"shape \(2,\) for 3 images"),
         (3, [0, 3, 1], "label 3: labels are from 0 to 2"),
         (3, [0, -1, 1], "label -1"),
-        (0, [0, 0, 0], "knows no classes"),
+        (0, [0, 0, 0], "has no classes"),
     ],
 )
 def test_labels_that_cannot_be_meant(num_classes, labels, message):
@@ -166,7 +166,7 @@ def test_a_class_is_found_by_its_name_and_no_other():
     assert caught.value.hint.startswith("Did you mean class 7")
     with pytest.raises(UsageError) as caught:
         card.label_of("zebra\x1b[2J")
-    assert caught.value.hint == "There are 30; card.json of the model names them."
+    assert caught.value.hint == "There are 30 classes; the model's card.json lists them."
     assert "\x1b" not in caught.value.message
 
 

@@ -302,7 +302,7 @@ class TestArguments:
             (torch.randn(3, 8, dtype=torch.complex64), "latents are complex64", "torch.float32"),
             (torch.full((3, 8), torch.nan), "NaN or infinity", "isfinite"),
             (torch.full((3, 8), -torch.inf), "NaN or infinity", "isfinite"),
-            (torch.randn(3, 8, device="meta"), "on meta, and the generator is on cpu", "cpu"),
+            (torch.randn(3, 8, device="meta"), "on meta, but the generator is on cpu", "cpu"),
             (np.zeros((3, 8), np.float32), "latents are a ndarray", "as_tensor"),
             ([[0.0] * 8], "latents are a list", "as_tensor"),
             (None, "latents are a NoneType", "as_tensor"),
@@ -350,12 +350,12 @@ class TestArguments:
             (np.array([0, -1, 2]), "no class with the label -1"),
             ([0, 1, 10**30], "no class with the label 1000"),
             (7, "no class with the label 7"),
-            ([0.0, 1.0, 2.0], "0.0 is no class"),
-            (1.0, "1.0 is no class"),
-            ([True, False, True], "True is no class"),
-            (True, "True is no class"),
-            ([0, None, 1], "None is no class"),
-            ([[0], [1], [2]], r"\[0\] is no class"),
+            ([0.0, 1.0, 2.0], "0.0 is not a class"),
+            (1.0, "1.0 is not a class"),
+            ([True, False, True], "True is not a class"),
+            (True, "True is not a class"),
+            ([0, None, 1], "None is not a class"),
+            ([[0], [1], [2]], r"\[0\] is not a class"),
             (np.array([0.0, 1.0, 2.0]), "labels are float64"),
             (torch.tensor([0.0, 1.0, 2.0]), "labels are float32"),
             (torch.tensor([True, False, True]), "labels are bool"),
@@ -367,7 +367,7 @@ class TestArguments:
             ({"cat": 1}, "labels cannot be"),
             (b"cat", "labels cannot be"),
             (object(), "labels cannot be"),
-            (None, "knows 3 classes and was given no labels"),
+            (None, "has 3 classes, but no labels were given"),
         ],
     )
     def test_labels_that_name_no_class(self, by_class, wrong, message):
@@ -376,7 +376,7 @@ class TestArguments:
         assert caught.value.hint
 
     def test_labels_where_there_are_no_classes(self, usual):
-        with pytest.raises(UsageError, match="knows no classes"):
+        with pytest.raises(UsageError, match="has no classes"):
             usual(torch.randn(3, 8), [0, 0, 0])
 
     def test_autocast_takes_halves(self, usual):

@@ -81,6 +81,6 @@ def test_what_cannot_be_asked_for(run, wrong):
 def test_a_class_of_a_model_without_classes(tmp_path):
     written(tmp_path / "model" / "last")
     for of in ("cat", 0, [0, 0, 0]):
-        with pytest.raises(UsageError, match="knows no classes") as caught:
+        with pytest.raises(UsageError, match="has no classes") as caught:
             Run(tmp_path).sample(3, of=of)
         assert "classes=projection" in caught.value.hint

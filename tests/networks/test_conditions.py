@@ -101,7 +101,7 @@ def test_labels_that_are_missing_or_too_many_are_told():
         (judge(classes="projection", num_classes=3), torch.randn(4, 3, 16, 16).double()),
     ):
         assert len(network(given, LABELS)) == 4
-        with pytest.raises(UsageError, match="knows 3 classes and was given no labels"):
+        with pytest.raises(UsageError, match="has 3 classes, but no labels were given"):
             network(given)
-    with pytest.raises(UsageError, match="knows no classes"):
+    with pytest.raises(UsageError, match="has no classes"):
         judge()(torch.randn(4, 3, 16, 16).double(), LABELS)

@@ -358,6 +358,6 @@ class TestWholeRun:
 def test_a_run_without_classes_says_so(two_folders, tmp_path):
     run = gz.train(two_folders, images=16, settings=SMALL, out=tmp_path, route="plain")
     assert run.classes == ()
-    with pytest.raises(UsageError, match="knows no classes") as caught:
+    with pytest.raises(UsageError, match="has no classes") as caught:
         run.sample(4, of="red")
     assert "classes=projection" in caught.value.hint

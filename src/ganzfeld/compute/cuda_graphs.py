@@ -27,7 +27,7 @@ class Recorder(Protocol):
         ...
 
     def record(self, work: Work) -> Work:
-        """Record ``work`` without computing; return its replay on the values its tensors hold at that time."""
+        """Record ``work`` without computing; return its replay on the values that its tensors then hold."""
         ...
 
 

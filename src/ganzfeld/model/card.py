@@ -143,6 +143,6 @@ class Card(Record):
         if not self.classes:
             what = printable(asked) if isinstance(asked, str) else asked
             raise UsageError(
-                f"this model knows no classes, so there is no {what!r}",
+                f"this model has no classes, so there is no class {what!r}",
                 "Train with --set classes=projection on images that have classes.",
             )

@@ -1,4 +1,4 @@
-"""The discriminator: the generator's ladder walked back by strided convolutions, down to one logit."""
+"""The discriminator: strided convolutions down the generator's ladder in reverse, to one logit."""
 
 import math
 from itertools import pairwise
@@ -11,11 +11,12 @@ from ganzfeld.networks.conditions import Condition, conditions
 
 
 class Discriminator(nn.Module):
-    """Images (B, channels, *size) to logits (B,), positive for "real".
+    """Maps images (B, channels, *size) to logits (B,), positive for "real".
 
-    No pooling: the strides of the convolutions shrink the map, and one linear layer reads the flattened seed
-    map. Every convolution but the first is normalised (Radford et al. 2015). With ``num_classes``, whether an
-    image is a real one of its class; ``classes`` names the way in which that class enters.
+    There is no pooling: the strides of the convolutions shrink the map, and one linear layer takes the
+    flattened base map. Every convolution except the first is normalised (Radford et al. 2015). With
+    ``num_classes``, the logit says whether an image is a real image of its class; ``classes`` names the way
+    in which the class enters.
     """
 
     def __init__(
@@ -55,12 +56,15 @@ class Discriminator(nn.Module):
             style.unnormalised(self.condition, 1)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """(B, channels, *size) to (B,), in float32 under autocast; with classes, their labels (B,) too."""
+        """Compute the logits (B,) of images (B, channels, *size), in float32 even under autocast.
+
+        With classes, ``labels`` (B,) are the classes of the images.
+        """
         require_labels(self.num_classes, labels)
         if self.condition is not None and labels is not None:
-            images = self.condition.beside(images, labels)
+            images = self.condition.add_planes(images, labels)
         features = self.layers(images).flatten(1)
         logits = at_least_float32(self.logit(features).squeeze(1))
         if self.condition is not None and labels is not None:
-            logits = self.condition.weighed(logits, at_least_float32(features), labels)
+            logits = self.condition.adjust_logits(logits, at_least_float32(features), labels)
         return logits

@@ -1,4 +1,4 @@
-"""The generator: a latent vector is projected onto a seed map and grown by transposed convolutions."""
+"""The generator: a latent vector is projected onto the base map, which transposed convolutions enlarge."""
 
 from itertools import pairwise
 from typing import ClassVar
@@ -19,17 +19,17 @@ from ganzfeld.networks.blocks import (
 )
 from ganzfeld.networks.outputs import outputs
 
-torch.fx.wrap("at_least_float32")  # it asks for the type of the numbers, which a trace leaves open
+torch.fx.wrap("at_least_float32")  # it branches on the dtype, which is not known during a trace
 
 
 class Generator(nn.Module):
-    """Latents (B, n) to images (B, channels, *size) with values in [-1, 1].
+    """Maps latents (B, n) to images (B, channels, *size) with values in [-1, 1].
 
-    ``plan`` gives the ladder, ``width`` the channels before the last layer; they double inwards up to eight
-    times that. Every layer but the last is normalised and activated (Radford et al. 2015). The output
-    activation is computed in float32 whatever the precision around it. With ``num_classes``, a learnt vector
-    of ``class_size`` numbers stands beside the latent one; as an input, it is not normalised. ``class_names``
-    are the names of the classes, where they are known.
+    ``plan`` gives the ladder, ``width`` the number of channels before the last layer; the number doubles
+    towards the base map, up to eight times ``width``. Every layer except the last is followed by a
+    normalisation and an activation (Radford et al. 2015). The output activation is always computed in
+    float32. With ``num_classes``, a learnt vector of ``class_size`` numbers is concatenated to the latent
+    vector; as an input, it is not normalised. ``class_names`` are the names of the classes, if known.
     """
 
     class_names: tuple[str, ...] = ()
@@ -56,8 +56,8 @@ class Generator(nn.Module):
         self.latent_size = latent_size
         self.num_classes = num_classes
         self.width = width
-        # Small beside the latent vector's numbers: a class that is loud from the first step on is learnt
-        # instead of the latent, and its images are all alike (docs/log.md).
+        # Small compared with the latent vector: if the class vector is large from the start, the generator
+        # learns it instead of the latents, and all images of a class look alike (docs/log.md).
         self.classes = ClassVectors(num_classes, class_size, deviation=0.1) if num_classes else None
         style = Style(normalisation, activation, slope, bias, plan.dims)
         widths = plan.widths(width)
@@ -77,14 +77,14 @@ class Generator(nn.Module):
         self.output = outputs.load(output).output()
 
     def __call__(self, latents: Tensor, labels: Labels | None = None) -> Tensor:
-        """Images (B, channels, *size) of latents (B, latent_size), or (B, latent_size, 1, 1).
+        """Make images (B, channels, *size) from latents (B, latent_size), or (B, latent_size, 1, 1).
 
-        With classes the class of each image is wanted too: a tensor, array or list (B,) of numbers from 0 or
-        of names, or one number or name for all. Raises ``UsageError`` for what is none of these.
+        With classes, ``labels`` gives the class of each image: a tensor, array or list (B,) of indices from
+        0 or of names, or one index or name for all images. Raises ``UsageError`` for invalid arguments.
         """
         if is_recorded(latents):
             return super().__call__(latents, labels)
-        # In training, what is not finite is found with losses and gradients, and told of the training.
+        # In training, values that are not finite are found in the losses and gradients, and reported there.
         weight = next(self.parameters())
         require_latents(latents, self.latent_size, weight, finite=not self.training)
         require_labels(self.num_classes, labels)
@@ -95,7 +95,7 @@ class Generator(nn.Module):
         return super().__call__(latents, labels)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """What a call does once its arguments are checked; labels are int64."""
+        """Compute the images after the arguments of a call were checked; labels (B,) are int64."""
         latents = latents.flatten(1)
         if self.classes is not None:
             if not torch.jit.is_scripting():  # pyright: ignore[reportPrivateImportUsage]

@@ -1,4 +1,4 @@
-"""Initial weights, a pure function of a seed."""
+"""The initial weights, as a pure function of a seed."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from ganzfeld.networks.blocks import ClassVectors
 from ganzfeld.networks.normalisations.spectral import settle
 
 STANDARD_DEVIATION = 0.02
-"""Of all initial weights; Radford et al. 2015, section 4."""
+"""The standard deviation of all initial weights; Radford et al. 2015, section 4."""
 
 _WEIGHTED = (
     nn.Linear,
@@ -24,9 +24,8 @@ _WEIGHTED = (
 def initialise(network: nn.Module, seed: int) -> None:
     """Draw all weights from N(0, 0.02) and set all biases to zero; normalisations keep gain 1 and shift 0.
 
-    Vectors of classes have a deviation of their own.
-
-    The draws are made on the processor in the order of the modules, so they do not depend on the device.
+    Class vectors have their own standard deviation. The weights are drawn on the CPU in the order of the
+    modules, so they do not depend on the device.
     """
     noise = torch.Generator().manual_seed(seed)
     for module in network.modules():
@@ -42,7 +41,7 @@ def initialise(network: nn.Module, seed: int) -> None:
 
 
 def _raw_weight(layer: nn.Module) -> Tensor:
-    """The parameter itself, which a spectrally normalised layer keeps inside its parametrisation."""
+    """Return the weight parameter, which a spectrally normalised layer keeps inside its parametrisation."""
     parameters = dict(layer.named_parameters())
     name = "parametrizations.weight.original"
     return parameters[name if name in parameters else "weight"]

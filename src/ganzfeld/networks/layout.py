@@ -1,4 +1,4 @@
-"""Where numbers lie in memory, and the ways of computing that go with it."""
+"""The memory layout of weights, and the ways of computing that go with it."""
 
 from typing import TypeVar
 
@@ -15,9 +15,9 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def lay_out(network: Network, channels_last: bool = True) -> Network:
-    """Lay the weights of convolutions out with the channels last, or as torch does by default; returns it.
+    """Convert the weights of convolutions to channels last, or to torch's default layout; return the network.
 
-    Results differ by rounding; convolutions of maps with the channels last are faster on most chips.
+    The results of the two differ by rounding; channels last is faster on most chips.
     """
     for parameter in network.parameters():
         layout = _CHANNELS_LAST.get(parameter.dim()) if channels_last else None
@@ -26,10 +26,10 @@ def lay_out(network: Network, channels_last: bool = True) -> Network:
 
 
 def for_making_images(generator: Network) -> Network:
-    """The generator in eval mode, laid out and computed in the way that is fast for images alone.
+    """Put a generator in eval mode, with the layout and ways that are fast for making images; return it.
 
-    A fixed choice, and not a measured one: a seed gives the same image wherever the model is loaded. The
-    last layer, onto the few channels of an image, is computed as a matrix product.
+    The choice is fixed, not measured, so that a seed gives the same image wherever the model is loaded. The
+    last layer, which has the few channels of an image, is computed as a matrix product.
     """
     for module in generator.modules():
         if isinstance(module, StridedTransposedConvolution):

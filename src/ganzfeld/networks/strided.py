@@ -1,18 +1,19 @@
 """Strided convolutions whose three maps can each be computed in two ways.
 
-A convolution by a stride belongs to a family of three bilinear maps, and the derivatives of each are the
+A strided convolution belongs to a family of three bilinear maps, where the derivatives of each map are the
 other two:
 
     convolve(large, weight) -> small      the convolution of the discriminator
     spread(small, weight) -> large        its adjoint, the transposed convolution of the generator
     correlate(large, small) -> weight     the gradient of both with respect to their weight
 
-Each can be left to torch ("direct") or written as one matrix product ("product") between a matrix of windows
-and a matrix of weights. What is "derived" is left to torch's autograd, so that every transform of torch.func
-passes through the layer. While torch traces, scripts, exports or compiles a layer, it is torch's own, which
-other programs can run. Which is faster depends on the layer, the map and the machine; results differ by
-rounding. With the layout channels-last, the windows of one row lie together in memory and the weight is the
-matrix already. Derivatives of any order work, as gradient penalties need them.
+Each map is torch's own ("direct") or one matrix product ("product") of a matrix of windows and a matrix
+of weights. Which is faster depends on the layer, the map and the machine; the results differ by rounding. A
+"derived" map is left to torch's autograd, so that every transform of torch.func works on the layer. While
+torch traces, scripts, exports or compiles a layer, the layer is torch's own, which other programs can run.
+
+In the channels-last layout, the windows of a row are contiguous in memory and the weight already is the
+matrix. Derivatives of any order work, as gradient penalties require.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -28,7 +29,7 @@ Way = Literal["direct", "product", "derived"]
 
 
 class Ways(NamedTuple):
-    """How the three maps of one layer are computed."""
+    """The way in which each of the three maps of a layer is computed."""
 
     convolve: Way = "direct"
     spread: Way = "direct"
@@ -37,11 +38,11 @@ class Ways(NamedTuple):
 
 DIRECT = Ways()
 FOR_IMAGES = Ways("derived", "product", "derived")
-"""The last layer of a generator that makes images and is not trained."""
+"""For the last layer of a generator that makes images and is not trained."""
 
 
 class Form(NamedTuple):
-    """The numbers of a layer: (height, width) of its large side, kernel, stride and padding by axis."""
+    """The shape of a layer: (height, width) of its large side; kernel, stride and padding per axis."""
 
     large: tuple[int, ...]
     kernel: tuple[int, ...]
@@ -51,7 +52,7 @@ class Form(NamedTuple):
 
 
 def has_product(kernel: tuple[int, ...], stride: tuple[int, ...]) -> bool:
-    """Whether the maps of such a layer can be matrix products: two axes, kernels of whole strides."""
+    """Check whether a layer's maps can be matrix products: two axes, kernels a multiple of the stride."""
     return len(kernel) == 2 and all(k % s == 0 for k, s in zip(kernel, stride, strict=True))
 
 
@@ -139,24 +140,24 @@ def _spread_product(small: Tensor, weight: Tensor, bias: Tensor | None, form: Fo
 
 
 def _windows(large: Tensor, form: Form) -> Tensor:
-    """(B, C, H, W) to (B, h, w, kernel * kernel * C): what each position of the small side sees."""
+    """Gather from (B, C, H, W) the window of each small position: (B, h, w, kernel * kernel * C)."""
     (kernel_y, kernel_x), (pad_y, pad_x), (stride_y, stride_x) = form.kernel, form.padding, form.stride
     padded = functional.pad(large.permute(0, 2, 3, 1), (0, 0, pad_x, pad_x, pad_y, pad_y)).contiguous()
     batch, height, width, channels = padded.shape
-    by_image, by_row, by_pixel, _ = padded.stride()
+    image_step, row_step, pixel_step, _ = padded.stride()
     rows, columns = (height - kernel_y) // stride_y + 1, (width - kernel_x) // stride_x + 1
     view = padded.as_strided(
         (batch, rows, columns, kernel_y, kernel_x * channels),
-        (by_image, stride_y * by_row, stride_x * by_pixel, by_row, 1),
+        (image_step, stride_y * row_step, stride_x * pixel_step, row_step, 1),
     )
     return view.reshape(batch, rows, columns, -1)
 
 
 def _overlaid(windows: Tensor, form: Form, channels: int) -> Tensor:
-    """The adjoint of ``_windows``: windows are laid over each other and added up, (B, H, W, C).
+    """Add overlapping windows up to maps (B, H, W, C); the adjoint of ``_windows``.
 
-    A window is cut into blocks of one stride, which fit together without gaps: of the blocks at one place in
-    their windows, none overlap, so each place is one addition.
+    Each window is cut into blocks the size of the stride. The blocks at the same position in their windows do
+    not overlap and leave no gaps, so there is one addition per position.
     """
     batch, rows, columns, _ = windows.shape
     (stride_y, stride_x), (pad_y, pad_x) = form.stride, form.padding
@@ -173,49 +174,49 @@ def _overlaid(windows: Tensor, form: Form, channels: int) -> Tensor:
 
 
 def convolve(large: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
-    """(B, C, H, W) and (c, C, *kernel) to (B, c, h, w), plus ``bias`` (c,)."""
+    """Convolve (B, C, H, W) with (c, C, *kernel) to (B, c, h, w), and add ``bias`` (c,)."""
     return _Convolve.apply(large, weight, bias, form)
 
 
 def spread(small: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
-    """(B, c, h, w) and (c, C, *kernel) to (B, C, H, W), plus ``bias`` (C,)."""
+    """Convolve (B, c, h, w) transposed with (c, C, *kernel) to (B, C, H, W), and add ``bias`` (C,)."""
     if form.ways == FOR_IMAGES:
         return _spread_product(small, weight, bias, form)
     return _Spread.apply(small, weight, bias, form)
 
 
 def correlate(large: Tensor, small: Tensor, form: Form) -> Tensor:
-    """(B, C, H, W) and (B, c, h, w) to (c, C, *kernel)."""
+    """Correlate (B, C, H, W) with (B, c, h, w) to the gradient of the weight, (c, C, *kernel)."""
     return _Correlate.apply(large, small, form)
 
 
 class StridedConvolution(nn.Conv2d):
-    """``nn.Conv2d`` whose maps are computed in the ways ``ways`` says; the same parameters and results."""
+    """``nn.Conv2d`` that computes its maps as ``ways`` says, with the same parameters and results."""
 
     ways = DIRECT
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, outputs, h, w)."""
+        """Convolve (B, C, H, W) to (B, outputs, h, w)."""
         if not torch.jit.is_scripting():  # noqa: SIM102  # pyright: ignore[reportPrivateImportUsage]
-            if self.ways != DIRECT and not is_recorded(input):  # a line of its own: TorchScript skips it
-                return self._in_its_ways(input)
+            if self.ways != DIRECT and not is_recorded(input):  # nested, so that TorchScript skips it
+                return self._compute_by_ways(input)
         return self._conv_forward(input, self.weight, self.bias)
 
-    def _in_its_ways(self, input: Tensor) -> Tensor:
-        large, weight, bias = _in_one_precision(input, self.weight, self.bias)
+    def _compute_by_ways(self, input: Tensor) -> Tensor:
+        large, weight, bias = _cast_for_autocast(input, self.weight, self.bias)
         return convolve(large, weight, bias, form_of(self, (large.shape[2], large.shape[3])))
 
 
 class StridedTransposedConvolution(nn.ConvTranspose2d):
-    """``nn.ConvTranspose2d`` whose maps are computed in the ways ``ways`` says."""
+    """``nn.ConvTranspose2d`` that computes its maps as ``ways`` says."""
 
     ways = DIRECT
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """(B, C, h, w) to (B, outputs, H, W)."""
+        """Convolve (B, C, h, w), transposed, to (B, outputs, H, W)."""
         if not torch.jit.is_scripting():  # noqa: SIM102  # pyright: ignore[reportPrivateImportUsage]
-            if self.ways != DIRECT and not is_recorded(input):  # a line of its own: TorchScript skips it
-                return self._in_its_ways(input)
+            if self.ways != DIRECT and not is_recorded(input):  # nested, so that TorchScript skips it
+                return self._compute_by_ways(input)
         return functional.conv_transpose2d(
             input,
             self.weight,
@@ -224,13 +225,13 @@ class StridedTransposedConvolution(nn.ConvTranspose2d):
             self.padding,  # pyright: ignore[reportArgumentType]  never a name here
         )
 
-    def _in_its_ways(self, input: Tensor) -> Tensor:
-        small, weight, bias = _in_one_precision(input, self.weight, self.bias)
+    def _compute_by_ways(self, input: Tensor) -> Tensor:
+        small, weight, bias = _cast_for_autocast(input, self.weight, self.bias)
         return spread(small, weight, bias, form_of(self, (small.shape[2], small.shape[3])))
 
 
 def form_of(layer: StridedConvolution | StridedTransposedConvolution, size: tuple[int, int]) -> Form:
-    """The form of a layer that is given maps of that size."""
+    """Return the form of a layer for inputs of that size (height, width)."""
     assert not isinstance(layer.padding, str)
     kernel, stride, padding = layer.kernel_size, layer.stride, layer.padding
     large = size
@@ -243,10 +244,10 @@ def form_of(layer: StridedConvolution | StridedTransposedConvolution, size: tupl
     return Form(large, kernel, stride, padding, layer.ways)
 
 
-def _in_one_precision(
+def _cast_for_autocast(
     input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What autocast does for torch's own layers."""
+    """Cast all arguments to one precision, as autocast does for torch's own layers."""
     kind = input.device.type
     if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
         return input, weight, bias

@@ -1,6 +1,6 @@
 """Activations of the hidden layers, one file each.
 
-An entry defines ``activation(slope) -> nn.Module``; only leaky ones use the slope (of the negative side).
+An entry defines ``activation(slope) -> nn.Module``; only leaky ones use ``slope`` (for negative values).
 """
 
 from ganzfeld.catalogue import Catalogue

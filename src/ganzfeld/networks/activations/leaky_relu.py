@@ -4,5 +4,5 @@ from torch import nn
 
 
 def activation(slope: float) -> nn.Module:
-    """The module; ``slope`` is that of the negative side, 0.2 in Radford et al. 2015."""
+    """Return the module; ``slope`` is the slope for negative values, 0.2 in Radford et al. 2015."""
     return nn.LeakyReLU(slope)

@@ -4,5 +4,5 @@ from torch import nn
 
 
 def activation(slope: float) -> nn.Module:
-    """The module; ``slope`` is not used."""
+    """Return the module; ``slope`` is not used."""
     return nn.ReLU()

@@ -1,12 +1,12 @@
-"""How the class of an image enters the discriminator, one file each; ``none``: not at all.
+"""The ways in which the class of an image enters the discriminator, one file each; ``none``: not at all.
 
-The generator is told in one way whichever is chosen: a vector of the class stands beside the latent vector.
+The generator always receives the class in the same way: as a class vector beside the latent vector.
 
 An entry defines
 
-- ``PLANES``: how many planes it lays beside the channels of an image;
-- ``condition(num_classes, num_features) -> Condition | None``: its part of the network (see ``_base``), for
-  classes 0, 1, ... and so many features before the logit; None if it has none.
+- ``PLANES``: the number of planes that it adds to the channels of an image;
+- ``condition(num_classes, num_features) -> Condition | None``: its part of the network (see ``_base``) for
+  the classes 0, 1, ... and this number of features before the logit; None if it has no part.
 """
 
 from ganzfeld.catalogue import Catalogue

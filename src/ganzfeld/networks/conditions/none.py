@@ -1,7 +1,7 @@
-"""No classes: any image may follow from any latent vector."""
+"""No classes: any latent vector may give any image."""
 
 PLANES = 0
 
 
 def condition(num_classes: int, num_features: int) -> None:
-    """Nothing."""
+    """Return None: there is no part of the network."""

@@ -3,11 +3,10 @@
 An entry defines
 
 - ``normalise(layer, channels, dims) -> list[nn.Module]``: the layer (a convolution or the projection onto the
-  seed map) followed by whatever normalises its output, or the layer with constrained weights;
-- ``ACROSS_IMAGES``: whether the output for one image depends on the others of its batch;
-- ``ON_WEIGHTS``: whether it constrains weights (then every layer takes part, the first and the last too)
-  rather than activations (then the generator's output and the discriminator's input stay free, as in
-  Radford et al. 2015);
+  base map) followed by the modules that normalise its output, or the layer with constrained weights;
+- ``ACROSS_IMAGES``: whether the output for an image depends on the other images of its batch;
+- ``ON_WEIGHTS``: whether it constrains weights (of every layer, including the first and the last) rather than
+  activations (except the generator's output and the discriminator's input, as in Radford et al. 2015);
 - ``CENTRES``: whether it ends in a learnt shift, which makes a bias before it redundant.
 """
 

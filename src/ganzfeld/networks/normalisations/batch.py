@@ -10,5 +10,5 @@ _BY_DIMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
 def normalise(layer: nn.Module, channels: int, dims: int) -> list[nn.Module]:
-    """The layer, then an affine batch norm over ``channels``."""
+    """Return the layer and an affine batch norm over ``channels``."""
     return [layer, _BY_DIMS[dims](channels)]

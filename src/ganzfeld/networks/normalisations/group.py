@@ -12,5 +12,5 @@ MOST_GROUPS = 32
 
 
 def normalise(layer: nn.Module, channels: int, dims: int) -> list[nn.Module]:
-    """The layer, then a group norm of 32 groups, or of as many (a power of two) as divide the channels."""
+    """Return the layer and a group norm of 32 groups, or fewer (a power of two) if 32 is no divisor."""
     return [layer, nn.GroupNorm(math.gcd(MOST_GROUPS, channels), channels)]

@@ -1,6 +1,6 @@
 """Instance normalisation: statistics per image and channel, over positions (Ulyanov et al. 2016).
 
-Undefined on a map of one position: such a plan is refused by torch in training.
+It is undefined on a map of one position: torch raises an error in training with such a plan.
 """
 
 from torch import nn
@@ -13,5 +13,5 @@ _BY_DIMS = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 
 
 def normalise(layer: nn.Module, channels: int, dims: int) -> list[nn.Module]:
-    """The layer, then an affine instance norm over ``channels``, without running statistics."""
+    """Return the layer and an affine instance norm over ``channels``, without running statistics."""
     return [layer, _BY_DIMS[dims](channels, affine=True)]

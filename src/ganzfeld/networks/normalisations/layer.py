@@ -1,6 +1,6 @@
 """Layer normalisation: statistics per image, over channels and positions (Ba et al. 2016).
 
-The affine part is per channel, as usual for convolutional maps, so one module serves every size of map.
+The affine parameters are per channel, as usual for convolutional maps, so a module works for every map size.
 """
 
 from torch import nn
@@ -11,5 +11,5 @@ CENTRES = True
 
 
 def normalise(layer: nn.Module, channels: int, dims: int) -> list[nn.Module]:
-    """The layer, then a group norm of one group, which is layer norm over all axes but the batch."""
+    """Return the layer and a group norm of one group: a layer norm over all axes except the batch."""
     return [layer, nn.GroupNorm(1, channels)]

@@ -8,5 +8,5 @@ CENTRES = False
 
 
 def normalise(layer: nn.Module, channels: int, dims: int) -> list[nn.Module]:
-    """The layer alone."""
+    """Return the layer alone."""
     return [layer]

@@ -1,6 +1,6 @@
 """Spectral normalisation: weights divided by their largest singular value (Miyato et al. 2018).
 
-The value comes from one step of power iteration at every forward pass in training mode.
+The value is estimated by one step of power iteration at every forward pass in training mode.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ CENTRES = False
 
 
 def normalise(layer: nn.Module, channels: int, dims: int) -> list[nn.Module]:
-    """The layer with every weight inside it constrained; an already constrained weight stays as it is."""
+    """Constrain every weight inside the layer, except weights that already are; return the layer."""
     for module in list(layer.modules()):
         if isinstance(getattr(module, "weight", None), nn.Parameter):
             spectral_norm(module)
@@ -28,10 +28,10 @@ SETTLING_STEPS = 50
 
 @torch.no_grad()
 def settle(network: nn.Module) -> None:
-    """Find the largest singular values anew, for weights that were set and not trained.
+    """Estimate the largest singular values again, after weights were set rather than trained.
 
-    The power iteration goes on from vectors that belong to earlier weights: after weights were drawn or
-    averaged, one step of it is not enough. A network without constrained weights is left as it is.
+    The power iteration starts from vectors of the earlier weights, so one step is not enough after weights
+    were drawn or averaged. Does nothing to a network without constrained weights.
     """
     for module in network.modules():
         if parametrize.is_parametrized(module, "weight"):
@@ -48,9 +48,9 @@ def _settle_weight(parametrisations: Any) -> None:
 
 
 def fold(network: nn.Module) -> None:
-    """Put constrained weights themselves in the place of their constraint, for a network that is not trained.
+    """Replace the constraints by the constrained weights, in a network that is no longer trained.
 
-    Outputs stay the same to the last bit. Only without the constraint can torch script or pickle a module.
+    The outputs stay the same to the last bit. torch can script or pickle a module only without constraints.
     """
     for module in list(network.modules()):
         if parametrize.is_parametrized(module, "weight"):

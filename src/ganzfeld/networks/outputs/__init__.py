@@ -1,7 +1,7 @@
-"""Output activations of the generator, one file each: from any real number to the range of images, [-1, 1].
+"""Output activations of the generator, one file each: they map real numbers to the range of images, [-1, 1].
 
-An entry defines ``output() -> nn.Module``. It always works in float32: in bfloat16 the gradient of tanh is
-exactly zero from abs(a) = 3.47 on.
+An entry defines ``output() -> nn.Module``. It is always computed in float32: in bfloat16 the gradient of tanh
+is exactly zero for abs(a) >= 3.47.
 """
 
 from ganzfeld.catalogue import Catalogue

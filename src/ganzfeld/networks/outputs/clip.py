@@ -1,8 +1,8 @@
-"""Hard clipping to [-1, 1]: no gradient outside, so a clipped pixel is stuck."""
+"""Hard clipping to [-1, 1]: the gradient outside is zero, so a clipped pixel stays clipped."""
 
 from torch import nn
 
 
 def output() -> nn.Module:
-    """The module."""
+    """Return the module."""
     return nn.Hardtanh()

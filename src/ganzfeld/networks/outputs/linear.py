@@ -1,8 +1,8 @@
-"""No bound at all: images are clipped only where they are written as bytes."""
+"""No bound: images are clipped only when they are converted to bytes."""
 
 from torch import nn
 
 
 def output() -> nn.Module:
-    """The module."""
+    """Return the module."""
     return nn.Identity()

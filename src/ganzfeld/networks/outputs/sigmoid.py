@@ -1,4 +1,4 @@
-"""Logistic function, stretched from (0, 1) to the range of images: 2 sigmoid(a) - 1 = tanh(a / 2)."""
+"""The logistic function, stretched from (0, 1) to the range of images: 2 sigmoid(a) - 1 = tanh(a / 2)."""
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +8,10 @@ class StretchedSigmoid(nn.Module):
     """2 sigmoid(a) - 1."""
 
     def forward(self, preactivation: Tensor) -> Tensor:
-        """Elementwise, any shape."""
+        """Apply the function elementwise, to any shape."""
         return 2 * torch.sigmoid(preactivation) - 1
 
 
 def output() -> nn.Module:
-    """The module."""
+    """Return the module."""
     return StretchedSigmoid()

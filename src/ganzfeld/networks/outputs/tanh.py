@@ -1,8 +1,8 @@
-"""Hyperbolic tangent: bounded, and in real numbers never without a gradient."""
+"""The hyperbolic tangent: bounded, and with a gradient that is never exactly zero in real numbers."""
 
 from torch import nn
 
 
 def output() -> nn.Module:
-    """The module."""
+    """Return the module."""
     return nn.Tanh()
