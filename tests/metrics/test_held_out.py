@@ -117,7 +117,7 @@ def test_foreign_images_near_to_training_images_keep_to_themselves():
     near = middle + spread * torch.from_numpy(random.normal(size=training.shape)).float() / 12
     others = Side(FRESH, near)
     found = held_out(Comparison(others, others, Side(TRAINING, training), None))
-    assert found.reason == "foreign" and "keep to themselves" in found.text
+    assert found.reason == "foreign" and "form a cluster of their own" in found.text
     assert found.apart is not None and found.apart.low > 0.75
     usual = decided(FRESH, TRAINING).apart
     assert usual is not None and usual.low < 0.5 < usual.high

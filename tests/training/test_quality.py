@@ -371,7 +371,7 @@ class TestWithout:
         run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
         monkeypatch.setenv("GANZFELD_FEATURES", str(tmp_path / "gone.pth"))
         assert gz.resume(run.path).path == run.path
-        assert "there is no file" in quality_in_words(run, 8)
+        assert "does not exist" in quality_in_words(run, 8)
 
     def test_memory_that_runs_out_ends_the_judging_only(self, often, array_file, tmp_path, monkeypatch):
         def full(self, card, abandoned):

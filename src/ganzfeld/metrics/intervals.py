@@ -1,7 +1,7 @@
-"""Intervals: how far a figure may be from what endless images would give, with 95 % probability.
+"""Intervals: the range in which a figure would lie with unlimited images, with 95 % probability.
 
-They hold what chance does to the images of both sides. They do not hold the bias of a measure, nor what
-another training with another seed would give.
+They cover the chance in choosing the images of both sides. They do not cover the bias of a measure, nor the
+variation between runs with different seeds.
 """
 
 import math
@@ -13,12 +13,12 @@ import numpy as np
 NORMAL_95 = 1.959964
 GROUPS = 10
 STUDENT_95 = 2.262157
-"""Of Student's distribution with one degree of freedom less than there are groups."""
+"""The 97.5 % quantile of Student's distribution, with one degree of freedom less than there are groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number with the limits of its interval, and the standard error that they come from."""
+    """A number, the bounds of its interval, and the standard error that they come from."""
 
     name: str
     value: float
@@ -30,15 +30,15 @@ class Figure:
 def plain(
     name: str, value: float, error: float, *, least: float = -math.inf, z: float = STUDENT_95
 ) -> Figure:
-    """A figure whose interval is as far to either side, but does not reach below ``least``."""
+    """Return a figure with a symmetric interval that does not reach below ``least``."""
     return Figure(name, value, max(least, value - z * error), value + z * error, error)
 
 
 def share(name: str, value: float, error: float, num: int) -> Figure:
-    """A share from 0 to 1, found among ``num`` images, with Wilson's interval.
+    """Return a share from 0 to 1, measured on ``num`` images, with Wilson's interval.
 
-    As many images are counted as would have this error if each were drawn by itself, at most ``num``: so a
-    share of 0 or 1, whose error seems to be 0, is not taken for certain.
+    The interval is that of as many independent images as would have this standard error, at most ``num``. So
+    a share of 0 or 1, whose standard error seems to be 0, does not count as certain.
     """
     spread = value * (1 - value)
     count = min(float(num), spread / error**2) if error > 0 and spread > 0 else float(num)
@@ -53,11 +53,12 @@ def share(name: str, value: float, error: float, num: int) -> Figure:
 def jackknife(
     compute: Callable[[np.ndarray, np.ndarray], list[float]], numbers: Sequence[int], seed: int
 ) -> tuple[list[float], list[float]]:
-    """Values of a measure, and their standard errors by leaving out a tenth of both sides at a time.
+    """Return the values of a measure and their standard errors, by the delete-a-group jackknife.
 
-    ``compute(generated, real)`` gives the values on the images with these indices; ``numbers`` are those of
-    all generated and all real ones. Which are left out together is drawn from ``seed``. Both sides are drawn
-    by themselves, so what leaving out a part of each does adds up. Source: Shao and Tu 1995, section 2.3.
+    ``compute(generated, real)`` returns the values for the images with these indices. ``numbers`` holds the
+    number of generated and of real images. A tenth of both sides is left out at a time; ``seed`` decides how
+    images are grouped. The two sides are independent, so the effects of leaving out a part of each add up.
+    Source: Shao and Tu 1995, section 2.3.
     """
     random = np.random.default_rng(seed)
     tenths = [np.array_split(random.permutation(number), GROUPS) for number in numbers]
@@ -70,6 +71,6 @@ def jackknife(
             for parts in zip(*tenths, strict=True)
         ]
     )
-    with np.errstate(invalid="ignore"):  # what is infinite has an error that nobody knows
+    with np.errstate(invalid="ignore"):  # the error of an infinite value is not known
         deviations = without - without.mean(0)
     return whole, np.sqrt((GROUPS - 1) / GROUPS * (deviations**2).sum(0)).tolist()

@@ -1,4 +1,4 @@
-"""A figure with all that it depends on, so that it can be repeated and is compared with its like only."""
+"""Figures with all that they depend on, so that they can be repeated and compared correctly."""
 
 import math
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ PIXELS = "pixels"
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A figure, its 95 % interval, and what it was taken of.
+    """A figure with its 95 % interval, and how it was measured.
 
-    ``features`` is the name of the feature space, ``pixels`` for a measure that looks at none; then there is
-    no digest and no resizing.
+    ``features`` is the name of the feature space, or ``pixels`` for a measure that uses none; such a measure
+    has no digest and no resizing.
     """
 
     figure: Figure
@@ -30,7 +30,10 @@ class Measurement:
     meaning: str
 
     def as_json(self) -> dict[str, Any]:
-        """The keys of the contract, and the rest. What is not finite is None: JSON has no word for it."""
+        """Return plain data for JSON, with the keys that other programs rely on.
+
+        Numbers that are not finite become None, since JSON cannot express them.
+        """
         figure = self.figure
         numbers = {name: getattr(figure, name) for name in ("value", "low", "high", "error")}
         return {
@@ -51,24 +54,24 @@ def measured(
     only: list[str] | None = None,
     progress: CountCallback = silent,
 ) -> list[Measurement]:
-    """All figures of a comparison, or ``only`` those of these names.
+    """Measure all figures of a comparison, or ``only`` those with these names.
 
-    Raises ``UsageError`` for an unknown name, and for one without a meaning in this feature space.
+    Raises ``UsageError`` for an unknown name, and for a figure that is not defined in this feature space.
     """
     space_sha256 = comparison.space.sha256 if comparison.space else None
     wanted = with_meaning(chosen(only or []), space_sha256, asked_for=bool(only))
-    homes = list(dict.fromkeys(wanted.values()))
-    found = []
-    for number, home in enumerate(homes):
-        progress(number, len(homes), f"measuring {home}")
-        entry = measures.load(home)
-        found += [
+    names = list(dict.fromkeys(wanted.values()))
+    measurements = []
+    for number, name in enumerate(names):
+        progress(number, len(names), f"measuring {name}")
+        entry = measures.load(name)
+        measurements += [
             _with_context(figure, comparison, entry.FEATURES, entry.NAMES[figure.name])
             for figure in entry.measure(comparison)
             if figure.name in wanted
         ]
-    progress(len(homes), len(homes), "measuring")
-    return found
+    progress(len(names), len(names), "measuring")
+    return measurements
 
 
 def _with_context(figure: Figure, comparison: Comparison, of_features: bool, meaning: str) -> Measurement:

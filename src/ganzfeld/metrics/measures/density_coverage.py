@@ -1,4 +1,4 @@
-"""Density and coverage: precision and recall that a few odd images cannot sway."""
+"""Density and coverage: variants of precision and recall that are robust against outliers."""
 
 import torch
 from torch import Tensor
@@ -8,30 +8,30 @@ from ganzfeld.metrics.intervals import Figure, jackknife, plain, share
 
 K = 5
 NAMES = {
-    "density": "real neighbourhoods around a generated image over those expected: 0 and up, 1 as dense",
+    "density": "real neighbourhoods that contain a generated image, over those expected: from 0, 1 as dense",
     "coverage": "share of real images with a generated one among their nearest: 0 to 1, 1 is best",
 }
 FEATURES = True
 
 
 def measure(comparison: Comparison) -> list[Figure]:
-    """Both; their errors are found by leaving out a tenth at a time."""
+    """Measure both, with errors by the jackknife over tenths."""
     between, real = comparison.between, comparison.real.among
     values, errors = jackknife(
         lambda mine, theirs: density_coverage(between[mine][:, theirs], real[theirs][:, theirs]),
         between.shape,
         comparison.seed,
     )
-    # No finer than one image, or a density of 0 would seem to be certain.
-    finest = 1 / len(comparison.generated)
+    # At least one image, so that a density of 0 does not seem certain.
+    least_error = 1 / len(comparison.generated)
     return [
-        plain("density", values[0], max(errors[0], finest), least=0.0),
+        plain("density", values[0], max(errors[0], least_error), least=0.0),
         share("coverage", values[1], errors[1], len(comparison.real)),
     ]
 
 
 def density_coverage(between: Tensor, among_real: Tensor) -> list[float]:
-    """[density, coverage] from distances of generated (rows) to real images, and among the real ones.
+    """Return [density, coverage] from distances of generated (rows) to real images, and among the real.
 
     Source: Naeem et al. 2020, eq. 4 and 5.
     """

@@ -1,6 +1,7 @@
-"""Fréchet distance: how far apart two normal distributions with the features' means and covariances are.
+"""Fréchet distance of two normal distributions that have the means and covariances of the features.
 
-Biased upwards at small counts, unlike the kernel distance, and comparable between equal counts only.
+Unlike the kernel distance it is biased upwards for few images, and only comparable for equal numbers of
+images.
 """
 
 import torch
@@ -10,13 +11,14 @@ from ganzfeld.metrics.comparison import Comparison
 from ganzfeld.metrics.intervals import Figure, jackknife, plain
 
 NAMES = {
-    "frechet_distance": "squared Fréchet distance of normal distributions: 0 is best; grows as counts shrink",
+    "frechet_distance": "squared Fréchet distance of two normal distributions: 0 is best; "
+    "grows with fewer images",
 }
 FEATURES = True
 
 
 def measure(comparison: Comparison) -> list[Figure]:
-    """The distance; its error is found by leaving out a tenth at a time."""
+    """Measure the distance, with its error by the jackknife over tenths."""
     x, y = comparison.generated.features.double(), comparison.real.features.double()
     (value,), (error,) = jackknife(
         lambda mine, theirs: [frechet_distance(x[mine], y[theirs])], (len(x), len(y)), comparison.seed
@@ -25,11 +27,12 @@ def measure(comparison: Comparison) -> list[Figure]:
 
 
 def frechet_distance(generated: Tensor, real: Tensor) -> float:
-    """|m - n|^2 + tr(C + D - 2 (C D)^(1/2)) of the features' means m, n and unbiased covariances C, D.
+    """Return |m - n|^2 + tr(C + D - 2 (C D)^(1/2)) of the means m, n and unbiased covariances C, D.
 
-    From features (N, d) and (M, d), in float64. The root is not taken of a matrix: with C = A'A and D = B'B,
-    the eigenvalues of C D are the squared singular values of A B', which has no more rows than there are
-    images, and no digits are lost to those that are 0. Source: Dowson and Landau 1982.
+    ``generated`` (N, d) and ``real`` (M, d) are features; the computation is in float64. No matrix root is
+    needed: with C = A'A and D = B'B, the eigenvalues of C D are the squared singular values of A B'. That
+    matrix has at most as many rows as there are images, and zero eigenvalues cost no precision. Source:
+    Dowson and Landau 1982.
     """
     x, y = generated.double(), real.double()
     means = (x.mean(0) - y.mean(0)).square().sum()
@@ -39,6 +42,6 @@ def frechet_distance(generated: Tensor, real: Tensor) -> float:
 
 
 def _root_of_covariance(x: Tensor) -> Tensor:
-    """A matrix A with at most d rows and A'A the unbiased covariance."""
+    """Return a matrix A with at most d rows such that A'A is the unbiased covariance."""
     centred = (x - x.mean(0)) / (len(x) - 1) ** 0.5
     return torch.linalg.qr(centred, mode="r").R if len(x) > x.shape[1] else centred

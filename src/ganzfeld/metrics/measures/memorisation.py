@@ -1,7 +1,7 @@
 """Memorisation: are generated images nearer to training images than training images are to each other?
 
-And nearer than real ones that were held out of the training, where the comparison is with such. Looks at as
-many training images as the comparison holds: of a set five times as large it sees a fifth of the copies.
+Where the comparison has held-out images: are they also nearer than these? Only the training images of the
+comparison are searched; if the training set is five times as large, a fifth of the copies are found.
 """
 
 import numpy as np
@@ -13,32 +13,32 @@ from ganzfeld.metrics.held_out import held_out, nearer_than, nearest_others
 from ganzfeld.metrics.intervals import Figure, jackknife, share
 
 USUAL = 0.05
-"""The share that is expected of a generator that copies nothing."""
+"""Expected share for a generator that copies nothing."""
 SHOWN = 8
 NEIGHBOURS = 5
 HELD_OUT = "nearer_than_held_out"
 NAMES = {
     "memorised": (
-        "share of generated images nearer to a training image than 95 % of those are to another: "
+        "share of generated images nearer to a training image than 95 % of these are to another: "
         "0.05 is usual, more is copying"
     ),
     HELD_OUT: (
         "how often a generated image is nearer to a training image than a held-out one is: "
-        "0.5 as often as not, 1 copying"
+        "0.5 is usual, 1 is copying"
     ),
 }
 FEATURES = True
 
 
 def measure(comparison: Comparison) -> list[Figure]:
-    """Both, if training images are there, and others that were held out; see ``ganzfeld.metrics.held_out``.
+    """Measure ``memorised`` if there are training images, and the other figure if there are held-out ones.
 
-    Errors are found by leaving out a tenth at a time.
+    Errors come from the jackknife over tenths. See ``ganzfeld.metrics.held_out``.
     """
     if comparison.training is None:
         return []
-    found = [_memorised(comparison, comparison.training)]
-    return [*found, *_held_out(comparison)] if comparison.has_others else found
+    figures = [_memorised(comparison, comparison.training)]
+    return [*figures, *_held_out(comparison)] if comparison.has_others else figures
 
 
 def _memorised(comparison: Comparison, training: Side) -> Figure:
@@ -52,13 +52,13 @@ def _memorised(comparison: Comparison, training: Side) -> Figure:
 
 
 def _held_out(comparison: Comparison) -> list[Figure]:
-    """How near generated images are beside held-out ones; nothing where none were held out in truth."""
-    found = held_out(comparison)
-    if found.reason:
+    """Measure ``nearer_than_held_out``; nothing if the other images cannot count as held out."""
+    others = held_out(comparison)
+    if others.reason:
         return []
-    ours, theirs = comparison.generated_to_training.min(1).values, found.distances
+    ours, theirs = comparison.generated_to_training.min(1).values, others.distances
     (value,), (error,) = jackknife(
-        lambda mine, others: [nearer_than(ours[mine], theirs[others])],
+        lambda mine, held: [nearer_than(ours[mine], theirs[held])],
         (len(ours), len(theirs)),
         comparison.seed,
     )
@@ -66,14 +66,15 @@ def _held_out(comparison: Comparison) -> list[Figure]:
 
 
 def memorised(between: Tensor, among_training: Tensor) -> float:
-    """The share, from distances of generated (rows) to training images, and among the training images."""
+    """Return the share, from distances of generated (rows) to training images, and among training images."""
     return float((between.min(1).values < _usual_nearness(among_training)).double().mean())
 
 
 def suspects(comparison: Comparison) -> np.ndarray | None:
-    """Images (rows * 6, height, width, C): the eight nearest generated ones, each with its five neighbours.
+    """Return images (rows * 6, height, width, C): the eight generated images nearest to a training image.
 
-    Of each row the first is generated, then come training images, nearest first. None without these.
+    Each row holds a generated image and its five nearest training images, nearest first. The result is None
+    without training images.
     """
     training = comparison.training
     if training is None:
@@ -87,7 +88,7 @@ def suspects(comparison: Comparison) -> np.ndarray | None:
 
 
 def _usual_nearness(among: Tensor) -> Tensor:
-    """The distance below which a twentieth of the training images have their nearest other one."""
+    """Return the distance below which a twentieth of the training images have their nearest neighbour."""
     nearest = nearest_others(among)
     finite = nearest[nearest.isfinite()]
     return torch.quantile(finite, USUAL) if len(finite) else among.new_zeros(())

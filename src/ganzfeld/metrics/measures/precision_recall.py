@@ -1,6 +1,6 @@
 """Precision and recall: are generated images among the real ones, and are real ones among the generated?
 
-A set is taken to fill the balls around its images that reach to their third nearest neighbours.
+Each set is modelled as the union of balls around its images that reach to their third nearest neighbours.
 """
 
 import torch
@@ -18,7 +18,7 @@ FEATURES = True
 
 
 def measure(comparison: Comparison) -> list[Figure]:
-    """Both; their errors are found by leaving out a tenth at a time."""
+    """Measure both, with errors by the jackknife over tenths."""
     between, generated, real = comparison.between, comparison.generated.among, comparison.real.among
     values, errors = jackknife(
         lambda mine, theirs: precision_recall(
@@ -34,7 +34,7 @@ def measure(comparison: Comparison) -> list[Figure]:
 
 
 def precision_recall(between: Tensor, among_generated: Tensor, among_real: Tensor) -> list[float]:
-    """[precision, recall] from distances of generated (rows) to real images, and among each.
+    """Return [precision, recall] from distances of generated (rows) to real images, and within each set.
 
     Source: Kynkäänniemi et al. 2019, eq. 1 and 2.
     """
@@ -44,5 +44,5 @@ def precision_recall(between: Tensor, among_generated: Tensor, among_real: Tenso
 
 
 def radii(among: Tensor, k: int) -> Tensor:
-    """The distance of each image to its k-th nearest neighbour in its own set."""
+    """Return the distance of each image to its k-th nearest neighbour in its own set."""
     return torch.kthvalue(among, k, dim=1).values

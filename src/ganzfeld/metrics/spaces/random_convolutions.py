@@ -1,8 +1,8 @@
-"""Two layers of fixed random convolutions at 32 px: a small space for tests, and for machines without extras.
+"""Two layers of fixed random convolutions at 32 px: a small space for tests and machines without extras.
 
-Its distances tell images apart that look different, but they are not comparable with those of any other
-space, and it knows nothing of what images show. The weights are drawn from the raw integers of PCG64, whose
-stream NumPy promises to keep.
+It separates images that look different but knows nothing about their content, and its distances cannot be
+compared with those of another space. The weights are drawn from the raw integers of PCG64, whose stream NumPy
+promises to keep.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ BATCH = 256
 
 @torch.no_grad()
 def features(images: np.ndarray) -> Tensor:
-    """Features (N, 150), float32: mean and standard deviation over positions of pixels and both layers.
+    """Compute features (N, 150), float32: mean and standard deviation over positions of pixels and layers.
 
     Grey images are repeated to three channels; all are resized to 32 px, bilinear with antialiasing.
     """
@@ -34,7 +34,7 @@ def features(images: np.ndarray) -> Tensor:
 
 
 def require() -> None:
-    """It is always there."""
+    """Do nothing: this space is always available."""
 
 
 def _of(images: np.ndarray) -> Tensor:
@@ -43,12 +43,12 @@ def _of(images: np.ndarray) -> Tensor:
     maps = [batch / 127.5 - 1]
     for weight in _weights():
         maps.append(nn.functional.conv2d(maps[-1], weight, stride=2, padding=_KERNEL // 2).relu())
-    return torch.cat([each for layer in maps for each in (layer.mean((2, 3)), layer.std((2, 3)))], 1)
+    return torch.cat([values for layer in maps for values in (layer.mean((2, 3)), layer.std((2, 3)))], 1)
 
 
 @cache
 def _weights() -> list[Tensor]:
-    """Weights of variance 2 / fan-in, uniform. Raises ``DamagedError`` should they not be the pinned ones."""
+    """Draw uniform weights of variance 2 / fan-in. Raises ``DamagedError`` for another digest."""
     source = np.random.PCG64(0)
     weights = []
     for before, after in pairwise(_WIDTHS):
@@ -56,5 +56,8 @@ def _weights() -> list[Tensor]:
         uniform = np.asarray(source.random_raw(int(np.prod(shape)))) / 2**63 - 1
         weights.append((uniform * np.sqrt(6 / (before * _KERNEL**2))).astype(np.float32).reshape(shape))
     if hashlib.sha256(b"".join(weight.tobytes() for weight in weights)).hexdigest() != SHA256:
-        raise DamagedError("the random convolutions are not the pinned ones", "Use another version of NumPy.")
+        raise DamagedError(
+            "this version of NumPy draws other random convolutions than expected",
+            "Use another version of NumPy.",
+        )
     return [torch.from_numpy(weight) for weight in weights]
