@@ -37,7 +37,7 @@ def main() -> None:
             steps.append(time.perf_counter() - begun)
             for everything, taken in ((True, full), (False, few)):
                 begun = time.perf_counter()
-                health_monitor.examine(-1.0, everything)  # before either is due
+                health_monitor.take_readings(-1.0, everything)  # before either is due
                 taken.append(time.perf_counter() - begun)
             for part, seconds in in_parts(health_monitor):
                 parts[part].append(seconds)

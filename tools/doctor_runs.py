@@ -392,7 +392,7 @@ def train_one(plan: Plan) -> Journal:
         if trainer.index in looks:
             scalars = scalars_of(outcome)
             entry = {"step": trainer.index, "images_seen": trainer.images_seen, **scalars.values}
-            entry["health"] = health_monitor.examine(float(trainer.index), everything=True)
+            entry["health"] = health_monitor.take_readings(float(trainer.index), everything=True)
             entry["compared"] = judge.compare(trainer)
             if quality and (len(entries) + 1) % JUDGED_EVERY == 0:
                 entry["health"] |= quality.read(trainer)

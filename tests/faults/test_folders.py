@@ -40,7 +40,7 @@ class Meddler(TrainCallback):
     def noted(self, text):
         self.notes.append(text)
 
-    def read(self, reading):
+    def read(self, progress):
         if self.path is not None and not self.stopped:
             self.stopped = True
             signal.raise_signal(signal.SIGINT)

@@ -156,7 +156,7 @@ class TestTwoAtOnce:
     def test_the_second_refuses_and_a_dead_one_is_no_hindrance(self, array_file, tmp_path, child):
         def train(say):
             class Told(TrainCallback):
-                def read(self, reading):
+                def read(self, progress):
                     say("training")
 
             gz.train(

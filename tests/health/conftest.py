@@ -27,7 +27,7 @@ def patient_of(array_file: Path, recipe: Recipe, steps: int = 3) -> ProbeContext
     for step in range(steps):
         health_monitor.note(trainer.advance())
         if not step:
-            health_monitor.examine(0.0, everything=True)
+            health_monitor.take_readings(0.0, everything=True)
     return health_monitor.probe()
 
 

@@ -102,7 +102,7 @@ def test_a_small_set_lends_its_classes_to_all_latents(tmp_path):
         Image.fromarray(np.full((16, 16, 3), 20 * number, np.uint8)).save(folder / f"{number}.png")
     trainer, health_monitor = examined(tmp_path / "set", small(classes="concatenation"))
     health_monitor.note(trainer.advance())
-    found = health_monitor.examine(0.0, everything=True)
+    found = health_monitor.take_readings(0.0, everything=True)
     assert set(classes.NAMES) <= set(found)
     labels = health_monitor.probe().labels
     assert labels is not None and len(labels) == 64

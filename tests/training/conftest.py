@@ -57,7 +57,7 @@ def save_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         concurrent.futures.wait([saver._running])
 
     monkeypatch.setattr(Saver, "begin", begin_and_wait)
-    monkeypatch.setattr("ganzfeld.training.loop.SHEET_EVERY_S", 1e9)
+    monkeypatch.setattr("ganzfeld.training.loop.GRID_EVERY_S", 1e9)
 
 
 def together(number: int, work: Callable[[], Any]) -> list[Any]:

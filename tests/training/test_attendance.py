@@ -21,7 +21,7 @@ from ganzfeld.health.remedies import put_back
 from ganzfeld.options import ResumeOptions
 from ganzfeld.runs.run import Run
 from ganzfeld.training.auto import driver as attendance
-from ganzfeld.training.auto.policy import has_helped, prescription
+from ganzfeld.training.auto.policy import has_helped, next_trial
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.overrides import Overrides, is_finished, is_over
@@ -107,7 +107,7 @@ def test_who_goes_on_with_the_ill_run_goes_on_with_what_came_of_it(array_file, t
 
     ill = tmp_path / run.metadata.trials[0].ill
     assert gz.resume(ill, callback=Listening()).path == run.path
-    assert f"a remedy for {ill} was kept: going on with {run.path}" in said
+    assert f"a remedy for {ill} was kept: continuing with {run.path}" in said
     assert len(list(tmp_path.iterdir())) == 2, "nothing else is tried"
     assert run.metadata.trials[0].summary in (ill / "report.html").read_text()
 
@@ -156,10 +156,10 @@ def test_nor_is_there_room_for_a_second_one_in_it(array_file, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("given", ["the ill run", "the trial"])
-@pytest.mark.parametrize("killed_at", ["_tried", "go_on"])
+@pytest.mark.parametrize("killed_at", ["_start_trial", "continue_run"])
 def test_nor_does_a_kill_bring_it_back(array_file, tmp_path, monkeypatch, given, killed_at):
     """Killed when the first trial was undone: before the next one begins, or before the ill run goes on."""
-    if killed_at == "_tried":
+    if killed_at == "_start_trial":
         ill_in_two_ways(monkeypatch)
     else:
         doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
@@ -287,10 +287,10 @@ def test_what_was_changed_is_put_back_first(array_file, tmp_path, monkeypatch):
     verdict = Diagnosis(400, (finding,), num_judged=1)
     shorter = run.metadata.changed(images=10_000)
     run.write_metadata(shorter)
-    first = prescription(run, verdict)
+    first = next_trial(run, verdict)
     assert first is not None and first.settings == finding.remedy.settings
     run.write_metadata(shorter.changed(trials=(first.model_copy(update={"outcome": "undone"}),)))
-    second = prescription(run, verdict)
+    second = next_trial(run, verdict)
     assert second is not None and second.settings == advised.remedy.settings
     assert "loss.name=relativistic-pairing" in run.evidence.undoing, "what was tried in vain is still changed"
     kept = first.model_copy(update={"outcome": "kept"})
@@ -308,8 +308,8 @@ def test_a_course_that_was_broken_off_goes_on(array_file, tmp_path, monkeypatch)
     whole = attended(array_file, tmp_path / "whole")
 
     class Impatient(TrainCallback):
-        def read(self, reading):
-            if reading.images_seen == 48 and len(list((tmp_path / "broken").iterdir())) == 2:
+        def read(self, progress):
+            if progress.images_seen == 48 and len(list((tmp_path / "broken").iterdir())) == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted) as caught:
@@ -329,8 +329,8 @@ def course(array_file, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("course")
 
     class Impatient(TrainCallback):
-        def read(self, reading):
-            if reading.images_seen == 48 and len(list(out.iterdir())) == 2:
+        def read(self, progress):
+            if progress.images_seen == 48 and len(list(out.iterdir())) == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -370,7 +370,7 @@ def test_where_the_ill_run_is_gone_the_trial_is_kept(course, tmp_path, monkeypat
     run = gz.resume(trial.path)
     assert run.path == trial.path and run.journal[-1]["images_seen"] > 64
     told = run.metadata.trials[0]
-    assert (told.outcome, told.why) == ("kept", "blobs-001 is not there any more")
+    assert (told.outcome, told.why) == ("kept", "blobs-001 was deleted")
 
 
 def test_a_trial_that_was_undone_goes_on_with_the_ill_run(course, tmp_path, monkeypatch):
@@ -382,11 +382,11 @@ def test_a_trial_that_was_undone_goes_on_with_the_ill_run(course, tmp_path, monk
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        go_on = attendance.go_on
+        continue_run = attendance.continue_run
         patch.setattr(
             attendance,
-            "go_on",
-            lambda run, *rest: go_on(run, *rest) if run.path == in_vain.path else killed(),
+            "continue_run",
+            lambda run, *rest: continue_run(run, *rest) if run.path == in_vain.path else killed(),
         )
         with pytest.raises(KeyboardInterrupt):
             gz.resume(in_vain.path)
@@ -470,9 +470,9 @@ def test_a_damaged_checkpoint_is_passed_over(array_file, tmp_path, monkeypatch):
     damaged = []
 
     class Moth(TrainCallback):
-        def read(self, reading):
+        def read(self, progress):
             run = gz.open_run(tmp_path / "blobs-001")
-            if reading.images_seen == 48 and not damaged:
+            if progress.images_seen == 48 and not damaged:
                 damaged.append(max(at for at in run.history.all() if at <= 40))
                 run.history.path(damaged[0]).write_bytes(b"eaten")
 

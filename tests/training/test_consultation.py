@@ -40,12 +40,12 @@ class ProbeContext:
 
 def test_every_finding_is_told_once(tmp_path):
     run, listener = ProbeContext(tmp_path), Listener()
-    consultation = DiagnosisMonitor(run, listener)  # pyright: ignore[reportArgumentType]
+    diagnosis_monitor = DiagnosisMonitor(run, listener)  # pyright: ignore[reportArgumentType]
     states = []
     for seen in range(1, 21):
         run.case = case_of({"diversity": turning(0.1)[:seen]}, num_pictures=100)
-        consultation.hold()
-        states.append(consultation.state)
+        diagnosis_monitor.update()
+        states.append(diagnosis_monitor.state)
     assert states[11] == "too-few-pictures"
     assert states[-1] == "mode-collapse since 1,300 images and 1 more"
     assert listener.heard == [f"mode-collapse since 1,300 images: ganzfeld doctor '{run.path}'"]
@@ -59,17 +59,17 @@ def test_a_look_reads_what_is_new(array_file, tmp_path):
     with Journal(run.folder) as open_journal:
         for step in range(100, 400):
             open_journal.write({**last, "step": step, "images_seen": 8 * step})
-        consultation = DiagnosisMonitor(run, TrainCallback())
-        consultation.hold()
+        diagnosis_monitor = DiagnosisMonitor(run, TrainCallback())
+        diagnosis_monitor.update()
         content = journal.read_bytes()
         middle = content.index(b"\n", len(content) // 2) + 1
         with journal.open("r+b") as file:
             file.seek(middle)
             file.write(b"x")
-        consultation.state = "none"
+        diagnosis_monitor.state = "none"
         open_journal.write({**last, "step": 400, "images_seen": 3200})
-        consultation.hold()
-    assert consultation.state != "none"
+        diagnosis_monitor.update()
+    assert diagnosis_monitor.state != "none"
     with pytest.raises(DamagedError):
         run.diagnose()
 

@@ -47,7 +47,7 @@ class TestExaminer:
         for _ in range(6):
             plain.advance()
             health_monitor.note(looked_at.advance())
-            health_monitor.examine(0.0, everything=True)
+            health_monitor.take_readings(0.0, everything=True)
         ours, theirs = live_tensors(plain), live_tensors(looked_at)
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
@@ -59,9 +59,9 @@ class TestExaminer:
         probe = health_monitor.probe()
         assert probe.real_logits.shape == probe.fake_logits.shape == (64, 8)
         assert probe.images.shape == probe.real.shape == (64, 3, 16, 16)
-        first = health_monitor.examine(0.0, everything=True)
+        first = health_monitor.take_readings(0.0, everything=True)
         assert set(first) == NAMES - OF_CLASSES - {"drift"}
-        assert set(health_monitor.examine(0.0, everything=True)) == NAMES - OF_CLASSES
+        assert set(health_monitor.take_readings(0.0, everything=True)) == NAMES - OF_CLASSES
         assert all(isinstance(value, float) and math.isfinite(value) for value in first.values())
 
     def test_a_few_images_after_going_on_do_not_speak_for_many(self, trainer_of):
@@ -70,12 +70,12 @@ class TestExaminer:
         for steps in (2, 70):
             for _ in range(steps):
                 from_the_beginning.note(trainer.advance())
-            assert "separation" in from_the_beginning.examine(0.0)
+            assert "separation" in from_the_beginning.take_readings(0.0)
         going_on = HealthMonitor(trainer)
         told = []
         for _ in range(9):
             going_on.note(trainer.advance())
-            told.append("separation" in going_on.examine(0.0))
+            told.append("separation" in going_on.take_readings(0.0))
         assert told == [False] * 7 + [True] * 2, "batches of 8, until there are 64"
 
     def test_images_are_those_of_the_seeds(self, trainer_of):
@@ -100,7 +100,9 @@ class TestExaminer:
         health_monitor.note(trainer.advance())
         probe = health_monitor.probe()
         assert (len(probe.latents), len(probe.real)) == (20, 3)
-        assert all(math.isfinite(value) for value in health_monitor.examine(0.0, everything=True).values())
+        assert all(
+            math.isfinite(value) for value in health_monitor.take_readings(0.0, everything=True).values()
+        )
 
     def test_is_due_by_what_it_costs(self, trainer_of, monkeypatch):
         clock = iter([0.0, 0.1, 0.0, 0.01, 0.0, 0.1])
@@ -109,18 +111,18 @@ class TestExaminer:
         health_monitor.note(trainer.advance())
         assert health_monitor.due(0.0)
         monkeypatch.setattr("ganzfeld.training.monitors.health.time.perf_counter", lambda: next(clock))
-        every = set(health_monitor.examine(3.0))
+        every = set(health_monitor.take_readings(3.0))
         next_of_all = 3.0 + 0.1 / health_module.MOST_FOR_ALL
         assert not health_monitor.due(3.0 + health_module.EVERY_S - 0.1)
         assert health_monitor.due(3.0 + health_module.EVERY_S)
-        few = set(health_monitor.examine(4.5))
+        few = set(health_monitor.take_readings(4.5))
         assert {"separation", "update_ratio_generator"} < few < every
         assert "diversity" not in few
         next_of_few = 4.5 + 0.01 / health_module.MOST_FOR_FEW
         assert next_of_few < next_of_all
         assert not health_monitor.due(next_of_few - 0.1)
         assert health_monitor.due(next_of_few)
-        assert set(health_monitor.examine(next_of_all)) == every | {"drift"}
+        assert set(health_monitor.take_readings(next_of_all)) == every | {"drift"}
 
     def test_rank_0_works_alone(self, array_file):
         """Batch norms of all ranks would wait for the others; afterwards they do again."""
@@ -135,7 +137,7 @@ class TestExaminer:
                 for _ in range(3):
                     health_monitor.note(trainer.advance())
                     if ranks.rank == 0:
-                        found = health_monitor.examine(0.0, everything=True)
+                        found = health_monitor.take_readings(0.0, everything=True)
                 return found, live_tensors(trainer)
 
         (found, ours), (_, theirs) = together(2, work)
@@ -217,7 +219,7 @@ class TestCase:
             def started(self, run, summary):
                 self.run = run
 
-            def read(self, reading):
+            def read(self, progress):
                 seen.append(self.run.evidence)
 
         gz.train(array_file, recipe=small(), images=80, out=tmp_path, callback=Curious())

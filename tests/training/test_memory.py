@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from ganzfeld.training.dry_run import _forget_the_peak, peak_memory_bytes
+from ganzfeld.training.dry_run import _reset_peak_memory, peak_memory_bytes
 
 pytestmark = [
     pytest.mark.thorough,
@@ -23,9 +23,9 @@ from tests.training.conftest import small
 
 resident = {}
 class Weigh(TrainCallback):
-    def read(self, reading):
+    def read(self, progress):
         pages = int(Path("/proc/self/statm").read_text().split()[1])
-        resident[reading.images_seen // 8] = pages * resource.getpagesize()
+        resident[progress.images_seen // 8] = pages * resource.getpagesize()
 
 with tempfile.TemporaryDirectory() as out:
     gz.train(sys.argv[1], recipe=small(), images=80_000, out=out, checkpoint_seconds=1, callback=Weigh())
@@ -75,6 +75,6 @@ def test_what_preparing_took_is_forgotten():
     held = np.ones(40_000_000)
     before = peak_memory_bytes()
     del held
-    _forget_the_peak()
+    _reset_peak_memory()
     after = peak_memory_bytes()
     assert before is not None and after is not None and after < before - 200e6

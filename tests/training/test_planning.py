@@ -29,7 +29,7 @@ from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.clock import LEAST_GAP_S, LEAST_LAPS, Stopwatch
 from ganzfeld.training.overrides import Overrides
 from ganzfeld.training.planning import LEAST_LEFT, Planner, Speedometer
-from ganzfeld.training.session import go_on, write_beginning
+from ganzfeld.training.session import continue_run, write_beginning
 from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.trainer import Trainer
 from tests.training.conftest import small, together
@@ -126,7 +126,7 @@ def falls(rates: dict[int, float]) -> bool:
 @pytest.mark.parametrize("name", PACES)
 def test_the_schedule_ends_with_the_time(name, machine, array_file, tmp_path):
     clock = machine(PACES[name])
-    run = go_on(begun(array_file, tmp_path), Overrides(), TrainCallback(), clock)
+    run = continue_run(begun(array_file, tmp_path), Overrides(), TrainCallback(), clock)
     assert run.journal[-1]["seconds"] >= 60 * MINUTES
     assert abs(clock.rates[run.position.images_seen - BATCH] - FLOOR) <= NEAR
     assert falls(clock.rates)
@@ -149,21 +149,23 @@ def test_time_that_the_process_stood_still_does_not_count(machine, array_file, t
             self.told += text
 
     listener = Listener()
-    run = go_on(begun(array_file, tmp_path), Overrides(), listener, machine(PACES["suspended for an hour"]))
+    run = continue_run(
+        begun(array_file, tmp_path), Overrides(), listener, machine(PACES["suspended for an hour"])
+    )
     steps = run.position.images_seen / BATCH
     assert steps * STEP_S == pytest.approx(60 * MINUTES, abs=2 * STEP_S)
-    assert "stood still for 1 h 00 min" in listener.told
+    assert "suspended for 1 h 00 min" in listener.told
 
 
 @pytest.mark.parametrize(("images", "reached"), [(400, 400), (100_000, 1200)])
 def test_of_two_ends_the_schedule_comes_with_the_first(images, reached, machine, array_file, tmp_path):
     clock = machine(PACES["steady"])
-    run = go_on(begun(array_file, tmp_path, images=images), Overrides(), TrainCallback(), clock)
+    run = continue_run(begun(array_file, tmp_path, images=images), Overrides(), TrainCallback(), clock)
     assert run.position.images_seen == reached
     assert falls(clock.rates)
     assert clock.rates[reached - BATCH] - FLOOR <= NEAR
     short = begun(array_file, tmp_path, images=40, minutes=60)
-    go_on(short, Overrides(), TrainCallback(), machine(PACES["steady"]))
+    continue_run(short, Overrides(), TrainCallback(), machine(PACES["steady"]))
     rates = [entry["rate"] for entry in short.journal]
     assert rates[-1] < 0.2, "also where the time is never planned for"
 
@@ -177,7 +179,7 @@ def state_of(run: Run) -> dict[str, torch.Tensor]:
 def stopped(run: Run, images_seen: int, clock: Machine) -> Run:
     clock.stop_at = images_seen
     with pytest.raises(Interrupted):
-        go_on(run, Overrides(), TrainCallback(), clock)
+        continue_run(run, Overrides(), TrainCallback(), clock)
     assert run.position.images_seen == images_seen
     return run
 
@@ -208,7 +210,7 @@ def test_a_run_goes_on_exactly_over_a_new_plan(lost, machine, array_file, tmp_pa
     assert all(torch.equal(tensor, again[name]) for name, tensor in before.items())
     assert clock.rates == {images: rates[images] for images in clock.rates}
     clock = machine(slow_from(10**9))
-    finished = go_on(run, Overrides(), TrainCallback(), clock)
+    finished = continue_run(run, Overrides(), TrainCallback(), clock)
     assert finished.metadata.horizons[: len(planned)] == planned, "but for what comes after"
     assert falls(rates | clock.rates)
     assert abs(finished.journal[-1]["rate"] - FLOOR) <= NEAR
@@ -216,7 +218,9 @@ def test_a_run_goes_on_exactly_over_a_new_plan(lost, machine, array_file, tmp_pa
 
 def test_a_fork_that_goes_another_way_is_planned_anew(machine, array_file, tmp_path, monkeypatch):
     clock = machine(slow_from(600))
-    run = go_on(begun(array_file, tmp_path, checkpoint_seconds=1.0), Overrides(), TrainCallback(), clock)
+    run = continue_run(
+        begun(array_file, tmp_path, checkpoint_seconds=1.0), Overrides(), TrainCallback(), clock
+    )
     planned, early = run.metadata.horizons, run.history.all()[0]
     assert planned[-1].since > early
     monkeypatch.setattr("ganzfeld.training.clock.time.perf_counter", clock)
@@ -228,10 +232,10 @@ def test_a_fork_that_goes_another_way_is_planned_anew(machine, array_file, tmp_p
 
 
 def test_a_new_end_given_by_the_user_means_what_it_did(machine, array_file, tmp_path):
-    run = go_on(begun(array_file, tmp_path), Overrides(), TrainCallback(), machine(PACES["steady"]))
+    run = continue_run(begun(array_file, tmp_path), Overrides(), TrainCallback(), machine(PACES["steady"]))
     at = run.position.images_seen
     clock = machine(PACES["steady"])
-    longer = go_on(run, Overrides(ResumeOptions(minutes=2 * MINUTES)), TrainCallback(), clock)
+    longer = continue_run(run, Overrides(ResumeOptions(minutes=2 * MINUTES)), TrainCallback(), clock)
     half = rate_factor(run.recipe.schedule, at, at / (at + 60 * MINUTES / STEP_S * BATCH))
     assert clock.rates[at] == pytest.approx(half, abs=0.01)
     assert falls(clock.rates) and abs(longer.journal[-1]["rate"] - FLOOR) <= NEAR
@@ -242,7 +246,7 @@ def test_an_end_that_a_trial_has_brought_nearer_keeps_the_rate(machine, array_fi
     run = stopped(begun(array_file, tmp_path), 600, clock)
     before = clock.rates
     clock = machine(PACES["steady"])
-    go_on(run, Overrides().shortened(run.metadata, 0, MINUTES / 4), TrainCallback(), clock)
+    continue_run(run, Overrides().shortened(run.metadata, 0, MINUTES / 4), TrainCallback(), clock)
     at = min(clock.rates)
     assert before[at - BATCH] - clock.rates[at] < 0.02, "no jump down either"
     assert falls(before | clock.rates) and abs(run.journal[-1]["rate"] - FLOOR) <= NEAR
@@ -262,7 +266,7 @@ def test_a_rollback_is_planned_for_the_time_that_is_left(machine, array_file, tm
 
     clock.step = spoilt
     options = {"on_divergence": "rollback", "checkpoint_seconds": 1000.0}
-    run = go_on(begun(array_file, tmp_path, **options), Overrides(), TrainCallback(), clock)
+    run = continue_run(begun(array_file, tmp_path, **options), Overrides(), TrainCallback(), clock)
     assert [event.images_seen for event in run.metadata.events if event.kind == "rolled back"] == [0]
     assert run.metadata.horizons == run.position.horizons and not set(planned) & set(run.metadata.horizons)
     assert abs(run.journal[-1]["rate"] - FLOOR / 2) <= NEAR
@@ -300,7 +304,7 @@ class TestHorizons:
         (run.path / "run.json").write_text(json.dumps(metadata | {"horizons": [[16, 500]]}))
         assert run.metadata.horizons == (Horizon(16, 500),)
         clock = machine(PACES["a tenth as fast"])
-        go_on(run, Overrides(), TrainCallback(), clock)
+        continue_run(run, Overrides(), TrainCallback(), clock)
         assert run.metadata.horizons == (Horizon(16, 500),)
         schedule = run.recipe.schedule
         assert clock.rates[8] == 1 and clock.rates[16] == rate_factor(schedule, 16, 16 / 500)

@@ -16,7 +16,13 @@ from ganzfeld.cli import main
 from ganzfeld.errors import UsageError
 from ganzfeld.progress import CountDisplay, display
 from ganzfeld.training.callbacks import TRAINING, GuardedCallback, Progress, TrainCallback
-from ganzfeld.training.progress_display import Calling, MovingLine, NotebookLine, PlainLines, callback_for
+from ganzfeld.training.progress_display import (
+    FunctionCallback,
+    MovingLine,
+    NotebookLine,
+    PlainLines,
+    callback_for,
+)
 from tests.training.conftest import SMALL, small
 
 
@@ -120,7 +126,7 @@ class TestWhatIsShown:
         assert type(callback_for(True)) is TrainCallback
         assert type(callback_for(print)) is TrainCallback
         monkeypatch.setenv("RANK", "0")
-        assert type(callback_for(print)) is Calling
+        assert type(callback_for(print)) is FunctionCallback
 
     def test_a_notebook_has_one_line_that_moves(self, array_file, tmp_path, monkeypatch):
         with stderr_of_a_notebook(monkeypatch) as stream:
@@ -182,8 +188,8 @@ class TestCallback:
         class Listener(TrainCallback):
             heard: list[int]
 
-            def read(self, reading):
-                self.heard.append(reading.images_seen)
+            def read(self, progress):
+                self.heard.append(progress.images_seen)
 
         listener = Listener()
         listener.heard = []

@@ -137,13 +137,13 @@ class TestOnTheWay:
 
     def test_the_best_is_kept_and_is_what_was_judged(self, often, array_file, tmp_path, monkeypatch):
         """From a few images on, every judgement is made to be worse."""
-        honest = QualityMonitor._judged
+        honest = QualityMonitor._score
 
         def worse_and_worse(self, comparison, images_seen):
             found = honest(self, comparison, images_seen)
             return found.model_copy(update={"kernel_distance": abs(images_seen - 48) / 10, "error": 0.01})
 
-        monkeypatch.setattr(QualityMonitor, "_judged", worse_and_worse)
+        monkeypatch.setattr(QualityMonitor, "_score", worse_and_worse)
         # Steps are followed by a checkpoint and by a judgement in turn, however long a save takes.
         begin = Saver.begin
         monkeypatch.setattr(Saver, "begin", lambda self, save: (begin(self, save), self.wait()))
@@ -170,13 +170,13 @@ class TestOnTheWay:
         def look(self, card, abandoned):
             now[0] += 2.0
 
-        monkeypatch.setattr(QualityMonitor, "_look", look)
+        monkeypatch.setattr(QualityMonitor, "_measure", look)
         quality.prepare(100.0, lambda: False)
         times = []
         for second in range(100, 400):
             if quality.due(float(second)):
                 times.append(second)
-                quality.look(float(second), run.model.card, lambda: False)
+                quality.measure(float(second), run.model.card, lambda: False)
         assert times == [120, 180, 220, 260, 300, 340, 380]
         assert all(2 * number / (second - 100) <= 0.05 for number, second in enumerate(times[1:], start=1))
 
@@ -277,8 +277,8 @@ class Timed(TrainCallback):
     def preparing(self, done, total, what):
         self.told.append((what, done, total))
 
-    def read(self, reading):
-        self.told.append(("reading", reading.images_seen, reading.remaining_s))
+    def read(self, progress):
+        self.told.append(("reading", progress.images_seen, progress.remaining_s))
 
     def ended(self):
         self.told.append(("ended", 0, 0))
@@ -319,25 +319,26 @@ class TestTheEnd:
         run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
         quality = QualityMonitor(trainer_of(small()), run, TrainCallback())
         assert quality.finish_s() == 0
-        now, honest_made, honest_features = [0.0], QualityMonitor._made, space("random-convolutions").features
+        now, honest_features = [0.0], space("random-convolutions").features
+        honest_generate = QualityMonitor._generate
         slow = [1.0]
         monkeypatch.setattr("ganzfeld.training.monitors.quality.time.perf_counter", lambda: now[0])
 
         def made(self, generator, num, told):
             now[0] += 0.002 * num * slow[0]
-            return honest_made(self, generator, num, told)
+            return honest_generate(self, generator, num, told)
 
         def features(self, images):
             now[0] += 0.01 * len(images) * slow[0]
             return honest_features(images)
 
-        monkeypatch.setattr(QualityMonitor, "_made", made)
+        monkeypatch.setattr(QualityMonitor, "_generate", made)
         monkeypatch.setattr(type(quality._space), "features", features)
         quality.best = None
         quality.prepare(0.0, lambda: False)
         assert quality.finish_s() == pytest.approx(1000 * 0.01 + 1512 * 0.002)
         slow[0] = 3.0
-        quality.look(0.0, run.model.card, lambda: False)
+        quality.measure(0.0, run.model.card, lambda: False)
         # Making the average's statistics took no time here, which is part of what was expected.
         assert quality.finish_s() == pytest.approx(2 * 3 * 13.024 * 256 * 0.012 / (256 * 0.012 + 512 * 0.002))
 
@@ -377,7 +378,7 @@ class TestWithout:
         def full(self, card, abandoned):
             raise MemoryError
 
-        monkeypatch.setattr(QualityMonitor, "_look", full)
+        monkeypatch.setattr(QualityMonitor, "_measure", full)
         listener = Listener()
         run = gz.train(array_file, recipe=small(), images=64, out=tmp_path, callback=listener)
         assert [note for note in listener.notes if "no longer measured: memory ran out" in note]
@@ -394,7 +395,7 @@ class TestWithout:
             prepared.append(quality)
 
         monkeypatch.setattr(QualityMonitor, "_finish", looked)
-        monkeypatch.setattr(QualityMonitor, "_look", looked)
+        monkeypatch.setattr(QualityMonitor, "_measure", looked)
         monkeypatch.setattr(QualityMonitor, "_prepare", prepare_and_tell)
         rehearse(array_file, TrainOptions(recipe=small(), images=64))
         assert prepared

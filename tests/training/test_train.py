@@ -122,8 +122,8 @@ class TestRepetition:
     def test_looking_does_not_change_what_is_trained(self, array_file, tmp_path, monkeypatch):
         """A run that saves and shows itself after every step ends with the weights of one that never does."""
         plain = gz.train(array_file, recipe=small(), images=64, out=tmp_path, precision="float32")
-        monkeypatch.setattr("ganzfeld.training.loop.SHEET_EVERY_S", 0.0)
-        monkeypatch.setattr("ganzfeld.training.loop.SHEET_EVERY_SHARE", 0.0)
+        monkeypatch.setattr("ganzfeld.training.loop.GRID_EVERY_S", 0.0)
+        monkeypatch.setattr("ganzfeld.training.loop.GRID_EVERY_SHARE", 0.0)
         curious = gz.train(array_file, recipe=small(), images=64, out=tmp_path, precision="float32")
         assert len(curious.sample_files) > len(plain.sample_files)
         assert all(torch.equal(value, weights(curious)[name]) for name, value in weights(plain).items())
@@ -175,7 +175,7 @@ class TestEnds:
         class Impatient(TrainCallback):
             told = False
 
-            def read(self, reading):
+            def read(self, progress):
                 if not self.told:
                     self.told = True
                     os.kill(os.getpid(), number)
@@ -195,7 +195,7 @@ class TestEnds:
             "import os, signal, ganzfeld as gz\n"
             "from ganzfeld.training.callbacks import TrainCallback\n"
             "class Twice(TrainCallback):\n"
-            "    def read(self, reading):\n"
+            "    def read(self, progress):\n"
             "        os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGTERM)\n"
             f"gz.train({str(array_file)!r}, settings={SMALL!r}, out={str(tmp_path)!r}, callback=Twice())\n"
         )

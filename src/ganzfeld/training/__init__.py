@@ -1,4 +1,4 @@
-"""Training: the step, the loop around it, what is looked at meanwhile, and the ways to begin and to go on."""
+"""Training: the step, the loop around it, the monitors, and the ways to begin and to resume a run."""
 
 from ganzfeld.training.callbacks import Progress
 from ganzfeld.training.evaluation import evaluate

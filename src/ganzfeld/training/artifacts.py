@@ -1,4 +1,4 @@
-"""What a training leaves on the way: sample grids, models and checkpoints."""
+"""What a run saves while it trains: sample grids, models and checkpoints."""
 
 import copy
 from collections.abc import Callable
@@ -11,21 +11,21 @@ from ganzfeld.training.build import generator_card
 from ganzfeld.training.snapshot import capture
 from ganzfeld.training.trainer import Trainer
 
-NUM_ON_A_SHEET = 64
-SHEET_COLUMNS = 8
+IMAGES_PER_GRID = 64
+GRID_COLUMNS = 8
 NOT_FINITE = "a loss or a gradient stopped being finite"
 
 
 def sample_grid(trainer: Trainer) -> bytes:
-    """Draw the sample grid of the model as it stands, as PNG: the same seeds at any time."""
+    """Draw the sample grid of the current model and return it as PNG; its seeds are always the same."""
     prior, num_classes = trainer.recipe.latent.prior, len(trainer.class_cards)
-    columns = columns_by_class(SHEET_COLUMNS, num_classes)
-    seeds = range(columns * (NUM_ON_A_SHEET // columns))
+    columns = columns_by_class(GRID_COLUMNS, num_classes)
+    seeds = range(columns * (IMAGES_PER_GRID // columns))
     return png(grid(images_of_seeds(trainer.shipped(), seeds, prior=prior), columns))
 
 
 def model_card(trainer: Trainer) -> Card:
-    """Return the card of the model as it stands."""
+    """Return the model card of the current model."""
     return Card(
         ganzfeld=ganzfeld.__version__,
         generator=generator_card(trainer.recipe, trainer.dataset.channels, len(trainer.class_cards)),
@@ -41,13 +41,14 @@ def model_card(trainer: Trainer) -> Card:
 def snapshot(
     trainer: Trainer, run: Run, seconds: float, best_at: int | None, *, last: bool = False
 ) -> Callable[[], None]:
-    """Copy the state and the model of this moment; return what is left to do to have them on disk.
+    """Copy the current state and model; return a function that writes the copies to disk.
 
-    ``best_at`` are the images seen by the best model so far, whose checkpoint stays. ``last``: no step is
-    made before that is done. Raises ``TrainingFailed`` where a number is not finite.
+    ``best_at`` is the number of images seen by the best model so far, whose checkpoint is kept. With
+    ``last``, no step follows before the copies are written. Raises ``TrainingFailed`` if a number is not
+    finite.
     """
     checkpoint = capture(trainer, seconds)
-    average = None if last else copy.deepcopy(trainer.gan.generator_ema)
+    generator_ema = None if last else copy.deepcopy(trainer.gan.generator_ema)
     card = model_card(trainer)
     if not trainer.all_finite:
         raise TrainingFailed(NOT_FINITE)
@@ -55,6 +56,6 @@ def snapshot(
     def write() -> None:
         checkpoint.require_finite()
         run.history.write(checkpoint, best_at)
-        save(run.folder / "model" / "last", trainer.shipped(average), card)
+        save(run.folder / "model" / "last", trainer.shipped(generator_ema), card)
 
     return write

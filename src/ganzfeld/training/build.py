@@ -1,4 +1,4 @@
-"""A training at its beginning: networks, optimizers and rules of a recipe."""
+"""Build a trainer from a recipe: networks, optimizers and step configuration."""
 
 import copy
 
@@ -20,7 +20,7 @@ from ganzfeld.training.step import GANState, StepConfig
 from ganzfeld.training.trainer import Trainer
 
 CLASS_SIZE = 32
-"""Numbers that tell the generator of a class, beside the latent ones; the card of a model keeps it."""
+"""Size of the class embedding of the generator; the model card records it."""
 
 
 def start(
@@ -31,16 +31,17 @@ def start(
     ranks: Ranks = ALONE,
     networks: tuple[Generator, Discriminator] | None = None,
 ) -> Trainer:
-    """A training at its beginning; all weights are functions of the seed.
+    """Build a trainer that has made no step yet; all weights are functions of the seed.
 
-    ``networks`` are those to be trained, if they are not the recipe's own (see ``build_networks``). Raises
-    ``DataError`` if the recipe wants classes of images that have none, or none that can be used.
+    ``networks`` replaces the networks of the recipe (see ``build_networks``). Raises ``DataError`` if the
+    recipe needs classes and the images have none, or none that can be used.
     """
     classes = None if recipe.classes == "none" else classes_of(dataset)
     num_classes = len(classes.names) if classes else 0
     generator, discriminator = networks or build_networks(recipe, dataset.channels, seed, num_classes)
     generator, discriminator = engine.place(generator), engine.place(discriminator)
-    average = copy.deepcopy(generator).requires_grad_(False)  # with norms that rank 0 can use alone
+    # Copied before the norms become synchronised ones: rank 0 must be able to use it alone.
+    generator_ema = copy.deepcopy(generator).requires_grad_(False)
     for network in (generator, discriminator):
         with_common_statistics(network, ranks)
     gan = GANState(
@@ -48,7 +49,7 @@ def start(
         discriminator,
         _adam(generator, recipe.generator.optimizer),
         _adam(discriminator, recipe.discriminator.optimizer),
-        average,
+        generator_ema,
     )
     across_images = normalisations.load(recipe.discriminator.normalisation).ACROSS_IMAGES
     config = StepConfig(
@@ -70,10 +71,10 @@ def start(
 def build_networks(
     recipe: Recipe, channels: int, seed: int = 0, num_classes: int = 0
 ) -> tuple[Generator, Discriminator]:
-    """Both networks of a recipe on the processor, initialised from the seed.
+    """Build both networks of a recipe on the CPU, initialised from the seed.
 
-    ``num_classes`` is 0 unless ``recipe.classes`` lets them enter. Under ``torch.device("meta")`` they have
-    shapes but no numbers.
+    ``num_classes`` is 0 unless ``recipe.classes`` makes the networks conditional on classes. Under
+    ``torch.device("meta")`` the weights have shapes but no values.
     """
     with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
         torch.manual_seed(derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
@@ -94,7 +95,7 @@ def build_networks(
 
 
 def generator_card(recipe: Recipe, channels: int, num_classes: int = 0) -> GeneratorCard:
-    """The card of the generator that a recipe asks for."""
+    """Return the card of the generator that a recipe specifies."""
     return GeneratorCard.of(
         recipe.plan(),
         channels=channels,
@@ -106,14 +107,14 @@ def generator_card(recipe: Recipe, channels: int, num_classes: int = 0) -> Gener
 
 
 def num_parameters(network: nn.Module) -> int:
-    """Numbers that training changes."""
+    """Return the number of trainable parameters of a network."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _adam(network: nn.Module, choices: Optimizer) -> torch.optim.Adam:
-    """Adam with its moments there from the beginning, so that a training has all its tensors at any time.
+    """Return Adam with its moments already allocated, so that every checkpoint has the same tensors.
 
-    On a graphics card its learning rate is a tensor there, which a recorded step reads anew.
+    On a GPU the learning rate is a tensor on the device, which a recorded step reads each time.
     """
     device = next(network.parameters()).device
     on_gpu = device.type == "cuda"

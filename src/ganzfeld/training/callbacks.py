@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it. The loop prints nothing itself."""
+"""The callbacks of a run and the progress they are called with. The loop prints nothing itself."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from ganzfeld.runs.run import Run
 
 TRAINING = "training"
-"""The activity between two steps; every other one is a preparation or a judgement."""
+"""The activity while steps are made; every other activity is a preparation or a quality measurement."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands; what a ``progress`` callback is called with.
+    """The progress of a run; a ``progress`` callback is called with it.
 
     - ``images_seen``: training images seen since the beginning of the run;
-    - ``seconds``: of training, without preparations and judgements;
-    - ``images_per_s``: of late; 0.0 while it is not known;
-    - ``remaining_s``: until the end of the run, what is measured after training included; None while it is
-      not known;
-    - ``loss_generator``, ``loss_discriminator``: of the last step; None before the first;
-    - ``state``: in a few words whether the run is healthy; empty while that is not known;
-    - ``quality``: kernel distance of the latest judgement, after resuming of the best; None before the first;
-    - ``activity``: "training", or what is done before, between or after: "decoding images";
-    - ``done``, ``total``: how far that activity is, in pieces of its own; 0 of 0 for training.
+    - ``seconds``: seconds of training, without preparations and quality measurements;
+    - ``images_per_s``: recent speed; 0.0 while it is unknown;
+    - ``remaining_s``: seconds until the end of the run, including the final measurements; None while it is
+      unknown;
+    - ``loss_generator``, ``loss_discriminator``: the losses of the last step; None before the first step;
+    - ``state``: whether the run is healthy, in a few words; empty while that is unknown;
+    - ``quality``: the latest kernel distance, or the best one after resuming; None before the first
+      measurement;
+    - ``activity``: "training", or other work before, between or after the steps, such as "decoding images";
+    - ``done``, ``total``: how much of that activity is done, in its own units; 0 of 0 for training.
     """
 
     images_seen: int
@@ -40,34 +41,34 @@ class Progress:
 
 
 class TrainCallback:
-    """Is told everything and does nothing; a subclass overrides what it wants to show.
+    """The events of a run; every method does nothing, and a subclass overrides those it needs.
 
-    An exception that a method raises while the run trains ends the run as a signal does: after saving.
+    An exception that a method raises during training ends the run as a signal does: after saving.
     """
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        """Something else than training is under way: ``done`` of ``total``."""
+        """Handle progress of work other than training: ``done`` of ``total`` pieces of ``what``."""
 
     def started(self, run: Run, summary: str) -> None:
-        """Training begins, in this folder; ``summary`` says what is trained on what."""
+        """Handle the start of training in the folder of ``run``; ``summary`` describes data and networks."""
 
-    def read(self, reading: Progress) -> None:
-        """Where the run stands, about once a second."""
+    def read(self, progress: Progress) -> None:
+        """Handle the progress of the run, about once a second."""
 
     def noted(self, text: str) -> None:
-        """Something worth a line."""
+        """Handle a note that deserves a line of its own."""
 
     def ended(self) -> None:
-        """Training is over, in whatever way; nothing more will be told."""
+        """Handle the end of training, however it came; no method is called after this one."""
 
     def abandoned(self) -> None:
-        """A second signal ends the process now, without saving."""
+        """Handle a second signal, which ends the process now, without saving."""
 
 
 class GuardedCallback(TrainCallback):
-    """Tells another watcher everything until that one raises; ``failure`` is then what it raised.
+    """Forwards all events to another callback until that raises; ``failure`` is then what it raised.
 
-    So a run can be saved before a mistake in a callback is passed on.
+    So a run can be saved before the failure of a user's callback is raised.
     """
 
     def __init__(self, callback: TrainCallback) -> None:
@@ -75,42 +76,42 @@ class GuardedCallback(TrainCallback):
         self.failure: BaseException | None = None
 
     def has_failed(self) -> bool:
-        """Whether it has raised."""
+        """Check whether the callback has raised."""
         return self.failure is not None
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        """Pass it on."""
+        """Forward the event."""
         with self._guard() as callback:
             callback.preparing(done, total, what)
 
     def started(self, run: Run, summary: str) -> None:
-        """Pass it on."""
+        """Forward the event."""
         with self._guard() as callback:
             callback.started(run, summary)
 
-    def read(self, reading: Progress) -> None:
-        """Pass it on."""
+    def read(self, progress: Progress) -> None:
+        """Forward the event."""
         with self._guard() as callback:
-            callback.read(reading)
+            callback.read(progress)
 
     def noted(self, text: str) -> None:
-        """Pass it on."""
+        """Forward the event."""
         with self._guard() as callback:
             callback.noted(text)
 
     def ended(self) -> None:
-        """Pass it on."""
+        """Forward the event."""
         with self._guard() as callback:
             callback.ended()
 
     def abandoned(self) -> None:
-        """Pass it on."""
+        """Forward the event."""
         with self._guard() as callback:
             callback.abandoned()
 
     @contextlib.contextmanager
     def _guard(self) -> Iterator[TrainCallback]:
-        """The watcher, or after a failure one that does nothing."""
+        """Yield the callback, or after a failure one that does nothing; keep the first failure."""
         try:
             yield TrainCallback() if self.failure else self._callback
         except BaseException as failure:  # noqa: BLE001  raised again when the run is saved

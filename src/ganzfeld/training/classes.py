@@ -1,4 +1,4 @@
-"""The classes of the images that are trained on, where the recipe lets them enter."""
+"""The classes of the training images, for recipes whose networks are conditional on them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,52 +18,52 @@ _WITHOUT = "Leave out classes (--set classes=none) to train on all images alike.
 
 @dataclass(frozen=True)
 class Classes:
-    """``names`` by label, and ``labels``, the class number of every image: int64 (num_pictures,)."""
+    """The class ``names``, indexed by label, and the ``labels`` of all images: int64 (num_images,)."""
 
     names: tuple[str, ...]
     labels: np.ndarray
 
     @cached_property
     def num_pictures(self) -> list[int]:
-        """How many images each class has."""
+        """Number of images of each class."""
         return np.bincount(self.labels, minlength=len(self.names)).tolist()
 
     @property
     def cards(self) -> tuple[ClassCard, ...]:
-        """What the card of a model says of them."""
+        """The entries of the model card about the classes."""
         pairs = zip(self.names, self.num_pictures, strict=True)
         return tuple(ClassCard(name=name, num_pictures=number) for name, number in pairs)
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of names and labels."""
+        """SHA-256 of the names and labels."""
         digest = hashlib.sha256("\0".join(self.names).encode())
         digest.update(self.labels.astype("<i8").tobytes())
         return digest.hexdigest()
 
     def examples(self, num: int, most_classes: int | None = None) -> np.ndarray:
-        """Indices of so many images, each once, whose classes come in turn, spread over each class.
+        """Return the indices of ``num`` distinct images that cycle through the classes, int64 (num,).
 
-        A class that has no more is passed over. Of fewer images than that, all are given. ``most_classes``
-        leaves out all but the largest.
+        The images are spread evenly over each class; a class that runs out is skipped. If there are fewer
+        images than ``num``, all are returned. ``most_classes`` keeps only that many of the largest classes.
         """
         largest = np.argsort(np.negative(self.num_pictures), kind="stable")[:most_classes]
-        there = {int(label): self.num_pictures[label] for label in np.sort(largest)}
-        num, each = min(num, sum(there.values())), -(-num // len(there))
-        while sum(min(each, number) for number in there.values()) < num:
-            each += 1
+        sizes = {int(label): self.num_pictures[label] for label in np.sort(largest)}
+        num, num_per_class = min(num, sum(sizes.values())), -(-num // len(sizes))
+        while sum(min(num_per_class, size) for size in sizes.values()) < num:
+            num_per_class += 1
         turns = []
-        for label, number in there.items():
-            chosen = np.flatnonzero(self.labels == label)[spread(number, each)]
-            turns += [(turn, label, index) for turn, index in enumerate(chosen.tolist())]
+        for label, size in sizes.items():
+            indices = np.flatnonzero(self.labels == label)[spread(size, num_per_class)]
+            turns += [(turn, label, index) for turn, index in enumerate(indices.tolist())]
         return np.array([index for _, _, index in sorted(turns)[:num]], np.int64)
 
 
 def classes_of(dataset: ImageDataset) -> Classes:
-    """The classes of images that are to be trained on by class.
+    """Return the classes of a dataset, for training conditional on them.
 
-    Raises ``DataError`` where there are none or one only, where an image has none, and where there are too
-    many or their names too long for the card of a model.
+    Raises ``DataError`` if there are fewer than two classes, if an image has no class or a class no image, or
+    if the classes are too many or their names too long for a model card.
     """
     where, labels = printable(dataset.place_of_all), dataset.labels
     names = tuple(map(encodable, dataset.class_names))
@@ -78,21 +78,21 @@ def classes_of(dataset: ImageDataset) -> Classes:
         raise DataError(
             f"{counts[0]:,} of {len(labels):,} images have no class, such as"
             f" {printable(dataset.place(int(entry)))}",
-            f"Give them one, or take them away. {_WITHOUT}",
+            f"Give each of them a class, or remove them. {_WITHOUT}",
         )
     if np.count_nonzero(counts) < 2:
         raise DataError(f"all images in {where} are of one class, {printable(names[labels[0]])}", _WITHOUT)
     if not counts[1:].all():
         empty = names[int(np.argmin(counts[1:]))]
-        raise DataError(f"the class {printable(empty)} has no usable image", f"Take it away. {_WITHOUT}")
+        raise DataError(f"the class {printable(empty)} has no usable image", f"Remove it. {_WITHOUT}")
     if len(names) > MOST_CLASSES:
         raise DataError(
-            f"there are {len(names):,} classes, and a model knows {MOST_CLASSES:,} at most", _WITHOUT
+            f"there are {len(names):,} classes, and a model can have at most {MOST_CLASSES:,}", _WITHOUT
         )
     longest = max(names, key=len)
     if len(longest) > LONGEST_NAME or len(set(names)) < len(names):
         raise DataError(
-            f"the names of classes must differ and have at most {LONGEST_NAME} characters; one is"
+            f"class names must differ and have at most {LONGEST_NAME} characters; the longest is"
             f" {printable(longest[:40])}... with {len(longest)}",
             f"Rename them. {_WITHOUT}",
         )

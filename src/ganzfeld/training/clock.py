@@ -1,4 +1,4 @@
-"""Time that counts: the seconds a run has trained, the moments at which it shows itself, time in words."""
+"""Training time: a stopwatch that counts only training, and intervals at which other work is due."""
 
 import contextlib
 import math
@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 
 LEAST_GAP_S = 10.0
 TIMES_A_LAP = 20.0
-"""A lap that takes longer than both, in seconds and in laps as they were lately, is no slow one: the process
-was suspended, the machine slept, or the clock jumped. It counts as a usual one."""
+"""A lap longer than both limits (seconds, and multiples of the recent mean lap) is not a slow step: the
+process was suspended, the machine slept, or the clock jumped. It counts as a mean lap."""
 
 LEAST_LAPS = 8
 MOST_LAPS = 16
 
 
 class Stopwatch:
-    """Seconds of training, from ``seconds`` on, by a ``clock`` that tells seconds.
+    """Counts seconds of training, starting at ``seconds``; ``clock`` returns the current time in seconds.
 
-    Does not count while the run shows itself, nor while the process stands still.
+    It does not count while it is paused, nor while the process is suspended.
     """
 
     def __init__(self, seconds: float = 0.0, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -38,7 +38,7 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Stop counting for a while, if it was running."""
+        """Stop counting during the block, if the stopwatch was running."""
         running = self._since is not None
         self.stop()
         try:
@@ -48,9 +48,10 @@ class Stopwatch:
                 self.start()
 
     def lap(self) -> float:
-        """Note that a step has ended; returns for how many seconds of it the process stood still."""
+        """Record the end of a step; return for how many of its seconds the process was suspended."""
         elapsed, counted = self._elapsed()
-        self._laps.append(min(elapsed, self._longest_lap()))  # where all take as long, that is soon usual
+        # Capped, not dropped: if steps really have become this slow, the mean soon follows.
+        self._laps.append(min(elapsed, self._longest_lap()))
         self._before += counted
         self.start()
         return elapsed - counted
@@ -61,24 +62,25 @@ class Stopwatch:
         return self._before + self._elapsed()[1]
 
     def _elapsed(self) -> tuple[float, float]:
-        """Seconds since it was started or the last lap ended, and how many of them count."""
+        """Return the seconds since the start or the last lap, and how many of them count."""
         if self._since is None:
             return 0.0, 0.0
         elapsed = max(0.0, self._clock() - self._since)
-        return elapsed, elapsed if elapsed <= self._longest_lap() else self._usual_lap()
+        return elapsed, elapsed if elapsed <= self._longest_lap() else self._mean_lap()
 
-    def _usual_lap(self) -> float:
+    def _mean_lap(self) -> float:
         return sum(self._laps) / max(1, len(self._laps))
 
     def _longest_lap(self) -> float:
-        """The longest time that one lap may take; no limit before the usual one is known."""
-        return math.inf if len(self._laps) < LEAST_LAPS else max(LEAST_GAP_S, TIMES_A_LAP * self._usual_lap())
+        """Return the most seconds that one lap may take; no limit before there are enough laps."""
+        return math.inf if len(self._laps) < LEAST_LAPS else max(LEAST_GAP_S, TIMES_A_LAP * self._mean_lap())
 
 
 class Due:
-    """A thing to do again and again: ``spacing`` seconds apart, and never closer than ``share`` of the age.
+    """A recurring task: at least ``spacing`` seconds apart, and at least ``share`` of the run's age apart.
 
-    Due at once at first. With a share the distances grow with the run, so that their number stays small.
+    It is due at once the first time. With a share, the intervals grow with the run, so that their number
+    stays small.
     """
 
     def __init__(self, spacing: float, share: float = 0.0) -> None:
@@ -87,12 +89,12 @@ class Due:
         self.next = 0.0
 
     def __call__(self, seconds: float) -> bool:
-        """Whether it is time, in seconds of training; if so, the next time is set."""
+        """Check whether the task is due after ``seconds`` of training; if so, schedule the next time."""
         if seconds < self.next:
             return False
         self.from_now(seconds)
         return True
 
     def from_now(self, seconds: float) -> None:
-        """Set the next time as if it had just been done."""
+        """Schedule the next time as if the task had just been done."""
         self.next = seconds + max(self.spacing, self.share * seconds)

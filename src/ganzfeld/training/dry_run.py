@@ -1,4 +1,4 @@
-"""A dry run: a short real one in a folder that is thrown away, which tells speed, memory and duration."""
+"""A dry run: a short real run in a temporary folder that measures speed, memory and duration."""
 
 import copy
 import ctypes
@@ -23,7 +23,7 @@ from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.monitors.quality import QualityMonitor
 from ganzfeld.training.progress_display import ProgressCallback, callback_for
 from ganzfeld.training.session import write_beginning
-from ganzfeld.training.setup import ResolvedOptions, resolve_options, summary, what_to_know
+from ganzfeld.training.setup import ResolvedOptions, resolve_options, startup_notes, summary
 from ganzfeld.training.snapshot import capture
 from ganzfeld.training.trainer import Trainer, scalars_of
 
@@ -31,7 +31,7 @@ WARM_UP_STEPS = 4
 LEAST_STEPS = 8
 LEAST_S = 3.0
 ROUNDS = 2
-"""The heap has its size after the second: what the first leaves free lies in pieces too small for sheets."""
+"""The heap reaches its full size in the second round: the first leaves free pieces too small for grids."""
 
 
 def rehearse(
@@ -42,27 +42,27 @@ def rehearse(
     progress: bool | ProgressCallback = True,
     callback: TrainCallback | None = None,
 ) -> dict[str, Any]:
-    """What ``train`` with these arguments would do: a summary, sizes, and figures measured on this machine.
+    """Predict what ``train`` would do with these arguments: a summary, sizes, and figures of this machine.
 
-    ``progress`` and ``callback`` are those of ``train``. The images are read into the cache, as training
-    needs them anyway. After the steps that are timed, runs of four more are carried through to their report,
-    since grids, checkpoints, readings and pages need memory too. Raises what ``train`` raises.
+    ``progress`` and ``callback`` are those of ``train``. The images are read into the cache, since training
+    needs them anyway. After the timed steps, runs of four more steps are trained up to their reports, since
+    grids, checkpoints, readings and reports need memory too. Raises what ``train`` raises.
     """
-    if (number := launch().world_size) > 1:
+    if (world_size := launch().world_size) > 1:
         raise UsageError(
-            f"a dry run is for one process, not for {number}", "Leave out torchrun or --dry-run."
+            f"a dry run needs one process, and there are {world_size}", "Leave out torchrun or --dry-run."
         )
     callback = callback_for(progress, callback)
     resolved = resolve_options(options)
     trainer = resolved.build(data, preparation, callback)
-    _forget_the_peak()
+    _reset_peak_memory()
     dataset, recipe, budget = trainer.dataset, trainer.recipe, resolved.budget
     speed = measured_speed(trainer)
     planned = budget.images if budget.minutes is None else int(speed * 60 * budget.minutes)
     planned = planned if budget.images is None else min(planned or 0, budget.images)
     ladder = recipe.plan()
     surveyed = survey(dataset)
-    _carry_through(data, trainer, resolved, preparation, surveyed, callback)
+    _train_to_report(data, trainer, resolved, preparation, surveyed, callback)
     return {
         "summary": summary(trainer),
         "ladder": [list(size[::-1]) for size in (ladder.seed, *(layer.large for layer in ladder.layers))],
@@ -73,12 +73,12 @@ def rehearse(
         "seconds": round((planned or 0) / speed, 1),
         "epochs": round((planned or 0) / dataset.num_pictures, 2),
         "memory_bytes": peak_memory_bytes(),
-        "notes": what_to_know(trainer, surveyed),
+        "notes": startup_notes(trainer, surveyed),
         "recipe": recipe.model_dump(mode="json"),
     }
 
 
-def _carry_through(
+def _train_to_report(
     data: str | Path | None,
     trainer: Trainer,
     resolved: ResolvedOptions,
@@ -88,29 +88,30 @@ def _carry_through(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), trainer.dataset.name)
-        # A checkpoint at once, beside the next step: the thread that saves has memory of its own.
-        often = replace(resolved, options=replace(resolved.options, checkpoint_seconds=1e-3))
-        write_beginning(run, data, trainer, often, preparation, surveyed)
-        # The real images are looked at, which the run is then spared; what it makes is not judged.
+        # A checkpoint is saved at once, during the next step: the thread that saves needs memory too.
+        frequent = replace(resolved, options=replace(resolved.options, checkpoint_seconds=1e-3))
+        write_beginning(run, data, trainer, frequent, preparation, surveyed)
+        # The features of the real images are cached, which saves the run that time. Generated images are not
+        # measured.
         QualityMonitor(trainer, run, callback).prepare(0.0, lambda: False)
         for _ in range(ROUNDS):
-            _examine_beside_a_checkpoint(trainer)
+            _take_readings_during_save(trainer)
             few_more = Budget(images=trainer.images_seen + 4 * trainer.recipe.batch)
-            Loop(trainer, run, few_more, TrainCallback(), judged=False).go()
+            Loop(trainer, run, few_more, TrainCallback(), measures_quality=False).go()
 
 
-def _examine_beside_a_checkpoint(trainer: Trainer) -> None:
-    """An examination may come while a checkpoint is still being written, and needs memory beside it."""
-    # The state as it was taken, the bytes that it becomes, and the model.
+def _take_readings_during_save(trainer: Trainer) -> None:
+    """Take readings while as much memory is held as for writing a checkpoint, since both can coincide."""
+    # The captured state, the bytes that are written, and the model.
     being_written = capture(trainer, 0.0), capture(trainer, 0.0), copy.deepcopy(trainer.gan.generator_ema)
     health_monitor = HealthMonitor(trainer)
     health_monitor.note(trainer.advance())
-    health_monitor.examine(0.0, everything=True)
+    health_monitor.take_readings(0.0, everything=True)
     del being_written
 
 
 def measured_speed(trainer: Trainer) -> float:
-    """Images per second, after the first steps, which set things up."""
+    """Measure the speed in images per second, after the slower first steps."""
     for _ in range(WARM_UP_STEPS):
         scalars_of(trainer.advance())
     begun, images_before, steps = time.perf_counter(), trainer.images_seen, 0
@@ -120,11 +121,11 @@ def measured_speed(trainer: Trainer) -> float:
     return (trainer.images_seen - images_before) / (time.perf_counter() - begun)
 
 
-def _forget_the_peak() -> None:
-    """Decoding the images and measuring the layers took memory too, and the run is spared both.
+def _reset_peak_memory() -> None:
+    """Reset the peak memory of the process, since the run itself will not decode images or measure layers.
 
-    What they left free on the heap is given back, or it would be in the way of what follows. Linux alone lets
-    a process forget its peak; elsewhere the figure is the higher by as much.
+    Free memory on the heap is returned to the system, so that it does not distort what follows. Only on Linux
+    can a process reset its peak; elsewhere the measured peak includes the preparations.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):  # another C library than glibc
@@ -134,7 +135,7 @@ def _forget_the_peak() -> None:
 
 
 def peak_memory_bytes() -> int | None:
-    """The most memory this process has held so far; None where the system does not say (Windows)."""
+    """Return the peak memory of this process in bytes; None if the system does not tell it (Windows)."""
     if sys.platform == "win32":
         return None
     import resource

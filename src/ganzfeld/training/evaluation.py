@@ -1,4 +1,4 @@
-"""A finished or a running training in figures: its generator against its images, or against others."""
+"""Evaluate the generator of a finished or running run against its training images, or against others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -29,15 +29,15 @@ from ganzfeld.system import in_words, ran_out_of_memory
 NUM = 1000
 MOST = 2**20
 MOST_SEED = 2**40
-_OF_READING = ("channels", "background", "range", "alpha", "frames")
-_OTHERS = "Give images of the source of the training set that were not trained on."
+_READING_OPTIONS = ("channels", "background", "range", "alpha", "frames")
+_HELD_OUT_HINT = "Give images of the source of the training set that were not trained on."
 
 
 @dataclass(frozen=True, slots=True)
 class NotMeasured:
-    """A figure that was wanted and is not given: ``reason`` is fixed, ``text`` is for people.
+    """A metric that was requested and not measured: ``reason`` is an identifier, ``text`` explains it.
 
-    ``place`` and ``apart`` are what that was decided by, where there are figures; see
+    ``place`` and ``apart`` are the figures that decided this, if there are any; see
     ``ganzfeld.metrics.held_out``.
     """
 
@@ -50,20 +50,20 @@ class NotMeasured:
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
         figures = {"place": self.place, "apart": self.apart}
-        told = {
-            name: {each: getattr(figure, each) for each in ("value", "low", "high")} if figure else None
+        values = {
+            name: {key: getattr(figure, key) for key in ("value", "low", "high")} if figure else None
             for name, figure in figures.items()
         }
-        return {"name": self.name, "reason": self.reason, "text": self.text, **told}
+        return {"name": self.name, "reason": self.reason, "text": self.text, **values}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured of a run's model.
+    """The evaluation of a run's model.
 
     ``suspects`` (rows * 6, height, width, C) are the generated images nearest to training images, each
-    followed by its five nearest; None where memorisation was not measured. ``notes`` say what to mind,
-    ``not_measured`` which of the figures wanted are missing, and why.
+    followed by its five nearest training images; None if memorisation was not measured. ``notes`` are
+    caveats, and ``not_measured`` lists the requested metrics that are missing, and why.
     """
 
     images_seen: int
@@ -73,8 +73,8 @@ class Evaluation:
     not_measured: tuple[NotMeasured, ...] = ()
 
     def __getitem__(self, name: str) -> Measurement:
-        """The measurement of that name. Raises ``KeyError`` if it was not taken."""
-        return {each.figure.name: each for each in self.measurements}[name]
+        """Return the measurement of that name. Raises ``KeyError`` if there is none."""
+        return {measurement.figure.name: measurement for measurement in self.measurements}[name]
 
 
 @in_words()
@@ -89,16 +89,16 @@ def evaluate(
     seed: int = 0,
     progress: bool | CountCallback | None = True,
 ) -> Evaluation:
-    """Measure ``num`` images of a run's generator against as many real ones.
+    """Measure ``num`` images of a run's generator against as many real images.
 
-    The real ones are those it was trained on, or ``data``, brought to the run's size. ``features`` is the
-    name of the feature space or a file of weights, ``only`` names the metrics wanted, by default all.
-    ``seed`` decides which images are taken on both sides, and what the metrics draw. ``progress`` shows on
-    stderr how far it is; False shows nothing, and a function is called as ``progress(done, total, what)``.
+    The real images are the training images, or those in ``data``, resized to the run's size. ``features`` is
+    the name of a feature space or a file of weights. ``only`` names the metrics to measure, by default all.
+    ``seed`` decides which images are used on both sides, and the random numbers of the metrics. ``progress``
+    shows progress on stderr; False shows nothing, a function is called as ``progress(done, total, what)``.
 
-    Raises ``UsageError`` for arguments and where there is no model, ``DataError`` for images that are fewer
-    than 50 or of another kind than the run's, ``DamagedError`` for a damaged run or file of weights,
-    ``ResourceError`` where the feature space is not installed or memory runs out.
+    Raises ``UsageError`` for invalid arguments and for a run without a model, ``DataError`` for fewer than 50
+    images or images of another kind than the run's, ``DamagedError`` for a damaged run or file of weights,
+    and ``ResourceError`` if the feature space is not installed or memory runs out.
 
     >>> evaluate("runs/photos-001")["kernel_distance"].figure.value  # doctest: +SKIP
     """
@@ -107,61 +107,80 @@ def evaluate(
     if not 0 <= seed < MOST_SEED:
         raise UsageError(f"seed must be from 0 to {MOST_SEED - 1}, not {seed}")
     report, wanted = counting(progress), chosen(list(only))
-    of_features = any(measures.load(home).FEATURES for home in wanted.values())
-    chosen_space = space(features) if of_features or features else None
+    needs_features = any(measures.load(home).FEATURES for home in wanted.values())
+    chosen_space = space(features) if needs_features or features else None
     space_sha256 = chosen_space.sha256 if chosen_space else None
     homes = set(with_meaning(wanted, space_sha256, asked_for=bool(only)).values())
     if data is None and only and set(wanted) == {HELD_OUT}:
-        hint = "Give some of the same source: ganzfeld eval RUN DATA."
+        hint = "Give some from the same source: ganzfeld eval RUN DATA."
         raise UsageError(f"{HELD_OUT} needs images that were held out of the training", hint)
     run = run if isinstance(run, Run) else open_run(run)
     work = _Work(run, num, seed, chosen_space, report)
-    model, notes = run.model, _of_images_alike(run)
-    own = unusable = None
-    if data is None:
-        reals = own = _own(run, work.progress)
-        notes += _of_another_set(run, own)
-    else:
-        # The labels are of the training images.
-        options: dict[str, Any] = asdict(run.metadata.preparation) | {"labels": None}
-        reals = open_images(data, run.recipe.size, **options, progress=work.progress)
-        _require_fit(reals, run.metadata.channels)
-        notes += _how_read(reals, run.metadata.preparation)
-        if "memorisation" in homes:
-            try:
-                own = _own(run, work.progress)
-                notes += _of_another_set(run, own)
-            except DataError as error:
-                unusable = error
-                notes.append(f"memorisation not measured: {error.message}")
-    if reals.num_pictures < num:
-        notes.append(f"{reals.place_of_all} has only {reals.num_pictures:,} images: all of them count")
-    real = work.side_of(reals)
-    training = real if own is reals else work.side_of(own) if own else None
-    trained_on = work.trained_on(reals, own) if own is not None and own is not reals else None
+    model, notes = run.model, _notes_on_similar_images(run)
+    images = _open_real_images(run, data, report, needs_training_set="memorisation" in homes)
+    notes += images.notes
+    if images.reals.num_pictures < num:
+        notes.append(
+            f"{images.reals.place_of_all} has only {images.reals.num_pictures:,} images: all of them are used"
+        )
+    real, training, trained_on = work.real_sides(images)
     try:
-        comparison = Comparison(work.generated(model), real, training, chosen_space, seed, trained_on)
-        found = measured(comparison, list(only), work.progress)
-        sheet = suspects(comparison) if "memorisation" in homes else None
+        comparison = Comparison(work.generated_side(model), real, training, chosen_space, seed, trained_on)
+        measurements = measured(comparison, list(only), work.progress)
+        suspect_images = suspects(comparison) if "memorisation" in homes else None
     except (MemoryError, RuntimeError) as error:
         if not ran_out_of_memory(error):
             raise
         hint = "Give a smaller --n: memory grows as its square."
         raise ResourceError(f"memory ran out with {num:,} images on each side", hint) from error
-    if unusable:
-        missing, of_held_out = _without_training_set(run, unusable, wanted), []
+    if images.problem:
+        missing, held_out_notes = _memorisation_not_measured(run, images.problem, wanted), []
     else:
-        missing, of_held_out = _held_out_missing(comparison, wanted)
-    notes += of_held_out
+        missing, held_out_notes = _held_out_missing(comparison, wanted)
+    notes += held_out_notes
     if missing and len(missing) == len(wanted):
-        hint = _OTHERS if HELD_OUT in wanted else ""
+        hint = _HELD_OUT_HINT if HELD_OUT in wanted else ""
         raise DataError(f"{missing[0].name} cannot be measured: {missing[0].text}", hint)
-    return Evaluation(model.card.images_seen, tuple(found), sheet, tuple(notes), missing)
+    return Evaluation(model.card.images_seen, tuple(measurements), suspect_images, tuple(notes), missing)
+
+
+@dataclass(frozen=True)
+class _RealImages:
+    """The real images of an evaluation: ``reals``, and the training set if it is needed and usable.
+
+    ``problem`` is the error of a training set that is needed and cannot be used.
+    """
+
+    reals: ImageDataset
+    training_set: ImageDataset | None
+    notes: list[str]
+    problem: DataError | None = None
+
+
+def _open_real_images(
+    run: Run, data: str | Path | None, progress: CountCallback, *, needs_training_set: bool
+) -> _RealImages:
+    """Open ``data``, by default the training set, and with it the training set if that is needed."""
+    if data is None:
+        training_set = _open_training_set(run, progress)
+        return _RealImages(training_set, training_set, _notes_on_changed_set(run, training_set))
+    # The labels belong to the training images.
+    options: dict[str, Any] = asdict(run.metadata.preparation) | {"labels": None}
+    reals = open_images(data, run.recipe.size, **options, progress=progress)
+    _require_fit(reals, run.metadata.channels)
+    notes = _notes_on_reading(reals, run.metadata.preparation)
+    if not needs_training_set:
+        return _RealImages(reals, None, notes)
+    try:
+        training_set = _open_training_set(run, progress)
+    except DataError as error:
+        return _RealImages(reals, None, [*notes, f"memorisation not measured: {error.message}"], error)
+    return _RealImages(reals, training_set, notes + _notes_on_changed_set(run, training_set))
 
 
 @dataclass(frozen=True)
 class _Work:
-    """How both sides are made."""
+    """The parameters of an evaluation, with which both sides of the comparison are made."""
 
     run: Run
     num: int
@@ -169,35 +188,43 @@ class _Work:
     space: Space | None
     progress: CountCallback
 
+    def real_sides(self, images: _RealImages) -> tuple[Side, Side | None, np.ndarray | None]:
+        """Return the real side, that of the training set, and which real images are in the training set."""
+        reals, training_set = images.reals, images.training_set
+        real = self.real_side(reals)
+        if training_set is None or training_set is reals:
+            return real, None if training_set is None else real, None
+        return real, self.real_side(training_set), self.in_training_set(reals, training_set)
+
     def some_of(self, dataset: ImageDataset) -> np.ndarray:
-        """The indices of the images that are looked at."""
+        """Return the indices of the images that are measured."""
         return some_of(dataset.num_pictures, self.num, self.seed)
 
-    def trained_on(self, reals: ImageDataset, own: ImageDataset) -> np.ndarray:
-        """Which of the images of ``reals`` that are looked at are in the training set, pixel by pixel."""
-        theirs, ours = (
-            np.ascontiguousarray(each.records["pixels"][each.records["row"] >= 0]).view("S32")[:, 0]
-            for each in (reals, own)
+    def in_training_set(self, reals: ImageDataset, training_set: ImageDataset) -> np.ndarray:
+        """Return which of the measured images of ``reals`` are in the training set, pixel by pixel."""
+        hashes, training_hashes = (
+            np.ascontiguousarray(dataset.records["pixels"][dataset.records["row"] >= 0]).view("S32")[:, 0]
+            for dataset in (reals, training_set)
         )
-        return np.isin(theirs[self.some_of(reals)], ours)
+        return np.isin(hashes[self.some_of(reals)], training_hashes)
 
-    def side_of(self, dataset: ImageDataset) -> Side:
-        """Some images of a set."""
+    def real_side(self, dataset: ImageDataset) -> Side:
+        """Return the measured images of a dataset with their features."""
         indices = self.some_of(dataset)
-        nothing = torch.empty(len(indices), 0)
-        found = real_features(dataset, indices, self.space, self.progress) if self.space else nothing
-        return Side(dataset.batch(indices), found)
+        no_features = torch.empty(len(indices), 0)
+        features = real_features(dataset, indices, self.space, self.progress) if self.space else no_features
+        return Side(dataset.batch(indices), features)
 
-    def generated(self, model: Model) -> Side:
-        """As many images of the model: those of seeds from ``seed`` times 2^20 on."""
+    def generated_side(self, model: Model) -> Side:
+        """Generate ``num`` images, from seeds starting at ``seed`` times 2^20, with their features."""
         card = model.card
-        dataset = generated(
+        images = generated(
             model.generator, card.prior, card.images_by_class, self.num, self.seed, self.progress
         )
-        nothing = torch.empty(self.num, 0)
+        no_features = torch.empty(self.num, 0)
         what = "measuring generated images"
-        found = features_of(dataset, self.space, self.progress, what) if self.space else nothing
-        return Side(dataset, found)
+        features = features_of(images, self.space, self.progress, what) if self.space else no_features
+        return Side(images, features)
 
 
 def generated(
@@ -208,9 +235,9 @@ def generated(
     seed: int,
     progress: CountCallback,
 ) -> np.ndarray:
-    """Images (num, height, width, C) of the seeds from ``seed`` times 2^20 on: every seed has its own.
+    """Generate images (num, height, width, C) from the latent seeds that start at ``seed`` times 2^20.
 
-    Classes, where there are some, come as often as in the data.
+    So different values of ``seed`` share no images. Classes, if any, are as frequent as in the data.
     """
     parts, first = [], seed * MOST
     for start in range(0, num, SLICE):
@@ -222,63 +249,65 @@ def generated(
     return np.concatenate(parts)
 
 
-def _of_images_alike(run: Run) -> list[str]:
-    """What to mind where the doctor says that all images are alike."""
+def _notes_on_similar_images(run: Run) -> list[str]:
+    """Return a note if the doctor finds that all generated images are alike."""
     try:
-        alike = run.diagnose().alike
-    except GanzfeldError:  # what cannot be diagnosed can be measured
+        finding = run.diagnose().alike
+    except GanzfeldError:  # a run that cannot be diagnosed can still be measured
         return []
-    return [f"the doctor finds {alike}: distances and precision can be good of images all alike"] * bool(
-        alike
-    )
+    if not finding:
+        return []
+    return [f"the doctor finds {finding}: distances and precision can be good even if all images are alike"]
 
 
-def _own(run: Run, progress: CountCallback) -> ImageDataset:
-    """The images that a run was trained on."""
+def _open_training_set(run: Run, progress: CountCallback) -> ImageDataset:
+    """Open the images that a run was trained on. Raise ``DataError`` if they cannot be used."""
     metadata = run.metadata
     try:
         options = metadata.reading_options(by_class=False)
         dataset = open_images(metadata.data, run.recipe.size, **options, progress=progress)
     except DataError as error:
-        hint = "If they are elsewhere now, say where: ganzfeld eval RUN DATA."
+        hint = "If they were moved, name their new path: ganzfeld eval RUN DATA."
         raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
     _require_fit(dataset, metadata.channels)
     return dataset
 
 
-def _of_another_set(run: Run, dataset: ImageDataset) -> list[str]:
-    """Return what to mind where the images at the place of the training set are others by now."""
+def _notes_on_changed_set(run: Run, dataset: ImageDataset) -> list[str]:
+    """Return a note if the images at the path of the training set have changed since."""
     if dataset.content_hash == run.metadata.content_hash:
         return []
     return [f"the images in {dataset.place_of_all} are not those that the run was trained on"]
 
 
-def _how_read(dataset: ImageDataset, preparation: PreparationOptions) -> list[str]:
-    """What to mind about how other images were read: as those of the run, whose options may not suit them."""
-    found = advice_on_reading(dataset)
-    advice = [each.text for each in found]
+def _notes_on_reading(dataset: ImageDataset, preparation: PreparationOptions) -> list[str]:
+    """Return notes on how other images are read: with the options of the run, which may not suit them."""
+    warnings = advice_on_reading(dataset)
+    advice = [warning.text for warning in warnings]
     notes = [note for note in dataset.notes if not any(note in text for text in advice)]
-    given = _options_of_reading(preparation)
-    if given:
-        notes.insert(0, f"{dataset.place_of_all} is read with the run's {given}")
-    elif any(each.name != "labels-rejected" for each in found):  # no option would make them labels
+    options = _reading_options_as_typed(preparation)
+    if options:
+        notes.insert(0, f"{dataset.place_of_all} is read with the run's {options}")
+    elif any(warning.name != "labels-rejected" for warning in warnings):  # which no option could change
         notes.insert(0, f"{dataset.place_of_all} is read as the run's images were: with the default options")
     return notes + advice
 
 
-def _options_of_reading(preparation: PreparationOptions) -> str:
-    """Return those options that decide how images are read and are not the default, as typed."""
+def _reading_options_as_typed(preparation: PreparationOptions) -> str:
+    """Return the options that decide how images are read and are not the default, as typed."""
     values = changed(preparation)
-    return " ".join(f"--{dashed(name)} {values[name]}" for name in _OF_READING if name in values)
+    return " ".join(f"--{dashed(name)} {values[name]}" for name in _READING_OPTIONS if name in values)
 
 
-def _without_training_set(run: Run, problem: DataError, wanted: Mapping[str, str]) -> tuple[NotMeasured, ...]:
-    """Return the figures of memorisation with why the training set cannot be used; none is given."""
+def _memorisation_not_measured(
+    run: Run, problem: DataError, wanted: Mapping[str, str]
+) -> tuple[NotMeasured, ...]:
+    """Return the requested metrics of memorisation as not measured, for lack of a usable training set."""
     data = run.metadata.data
     if isinstance(problem, _TooFewError):
         reason, text = "training-set-too-few", f"the training set is too small: {problem.message}"
     elif data is not None and not Path(data).exists():
-        reason, text = "training-set-gone", "the images of the training are not there any more"
+        reason, text = "training-set-gone", "the training images are not at their path any more"
     else:
         reason, text = "training-set-unusable", f"the training set cannot be used: {problem.message}"
     return tuple(NotMeasured(name, reason, text) for name in MEMORISATION if name in wanted)
@@ -287,7 +316,7 @@ def _without_training_set(run: Run, problem: DataError, wanted: Mapping[str, str
 def _held_out_missing(
     comparison: Comparison, wanted: Mapping[str, str]
 ) -> tuple[tuple[NotMeasured, ...], list[str]]:
-    """Return whether the figure of held-out images is not given and why, and notes on what to mind."""
+    """Return the metric of held-out images if it cannot be measured, and notes on it."""
     if HELD_OUT not in wanted or not comparison.has_others:
         return (), []
     others = held_out(comparison)
@@ -298,18 +327,18 @@ def _held_out_missing(
 
 
 class _TooFewError(DataError):
-    """Fewer images than an evaluation needs."""
+    """There are fewer images than an evaluation needs."""
 
 
 def _require_fit(dataset: ImageDataset, channels: int) -> None:
     """Raise ``DataError`` for images that are too few, or of another kind than the run's."""
     place, kinds = dataset.place_of_all, {1: "grey", 3: "colour"}
     if dataset.num_pictures < LEAST:
-        unread = [each.text for each in advice_on_reading(dataset) if each.name == "unread-frames"]
-        as_then = [f"Images are read with the options of the run's training: {text}" for text in unread]
+        frames = [advice.text for advice in advice_on_reading(dataset) if advice.name == "unread-frames"]
+        frames = [f"Images are read with the options of the run: {text}" for text in frames]
         raise _TooFewError(
             f"{place} has {dataset.num_pictures} images, and an evaluation needs {LEAST}",
-            " ".join(["Fewer say nothing about a generator; 1,000 are usual.", *as_then]),
+            " ".join(["Fewer say nothing about a generator; 1,000 are usual.", *frames]),
         )
     if dataset.channels != channels:
         raise DataError(

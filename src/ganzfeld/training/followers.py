@@ -1,7 +1,7 @@
-"""Who says what is done next when several processes train together: rank 0, and the others follow.
+"""Orders from rank 0 to the other ranks when several processes train together.
 
-Rank 0 alone has the run folder, the clock, the signals and the decisions. Before everything that all have to
-do at once it sends an order, with where the training stands: a follower has nothing to decide or to lose.
+Rank 0 alone has the run folder, the clock, the signals and the decisions. Before everything that all ranks
+must do together, it sends an order with the current position: the other ranks decide and store nothing.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from ganzfeld.training.trainer import Trainer, scalars_of
 
 
 class Order(IntEnum):
-    """What all ranks do next: build the training, take over its state, make a step, read it, end."""
+    """What all ranks do next: build the trainer, receive its state, make a step, read its scalars, end."""
 
     BEGIN = 1
     STATE = 2
@@ -41,21 +41,21 @@ class Order(IntEnum):
 
 _NOWHERE = (0.0,) * 6
 _ONCE = -1.0
-"""Stands for the progress of a horizon that has none."""
+"""Encodes the progress of a horizon that has none."""
 
 
 @dataclass
 class Ending:
-    """What rank 0 has come to: the run, once there is one."""
+    """The result of rank 0: the run, once there is one."""
 
     run: Run | None = None
 
 
 @contextlib.contextmanager
 def leading(ranks: Ranks) -> Iterator[Ending]:
-    """Let the other ranks follow what the block does on rank 0, and end as it ends.
+    """Run the block on rank 0, and end the other ranks when it ends.
 
-    Where it fails, they raise ``Followed`` with the same exit code, after everything was saved.
+    If the block fails, the other ranks raise ``Followed`` with the same exit code, after all was saved.
     """
     ending, code = Ending(), 1
     try:
@@ -66,16 +66,16 @@ def leading(ranks: Ranks) -> Iterator[Ending]:
         raise
     finally:
         if ranks.world_size > 1:
-            with contextlib.suppress(ResourceError):  # where another has gone, nobody is left to tell
+            with contextlib.suppress(ResourceError):  # another rank may have died already
                 _send(ranks, Order.END, str(ending.run.path) if ending.run else "", code)
 
 
 def begin(trainer: Trainer, run: Run) -> None:
-    """Let the others build the training that rank 0 has built for a run."""
+    """Let the other ranks build the trainer that rank 0 has built for a run."""
     if trainer.ranks.world_size == 1:
         return
     metadata = run.metadata
-    terms = {
+    plan = {
         "recipe": trainer.recipe.model_dump(mode="json"),
         "data": metadata.data,
         "preparation": metadata.reading_options(by_class=trainer.recipe.classes != "none"),
@@ -85,11 +85,11 @@ def begin(trainer: Trainer, run: Run) -> None:
         "seed": trainer.seed,
         "route": trainer.route.model_dump(mode="json"),
     }
-    _send(trainer.ranks, Order.BEGIN, json.dumps(terms))
+    _send(trainer.ranks, Order.BEGIN, json.dumps(plan))
 
 
 def order(trainer: Trainer, what: Order) -> None:
-    """Let the others do what rank 0 does next; with ``STATE`` every number of the training is handed out."""
+    """Order the other ranks to do what rank 0 does next; ``STATE`` also broadcasts all tensors."""
     ranks = trainer.ranks
     if ranks.world_size == 1:
         return
@@ -97,10 +97,10 @@ def order(trainer: Trainer, what: Order) -> None:
     plan = (now.since, now.images, _ONCE if now.progress is None else now.progress) if now else ()
     _send(ranks, what, "", trainer.index, trainer.images_seen, trainer.rate_scale, *plan)
     if what is Order.STATE:
-        _hand_out(trainer)
+        _broadcast_tensors(trainer)
 
 
-def _hand_out(trainer: Trainer) -> None:
+def _broadcast_tensors(trainer: Trainer) -> None:
     for tensor in live_tensors(trainer).values():
         trainer.ranks.broadcast(tensor)
 
@@ -112,7 +112,7 @@ def _send(ranks: Ranks, what: Order, text: str = "", *numbers: float) -> None:
         ranks.broadcast(torch.frombuffer(bytearray(content), dtype=torch.uint8))
 
 
-def _hear(ranks: Ranks) -> tuple[Order, str, list[float]]:
+def _receive(ranks: Ranks) -> tuple[Order, str, list[float]]:
     message = torch.empty(8, dtype=torch.float64)
     ranks.broadcast(message)
     what, length, *numbers = message.tolist()
@@ -123,49 +123,52 @@ def _hear(ranks: Ranks) -> tuple[Order, str, list[float]]:
 
 
 def follow(ranks: Ranks) -> Run:
-    """Do what rank 0 says until it ends, and return its run. Signals are for rank 0, which gets them too."""
+    """Follow the orders of rank 0 until it ends, and return its run.
+
+    Signals are caught and left to rank 0, which receives them too. Raises ``Followed`` if rank 0 failed.
+    """
     trainer: Trainer | None = None
-    outcome: StepOutput | None = None
+    output: StepOutput | None = None
     with Interruption(lambda: None):
         while True:
-            what, text, numbers = _hear(ranks)
+            what, text, numbers = _receive(ranks)
             if what is Order.END:
                 if numbers[0]:
-                    raise Followed("rank 0 ended, and says why", exit_code=int(numbers[0]))
+                    raise Followed("rank 0 failed; see its message", exit_code=int(numbers[0]))
                 return Run(Path(text))
             if what is Order.BEGIN:
-                trainer = _built(ranks, json.loads(text))
+                trainer = _build_trainer(ranks, json.loads(text))
                 continue
             assert trainer is not None
-            _stand(trainer, numbers)
+            _set_position(trainer, numbers)
             if what is Order.STATE:
-                _hand_out(trainer)
+                _broadcast_tensors(trainer)
                 trainer.assume_finite()
             elif what is Order.STEP:
-                outcome = trainer.advance()
+                output = trainer.advance()
             else:
-                assert outcome is not None
-                scalars_of(outcome, ranks)
+                assert output is not None
+                scalars_of(output, ranks)
 
 
-def _built(ranks: Ranks, terms: dict[str, Any]) -> Trainer:
-    recipe = Recipe.model_validate(terms["recipe"])
-    dataset = open_images(terms["data"], size=recipe.size, **terms["preparation"])
-    route = FastPath.model_validate(terms["route"])
-    engine = choose_engine(str(terms["device"]), str(terms["precision"]))
+def _build_trainer(ranks: Ranks, plan: dict[str, Any]) -> Trainer:
+    recipe = Recipe.model_validate(plan["recipe"])
+    dataset = open_images(plan["data"], size=recipe.size, **plan["preparation"])
+    route = FastPath.model_validate(plan["route"])
+    engine = choose_engine(str(plan["device"]), str(plan["precision"]))
     engine = replace(engine, channels_last=route.channels_last)
-    trainer = start(recipe, dataset, engine, int(terms["seed"]), ranks)
-    if [dataset.content_hash, trainer.classes_hash] != terms["hashes"]:
+    trainer = start(recipe, dataset, engine, int(plan["seed"]), ranks)
+    if [dataset.content_hash, trainer.classes_hash] != plan["hashes"]:
         raise DataError(
-            f"{dataset.place_of_all} is not the same here as for rank 0",
-            "Every machine needs the same images at the same place.",
+            f"the images in {dataset.place_of_all} differ from those of rank 0",
+            "Put the same images at the same path on every machine.",
         )
     trainer.take(route)
     return trainer
 
 
-def _stand(trainer: Trainer, numbers: list[float]) -> None:
-    """Take over where rank 0 stands."""
+def _set_position(trainer: Trainer, numbers: list[float]) -> None:
+    """Set the position of a trainer to that of rank 0."""
     index, images_seen, rate_scale, since, images, progress = numbers
     reached = None if progress == _ONCE else progress
     horizons = (Horizon(int(since), int(images), reached),) if images else ()

@@ -1,4 +1,4 @@
-"""Signals: the first one asks the training to finish its step and save, a second one ends the process."""
+"""Signals: the first one asks the loop to finish its step and save, a second one ends the process."""
 
 import signal
 import threading
@@ -11,19 +11,21 @@ from ganzfeld.signals import HANGUP, signals_to_handle
 class Interruption:
     """Catches SIGINT, SIGTERM and SIGHUP while entered; ``signal_number`` is the first one received, or None.
 
-    ``abandon`` is called when a second one comes, before the process ends. Outside the main thread, where
-    Python delivers no signals, nothing is caught. A terminal that closes may send SIGHUP more than once: only
-    the first one counts. ``asked`` says whether somebody else asks for the end.
+    ``abandon`` is called when a second signal comes, before the process ends. Outside the main thread, where
+    Python delivers no signals, nothing is caught. A closing terminal may send SIGHUP more than once: only the
+    first one counts. ``is_end_requested`` tells whether something other than a signal asks for the end.
     """
 
-    def __init__(self, abandon: Callable[[], None], asked: Callable[[], bool] = lambda: False) -> None:
-        self._abandon, self._asked = abandon, asked
+    def __init__(
+        self, abandon: Callable[[], None], is_end_requested: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._abandon, self._is_end_requested = abandon, is_end_requested
         self.signal_number: int | None = None
         self._before: dict[signal.Signals, object] = {}
 
     def came(self) -> bool:
-        """Whether there was one, or the end is asked for."""
-        return self.signal_number is not None or self._asked()
+        """Check whether a signal came or the end is requested in another way."""
+        return self.signal_number is not None or self._is_end_requested()
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():

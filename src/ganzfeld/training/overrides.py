@@ -1,4 +1,4 @@
-"""What overrides the options stored in a run, and whether the run is over then."""
+"""Options that override those stored in a run, and whether the run is over with them."""
 
 from dataclasses import dataclass, field, replace
 
@@ -21,8 +21,8 @@ from ganzfeld.training.callbacks import TrainCallback
 class Overrides:
     """Options that override those stored in a run, and what ``--auto`` adds to them.
 
-    ``trials`` are those of a fork in which a remedy is tried. ``keeps_progress``: the end is that of the run,
-    only nearer, and so the schedules go on from where they are.
+    ``trials`` are the trials of a fork in which a remedy is tried. ``keeps_progress``: the end of the run
+    only comes nearer, so the schedules continue from their current progress.
     """
 
     options: ResumeOptions = field(default_factory=ResumeOptions)
@@ -32,16 +32,16 @@ class Overrides:
 
     @property
     def has_end(self) -> bool:
-        """Whether they give the run another end."""
+        """True if they give the run another end."""
         return self.options.minutes is not None or self.options.images is not None
 
     @property
     def without_end(self) -> "Overrides":
-        """The same, with the end that the run has."""
+        """The same overrides, with the end that the run has."""
         return self._with_end(None, None)
 
     def shortened(self, metadata: RunMetadata, images: int, minutes: float) -> "Overrides":
-        """The same, with an end that is as much nearer: a trial has used that up of the budget."""
+        """Return the overrides with the cost of a trial, ``images`` and ``minutes``, taken off the budget."""
         budget = self.budget(metadata)
         shorter = self._with_end(
             None if budget.minutes is None else max(1e-9, budget.minutes - minutes),
@@ -50,24 +50,24 @@ class Overrides:
         return replace(shorter, keeps_progress=not self.has_end or self.keeps_progress)
 
     def budget(self, metadata: RunMetadata) -> Budget:
-        """The end of the run. Raises ``UsageError`` for numbers that are not above 0."""
+        """Return the budget of the run. Raises ``UsageError`` for numbers that are not above 0."""
         if not self.has_end:
             return Budget(metadata.minutes, metadata.images)
         return Budget(self.options.minutes, self.options.images)
 
     def dataset(self, metadata: RunMetadata, recipe: Recipe, callback: TrainCallback) -> ImageDataset:
-        """The images of the run, wherever they are now."""
-        place = metadata.data if self.options.data is None else self.options.data
+        """Open the images of the run at their current path. Raises ``DataError`` if they cannot be used."""
+        path = metadata.data if self.options.data is None else self.options.data
         metadata = metadata.with_labels_at(self.options.labels)
         reading = metadata.reading_options(by_class=recipe.classes != "none")
         try:
-            return open_images(place, size=recipe.size, **reading, progress=callback.preparing)
+            return open_images(path, size=recipe.size, **reading, progress=callback.preparing)
         except DataError as error:
-            hint = "If the images are elsewhere now, say where with --data."
+            hint = "If the images were moved, name their new path with --data."
             raise DataError(error.message, f"{error.hint} {hint}".strip()) from None
 
     def engine(self, then: Environment) -> Engine:
-        """The device of the run or another one, in the precision of the run."""
+        """Return the engine for the overriding device or that of the run, in the precision of the run."""
         return choose_engine(self.options.device or then.device, then.precision)
 
     def _with_end(self, minutes: float | None, images: int | None) -> "Overrides":
@@ -75,33 +75,33 @@ class Overrides:
 
 
 def is_finished(run: Run, overrides: Overrides) -> bool:
-    """Whether the training is over and everything that is written at the end has been. Changes nothing."""
+    """Check whether the run is over and everything written at its end is there. Changes nothing."""
     position = _checked_position(run)
     if position is None or not _is_over(run, overrides, position):
         return False
     try:
         images_seen = position.images_seen
-        stale: list[str] = []  # resuming writes both cards anew
+        stale: list[str] = []  # resuming writes both cards again
         last = load_model(run.path / "model" / "last", stale.append)
         is_saved = not stale and last.card.images_seen == images_seen
     except GanzfeldError:
         return False
-    sheet = run.path / "samples" / f"{images_seen}.png"
-    is_shown = sheet.exists() and (run.path / "report.html").exists()
+    last_grid = run.path / "samples" / f"{images_seen}.png"
+    is_shown = last_grid.exists() and (run.path / "report.html").exists()
     return is_saved and is_shown and not can_still_be_scored(run, images_seen)
 
 
 def is_over(run: Run, overrides: Overrides) -> bool:
-    """Whether the training is over, whatever is still to be written.
+    """Check whether the run has made its last step, even if something is still to be written.
 
-    It is when the budget is spent, or where ``--stop`` has ended it, unless another end is wished for.
+    That is so when the budget is spent, or when ``--stop`` has ended the run and no other end is requested.
     """
     position = _checked_position(run)
     return position is not None and _is_over(run, overrides, position)
 
 
 def _checked_position(run: Run) -> Position | None:
-    """Return where the run would be resumed: a damaged checkpoint at its end does not make it over."""
+    """Return the position of the newest intact checkpoint, from which the run resumes; None without one."""
     try:
         return run.checked_position
     except GanzfeldError:

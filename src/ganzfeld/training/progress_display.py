@@ -1,4 +1,4 @@
-"""Progress of a run: a moving line on a terminal and in a notebook, plain lines elsewhere, on stderr."""
+"""The progress display on stderr: a moving line on a terminal and in a notebook, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ ProgressCallback = Callable[[Progress], object]
 WIDEST_BAR = 24
 LEAST_BAR = 6
 SPACES = 2
-"""Columns between description, bar and state."""
+"""Number of blank columns between description, bar and state."""
 
 ABANDONED = "stopped at once, without saving again"
 
@@ -27,10 +27,10 @@ ABANDONED = "stopped at once, without saving again"
 def callback_for(
     progress: bool | ProgressCallback | None, train_callback: TrainCallback | None = None
 ) -> TrainCallback:
-    """What watches a run: ``train_callback``, or a display for ``progress``.
+    """Return the callback of a run: ``train_callback`` if given, else a display as ``progress`` specifies.
 
-    Of several processes only the first one shows anything or calls back. Raises ``UsageError`` for what is
-    none of these, and for a function as ``progress`` together with a callback.
+    Of several processes, only the first one shows anything or calls a function. Raises ``UsageError`` for
+    other values, and if both arguments are callbacks.
     """
     require_progress(progress)
     if train_callback is not None and not isinstance(train_callback, TrainCallback):
@@ -39,34 +39,34 @@ def callback_for(
         )
     if train_callback is not None:
         if callable(progress):
-            raise UsageError("progress is a function and a callback is given too", "Give one of the two.")
+            raise UsageError("progress is a function and callback is given too", "Give only one of them.")
         return train_callback
     if not launch().speaks or progress is None or progress is False:
         return TrainCallback()
     if progress is not True:
-        return Calling(progress)
+        return FunctionCallback(progress)
     return {"terminal": MovingLine, "notebook": NotebookLine, "lines": PlainLines}[display()]()
 
 
-class Calling(TrainCallback):
-    """Calls a function with where the run stands."""
+class FunctionCallback(TrainCallback):
+    """Calls a function with the progress of the run."""
 
     def __init__(self, callback: ProgressCallback) -> None:
         self._callback = callback
         self._last = Progress(0, 0.0, 0.0, None, None, None)
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        """Where the run stood last, with what is being done."""
+        """Call the function with the last progress and the current activity."""
         self._callback(replace(self._last, activity=what, done=done, total=total))
 
-    def read(self, reading: Progress) -> None:
-        """Where it stands."""
-        self._last = reading
-        self._callback(reading)
+    def read(self, progress: Progress) -> None:
+        """Call the function with the progress."""
+        self._last = progress
+        self._callback(progress)
 
 
 class PlainLines(TrainCallback):
-    """A line every ten seconds; no control characters."""
+    """Prints a line every ten seconds, without control characters."""
 
     def __init__(self) -> None:
         self._last = 0.0
@@ -79,32 +79,32 @@ class PlainLines(TrainCallback):
         return True
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        """A line now and then while pieces are done, and one when a thing begins that has none."""
+        """Print a line from time to time, when all pieces are done, and when work without pieces begins."""
         if done == (0 if total == 1 else total) or (done < total and self._due()):
             tell(_counted(done, total, what))
 
     def started(self, run: Run, summary: str) -> None:
-        """What and where."""
+        """Print what is trained and where."""
         tell(f"training on {summary}")
         tell(f"into {run.path}")
         self._last = 0.0
 
-    def read(self, reading: Progress) -> None:
-        """A line every ten seconds."""
+    def read(self, progress: Progress) -> None:
+        """Print a line every ten seconds."""
         if self._due():
-            tell(line(reading))
+            tell(line(progress))
 
     def noted(self, text: str) -> None:
-        """A line of its own."""
+        """Print the note."""
         tell(text)
 
     def abandoned(self) -> None:
-        """A line of its own."""
+        """Print that nothing more is saved."""
         tell(ABANDONED)
 
 
 class MovingLine(TrainCallback):
-    """A bar with speed, time left and losses."""
+    """Shows a bar with speed, remaining time and losses."""
 
     def __init__(self) -> None:
         self._column = BarColumn(bar_width=WIDEST_BAR)
@@ -118,44 +118,44 @@ class MovingLine(TrainCallback):
         self._task: TaskID | None = None
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        """The bar counts pieces."""
+        """Show the number of pieces done in the bar."""
         in_pieces = total > 1
         self._show(what, done, total if in_pieces else None, [f"{done:,} of {total:,}" if in_pieces else ""])
         if done == total:
             self._end()
 
     def started(self, run: Run, summary: str) -> None:
-        """What and where, above the bar."""
+        """Print what is trained and where, above the bar."""
         self._end()
         tell(f"training on {summary}")
         tell(f"into {run.path}")
 
-    def read(self, reading: Progress) -> None:
-        """The bar shows the share of the run that is done."""
-        remaining = reading.remaining_s
-        total = reading.seconds + remaining if remaining is not None else None
-        self._show("training", reading.seconds, total, shorter_and_shorter(reading))
+    def read(self, progress: Progress) -> None:
+        """Show the share of the run that is done in the bar."""
+        remaining = progress.remaining_s
+        total = progress.seconds + remaining if remaining is not None else None
+        self._show("training", progress.seconds, total, shorter_and_shorter(progress))
         if remaining == 0:
             self._end()
 
     def noted(self, text: str) -> None:
-        """A line above the bar."""
+        """Print the note above the bar."""
         self._bar.console.print(printable(text), markup=False)
 
     def ended(self) -> None:
-        """The bar goes away."""
+        """Remove the bar."""
         self._end()
 
     def abandoned(self) -> None:
-        """The bar goes away, and the cursor comes back."""
+        """Remove the bar, restore the cursor and print that nothing more is saved."""
         self._end()
         tell(ABANDONED)
 
     def _show(self, what: str, done: float, total: float | None, states: list[str]) -> None:
-        """Show the first of the states that leaves room for a bar, or else the last."""
-        room = self._bar.console.width - len(what) - SPACES
-        state = next((each for each in states if len(each) + LEAST_BAR <= room), states[-1])
-        self._column.bar_width = max(1, min(WIDEST_BAR, room - len(state)))
+        """Show the first state that leaves enough columns for a bar, or else the last state."""
+        columns = self._bar.console.width - len(what) - SPACES
+        state = next((text for text in states if len(text) + LEAST_BAR <= columns), states[-1])
+        self._column.bar_width = max(1, min(WIDEST_BAR, columns - len(state)))
         if self._task is None:
             self._task = self._bar.add_task(what, total=total, state=state)
             self._bar.start()
@@ -169,7 +169,7 @@ class MovingLine(TrainCallback):
 
 
 class NotebookLine(TrainCallback):
-    """One line that is written over; what is worth a line of its own stays above it, and the last reading."""
+    """Shows one line that is overwritten; notes stay above it, and so does the last progress."""
 
     def __init__(self) -> None:
         self._text = MovingText()
@@ -177,56 +177,59 @@ class NotebookLine(TrainCallback):
         self._last: Progress | None = None
 
     def preparing(self, done: int, total: int, what: str) -> None:
-        """The line counts pieces, twice a second at most."""
+        """Show the number of pieces done in the line, at most twice a second."""
         if done == total or time.monotonic() - self._shown_at >= NOTEBOOK_EVERY_S:
             self._shown_at = time.monotonic()
             self._text.show(_counted(done, total, what))
 
     def started(self, run: Run, summary: str) -> None:
-        """What and where, above the line."""
+        """Print what is trained and where, above the line."""
         self.noted(f"training on {summary}")
         self.noted(f"into {run.path}")
 
-    def read(self, reading: Progress) -> None:
-        """The line says where the run stands."""
-        self._last = reading
-        self._text.show(f"{TRAINING}: {line(reading)}")
+    def read(self, progress: Progress) -> None:
+        """Show the progress in the line."""
+        self._last = progress
+        self._text.show(f"{TRAINING}: {line(progress)}")
 
     def noted(self, text: str) -> None:
-        """A line of its own."""
+        """Print the note above the line."""
         self._text.clear()
         tell(text)
 
     def ended(self) -> None:
-        """The last reading stays."""
+        """Remove the line and print the last progress."""
         self._text.clear()
         if self._last is not None:
             tell(f"{TRAINING}: {line(self._last)}")
 
     def abandoned(self) -> None:
-        """A line of its own."""
+        """Print that nothing more is saved."""
         self.noted(ABANDONED)
 
 
 def _counted(done: int, total: int, what: str) -> str:
-    """How far something is, in words."""
+    """Return the progress of an activity as text."""
     return f"{what}: {done:,} of {total:,}" if total > 1 else what
 
 
-def line(reading: Progress) -> str:
-    """A reading in words."""
-    return shorter_and_shorter(reading)[0]
+def line(progress: Progress) -> str:
+    """Return the progress of a run as one line of text."""
+    return shorter_and_shorter(progress)[0]
 
 
-def shorter_and_shorter(reading: Progress) -> list[str]:
-    """A reading in words: everything, then without what matters least, for terminals of any width."""
-    seen = f"{reading.images_seen:,}"
-    speed = [f"{reading.images_per_s:,.0f}/s"] if reading.images_per_s else []  # not known from the start
-    left = [] if reading.remaining_s is None else [f"{duration(reading.remaining_s)} left"]
-    numbers = {"G": reading.loss_generator, "D": reading.loss_discriminator}
+def shorter_and_shorter(progress: Progress) -> list[str]:
+    """Return the progress of a run as texts of decreasing length, for terminals of any width.
+
+    The first one has everything; each next one leaves out what matters least.
+    """
+    seen = f"{progress.images_seen:,}"
+    speed = [f"{progress.images_per_s:,.0f}/s"] if progress.images_per_s else []  # unknown at first
+    left = [] if progress.remaining_s is None else [f"{duration(progress.remaining_s)} left"]
+    numbers = {"G": progress.loss_generator, "D": progress.loss_discriminator}
     losses = " ".join(f"{name} {value:.3f}" for name, value in numbers.items() if value is not None)
-    state = [reading.state] if reading.state else []
-    parts = [
+    state = [progress.state] if progress.state else []
+    lines = [
         [f"{seen} images", *speed, *left, f"loss {losses}", *state],
         [seen, *speed, *left, losses, *state],
         [seen, *speed, *left, *state],
@@ -234,4 +237,4 @@ def shorter_and_shorter(reading: Progress) -> list[str]:
         [seen, *speed, *left],
         left or [seen],
     ]
-    return [", ".join(each) for each in parts]
+    return [", ".join(part) for part in lines]

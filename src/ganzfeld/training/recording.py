@@ -1,8 +1,8 @@
-"""The update of a step by recordings: see ``compute/cuda_graphs.py``.
+"""The update of a step as a recorded CUDA graph: see ``compute/cuda_graphs.py``.
 
-Copied to where the recordings read them are images, latents, classes, and whether all was finite so far;
-learning rates are tensors that they read as well (``trainer.py``). Steps with a lazy penalty and steps
-without are different kinds of work.
+Images, latents, labels and the flag ``all_finite`` are copied to where the recordings read them; the
+learning rates are tensors that the recordings read too (``trainer.py``). Steps with a lazy penalty and
+steps without one are recorded separately.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from ganzfeld.training.step import GANState, StepConfig, StepContext, StepOutput
 
 
 class GraphedUpdate:
-    """An ``Update`` for one pair of networks, and batches of one shape."""
+    """An ``Update`` that replays recordings, for one pair of networks and batches of one shape."""
 
-    def __init__(self, tape: Recorder) -> None:
-        self._recordings = GraphedWork(tape)
+    def __init__(self, recorder: Recorder) -> None:
+        self._recordings = GraphedWork(recorder)
 
     def __call__(
         self,
@@ -29,36 +29,36 @@ class GraphedUpdate:
         all_finite: Tensor,
         labels: Tensor | None = None,
     ) -> StepOutput:
-        """Update both networks; the rules have to be such that steps ``can_be_recorded``."""
+        """Update both networks; ``can_be_recorded(config)`` must hold."""
         weights = [*gan.discriminator.parameters(), *gan.generator.parameters()]
 
         def work(inputs: list[Tensor]) -> list[Tensor]:
-            real, latents, all_finite, *of_classes = inputs
-            outcome = update_of(config)(gan, config, real, latents, context, all_finite, *of_classes)
-            return [*_tensors(outcome), *(weight.grad for weight in weights if weight.grad is not None)]
+            real, latents, all_finite, *labels_if_any = inputs
+            output = update_of(config)(gan, config, real, latents, context, all_finite, *labels_if_any)
+            return [*_tensors(output), *(weight.grad for weight in weights if weight.grad is not None)]
 
         kind = (
             config.one_pass,
             config.shared_backward,
-            *(each.due(context.index) for each in config.stabilisers),
+            *(stabiliser.due(context.index) for stabiliser in config.stabilisers),
         )
-        given = [real, latents, all_finite, *([] if labels is None else [labels])]
-        values = self._recordings(kind, given, work)
+        inputs = [real, latents, all_finite, *([] if labels is None else [labels])]
+        values = self._recordings(kind, inputs, work)
         for weight, gradient in zip(weights, values[-len(weights) :], strict=True):
-            weight.grad = gradient  # those of this step, for whoever looks
+            weight.grad = gradient  # the readings look at the gradients of the last step
         return StepOutput(*(tensor.clone() for tensor in values[: -len(weights)]))
 
 
 def can_be_recorded(config: StepConfig) -> bool:
-    """Whether a step asks for the same work every time it has the same penalties."""
+    """Check whether all steps with the same penalties do the same work."""
     return all(stabiliser.REPEATS for stabiliser in config.stabilisers)
 
 
-def _tensors(outcome: StepOutput) -> Sequence[Tensor]:
+def _tensors(output: StepOutput) -> Sequence[Tensor]:
     return (
-        outcome.generator_loss,
-        outcome.discriminator_loss,
-        outcome.real_logits,
-        outcome.fake_logits,
-        outcome.all_finite,
+        output.generator_loss,
+        output.discriminator_loss,
+        output.real_logits,
+        output.fake_logits,
+        output.all_finite,
     )

@@ -1,4 +1,4 @@
-"""Saving beside the training: a snapshot is taken between two steps, a thread writes it."""
+"""Saving during training: a snapshot is taken between two steps, and a thread writes it."""
 
 import concurrent.futures
 from collections.abc import Callable
@@ -12,13 +12,13 @@ RETRY_S = 5.0
 
 
 class Patience:
-    """Lets a want of resources pass that may be over soon: told at first, raised the third time in a row.
+    """Tolerates a passing lack of resources: ``noted`` is called at first, the third failure in a row raises.
 
-    Use as a context manager around each try. Other errors pass through, and so does a folder that is lost.
+    Use it as a context manager around each try. Other errors pass through, and so does ``LostFolder``.
     """
 
-    def __init__(self, told: Callable[[str], None]) -> None:
-        self._told = told
+    def __init__(self, noted: Callable[[str], None]) -> None:
+        self._noted = noted
         self._failures = 0
 
     def __enter__(self) -> None:
@@ -33,19 +33,20 @@ class Patience:
         self._failures += 1
         if self._failures >= MOST_TRIES:
             return False
-        self._told(f"not saved: {error.message}; trying again")
+        self._noted(f"not saved: {error.message}; trying again")
         return True
 
 
 class Saver:
-    """Does one piece of saving at a time in a thread of its own; use as a context manager.
+    """Runs one save at a time in a thread of its own; use it as a context manager.
 
-    A save that fails for want of a resource is told to ``told`` and may be tried again ``RETRY_S`` later,
-    with the state of that time; the third failure in a row is raised. Any other failure is raised at once.
+    When a save fails for lack of a resource, ``noted`` is called, and the save may be tried again ``RETRY_S``
+    later, with the state of that time; the third failure in a row is raised. Any other failure is raised at
+    once.
     """
 
-    def __init__(self, told: Callable[[str], None]) -> None:
-        self._patience = Patience(told)
+    def __init__(self, noted: Callable[[str], None]) -> None:
+        self._patience = Patience(noted)
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "saver")
         self._running: concurrent.futures.Future[object] | None = None
 
@@ -57,18 +58,18 @@ class Saver:
 
     @property
     def busy(self) -> bool:
-        """Whether the piece before is still being written."""
+        """True while the previous save is still being written."""
         return self._running is not None and not self._running.done()
 
     def begin(self, save: Callable[[], object]) -> None:
-        """Let the thread do ``save``. Not to be called while ``busy``; how the piece before ended is told."""
+        """Run ``save`` in the thread, after reporting how the last save ended. Do not call while ``busy``."""
         self.failed()
         self._running = self._thread.submit(save)
 
     def failed(self) -> bool:
-        """Whether the last piece has ended in a failure that has not been told yet; tells it.
+        """Check whether the last save has failed since the last call, and report the failure.
 
-        Raises it if it was the third in a row, or not a want of resources. Does not wait.
+        Raises the failure if it was the third in a row, or not a lack of resources. Does not wait.
         """
         if self._running is None or self.busy:
             return False
@@ -78,7 +79,7 @@ class Saver:
         return running.exception() is not None
 
     def wait(self) -> None:
-        """Wait until nothing is being written; failures are told or raised as by ``failed``."""
+        """Wait until nothing is being written; failures are reported or raised as in ``failed``."""
         if self._running is not None:
             concurrent.futures.wait([self._running])
         self.failed()

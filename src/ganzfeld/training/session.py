@@ -1,6 +1,6 @@
-"""The ways into a training: begin a run, continue one, fork one. Each gives the loop, ready to go.
+"""Begin a run, continue one, or fork one. Each yields a loop that is ready to train.
 
-The run is held for writing as long as the loop is; see ``Run.writing``.
+The run is locked for writing while the loop is in use; see ``Run.writing``.
 """
 
 import contextlib
@@ -33,13 +33,13 @@ from ganzfeld.runs.metadata import RunMetadata, timestamp
 from ganzfeld.runs.report.report import LARGEST_GRID
 from ganzfeld.runs.run import create_run, run_begun_by
 from ganzfeld.runs.schedule import Horizon, known_at, progress_of
-from ganzfeld.training.artifacts import NUM_ON_A_SHEET, SHEET_COLUMNS
+from ganzfeld.training.artifacts import GRID_COLUMNS, IMAGES_PER_GRID
 from ganzfeld.training.build import start
 from ganzfeld.training.callbacks import TrainCallback
-from ganzfeld.training.exactness import differences, refuse
+from ganzfeld.training.exactness import find_differences, refuse
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.overrides import Overrides, is_finished, is_over
-from ganzfeld.training.setup import ResolvedOptions, require_room, summary, what_to_know
+from ganzfeld.training.setup import ResolvedOptions, require_room, startup_notes, summary
 from ganzfeld.training.snapshot import restore
 from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import route_of
@@ -47,7 +47,7 @@ from ganzfeld.training.tuning import route_of
 BUILT_IN = "faces"
 
 Clock = Callable[[], float]
-"""Tells seconds."""
+"""Returns the current time in seconds."""
 
 
 @contextlib.contextmanager
@@ -58,7 +58,7 @@ def begin(
     callback: TrainCallback,
     ranks: Ranks = ALONE,
 ) -> Iterator[Loop]:
-    """Begin a run in a new folder; see ``train``."""
+    """Begin a run in a new folder and yield its loop; see ``train``."""
     out = Path(resolved.options.out)
     require_openable(out.resolve())
     make_folder(out)
@@ -69,37 +69,42 @@ def begin(
         surveyed = survey(trainer.dataset)
         write_beginning(run, data, trainer, resolved, preparation, surveyed)
         callback.started(run, summary(trainer))
-        for note in [*_about_place(run, data), *what_to_know(trainer, surveyed)]:
+        for note in [*_notes_on_place(run, data), *startup_notes(trainer, surveyed)]:
             callback.noted(note)
         yield Loop(trainer, run, resolved.budget, callback)
 
 
-def go_on(run: Run, overrides: Overrides, callback: TrainCallback, clock: Clock = time.perf_counter) -> Run:
-    """Train a run from where it stands to its end; see ``resume``. One that is finished stays as it is."""
+def continue_run(
+    run: Run, overrides: Overrides, callback: TrainCallback, clock: Clock = time.perf_counter
+) -> Run:
+    """Train a run from its current position to its end; see ``resume``. A finished run is not changed."""
     run.require_readable()
     if is_finished(run, overrides):
         callback.noted(f"{run.path} is finished: nothing to do")
         return run
-    with _continued(run, overrides, callback, clock) as loop:
+    with _continue(run, overrides, callback, clock) as loop:
         loop.go()
     return run
 
 
-def go_on_after_restart(run: Run, ranks: Ranks, callback: TrainCallback) -> Run:
-    """Go on with a run in processes that were started again; like ``resume``, on rank 0 alone.
+def continue_after_restart(run: Run, ranks: Ranks, callback: TrainCallback) -> Run:
+    """Continue a run in processes that torchrun restarted; like ``resume``, on rank 0 alone.
 
-    As exactly as it goes: where there are more or fewer of them than before, this is written down and no
-    error, since whoever lets their number change wants that.
+    The run continues as exactly as possible. Another number of processes is recorded and is no error, since
+    the user has allowed the number to change.
     """
     inexact = run.metadata.circumstances.ranks != ranks.world_size
-    return go_on(run, Overrides(ResumeOptions(inexact=inexact), ranks), callback)
+    return continue_run(run, Overrides(ResumeOptions(inexact=inexact), ranks), callback)
 
 
-def begun_by_this_launch(out: Path, besides: Run | None = None) -> Run | None:
-    """What the processes of this launch began in a folder, if they were started again; else None."""
-    here = launch()
-    begun = run_begun_by(here.name, out) if here.name and here.restarts else None
-    return None if begun is None or (besides and begun.path == besides.path) else begun
+def find_run_of_launch(out: Path, besides: Run | None = None) -> Run | None:
+    """Return the run that this launch began in the folder ``out`` before a restart; None if there is none.
+
+    ``besides`` is a run that does not count.
+    """
+    this = launch()
+    run = run_begun_by(this.name, out) if this.name and this.restarts else None
+    return None if run is None or (besides and run.path == besides.path) else run
 
 
 def fork(
@@ -109,81 +114,86 @@ def fork(
     overrides: Overrides,
     callback: TrainCallback,
 ) -> Run:
-    """Train a new run from a checkpoint of an old one, or from 0, to its end; see ``resume``."""
-    with _forked(old, at, settings, overrides, callback) as loop:
+    """Fork a run at ``at`` images seen (0: the beginning) and train the fork to its end; see ``resume``."""
+    with _fork(old, at, settings, overrides, callback) as loop:
         loop.go()
     return loop.run
 
 
 @contextlib.contextmanager
-def _continued(run: Run, overrides: Overrides, callback: TrainCallback, clock: Clock) -> Iterator[Loop]:
-    """Take up a run where its newest checkpoint stands."""
+def _continue(run: Run, overrides: Overrides, callback: TrainCallback, clock: Clock) -> Iterator[Loop]:
+    """Resume a run from its newest checkpoint and yield its loop."""
     metadata, recipe = run.metadata, run.recipe
     budget = overrides.budget(metadata)
     with run.writing():
         _tidy(run)
-        metadata = run.metadata  # whoever wrote before may have changed them
+        metadata = run.metadata  # another process may have changed them before the lock was taken
         over = is_over(run, overrides)
         checkpoint = run.history.newest(callback.noted)
         forked = any(event.kind == "forked" and event.images_seen for event in metadata.events)
         if checkpoint is None and forked:
             raise DamagedError(f"{run.path} was forked and has lost its checkpoint", "Fork it again.")
-        if checkpoint is None and (run.path / "model" / "last" / WEIGHTS).exists():  # written after one
+        if checkpoint is None and (run.path / "model" / "last" / WEIGHTS).exists():
+            # The model is written after a checkpoint, so there was one.
             raise DamagedError(
-                f"{run.path} has lost its checkpoints, and to begin it again would overwrite its model",
-                f"Begin in a run of its own: ganzfeld resume {in_shell(run.path)} --from 0",
+                f"{run.path} has lost its checkpoints, and beginning it again would overwrite its model",
+                f"Begin again in a new run: ganzfeld resume {in_shell(run.path)} --from 0",
             )
         trainer = trainer_of(metadata, recipe, checkpoint, overrides, callback)
-        found = differences(metadata, checkpoint, trainer)
+        differences = find_differences(metadata, checkpoint, trainer)
         if not overrides.options.inexact:
-            refuse(found)
+            refuse(differences)
         if checkpoint is not None:
             restore(trainer, checkpoint)
         require_room(run.path, trainer)
-        _plan(metadata, overrides, checkpoint, trainer, exactly=not found)
-        run.write_metadata(_now_true(metadata, overrides, budget, trainer))
+        _plan(metadata, overrides, checkpoint, trainer, exactly=not differences)
+        run.write_metadata(_updated_metadata(metadata, overrides, budget, trainer))
         text = f"resumed at {trainer.images_seen:,} images"
-        run.record("resumed", trainer.images_seen, "; ".join([text, *(each.what for each in found)]))
-        if over and (stop := metadata.stopped):  # it still is, should this be interrupted too
+        run.record(
+            "resumed",
+            trainer.images_seen,
+            "; ".join([text, *(difference.what for difference in differences)]),
+        )
+        if over and (stop := metadata.stopped):  # recorded again, in case this process is interrupted too
             run.record("stopped", stop.images_seen, stop.what)
         run.forget_after(trainer.images_seen, callback.noted)
         yield _loop(trainer, run, budget, callback, checkpoint, clock, over=over)
 
 
 @contextlib.contextmanager
-def _forked(
+def _fork(
     old: Run,
     at: int,
     settings: Mapping[str, Any] | Sequence[str],
     overrides: Overrides,
     callback: TrainCallback,
 ) -> Iterator[Loop]:
-    """Begin a new run from a checkpoint of an old one, or from 0."""
-    checkpoint = _chosen(old, at)
+    """Begin a new run from a checkpoint of an old one, or from 0, and yield its loop."""
+    checkpoint = _checkpoint_at(old, at)
     before = checkpoint.card.recipe if checkpoint else old.recipe
     metadata, recipe = old.metadata, resolve(before, settings)
     budget = overrides.budget(metadata)
     if checkpoint and budget.spent(at, checkpoint.card.position.seconds):
         raise UsageError(
             f"the budget of {old.path} ends at or before {at:,} images",
-            "Give the new run an end of its own: --images N or --minutes M, counted from the beginning.",
+            "Give the new run its own end: --images N or --minutes M, counted from the beginning.",
         )
     trainer = trainer_of(metadata, recipe, checkpoint, overrides, callback)
-    beginning = _of_recipe(checkpoint, recipe) if checkpoint else None
-    found = differences(metadata, beginning, trainer)
+    beginning = _with_recipe(checkpoint, recipe) if checkpoint else None
+    differences = find_differences(metadata, beginning, trainer)
     if not overrides.options.inexact:
-        refuse(found)
+        refuse(differences)
     if beginning:
         restore(trainer, beginning)
-    elif recipe != before:  # other networks may have been asked for
+    elif recipe != before:  # the networks may differ
         trainer.take(route_of(metadata.route.parts, trainer, callback.preparing))
     require_room(old.path.parent, trainer)
     if beginning:
-        _plan(metadata, overrides, beginning, trainer, exactly=not found and recipe == before)
+        _plan(metadata, overrides, beginning, trainer, exactly=not differences and recipe == before)
     run = create_run(old.path.parent, metadata.name)
     with run.writing():
         run.write_metadata(
-            _now_true(metadata, overrides, budget, trainer).changed(
+            _updated_metadata(metadata, overrides, budget, trainer).changed(
                 route=trainer.route,
                 started=timestamp(),
                 launch=launch().name,
@@ -195,11 +205,11 @@ def _forked(
         )
         changed = changes(recipe, since=before)
         text = f"forked from {old.path} at {at:,} images" + (f" with {' '.join(changed)}" if changed else "")
-        run.record("forked", at, "; ".join([text, *(each.what for each in found)]))
+        run.record("forked", at, "; ".join([text, *(difference.what for difference in differences)]))
         if beginning:
-            _copy_past(old, run, at, callback.noted)
+            _copy_journal_and_grids(old, run, at, callback.noted)
             run.history.write(beginning)
-        # Last, since a folder becomes a run with its recipe: one that is killed before is none.
+        # The recipe makes a folder a run. It is written last, so that a kill before leaves no incomplete run.
         run.folder.write_json(RECIPE, recipe.model_dump(mode="json"))
         yield _loop(trainer, run, budget, callback, checkpoint, time.perf_counter)
 
@@ -211,7 +221,7 @@ def trainer_of(
     overrides: Overrides,
     callback: TrainCallback,
 ) -> Trainer:
-    """A training of the run at its beginning."""
+    """Build the trainer of a run at its beginning, on the route that the run took."""
     engine = overrides.engine(checkpoint.card.circumstances if checkpoint else metadata.circumstances)
     overrides.ranks.require(recipe.batch, engine.device)
     engine = replace(engine, channels_last=metadata.route.channels_last)
@@ -229,10 +239,10 @@ def _plan(
     *,
     exactly: bool,
 ) -> None:
-    """The horizons of the run; with a new end, one that counts from here on.
+    """Set the horizons of the trainer; with a new end, add a horizon that counts from the current position.
 
-    What was planned later than here is done again as it was if the run goes on ``exactly``. Where it goes
-    another way, at another speed perhaps, it is planned anew.
+    If the run continues ``exactly``, later plans of the run are repeated. Otherwise its speed may differ, and
+    it is planned again.
     """
     budget, seen = overrides.budget(metadata), trainer.images_seen
     trainer.set_horizons(metadata.horizons if exactly else known_at(seen, metadata.horizons))
@@ -240,22 +250,24 @@ def _plan(
         return
     seconds = checkpoint.card.position.seconds if checkpoint else 0.0
     images = budget.horizon(seen, seconds, seen / seconds if seconds else 0.0)
-    if images is None:  # nothing is known of the speed: the loop plans as it does for a new run
+    if images is None:  # the speed is unknown: the loop plans as it does for a new run
         trainer.set_horizons(())
         return
-    before = tuple(each for each in metadata.horizons if each.since < seen)
+    before = tuple(horizon for horizon in metadata.horizons if horizon.since < seen)
     reached = progress_of(seen, before) if overrides.keeps_progress else 1.0
-    if reached == 1.0:  # the schedule was at its end, or is to go on from where a longer one would be
+    if reached == 1.0:  # the schedule was at its end, or continues from where a longer one would be
         reached = None if budget.minutes is None else min(1.0, seen / images)
     trainer.set_horizons((*before, Horizon(seen, images, reached)))
 
 
-def _now_true(metadata: RunMetadata, overrides: Overrides, budget: Budget, trainer: Trainer) -> RunMetadata:
-    """The metadata from now on."""
+def _updated_metadata(
+    metadata: RunMetadata, overrides: Overrides, budget: Budget, trainer: Trainer
+) -> RunMetadata:
+    """Return the metadata with the values that hold after resuming."""
     dataset = trainer.dataset
-    moved_to = overrides.options.data
+    new_data = overrides.options.data
     return metadata.changed(
-        data=metadata.data if moved_to is None else str(Path(moved_to).absolute()),
+        data=metadata.data if new_data is None else str(Path(new_data).absolute()),
         preparation=metadata.with_labels_at(overrides.options.labels).preparation,
         num_pictures=dataset.num_pictures,
         content_hash=dataset.content_hash,
@@ -292,45 +304,45 @@ def _loop(
     return Loop(trainer, run, budget, callback, seconds, over=over, clock=clock)
 
 
-def _chosen(run: Run, images_seen: int) -> Checkpoint | None:
-    """The checkpoint at that number of images; None for the beginning, which needs none."""
-    there = run.history.all()
-    if images_seen == 0:  # also where one was saved before the first step: other networks may be wanted
+def _checkpoint_at(run: Run, images_seen: int) -> Checkpoint | None:
+    """Read the checkpoint at ``images_seen``; return None for 0. Raise ``UsageError`` if there is none."""
+    saved = run.history.all()
+    if images_seen == 0:  # even if a checkpoint was saved before the first step: the networks may change
         return None
-    if images_seen not in there:
-        numbers = ", ".join(map(str, [0, *there]))
+    if images_seen not in saved:
+        numbers = ", ".join(map(str, [0, *saved]))
         raise UsageError(f"{run.path} has no checkpoint at {images_seen} images", f"There are: {numbers}.")
     return run.history.read(images_seen)
 
 
-def _of_recipe(checkpoint: Checkpoint, recipe: Recipe) -> Checkpoint:
-    """The same state as the beginning of a training by another recipe."""
+def _with_recipe(checkpoint: Checkpoint, recipe: Recipe) -> Checkpoint:
+    """Return the checkpoint as the beginning of a run with another recipe."""
     return replace(checkpoint, card=checkpoint.card.model_copy(update={"recipe": recipe}))
 
 
-def _copy_past(old: Run, run: Run, images_seen: int, noted: Callable[[str], None]) -> None:
-    """Copy what the old run showed and wrote down until then; ``noted`` hears of what cannot be read."""
+def _copy_journal_and_grids(old: Run, run: Run, images_seen: int, noted: Callable[[str], None]) -> None:
+    """Copy the journal and sample grids up to ``images_seen``; ``noted`` gets the unreadable grids."""
     copy_journal(old.path / JOURNAL, run.folder, images_seen)
-    for sheet in old.sample_files:
-        if int(sheet.stem) <= images_seen:
+    for file in old.sample_files:
+        if int(file.stem) <= images_seen:
             try:
-                (run.folder / "samples").write_bytes(sheet.name, read_regular(sheet, LARGEST_GRID))
+                (run.folder / "samples").write_bytes(file.name, read_regular(file, LARGEST_GRID))
             except OSError as error:
-                noted(f"left out {printable(str(sheet))}: {error.strerror}")
+                noted(f"left out {printable(str(file))}: {error.strerror}")
 
 
 def _tidy(run: Run) -> None:
-    """Remove what a process that was killed left half written."""
+    """Remove the unfinished files of a process that was killed."""
     run.history.tidy()
     for folder in (run.folder, *run.inner_folders):
         folder.remove_unfinished(is_written)
 
 
-def _about_place(run: Run, data: str | Path | None) -> list[str]:
-    """What to say of a run that lies inside its own data."""
+def _notes_on_place(run: Run, data: str | Path | None) -> list[str]:
+    """Return a note if the run folder lies inside its own data."""
     if data is None or data == BUILT_IN or not run.path.is_relative_to(Path(data).expanduser().resolve()):
         return []
-    return [f"{run.path} lies inside {data}: a run is left out wherever images are read from there"]
+    return [f"{run.path} lies inside {data}: run folders are left out when images are read from there"]
 
 
 def write_beginning(
@@ -341,23 +353,23 @@ def write_beginning(
     preparation: PreparationOptions,
     surveyed: Survey,
 ) -> None:
-    """Write what a run folder holds before the first step; with the recipe, which is last, it is a run."""
+    """Write the files of a run before its first step; the recipe comes last and makes the folder a run."""
     run.write_metadata(_metadata_of(data, trainer, resolved, preparation, surveyed))
     show_reals(run, trainer)
     run.folder.write_json(RECIPE, trainer.recipe.model_dump(mode="json"))
 
 
 def show_reals(run: Run, trainer: Trainer) -> None:
-    """Write ``reals.png``: a sheet of images spread over the set, or over each of its classes."""
+    """Write ``reals.png``: a grid of images spread over the dataset, or over each of its classes."""
     dataset, classes = trainer.dataset, trainer.classes
-    columns = columns_by_class(SHEET_COLUMNS, len(classes.names) if classes else 0)
-    number = columns * (NUM_ON_A_SHEET // columns)
-    indices = classes.examples(number) if classes else spread(dataset.num_pictures, number)
+    columns = columns_by_class(GRID_COLUMNS, len(classes.names) if classes else 0)
+    num_images = columns * (IMAGES_PER_GRID // columns)
+    indices = classes.examples(num_images) if classes else spread(dataset.num_pictures, num_images)
     run.folder.write_bytes("reals.png", png(grid(dataset.batch(indices), columns)))
 
 
-def _as_found(options: PreparationOptions, dataset: ImageDataset) -> PreparationOptions:
-    """The options with what was found in the images, and a path that holds wherever the run is resumed."""
+def _resolve_preparation(options: PreparationOptions, dataset: ImageDataset) -> PreparationOptions:
+    """Return the options with the value range of the images and an absolute path of the labels."""
     return replace(options, range=dataset.range, labels=options.labels and absolute(options.labels))
 
 
@@ -370,7 +382,7 @@ def _metadata_of(
 ) -> RunMetadata:
     dataset = trainer.dataset
     options = values_of(resolved.options, RunMetadata.model_fields.keys())
-    found = {
+    values = {
         "data": None if data is None or data == BUILT_IN else str(Path(data).absolute()),
         "name": dataset.name,
         "num_pictures": dataset.num_pictures,
@@ -381,7 +393,7 @@ def _metadata_of(
         "credit": dataset.credit,
         "num_unusable": len(dataset.unusable),
         "num_duplicates": surveyed.num_redundant,
-        "preparation": _as_found(preparation, dataset),
+        "preparation": _resolve_preparation(preparation, dataset),
         "minutes": resolved.budget.minutes,
         "images": resolved.budget.images,
         "horizons": (),
@@ -391,4 +403,4 @@ def _metadata_of(
         "circumstances": trainer.circumstances,
         "events": (),
     }
-    return RunMetadata(**(options | found))
+    return RunMetadata(**(options | values))

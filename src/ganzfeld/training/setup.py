@@ -1,4 +1,4 @@
-"""From options to a training at its beginning, and what there is to say about it before the first step."""
+"""Build a trainer from options, and collect the notes before the first step."""
 
 import contextlib
 from dataclasses import asdict, dataclass, replace
@@ -26,7 +26,7 @@ NUM_LEFT_OUT_TOLD = 3
 
 @dataclass(frozen=True)
 class ResolvedOptions:
-    """What options come to, before any image is read. ``route``: parts of the fast path, or all of it."""
+    """Options after checking, before any image is read. ``route``: parts of the fast path, or a whole one."""
 
     options: TrainOptions
     recipe: Recipe
@@ -42,23 +42,25 @@ class ResolvedOptions:
         ranks: Ranks = ALONE,
     ) -> Trainer:
         """Read the images and build the networks. Raises ``DataError`` for images that cannot be used."""
-        how = asdict(preparation)
-        dataset = open_images(data, size=self.recipe.size, **how, progress=callback.preparing)
+        options = asdict(preparation)
+        dataset = open_images(data, size=self.recipe.size, **options, progress=callback.preparing)
         trainer = start(self.recipe, dataset, self.engine, self.options.seed, ranks)
         trainer.take(route_of(self.route, trainer, callback.preparing))
         return trainer
 
 
 def resolve_options(options: TrainOptions) -> ResolvedOptions:
-    """Check options before any work is done: ``UsageError`` or ``ResourceError``.
+    """Check options before any work is done, and resolve the recipe.
 
-    Size and batch are laid over the recipe, and the settings over both.
+    Size and batch override the recipe, and the settings override both. Raises ``UsageError`` for invalid
+    options, and ``ResourceError`` for a device or feature space that is not available.
     """
-    over = {"size": options.size, "batch": options.batch}
-    given = {name: value for name, value in over.items() if value is not None}
-    recipe = resolve(options.recipe, given | parsed(options.settings))
+    overrides = {"size": options.size, "batch": options.batch}
+    overrides = {name: value for name, value in overrides.items() if value is not None}
+    recipe = resolve(options.recipe, overrides | parsed(options.settings))
     budget = Budget(options.minutes, options.images)
-    # Where quality cannot be measured a training goes on without; what is no feature space is refused now.
+    # An invalid feature space is refused now. One that is not installed matters only to ``--stop``; other
+    # runs train without measuring quality.
     with contextlib.nullcontext() if options.stop != "never" else contextlib.suppress(ResourceError):
         require_space()
     route = chosen_route(options.route)
@@ -68,13 +70,13 @@ def resolve_options(options: TrainOptions) -> ResolvedOptions:
 
 
 def changed_name(recipe: Recipe) -> str:
-    """The name of a recipe, with what was changed in it."""
+    """Return the name of a recipe, followed by the settings that were changed."""
     changed = changes(recipe)
     return f"{recipe.name} with {' '.join(changed)}" if changed else recipe.name
 
 
 def summary(trainer: Trainer) -> str:
-    """What is trained on what, in one sentence."""
+    """Describe dataset, recipe, networks and device in one sentence."""
     dataset, recipe = trainer.dataset, trainer.recipe
     width, height = dataset.size
     kind = "grey" if dataset.channels == 1 else "colour"
@@ -88,8 +90,8 @@ def summary(trainer: Trainer) -> str:
     )
 
 
-def what_to_know(trainer: Trainer, surveyed: Survey) -> list[str]:
-    """What the user should hear of the images and the recipe before training."""
+def startup_notes(trainer: Trainer, surveyed: Survey) -> list[str]:
+    """Return the notes on the images and the recipe that the user should see before training."""
     dataset = trainer.dataset
     left_out = [f"left out {image.path}: {image.reason}" for image in dataset.unusable]
     more = len(left_out) - NUM_LEFT_OUT_TOLD
@@ -102,15 +104,17 @@ def what_to_know(trainer: Trainer, surveyed: Survey) -> list[str]:
 
 
 def _replaced_stabilisers(recipe: Recipe) -> list[str]:
-    """A setting of stabilisers is the whole list; whoever meant to add one should hear what went."""
-    gone = ", ".join(left_out_stabilisers(recipe))
+    """Return a note if a setting of stabilisers, which replaces the list, dropped some of the recipe."""
+    dropped = ", ".join(left_out_stabilisers(recipe))
     return (
-        [f"the stabilisers given replace those of the recipe {recipe.name}: {gone} left out"] if gone else []
+        [f"the stabilisers given replace those of the recipe {recipe.name}: {dropped} left out"]
+        if dropped
+        else []
     )
 
 
 def require_room(folder: Path, trainer: Trainer) -> None:
-    """Raise ``ResourceError`` if the disk cannot hold the least that a training keeps: two checkpoints."""
+    """Raise ``ResourceError`` if the disk has no room for two checkpoints, the least that a run keeps."""
     needed = 2 * sum(tensor.nbytes for tensor in live_tensors(trainer).values())
     free = free_bytes(folder)
     if free < needed:

@@ -1,4 +1,4 @@
-"""The state of a training: taken from a trainer, put back into one."""
+"""Capture the state of a trainer as a checkpoint, and restore it."""
 
 import torch
 from torch import Tensor
@@ -9,9 +9,10 @@ from ganzfeld.training.trainer import Trainer
 
 
 def live_tensors(trainer: Trainer) -> dict[str, Tensor]:
-    """Every tensor that a step changes, by name: the tensors themselves, not copies.
+    """Return every tensor that a step changes, by name: the tensors themselves, not copies.
 
-    Both networks and the average with their buffers, and the moments of both optimizers.
+    They are the weights and buffers of both networks and of the generator average, and the moments of both
+    optimizers.
     """
     gan = trainer.gan
     networks = {
@@ -35,7 +36,7 @@ def live_tensors(trainer: Trainer) -> dict[str, Tensor]:
 
 
 def capture(trainer: Trainer, seconds: float) -> Checkpoint:
-    """A copy of a training as it stands, on its device; later steps do not touch it."""
+    """Copy the current state of a trainer, on its device; later steps do not change the copy."""
     position = Position(
         index=trainer.index,
         images_seen=trainer.images_seen,
@@ -61,10 +62,10 @@ def capture(trainer: Trainer, seconds: float) -> Checkpoint:
 
 @torch.no_grad()
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
-    """Put a training back to where a checkpoint was taken.
+    """Put a trainer back into the state of a checkpoint.
 
-    Numbers are copied into the tensors that are there, whose layout in memory stays: the layout decides the
-    order of additions. Raises ``UsageError`` if the checkpoint is of other networks.
+    Values are copied into the existing tensors, which keep their memory layout: the layout decides the order
+    of additions. Raises ``UsageError`` if the checkpoint belongs to different networks.
     """
     live = live_tensors(trainer)
     shapes = {name: (tensor.shape, tensor.dtype) for name, tensor in live.items()}
@@ -73,7 +74,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         different = sorted(name for name in live.keys() | saved if shapes.get(name) != saved.get(name))
         raise UsageError(
             f"the checkpoint is of other networks: {different[0]} and {len(different) - 1} more differ",
-            "Sizes, widths, normalisations and optimizers of a training cannot change on the way.",
+            "Sizes, widths, normalisations and optimizers of a run cannot change on the way.",
         )
     for name, tensor in live.items():
         tensor.copy_(checkpoint.tensors[name])

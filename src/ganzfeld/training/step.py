@@ -17,7 +17,7 @@ from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.stabilisers import Stabiliser
 
 FLOOR = 1e-20
-"""Takes the place of a logit gradient nearer to 0, by which is divided: far below Adam's epsilon."""
+"""Replaces logit gradients closer to 0, since they are divisors: far below Adam's epsilon."""
 
 
 @dataclass
@@ -33,13 +33,16 @@ class GANState:
 
 @dataclass(frozen=True)
 class StepConfig:
-    """What is played by: loss, stabilisers, decay of the average, order of the updates, context of passes.
+    """The configuration of a step: loss, stabilisers, decay of the moving average, order of the updates.
 
-    ``simultaneous``: both networks are updated from the same two networks; otherwise D first, and G against
-    the D just taught. ``apart``: D judges every image for itself (it has no statistics across a batch).
-    ``one_pass`` and ``shared_backward`` allow what then costs less and changes no result: real and generated
-    images in one pass through D, and one backward pass through D for both networks. ``mean`` averages what
-    several processes found, each on its share of the batch; alone there is nothing to average.
+    - ``simultaneous``: both networks are updated from the same two networks; otherwise D is updated first,
+      and then G against the updated D;
+    - ``per_sample``: D computes the logit of every image independently (no statistics across the batch);
+    - ``one_pass`` and ``shared_backward`` allow two savings that are then possible and change no result: real
+      and generated images in one pass through D, and one backward pass through D for both networks;
+    - ``forward`` makes the context manager of forward passes;
+    - ``mean`` averages tensors over several processes, each with its share of the batch; the identity for one
+      process.
     """
 
     loss: Loss
@@ -55,7 +58,7 @@ class StepConfig:
 
 @dataclass(frozen=True)
 class StepContext:
-    """When a step happens: its index from 0, the share of the run behind it, the randomness it may use."""
+    """The context of a step: its index from 0, the share of the run that is done, its random generator."""
 
     index: int
     progress: float
@@ -64,9 +67,9 @@ class StepContext:
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What a step showed, detached, still on the device: two scalars, and the logits (B,) D was taught on.
+    """The output of a step, detached, on the device: two scalar losses, and the logits (B,) of D's update.
 
-    ``all_finite`` is the scalar that ``step`` was given, or false if a number of this step is not finite.
+    ``all_finite`` is the scalar that was passed to ``step``, or false if a number of this step is not finite.
     """
 
     generator_loss: Tensor
@@ -77,7 +80,7 @@ class StepOutput:
 
 
 Update = Callable[..., StepOutput]
-"""What updates both networks: ``alternating_update``, ``simultaneous_update``, or a recording of one."""
+"""A function that updates both networks: ``alternating_update``, ``simultaneous_update``, or a recording."""
 
 
 def step(
@@ -92,20 +95,20 @@ def step(
 ) -> StepOutput:
     """Update both networks on one batch of real and one of generated images, then the moving average.
 
-    ``real`` is (B, C, *size) in [-1, 1], ``latents`` (B, n). ``all_finite`` is a scalar, false once a loss or
-    a gradient was not finite. From the update on that would have used that number, no weights change any
-    more: whoever looks every hundred steps finds them as they were. ``labels`` (B,), if the networks know
-    classes, are those of the real images, and of the generated ones at the same places. ``update`` takes
-    the place of the update that the rules ask for, with the same arguments.
+    ``real`` is (B, C, *size) in [-1, 1], ``latents`` is (B, n). ``all_finite`` is a scalar, false once a loss
+    or a gradient was not finite. From the update that would have used that number, the weights do not change
+    any more: even a check every hundred steps finds them as they were before. ``labels`` (B,), for networks
+    conditional on classes, are those of the real images and also of the generated images at the same places.
+    ``update`` replaces the update that ``config`` specifies; it takes the same arguments.
     """
     update = update or update_of(config)
-    outcome = update(gan, config, real, latents, context, all_finite, labels)
+    output = update(gan, config, real, latents, context, all_finite, labels)
     update_ema(gan.generator_ema, gan.generator, ema_decay(config.ema, context.index))
-    return outcome
+    return output
 
 
 def update_of(config: StepConfig) -> Update:
-    """Return the update that rules ask for."""
+    """Return the update that a configuration specifies."""
     return simultaneous_update if config.simultaneous else alternating_update
 
 
@@ -118,7 +121,7 @@ def alternating_update(
     all_finite: Tensor,
     labels: Tensor | None = None,
 ) -> StepOutput:
-    """Teach D, then G against the D just taught, on the same fakes (Goodfellow et al. 2014, algorithm 1)."""
+    """Update D, then G against the updated D, on the same fakes (Goodfellow et al. 2014, algorithm 1)."""
     with config.forward():
         fake = bind_labels(gan.generator, labels)(latents)
     discriminator = gan.discriminator
@@ -134,20 +137,21 @@ def alternating_update(
         gan.discriminator_optimizer, config, weights, gradients, discriminator_loss, all_finite
     )
 
-    judge = bind_labels(discriminator, labels)
+    logits_of = bind_labels(discriminator, labels)
     with config.forward():
-        real_again = None
+        new_real_logits = None
         if config.loss.paired:
             with torch.no_grad():
-                real_again = judge(apply_transforms(config, real, context))
-        generator_loss = config.loss.generator(real_again, judge(apply_transforms(config, fake, context)))
+                new_real_logits = logits_of(apply_transforms(config, real, context))
+        new_fake_logits = logits_of(apply_transforms(config, fake, context))
+        generator_loss = config.loss.generator(new_real_logits, new_fake_logits)
     weights = list(gan.generator.parameters())
-    # Asked for the gradients of G alone, autograd leaves out the weight gradients of D.
+    # Only the gradients of G are requested, so autograd skips the weight gradients of D.
     gradients = list(torch.autograd.grad(generator_loss, weights))
     all_finite = apply_gradients(
         gan.generator_optimizer, config, weights, gradients, generator_loss, all_finite
     )
-    return _outcome(generator_loss, discriminator_loss, real_logits, fake_logits, all_finite)
+    return _detached_output(generator_loss, discriminator_loss, real_logits, fake_logits, all_finite)
 
 
 def simultaneous_update(
@@ -159,12 +163,12 @@ def simultaneous_update(
     all_finite: Tensor,
     labels: Tensor | None = None,
 ) -> StepOutput:
-    """Teach both from the same two networks; D sees each image once.
+    """Update both networks from the same two networks; D sees each image once.
 
-    Both losses are functions of the same logits, so with D judging every image for itself, the gradients
-    that they send back through D to a generated image differ by one factor an image. One backward pass
-    then gives D's weight gradients and, multiplied by that factor, G's gradient with respect to its
-    images (Polizzi et al. 2020 call it FusedProp).
+    Both losses are functions of the same logits. If the logit of each image depends on that image alone, the
+    gradients that the two losses send back through D to a generated image differ by one factor per image. One
+    backward pass then gives D's weight gradients and, multiplied by that factor, G's gradient with respect to
+    its images (Polizzi et al. 2020 call this FusedProp).
     """
     with config.forward():
         fake = bind_labels(gan.generator, labels)(latents)
@@ -173,51 +177,53 @@ def simultaneous_update(
         seen_real = apply_transforms(config, real, context)
         seen_fake = apply_transforms(config, leaf, context)
         real_logits, fake_logits = discriminator_logits(discriminator, config, seen_real, seen_fake, labels)
-    at_real, at_fake = (logits.detach().requires_grad_() for logits in (real_logits, fake_logits))
-    discriminator_loss = config.loss.discriminator(at_real, at_fake)
-    generator_loss = config.loss.generator(at_real.detach(), at_fake)
-    to_real, to_fake = torch.autograd.grad(discriminator_loss, (at_real, at_fake))
-    (wished,) = torch.autograd.grad(generator_loss, at_fake)
+    real_leaf, fake_leaf = (logits.detach().requires_grad_() for logits in (real_logits, fake_logits))
+    discriminator_loss = config.loss.discriminator(real_leaf, fake_leaf)
+    generator_loss = config.loss.generator(real_leaf.detach(), fake_leaf)
+    # Gradients of the losses with respect to the logits.
+    d_real, d_fake = torch.autograd.grad(discriminator_loss, (real_leaf, fake_leaf))
+    (g_fake,) = torch.autograd.grad(generator_loss, fake_leaf)
 
     weights, logits = list(discriminator.parameters()), (real_logits, fake_logits)
     if config.per_sample and config.shared_backward:
-        to_fake = torch.where(to_fake.abs() < FLOOR, FLOOR, to_fake)
-        *gradients, to_images = torch.autograd.grad(logits, [*weights, leaf], (to_real, to_fake))
-        to_images = to_images * (wished / to_fake).view(-1, *[1] * (fake.dim() - 1))
+        d_fake = torch.where(d_fake.abs() < FLOOR, FLOOR, d_fake)
+        *gradients, image_gradients = torch.autograd.grad(logits, [*weights, leaf], (d_real, d_fake))
+        image_gradients = image_gradients * (g_fake / d_fake).view(-1, *[1] * (fake.dim() - 1))
     else:
-        (to_images,) = torch.autograd.grad(fake_logits, leaf, wished, retain_graph=True)
-        gradients = list(torch.autograd.grad(logits, weights, (to_real, to_fake)))
+        (image_gradients,) = torch.autograd.grad(fake_logits, leaf, g_fake, retain_graph=True)
+        gradients = list(torch.autograd.grad(logits, weights, (d_real, d_fake)))
     seen_real, seen_fake = seen_real.detach(), seen_fake.detach()
     add_penalties(gradients, gan, config, seen_real, seen_fake, context, labels)
-    of_generator = list(gan.generator.parameters())
-    generator_gradients = list(torch.autograd.grad(fake, of_generator, to_images))
+    generator_weights = list(gan.generator.parameters())
+    generator_gradients = list(torch.autograd.grad(fake, generator_weights, image_gradients))
     all_finite = apply_gradients(
         gan.discriminator_optimizer, config, weights, gradients, discriminator_loss, all_finite
     )
     all_finite = apply_gradients(
-        gan.generator_optimizer, config, of_generator, generator_gradients, generator_loss, all_finite
+        gan.generator_optimizer, config, generator_weights, generator_gradients, generator_loss, all_finite
     )
-    return _outcome(generator_loss, discriminator_loss, real_logits, fake_logits, all_finite)
+    return _detached_output(generator_loss, discriminator_loss, real_logits, fake_logits, all_finite)
 
 
 def bind_labels(network: Discriminator | Generator, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
-    """A network that has been told the classes (B,) of its batch; where there are none, as it is."""
+    """Return the network with the labels (B,) of its batch bound; without labels, the network itself."""
     return network if labels is None else functools.partial(network, labels=labels)
 
 
 def discriminator_logits(
     discriminator: Discriminator, config: StepConfig, real: Tensor, fake: Tensor, labels: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """The logits (B,) of real and of generated images.
+    """Compute the logits (B,) of real and of generated images.
 
-    In one pass where D judges every image for itself; otherwise in two, so that batch norm mixes nothing.
+    One pass is made where the logit of each image depends on that image alone; otherwise two, so that batch
+    norm does not mix real and generated images.
     """
     if config.per_sample and config.one_pass:
         both = None if labels is None else labels.repeat(2)
         real_logits, fake_logits = bind_labels(discriminator, both)(torch.cat((real, fake))).chunk(2)
         return real_logits, fake_logits
-    judge = bind_labels(discriminator, labels)
-    return judge(real), judge(fake)
+    logits_of = bind_labels(discriminator, labels)
+    return logits_of(real), logits_of(fake)
 
 
 def add_penalties(
@@ -229,21 +235,22 @@ def add_penalties(
     context: StepContext,
     labels: Tensor | None,
 ) -> None:
-    """Add the gradients of all penalties that are due to D's weight gradients."""
-    judge = bind_labels(gan.discriminator, labels)
+    """Add the gradients of all penalties that are due to ``gradients``, the weight gradients of D."""
+    logits_of = bind_labels(gan.discriminator, labels)
     with config.forward():
         penalties = [
             penalty
             for stabiliser in config.stabilisers
-            if (penalty := stabiliser.penalty(judge, real, fake, context.index, context.noise)) is not None
+            if (penalty := stabiliser.penalty(logits_of, real, fake, context.index, context.noise))
+            is not None
         ]
     if penalties:
         weights = list(gan.discriminator.parameters())
-        # A bias of the last layer moves no gradient of the logit, so penalties do not depend on it.
-        more = torch.autograd.grad(torch.stack(penalties).sum(), weights, allow_unused=True)
-        for place, gradient in enumerate(more):
+        # The bias of the last layer changes no gradient of the logit, so penalties do not depend on it.
+        added = torch.autograd.grad(torch.stack(penalties).sum(), weights, allow_unused=True)
+        for index, gradient in enumerate(added):
             if gradient is not None:
-                gradients[place] = gradients[place] + gradient
+                gradients[index] = gradients[index] + gradient
 
 
 def apply_gradients(
@@ -254,13 +261,13 @@ def apply_gradients(
     loss: Tensor,
     all_finite: Tensor,
 ) -> Tensor:
-    """Update weights down their mean gradients, unless something is not finite; returns ``all_finite``."""
+    """Apply the mean gradients to the weights if everything is finite; return the new ``all_finite``."""
     *gradients, loss = config.mean([*gradients, loss.detach()])
     for weight, gradient in zip(weights, gradients, strict=True):
-        # Fused optimizers walk through memory, and take for granted that both are laid out alike.
-        alike = gradient.stride() == weight.stride()
-        weight.grad = gradient if alike else torch.empty_like(weight).copy_(gradient)
-    # What is not finite makes a sum not finite, and nothing is cheaper than a sum.
+        # Fused optimizers walk through memory and assume that both have the same layout.
+        same_layout = gradient.stride() == weight.stride()
+        weight.grad = gradient if same_layout else torch.empty_like(weight).copy_(gradient)
+    # One number that is not finite makes a sum not finite, and nothing is cheaper than a sum.
     sums = torch.stack([gradient.sum() for gradient in gradients])
     all_finite = all_finite & torch.isfinite(loss + sums.sum())
     # The fused optimizer reads this on the device and does nothing where it is 1: no synchronisation.
@@ -270,22 +277,22 @@ def apply_gradients(
 
 
 def apply_transforms(config: StepConfig, images: Tensor, context: StepContext) -> Tensor:
-    """Images as the discriminator sees them, through all stabilisers that change them."""
+    """Apply the transforms of all stabilisers to images, before the discriminator sees them."""
     for stabiliser in config.stabilisers:
         images = stabiliser.transform(images, context.progress, context.noise)
     return images
 
 
 def ema_decay(ema: float, index: int) -> float:
-    """The decay of the average at a step: shorter at first, to forget the initial weights soon."""
+    """Return the decay of the moving average at a step: smaller at first, to forget the initial weights."""
     return min(ema, (1 + index) / (10 + index))
 
 
 @torch.no_grad()
 def update_ema(generator_ema: Generator, generator: Generator, decay: float) -> None:
-    """Move the average towards the generator: average = decay average + (1 - decay) generator.
+    """Move the average towards the generator: average = decay * average + (1 - decay) * generator.
 
-    Buffers too; those that count in whole numbers are copied.
+    Buffers are averaged too; integer buffers are copied.
     """
     pairs = list(zip(generator_ema.state_dict().values(), generator.state_dict().values(), strict=True))
     real = [pair for pair in pairs if pair[0].is_floating_point()]
@@ -297,7 +304,7 @@ def update_ema(generator_ema: Generator, generator: Generator, decay: float) -> 
             mean.copy_(now)
 
 
-def _outcome(
+def _detached_output(
     generator_loss: Tensor,
     discriminator_loss: Tensor,
     real_logits: Tensor,

@@ -1,4 +1,4 @@
-"""The public ``train`` and ``resume``: what they take, and the way from there to a finished run."""
+"""The public functions ``train`` and ``resume``: from their arguments to a finished run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ from ganzfeld.options import PreparationOptions, ResumeOptions, TrainOptions
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs import Run, open_run
 from ganzfeld.system import in_words
-from ganzfeld.training.auto.driver import attended
+from ganzfeld.training.auto.driver import train_with_auto
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.followers import follow, leading
 from ganzfeld.training.overrides import Overrides
 from ganzfeld.training.progress_display import ProgressCallback, callback_for
-from ganzfeld.training.session import begin, begun_by_this_launch, fork, go_on, go_on_after_restart
+from ganzfeld.training.session import begin, continue_after_restart, continue_run, find_run_of_launch, fork
 from ganzfeld.training.setup import resolve_options
 
 
@@ -48,68 +48,72 @@ def train(
     progress: bool | ProgressCallback = True,
     callback: TrainCallback | None = None,
 ) -> Run:
-    """Train a DCGAN on images and return its run folder, opened.
+    """Train a DCGAN on images and return the run.
 
     ``data`` is a folder, an archive, an array file or None for the built-in faces. ``recipe`` is a name, a
     file or a ``Recipe``; ``size`` (pixels, one number or (width, height)), ``batch`` and ``settings``
-    (``{"generator.width": 32}``) are laid over it. How images are prepared is said by the fields of
-    ``PreparationOptions`` (``channels``, ``background``, ``range``, ...), which the run keeps.
-    The run ends after ``minutes`` of training or ``images`` images seen, whichever comes first; with
-    neither after five minutes. ``out`` is the folder in which the run gets a folder of its own.
+    (``{"generator.width": 32}``) override its values. The fields of ``PreparationOptions`` (``channels``,
+    ``background``, ``range``, ...) decide how images are prepared; the run stores them. The run ends after
+    ``minutes`` of training or ``images`` images seen, whichever comes first; with neither, after five
+    minutes. ``out`` is the folder in which the run folder is created.
 
     With ``images``, the same seed gives the same weights on the same machine, as long as versions, number of
-    threads and route are the same. Which route is the fastest is measured once and kept in the cache: without
-    that cache it is measured again, may come out otherwise, and then the last bits differ. The one that a run
-    took stands in its ``run.json``, and ``route="runs/photos-001"`` repeats it.
+    threads and route are the same. The fastest route is measured once and kept in the cache: without that
+    cache it is measured again, the result may differ, and then the last bits differ. The route that a run
+    took is stored in its ``run.json``, and ``route="runs/photos-001"`` repeats it.
 
-    All that is needed to go on is saved every ``checkpoint_seconds`` of training; see ``resume``.
-    ``on_divergence`` says what to do when a number stops being finite: "stop", or "rollback" to the last
-    checkpoint and go on with half the learning rates, five times at most. ``stop`` is "never", "plateau" (end
-    when the kernel distance no longer improves) or "decay" (when it has become worse). With ``auto`` what the
-    doctor advises is tried, one remedy at a time, each in a run of its own beside the first one, within the
-    same budget; the run that came out of it is returned. ``route`` is "auto", the fastest way through this
-    machine, "plain", the textbook's, parts of the first between commas
-    ("channels-last,one-pass,shared-backward,measured" is all of them), or a file: a run folder or its
-    ``run.json``, whose route is to be taken again.
+    A checkpoint is saved every ``checkpoint_seconds`` of training; see ``resume``. ``on_divergence`` decides
+    what happens when a number stops being finite: "stop", or "rollback" to the last checkpoint and continue
+    with half the learning rates, at most five times. ``stop`` is "never", "plateau" (end when the kernel
+    distance no longer improves) or "decay" (end when it has become worse). With ``auto``, the remedies of the
+    doctor are tried one at a time, each in a new run beside the first one, within the same budget; the run
+    that results is returned. ``route`` is "auto" (the fastest on this machine), "plain" (without
+    optimizations), a comma-separated list of the parts of "auto"
+    ("channels-last,one-pass,shared-backward,measured" is all of them), or a run folder or its ``run.json``,
+    whose route is repeated.
 
-    ``progress`` shows on stderr how the run goes, as the command does: one moving line on a terminal and in a
-    notebook, elsewhere a line every ten seconds. False shows nothing. A function is called instead, as
-    ``progress(p)``, about once a second, with a frozen ``ganzfeld.Progress`` that says where the run stands;
-    it is also called while other work takes long (``p.activity``). What it returns is ignored. An exception
-    that it raises ends the run as a signal does: the run is saved, the exception is raised here, and
-    ``resume`` continues. ``callback`` is a ``ganzfeld.training.callbacks.TrainCallback`` instead of a
-    function; it is told every note too.
+    ``progress`` shows the progress of the run on stderr, as the command does: one moving line on a terminal
+    and in a notebook, elsewhere a line every ten seconds. False shows nothing. A function is called instead,
+    as ``progress(p)``, about once a second, with a frozen ``ganzfeld.Progress``; it is also called during
+    other long work (``p.activity``). Its return value is ignored. An exception that it raises ends the run as
+    a signal does: the run is saved, the exception is raised here, and ``resume`` continues the run.
+    ``callback`` is a ``ganzfeld.training.callbacks.TrainCallback`` instead of a function; it is also called
+    with every note.
 
-    Started by torchrun, its processes train together, each on its share of every batch; the first one alone
-    writes. Started again by torchrun after a failure, they go on with the run that they began.
+    Processes started by torchrun train together, each on its share of every batch; only the first one writes.
+    When torchrun restarts them after a failure, they continue the run that they began.
 
-    It may be called in any thread, in several at once, and after a fork. Signals are caught in the main
-    thread only, since Python delivers them nowhere else.
+    This function may be called in any thread, in several threads at once, and after a fork. Signals are
+    caught in the main thread only, since Python delivers them nowhere else.
 
-    Raises ``UsageError`` for arguments, ``DataError`` for images that cannot be used, ``TrainingFailed``
-    when training diverges, ``ResourceError`` for folders, disks and devices, ``Interrupted`` after a signal.
+    Raises ``UsageError`` for invalid arguments, ``DataError`` for images that cannot be used,
+    ``TrainingFailed`` when training diverges, ``ResourceError`` for folders, disks and devices, and
+    ``Interrupted`` after a signal.
 
     >>> run = train("photos/", recipe="modern", size=64, minutes=10)  # doctest: +SKIP
     """
-    given = locals()
-    options, preparation = TrainOptions.of(given), PreparationOptions.of(given)
+    arguments = locals()
+    options, preparation = TrainOptions.of(arguments), PreparationOptions.of(arguments)
     with in_words():
         resolved, callback = resolve_options(options), callback_for(progress, callback)
         with joined() as ranks:
             ranks.require(resolved.recipe.batch, resolved.engine.device)
             if auto and ranks.world_size > 1:
-                raise UsageError(f"auto is for one process, not for {ranks.world_size}", "Leave it out.")
+                raise UsageError(
+                    f"auto needs one process, and there are {ranks.world_size}",
+                    "Leave auto out, or start without torchrun.",
+                )
             if ranks.rank:
                 return follow(ranks)
             with leading(ranks) as ending:
-                if run := begun_by_this_launch(Path(options.out)):
-                    go_on_after_restart(run, ranks, callback)
+                if run := find_run_of_launch(Path(options.out)):
+                    continue_after_restart(run, ranks, callback)
                 else:
                     with begin(data, resolved, preparation, callback, ranks) as loop:
                         loop.go()
                     run = loop.run
                 ending.run = run
-        return attended(run, Overrides(), callback) if auto else run
+        return train_with_auto(run, Overrides(), callback) if auto else run
 
 
 @in_words()
@@ -128,22 +132,21 @@ def resume(
     progress: bool | ProgressCallback = True,
     callback: TrainCallback | None = None,
 ) -> Run:
-    """Go on with a run from its newest checkpoint to the end of its budget, and return it.
+    """Resume a run from its newest checkpoint, train it to the end of its budget, and return it.
 
-    Weights become, bit for bit, what they would have become without the stop, as long as torch, device,
-    number of threads, recipe and images are the same. Where they are not, this raises ``UsageError`` (for
-    images ``DataError``), unless ``inexact`` allows it; what changed is then written to ``run.json``.
+    The weights become, bit for bit, what they would have become without the stop, as long as torch, device,
+    number of threads, recipe and images are the same. If these differ, this raises ``UsageError`` (for
+    images ``DataError``), unless ``inexact`` allows it; the differences are then written to ``run.json``.
 
     ``from_images`` goes back to the checkpoint at that number of images, in a new run folder beside the old
-    one, which stays as it is; ``settings`` may then change the recipe: anything of it from 0, which is the
-    beginning, and later what leaves the networks as they are. ``minutes`` and ``images`` give the
-    run another end, counted from its beginning. ``data`` says where the images are now, if they moved,
-    and ``labels`` where the file of labels is.
-    ``progress`` and ``callback`` are those of ``train``.
+    one, which is not changed. ``settings`` may then change the recipe: from 0, the beginning, all of it;
+    later, only what leaves the networks as they are. ``minutes`` and ``images`` give the run another end,
+    counted from its beginning. ``data`` is the new path of the images, if they moved, and ``labels`` that of
+    the file of labels. ``progress`` and ``callback`` are those of ``train``.
 
-    A run that is finished is returned as it is; one that was stopped before its first checkpoint begins
-    again. Raises what ``train`` raises, and ``DamagedError`` for a run whose checkpoints or files are
-    damaged, or that has a model and no checkpoint any more.
+    A finished run is returned unchanged; a run that was stopped before its first checkpoint begins again.
+    Raises what ``train`` raises, and ``DamagedError`` for a run whose checkpoints or files are damaged, or
+    that has a model but no checkpoint.
 
     >>> run = resume("runs/photos-001")  # doctest: +SKIP
     """
@@ -155,23 +158,27 @@ def resume(
         if ranks.rank:
             return follow(ranks)
         with leading(ranks) as ending:
-            ending.run = _resumed(open_run(run), Overrides(options, ranks), callback)
+            ending.run = _resume(open_run(run), Overrides(options, ranks), callback)
         return ending.run
 
 
-def _resumed(old: Run, overrides: Overrides, callback: TrainCallback) -> Run:
-    """Go on with a run, or fork it, as the options say."""
+def _resume(old: Run, overrides: Overrides, callback: TrainCallback) -> Run:
+    """Continue a run, or fork it, as the options specify."""
     ranks, options = overrides.ranks, overrides.options
     if old.metadata.auto and ranks.world_size > 1:
         raise UsageError(
-            f"{old.path} is trained with auto, which is for one process, not for {ranks.world_size}",
-            "Start it without torchrun.",
+            f"{old.path} is trained with auto, which needs one process, and there are {ranks.world_size}",
+            "Start without torchrun.",
         )
     if options.from_images is None:
-        return attended(old, overrides, callback) if old.metadata.auto else go_on(old, overrides, callback)
-    begun = begun_by_this_launch(old.path.parent, besides=old)
-    if begun:
-        new = go_on_after_restart(begun, ranks, callback)
+        return (
+            train_with_auto(old, overrides, callback)
+            if old.metadata.auto
+            else continue_run(old, overrides, callback)
+        )
+    restarted = find_run_of_launch(old.path.parent, besides=old)
+    if restarted:
+        new = continue_after_restart(restarted, ranks, callback)
     else:
         new = fork(old, options.from_images, options.settings, overrides, callback)
-    return attended(new, overrides.without_end, callback) if new.metadata.auto else new
+    return train_with_auto(new, overrides.without_end, callback) if new.metadata.auto else new

@@ -1,6 +1,6 @@
-"""A training in memory: networks and images, advanced one step at a time.
+"""The trainer: networks and images in memory, advanced one step at a time.
 
-Knows nothing of clocks, files and people: ``loop.py`` decides when to look at it and when to save it.
+It has no clock, files or output: ``loop.py`` decides when to measure and when to save.
 """
 
 from dataclasses import dataclass, replace
@@ -37,13 +37,15 @@ from ganzfeld.training.step import GANState, StepConfig, StepContext, StepOutput
 
 @dataclass
 class Trainer:
-    """Where a training stands.
+    """The state of training.
 
-    ``horizons`` says for how many images it was planned, and since when. ``rate_scale`` is a factor on both
-    learning rates, ``rate`` all that those of the recipe were multiplied by in the last step. ``all_finite``
-    is a scalar on the device, false once a number was not finite; see ``step``. Of ``ranks`` each makes every
-    step on its share of the batch. ``classes`` are None where the recipe has none. ``graphed_update`` makes
-    the steps where route and device want it; see ``recording.py``.
+    - ``horizons``: for how many images the run was planned, and from which image on each plan holds;
+    - ``rate_scale``: a factor on both learning rates;
+    - ``rate``: the whole factor on the recipe's learning rates in the last step;
+    - ``all_finite``: a scalar on the device, false once a number was not finite; see ``step``;
+    - ``ranks``: every rank makes every step, on its share of the batch;
+    - ``classes``: None if the recipe has none;
+    - ``graphed_update``: makes the steps if route and device allow it; see ``recording.py``.
     """
 
     recipe: Recipe
@@ -71,27 +73,27 @@ class Trainer:
         return progress_of(self.images_seen, self.horizons)
 
     def advance(self) -> StepOutput:
-        """Make one step."""
+        """Make one step and return its output."""
         self._set_rates()
         noise = SharedNoise(self.ranks.rank, self.ranks.world_size)
         noise.manual_seed(derived_seed(self.seed, Purpose.STABILISERS, self.index))
-        moment = StepContext(self.index, self.progress, noise)
+        context = StepContext(self.index, self.progress, noise)
         update = self.graphed_update if self.route.recorded else None
         with computing_with(self.route.threads):
-            outcome = step(
+            output = step(
                 self.gan,
                 self.config,
                 self.real(),
                 self._latents(),
-                moment,
+                context,
                 self.all_finite,
                 self.labels(),
                 update,
             )
-        self.all_finite = outcome.all_finite
+        self.all_finite = output.all_finite
         self.index += 1
         self.images_seen += self.recipe.batch
-        return outcome
+        return output
 
     def _set_rates(self) -> None:
         self.rate = self.rate_scale * rate_factor(self.recipe.schedule, self.images_seen, self.progress)
@@ -106,33 +108,36 @@ class Trainer:
                     group["lr"] = choices.lr * self.rate
 
     def set_horizons(self, horizons: tuple[Horizon, ...]) -> None:
-        """Plan the rest of the training anew: for how many images, since when."""
+        """Replace the plans of the run: for how many images, and from which image on."""
         self.horizons = horizons
 
     def stand_at(
         self, *, index: int, images_seen: int, horizons: tuple[Horizon, ...] = (), rate_scale: float = 1.0
     ) -> None:
-        """Make the step of that index and position the next one, by these plans and learning rates."""
+        """Set the position in the run, the plans and the factor on the learning rates for the next step."""
         self.index, self.images_seen = index, images_seen
         self.horizons, self.rate_scale = horizons, rate_scale
 
     def assume_finite(self) -> None:
-        """Forget that a number was not finite: the numbers have been replaced."""
+        """Reset ``all_finite`` to true, after the numbers were replaced."""
         self.all_finite = torch.ones_like(self.all_finite)
 
     def forget_graphs(self) -> None:
-        """Drop the recorded update, which holds memory as long as it or gradients in it are there."""
+        """Drop the recorded update and the gradients, which keep its memory allocated."""
         self.graphed_update = None
         for network in (self.gan.generator, self.gan.discriminator):
             network.zero_grad(set_to_none=True)
 
     def with_batch(self, batch: int) -> "Trainer":
-        """Return one that makes its first step with that batch on the same networks and learns nothing."""
-        recipe, unsound = self.recipe.model_copy(update={"batch": batch}), torch.zeros_like(self.all_finite)
-        return replace(self, recipe=recipe, index=0, all_finite=unsound, graphed_update=None)
+        """Return a trainer of the same networks with another batch, whose steps change no weights."""
+        recipe, not_finite = (
+            self.recipe.model_copy(update={"batch": batch}),
+            torch.zeros_like(self.all_finite),
+        )
+        return replace(self, recipe=recipe, index=0, all_finite=not_finite, graphed_update=None)
 
     def take(self, route: FastPath) -> None:
-        """Take a route from the next step on. The layout stays as it was at the beginning."""
+        """Use a route from the next step on; the memory layout stays as it was at the beginning."""
         self.config = replace(self.config, one_pass=route.one_pass, shared_backward=route.shared_backward)
         on_gpu = self.engine.device.type == "cuda" and self.ranks.world_size == 1
         if route.recorded and on_gpu and can_be_recorded(self.config) and not self.graphed_update:
@@ -155,12 +160,12 @@ class Trainer:
 
     @property
     def circumstances(self) -> Environment:
-        """What its last bits depend on beside recipe, images and seed."""
+        """The environment: what the last bits depend on besides recipe, images and seed."""
         return circumstances(self.engine, self.route.threads, self.ranks.world_size)
 
     @property
     def is_between_steps(self) -> bool:
-        """Whether both networks have made the same number of steps: false after a step was broken off."""
+        """True if both networks have made the same number of steps: false after an interrupted step."""
         gan = self.gan
         optimizers = (gan.generator_optimizer, gan.discriminator_optimizer)
         steps = {int(next(iter(optimizer.state.values()))["step"]) for optimizer in optimizers}
@@ -168,37 +173,38 @@ class Trainer:
 
     @property
     def class_cards(self) -> tuple[ClassCard, ...]:
-        """What the card of its model says of the classes; nothing without them."""
+        """The entries of the model card about the classes; empty without classes."""
         return self.classes.cards if self.classes else ()
 
     @property
     def classes_hash(self) -> str:
-        """SHA-256 of the classes of the images, their names and labels; empty without."""
+        """SHA-256 of the names and labels of the classes; empty without classes."""
         return self.classes.content_hash if self.classes else ""
 
     @property
     def images_by_class(self) -> list[int]:
-        """How many images each class has; nothing without them."""
+        """Number of images of each class; empty without classes."""
         return self.classes.num_pictures if self.classes else []
 
-    def shipped(self, average: Generator | None = None) -> Generator:
-        """The model as it would be shipped now: the averaged generator with its statistics fixed. To be read.
+    def shipped(self, generator_ema: Generator | None = None) -> Generator:
+        """Return the current model: the averaged generator with its statistics fixed. Do not change it.
 
-        ``average``: a copy of it that was taken before.
+        ``generator_ema`` is a copy of the average that was taken before; by default the current one.
         """
-        if average is not None:
-            return calibrate(average, self.recipe.latent.prior, self.images_by_class)
-        average = self.gan.generator_ema
-        # Of one moment it is wanted several times. Recorded steps change weights without a new version.
-        moment = self.index, sum(tensor._version for tensor in average.state_dict().values())
-        if self._shipped is None or self._shipped[0] != moment:
-            self._shipped = moment, calibrate(average, self.recipe.latent.prior, self.images_by_class)
+        if generator_ema is not None:
+            return calibrate(generator_ema, self.recipe.latent.prior, self.images_by_class)
+        generator_ema = self.gan.generator_ema
+        # Cached, since it is needed several times between two steps. The index is part of the key because
+        # recorded steps change weights without a new version.
+        version = self.index, sum(tensor._version for tensor in generator_ema.state_dict().values())
+        if self._shipped is None or self._shipped[0] != version:
+            self._shipped = version, calibrate(generator_ema, self.recipe.latent.prior, self.images_by_class)
         return self._shipped[1]
 
     def real(self) -> Tensor:
-        """The images of the next step, (B, C, H, W) in [-1, 1]: a pure function of where it stands.
+        """Load the images of the next step, (B, C, H, W) in [-1, 1]: a pure function of seed and position.
 
-        Of several ranks, each reads the images of its share and no others.
+        Each of several ranks reads only the images of its share.
         """
         batch, ranks = self.recipe.batch, self.ranks
         mirrored = shifts = None
@@ -207,16 +213,16 @@ class Trainer:
             mirrored = ranks.shard(torch.rand(batch, generator=noise) < 0.5).numpy()
         if self.recipe.crop:
             noise = noise_at(self.seed, Purpose.CROP, self.index)
-            reach = (round(self.recipe.crop * side) for side in self.recipe.size[::-1])
-            along = [torch.randint(-most, most + 1, (batch,), generator=noise) for most in reach]
-            shifts = ranks.shard(torch.stack(along, 1)).numpy()
+            largest_shifts = (round(self.recipe.crop * side) for side in self.recipe.size[::-1])
+            drawn = [torch.randint(-most, most + 1, (batch,), generator=noise) for most in largest_shifts]
+            shifts = ranks.shard(torch.stack(drawn, 1)).numpy()
         return self.engine.images(self.gather(self._indices()), mirrored, shifts)
 
     def labels(self) -> Tensor | None:
-        """The classes (B,) of the images of the next step, real ones as generated ones; None without them.
+        """Return the labels (B,) of the real and generated images of the next step; None without classes.
 
-        A generated image has the class of the real one at its place. So its class is drawn from those of
-        the data, and whatever compares the two of a pair compares images of one class.
+        A generated image has the class of the real image at the same place. So classes are as frequent as in
+        the data, and losses that compare pairs compare images of the same class.
         """
         if self.classes is None:
             return None
@@ -231,13 +237,13 @@ class Trainer:
     def _latents(self) -> Tensor:
         noise = noise_at(self.seed, Purpose.LATENTS, self.index)
         latent = self.recipe.latent
-        whole = priors.load(latent.prior).sample(self.recipe.batch, latent.size, noise)
-        return self.engine.carry(self.ranks.shard(whole).numpy())
+        latents = priors.load(latent.prior).sample(self.recipe.batch, latent.size, noise)
+        return self.engine.carry(self.ranks.shard(latents).numpy())
 
 
 @dataclass(frozen=True)
 class StepScalars:
-    """The scalars of a step in plain numbers; ``all_finite`` is false once a number was not finite."""
+    """The scalars of a step as Python numbers; ``all_finite`` is false once a number was not finite."""
 
     all_finite: bool
     loss_generator: float
@@ -247,21 +253,21 @@ class StepScalars:
 
     @property
     def values(self) -> dict[str, float]:
-        """Losses and mean logits by name, as the journal has them."""
+        """Losses and mean logits by name, as in the journal."""
         return {name: value for name, value in vars(self).items() if name != "all_finite"}
 
 
-def scalars_of(outcome: StepOutput, ranks: Ranks = ALONE) -> StepScalars:
+def scalars_of(output: StepOutput, ranks: Ranks = ALONE) -> StepScalars:
     """Read the scalars of a step, with one synchronisation of the device.
 
-    Of several ranks, all have to read at once: the numbers are those of the whole batch.
+    All ranks must call this at the same step: the numbers are those of the whole batch.
     """
     tensors = (
-        outcome.all_finite,
-        outcome.generator_loss,
-        outcome.discriminator_loss,
-        outcome.real_logits.mean(),
-        outcome.fake_logits.mean(),
+        output.all_finite,
+        output.generator_loss,
+        output.discriminator_loss,
+        output.real_logits.mean(),
+        output.fake_logits.mean(),
     )
     (means,) = ranks.all_reduce_mean([torch.stack([tensor.float() for tensor in tensors])])
     finite, *values = means.cpu().numpy().astype(np.float64).tolist()

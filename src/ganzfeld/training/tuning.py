@@ -1,9 +1,9 @@
-"""The fastest route of a training on this machine.
+"""Measure the fastest route for a run on this machine.
 
-Which way of computing a layer is the fastest depends on the chip, the library and the shape, and how many
-threads pay on the size of a step; on a graphics card, whether recorded steps pay. All is measured once and
-kept in the cache, by machine, versions, threads and networks, so that two trainings with one seed take one
-route; a run remembers its own.
+The fastest algorithm for a layer depends on the chip, the library and the shape, and the best number of
+threads on the size of a step; on a GPU, recorded steps may or may not be faster. All this is measured once
+and cached by machine, versions, threads and networks, so that two runs with the same seed take the same
+route; each run stores its own route.
 """
 
 import contextlib
@@ -36,12 +36,12 @@ from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.step import bind_labels
 from ganzfeld.training.trainer import Trainer
 
-STEPS = 4  # of which one has the penalties that come at every fourth
+STEPS = 4  # so that one of them has the penalties that come every fourth step
 LONG_STEP_S = 0.5
 
 
 def fastest_route(trainer: Trainer, progress: CountCallback) -> FastPath:
-    """The fastest route, measured now or known from before; ``progress`` hears of measuring."""
+    """Return the fastest route, from the cache or measured now; ``progress`` is called while measuring."""
     if trainer.engine.device.type not in ("cpu", "cuda"):
         return USUAL
     file = cache_root() / "routes" / f"{_key(trainer)}.json"
@@ -52,27 +52,27 @@ def fastest_route(trainer: Trainer, progress: CountCallback) -> FastPath:
     except (MemoryError, RuntimeError) as error:
         if trainer.engine.device.type == "cpu":
             raise
-        # There is not the memory for it now, or this driver does not record: that is asked again next time.
+        # Not cached: there may be too little memory only now. Or this driver cannot record steps.
         progress(1, 1, f"steps are not recorded: {str(error).splitlines()[0]}")
         return USUAL
     try:
         make_folder(file.parent)
         write_json(file, route.model_dump(mode="json"))
     except ResourceError:
-        progress(1, 1, "measured the layers; the cache could not keep that")
+        progress(1, 1, "measured the layers; the result could not be cached")
     return route
 
 
 def route_of(choice: Collection[str] | FastPath, trainer: Trainer, progress: CountCallback) -> FastPath:
-    """A route as it was chosen: that very one, or the fastest that takes no other parts than these.
+    """Return the chosen route: ``choice`` itself if it is a route, or the fastest with only these parts.
 
-    See ``route.PARTS``. Raises ``UsageError`` for the route of other networks.
+    For the parts see ``FastPath``. Raises ``UsageError`` for the route of other networks.
     """
     if isinstance(choice, FastPath):
         if unknown := sorted(choice.ways.keys() - trainer.strided_layers):
             raise UsageError(
-                f"the route is one of other networks: these have no layer {unknown[0]}",
-                "Use the recipe, the size and the settings of that run.",
+                f"the route belongs to other networks: these have no layer {unknown[0]}",
+                "Use the recipe, the size and the settings of the run that the route comes from.",
             )
         return choice
     parts = choice
@@ -82,10 +82,10 @@ def route_of(choice: Collection[str] | FastPath, trainer: Trainer, progress: Cou
 
 
 def measured_route(trainer: Trainer, progress: CountCallback) -> FastPath:
-    """So many threads as pay, and with them the fastest way of every map of every layer.
+    """Measure the best number of threads, and with it the fastest algorithm for every map of every layer.
 
-    Each way is measured against torch's own in turns. On a graphics card, whose libraries choose their ways
-    and which needs no threads, whether recorded steps pay. The training stays as it was.
+    Each algorithm is measured alternately with torch's own. On a GPU, whose libraries choose the algorithms
+    themselves, only recorded steps are measured against usual ones. The trainer keeps its state.
     """
     if trainer.engine.device.type == "cuda":
         progress(0, 1, "measuring recorded steps, once on this machine")
@@ -93,94 +93,94 @@ def measured_route(trainer: Trainer, progress: CountCallback) -> FastPath:
     progress(0, 1, "measuring threads, once on this machine")
     threads = threads_that_pay(trainer)
     with computing_with(threads):
-        ways = _ways(trainer, progress)
+        ways = _measure_layers(trainer, progress)
     return FastPath(ways=ways, threads=threads)
 
 
 def recording_pays(trainer: Trainer, clearly: float = CLEARLY) -> bool:
-    """Whether recorded steps take less than that share of the time of usual ones, and leave the same bits.
+    """Check whether recorded steps take less than ``clearly`` times as long as usual ones, to the same bits.
 
-    Raises ``RuntimeError`` or ``MemoryError`` where none can be recorded. The training stays as it was.
+    Raises ``RuntimeError`` or ``MemoryError`` if steps cannot be recorded. The trainer keeps its state.
     """
     if trainer.ranks.world_size > 1 or not can_be_recorded(trainer.config):
         return False
     before, route = capture(trainer, 0.0), trainer.route
     try:
         usual, recorded = (
-            _steps_from(before, trainer, route.model_copy(update={"recorded": each}))
-            for each in (False, True)
+            _time_steps_from(before, trainer, route.model_copy(update={"recorded": is_recorded}))
+            for is_recorded in (False, True)
         )
     finally:
         restore(trainer, before)
         trainer.take(route)
         trainer.forget_graphs()
         release_memory()
-    return recorded.took_s < clearly * usual.took_s and all(
-        torch.equal(tensor, usual.ended.tensors[name]) for name, tensor in recorded.ended.tensors.items()
+    return recorded.seconds < clearly * usual.seconds and all(
+        torch.equal(tensor, usual.end.tensors[name]) for name, tensor in recorded.end.tensors.items()
     )
 
 
 @dataclass(frozen=True)
-class _Steps:
-    """What steps took, and where the training then stood."""
+class _TimedSteps:
+    """The seconds that some steps took, and the state after them."""
 
-    took_s: float
-    ended: Checkpoint
+    seconds: float
+    end: Checkpoint
 
 
-def _steps_from(before: Checkpoint, trainer: Trainer, route: FastPath) -> _Steps:
-    """Steps by a route, after as many as it takes to record those of every kind."""
+def _time_steps_from(before: Checkpoint, trainer: Trainer, route: FastPath) -> _TimedSteps:
+    """Time steps on a route, after enough steps to record all kinds of them."""
     restore(trainer, before)
     trainer.take(route)
-    turn = math.lcm(STEPS, *(getattr(each, "every", 1) for each in trainer.config.stabilisers))
-    for _ in range(turn * (REHEARSALS + 1)):
+    period = math.lcm(STEPS, *(getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers))
+    for _ in range(period * (REHEARSALS + 1)):
         trainer.advance()
     wait_for(trainer.engine.device)
     begun = time.perf_counter()
-    for _ in range(turn * ROUNDS):
+    for _ in range(period * ROUNDS):
         trainer.advance()
     wait_for(trainer.engine.device)
-    return _Steps(time.perf_counter() - begun, capture(trainer, 0.0))
+    return _TimedSteps(time.perf_counter() - begun, capture(trainer, 0.0))
 
 
 def threads_that_pay(trainer: Trainer) -> int | None:
-    """The fewest threads with which a step is nearly as fast as with any number; None: all of them.
+    """Return the fewest threads with which a step is nearly as fast as with any number; None for all threads.
 
-    Threads wait for each other at every operation. Steps that take long keep all of them busy and are not
-    measured; nor are those of several ranks, all of which would have to make them.
+    Threads wait for each other at every operation. Long steps keep all threads busy and are not measured.
+    Nor are the steps of several ranks, since all ranks would have to make them together.
     """
     most = num_threads()
     if most == 1 or trainer.ranks.world_size > 1:
         return None
     before, route = capture(trainer, 0.0), trainer.route
     fewest = None
-    if _steps_s(trainer, most, 2) < 2 * LONG_STEP_S:
-        took: dict[int, list[float]] = {most >> halvings: [] for halvings in range(most.bit_length())}
+    if _time_steps(trainer, most, 2) < 2 * LONG_STEP_S:
+        times: dict[int, list[float]] = {most >> halvings: [] for halvings in range(most.bit_length())}
         for _ in range(ROUNDS):
-            for threads, rounds in took.items():
-                rounds.append(_steps_s(trainer, threads, STEPS))
-        median_s = {threads: statistics.median(rounds) for threads, rounds in took.items()}
-        fewest = min(
-            threads for threads, each in median_s.items() if CLEARLY * each <= min(median_s.values())
-        )
+            for threads, rounds in times.items():
+                rounds.append(_time_steps(trainer, threads, STEPS))
+        median_s = {threads: statistics.median(rounds) for threads, rounds in times.items()}
+        fastest_s = min(median_s.values())
+        fewest = min(threads for threads, median in median_s.items() if CLEARLY * median <= fastest_s)
     restore(trainer, before)
     trainer.take(route)
     return None if fewest == most else fewest
 
 
-def _steps_s(trainer: Trainer, threads: int, steps: int) -> float:
-    """Seconds that so many steps take."""
+def _time_steps(trainer: Trainer, threads: int, num_steps: int) -> float:
+    """Return the seconds that ``num_steps`` steps take with this number of threads."""
     trainer.take(USUAL.model_copy(update={"threads": threads}))
     begun = time.perf_counter()
-    for _ in range(steps):
+    for _ in range(num_steps):
         trainer.advance()
     return time.perf_counter() - begun
 
 
-def _ways(trainer: Trainer, progress: CountCallback) -> dict[str, Ways]:
+def _measure_layers(trainer: Trainer, progress: CountCallback) -> dict[str, Ways]:
+    """Return the fastest algorithms of the layers, by name, for those that differ from torch's own."""
     networks = (trainer.gan.generator, trainer.gan.discriminator)
     for network in networks:
-        network.eval()  # batch norm and spectral normalisation change when they are used in training
+        network.eval()  # in training mode, batch norm and spectral normalisation would change their state
     shapes = _input_shapes(trainer)
     ways = {}
     for number, (name, layer) in enumerate(trainer.strided_layers.items()):
@@ -189,35 +189,37 @@ def _ways(trainer: Trainer, progress: CountCallback) -> dict[str, Ways]:
     progress(len(shapes), len(shapes), "measuring layers, once on this machine")
     for network in networks:
         network.train()
-    return {name: each for name, each in ways.items() if each != Ways()}
+    return {name: fastest for name, fastest in ways.items() if fastest != Ways()}
 
 
 def _input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
-    """What each layer is given in a step."""
+    """Return the shape of the input of each strided layer in a step, by the name of the layer."""
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def note(name: str, layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-        shapes[name] = tuple(given[0].shape)
+    def record(name: str, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        shapes[name] = tuple(inputs[0].shape)
 
     layers = trainer.strided_layers
-    hooks = [layer.register_forward_pre_hook(functools.partial(note, name)) for name, layer in layers.items()]
+    hooks = [
+        layer.register_forward_pre_hook(functools.partial(record, name)) for name, layer in layers.items()
+    ]
     recipe, gan = trainer.recipe, trainer.gan
     batch = 2 * recipe.batch if trainer.config.per_sample else recipe.batch
-    dataset = torch.zeros(batch, trainer.dataset.channels, *recipe.size[::-1])
+    images = torch.zeros(batch, trainer.dataset.channels, *recipe.size[::-1])
     labels = torch.zeros(batch, dtype=torch.int64) if trainer.classes else None
     with torch.no_grad():
         bind_labels(gan.generator, None if labels is None else labels[: recipe.batch])(
             torch.zeros(recipe.batch, recipe.latent.size)
         )
-        bind_labels(gan.discriminator, labels)(dataset)
+        bind_labels(gan.discriminator, labels)(images)
     for hook in hooks:
         hook.remove()
     return shapes
 
 
 def _key(trainer: Trainer) -> str:
-    """What a measurement is good for, as 64 hexadecimal digits."""
-    # Not the weights themselves: spectral normalisation takes a step whenever it is asked for one.
+    """Return the cache key of a measurement, 64 hexadecimal digits."""
+    # The text of the layers, not their weights: reading a weight advances spectral normalisation.
     layers = {name: str(layer) for name, layer in trainer.strided_layers.items()}
     identity = [
         trainer.circumstances.model_dump(),
@@ -227,7 +229,7 @@ def _key(trainer: Trainer) -> str:
         trainer.config.per_sample,
         trainer.engine.channels_last,
     ]
-    if trainer.engine.device.type == "cuda":  # what a step does there is recorded, and not only its layers
+    if trainer.engine.device.type == "cuda":  # there the whole step is measured, not only its layers
         identity += [
             trainer.recipe.model_dump(mode="json"),
             sorted(trainer.route.parts),

@@ -1,8 +1,9 @@
-"""Which remedy is tried next, and whether one has helped: what ``--auto`` decides, by what is on disk.
+"""The policy of ``--auto``: which remedy to try next, and whether it has helped, read from the run folders.
 
-A remedy is tried in a run of its own beside the one that is ill: from the newest checkpoint before the
-illness began, or from the beginning where there is none or the networks become others. The trial gets as many
-images as the ill run had from there on. Then it is kept and goes on, or undone, and the ill run goes on.
+A remedy is tried in a new run beside the original, unhealthy one. The trial starts from the newest checkpoint
+before the finding began, or from the beginning if there is none or the networks change. It gets as many
+images as the original run had from there on. Then it is kept and continues, or it is undone and the original
+run continues.
 """
 
 import contextlib
@@ -19,10 +20,10 @@ from ganzfeld.runs.run import Run
 
 MOST_TRIALS = 6
 ROOM = 1.25
-"""What must be left of the budget, in lengths of the trial. If it is undone, the ill run needs the rest."""
+"""What must be left of the budget, in lengths of the trial: if it is undone, the original run needs it."""
 
 RECENT = 0.1
-"""The last share of a trial, in which a kernel distance is one of its end."""
+"""The last share of a trial; a kernel distance measured there counts as one of its end."""
 
 NETWORKS_STAY = (
     "generator.optimizer.lr",
@@ -33,31 +34,30 @@ NETWORKS_STAY = (
     "ema",
     "crop",
 )
-"""Beginnings of settings with which a training can go on from a checkpoint."""
+"""Prefixes of the settings that can change at a checkpoint."""
 
 
-def prescription(run: Run, verdict: Diagnosis, budget: Budget | None = None) -> Trial | None:
-    """The remedy to try next on a run of which the doctor says ``verdict``, or None.
+def next_trial(run: Run, diagnosis: Diagnosis, budget: Budget | None = None) -> Trial | None:
+    """Return the trial to make next for a run with this diagnosis, or None.
 
-    It is the first one of the first severe finding that is a change of the recipe, has not been tried and
-    still fits into the budget, which is that of the run if no other is given. None while another is being
-    tried.
+    Its remedy is the first one, in the order of the severe findings, that changes the recipe, has not been
+    tried and fits into ``budget``, by default that of the run. Returns None while a trial is open.
     """
     metadata = run.metadata
     if metadata.open_trial or len(metadata.trials) >= MOST_TRIALS:
         return None
     recipe, tried = run.recipe, {trial.settings for trial in metadata.trials}
-    for finding in verdict.findings:
+    for finding in diagnosis.findings:
         for remedy in finding.remedies if finding.severity == "sick" else ():
             if remedy.settings not in tried and _changes(recipe, remedy.settings):
-                trial = _trial(run, finding, remedy, verdict.images_seen)
+                trial = _make_trial(run, finding, remedy, diagnosis.images_seen)
                 if _fits(run, trial, budget or Budget(metadata.minutes, metadata.images)):
                     return trial
     return None
 
 
-def with_beginning(run: Run, trial: Trial) -> Trial:
-    """The same trial, from the newest checkpoint that can be read and is no newer than its own."""
+def from_newest_checkpoint(run: Run, trial: Trial) -> Trial:
+    """Return the trial, starting at the newest readable checkpoint that is not after its planned start."""
     for at in reversed(run.history.all()):
         if at <= trial.from_images:
             with contextlib.suppress(DamagedError):
@@ -66,37 +66,38 @@ def with_beginning(run: Run, trial: Trial) -> Trial:
     return trial.model_copy(update={"from_images": 0})
 
 
-def is_decided(run: Run, verdict: Diagnosis) -> bool:
-    """Whether the trial that a run is has had its images, or has diverged."""
+def is_decided(run: Run, diagnosis: Diagnosis) -> bool:
+    """Check whether the open trial of a run has had all its images, or has diverged."""
     trial = run.metadata.open_trial
-    return trial is not None and (verdict.images_seen >= trial.at_images or has_diverged(run))
+    return trial is not None and (diagnosis.images_seen >= trial.at_images or has_diverged(run))
 
 
 def has_diverged(run: Run) -> bool:
-    """Whether the last loss that a run wrote down was not finite."""
+    """Check whether the last loss in the journal of a run is not finite."""
     last = run.last_entry or {}
     return any(last.get(name, 0.0) is None for name in ("loss_generator", "loss_discriminator"))
 
 
-def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
-    """Whether the trial that ``run`` is made the run better that was ``ill``, and how that is seen.
+def has_helped(run: Run, original: Run) -> tuple[bool, str]:
+    """Decide whether the trial ``run`` is better than the ``original`` run; return that and the reason.
 
-    Images that are all alike lose against others, whatever their distance, which one dark image can make
-    small. Then kernel distance decides where it differs by more than the standard error of the difference;
-    else it is whether the finding has gone, and no other severe one has come.
+    A run whose images are all alike loses against one whose images are not, whatever their kernel distances:
+    even one dark image can have a small distance. Otherwise kernel distance decides if it differs by more
+    than the standard error of the difference. Otherwise the trial has helped if the finding has gone and no
+    other severe finding has come.
     """
     trial = run.metadata.open_trial
     assert trial is not None
     if has_diverged(run):
         return False, "it diverged"
-    now, before = run.diagnose(), ill.diagnose()
+    now, before = run.diagnose(), original.diagnose()
     if bool(now.alike) != bool(before.alike):
         return not now.alike, f"{now.alike} has come" if now.alike else f"{before.alike} has gone"
     since, until = trial.from_images, trial.at_images
-    # Judged where they stopped, or nearly: the trial may have seen some more images, those of one look at
-    # the clock. What a signal kept from being judged has older figures at most, which say nothing of it.
+    # Compare distances of the end only. The trial may have seen slightly more images, since the clock is read
+    # only now and then. A run stopped by a signal has only older distances, which say nothing about its end.
     recent = since + round((1 - RECENT) * (until - since))
-    ours, theirs = _distance(run, recent), _distance(ill, recent, until)
+    ours, theirs = _distance(run, recent), _distance(original, recent, until)
     if ours and theirs:
         words = f"kernel distance {ours[0]:.3f} instead of {theirs[0]:.3f}"
         if abs(ours[0] - theirs[0]) > math.hypot(ours[1], theirs[1]):
@@ -109,7 +110,7 @@ def has_helped(run: Run, ill: Run) -> tuple[bool, str]:
 
 
 def cost(run: Run, from_images: int) -> tuple[int, float]:
-    """Images and minutes that a run has trained after ``from_images``."""
+    """Return the number of images and the minutes that a run has trained after ``from_images``."""
     last = run.last_entry
     if last is None:
         return 0, 0.0
@@ -120,21 +121,21 @@ def cost(run: Run, from_images: int) -> tuple[int, float]:
     return max(0, last["images_seen"] - from_images), max(0.0, last.get("seconds", 0.0) - before) / 60
 
 
-def _trial(run: Run, finding: Finding, remedy: Remedy, at_images: int) -> Trial:
+def _make_trial(run: Run, finding: Finding, remedy: Remedy, at_images: int) -> Trial:
     before = [at for at in run.history.all() if at <= finding.since_images]
-    can_go_on = all(setting.startswith(NETWORKS_STAY) for setting in remedy.settings)
+    can_resume = all(setting.startswith(NETWORKS_STAY) for setting in remedy.settings)
     return Trial(
         finding=finding.name,
         remedy=remedy.text,
         settings=remedy.settings,
         ill=run.path.name,
-        from_images=before[-1] if before and can_go_on else 0,
+        from_images=before[-1] if before and can_resume else 0,
         at_images=at_images,
     )
 
 
 def _changes(recipe: Recipe, settings: tuple[str, ...]) -> bool:
-    """Whether a remedy makes another recipe of this one, and one that there can be."""
+    """Check whether a remedy changes the recipe into another valid one."""
     try:
         return resolve(recipe, settings) != recipe
     except UsageError:
@@ -148,9 +149,9 @@ def _fits(run: Run, trial: Trial, budget: Budget) -> bool:
 
 
 def _distance(run: Run, since: int, until: int | None = None) -> tuple[float, float] | None:
-    """The last kernel distance between these images, with its standard error; None if there is none.
+    """Return the last kernel distance after ``since`` images, with its standard error; None if there is none.
 
-    What is older is of both runs: the journal of a trial begins with that of the ill one.
+    Older distances belong to both runs: the journal of a trial begins as a copy of the original run's.
     """
     evidence = run.evidence if until is None else run.evidence.until(until)
     distance, error = evidence.series("kernel_distance"), evidence.series("kernel_distance_error")

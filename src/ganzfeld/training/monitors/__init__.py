@@ -1,1 +1,1 @@
-"""What looks at a training while it goes on: health, quality and diagnosis."""
+"""The monitors of a run: health, quality and diagnosis."""

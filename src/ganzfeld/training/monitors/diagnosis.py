@@ -1,4 +1,4 @@
-"""What the doctor says while a training goes on."""
+"""The diagnosis monitor: what the doctor finds while a run trains."""
 
 import contextlib
 
@@ -6,50 +6,55 @@ from ganzfeld.errors import GanzfeldError
 from ganzfeld.health import Diagnosis
 from ganzfeld.printable import in_shell
 from ganzfeld.runs.run import Run
-from ganzfeld.training.auto.policy import is_decided, prescription
+from ganzfeld.training.auto.policy import is_decided, next_trial
 from ganzfeld.training.callbacks import TrainCallback
 
 
 class DiagnosisMonitor:
-    """Asks the doctor after every examination of a run, and tells the watcher of every new finding, once.
+    """Diagnoses a run after every reading of its health, and notes every new finding once.
 
-    Of a run that is looked after (``attended``), ``over`` says when there is something to decide; of one that
-    ``ends_on_decay``, ``decayed`` says why once it is so.
+    With ``auto``, ``over`` becomes true when the auto driver has something to decide. With ``ends_on_decay``,
+    ``decayed`` becomes the reason to end the run once its quality has decayed.
     """
 
     def __init__(
-        self, run: Run, callback: TrainCallback, *, attended: bool = False, ends_on_decay: bool = False
+        self, run: Run, callback: TrainCallback, *, auto: bool = False, ends_on_decay: bool = False
     ) -> None:
         self._run, self._journal = run, run.follow_journal()
-        self._attended, self._ends_on_decay = attended, ends_on_decay
+        self._auto, self._ends_on_decay = auto, ends_on_decay
         self.over = False
         self.decayed = ""
         self._callback = callback
-        self._told: set[str] = set()
+        self._noted: set[str] = set()
         self.state = ""
-        """A few words on whether it is well; empty while that is not known."""
+        """Whether the run is healthy, in a few words; empty while that is unknown."""
 
-    def hold(self, *, judged: bool = False) -> None:
-        """Ask about the run as it is written down; what cannot be read leaves what was said before.
+    def update(self, *, has_new_score: bool = False) -> None:
+        """Diagnose the run from its journal; if that cannot be read, keep the last diagnosis.
 
-        ``judged``: it has just been. What was judged before a run went on does not end it again.
+        ``has_new_score``: quality was just measured. An older score does not end a resumed run again.
         """
         with contextlib.suppress(GanzfeldError):
-            verdict = self._run.diagnose(self._journal.read())
-            self.state = verdict.state
-            # What is known from the images alone was told before training.
-            new = [each for each in verdict.findings if each.since_images and each.name not in self._told]
-            self._told |= {each.name for each in new}
+            diagnosis = self._run.diagnose(self._journal.read())
+            self.state = diagnosis.state
+            # Findings since 0 images come from the dataset alone and were noted before training.
+            new = [
+                finding
+                for finding in diagnosis.findings
+                if finding.since_images and finding.name not in self._noted
+            ]
+            self._noted |= {finding.name for finding in new}
             if new:
-                names = ", ".join(f"{each.name} since {each.since_images:,} images" for each in new)
+                names = ", ".join(f"{finding.name} since {finding.since_images:,} images" for finding in new)
                 self._callback.noted(f"{names}: ganzfeld doctor {in_shell(self._run.path)}")
-            if self._attended:
-                decided, next_trial = is_decided(self._run, verdict), prescription(self._run, verdict)
-                self.over = decided or next_trial is not None
-            if self._ends_on_decay and judged:
-                self.decayed = _decay(verdict)
+            if self._auto:
+                has_next = next_trial(self._run, diagnosis) is not None
+                self.over = is_decided(self._run, diagnosis) or has_next
+            if self._ends_on_decay and has_new_score:
+                self.decayed = _decay(diagnosis)
 
 
-def _decay(verdict: Diagnosis) -> str:
-    """What has become worse than it was; empty where nothing has."""
-    return next((each.evidence[0].text for each in verdict.findings if each.name == "late-decay"), "")
+def _decay(diagnosis: Diagnosis) -> str:
+    """Return the evidence that quality has decayed; an empty string if it has not."""
+    findings = (finding for finding in diagnosis.findings if finding.name == "late-decay")
+    return next((finding.evidence[0].text for finding in findings), "")

@@ -1,7 +1,7 @@
-"""The doctor's examinations of a training: what is kept for them, what they read, and when they are due.
+"""The health monitor: it decides when readings are due, keeps what they need, and takes them.
 
-The readings themselves are in ``health/readings/``. Looking changes nothing: the run ends with the weights of
-one that was never examined.
+The readings themselves are in ``health/readings/``. Taking them changes nothing: the run ends with the same
+weights as a run without readings.
 """
 
 import math
@@ -23,25 +23,25 @@ from ganzfeld.training.trainer import Trainer
 
 EVERY_S = 2.0
 EVERY_SHARE = 0.01
-"""Examinations are at least two seconds of training apart, and a hundredth of the run's age."""
+"""Readings are at least two seconds of training apart, and at least a hundredth of the run's age apart."""
 
 MOST_FOR_ALL = 0.0175
 MOST_FOR_FEW = 0.0025
-"""The largest share of the time for examinations with all readings, and for those with the few that need no
-passes through networks: never sooner than what the last one took allows. Together a fiftieth."""
+"""The largest shares of the training time: for taking all readings, and for taking the few that need no
+passes through networks. The duration of the last time decides when the next is due. Together a fiftieth."""
 
 NUM_STEPS = 64
 NUM_IMAGES = 64
 LEAST_IMAGES = 16
 MOST_PIXELS = 2**20
-A_CLASS = 4
-"""Images a class: of more classes than that leaves room for, the largest ones are looked at."""
+IMAGES_PER_CLASS = 4
+"""The least number of real images per class; with too many classes, only the largest classes are used."""
 
 
 class HealthMonitor:
-    """Keeps the logits of the last steps of a training, and examines it when it is due.
+    """Keeps the logits of the last steps of a trainer, and takes readings of its health when they are due.
 
-    Of several ranks, rank 0 has one, and it works without the others: its networks are theirs.
+    Only rank 0 has a health monitor. It works without the other ranks, whose networks are the same.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -54,40 +54,41 @@ class HealthMonitor:
         latents = latents_of_seeds(range(num), recipe.latent.size, recipe.latent.prior)
         self._latents = latents.to(engine.device)
         self._labels = None
-        shown = spread(trainer.dataset.num_pictures, num)
+        indices = spread(trainer.dataset.num_pictures, num)
         if trainer.classes is not None:
-            shown = trainer.classes.examples(num, num // A_CLASS)
-            labels = np.resize(trainer.classes.labels[shown], num)
+            indices = trainer.classes.examples(num, num // IMAGES_PER_CLASS)
+            labels = np.resize(trainer.classes.labels[indices], num)
             self._labels = torch.from_numpy(labels).to(engine.device)
-        self._real = engine.images(trainer.gather(shown))
+        self._real = engine.images(trainer.gather(indices))
 
-    def note(self, outcome: StepOutput) -> None:
-        """Keep what a step showed; nothing is read."""
-        self._logits.append((outcome.real_logits, outcome.fake_logits))
+    def note(self, output: StepOutput) -> None:
+        """Keep the logits of a step; nothing is read from the device."""
+        self._logits.append((output.real_logits, output.fake_logits))
 
     def due(self, seconds: float) -> bool:
-        """Whether it is time for an examination, in seconds of training."""
+        """Check whether readings are due after ``seconds`` of training."""
         return seconds >= min(self._few_due.next, self._all_due.next)
 
-    def examine(self, seconds: float, everything: bool = False) -> dict[str, float]:
-        """Readings by name, after one step or more: all of them if that is due or asked for, or a few.
+    def take_readings(self, seconds: float, everything: bool = False) -> dict[str, float]:
+        """Take readings and return them by name: all if they are due or ``everything`` is set, else a few.
 
-        ``seconds`` is how long the training has taken until now. A number may not be finite.
+        ``seconds`` is the training time so far. At least one step must have been noted. A value may be
+        infinite or NaN.
         """
         begun = time.perf_counter()
         everything = everything or seconds >= self._all_due.next
         probe = self.probe()
-        found: dict[str, Tensor | float] = {}
+        values: dict[str, Tensor | float] = {}
         with with_own_statistics(probe.generator), with_own_statistics(probe.discriminator):
             for entry in map(readings.load, readings.names()):
                 if everything or not entry.PASSES:
-                    found |= entry.read(probe)
+                    values |= entry.read(probe)
         if everything:
             self._images_before = probe.images
         device = self._trainer.engine.device
-        # Here alone the device is waited for.
-        values = torch.stack([torch.as_tensor(value, device=device).float() for value in found.values()])
-        told = dict(zip(found, values.tolist(), strict=True))
+        stacked = torch.stack([torch.as_tensor(value, device=device).float() for value in values.values()])
+        # The only synchronisation with the device.
+        numbers = dict(zip(values, stacked.tolist(), strict=True))
         took_s = time.perf_counter() - begun
         if everything:
             self._all_due.spacing = max(EVERY_S, took_s / MOST_FOR_ALL)
@@ -95,10 +96,10 @@ class HealthMonitor:
         else:
             self._few_due.spacing = max(EVERY_S, took_s / MOST_FOR_FEW)
         self._few_due.from_now(seconds)
-        return told
+        return numbers
 
     def probe(self) -> ProbeContext:
-        """The training as readings see it."""
+        """Return the context that readings are taken from. At least one step must have been noted."""
         trainer, gan = self._trainer, self._trainer.gan
         real_logits, fake_logits = (torch.stack(logits) for logits in zip(*self._logits, strict=True))
         return ProbeContext(

@@ -1,8 +1,8 @@
-"""How good the model is while it trains: kernel distance and its like, of the averaged weights, now and then.
+"""The quality monitor: kernel distance and related metrics of the averaged generator, from time to time.
 
-Rank 0 does this alone, between two steps and outside the training's time, and changes nothing of it: all
-latents are those of fixed seeds. The best model so far is kept in ``model/best/``. Not needed to train: where
-it cannot be done, the training goes on without it and says why.
+Rank 0 measures alone, between two steps and outside the training time, and changes nothing in the trainer:
+all latents come from fixed seeds. The best model so far is kept in ``model/best/``. If quality cannot be
+measured, a note says why and the run continues without.
 """
 
 import math
@@ -37,22 +37,22 @@ NUM_REALS = 1000
 NUM_ON_THE_WAY = 256
 NUM_AT_THE_END = 1000
 SHARE = 0.05
-"""Of the time of training, at most."""
+"""The largest share of the training time."""
 LEAST_SPACING_S = 20.0
 NUM_CALIBRATING = 512
-"""Images that are made to fix the statistics of the average."""
+"""Images generated to fix the statistics of the averaged generator."""
 
 MEASURING = "measuring quality"
 
-PATIENT = 5
-"""Judgements without a better one, after which a training is on a plateau."""
+PATIENCE = 5
+"""The number of scores without a better one after which a run is on a plateau."""
 
 
 class QualityMonitor:
-    """Judges a training as it goes on.
+    """Measures the quality of the model during a run.
 
-    ``wanted`` false: not at all, as in a dry run. ``over`` says, once it is so, why ``--stop
-    plateau`` ends the run.
+    Without ``wanted`` it never measures, as in a dry run. ``best`` is the best score so far, ``latest`` the
+    last kernel distance. ``stop_reason`` is empty until ``--stop plateau`` ends the run.
     """
 
     def __init__(self, trainer: Trainer, run: Run, callback: TrainCallback, *, wanted: bool = True) -> None:
@@ -65,101 +65,103 @@ class QualityMonitor:
         self._real: Side | None = None
         self._due = Due(LEAST_SPACING_S)
         self._since = self._spent_s = 0.0
-        self._of_looking = self._of_making = 0.0
-        """Seconds that an image takes to be looked at, and to be made."""
-        self._news: dict[str, float | str] = {}
+        self._features_s = self._generation_s = 0.0
+        """Seconds per image for computing its features, and for generating it."""
+        self._readings: dict[str, float | str] = {}
         self._after_best: list[QualityScore] = []
         self._patience = Patience(callback.noted)
         self.best = metadata.best
         self.latest = metadata.best.kernel_distance if metadata.best else None
-        self.over = ""
+        self.stop_reason = ""
 
     def prepare(self, seconds: float, abandoned: Callable[[], bool]) -> None:
-        """Look at the real images, once for each set, and find out what a judgement will cost.
+        """Compute the features of the real images, cached per dataset, and time a measurement.
 
-        ``seconds`` of training are behind; ``abandoned`` says whether to leave off.
+        ``seconds`` is the training time so far; ``abandoned`` returns true when the work should stop.
         """
-        self._carefully(lambda: self._prepare(seconds, abandoned), abandoned)
+        self._run_optional(lambda: self._prepare(seconds, abandoned), abandoned)
 
     def due(self, seconds: float) -> bool:
-        """Whether it is time for a judgement, in seconds of training."""
+        """Check whether a measurement is due after ``seconds`` of training."""
         return self._real is not None and self._due(seconds)
 
-    def look(self, seconds: float, card: Card, abandoned: Callable[[], bool]) -> None:
-        """Judge the model as it stands, keep it if it is the best, and set the next time by what this took.
+    def measure(self, seconds: float, card: Card, abandoned: Callable[[], bool]) -> None:
+        """Score the current model, keep it if it is the best, and schedule the next time by the cost of this.
 
-        ``card`` is that of the model; ``abandoned`` says whether to leave off.
+        ``card`` is the card of the model; ``abandoned`` returns true when the work should stop.
         """
-        begun, expected = time.perf_counter(), self._judgement_s(NUM_ON_THE_WAY)
-        self._carefully(lambda: self._look(card, abandoned), abandoned)
+        begun, expected = time.perf_counter(), self._measurement_s(NUM_ON_THE_WAY)
+        self._run_optional(lambda: self._measure(card, abandoned), abandoned)
         took = time.perf_counter() - begun
         if expected and not abandoned():
-            self._of_looking, self._of_making = (
-                of * took / expected for of in (self._of_looking, self._of_making)
+            self._features_s, self._generation_s = (
+                per_image_s * took / expected for per_image_s in (self._features_s, self._generation_s)
             )
         self._spent_s += took
         self._not_before(seconds, took)
 
-    def news(self) -> dict[str, float | str]:
-        """The readings of the last judgement for the journal, each told once."""
-        told, self._news = self._news, {}
-        return told
+    def pop_readings(self) -> dict[str, float | str]:
+        """Return the readings of the last measurement for the journal; an empty dict if already returned."""
+        readings, self._readings = self._readings, {}
+        return readings
 
     def finish_s(self) -> float:
-        """About how many seconds ``finish`` will take, by what judgements have taken so far."""
+        """Estimate the seconds that ``finish`` will take, from the cost of measurements so far."""
         if self._real is None:
             return 0.0
-        return (1 if self.best is None else 2) * self._judgement_s(NUM_AT_THE_END)
+        return (1 if self.best is None else 2) * self._measurement_s(NUM_AT_THE_END)
 
     def finish(self, card: Card, abandoned: Callable[[], bool]) -> None:
-        """Judge the last model by 1,000 images, and the best one too; the better of the two is the best.
+        """Score the last and the best model by 1,000 images each; the better one becomes the best.
 
-        Where they differ by less than the error, the last one is taken. ``card`` is that of the last model.
+        If they differ by less than the standard error, the last one becomes the best. ``card`` is the card of
+        the last model; ``abandoned`` returns true when the work should stop.
         """
-        self._carefully(lambda: self._finish(card, abandoned), abandoned)
+        self._run_optional(lambda: self._finish(card, abandoned), abandoned)
 
     def _prepare(self, seconds: float, abandoned: Callable[[], bool]) -> None:
         assert self._space is not None
         dataset = self._trainer.dataset
         indices = some_of(dataset.num_pictures, NUM_REALS)
-        told = self._progress(abandoned)
-        found = real_features(dataset, indices, self._space, told)
-        told(0, 1, "measuring how long a judgement takes")
-        self._real = Side(dataset.batch(indices), found)
+        progress = self._progress(abandoned)
+        features = real_features(dataset, indices, self._space, progress)
+        progress(0, 1, "timing a quality measurement")
+        self._real = Side(dataset.batch(indices), features)
         self._since = seconds
         self._not_before(seconds, self._expected_s())
-        told(1, 1, "measuring how long a judgement takes")
+        progress(1, 1, "timing a quality measurement")
 
     def _expected_s(self) -> float:
-        """About what a judgement takes: that of a few images, times the number."""
+        """Time both parts of a measurement with a few images; return the seconds of a whole one."""
         assert self._real is not None and self._space is not None
         generator = self._trainer.shipped()
-        few = self._real.images[:SLICE]
-        self._space.features(few[:1])  # the first call builds the network
-        self._made(generator, 1, silent)
+        images = self._real.images[:SLICE]
+        self._space.features(images[:1])  # the first call builds the network
+        self._generate(generator, 1, silent)
         begun = time.perf_counter()
-        self._space.features(few)
-        looked = time.perf_counter()
-        self._made(generator, SLICE, silent)
-        made = time.perf_counter()
-        self._of_looking, self._of_making = (looked - begun) / len(few), (made - looked) / SLICE
-        return self._judgement_s(NUM_ON_THE_WAY)
+        self._space.features(images)
+        features_done = time.perf_counter()
+        self._generate(generator, SLICE, silent)
+        generation_done = time.perf_counter()
+        self._features_s = (features_done - begun) / len(images)
+        self._generation_s = (generation_done - features_done) / SLICE
+        return self._measurement_s(NUM_ON_THE_WAY)
 
-    def _judgement_s(self, num: int) -> float:
-        return num * self._of_looking + (num + NUM_CALIBRATING) * self._of_making
+    def _measurement_s(self, num: int) -> float:
+        return num * self._features_s + (num + NUM_CALIBRATING) * self._generation_s
 
     def _not_before(self, seconds: float, expected_s: float) -> None:
-        """The next judgement comes when all of them, the next one too, are within their share of the time."""
+        """Schedule the next measurement so that all of them, including it, stay within their share."""
         self._due.from_now(seconds)
         self._due.next = max(self._due.next, self._since + (self._spent_s + expected_s) / SHARE)
 
-    def _look(self, card: Card, abandoned: Callable[[], bool]) -> None:
+    def _measure(self, card: Card, abandoned: Callable[[], bool]) -> None:
         shipped = self._trainer.shipped()
-        told = self._progress(abandoned)
-        comparison = self._comparison(shipped, NUM_ON_THE_WAY, told, MEASURING)
-        score = self._judged(comparison, card.images_seen)
+        progress = self._progress(abandoned)
+        comparison = self._compare(shipped, NUM_ON_THE_WAY, progress, MEASURING)
+        score = self._score(comparison, card.images_seen)
         self.latest = score.kernel_distance
-        self._news = {
+        self._readings = {
             "kernel_distance": score.kernel_distance,
             "kernel_distance_error": score.error,
             **neighbourhoods(comparison),
@@ -173,41 +175,41 @@ class QualityMonitor:
         else:
             self._after_best.append(score)
             if self._ends_on_a_plateau:
-                self.over = on_a_plateau(self.best, self._after_best)
+                self.stop_reason = on_a_plateau(self.best, self._after_best)
 
     def _finish(self, card: Card, abandoned: Callable[[], bool]) -> None:
-        told, best_folder = self._progress(abandoned), self._run.path / "model" / "best"
-        another = self.best is not None and self.best.images_seen != card.images_seen
-        what = f"{MEASURING}, {{}} of {2 if another else 1}"
+        progress, best_folder = self._progress(abandoned), self._run.path / "model" / "best"
+        best_is_earlier = self.best is not None and self.best.images_seen != card.images_seen
+        what = f"{MEASURING}, {{}} of {2 if best_is_earlier else 1}"
         shipped = self._trainer.shipped()
-        comparison = self._comparison(shipped, NUM_AT_THE_END, told, what.format(1))
-        last = best = self._judged(comparison, card.images_seen)
-        if another:
+        comparison = self._compare(shipped, NUM_AT_THE_END, progress, what.format(1))
+        last = best = self._score(comparison, card.images_seen)
+        if best_is_earlier:
             try:
                 earlier = load_model(best_folder, self._callback.noted)
-                comparison = self._comparison(earlier.generator, NUM_AT_THE_END, told, what.format(2))
-                judged = self._judged(comparison, earlier.card.images_seen)
-                best = judged if is_better(judged, last) else last
+                comparison = self._compare(earlier.generator, NUM_AT_THE_END, progress, what.format(2))
+                score = self._score(comparison, earlier.card.images_seen)
+                best = score if is_better(score, last) else last
             except (DamagedError, UsageError) as error:
-                self._callback.noted(f"the best model is lost, the last one takes its place: {error.message}")
+                self._callback.noted(f"the best model is lost; the last model replaces it: {error.message}")
         if best is last:
             save(self._run.folder / "model" / "best", shipped, card)
         self.best = best
         final = FinalScores(at_images=card.images_seen, best=best, last=last)
         self._run.write_metadata(self._run.metadata.changed(best=best, final=final))
 
-    def _comparison(self, generator: Generator, num: int, told: CountCallback, what: str) -> Comparison:
+    def _compare(self, generator: Generator, num: int, progress: CountCallback, what: str) -> Comparison:
         assert self._real is not None and self._space is not None
-        made = self._of_making / ((self._of_making + self._of_looking) or 1.0)
-        dataset = self._made(generator, num, _part(told, what, 0.0, made))
-        found = features_of(dataset, self._space, _part(told, what, made, 1.0))
-        return Comparison(Side(dataset, found), self._real, self._real, self._space)
+        share = self._generation_s / ((self._generation_s + self._features_s) or 1.0)
+        images = self._generate(generator, num, _part(progress, what, 0.0, share))
+        features = features_of(images, self._space, _part(progress, what, share, 1.0))
+        return Comparison(Side(images, features), self._real, self._real, self._space)
 
-    def _made(self, generator: Generator, num: int, told: CountCallback) -> np.ndarray:
+    def _generate(self, generator: Generator, num: int, progress: CountCallback) -> np.ndarray:
         trainer = self._trainer
-        return generated(generator, trainer.recipe.latent.prior, trainer.images_by_class, num, 0, told)
+        return generated(generator, trainer.recipe.latent.prior, trainer.images_by_class, num, 0, progress)
 
-    def _judged(self, comparison: Comparison, images_seen: int) -> QualityScore:
+    def _score(self, comparison: Comparison, images_seen: int) -> QualityScore:
         assert comparison.space is not None
         value, error = estimate(comparison.generated.features, comparison.real.features)
         return QualityScore(
@@ -221,15 +223,15 @@ class QualityMonitor:
         )
 
     def _progress(self, abandoned: Callable[[], bool]) -> CountCallback:
-        def told(done: int, total: int, what: str) -> None:
+        def report(done: int, total: int, what: str) -> None:
             if abandoned():
                 raise _Abandoned
             self._callback.preparing(done, total, what)
 
-        return told
+        return report
 
-    def _carefully(self, work: Callable[[], None], abandoned: Callable[[], bool]) -> None:
-        """Do what a training can do without: if there is no room or no memory for it, from now on not."""
+    def _run_optional(self, work: Callable[[], None], abandoned: Callable[[], bool]) -> None:
+        """Do work that the run can do without; for lack of memory or disk space, stop measuring quality."""
         if self._space is None or abandoned():
             return
         try:
@@ -249,13 +251,13 @@ class QualityMonitor:
         self._callback.noted(f"quality is no longer measured: {why}")
 
 
-def _part(told: CountCallback, what: str, begin: float, end: float) -> CountCallback:
-    """Progress of a part of some work, as that of the whole: from one share of it to another."""
-    return lambda done, total, _: told(round(total * begin + done * (end - begin)), total, what)
+def _part(progress: CountCallback, what: str, begin: float, end: float) -> CountCallback:
+    """Return a callback for a part of some work, which spans the shares ``begin`` to ``end`` of the whole."""
+    return lambda done, total, _: progress(round(total * begin + done * (end - begin)), total, what)
 
 
 def neighbourhoods(comparison: Comparison) -> dict[str, float]:
-    """What a judgement tells beside the distance: who lies near whom."""
+    """Return the readings besides kernel distance, by name: metrics of neighbourhoods in feature space."""
     between, real = comparison.between, comparison.real.among
     precision, recall = precision_recall(between, comparison.generated.among, real)
     return {
@@ -267,25 +269,25 @@ def neighbourhoods(comparison: Comparison) -> dict[str, float]:
 
 
 class _Abandoned(Exception):
-    """A signal came while images were looked at."""
+    """A signal came during a measurement."""
 
 
 def is_comparable(new: QualityScore, old: QualityScore) -> bool:
-    """Whether two judgements are in one feature space: figures of two have nothing to do with each other.
+    """Check whether two scores are in the same feature space; scores of different spaces are unrelated.
 
-    A run that goes on where another space is installed, or asked for, is judged in that one.
+    A resumed run may have scores in two spaces, if another space was installed or requested meanwhile.
     """
     return new.features_sha256 == old.features_sha256
 
 
 def is_better(new: QualityScore, best: QualityScore) -> bool:
-    """Whether a judgement is better by more than the standard error of the difference."""
+    """Check whether a score is better than ``best`` by more than the standard error of the difference."""
     return new.kernel_distance < best.kernel_distance - math.hypot(new.error, best.error)
 
 
 def on_a_plateau(best: QualityScore, after: list[QualityScore]) -> str:
-    """Why a training that is to end on a plateau ends: so many judgements since the best; empty if not."""
-    if len(after) < PATIENT:
+    """Return why a run is on a plateau; an empty string if fewer than ``PATIENCE`` scores follow the best."""
+    if len(after) < PATIENCE:
         return ""
     where = f"the best was {best.kernel_distance:.3g} after {best.images_seen:,} images"
-    return f"kernel distance has not improved in {len(after)} judgements; {where}"
+    return f"kernel distance has not improved in {len(after)} measurements; {where}"

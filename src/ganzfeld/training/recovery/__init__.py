@@ -1,1 +1,1 @@
-"""When a training cannot go on as it was: what is done, what is said, and what would have fitted."""
+"""Recovery when a run diverges or lacks memory or disk space."""

@@ -1,6 +1,6 @@
-"""Tries smaller batches of a run in a process of its own: ``python -m ...recovery.batch_trial RUN``.
+"""Try smaller batches of a run in a separate process: ``python -m ...recovery.batch_trial RUN``.
 
-Prints each that fits into memory, the smallest first, until one does not. Changes nothing of the run.
+Prints every batch that fits into memory, the smallest first, until one does not fit. Does not change the run.
 """
 
 import sys
@@ -13,7 +13,7 @@ from ganzfeld.training.session import trainer_of
 
 
 def main(path: str) -> None:
-    """Try them."""
+    """Print the smaller batches that fit into memory for the run at ``path``, one per line."""
     run = open_run(path)
     trainer = trainer_of(run.metadata, run.recipe, None, Overrides(), TrainCallback())
     for batch in reversed(list(smaller_batches(run.recipe.batch))):

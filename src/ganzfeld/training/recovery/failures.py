@@ -1,4 +1,4 @@
-"""What is done, and said, when a training cannot go on as it was: it diverged, or wants memory or room."""
+"""The actions and errors of a run that diverges or lacks memory or disk space."""
 
 from ganzfeld.errors import ResourceError, TrainingFailed
 from ganzfeld.printable import in_shell
@@ -12,47 +12,50 @@ from ganzfeld.training.trainer import Trainer
 
 
 class OutOfMemory(ResourceError):
-    """Memory ran out; the hint says how the run can go on."""
+    """Memory ran out; the hint says how to resume the run."""
 
 
 def roll_back(trainer: Trainer, run: Run, callback: TrainCallback, why: str) -> None:
-    """Go back to the last good checkpoint, or to the beginning, with half the learning rates."""
+    """Go back to the last good checkpoint, or to the beginning, with half the learning rates.
+
+    ``why`` says what was not finite.
+    """
     scale, diverged_at = trainer.rate_scale / 2, trainer.images_seen
-    good = run.history.newest(callback.noted)
-    if good is None:
-        anew = start(trainer.recipe, trainer.dataset, trainer.engine, trainer.seed, trainer.ranks)
-        good = capture(anew, 0.0)
-    restore(trainer, good)
+    checkpoint = run.history.newest(callback.noted)
+    if checkpoint is None:
+        beginning = start(trainer.recipe, trainer.dataset, trainer.engine, trainer.seed, trainer.ranks)
+        checkpoint = capture(beginning, 0.0)
+    restore(trainer, checkpoint)
     trainer.stand_at(
         index=trainer.index,
         images_seen=trainer.images_seen,
-        # What was planned later was planned with less time to go.
-        horizons=known_at(good.images_seen, run.metadata.horizons),
+        # Later horizons are dropped: they were planned for less remaining time.
+        horizons=known_at(checkpoint.images_seen, run.metadata.horizons),
         rate_scale=scale,
     )
     run.write_metadata(run.metadata.changed(horizons=trainer.horizons))
-    run.forget_after(good.images_seen, callback.noted)
+    run.forget_after(checkpoint.images_seen, callback.noted)
     text = (
-        f"{why} after {diverged_at:,} images: back to {good.images_seen:,} images,"
+        f"{why} after {diverged_at:,} images: back to {checkpoint.images_seen:,} images,"
         f" with {scale:g} times the recipe's learning rates"
     )
-    run.record("rolled back", good.images_seen, text)
+    run.record("rolled back", checkpoint.images_seen, text)
     callback.noted(text)
 
 
 def diverged(trainer: Trainer, run: Run, why: str) -> TrainingFailed:
-    """Return the error of a training that diverged, with where to go back to."""
+    """Return the error of a run that diverged; its hint names the checkpoint to go back to."""
     run.folder.require()
-    place, saved = in_shell(run.path), run.history.all()
+    path, saved = in_shell(run.path), run.history.all()
     slower = "--set generator.optimizer.lr=1e-4 --set discriminator.optimizer.lr=1e-4"
     if saved:
-        kept = (
+        hint = (
             f"The last good state, at {saved[-1]:,} images, is {run.history.path(saved[-1])}."
-            f" Go back to it with lower learning rates: ganzfeld resume {place} --from {saved[-1]} {slower}"
+            f" Go back to it with lower learning rates: ganzfeld resume {path} --from {saved[-1]} {slower}"
         )
     else:
-        kept = f"Nothing had been saved yet. Try lower learning rates: {slower}"
-    return TrainingFailed(f"training diverged: {why} after {trainer.images_seen:,} images", kept)
+        hint = f"Nothing had been saved yet. Try lower learning rates: {slower}"
+    return TrainingFailed(f"training diverged: {why} after {trainer.images_seen:,} images", hint)
 
 
 def out_of_memory(trainer: Trainer, run: Run) -> OutOfMemory:
@@ -67,10 +70,10 @@ def out_of_memory(trainer: Trainer, run: Run) -> OutOfMemory:
     )
 
 
-def with_way_on(error: ResourceError, run: Run) -> ResourceError:
-    """Return the error of a training that wanted a resource, with how what was saved can go on."""
+def with_resume_hint(error: ResourceError, run: Run) -> ResourceError:
+    """Return the error of a run that lacked a resource, with how to resume from its last checkpoint."""
     saved = run.history.all()
     if not saved or isinstance(error, OutOfMemory):
         return error
-    go_on = f"then go on from {saved[-1]:,} images: ganzfeld resume {in_shell(run.path)}"
-    return ResourceError(error.message, f"{error.hint.rstrip('.')}; {go_on}")
+    resume = f"then resume from {saved[-1]:,} images: ganzfeld resume {in_shell(run.path)}"
+    return ResourceError(error.message, f"{error.hint.rstrip('.')}; {resume}")
