@@ -126,7 +126,7 @@ def test_a_slope_out_of_range_is_refused(alpha: float, short_training: Training)
 
 
 def test_one_sign_alone_is_refused(short_training: Training):
-    with pytest.raises(UsageError, match="one sign"):
+    with pytest.raises(UsageError, match="same sign"):
         run("leaky-slope", mean=-3.0, on=short_training)
 
 

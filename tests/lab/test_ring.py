@@ -61,8 +61,8 @@ def test_thorough_covers_both_catalogues():
 
 @pytest.mark.parametrize("entry", rules.CHOSEN, ids=lambda entry: rules.label(*entry))
 def test_every_seed_is_a_game_of_its_own(entry):
-    covered, points = toy.played(SHORT, *entry, seed=0)
-    again, same = toy.played(SHORT, *entry, seed=0)
+    covered, points = toy.play(SHORT, *entry, seed=0)
+    again, same = toy.play(SHORT, *entry, seed=0)
     assert torch.equal(points, same)
     assert covered == again
     assert points.shape == (2, toy.NUM_POINTS, 2)

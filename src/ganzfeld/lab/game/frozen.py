@@ -15,8 +15,8 @@ from ganzfeld.training.step import GANState
 
 
 def frozen(gan: GANState) -> GANState:
-    """Return the same networks with a generator that moves by steps of size 0. Its batch statistics go on
-    changing.
+    """Return the same networks with a generator that moves by steps of size 0. Its batch statistics
+    still change.
     """
     still = SGD(gan.generator.parameters(), lr=0.0, fused=True)
     return replace(gan, generator_optimizer=still)

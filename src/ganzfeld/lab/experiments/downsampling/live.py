@@ -94,7 +94,7 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
 
 def _logits_and_maps(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Return the logits of images, and the maps that every convolution gives on the way."""
-    maps: list[Tensor] = []
+    maps: list[Any] = []
     hooks = [
         module.register_forward_hook(lambda module, inputs, outputs: maps.append(outputs))
         for module in discriminator.modules()

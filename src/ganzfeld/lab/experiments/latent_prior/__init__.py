@@ -1,4 +1,4 @@
-"""What the prior of the latent vector does to the first maps, and what a normalisation leaves of it."""
+"""What the prior of the latent does to the first maps, and what a normalisation leaves of that."""
 
 from typing import final
 
@@ -30,10 +30,10 @@ THOROUGH = {"networks": 64, "latents": 512, "draws": 200_000}
 
 @final
 class Settings(Section):
-    """``latent_size``: components of a latent. ``width`` and ``networks``: channels next to the image and
-    number of the untrained generators (32 px) that are measured, each on ``latents`` latents. ``threshold``:
-    the t of P(abs(a) > t) at the projection. ``draws``: latents whose components and norms are counted, fewer
-    of many components.
+    """``latent_size``: components of a latent. ``networks``: untrained generators (32 px) that are measured,
+    with ``width`` channels next to the image, each on ``latents`` latents. ``threshold``: the t of
+    P(abs(a) > t) at the projection. ``draws``: latents whose components and norms are measured; fewer if they
+    have many components.
     """
 
     latent_size: int = Field(default=100, ge=2, le=4_096)
@@ -49,10 +49,10 @@ def advice(figures: Figures, settings: Settings) -> str:
     behind = figures["behind-norm-ratio"].value
     lerped, slerped = (100 * figures[f"middle-spread-{way}"].value for way in ("lerp", "slerp"))
     return (
-        "With a normalisation behind the projection the prior changes nothing of the scale: three times the "
-        f"variance in front of the first batch norm is {behind:.3f} times behind it. Only a generator "
-        "without normalisation feels it, and at the usual initial weights its outputs are so small that tanh "
-        "is far from saturation with either prior. A normal vector is not heavy-tailed either: its norm lies "
-        f"within a few per cent of sqrt(n). So walk between latents by slerp: half-way, lerp leaves "
+        "With a normalisation after the projection the prior does not change the scale: three times the "
+        f"variance before the first batch norm is {behind:.3f} times after it. Only a generator without "
+        "normalisation is affected, and with the usual initial weights its outputs are so small that tanh is "
+        "far from saturation with either prior. A normal vector is not heavy-tailed either: its norm lies "
+        f"within a few per cent of sqrt(n). So interpolate between latents by slerp: half-way, lerp leaves "
         f"{lerped:.0f} % of the spread that the images have at the ends, slerp {slerped:.0f} %."
     )

@@ -1,4 +1,4 @@
-"""``latent-prior`` in situ: both priors at the beginning of a training, both ways at its end."""
+"""``latent-prior`` in situ: both priors at the beginning of a run, both interpolations at its end."""
 
 import math
 from typing import Any
@@ -17,11 +17,12 @@ from ganzfeld.latent import lerp, priors, slerp
 from ganzfeld.networks.normalisations import normalisations
 
 PAIRS = 256
+"""Number of pairs of latents to interpolate between."""
 
 
 @torch.no_grad()
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Measure both priors at the beginning of the training, and both ways between latents at its end."""
+    """Measure both priors at the beginning of the run, and both interpolations of latents at its end."""
     generator = live.trainer(0).gan.generator
     constrained = normalisations.load(live.recipe.generator.normalisation).ON_WEIGHTS
     norms = norm_modules(generator)[:1]
@@ -31,10 +32,10 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         noise = noise_at(seed, Purpose.LATENTS, 0)
         latents = priors.load(name).sample(1_024, generator.latent_size, noise).to(live.engine.device)
         maps = [entered.double().square().flatten(1) for entered in entering(generator, layers, latents)]
-        # By part of the latents and units, since both are a sample.
+        # Each part has its own latents and its own units, since both are samples.
         whole = maps[0][:, : maps[0].shape[1] // 16 * 16]
-        parts = torch.stack([part.mean() for part in _diagonal(whole)])
-        value = jackknife(parts, lambda kept: kept.mean().sqrt())
+        parts = torch.stack([part.mean() for part in _diagonal_blocks(whole)])
+        value = jackknife(parts, lambda rest: rest.mean().sqrt())
         expected = math.sqrt(theory.projection_variance(generator.latent_size, variance))
         key, words = (
             f"live-projection-{name}",
@@ -48,55 +49,55 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     name = "variance before the first activation, normal over uniform"
     of_claim = limit if norms or constrained else claim
     three = theory.ratio_of_variances()
-    # The same weights for both: what is left to chance is the latents.
+    # Both priors use the same weights, so only the latents are random.
     pairs = torch.stack(squares, 1).unflatten(0, (64, -1)).mean(1)
-    ratio = jackknife(pairs, lambda kept: kept[:, 0].mean() / kept[:, 1].mean())
+    ratio = jackknife(pairs, lambda rest: rest[:, 0].mean() / rest[:, 1].mean())
     figures.append(of_claim("live-ratio", name, ratio, three, of="variance", part="in situ"))
-    more, data = _ways(live, seed)
+    more, data = _interpolations(live, seed)
     return [*figures, *more], data
 
 
-def _diagonal(whole: Tensor) -> list[Tensor]:
+def _diagonal_blocks(whole: Tensor) -> list[Tensor]:
     """Return sixteen blocks of a table, no two of which share a row or a column."""
     return [part.chunk(16, 1)[number] for number, part in enumerate(whole.chunk(16))]
 
 
-def _ways(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Compare what the model makes of the middle of a way with its ends."""
+def _interpolations(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Compare the images of the model half-way between two latents with those at the ends."""
     generator = live.trainer().shipped()
     first = activation_modules(generator, live.recipe.generator.activation)[0]
     start, end = live.latents(2 * PAIRS, seed).chunk(2)
     figures, shares = [], [eighth / 8 for eighth in range(9)]
-    curves: dict[str, Any] = {"share": shares, "pictures": {}}
+    curves: dict[str, Any] = {"share": shares, "images": {}}
     ends = [generator(latents).double() for latents in (start, end)]
     spread = _spread(torch.cat(ends)).mean()
-    (seeds,) = entering(generator, [first], start)
-    for name, way in (("lerp", lerp), ("slerp", slerp)):
-        along = [generator(way(start, end, share)).double() for share in shares]
+    (base_maps,) = entering(generator, [first], start)
+    for name, interpolate in (("lerp", lerp), ("slerp", slerp)):
+        along = [generator(interpolate(start, end, share)).double() for share in shares]
         curves[name] = [float(_spread(images).mean() / spread) for images in along]
-        curves["pictures"][name] = row_of(torch.stack([images[0] for images in along]))
+        curves["images"][name] = row_of(torch.stack([images[0] for images in along]))
         value = mean_and_error(_spread(along[4]) / spread)
         figures.append(
             limit(
                 f"middle-spread-{name}",
-                f"spread of images in the middle of the way, over that at its ends, {name}",
+                f"spread of images half-way, over that at the ends, {name}",
                 value,
                 1.0,
                 of="variety",
                 part="in situ",
             )
         )
-        (middle,) = entering(generator, [first], way(start, end, 0.5))
-        ratio = float(middle.var(0).mean().sqrt() / seeds.var(0).mean().sqrt())
+        (middle,) = entering(generator, [first], interpolate(start, end, 0.5))
+        ratio = float(middle.var(0).mean().sqrt() / base_maps.var(0).mean().sqrt())
         figures.append(
             shown(
                 f"middle-base-map-{name}",
-                f"spread of the seed map in the middle of the way, over that at its ends, {name}",
+                f"spread of the base map half-way, over that at the ends, {name}",
                 ratio,
                 part="in situ",
             )
         )
-    return figures, {"ways": curves}
+    return figures, {"paths": curves}
 
 
 def _spread(images: Tensor) -> Tensor:

@@ -9,13 +9,15 @@ from ganzfeld.networks.initialisation import STANDARD_DEVIATION
 FORMULAS = {
     "variance of a component": r"\mathrm{Var}\,N(0, 1) = 1, \quad \mathrm{Var}\,U(-1, 1) = 1/3",
     "pre-activations of the projection": r"\mathrm{Var}(a) = n\,\sigma_w^2\,\mathrm{Var}(z)",
-    "of the next layer": r"\mathrm{Var}(a_{l+1}) = C_l\,m_l\,\sigma_w^2\,\mathrm{Var}(a_l) \,/\, 2",
+    "pre-activations of the next layer": (
+        r"\mathrm{Var}(a_{l+1}) = C_l\,m_l\,\sigma_w^2\,\mathrm{Var}(a_l) \,/\, 2"
+    ),
     "saturation": r"P(|a| > t) = E_z\,\mathrm{erfc}\left(t \,/\, (\sqrt{2}\,\sigma_w |z|)\right)",
     "norm of a normal vector": r"E\,|z| = \sqrt{2}\,\Gamma((n+1)/2) \,/\, \Gamma(n/2) \approx \sqrt{n}",
 }
 
 PRIORS = {"normal": (1.0, 3.0), "uniform": (1 / 3, 1.8)}
-"""Variance of a component (seed text), and its fourth moment over the square of its variance."""
+"""Variance of a component (seed text), and its fourth moment over the squared variance, by prior."""
 
 
 def projection_variance(latent_size: int, variance: float) -> float:
@@ -27,8 +29,9 @@ def layer_variances(ladder: Plan, widths: Sequence[int], latent_size: int, varia
     """Return the mean squares of the pre-activations of the projection and of every layer, with ReLU and
     without norms.
 
-    ReLU halves a mean square (He et al. 2015, equation 8), and every output adds ``widths`` channels over the
-    cells that reach it, fewer at the borders: a product of one profile per axis, which is carried along.
+    ReLU halves a mean square (He et al. 2015, equation 8), and every output sums ``widths`` channels over the
+    cells that reach it, fewer at the borders. The mean squares of a map are a product of one profile per
+    axis.
     """
     whole = projection_variance(latent_size, variance)
     profiles = [[1.0] * side for side in ladder.seed]
@@ -41,7 +44,7 @@ def layer_variances(ladder: Plan, widths: Sequence[int], latent_size: int, varia
 
 
 def _spread_along(profile: Sequence[float], layer: Layer, axis: int) -> list[float]:
-    """Return what reaches every output along an axis from cells with these mean squares."""
+    """Return the mean squares that reach every output along an axis from cells with these mean squares."""
     reached = [0.0] * layer.large[axis]
     for cell, energy in enumerate(profile):
         for tap in range(layer.kernel[axis]):
@@ -54,9 +57,9 @@ def _spread_along(profile: Sequence[float], layer: Layer, axis: int) -> list[flo
 def share_beyond(threshold: float, variance: float, latent_size: int, fourth: float) -> float:
     """Return P(abs(a) > threshold) at the projection, whose mean square is ``variance``.
 
-    For one latent z, a is Gaussian over the weights with a variance proportional to |z|^2. Over latents that
-    has a gamma distribution of shape n / (fourth - 1): exactly so for normal ones (chi-squared), with the
-    right mean and variance for others. Integrated numerically.
+    For one latent z, a is Gaussian over the weights, with a variance proportional to |z|^2. Over latents,
+    |z|^2 has a gamma distribution of shape n / (fourth - 1): exactly for normal latents (chi-squared), with
+    the right mean and variance for others. The integral is numerical.
     """
     shape = latent_size / (fourth - 1)
     reach = 12 * math.sqrt(shape) + 40
@@ -71,8 +74,8 @@ def share_beyond(threshold: float, variance: float, latent_size: int, fourth: fl
 
 
 def normal_norm(size: int) -> tuple[float, float]:
-    """Return the mean and standard deviation of the norm of a normal vector, the chi distribution: about
-    sqrt(n) and sqrt(1/2), whatever n.
+    """Return the mean and standard deviation of the norm of a normal vector (chi distribution): about sqrt(n)
+    and, for every n, about sqrt(1/2).
     """
     mean = math.sqrt(2) * math.exp(math.lgamma((size + 1) / 2) - math.lgamma(size / 2))
     return mean, math.sqrt(size - mean**2)

@@ -16,34 +16,37 @@ from ganzfeld.latent import lerp, priors, slerp
 from ganzfeld.networks import Generator, initialise
 
 SIZE_PX = 32
+"""Size of the images of untrained generators."""
 
 SATURATED = 2.0
-"""Beyond this pre-activation the slope of tanh is under 0.071."""
+"""Pre-activation beyond which the slope of tanh is below 0.071."""
 
 MOST_NUMBERS = 20_000_000
-"""Drawn at a time, of 8 bytes each."""
+"""The most numbers that are drawn at a time, 8 bytes each."""
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
-    """Measure components, norms and ways, and pre-activations of untrained generators with and without batch
-    norm.
+    """Measure components, norms and interpolations of latents, and pre-activations of untrained generators
+    with and without batch norm.
     """
     noise = torch.Generator().manual_seed(seed)
     figures, norms = _vectors(settings, noise)
-    looks = {
-        name: torch.stack([_look(name, settings, seed, number) for number in range(settings.networks)])
+    measured = {
+        name: torch.stack(
+            [_squares_and_shares(name, settings, seed, number) for number in range(settings.networks)]
+        )
         for name in ("none", "batch")
     }
-    squares = {name: look[:, :, :-2] for name, look in looks.items()}
+    squares = {name: table[:, :, :-2] for name, table in measured.items()}
     figures += _without_norm(squares["none"], settings)
     figures += _with_norm(squares["batch"], settings)
-    figures += _saturation({name: look[:, :, -2:] for name, look in looks.items()}, settings)
+    figures += _saturation({name: table[:, :, -2:] for name, table in measured.items()}, settings)
     stds = {name: square.mean(0).sqrt().tolist() for name, square in squares.items()}
     return figures, {"stds": stds, "norms": norms}
 
 
 def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured], dict[str, Any]]:
-    """Measure the priors themselves, their norms, and the middle of the ways between two draws."""
+    """Measure the components of the priors, their norms, and the norms half-way between two draws."""
     size, figures, norms = settings.latent_size, [], {}
     drawn = {}
     for name, (variance, _) in theory.PRIORS.items():
@@ -58,7 +61,7 @@ def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured]
     figures.append(
         shown(
             "kurtosis",
-            "excess kurtosis of normal components, above 0 if heavy-tailed",
+            "excess kurtosis of normal components (above 0: heavy-tailed)",
             mean_and_error(fourth - 3),
             0.0,
         )
@@ -66,22 +69,22 @@ def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured]
     mean, std = theory.normal_norm(size)
     lengths = normal.norm(dim=1)
     figures.append(shown("norm-mean", "mean norm of normal latents", mean_and_error(lengths), mean))
-    value = jackknife(lengths[: len(lengths) // 20 * 20].view(20, -1), lambda kept: kept.std())
+    value = jackknife(lengths[: len(lengths) // 20 * 20].view(20, -1), lambda rest: rest.std())
     figures.append(shown("norm-std", "standard deviation of the norm of normal latents", value, std))
     half = len(normal) // 2
-    for name, way in (("lerp", lerp), ("slerp", slerp)):
-        middle = way(normal[:half], normal[half : 2 * half], 0.5).norm(dim=1)
+    for name, interpolate in (("lerp", lerp), ("slerp", slerp)):
+        middle = interpolate(normal[:half], normal[half : 2 * half], 0.5).norm(dim=1)
         norms[name] = middle[:4_000].tolist()
         value = mean_and_error(middle)
-        words, near = f"norm in the middle of the way, {name}", 0.05 * mean
+        words, tolerance = f"norm half-way between two latents, {name}", 0.05 * mean
         if name == "lerp":
-            figures.append(limit("middle-norm-lerp", words, value, mean, of="variety", tolerance=near))
+            figures.append(limit("middle-norm-lerp", words, value, mean, of="variety", tolerance=tolerance))
         else:
-            figures.append(shown(f"middle-norm-{name}", words, value, mean, tolerance=near))
+            figures.append(shown(f"middle-norm-{name}", words, value, mean, tolerance=tolerance))
     figures.append(
         shown(
             "lerp-below-mean",
-            "lerp's middle below the mean norm, in standard deviations of it",
+            "how far lerp's norm half-way is below the mean norm, in standard deviations of the norm",
             (mean - float(lerp(normal[:half], normal[half : 2 * half], 0.5).norm(dim=1).mean())) / std,
             (mean - mean / math.sqrt(2)) / std,
             tolerance=0.1,
@@ -109,11 +112,11 @@ def _latents(prior: str, settings: Settings, seed: int, number: int) -> Tensor:
 
 
 @torch.no_grad()
-def _look(normalisation: str, settings: Settings, seed: int, number: int) -> Tensor:
-    """Return what one untrained generator makes of normal and of uniform latents, (2, layers + 2).
+def _squares_and_shares(normalisation: str, settings: Settings, seed: int, number: int) -> Tensor:
+    """Return measurements of one untrained generator on normal and on uniform latents, (2, layers + 2).
 
-    Mean squares before every hidden activation and before the output, with norms before the first of them in
-    front; then the shares of the projection beyond the threshold, and of outputs at which tanh is saturated.
+    They are the mean squares before the first norm (if there are norms), before every hidden activation and
+    before the output, then the shares of the projection beyond the threshold and of saturated outputs.
     """
     generator = _generator(normalisation, settings, seed, number)
     layers = [*norm_modules(generator)[:1], *activation_modules(generator, "relu"), generator.output]
@@ -136,10 +139,10 @@ def _without_norm(free: Tensor, settings: Settings) -> list[Measured]:
             ladder, ladder.widths(settings.width), settings.latent_size, variance
         )
         for number, expected in enumerate(by_layer):
-            value = jackknife(free[:, row, number], lambda kept: kept.mean().sqrt())
-            of = "the projection" if number == 0 else f"layer {number}"
+            value = jackknife(free[:, row, number], lambda rest: rest.mean().sqrt())
+            layer = "the projection" if number == 0 else f"layer {number}"
             words, std = (
-                f"standard deviation of pre-activations of {of}, no norm, {name}",
+                f"standard deviation of pre-activations of {layer}, no norm, {name}",
                 math.sqrt(expected),
             )
             if number == 0:
@@ -147,7 +150,7 @@ def _without_norm(free: Tensor, settings: Settings) -> list[Measured]:
             else:
                 figures.append(shown(f"layer-{number}-{name}", words, value, std))
     three = theory.ratio_of_variances()
-    ratio = jackknife(free, lambda kept: kept[:, 0, -1].mean() / kept[:, 1, -1].mean())
+    ratio = jackknife(free, lambda rest: rest[:, 0, -1].mean() / rest[:, 1, -1].mean())
     return [
         *figures,
         claim(
@@ -161,12 +164,12 @@ def _without_norm(free: Tensor, settings: Settings) -> list[Measured]:
 
 
 def _with_norm(normed: Tensor, settings: Settings) -> list[Measured]:
-    """Measure the scale before and behind the first batch norm, which takes it away."""
+    """Measure the scale before and after the first batch norm, which removes it."""
     figures = []
     for row, (name, (variance, _)) in enumerate(theory.PRIORS.items()):
         expected = math.sqrt(theory.projection_variance(settings.latent_size, variance))
         before, after = (
-            jackknife(normed[:, row, place], lambda kept: kept.mean().sqrt()) for place in (0, 1)
+            jackknife(normed[:, row, place], lambda rest: rest.mean().sqrt()) for place in (0, 1)
         )
         figures += [
             claim(
@@ -178,7 +181,7 @@ def _with_norm(normed: Tensor, settings: Settings) -> list[Measured]:
             ),
             shown(
                 f"behind-norm-{name}",
-                f"standard deviation behind the first batch norm, {name}",
+                f"standard deviation after the first batch norm, {name}",
                 after,
                 1.0,
                 tolerance=2e-3,
@@ -186,10 +189,10 @@ def _with_norm(normed: Tensor, settings: Settings) -> list[Measured]:
         ]
     three = theory.ratio_of_variances()
     for place, key, where in (
-        (1, "behind-norm", "behind the first batch norm"),
+        (1, "behind-norm", "after the first batch norm"),
         (-1, "output-batch-norm", "before the output, with batch norm"),
     ):
-        ratio = jackknife(normed, lambda kept, at=place: kept[:, 0, at].mean() / kept[:, 1, at].mean())
+        ratio = jackknife(normed, lambda rest, at=place: rest[:, 0, at].mean() / rest[:, 1, at].mean())
         figures.append(
             limit(f"{key}-ratio", f"variance {where}, normal over uniform", ratio, three, of="variance")
         )
@@ -197,18 +200,20 @@ def _with_norm(normed: Tensor, settings: Settings) -> list[Measured]:
 
 
 def _saturation(shares: dict[str, Tensor], settings: Settings) -> list[Measured]:
-    """Measure the shares of large pre-activations, at the projection and where they enter the tanh."""
+    """Measure the shares of large pre-activations, at the projection and before the tanh."""
     figures, size = [], settings.latent_size
     for row, (name, (variance, fourth)) in enumerate(theory.PRIORS.items()):
         expected = theory.share_beyond(
             settings.threshold, theory.projection_variance(size, variance), size, fourth
         )
         value = mean_and_error(shares["none"][:, row, 0])
-        of = f"share of the projection's pre-activations beyond {settings.threshold:g}, {name}"
+        words = f"share of the projection's pre-activations beyond {settings.threshold:g}, {name}"
         figures.append(
-            claim(f"beyond-{name}", of, value, expected, of="variety", tolerance=0.02 * expected + 1e-5)
+            claim(f"beyond-{name}", words, value, expected, of="variety", tolerance=0.02 * expected + 1e-5)
         )
         for normalisation, share in shares.items():
-            of = f"share of outputs at which tanh is saturated, normalisation {normalisation}, {name}"
-            figures.append(shown(f"saturated-{normalisation}-{name}", of, mean_and_error(share[:, row, 1])))
+            words = f"share of outputs that saturate tanh, normalisation {normalisation}, {name}"
+            figures.append(
+                shown(f"saturated-{normalisation}-{name}", words, mean_and_error(share[:, row, 1]))
+            )
     return figures

@@ -1,4 +1,4 @@
-"""How much of a gradient passes an activation: the mean slope, and the one that counts."""
+"""How much of a gradient passes an activation: the mean slope, and the root mean square slope."""
 
 from typing import final
 
@@ -36,8 +36,8 @@ SIDES = ("discriminator", "generator")
 class Settings(Section):
     """``alpha``: slope of LeakyReLU's negative side. ``mean`` and ``std`` of the Gaussian pre-activation.
 
-    ``depth``, ``width`` and ``networks``: layers, channels and number of the random networks through which
-    gradients are sent. ``draws``: of the Monte Carlo.
+    ``networks``: random networks through which gradients are sent, of ``depth`` layers and ``width``
+    channels. ``draws`` of the Monte Carlo.
     """
 
     alpha: float = 0.2
@@ -52,24 +52,24 @@ class Settings(Section):
     @classmethod
     def _is_a_slope(cls, alpha: float) -> float:
         if not 0 <= alpha <= 1:
-            raise UsageError(f"alpha {alpha} is out of range: the slope of the negative side is from 0 to 1")
+            raise UsageError(f"alpha is from 0 to 1, not {alpha}: it is the slope of the negative side")
         return alpha
 
     @model_validator(mode="after")
     def _has_both_sides(self) -> "Settings":
         if abs(self.mean) > 2 * self.std:
             raise UsageError(
-                f"mean {self.mean:g} is more than two standard deviations ({self.std:g}) from 0: nearly all "
-                "pre-activations would have one sign, and there is no slope to measure"
+                f"mean is at most two standard deviations ({self.std:g} each) from 0, not {self.mean:g}: "
+                "nearly all pre-activations would have the same sign"
             )
         return self
 
 
 def advice(figures: Figures, settings: Settings) -> str:
-    """Say what LeakyReLU is good for, and what not."""
-    ratio, behind = figures["rms-ratio"].value, figures["gradient-batch"].value
-    apart = figures["mean-leaky-relu"].value / figures["mean-relu"].value
-    dead, still, whole = (
+    """Say what LeakyReLU is good for, and what it is not."""
+    ratio, with_batch_norm = figures["rms-ratio"].value, figures["gradient-batch"].value
+    mean_ratio = figures["mean-leaky-relu"].value / figures["mean-relu"].value
+    dead, leaky, dead_channels = (
         100 * figures[f"never-positive-{what}"].value
         for what in (
             "units-discriminator-relu",
@@ -77,14 +77,14 @@ def advice(figures: Figures, settings: Settings) -> str:
             "channels-discriminator-relu",
         )
     )
-    order = "ReLU passes on" if behind > 1 else "ReLU still passes on only"
+    order = "ReLU passes on" if with_batch_norm > 1 else "ReLU still passes on only"
     return (
-        "The two mean slopes are right, and they are not what a gradient feels: its norm goes with the root "
-        f"mean square slope, and there LeakyReLU and ReLU are {100 * (ratio - 1):.1f} % apart, not "
-        f"{100 * (apart - 1):.0f} %. Behind batch norms {order} {behind:.2g} times what LeakyReLU does over "
-        "this depth. So do not choose LeakyReLU for the size of gradients, which Adam divides out in any "
-        f"case. Choose it because no unit can die: in the discriminator with ReLU, {dead:.2g} % of the units "
-        f"(a channel at a position) were positive on no image, and {whole:.2g} % of the channels nowhere: "
-        f"those learn no more. With LeakyReLU {still:.2g} % of the units were positive on none, and still "
-        "learn."
+        "The two mean slopes are right, but a gradient does not scale with them: its norm scales with the "
+        f"root mean square slope, and there LeakyReLU and ReLU are {100 * (ratio - 1):.1f} % apart, not "
+        f"{100 * (mean_ratio - 1):.0f} %. With batch norms {order} {with_batch_norm:.2g} times what "
+        "LeakyReLU does over this depth. So do not choose LeakyReLU for the size of gradients, which Adam "
+        "divides out in any case. Choose it because no unit can die: in the discriminator with ReLU, "
+        f"{dead:.2g} % of the units (a channel at a position) were positive on no image, and "
+        f"{dead_channels:.2g} % of the channels nowhere: those no longer learn. With LeakyReLU {leaky:.2g} % "
+        "of the units were positive on none, and still learn."
     )

@@ -5,12 +5,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ganzfeld.lab.experiments.leaky_slope import SIDES
-from ganzfeld.lab.experiments.leaky_slope.toy import called
+from ganzfeld.lab.experiments.leaky_slope.toy import in_words
 from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Draw what each activation passes on through depth, and the units that are never positive."""
+    """Draw gradient norms through depth, and the units that are never positive."""
     alpha, depth = outcome.settings["alpha"], outcome.settings["depth"]
     figure = Figure(figsize=(10, 5), layout="constrained")
     passed, units = figure.subplots(1, 2)
@@ -18,11 +18,11 @@ def draw(outcome: Outcome) -> Figure:
     layers = range(depth + 1)
     passed.plot(layers, [(1 + alpha) ** k for k in layers], "k--", label="mean slopes (the claim)")
     passed.plot(layers, [(1 + alpha**2) ** (k / 2) for k in layers], "k:", label="root mean square slopes")
-    for color, (normalisation, kept) in enumerate(outcome.data["through"].items()):
-        ratio = [leaky / relu for leaky, relu in zip(kept["leaky-relu"], kept["relu"], strict=True)]
-        passed.plot(layers, ratio[::-1], f"C{color}", label=f"measured, {called(normalisation)}")
+    for color, (normalisation, norms) in enumerate(outcome.data["through"].items()):
+        ratio = [leaky / relu for leaky, relu in zip(norms["leaky-relu"], norms["relu"], strict=True)]
+        passed.plot(layers, ratio[::-1], f"C{color}", label=f"measured, {in_words(normalisation)}")
     passed.set(yscale="log", xlabel="layers that the gradient has passed", ylabel="LeakyReLU over ReLU")
-    passed.set_title(f"Gradient norm with LeakyReLU {alpha:g} over that with ReLU")
+    passed.set_title(f"Gradient norm with LeakyReLU ({alpha:g}) over that with ReLU")
     passed.legend(fontsize=8, **below)
     for color, side in enumerate(SIDES):
         for style, activation in (("o-", "relu"), ("s:", "leaky-relu")):

@@ -12,11 +12,11 @@ from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 
 FEW, MANY = 4_096, 65_536
-"""Images over which dead units are counted at most, and with ``--thorough``."""
+"""The most images over which dead units are counted, by default and with ``--thorough``."""
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Measure the slopes of the networks as they train, and the dead units of two that differ in the
+    """Measure the slopes of the networks as they train, and the dead units of two runs that differ in the
     activation.
     """
     alpha, figures = settings.alpha, []
@@ -24,9 +24,9 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         positive = torch.stack(
             [maps.gt(0).flatten(1).double().mean(1) for maps in live_maps(live, side, 512)]
         )
-        above = positive.mean(0)  # by image, over the layers
+        above = positive.mean(0)  # per image, mean over the layers
         value = mean_and_error(above + alpha * (1 - above))
-        name = f"mean slope in the {side}, if its negative side had alpha"
+        name = f"mean slope in the {side}, with slope alpha on the negative side"
         figures.append(
             limit(f"live-mean-{side}", name, value, theory.mean_slope(alpha), of="mean-slope", part="in situ")
         )
@@ -38,8 +38,8 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     num = min(MANY if live.thorough else FEW, live.dataset.num_pictures)
     dead, stages = {}, {}
     for activation in ("relu", "leaky-relu"):
-        wanted = {"activation": activation, "slope": alpha}
-        trained = live.variant({f"{side}.{key}": value for side in SIDES for key, value in wanted.items()})
+        choices = {"activation": activation, "slope": alpha}
+        trained = live.variant({f"{side}.{key}": value for side in SIDES for key, value in choices.items()})
         stages[activation] = trained.stages
         for side in SIDES:
             counts = [never_positive(trained, side, num, stage) for stage in trained.stages]
@@ -59,15 +59,17 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
 
 
 def never_positive(live: Live, side: str, num: int, stage: int) -> tuple[float, float, float]:
-    """Return the shares of a network's hidden units (a channel at a position) that are positive on none of
-    ``num`` images, of its channels that are so at every position, and of units without a gradient on all
-    images.
+    """Return three shares of a network over ``num`` images: the hidden units (a channel at a position) that
+    are positive on no image, the channels that are positive nowhere on any image, and the units without a
+    gradient on every image.
     """
     choices = getattr(live.recipe, side)
     largest = [maps.amax(0) for maps in live_maps(live, side, num, stage=stage)]
     channels = torch.cat([maps.flatten(1).amax(1) for maps in largest])
     units = torch.cat([maps.flatten() for maps in largest])
-    slope = slopes(choices.activation, choices.slope, units)  # which falls nowhere
+    slope = slopes(
+        choices.activation, choices.slope, units
+    )  # slopes grow with the input, so 0 here is 0 on all
     of_units, of_channels, without = (
         float(flags.double().mean()) for flags in (units <= 0, channels <= 0, slope == 0)
     )

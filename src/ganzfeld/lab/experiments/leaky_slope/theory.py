@@ -1,4 +1,4 @@
-"""Closed forms of ``leaky-slope``: mean and root mean square slopes, and the gain behind a batch norm."""
+"""Closed forms of ``leaky-slope``: mean and root mean square slopes, and the gain with batch norm."""
 
 import math
 
@@ -36,9 +36,9 @@ def share_above(mean: float, std: float) -> float:
 def normalised_gain(alpha: float) -> float:
     """Return the factor of a batch-normalised layer on a gradient's norm: sqrt(E[f'^2] / Var[f]) at N(0, 1).
 
-    A batch norm takes the mean of what comes out of the activation away and divides by what is left of its
-    spread, and so multiplies the gradient by the same; exact for wide layers. sqrt(pi / (pi - 1)) for ReLU:
-    Yang et al. 2019, "A mean field theory of batch normalization", section 3.
+    A batch norm subtracts the mean of the activation's output and divides by its standard deviation, and so
+    divides the gradient by the same number. This is exact for wide layers. For ReLU it gives
+    sqrt(pi / (pi - 1)): Yang et al. 2019, "A mean field theory of batch normalization", section 3.
     """
     variance = 0.5 * (1 + alpha**2) - (1 - alpha) ** 2 / (2 * math.pi)
     return rms_slope(alpha) / math.sqrt(variance)

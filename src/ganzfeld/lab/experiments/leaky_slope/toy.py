@@ -26,37 +26,37 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         energy = torch.stack(
             [gradient_energies(normalisation, settings, seed, k) for k in range(settings.networks)]
         )
-        ratio, error = jackknife(energy[:, :, 0], lambda e: (e.mean(0)[1] / e.mean(0)[0]) ** (0.5 / depth))
-        name = f"gradient's gain per layer, LeakyReLU over ReLU, {called(normalisation)}"
-        figures.append(limit(f"gain-{normalisation}", name, Estimate(ratio, error), 1 + alpha, of="depth"))
+        ratio = jackknife(energy[:, :, 0], lambda e: (e.mean(0)[1] / e.mean(0)[0]) ** (0.5 / depth))
+        name = f"gain of the gradient per layer, LeakyReLU over ReLU, {in_words(normalisation)}"
+        figures.append(limit(f"gain-{normalisation}", name, ratio, 1 + alpha, of="depth"))
         if normalisation in ("none", "batch"):
-            ours = math.sqrt(1 + alpha**2)
+            expected = math.sqrt(1 + alpha**2)
             if normalisation == "batch":
-                ours = theory.normalised_gain(alpha) / theory.normalised_gain(0)
-            whole, spread = jackknife(energy[:, :, 0], lambda e: (e.mean(0)[0] / e.mean(0)[1]).sqrt())
+                expected = theory.normalised_gain(alpha) / theory.normalised_gain(0)
+            total = jackknife(energy[:, :, 0], lambda e: (e.mean(0)[0] / e.mean(0)[1]).sqrt())
             figures += [
                 shown(
                     f"gain-formula-{normalisation}",
-                    f"{name}: by root mean squares",
-                    Estimate(ratio, error),
-                    ours,
+                    f"{name}: by root mean square slopes",
+                    ratio,
+                    expected,
                     tolerance=0.2 / math.sqrt(settings.width),
                 ),
                 limit(
                     f"gradient-{normalisation}",
-                    f"gradient after {depth} layers, ReLU over LeakyReLU, {called(normalisation)}",
-                    Estimate(whole, spread),
+                    f"gradient after {depth} layers, ReLU over LeakyReLU, {in_words(normalisation)}",
+                    total,
                     (1 + alpha) ** -depth,
                     of="depth",
                 ),
             ]
-        kept = energy.mean(0).sqrt()
-        through[normalisation] = {"relu": (kept[0] / kept[0, -1]).tolist()}
-        through[normalisation]["leaky-relu"] = (kept[1] / kept[1, -1]).tolist()
+        norms = energy.mean(0).sqrt()
+        through[normalisation] = {"relu": (norms[0] / norms[0, -1]).tolist()}
+        through[normalisation]["leaky-relu"] = (norms[1] / norms[1, -1]).tolist()
     return figures, {"through": through}
 
 
-def called(normalisation: str) -> str:
+def in_words(normalisation: str) -> str:
     """Name a normalisation for people."""
     return "no normalisation" if normalisation == "none" else f"{normalisation} normalisation"
 
@@ -65,8 +65,8 @@ def _slopes(settings: Settings, seed: int) -> list[Measured]:
     """Measure the slopes of the catalogue's activations, by autograd at Gaussian draws."""
     alpha, mean, std = settings.alpha, settings.mean, settings.std
     noise = torch.Generator().manual_seed(seed)
-    drawn = mean + std * torch.randn(settings.draws, generator=noise, dtype=torch.float64)
-    relu, leaky = slopes("relu", alpha, drawn), slopes("leaky-relu", alpha, drawn)
+    preactivations = mean + std * torch.randn(settings.draws, generator=noise, dtype=torch.float64)
+    relu, leaky = slopes("relu", alpha, preactivations), slopes("leaky-relu", alpha, preactivations)
     figures = [
         claim(
             "mean-relu",
@@ -83,27 +83,27 @@ def _slopes(settings: Settings, seed: int) -> list[Measured]:
             of="mean-slope",
         ),
     ]
-    # A mean of two slopes is known as well as the share above 0, from which both come.
-    above, error = mean_and_error((drawn > 0).double())
+    # The mean of two slopes has the error of the share above 0, which determines it.
+    above, error = mean_and_error((preactivations > 0).double())
     squares = [float(leaky.square().mean()), float(relu.square().mean())]
     ratio = math.sqrt(squares[0] / squares[1])
     error *= alpha**2 / (2 * ratio * above**2)
-    gained = theory.mean_slope(alpha, mean, std) / theory.mean_slope(0, mean, std)
-    ours = theory.rms_slope(alpha, mean, std) / theory.rms_slope(0, mean, std)
+    mean_ratio = theory.mean_slope(alpha, mean, std) / theory.mean_slope(0, mean, std)
+    rms_ratio = theory.rms_slope(alpha, mean, std) / theory.rms_slope(0, mean, std)
     return [
         *figures,
         limit(
             "rms-ratio",
             "root mean square slope, LeakyReLU over ReLU",
             Estimate(ratio, error),
-            gained,
+            mean_ratio,
             of="depth",
         ),
         shown(
             "rms-ratio-formula",
             "root mean square slope, LeakyReLU over ReLU: by its own formula",
             Estimate(ratio, error),
-            ours,
+            rms_ratio,
         ),
     ]
 
@@ -115,7 +115,7 @@ def slopes(activation: str, alpha: float, at: Tensor) -> Tensor:
 
 def gradient_energies(normalisation: str, settings: Settings, seed: int, number: int) -> Tensor:
     """Return mean squared gradients (2, depth + 1) before each layer of a random network and after the last,
-    with ReLU and with LeakyReLU, the same weights, images and gradient at the end.
+    with ReLU and with LeakyReLU, for the same weights, images and gradient at the end.
     """
     rows = []
     for activation in ("relu", "leaky-relu"):
@@ -123,8 +123,8 @@ def gradient_energies(normalisation: str, settings: Settings, seed: int, number:
         maps = [torch.randn(16, settings.width, 4, 4, generator=noise).requires_grad_()]
         for _ in range(settings.depth):
             maps.append(_layer(normalisation, activation, settings, noise)(maps[-1]))
-        sent = torch.randn(maps[-1].shape, generator=noise)
-        gradients = torch.autograd.grad(maps[-1], maps, sent)
+        last_gradient = torch.randn(maps[-1].shape, generator=noise)
+        gradients = torch.autograd.grad(maps[-1], maps, last_gradient)
         rows.append(torch.stack([gradient.double().square().mean() for gradient in gradients]))
     return torch.stack(rows)
 

@@ -19,16 +19,17 @@ SENTENCES = {
 }
 
 KINDS = {"ring": (8, lambda sigma: ring(8, 2.0, sigma)), "grid": (25, lambda sigma: grid(5, 1.0, sigma))}
-"""The number of modes, and the mixture for a sigma."""
+"""The number of modes of each kind, and the function that makes its mixture from sigma."""
 
 LIVE_CLUSTERS = 8
+"""Number of clusters of real images in situ."""
 
 
 @final
 class Settings(Section):
     """``mixture``: 8 Gaussians on a ring of radius 2, or 25 on a grid of spacing 1. ``sigma``: their standard
-    deviation. ``seeds``: games of each kind, side by side. ``num_rounds``: of each. ``num_points``: per
-    batch.
+    deviation. ``seeds``: games by each rule, side by side. ``num_rounds``: rounds of a game. ``num_points``:
+    points per batch.
     """
 
     mixture: Literal["ring", "grid"] = "ring"
@@ -38,7 +39,7 @@ class Settings(Section):
     num_points: int = Field(default=64, ge=2, le=10_000)
 
     def model_post_init(self, context: Any) -> None:
-        """Refuse modes that touch."""
+        """Raise ``UsageError`` for modes that touch or are too narrow."""
         if not 0.01 <= self.sigma <= 0.15:
             raise UsageError(
                 f"sigma is from 0.01 to 0.15, not {self.sigma}",
@@ -54,20 +55,20 @@ class Settings(Section):
 SHORT = {"num_rounds": 10, "num_points": 16, "seeds": 2}
 
 THOROUGH: dict[str, int] = {}
-"""Nothing: more entries of the catalogues are played, which takes long enough."""
+"""No other settings: ``--thorough`` plays more entries of the catalogues, which takes long enough."""
 
 
 def advice(figures: Figures, settings: Settings) -> str:
-    """Say which rules to choose where modes must not be lost."""
+    """Say which losses and stabilisers to choose where no mode may be lost."""
     names = {f"{key_of(*entry)}-fewest": label(*entry) for entry in (*CHOSEN, *every_entry())}
     fewest = {names[key]: figure.value for key, figure in figures.items() if key in names}
     num_modes = KINDS[settings.mixture][0]
-    whole = [name for name, value in fewest.items() if value == num_modes]
+    complete = [name for name, value in fewest.items() if value == num_modes]
     worst = min(fewest, key=lambda name: fewest[name])
     reached = figures["clusters-generated"].value
     return (
-        f"All {num_modes:.0f} modes in every seed: {', '.join(whole) or 'none of these'}. Fewest: "
-        f"{worst}, {fewest[worst]:.0f} in its worst seed. Look at quality "
-        "beside modes: a generator that spreads evenly finds all modes and draws mostly what lies between. "
-        f"In situ the generated images reach {reached:.0f} of {LIVE_CLUSTERS} clusters of real ones."
+        f"All {num_modes:.0f} modes were found in every seed by: {', '.join(complete) or 'none of these'}. "
+        f"The fewest by: {worst}, {fewest[worst]:.0f} in its worst seed. Look at quality beside modes: a "
+        "generator that spreads evenly finds all modes, but most of its points lie between them. In situ "
+        f"the generated images reach {reached:.0f} of {LIVE_CLUSTERS} clusters of real ones."
     )

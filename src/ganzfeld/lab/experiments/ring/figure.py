@@ -8,7 +8,7 @@ from ganzfeld.lab.outcome import Outcome
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Draw points of one game by each rule, the measures over seeds, and clusters in situ."""
+    """Draw points of one game for each loss, the measures over seeds, and clusters in situ."""
     data = outcome.data
     names = list(data["table"])
     columns = min(6, len(names))

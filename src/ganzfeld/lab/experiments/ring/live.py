@@ -1,4 +1,4 @@
-"""``ring`` in situ: how generated images spread over clusters of real ones."""
+"""``ring`` in situ: how generated images spread over clusters of real images."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from ganzfeld.lab.outcome import Measured, limit, shown
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
-    """Measure how generated images spread over clusters of real ones.
+    """Measure how generated images spread over clusters of real images.
 
-    Images have no known modes: 8 clusters of real ones (k-means on 8 x 8 px) stand in for them. Other real
-    images show what the measure says of images that do cover them.
+    Images have no known modes: 8 clusters of real images (k-means on 8 x 8 px) stand in for them. Other real
+    images show the values of images that cover all clusters.
     """
     num = min(512, live.dataset.num_pictures // 2)
     real = _small(live.real(2 * num, seed))
@@ -42,7 +42,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
             ),
             shown(
                 f"cluster-divergence-{key}",
-                f"KL of the clusters of {name} from those of the real, nats",
+                f"KL of the clusters of {name} from those of real images, nats",
                 divergence(shares, base.numpy()),
                 part="in situ",
             ),
@@ -52,17 +52,17 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
 
 def divergence(shares: np.ndarray, base: np.ndarray) -> float:
     """Return KL(shares || base) in nats; a share of 0 adds nothing."""
-    held = shares > 0
-    return float((shares[held] * np.log(shares[held] / base[held])).sum())
+    positive = shares > 0
+    return float((shares[positive] * np.log(shares[positive] / base[positive])).sum())
 
 
 def _small(images: Tensor) -> Tensor:
-    """Average images over 8 x 8 areas, to (n, C * 64)."""
+    """Average images to 8 x 8 px, (n, C * 64)."""
     return adaptive_avg_pool2d(images.float().cpu(), 8).flatten(1)
 
 
 def clusters(points: Tensor, num: int, seed: int) -> Tensor:
-    """Return the centres of k-means (num, d), begun at far apart points (Arthur & Vassilvitskii 2007)."""
+    """Return the centres of k-means (num, d), started at distant points (Arthur & Vassilvitskii 2007)."""
     noise = torch.Generator().manual_seed(seed)
     centres = points[torch.randint(len(points), (1,), generator=noise)]
     while len(centres) < num:

@@ -1,4 +1,4 @@
-"""The losses and stabilisers that ``ring`` plays by."""
+"""The losses and stabilisers that ``ring`` compares."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from ganzfeld.losses import losses
 from ganzfeld.stabilisers import stabilisers
 
-StepConfig = tuple[str, tuple[dict[str, Any], ...]]
-"""A loss, and stabilisers as a recipe has them."""
+Rules = tuple[str, tuple[dict[str, Any], ...]]
+"""A loss, and stabilisers as a recipe writes them."""
 
-CHOSEN: tuple[StepConfig, ...] = (
+CHOSEN: tuple[Rules, ...] = (
     ("minimax", ()),
     ("non-saturating", ()),
     ("wasserstein", ()),
@@ -17,9 +17,12 @@ CHOSEN: tuple[StepConfig, ...] = (
     ("wasserstein", ({"name": "wgan-gp", "weight": 1.0},)),
     ("relativistic-pairing", ({"name": "r1", "weight": 0.1}, {"name": "r2", "weight": 0.1})),
 )
-"""Losses and stabilisers of the usual run; weights for points, whose scale is not that of images."""
+"""Losses and stabilisers that are compared by default; the weights are for points, which scale differently
+from images.
+"""
 
 WEIGHTS = {"r1": 0.1, "r2": 0.1, "wgan-gp": 1.0}
+"""Weights of stabilisers for points; others have their default."""
 
 
 def label(loss: str, chosen: Sequence[dict[str, Any]]) -> str:
@@ -32,8 +35,8 @@ def key_of(loss: str, chosen: Sequence[dict[str, Any]]) -> str:
     return "-".join([loss, *(choice["name"] for choice in chosen)])
 
 
-def every_entry() -> tuple[StepConfig, ...]:
-    """List every loss of the catalogue alone and with every stabiliser, and the usual ones with several."""
+def every_entry() -> tuple[Rules, ...]:
+    """List every loss alone and with every stabiliser, and those of ``CHOSEN`` with several stabilisers."""
     entries = [
         (
             loss,

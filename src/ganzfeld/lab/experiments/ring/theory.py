@@ -9,7 +9,5 @@ FORMULAS = {
 
 
 def expected_divergence(num_modes: int, num_points: int) -> float:
-    """Return the mean KL of a histogram of points drawn evenly, to first order: (K - 1) / 2n
-    (Miller 1955).
-    """
+    """Return the mean KL of a histogram of points drawn evenly, (K - 1) / 2n to first order (Miller 1955)."""
     return (num_modes - 1) / (2 * num_points)

@@ -1,4 +1,4 @@
-"""The bench of ``ring``: the measures on exact points, and games by all rules."""
+"""The bench of ``ring``: the measures on exact points, and games with every loss and stabiliser."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +17,14 @@ from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import stabiliser
 
 PENALTIES = ("r1", "r2", "wgan-gp")
+"""Stabilisers that penalise the gradient of D."""
 RATES = (3e-3, 3e-3)
+"""Learning rates of generator and discriminator."""
 NUM_POINTS = 2_500
+"""Number of points on which a generator is measured."""
 
 ALMOST = 1.0
-"""So many modes may be missed: one may be just short of the points that count as found."""
+"""Number of modes that may be missed: one may be just short of the points that it needs to be found."""
 
 MEASURES = {
     "modes": "modes found",
@@ -29,17 +32,17 @@ MEASURES = {
     "divergence": "KL of the histogram of modes, nats",
     "surprise": "mean -log p, nats",
 }
-"""Of ``Coverage``: the key in figures, and in words."""
+"""The fields of ``Coverage``: the key in figures, and the words for people."""
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[tuple[Measured, ...], dict[str, Any]]:
-    """Measure exact points, then play the games."""
+    """Measure exact points, then points of the games."""
     figures = _measures(settings, seed)
     entries = every_entry() if thorough else CHOSEN
     table, clouds = {}, {}
     for loss, chosen in entries:
         name = label(loss, chosen)
-        covered, points = played(settings, loss, chosen, seed)
+        covered, points = play(settings, loss, chosen, seed)
         table[name] = np.array(covered)
         clouds[name] = points[0, :1_000].numpy()
         penalised = any(choice["name"] in PENALTIES for choice in chosen)
@@ -50,11 +53,11 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[tuple[Measured
     return tuple(figures), data
 
 
-def played(
+def play(
     settings: Settings, loss: str, chosen: Sequence[dict[str, Any]], seed: int
 ) -> tuple[list[Coverage], Tensor]:
-    """Play games by these rules, one per seed, and return what each covers in the end, and their points
-    (seeds, n, 2).
+    """Play one game per seed with this loss and these stabilisers, and return the coverage of each at the end
+    and its points (seeds, n, 2).
     """
     mixture = settings.target
     game = game_of_points(
@@ -70,13 +73,13 @@ def played(
 
 
 def _measures(settings: Settings, seed: int) -> list[Measured]:
-    """Compare the measures of points of the mixture itself with their closed forms."""
+    """Compare the measures of points drawn from the mixture itself with their closed forms."""
     mixture = settings.target
     num_modes = len(mixture.centres)
     noise = torch.Generator().manual_seed(seed)
     coverages = np.array([coverage(mixture, mixture.sample(NUM_POINTS, noise)) for _ in range(20)])
     means, errors = means_and_errors(coverages)
-    expected = (
+    closed_forms = (
         num_modes,
         mixture.quality,
         theory.expected_divergence(num_modes, NUM_POINTS),
@@ -87,24 +90,26 @@ def _measures(settings: Settings, seed: int) -> list[Measured]:
             f"exact-{key}",
             f"exact points: {name}",
             Estimate(float(mean), float(error)),
-            float(wanted),
+            float(expected),
             of="modes",
             part="closed form",
         )
-        for (key, name), mean, error, wanted in zip(MEASURES.items(), means, errors, expected, strict=True)
+        for (key, name), mean, error, expected in zip(
+            MEASURES.items(), means, errors, closed_forms, strict=True
+        )
     ]
 
 
 def _figures(rules: str, name: str, table: np.ndarray, num_modes: int, penalised: bool) -> list[Measured]:
-    """Build the figures of games by certain rules, over seeds.
+    """Build the figures of the games with one loss and its stabilisers, over seeds.
 
-    What has to agree is the worst seed: a mean with a large error agrees with everything.
+    The worst seed has to agree with the claim, since a mean with a large error agrees with everything.
     """
     means, errors = means_and_errors(table)
     of_claim = claim if penalised else limit
     fewest = of_claim(
         f"{rules}-fewest",
-        f"{name}: fewest modes in a seed",
+        f"{name}: fewest modes found in a seed",
         float(table[:, 0].min()),
         float(num_modes),
         of="modes",

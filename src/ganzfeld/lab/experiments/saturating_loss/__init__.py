@@ -56,6 +56,6 @@ def advice(figures: Figures, settings: Settings) -> str:
         "the gradient at the weights also contains the slope of the discriminator. While D learned, the "
         f"minimax gradient on the toy changed by a factor of {minimax:.2g} and the non-saturating one by "
         f"{non_saturating:.2g} (in situ {in_situ:.2g}). Compute losses from logits, as every loss of the "
-        f"catalogue does: from 32-bit probabilities minimax is infinite above a logit of {upper:.1f} and the non-saturating "
-        f"loss below {lower:.1f}."
+        f"catalogue does: from 32-bit probabilities minimax is infinite above a logit of {upper:.1f} and the "
+        f"non-saturating loss below {lower:.1f}."
     )

@@ -27,8 +27,8 @@ def of_non_saturating(logits: Tensor) -> Tensor:
 def break_of_minimax(direct: bool) -> float:
     """Return the logit from which log(1 - D) is -infinity in 32 bits, whose spacing below 1 is 2^-24.
 
-    D rounded once is 1 from half of that spacing. Computed as 1 / (1 + exp(-l)) (``direct``), as libraries do,
-    it is 1 as soon as 1 + exp(-l) is 1.
+    D rounded once is 1 from half of that spacing. Computed as 1 / (1 + exp(-l)) (``direct``), as libraries
+    do, it is 1 as soon as 1 + exp(-l) is 1.
     """
     return (24 if direct else 25) * math.log(2)
 

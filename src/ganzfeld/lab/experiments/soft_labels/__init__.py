@@ -76,8 +76,8 @@ def advice(figures: Figures, settings: Settings) -> str:
     gradient = figures["live-lesson-two-sided"].value
     return (
         "Soft labels do not keep the gradient of D alive everywhere: they pull back a logit that is too "
-        f"large, and at the optimum the gradient D - y is 0 again (a strong live D has {gradient:.2g} left). If you "
-        f"soften at all, soften the real side alone. {flattened}A temperature is a smaller last layer with a "
-        "smaller learning rate and nothing else, unless a penalty or a constraint depends on the logit "
-        "itself: then change its weight instead."
+        f"large, and at the optimum the gradient D - y is 0 again (a strong live D has {gradient:.2g} left). "
+        f"If you soften at all, soften the real side alone. {flattened}A temperature is a smaller last "
+        "layer with a smaller learning rate and nothing else, unless a penalty or a constraint depends on "
+        "the logit itself: then change its weight instead."
     )

@@ -1,6 +1,6 @@
-"""Training turns: the eigenvalues of the linearised game, and what the step size makes of them.
+"""Rotation in training: the eigenvalues of the linearised game, and the effect of the step size.
 
-The engine: ``ganzfeld.lab.game``.
+The games are played by ``ganzfeld.lab.game``.
 """
 
 from typing import Any, final
@@ -23,9 +23,9 @@ SENTENCES = {
 
 @final
 class Settings(Section):
-    """``lg`` and ``ld``: what generator and discriminator pay for their size. ``step``: the step size h.
-    ``strength``: of the consensus term. ``cells``: of the map of convergence, along each axis. ``fan``: step
-    sizes tried around a predicted limit; an even number leaves out the limit itself.
+    """``lg`` and ``ld``: the weight decays of generator and discriminator. ``step``: the step size h.
+    ``strength`` of the consensus term. ``cells`` of the map of convergence along each axis. ``fan``: number
+    of step sizes that are tried around a predicted limit; an even number leaves out the limit itself.
     """
 
     lg: float = Field(default=0.1, ge=0, le=10)
@@ -36,12 +36,12 @@ class Settings(Section):
     fan: int = Field(default=12, ge=4, le=100, multiple_of=2)
 
     def model_post_init(self, context: Any) -> None:
-        """Refuse steps that lead nowhere."""
+        """Raise ``UsageError`` for a step or strength out of range."""
         for name in ("step", "strength"):
             if not 0 < getattr(self, name) <= 10:
                 raise UsageError(
                     f"{name} is above 0 and at most 10, not {getattr(self, name)}",
-                    "The time unit is that in which the game turns by one radian.",
+                    "In one unit of time the game turns by one radian.",
                 )
 
 
@@ -50,20 +50,20 @@ THOROUGH = {"cells": 10, "fan": 40}
 
 
 def advice(figures: Figures, settings: Settings) -> str:
-    """Say what to do about turning."""
+    """Say what to do about rotation."""
     factor, chance = figures["undamped-factor"].value, figures.get("rhythm-chance")
-    heard = ""
+    rhythm = ""
     if chance is not None:
-        heard = (
-            " In the logits of this training a rhythm stands out from noise."
+        rhythm = (
+            " In the logits of this run a rhythm stands out from noise."
             if chance.agrees
-            else " In the logits of this training no rhythm stands out: noise with the same memory shows as "
-            f"strong a one with probability {chance.value:.2f}."
+            else " In the logits of this run no rhythm stands out: noise with the same autocorrelation shows "
+            f"one as strong with probability {chance.value:.2f}."
         )
     return (
-        "Turning itself does no harm; what decides is whether the steps turn it inwards or outwards. "
-        f"Simultaneous steps always lose (here by a factor of {factor:.3f} a step) unless something damps: "
-        "update in turn, as the trainer does, and give the discriminator R1, which is the damping ld of this "
-        "game. Adam with a constant rate does not come to rest but circles at a distance proportional to its "
-        "rate, so let the rate fall or average the weights." + heard
+        "Rotation itself does no harm; what matters is whether the steps turn it inwards or outwards. "
+        f"Without damping, simultaneous steps always spiral outwards (here by a factor of {factor:.3f} per "
+        "step): alternate the updates, as the trainer does, and give the discriminator R1, which is the "
+        "damping ld of this game. Adam with a constant learning rate does not come to rest but circles at a "
+        "distance proportional to its rate, so let the rate fall or average the weights." + rhythm
     )

@@ -20,8 +20,8 @@ COLOURS = {
 
 
 def draw(outcome: Outcome) -> Figure:
-    """Draw the phase portrait, the regions of convergence by method, and eigenvalues and logits of the live
-    game.
+    """Draw the phase portrait, the regions of convergence by method, and the live game's eigenvalues and
+    logits.
     """
     figure = Figure(figsize=(15, 13), layout="constrained")
     grid = figure.add_gridspec(4, 6)
@@ -31,7 +31,7 @@ def draw(outcome: Outcome) -> Figure:
     _logits(figure.add_subplot(grid[1, 3:]), data)
     for place, name in enumerate(COLOURS):
         _region(figure.add_subplot(grid[2, place]), name, outcome, place == 0)
-        _highest(figure.add_subplot(grid[3, place]), name, outcome, place == 0)
+        _largest_steps(figure.add_subplot(grid[3, place]), name, outcome, place == 0)
     return figure
 
 
@@ -51,14 +51,14 @@ def _portrait(axes: Axes, outcome: Outcome) -> None:
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="x (generator)", ylabel="y (discriminator)")
     axes.set_aspect("equal")
     axes.set_title(
-        f"grey: the flow at lg = {settings['lg']:g}, ld = {settings['ld']:g}; over it "
+        f"the flow at lg = {settings['lg']:g}, ld = {settings['ld']:g} (grey), and "
         f"{len(paths['adam']) - 1} rounds of each method at h = {settings['step']:g}"
     )
     axes.legend(loc="upper right", fontsize=8)
 
 
 def _region(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
-    """Draw the growth per round over (h, ld) at lg = 0; dots are played games."""
+    """Draw the growth per round over (h, ld) at lg = 0; the dots are games."""
     data, strength = outcome.data, outcome.settings["strength"]
     steps, damping = data["map_steps"], data["map_damping"]
     played = data["map"][name][:, 0, :]
@@ -69,23 +69,23 @@ def _region(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
         sizes = np.log10(np.maximum(played, 1e-4)).T
         axes.pcolormesh(steps, np.arange(len(damping)), sizes, cmap="RdBu_r", vmin=-3, vmax=3)
         axes.set_yticks(np.arange(len(damping)), [f"{value:.2g}" for value in damping], fontsize=7)
-        axes.set_title("adam, radius after all rounds\nblue nearer than at first", fontsize=9)
+        axes.set_title("adam, radius after all rounds\nblue: smaller than at first", fontsize=9)
     else:
         growth = np.log10(np.maximum(theory.growth(name, h, 0.0, ld, strength), 1e-3))
         axes.contourf(h, ld, growth, levels=np.linspace(-0.3, 0.3, 13), cmap="RdBu_r", extend="both")
         axes.contour(h, ld, growth, levels=[0], colors="k", linewidths=1.2)
-        # A sign that stays where it was is neither: bounded.
+        # A game that does neither is bounded, and grey.
         moves = np.log(np.maximum(played.ravel(), 1e-300))
         marks = np.where(moves > 0.05, "#b2182b", np.where(moves < -0.05, "#2166ac", "0.5"))
         axes.scatter(places_h, places_ld, c=marks, s=14, edgecolors="w", linewidths=0.5)
-        axes.set_title(f"{name}\nblue converges, red diverges", fontsize=9)
+        axes.set_title(f"{name}\nblue: converges, red: diverges", fontsize=9)
     axes.set_xlabel("step h (lg = 0)")
     if first:
         axes.set_ylabel("ld")
 
 
-def _highest(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
-    """Draw over (lg, ld) the largest step that converges; for Adam the size of its cycle in steps."""
+def _largest_steps(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
+    """Draw the largest step that converges over (lg, ld); for Adam, the size of its cycle in steps."""
     data, strength = outcome.data, outcome.settings["strength"]
     if name == "adam":
         steps, damping = data["map_steps"], data["map_damping"]
@@ -117,7 +117,7 @@ def _live_values(axes: Axes, data: dict[str, Any]) -> None:
     axes.axhline(0, color="0.8")
     axes.axvline(0, color="0.8")
     axes.errorbar(values.real, values.imag, yerr=errors, fmt="o", markersize=4, elinewidth=0.8)
-    axes.set(xlabel="growth a step", ylabel="radians a step")
+    axes.set(xlabel="growth per step", ylabel="radians per step")
     axes.set_title("the live game: Ritz values of its linearised Adam step")
 
 
@@ -127,4 +127,4 @@ def _logits(axes: Axes, data: dict[str, Any]) -> None:
         return
     axes.plot(data["gap"], linewidth=0.8)
     axes.set(xlabel="entry of the journal", ylabel="logit real - logit fake")
-    axes.set_title(f"the live logits: noise shows as strong a rhythm with probability {data['chance']:.2f}")
+    axes.set_title(f"the live logits: noise has as strong a rhythm with probability {data['chance']:.2f}")

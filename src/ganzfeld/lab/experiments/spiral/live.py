@@ -16,9 +16,22 @@ from ganzfeld.training.step import StepContext
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
     """Measure the eigenvalues of the live game, and the rhythm of its logits.
 
-    Eigenvalues: at the last stage, on one batch, in units of one step of its Adam. A pair counts as complex
-    if its imaginary part is more than twice what its residual allows.
+    The eigenvalues are those at the last stage, on one batch, in units of one Adam step. A pair counts as
+    complex if its imaginary part is more than twice its residual.
     """
+    figures, data = _eigenvalues(live, seed)
+    entries = [entry for entry in live.journal if "logit_real" in entry and "logit_fake" in entry]
+    if len(entries) >= 64:
+        gap = np.array([entry["logit_real"] - entry["logit_fake"] for entry in entries])
+        # The beginning is another regime, so only the second half counts.
+        measured, series = _rhythm(gap[len(entries) // 2 :], seed)
+        figures += measured
+        data |= series
+    return tuple(figures), data
+
+
+def _eigenvalues(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Measure the eigenvalues of the live game, and whether any pair of them is complex."""
     trainer = live.trainer()
     num = min(64, live.recipe.batch * 4)
     context = StepContext(1, trainer.progress, torch.Generator().manual_seed(seed))
@@ -26,46 +39,46 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
         trainer.gan, trainer.config, live.real(num, seed), live.latents(num, seed), context, 24, seed
     )
     turns = np.imag(motion.values)
-    turning = turns > 2 * motion.residuals
-    fastest = int(np.where(turning, turns, -1).argmax())
+    is_complex = turns > 2 * motion.residuals
+    fastest = int(np.where(is_complex, turns, -1).argmax())
+    speed = float(turns[fastest]) if is_complex.any() else 0.0
     figures = [
         claim(
             "live-turns",
-            "live game has complex pairs (0: none, 1: some)",
-            float(turning.any()),
+            "the live game has complex pairs (0: no, 1: yes)",
+            float(is_complex.any()),
             1.0,
             of="eigenvalues",
             part="in situ",
         ),
         shown(
             "live-fastest",
-            "fastest turn of the live game, radians a step",
-            Estimate(float(turns[fastest]) if turning.any() else 0.0, float(motion.residuals[fastest])),
+            "fastest rotation of the live game, radians per step",
+            Estimate(speed, float(motion.residuals[fastest])),
             part="in situ",
         ),
     ]
-    data: dict[str, Any] = {"ritz": motion.values, "ritz_errors": motion.residuals}
-    entries = [entry for entry in live.journal if "logit_real" in entry and "logit_fake" in entry]
-    if len(entries) >= 64:
-        # The beginning is another regime: the second half only.
-        gap = np.array([entry["logit_real"] - entry["logit_fake"] for entry in entries])[len(entries) // 2 :]
-        found_rhythm = rhythm(gap, 400, seed)
-        figures += [
-            limit(
-                "rhythm-chance",
-                "chance that noise shows as strong a rhythm in the logits",
-                Estimate(found_rhythm.chance, found_rhythm.error),
-                0.0,
-                of="spirals",
-                part="in situ",
-                tolerance=0.05,
-            ),
-            shown(
-                "rhythm-period",
-                "period of the strongest rhythm, entries of the journal",
-                2 * np.pi / found_rhythm.frequency,
-                part="in situ",
-            ),
-        ]
-        data |= {"gap": gap, "powers": found_rhythm.powers, "chance": found_rhythm.chance}
-    return tuple(figures), data
+    return figures, {"ritz": motion.values, "ritz_errors": motion.residuals}
+
+
+def _rhythm(gap: np.ndarray, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Measure the strongest rhythm in the gap between real and fake logits, and how often noise has one."""
+    strongest = rhythm(gap, 400, seed)
+    figures = [
+        limit(
+            "rhythm-chance",
+            "chance that noise has as strong a rhythm as the logits",
+            Estimate(strongest.chance, strongest.error),
+            0.0,
+            of="spirals",
+            part="in situ",
+            tolerance=0.05,
+        ),
+        shown(
+            "rhythm-period",
+            "period of the strongest rhythm, entries of the journal",
+            2 * np.pi / strongest.frequency,
+            part="in situ",
+        ),
+    ]
+    return figures, {"gap": gap, "powers": strongest.powers, "chance": strongest.chance}

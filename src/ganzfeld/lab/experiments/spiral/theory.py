@@ -1,7 +1,7 @@
-"""Closed forms of ``spiral``: the linear game, what its flow does, and what each method of play makes of it.
+"""Closed forms of ``spiral``: the linear game, its flow, and the rounds of each method of play.
 
-The generator has one number x, the discriminator one number y; x wants x y to grow and y wants it to fall,
-and each pays for its size with lg and ld:
+The generator has one number x and the discriminator one number y. x maximises x y and y minimises it, and lg
+and ld are their weight decays:
 
     dx/dt = -lg x + y        dy/dt = -x - ld y        J = [[-lg, 1], [-1, -ld]]
 
@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike
 Array = np.ndarray
 
 FORMULAS = {
-    "the flow of the linear game": r"\dot x = -\lambda_g x + y,\quad \dot y = -x - \lambda_d y",
+    "flow of the linear game": r"\dot x = -\lambda_g x + y,\quad \dot y = -x - \lambda_d y",
     "eigenvalues": r"-\frac{\lambda_g+\lambda_d}{2} \pm i\omega,\quad "
     r"\omega = \frac{\sqrt{4-(\lambda_g-\lambda_d)^2}}{2}",
-    "a simultaneous step of size h": r"|1 + h\lambda|",
+    "factor of a simultaneous step of size h": r"|1 + h\lambda|",
     "largest stable step without damping": r"\mathrm{alternating}\ 2,\ \mathrm{extragradient}\ 1,\ "
     r"\mathrm{optimistic}\ 1/\sqrt{3}",
 }
@@ -43,7 +43,7 @@ def eigenvalues(lg: float, ld: float) -> tuple[complex, complex]:
 
 
 def frequency(lg: float, ld: float) -> float:
-    """Return omega = sqrt(4 - (lg - ld)^2) / 2 in radians per unit of time; 0 where nothing turns."""
+    """Return omega = sqrt(4 - (lg - ld)^2) / 2 in radians per unit of time; 0 without rotation."""
     return math.sqrt(max(0.0, 4 - (lg - ld) ** 2)) / 2
 
 
@@ -59,28 +59,28 @@ def transition(method: str, step: ArrayLike, lg: ArrayLike, ld: ArrayLike, stren
     if method == "optimistic":
         zero = np.zeros_like(flow)
         return np.block([[one + 2 * h * flow, -h * flow], [one + zero, zero]])
-    teaches_y = one + h * flow * [[0], [1]]
-    teaches_x = one + h * flow * [[1], [0]]
+    update_y = one + h * flow * [[0], [1]]
+    update_x = one + h * flow * [[1], [0]]
     return {
         "simultaneous": one + h * flow,
-        "alternating": teaches_x @ teaches_y,
+        "alternating": update_x @ update_y,
         "extragradient": one + h * flow @ (one + h * flow),
         "consensus": one + h * (flow - strength * flow.swapaxes(-1, -2) @ flow),
     }[method]
 
 
 def growth(method: str, step: ArrayLike, lg: ArrayLike, ld: ArrayLike, strength: float = 1.0) -> Array:
-    """Return the factor of a round on the distance from rest, in the long run: the spectral radius, (...)."""
+    """Return the factor of a round on the distance from rest in the long run, the spectral radius, (...)."""
     return np.abs(np.linalg.eigvals(transition(method, step, lg, ld, strength))).max(-1)
 
 
 def growth_of_simultaneous(step: float, lg: float, ld: float) -> float:
-    """Return abs(1 + h lambda), of the larger eigenvalue."""
+    """Return the larger abs(1 + h lambda) of the two eigenvalues."""
     return max(abs(1 + step * value) for value in eigenvalues(lg, ld))
 
 
 def largest_step(method: str, strength: float = 1.0) -> float:
-    """Return the step size up to which a method does not diverge where nothing damps (lg = ld = 0).
+    """Return the largest step size at which a method does not diverge without damping (lg = ld = 0).
 
     simultaneous: abs(1 + ih) > 1 always. alternating: trace 2 - h^2 and determinant 1, bounded while
     abs(trace) < 2. extragradient: abs(1 + ih - h^2)^2 = 1 - h^2 + h^4. optimistic: z^2 - (1 + 2ih) z + ih has
@@ -96,9 +96,8 @@ def largest_step(method: str, strength: float = 1.0) -> float:
 
 
 def largest_simultaneous_step(lg: float, ld: float) -> float:
-    """Return the step size below which simultaneous steps converge while the flow turns: (lg + ld) / (1 + lg
-    ld).
+    """Return the step size below which simultaneous steps converge while the flow rotates.
 
-    From abs(1 + h lambda)^2 = 1 - h (lg + ld) + h^2 (1 + lg ld).
+    It is (lg + ld) / (1 + lg ld), from abs(1 + h lambda)^2 = 1 - h (lg + ld) + h^2 (1 + lg ld).
     """
     return (lg + ld) / (1 + lg * ld)
