@@ -6,7 +6,7 @@ from PIL import Image
 from torch.utils.data import Dataset, get_worker_info
 
 from ganzfeld.bench.ingest import IngestFigures, Limit, bench_ingest
-from ganzfeld.bench.loaders import DraftFolder, dealt, loader
+from ganzfeld.bench.loaders import DraftFolder, even_batches, loader
 from ganzfeld.bench.page import write_section
 from ganzfeld.bench.photos import make_photos
 from ganzfeld.system import num_cores
@@ -56,7 +56,7 @@ class _Who(Dataset[int]):
 @pytest.mark.parametrize("num_files", [2, 33, 64, 192, 200])
 def test_every_process_of_a_loader_gets_as_many_files(num_files: int):
     files = [Path(str(number)) for number in range(num_files)]
-    some, batch = dealt(files, 2)
+    some, batch = even_batches(files, 2)
     assert some == files[: len(some)] and len(files) - len(some) < 32
     who = [int(each) for batch in loader(_Who(len(some)), batch, 2) for each in batch]
     assert who.count(0) == who.count(1) == len(some) // 2
@@ -70,7 +70,7 @@ def test_however_many_cores_there_are_nothing_is_warned_of(number: int, monkeypa
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(number)))
     assert num_cores() == number
     for num_processes in (2, num_cores()):
-        some, batch = dealt([Path(str(number)) for number in range(3)], num_processes)
+        some, batch = even_batches([Path(str(number)) for number in range(3)], num_processes)
         assert sum(len(each) for each in loader(_Who(len(some)), batch, num_processes)) == len(some)
 
 

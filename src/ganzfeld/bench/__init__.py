@@ -1,1 +1,1 @@
-"""Side-by-side speed: ours against the loop that a tutorial would write, in one run on one machine."""
+"""Benchmarks of speed: this package against the loop of a tutorial, side by side in one process."""

@@ -1,8 +1,8 @@
-"""The classical loop, as tutorials have it: what speed is measured against.
+"""The classical training loop of tutorials, which is the baseline of the speed benchmarks.
 
-Batch norm in both networks, binary cross-entropy, float32, torch's own layers and layout, three passes
-through the discriminator a step, gradients of the discriminator's weights in the generator's step that are
-thrown away, losses read after every step. Nothing of it is used elsewhere.
+It has batch norm in both networks, binary cross-entropy, float32, and torch's own layers and memory layout.
+Each step makes three passes through the discriminator, computes gradients of the discriminator's weights in
+the generator's update and discards them, and reads the losses. Nothing else uses this code.
 """
 
 import torch
@@ -13,7 +13,10 @@ WIDTH = 64
 
 
 def classical_generator() -> nn.Sequential:
-    """Latents (B, 100, 1, 1) to images (B, 3, 64, 64): Radford et al. 2015 in its usual form."""
+    """Build the network from latents (B, 100, 1, 1) to images (B, 3, 64, 64).
+
+    It is that of Radford et al. 2015 in its usual form.
+    """
     layers: list[nn.Module] = []
     widths = [8 * WIDTH, 4 * WIDTH, 2 * WIDTH, WIDTH]
     inputs, stride, padding = LATENT_SIZE, 1, 0
@@ -28,7 +31,7 @@ def classical_generator() -> nn.Sequential:
 
 
 def classical_discriminator() -> nn.Sequential:
-    """Images (B, 3, 64, 64) to logits (B, 1, 1, 1)."""
+    """Build the network from images (B, 3, 64, 64) to logits (B, 1, 1, 1)."""
     layers: list[nn.Module] = [nn.Conv2d(3, WIDTH, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
     for inputs in (WIDTH, 2 * WIDTH, 4 * WIDTH):
         layers += [
@@ -40,7 +43,7 @@ def classical_discriminator() -> nn.Sequential:
 
 
 class ClassicalTraining:
-    """Both networks and their optimizers on a device."""
+    """Both networks with their optimizers on a device."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -50,25 +53,25 @@ class ClassicalTraining:
             for parameter in network.parameters():
                 if parameter.dim() > 1:
                     nn.init.normal_(parameter, 0.0, 0.02)
-        self.of_generator, self.of_discriminator = (
+        self.generator_optimizer, self.discriminator_optimizer = (
             torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
             for network in (self.generator, self.discriminator)
         )
         self.loss = nn.BCEWithLogitsLoss()
 
     def step(self, real: Tensor) -> tuple[float, float]:
-        """One step on images (B, 3, 64, 64) in [-1, 1]; the losses of D and of G."""
+        """Train for one step on images (B, 3, 64, 64) in [-1, 1]; return the losses of D and of G."""
         batch = len(real)
         ones, zeros = torch.ones(batch, device=self.device), torch.zeros(batch, device=self.device)
         self.discriminator.zero_grad()
-        on_real = self.loss(self.discriminator(real).view(-1), ones)
-        on_real.backward()
+        real_loss = self.loss(self.discriminator(real).view(-1), ones)
+        real_loss.backward()
         fake = self.generator(torch.randn(batch, LATENT_SIZE, 1, 1, device=self.device))
-        on_fake = self.loss(self.discriminator(fake.detach()).view(-1), zeros)
-        on_fake.backward()
-        self.of_discriminator.step()
+        fake_loss = self.loss(self.discriminator(fake.detach()).view(-1), zeros)
+        fake_loss.backward()
+        self.discriminator_optimizer.step()
         self.generator.zero_grad()
-        fooled = self.loss(self.discriminator(fake).view(-1), ones)
-        fooled.backward()
-        self.of_generator.step()
-        return (on_real + on_fake).item(), fooled.item()
+        generator_loss = self.loss(self.discriminator(fake).view(-1), ones)
+        generator_loss.backward()
+        self.generator_optimizer.step()
+        return (real_loss + fake_loss).item(), generator_loss.item()

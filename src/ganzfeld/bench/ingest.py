@@ -1,10 +1,9 @@
-"""How fast images come in: our reader against a loader that decodes, resizes and crops each one anew.
+"""How fast images are read: ours against a loader that decodes, resizes and crops every image every time.
 
-The plain loader is what a tutorial has: a data set of files, every epoch decoded anew by two worker
-processes. Ours decodes the first time, with one process a processor, and gathers from the cache afterwards.
-The limit is what as many processes as ours reach that only read and decode: see ``DraftFolder``. All three
-start their processes within the time that is measured, and every process of a loader gets the same number of
-whole batches.
+The plain loader is that of a tutorial: two worker processes decode the dataset again in every epoch. Ours
+decodes the first time, with one process per core, and gathers from the cache afterwards. The limit is the
+speed of as many processes that only read and decode: see ``DraftFolder``. All three start their processes
+within the measured time, and every process of a loader gets the same number of whole batches.
 """
 
 import statistics
@@ -16,22 +15,22 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from ganzfeld.bench.loaders import DraftFolder, PlainFolder, dealt, loader
+from ganzfeld.bench.loaders import DraftFolder, PlainFolder, even_batches, loader
 from ganzfeld.bench.photos import SLOPE, make_photos
 from ganzfeld.bench.timing import seconds_of
 from ganzfeld.data import batch_indices, open_images
 from ganzfeld.system import num_cores
 
 NUM_LOADERS = 2
-PLAIN_SHARE = 4  # the plain loader is as fast on a part, and would take minutes on the whole
+PLAIN_SHARE = 4  # the plain loader has the same speed on a part, and would take minutes for all
 CACHED_BATCH = 64
 SIZE_PX = 64
-OTHER_SLOPES = (2.0, 1.25)  # a third, and twice as many bytes as the photos that ours is measured on
+OTHER_SLOPES = (2.0, 1.25)  # a third and twice the bytes of the photos that ours is measured on
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How fast the files of one amount of detail can be read at all, in images a second."""
+    """How fast files with one amount of detail can be read, in images per second."""
 
     photo_bytes: int
     plain_images_per_s: float
@@ -39,11 +38,11 @@ class Limit:
 
     @property
     def ratio(self) -> float:
-        """How many times as fast as the plain loader any reader can be on these files."""
+        """Highest possible speed of any reader on these files, over that of the plain loader."""
         return self.limit_images_per_s / self.plain_images_per_s
 
     def as_json(self) -> dict[str, float | int]:
-        """Plain data."""
+        """Return plain data for JSON."""
         return {
             "photo_bytes": self.photo_bytes,
             "plain_images_per_s": round(self.plain_images_per_s, 1),
@@ -54,10 +53,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class IngestFigures:
-    """What ``bench_ingest`` measured; speeds are in images a second, medians over the rounds.
+    """The results of ``bench_ingest``; speeds are in images per second, medians over the rounds.
 
-    The plain loader was given ``num_plain`` of the photos. ``limit`` is that of the photos that ours was
-    measured on, ``others`` those of more and less detail.
+    The plain loader read ``num_plain`` of the photos. ``limit`` belongs to the photos that ours was measured
+    on, ``others`` to photos with more and with less detail.
     """
 
     num_photos: int
@@ -73,7 +72,7 @@ class IngestFigures:
 
     @property
     def ratio(self) -> float:
-        """How many times as many images a second ours decodes."""
+        """Our speed over that of the plain loader."""
         return self.ours_images_per_s / self.limit.plain_images_per_s
 
     @property
@@ -82,7 +81,7 @@ class IngestFigures:
         return self.ours_images_per_s / self.limit.limit_images_per_s
 
     def as_json(self) -> dict[str, Any]:
-        """The keys of the contract, and the rest."""
+        """Return plain data for JSON, with the keys that other programs rely on."""
         return {
             "plain_images_per_s": round(self.limit.plain_images_per_s, 1),
             "ours_images_per_s": round(self.ours_images_per_s, 1),
@@ -95,7 +94,7 @@ class IngestFigures:
             "photos": self.num_photos,
             "plain_photos": self.num_plain,
             "photo_bytes": self.limit.photo_bytes,
-            "limits": [each.as_json() for each in (self.limit, *self.others)],
+            "limits": [limit.as_json() for limit in (self.limit, *self.others)],
             "rounds": self.rounds,
             "workers": self.workers,
             "recognised_files": self.recognised_files,
@@ -104,7 +103,7 @@ class IngestFigures:
 
 
 def bench_ingest(num_photos: int = 4096, rounds: int = 3, recognise: int = 0) -> IngestFigures:
-    """Measures all readers in turn, ``rounds`` times, on 1600x1200 JPEG files brought to 64 px.
+    """Measure all readers in turn, ``rounds`` times, on 1600x1200 JPEG files resized to 64 px.
 
     ``recognise`` is the number of files of an unchanged folder that is opened again (0: not measured).
     """
@@ -134,15 +133,15 @@ def bench_ingest(num_photos: int = 4096, rounds: int = 3, recognise: int = 0) ->
 
 
 class _Speeds:
-    """The plain loader and the limit on the files of a folder, measured as often as it is asked for."""
+    """Speeds of the plain loader and of the limit on the files of a folder, once for every ``measure``."""
 
     def __init__(self, photos: Path) -> None:
         files = sorted(photos.iterdir())
-        some, batch = dealt(files[: max(len(files) // PLAIN_SHARE, NUM_LOADERS)], NUM_LOADERS)
+        some, batch = even_batches(files[: max(len(files) // PLAIN_SHARE, NUM_LOADERS)], NUM_LOADERS)
         self.num_plain = len(some)
         self._plain_loader = loader(PlainFolder(some, SIZE_PX), batch, NUM_LOADERS)
-        all_dealt, batch = dealt(files, num_cores())
-        self._limit_loader = loader(DraftFolder(all_dealt), batch, num_cores())
+        most, batch = even_batches(files, num_cores())
+        self._limit_loader = loader(DraftFolder(most), batch, num_cores())
         self._plain, self._limit = [], []
 
     def measure(self) -> None:
@@ -154,7 +153,7 @@ class _Speeds:
 
 
 def _photos(folder: Path, number: int, slope: float) -> tuple[Path, int]:
-    """A new folder of photos, and the mean of their bytes."""
+    """Create a folder of photos; return its path and the mean size of a file in bytes."""
     photos = folder / f"photos {slope}"
     photos.mkdir()
     return photos, make_photos(photos, number, slope)
@@ -169,7 +168,7 @@ def _limit_of(folder: Path, num_photos: int, slope: float, rounds: int) -> Limit
 
 
 def _speed(loader: DataLoader) -> float:
-    """Images a second of one epoch, from the start of its processes to their end."""
+    """Return the images per second of one epoch, from the start of its processes to their end."""
 
     def epoch() -> None:
         for _ in loader:
@@ -183,7 +182,7 @@ def _open(folder: Path, cache: Path) -> None:
 
 
 def _cached_speed(folder: Path, cache: Path, num_batches: int = 500) -> float:
-    """Images a second from the second epoch on: shuffled batches of uint8."""
+    """Return the images per second from the second epoch on, in shuffled batches of uint8."""
     dataset = open_images(folder, (SIZE_PX, SIZE_PX), cache_dir=cache, progress=False)
 
     def epochs() -> None:
@@ -194,7 +193,7 @@ def _cached_speed(folder: Path, cache: Path, num_batches: int = 500) -> float:
 
 
 def _recognition(folder: Path, num_files: int) -> float:
-    """Seconds to open an unchanged folder again."""
+    """Return the seconds that it takes to open an unchanged folder again."""
     files = folder / "many"
     for number in range(num_files):
         place = files / f"{number // 1000:03}" / f"{number:06}.png"

@@ -1,4 +1,4 @@
-"""What images cost while training: the time to gather and convert a batch against that of a whole step."""
+"""The cost of input while training: the time to gather and convert a batch, as a share of a step."""
 
 import statistics
 
@@ -13,10 +13,10 @@ BATCHES = (8, 128)
 
 
 def input_shares(num_steps: int) -> dict[int, float]:
-    """By batch size, the share of a step that input takes, from 0 to 1: medians over ``num_steps`` steps.
+    """Return the share of a step that input takes, from 0 to 1, by batch size.
 
-    The built-in faces with the recipe ``modern``, from the second epoch on. A batch is timed by itself, and
-    then the step, which gathers that batch once more.
+    Times are medians over ``num_steps`` steps. The data are the built-in faces with the recipe ``modern``,
+    from the second epoch on. A batch is timed by itself, and then a step, which gathers the same batch again.
     """
     return {batch: share_of_input(_second_epoch(batch), num_steps) for batch in BATCHES}
 
@@ -26,12 +26,12 @@ def _second_epoch(batch: int) -> Trainer:
     dataset = open_images(None, size=recipe.size, progress=False)
     trainer = start(recipe, dataset, choose_engine(), seed=0)
     trainer.stand_at(index=0, images_seen=dataset.num_pictures)
-    scalars_of(trainer.advance())  # the first step sets things up
+    scalars_of(trainer.advance())  # the first step includes setup
     return trainer
 
 
 def share_of_input(trainer: Trainer, num_steps: int) -> float:
-    """The same for one trainer, from where it stands."""
+    """Return the share for one trainer, measured from its current step on."""
     inputs, steps = [], []
     for _ in range(num_steps):
         inputs.append(seconds_of(trainer.real))

@@ -1,4 +1,4 @@
-"""What our reader is measured against: the loader of a tutorial, and the least that any reader has to do."""
+"""Baselines for reading images: the loader of a tutorial, and the minimum that any reader has to do."""
 
 import io
 from pathlib import Path
@@ -12,7 +12,7 @@ BATCH = 16
 
 
 class PlainFolder(Dataset[torch.Tensor]):
-    """The files of a folder, each opened, decoded, converted, resized and cropped when it is asked for."""
+    """The files of a folder, each opened, decoded, converted, resized and cropped on every access."""
 
     def __init__(self, files: list[Path], size_px: int) -> None:
         self.files, self.size_px = files, size_px
@@ -33,10 +33,11 @@ class PlainFolder(Dataset[torch.Tensor]):
 
 
 class DraftFolder(Dataset[int]):
-    """The same files, each read and decoded at an eighth of its size, and nothing done with the pixels.
+    """The same files, each read and decoded at an eighth of its size, without any use of the pixels.
 
-    A JPEG's Huffman code has to be read to the end before an image can be called whole, and an eighth is the
-    least that libjpeg makes of it: a reader over Pillow that finds truncated files cannot be faster.
+    The Huffman code of a JPEG has to be read to the end to know that the file is complete, and an eighth is
+    the smallest size at which libjpeg decodes. So no reader that uses Pillow and detects truncated files can
+    be faster.
     """
 
     def __init__(self, files: list[Path]) -> None:
@@ -52,10 +53,10 @@ class DraftFolder(Dataset[int]):
         return index
 
 
-def dealt(files: list[Path], num_processes: int) -> tuple[list[Path], int]:
-    """As many of the first files as give every process the same number of whole batches, and their size.
+def even_batches(files: list[Path], num_processes: int) -> tuple[list[Path], int]:
+    """Select files so that all processes get equally many whole batches; return files and batch size.
 
-    A loader deals out whole batches: with three for two processes, one of them would stand idle.
+    A loader hands out whole batches: with three batches for two processes, one process would be idle.
     """
     batch = max(1, min(BATCH, len(files) // num_processes))
     round_size = batch * num_processes
@@ -63,12 +64,12 @@ def dealt(files: list[Path], num_processes: int) -> tuple[list[Path], int]:
 
 
 class _Loader(DataLoader):
-    """With as many processes as a tutorial has or as there are cores; torch would warn of two on one core."""
+    """A loader without torch's warning about more processes than cores."""
 
     def check_worker_number_rationality(self) -> None:
-        """Let the number be."""
+        """Accept any number of processes."""
 
 
 def loader(dataset: Dataset, batch: int, num_processes: int) -> DataLoader:
-    """Goes through a data set in batches with so many processes, in random order."""
+    """Build a loader for batches of a dataset in random order, with ``num_processes`` worker processes."""
     return _Loader(dataset, batch, shuffle=True, num_workers=num_processes)

@@ -1,4 +1,4 @@
-"""``docs/benchmarks.md``: one section a benchmark, each replaced whole when it is measured again."""
+"""Write ``docs/benchmarks.md``: one section per benchmark, replaced when it is measured again."""
 
 import platform
 import re
@@ -16,9 +16,9 @@ _HEAD = (
 
 
 def require_page(page: Path) -> None:
-    """Make the folder of a page, and the page. Raise ``ResourceError`` if sections cannot be written there.
+    """Create the page and its folder if they do not exist.
 
-    Raise ``UsageError`` for a page that no benchmark has begun, though all but its own section would stay.
+    Raises ``ResourceError`` if the page cannot be written, ``UsageError`` for a file that no benchmark wrote.
     """
     require_replaceable(page, Mark.BENCHMARKS)
     text = _text(page)
@@ -27,13 +27,13 @@ def require_page(page: Path) -> None:
 
 
 def write_section(page: Path, title: str, command: str, rows: dict[str, str]) -> None:
-    """Puts a section with a table of two columns into the page, in the place of one with the same title.
+    """Write a section with a table of two columns into the page, replacing one with the same title.
 
     Raises ``ResourceError`` for a page that cannot be read or written.
     """
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-    where = f"`{command}`, {date.today()}, {_machine()}"
-    section = f"## {title}\n\n{where}\n\n| | |\n|---|---|\n{table}\n"
+    source = f"`{command}`, {date.today()}, {_machine()}"
+    section = f"## {title}\n\n{source}\n\n| | |\n|---|---|\n{table}\n"
     text = _text(page)
     old = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
     spaced = f"{section}\n"
@@ -46,7 +46,8 @@ def _text(page: Path) -> str:
         return page.read_text("utf-8") if page.exists() else _HEAD
     except (OSError, UnicodeDecodeError) as error:
         raise ResourceError(
-            f"{page} cannot be read: {error}", "Name a page of Markdown, or one that is not there yet."
+            f"{page} cannot be read: {error}",
+            "Give a Markdown file that ganzfeld bench wrote, or the path of a new one.",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What the chip can do: the best rate of convolutions and matrix products, measured in this process."""
+"""The peak speed of the chip: the best rate of convolutions and matrix products, measured in this process."""
 
 import time
 from collections.abc import Callable
@@ -10,20 +10,21 @@ from torch.nn import functional
 from ganzfeld.compute.engine import wait_for
 
 Work = Callable[[int, torch.device, torch.dtype], tuple[Callable[[], Tensor], float]]
-"""From a scale, a device and a precision to something to compute, and the operations that it takes."""
+"""A function from scale, device and precision to a computation and its number of operations."""
 
 PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 _TRIES = 12
 _MOST_S = 0.3
 _LEAST_S = 2e-3
-"""Shorter than this, it would be measured how fast work can be started."""
+"""Shorter measurements would mostly show how fast work can be launched."""
 _SIDE = 1024
 
 
 def peak_flops_per_s(device: torch.device) -> tuple[float, str]:
-    """The best rate in operations a second (a multiplication and an addition are two), and of what it is.
+    """Measure the best rate in operations per second; return it and the name of the computation.
 
-    In bfloat16 and in float32: where the chip has no bfloat16, float32 is the faster one.
+    A multiplication and an addition count as two operations. Both bfloat16 and float32 are measured: on a
+    chip without bfloat16, float32 is faster.
     """
     rates = {}
     for name, precision in PRECISIONS.items():
@@ -34,7 +35,7 @@ def peak_flops_per_s(device: torch.device) -> tuple[float, str]:
 
 
 def _rate(work: Work, device: torch.device, precision: torch.dtype) -> float:
-    """Operations a second of some work, made twice as large until it takes long enough."""
+    """Measure the operations per second of some work, doubling its size until it takes long enough."""
     scale = 1
     while True:
         compute, operations = work(scale, device, precision)
@@ -46,8 +47,8 @@ def _rate(work: Work, device: torch.device, precision: torch.dtype) -> float:
 
 def _product(scale: int, device: torch.device, precision: torch.dtype) -> tuple[Callable[[], Tensor], float]:
     side = _SIDE * scale
-    one, other = (torch.rand(side, side, device=device).to(precision) for _ in range(2))
-    return lambda: one @ other, 2 * side**3
+    left, right = (torch.rand(side, side, device=device).to(precision) for _ in range(2))
+    return lambda: left @ right, 2 * side**3
 
 
 def _convolution(
@@ -65,10 +66,10 @@ def _convolution(
 def _best(compute: Callable[[], Tensor]) -> float:
     seconds, spent = float("inf"), 0.0
     for _ in range(_TRIES):
-        if spent > _MOST_S:  # a precision that the chip only emulates
+        if spent > _MOST_S:  # the chip only emulates this precision
             break
-        begun = time.perf_counter()
+        start = time.perf_counter()
         wait_for(compute().device)
-        took = time.perf_counter() - begun
+        took = time.perf_counter() - start
         seconds, spent = min(seconds, took), spent + took
     return seconds

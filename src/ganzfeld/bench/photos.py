@@ -1,4 +1,4 @@
-"""Files that load a decoder as photographs do, made here so that a benchmark needs nothing from elsewhere."""
+"""Generated JPEG files that take a decoder as long as photographs do, so that benchmarks need no data."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ _DIFFERENT = 12
 
 
 def make_photos(folder: Path, number: int, slope: float = SLOPE) -> int:
-    """Writes ``number`` JPEG files of 1600x1200 px and returns the mean of their bytes.
+    """Write ``number`` JPEG files of 1600x1200 px and return their mean size in bytes.
 
-    The spectrum falls off with the power ``slope`` of the frequency: the smaller, the more detail. 1.5 is
-    that of a photograph with some soft background and gives 0.8 bits a pixel. Twelve are drawn; the others
-    are copies, which no decoder notices.
+    The spectrum falls off with the power ``slope`` of the frequency, so a smaller value means more detail.
+    1.5 is that of a photograph with some soft background, and gives 0.8 bits per pixel. Twelve images are
+    drawn; the other files are links to these, which makes no difference to a decoder.
     """
     random = np.random.default_rng(0)
     total = 0
@@ -31,7 +31,7 @@ def make_photos(folder: Path, number: int, slope: float = SLOPE) -> int:
 
 
 def _photo(random: np.random.Generator, slope: float) -> np.ndarray:
-    """uint8 (height, width, 3): noise with the spectrum of a photograph, its colours close to each other."""
+    """Draw noise with the spectrum of a photograph and correlated colours; uint8 (height, width, 3)."""
     width, height = WIDTH_PX, HEIGHT_PX
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
     frequency[0, 0] = 1

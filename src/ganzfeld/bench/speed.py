@@ -1,4 +1,4 @@
-"""How fast training and sampling are, side by side with the classical loop, in turns in one process."""
+"""Speed of training and sampling against the classical loop, measured in turns in one process."""
 
 import math
 import statistics
@@ -26,23 +26,24 @@ from ganzfeld.training.trainer import Trainer, scalars_of
 BATCH = 128
 SAMPLES = 256
 LEAST_S = 0.3
-"""A graphics card makes a step in milliseconds, and the next one is asked for before it is done."""
+"""Shortest measurement. A GPU takes milliseconds per step, and the next step starts before it ends."""
 
 SAME_WIDTHS = {
     "discriminator.normalisation": "none",
     "loss.name": "non-saturating",
     "updates": "simultaneous",
 }
-"""What the fast path needs of ``radford2015``, whose widths it keeps."""
+"""Changes to ``radford2015`` that the fast path needs; the widths stay the same."""
 CLASSICAL = "radford2015"
-"""The recipe whose plain side is the classical loop; that of any other is the recipe itself, done plainly."""
+"""The recipe that is compared with the classical loop. Others are compared with their own plain route."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeedFigures:
-    """Medians over the rounds, in images a second; ``ratio`` is the median of the ratios in each round.
+    """Median speeds over the rounds, in images per second.
 
-    ``parts``: images a second with one part of the fast path left out.
+    ``ratio`` is the median of the ratios within each round. ``parts`` holds the speeds with one part of the
+    fast path left out.
     """
 
     batch: int
@@ -58,11 +59,11 @@ class SpeedFigures:
 
     @property
     def share_of_peak(self) -> float:
-        """The operations that ours executes, over what the chip can do in the same time."""
+        """Operations that ours executes, over those that the chip can do in the same time."""
         return self.ours_images_per_s * self.flops_per_image / self.peak_flops_per_s
 
     def as_json(self) -> dict[str, Any]:
-        """The keys of the contract, and the rest."""
+        """Return plain data for JSON, with the keys that other programs rely on."""
         return {
             "plain_images_per_s": round(self.plain_images_per_s, 1),
             "ours_images_per_s": round(self.ours_images_per_s, 1),
@@ -80,7 +81,7 @@ class SpeedFigures:
 def bench_train(
     rounds: int = 3, batch: int = BATCH, with_parts: bool = False, recipe: str = CLASSICAL
 ) -> SpeedFigures:
-    """The plain loop against ours, at 64 px.
+    """Measure our training step against the plain loop, at 64 px.
 
     For ``radford2015`` the plain loop is the classical one with the same widths. For any other recipe it is
     the recipe itself by the plain route in float32, with its losses read after every step.
@@ -114,7 +115,7 @@ def bench_train(
 
 
 def bench_sample(rounds: int = 3, num: int = SAMPLES) -> SpeedFigures:
-    """The classical generator's forward pass against the making of images from a saved model, as bytes."""
+    """Measure our sampling, up to images as bytes, against the forward pass of the classical generator."""
     trainer = _trainer(resolve("radford2015"))
     ours = calibrate(trainer.gan.generator, "normal")
     plain = classical_generator().to(trainer.engine.device).eval()
@@ -156,12 +157,12 @@ def _plain_loop(recipe: Recipe) -> Callable[[], object]:
 
 
 def _turn(trainer: Trainer) -> int:
-    """Steps after which the lazy penalties come as they came before."""
-    return math.lcm(*(getattr(each, "every", 1) for each in trainer.config.stabilisers))
+    """Return the period, in steps, after which the same lazy penalties come again."""
+    return math.lcm(*(getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers))
 
 
 def _without(full: FastPath) -> dict[str, FastPath]:
-    """The route with one part left out at a time, and with none."""
+    """Return the fast path with each part left out in turn, and with all parts left out."""
     of_gpu = {"recorded steps": full.model_copy(update={"recorded": False})} if full.recorded else {}
     return of_gpu | {
         "one pass through D": full.model_copy(update={"one_pass": False}),
@@ -187,24 +188,24 @@ def _in_turns(
     device: torch.device,
     turn: int = 1,
 ) -> dict[str, list[float]]:
-    """Images a second of every side in every round, after the calls that set things up.
+    """Measure the images per second of every side in every round, after some calls for setup.
 
-    In a round a side is called until it has taken ``LEAST_S``, once at least, and always in whole turns:
-    after ``turn`` calls the same work comes again.
+    In a round a side is called at least once, until it has taken ``LEAST_S``, and always a multiple of
+    ``turn`` times, the number of calls after which the same work comes again.
     """
-    for act in sides.values():
+    for call in sides.values():
         for _ in range(turn * (1 if device.type == "cpu" else 1 + REHEARSALS)):
-            act()
+            call()
     speeds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
-        for name, act in sides.items():
+        for name, call in sides.items():
             wait_for(device)
-            begun, calls = time.perf_counter(), 0
-            while calls % turn or not calls or time.perf_counter() - begun < LEAST_S:
-                act()
-                calls += 1
+            start, num_calls = time.perf_counter(), 0
+            while num_calls % turn or not num_calls or time.perf_counter() - start < LEAST_S:
+                call()
+                num_calls += 1
             wait_for(device)
-            speeds[name].append(calls * num_pictures / (time.perf_counter() - begun))
+            speeds[name].append(num_calls * num_pictures / (time.perf_counter() - start))
     return speeds
 
 
@@ -215,17 +216,17 @@ def _ratio(speeds: dict[str, list[float]]) -> float:
 
 
 def _flops_of_step(recipe: Recipe) -> float:
-    """Operations of a step of ``radford2015`` for one image.
+    """Return the operations of a step of ``radford2015`` for one image.
 
-    Three passes' worth through G, and through D three for the real and three for the generated image:
-    forward, and backward to the input and to the weights.
+    They amount to three passes through G, and three each through D for the real and for the generated image:
+    forward, backward to the input, and backward to the weights.
     """
     of_generator, of_discriminator = _flops(recipe)
     return 3 * of_generator + 6 * of_discriminator
 
 
 def _counted_flops(trainer: Trainer, turn: int) -> float:
-    """Operations of a step for one image, counted while a turn of usual steps is made."""
+    """Count the operations of a step for one image, over ``turn`` ordinary steps."""
     back = trainer.route
     trainer.take(USUAL)
     with _CountedOperations() as counted:
@@ -238,7 +239,8 @@ def _counted_flops(trainer: Trainer, turn: int) -> float:
 class _CountedOperations(TorchDispatchMode):
     """Count the operations of convolutions and matrix products.
 
-    By torch's own formulas, but not by its ``FlopCounterMode``, whose hooks refuse ``torch.autograd.grad``.
+    The formulas are torch's own; its ``FlopCounterMode`` cannot be used, since its hooks break
+    ``torch.autograd.grad``.
     """
 
     def __init__(self) -> None:
@@ -253,7 +255,7 @@ class _CountedOperations(TorchDispatchMode):
 
 
 def _flops(recipe: Recipe) -> tuple[float, float]:
-    """Operations of a forward pass through G and through D for one colour image."""
+    """Return the operations of a forward pass through G and through D for one colour image."""
     ladder = recipe.plan()
     of_generator = ladder.flops(recipe.generator.width, 3, recipe.latent.size)[0]
     return of_generator, ladder.flops(recipe.discriminator.width, 3, recipe.latent.size)[1]

@@ -1,4 +1,4 @@
-"""How long an action takes."""
+"""Measure how long an action takes."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,6 @@ from collections.abc import Callable
 
 def seconds_of(action: Callable[[], object]) -> float:
     """Return the seconds that one call of ``action`` takes."""
-    begun = time.perf_counter()
+    start = time.perf_counter()
     action()
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
