@@ -162,7 +162,7 @@ class TestJournal:
         curious = gz.train(array_file, out=tmp_path, **settings)
         assert [set(entry["health"]) <= NAMES for entry in curious.journal] == [True] * 10
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(HealthMonitor, "examine", lambda health_monitor, seconds, everything: {})
+            patch.setattr(HealthMonitor, "take_readings", lambda health_monitor, seconds, everything: {})
             plain = gz.train(array_file, out=tmp_path, **settings)
         ours, theirs = curious.generator.state_dict(), plain.generator.state_dict()
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -171,7 +171,7 @@ class TestJournal:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
                 HealthMonitor,
-                "examine",
+                "take_readings",
                 lambda health_monitor, seconds, everything: {"a": math.nan, "b": 1.0},
             )
             run = gz.train(array_file, recipe=small(), images=8, out=tmp_path)
