@@ -1,4 +1,4 @@
-"""The table of docs/scaling.md: what several graphics cards would make of one step, on paper.
+"""The tables of docs/scaling.md: the estimated cost of one step on several GPUs.
 
 python tools/cost_of_scaling.py [RECIPE]
 """
@@ -56,8 +56,8 @@ def step_s(batch: int, cards: int) -> float:
 def main() -> None:
     """Print the table."""
     sent = messages(sys.argv[1] if len(sys.argv) > 1 else "radford2015")
-    print(f"gradients {sent.gradient_bytes / 1e6:.1f} MB, {2 + sent.statistics} messages a step\n")
-    print("| cards | messages, ms | half lost below, images a card |", *(f"batch {b:,} |" for b in BATCHES))
+    print(f"gradients {sent.gradient_bytes / 1e6:.1f} MB, {2 + sent.statistics} messages per step\n")
+    print("| GPUs | messages, ms | half lost below, images per GPU |", *(f"batch {b:,} |" for b in BATCHES))
     print("|---|---|---|" + "---|" * len(BATCHES))
     for cards in CARDS:
         wait = sent.seconds(cards)
