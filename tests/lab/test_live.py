@@ -1,4 +1,4 @@
-"""The short training that is kept, and the user's run: both can be entered, and neither is changed."""
+"""The short run in the cache, and the user's run: both can be loaded, and neither is changed."""
 
 import json
 import os
@@ -189,7 +189,7 @@ class TestRun:
         content = photos.read_bytes()
         try:
             photos.unlink()
-            with pytest.raises(DataError, match="cannot be used any more"):
+            with pytest.raises(DataError, match="can no longer be read"):
                 live(mine)
             np.save(photos, blobs(60, 16, seed=6))
             os.utime(photos, ns=(1, 1))

@@ -2,8 +2,8 @@
 
     closed form -> bench -> in situ -> verdict
 
-One folder in ``experiments/`` each. The verdict is computed from what was measured and never typed in: see
-``verdict_of``.
+Each experiment is a folder in ``experiments/``. Its verdict is computed from the measurements and never typed
+in: see ``verdict_of``.
 """
 
 from ganzfeld.lab.experiments import experiments

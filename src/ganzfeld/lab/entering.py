@@ -1,4 +1,4 @@
-"""What enters the layers of a network on its way through."""
+"""The inputs of the layers of a network in a forward pass."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,20 @@ from ganzfeld.lab.live import Live
 from ganzfeld.networks.activations import activations
 
 PASS = 256
-"""Images that go through a network at a time."""
+"""Number of images that go through a network at a time."""
 
 
 def entering(network: nn.Module, layers: Sequence[nn.Module], batch: Tensor) -> list[Tensor]:
-    """Return what enters each of these ``layers`` of a network in one forward pass of ``batch``, in their
+    """Return the input of each of these ``layers`` of a network in one forward pass of ``batch``, in their
     order.
 
-    With its history for autograd, if the pass is made with gradients. Buffers change as in any pass.
+    Inputs keep their history for autograd if gradients are on. Buffers change as in any pass.
     """
-    seen: dict[int, Tensor] = {}
+    inputs_by_layer: dict[int, Tensor] = {}
     hooks = [
-        layer.register_forward_pre_hook(lambda module, inputs: seen.__setitem__(id(module), inputs[0]))
+        layer.register_forward_pre_hook(
+            lambda module, inputs: inputs_by_layer.__setitem__(id(module), inputs[0])
+        )
         for layer in layers
     ]
     try:
@@ -29,17 +31,17 @@ def entering(network: nn.Module, layers: Sequence[nn.Module], batch: Tensor) -> 
     finally:
         for hook in hooks:
             hook.remove()
-    return [seen[id(layer)] for layer in layers]
+    return [inputs_by_layer[id(layer)] for layer in layers]
 
 
 def activation_modules(network: nn.Module, activation: str) -> list[nn.Module]:
-    """Return the hidden activations of a network whose recipe names this one."""
+    """Return the modules of a network's hidden activation, which its recipe names."""
     kind = type(activations.load(activation).activation(0.2))
     return [module for module in network.modules() if isinstance(module, kind)]
 
 
 def norm_modules(network: nn.Module) -> list[nn.Module]:
-    """Return the modules of a network that normalise maps, of whichever kind."""
+    """Return the modules of a network that normalise maps, of every kind."""
     return [module for module in network.modules() if isinstance(module, _NormBase | nn.GroupNorm)]
 
 
@@ -47,10 +49,10 @@ def norm_modules(network: nn.Module) -> list[nn.Module]:
 def live_maps(
     live: Live, side: str, num: int, *, stage: int | None = None, norms: bool = False, together: int = PASS
 ) -> list[Tensor]:
-    """Return what enters the hidden activations of one of the networks as it trains, each (num, C, *size): of
-    the generator at latents, of the discriminator at real images, ``together`` of them at a time.
+    """Return the inputs of the hidden activations of one network as it trains, each (num, C, *size).
 
-    ``norms``: what enters its normalisations, if it has any.
+    ``side`` is "generator", which gets latents, or "discriminator", which gets real images; ``together`` of
+    them go through it at a time. ``norms``: the inputs of its normalisations instead, if it has any.
     """
     network: nn.Module = getattr(live.trainer(stage).gan, side)
     layers = norm_modules(network) if norms else []

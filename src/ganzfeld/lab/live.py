@@ -1,10 +1,10 @@
 """Networks that are measured in situ: a generator and a discriminator that train on real images, at several
-moments of their training.
+stages of their training.
 
-They come from a short training of the lab's own, made once and kept in the cache for all experiments and
-seeds, or from a run of the user's. Either can be measured and trained further in memory; neither is changed.
+They come from a short run of the lab's own, which is trained once and cached for all experiments and seeds,
+or from a run of the user's. Both can be measured and trained further in memory; neither is changed.
 
-    <cache>/lab/<key>/   one short training: its checkpoints, and journal.jsonl, which comes last
+    <cache>/lab/<key>/   one short run: its checkpoints, and journal.jsonl, which is written last
 """
 
 import hashlib
@@ -42,15 +42,15 @@ from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.trainer import Trainer, scalars_of
 
 FORMAT = 1
-"""Goes up when a short training would have other numbers; older ones are then no longer found."""
+"""Goes up when a short run would have other numbers, so that older ones are no longer found."""
 
 SHARES = (1 / 16, 1 / 4, 1)
-"""At which shares of a short training its state is kept, beside the beginning."""
+"""Shares of a short run after which its state is kept, beside the beginning."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """A short training: its recipe, where its images are (None: the built-in faces), how many it sees."""
+    """A short run: its recipe, where its images are (None: the built-in faces), and how many it sees."""
 
     recipe: Recipe
     data: str | None = None
@@ -61,8 +61,8 @@ class Training:
 
 
 def standard() -> Training:
-    """Return the lab's own training: what the seed text recommends, narrow, at 32 px, with rates for a few
-    seconds.
+    """Return the lab's own run: what the seed text recommends, but narrow, at 32 px, and with learning rates
+    for a few seconds of training.
     """
     settings = {
         "size": 32,
@@ -79,11 +79,11 @@ def standard() -> Training:
 
 @dataclass(frozen=True)
 class Live:
-    """A training that can be entered at some of its moments. Nothing done to what it returns changes it.
+    """A run whose networks can be loaded at several stages. Changes to what it returns do not change it.
 
-    ``place`` says in words whose networks these are. ``journal`` has an entry for every step of a short
-    training (``images_seen``, ``logit_real``, ``logit_fake`` and the losses), and of a run what the run
-    wrote down. ``of_user``: it is a run of the user's.
+    ``place`` says in words whose networks these are. ``journal`` has an entry for every step of a short run
+    (``images_seen``, ``logit_real``, ``logit_fake`` and the losses); for a run of the user's it is the
+    journal of that run. ``of_user`` is true for a run of the user's.
     """
 
     training: Training
@@ -98,19 +98,19 @@ class Live:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of the training."""
+        """The recipe of the run."""
         return self.training.recipe
 
     @property
     def stages(self) -> list[int]:
-        """The numbers of images seen at which it can be entered, from 0 to the last."""
+        """The numbers of images seen at which it can be loaded, from 0 to the last."""
         return sorted({0, *self.history.all()})
 
     def trainer(self, images_seen: int | None = None) -> Trainer:
-        """Return the training in memory as it was at one of the ``stages``, by default the last.
+        """Return a trainer in the state at one of the ``stages``, by default the last.
 
-        The caller may advance it and change its networks. Raises ``DamagedError`` if that
-        state cannot be read.
+        The caller may advance it and change its networks. Raises ``DamagedError`` if that state cannot be
+        read.
         """
         trainer = start(self.recipe, self.dataset, self.engine, self.training.seed)
         trainer.set_horizons((Horizon(0, self.training.images),))
@@ -122,10 +122,10 @@ class Live:
     def restarted(
         self, change: Callable[[Generator, Discriminator], None], seed: int | None = None
     ) -> Trainer:
-        """Return the training at its beginning with the networks changed in place; nothing of it is kept.
+        """Return a trainer at the beginning of the run, with networks that ``change`` has changed in place.
 
-        What ``change`` puts in is initialised like everything else, by the seed, by default that of the
-        training.
+        All weights are initialised from the seed after the change, by default from the seed of the run.
+        Nothing is saved.
         """
         seed = self.training.seed if seed is None else seed
         networks = build_networks(self.recipe, self.dataset.channels, seed)
@@ -137,7 +137,7 @@ class Live:
         return trainer
 
     def real(self, num: int, seed: int = 0) -> Tensor:
-        """Return ``num`` of its images, (num, C, H, W) in [-1, 1], none twice as long as there are enough."""
+        """Return ``num`` of its images, (num, C, H, W) in [-1, 1]. None repeats if there are enough."""
         chosen = np.random.default_rng(seed).permutation(self.dataset.num_pictures)
         return self.engine.images(self.engine.carry(self.dataset.batch(np.resize(chosen, num))))
 
@@ -154,9 +154,9 @@ class Live:
         images: int | None = None,
         precision: str | None = None,
     ) -> "Live":
-        """Return a short training on the same images by the same recipe with these settings laid over it.
+        """Return a short run on the same images by the same recipe with these settings on top.
 
-        Without arguments it is this one, or a short training by the recipe of the user's run.
+        Without arguments it is this run, or a short run by the recipe of the user's run.
         """
         training = self.training
         wanted = replace(
@@ -168,7 +168,7 @@ class Live:
         )
         if wanted == training and not self.of_user:
             return self
-        return _kept(wanted, training.recipe, self.thorough, self.progress)
+        return _cached(wanted, training.recipe, self.thorough, self.progress)
 
 
 def live(
@@ -177,16 +177,17 @@ def live(
     thorough: bool = False,
     progress: bool | CountCallback | None = True,
 ) -> Live:
-    """Return the networks to measure: of the lab's own training, of another short one, or of a run (folder).
+    """Return the networks to measure: of the lab's own run, of another short run, or of a run (or its
+    folder).
 
-    ``progress`` shows on stderr how far a short training is; False shows nothing, and a function is called as
-    ``progress(done, total, what)`` now and then. Raises
-    ``UsageError`` where there is no run or one with classes, ``DamagedError`` for a run without a checkpoint
-    that can be read and ``DataError`` if its images are gone or are no longer the same.
+    ``progress`` shows on stderr how far a short run is; False shows nothing, and a function is called as
+    ``progress(done, total, what)`` from time to time. Raises ``UsageError`` if there is no run or it has
+    classes, ``DamagedError`` if no checkpoint of it can be read, and ``DataError`` if its images are missing
+    or have changed.
     """
     if on is None or isinstance(on, Training):
         training = on or standard()
-        return _kept(training, training.recipe, thorough, counting(progress))
+        return _cached(training, training.recipe, thorough, counting(progress))
     return _of_run(on if isinstance(on, Run) else open_run(on), thorough, counting(progress))
 
 
@@ -196,12 +197,12 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
     if newest is None:
         raise DamagedError(
             f"{run.path} has no checkpoint, and only a checkpoint holds both networks",
-            f"Train it on, ganzfeld resume {in_shell(run.path)}, or measure another run.",
+            f"Resume it with ganzfeld resume {in_shell(run.path)}, or measure another run.",
         )
     card = newest.card
     if card.recipe.classes != "none":
         raise UsageError(
-            f"{run.path} was trained with classes, and the experiments measure networks that know none",
+            f"{run.path} was trained with classes, and the experiments measure networks without classes",
             "Train on the same images with --set classes=none, and measure that run.",
         )
     try:
@@ -209,13 +210,13 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
         dataset = open_images(metadata.data, size=card.recipe.size, **options, progress=progress)
     except DataError as error:
         raise DataError(
-            f"the images of {run.path} cannot be used any more: {error.message}",
-            f"They were trained on at {metadata.data}; put them back there.",
+            f"the images of {run.path} can no longer be read: {error.message}",
+            f"It was trained on {metadata.data}; put the images back there.",
         ) from None
     if dataset.content_hash != card.content_hash:
         raise DataError(
             f"the images at {metadata.data or 'their place'} are not those that {run.path} was trained on",
-            "Put the old ones back, or train on the new ones.",
+            "Put the original images back, or train a new run on these and measure that run.",
         )
     engine = _engine(card.circumstances.device, card.circumstances.precision)
     few = min(newest.images_seen, Training.images)
@@ -227,17 +228,17 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
 
 
 def _engine(device: str, precision: str) -> Engine:
-    """Choose the device that the run was trained on, or the CPU where there is none such."""
+    """Choose the device that the run was trained on, or the CPU if this machine has no such device."""
     try:
         return choose_engine(device, precision)
     except ResourceError:
         return choose_engine("cpu", precision)
 
 
-def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCallback) -> Live:
-    """Return a short training from the cache, made first if it is missing; one process makes it, others wait.
+def _cached(training: Training, since: Recipe, thorough: bool, progress: CountCallback) -> Live:
+    """Return a short run from the cache, trained first if it is missing; one process trains it, others wait.
 
-    ``place`` names what of its recipe differs from ``since``.
+    Its ``place`` names the settings of its recipe that differ from ``since``.
     """
     engine = choose_engine("cpu", training.precision)
     options = asdict(training.preparation)
@@ -245,28 +246,28 @@ def _kept(training: Training, since: Recipe, thorough: bool, progress: CountCall
     folder = cache_root() / "lab" / _key(training, dataset, engine)
 
     def waiting() -> None:
-        progress(0, training.images, "another process trains this for the lab")
+        progress(0, training.images, "another process is training this for the lab")
 
-    kept: tuple[CheckpointStore, list[dict[str, Any]]] | None = None
-    while kept is None:  # it may be pruned while somebody waits
+    cached: tuple[CheckpointStore, list[dict[str, Any]]] | None = None
+    while cached is None:  # another process may prune the cache while this one waits
         make_folder(folder)
         with alone_in(folder, waiting) as is_there:
             history = CheckpointStore(folder / "checkpoints")
-            kept = _complete(history) if is_there else None
-            if is_there and kept is None:
+            cached = _complete(history) if is_there else None
+            if is_there and cached is None:
                 shutil.rmtree(history.folder, ignore_errors=True)
                 trainer = start(training.recipe, dataset, engine, training.seed)
                 _train(trainer, training.images, history, progress)
-                kept = _complete(history)
-    history, journal = kept
+                cached = _complete(history)
+    history, journal = cached
     data = "the built-in faces" if training.data is None else training.data
-    told_of = [f"{training.images:,} images", *changes(training.recipe, since=since)]
-    place = f"a short training on {data} ({', '.join(told_of)})"
+    details = [f"{training.images:,} images", *changes(training.recipe, since=since)]
+    place = f"a short run on {data} ({', '.join(details)})"
     return Live(training, dataset, engine, history, journal, place, False, thorough, progress)
 
 
 def _key(training: Training, dataset: ImageDataset, engine: Engine) -> str:
-    """Return what identifies a short training, as 64 hexadecimal digits: all that its numbers depend on."""
+    """Return a hash of everything that the numbers of a short run depend on, 64 hexadecimal digits."""
     recipe = training.recipe.model_dump(mode="json", exclude={"name", "description", "notes"})
     here = circumstances(engine, None, 1).model_dump(mode="json")
     identity = [FORMAT, recipe, dataset.content_hash, training.images, training.seed, here]
@@ -274,23 +275,23 @@ def _key(training: Training, dataset: ImageDataset, engine: Engine) -> str:
 
 
 class _InMemory(CheckpointStore):
-    """The few small checkpoints of a short training: what is pruned from the cache stays usable."""
+    """The few small checkpoints of a short run, which stay usable when the cache is pruned."""
 
     def __init__(self, history: CheckpointStore) -> None:
         super().__init__(history.folder)
-        self._kept = {images_seen: history.read(images_seen) for images_seen in history.all()}
+        self._checkpoints = {images_seen: history.read(images_seen) for images_seen in history.all()}
 
     def all(self) -> list[int]:
         """Return the numbers of images seen at which there is a checkpoint."""
-        return sorted(self._kept)
+        return sorted(self._checkpoints)
 
     def read(self, images_seen: int) -> Checkpoint:
         """Return the checkpoint at that number of images seen."""
-        return self._kept[images_seen]
+        return self._checkpoints[images_seen]
 
 
 def _complete(history: CheckpointStore) -> tuple[CheckpointStore, list[dict[str, Any]]] | None:
-    """Return the states and the journal of a short training if all of it is there and whole, else None."""
+    """Return the checkpoints and the journal of a short run if it is complete and undamaged, else None."""
     path = _journal_of(history)
     try:
         return (_InMemory(history), read_journal(path)) if path.is_file() else None
@@ -299,22 +300,20 @@ def _complete(history: CheckpointStore) -> tuple[CheckpointStore, list[dict[str,
 
 
 def _train(trainer: Trainer, images: int, history: CheckpointStore, progress: CountCallback) -> None:
-    """Train from the beginning and keep the stages. Raises ``TrainingFailed`` where a number is not
-    finite.
-    """
+    """Train from the beginning and save the stages. Raise ``TrainingFailed`` if a number is not finite."""
     trainer.set_horizons((Horizon(0, images),))
     num_steps = max(1, round(images / trainer.recipe.batch))
-    kept = {max(1, round(share * num_steps)) for share in SHARES}
+    stages = {max(1, round(share * num_steps)) for share in SHARES}
     entries = []
     for index in range(1, num_steps + 1):
         scalars = scalars_of(trainer.advance())
         if not scalars.all_finite:
             raise TrainingFailed(
-                f"a short training of the lab stopped being finite after {trainer.images_seen:,} images",
-                "The settings of the experiment or of the recipe leave no training that could be measured.",
+                f"a short run of the lab stopped being finite after {trainer.images_seen:,} images",
+                "Change the settings of the experiment or of the recipe, for example the learning rates.",
             )
         entries.append({"step": index, "images_seen": trainer.images_seen, **scalars.values})
-        if index in kept:
+        if index in stages:
             history.write(capture(trainer, 0.0))
         progress(index, num_steps, "training for the lab")
     write_bytes(_journal_of(history), "".join(json.dumps(entry) + "\n" for entry in entries).encode())

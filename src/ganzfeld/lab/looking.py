@@ -1,4 +1,4 @@
-"""Maps and images as experiments look at them and draw them."""
+"""Maps and images, as experiments measure and draw them."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def span_of_most(energy: Tensor, share: float = 0.95) -> int:
-    """Return the length of the shortest stretch that holds ``share`` of what lies along a line, (N,)."""
+    """Return the length of the shortest stretch of a line (N,) that holds ``share`` of its sum."""
     total = torch.cat((torch.zeros(1, dtype=energy.dtype, device=energy.device), energy.cumsum(0)))
     enough = share * float(total[-1])
     return next(
@@ -24,7 +24,7 @@ def as_bytes(images: Tensor) -> list[Any]:
 
 
 def row_of(images: Tensor) -> list[Any]:
-    """Put images (N, C, H, W) in [-1, 1] side by side into one, as ``as_bytes`` has it."""
+    """Put images (N, C, H, W) in [-1, 1] side by side into one image of ``as_bytes``."""
     return as_bytes(torch.cat(list(images), 2)[None])[0]
 
 

@@ -1,4 +1,4 @@
-"""One experiment from its name to its outcome, and an outcome to its files."""
+"""An experiment from its name to its outcome, and from its outcome to files."""
 
 import io
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from ganzfeld.runs import Run
 from ganzfeld.system import in_words
 
 VERDICT, FIGURE = "verdict.json", "figure.png"
-"""What an outcome is written into."""
+"""Names of the files of an outcome."""
 
 
 @in_words()
@@ -35,11 +35,11 @@ def run(
 ) -> Outcome:
     """Perform an experiment and return its outcome.
 
-    ``settings`` are the fields of its ``Settings``, ``thorough`` more of everything that is not among them.
-    ``on`` is a run (or its folder) whose networks and images are measured in situ instead of those of a
-    short training made for the purpose. ``progress`` shows on stderr how far that training is; False shows
-    nothing, and a function is called as ``progress(done, total, what)`` now and then. Raises ``UsageError``
-    for an unknown name, an unknown or invalid setting, and what ``ganzfeld.lab.live.live`` raises.
+    ``settings`` are fields of its ``Settings``; ``thorough`` increases the defaults of the others. ``on`` is
+    a run (or its folder) whose networks and images are measured in situ, instead of those of a short run that
+    the lab trains itself. ``progress`` shows on stderr how far that run is; False shows nothing, and a
+    function is called as ``progress(done, total, what)`` from time to time. Raises ``UsageError`` for an
+    unknown name, an unknown or invalid setting, and whatever ``ganzfeld.lab.live.live`` raises.
 
     >>> run("leaky-slope", alpha=0.1).verdict  # doctest: +SKIP
     """
@@ -55,14 +55,14 @@ def perform(
     on: Run | Training | str | Path | None = None,
     progress: bool | CountCallback | None = True,
 ) -> Outcome:
-    """Do what ``run`` does, with the settings as a mapping."""
-    name, report = experiments.canonical(name), counting(progress)
+    """Perform an experiment as ``run`` does, with the settings as a mapping."""
+    name, callback = experiments.canonical(name), counting(progress)
     entry = experiments.load(name)
     chosen = settings_of(name, {**(entry.THOROUGH if thorough else {}), **settings})
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
     with computing_with(threads_for(on)):
-        networks = live(on, thorough=thorough, progress=report)
+        networks = live(on, thorough=thorough, progress=callback)
         figures, data = experiments.load(name, "toy").bench(chosen, seed, thorough)
         in_situ, more = experiments.load(name, "live").in_situ(networks, chosen, seed)
     measured = (*figures, *in_situ)
@@ -78,17 +78,18 @@ def perform(
 
 
 def threads_for(on: Run | Training | str | Path | None) -> int | None:
-    """Return the number of threads that compute: one, so that the figures do not depend on how many torch
-    has.
+    """Return the number of threads to compute with: one, so that figures do not depend on the number that
+    torch has.
 
-    A sum in other parts is another training after some hundred steps. None, as many as torch has, for a run:
-    its networks can be large, and no page quotes its figures.
+    With another number of threads sums are rounded differently, and after some hundred steps the weights
+    differ. For a run of the user's, return None, which means as many as torch has: its networks can be large,
+    and no page quotes its figures.
     """
     return 1 if on is None or isinstance(on, Training) else None
 
 
 def settings_of(name: str, fields: Mapping[str, Any]) -> Any:
-    """Build the ``Settings`` of an experiment. Raises ``UsageError`` for an unknown or an invalid one."""
+    """Build the ``Settings`` of an experiment. Raise ``UsageError`` for an unknown or invalid field."""
     kind = experiments.load(name).Settings
     try:
         return kind(**fields)
@@ -100,7 +101,8 @@ def settings_of(name: str, fields: Mapping[str, Any]) -> Any:
 def write_outcome(outcome: Outcome, folder: Path) -> None:
     """Write ``verdict.json`` and ``figure.png`` into a folder.
 
-    Raises ``UsageError`` where other files of these names are, ``ResourceError`` if it cannot.
+    Raises ``UsageError`` if the folder holds other files of these names, ``ResourceError`` if it cannot
+    write.
     """
     require_outcome_replaceable(folder)
     make_folder(folder)
@@ -111,6 +113,6 @@ def write_outcome(outcome: Outcome, folder: Path) -> None:
 
 
 def require_outcome_replaceable(folder: Path) -> None:
-    """Raise ``UsageError`` where an outcome would overwrite what no experiment has written."""
+    """Raise ``UsageError`` if an outcome would overwrite files that no experiment has written."""
     require_replaceable(folder / VERDICT, Mark.LAB_VERDICT)
     require_replaceable(folder / FIGURE, Mark.LAB_FIGURE)

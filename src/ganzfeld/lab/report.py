@@ -1,4 +1,4 @@
-"""All experiments on one self-contained page; no scripts, nothing fetched."""
+"""All experiments on one self-contained page, without scripts and without anything to fetch."""
 
 import io
 import time
@@ -35,11 +35,11 @@ class Performed:
 
     @property
     def verdict(self) -> str:
-        """The verdict, or that there is none and why."""
+        """The verdict, or why there is none."""
         return self.outcome.verdict if self.outcome else f"{NOT_PERFORMED}: {self.error}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the outcome as ``lab run`` prints it; or the name with ``error`` and ``hint``, and no
+        """Return the outcome as ``lab run`` prints it, or ``name``, ``error`` and ``hint`` without a
         verdict.
         """
         if self.outcome:
@@ -56,22 +56,22 @@ def perform_all(
     progress: bool | CountCallback | None = True,
     told: Callable[[str], None] = lambda text: None,
 ) -> list[Performed]:
-    """Perform every experiment in its default settings; ``told`` is called with a line for each as it ends.
+    """Perform every experiment in its default settings; ``told`` is called with a line after each.
 
-    Raises what ``ganzfeld.lab.live.live`` raises. An experiment that refuses for a reason of its own, on a
-    run that it cannot measure, is reported as not performed.
+    Raises what ``ganzfeld.lab.live.live`` raises. An experiment that cannot measure the run is reported as
+    not performed.
     """
     with computing_with(threads_for(on)):
         live(on, thorough=thorough, progress=progress)
     performed = []
     for name in experiments.names():
-        begun = time.perf_counter()
+        start = time.perf_counter()
         outcome = error = None
         try:
             outcome = run(name, seed=seed, thorough=thorough, on=on, progress=progress)
         except GanzfeldError as refusal:
             error = refusal
-        result = Performed(name, time.perf_counter() - begun, outcome, error)
+        result = Performed(name, time.perf_counter() - start, outcome, error)
         performed.append(result)
         told(f"{name}: {result.verdict} ({result.seconds:.1f} s)")
     return performed
@@ -95,7 +95,7 @@ def write_report(performed: Sequence[Performed], path: Path) -> None:
 
 
 def _section(performed: Performed) -> dict[str, Any]:
-    """Collect what the page says of one experiment."""
+    """Collect the entries of the page on one experiment."""
     entry, outcome = experiments.load(performed.name), performed.outcome
     section = {
         "name": performed.name,
@@ -103,8 +103,8 @@ def _section(performed: Performed) -> dict[str, Any]:
         "claim_zh": entry.CLAIM_ZH,
         "source": entry.SECTION,
         "formulas": [
-            (what, tex, _formula(tex))
-            for what, tex in experiments.load(performed.name, "theory").FORMULAS.items()
+            (words, tex, _formula(tex))
+            for words, tex in experiments.load(performed.name, "theory").FORMULAS.items()
         ],
         "seconds": performed.seconds,
         "verdict": outcome.verdict if outcome else NOT_PERFORMED,
@@ -120,18 +120,19 @@ def _section(performed: Performed) -> dict[str, Any]:
         "advice": outcome.advice,
         "command": f"ganzfeld lab run {performed.name} --seed {outcome.seed}",
         "settings": settings,
-        "drawing": data_url("image/png", _drawn(experiments.load(performed.name, "figure").draw(outcome))),
+        "drawing": data_url("image/png", _as_png(experiments.load(performed.name, "figure").draw(outcome))),
     }
 
 
-def _drawn(figure: Any) -> bytes:
+def _as_png(figure: Any) -> bytes:
+    """Return a figure as a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=140)
     return buffer.getvalue()
 
 
 def _formula(tex: str) -> str:
-    """Set a formula in mathtext as a drawing that needs no font."""
+    """Draw a formula in mathtext as an SVG image that needs no font."""
     from matplotlib.figure import Figure  # half a second to import, and needed here only
 
     figure = Figure(figsize=(0.1, 0.1))

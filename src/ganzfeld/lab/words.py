@@ -1,4 +1,4 @@
-"""What was measured, in words and columns, for the command line and the report."""
+"""Figures in words and columns, for the command line and the report."""
 
 import json
 import math
@@ -9,6 +9,7 @@ from ganzfeld.lab.outcome import Measured
 from ganzfeld.printable import in_shell
 
 COLUMNS = ("figure", "measured", "claim expects", "")
+"""Headings of a table of figures."""
 
 _FINDINGS = {
     ("claim", True): "agrees",
@@ -19,12 +20,12 @@ _FINDINGS = {
 
 
 def finding(figure: Measured) -> str:
-    """Say in a word or two what a figure says of the claim; nothing if it is only shown."""
+    """Say in a word or two whether a figure agrees with the claim; nothing if it is only shown."""
     return _FINDINGS.get((figure.role, figure.agrees), "")
 
 
 def amount(value: float, error: float = 0.0) -> str:
-    """Write a number with its standard error, in as many digits as the error leaves: ``0.2501 ± 0.0012``."""
+    """Write a number with its standard error, to the digits that the error allows: ``0.2501 ± 0.0012``."""
     if not (error > 0 and math.isfinite(error) and math.isfinite(value)):
         return f"{value:.6g}"
     if max(abs(value), error) >= 1e5 or error < 1e-6:
@@ -34,13 +35,13 @@ def amount(value: float, error: float = 0.0) -> str:
 
 
 def row(figure: Measured) -> tuple[str, str, str, str]:
-    """Return a figure as the columns ``COLUMNS``."""
+    """Return the columns of a figure, in the order of ``COLUMNS``."""
     expected = "" if figure.expected is None else amount(figure.expected)
     return figure.name, amount(figure.value, figure.error), expected, finding(figure)
 
 
 def as_options(settings: Mapping[str, Any]) -> str:
-    """Write settings as the command line takes them, for a shell."""
+    """Write settings as options of the command line, for a shell."""
     pairs = (
         f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in settings.items()
     )
@@ -48,7 +49,7 @@ def as_options(settings: Mapping[str, Any]) -> str:
 
 
 def by_part(figures: Sequence[Measured]) -> dict[str, list[tuple[str, str, str, str]]]:
-    """Return the rows of all figures by the part of the experiment that they come from, in its order."""
+    """Return the rows of all figures by part of the experiment, in the order of the parts."""
     parts: dict[str, list[tuple[str, str, str, str]]] = {}
     for part in ("closed form", "bench", "in situ"):
         rows = [row(figure) for figure in figures if figure.part == part]

@@ -1,25 +1,24 @@
-"""The experiments: one folder for each claim, named as the claim is.
+"""The experiments: one folder per claim, with the name of the claim.
 
-An entry is a folder of five files; a test walks all of them. Further modules beside them are its own affair.
+An entry is a folder of five files, which a test checks for every entry. It may hold other modules too.
 
 ``__init__.py``: the claim, the settings and the advice.
 
-- ``CLAIM`` and ``CLAIM_ZH``: what the theory says, in English and in Chinese; ``SECTION``: where the seed
-  text says it;
-- ``SENTENCES``: the statements of the claim by key (kebab-case), each of which gets a verdict of its own;
-- ``Settings``: a final subclass of ``ganzfeld.recipes.schema.Section`` (frozen, unknown fields refused) with
-  a default for every field, which refuses what means nothing with a clear sentence; its docstring says what
-  each field is;
-- ``SHORT``: settings under which ``bench`` takes a second or two on one core, for ``make test``;
-- ``THOROUGH``: the settings of ``--thorough``, where they are not given;
-- ``advice(figures, settings) -> str``: what a practitioner should do, from the figures by key
-  (``ganzfeld.lab.outcome.Figures``). It looks them up by key alone.
+- ``CLAIM`` and ``CLAIM_ZH``: the claim of the theory, in English and in Chinese; ``SECTION``: the section
+  of the seed text that makes it;
+- ``SENTENCES``: the statements of the claim by key (kebab-case), each of which gets its own verdict;
+- ``Settings``: a final subclass of ``ganzfeld.recipes.schema.Section`` (frozen, unknown fields are errors)
+  with a default for every field and a clear error for every invalid value; its docstring explains each field;
+- ``SHORT``: settings with which ``bench`` takes a second or two on one core, for ``make test``;
+- ``THOROUGH``: the defaults of ``--thorough``;
+- ``advice(figures, settings) -> str``: what a practitioner should do, written from the figures
+  (``ganzfeld.lab.outcome.Figures``), which it looks up by key alone.
 
-``theory.py``: the closed forms. It imports nothing of its experiment.
+``theory.py``: the closed forms. It imports no other file of its experiment.
 
-- ``FORMULAS``: the closed forms for people, a mapping from what a formula is, in a few words, to the formula
-  in matplotlib's mathtext, without dollar signs;
-- the same as plain functions, each with its source in its docstring. The other files use them as
+- ``FORMULAS``: the closed forms for people, a mapping from a few words to the formula in matplotlib's
+  mathtext, without dollar signs;
+- the closed forms as plain functions, each with its source in its docstring. The other files use them as
   ``theory.<name>``.
 
 ``toy.py``: the bench, the smallest numerical experiment that can refute the claim.
@@ -33,15 +32,16 @@ An entry is a folder of five files; a test walks all of them. Further modules be
 
 ``figure.py``: the drawing that explains it.
 
-- ``draw(outcome) -> matplotlib.figure.Figure``: a ``Figure`` of its own, never ``pyplot``, which keeps a
-  global state.
+- ``draw(outcome) -> matplotlib.figure.Figure``: a new ``Figure``, never ``pyplot``, which keeps global
+  state.
 
-Figures are built by ``claim``, ``limit`` and ``shown`` of ``ganzfeld.lab.outcome``. Each has a key, short,
-stable, in kebab-case and unique in its experiment; one of a claim or a limit names the sentence that it
-tests, and every sentence is tested by a figure. ``data`` of both parts are joined, for ``draw`` alone. The
-same seed gives the same numbers on the same machine.
+Figures are built by ``claim``, ``limit`` and ``shown`` of ``ganzfeld.lab.outcome``. Each has a short, stable
+key in kebab-case, unique in its experiment. A figure of a claim or a limit names the sentence that it tests,
+and a figure tests every sentence. The ``data`` of both parts are joined; only ``draw`` uses them. The same
+seed gives the same numbers on the same machine.
 
-A page ``docs/lab/<name>.md`` and one in Chinese, ``docs/lab/<name>.zh.md``, say in plain words what is seen.
+A page ``docs/lab/<name>.md`` and its Chinese version ``docs/lab/<name>.zh.md`` explain the results in plain
+words.
 """
 
 from ganzfeld.catalogue import Catalogue

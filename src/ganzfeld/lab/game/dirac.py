@@ -1,7 +1,7 @@
-"""The Dirac game: real images are the one value 0, the generator makes one value, D is a straight line.
+"""The Dirac game: all real images are the value 0, the generator makes one value, and D is a straight line.
 
-With the Wasserstein loss it is the linear game of the experiment ``spiral`` exactly, with a logistic loss and
-temperature 1/2 near its rest point (Mescheder et al. 2018, section 2).
+With the Wasserstein loss it is exactly the linear game of the experiment ``spiral``; with a logistic loss and
+temperature 1/2 it is that game near its rest point (Mescheder et al. 2018, section 2).
 """
 
 import copy
@@ -20,7 +20,7 @@ from ganzfeld.training.step import GANState, StepConfig
 
 
 class Replica(NamedTuple):
-    """Step size and what each player pays for its size, as weight decay."""
+    """The step size of a game, and the weight decays of generator and discriminator."""
 
     step: float
     lg: float = 0.0
@@ -36,14 +36,12 @@ def dirac(
     start: tuple[float, float] = (1.0, 0.0),
     strength: float = 1.0,
 ) -> Game:
-    """Build one Dirac game per replica, all by one method, in float64; ``start`` is (x, y) at the
-    beginning.
-    """
+    """Build one Dirac game per replica, all played by one method, in float64, from ``start`` = (x, y)."""
     generator = Point([(replica.step, replica.lg) for replica in replicas], start[0])
     discriminator = Slope([(replica.step, replica.ld) for replica in replicas], start[1])
     chosen = METHODS[method]
     gan = GANState(
-        # The step asks no more of a player than that it is a module.
+        # The step needs no more of a network than that it is a module.
         cast(Any, generator),
         cast(Any, discriminator),
         chosen.optimizer(_groups(generator.place)),
@@ -74,8 +72,9 @@ def state(game: Game) -> Tensor:
 
 
 def trajectory(game: Game, num_rounds: int) -> Tensor:
-    """Play ``num_rounds`` rounds and return the state before the first and after each, (num_rounds + 1,
-    replicas, 2).
+    """Play ``num_rounds`` rounds, and return the state before the first and after each round.
+
+    Shape: (num_rounds + 1, replicas, 2).
     """
     states = [state(game)]
     for _ in range(num_rounds):

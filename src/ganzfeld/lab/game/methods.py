@@ -1,4 +1,4 @@
-"""Methods of play: by which rule two networks move that both move down their own gradients.
+"""Methods of play: rules by which two networks each descend their own gradient.
 
 A method is an optimizer and an order of updates; ``ganzfeld.training.step`` does the rest.
 """
@@ -14,21 +14,21 @@ from torch.optim import SGD, Adam, Optimizer
 Groups = Iterable[dict[str, Any]]
 
 BETAS = (0.5, 0.99)
-"""Of Adam here: those of the recipe ``modern``."""
+"""Betas of Adam, as in the recipe ``modern``."""
 
 
 class _Descent(Optimizer):
-    """Base of optimizers made of plain gradient steps, with weight decay as torch's SGD has it."""
+    """Base of optimizers that make plain gradient steps, with the weight decay of torch's SGD."""
 
     found_inf: Tensor | None = None
-    """Written by the step of the trainer: not 0 where a number is not finite."""
+    """Set by the trainer's step: not 0 if a number is not finite."""
 
     def __init__(self, groups: Groups) -> None:
         super().__init__(groups, {"lr": 1.0, "weight_decay": 0.0})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Move every weight, unless the step of the trainer has marked a number that is not finite."""
+        """Move every weight, unless the trainer's step has found a number that is not finite."""
         if self.found_inf is not None and bool(self.found_inf):
             return
         for group in self.param_groups:
@@ -42,20 +42,20 @@ class _Descent(Optimizer):
 
 
 class Optimistic(_Descent):
-    """w <- w - h (2 g_t - g_(t-1)): the last change of the gradient once more (Daskalakis et al. 2018)."""
+    """w <- w - h (2 g_t - g_(t-1)): repeats the last change of the gradient (Daskalakis et al. 2018)."""
 
     def move(self, weight: Tensor, lr: float, gradient: Tensor) -> None:
-        """Move by the last gradient twice, less the one before; the first round is a plain step."""
+        """Move by twice this gradient minus the previous one; the first round is a plain step."""
         before = self.state[weight].get("before", gradient)
         weight -= lr * (2 * gradient - before)
         self.state[weight]["before"] = gradient
 
 
 class Extragradient(_Descent):
-    """w <- w - h g(w - h g(w)) (Korpelevich 1976): a call looks ahead, the next moves from where it was."""
+    """w <- w - h g(w - h g(w)) (Korpelevich 1976): one call looks ahead, the next moves from the start."""
 
     def move(self, weight: Tensor, lr: float, gradient: Tensor) -> None:
-        """Look ahead and move in turn."""
+        """Look ahead at the first call of a round, move at the second."""
         state = self.state[weight]
         if "here" in state:
             weight.copy_(state.pop("here"))
@@ -66,9 +66,10 @@ class Extragradient(_Descent):
 
 @dataclass(frozen=True)
 class Method:
-    """``looks``: how many times the gradients are taken a round. ``consensus``: whether each player also
-    moves down the squared length of both gradients, as far as the strength of the game says (Mescheder et al.
-    2017).
+    """A method of play.
+
+    ``looks``: how many times per round gradients are computed. ``consensus``: whether each network also
+    descends the squared length of all gradients, times the strength of the game (Mescheder et al. 2017).
     """
 
     optimizer: Callable[[Groups], Optimizer]
@@ -77,7 +78,7 @@ class Method:
     consensus: bool = False
 
 
-# Fused, since only these hold still at a number that is not finite.
+# Only fused optimizers stand still when a number is not finite.
 METHODS: dict[str, Method] = {
     "simultaneous": Method(lambda groups: SGD(groups, fused=True)),
     "alternating": Method(lambda groups: SGD(groups, fused=True), simultaneous=False),
@@ -86,4 +87,4 @@ METHODS: dict[str, Method] = {
     "consensus": Method(lambda groups: SGD(groups, fused=True), consensus=True),
     "adam": Method(lambda groups: Adam(groups, betas=BETAS, fused=True), simultaneous=False),
 }
-"""By name. Adam alternates, as the trainer does."""
+"""Methods by name. Adam alternates the updates, as the trainer does."""

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians in the plane with exact density, and how much of one a set of points covers."""
+"""Mixtures of Gaussians in the plane with an exact density, and how much of a mixture points cover."""
 
 import math
 from dataclasses import dataclass
@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 QUALITY_RADIUS = 3.0
-"""A point nearer to a centre than so many standard deviations is of high quality (Srivastava et al. 2017)."""
+"""A point within this many standard deviations of a centre is of high quality (Srivastava et al. 2017)."""
 
 FOUND_SHARE = 0.1
-"""A mode is found that gets at least this part of its fair share of points, all of them of high quality."""
+"""A mode is found if it gets at least this part of its fair share of points, counting those of high
+quality.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,18 @@ class Mixture:
 
     def log_density(self, points: Tensor) -> Tensor:
         """Return log p of points (..., 2), in nats, in float64."""
-        apart = (points.double().unsqueeze(-2) - self.centres.double()).square().sum(-1)
-        inside = torch.logsumexp(-apart / (2 * self.sigma**2), -1)
+        squares = (points.double().unsqueeze(-2) - self.centres.double()).square().sum(-1)
+        inside = torch.logsumexp(-squares / (2 * self.sigma**2), -1)
         return inside - math.log(len(self.centres) * 2 * math.pi * self.sigma**2)
 
     @property
     def entropy(self) -> float:
-        """Mean -log p of its own points where no modes touch: log k + log(2 pi e sigma^2)."""
+        """Mean -log p of its own points if no modes touch: log k + log(2 pi e sigma^2)."""
         return math.log(len(self.centres)) + math.log(2 * math.pi * math.e * self.sigma**2)
 
     @property
     def quality(self) -> float:
-        """The share of its own points of high quality where no modes touch: 1 - exp(-3^2 / 2)."""
+        """The share of its own points of high quality if no modes touch: 1 - exp(-3^2 / 2)."""
         return 1 - math.exp(-(QUALITY_RADIUS**2) / 2)
 
 
@@ -58,8 +60,8 @@ def grid(side: int = 5, spacing: float = 1.0, sigma: float = 0.1) -> Mixture:
 class Coverage(NamedTuple):
     """How much of a mixture points cover.
 
-    ``modes``: found ones. ``quality``: share of points of high quality. ``divergence``: KL of the histogram
-    of nearest modes from the uniform one, in nats. ``surprise``: mean -log p, in nats.
+    ``modes``: number of modes found. ``quality``: share of points of high quality. ``divergence``: KL of the
+    histogram of nearest modes from the uniform one, in nats. ``surprise``: mean -log p, in nats.
     """
 
     modes: float

@@ -24,8 +24,8 @@ Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]
 class Game:
     """Two networks, the rules and method they are trained by, and the data.
 
-    ``draw`` gives real images and latents of a round from its randomness. ``num_rounds`` is how long the
-    game is meant to be: stabilisers may fade over it. ``strength`` is that of the consensus term.
+    ``draw`` gives the real images and latents of a round from its randomness. ``num_rounds`` is the planned
+    length of the game, over which stabilisers may fade. ``strength`` is that of the consensus term.
     """
 
     gan: GANState
@@ -42,7 +42,7 @@ class Game:
         """Play one round."""
         real, latents = self.draw(noise_at(self.seed, Purpose.LATENTS, self.index))
         if self.method.consensus:
-            self._agree(real, latents)
+            self._consensus_step(real, latents)
         else:
             for _ in range(self.method.looks):
                 outcome = step(self.gan, self.config, real, latents, self.context(), self.all_finite)
@@ -55,14 +55,14 @@ class Game:
             self.advance()
 
     def context(self) -> StepContext:
-        """Return the moment of this round, with its randomness from the beginning."""
+        """Return the context of this round, with its randomness from the beginning."""
         progress = min(1.0, self.index / self.num_rounds)
         return StepContext(self.index, progress, noise_at(self.seed, Purpose.STABILISERS, self.index))
 
-    def _agree(self, real: Tensor, latents: Tensor) -> None:
-        """Move both down their gradients and down half the squared length of all gradients together.
+    def _consensus_step(self, real: Tensor, latents: Tensor) -> None:
+        """Move both networks down their gradients and down half the squared length of all gradients.
 
-        That length is differentiated, which the trainer's step cannot do: its gradients have no graph.
+        The trainer's step cannot do this: its gradients have no graph, and here they are differentiated.
         """
         gan = self.gan
         optimizers = (gan.generator_optimizer, gan.discriminator_optimizer)
@@ -80,9 +80,9 @@ class Game:
                 for weight, gradient in zip(weights, gradients, strict=True)
             ]
         ).sum()
-        more = torch.autograd.grad(energy, weights)
-        for weight, gradient, towards in zip(weights, gradients, more, strict=True):
-            weight.grad = gradient.detach() + self.strength * towards
+        of_energy = torch.autograd.grad(energy, weights)
+        for weight, gradient, consensus in zip(weights, gradients, of_energy, strict=True):
+            weight.grad = gradient.detach() + self.strength * consensus
         for optimizer in optimizers:
             optimizer.step()
 
@@ -95,23 +95,26 @@ def weights_of(gan: GANState) -> list[Tensor]:
 def gradients_of(
     gan: GANState, config: StepConfig, real: Tensor, latents: Tensor, context: StepContext
 ) -> list[Tensor]:
-    """Return the gradients of both networks at the same weights, the generator's first, differentiable again.
+    """Return the gradients of both networks at the same weights, the generator's first, with a graph.
 
-    The flow of the game is dw/dt = -gradients. Stabilisers count, weight decay does not. A penalty is
-    differentiable in the discriminator's weights only: it does not depend on who made an image.
+    The flow of the game is dw/dt = -gradients. They include stabilisers but not weight decay. A penalty is
+    differentiable in the discriminator's weights only.
     """
     generator, discriminator = gan.generator, gan.discriminator
     fake = generator(latents)
     seen_real, seen_fake = apply_transforms(config, real, context), apply_transforms(config, fake, context)
     real_logits, fake_logits = discriminator_logits(discriminator, config, seen_real, seen_fake, None)
-    wished = config.loss.generator(real_logits, fake_logits)
-    taught = config.loss.discriminator(real_logits, fake_logits)
-    # The step adds gradients of penalties without a graph; here they are differentiated again.
+    generator_loss = config.loss.generator(real_logits, fake_logits)
+    discriminator_loss = config.loss.discriminator(real_logits, fake_logits)
+    # The trainer's step adds gradients of penalties without a graph; here they need one.
     for stabiliser in config.stabilisers:
         penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, context.index, context.noise)
-        taught = taught if penalty is None else taught + penalty
-    of_generator = torch.autograd.grad(wished, list(generator.parameters()), create_graph=True)
-    of_discriminator = torch.autograd.grad(taught, list(discriminator.parameters()), create_graph=True)
+        if penalty is not None:
+            discriminator_loss = discriminator_loss + penalty
+    of_generator = torch.autograd.grad(generator_loss, list(generator.parameters()), create_graph=True)
+    of_discriminator = torch.autograd.grad(
+        discriminator_loss, list(discriminator.parameters()), create_graph=True
+    )
     return config.mean([*of_generator, *of_discriminator])
 
 
@@ -119,13 +122,13 @@ def times_jacobian(
     gradients: Sequence[Tensor], weights: Sequence[Tensor], vector: Sequence[Tensor]
 ) -> list[Tensor]:
     """Return the transposed Jacobian of ``gradients_of`` times a vector, all in the shapes of the weights."""
-    kept = [
+    pairs = [
         (gradient, part) for gradient, part in zip(gradients, vector, strict=True) if gradient.requires_grad
     ]
     products = torch.autograd.grad(
-        [gradient for gradient, _ in kept],
+        [gradient for gradient, _ in pairs],
         weights,
-        [part for _, part in kept],
+        [part for _, part in pairs],
         retain_graph=True,
         allow_unused=True,
     )
@@ -136,5 +139,5 @@ def times_jacobian(
 
 
 def as_if_alone(config: StepConfig, replicas: int) -> StepConfig:
-    """Return the rules under which each of ``replicas`` gets the gradients that it would get alone."""
+    """Return a configuration in which each of ``replicas`` gets the gradients that it would get alone."""
     return replace(config, mean=lambda tensors: [tensor * replicas for tensor in tensors])

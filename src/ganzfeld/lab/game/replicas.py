@@ -1,9 +1,9 @@
 """Networks for games that are played side by side, one per replica.
 
-In a batch the replicas take turns: the i-th image is that of replica i modulo their number, so that batches
-one after another are a batch too. Replicas share no weight, and no mean over images mixes them, so each game
-continues as if it were alone: only the mean over a batch makes each gradient smaller by the number of
-replicas, which ``StepConfig.mean`` of such a game puts right.
+In a batch the replicas take turns: the i-th image belongs to replica i modulo their number, so that batches
+can be joined. Replicas share no weights, and no mean over images mixes them, so each game goes as if it were
+alone. Only the mean over a batch makes each gradient smaller by the number of replicas, which
+``StepConfig.mean`` of such a game corrects.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 Key = tuple[float, float]
-"""Step size and weight decay of a number."""
+"""Step size and weight decay."""
 
 
 class OnePerReplica(nn.Module):
@@ -39,7 +39,7 @@ class OnePerReplica(nn.Module):
 
 
 class Point(nn.Module):
-    """A generator of one image of one value per replica, whatever the latent."""
+    """A generator of one value per replica, which ignores the latent."""
 
     def __init__(self, keys: Sequence[Key], start: float) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Point(nn.Module):
 
 
 class Slope(nn.Module):
-    """A discriminator that is a straight line through 0: the logit of p is slope times p."""
+    """A discriminator that is a straight line through 0: the logit of x is the slope times x."""
 
     def __init__(self, keys: Sequence[Key], start: float) -> None:
         super().__init__()
@@ -65,9 +65,9 @@ class Slope(nn.Module):
 class Perceptrons(nn.Module):
     """One multilayer perceptron per replica, LeakyReLU 0.2 between layers; the last layer is linear.
 
-    ``sizes`` are those of its layers from input to output. ``plain`` keeps the layers of the replicas as
-    linear layers of their own, for whatever constrains a linear layer; otherwise the replicas of a layer
-    share a tensor, which is several times as fast.
+    ``sizes`` are the sizes of its layers from input to output. With ``plain``, each replica has linear layers
+    of its own, as stabilisers that constrain linear layers need; otherwise the replicas of a layer share a
+    tensor, which is several times as fast.
     """
 
     def __init__(self, replicas: int, sizes: Sequence[int], seed: int, *, plain: bool = False) -> None:
@@ -106,7 +106,7 @@ class _Stacked(nn.Module):
 
 
 class _Plain(nn.Module):
-    """The same, made of modules that a search for linear layers finds."""
+    """One linear layer per replica, as modules that a search for linear layers finds."""
 
     def __init__(self, replicas: int, inputs: int, outs: int, noise: torch.Generator) -> None:
         super().__init__()

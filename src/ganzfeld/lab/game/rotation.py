@@ -1,4 +1,4 @@
-"""The rotation of a live game: eigenvalues of its linearised motion, and the rhythm of its logits."""
+"""Rotation in a live game: eigenvalues of its linearised motion, and the rhythm of its logits."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,21 +12,22 @@ from ganzfeld.training.step import GANState, StepConfig, StepContext
 
 
 class Ritz(NamedTuple):
-    """Approximate eigenvalues (complex, n) and by how much each misses being one (n)."""
+    """Approximate eigenvalues (complex, n) and their residuals (n)."""
 
     values: np.ndarray
     residuals: np.ndarray
 
 
 def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> Ritz:
-    """Return the Ritz values of a linear map after ``num`` of its products (Arnoldi 1951), the outermost
-    best.
+    """Return the Ritz values of a linear map after ``num`` products (Arnoldi 1951).
+
+    The outermost eigenvalues are approximated best.
     """
     basis = [start / start.norm()]
     small = np.zeros((num + 1, num))
     for place in range(num):
         product = times(basis[place])
-        for _ in range(2):  # the second round removes what rounding left
+        for _ in range(2):  # the second round removes what rounding leaves
             for row, vector in enumerate(basis):
                 share = torch.dot(vector, product)
                 small[row, place] += float(share)
@@ -49,13 +50,12 @@ def eigenvalues_of_play(
     num: int,
     seed: int,
 ) -> Ritz:
-    """Return the eigenvalues of the motion by one step of Adam, its rates per coordinate held as they are
-    now.
+    """Return the eigenvalues of the motion by one step of Adam, with its present rates per coordinate.
 
-    A value a + ib means: along some direction the game turns by b radians per step while it grows by a. The
-    motion is dw = -P g(w) with P = rate / (sqrt(second moment) + epsilon), the momentum of which is left out:
-    it delays the steps and does not change them where gradients change slowly. P^(1/2) J P^(1/2) has the
-    eigenvalues of P J, and a matrix those of its transpose.
+    A value a + ib means that along some direction the game rotates by b radians per step while it grows by a.
+    The motion is dw = -P g(w) with P = rate / (sqrt(second moment) + epsilon). Momentum is left out: it
+    delays steps but does not change them where gradients change slowly. P^(1/2) J P^(1/2) has the eigenvalues
+    of P J, and the transpose of a matrix has the same eigenvalues.
     """
     weights = weights_of(gan)
     gradients = gradients_of(gan, config, real, latents, context)
@@ -86,8 +86,8 @@ def _rates(gan: GANState) -> list[Tensor]:
 
 
 class Rhythm(NamedTuple):
-    """The strongest frequency of a series, in radians per step, its share of the power, and how often noise
-    with the same memory shows as strong a one (``chance``, with its standard error).
+    """The strongest frequency of a series, in radians per step, its share of the power, and the probability
+    that noise with the same autocorrelation has as strong a frequency (``chance``, with its ``error``).
     """
 
     frequency: float
@@ -98,16 +98,16 @@ class Rhythm(NamedTuple):
 
 
 LEAST_PERIODS = 3
-"""The fewest periods that a rhythm shows."""
+"""The fewest periods that count as a rhythm."""
 
 
 def rhythm(series: np.ndarray, num_noises: int, seed: int) -> Rhythm:
-    """Find the rhythm of a series (T,), its linear trend removed, against noises x_t = a x_(t-1) + e_t with
-    its own a.
+    """Find the rhythm of a series (T,), after removing its linear trend, and compare it with noise.
 
-    The memory matters: any slow wandering has its power at low frequencies.
+    The noises are x_t = a x_(t-1) + e_t with the a of the series, since any slowly changing series has its
+    power at low frequencies.
     """
-    series = _levelled(series[None])[0]
+    series = _detrended(series[None])[0]
     memory = float((series[1:] * series[:-1]).sum() / max((series[:-1] ** 2).sum(), 1e-300))
     memory = min(max(memory, 0.0), 0.999)
     noise = np.random.default_rng(seed).standard_normal((num_noises, 2 * len(series)))
@@ -115,7 +115,7 @@ def rhythm(series: np.ndarray, num_noises: int, seed: int) -> Rhythm:
         noise[:, place] += memory * noise[:, place - 1]
     expected = 1 / (1 + memory**2 - 2 * memory * np.cos(2 * np.pi * _frequencies(len(series))))
     powers = _powers(series[None])
-    peaks = (_powers(_levelled(noise[:, len(series) :])) / expected).max(1)
+    peaks = (_powers(_detrended(noise[:, len(series) :])) / expected).max(1)
     peak = (powers / expected).max()
     chance = (1 + (peaks >= peak).sum()) / (1 + num_noises)
     strongest = int((powers / expected).argmax())
@@ -128,7 +128,7 @@ def rhythm(series: np.ndarray, num_noises: int, seed: int) -> Rhythm:
     )
 
 
-def _levelled(series: np.ndarray) -> np.ndarray:
+def _detrended(series: np.ndarray) -> np.ndarray:
     """Remove mean and linear trend from (n, T)."""
     times = np.arange(series.shape[1]) - (series.shape[1] - 1) / 2
     series = series - series.mean(1, keepdims=True)
@@ -141,6 +141,6 @@ def _frequencies(length: int) -> np.ndarray:
 
 
 def _powers(series: np.ndarray) -> np.ndarray:
-    """Turn (n, T) into shares of the power by frequency."""
+    """Return the share of the power at each frequency, of series (n, T)."""
     powers = np.abs(np.fft.rfft(series)) ** 2
     return powers[:, LEAST_PERIODS:] / np.maximum(powers[:, 1:].sum(1, keepdims=True), 1e-300)
