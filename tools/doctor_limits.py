@@ -1,23 +1,23 @@
-"""Measures ``src/ganzfeld/health/limits.json``: the ranges of all readings in healthy runs.
+"""Measure ``src/ganzfeld/health/limits.json``: the ranges of all readings in healthy runs.
 
     python tools/doctor_limits.py [--seeds 100-107] [--by-class 100-107] [--long 100-103] [--processes 2]
         [--runs runs/doctor]
 
-Trains every built-in recipe, small and short (``doctor_runs.py``), on two sets of images with each seed,
-``modern`` by class on one of them, and longer ones, for what is usual after the end of the short ones. What
-was made before is read, so that the command can be interrupted and repeated. The seeds are not those of
-``doctor_suite.py``.
+Every built-in recipe is trained in small and short runs (``doctor_runs.py``) on two datasets with each seed,
+and ``modern`` by class on one of them. Longer runs give the ranges after the end of the short ones. Finished
+runs are read, so the command can be interrupted and repeated. The seeds are not those of ``doctor_suite.py``.
 
-Narrow networks go other ways than wide ones: the limits of narrow ones are those of the small trainings
-alone, and those of wide ones (``WIDE``) of all. Nor do trainings by class say what is usual without.
+Narrow networks behave differently from wide ones: the limits of narrow networks come from the small runs
+alone, those of wide ones (``WIDE``) from all runs. Runs by class do not count for runs without classes.
 
-A limit is a range of the number that detectors ask for, the mildest of the latest readings
-(``ganzfeld.health.symptoms.persisted``), in one phase of training. Each run gives its extremes in the phase.
-Of the runs of one recipe on one set the limit lies three times as far from the median run as the most
-extreme one: with exponential tails and eight runs, a healthy run lies outside with a chance of 1 in 54 (four
-runs: 1 in 13). The wider one of the two sets is the limit of the recipe, which makes it 1 in 240 (1 in 44)
-where both are alike; the widest of all is that of recipes that have none of their own. Where a reading
-hardly varies among healthy runs, the limit leaves at least the room that ``ROOM`` names.
+A limit is the range, in one phase of training, of the number that detectors compare: the mildest of the
+latest values (``ganzfeld.health.symptoms.persisted``). Each run contributes its extremes in the phase. Among
+the runs of one recipe on one dataset, the limit lies three times as far from the median run as the most
+extreme run: with exponential tails and eight runs, a healthy run is outside with a probability of 1 in 54
+(with four runs: 1 in 13). The limit of a recipe is the wider one of its two datasets, which makes the
+probability 1 in 240 (1 in 44) if both are alike. The widest limit of all applies to recipes without limits of
+their own. If a reading hardly varies among healthy runs, the limit leaves at least the room that ``ROOM``
+defines.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from ganzfeld.metrics.measures.memorisation import USUAL
 
 STRETCH = 3.0
 PHASES = (0, 64, 128, 256, 512, 1024, 2048, 4096)
-"""Steps at which a phase begins; the last one has no end."""
+"""Steps at which the phases begin; the last phase has no end."""
 
 LONGER = [
     ("modern", ("faces", "fashion"), 8192, None),
@@ -50,19 +50,19 @@ LONGER = [
     ("radford2015", ("faces",), 64, 64),
     ("seed", ("faces",), 64, 64),
 ]
-"""Recipe, sets, steps and size of trainings that go on for longer, or with the networks that the recipe has
-itself; None: small ones. The classical recipes, with their large batches, come to no more in some minutes."""
+"""Recipe, datasets, steps and size of longer runs. With a size, the recipe has its own networks; with None,
+small ones. The classical recipes, with their large batches, make no more steps in a few minutes."""
 
 WIDE = 16
-"""Width of the generator from which on trainings with a recipe's own networks count too, beside the small
-ones: between their width of 8 and the least of a built-in recipe, 32."""
+"""Generator width from which the runs with a recipe's own networks count besides the small ones. It is
+between the width of the small runs, 8, and the smallest of a built-in recipe, 32."""
 
 LEAST_RUNS = 8
-"""A phase that fewer healthy runs have seen, or not all of the recipes, has no limit."""
+"""A phase that fewer healthy runs have reached, or not all of the recipes, has no limit."""
 
 SMALLEST_SHARE = 0.02
 EXPECTED = {"memorised": USUAL}
-"""What a perfect generator shows, which short trainings are far from; a limit leaves room beyond it too."""
+"""Values of a perfect generator, which short runs do not reach; a limit leaves room beyond these too."""
 
 ROOM = {"share": 1.0, "ratio": 0.5, "plain": 0.1}
 """The least room between the median run and the limit, on the scale of the reading."""
@@ -74,16 +74,16 @@ SHARES = {
     *("separation", "overlap", "dead_generator", "dead_discriminator", "stuck", "twins", "latent_share"),
     *("recall", "coverage", "memorised", "saturated_excess"),
 }
-"""Readings from 0 to 1, compared by their log odds. What is nearer to an end than 0.02 counts as 0.02; where
-healthy runs come so near, there is no limit on that side."""
+"""Readings from 0 to 1, compared by their log odds. Values within 0.02 of an end count as 0.02 from it; if
+healthy runs come that near, there is no limit on that side."""
 
 
 def main() -> None:
-    """Write the file."""
-    parser = argparse.ArgumentParser(description="Measure what healthy runs show.")
+    """Train the runs and write the file."""
+    parser = argparse.ArgumentParser(description="Measure the ranges of readings in healthy runs.")
     parser.add_argument("--seeds", default="100-107")
-    parser.add_argument("--by-class", default="100-107", help="Seeds of trainings by class; empty: none.")
-    parser.add_argument("--long", default="100-103", help="Seeds of longer trainings.")
+    parser.add_argument("--by-class", default="100-107", help="Seeds of the runs by class; empty: none.")
+    parser.add_argument("--long", default="100-103", help="Seeds of the longer runs.")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
@@ -105,31 +105,33 @@ def main() -> None:
         )
     )
     path = Path(ganzfeld.health.__file__).parent / "limits.json"
-    write_bytes(path, _a_line_each(source, limits).encode())
-    print(f"{len(limits)} readings into {path}")
+    write_bytes(path, _limits_as_json(source, limits).encode())
+    print(f"wrote the limits of {len(limits)} readings to {path}")
 
 
-def _a_line_each(source: str, limits: dict[str, list[dict[str, Any]]]) -> str:
-    """The file as JSON, with each limit on a line of its own."""
+def _limits_as_json(source: str, limits: dict[str, list[dict[str, Any]]]) -> str:
+    """Return the content of the file as JSON, with one limit per line."""
     readings = [
-        f"    {json.dumps(name)}: [\n" + ",\n".join(f"      {json.dumps(each)}" for each in of_it) + "\n    ]"
-        for name, of_it in limits.items()
+        f"    {json.dumps(name)}: [\n"
+        + ",\n".join(f"      {json.dumps(limit)}" for limit in by_phase)
+        + "\n    ]"
+        for name, by_phase in limits.items()
     ]
     return f'{{\n  "source": {json.dumps(source)},\n  "limits": {{\n' + ",\n".join(readings) + "\n  }\n}\n"
 
 
 def usual_plans(seeds: Sequence[int]) -> list[Plan]:
-    """Healthy trainings of every recipe on every set, judged as real runs are."""
+    """Return plans of healthy runs of every recipe on every dataset, with quality measurements."""
     return [Plan(data, recipe, seed, judged=True) for seed in seeds for data in DATA for recipe in BATCHES]
 
 
 def plans_by_class(seeds: Sequence[int]) -> list[Plan]:
-    """Healthy trainings by class."""
+    """Return plans of healthy runs by class."""
     return [Plan(data, "modern", seed) for seed in seeds for data in BY_CLASS]
 
 
 def long_plans(seeds: Sequence[int]) -> list[Plan]:
-    """Healthy trainings that go on for longer."""
+    """Return plans of the longer healthy runs."""
     return [
         Plan(data, recipe, seed, judged=True, num_steps=num_steps, size=size)
         for recipe, sets, num_steps, size in LONGER
@@ -139,43 +141,40 @@ def long_plans(seeds: Sequence[int]) -> list[Plan]:
 
 
 def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, Any]]]:
-    """Of every reading that a detector looks at, the limits by phase, of every kind of training."""
+    """Compute the limits of every reading that a detector uses, by phase, for every kind of run."""
     names = sorted({name for detector in detectors.names() for name in detectors.load(detector).READINGS})
     kinds: dict[Kind, list[Journal]] = {}
     for journal in journals:
-        for kind in _speaks_for(journal):
+        for kind in _kinds_of(journal):
             kinds.setdefault(kind, []).append(journal)
-    # What only trainings without classes have shown of a recipe is no limit of it by class.
-    kinds = {
-        kind: of_it for kind, of_it in kinds.items() if not kind.by_class or any(map(_is_by_class, of_it))
+    # Limits of a recipe by class need at least one run by class.
+    kinds = {kind: runs for kind, runs in kinds.items() if not kind.by_class or any(map(_is_by_class, runs))}
+    limits = {
+        name: [limit for kind, runs in kinds.items() for limit in _limits(name, runs, kind)] for name in names
     }
-    found = {
-        name: [limit for kind, of_it in kinds.items() for limit in _limits(name, of_it, kind)]
-        for name in names
-    }
-    return {name: [_rounded(limit) for limit in limits] for name, limits in found.items() if limits}
+    return {name: [_rounded(limit) for limit in by_phase] for name, by_phase in limits.items() if by_phase}
 
 
 class Kind(NamedTuple):
-    """Trainings that have limits of their own; see ``ganzfeld.health.limits.Limit``."""
+    """A kind of run with limits of its own; see ``ganzfeld.health.limits.Limit``."""
 
     recipe: str
     width: int
     by_class: bool
 
 
-def _speaks_for(journal: Journal) -> Iterator[Kind]:
-    """The kinds of training that a run says something of.
+def _kinds_of(journal: Journal) -> Iterator[Kind]:
+    """Yield the kinds of run whose limits a run counts for.
 
-    Later phases of one recipe do not speak for all; nor do wide networks for narrow ones, or trainings by
-    class for those without.
+    Later phases of one recipe do not count for all recipes, wide networks do not count for narrow ones, and
+    runs by class do not count for runs without classes.
     """
     plan, recipe = journal.plan, journal.recipe
     own = f"{recipe['name']} {recipe['loss']['name']}"
-    for kind in (own,) if plan.num_steps > NUM_STEPS else ("", own):
+    for name in (own,) if plan.num_steps > NUM_STEPS else ("", own):
         for width in (0, WIDE) if plan.size is None else (WIDE,):
             for by_class in (True,) if _is_by_class(journal) else (False, True):
-                yield Kind(kind, width, by_class)
+                yield Kind(name, width, by_class)
 
 
 def _is_by_class(journal: Journal) -> bool:
@@ -183,7 +182,7 @@ def _is_by_class(journal: Journal) -> bool:
 
 
 def _limits(name: str, journals: Sequence[Journal], kind: Kind) -> Iterator[Limit]:
-    """Those by phase, of journals that all speak for this kind."""
+    """Yield the limits of a reading by phase, from journals that all count for this kind of run."""
     read = []
     for journal in journals:
         case = journal.case()
@@ -191,24 +190,24 @@ def _limits(name: str, journals: Sequence[Journal], kind: Kind) -> Iterator[Limi
         series = series_of(case, name)
         sides = [persisted(series, side)[0] for side in ("low", "high")]
         steps = steps_of(case, series)
-        # The schedule of a longer training is not that of a short one at the same step.
+        # At the same step the schedule of a longer run differs from that of a short one.
         is_longer = journal.plan.num_steps > NUM_STEPS
         later = steps > NUM_STEPS if is_longer else steps >= 0
-        # For what comes after its end, the later half of it speaks.
-        speaks_from = journal.plan.num_steps / 2 if is_longer or journal.plan.size else np.inf
-        read.append((group, speaks_from, steps[later], *(side[later] for side in sides)))
-    # What some recipes show early does not speak for the others, if these show it too.
+        # The later half of a run counts for the steps after its end.
+        counts_from = journal.plan.num_steps / 2 if is_longer or journal.plan.size else np.inf
+        read.append((group, counts_from, steps[later], *(side[later] for side in sides)))
+    # The early values of some recipes do not count for the others if these have the reading too.
     recipes = {group[1] for group, *_, high in read if np.isfinite(high).any()}
     furthest = max((journal.plan.num_steps for journal in journals), default=0)
     for begin, end in zip(PHASES, (*PHASES[1:], np.inf), strict=True):
         if begin > furthest:
             break
         lows, highs = ([] for _ in range(2))
-        for group, speaks_from, steps, low, high in read:
-            there = (steps >= min(begin, speaks_from)) & (steps < end) & np.isfinite(high)
-            if there.any():
-                lows.append((group, low[there]))
-                highs.append((group, high[there]))
+        for group, counts_from, steps, low, high in read:
+            in_phase = (steps >= min(begin, counts_from)) & (steps < end) & np.isfinite(high)
+            if in_phase.any():
+                lows.append((group, low[in_phase]))
+                highs.append((group, high[in_phase]))
         if len(highs) < LEAST_RUNS or {group[1] for group, _ in highs} != recipes:
             continue
         least, most = -_furthest(lows, -1, name), _furthest(highs, 1, name)
@@ -217,11 +216,11 @@ def _limits(name: str, journals: Sequence[Journal], kind: Kind) -> Iterator[Limi
         yield Limit(least, most, share, len(highs), begin, *kind)
 
 
-def _furthest(found: list[tuple[Hashable, np.ndarray]], sign: int, name: str) -> float:
-    """The widest limit of all groups of runs on one side: ``sign`` 1 is high, -1 low, then negated."""
+def _furthest(values_by_run: list[tuple[Hashable, np.ndarray]], sign: int, name: str) -> float:
+    """Return the widest limit of all groups of runs on one side: high for ``sign`` 1, negated low for -1."""
     to, back = _scale(name)
     groups: dict[Hashable, list[float]] = {}
-    for group, values in found:
+    for group, values in values_by_run:
         groups.setdefault(group, []).append(float(np.max(sign * to(values))))
     ends = []
     for extremes in groups.values():
@@ -241,7 +240,7 @@ def _kind(name: str) -> str:
 
 
 def _scale(name: str) -> tuple[Callable, Callable]:
-    """To the scale on which a reading is compared, and back."""
+    """Return the functions to the scale on which a reading is compared, and back."""
     if name in PLAIN:
         return np.asarray, np.asarray
     if name in SHARES:

@@ -1,17 +1,17 @@
-"""What the doctor finds in runs that were broken on purpose, and what it says of healthy ones.
+"""Measure what the doctor finds in runs that were broken on purpose, and its false alarms in healthy runs.
 
     python tools/doctor_suite.py [--faulty 0] [--healthy 0-9] [--processes 2] [--runs runs/doctor]
 
-Plants every fault of ``doctor_runs.py`` in a training of ``radford2015`` and of ``modern`` on two sets of
-images, trains healthy runs of every recipe on both, asks the doctor at every look, and writes the tables
-into ``docs/doctor.md``. No seed is one that the limits were measured with. Runs that were made before are
-read, so that the command can be interrupted and repeated.
+Every fault of ``doctor_runs.py`` is planted in runs of ``radford2015`` and of ``modern`` on two datasets, and
+healthy runs of every recipe are trained on both. The doctor checks each run 40 times, and the tables are
+written into ``docs/doctor.md``. The seeds are not those that the limits were measured with. Finished runs are
+read, so the command can be interrupted and repeated.
 
-When a fault shows is said by measures that no detector looks at (``doctor_runs.Judge``): from the look on
-from which, to the end of the run, at least one of them is worse than in every healthy run of the same recipe
-and set with which the limits were measured, at the same look. A run that ended early, since its numbers were
-no longer finite, shows at its last look at the latest. It is found in time when one of the findings that the
-fault is expected to give is there no later than a tenth of the run after it shows.
+Measures that no detector uses (``doctor_runs.Judge``) decide when a fault shows: from the first check after
+which, up to the end of the run, at least one of them is always worse than in every healthy run of the same
+recipe and dataset at the same check, among those that the limits were measured with. A run that ended early
+because its numbers were no longer finite shows its fault at its last check at the latest. A fault is found in
+time if one of the findings expected for it is there no later than a tenth of the run after it shows.
 """
 
 import argparse
@@ -35,9 +35,9 @@ BEGIN, END = "<!-- suite -->\n", "<!-- end of suite -->\n"
 
 @dataclass(frozen=True)
 class Result:
-    """What the doctor said of a run: the first look (from 1) at which each finding was there.
+    """The findings of a run, each with the first check (from 1) at which it was there.
 
-    ``shown`` is the look from which the fault shows by the measures; None if it never does.
+    ``shown`` is the check from which the fault shows by the measures; None if it never does.
     """
 
     journal: Journal
@@ -46,23 +46,23 @@ class Result:
 
     @property
     def found(self) -> int | None:
-        """The first look at which an expected finding was there."""
+        """First check at which an expected finding was there; None if there was none."""
         expected = FAULTS[self.journal.plan.fault].expected
         return min((self.findings[name] for name in expected if name in self.findings), default=None)
 
     @property
     def in_time(self) -> bool:
-        """Whether it was found within a tenth of the run after it showed."""
+        """Whether the fault was found within a tenth of the run after it showed."""
         return self.found is not None and self.shown is not None and self.found <= self.shown + NUM_LOOKS / 10
 
 
 def main() -> None:
-    """Write the tables."""
-    parser = argparse.ArgumentParser(description="Confusion of findings and planted faults.")
+    """Train the runs and write the tables."""
+    parser = argparse.ArgumentParser(description="Measure findings in broken and in healthy runs.")
     parser.add_argument("--faulty", default="0")
     parser.add_argument("--healthy", default="0-9")
     parser.add_argument("--limits", default="100-107", help="Seeds of doctor_limits.py.")
-    parser.add_argument("--only", nargs="*", default=list(FAULTS), help="Names of faults.")
+    parser.add_argument("--only", nargs="*", default=list(FAULTS), help="Names of the faults to plant.")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
@@ -76,8 +76,8 @@ def main() -> None:
         for journal in train_all([*usual, *broken, *healthy], options.runs, options.processes)
     }
     worst = _worst([journals[plan] for plan in usual])
-    results = [judged(journals[plan], worst) for plan in [*broken, *healthy]]
-    page = report([each for each in results if each.journal.plan.fault], results[len(broken) :], options)
+    results = [result_of(journals[plan], worst) for plan in [*broken, *healthy]]
+    page = report(results[: len(broken)], results[len(broken) :], options)
     print(page)
     text = PAGE.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
@@ -85,12 +85,12 @@ def main() -> None:
 
 
 def all_plans(seeds: Sequence[int]) -> list[Plan]:
-    """Healthy trainings, those by class among them."""
+    """Return the plans of healthy runs, including those by class."""
     return [*usual_plans(seeds), *plans_by_class(seeds)]
 
 
 def _kind(plan: Plan) -> str:
-    """Of what kind a training is, in the tables."""
+    """Return the kind of a run, as the tables name it."""
     return plan.fault or f"healthy, {plan.recipe}{' by class' * (plan.data in BY_CLASS)}"
 
 
@@ -104,18 +104,18 @@ def _plans(seeds: Sequence[int], fault: str) -> list[Plan]:
 
 
 def _worst(usual: Sequence[Journal]) -> dict[tuple[str, str, int], dict[str, float]]:
-    """The worst of every measure in healthy runs, by set, recipe and look."""
+    """Return the worst value of every measure in healthy runs, by dataset, recipe and check."""
     worst: dict[tuple[str, str, int], dict[str, float]] = {}
     for journal in usual:
         for look, entry in enumerate(journal.entries, start=1):
-            there = worst.setdefault((journal.plan.data, journal.plan.recipe, look), {})
+            values = worst.setdefault((journal.plan.data, journal.plan.recipe, look), {})
             for name, value in entry["compared"].items():
-                there[name] = max(there.get(name, value), value)
+                values[name] = max(values.get(name, value), value)
     return worst
 
 
-def judged(journal: Journal, worst: dict[tuple[str, str, int], dict[str, float]]) -> Result:
-    """What the doctor says at every look, and when the fault shows."""
+def result_of(journal: Journal, worst: dict[tuple[str, str, int], dict[str, float]]) -> Result:
+    """Diagnose a run at every check, and find the check at which its fault shows."""
     case, plan = journal.case(), journal.plan
     findings: dict[str, int] = {}
     shows = []
@@ -132,51 +132,54 @@ def judged(journal: Journal, worst: dict[tuple[str, str, int], dict[str, float]]
 
 
 def report(broken: Sequence[Result], healthy: Sequence[Result], options: argparse.Namespace) -> str:
-    """The tables, as Markdown."""
-    shown = [each for each in broken if each.shown]
-    in_time = sum(each.in_time for each in shown)
+    """Return the tables as Markdown."""
+    shown = [result for result in broken if result.shown]
+    in_time = sum(result.in_time for result in shown)
     never = len(broken) - len(shown)
-    alarms = [each for each in healthy if each.findings]
-    looking_ill = sum(each.shown is not None for each in healthy)
+    alarms = [result for result in healthy if result.findings]
+    worse_by_measures = sum(result.shown is not None for result in healthy)
     lines = [
         f"`python tools/doctor_suite.py --faulty {options.faulty} --healthy {options.healthy} "
         f"--limits {options.limits}`:",
         "",
         f"- **{in_time} of {len(shown)}** faults that show are found within a tenth of the run after "
         f"they show ({in_time / max(1, len(shown)):.0%}); {never} of {len(broken)} broken runs "
-        "never show by the measures.",
-        f"- **{len(alarms)} of {len(healthy)}** healthy runs raise an alarm at any of their {NUM_LOOKS} looks"
-        f" ({len(alarms) / max(1, len(healthy)):.1%}). By the measures {looking_ill} of them end worse than "
-        "every run that the limits were measured with.",
+        "never show a fault by the measures.",
+        f"- **{len(alarms)} of {len(healthy)}** healthy runs raise an alarm at any of their {NUM_LOOKS} "
+        f"checks ({len(alarms) / max(1, len(healthy)):.1%}). By the measures, {worse_by_measures} of them "
+        "end worse than every run that the limits were measured with.",
         "",
-        "| planted | runs | show | found in time | found at all | looks from showing to finding (median) |",
+        "| planted fault | runs | show it | found in time | found at all "
+        "| checks from showing to finding (median) |",
         "|---|---|---|---|---|---|",
     ]
-    for fault in dict.fromkeys(each.journal.plan.fault for each in broken):
-        of_it = [each for each in broken if each.journal.plan.fault == fault]
-        delays = [each.found - each.shown for each in of_it if each.found and each.shown]
+    for fault in dict.fromkeys(result.journal.plan.fault for result in broken):
+        with_fault = [result for result in broken if result.journal.plan.fault == fault]
+        delays = [result.found - result.shown for result in with_fault if result.found and result.shown]
         lines.append(
-            f"| {fault}: {FAULTS[fault].what} | {len(of_it)}"
-            f" | {sum(each.shown is not None for each in of_it)}"
-            f" | {sum(each.in_time for each in of_it)} | {sum(each.found is not None for each in of_it)}"
+            f"| {fault}: {FAULTS[fault].what} | {len(with_fault)}"
+            f" | {sum(result.shown is not None for result in with_fault)}"
+            f" | {sum(result.in_time for result in with_fault)}"
+            f" | {sum(result.found is not None for result in with_fault)}"
             f" | {f'{median(delays):g}' if delays else ''} |"
         )
     lines += [
         "",
-        "Findings by what was planted, in runs that raised them at any look; **expected** ones bold:",
+        "Number of runs with each finding at any check, by planted fault; **expected** findings are bold:",
         "",
     ]
     columns = [
-        name for name in detectors.names() if any(name in each.findings for each in [*broken, *healthy])
+        name for name in detectors.names() if any(name in result.findings for result in [*broken, *healthy])
     ]
     lines += [f"| | runs | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
-    kinds = [(_kind(each.journal.plan), each) for each in [*broken, *healthy]]
-    for kind in dict.fromkeys(kind for kind, _ in kinds):
-        of_it = [each for other, each in kinds if other == kind]
-        counts = Counter(name for each in of_it for name in each.findings)
+    by_kind: dict[str, list[Result]] = {}
+    for result in [*broken, *healthy]:
+        by_kind.setdefault(_kind(result.journal.plan), []).append(result)
+    for kind, results in by_kind.items():
+        counts = Counter(name for result in results for name in result.findings)
         expected = FAULTS[kind].expected if kind in FAULTS else ()
         cells = [f"**{counts[name]}**" if name in expected else f"{counts[name] or ''}" for name in columns]
-        lines.append(f"| {kind} | {len(of_it)} | {' | '.join(cells)} |")
+        lines.append(f"| {kind} | {len(results)} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 

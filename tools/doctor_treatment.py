@@ -1,12 +1,12 @@
-"""How many runs that were broken on purpose recover when they are looked after (``train --auto``).
+"""Measure how many runs that were broken on purpose recover with ``train --auto``.
 
     python tools/doctor_treatment.py [--minutes 2] [--processes 2] [--runs runs/treatment]
 
-Trains on the built-in faces at 32 px, each time for the same minutes of training: by ``radford2015`` and by
-``modern`` as they are; broken by settings alone (those of ``doctor_runs.FAULTS`` that plant nothing else) and
-left alone; and broken so, with ``--auto``. Writes kernel distances and what was tried into
-``docs/doctor.md``. A run recovers if ``--auto`` takes away at least half of what the fault adds to the kernel
-distance. Runs that are there are read, so that the command can be interrupted and repeated.
+All runs train on the built-in faces at 32 px for the same time: ``radford2015`` and ``modern`` unchanged;
+with a fault, without ``--auto``; and with the same fault and ``--auto``. The faults are those of
+``doctor_runs.FAULTS`` that consist of settings only. Kernel distances and the remedies that were tried are
+written into ``docs/doctor.md``. A run recovers if ``--auto`` removes at least half of what the fault adds to
+the kernel distance. Finished runs are read, so the command can be interrupted and repeated.
 """
 
 import argparse
@@ -31,7 +31,7 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Course:
-    """One training; ``fault`` empty: a healthy one."""
+    """The plan of one run; ``fault`` is empty for a healthy one."""
 
     recipe: str
     fault: str
@@ -40,14 +40,14 @@ class Course:
 
     @property
     def file(self) -> str:
-        """The name of what is written of it."""
-        said = f"{self.recipe} {self.fault or 'healthy'} {'auto' if self.auto else 'alone'} {self.minutes:g}"
-        return said.replace(" ", "-") + ".json"
+        """Name of the file with its result."""
+        words = f"{self.recipe} {self.fault or 'healthy'} {'auto' if self.auto else 'alone'} {self.minutes:g}"
+        return words.replace(" ", "-") + ".json"
 
 
 def main() -> None:
-    """Write the table."""
-    parser = argparse.ArgumentParser(description="Broken runs that recover with --auto.")
+    """Train the runs and write the table."""
+    parser = argparse.ArgumentParser(description="Measure how many broken runs recover with --auto.")
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/treatment"))
@@ -60,12 +60,12 @@ def main() -> None:
     ]
     make_folder(options.runs)
     missing = [course for course in courses if not (options.runs / course.file).is_file()]
-    print(f"{len(courses) - len(missing)} runs are there, {len(missing)} to make", flush=True)
+    print(f"{len(courses) - len(missing)} runs are finished, {len(missing)} to train", flush=True)
     with get_context("spawn").Pool(options.processes) as pool:
-        for told in pool.imap_unordered(_Trainer(options.runs), missing):
-            print(told, flush=True)
-    found = {course: json.loads((options.runs / course.file).read_bytes()) for course in courses}
-    page = report(found, options.minutes)
+        for message in pool.imap_unordered(_Trainer(options.runs), missing):
+            print(message, flush=True)
+    results = {course: json.loads((options.runs / course.file).read_bytes()) for course in courses}
+    page = report(results, options.minutes)
     print(page)
     text = PAGE.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
@@ -73,12 +73,13 @@ def main() -> None:
 
 
 def broken(recipe: str, fault: str) -> Recipe:
-    """A recipe with a fault planted in its settings."""
-    plan = FAULTS[fault].settings if fault else {}
-    made = resolve(recipe, SMALL | {"batch": BATCHES[recipe]} | plan)
+    """Return a recipe with a fault planted in its settings."""
+    settings = FAULTS[fault].settings if fault else {}
+    result = resolve(recipe, SMALL | {"batch": BATCHES[recipe]} | settings)
     for path, factor in (FAULTS[fault].times if fault else {}).items():
-        made = resolve(made, {path: min(1.0, getattr(made, path.split(".")[0]).optimizer.lr * factor)})
-    return made
+        lr = getattr(result, path.split(".")[0]).optimizer.lr
+        result = resolve(result, {path: min(1.0, lr * factor)})
+    return result
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class _Trainer:
     folder: Path
 
     def __call__(self, course: Course) -> str:
-        """Train, and write down how good it became; a run that fails has no kernel distance."""
+        """Train a run and write its result; a run that fails has no kernel distance."""
         out = self.folder / course.file.removesuffix(".json")
         try:
             run = gz.train(
@@ -104,30 +105,30 @@ class _Trainer:
         return f"{course.file}: {distance} {trials}"
 
 
-def report(found: dict[Course, dict], minutes: float) -> str:
-    """The table, as Markdown."""
+def report(results: dict[Course, dict], minutes: float) -> str:
+    """Return the table as Markdown."""
     rows, outcomes = [], []
-    for course, told in found.items():
+    for course, result in results.items():
         if not course.auto:
             continue
-        alone = found[Course(course.recipe, course.fault, False, minutes)]["kernel_distance"]
-        healthy = found[Course(course.recipe, "", False, minutes)]["kernel_distance"]
-        treated = told["kernel_distance"]
+        alone = results[Course(course.recipe, course.fault, False, minutes)]["kernel_distance"]
+        healthy = results[Course(course.recipe, "", False, minutes)]["kernel_distance"]
+        treated = result["kernel_distance"]
         outcomes.append(_outcome(healthy, alone, treated))
-        tried = "; ".join(told["trials"]) or "nothing"
+        tried = "; ".join(result["trials"]) or "nothing"
         cells = [course.fault, course.recipe, _number(healthy), _number(alone), _number(treated)]
         rows.append(f"| {' | '.join(cells)} | {outcomes[-1]} | {tried} |")
     return "\n".join(
         [
-            "What a setting cannot plant, it cannot mend, so only such faults are here. A run recovers "
-            "if `--auto` takes away half or more of what the fault adds to the kernel distance; where it "
-            "adds nothing there is nothing to recover from. *Healthy* is the same recipe without the fault. "
-            "One seed each.",
+            "Only faults that are planted by settings are listed, since settings cannot undo others. A run "
+            "recovers if `--auto` removes at least half of what the fault adds to the kernel distance; if "
+            "the fault adds nothing, there is nothing to recover from (*no harm*). *Healthy* is the same "
+            "recipe without the fault. One seed each.",
             "",
             f"`python tools/doctor_treatment.py --minutes {minutes:g}`: **{outcomes.count('yes')} of "
             f"{outcomes.count('yes') + outcomes.count('no')}** recover.",
             "",
-            "| planted | recipe | healthy | left alone | with `--auto` | recovers | tried |",
+            "| planted fault | recipe | healthy | without `--auto` | with `--auto` | recovers | tried |",
             "|---|---|---|---|---|---|---|",
             *rows,
             "",
@@ -136,7 +137,7 @@ def report(found: dict[Course, dict], minutes: float) -> str:
 
 
 def _outcome(healthy: float, alone: float | None, treated: float | None) -> str:
-    """Whether a run recovers, in a word; a run that diverged has no kernel distance."""
+    """Return in a word whether a run recovers; a run that diverged has no kernel distance."""
     if alone is not None and alone <= healthy:
         return "no harm"
     if treated is None:

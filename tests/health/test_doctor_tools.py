@@ -173,7 +173,7 @@ def test_the_page_says_with_how_many_runs_the_limits_were_measured():
     source = json.loads(shipped.read_text(encoding="utf-8"))["source"]
     number = next(word for word, after in pairwise(source.split()) if after == "healthy")
     page = (TOOLS.parent / "docs" / "doctor.md").read_text(encoding="utf-8")
-    assert f"As shipped: {number} trainings" in page
+    assert f"limits come from {number} healthy runs" in page
 
 
 def test_trainings_by_class_have_limits_of_their_own(tools):
@@ -239,19 +239,19 @@ def test_a_fault_shows_from_where_it_stays_worse_than_all_healthy_runs(tools, mo
     worst = suite._worst(healthy)
     distances = [0.1] * 5 + [0.2] + [0.1] * 14 + [0.2] * 20
     sick = journal(tools, "one kind of image", [0.8] * 21 + [0.1] * 19, distances)
-    result = suite.judged(sick, worst)
+    result = suite.result_of(sick, worst)
     assert (result.shown, result.found, result.in_time) == (21, 24, True)
-    late = suite.judged(journal(tools, "one kind of image", [0.8] * 30 + [0.1] * 10, distances), worst)
+    late = suite.result_of(journal(tools, "one kind of image", [0.8] * 30 + [0.1] * 10, distances), worst)
     assert (late.shown, late.found, late.in_time) == (21, 33, False)
-    other = suite.judged(journal(tools, "k3 s2", [0.8] * 21 + [0.1] * 19, distances), worst)
+    other = suite.result_of(journal(tools, "k3 s2", [0.8] * 21 + [0.1] * 19, distances), worst)
     assert (other.shown, other.found) == (21, None)
-    silent = suite.judged(journal(tools, "k3 s2", [0.8] * 40, [0.1] * 40), worst)
+    silent = suite.result_of(journal(tools, "k3 s2", [0.8] * 40, [0.1] * 40), worst)
     assert silent.shown is None
-    ended = suite.judged(journal(tools, "exploding lr", [0.8] * 3, [0.1] * 3), worst)
+    ended = suite.result_of(journal(tools, "exploding lr", [0.8] * 3, [0.1] * 3), worst)
     assert ended.shown == 3
-    well = suite.judged(journal(tools, "", [0.8] * 40, [0.1] * 40, seed=50), worst)
+    well = suite.result_of(journal(tools, "", [0.8] * 40, [0.1] * 40, seed=50), worst)
     options = argparse.Namespace(faulty="0", healthy="50", limits="0-11")
     page = suite.report([result, late, other, silent], [well], options)
-    assert "**1 of 3** faults that show" in page and "1 of 4 broken runs never show" in page
+    assert "**1 of 3** faults that show" in page and "1 of 4 broken runs never show a fault" in page
     assert "**0 of 1** healthy runs raise an alarm" in page
     assert "| one kind of image | 2 | **2** |" in page
