@@ -205,7 +205,9 @@ class TrainOptions(_FromArguments):
         None, "Minutes of training. Default: 5, unless --images is given.", kinds=NUMBERS
     )
     images: int | None = option(
-        None, "Images to see, in whole batches; the run ends here or at --minutes.", kinds=(int,)
+        None,
+        "Images to see, in whole batches; with --minutes, whichever comes first ends the run.",
+        kinds=(int,),
     )
     batch: int | None = option(None, "Images per step. Default: that of the recipe.", kinds=(int,))
     seed: int = option(0, "Seed of all random numbers.", low=0, high=2**63 - 1)

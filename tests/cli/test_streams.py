@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import ganzfeld as gz
-from ganzfeld.cli import _striking
+from ganzfeld.cli import _raising_at_signals
 from ganzfeld.errors import ResourceError
 from ganzfeld.launch import tell_launcher
 from ganzfeld.training.interruption import Interruption
@@ -228,7 +228,7 @@ class TestHangup:
         """As under nohup."""
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
-            with Interruption(lambda: pytest.fail("abandoned")) as interruption, _striking():
+            with Interruption(lambda: pytest.fail("abandoned")) as interruption, _raising_at_signals():
                 signal.raise_signal(signal.SIGHUP)
                 assert not interruption.came()
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

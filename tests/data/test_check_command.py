@@ -209,7 +209,7 @@ def test_the_cache_is_listed_and_pruned(photos: Path, run: Run, run_json: RunJso
     assert row.index("photos ") == headings.index("name") and row.index(str(photos)) == headings.index("from")
     assert total.startswith("1 set,")
     assert run_json("cache", "prune")["removed"] == []
-    assert "only what was left unfinished is removed without --days" in run("cache", "prune")
+    assert "only unfinished datasets are removed" in run("cache", "prune")
     assert "unfinished" not in run("cache", "prune", "--days", "9")
     assert run_json("cache", "prune", "--days", "1")["removed"] == []
     assert len(run_json("cache", "prune", "--all")["removed"]) == 1

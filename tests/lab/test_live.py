@@ -119,7 +119,7 @@ class TestShortTraining:
         there = live(wanted)
         first = numbers(there.trainer())
         (kept,) = kept_trainings(tmp_path)
-        assert "1 short training of the lab" in call("cache", "list")[1]
+        assert "1 short run of the lab" in call("cache", "list")[1]
         assert prune_trainings(tmp_path, 86_400) == []
         with locked(kept.folder / "lock", pytest.fail):
             assert prune_trainings(tmp_path, 0) == [], "one that is being made stays"

@@ -1,4 +1,4 @@
-"""A verdict in words: what is wrong, how it is seen, why it may be so, and the command that does better."""
+"""The text of a verdict: what is wrong, the evidence, the cause, and the command with the remedy."""
 
 import shutil
 import textwrap
@@ -19,12 +19,12 @@ _LABEL = 9
 
 
 def doctor_text(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) -> str:
-    """The whole verdict for people; ``commands`` are the remedies as command lines, by finding, in order."""
+    """Return the verdict as text. ``commands`` maps each finding to its remedies as commands, in order."""
     return "\n".join(_lines(run, verdict, commands))
 
 
 def train_again(path: Path, metadata: RunMetadata, remedy: Remedy) -> str:
-    """The command that trains the same again with a remedy; empty where no setting helps."""
+    """Return the command that repeats a run with a remedy; empty if the remedy has no setting."""
     if not remedy.settings:
         return ""
     words = ["ganzfeld", "train", *([_shortest(Path(metadata.data))] if metadata.data else [])]
@@ -40,10 +40,10 @@ def train_again(path: Path, metadata: RunMetadata, remedy: Remedy) -> str:
 
 
 def images_of(run: Run, finding: Finding) -> list[Path]:
-    """The sheets in which a finding can be seen: the last one before it began, and the newest one."""
-    sheets = run.sample_files
-    before = [sheet for sheet in sheets if int(sheet.stem) <= finding.since_images]
-    return list(dict.fromkeys([*before[-1:], *sheets[-1:]]))
+    """Return the sample grids that show a finding: the last one before it began, and the newest one."""
+    grids = run.sample_files
+    before = [grid for grid in grids if int(grid.stem) <= finding.since_images]
+    return list(dict.fromkeys([*before[-1:], *grids[-1:]]))
 
 
 def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -54,37 +54,37 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
     yield from _wrapped(f"{verdict.verdict}: {verdict.meaning}")
     yield f"{printable(run.path.name)} after {verdict.images_seen:,}{of} images"
     if (every := run.journal_every) > 1:
-        yield f"its journal is long: one line of {every:,} was read"
+        yield f"the journal is long: only every {every:,}th line was read"
     for trial in run.metadata.trials:
         yield from _wrapped(trial.summary, "tried")
     for finding in verdict.findings:
         yield ""
-        yield from _about(finding, commands[finding.name], images_of(run, finding))
-    for each in verdict.opposed:
+        yield from _finding_lines(finding, commands[finding.name], images_of(run, finding))
+    for opposed in verdict.opposed:
         yield ""
-        yield from _wrapped(each.sentence)
+        yield from _wrapped(opposed.sentence)
     if not verdict.num_judged:
         yield ""
         yield from _wrapped(_why_unknown(run))
     elif verdict.unjudged:
         yield ""
-        reasons = "; ".join(f"{each.name} ({each.why})" for each in verdict.unjudged)
-        yield from _wrapped(f"not judged: {reasons}")
+        reasons = "; ".join(f"{entry.name} ({entry.why})" for entry in verdict.unjudged)
+        yield from _wrapped(f"not checked: {reasons}")
 
 
-def _about(finding: Finding, commands: Sequence[str], images: list[Path]) -> Iterator[str]:
+def _finding_lines(finding: Finding, commands: Sequence[str], images: list[Path]) -> Iterator[str]:
     since = f"since {finding.since_images:,} images" if finding.since_images else "from the beginning"
     yield f"{finding.severity.ljust(_LABEL)}{finding.name}, {since}"
-    rows = [("seen by", evidence.text + ".") for evidence in finding.evidence]
+    rows = [("evidence", evidence.text + ".") for evidence in finding.evidence]
     rows += [("images", " and ".join(map(_shortest, images)))] if images else []
     rows.append(("cause", finding.cause))
     rows += list(zip(("remedy", "or else"), (remedy.text for remedy in finding.remedies), strict=False))
-    shown = ""
+    last_label = ""
     for label, text in rows:
-        said = text if label == "images" else text[:1].upper() + text[1:]
-        yield from _wrapped(said, "" if label == shown else label)
-        shown = label
-    # Commands are told on one line each, to be copied.
+        sentence = text if label == "images" else text[:1].upper() + text[1:]
+        yield from _wrapped(sentence, "" if label == last_label else label)
+        last_label = label
+    # Commands are printed on one line each, so that they can be copied.
     if finding.experiment and "lab" in known_commands.names():
         yield f"{'see it'.ljust(_LABEL)}ganzfeld lab run {finding.experiment}"
     for label, command in zip(("try", "or else"), filter(None, commands), strict=False):
@@ -92,39 +92,37 @@ def _about(finding: Finding, commands: Sequence[str], images: list[Path]) -> Ite
 
 
 def _why_unknown(run: Run) -> str:
-    """What a person can do about a run that cannot be judged."""
+    """Return why a run cannot be diagnosed, and what to do."""
     entries = run.journal
     if not entries and (run.history.all() or run.metadata.final):
-        return (
-            f"{_shortest(run.path / 'journal.jsonl')} is gone or empty, and with it what this run has shown."
-        )
+        return f"{_shortest(run.path / 'journal.jsonl')}, the record of this run, is missing or empty."
     if not entries:
-        return "Nothing has been written down yet. Ask again in some seconds, if it is training."
+        return "The journal is still empty. If the run is training, ask again in a few seconds."
     if not any(entry.get("health") for entry in entries):
         return (
             "This run has no readings: it was trained by a version that took none, or for a moment only. "
-            "Losses and mean logits, all that was written down, do not tell health from sickness. A run that "
-            "is trained now takes readings."
+            "The losses and mean logits in its journal do not suffice for a verdict. New runs have "
+            "readings."
         )
     final = run.metadata.final
     if final is not None and final.at_images > entries[-1]["images_seen"]:
         return (
-            f"Its journal ends at {entries[-1]['images_seen']:,} images, and the training went on to "
-            f"{final.at_images:,}: what it showed in between is lost."
+            f"The journal ends at {entries[-1]['images_seen']:,} images, but the run was trained to "
+            f"{final.at_images:,} images: the readings after that are lost."
         )
     if final is not None:
-        return "It was read too few times to tell chance from sickness. A longer run is read more often."
-    return "It was read too few times to tell chance from sickness. Ask again later."
+        return "There are too few readings to rule out chance. A longer run has more."
+    return "There are too few readings yet to rule out chance. Ask again later."
 
 
 def _shortest(path: Path) -> str:
-    """A path as seen from here, where that is shorter."""
+    """Return a path relative to the current folder if it is inside, otherwise unchanged."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _wrapped(text: str, label: str | None = None) -> list[str]:
-    """Text in lines that fit the terminal, beside a label where there is one."""
+    """Wrap text to lines that fit the terminal, beside a label if there is one."""
     width = min(WIDEST, shutil.get_terminal_size().columns)
     first, rest = ("", "") if label is None else (label.ljust(_LABEL), " " * _LABEL)
     return textwrap.wrap(

@@ -1,4 +1,4 @@
-"""The options of a command, generated from an options class of ``ganzfeld.options``, and back into words."""
+"""Command-line options: generated from the classes of ``ganzfeld.options``, and written back as words."""
 
 import functools
 import inspect
@@ -16,37 +16,37 @@ from ganzfeld.options import Declared, changed, dashed, declared, defaults
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command one option for each field of the options classes among its parameters.
 
-    The command itself is called with instances of these classes. What is not allowed raises ``UsageError``.
+    The command is called with instances of these classes. Raises ``UsageError`` for values not allowed.
     """
     signature = inspect.signature(command, eval_str=True)
     classes: dict[str, Any] = {
-        name: given.annotation
-        for name, given in signature.parameters.items()
-        if is_dataclass(given.annotation)
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if is_dataclass(parameter.annotation)
     }
     parameters = [
         expanded
-        for name, given in signature.parameters.items()
-        for expanded in (_parameters(classes[name]) if name in classes else [given])
+        for name, parameter in signature.parameters.items()
+        for expanded in (_parameters(classes[name]) if name in classes else [parameter])
     ]
 
     @functools.wraps(command)
     def expanded_command(**values: Any) -> None:
         for name, options in classes.items():
-            given = {each.name: values.pop(each.name) for each in fields(options)}
+            arguments = {entry.name: values.pop(entry.name) for entry in fields(options)}
             usual = defaults(options)
             values[name] = options(
-                **{each: usual[each] if value is None else value for each, value in given.items()}
+                **{key: usual[key] if value is None else value for key, value in arguments.items()}
             )
         command(**values)
 
     vars(expanded_command)["__signature__"] = signature.replace(parameters=parameters)
-    expanded_command.__annotations__ = {each.name: each.annotation for each in parameters}
+    expanded_command.__annotations__ = {entry.name: entry.annotation for entry in parameters}
     return expanded_command
 
 
 def words_of(options: Any) -> list[str]:
-    """Return the words of a command line that give these options; none for what is the default."""
+    """Return the command-line words for these options, without those that have their defaults."""
     words = []
     for name, value in changed(options).items():
         words += [f"--{dashed(name)}", f"{value:g}" if isinstance(value, float) else str(value)]
@@ -54,24 +54,26 @@ def words_of(options: Any) -> list[str]:
 
 
 def _parameters(options: Any) -> list[inspect.Parameter]:
-    """Return the parameters that stand for the fields of an options class."""
+    """Return one parameter for each field of an options class."""
     kinds, known = typing.get_type_hints(options), declared(options)
     return [
         inspect.Parameter(
-            each.name,
+            entry.name,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=_typed_default(known[each.name], each.default),
-            annotation=Annotated[known[each.name].typed or kinds[each.name], _typer_option(known[each.name])],
+            default=_typed_default(known[entry.name], entry.default),
+            annotation=Annotated[
+                known[entry.name].typed or kinds[entry.name], _typer_option(known[entry.name])
+            ],
         )
-        for each in fields(options)
+        for entry in fields(options)
     ]
 
 
 def _typer_option(known: Declared) -> Any:
-    """Return the option of typer; with a name of its own where it has one."""
+    """Return typer's declaration of an option, with its own name on the command line if it has one."""
     return typer.Option(*([known.flag] if known.flag else []), help=known.help)
 
 
 def _typed_default(known: Declared, default: Any) -> Any:
-    """Return the default of an option as the command line shows it: none for one that may be repeated."""
+    """Return the default as shown on the command line: None for an option that may be repeated."""
     return None if default == () else Path(default) if known.typed is Path else default

@@ -1,4 +1,4 @@
-"""What a training has come to, for a program or for a person: the end of ``train`` and ``resume``."""
+"""The result of a run, as JSON or as text: the end of ``train`` and ``resume``."""
 
 from ganzfeld.cli.speech import show_result
 from ganzfeld.health import Diagnosis
@@ -9,9 +9,9 @@ from ganzfeld.runs.report.quality_words import quality_in_words
 
 
 def show_outcome(run: Run, as_json: bool) -> None:
-    """Where the run is, how long it trained, and what to do with it."""
+    """Show where the run is, how long it trained, how good it is, and what to do next."""
     if not launch().speaks:
-        return  # nor need it see the folder
+        return  # other ranks need not have access to the run folder
     last, verdict = run.position, run.diagnose()
     speed = last.images_seen / last.seconds if last.seconds else 0.0
     final = run.metadata.final
@@ -46,8 +46,8 @@ def show_outcome(run: Run, as_json: bool) -> None:
 
 
 def _in_words(verdict: Diagnosis, run: Run) -> str:
-    """The verdict with its findings, and where to read more."""
+    """Return the verdict with its findings, and the command that tells more."""
     if not verdict.findings:
         return verdict.sentence
-    alike = f"; of images all alike ({verdict.alike}) the quality says little" if verdict.alike else ""
+    alike = f"; the quality says little, as all images are alike ({verdict.alike})" if verdict.alike else ""
     return f"{verdict.verdict}: {verdict.sentence}{alike}; ganzfeld doctor {in_shell(run.path)}"

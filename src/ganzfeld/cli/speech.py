@@ -1,7 +1,6 @@
-"""How the command line speaks: results on stdout, all else on stderr, and with ``--json`` one object.
+"""Output of the command line: results on stdout (with ``--json`` one object), all else on stderr.
 
-Of several processes that were launched together only the first one speaks, as long as the others have no
-trouble of their own.
+Of several ranks, only rank 0 prints, except that every rank prints its own errors.
 """
 
 import contextlib
@@ -20,19 +19,21 @@ from ganzfeld.printable import printable, visible, with_short_words
 LONGEST_MESSAGE = 3_000
 """Characters: a refusal names three images, each with its reason."""
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, all else on stderr.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout, and all else on stderr.")
+]
 
 
 def show_result(result: dict[str, Any], text: str, as_json: bool) -> None:
-    """The outcome of a command, for a program or for a person."""
+    """Print the result of a command: as JSON for programs, or as text for people."""
     if launch().speaks:
-        # In ASCII: it is JSON whatever the encoding of the output is.
+        # In ASCII, so that it is valid JSON in any encoding of the output.
         print(json.dumps(result, allow_nan=False) if as_json else visible(text))
 
 
 @contextlib.contextmanager
 def warnings_in_words() -> Iterator[None]:
-    """Say our own warnings in one line each while the block runs; those of others look as Python has them."""
+    """Print each ``GanzfeldWarning`` on one line while the block runs; leave other warnings to Python."""
     with warnings.catch_warnings():
         warnings.simplefilter("default", GanzfeldWarning)
         usual = warnings.showwarning
@@ -48,15 +49,15 @@ def warnings_in_words() -> Iterator[None]:
 
 
 def show_error(error: GanzfeldError, as_json: bool) -> None:
-    """What went wrong and what to do; with ``--json`` as an object on stdout too."""
+    """Print what went wrong and what to do; with ``--json``, also as an object on stdout."""
     here = launch()
     message, hint = (
         printable(with_short_words(text), LONGEST_MESSAGE) for text in (error.message, error.hint)
     )
-    # Its summary is of the process that ended first, which any of them may be.
+    # The launcher's summary shows the rank that ended first, which may be any of them.
     tell_launcher("\n".join(filter(None, (message, hint))))
     if not here.speaks and isinstance(error, Followed | Interrupted | UsageError):
-        return  # the first one has the same to say
+        return  # rank 0 prints the same
     if as_json and here.speaks:
         print(json.dumps({"error": message, "hint": hint}))
     what = "" if isinstance(error, Interrupted) else "error: "

@@ -1,8 +1,7 @@
-"""Standard output and standard error, so that what happens to them never becomes a traceback.
+"""Standard output and standard error whose failures never become a traceback.
 
-What cannot be written to standard output ends a command: a result that nobody got is none. Standard error
-carries progress only, and work goes on without it: a terminal that was closed must not keep a training from
-saving.
+A failure of standard output ends the command, since its result is lost. Standard error carries only progress,
+so the command continues without it: a closed terminal must not keep a run from being saved.
 """
 
 import contextlib
@@ -19,11 +18,11 @@ STANDARD = (0, 1, 2)
 
 
 class ReaderGone(BaseException):
-    """Whoever read our output has gone; nothing is left to be said. Typer would take BrokenPipeError."""
+    """The reader of standard output has gone. Typer would handle BrokenPipeError itself."""
 
 
 class _Stream:
-    """A text stream whose failures are handled by ``_failed``; all else is the stream's own."""
+    """A text stream whose failures are handled by ``_failed``; all else is delegated to the stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -40,7 +39,7 @@ class _Stream:
             return len(text)
 
     def flush(self) -> None:
-        """Hand everything to the system."""
+        """Pass buffered text to the system."""
         try:
             self._stream.flush()
         except OSError as error:
@@ -49,18 +48,18 @@ class _Stream:
     def _failed(self, error: OSError) -> None:
         raise NotImplementedError
 
-    def _leave(self) -> None:
-        """Let what is still buffered, and what comes, go nowhere: Python flushes again when it ends."""
+    def _discard(self) -> None:
+        """Send buffered and later text to the null device, since Python flushes again at exit."""
         with contextlib.suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self._stream.fileno())
+            os.close(null)
 
 
 class Output(_Stream):
-    """Standard output: raises ``ReaderGone``, or ``ResourceError`` where it is full.
+    """Standard output: raises ``ReaderGone``, or ``ResourceError`` if it cannot be written.
 
-    It does so again at every flush from then on: typer lets an error pass while it looks what a stream is.
+    Every later flush raises the same again, because typer ignores an error while it inspects a stream.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -68,42 +67,42 @@ class Output(_Stream):
         self._error: OSError | None = None
 
     def flush(self) -> None:
-        """Hand everything to the system; raises what was raised before."""
+        """Pass buffered text to the system; raise an earlier error again."""
         if self._error:
             self._failed(self._error)
         super().flush()
 
     def _failed(self, error: OSError) -> None:
         self._error = error
-        self._leave()
+        self._discard()
         if isinstance(error, BrokenPipeError):
             raise ReaderGone from error
         raise worded(error, "standard output", "written") from error
 
 
 class Remarks(_Stream):
-    """Standard error: what cannot be written is lost."""
+    """Standard error: text that cannot be written is dropped."""
 
     def _failed(self, error: OSError) -> None:
-        self._leave()
+        self._discard()
 
 
 class Closed(io.StringIO):
-    """Standard output that was closed before we began: raises ``ResourceError`` where something was said."""
+    """Standard output that was closed before the start: raises ``ResourceError`` if anything is written."""
 
     def flush(self) -> None:
-        """There is nowhere to write to."""
+        """Raise ``ResourceError`` if anything was written."""
         if self.getvalue():
             raise ResourceError("standard output is closed", "Send it to a file or to /dev/null.")
 
 
 @contextlib.contextmanager
 def safe_streams() -> Iterator[None]:
-    """Let ``sys.stdout`` and ``sys.stderr`` be such streams while the block runs."""
+    """Replace ``sys.stdout`` and ``sys.stderr`` by such streams while the block runs."""
     before = sys.stdout, sys.stderr
     _fill_gaps()
     for stream in before:
-        if isinstance(stream, io.TextIOWrapper):  # where the terminal's encoding lacks a character
+        if isinstance(stream, io.TextIOWrapper):  # in case the terminal's encoding lacks a character
             stream.reconfigure(errors="backslashreplace")
     sys.stdout = Output(sys.stdout) if sys.stdout else Closed()
     sys.stderr = Remarks(sys.stderr) if sys.stderr else io.StringIO()
@@ -114,9 +113,9 @@ def safe_streams() -> Iterator[None]:
 
 
 def _fill_gaps() -> None:
-    """Open what was closed of the three standard streams: the next file would take its number otherwise.
+    """Open the null device for each standard stream that is closed.
 
-    Libraries that print would then write into that file.
+    Otherwise the next file to be opened would get its number, and libraries that print would write into it.
     """
     for number in STANDARD:
         try:

@@ -1,7 +1,7 @@
-"""Commands, one file each.
+"""The commands, one file each.
 
-An entry defines a function ``command``, whose signature typer reads and whose docstring, with an example, is
-its help; or ``application``, a ``typer.Typer`` of sub-commands.
+An entry defines a function ``command``, from whose signature typer reads the options and whose docstring,
+with an example, is the help; or it defines ``application``, a ``typer.Typer`` of subcommands.
 """
 
 from ganzfeld.catalogue import Catalogue

@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 PAGE = Path("docs/benchmarks.md")
 MOST = 1_000_000
-"""Of whatever is counted: more would never come to an end."""
+"""Limit of every count: larger values would take forever."""
 MOST_FILES, STEPS = 50_000, 200
 
 application = typer.Typer(rich_markup_mode=None)
 
-Out = Annotated[Path | None, typer.Option(help="Page (Markdown) to write the figures into.")]
+Out = Annotated[Path | None, typer.Option(help="Markdown page to write the figures into.")]
 
 
 @dataclass(frozen=True)
-class Told:
-    """What was measured: for a program, and as rows of tables for people, by the title of their section."""
+class Benchmark:
+    """The result of a benchmark: ``figures`` for JSON, ``tables`` of rows for people, by section title."""
 
     figures: dict[str, Any]
     tables: dict[str, dict[str, str]]
     command: str
 
     def show(self, out: Path | None, as_json: bool) -> None:
-        """Tell the figures, and write the tables into a page, if there is one."""
+        """Print the figures, and write the tables into a page, if there is one."""
         show_result(self.figures, self.text, as_json)
         self.write(out)
 
@@ -58,31 +58,33 @@ class Told:
 def bench(context: typer.Context, json: Json = False) -> None:
     """Measure speed, side by side with the plain loop.
 
-    Without a further word all three are measured, in several minutes, and written into docs/benchmarks.md.
+    Without a subcommand all three are measured, which takes several minutes, and written into
+    docs/benchmarks.md.
 
     Example: ganzfeld bench train --parts
     """
     if context.invoked_subcommand is not None:
         if json:
             raise UsageError(
-                "--json comes after what is measured", f"ganzfeld bench {context.invoked_subcommand} --json"
+                "--json must come after the subcommand",
+                f"Write ganzfeld bench {context.invoked_subcommand} --json.",
             )
         return
     from ganzfeld.bench.page import require_page
 
     require_page(PAGE)
     figures = {}
-    for name, told in (
+    for name, measure in (
         ("ingest", lambda: _ingest(files=MOST_FILES, steps=STEPS)),
         ("train", lambda: _train(parts=True)),
         ("sample", _sample),
     ):
         tell(f"measuring {name}")
-        measured = told()
-        for line in measured.text.splitlines():
+        benchmark = measure()
+        for line in benchmark.text.splitlines():
             tell(line)
-        measured.write(PAGE)
-        figures[name] = measured.figures
+        benchmark.write(PAGE)
+        figures[name] = benchmark.figures
     show_result(figures, f"written into {PAGE}", json)
 
 
@@ -90,28 +92,32 @@ def bench(context: typer.Context, json: Json = False) -> None:
 def ingest(
     photos: Annotated[int, typer.Option(help="Number of 1600x1200 JPEG files.", min=1, max=MOST)] = 4096,
     rounds: Annotated[
-        int, typer.Option(help="How often each side is measured; the median counts.", min=1, max=MOST)
+        int,
+        typer.Option(help="Number of measurements of each side; the median counts.", min=1, max=MOST),
     ] = 3,
     files: Annotated[
         int,
         typer.Option(
-            help="Also measure how long an unchanged folder of so many files takes to open.", min=0, max=MOST
+            help="Also measure the time to open an unchanged folder with this number of files.",
+            min=0,
+            max=MOST,
         ),
     ] = 0,
     steps: Annotated[
         int,
         typer.Option(
-            help="Also measure what input costs in so many training steps, for each batch.", min=0, max=MOST
+            help="Also measure the share of input in this number of training steps, for several batch sizes.",
+            min=0,
+            max=MOST,
         ),
     ] = 0,
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Measure how fast JPEGs become images of 64 px.
+    """Measure how fast JPEG files become images of 64 px.
 
-    The files have 1600x1200 px; the other side is a loader with 2 processes.
-
-    Beside both stands the limit: what is left when a reader does nothing but read and decode.
+    The files have 1600x1200 px. The plain side is a loader with 2 processes. The limit is printed too: the
+    speed of a reader that only reads and decodes.
 
     Example: ganzfeld bench ingest --files 50000 --out docs/benchmarks.md
     """
@@ -120,20 +126,20 @@ def ingest(
 
 @application.command()
 def train(
-    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1, max=MOST)] = 3,
-    batch: Annotated[int, typer.Option(help="Images in a step of either side.", min=2, max=65_536)] = 128,
-    recipe: Annotated[str, typer.Option(help="Name of the recipe that is trained.")] = "radford2015",
+    rounds: Annotated[int, typer.Option(help="Number of measurements of each side.", min=1, max=MOST)] = 3,
+    batch: Annotated[int, typer.Option(help="Images per step on both sides.", min=2, max=65_536)] = 128,
+    recipe: Annotated[str, typer.Option(help="Name of the recipe to train.")] = "radford2015",
     parts: Annotated[
-        bool, typer.Option("--parts", help="Also measure ours without each part of the fast path.")
+        bool, typer.Option("--parts", help="Also measure without each single part of the fast path.")
     ] = False,
     out: Out = None,
     json: Json = False,
 ) -> None:
     """Measure training against the plain loop.
 
-    Both are at 64 px and take turns. For radford2015 the plain loop is the
-    classical one with the same widths, for any other recipe the recipe itself by
-    the plain route in float32, with its losses read after every step.
+    Both train at 64 px and take turns. For radford2015 the plain loop is the classical one with the same
+    widths. For any other recipe it is the recipe itself by the plain route in float32, with the losses read
+    after every step.
 
     Example: ganzfeld bench train --parts
     """
@@ -142,37 +148,37 @@ def train(
 
 @application.command()
 def sample(
-    rounds: Annotated[int, typer.Option(help="How often each side is measured.", min=1, max=MOST)] = 5,
-    num: Annotated[int, typer.Option("--n", help="Images made at once.", min=1, max=MOST)] = 256,
+    rounds: Annotated[int, typer.Option(help="Number of measurements of each side.", min=1, max=MOST)] = 5,
+    num: Annotated[int, typer.Option("--n", help="Images per batch.", min=1, max=MOST)] = 256,
     out: Out = None,
     json: Json = False,
 ) -> None:
     """Measure sampling against the classical generator.
 
-    Both make images of 64 px.
+    Both generate images of 64 px.
 
     Example: ganzfeld bench sample --n 256
     """
     _measure(lambda: _sample(rounds, num), out, json)
 
 
-def _measure(told: Callable[[], Told], out: Path | None, as_json: bool) -> None:
-    """Measure and tell; that the page can be written is known before."""
+def _measure(benchmark: Callable[[], Benchmark], out: Path | None, as_json: bool) -> None:
+    """Run a benchmark and show its result, after checking that the page can be written."""
     from ganzfeld.bench.page import require_page
 
     if out:
         require_page(out)
-    told().show(out, as_json)
+    benchmark().show(out, as_json)
 
 
-def _ingest(photos: int = 4096, rounds: int = 3, files: int = 0, steps: int = 0) -> Told:
+def _ingest(photos: int = 4096, rounds: int = 3, files: int = 0, steps: int = 0) -> Benchmark:
     from ganzfeld.bench.ingest import bench_ingest
     from ganzfeld.bench.input_share import input_shares
 
     figures = bench_ingest(photos, rounds, files)
     limit, workers = figures.limit, figures.workers
     rows = {
-        "files": f"{figures.num_photos:,} JPEGs of 1600x1200 px, {_kilobytes(limit)} each, brought to 64 px",
+        "files": f"{figures.num_photos:,} JPEGs of 1600x1200 px, {_kilobytes(limit)} each, scaled to 64 px",
         "plain loader, 2 processes": (
             f"{limit.plain_images_per_s:,.1f} images/s on {figures.num_plain:,} of them, every epoch"
         ),
@@ -183,13 +189,15 @@ def _ingest(photos: int = 4096, rounds: int = 3, files: int = 0, steps: int = 0)
         ),
         "limit of the ratio": f"{limit.ratio:.1f}",
         **{
-            f"limit of the ratio at {_kilobytes(each)} a file": f"{each.ratio:.1f}" for each in figures.others
+            f"limit of the ratio at {_kilobytes(other)} per file": f"{other.ratio:.1f}"
+            for other in figures.others
         },
-        "ours from then on": f"{figures.cached_images_per_s:,.0f} images/s",
+        "ours from the cache": f"{figures.cached_images_per_s:,.0f} images/s",
     }
     if figures.recognised_s is not None:
-        found = f"{figures.recognised_files:,} files in {figures.recognised_s:.2f} s"
-        rows["unchanged folder opened again"] = found
+        rows["unchanged folder opened again"] = (
+            f"{figures.recognised_files:,} files in {figures.recognised_s:.2f} s"
+        )
     shares = input_shares(steps) if steps else {}
     tables = {"Ingest": rows}
     if shares:
@@ -199,11 +207,11 @@ def _ingest(photos: int = 4096, rounds: int = 3, files: int = 0, steps: int = 0)
         }
     command = f"ganzfeld bench ingest --photos {photos} --rounds {rounds}"
     command += f" --files {files}" * bool(files) + f" --steps {steps}" * bool(steps)
-    shown = {str(batch): round(share, 5) for batch, share in shares.items()}
-    return Told(figures.as_json() | {"input_shares": shown}, tables, command)
+    rounded = {str(batch): round(share, 5) for batch, share in shares.items()}
+    return Benchmark(figures.as_json() | {"input_shares": rounded}, tables, command)
 
 
-def _train(rounds: int = 3, batch: int = 128, parts: bool = False, recipe: str = "") -> Told:
+def _train(rounds: int = 3, batch: int = 128, parts: bool = False, recipe: str = "") -> Benchmark:
     from ganzfeld.bench.speed import CLASSICAL, bench_train
 
     recipe = recipe or CLASSICAL
@@ -214,13 +222,13 @@ def _train(rounds: int = 3, batch: int = 128, parts: bool = False, recipe: str =
     return _speed(bench_train(rounds, batch, parts, recipe), title, command)
 
 
-def _sample(rounds: int = 5, num: int = 256) -> Told:
+def _sample(rounds: int = 5, num: int = 256) -> Benchmark:
     from ganzfeld.bench.speed import bench_sample
 
     return _speed(bench_sample(rounds, num), "Sampling", f"ganzfeld bench sample --rounds {rounds} --n {num}")
 
 
-def _speed(figures: "SpeedFigures", title: str, command: str) -> Told:
+def _speed(figures: "SpeedFigures", title: str, command: str) -> Benchmark:
     from ganzfeld.bench.speed import CLASSICAL
 
     plain = "classical" if figures.recipe == CLASSICAL else "plain"
@@ -232,7 +240,7 @@ def _speed(figures: "SpeedFigures", title: str, command: str) -> Told:
         "share of peak": f"{figures.share_of_peak:.0%} of {peak}",
         **{f"ours without: {name}": f"{speed:,.1f} images/s" for name, speed in figures.parts.items()},
     }
-    return Told(figures.as_json(), {title: rows}, command)
+    return Benchmark(figures.as_json(), {title: rows}, command)
 
 
 def _kilobytes(limit: "Limit") -> str:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 MOST_DAYS, MOST_MIB = 1_000_000, 2**43
 _COLUMNS = "{:>12}  {:10}  {:>9}  {:>9}  {:6}  {:20}  {}"
-_HEADINGS = _COLUMNS.format("room", "last used", "images", "size", "colour", "name", "from")
+_HEADINGS = _COLUMNS.format("disk", "last used", "images", "size", "colour", "name", "from")
 
 application = typer.Typer(
-    help=("List and prune what runs share: decoded images, lab trainings.\n\nExample: ganzfeld cache list"),
+    help="List and prune the cache of decoded images and lab runs.\n\nExample: ganzfeld cache list",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -25,9 +25,10 @@ application = typer.Typer(
 
 @application.command("list")
 def list_sets(json: Json = False) -> None:
-    """List the sets of images in the cache.
+    """List the datasets in the cache.
 
-    Each with its number of images, their size, the room it takes, when it was last used, and where from.
+    Shows for each dataset its disk space, when it was last used, the number and size of its images, and where
+    they are from.
 
     Example: ganzfeld cache list
     """
@@ -35,18 +36,20 @@ def list_sets(json: Json = False) -> None:
     from ganzfeld.data.cache.store import cache_root
 
     sets, trainings = cached_sets(cache_root()), kept_trainings(cache_root())
-    total = sum(each.disk_bytes for each in sets)
+    total = sum(dataset.disk_bytes for dataset in sets)
+    described = [dataset.as_json() for dataset in sets]
     lines = [_HEADINGS] if sets else []
-    lines += [_line(each.as_json()) for each in sets]
-    lines.append(f"{counted(len(sets), 'set')}, {total / 2**20:,.1f} MiB in {printable(str(cache_root()))}")
+    lines += map(_line, described)
+    place = printable(str(cache_root()))
+    lines.append(f"{counted(len(sets), 'dataset')}, {total / 2**20:,.1f} MiB in {place}")
     if trainings:
-        lines.append(_of_the_lab(trainings))
+        lines.append(_lab_line(trainings))
     result = {
         "cache": str(cache_root()),
         "disk_bytes": total,
-        "sets": [each.as_json() for each in sets],
+        "sets": described,
         "trainings": len(trainings),
-        "trainings_bytes": sum(each.disk_bytes for each in trainings),
+        "trainings_bytes": sum(training.disk_bytes for training in trainings),
     }
     show_result(result, "\n".join(lines), json)
 
@@ -54,18 +57,19 @@ def list_sets(json: Json = False) -> None:
 @application.command()
 def prune(
     days: Annotated[
-        float | None, typer.Option(help="Remove sets that were not used for so many days.")
+        float | None, typer.Option(help="Remove datasets that were not used for this number of days.")
     ] = None,
     keep: Annotated[
-        float | None, typer.Option(help="Keep the last used sets up to so many MiB, remove the rest.")
+        float | None,
+        typer.Option(help="Keep the most recently used datasets up to this many MiB; remove the rest."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Remove all sets.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all datasets.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove sets from the cache.
+    """Remove datasets from the cache.
 
-    Without options, what was left unfinished is removed. A removed set is decoded again when it is needed.
-    --days and --all remove short trainings of the lab too.
+    Without options, only unfinished datasets are removed. A removed dataset is decoded again when it is
+    needed. --days and --all also remove short runs of the lab.
 
     Example: ganzfeld cache prune --days 30
     """
@@ -81,30 +85,30 @@ def prune(
     if everything or days is not None:
         idle_s = 0.0 if everything or days is None else days * 86_400
         trainings = pruning.prune_trainings(cache_root(), idle_s)
-    freed = sum(each.disk_bytes for each in (*removed, *trainings))
+    freed = sum(entry.disk_bytes for entry in (*removed, *trainings))
     result = {
-        "removed": [each.as_json() for each in removed],
+        "removed": [dataset.as_json() for dataset in removed],
         "freed_bytes": freed,
         "removed_trainings": len(trainings),
     }
-    what = [counted(len(removed), "set"), *([counted(len(trainings), "training")] if trainings else [])]
+    what = [counted(len(removed), "dataset"), *([counted(len(trainings), "lab run")] if trainings else [])]
     text = f"{' and '.join(what)} removed, {freed / 2**20:,.1f} MiB freed"
     if days is None and keep is None and not everything:
-        text += "\nonly what was left unfinished is removed without --days, --keep or --all"
+        text += "\nwithout --days, --keep or --all only unfinished datasets are removed"
     show_result(result, text, json)
 
 
-def _of_the_lab(trainings: "list[KeptTraining]") -> str:
-    size = sum(each.disk_bytes for each in trainings) / 2**20
-    return f"{counted(len(trainings), 'short training')} of the lab, {size:,.1f} MiB"
+def _lab_line(trainings: "list[KeptTraining]") -> str:
+    size = sum(training.disk_bytes for training in trainings) / 2**20
+    return f"{counted(len(trainings), 'short run')} of the lab, {size:,.1f} MiB"
 
 
-def _line(each: dict) -> str:
-    room = f"{each['disk_bytes'] / 2**20:,.1f} MiB"
-    used = time.strftime("%Y-%m-%d", time.localtime(each["used_at"]))
-    where = ", ".join(each["seen_at"])
-    if not each["complete"]:
-        return printable(_COLUMNS.format(room, used, "", "", "", "unfinished", where).rstrip())
-    size = "{}x{}".format(*each["size"])
-    colour = "grey" if each["channels"] == 1 else "colour"
-    return printable(_COLUMNS.format(room, used, f"{each['pictures']:,}", size, colour, each["name"], where))
+def _line(dataset: dict) -> str:
+    disk = f"{dataset['disk_bytes'] / 2**20:,.1f} MiB"
+    used = time.strftime("%Y-%m-%d", time.localtime(dataset["used_at"]))
+    where = ", ".join(dataset["seen_at"])
+    if not dataset["complete"]:
+        return printable(_COLUMNS.format(disk, used, "", "", "", "unfinished", where).rstrip())
+    num, size = f"{dataset['pictures']:,}", "{}x{}".format(*dataset["size"])
+    colour = "grey" if dataset["channels"] == 1 else "colour"
+    return printable(_COLUMNS.format(disk, used, num, size, colour, dataset["name"], where))

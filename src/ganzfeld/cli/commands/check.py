@@ -27,25 +27,26 @@ def command(
     data: Annotated[
         str | None, typer.Argument(help="Images: a folder, archive or array file. Default: built-in faces.")
     ] = None,
-    size: Annotated[str, typer.Option(help="Pixels: N, or WxH (width by height).")] = "64",
+    size: Annotated[str, typer.Option(help="Image size in pixels: N, or WxH (width by height).")] = "64",
     preparation: PreparationOptions = PreparationOptions(),
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read every file again and compare it with what was decoded.")
+        bool, typer.Option("--verify", help="Read every file again and compare it with the cached image.")
     ] = False,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a contact sheet (PNG): 64 images as they are trained on.")
+        Path | None,
+        typer.Option(help="Contact sheet (PNG) to write: 64 images as they will be trained on."),
     ] = None,
     sheet_of: Annotated[
-        str, typer.Option(help="What --sheet shows: images, or duplicates, group by group.")
+        str, typer.Option(help="Content of --sheet: images, or duplicates, group by group.")
     ] = SHEET_OF[0],
     json: Json = False,
 ) -> None:
-    """Look at images before training, and say what cannot be used.
+    """Check images before training, and list those that cannot be used.
 
     Shows counts, sizes, duplicates, and why files are left out. Every image is decoded into the cache, so
-    that training starts at once. Warnings end nothing; the exit code is 3 when training would be refused, or
-    when --verify finds files that are not what was decoded. What a training takes is not measured here but
-    by `ganzfeld train DATA --dry-run`.
+    that training starts at once. Warnings do not change the exit code. It is 3 if training would be refused,
+    or if --verify finds files that differ from the cached images. The time and memory of training are
+    measured by `ganzfeld train DATA --dry-run`.
 
     Example: ganzfeld check photos/ --size 64 --sheet sheet.png
     """
@@ -56,42 +57,42 @@ def command(
     from ganzfeld.data.source import encodable
 
     _check_sheet(sheet, sheet_of)
-    # Before anything is decoded: a changed file becomes a new set, and would then be compared with itself.
+    # First, because decoding makes a new dataset of changed files, which would be compared with themselves.
     verification = compare(data) if verify else None
-    options: dict[str, Any] = asdict(preparation) | {"max_bad": None}  # all is listed before it is refused
-    dataset = open_images(data, _two(size), **options)
-    found = survey(dataset)
+    options: dict[str, Any] = asdict(preparation) | {"max_bad": None}  # everything is listed before a refusal
+    dataset = open_images(data, _width_and_height(size), **options)
+    surveyed = survey(dataset)
     refusal = why_refused(dataset, preparation.max_bad)
-    written = _write_sheet(found, sheet, sheet_of) if sheet else None
-    rehearsal = _rehearsal(data, size, preparation)
-    result = found.as_json() | {"refused": refusal.message if refusal else None, "dry_run": rehearsal}
+    written = _write_sheet(surveyed, sheet, sheet_of) if sheet else None
+    dry_run = _dry_run_command(data, size, preparation)
+    result = surveyed.as_json() | {"refused": refusal.message if refusal else None, "dry_run": dry_run}
     result |= {"sheet": written, "labels": preparation.labels and encodable(preparation.labels)}
     result |= {"verification": _verification_json(verification)} if verification else {}
-    show_result(result, _text(found, verification, refusal, rehearsal, written), json)
+    show_result(result, _text(surveyed, verification, refusal, dry_run, written), json)
     if refusal or (verification and verification.changed):
         raise typer.Exit(DataError.exit_code)
 
 
-def _two(size: str) -> tuple[int, int]:
-    """``64`` or ``96x160`` as (width, height)."""
+def _width_and_height(size: str) -> tuple[int, int]:
+    """Return ``64`` or ``96x160`` as (width, height). Raises ``UsageError`` for anything else."""
     from ganzfeld.cli.commands.plan import sizes_of
 
     sides = sizes_of(size)
     if isinstance(sides, int):
         return sides, sides
     if len(sides) != 2:
-        raise UsageError(f"images have two sides, not {len(sides)}: {size}")
+        raise UsageError(f"size {size} has {len(sides)} sides, and images have two", "Write N, or WxH.")
     return sides[0], sides[1]
 
 
-def _rehearsal(data: str | None, size: str, preparation: PreparationOptions) -> str:
-    """The command that measures what training on these images would take."""
+def _dry_run_command(data: str | None, size: str, preparation: PreparationOptions) -> str:
+    """Return the command that measures the time and memory of training on these images."""
     words = ["ganzfeld", "train", *([data] if data else []), "--size", size]
     return " ".join(map(in_shell, [*words, *words_of(preparation), "--dry-run"]))
 
 
 def _check_sheet(sheet: Path | None, sheet_of: str) -> None:
-    """Raise ``UsageError`` for a sheet of something unknown, and for one that has no file to go to."""
+    """Raise ``UsageError`` for an unknown content of the contact sheet, or for content without a file."""
     if sheet_of not in SHEET_OF:
         raise UsageError(f"unknown choice {sheet_of!r} for sheet-of", did_you_mean(sheet_of, SHEET_OF))
     if sheet is None and sheet_of != SHEET_OF[0]:
@@ -100,26 +101,26 @@ def _check_sheet(sheet: Path | None, sheet_of: str) -> None:
         require_replaceable(sheet, Mark.CONTACT_SHEET)
 
 
-def _write_sheet(found: "Survey", sheet: Path, sheet_of: str) -> dict[str, Any]:
-    """Write the sheet if there is something to show, and say what was written."""
+def _write_sheet(surveyed: "Survey", sheet: Path, sheet_of: str) -> dict[str, Any]:
+    """Write the contact sheet unless it would be empty, and return what was written, as JSON."""
     from ganzfeld.data.check.contact_sheet import write_contact_sheet, write_sheet
     from ganzfeld.data.check.duplicate_sheet import duplicate_sheet
 
-    dataset = found.dataset
+    dataset = surveyed.dataset
     if sheet_of == "images":
         if dataset.num_pictures:
             write_contact_sheet(dataset, sheet)
         return {"of": sheet_of, "file": str(sheet.absolute()) if dataset.num_pictures else None}
-    if not found.duplicates:
+    if not surveyed.duplicates:
         return {"of": sheet_of, "file": None, "groups": 0, "groups_left_out": 0}
-    drawn = duplicate_sheet(dataset, found.duplicates)
+    drawn = duplicate_sheet(dataset, surveyed.duplicates)
     write_sheet(drawn.image, sheet)
     counts = {"groups": drawn.num_groups, "groups_left_out": drawn.num_left_out}
     return {"of": sheet_of, "file": str(sheet.absolute()), **counts}
 
 
-def _about_sheet(written: dict[str, Any] | None) -> str:
-    """What was written, in words."""
+def _sheet_text(written: dict[str, Any] | None) -> str:
+    """Return in words what ``_write_sheet`` has written."""
     if written is None:
         return ""
     if written["file"] is None:
@@ -132,52 +133,52 @@ def _about_sheet(written: dict[str, Any] | None) -> str:
 
 
 def _text(
-    found: "Survey",
+    surveyed: "Survey",
     verification: "Verification | None",
     refusal: DataError | None,
-    rehearsal: str,
+    dry_run: str,
     written: dict[str, Any] | None,
 ) -> str:
-    shown = _rows(found) | {"sheet": _about_sheet(written)}
+    shown = _rows(surveyed) | {"sheet": _sheet_text(written)}
     rows = {name: value for name, value in shown.items() if value}
     width = max(map(len, rows))
     lines = [f"{name.ljust(width)}  {printable(value)}" for name, value in rows.items()]
-    lines += _listed("unusable", [f"{each.path}: {each.reason}" for each in found.unusable])
+    lines += _listed("unusable", [f"{file.path}: {file.reason}" for file in surveyed.unusable])
     if verification:
-        lines += _listed("changed", [f"{each.path}: {each.reason}" for each in verification.changed])
-        lines += _listed("missing since it was decoded", list(verification.missing))
+        lines += _listed("changed", [f"{file.path}: {file.reason}" for file in verification.changed])
+        lines += _listed("missing since decoding", list(verification.missing))
         lines += [_verified(verification)]
-    said = [advice.text for advice in found.warnings]
-    notes = [note for note in found.dataset.notes if not any(note in text for text in said)]
-    lines += _listed("to mind", said + notes, LONGEST_MESSAGE)
+    warnings = [advice.text for advice in surveyed.warnings]
+    notes = [note for note in surveyed.dataset.notes if not any(note in text for text in warnings)]
+    lines += _listed("warnings", warnings + notes, LONGEST_MESSAGE)
     if refusal:
-        why = "more are unusable than --max-bad allows" if found.usable else "no image is usable"
-        lines += ["", f"training would be refused (exit 3): {why}"]
+        reason = "more are unusable than --max-bad allows" if surveyed.usable else "no image is usable"
+        lines += ["", f"training would be refused (exit code 3): {reason}"]
     else:
-        lines += ["", f"time and memory of a training are measured by: {rehearsal}"]
+        lines += ["", f"to measure the time and memory of training: {dry_run}"]
     return "\n".join(lines)
 
 
-def _rows(found: "Survey") -> dict[str, str]:
-    dataset = found.dataset
+def _rows(surveyed: "Survey") -> dict[str, str]:
+    dataset = surveyed.dataset
     width, height = dataset.size
     colour = "grey" if dataset.channels == 1 else "colour"
-    span = " to ".join(f"{side[0]}x{side[1]}" for side in (found.smallest, found.largest))
-    sizes = _counts(found.sizes, 4, found.num_sizes) + (f"; from {span}" if found.num_sizes > 1 else "")
-    groups = f"{counted(len(found.duplicates), 'group')}, {counted(found.num_redundant, 'image')}"
-    kept = f"the centre crop keeps {found.kept_pixels:.0%} of all pixels"
+    span = " to ".join(f"{side[0]}x{side[1]}" for side in (surveyed.smallest, surveyed.largest))
+    sizes = _counts(surveyed.sizes, 4, surveyed.num_sizes)
+    groups = f"{counted(len(surveyed.duplicates), 'group')}, {counted(surveyed.num_redundant, 'image')}"
+    crop = f"the centre crop keeps {surveyed.kept_pixels:.0%} of all pixels"
     return {
-        "images": f"{found.usable:,} usable, {len(found.unusable):,} not, in {dataset.place_of_all}",
-        "trained on": f"{width}x{height} px, {colour}; {kept}" if found.usable else "",
+        "images": f"{surveyed.usable:,} usable, {len(surveyed.unusable):,} not, in {dataset.place_of_all}",
+        "trained on": f"{width}x{height} px, {colour}; {crop}" if surveyed.usable else "",
         "values": f"{dataset.range} (black:white)" if dataset.range else "",
-        "formats": _counts(found.formats),
-        "modes": _counts(found.modes),
-        "sizes": sizes,
-        "classes": _counts(found.classes),
-        "duplicates": f"{groups} more than needed" if found.duplicates else "none",
+        "formats": _counts(surveyed.formats),
+        "modes": _counts(surveyed.modes),
+        "sizes": sizes + (f"; from {span}" if surveyed.num_sizes > 1 else ""),
+        "classes": _counts(surveyed.classes),
+        "duplicates": f"{groups} more than needed" if surveyed.duplicates else "none",
         "not images": _counts(dataset.manifest.ignored),
         "disk": f"{dataset.disk_bytes / 2**20:.1f} MiB in the cache",
-        "memory": f"{dataset.pixel_bytes / 2**20:.1f} MiB for the images, given back when others need it",
+        "memory": f"{dataset.pixel_bytes / 2**20:.1f} MiB for the images, freed if other programs need it",
         "decoded in": f"{dataset.manifest.decode_seconds:.1f} s, once",
         "credit": dataset.credit,
     }
@@ -200,7 +201,7 @@ def _listed(title: str, items: list[str], longest: int = LONGEST_NAME) -> list[s
 
 def _verified(verification: "Verification") -> str:
     if verification.against is None:
-        return "\nnothing to verify against: these images had not been decoded before"
+        return "\nnothing to verify: these images had not been decoded before"
     return f"\n{counted(verification.num_read, 'file')} read again, {len(verification.changed):,} changed"
 
 
@@ -210,7 +211,7 @@ def _verification_json(verification: "Verification") -> dict[str, Any]:
     return {
         "read": verification.num_read,
         "first_time": verification.against is None,
-        "changed": [named(each.path) | {"reason": each.reason} for each in verification.changed],
+        "changed": [named(file.path) | {"reason": file.reason} for file in verification.changed],
         "missing": [encodable(path) for path in verification.missing],
         "new": [encodable(path) for path in verification.new],
     }

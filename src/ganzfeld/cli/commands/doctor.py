@@ -11,12 +11,12 @@ from ganzfeld.progress import tell
 
 
 def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Json = False) -> None:
-    """Say whether a run is healthy and why, also while it trains.
+    """Tell whether a run is healthy and why, also while it trains.
 
-    Every finding comes with what it is seen by, what causes it, and a command that trains again with the
-    remedy. The verdict is healthy, watch or sick; it is watch too where there is nothing to judge by, such as
-    in the first seconds of a run. It is also written to verdict.json in the run folder. The exit code is 0
-    whatever the verdict is, 2 where there is no run, 5 where its files cannot be read.
+    Every finding is shown with its evidence, its cause, and a command that trains again with the remedy. The
+    verdict is healthy, watch or sick; it is also watch while there are no readings yet, such as in the first
+    seconds of a run. It is written to verdict.json in the run folder, too. The exit code is 0 whatever the
+    verdict, 2 if there is no run, and 5 if its files cannot be read.
 
     Example: ganzfeld doctor runs/photos-001
     """
@@ -26,17 +26,17 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
     opened = open_run(run)
     verdict, metadata = opened.diagnose(), opened.metadata
     commands = {
-        each.name: [train_again(opened.path, metadata, remedy) for remedy in each.remedies]
-        for each in verdict.findings
+        finding.name: [train_again(opened.path, metadata, remedy) for remedy in finding.remedies]
+        for finding in verdict.findings
     }
     findings = [
-        each.as_json()
+        finding.as_json()
         | {
-            "pictures": [str(sheet) for sheet in images_of(opened, each)],
-            "command": commands[each.name][0],
-            "otherwise_command": (commands[each.name][1:] or [""])[0],
+            "pictures": [str(grid) for grid in images_of(opened, finding)],
+            "command": commands[finding.name][0],
+            "otherwise_command": (commands[finding.name][1:] or [""])[0],
         }
-        for each in verdict.findings
+        for finding in verdict.findings
     ]
     result = verdict.as_json() | {
         "run": str(opened.path),

@@ -60,7 +60,7 @@ def _device_name(device: Any) -> str:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a file could be made there, in the folder or in the nearest one above that exists."""
+    """Check whether files can be created in a folder, or in its nearest parent that exists."""
     folder = folder.absolute()
     while not folder.exists():
         folder = folder.parent

@@ -12,27 +12,27 @@ if TYPE_CHECKING:
     from ganzfeld.lab import Outcome
 
 application = typer.Typer(
-    help="The claims of the theory as experiments that can fail.\n\nExample: ganzfeld lab run leaky-slope",
+    help="Test the theory's claims in experiments that can fail.\n\nExample: ganzfeld lab run leaky-slope",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 On = Annotated[
     Path | None,
-    typer.Option("--on", help="A run folder: measure its networks on its images, not the lab's own."),
+    typer.Option("--on", help="Run folder, whose networks and images are measured instead of the lab's."),
 ]
 Seed = Annotated[
     int,
-    typer.Option(help="Of all that is drawn; the same seed gives the same figures.", min=0, max=2**63 - 1),
+    typer.Option(help="Seed of all random numbers; it determines the figures.", min=0, max=2**63 - 1),
 ]
-Thorough = Annotated[bool, typer.Option("--thorough", help="More of everything; takes longer.")]
+Thorough = Annotated[bool, typer.Option("--thorough", help="Use more samples, steps and runs; takes longer.")]
 
 
 @application.command("list")
 def list_experiments(json: Json = False) -> None:
     """List the experiments.
 
-    Each with the claim that it tests and the settings that it takes.
+    Shows the claim that each experiment tests and the settings that it accepts.
 
     Example: ganzfeld lab list
     """
@@ -52,26 +52,27 @@ def list_experiments(json: Json = False) -> None:
             }
         )
     lines = []
-    for each in described:
-        lines += [each["name"], f"  {each['claim']}", f"  {as_options(each['settings'])}"]
+    for entry in described:
+        lines += [entry["name"], f"  {entry['claim']}", f"  {as_options(entry['settings'])}"]
     show_result({"experiments": described}, "\n".join(lines), json)
 
 
 @application.command("run")
 def run_experiment(
-    name: Annotated[str, typer.Argument(help="Name of the experiment; ganzfeld lab list shows them.")],
+    name: Annotated[str, typer.Argument(help="Name of the experiment; see ganzfeld lab list.")],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="name=value of the experiment's settings; repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="Setting name=value of the experiment; repeatable."),
     ] = None,
     seed: Seed = 0,
     thorough: Thorough = False,
     on: On = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for verdict.json and figure.png; by default lab/NAME.")
+        Path | None, typer.Option(help="Folder for verdict.json and figure.png. Default: lab/NAME.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Perform one experiment: figures, verdict, and what to do.
+    """Run one experiment: figures, verdict, and advice.
 
     Example: ganzfeld lab run leaky-slope --set alpha=0.1
     """
@@ -93,12 +94,12 @@ def report(
     seed: Seed = 0,
     thorough: Thorough = False,
     on: On = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("lab/report.html"),
+    out: Annotated[Path, typer.Option(help="Page (HTML) to write.")] = Path("lab/report.html"),
     json: Json = False,
 ) -> None:
-    """Perform all experiments and write one page.
+    """Run all experiments and write one page.
 
-    It holds verdicts, figures and formulas, and takes some minutes.
+    The page shows verdicts, figures and formulas. This takes some minutes.
 
     Example: ganzfeld lab report --out lab.html
     """
@@ -108,20 +109,20 @@ def report(
     require_replaceable(out, Mark.LAB_REPORT)
     performed = perform_all(seed=seed, thorough=thorough, on=on, told=tell)
     write_report(performed, out)
-    width = max(len(each.name) for each in performed)
-    text = "\n".join(f"{each.name.ljust(width)}  {each.verdict}" for each in performed)
-    result = {"report": str(out.absolute()), "experiments": [each.as_json() for each in performed]}
+    width = max(len(outcome.name) for outcome in performed)
+    text = "\n".join(f"{outcome.name.ljust(width)}  {outcome.verdict}" for outcome in performed)
+    result = {"report": str(out.absolute()), "experiments": [outcome.as_json() for outcome in performed]}
     show_result(result, f"{text}\n\nreport   {out}", json)
 
 
 def _text(outcome: "Outcome") -> str:
-    """An outcome for people."""
+    """Return an outcome as text."""
     from ganzfeld.lab import experiments
     from ganzfeld.lab.words import COLUMNS, by_part
 
     parts = by_part(outcome.figures)
-    every = [COLUMNS, *(row for rows in parts.values() for row in rows)]
-    widths = [max(len(row[column]) for row in every) for column in range(len(COLUMNS))]
+    all_rows = [COLUMNS, *(row for rows in parts.values() for row in rows)]
+    widths = [max(len(row[column]) for row in all_rows) for column in range(len(COLUMNS))]
 
     def line(row: tuple[str, ...]) -> str:
         name, *numbers, finding = row
@@ -130,8 +131,8 @@ def _text(outcome: "Outcome") -> str:
 
     lines = [f"{outcome.name}: {outcome.verdict}", experiments.load(outcome.name).CLAIM]
     claims = outcome.claims
-    width = max(len(each["verdict"]) for each in claims)
-    lines += ["", *(f"  {each['verdict'].ljust(width)}  {each['sentence']}" for each in claims)]
+    width = max(len(claim["verdict"]) for claim in claims)
+    lines += ["", *(f"  {claim['verdict'].ljust(width)}  {claim['sentence']}" for claim in claims)]
     lines += ["", line(COLUMNS)]
     for part, rows in parts.items():
         where = f"{part}, {outcome.data['in_situ']}" if part == "in situ" else part

@@ -13,18 +13,20 @@ LONGEST_SIZE = 9
 
 
 def command(
-    size: Annotated[str, typer.Argument(help="Pixels: N, or WxH, or WxHxD.")],
-    recipe: Annotated[str, typer.Option(help="Recipe whose networks are counted.")] = "modern",
-    dims: Annotated[int | None, typer.Option(help="Dimensions of the images: 1, 2 or 3.")] = None,
+    size: Annotated[str, typer.Argument(help="Image size in pixels: N, WxH or WxHxD.")],
+    recipe: Annotated[str, typer.Option(help="Recipe whose networks are shown.")] = "modern",
+    dims: Annotated[
+        int | None, typer.Option(help="Dimensions of the images: 1, 2 or 3. Default: those of SIZE, or 2.")
+    ] = None,
     ladder: Annotated[
-        str | None, typer.Option(help="Sizes from the image to the seed map: 96,32,16,8,3.")
+        str | None, typer.Option(help="Sizes from the image to the base map, such as 96,32,16,8,3.")
     ] = None,
     channels: Annotated[int, typer.Option(help="Channels of the images.", min=1, max=4096)] = 3,
     json: Json = False,
 ) -> None:
     """Show the ladder of layers for an image size.
 
-    Each layer with its size, kernel, field, overlap, parameters and FLOPs.
+    Shows the size, kernel, field and overlap of every layer, and the parameters and FLOPs of both networks.
 
     Example: ganzfeld plan 96 --ladder 96,32,16,8,3
     """
@@ -37,7 +39,7 @@ def command(
 
 
 def sizes_of(text: str) -> int | tuple[int, ...]:
-    """``64`` or ``33x47``; raises ``UsageError`` for anything else."""
+    """Return the number or numbers of ``64`` or ``33x47``. Raises ``UsageError`` for anything else."""
     parts = text.strip().lower().split("x")
     are_numbers = all(part.isdecimal() for part in parts)
     if are_numbers and any(len(part) > LONGEST_SIZE for part in parts):
@@ -53,7 +55,7 @@ def sizes_of(text: str) -> int | tuple[int, ...]:
 
 
 def describe(ladder_plan, recipe_name: str, channels: int) -> dict[str, Any]:
-    """Both networks layer by layer, from input to output, as the JSON output has them."""
+    """Return both networks layer by layer, from input to output, as in the JSON output."""
     import torch
 
     from ganzfeld.networks import Discriminator, Generator
@@ -104,10 +106,10 @@ def _layer(layer, size: tuple[int, ...], field: tuple[int, ...]) -> dict[str, An
 
 
 def _text(described: dict[str, Any], ladder_plan) -> str:
-    """The same for people: one table a network."""
+    """Return the plan as text, with one table per network."""
     parts = []
     for side, first, field in (
-        ("generator", described["seed_map"], "projective field of a seed cell"),
+        ("generator", described["seed_map"], "projective field of a base cell"),
         ("discriminator", described["size"], "receptive field"),
     ):
         network = described[side]
@@ -120,13 +122,13 @@ def _text(described: dict[str, Any], ladder_plan) -> str:
         ends = f"latent -> {by_axis(first)}" if side == "generator" else f"{by_axis(before)} -> logit"
         parts.append(
             f"{side} ({described['recipe']}): {ends}, {network['parameters']:,} parameters, "
-            f"{network['flops'] / 1e9:.3f} GFLOP an image\n" + _table(rows)
+            f"{network['flops'] / 1e9:.3f} GFLOP per image\n" + _table(rows)
         )
     uneven = [layer for layer in ladder_plan.layers if not layer.even]
     if uneven:
         where = " and ".join(by_axis(layer.large) for layer in uneven)
         parts.append(
-            f"Uneven overlap onto {where}: some pixels are reached by more inputs than their neighbours, "
+            f"Uneven overlap at size {where}: some pixels are reached by more inputs than their neighbours, "
             "which prints a checkerboard. A stride that divides the kernel avoids it."
         )
     return "\n\n".join(parts)

@@ -25,55 +25,50 @@ if TYPE_CHECKING:
     from ganzfeld.model import Model
     from ganzfeld.networks import Generator
 
-MOST_ON_A_SHEET = 10_000
+MOST_IN_A_GRID = 10_000
 GRID_MARKS = (Mark.SAMPLE_GRID, Mark.SAMPLE)
-"""Of what ``--out FILE.png`` replaces."""
-MOST_BESIDE = 1_000
-"""Runs beside the one that is sampled whose data is looked at."""
+"""Marks of the files that ``--out FILE.png`` replaces."""
+MOST_SIBLING_RUNS = 1_000
+"""The number of runs in the same parent folder whose data is checked."""
 LARGEST_METADATA = 1_000_000
 MOST_IN_A_FOLDER = 10_000_000
 
-Make = Callable[[Sequence[int]], "np.ndarray"]
-"""Seeds to images."""
+MakeImages = Callable[[Sequence[int]], "np.ndarray"]
+"""From seeds to images."""
 
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder, or a model folder.")],
     num: Annotated[
-        int | None, typer.Option("--n", help="How many, of the seeds from 0 on. Default: 64.")
+        int | None, typer.Option("--n", help="Number of images, from the seeds 0, 1, ... Default: 64.")
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Which: 0-63, or 3,14,15, or both kinds.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds to use, such as 0-63 or 3,14,15 or 0-9,42.")
+    ] = None,
     truncation: Annotated[
-        float, typer.Option(help="Below 1: closer to the average image, less varied.")
+        float, typer.Option(help="Scale of the latents: below 1, images are more typical and less varied.")
     ] = 1.0,
     of: Annotated[
-        str | None, typer.Option("--class", help="Which class all are to be of. Default: all in turn.")
+        str | None, typer.Option("--class", help="Class of all images. Default: all classes in turn.")
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="FILE.png for one sheet, or a folder without other images for one file a seed. Replaces "
-            "only what sample wrote. Default: RUN-sample.png."
+            help="FILE.png for a grid, or a folder without other images for one file per seed. Replaces "
+            "only files that sample wrote. Default: RUN-sample.png."
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make images with a trained generator.
+    """Generate images with a trained generator.
 
     A seed always gives the same image.
 
     Example: ganzfeld sample runs/faces-001 --seeds 0-99 --out faces/
     """
-    from ganzfeld.model import load_model, write_png
+    from ganzfeld.model import load_model
 
-    if num is not None and seeds is not None:
-        raise UsageError("--n and --seeds exclude each other", "--n 64 means --seeds 0-63.")
-    wanted = ranges_of(seeds) if seeds is not None else [range(64 if num is None else num)]
-    count = sum(part.stop - part.start for part in wanted)
-    if count < 1:
-        raise UsageError(f"no images are asked for (--n {num})", "--n must be at least 1.")
-    if count > MOST_IN_A_FOLDER:
-        raise UsageError(f"{count:,} images are asked for; at most {MOST_IN_A_FOLDER:,} are made at once")
+    ranges = _requested_seeds(num, seeds)
     model = load_model(run)
     out = out or Path(f"{run.resolve().name}-sample.png")
     if out.suffix and out.suffix.lower() != ".png" and not out.is_dir():
@@ -81,33 +76,48 @@ def command(
             f"{out} is neither a PNG file nor a folder", "Name a file that ends in .png, or a folder."
         )
     label = None if of is None else model.card.label_of(of)
-    asked, repeated = count, 0
     make = partial(_images, model=model, truncation=truncation, label=label)
+    num_requested = num_images = _num_seeds(ranges)
     if out.suffix.lower() == ".png":
-        require_replaceable(out, *GRID_MARKS)
-        if count > MOST_ON_A_SHEET:
-            raise UsageError(
-                f"{count:,} images do not fit on one sheet (at most {MOST_ON_A_SHEET:,})",
-                "Name a folder with --out to get one file a seed.",
-            )
-        listed = [seed for part in wanted for seed in part]
-        in_turn = label is None and listed == list(range(listed[0], listed[0] + count))
-        mark = Mark.SAMPLE if count == 1 else Mark.SAMPLE_GRID
-        if mark == Mark.SAMPLE:
-            _require_outside_data(out, run)
-        sheet = _sheet(make(listed), len(model.card.classes) if in_turn else 0)
-        write_png(out, sheet, mark, *GRID_MARKS)
+        _write_grid(out, run, ranges, make, 0 if label is not None else len(model.card.classes))
     else:
         _require_outside_data(out / "0.png", run)
-        wanted = distinct(wanted)
-        count = sum(map(len, wanted))
-        repeated = asked - count
-        _write_folder(out, wanted, model.generator, make)
-    result = {"run": str(run.resolve()), "out": str(out.resolve()), "num_pictures": count, "class": of}
-    told = f"{counted(count, 'image')} in {out}"
-    if repeated:
-        told += f"; a seed that is asked for again gives the same file ({repeated:,} of {asked:,})"
-    show_result(result | {"num_repeated": repeated}, told, json)
+        ranges = distinct(ranges)
+        num_images = _num_seeds(ranges)
+        _write_folder(out, ranges, model.generator, make)
+    num_repeated = num_requested - num_images
+    text = f"{counted(num_images, 'image')} in {out}"
+    if num_repeated:
+        text += f"; repeated seeds give the same file ({num_repeated:,} of {num_requested:,})"
+    result = {
+        "run": str(run.resolve()),
+        "out": str(out.resolve()),
+        "num_pictures": num_images,
+        "class": of,
+        "num_repeated": num_repeated,
+    }
+    show_result(result, text, json)
+
+
+def _requested_seeds(num: int | None, seeds: str | None) -> list[range]:
+    """Return the seeds that ``--n`` or ``--seeds`` asks for. Raises ``UsageError`` for none or too many."""
+    if num is not None and seeds is not None:
+        raise UsageError("--n and --seeds exclude each other", "--n 64 means --seeds 0-63.")
+    ranges = ranges_of(seeds) if seeds is not None else [range(64 if num is None else num)]
+    num_images = _num_seeds(ranges)
+    if num_images < 1:
+        raise UsageError(f"--n must be at least 1, not {num}", "Without --n there are 64 images.")
+    if num_images > MOST_IN_A_FOLDER:
+        raise UsageError(
+            f"{num_images:,} images are too many: at most {MOST_IN_A_FOLDER:,} are made at once",
+            "Use several calls with other --seeds.",
+        )
+    return ranges
+
+
+def _num_seeds(ranges: list[range]) -> int:
+    # len() fails for a range of more than 2**63 - 1 seeds.
+    return sum(part.stop - part.start for part in ranges)
 
 
 def _images(seeds: Sequence[int], model: "Model", truncation: float, label: int | None) -> "np.ndarray":
@@ -118,8 +128,27 @@ def _images(seeds: Sequence[int], model: "Model", truncation: float, label: int 
     return images_of_seeds(model.generator, seeds, prior=prior, truncation=truncation, labels=labels)
 
 
-def _sheet(images: "np.ndarray", num_classes: int) -> "np.ndarray":
-    """About as wide as high; where classes come in turn, with a column for each if that fits."""
+def _write_grid(out: Path, run: Path, ranges: list[range], make: MakeImages, num_classes: int) -> None:
+    """Write all images into one PNG; ``num_classes`` is the number of classes that the seeds alternate."""
+    from ganzfeld.model import write_png
+
+    require_replaceable(out, *GRID_MARKS)
+    num_images = _num_seeds(ranges)
+    if num_images > MOST_IN_A_GRID:
+        raise UsageError(
+            f"{num_images:,} images do not fit in one grid (at most {MOST_IN_A_GRID:,})",
+            "Name a folder with --out to get one file per seed.",
+        )
+    seeds = [seed for part in ranges for seed in part]
+    are_consecutive = seeds == list(range(seeds[0], seeds[0] + num_images))
+    mark = Mark.SAMPLE if num_images == 1 else Mark.SAMPLE_GRID
+    if mark == Mark.SAMPLE:
+        _require_outside_data(out, run)
+    write_png(out, _grid(make(seeds), num_classes if are_consecutive else 0), mark, *GRID_MARKS)
+
+
+def _grid(images: "np.ndarray", num_classes: int) -> "np.ndarray":
+    """Arrange images about as wide as high; if classes alternate, with one column per class if possible."""
     from ganzfeld.model import columns_by_class, grid
 
     num, height, width, _ = images.shape
@@ -127,16 +156,16 @@ def _sheet(images: "np.ndarray", num_classes: int) -> "np.ndarray":
     return grid(images, columns)
 
 
-def _write_folder(out: Path, wanted: list[range], generator: "Generator", make: Make) -> None:
-    """One file a seed, a handful in memory at a time."""
+def _write_folder(out: Path, ranges: list[range], generator: "Generator", make: MakeImages) -> None:
+    """Write one file per seed, with only a batch in memory at a time."""
     from ganzfeld.durable import make_folder
     from ganzfeld.model import write_png
     from ganzfeld.model.sampling import chunk_size
 
-    _refuse_others(out, wanted)
+    _require_no_other_images(out, ranges)
     make_folder(out)
     size = chunk_size(generator)
-    for part in wanted:
+    for part in ranges:
         for start in range(0, len(part), size):
             seeds = part[start : start + size]
             for seed, image in zip(seeds, make(seeds), strict=True):
@@ -144,30 +173,31 @@ def _write_folder(out: Path, wanted: list[range], generator: "Generator", make: 
 
 
 def _require_outside_data(path: Path, sampled: Path) -> None:
-    """Raise ``UsageError`` where a sample would become an image of the data of the run that is sampled.
+    """Raise ``UsageError`` if a sample would become one of the training images of the sampled run.
 
-    The run could not be resumed then. What lies in a run folder is no data, nor are sheets.
+    The run could then not be resumed. Files in a run folder are not training images, nor are grids. For the
+    training images of another run in the same parent folder there is a warning.
     """
     from ganzfeld.runs import open_run
 
     sampled = sampled.resolve()
-    for run in [sampled, *sampled.parents][:3]:  # a model folder lies in one
-        with contextlib.suppress(GanzfeldError):  # without readable facts it cannot be resumed anyway
+    for run in [sampled, *sampled.parents][:3]:  # a model folder is inside a run folder
+        with contextlib.suppress(GanzfeldError):  # without readable metadata it cannot be resumed anyway
             data = open_run(run).metadata.data
             break
     else:
         return
     if data is not None and is_among_images(path, Path(data)):
         raise UsageError(
-            f"{path} lies inside the data of the run {run}: samples there would become images of it, and it"
-            " could not be resumed",
+            f"{path} is inside the data of the run {run}: samples there would become training images, and the"
+            " run could not be resumed",
             f"Name a place outside {data}.",
         )
-    for other in sorted(run.parent.iterdir())[:MOST_BESIDE]:
+    for other in sorted(run.parent.iterdir())[:MOST_SIBLING_RUNS]:
         if other != run and (place := _data_of(other)) and is_among_images(path, place):
             warnings.warn(
-                f"{path} lies inside the data of the run {other}: samples there become images of it, and it"
-                " can then be resumed only with --inexact",
+                f"{path} is inside the data of the run {other}: samples there become training images, and"
+                " that run can then be resumed only with --inexact",
                 GanzfeldWarning,
                 stacklevel=2,
             )
@@ -175,50 +205,50 @@ def _require_outside_data(path: Path, sampled: Path) -> None:
 
 
 def _data_of(run: Path) -> Path | None:
-    """Where the images of a run are, read quickly; None for what is no run, or has none of its own."""
+    """Return where the images of a run are; None if it is not a run or uses the built-in images."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         data = strict_json(read_regular(run / METADATA, LARGEST_METADATA), undecodable=True).get("data")
         return Path(data) if isinstance(data, str) and Path(data).is_absolute() else None
     return None
 
 
-def _refuse_others(out: Path, wanted: list[range]) -> None:
-    """Raises ``UsageError`` where a folder holds images that are none of the wanted ones, or not ours.
+def _require_no_other_images(out: Path, ranges: list[range]) -> None:
+    """Raise ``UsageError`` if a folder holds images of other seeds, or images that sample did not write.
 
-    The folder is to hold exactly one image a seed, and what a user has is never deleted.
+    The folder must hold exactly one image per seed in the end, and a user's files are never deleted.
     """
     require_outside_runs(out / "0.png")
     if not out.is_dir():
         return
     for path in sorted(out.iterdir()):
         number = int(path.stem) if re.fullmatch(r"[0-9]{6,19}", path.stem, re.ASCII) else -1
-        ours = path.name == f"{number:06d}.png" and any(number in part for part in wanted)
-        if path.suffix.lower() == ".png" and not ours:
+        is_requested = path.name == f"{number:06d}.png" and any(number in part for part in ranges)
+        if path.suffix.lower() == ".png" and not is_requested:
             raise UsageError(
-                f"{out} holds other images, such as {path.name}: it would not be one file a seed",
+                f"{out} holds other images, such as {path.name}, and must hold exactly one file per seed",
                 "Name a new folder, or move those images away; nothing is deleted.",
             )
-        if ours:
+        if is_requested:
             require_replaceable(path, Mark.SAMPLE)
 
 
 def distinct(ranges: list[range]) -> list[range]:
-    """The same seeds in ascending order, each once.
+    """Return the same seeds in ascending order, each once.
 
     >>> distinct([range(5, 6), range(0, 3), range(2, 6), range(5, 6)])
     [range(0, 6)]
     """
-    found: list[range] = []
+    merged: list[range] = []
     for part in sorted(ranges, key=lambda part: part.start):
-        if found and part.start <= found[-1].stop:
-            found[-1] = range(found[-1].start, max(found[-1].stop, part.stop))
+        if merged and part.start <= merged[-1].stop:
+            merged[-1] = range(merged[-1].start, max(merged[-1].stop, part.stop))
         else:
-            found.append(part)
-    return found
+            merged.append(part)
+    return merged
 
 
 def ranges_of(text: str) -> list[range]:
-    """Seeds written as ``0-63``, ``3,14,15`` or ``0-9,42``. Raises ``UsageError`` for anything else."""
+    """Return the seeds of ``0-63``, ``3,14,15`` or ``0-9,42``. Raises ``UsageError`` for anything else."""
     ranges = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
@@ -228,6 +258,6 @@ def ranges_of(text: str) -> list[range]:
         if high >= 2**63:
             raise UsageError(f"seed {high} is out of range: from 0 to {2**63 - 1}")
         if high < low:
-            raise UsageError(f"the seeds {part.strip()} run backwards", f"Write {high}-{low}.")
+            raise UsageError(f"the seeds {part.strip()} are in reverse order", f"Write {high}-{low}.")
         ranges.append(range(low, high + 1))
     return ranges

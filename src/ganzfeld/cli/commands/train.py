@@ -18,7 +18,8 @@ def command(
     options: TrainOptions = TrainOptions(),
     preparation: PreparationOptions = PreparationOptions(),
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Train for a moment without writing; print size and time.")
+        bool,
+        typer.Option("--dry-run", help="Train for a moment and print size, time and memory; write no run."),
     ] = False,
     json: Json = False,
 ) -> None:
