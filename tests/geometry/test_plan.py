@@ -95,8 +95,8 @@ def test_widths_stop_at_eight_times():
         ({"size": "64"}, "size"),
         ({"size": 4, "ladder": [4, 2]}, "range"),
         ({"size": 999_999_999, "ladder": [999_999_999, 3]}, "range"),
-        ({"size": 64, "ladder": [64, 64, 32]}, "goes down"),
-        ({"size": 64, "ladder": [64, 32, 48]}, "goes down"),
+        ({"size": 64, "ladder": [64, 64, 32]}, "must decrease"),
+        ({"size": 64, "ladder": [64, 32, 48]}, "must decrease"),
     ],
 )
 def test_what_cannot_be_planned_is_explained(arguments, words):

@@ -316,16 +316,16 @@ class TestDamage:
 
     def test_what_a_training_replaces_meanwhile_is_no_contradiction(self, saved, monkeypatch):
         """The weights were read before a save, the copy of their card after it."""
-        read = files._copy_of_card
+        read = files._read_card_copy
 
         def read_after_a_save(weights):
-            monkeypatch.setattr(files, "_copy_of_card", read)
+            monkeypatch.setattr(files, "_read_card_copy", read)
             copy = read(weights)
             generator, card = made()
             save(saved, generator, card.model_copy(update={"images_seen": 8}))
             return copy
 
-        monkeypatch.setattr(files, "_copy_of_card", read_after_a_save)
+        monkeypatch.setattr(files, "_read_card_copy", read_after_a_save)
         assert load_model(saved).card.images_seen == 7
 
     @pytest.mark.parametrize("length", [0, 4, 100, 5000, -1])

@@ -1,6 +1,6 @@
-"""The calculus of sizes: what strided and transposed convolutions do to a map, and the ladders made of them.
+"""The sizes of maps under strided and transposed convolutions, and the ladders of such layers.
 
-Standard library only; everything here can be checked exhaustively, without a tensor.
+Uses only the standard library, so that everything here can be tested exhaustively without tensors.
 """
 
 from ganzfeld.geometry.fields import overlap, projective_field, receptive_field

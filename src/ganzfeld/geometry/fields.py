@@ -1,6 +1,6 @@
-"""How far one pixel reaches through a stack of layers, and how evenly the layers cover their output.
+"""Receptive and projective fields of a stack of layers, and how evenly a layer covers its output.
 
-Along one axis. A layer is ``(kernel, stride)`` or ``(kernel, stride, dilation)``.
+All along one axis. A layer is ``(kernel, stride)`` or ``(kernel, stride, dilation)``.
 """
 
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from ganzfeld.geometry.sizes import is_count, kernel_span
 
 
 def receptive_field(layers: Iterable[tuple[int, ...]]) -> int:
-    """Input pixels (span) that one output of a stack of convolutions sees; ``layers`` from input to output.
+    """Compute the span of input pixels on which one output of a stack of convolutions depends.
 
-    Source: r + dilation (kernel - 1) jump, where the jump is the product of the strides so far
-    (Araujo, Norris & Sim 2019, eq. 2).
+    ``layers`` go from input to output; each adds dilation (kernel - 1) jump to the field, where the jump is
+    the product of the strides before it. Source: Araujo, Norris & Sim 2019, eq. 2.
 
     >>> [receptive_field([(4, 2)] * depth) for depth in range(5)]
     [1, 4, 10, 22, 46]
@@ -27,9 +27,9 @@ def receptive_field(layers: Iterable[tuple[int, ...]]) -> int:
 
 
 def projective_field(layers: Iterable[tuple[int, ...]]) -> int:
-    """Output pixels (span) that one input of a stack of transposed convolutions reaches.
+    """Compute the span of output pixels that one input of a stack of transposed convolutions affects.
 
-    ``layers`` from input to output; each takes a field f to stride (f - 1) + dilation (kernel - 1) + 1.
+    ``layers`` go from input to output; each turns a field f into stride (f - 1) + dilation (kernel - 1) + 1.
     The mirrored stack of convolutions has a receptive field of the same size.
 
     >>> [projective_field([(4, 2)] * depth) for depth in range(5)]
@@ -43,10 +43,11 @@ def projective_field(layers: Iterable[tuple[int, ...]]) -> int:
 
 
 def overlap(kernel: int, stride: int = 1, dilation: int = 1) -> set[int]:
-    """How many inputs reach an interior output of a transposed convolution, along one axis.
+    """Return the numbers of inputs that reach an interior output of a transposed convolution, along one axis.
 
-    One number means even coverage; two or more print a checkerboard before any training. Without dilation it
-    is even exactly where the stride divides the kernel. Source: Odena, Dumoulin & Olah 2016.
+    One number means even coverage; with two or more the output has a checkerboard even before training.
+    Without dilation the coverage is even exactly if the stride divides the kernel. Source: Odena, Dumoulin &
+    Olah 2016.
 
     >>> overlap(kernel=3, stride=2) == {1, 2}, overlap(kernel=4, stride=2) == {2}
     (True, True)
@@ -59,7 +60,8 @@ def overlap(kernel: int, stride: int = 1, dilation: int = 1) -> set[int]:
 def _layer(layer: tuple[int, ...]) -> tuple[int, int, int]:
     if not isinstance(layer, tuple | list) or len(layer) not in (2, 3) or not all(map(is_count, layer)):
         raise UsageError(
-            f"a layer is (kernel, stride) or (kernel, stride, dilation), whole numbers from 1, not {layer!r}"
+            f"a layer is (kernel, stride) or (kernel, stride, dilation), whole numbers of at least 1, not"
+            f" {layer!r}"
         )
     kernel, stride, *dilation = layer
     return kernel, stride, (dilation or [1])[0]

@@ -1,6 +1,6 @@
-"""The plan of a generator and its mirror image, the discriminator, in one, two or three dimensions.
+"""The plan of a generator and of its mirror image, the discriminator, in one, two or three dimensions.
 
-Only sizes: no tensors, no weights. Networks are built from a plan (``ganzfeld.networks``).
+A plan holds only sizes, no tensors or weights; ``ganzfeld.networks`` builds networks from it.
 """
 
 import math
@@ -18,16 +18,16 @@ SMALLEST_SIZE = 8
 LARGEST_SIZE = 65_536
 MOST_LAYERS = 32
 WIDEST = 8
-"""Channels grow from the image inwards, width, 2 width, 4 width, and stop at this multiple of the width."""
+"""The channels double from the image to the base map, but stop at this multiple of the width."""
 
 Size = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One rung of the ladder, all numbers by axis: the transposed convolution from ``small`` to ``large``.
+    """One layer of the ladder, a transposed convolution from ``small`` to ``large``; all numbers per axis.
 
-    The discriminator's convolution with the same numbers takes ``large`` back to ``small``.
+    The discriminator's convolution with the same kernel, stride and padding takes ``large`` to ``small``.
     """
 
     small: Size
@@ -38,47 +38,47 @@ class Layer:
 
     @property
     def overlap(self) -> list[int]:
-        """All counts, over the axes, of inputs that reach an interior output; one number means even."""
+        """The numbers of inputs that reach an interior output, over all axes; one number means even."""
         axes = zip(self.kernel, self.stride, strict=True)
         return sorted(set().union(*(overlap(kernel, stride) for kernel, stride in axes)))
 
     @property
     def even(self) -> bool:
-        """Whether the coverage is even along every axis."""
+        """Whether the overlap is even along every axis."""
         return all(len(overlap(k, s)) == 1 for k, s in zip(self.kernel, self.stride, strict=True))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A ladder of layers from the seed map to the image, in the direction of the generator."""
+    """A ladder of layers from the base map to the image, in the generator's direction."""
 
     layers: tuple[Layer, ...]
 
     @property
     def size(self) -> Size:
-        """Size of the image by axis, in pixels."""
+        """The size of the image per axis, in pixels."""
         return self.layers[-1].large
 
     @property
     def seed(self) -> Size:
-        """Size of the seed map by axis."""
+        """The size of the base map per axis."""
         return self.layers[0].small
 
     @property
     def dims(self) -> int:
-        """Number of spatial dimensions: 1, 2 or 3."""
+        """The number of spatial dimensions: 1, 2 or 3."""
         return len(self.size)
 
     def widths(self, width: int) -> list[int]:
-        """Channels of the map before each layer of the generator, seed map first: 8w, 4w, 2w, w for four."""
+        """Return the channels before each generator layer, base map first: 8w, 4w, 2w, w for four layers."""
         return [width * min(2**level, WIDEST) for level in reversed(range(len(self.layers)))]
 
     def projective_fields(self) -> list[Size]:
-        """By layer: how many of its outputs one cell of the seed map reaches, by axis."""
+        """Return for each generator layer how many outputs one base map cell affects, per axis."""
         return [self._fields(self.layers[: count + 1], projective_field) for count in range(len(self.layers))]
 
     def receptive_fields(self) -> list[Size]:
-        """By layer of the discriminator, from the image: how many pixels one output sees, by axis."""
+        """Return for each discriminator layer, from the image on, one output's receptive field, per axis."""
         downward = self.layers[::-1]
         return [self._fields(downward[: count + 1], receptive_field) for count in range(len(downward))]
 
@@ -88,11 +88,11 @@ class Plan:
         )
 
     def flops(self, width: int, channels: int, latent_size: int) -> tuple[int, int]:
-        """Floating-point operations of one forward pass for one image: (generator, discriminator).
+        """Count the floating-point operations of a forward pass for one image: (generator, discriminator).
 
-        Convolutions and linear layers, a multiplication with its addition counting two; normalisations and
-        activations, a few per cent, are left out. Products with padding are counted, as the hardware does
-        them; the generator's layers count the products before cropping.
+        Counts convolutions and linear layers, where a multiplication with its addition counts two.
+        Normalisations and activations (a few per cent) are not counted. Products with padding are counted,
+        since the hardware computes them; so are the generator's products before cropping.
         """
         inner = [*self.widths(width), channels]
         ladder = 2 * sum(
@@ -109,14 +109,14 @@ def plan(
     dims: int | None = None,
     ladder: Sequence[int | Sequence[int]] | None = None,
 ) -> Plan:
-    """Plan the ladder from a seed map to images of ``size``.
+    """Plan the ladder from a base map to images of ``size``.
 
     ``size`` is one number (square) or one per axis, in pixels; ``dims`` is 1, 2 or 3 (default: the number of
-    axes given, 2 for one number). ``ladder`` fixes the sizes yourself, from the image down to the seed map,
-    each one number or one per axis. Axes keep the order in which you give them.
+    axes given, 2 for one number). ``ladder`` gives the sizes explicitly, from the image down to the base map,
+    each as one number or one per axis. Axes keep the order in which they are given.
 
     Default ladders have even overlap at every step. Raises ``UsageError`` for sizes outside 8 to 65,536 px
-    and for ladders that no convolution can climb.
+    and for ladders with a step that no convolution makes.
 
     >>> plan(64).seed, [layer.large for layer in plan(64).layers]
     ((4, 4), [(8, 8), (16, 16), (32, 32), (64, 64)])
@@ -128,22 +128,24 @@ def plan(
     if ladder is None:
         return _assemble(default_ladders(sizes))
     if len(ladder) > MOST_LAYERS + 1:
-        raise UsageError(f"a ladder of {len(ladder):,} sizes is too long: at most {MOST_LAYERS + 1}")
+        raise UsageError(f"a ladder of {len(ladder):,} sizes is too long: the most is {MOST_LAYERS + 1}")
     rungs = [_axes(rung, len(sizes)) for rung in ladder]
     if len(rungs) < 2:
         raise UsageError(f"a ladder needs at least two sizes, not {len(rungs)}", "For example 96,32,16,8,3.")
     if rungs[0] != sizes:
         raise UsageError(
             f"the ladder begins at {by_axis(rungs[0])}, but the size is {by_axis(sizes)}",
-            "A ladder goes from the image down to the seed map: its first entry is the size.",
+            "A ladder goes from the image down to the base map: its first entry is the size of the image.",
         )
     for above, below in pairwise(rungs):
         if above == below or any(small > large for small, large in zip(below, above, strict=True)):
-            raise UsageError(f"a ladder goes down, but {by_axis(below)} follows {by_axis(above)}")
+            raise UsageError(
+                f"the sizes of a ladder must decrease, but {by_axis(below)} follows {by_axis(above)}"
+            )
     axes = []
     for axis in range(len(sizes)):
-        along = [rung[axis] for rung in reversed(rungs)]
-        axes.append(tuple(step_between(small, large) for small, large in pairwise(along)))
+        axis_sizes = [rung[axis] for rung in reversed(rungs)]
+        axes.append(tuple(step_between(small, large) for small, large in pairwise(axis_sizes)))
     return _assemble(axes)
 
 
@@ -156,21 +158,21 @@ def _assemble(axes: Sequence[tuple[Step, ...]]) -> Plan:
 
 
 def _axes(size: int | Sequence[int], dims: int | None) -> Size:
-    given: tuple[int, ...] = (size,) if isinstance(size, int | float | str) else tuple(size)
+    sizes: tuple[int, ...] = (size,) if isinstance(size, int | float | str) else tuple(size)
     if dims is None:
-        dims = 2 if len(given) == 1 else len(given)
+        dims = 2 if len(sizes) == 1 else len(sizes)
     if dims not in (1, 2, 3):
         raise UsageError(f"{dims} dimensions are not supported", "Use 1, 2 or 3.")
-    if len(given) not in (1, dims):
-        raise UsageError(f"{by_axis(given)} has {len(given)} axes, but {dims} dimensions are asked for")
-    if not all(map(is_count, given)):
-        raise UsageError(f"a size is made of whole numbers of at least 1, not {by_axis(given)}")
-    return given * dims if len(given) == 1 else given
+    if len(sizes) not in (1, dims):
+        raise UsageError(f"{by_axis(sizes)} has {len(sizes)} axes, but the number of dimensions is {dims}")
+    if not all(map(is_count, sizes)):
+        raise UsageError(f"a size consists of whole numbers of at least 1, not {by_axis(sizes)}")
+    return sizes * dims if len(sizes) == 1 else sizes
 
 
 def _check_range(sizes: Size) -> None:
     for size in sizes:
         if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
             raise UsageError(
-                f"size {by_axis(sizes)} is out of range: each axis takes {SMALLEST_SIZE} to {LARGEST_SIZE} px"
+                f"size {by_axis(sizes)} is out of range: an axis takes {SMALLEST_SIZE} to {LARGEST_SIZE} px"
             )

@@ -1,13 +1,14 @@
-"""Sizes of feature maps along one axis: what a convolution and its transpose do to them."""
+"""Sizes of feature maps along one axis, after a convolution or a transposed convolution."""
 
 from ganzfeld.errors import UsageError
 
 
 def conv_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
-    """Size after a convolution: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+    """Compute the size, in pixels along one axis, after a convolution.
 
-    All in pixels along one axis. Raises ``UsageError`` if a number is out of range or the kernel does not fit
-    into the padded input. Source: Dumoulin & Visin 2016, relation 6.
+    It is floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. Raises ``UsageError`` if a
+    number is out of range or the kernel does not fit into the padded input. Source: Dumoulin & Visin 2016,
+    relation 6.
 
     >>> conv_size(96, kernel=3, stride=3, padding=0)
     32
@@ -31,11 +32,11 @@ def transposed_size(
     output_padding: int = 0,
     dilation: int = 1,
 ) -> int:
-    """Size after a transposed convolution: stride (size - 1) + dilation (kernel - 1) + 1 + extra - 2 padding.
+    """Compute the size, in pixels along one axis, after a transposed convolution.
 
-    ``output_padding`` (extra) adds pixels at the far border only; it must be smaller than the stride or the
-    dilation. Raises ``UsageError`` if a number is out of range or nothing is left of the output.
-    Source: Dumoulin & Visin 2016, relation 14.
+    It is stride (size - 1) + dilation (kernel - 1) + 1 + output_padding - 2 padding. ``output_padding`` adds
+    pixels only at the far border; it must be smaller than the stride or the dilation. Raises ``UsageError``
+    if a number is out of range or the output would be empty. Source: Dumoulin & Visin 2016, relation 14.
 
     >>> transposed_size(4, kernel=4, stride=2, padding=1)
     8
@@ -57,7 +58,7 @@ def transposed_size(
 
 
 def kernel_span(kernel: int, dilation: int = 1) -> int:
-    """Pixels from the first to the last tap of a kernel, both included."""
+    """Return the number of pixels from the first to the last tap of a kernel, both included."""
     return dilation * (kernel - 1) + 1
 
 
@@ -69,5 +70,5 @@ def _check(**numbers: int) -> None:
 
 
 def is_count(value: object, least: int = 1) -> bool:
-    """Whether ``value`` is a whole number of at least ``least``; True and False are not numbers here."""
+    """Check whether ``value`` is a whole number (not a bool) of at least ``least``."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,4 +1,4 @@
-"""The latent space: the priors from which latent vectors are drawn, and the vector that belongs to a seed."""
+"""The latent space: the priors from which latent vectors are drawn, and the latent vector of each seed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,47 +17,49 @@ __all__ = ["LARGEST_SEED", "latents_of_seeds", "lerp", "num_of", "priors", "seed
 LARGEST_SEED = 2**63 - 1
 LARGEST_LATENT = 65_536
 _OBJECT_BYTES = 500
-"""About what a tensor takes beside its numbers."""
+"""The approximate size of a tensor without its values."""
 
 
 def latents_of_seeds(seeds: Sequence[int], size: int, prior: str = "normal") -> Tensor:
-    """One latent vector a seed, (len(seeds), size), the same whatever other seeds are asked for.
+    """Draw one latent vector per seed, (len(seeds), size), each of which depends on its seed alone.
 
-    Drawn on the processor, so that a seed means one vector on every device. Raises ``UsageError`` for a seed
-    that is no whole number, negative or above 2^63 - 1, and for a size that is not from 1 to 65,536;
-    ``ResourceError`` for more vectors than memory holds.
+    The vectors are drawn on the CPU, so that a seed gives the same vector on every device. Raises
+    ``UsageError`` unless every seed is a whole number from 0 to 2^63 - 1 and ``size`` is from 1 to 65,536,
+    and ``ResourceError`` for more vectors than fit into memory.
     """
     if not _is_whole(size) or not 1 <= size <= LARGEST_LATENT:
         raise UsageError(f"a latent vector has from 1 to {LARGEST_LATENT:,} components, not {size!r}")
     sample, seeds = priors.load(prior).sample, seeds_of(seeds)
-    needed = 2 * num_of(seeds) * (4 * size + _OBJECT_BYTES)
-    require_memory(needed, "so many latent vectors", "Ask for fewer at once.")
+    num_bytes = 2 * num_of(seeds) * (4 * size + _OBJECT_BYTES)
+    require_memory(num_bytes, f"{num_of(seeds):,} latent vectors", "Draw fewer at once.")
     vectors = []
     for seed in seeds:
         if not _is_whole(seed) or not 0 <= seed <= LARGEST_SEED:
-            raise UsageError(f"seed {seed!r} is out of range: whole numbers from 0 to {LARGEST_SEED}")
+            raise UsageError(
+                f"seed {seed!r} is out of range: seeds are whole numbers from 0 to {LARGEST_SEED}"
+            )
         vectors.append(sample(1, size, torch.Generator().manual_seed(int(seed))))
     return torch.cat(vectors) if vectors else torch.empty(0, size)
 
 
-def seeds_of(given: Any) -> Sequence[int]:
-    """The seeds in a list, array, tensor or range. Raises ``UsageError`` for what holds no whole numbers."""
-    if isinstance(given, range):
-        return given
-    flat = getattr(given, "ndim", 1) == 1
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable) or not flat:
+def seeds_of(value: Any) -> Sequence[int]:
+    """Return the seeds in a list, array, tensor or range. Raises ``UsageError`` for any other value."""
+    if isinstance(value, range):
+        return value
+    is_flat = getattr(value, "ndim", 1) == 1
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable) or not is_flat:
         raise UsageError(
-            f"seeds cannot be {type(given).__name__} {str(given)[:40]!r}", "Give a list of whole numbers."
+            f"seeds cannot be {type(value).__name__} {str(value)[:40]!r}", "Give a list of whole numbers."
         )
-    return given.tolist() if isinstance(given, np.ndarray | Tensor) else list(given)
+    return value.tolist() if isinstance(value, np.ndarray | Tensor) else list(value)
 
 
 def num_of(seeds: Sequence[int]) -> int:
-    """How many seeds there are. Raises ``UsageError`` for more than can be counted."""
+    """Return the number of seeds. Raises ``UsageError`` if it is too large to be counted."""
     try:
         return len(seeds)
     except OverflowError:
-        raise UsageError(f"so many seeds are out of range: at most {LARGEST_SEED:,} at once") from None
+        raise UsageError(f"there are too many seeds: at most {LARGEST_SEED:,} at once") from None
 
 
 def _is_whole(number: object) -> bool:
@@ -65,11 +67,11 @@ def _is_whole(number: object) -> bool:
 
 
 def truncate(latents: Tensor, psi: float) -> Tensor:
-    """Pull latents towards the centre of the prior by the factor ``psi``: less variety, fewer odd images.
+    """Scale latents by the factor ``psi``: below 1, images have less variety and fewer flaws.
 
-    1 changes nothing, 0 gives the one central image. Raises ``UsageError`` outside [0, 2].
+    1 changes nothing, 0 gives the one image at the centre of the prior. Raises ``UsageError`` outside [0, 2].
     """
-    number = isinstance(psi, int | float | np.number | Tensor) and not isinstance(psi, bool)
-    if not number or getattr(psi, "ndim", 0) != 0 or not 0 <= float(psi) <= 2:
+    is_number = isinstance(psi, int | float | np.number | Tensor) and not isinstance(psi, bool)
+    if not is_number or getattr(psi, "ndim", 0) != 0 or not 0 <= float(psi) <= 2:
         raise UsageError(f"truncation {psi!r} is out of range: from 0 (one image) over 1 (as trained) to 2")
     return latents * float(psi)

@@ -1,22 +1,23 @@
-"""Ways from one latent vector to another."""
+"""Paths from one latent vector to another."""
 
 import torch
 from torch import Tensor
 
 
 def lerp(start: Tensor, end: Tensor, share: float) -> Tensor:
-    """The straight way: (n, size) at ``share`` of the way, 0 to 1.
+    """Return the point (n, size) at the fraction ``share``, 0 to 1, of the straight line from start to end.
 
-    Between independent normal vectors its middle is nearer to the centre than nearly every draw.
+    Between independent normal vectors, the middle of the line is nearer to the centre than almost any draw.
     """
     return start + share * (end - start)
 
 
 def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
-    """The way along the arc (Shoemake 1985; for latents White 2016), (n, size) at ``share`` of it, 0 to 1.
+    """Return the point (n, size) at the fraction ``share``, 0 to 1, of the arc from start to end.
 
-    The angle grows evenly, and the norm goes from one to the other without leaving the shell. Vectors of one
-    direction, or of opposite ones, which no single arc joins, are joined by the straight way.
+    The angle changes linearly, and the norm stays between the norms of the two ends. Vectors in the same
+    direction or in opposite directions, which no single arc joins, are joined by a straight line. Source:
+    Shoemake 1985; for latents White 2016.
     """
     directions = [vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-12) for vector in (start, end)]
     cosine = (directions[0] * directions[1]).sum(-1, keepdim=True).clamp(-1, 1)

@@ -1,12 +1,12 @@
-"""Adversarial losses from logits, with softened targets and a temperature where they mean something.
+"""Adversarial losses on logits, with softened targets and a temperature for the losses that support them.
 
 An entry is one file that defines
 
 - ``discriminator(real, fake, targets) -> Tensor`` and ``generator(real, fake) -> Tensor``: scalars, the mean
   over the batch, from logits of shape (B,); D = sigmoid(logit);
-- ``PAIRED``: whether the generator's loss looks at the logits of real images;
-- ``NO_SMOOTHING``, ``NO_SIDES``, ``NO_TEMPERATURE``: why softened targets, softening of both sides, a
-  temperature mean nothing for it; empty where they do.
+- ``PAIRED``: whether the generator loss uses the logits of real images;
+- ``NO_SMOOTHING``, ``NO_SIDES``, ``NO_TEMPERATURE``: why the loss does not support softened targets,
+  softening of both sides, or a temperature; empty if it does.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ LARGEST_TEMPERATURE = 1_000_000
 
 
 class Targets(NamedTuple):
-    """What the discriminator is asked to answer for real and for generated images."""
+    """The discriminator's targets for real and for generated images."""
 
     real: float
     fake: float
@@ -31,12 +31,12 @@ class Targets(NamedTuple):
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss by name, with its targets softened and its logits divided by a temperature.
+    """A loss by name, with softened targets and with logits divided by a temperature.
 
     ``smoothing`` is alpha in [0, 0.5): the target of real images becomes 1 - alpha and, with
-    ``smooth_sides`` 2, that of generated ones alpha. Only the discriminator's targets are softened.
-    ``temperature`` T > 0 replaces every logit l by l / T. Raises ``UsageError`` for values out of range and
-    for combinations that mean nothing.
+    ``smooth_sides`` 2, the target of generated images becomes alpha. Only the discriminator's targets are
+    softened. ``temperature`` T > 0 replaces every logit l by l / T. Raises ``UsageError`` for values out of
+    range and for options that the loss does not support.
     """
 
     name: str
@@ -48,21 +48,23 @@ class Loss:
         entry = losses.load(self.name)
         if not 0 <= self.smoothing < 0.5:
             raise UsageError(
-                f"loss.smoothing {self.smoothing} is out of range: from 0 up to, not including, 0.5",
+                f"loss.smoothing {self.smoothing} is out of range: it must be at least 0 and below 0.5",
                 "At 0.5 real and generated images have the same target; 0.1 is usual.",
             )
         if self.smooth_sides not in (1, 2):
-            raise UsageError(f"loss.smooth_sides is 1 (real images) or 2 (both), not {self.smooth_sides}")
+            raise UsageError(
+                f"loss.smooth_sides must be 1 (real images) or 2 (both), not {self.smooth_sides}"
+            )
         if not 0 < self.temperature <= LARGEST_TEMPERATURE:
             raise UsageError(
                 f"loss.temperature {self.temperature} is out of range: it must be above 0 and at most"
                 f" {LARGEST_TEMPERATURE:,}",
-                "1 leaves the logits as they are; larger values soften them.",
+                "1 leaves the logits unchanged; larger values soften them.",
             )
         if self.smoothing > 0 and entry.NO_SMOOTHING:
             raise UsageError(f"loss {self.name!r} takes no smoothing: {entry.NO_SMOOTHING}")
         if self.smoothing > 0 and self.smooth_sides == 2 and entry.NO_SIDES:
-            raise UsageError(f"loss {self.name!r} takes smooth_sides=1 only: {entry.NO_SIDES}")
+            raise UsageError(f"loss {self.name!r} takes only smooth_sides=1: {entry.NO_SIDES}")
         if self.temperature != 1 and entry.NO_TEMPERATURE:
             raise UsageError(f"loss {self.name!r} takes no temperature: {entry.NO_TEMPERATURE}")
 
@@ -73,16 +75,16 @@ class Loss:
 
     @property
     def paired(self) -> bool:
-        """Whether the generator's loss needs the logits of real images."""
+        """Whether the generator loss needs the logits of real images."""
         return losses.load(self.name).PAIRED
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the discriminator minimises, from logits (B,) of real and generated images."""
+        """Compute the discriminator loss, a scalar, from the logits (B,) of real and generated images."""
         entry = losses.load(self.name)
         return entry.discriminator(real / self.temperature, fake / self.temperature, self.targets)
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
-        """What the generator minimises; ``real`` may be None unless the loss is paired."""
+        """Compute the generator loss, a scalar, from logits (B,); ``real`` may be None unless paired."""
         entry = losses.load(self.name)
         scaled = None if real is None else real / self.temperature
         return entry.generator(scaled, fake / self.temperature)

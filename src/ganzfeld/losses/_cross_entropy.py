@@ -1,6 +1,6 @@
-"""The discriminator's side of the classical losses: binary cross-entropy against soft targets, from logits.
+"""The discriminator loss of the classical losses: binary cross-entropy of logits against soft targets.
 
-With target y the gradient with respect to the logit is D - y.
+With target y, the gradient with respect to the logit is D - y.
 """
 
 from torch import Tensor
@@ -10,10 +10,10 @@ from ganzfeld.losses import Targets
 
 
 def cross_entropy(logits: Tensor, target: float) -> Tensor:
-    """-y log D - (1 - y) log(1 - D), per image; never infinite, since it never forms D."""
+    """Compute -y log D - (1 - y) log(1 - D) per image, without computing D, so it is never infinite."""
     return target * softplus(-logits) + (1 - target) * softplus(logits)
 
 
 def discriminator(real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
-    """Mean cross-entropy of real images plus that of generated ones (Goodfellow et al. 2014, eq. 1)."""
+    """Add the mean cross-entropies of real and of generated images (Goodfellow et al. 2014, eq. 1)."""
     return (cross_entropy(real, targets.real) + cross_entropy(fake, targets.fake)).mean()

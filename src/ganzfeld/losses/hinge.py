@@ -1,4 +1,4 @@
-"""Hinge: the discriminator asks for a margin of 1 and no more (Lim & Ye 2017; Miyato et al. 2018, eq. 16)."""
+"""Hinge: logits beyond a margin of 1 cost nothing (Lim & Ye 2017; Miyato et al. 2018, eq. 16)."""
 
 from torch import Tensor
 from torch.nn.functional import relu
@@ -12,10 +12,10 @@ NO_TEMPERATURE = "it has no sigmoid; a temperature would only change the margin"
 
 
 def discriminator(real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
-    """Mean of max(0, 1 - real) + max(0, 1 + fake)."""
+    """Compute the mean of max(0, 1 - real) + max(0, 1 + fake)."""
     return (relu(1 - real) + relu(1 + fake)).mean()
 
 
 def generator(real: Tensor | None, fake: Tensor) -> Tensor:
-    """Mean of -fake."""
+    """Compute the mean of -fake."""
     return -fake.mean()

@@ -11,10 +11,10 @@ NO_TEMPERATURE = "its targets are values of the logit itself, so a temperature o
 
 
 def discriminator(real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
-    """Half the mean squared distance of the logits from their targets."""
+    """Compute half the mean squared distance of the logits from their targets, added over both sides."""
     return ((real - targets.real).square() + (fake - targets.fake).square()).mean() / 2
 
 
 def generator(real: Tensor | None, fake: Tensor) -> Tensor:
-    """Half the mean squared distance of generated images' logits from 1."""
+    """Compute half the mean squared distance of the generated images' logits from 1."""
     return (fake - 1).square().mean() / 2

@@ -1,6 +1,6 @@
 """Minimax: the generator minimises log(1 - D) (Goodfellow et al. 2014, eq. 1).
 
-Its gradient with respect to the logit is -D: it fades exactly where the generator is worst.
+Its gradient with respect to the logit is -D, which vanishes exactly where the generator is worst.
 """
 
 from torch import Tensor
@@ -17,5 +17,5 @@ NO_TEMPERATURE = ""
 
 
 def generator(real: Tensor | None, fake: Tensor) -> Tensor:
-    """Mean of log(1 - D) = -softplus(logit)."""
+    """Compute the mean of log(1 - D) = -softplus(logit)."""
     return -softplus(fake).mean()

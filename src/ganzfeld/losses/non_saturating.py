@@ -1,6 +1,6 @@
 """Non-saturating: the generator maximises log D (Goodfellow et al. 2014, section 3).
 
-Its gradient with respect to the logit is -(1 - D): strongest where the generator is worst.
+Its gradient with respect to the logit is -(1 - D), which is largest where the generator is worst.
 """
 
 from torch import Tensor
@@ -17,5 +17,5 @@ NO_TEMPERATURE = ""
 
 
 def generator(real: Tensor | None, fake: Tensor) -> Tensor:
-    """Mean of -log D = softplus(-logit)."""
+    """Compute the mean of -log D = softplus(-logit)."""
     return softplus(-fake).mean()

@@ -1,6 +1,6 @@
 """Wasserstein: the difference of mean logits (Arjovsky et al. 2017).
 
-It means a distance only for a Lipschitz discriminator: use it with the stabiliser ``wgan-gp`` or with
+It measures a distance only if the discriminator is Lipschitz: use it with the stabiliser ``wgan-gp`` or with
 spectral normalisation.
 """
 
@@ -15,10 +15,10 @@ NO_TEMPERATURE = "it is linear in the logit; a temperature would only rescale th
 
 
 def discriminator(real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
-    """Mean of fake - real."""
+    """Compute the mean of fake - real."""
     return (fake - real).mean()
 
 
 def generator(real: Tensor | None, fake: Tensor) -> Tensor:
-    """Mean of -fake."""
+    """Compute the mean of -fake."""
     return -fake.mean()

@@ -1,4 +1,4 @@
-"""A trained generator as a thing of its own: its file, and images from it."""
+"""Trained generators: their files, and images from them."""
 
 from ganzfeld.model.calibration import calibrate
 from ganzfeld.model.card import Card, ClassCard

@@ -1,7 +1,8 @@
-"""Statistics of batch normalisation, fixed on the weights that are shipped.
+"""Batch-norm statistics, measured on the weights of the saved model.
 
-In training they follow the generator, not the moving average of its weights that becomes the model. Here they
-are measured on that average itself, once, so that an image never depends on the others of its batch.
+In training, the statistics belong to the generator's own weights, but the model has the moving average of
+these weights. So the statistics are measured once on that average and then fixed, and an image never depends
+on the other images of its batch.
 """
 
 import copy
@@ -22,20 +23,19 @@ SEED = 0x6A17
 
 @torch.no_grad()
 def calibrate(generator: Generator, prior: str, images_by_class: Sequence[int] | None = None) -> Generator:
-    """A copy in eval mode whose batch norms hold the mean and variance over 512 fixed latents.
+    """Return a copy in eval mode whose batch norms hold the mean and variance over 512 fixed latents.
 
-    Classes come as often as ``images_by_class`` says, as they do in training; without it all alike.
-
-    Largest singular values of spectrally normalised weights are found anew: averages of the vectors that give
-    them are not those of the averaged weights. Draws from a random state of its own.
+    Classes occur in proportion to ``images_by_class``, as in training, or equally often without it. The
+    largest singular values of spectrally normalised weights are estimated again, since the averaged vectors
+    of the power iteration do not belong to the averaged weights. Does not use torch's global random state.
     """
-    # As a loaded model is: layout and ways decide how the libraries add, and with it the last bit.
-    shipped = for_making_images(copy.deepcopy(generator))
-    settle(shipped)
-    norms = [module for module in shipped.modules() if isinstance(module, _BatchNorm)]
+    # The same as in a loaded model: layout and ways decide the order of additions, and so the last bit.
+    calibrated = for_making_images(copy.deepcopy(generator))
+    settle(calibrated)
+    norms = [module for module in calibrated.modules() if isinstance(module, _BatchNorm)]
     if norms:
-        _measure(shipped, norms, prior, images_by_class or [1] * generator.num_classes)
-    return shipped
+        _measure(calibrated, norms, prior, images_by_class or [1] * generator.num_classes)
+    return calibrated
 
 
 def _measure(generator: Generator, norms: list[_BatchNorm], prior: str, by_class: Sequence[int]) -> None:
@@ -44,14 +44,14 @@ def _measure(generator: Generator, norms: list[_BatchNorm], prior: str, by_class
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch's way of asking for the plain average over all batches
+        norm.momentum = None  # torch then takes the plain average over all batches
         norm.train()
     for _ in range(NUM_LATENTS // BATCH):
         latents = priors.load(prior).sample(BATCH, generator.latent_size, noise)
         labels = None
         if by_class:
-            shares = torch.tensor(by_class, dtype=torch.float64)
-            labels = torch.multinomial(shares, BATCH, replacement=True, generator=noise).to(device)
+            weights = torch.tensor(by_class, dtype=torch.float64)
+            labels = torch.multinomial(weights, BATCH, replacement=True, generator=noise).to(device)
         generator(latents.to(device), labels)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

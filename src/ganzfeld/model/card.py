@@ -1,6 +1,6 @@
-"""The card of a model: what the numbers beside it are, enough to build the generator from nothing else.
+"""The card of a model: it describes the weights, and suffices to build the generator.
 
-The ladder is kept layer by layer, so a model outlives every change to how default ladders are chosen.
+The ladder is stored layer by layer, so a model still loads after the default ladders change.
 """
 
 from typing import Annotated, Any, Literal
@@ -22,7 +22,7 @@ FORMAT = 1
 
 MOST_CLASSES = 2_000
 LONGEST_NAME = 255
-"""Characters of the name of a class: what a folder's name may have."""
+"""The most characters of a class name, which is the limit for a folder's name."""
 
 _Pixels = Annotated[int, Field(ge=1, le=65_536)]
 _Axes = Annotated[tuple[_Pixels, ...], Field(min_length=1, max_length=3)]
@@ -30,7 +30,7 @@ _Padding = Annotated[tuple[Annotated[int, Field(ge=0, le=1024)], ...], Field(min
 
 
 class LayerCard(Record):
-    """One transposed convolution, by axis (height, width): see ``ganzfeld.geometry.Layer``."""
+    """One transposed convolution, per axis (height, width); see ``ganzfeld.geometry.Layer``."""
 
     small: _Axes
     large: _Axes
@@ -65,7 +65,7 @@ class GeneratorCard(Record):
     @model_validator(mode="after")
     def _has_classes_or_not(self) -> "GeneratorCard":
         if (self.num_classes == 0) != (self.class_size == 0):
-            raise UsageError(f"{self.num_classes} classes with vectors of {self.class_size} numbers")
+            raise UsageError(f"num_classes {self.num_classes} does not fit class_size {self.class_size}")
         return self
 
     @classmethod
@@ -79,7 +79,7 @@ class GeneratorCard(Record):
         num_classes: int = 0,
         class_size: int = 0,
     ) -> "GeneratorCard":
-        """The card of a generator that is to be built."""
+        """Make the card of a generator from a plan and its other arguments."""
         layers = tuple(LayerCard(**vars(layer)) for layer in plan.layers)
         return cls(
             layers=layers,
@@ -91,20 +91,20 @@ class GeneratorCard(Record):
         )
 
     def build(self) -> Generator:
-        """The generator, with uninitialised weights, on torch's current default device."""
+        """Build the generator, with uninitialised weights, on torch's default device."""
         plan = Plan(tuple(Layer(**layer.model_dump()) for layer in self.layers))
         return Generator(plan, **self.model_dump(exclude={"layers"}))
 
 
 class ClassCard(Record):
-    """A class that a generator knows: its name, and how many images of it there were."""
+    """A class of a generator: its name, and its number of training images."""
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME)
     num_pictures: int = Field(ge=1, lt=2**40)
 
 
 class Card(Record):
-    """What a model file says of itself. ``classes`` are in the order of their labels 0, 1, ..."""
+    """The description of a model in its file. ``classes`` are in the order of their labels 0, 1, ..."""
 
     format: Literal[1] = FORMAT
     ganzfeld: str
@@ -120,29 +120,32 @@ class Card(Record):
     @model_validator(mode="after")
     def _names_every_class(self) -> "Card":
         if len(set(self.class_names)) != self.generator.num_classes:
-            raise UsageError(f"{len(set(self.class_names))} names for {self.generator.num_classes} classes")
+            raise UsageError(
+                f"there are {len(set(self.class_names))} different class names for"
+                f" {self.generator.num_classes} classes"
+            )
         return self
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names of the classes, by label; none for a model without classes."""
-        return tuple(each.name for each in self.classes)
+        """The names of the classes, by label; empty for a model without classes."""
+        return tuple(entry.name for entry in self.classes)
 
     @property
     def images_by_class(self) -> list[int]:
-        """How many images each class had; nothing for a model without classes."""
-        return [each.num_pictures for each in self.classes]
+        """The number of training images of each class; empty for a model without classes."""
+        return [entry.num_pictures for entry in self.classes]
 
     def label_of(self, name: str) -> int:
-        """The label of a class. Raises ``UsageError`` for an unknown name, or a model without classes."""
+        """Return the label of a class. Raises ``UsageError`` if it is unknown or there are no classes."""
         self.require_classes(name)
         return number_of(name, self.class_names)
 
-    def require_classes(self, asked: object) -> None:
-        """Raise ``UsageError`` if there are no classes to ask for."""
+    def require_classes(self, requested: object) -> None:
+        """Raise ``UsageError`` if the model has no classes; the message names the requested class."""
         if not self.classes:
-            what = printable(asked) if isinstance(asked, str) else asked
+            name = printable(requested) if isinstance(requested, str) else requested
             raise UsageError(
-                f"this model has no classes, so there is no class {what!r}",
-                "Train with --set classes=projection on images that have classes.",
+                f"this model has no classes, so there is no class {name!r}",
+                "For a model with classes, train with --set classes=projection on images with classes.",
             )

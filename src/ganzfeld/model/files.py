@@ -1,8 +1,8 @@
-"""The one model format: a folder with ``generator.safetensors`` and ``card.json``.
+"""The model format: a folder with ``generator.safetensors`` and ``card.json``.
 
-The card stands twice: in the header of the weights, which is what the program reads, since one file can be
-replaced at once; and beside it, for people. Where they differ, the header counts, which is said. Nothing is
-ever unpickled.
+The card is stored twice. The program reads the one in the header of the weights, since a single file can be
+replaced atomically; ``card.json`` is a copy for people. If they differ, the header is used and the user is
+warned. Nothing is ever unpickled.
 """
 
 import hashlib
@@ -34,9 +34,9 @@ from ganzfeld.system import in_words
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"
 LARGEST_CARD = 1_000_000
-"""Bytes; a card has about two thousand."""
+"""Bytes; a card takes about two thousand."""
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}
-"""Of the tensors of a generator, as safetensors calls them."""
+"""The types of a generator's tensors, by their names in safetensors."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Model:
 
 
 def save(folder: Path | OwnFolder, generator: Generator, card: Card) -> None:
-    """Write a model; an earlier one of that folder is replaced at once or not at all.
+    """Write a model; an earlier model in the folder is replaced completely or not at all.
 
     Raises ``ResourceError`` if the disk is full or the folder cannot be written.
     """
@@ -64,21 +64,21 @@ def save(folder: Path | OwnFolder, generator: Generator, card: Card) -> None:
 
 @in_words()
 def load(path: str | Path) -> Generator:
-    """The generator of a run or model folder: a ``torch.nn.Module`` in eval mode, with the EMA weights.
+    """Load the generator of a run or model folder: a ``torch.nn.Module`` in eval mode, with the EMA weights.
 
-    It maps latents (B, ``latent_size``) to images (B, channels, height, width) in [-1, 1]; where it knows
-    classes, latents and labels (B,), whole numbers below its ``num_classes``. Raises
-    ``UsageError`` where there is no model, ``DamagedError`` where it is not what was once written.
+    It maps latents (B, ``latent_size``) to images (B, channels, height, width) in [-1, 1]; with classes, it
+    also takes labels (B,), whole numbers below its ``num_classes``. Raises ``UsageError`` if there is no
+    model, and ``DamagedError`` if its file was changed or cut short.
     """
     return load_model(path).generator
 
 
 @check_arguments
 def load_model(path: str | Path, contradicted: Callable[[str], object] | None = None) -> Model:
-    """The generator of a run or model folder with its card; see ``load``.
+    """Load the generator of a run or model folder with its card; see ``load``.
 
-    A ``card.json`` that contradicts the weights is told to ``contradicted``, by default as a warning of
-    Python's.
+    If ``card.json`` contradicts the weights, ``contradicted`` is called with a message; by default, a Python
+    warning is issued.
     """
     weights = find_weights(Path(path))
     require_openable(weights)
@@ -92,37 +92,38 @@ def load_model(path: str | Path, contradicted: Callable[[str], object] | None = 
         raise _damaged(weights, str(error)) from None
     except OSError as error:
         raise _damaged(weights, error.strerror or str(error)) from None
-    _copy_of_card(weights)
+    _read_card_copy(weights)
     if _digest(tensors) != card.weights_sha256:
-        raise _damaged(weights, "its numbers do not match their checksum")
+        raise _damaged(weights, "its tensors do not match their checksum")
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
-            raise _damaged(weights, f"tensor {name} has numbers that are not finite")
+            raise _damaged(weights, f"tensor {name} contains NaN or infinity")
     generator.load_state_dict(tensors, assign=True)
     generator.class_names = card.class_names
     if text := _contradiction(weights, card):
         (contradicted or _warn)(text)
-    return Model(_as_it_stays(generator), card)
+    return Model(_prepare_for_use(generator), card)
 
 
-def _as_it_stays(generator: Generator) -> Generator:
-    """The generator as an ordinary module that makes images, without what only training needs."""
-    for_making_images(generator)  # a sum depends on where its numbers lie: before constraints are folded
+def _prepare_for_use(generator: Generator) -> Generator:
+    """Make the generator an ordinary module that makes images, without the parts for training."""
+    # The layout decides the rounding of sums, so it is set before the constraints are folded.
+    for_making_images(generator)
     fold(generator)
     return for_making_images(generator.requires_grad_(False))
 
 
 def find_weights(path: Path) -> Path:
-    """The weights file of a model folder, or of a run folder (the best model where there is one).
+    """Return the weights file of a model folder, or of a run folder (of its best model if it has one).
 
-    Raises ``UsageError`` where there is none, ``DamagedError`` where something else is in its place.
+    Raises ``UsageError`` if there is none, and ``DamagedError`` if something else has its name.
     """
     for candidate in (path / WEIGHTS, path / "model" / "best" / WEIGHTS, path / "model" / "last" / WEIGHTS):
         if candidate.is_file():
             return candidate
         if candidate.exists():
             _refuse_irregular(candidate)
-    raise no_run(path, f"{path} holds no model", "a run folder with model/last/, or a model folder itself")
+    raise no_run(path, f"{path} holds no model", "a run folder with model/last/, or a model folder")
 
 
 def _refuse_irregular(weights: Path) -> None:
@@ -134,23 +135,22 @@ def _refuse_irregular(weights: Path) -> None:
 
 
 def require_openable(path: Path) -> None:
-    """Raise ``UsageError`` for a path that is not UTF-8: safetensors opens no file there."""
+    """Raise ``UsageError`` for a path that is not UTF-8, where safetensors cannot open files."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"{path} is not a path in UTF-8, and files of models can be opened nowhere else",
-            "Rename the folder, or name another one.",
+            f"{path} is not a path in UTF-8, and model files can be opened only at UTF-8 paths",
+            "Rename the folder, or give another one.",
         ) from None
 
 
-def no_run(path: Path, what: str, expected: str) -> UsageError:
-    """The error of somebody who gave a path that is ``what`` instead of what was ``expected``."""
+def no_run(path: Path, message: str, expected: str) -> UsageError:
+    """Return the error for a path without a run or model; a folder gets ``message``, see ``expected``."""
     if path.is_dir():
         inside = [f"{path / name}" for name in _runs_in(path)]
-        return UsageError(
-            what, f"Give one of those in it: {', '.join(inside)}." if inside else f"Expected {expected}."
-        )
+        hint = f"Give one of the folders in it: {', '.join(inside)}." if inside else f"Expected {expected}."
+        return UsageError(message, hint)
     if path.exists():
         return UsageError(f"there is no run at {path}: it is a file", f"Expected {expected}.")
     siblings = _runs_in(path.parent)
@@ -161,14 +161,14 @@ def no_run(path: Path, what: str, expected: str) -> UsageError:
 
 
 def _runs_in(folder: Path) -> list[str]:
-    """The names of what looks like a run or a model in a folder, sorted; it may have no model yet."""
+    """Return the sorted names of the folders inside that look like a run, or like a model folder."""
     marks = ("recipe.json", "model", WEIGHTS)
-    return sorted({found.parent.name for mark in marks for found in folder.glob(f"*/{mark}")})
+    return sorted({path.parent.name for mark in marks for path in folder.glob(f"*/{mark}")})
 
 
 def _read_card(text: str, weights: Path) -> Card:
     if not 0 < len(text) <= LARGEST_CARD:
-        raise _damaged(weights, "it carries no card")
+        raise _damaged(weights, "it has no card")
     try:
         return Card.model_validate(strict_json(text))
     except (ValueError, GanzfeldError) as error:
@@ -176,29 +176,29 @@ def _read_card(text: str, weights: Path) -> Card:
 
 
 def _empty_generator(card: Card, weights: Path) -> Generator:
-    """The generator without memory for its weights: a hostile card costs nothing."""
+    """Build the generator without memory for its weights, so that a hostile card takes no memory."""
     try:
         with torch.device("meta"):
             return card.generator.build()
     except (GanzfeldError, RuntimeError, ValueError) as error:
-        raise _damaged(weights, f"its card describes no generator ({error})") from None
+        raise _damaged(weights, f"its card does not describe a generator ({error})") from None
 
 
 def _compare_shapes(file: Any, generator: Generator, weights: Path) -> None:
     expected = {name: (list(tensor.shape), tensor.dtype) for name, tensor in generator.state_dict().items()}
     names = set(file.keys())
     if names != set(expected):
-        raise _damaged(weights, f"its tensors are not those of its card: {sorted(names ^ set(expected))[:3]}")
+        raise _damaged(weights, f"its tensors do not fit its card: {sorted(names ^ set(expected))[:3]}")
     for name, (shape, dtype) in expected.items():
-        found = file.get_slice(name)
-        if found.get_shape() != shape:
-            raise _damaged(weights, f"tensor {name} has shape {found.get_shape()} instead of {shape}")
-        if found.get_dtype() != DTYPES.get(dtype):
-            raise _damaged(weights, f"tensor {name} holds {found.get_dtype()} instead of {DTYPES[dtype]}")
+        tensor = file.get_slice(name)
+        if tensor.get_shape() != shape:
+            raise _damaged(weights, f"tensor {name} has shape {tensor.get_shape()} instead of {shape}")
+        if tensor.get_dtype() != DTYPES.get(dtype):
+            raise _damaged(weights, f"tensor {name} has type {tensor.get_dtype()} instead of {DTYPES[dtype]}")
 
 
-def _copy_of_card(weights: Path) -> dict[str, Any]:
-    """The copy for people, empty where there is none. Not used, but whoever damaged it should hear of it."""
+def _read_card_copy(weights: Path) -> dict[str, Any]:
+    """Read ``card.json``, the copy for people; empty if missing. It is read only to report damage."""
     card = weights.with_name(CARD)
     try:
         copy = strict_json(read_regular(card, LARGEST_CARD))
@@ -214,23 +214,25 @@ def _copy_of_card(weights: Path) -> dict[str, Any]:
 
 
 def _contradiction(weights: Path, card: Card) -> str:
-    """What the copy for people says otherwise than the header of the weights, in words; empty if nothing.
+    """Describe how ``card.json`` differs from the header of the weights; empty if it does not.
 
-    No reason to refuse the model: a process that is killed between the two files leaves the copy as it was.
+    This is no reason to refuse the model: a process killed between writing the two files leaves an old copy.
     """
-    if not (fields := _fields_that_differ(weights, card)):
+    if not (fields := _differing_fields(weights, card)):
         return ""
-    with safe_open(weights, framework="pt") as file:  # both may have been replaced by a training meanwhile
+    with safe_open(weights, framework="pt") as file:  # a run may have replaced both files in the meantime
         now = _read_card((file.metadata() or {}).get("card", ""), weights)
-    if now != card and not _fields_that_differ(weights, now):
+    if now != card and not _differing_fields(weights, now):
         return ""
     copy = printable(str(weights.with_name(CARD)))
-    return f"{copy} contradicts {weights.name} beside it ({', '.join(fields)}); what the weights say is used"
+    return (
+        f"{copy} contradicts {weights.name} beside it ({', '.join(fields)}); the card in the weights is used"
+    )
 
 
-def _fields_that_differ(weights: Path, card: Card) -> list[str]:
-    """The names of what both cards say, and say otherwise."""
-    copy = _copy_of_card(weights)
+def _differing_fields(weights: Path, card: Card) -> list[str]:
+    """Return the names of the fields that both cards have with different values."""
+    copy = _read_card_copy(weights)
     return [name for name, value in card.model_dump(mode="json").items() if copy.get(name, value) != value]
 
 
@@ -239,7 +241,7 @@ def _warn(text: str) -> None:
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and numbers, whatever order and padding the file gives them."""
+    """Return the SHA-256 of names, types, shapes and values, independent of their order in the file."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()

@@ -1,4 +1,4 @@
-"""Many images on one sheet, and sheets as PNG files."""
+"""Grids of images, and PNG files."""
 
 import io
 import math
@@ -14,24 +14,27 @@ BACKGROUND = 255
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """uint8 images (N, H, W, C) on one sheet (rows, columns, C), in reading order, two pixels apart.
+    """Arrange uint8 images (N, H, W, C) in a grid, in reading order, two pixels apart.
 
-    By default the sheet is about as wide as it is high.
+    Returns uint8 (grid height, grid width, C). By default the grid is about as wide as it is high.
     """
     num, height, width, channels = images.shape
     columns = columns or max(1, math.ceil(math.sqrt(num * height / width)))
     rows = max(1, math.ceil(num / columns))
     columns = min(columns, max(num, 1))
     shape = (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, channels)
-    sheet = np.full(shape, BACKGROUND, np.uint8)
+    canvas = np.full(shape, BACKGROUND, np.uint8)
     for index, image in enumerate(images):
         top, left = (index // columns) * (height + GAP), (index % columns) * (width + GAP)
-        sheet[top : top + height, left : left + width] = image
-    return sheet
+        canvas[top : top + height, left : left + width] = image
+    return canvas
 
 
 def columns_by_class(columns: int, num_classes: int) -> int:
-    """So many columns that each holds one class if they come in turn; ``columns`` where that is far off.
+    """Return the number of columns near ``columns`` that puts each class in its own columns.
+
+    Assumes that the classes come in turn. Returns ``columns`` itself if there are more than twice as many
+    classes, or none.
 
     >>> columns_by_class(8, 10), columns_by_class(8, 3), columns_by_class(8, 0), columns_by_class(8, 50)
     (10, 9, 8, 8)
@@ -42,12 +45,12 @@ def columns_by_class(columns: int, num_classes: int) -> int:
 
 
 def png(image: np.ndarray) -> bytes:
-    """A uint8 image (H, W, 1 or 3) as the bytes of a PNG file."""
+    """Encode a uint8 image (H, W, 1 or 3) as the bytes of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def write_png(path: Path, image: np.ndarray, mark: Mark = Mark.SAMPLE_GRID, *replaces: Mark) -> None:
-    """Write a uint8 image (H, W, 1 or 3) where the user says; see ``ganzfeld.output.write_output``."""
+    """Write a uint8 image (H, W, 1 or 3) to the user's path; see ``ganzfeld.output.write_output``."""
     write_output(path, png(image), mark, *replaces)

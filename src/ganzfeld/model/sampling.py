@@ -1,4 +1,4 @@
-"""Images from a generator: one seed, one image, whatever else is made in the same call."""
+"""Images from a generator: a seed gives the same image whatever else is made in the same call."""
 
 import math
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ def images_of_seeds(
     truncation: float = 1.0,
     labels: Labels | None = None,
 ) -> np.ndarray:
-    """One image a seed: uint8, (len(seeds), height, width, channels).
+    """Make one image per seed: uint8, (len(seeds), height, width, channels).
 
-    ``truncation`` pulls the latents towards the centre of the prior. ``labels`` are the classes wanted, one
-    per seed or one for all; without them a generator with classes goes through these in turn: see
-    ``labels_in_turn``. Raises ``UsageError`` for seeds, truncations or labels out of range.
+    ``truncation`` pulls the latents towards the centre of the prior. ``labels`` are the classes, one per seed
+    or one for all; without them a generator with classes takes these in turn (see ``labels_in_turn``).
+    Raises ``UsageError`` for seeds, a truncation or labels out of range.
     """
     seeds = seeds_of(seeds)
     require_room_for(generator, num_of(seeds))
@@ -44,30 +44,30 @@ def images_of_seeds(
 
 
 def labels_in_turn(seeds: Sequence[int], num_classes: int) -> list[int]:
-    """The label of each seed when no class is asked for: the seed modulo the number of classes."""
+    """Return the default label of each seed: the seed modulo the number of classes."""
     return [int(seed % num_classes) for seed in seeds]
 
 
 def labels_as_in_data(seeds: Sequence[int], images_by_class: Sequence[int]) -> list[int] | None:
-    """The label of each seed so that classes come as often as in the data; None without classes.
+    """Return a label for each seed so that classes are as frequent as in the data; None without classes.
 
-    A function of the seed alone. Of many seeds in a row, each class has its share to within a few images:
-    multiples of the golden ratio fill the interval from 0 to 1 evenly.
+    A label depends on its seed alone. Among many consecutive seeds, each class has its share to within a few
+    images, since multiples of the golden ratio fill the interval from 0 to 1 evenly.
     """
     if not images_by_class:
         return None
     ends = np.cumsum(images_by_class)
-    places = [(seed * _GOLDEN_RATIO % 2**64) * int(ends[-1]) >> 64 for seed in seeds]
-    return np.searchsorted(ends, places, side="right").tolist()
+    positions = [(seed * _GOLDEN_RATIO % 2**64) * int(ends[-1]) >> 64 for seed in seeds]
+    return np.searchsorted(ends, positions, side="right").tolist()
 
 
 @torch.no_grad()
 def images_of_latents(generator: Generator, latents: Tensor, labels: Labels | None = None) -> np.ndarray:
-    """Latents (N, latent_size) to uint8 images (N, *size, channels), in eval mode.
+    """Make uint8 images (N, *size, channels) from latents (N, latent_size), in eval mode.
 
-    ``labels`` are for a generator with classes, and for no other: ``UsageError`` otherwise. Raises
-    ``ResourceError`` where there is not the memory, and ``TrainingFailed`` where an image has numbers that
-    are not finite: bytes would not show it.
+    Raises ``UsageError`` unless ``labels`` are given exactly if the generator has classes, ``ResourceError``
+    if memory does not suffice, and ``TrainingFailed`` if an image has a value that is not finite, which its
+    bytes would not show.
     """
     require_room_for(generator, len(latents))
     weight = next(generator.parameters())
@@ -78,24 +78,24 @@ def images_of_latents(generator: Generator, latents: Tensor, labels: Labels | No
     images = []
     size = chunk_size(generator)
     for first in range(0, len(latents), size):
-        chunk = _filled(latents[first : first + size], size).to(weight)
-        told = None if labels is None else _filled(labels[first : first + size], size)
-        made = generator(chunk, told)
-        if not torch.isfinite(made).all():
+        chunk = _padded(latents[first : first + size], size).to(weight)
+        chunk_labels = None if labels is None else _padded(labels[first : first + size], size)
+        outputs = generator(chunk, chunk_labels)
+        if not torch.isfinite(outputs).all():
             raise TrainingFailed(
-                "the generator makes images that are not finite", "Take an earlier model of the run."
+                "the generator makes images that contain NaN or infinity", "Use an earlier model of the run."
             )
-        images.append(as_bytes(made)[: len(latents) - first])
+        images.append(as_bytes(outputs)[: len(latents) - first])
     if not images:
         return np.empty((0, *generator.plan.size, generator.channels), np.uint8)
     return np.concatenate(images)
 
 
 def require_room_for(generator: Generator, num: int) -> None:
-    """Raise ``ResourceError`` if a processor has not the memory to make so many images, before taking any.
+    """Raise ``ResourceError`` if ``num`` images do not fit into the CPU's memory, before taking any of it.
 
-    Counted are the maps of one layer, what it is given and what it gives in three forms, in float32, and the
-    images themselves, as they come, put together and on a sheet.
+    Counts the input of the largest layer and three copies of its output, in float32, and four bytes per value
+    of the images for their chunks, the joined array and a grid.
     """
     if next(generator.parameters()).device.type != "cpu":
         return
@@ -105,34 +105,35 @@ def require_room_for(generator: Generator, num: int) -> None:
         channels * math.prod(size)
         for channels, size in zip([*plan.widths(generator.width), generator.channels], sizes, strict=True)
     ]
-    at_once = 4 * chunk_size(generator) * max(before + 3 * after for before, after in pairwise(maps))
+    layer_bytes = 4 * chunk_size(generator) * max(before + 3 * after for before, after in pairwise(maps))
     width, height = plan.size[-1], plan.size[0]
     require_memory(
-        at_once + 4 * num * maps[-1],
+        layer_bytes + 4 * num * maps[-1],
         f"{num:,} images of {width}x{height} px" if num != 1 else f"an image of {width}x{height} px",
-        "Ask for fewer at once, or free some memory.",
+        "Make fewer images at once, or free some memory.",
     )
 
 
-def _filled(part: Tensor, size: int) -> Tensor:
-    """The last chunk is filled up with zeros."""
-    filled = part.new_zeros(size, *part.shape[1:])
-    filled[: len(part)] = part
-    return filled
+def _padded(part: Tensor, size: int) -> Tensor:
+    """Pad a chunk with zeros to ``size`` rows."""
+    chunk = part.new_zeros(size, *part.shape[1:])
+    chunk[: len(part)] = part
+    return chunk
 
 
 def chunk_size(generator: Generator) -> int:
-    """How many images are always made at once, the last chunk filled up.
+    """Return the number of images that are always made at once; the last chunk is padded to it.
 
-    The libraries below choose their algorithm, and with it the order of additions, by the shape of the batch:
-    a constant shape makes an image the same to the last bit alone or among thousands.
+    Libraries choose their algorithm, and so the order of additions, by the shape of the batch. With a fixed
+    shape an image is the same to the last bit, alone or among thousands.
     """
     return max(1, min(LARGEST_CHUNK, PIXELS_OF_A_CHUNK // math.prod(generator.plan.size)))
 
 
 def as_bytes(images: Tensor) -> np.ndarray:
-    """Images (N, C, *size) in [-1, 1] to uint8 (N, *size, C): -1 is 0, 1 is 255, values between are rounded
-    to the nearest level, values outside are clipped.
+    """Convert images (N, C, *size) in [-1, 1] to uint8 (N, *size, C).
+
+    -1 becomes 0 and 1 becomes 255; values between are rounded to the nearest level, values outside clipped.
     """
     levels = ((images.detach().float() + 1) * 127.5).round().clamp(0, 255)
     return levels.movedim(1, -1).to(torch.uint8).cpu().numpy()

@@ -1,8 +1,8 @@
-"""What keeps a discriminator in check, one file each.
+"""Stabilisers of the discriminator, one file each.
 
 An entry defines one class ``Stabiliser``, a final subclass of ``_base.Stabiliser`` (or of a base derived from
-it) whose fields are its settings. A recipe lists stabilisers as ``{"name": "r1", "weight": 1.0}``, or by name
-alone for the default settings.
+it), whose fields are its settings. A recipe lists stabilisers as ``{"name": "r1", "weight": 1.0}``, or by
+name alone with the default settings.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ stabilisers = Catalogue("ganzfeld.stabilisers", "stabiliser")
 
 
 def stabiliser(settings: dict[str, Any]) -> Stabiliser:
-    """Build one from its settings, ``{"name": ..., **fields}``.
+    """Build a stabiliser from its settings, ``{"name": ..., **fields}``.
 
     Raises ``UsageError`` for an unknown name, an unknown field or a value out of range.
     """

@@ -1,4 +1,4 @@
-"""What a stabiliser may do; each entry does one of the three and leaves the rest alone."""
+"""The base class of stabilisers, with three hooks; an entry overrides one of them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,23 +12,24 @@ from ganzfeld.record import Record
 
 
 class Stabiliser(ABC, Record):
-    """Base of all stabilisers; its fields are its settings."""
+    """The base class of all stabilisers; its fields are its settings."""
 
     REPEATS: ClassVar[bool] = True
-    """Whether it does the same at every step that has its penalty, and at every step that has not: it draws
-    nothing and knows nothing of the progress of the run."""
+    """Whether it does the same at all steps with its penalty, and the same at all steps without: it draws
+    nothing random and does not depend on the progress of the run."""
 
     def due(self, step: int) -> bool:
-        """Whether it has a penalty at this step."""
+        """Check whether there is a penalty at this step."""
         return False
 
     def prepare(self, discriminator: nn.Module) -> None:
         """Change the discriminator once, before training."""
 
     def transform(self, images: Tensor, progress: float, noise: torch.Generator) -> Tensor:
-        """What the discriminator sees instead of ``images`` (B, C, *size), real or generated alike.
+        """Return what the discriminator gets in place of real or generated ``images`` (B, C, *size).
 
-        Differentiable. ``progress`` goes from 0 to 1 over the run; all randomness comes from ``noise``.
+        Must be differentiable. ``progress`` goes from 0 to 1 over the run; all randomness is drawn from
+        ``noise``.
         """
         return images
 
@@ -40,19 +41,19 @@ class Stabiliser(ABC, Record):
         step: int,
         noise: torch.Generator,
     ) -> Tensor | None:
-        """A scalar added to the discriminator's loss at this step, or None where there is none.
+        """Return a scalar to be added to the discriminator loss at this step, or None for no penalty.
 
-        ``discriminator`` gives the logits (B,) of images; with classes, which are those of its places in
-        the batch, of real images as of generated ones.
+        ``discriminator`` maps images to logits (B,). With classes, an image takes the class at its index in
+        the batch, whether it is real or generated.
         """
         return None
 
 
 class GradientPenalty(Stabiliser):
-    """Base of the penalties on the gradient of the logit with respect to images.
+    """The base class of penalties on the gradient of the logit with respect to images.
 
-    A lazy penalty is computed at every ``every``-th step only and counts ``every`` times as much there, so
-    that its mean weight does not change (Karras et al. 2020, appendix B).
+    A lazy penalty is computed only at every ``every``-th step, with ``every`` times the weight, so that its
+    mean weight does not change (Karras et al. 2020, appendix B).
     """
 
     weight: float = Field(gt=0, le=1e6)
@@ -60,14 +61,14 @@ class GradientPenalty(Stabiliser):
 
     @abstractmethod
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
-        """The images at which the gradient is measured."""
+        """Return the images at which the gradient is measured."""
 
     @abstractmethod
     def cost(self, squared_norm: Tensor) -> Tensor:
-        """The penalty per image from the squared norm of its gradient, both (B,), without the weight."""
+        """Compute the unweighted penalty per image from the squared norm of its gradient, both (B,)."""
 
     def due(self, step: int) -> bool:
-        """At every ``every``-th step, from the first on."""
+        """Check whether this is an ``every``-th step; the first step is one."""
         return step % self.every == 0
 
     def penalty(
@@ -78,7 +79,10 @@ class GradientPenalty(Stabiliser):
         step: int,
         noise: torch.Generator,
     ) -> Tensor | None:
-        """``every * weight * mean(cost)`` at every ``every``-th step, differentiable in D's weights."""
+        """Compute ``every * weight * mean(cost)`` at every ``every``-th step, else return None.
+
+        The result is differentiable in the discriminator's weights.
+        """
         if not self.due(step):
             return None
         images = self.points(real, fake, noise).detach().requires_grad_()

@@ -1,7 +1,7 @@
-"""Differentiable augmentation: D sees real and generated images through the same random changes
-(Zhao et al. 2020). Meant for small sets, where D would learn the images by heart.
+"""Differentiable augmentation: real and generated images get the same kinds of random changes before D.
 
-All changes work on images of any dimension; each image of a batch gets its own.
+It is meant for small datasets, which D would otherwise memorise. All changes work in any number of
+dimensions; each image of a batch gets its own. Source: Zhao et al. 2020.
 """
 
 from typing import ClassVar, final
@@ -16,10 +16,11 @@ from ganzfeld.stabilisers._noise import drawn
 
 @final
 class Stabiliser(Base):
-    """Brightness, contrast, translation (zero outside) and cutout, each switched off by a zero.
+    """Changes brightness and contrast, translates, and cuts out a box; 0 switches a change off.
 
-    ``colour`` is the largest change of brightness (in units of the range [-1, 1]) and of contrast (relative);
-    ``translation`` the largest shift and ``cutout`` the edge of the removed box, as shares of the size.
+    ``colour`` is the largest change of brightness (in units of the range [-1, 1]) and of contrast (relative).
+    ``translation`` is the largest shift and ``cutout`` the edge of the removed box, as fractions of the size.
+    Pixels from outside the image are 0.
     """
 
     REPEATS: ClassVar[bool] = False
@@ -29,7 +30,7 @@ class Stabiliser(Base):
     cutout: float = Field(default=0.0, ge=0, lt=1)
 
     def transform(self, images: Tensor, progress: float, noise: torch.Generator) -> Tensor:
-        """(B, C, *size), changed."""
+        """Change images (B, C, *size)."""
         if self.colour:
             images = _recolour(images, self.colour, noise)
         for axis in range(2, images.dim()):
@@ -65,13 +66,13 @@ def _cut_out(images: Tensor, share: float, noise: torch.Generator) -> Tensor:
 
 
 def _uniform(images: Tensor, noise: torch.Generator) -> Tensor:
-    """One number in [-1, 1) an image, shaped to broadcast."""
+    """Draw one number in [-1, 1) per image, shaped to broadcast."""
     numbers = drawn(torch.rand, noise, images) * 2 - 1
     return numbers.view(-1, *[1] * (images.dim() - 1))
 
 
 def _along(axis: int, images: Tensor) -> Tensor:
-    """0, 1, 2, ... along one axis, shaped to broadcast."""
+    """Return the positions 0, 1, 2, ... along an axis, shaped to broadcast."""
     shape = [1] * images.dim()
     shape[axis] = images.shape[axis]
     return torch.arange(images.shape[axis], device=images.device).view(shape)

@@ -1,4 +1,4 @@
-"""Instance noise: Gaussian noise on every image D sees, fading out (Sonderby et al. 2017)."""
+"""Instance noise: Gaussian noise on every image before D, fading out over the run (Sonderby et al. 2017)."""
 
 from typing import ClassVar, final
 
@@ -12,7 +12,7 @@ from ganzfeld.stabilisers._noise import drawn
 
 @final
 class Stabiliser(Base):
-    """Adds N(0, sigma^2), sigma falling linearly from ``sigma`` to 0 at the share ``until`` of the run."""
+    """Adds N(0, sigma^2); sigma falls linearly from ``sigma`` to 0 at the fraction ``until`` of the run."""
 
     REPEATS: ClassVar[bool] = False
 
@@ -20,7 +20,7 @@ class Stabiliser(Base):
     until: float = Field(default=1.0, gt=0, le=1)
 
     def transform(self, images: Tensor, progress: float, noise: torch.Generator) -> Tensor:
-        """``images`` plus fresh noise of today's strength, in units of the range [-1, 1]."""
+        """Add noise of the strength at this progress, in units of the range [-1, 1], to the images."""
         sigma = self.sigma * max(0.0, 1 - progress / self.until)
         if sigma == 0:
             return images

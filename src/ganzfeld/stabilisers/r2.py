@@ -1,7 +1,4 @@
-"""R2: the discriminator is flat at generated images, weight/2 E |grad D(G(z))|^2.
-
-Source: Mescheder et al. 2018.
-"""
+"""R2: the penalty weight/2 E |grad D(G(z))|^2 at generated images (Mescheder et al. 2018)."""
 
 from typing import final
 
@@ -14,14 +11,14 @@ from ganzfeld.stabilisers._base import GradientPenalty
 
 @final
 class Stabiliser(GradientPenalty):
-    """Half the squared norm of the gradient at generated images."""
+    """Penalises half the squared norm of the gradient at generated images."""
 
     weight: float = Field(default=1.0, gt=0, le=1e6)
 
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
-        """Generated images."""
+        """Return the generated images."""
         return fake
 
     def cost(self, squared_norm: Tensor) -> Tensor:
-        """Half the squared norm."""
+        """Compute half the squared norm."""
         return squared_norm / 2

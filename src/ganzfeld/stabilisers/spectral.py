@@ -1,6 +1,6 @@
-"""Spectral normalisation of the whole discriminator, on top of whatever normalises its activations.
+"""Spectral normalisation of the whole discriminator, in addition to the normalisation of its activations.
 
-``discriminator.normalisation = "spectral"`` is the same constraint in place of another normalisation.
+``discriminator.normalisation = "spectral"`` applies the same constraint in place of another normalisation.
 """
 
 from typing import final
@@ -16,7 +16,7 @@ class Stabiliser(Base):
     """Divides the weights of every convolution and linear layer by their largest singular value."""
 
     def prepare(self, discriminator: nn.Module) -> None:
-        """Constrain each weight that is not constrained yet; gains of normalisations are left alone."""
+        """Constrain each weight that is not constrained yet, except the gains of normalisations."""
         for module in list(discriminator.modules()):
             weight = getattr(module, "weight", None)
             if isinstance(weight, nn.Parameter) and weight.dim() > 1:

@@ -5,10 +5,10 @@ from torch import Tensor
 
 
 def sample(num: int, size: int, noise: torch.Generator) -> Tensor:
-    """(num, size)."""
+    """Draw latents (num, size)."""
     return torch.randn(num, size, generator=noise, device=noise.device)
 
 
 def variance(size: int) -> float:
-    """Of one component."""
+    """Return the variance of one component."""
     return 1.0

@@ -1,5 +1,6 @@
-"""The uniform distribution on the sphere of radius sqrt(size) (White 2016): the shell on which normal vectors
-of many components lie anyway.
+"""The uniform distribution on the sphere of radius sqrt(size) (White 2016).
+
+Normal vectors with many components lie close to this sphere anyway.
 """
 
 import torch
@@ -7,11 +8,11 @@ from torch import Tensor
 
 
 def sample(num: int, size: int, noise: torch.Generator) -> Tensor:
-    """(num, size), every row of norm sqrt(size)."""
+    """Draw latents (num, size), each of norm sqrt(size)."""
     direction = torch.randn(num, size, generator=noise, device=noise.device)
     return direction * (size**0.5 / direction.norm(dim=1, keepdim=True).clamp_min(1e-12))
 
 
 def variance(size: int) -> float:
-    """Of one component."""
+    """Return the variance of one component."""
     return 1.0

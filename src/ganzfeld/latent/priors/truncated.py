@@ -1,5 +1,6 @@
-"""The standard normal distribution cut at two standard deviations (Brock et al. 2019), by its inverse
-distribution function, so that every draw uses one uniform number.
+"""The standard normal distribution truncated at two standard deviations (Brock et al. 2019).
+
+It is drawn by the inverse of its distribution function, so that every component uses one uniform number.
 """
 
 import math
@@ -11,13 +12,13 @@ LIMIT = 2.0
 
 
 def sample(num: int, size: int, noise: torch.Generator) -> Tensor:
-    """(num, size), every component in [-2, 2]."""
+    """Draw latents (num, size), every component in [-2, 2]."""
     uniform = torch.rand(num, size, generator=noise, device=noise.device, dtype=torch.float64)
     inside = math.erf(LIMIT / math.sqrt(2))
     return (math.sqrt(2) * torch.erfinv((2 * uniform - 1) * inside)).clamp(-LIMIT, LIMIT).float()
 
 
 def variance(size: int) -> float:
-    """Of one component: 1 - 2 t phi(t) / (2 Phi(t) - 1) at t = 2."""
+    """Return the variance of one component: 1 - 2 t phi(t) / (2 Phi(t) - 1) at t = 2."""
     density = math.exp(-(LIMIT**2) / 2) / math.sqrt(2 * math.pi)
     return 1 - 2 * LIMIT * density / math.erf(LIMIT / math.sqrt(2))

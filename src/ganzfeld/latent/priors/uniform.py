@@ -1,14 +1,14 @@
-"""The uniform distribution on [-1, 1), independent components; the prior of Radford et al. 2015."""
+"""The uniform distribution on [-1, 1) with independent components; the prior of Radford et al. 2015."""
 
 import torch
 from torch import Tensor
 
 
 def sample(num: int, size: int, noise: torch.Generator) -> Tensor:
-    """(num, size)."""
+    """Draw latents (num, size)."""
     return 2 * torch.rand(num, size, generator=noise, device=noise.device) - 1
 
 
 def variance(size: int) -> float:
-    """Of one component."""
+    """Return the variance of one component."""
     return 1 / 3
