@@ -99,6 +99,23 @@ def test_initial_weights_are_a_function_of_the_seed(normalisation):
     assert abs(float(weights[0].mean())) < 1e-3
 
 
+@pytest.mark.parametrize("normalisation", ["batch", "layer", "group"])
+def test_gains_are_drawn_and_change_no_other_weight(normalisation):
+    plain, drawn = (Generator(plan(64), width=16, normalisation=normalisation) for _ in range(2))
+    initialise(plain, 1)
+    initialise(drawn, 1, gain_deviation=0.02)
+    gains = []
+    for (name, before), (_, after) in zip(plain.named_parameters(), drawn.named_parameters(), strict=True):
+        if torch.equal(before, torch.ones_like(before)) and before.dim() == 1:
+            gains.append(after.detach())
+        else:
+            assert torch.equal(before, after), name
+    together = torch.cat(gains)
+    assert len(gains) == 4 and len(together) == 240
+    assert float(together.mean()) == pytest.approx(1, abs=0.005)
+    assert float(together.std()) == pytest.approx(0.02, rel=0.15)
+
+
 def test_the_output_is_float32_under_autocast():
     """In bfloat16 the gradient of tanh would be exactly zero from 3.47 on."""
     generator = Generator(plan(8), width=4)

@@ -1,4 +1,4 @@
-"""Spectral normalisation of the layer itself, against the singular values of the whole map written as a matrix."""
+"""Spectral normalisation of the layer itself, against the singular values of the whole map as a matrix."""
 
 import itertools
 
@@ -25,7 +25,8 @@ def matrix_of(weight: Tensor, stride: tuple[int, ...], cells: int) -> Tensor:
     """The map of a layer on a periodic image, one column an input pixel, by loops over the kernel."""
     shape = [side * cells for side in stride]
     outputs = list(itertools.product(range(weight.shape[0]), *[range(cells)] * len(stride)))
-    positions = {at: row for row, at in enumerate(itertools.product(range(weight.shape[1]), *map(range, shape)))}
+    inputs = itertools.product(range(weight.shape[1]), *map(range, shape))
+    positions = {at: column for column, at in enumerate(inputs)}
     matrix = torch.zeros(len(outputs), len(positions), dtype=weight.dtype)
     left = [max(0, size - step) // 2 for size, step in zip(weight.shape[2:], stride, strict=True)]
     for row, (out, *cell) in enumerate(outputs):

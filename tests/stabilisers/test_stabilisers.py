@@ -94,8 +94,44 @@ def test_instance_noise_fades():
     assert strengths == pytest.approx([0.5, 0.25, 0.0, 0.0], rel=0.02)
 
 
+PLAIN = {"brightness": 0, "saturation": 0, "contrast": 0, "translation": 0, "cutout": 0}
+
+
+def test_colours_change_as_in_the_paper():
+    """Brightness, then saturation, then contrast, each on what the one before has left (Zhao et al. 2020)."""
+    images = REAL
+    entry = stabiliser({"name": "augmentation", "translation": 0, "cutout": 0})
+    found = entry.transform(images, 0, noise())
+    replay = noise()
+    saturation, brightness, contrast = (
+        torch.rand(len(images), generator=replay).view(-1, 1, 1, 1) for _ in range(3)
+    )
+    seen = images + (brightness - 0.5)
+    grey = seen.mean(1, keepdim=True)
+    seen = (seen - grey) * (saturation * 2) + grey
+    mean = seen.mean((1, 2, 3), keepdim=True)
+    seen = (seen - mean) * (contrast + 0.5) + mean
+    torch.testing.assert_close(found, seen)
+
+
+def test_every_shift_is_as_likely():
+    entry = stabiliser({"name": "augmentation", **PLAIN, "translation": 0.125})
+    images = torch.zeros(9_000, 1, 16)
+    images[:, :, 8] = 1
+    places = entry.transform(images, 0, noise()).nonzero()[:, 2].bincount(minlength=16)
+    assert places.nonzero().flatten().tolist() == [6, 7, 8, 9, 10]
+    assert all(abs(int(count) - 1_800) < 200 for count in places[6:11])
+
+
+def test_settings_of_earlier_versions_are_read():
+    entry = stabiliser({"name": "augmentation", "colour": 0.25, "translation": 0.1})
+    assert entry.model_dump() == {
+        "brightness": 0.25, "saturation": 0, "contrast": 0.25, "translation": 0.1, "cutout": 0
+    }  # fmt: skip
+
+
 def test_augmentation_moves_images_without_inventing():
-    entry = stabiliser({"name": "augmentation", "colour": 0, "translation": 0.25, "cutout": 0})
+    entry = stabiliser({"name": "augmentation", **PLAIN, "translation": 0.25})
     images = torch.zeros(64, 1, 16, 16)
     images[:, :, 8, 8] = 1
     moved = entry.transform(images, 0, noise())
@@ -106,7 +142,7 @@ def test_augmentation_moves_images_without_inventing():
 
 
 def test_cutout_removes_a_box():
-    entry = stabiliser({"name": "augmentation", "colour": 0, "translation": 0, "cutout": 0.5})
+    entry = stabiliser({"name": "augmentation", **PLAIN, "cutout": 0.5})
     seen = entry.transform(torch.ones(200, 1, 16, 16), 0, noise())
     removed = (seen == 0).flatten(1).sum(1)
     assert int(removed.max()) == 64
@@ -115,7 +151,7 @@ def test_cutout_removes_a_box():
 
 def test_augmentation_lets_gradients_through():
     images = REAL.clone().requires_grad_()
-    settings = {"name": "augmentation", "colour": 0.3, "translation": 0.2, "cutout": 0.2}
+    settings = {"name": "augmentation", "translation": 0.2, "cutout": 0.2}
     out = stabiliser(settings).transform(images, 0, noise())
     (gradient,) = torch.autograd.grad(out.square().sum(), images)
     assert torch.isfinite(gradient).all()
@@ -123,7 +159,7 @@ def test_augmentation_lets_gradients_through():
 
 
 def test_each_image_gets_its_own_change():
-    entry = stabiliser({"name": "augmentation", "colour": 0.5, "translation": 0, "cutout": 0})
+    entry = stabiliser({"name": "augmentation", **PLAIN, "brightness": 0.5})
     seen = entry.transform(REAL[:1].expand(6, -1, -1, -1), 0, noise())
     assert len({round(float(value), 6) for value in seen.flatten(1).mean(1)}) == 6
 

@@ -85,6 +85,49 @@ def test_a_step_is_the_textbooks(name, names):
             torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("simultaneous", [False, True])
+def test_the_generator_is_updated_at_every_third_step_only(simultaneous):
+    ours = gan()
+    config = StepConfig(Loss("wasserstein"), [], 0.9, simultaneous, discriminator_steps=3)
+    changed = []
+    for index in range(6):
+        before = [weights_of(network) for network in (ours.generator, ours.discriminator, ours.generator_ema)]
+        output = step(ours, config, REAL, LATENTS, context(index), SOUND)
+        assert torch.isfinite(output.generator_loss)
+        changed.append(
+            [
+                not same(weights, network)
+                for weights, network in zip(
+                    before, (ours.generator, ours.discriminator, ours.generator_ema), strict=True
+                )
+            ]
+        )
+    assert changed == [[False, True, False], [False, True, False], [True, True, True]] * 2
+
+
+def test_steps_of_the_discriminator_alone_are_those_of_the_formula():
+    """Three updates of D, then one of G, against them written out."""
+    ours, theirs = gan(), gan()
+    loss, config = Loss("wasserstein"), StepConfig(Loss("wasserstein"), [], 0.0, discriminator_steps=3)
+    for index in range(3):
+        output = step(ours, config, REAL, LATENTS, context(index), SOUND)
+        theirs.discriminator.zero_grad()
+        fake = theirs.generator(LATENTS)
+        logits = theirs.discriminator(REAL), theirs.discriminator(fake.detach())
+        if index < 2:
+            torch.testing.assert_close(output.generator_loss, loss.generator(*logits).detach())
+        loss.discriminator(*logits).backward()
+        theirs.discriminator_optimizer.step()
+    loss.generator(theirs.discriminator(REAL).detach(), theirs.discriminator(fake)).backward()
+    theirs.generator_optimizer.step()
+    for mine, expected in zip(ours.generator.parameters(), theirs.generator.parameters(), strict=True):
+        torch.testing.assert_close(mine, expected)
+    for mine, expected in zip(
+        ours.discriminator.parameters(), theirs.discriminator.parameters(), strict=True
+    ):
+        torch.testing.assert_close(mine, expected)
+
+
 def test_nothing_is_left_in_the_discriminators_gradients_by_the_generators_step():
     game = gan()
     step(game, StepConfig(Loss("non-saturating"), [], 0.9), REAL, LATENTS, context(), SOUND)

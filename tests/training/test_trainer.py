@@ -64,8 +64,8 @@ def test_nobody_waits_for_what_goes_to_the_device(trainer_of):
         wgan_gp = stabiliser({"name": "wgan-gp"})
         assert isinstance(wgan_gp, GradientPenalty)
         wgan_gp.points(real, real, noise)
-    # Bytes, mirror, crop; latents; classes; then noise, brightness, contrast, two shifts, and places.
-    assert crossings.waited == [False] * 11
+    # Bytes, mirror, crop; latents; classes; noise; three changes of colour, two shifts, a box; places.
+    assert crossings.waited == [False] * 14
 
 
 def test_each_step_and_image_is_cropped_anew(trainer_of, tmp_path):

@@ -20,13 +20,12 @@ import torch
 from torch import Tensor
 
 from ganzfeld.compute.engine import Engine, choose_engine
-from ganzfeld.compute.seeding import Purpose, derived_seed
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.cache.store import alone_in, cache_root
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed, UsageError
 from ganzfeld.latent import priors
-from ganzfeld.networks import Discriminator, Generator, initialise
+from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.options import PreparationOptions
 from ganzfeld.printable import in_shell
 from ganzfeld.progress import CountCallback, counting, silent
@@ -37,7 +36,7 @@ from ganzfeld.runs.checkpoint_store import CheckpointStore
 from ganzfeld.runs.journal import read_journal
 from ganzfeld.runs.metadata import circumstances
 from ganzfeld.runs.schedule import Horizon
-from ganzfeld.training.build import build_networks, start
+from ganzfeld.training.build import build_networks, initialise_networks, start
 from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.trainer import Trainer, scalars_of
 
@@ -130,8 +129,7 @@ class Live:
         seed = self.training.seed if seed is None else seed
         networks = build_networks(self.recipe, self.dataset.channels, seed)
         change(*networks)
-        initialise(networks[0], derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
-        initialise(networks[1], derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
+        initialise_networks(self.recipe, *networks, seed)
         trainer = start(self.recipe, self.dataset, self.engine, seed, networks=networks)
         trainer.set_horizons((Horizon(0, self.training.images),))
         return trainer

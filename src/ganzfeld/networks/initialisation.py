@@ -19,13 +19,15 @@ _WEIGHTED = (
     nn.ConvTranspose3d,
 )
 
+_NORMALISING = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+
 
 @torch.no_grad()
-def initialise(network: nn.Module, seed: int) -> None:
-    """Draw all weights from N(0, 0.02) and set all biases to zero; normalisations keep gain 1 and shift 0.
+def initialise(network: nn.Module, seed: int, gain_deviation: float = 0.0) -> None:
+    """Draw all weights from N(0, 0.02), gains of normalisations from N(1, gain_deviation); set biases to 0.
 
-    Class vectors have their own standard deviation. The weights are drawn on the CPU in the order of the
-    modules, so they do not depend on the device.
+    Class vectors have their own standard deviation. All numbers are drawn on the CPU, weights first and then
+    the gains, in the order of the modules: they do not depend on the device, nor weights on gains.
     """
     noise = torch.Generator().manual_seed(seed)
     for module in network.modules():
@@ -37,6 +39,10 @@ def initialise(network: nn.Module, seed: int) -> None:
         elif isinstance(module, ClassVectors):
             weight = _raw_weight(module)
             weight.copy_(torch.randn(weight.shape, generator=noise) * module.deviation)
+    for module in network.modules():
+        if gain_deviation and isinstance(module, _NORMALISING) and module.weight is not None:
+            drawn = torch.randn(module.weight.shape, generator=noise)
+            module.weight.copy_(1 + gain_deviation * drawn)
     settle(network)
 
 

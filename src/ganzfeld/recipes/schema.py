@@ -135,6 +135,9 @@ class Recipe(Section):
     the same two networks, which takes fewer passes.
     ``classes``: how the class of an image enters the discriminator, by an entry of
     ``ganzfeld.networks.conditions``; "none" trains without classes, whether the images have some or not.
+    ``gain_deviation``: gains of normalisations begin at N(1, gain_deviation) instead of 1.
+    ``discriminator_steps``: updates of D per update of G, each on a batch of its own (5 in WGAN-GP, Gulrajani
+    et al. 2017); every step trains D, and every ``discriminator_steps``-th step trains G too.
     """
 
     name: str
@@ -146,11 +149,13 @@ class Recipe(Section):
     mirror: bool
     crop: float = Field(default=0.0, ge=0, lt=0.5)
     classes: Annotated[str, AfterValidator(conditions.canonical)] = "none"
+    gain_deviation: float = Field(default=0.0, ge=0, le=1)
     latent: LatentChoices
     generator: GeneratorChoices
     discriminator: NetworkChoices
     loss: LossChoices
     updates: Literal["alternating", "simultaneous"] = "alternating"
+    discriminator_steps: int = Field(default=1, ge=1, le=1000)
     stabilisers: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_stabilisers)]
     ema: float = Field(ge=0, lt=1)
     schedule: Schedule

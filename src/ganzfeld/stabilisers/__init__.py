@@ -28,6 +28,7 @@ def stabiliser(settings: dict[str, Any]) -> Stabiliser:
     fields = dict(settings)
     name = stabilisers.canonical(str(fields.pop("name", "")))
     kind: type[Stabiliser] = stabilisers.load(name).Stabiliser
+    fields = kind.upgrade(fields)
     unknown = sorted(set(fields) - set(kind.model_fields))
     if unknown:
         raise UsageError(

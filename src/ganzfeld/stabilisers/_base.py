@@ -1,8 +1,8 @@
 """The base class of stabilisers, with three hooks; an entry overrides one of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -17,6 +17,11 @@ class Stabiliser(ABC, Record):
     REPEATS: ClassVar[bool] = True
     """Whether it does the same at all steps with its penalty, and the same at all steps without: it draws
     nothing random and does not depend on the progress of the run."""
+
+    @classmethod
+    def upgrade(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings as this version names them, from those of this or an earlier one."""
+        return dict(settings)
 
     def due(self, step: int) -> bool:
         """Check whether there is a penalty at this step."""

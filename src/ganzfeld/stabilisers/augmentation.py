@@ -1,10 +1,12 @@
-"""Differentiable augmentation: real and generated images get the same kinds of random changes before D.
+"""Differentiable augmentation: D sees real and generated images through the same random changes
+(Zhao et al. 2020, DiffAugment with color, translation and cutout). Meant for small sets, to keep D from
+memorising them.
 
-It is meant for small datasets, which D would otherwise memorise. All changes work in any number of
-dimensions; each image of a batch gets its own. Source: Zhao et al. 2020.
+All changes work on images of any dimension; each image of a batch gets its own.
 """
 
-from typing import ClassVar, final
+from collections.abc import Mapping
+from typing import Any, ClassVar, final
 
 import torch
 from pydantic import Field
@@ -16,23 +18,42 @@ from ganzfeld.stabilisers._noise import drawn
 
 @final
 class Stabiliser(Base):
-    """Changes brightness and contrast, translates, and cuts out a box; 0 switches a change off.
+    """Change brightness, saturation and contrast, translate, and cut out a box; a zero switches a change off.
 
-    ``colour`` is the largest change of brightness (in units of the range [-1, 1]) and of contrast (relative).
-    ``translation`` is the largest shift and ``cutout`` the edge of the removed box, as fractions of the size.
-    Pixels from outside the image are 0.
+    The defaults are those of the paper's code. ``brightness`` is the largest shift of all values, in units of
+    the range [-1, 1]; ``saturation`` and ``contrast`` are the largest relative changes of the distance of a
+    pixel from its mean over channels, and of all values from the mean of the image. ``translation`` is the
+    largest shift (zeros come in) and ``cutout`` the edge of the removed box (zeros), as shares of the size.
     """
 
     REPEATS: ClassVar[bool] = False
 
-    colour: float = Field(default=0.25, ge=0, lt=1)
+    brightness: float = Field(default=0.5, ge=0, le=1)
+    saturation: float = Field(default=1.0, ge=0, le=1)
+    contrast: float = Field(default=0.5, ge=0, lt=1)
     translation: float = Field(default=0.125, ge=0, lt=1)
-    cutout: float = Field(default=0.0, ge=0, lt=1)
+    cutout: float = Field(default=0.5, ge=0, lt=1)
+
+    @classmethod
+    def upgrade(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Read settings of earlier versions: ``colour`` was brightness and contrast, without saturation."""
+        fields = dict(settings)
+        if "colour" in fields:
+            strength = fields.pop("colour")
+            fields = {"brightness": strength, "saturation": 0.0, "contrast": strength, "cutout": 0.0} | fields
+        return fields
 
     def transform(self, images: Tensor, progress: float, noise: torch.Generator) -> Tensor:
         """Change images (B, C, *size)."""
-        if self.colour:
-            images = _recolour(images, self.colour, noise)
+        if self.saturation:
+            mean = images.mean(1, keepdim=True)
+            images = (images - mean) * (1 + self.saturation * _uniform(images, noise)) + mean
+        # Changes of colour leave the mean of an image alone but for the brightness, so one mean serves both.
+        if self.brightness or self.contrast:
+            brightness = self.brightness * _uniform(images, noise)
+            contrast = self.contrast * _uniform(images, noise)
+            mean = images.mean(dim=tuple(range(1, images.dim())), keepdim=True)
+            images = (images - mean) * (1 + contrast) + mean + brightness
         for axis in range(2, images.dim()):
             if self.translation:
                 images = _translate(images, axis, self.translation, noise)
@@ -41,15 +62,11 @@ class Stabiliser(Base):
         return images
 
 
-def _recolour(images: Tensor, strength: float, noise: torch.Generator) -> Tensor:
-    brightness, contrast = (_uniform(images, noise) * strength for _ in range(2))
-    mean = images.mean(dim=tuple(range(1, images.dim())), keepdim=True)
-    return (images - mean) * (1 + contrast) + mean + brightness
-
-
 def _translate(images: Tensor, axis: int, share: float, noise: torch.Generator) -> Tensor:
+    """Shift each image along an axis by a whole number of pixels, all up to the largest equally likely."""
     size = images.shape[axis]
-    shift = (_uniform(images, noise) * share * size).round()
+    most = int(share * size + 0.5)
+    shift = ((_uniform(images, noise) + 1) / 2 * (2 * most + 1)).floor().clamp(max=2 * most) - most
     positions = _along(axis, images) + shift
     inside = (positions >= 0) & (positions < size)
     index = positions.clamp(0, size - 1).long().expand_as(images)
@@ -57,6 +74,7 @@ def _translate(images: Tensor, axis: int, share: float, noise: torch.Generator) 
 
 
 def _cut_out(images: Tensor, share: float, noise: torch.Generator) -> Tensor:
+    """Set a box to zero whose centre is anywhere in the image."""
     removed = torch.ones(1, dtype=torch.bool, device=images.device)
     for axis in range(2, images.dim()):
         size = images.shape[axis]
@@ -72,7 +90,7 @@ def _uniform(images: Tensor, noise: torch.Generator) -> Tensor:
 
 
 def _along(axis: int, images: Tensor) -> Tensor:
-    """Return the positions 0, 1, 2, ... along an axis, shaped to broadcast."""
+    """0, 1, 2, ... along one axis, shaped to broadcast."""
     shape = [1] * images.dim()
     shape[axis] = images.shape[axis]
     return torch.arange(images.shape[axis], device=images.device).view(shape)

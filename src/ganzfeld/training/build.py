@@ -57,6 +57,7 @@ def start(
         recipe.build_stabilisers(),
         recipe.ema,
         simultaneous=recipe.updates == "simultaneous",
+        discriminator_steps=recipe.discriminator_steps,
         per_sample=not across_images,
         forward=engine.autocast,
         mean=ranks.all_reduce_mean,
@@ -89,9 +90,17 @@ def build_networks(
         for stabiliser in recipe.build_stabilisers():
             stabiliser.prepare(discriminator)
     if not next(generator.parameters()).is_meta:
-        initialise(generator, derived_seed(seed, Purpose.GENERATOR_WEIGHTS))
-        initialise(discriminator, derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
+        initialise_networks(recipe, generator, discriminator, seed)
     return generator, discriminator
+
+
+def initialise_networks(
+    recipe: Recipe, generator: Generator, discriminator: Discriminator, seed: int
+) -> None:
+    """Draw the weights of both networks as a recipe asks for."""
+    deviation = recipe.gain_deviation
+    initialise(generator, derived_seed(seed, Purpose.GENERATOR_WEIGHTS), deviation)
+    initialise(discriminator, derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS), deviation)
 
 
 def generator_card(recipe: Recipe, channels: int, num_classes: int = 0) -> GeneratorCard:

@@ -30,7 +30,10 @@ class GraphedUpdate:
         labels: Tensor | None = None,
     ) -> StepOutput:
         """Update both networks; ``can_be_recorded(config)`` must hold."""
-        weights = [*gan.discriminator.parameters(), *gan.generator.parameters()]
+        updates_generator = config.updates_generator(context.index)
+        weights = list(gan.discriminator.parameters())
+        if updates_generator:
+            weights += gan.generator.parameters()
 
         def work(inputs: list[Tensor]) -> list[Tensor]:
             real, latents, all_finite, *labels_if_any = inputs
@@ -40,6 +43,7 @@ class GraphedUpdate:
         kind = (
             config.one_pass,
             config.shared_backward,
+            updates_generator,
             *(stabiliser.due(context.index) for stabiliser in config.stabilisers),
         )
         inputs = [real, latents, all_finite, *([] if labels is None else [labels])]

@@ -49,11 +49,16 @@ class StepConfig:
     stabilisers: Sequence[Stabiliser]
     ema: float
     simultaneous: bool = False
+    discriminator_steps: int = 1
     per_sample: bool = False
     one_pass: bool = True
     shared_backward: bool = True
     forward: Callable[[], AbstractContextManager[object]] = nullcontext
     mean: Callable[[Sequence[Tensor]], list[Tensor]] = list
+
+    def updates_generator(self, index: int) -> bool:
+        """Say whether the step of that index updates G, as every ``discriminator_steps``-th does."""
+        return (index + 1) % self.discriminator_steps == 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,9 @@ def step(
     """
     update = update or update_of(config)
     output = update(gan, config, real, latents, context, all_finite, labels)
-    update_ema(gan.generator_ema, gan.generator, ema_decay(config.ema, context.index))
+    if config.updates_generator(context.index):
+        decay = ema_decay(config.ema, context.index // config.discriminator_steps)
+        update_ema(gan.generator_ema, gan.generator, decay)
     return output
 
 
@@ -121,8 +128,13 @@ def alternating_update(
     all_finite: Tensor,
     labels: Tensor | None = None,
 ) -> StepOutput:
-    """Update D, then G against the updated D, on the same fakes (Goodfellow et al. 2014, algorithm 1)."""
-    with config.forward():
+    """Update D, then G against the updated D, on the same generated images, as most DCGAN code does.
+
+    Algorithm 1 of Goodfellow et al. 2014 draws new latent vectors for G, which costs one more pass through G.
+    At a step that does not update G its loss is that of the logits D was updated on.
+    """
+    updates_generator = config.updates_generator(context.index)
+    with config.forward(), torch.set_grad_enabled(updates_generator):
         fake = bind_labels(gan.generator, labels)(latents)
     discriminator = gan.discriminator
     with config.forward():
@@ -136,6 +148,11 @@ def alternating_update(
     all_finite = apply_gradients(
         gan.discriminator_optimizer, config, weights, gradients, discriminator_loss, all_finite
     )
+
+    if not updates_generator:
+        with torch.no_grad():
+            generator_loss = config.loss.generator(real_logits, fake_logits)
+        return _detached_output(generator_loss, discriminator_loss, real_logits, fake_logits, all_finite)
 
     logits_of = bind_labels(discriminator, labels)
     with config.forward():
@@ -170,6 +187,8 @@ def simultaneous_update(
     backward pass then gives D's weight gradients and, multiplied by that factor, G's gradient with respect to
     its images (Polizzi et al. 2020 call this FusedProp).
     """
+    if not config.updates_generator(context.index):
+        return alternating_update(gan, config, real, latents, context, all_finite, labels)
     with config.forward():
         fake = bind_labels(gan.generator, labels)(latents)
     discriminator, leaf = gan.discriminator, fake.detach().requires_grad_()

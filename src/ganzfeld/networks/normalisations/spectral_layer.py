@@ -1,10 +1,10 @@
-"""Spectral normalisation of the layer itself: weights divided by the largest singular value of its linear map.
+"""Spectral normalisation of the layer itself: weights divided by the largest singular value of its map.
 
-``spectral`` constrains the kernel, reshaped to a matrix (Miyato et al. 2018). That is not the map which a
+``spectral`` constrains the kernel, reshaped to a matrix (Miyato et al. 2018). That is not the map that a
 convolution applies to an image: a layer of kernel 4 and stride 2 normalised so still enlarges some images, by
-1.28 for random weights. This entry divides by the norm of the map on an image continued periodically (Sedghi et
-al. 2019); zero padding only makes it smaller. One step of power iteration is made at every forward pass in
-training mode, on one field of ``CELLS`` outputs per axis: the cost of one more image.
+1.28 for random weights. This entry divides by the norm of the map on a periodic image (Sedghi et al. 2019);
+zero padding only makes it smaller. Each forward pass in training mode makes one step of power iteration, on
+one field of ``CELLS`` outputs per axis: the cost of one more image.
 """
 
 from collections.abc import Callable, Sequence
