@@ -78,9 +78,10 @@ def test_lazy_penalties_keep_their_mean():
     assert penalty_of(lazy, *given).item() == pytest.approx(4 * eager.item())
 
 
-def test_spectral_constrains_every_weight_and_no_gain():
+@pytest.mark.parametrize("of", ["kernel", "layer"])
+def test_spectral_constrains_every_weight_and_no_gain(of):
     discriminator = Discriminator(plan(16), width=4, normalisation="layer")
-    stabiliser({"name": "spectral"}).prepare(discriminator)
+    stabiliser({"name": "spectral", "of": of}).prepare(discriminator)
     for module in discriminator.modules():
         constrained = nn.utils.parametrize.is_parametrized(module)
         assert constrained == isinstance(module, nn.Conv2d | nn.Linear)

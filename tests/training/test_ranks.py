@@ -36,6 +36,9 @@ RECIPES = {
     "batch norm in both": small("radford2015", **FAST),
     "penalties through batch norm": small("modern", **BOTH_NORMALISED, **FAST),
     "noise of every kind": small("modern", stabilisers=NOISE, **FAST),
+    "two steps of D": small(
+        "modern", discriminator_steps=2, stabilisers=[{"name": "spectral", "of": "layer"}]
+    ),
     "turns, paired, spectral": small(
         "modern", updates="alternating", stabilisers=["spectral"], **{"discriminator.normalisation": "group"}
     ),

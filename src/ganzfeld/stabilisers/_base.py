@@ -58,7 +58,11 @@ class GradientPenalty(Stabiliser):
     """The base class of penalties on the gradient of the logit with respect to images.
 
     A lazy penalty is computed only at every ``every``-th step, with ``every`` times the weight, so that its
-    mean weight does not change (Karras et al. 2020, appendix B).
+    mean weight does not change (Karras et al. 2020, appendix B). There, a penalty has an optimizer step of its
+    own, and Adam's rate and betas are corrected for the additional steps; here its gradient is added to that of
+    the loss, so the number of steps does not change and there is nothing to correct.
+
+    The gradient is taken at the images as D sees them, after augmentation and noise, and with respect to these.
     """
 
     weight: float = Field(gt=0, le=1e6)

@@ -48,7 +48,7 @@ class Stabiliser(Base):
         if self.saturation:
             mean = images.mean(1, keepdim=True)
             images = (images - mean) * (1 + self.saturation * _uniform(images, noise)) + mean
-        # Changes of colour leave the mean of an image alone but for the brightness, so one mean serves both.
+        # Saturation does not change the mean of an image, and brightness only shifts it.
         if self.brightness or self.contrast:
             brightness = self.brightness * _uniform(images, noise)
             contrast = self.contrast * _uniform(images, noise)
@@ -90,7 +90,7 @@ def _uniform(images: Tensor, noise: torch.Generator) -> Tensor:
 
 
 def _along(axis: int, images: Tensor) -> Tensor:
-    """0, 1, 2, ... along one axis, shaped to broadcast."""
+    """Return 0, 1, 2, ... along one axis, shaped to broadcast."""
     shape = [1] * images.dim()
     shape[axis] = images.shape[axis]
     return torch.arange(images.shape[axis], device=images.device).view(shape)
