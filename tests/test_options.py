@@ -115,7 +115,7 @@ def test_an_option_of_train_that_is_set_as_a_field_is_named():
     wanted = set(inspect.signature(gz.train).parameters) - beside
     assert wanted == OPTIONS
     for name in wanted:
-        with pytest.raises(UsageError, match="is no field of a recipe") as refused:
+        with pytest.raises(UsageError, match="is not a field of a recipe") as refused:
             gz.resolve("modern", [f"{name}=1"])
         assert f"--{name.replace('_', '-')};" in refused.value.hint
 

@@ -1,6 +1,6 @@
-"""Recipes: everything that decides what is trained, as data.
+"""Recipes: all settings of a run except its images and seed, as data.
 
-The built-in ones are the JSON files of this folder; users' files have the same form.
+The built-in recipes are the JSON files in this folder; users' files have the same format.
 """
 
 from ganzfeld.recipes.reading import (

@@ -1,4 +1,4 @@
-"""From names, files and ``path=value`` settings to a recipe; every mistake becomes one clear sentence."""
+"""Read recipes from names, files and ``path=value`` settings; report every mistake in one clear sentence."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,44 +21,44 @@ recipes = Catalogue("ganzfeld.recipes", "recipe", suffix=".json")
 OPTIONS = frozenset(
     {*defaults(PreparationOptions), *defaults(TrainOptions)} - {"settings", *Recipe.model_fields}
 )
-"""What a training is told beside its recipe; whoever takes one for a field of it is told the option."""
+"""The options of a run that are not recipe fields; an error for such a field names the option."""
 
 LARGEST_FILE = 1_000_000
-"""Bytes; a recipe has about two thousand."""
+"""Bytes; a recipe takes about two thousand."""
 
 
 @check_arguments
 def resolve(
     recipe: str | Path | Recipe = "modern", settings: Mapping[str, Any] | Sequence[str] = ()
 ) -> Recipe:
-    """A recipe by name, by file or as it is, with settings laid over it.
+    """Return a recipe, given by name, by file or as it is, with settings applied to it.
 
     ``settings`` maps dotted paths to values (``{"generator.width": 32}``) or lists ``"path=value"`` texts,
-    whose values are read as JSON where possible and as plain text otherwise. Raises ``UsageError`` for an
+    whose values are read as JSON if possible and as plain text otherwise. Raises ``UsageError`` for an
     unknown name, field or path and for a value out of range.
     """
     fields = recipe.model_dump(mode="json") if isinstance(recipe, Recipe) else _fields(recipe)
     for path, value in parsed(settings).items():
-        _lay(fields, path, value)
+        _set_field(fields, path, value)
     return _validate(fields)
 
 
 def parsed(settings: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
-    """Settings as a mapping from dotted path to value; of two for one path the last counts."""
+    """Parse settings to a mapping from dotted path to value; the last value for a path counts."""
     return dict(settings if isinstance(settings, Mapping) else map(_split, settings))
 
 
 def read_recipe(recipe: str | Path) -> Recipe:
-    """A built-in recipe by its name, or the recipe in a JSON file.
+    """Read a built-in recipe by its name, or the recipe in a JSON file.
 
-    A file that holds ``"base": NAME`` lists only what differs from that built-in recipe.
+    A file with ``"base": NAME`` lists only the fields that differ from that built-in recipe.
     """
     return resolve(recipe)
 
 
 def _fields(recipe: str | Path) -> dict[str, Any]:
     if not isinstance(recipe, str | Path):
-        raise UsageError(f"a recipe is a name, a file or a Recipe, not a {type(recipe).__name__}")
+        raise UsageError(f"a recipe must be a name, a file or a Recipe, not a {type(recipe).__name__}")
     path = Path(recipe)
     is_name = not path.is_file() and (str(recipe) in recipes.names() or not path.exists())
     if path.suffix != ".json" and is_name:
@@ -108,9 +108,9 @@ def _split(text: str) -> tuple[str, Any]:
         raise UsageError(f"{path.strip()} cannot be {printable(value, 60)}: {error}") from None
 
 
-def _lay(fields: dict[str, Any], path: str, value: Any) -> None:
+def _set_field(fields: dict[str, Any], path: str, value: Any) -> None:
     if path not in paths():
-        raise _unknown(path, value)
+        raise _unknown_path(path, value)
     *sections, last = path.split(".")
     for section in sections:
         fields = fields.setdefault(section, {})
@@ -119,40 +119,40 @@ def _lay(fields: dict[str, Any], path: str, value: Any) -> None:
     fields[last] = value
 
 
-def _unknown(path: str, value: Any) -> UsageError:
-    """The error for a path that is no field: it names the group that it is, or the fields that are near."""
+def _unknown_path(path: str, value: Any) -> UsageError:
+    """Return the error for a path that is not a field; it names the option, the group or similar fields."""
     if path.replace("-", "_") in OPTIONS:
         name = path.replace("-", "_")
-        hint = f"It is an option of its own: --{dashed(name)}; in Python {name}=."
-        return UsageError(f"{path!r} is no field of a recipe", hint)
+        hint = f"It is an option: --{dashed(name)}; in Python {name}=."
+        return UsageError(f"{path!r} is not a field of a recipe", hint)
     groups = [group for group in _groups() if group == path]
-    groups = groups or [group for group in _groups() if _leaves_out(path.split("."), group.split("."))]
+    groups = groups or [group for group in _groups() if _abbreviates(path.split("."), group.split("."))]
     if groups:
         return UsageError(f"{path!r} is a group of recipe fields, not a field", _fields_to_set(groups, value))
-    longer = [other for other in paths() if _leaves_out(path.split("."), other.split("."))]
+    longer = [other for other in paths() if _abbreviates(path.split("."), other.split("."))]
     hint = f"Did you mean {' or '.join(longer)}?" if longer else did_you_mean(path, paths())
     return UsageError(f"unknown recipe field {path!r}", hint)
 
 
 def _fields_to_set(groups: list[str], value: Any) -> str:
-    """A hint that names the fields of these groups which take the value; all of them if none does."""
+    """Return a hint that names the fields of these groups that accept the value, or else all of them."""
     fields = [(group, field) for group in groups for field in paths(_groups()[group])]
-    fitting = [f"{group}.{field}" for group, field in fields if _takes(_groups()[group], field, value)]
+    fitting = [f"{group}.{field}" for group, field in fields if _accepts(_groups()[group], field, value)]
     if fitting:
         return f"Did you mean {' or '.join(fitting)}?"
     return f"Its fields: {', '.join(f'{group}.{field}' for group, field in fields)}."
 
 
-def _takes(section: type[BaseModel], path: str, value: Any) -> bool:
-    """Whether the field at that path of a section could have the value, or is named in a mapping."""
+def _accepts(section: type[BaseModel], path: str, value: Any) -> bool:
+    """Check whether the field at that path of a section accepts the value, or is a key in a mapping."""
     first, _, rest = path.partition(".")
     field = section.model_fields[first]
     if isinstance(value, Mapping):
-        return first in value and (not rest or _takes(_sections(section)[first], rest, value[first]))
+        return first in value and (not rest or _accepts(_sections(section)[first], rest, value[first]))
     if rest:
-        return _takes(_sections(section)[first], rest, value)
+        return _accepts(_sections(section)[first], rest, value)
     try:
-        # As JSON, so that a list passes for a tuple; strictly, so that true is no number.
+        # As JSON, so that a list is accepted for a tuple; strictly, so that true is not accepted as a number.
         annotated: Any = Annotated[field.annotation, field]
         TypeAdapter(annotated).validate_json(json.dumps(value, allow_nan=False), strict=True)
     except (ValueError, TypeError):
@@ -161,56 +161,63 @@ def _takes(section: type[BaseModel], path: str, value: Any) -> bool:
 
 
 def _groups(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, type[BaseModel]]:
-    """The groups of fields of a recipe by their dotted paths, outer ones first."""
-    found = {}
+    """Return the groups of recipe fields by their dotted paths, outer groups first."""
+    groups = {}
     for name, section in _sections(model).items():
-        found |= {f"{prefix}{name}": section} | _groups(section, f"{prefix}{name}.")
-    return found
+        groups |= {f"{prefix}{name}": section} | _groups(section, f"{prefix}{name}.")
+    return groups
 
 
 def _sections(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """The fields of a model that are groups of fields themselves."""
+    """Return the fields of a model that are themselves groups of fields."""
     kinds = {name: field.annotation for name, field in model.model_fields.items()}
     return {
         name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, BaseModel)
     }
 
 
-def _leaves_out(words: list[str], whole: list[str]) -> bool:
-    """Whether these are words of the whole path in their order, its last one among them."""
-    left = iter(whole)
-    return words[-1] == whole[-1] and all(word in left for word in words)
+def _abbreviates(words: list[str], path: list[str]) -> bool:
+    """Check whether ``words`` are some of the path's parts, in their order and including the last."""
+    remaining = iter(path)
+    return words[-1] == path[-1] and all(word in remaining for word in words)
 
 
 def changes(recipe: Recipe, since: Recipe | None = None) -> list[str]:
-    """What a recipe sets otherwise than another, as ``path=value``; than the built-in one of its name."""
+    """Return the settings, as ``path=value``, in which a recipe differs from another one.
+
+    By default the other recipe is the built-in recipe with the same name; without one the list is empty.
+    """
     if since is None:
         if recipe.name not in recipes.names():
             return []
         since = read_recipe(recipe.name)
-    ours, theirs = recipe.model_dump(mode="json"), since.model_dump(mode="json")
-    found = []
+    own_fields, other_fields = recipe.model_dump(mode="json"), since.model_dump(mode="json")
+    settings = []
     for path in paths():
-        value, usual = _at(ours, path), _at(theirs, path)
-        if value != usual:
-            found.append(f"{path}={value if isinstance(value, str) else json.dumps(value)}")
-    return found
+        value = _value_at(own_fields, path)
+        if value != _value_at(other_fields, path):
+            settings.append(f"{path}={value if isinstance(value, str) else json.dumps(value)}")
+    return settings
 
 
 def undoing(recipe: Recipe) -> list[str]:
-    """What would make a recipe the built-in one of its name, as ``path=value``; nothing if there is none."""
+    """Return the settings, as ``path=value``, that turn a recipe into the built-in recipe of its name.
+
+    The list is empty if there is no such built-in recipe.
+    """
     return changes(read_recipe(recipe.name), since=recipe) if recipe.name in recipes.names() else []
 
 
 def left_out_stabilisers(recipe: Recipe) -> list[str]:
-    """Names of the stabilisers that the built-in recipe of its name has, and it has not."""
+    """Return the names of stabilisers of the built-in recipe of the same name that a recipe lacks."""
     if recipe.name not in recipes.names():
         return []
-    ours = [each["name"] for each in recipe.stabilisers]
-    return [each["name"] for each in read_recipe(recipe.name).stabilisers if each["name"] not in ours]
+    own_names = [settings["name"] for settings in recipe.stabilisers]
+    builtin_names = [settings["name"] for settings in read_recipe(recipe.name).stabilisers]
+    return [name for name in builtin_names if name not in own_names]
 
 
-def _at(fields: dict[str, Any], path: str) -> Any:
+def _value_at(fields: dict[str, Any], path: str) -> Any:
     value: Any = fields
     for part in path.split("."):
         value = value[part]
@@ -218,12 +225,11 @@ def _at(fields: dict[str, Any], path: str) -> Any:
 
 
 def paths(model: type[BaseModel] = Recipe, prefix: str = "") -> list[str]:
-    """The dotted paths of all fields of a recipe, sections first."""
-    found, sections = [], _sections(model)
+    """Return the dotted paths of all fields of a recipe, in the order of the schema."""
+    all_paths, sections = [], _sections(model)
     for name in model.model_fields:
-        inside = paths(sections[name], f"{prefix}{name}.") if name in sections else [prefix + name]
-        found += inside
-    return found
+        all_paths += paths(sections[name], f"{prefix}{name}.") if name in sections else [prefix + name]
+    return all_paths
 
 
 def _validate(fields: dict[str, Any]) -> Recipe:
@@ -234,14 +240,14 @@ def _validate(fields: dict[str, Any]) -> Recipe:
             error,
             "recipe",
             paths(),
-            'A recipe is complete; add "base": "modern" to list only what differs from a built-in one.',
+            'A recipe must have all fields; add "base": "modern" to give only the fields that differ.',
         ) from None
 
 
 def explained(error: ValidationError, whole: str, known: Sequence[str], lacking: str) -> UsageError:
-    """The first mistake in the fields of ``whole``, of which these are ``known``, in our words.
+    """Return the first mistake in the fields of ``whole`` as an error in plain words.
 
-    ``lacking`` is the hint where one is missing.
+    ``known`` are the names of all fields; ``lacking`` is the hint for a missing field.
     """
     mistake = error.errors()[0]
     where = ".".join(str(part) for part in mistake["loc"])

@@ -1,7 +1,7 @@
 """The schema of a recipe: frozen, validated, complete, to and from JSON.
 
-A recipe says everything, so that a run folder can be read without this program. A field that came later has a
-default, what was done before it came, so that older run folders can be read.
+A recipe holds all its settings, so that a run folder can be understood without this program. A field that was
+added later has the earlier behaviour as its default, so that older run folders can still be read.
 """
 
 from typing import Annotated, Any, Literal
@@ -23,25 +23,25 @@ from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 
 
 class Section(Record):
-    """Base of all parts of a recipe: a truth value is no number."""
+    """The base class of all parts of a recipe; it refuses true and false where a number is expected."""
 
     @model_validator(mode="before")
     @classmethod
-    def _takes_no_truth_for_a_number(cls, fields: Any) -> Any:
+    def _refuse_bools_for_numbers(cls, fields: Any) -> Any:
         if isinstance(fields, dict):
             require_numbers({name: field.annotation for name, field in cls.model_fields.items()}, fields)
         return fields
 
 
 class Optimizer(Section):
-    """Adam."""
+    """The settings of Adam."""
 
     lr: float = Field(gt=0, le=1)
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
 
 
 class NetworkChoices(Section):
-    """What both networks choose, each on its own. ``width``: channels next to the image."""
+    """The settings that each network has. ``width`` is the number of channels next to the image."""
 
     width: int = Field(ge=1, le=4096)
     normalisation: Annotated[str, AfterValidator(normalisations.canonical)]
@@ -52,12 +52,12 @@ class NetworkChoices(Section):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """The choices that the network itself takes: all but the optimizer."""
+        """The settings of the network itself: all except the optimizer."""
         return self.model_dump(exclude={"optimizer"})
 
 
 class GeneratorChoices(NetworkChoices):
-    """The generator also chooses its output activation."""
+    """The settings of the generator, which also has an output activation."""
 
     output: Annotated[str, AfterValidator(outputs.canonical)]
 
@@ -69,14 +69,14 @@ class LatentChoices(Section):
     size: int = Field(ge=1, le=65_536)
 
 
-def _sides(given: Any) -> Any:
-    """``smooth_sides`` may be written out."""
+def _sides(value: Any) -> Any:
+    """Convert ``smooth_sides`` to a number if it is written as a word."""
     words = {"one": 1, "one-sided": 1, "two": 2, "two-sided": 2, "both": 2}
-    return words.get(given, given) if isinstance(given, str) else given
+    return words.get(value, value) if isinstance(value, str) else value
 
 
 class LossChoices(Section):
-    """The loss; see ``ganzfeld.losses.Loss`` for what the numbers mean and which go together."""
+    """The loss; ``ganzfeld.losses.Loss`` explains the numbers and which of them can be combined."""
 
     name: Annotated[str, AfterValidator(losses.canonical)]
     smoothing: float
@@ -84,20 +84,20 @@ class LossChoices(Section):
     temperature: float
 
     @model_validator(mode="after")
-    def _means_something(self) -> "LossChoices":
+    def _check_combination(self) -> "LossChoices":
         self.build()
         return self
 
     def build(self) -> Loss:
-        """The loss itself."""
+        """Build the loss."""
         return Loss(self.name, self.smoothing, self.smooth_sides, self.temperature)
 
 
 class Schedule(Section):
-    """The factor on both learning rates as a function of the images seen.
+    """The factor of both learning rates as a function of the images seen.
 
-    It rises linearly over ``warmup_images``, and falls from 1 to ``floor`` over the run: not at all, linearly
-    or along a cosine.
+    It rises linearly over ``warmup_images``. Over the run it falls from 1 to ``floor``, linearly or along a
+    cosine, unless ``decay`` is "none".
     """
 
     warmup_images: int = Field(ge=0, lt=2**63)
@@ -105,39 +105,43 @@ class Schedule(Section):
     floor: float = Field(ge=0, le=1)
 
 
-def _stabilisers(given: Any) -> Any:
-    """Names alone mean default settings; what is kept is complete: ``{"name": ..., **all fields}``."""
-    if isinstance(given, str):
-        given = [name.strip() for name in given.split(",") if name.strip() not in ("", "none")]
-    if not isinstance(given, list | tuple):
-        return given
+def _stabilisers(value: Any) -> Any:
+    """Complete the settings of stabilisers to ``{"name": ..., **all fields}``; a name means the defaults."""
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",") if name.strip() not in ("", "none")]
+    if not isinstance(value, list | tuple):
+        return value
     complete = []
-    for settings in given:
+    for settings in value:
         fields = {"name": settings} if isinstance(settings, str) else settings
         if not isinstance(fields, dict):
-            raise UsageError(f"a stabiliser is a name or an object with a name, not {settings!r}")
+            raise UsageError(f"a stabiliser must be a name or an object with a name, not {settings!r}")
         name = stabilisers.canonical(str(fields.get("name", "")))
         complete.append({"name": name, **stabiliser(fields).model_dump()})
     return complete
 
 
 class Recipe(Section):
-    """Everything that decides what is trained, but for the images and the seed.
+    """All settings of a run except its images and seed.
 
-    ``size`` is (width, height) in pixels. ``ladder`` fixes the sizes from the image down to the seed map
-    (null: the default ladder of ``ganzfeld.geometry.plan``). ``ema`` is the decay per step of the moving
-    average that becomes the model; 0 ships the last weights. ``mirror`` flips half of the images from left
-    to right, which is right only where left and right mean the same. ``crop`` cuts a random window of the
-    full size out of every image continued by reflection: the largest shift either way along each axis, as a
-    share of the size, in whole pixels (0: no crops; 0.125 is usual, He et al. 2016). Nothing is scaled, since
-    a generator would learn the softness of enlarged images; what it may learn are reflected borders.
-    ``updates``: alternating teaches D first and G against the D just taught; simultaneous teaches both from
-    the same two networks, which takes fewer passes.
-    ``classes``: how the class of an image enters the discriminator, by an entry of
-    ``ganzfeld.networks.conditions``; "none" trains without classes, whether the images have some or not.
-    ``gain_deviation``: gains of normalisations begin at N(1, gain_deviation) instead of 1.
-    ``discriminator_steps``: updates of D per update of G, each on a batch of its own (5 in WGAN-GP, Gulrajani
-    et al. 2017); every step trains D, and every ``discriminator_steps``-th step trains G too.
+    - ``size`` is (width, height) in pixels.
+    - ``ladder`` gives the sizes from the image down to the base map (null: the default ladder of
+      ``ganzfeld.geometry.plan``).
+    - ``mirror`` flips half of the images from left to right, which is right only if left and right are
+      interchangeable.
+    - ``crop`` shifts every image at random and fills the border by reflection. It is the largest shift in
+      either direction along each axis, as a fraction of the size, in whole pixels (0: no shift; 0.125 is
+      usual, He et al. 2016). Images are not enlarged instead, since a generator would learn their blur; it
+      may learn the reflected borders, though.
+    - ``classes`` names the way in which the class of an image enters the discriminator, an entry of
+      ``ganzfeld.networks.conditions``; "none" trains without classes even if the images have some.
+    - ``updates``: alternating updates D first, then G with the updated D; simultaneous updates both from the
+      same two networks, which takes fewer passes.
+    - ``ema`` is the decay per step of the moving average that becomes the model; with 0 the model has the
+      last weights.
+    - ``gain_deviation``: the gains of normalisations start at N(1, gain_deviation) instead of 1.
+    - ``discriminator_steps`` is the number of D updates per G update, each on its own batch (5 in WGAN-GP,
+      Gulrajani et al. 2017). Every step trains D; every ``discriminator_steps``-th step also trains G.
     """
 
     name: str
@@ -175,12 +179,12 @@ class Recipe(Section):
         return self
 
     def plan(self) -> Plan:
-        """The ladder, with axes in the order of tensors: height, then width."""
+        """Return the plan of the ladder, with the axes in the order of tensors: height, then width."""
         rungs = self.ladder and [
             (rung, rung) if isinstance(rung, int) else rung[::-1] for rung in self.ladder
         ]
         return plan(self.size[::-1], ladder=rungs)
 
     def build_stabilisers(self) -> list[Stabiliser]:
-        """The stabilisers themselves, in the order of the recipe."""
+        """Build the stabilisers, in the order of the recipe."""
         return [stabiliser(settings) for settings in self.stabilisers]
