@@ -1,4 +1,4 @@
-"""Cases made by hand: journals of numbers, and limits that are easy to reckon with."""
+"""Evidence made by hand: journals of numbers, and limits that are easy to calculate with."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ HEALTHY = 0.5
 
 
 def limits_of(*names: str) -> dict[str, tuple[Limit, ...]]:
-    """From 0.25 to 0.75, and at the first 20 steps from 0 to 1."""
+    """Return limits from 0.25 to 0.75, and from 0 to 1 in the first 20 steps."""
     return {name: (Limit(0.0, 1.0, 1.0, 40), Limit(0.25, 0.75, 1.0, 40, from_step=20)) for name in names}
 
 
@@ -29,7 +29,7 @@ def case_of(
     num_duplicates: int = 0,
     known: Sequence[str] | None = None,
 ) -> RunEvidence:
-    """A training with these readings, one every ``EVERY_IMAGES`` images, and limits for all of them."""
+    """Return the evidence of a run with these readings every ``EVERY_IMAGES`` images, and their limits."""
     count = max(map(len, readings.values()), default=0)
     entries = [
         {
@@ -52,5 +52,5 @@ def case_of(
 
 
 def turning(to: float, healthy: int = 12, wrong: int = 8) -> list[float]:
-    """A reading that is healthy and then is not: wrong after 1,300 images by default."""
+    """Return values of a reading that turns from healthy to ``to``, by default after 1,300 images."""
     return [HEALTHY] * healthy + [to] * wrong

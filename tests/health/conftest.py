@@ -1,4 +1,4 @@
-"""Patients: trainings of a few steps, small enough to be looked at in a blink."""
+"""Runs of a few steps, small enough to take readings in a blink."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +15,14 @@ from ganzfeld.training.trainer import Trainer
 
 
 def examined(array_file: Path, recipe: Recipe) -> tuple[Trainer, HealthMonitor]:
-    """A training on the 16 px blobs at its beginning, in float32, and who examines it."""
+    """Start a run on the 16 px blobs, in float32; return its trainer and health monitor."""
     dataset = open_images(array_file, size=recipe.size)
     trainer = start(recipe, dataset, choose_engine("cpu", "float32"), 0)
     return trainer, HealthMonitor(trainer)
 
 
 def patient_of(array_file: Path, recipe: Recipe, steps: int = 3) -> ProbeContext:
-    """A training after some steps, looked at for the second time."""
+    """Return the probe of a run after some steps, whose readings have been taken once before."""
     trainer, health_monitor = examined(array_file, recipe)
     for step in range(steps):
         health_monitor.note(trainer.advance())
@@ -33,5 +33,5 @@ def patient_of(array_file: Path, recipe: Recipe, steps: int = 3) -> ProbeContext
 
 @pytest.fixture
 def probe(array_file) -> Callable[..., ProbeContext]:
-    """Makes patients."""
+    """Return a function that makes probes."""
     return lambda recipe, steps=3: patient_of(array_file, recipe, steps)

@@ -34,7 +34,7 @@ def find(run: RunEvidence) -> Finding | None:
         since(symptoms),
         evidence(symptoms),
         "The latent is too weak compared with the biases of the first layer, or does not reach the generator "
-        "at all, so nothing makes its images differ.",
+        "at all, so its images cannot differ.",
         Remedy(
             f"Check that the generator receives a latent. Use a normal prior, at least {USUAL_SIZE} latent "
             "components, and batch normalisation in the generator, which restores the scale of the latent "

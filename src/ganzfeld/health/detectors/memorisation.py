@@ -26,8 +26,8 @@ def find(run: RunEvidence) -> Finding | None:
         "The discriminator has memorised the images of a small dataset, and only accepts exactly these from "
         "the generator.",
         Remedy(
-            "Add images; this helps most. Random crops show the discriminator a new version of each image "
-            "every time; so does mirror=true, where mirrored images still look right.",
+            "Add images; nothing helps as much. Random crops show the discriminator a new version of each "
+            "image every time, and so does mirroring (mirror=true) if mirrored images still look right.",
             shifted(run),
         ),
     )

@@ -26,8 +26,8 @@ def find(run: RunEvidence) -> Finding | None:
         "The discriminator can memorise a small dataset. The generator then learns to copy its images rather "
         "than to make new ones.",
         Remedy(
-            "Add images. If there are no more, use random crops, and mirrored images (mirror=true) where "
-            "these still look right, and stop training early.",
+            "Add images. If there are no more, use random crops, mirror the images (mirror=true) if mirrored "
+            "ones still look right, and stop training early.",
             shifted(run),
         ),
     )
