@@ -9,7 +9,7 @@ from ganzfeld.lab.outcome import Figures
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
-    "tanh has a gradient at every finite input, so that every pixel can still be put right; clip has none "
+    "tanh has a gradient at every finite input, so that every pixel can still be corrected; clip has none "
     "outside [-1, 1], and clipped pixels stick."
 )
 
@@ -21,7 +21,7 @@ CLAIM_ZH = (
 SECTION = "激活函数：塑造信号与梯度 / 生成器输出层：tanh 实现有界且可微的输出"
 
 SENTENCES = {
-    "tanh": "tanh has a gradient at every finite input, so that every pixel can still be put right.",
+    "tanh": "tanh has a gradient at every finite input, so that every pixel can still be corrected.",
     "clip": "clip has none outside [-1, 1], and clipped pixels stick.",
 }
 

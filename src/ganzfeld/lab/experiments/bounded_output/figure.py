@@ -36,7 +36,7 @@ def draw(outcome: Outcome) -> Figure:
     sizes.set_title("How large pre-activations get")
     show(
         images,
-        data["pictures"]["tanh"] + data["pictures"]["clip"],
+        data["images"]["tanh"] + data["images"]["clip"],
         "tanh (above) and clip, trained the same way",
     )
     return figure

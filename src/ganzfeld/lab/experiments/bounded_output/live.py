@@ -52,7 +52,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         figures += _compared(name, [images, *others], live.real(LATENTS, seed))
     sizes = before.abs().flatten()
     data = {"sizes": sizes[torch.linspace(0, len(sizes) - 1, 20_000).long()].tolist()}
-    return figures, data | {"pictures": {name: row_of(images[:6]) for name, images in by_output.items()}}
+    return figures, data | {"images": {name: row_of(images[:6]) for name, images in by_output.items()}}
 
 
 def _other_seeds(trained: Live) -> list[Live]:

@@ -13,13 +13,15 @@ from ganzfeld.lab.words import amount
 from ganzfeld.losses import LARGEST_TEMPERATURE, Loss
 from ganzfeld.recipes.schema import Section
 
-CLAIM = "Soft targets keep |D-y| >= alpha when D saturates; a temperature T >= 1 widens the live region."
+CLAIM = (
+    "Soft targets keep |D-y| >= alpha when D saturates; a temperature T >= 1 widens the unsaturated region."
+)
 CLAIM_ZH = "软标签使判别器饱和时梯度 (D-ỹ) 不会完全消失；温度 T≥1 扩大非饱和区域。"
 SECTION = "训练动态与损失函数：判别器饱和与稳定化技术"
 
 SENTENCES = {
     "targets": "Soft targets keep |D-y| >= alpha when D saturates.",
-    "temperature": "A temperature T >= 1 widens the live region.",
+    "temperature": "A temperature T >= 1 widens the unsaturated region.",
 }
 
 KINDS = {"hard": (0.0, 1), "one-sided": (None, 1), "two-sided": (None, 2)}

@@ -41,7 +41,7 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
         ),
         claim(
             "live-width",
-            "width of the live region of sigma(l/T), over that at 1",
+            "width of the unsaturated region of sigma(l/T), over that at T = 1",
             widths[1] / widths[0],
             temperature,
             of="temperature",

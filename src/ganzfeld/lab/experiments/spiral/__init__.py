@@ -11,12 +11,12 @@ from ganzfeld.errors import UsageError
 from ganzfeld.lab.outcome import Figures
 from ganzfeld.recipes.schema import Section
 
-CLAIM = "Near its rest point a GAN turns: its linearised game has complex eigenvalues, so training spirals."
+CLAIM = "Near its rest point a GAN rotates: its linearised game has complex eigenvalues, so training spirals."
 CLAIM_ZH = "在平衡点附近线性化后的博弈具有一对共轭复特征值，训练呈螺旋式振荡：振荡是 GAN 训练固有的倾向。"
 SECTION = "训练动态与损失函数：极小极大优化的挑战：振荡"
 
 SENTENCES = {
-    "eigenvalues": "Near its rest point a GAN turns: its linearised game has complex eigenvalues.",
+    "eigenvalues": "Near its rest point a GAN rotates: its linearised game has complex eigenvalues.",
     "spirals": "So training spirals.",
 }
 

@@ -92,8 +92,9 @@ def _trained_kinds(
             generated.append(_images(trainer.gan.generator, latents))
         values = [checkerboard(images, stride) - of_real for images in generated]
         measured = mean_and_error(torch.tensor(values))
-        name = f"{kind.name}, {settings.trainings} runs over {settings.images:,} images: {BEYOND}"
-        figures.append(of_kind(kind, f"trained-{kind.key}", name, measured, "in situ", settings.trainings))
+        num_runs = settings.trainings
+        name = f"{kind.name}, {num_runs} runs over {settings.images:,} images: {BEYOND}"
+        figures.append(of_kind(kind, f"trained-{kind.key}", name, measured, "in situ", num_runs))
         image = as_bytes(generated[0][:1])[0]
         data.append({"name": kind.name, "plain": kind.kernel is not None, "values": values, "image": image})
     return figures, data
