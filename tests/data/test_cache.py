@@ -44,13 +44,13 @@ class Decodings:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        real = ShardWriter._decoded
+        real = ShardWriter._decode
 
         def counted(writer: ShardWriter, *arguments: Any) -> object:
             self.count += 1
             return real(writer, *arguments)
 
-        monkeypatch.setattr(ShardWriter, "_decoded", counted)
+        monkeypatch.setattr(ShardWriter, "_decode", counted)
 
 
 @pytest.fixture

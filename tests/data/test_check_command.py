@@ -137,7 +137,7 @@ def test_verify_finds_a_silent_flip(photos: Path, run: Run, run_json: RunJson):
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     found = run_json("check", photos, "--verify", code=3)["verification"]
     assert [each["path"] for each in found["changed"]] == [str(file)]
-    assert "00001.png: its content changed while" in run("check", photos, "--verify", code=3)
+    assert "00001.png: its content changed, but not" in run("check", photos, "--verify", code=3)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX names")
@@ -221,7 +221,7 @@ def test_what_is_unfinished_is_listed_with_its_source(
     photos: Path, monkeypatch: pytest.MonkeyPatch, run: Run, run_json: RunJson
 ):
     monkeypatch.setattr(
-        "ganzfeld.data.ingest.ingest.seal", lambda *_: sys.exit(9)
+        "ganzfeld.data.ingest.ingest.finalize", lambda *_: sys.exit(9)
     )  # as if it were killed at the end
     run("check", photos, code=9)
     (left,) = run_json("cache", "list")["sets"]

@@ -121,7 +121,7 @@ class Test03Flipped:
         file = self.flipped(tmp_path, keep_time)
         found = verify(tmp_path)
         assert [each.path for each in found.changed] == [str(file)]
-        assert ("stayed the same" in found.changed[0].reason) == keep_time
+        assert ("not its size and time" in found.changed[0].reason) == keep_time
         assert found.num_read == 4
 
     def test_what_comes_and_goes(self, tmp_path: Path):

@@ -70,9 +70,9 @@ EVERY_WAY = {
     "bars": (table(FILES, " | "), "bars"),
     "spaces": (table(FILES, " "), "spaces"),
     "base names": (table([Path(name).name for name in FILES]), "by their last part alone"),
-    "without endings": (table([str(Path(name).with_suffix("")) for name in FILES]), "whatever their ending"),
-    "another ending": (table([str(Path(name).with_suffix(".JPG")) for name in FILES]), "whatever"),
-    "capitals": (table([name.upper() for name in FILES]), "whatever their case"),
+    "without endings": (table([str(Path(name).with_suffix("")) for name in FILES]), "ignoring extensions"),
+    "another ending": (table([str(Path(name).with_suffix(".JPG")) for name in FILES]), "ignoring extensions"),
+    "capitals": (table([name.upper() for name in FILES]), "ignoring case"),
     "with the folder's name": (table([f"photos/{name}" for name in FILES]), ""),
     "of another machine": (table([f"/content/drive/photos/{name}" for name in FILES]), ""),
     "of Windows": (table(["C:\\me\\photos\\" + name.replace("/", "\\") for name in FILES]), ""),
@@ -195,8 +195,8 @@ class TestRefused:
                 b"file,label\na.png\nb.png,\nx.png,cat\n",
                 "image, such as 'x.png'; 2 rows with an empty",
             ),
-            (b"file,one,two\na.png,1,0\nb.png,0,1\n", "does not tell which column"),
-            (b"file,label,class\na.png,1,0\nb.png,0,1\n", "does not tell which column"),
+            (b"file,one,two\na.png,1,0\nb.png,0,1\n", "the column of labels in labels.csv is unclear"),
+            (b"file,label,class\na.png,1,0\nb.png,0,1\n", "the column of labels in labels.csv is unclear"),
             (b"a.png,cat\nb.png,\0\n", "zero byte"),
             ("a.png,cat\n".encode("utf-16-le"), "zero byte"),
             (b"a.png,cat\n" + b"x" * 100_000, "longer than 65,536"),
@@ -283,7 +283,7 @@ class TestIdentity:
         with pytest.raises(GanzfeldError, match=r"class|label"):
             gz.resume(run.path, images=24)
         path.unlink()
-        with pytest.raises(UsageError, match="there is no file"):
+        with pytest.raises(UsageError, match="the labels of the run is missing"):
             gz.resume(run.path, images=24)
 
     def test_a_table_that_moved(self, tmp_path: Path):
@@ -293,10 +293,10 @@ class TestIdentity:
         small = {"generator.width": 4, "discriminator.width": 4, "classes": "projection", "batch": 4}
         run = gz.train(root, labels=path, size=8, images=8, settings=small, out=tmp_path / "runs")
         path.rename(moved)
-        with pytest.raises(UsageError, match="there is no file") as refused:
+        with pytest.raises(UsageError, match="the labels of the run is missing") as refused:
             gz.resume(run.path, images=16)
         assert "--labels" in refused.value.hint
-        with pytest.raises(UsageError, match="there is no file"):
+        with pytest.raises(UsageError, match="the labels of the run is missing"):
             gz.resume(run.path, images=16, labels=tmp_path / "nothing.csv")
         assert gz.resume(run.path, images=16, labels=moved).position.images_seen == 16
         assert gz.resume(run.path, images=24).position.images_seen == 24, "the run keeps the new place"
@@ -332,7 +332,9 @@ class TestCommand:
         path.write_text(table(FILES, header="file,label") + "z.png,cat\n")
         code, told, _ = self.call(capsys, "check", photos, "--size", 8, "--labels", path)
         assert code == 0 and "cat (2), dog (2)" in told
-        line = "labels.csv: names in column 1 (file), labels in column 2 (label), a header, divided by commas"
+        line = (
+            "labels.csv: names in column 1 (file), labels in column 2 (label), a header, separated by commas"
+        )
         assert f"  {line}\n" in told and "1 row names no image, such as 'z.png'" in told
         code, told, _ = self.call(capsys, "check", photos, "--size", 8, "--labels", path, "--json")
         found = json.loads(told)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ganzfeld.compute.engine import Engine, choose_engine
 from ganzfeld.data import ImageDataset, open_images
-from ganzfeld.data.cache.store import alone_in, cache_root
+from ganzfeld.data.cache.store import cache_root, locked_in
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed, UsageError
 from ganzfeld.latent import priors
@@ -249,7 +249,7 @@ def _cached(training: Training, since: Recipe, thorough: bool, progress: CountCa
     cached: tuple[CheckpointStore, list[dict[str, Any]]] | None = None
     while cached is None:  # another process may prune the cache while this one waits
         make_folder(folder)
-        with alone_in(folder, waiting) as is_there:
+        with locked_in(folder, waiting) as is_there:
             history = CheckpointStore(folder / "checkpoints")
             cached = _complete(history) if is_there else None
             if is_there and cached is None:

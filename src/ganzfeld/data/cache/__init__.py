@@ -1,1 +1,1 @@
-"""Decoded sets on disk: where they are, what is in them, and when they go."""
+"""The cache of decoded datasets on disk: where they are, what they contain, and when they are removed."""

@@ -1,4 +1,4 @@
-"""Lists what the cache holds and removes from it what is no longer wanted."""
+"""List the content of the cache, and remove what is no longer wanted."""
 
 import contextlib
 import time
@@ -19,59 +19,59 @@ class CachedSet:
     disk_bytes: int
     used_at: float
     begun_at: str = ""
-    """Where an unfinished set is read from."""
+    """The source of an unfinished set."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data."""
-        known = self.manifest
+        """Return the set as plain data."""
+        manifest = self.manifest
         return {
             "key": self.folder.name,
-            "name": known.name if known else None,
-            "complete": known is not None,
-            "pictures": known.num_pictures if known else None,
-            "size": [known.framing["width"], known.framing["height"]] if known else None,
-            "channels": known.channels if known else None,
-            "seen_at": known.seen_at if known else [self.begun_at] if self.begun_at else [],
+            "name": manifest.name if manifest else None,
+            "complete": manifest is not None,
+            "pictures": manifest.num_pictures if manifest else None,
+            "size": [manifest.framing["width"], manifest.framing["height"]] if manifest else None,
+            "channels": manifest.channels if manifest else None,
+            "seen_at": manifest.seen_at if manifest else [self.begun_at] if self.begun_at else [],
             "disk_bytes": self.disk_bytes,
             "used_at": self.used_at,
         }
 
 
 def cached_sets(root: Path) -> list[CachedSet]:
-    """All sets of a cache, the last used first."""
-    found = []
+    """Return all sets of a cache, the last used first."""
+    cached = []
     with contextlib.suppress(FileNotFoundError):
         for folder in filter(cache.is_ours, (root / "sets").iterdir()):
             with contextlib.suppress(OSError):  # another process may be removing it
                 size = cache.disk_bytes(folder)
                 manifest, used_at = cache.read_manifest(folder), cache.last_used(folder)
-                found.append(CachedSet(folder, manifest, size, used_at, cache.begun_at(folder)))
-    return sorted(found, key=lambda each: each.used_at, reverse=True)
+                cached.append(CachedSet(folder, manifest, size, used_at, cache.begun_at(folder)))
+    return sorted(cached, key=lambda entry: entry.used_at, reverse=True)
 
 
 def prune(root: Path, older_than_s: float | None = None, keep_bytes: int | None = None) -> list[CachedSet]:
-    """Removes and returns sets: unfinished ones idle for an hour, those older, those beyond ``keep_bytes``.
+    """Remove and return sets: old ones, unfinished ones idle for an hour, and those beyond ``keep_bytes``.
 
-    With ``keep_bytes`` the last used stay as long as they fit together. Those that are being made stay. Runs
-    that use a removed set on POSIX systems keep what they have open.
+    With ``keep_bytes``, the last used sets stay as long as their total size allows. Sets that are being made
+    always stay. On POSIX systems, runs that use a removed set keep the files they have open.
     """
     removed, kept_bytes, now = [], 0, time.time()
-    for each in cached_sets(root):
-        idle = now - each.used_at
-        fits = keep_bytes is None or kept_bytes + each.disk_bytes <= keep_bytes
-        fresh = idle <= (older_than_s if older_than_s is not None else float("inf"))
-        if fits and fresh and (each.manifest or idle < 3600):
-            kept_bytes += each.disk_bytes
+    for entry in cached_sets(root):
+        idle_s = now - entry.used_at
+        fits = keep_bytes is None or kept_bytes + entry.disk_bytes <= keep_bytes
+        is_recent = idle_s <= (older_than_s if older_than_s is not None else float("inf"))
+        if fits and is_recent and (entry.manifest or idle_s < 3600):
+            kept_bytes += entry.disk_bytes
             continue
-        if _removed(root, each.folder):
-            removed.append(each)
+        if _remove(root, entry.folder):
+            removed.append(entry)
     if older_than_s is not None:
         _prune_ranges(root, now - older_than_s)
     return removed
 
 
 def _prune_ranges(root: Path, before: float) -> None:
-    """Removes the ranges that were found in images before a time; they are found again when asked for."""
+    """Remove stored ranges that are older than a time; they are determined again when needed."""
     with contextlib.suppress(OSError):
         for path in filter(is_range, (root / RANGES).iterdir()):
             with contextlib.suppress(OSError):  # another process may be removing it
@@ -79,16 +79,16 @@ def _prune_ranges(root: Path, before: float) -> None:
                     path.unlink()
 
 
-def _removed(root: Path, folder: Path) -> bool:
-    """Whether a folder is removed; one that is being made, or that another process has removed, is not."""
-    with contextlib.suppress(_InUse), cache.alone_in(folder, _leave) as is_there:
+def _remove(root: Path, folder: Path) -> bool:
+    """Remove a folder and return True; return False if it is in use or another process removed it."""
+    with contextlib.suppress(_InUse), cache.locked_in(folder, _raise_in_use) as is_there:
         return is_there and cache.discard(root, folder)
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class KeptTraining:
-    """A short training that the lab keeps in the cache (``ganzfeld.lab.live``); ``used_at`` as of a set."""
+    """A short run of the lab in the cache (``ganzfeld.lab.live``); ``used_at`` in seconds since 1970."""
 
     folder: Path
     disk_bytes: int
@@ -96,31 +96,31 @@ class KeptTraining:
 
 
 def kept_trainings(root: Path) -> list[KeptTraining]:
-    """All short trainings of a cache."""
-    found = []
+    """Return all short runs of the lab in a cache."""
+    cached = []
     with contextlib.suppress(FileNotFoundError):
         for folder in sorted(filter(cache.is_ours, (root / "lab").iterdir())):
             with contextlib.suppress(OSError):
                 files = [path for path in folder.rglob("*") if path.is_file()]
                 used_at = max((path.stat().st_mtime for path in files), default=folder.stat().st_mtime)
-                found.append(KeptTraining(folder, sum(path.stat().st_size for path in files), used_at))
-    return found
+                cached.append(KeptTraining(folder, sum(path.stat().st_size for path in files), used_at))
+    return cached
 
 
 def prune_trainings(root: Path, older_than_s: float) -> list[KeptTraining]:
-    """Removes and returns short trainings that were not used for so long, but none that is being made."""
+    """Remove short runs of the lab unused for ``older_than_s`` seconds, unless in use, and return them."""
     removed = []
-    for each in kept_trainings(root):
-        if time.time() - each.used_at < older_than_s:
+    for entry in kept_trainings(root):
+        if time.time() - entry.used_at < older_than_s:
             continue
-        if _removed(root, each.folder):
-            removed.append(each)
+        if _remove(root, entry.folder):
+            removed.append(entry)
     return removed
 
 
 class _InUse(Exception):
-    """Somebody makes it at this moment."""
+    """Raised for a folder that another process is making."""
 
 
-def _leave() -> None:
+def _raise_in_use() -> None:
     raise _InUse

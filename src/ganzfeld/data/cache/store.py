@@ -1,12 +1,12 @@
-"""Where decoded sets are kept, and what identifies one.
+"""Store decoded datasets (sets) in the cache, and identify them by a key.
 
     <cache>/sets/<key>/   one set: its listing, its shards, and a manifest once it is complete
-    <cache>/new/          listings that no set was made of yet
-    <cache>/ranges/       which values ``--range auto`` has found, see ``ganzfeld.data.ingest.auto_range``
-    <cache>/lab/          short trainings of the lab, see ``ganzfeld.lab.live``
+    <cache>/new/          listings that are not part of a set yet
+    <cache>/ranges/       the ranges determined by ``--range auto``, see ``ganzfeld.data.ingest.auto_range``
+    <cache>/lab/          short runs of the lab, see ``ganzfeld.lab.live``
 
-The key is a digest of the listing, of the framing and of the version of the rules of decoding: the same
-images are found again wherever their folder is moved to, by every run, and never confused with others.
+The key is a digest of the listing, the preprocessing and the version of the decoding rules. Every run finds
+the same images again, even if their folder was moved, and never confuses them with others.
 """
 
 import contextlib
@@ -34,14 +34,14 @@ from ganzfeld.regular import read_regular
 from ganzfeld.strict_json import strict_json
 
 FORMAT = 10
-"""Goes up when the layout of a set or any rule of decoding changes; older sets are then no longer found."""
+"""Increased when the layout of a set or any decoding rule changes; older sets are then no longer found."""
 
 LOCK = "lock"
-"""The file of a set that is locked by whoever makes or removes it."""
+"""The lock file in the folder of a set, held by the process that makes or removes the set."""
 LARGEST_MANIFEST = 2**28
 _KEY = re.compile("[0-9a-f]{64}")
-_BEGINNING = "ganzfeld-"
-"""Of the names of temporary folders, by which those that were left behind are known."""
+_PREFIX = "ganzfeld-"
+"""The prefix of temporary folders, which identifies those that were left behind."""
 
 _MANIFEST = "manifest.json"
 _BEGUN = "begun"
@@ -49,7 +49,7 @@ _BEGUN = "begun"
 
 @dataclass(slots=True)
 class Manifest:
-    """What a complete set holds; ``shards`` counts their rows, ``seen_at`` is where it was read from."""
+    """The content of a complete set: ``shards`` holds their numbers of rows, ``seen_at`` the sources."""
 
     kind: str
     name: str
@@ -72,37 +72,37 @@ class Manifest:
     format: int = FORMAT
 
 
-def cache_root(given: str | os.PathLike[str] | None = None) -> Path:
-    """The folder of the cache: the one given, or that in GANZFELD_CACHE, or the system's place for caches."""
-    chosen = given or os.environ.get("GANZFELD_CACHE")
+def cache_root(folder: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder of the cache: ``folder``, or else GANZFELD_CACHE, or else the system's default."""
+    chosen = folder or os.environ.get("GANZFELD_CACHE")
     try:
         return (
             Path(chosen or platformdirs.user_cache_dir("ganzfeld", appauthor=False)).expanduser().absolute()
         )
     except RuntimeError:
-        hint = "Say where with the environment variable GANZFELD_CACHE."
-        raise ResourceError("there is no place for the cache: no home folder is known", hint) from None
+        hint = "Set the environment variable GANZFELD_CACHE to a folder."
+        raise ResourceError("there is no folder for the cache: the home folder is unknown", hint) from None
 
 
 def set_key(
     listing: FileList, kind: str, version: str, framing: Preprocessing, labels_sha256: str = ""
 ) -> str:
-    """What identifies a set, as 64 hexadecimal digits; ``labels_sha256`` is of the table given beside it."""
+    """Return the key of a set, 64 hexadecimal digits; ``labels_sha256`` is that of the table of labels."""
     identity = [FORMAT, listing.digest, kind, version, framing.as_json()]
     identity += [labels_sha256] if labels_sha256 else []
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a folder in that of the sets, or of the lab, was made here: no link, and named by a key.
+    """Return whether a folder of sets or of the lab was made here: it is not a link, and its name is a key.
 
-    Whoever names a folder of their own as that of the cache keeps what else is in it.
+    If a user chooses a folder of their own as the cache, everything else in it is left alone.
     """
     return bool(_KEY.fullmatch(folder.name)) and not folder.is_symlink() and folder.is_dir()
 
 
 def require_no_link(folder: Path) -> None:
-    """Raise ``ResourceError`` if a folder of the cache is a link, as nothing is written through one."""
+    """Raise ``ResourceError`` if a folder of the cache is a link, since nothing is written through links."""
     if folder.is_symlink():
         raise ResourceError(
             f"{folder} in the cache is a link, and nothing is written through it", "Remove the link."
@@ -111,38 +111,38 @@ def require_no_link(folder: Path) -> None:
 
 @contextlib.contextmanager
 def new_folder(root: Path) -> Iterator[Path]:
-    """A temporary folder inside the cache, gone afterwards unless it was moved away."""
+    """Make a temporary folder inside the cache, and remove it afterwards unless it was moved."""
     make_folder(root / "new")
     try:
-        folder = Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=root / "new"))
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root / "new"))
     except OSError as problem:
         raise refused(problem, root) from problem
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        _forget_old(root / "new")
+        _remove_stale(root / "new")
 
 
 @contextlib.contextmanager
 def claimed(folder: Path, set_folder: Path, waiting: Callable[[], object]) -> Iterator[bool]:
-    """Makes ``folder`` the folder of a set, or waits for whoever makes that set; holds its lock meanwhile.
+    """Make ``folder`` the folder of a set, or wait for the process that makes this set; hold its lock.
 
-    Gives False where the set was pruned in that time: then nothing is held, and the caller tries again. A
-    folder is locked before it gets its place, so that nobody can remove it in between.
+    Yields False, without a lock, if the set was pruned in the meantime; the caller then tries again. The
+    folder is locked before it is moved to its place, so that no process can remove it in between.
     """
     with contextlib.ExitStack() as held:
         held.enter_context(locked(folder / LOCK, waiting))
-        if _adopted(folder, set_folder):
+        if _move_into_place(folder, set_folder):
             yield True
             return
-    with alone_in(set_folder, waiting) as is_there:
+    with locked_in(set_folder, waiting) as is_there:
         yield is_there
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path, waiting: Callable[[], object]) -> Iterator[bool]:
-    """Holds the lock of a folder of the cache; gives False where it was pruned in the meantime."""
+def locked_in(folder: Path, waiting: Callable[[], object]) -> Iterator[bool]:
+    """Hold the lock of a folder of the cache; yield False if the folder was pruned in the meantime."""
     require_no_link(folder)
     with contextlib.ExitStack() as held:
         try:
@@ -154,8 +154,8 @@ def alone_in(folder: Path, waiting: Callable[[], object]) -> Iterator[bool]:
         yield is_still_there is not None and is_still_there()
 
 
-def _adopted(folder: Path, set_folder: Path) -> bool:
-    """Whether the folder has become that of the set; if there is one, both hold the same listing."""
+def _move_into_place(folder: Path, set_folder: Path) -> bool:
+    """Move a folder to the place of the set and return True; return False if the set has a folder already."""
     make_folder(set_folder.parent)
     if set_folder.is_dir() and not is_whole(set_folder):
         shutil.rmtree(set_folder, ignore_errors=True)
@@ -169,39 +169,40 @@ def _adopted(folder: Path, set_folder: Path) -> bool:
 
 
 def discard(root: Path, folder: Path) -> bool:
-    """Removes a folder of the cache, all at once for whoever looks; only for the one that holds its lock.
+    """Remove a folder of the cache atomically and return True; the caller must hold its lock.
 
-    What others have mapped into memory stays theirs (POSIX). Gives False where the system does not let it go.
+    Files that other processes have mapped into memory stay usable (POSIX). Returns False if the system
+    refuses to move the folder.
     """
     try:
         make_folder(root / "new")
-        gone = Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=root / "new"))
-        folder.replace(gone)
+        trash = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root / "new"))
+        folder.replace(trash)
     except OSError:
         return False
-    shutil.rmtree(gone, ignore_errors=True)
+    shutil.rmtree(trash, ignore_errors=True)
     return True
 
 
 def read_manifest(set_folder: Path) -> Manifest | None:
-    """The manifest of a set; None if the set is not complete or was made by another version."""
+    """Return the manifest of a set; None if the set is incomplete or was made by another version."""
     try:
         content = strict_json(read_regular(set_folder / _MANIFEST, LARGEST_MANIFEST), undecodable=True)
         manifest = Manifest(**content)
-        return manifest if manifest.format == FORMAT and _is_sound(manifest) else None
+        return manifest if manifest.format == FORMAT and _is_valid(manifest) else None
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _is_sound(manifest: Manifest) -> bool:
-    """Whether everything is of the type that it should be."""
-    for each in fields(Manifest):
-        value, kind = getattr(manifest, each.name), get_origin(each.type) or each.type
+def _is_valid(manifest: Manifest) -> bool:
+    """Return whether all values have the right types."""
+    for entry in fields(Manifest):
+        value, kind = getattr(manifest, entry.name), get_origin(entry.type) or entry.type
         if type(value) is not kind and not (kind is float and type(value) is int):
             return False
-    texts, counts = (manifest.seen_at, manifest.class_names, manifest.notes), manifest.shards
+    lists, counts = (manifest.seen_at, manifest.class_names, manifest.notes), manifest.shards
     return (
-        all(isinstance(text, str) for each in texts for text in each)
+        all(isinstance(text, str) for texts in lists for text in texts)
         and all(type(count) is int and count >= 0 for count in (*counts, *manifest.ignored.values()))
         and min(manifest.num_entries, manifest.num_pictures) >= 0
         and manifest.channels in (1, 3)
@@ -210,12 +211,12 @@ def _is_sound(manifest: Manifest) -> bool:
 
 
 def write_manifest(set_folder: Path, manifest: Manifest) -> None:
-    """Marks a set as complete. Paths may hold undecodable bytes, hence plain ASCII."""
+    """Write the manifest, which marks a set as complete; in ASCII, since paths may be undecodable."""
     write_bytes(set_folder / _MANIFEST, json.dumps(asdict(manifest), indent=1).encode("ascii"))
 
 
 def mark_used(set_folder: Path, manifest: Manifest, path: str) -> None:
-    """Remembers when and from where a set was last used. Not being able to is no reason to stop."""
+    """Record when and from which source a set was last used; ignore any failure to do so."""
     with contextlib.suppress(Exception):
         if path not in manifest.seen_at:
             manifest.seen_at.append(path)
@@ -225,13 +226,13 @@ def mark_used(set_folder: Path, manifest: Manifest, path: str) -> None:
 
 
 def mark_begun(set_folder: Path, path: str) -> None:
-    """Remembers from where a set is being made, for a list of what was left unfinished."""
+    """Record the source of a set that is being made, for the list of unfinished sets."""
     with contextlib.suppress(ResourceError):
         write_bytes(set_folder / _BEGUN, path.encode("utf-8", "surrogatepass"))
 
 
 def begun_at(set_folder: Path) -> str:
-    """From where a set was made, or ``""``."""
+    """Return the source that a set is being made from, or ``""``."""
     try:
         return (set_folder / _BEGUN).read_bytes().decode("utf-8", "surrogatepass")
     except (OSError, ValueError):
@@ -239,16 +240,16 @@ def begun_at(set_folder: Path) -> str:
 
 
 def last_used(set_folder: Path) -> float:
-    """When a set was last opened, in seconds since 1970; 0 for one that is gone."""
-    found = []
+    """Return when a set was last opened, in seconds since 1970; 0 if it no longer exists."""
+    times = []
     for path in (set_folder / _MANIFEST, set_folder):
         with contextlib.suppress(FileNotFoundError):
-            found.append(path.stat().st_mtime)
-    return max(found, default=0.0)
+            times.append(path.stat().st_mtime)
+    return max(times, default=0.0)
 
 
 def disk_bytes(folder: Path) -> int:
-    """Bytes of the files in a folder, but for those that go at this moment."""
+    """Return the total size of the files in a folder, in bytes; ignore files that are being removed."""
     total = 0
     with contextlib.suppress(FileNotFoundError):
         for file in folder.iterdir():
@@ -258,18 +259,18 @@ def disk_bytes(folder: Path) -> int:
 
 
 def drop_manifest(set_folder: Path) -> None:
-    """Makes a set incomplete, because a file of it turned out to be damaged: it will be decoded again."""
+    """Mark a set as incomplete, because one of its files is damaged; it will be decoded again."""
     with contextlib.suppress(FileNotFoundError):
         (set_folder / _MANIFEST).unlink()
 
 
 def _is_temporary(folder: Path) -> bool:
-    """Whether a folder has the name that ``tempfile`` makes of our beginning."""
-    return re.fullmatch(f"{_BEGINNING}[a-z0-9_]{{8}}", folder.name, re.ASCII) is not None
+    """Return whether a folder has a name that ``tempfile`` makes from the prefix."""
+    return re.fullmatch(f"{_PREFIX}[a-z0-9_]{{8}}", folder.name, re.ASCII) is not None
 
 
-def _forget_old(new: Path) -> None:
-    """Removes what processes that were killed left there more than a day ago."""
+def _remove_stale(new: Path) -> None:
+    """Remove temporary folders that killed processes left more than a day ago."""
     with contextlib.suppress(OSError):
         for folder in filter(_is_temporary, new.iterdir()):
             if not folder.is_symlink() and time.time() - folder.stat().st_mtime > 86_400:

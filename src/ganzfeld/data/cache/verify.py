@@ -1,7 +1,6 @@
-"""Compares the files of a source with what was decoded from them, byte for byte.
+"""Compare the files of a source, by their digests, with the files that were decoded.
 
-An unchanged source is otherwise recognised by names, sizes and times alone, which a flipped bit leaves as
-they are.
+Otherwise, a source counts as unchanged if names, sizes and times are the same, which misses a flipped bit.
 """
 
 import hashlib
@@ -35,35 +34,35 @@ class Verification:
 
 
 def verify(
-    given: str | os.PathLike[str] | None,
+    data: str | os.PathLike[str] | None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: bool | CountCallback | None = True,
 ) -> Verification:
-    """Reads and hashes every file of a source again; raises ``DataError`` if there is none."""
-    kind, path = sources.find_source(given)
+    """Read and hash every file of a source again and compare; raise ``DataError`` if there is no source."""
+    kind, path = sources.find_source(data)
     with sources.open_source(kind, path) as source:
         baseline = _last_set(cache.cache_root(cache_dir), kind, source.place)
         if baseline is None:
             return Verification(None, 0, (), (), ())
         try:
-            then = FileList(baseline), np.memmap(baseline / RECORDS, RECORD, mode="r")
-        except FileNotFoundError:  # pruned since
+            listing, records = FileList(baseline), np.memmap(baseline / RECORDS, RECORD, mode="r")
+        except FileNotFoundError:  # pruned in the meantime
             return Verification(None, 0, (), (), ())
-        return _compared(source, baseline, *then, counting(progress))
+        return _compare(source, baseline, listing, records, counting(progress))
 
 
 def _last_set(root: Path, kind: str, place: str) -> Path | None:
-    """The last used complete set that was read from a place."""
-    found = []
+    """Return the last used complete set that was read from a place, or None."""
+    candidates = []
     if (root / "sets").is_dir():
         for folder in (root / "sets").iterdir():
             manifest = cache.read_manifest(folder)
             if manifest and manifest.kind == kind and place in manifest.seen_at:
-                found.append((cache.last_used(folder), folder))
-    return max(found)[1] if found else None
+                candidates.append((cache.last_used(folder), folder))
+    return max(candidates)[1] if candidates else None
 
 
-def _compared(
+def _compare(
     source: Source, baseline: Path, listing: FileList, records: np.ndarray, progress: CountCallback
 ) -> Verification:
     index, reader = _NameIndex(listing), EntryReader(source)
@@ -86,22 +85,22 @@ def _compared(
 
 
 def _difference(reader: EntryReader, now: Entry, then: Entry, record: np.void) -> str:
-    """What changed in an entry, or ``""``. What could never be read has no digest to compare with."""
-    known = record["sha256"].tobytes()
-    if now.flaw or not any(known):
-        return "" if now.flaw == then.flaw else "could not be read then, or cannot now"
+    """Return what changed in an entry, or ``""``; an entry that was never readable has no digest."""
+    recorded = record["sha256"].tobytes()
+    if now.flaw or not any(recorded):
+        return "" if now.flaw == then.flaw else "could not be read then, or cannot be read now"
     try:
         _, digest = reader.read(now)
     except (OSError, UnusableImage) as problem:
         return f"cannot be read any more ({problem})"
-    if digest == known:
+    if digest == recorded:
         return ""
-    silent = (now.size, now.mtime_ns) == (then.size, then.mtime_ns)
-    return "its content changed while size and time stayed the same" if silent else "its content changed"
+    is_silent = (now.size, now.mtime_ns) == (then.size, then.mtime_ns)
+    return "its content changed, but not its size and time" if is_silent else "its content changed"
 
 
 class _NameIndex:
-    """Entries of a listing by name, in sixteen bytes each."""
+    """Finds entries of a listing by name, with sixteen bytes of memory per entry."""
 
     def __init__(self, listing: FileList) -> None:
         self._listing = listing
@@ -110,7 +109,7 @@ class _NameIndex:
         self._keys = keys[self._order]
 
     def find(self, name: str, seen: np.ndarray) -> int | None:
-        """The first entry of that name that was not seen yet (archives may repeat a name)."""
+        """Return the first entry with this name not seen yet (archives may repeat names), or None."""
         at = int(np.searchsorted(self._keys, np.uint64(_key(name))))
         while at < len(self._keys) and self._keys[at] == _key(name):
             entry = int(self._order[at])

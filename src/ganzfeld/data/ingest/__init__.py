@@ -1,1 +1,1 @@
-"""From a source to a decoded set, by several processes."""
+"""Decode a source into a dataset in the cache, with several processes."""

@@ -1,8 +1,8 @@
-"""The range ``auto``: which stored values of a set become black and white, found in some of its images.
+"""Determine the range ``auto``: which stored values of a dataset become black and white.
 
-They are percentiles over the values of up to 1,000 images spread over the set, each without its outliers, so
-that hot pixels do not count; where there are few different values (masks, class numbers) the least and the
-greatest of all. What was found is kept in the cache, and by runs, since later readers need the same numbers.
+They are percentiles of the values in up to 1,000 images spread over the dataset, each without its outliers,
+so that hot pixels do not count. If there are few different values (masks, class numbers), they are the least
+and the greatest. The result is stored in the cache and in runs, since later readers need the same numbers.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from ganzfeld.progress import CountCallback
 FORMAT = 4
 PERCENTILES = (0.1, 99.9)
 NUM_IMAGES = 1_000
-_VALUES_OF_EACH = 4_096
+_VALUES_PER_IMAGE = 4_096
 _FEW_DIFFERENT = 64
 RANGES = "ranges"
 _NAME = re.compile(r"[0-9a-f]{64}\.json", re.ASCII)
@@ -36,9 +36,9 @@ _NAME = re.compile(r"[0-9a-f]{64}\.json", re.ASCII)
 def auto_range(
     root: Path, listing: FileList, kind: str, source: Source, progress: CountCallback
 ) -> tuple[float, float]:
-    """Return the values of a source that become black and white, found now or in the cache at ``root``.
+    """Return the values of a source that become black and white, from the cache at ``root`` or computed now.
 
-    Raises ``DataError`` where all values are the same, or none can be read.
+    Raises ``DataError`` if all values are the same or none can be read.
     """
     identity = json.dumps([FORMAT, listing.digest, kind, source.version])
     path = root / RANGES / f"{hashlib.sha256(identity.encode()).hexdigest()}.json"
@@ -46,27 +46,30 @@ def auto_range(
         low, high = json.loads(path.read_bytes())
         return float(low), float(high)
     except (OSError, ValueError, TypeError):
-        low, high = _found(listing, source, progress)
+        low, high = _find_range(listing, source, progress)
     make_folder(path.parent)
     write_bytes(path, json.dumps([low, high]).encode())
     return low, high
 
 
 def is_range(path: Path) -> bool:
-    """Whether a file in the folder of ranges has a name, whole or unfinished, that is given here."""
+    """Return whether a file has the name, final or temporary, of a stored range."""
     return _NAME.fullmatch(final_name(path.name) or path.name) is not None
 
 
-def _found(listing: FileList, source: Source, progress: CountCallback) -> tuple[float, float]:
+def _find_range(listing: FileList, source: Source, progress: CountCallback) -> tuple[float, float]:
     where = printable(str(source.path))
-    parts = list(_some_values(listing, source, progress))
+    parts = list(_sample_values(listing, source, progress))
     if not parts:
-        raise DataError(f"no values to take a range from in {where}", "Give the range itself: LOW:HIGH.")
+        raise DataError(
+            f"no values in {where} can be read to determine a range", "Give the range: --range LOW:HIGH."
+        )
     values = np.concatenate(parts)
     different = np.unique(values)
     if len(different) == 1:
         raise DataError(
-            f"all values in {where} are {different[0]:g}: there is no range", "Give it: --range LOW:HIGH."
+            f"all values in {where} are {different[0]:g}, so there is no range",
+            "Give the range: --range LOW:HIGH.",
         )
     low, high = np.percentile(values, PERCENTILES).tolist()
     if len(different) <= _FEW_DIFFERENT or not low < high:
@@ -74,8 +77,8 @@ def _found(listing: FileList, source: Source, progress: CountCallback) -> tuple[
     return low, high
 
 
-def _some_values(listing: FileList, source: Source, progress: CountCallback) -> Iterator[np.ndarray]:
-    """Some values of some of the images, float64, with the ends of each: ``extent.py``."""
+def _sample_values(listing: FileList, source: Source, progress: CountCallback) -> Iterator[np.ndarray]:
+    """Yield a sample of the values of some images, float64, each with its ends (see ``extent.py``)."""
     chosen = spread(len(listing), min(len(listing), NUM_IMAGES)).tolist()
     reader = EntryReader(source)
     for done, index in enumerate(chosen):
@@ -92,14 +95,14 @@ def _some_values(listing: FileList, source: Source, progress: CountCallback) -> 
         if ends is None or not np.isfinite(ends).all():
             continue
         low, high = (ends.low, ends.high) if ends.low < ends.high else (ends.least, ends.most)
-        # An odd step meets all channels and columns in turn.
-        step = max(1, len(values) // _VALUES_OF_EACH) | 1
-        some = values[::step].astype(np.float64)
-        yield np.concatenate([some[(some >= low) & (some <= high)], [low, high]])
+        # An odd step visits all channels and columns in turn.
+        step = max(1, len(values) // _VALUES_PER_IMAGE) | 1
+        sample = values[::step].astype(np.float64)
+        yield np.concatenate([sample[(sample >= low) & (sample <= high)], [low, high]])
     progress(len(chosen), len(chosen), "finding the range of values")
 
 
 def _colours(row: np.ndarray) -> np.ndarray:
-    """A row of an array without a fourth channel."""
+    """Return a row of an array without its fourth channel."""
     samples = channels_last(row)
     return samples if samples.ndim == 2 else samples[:, :, :3]

@@ -1,4 +1,4 @@
-"""Turns finished shards into one set: joined records, settled channels and classes, a manifest."""
+"""Turn finished shards into one dataset: join the records, settle channels and classes, write a manifest."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from ganzfeld.printable import counted
 RECORDS, LABELS, REASONS = "records.bin", "labels.npy", "reasons.json"
 
 
-def seal(
+def finalize(
     folder: Path,
     kind: str,
     source: Source,
@@ -28,7 +28,7 @@ def seal(
     num_shards: int,
     seconds: float,
 ) -> Manifest:
-    """Puts the shards' records together, settles channels and classes, and writes the manifest."""
+    """Join the records of the shards, settle channels and classes, write the manifest and return it."""
     channels = framing.channels or _settle_channels(folder, num_shards)
     rows = [int((shard_files.records(folder, number)["row"] >= 0).sum()) for number in range(num_shards)]
     content_hash = _content_hash(folder, num_shards, (framing.width, framing.height, channels))
@@ -39,7 +39,7 @@ def seal(
     (folder / "duplicates.json").unlink(missing_ok=True)
     write_bytes(folder / REASONS, json.dumps(reasons).encode("ascii"))
     class_names = _settle_classes(folder, source, listing)
-    given = source.labelling
+    labelling = source.labelling
     manifest = Manifest(
         kind=kind,
         name=source.name,
@@ -53,8 +53,8 @@ def seal(
         listing_digest=listing.digest,
         class_names=class_names,
         ignored=dict(source.ignored),
-        notes=[*source.notes, *([given.note] if given else [])],
-        label_problems=given.problems if given else source.label_problems,
+        notes=[*source.notes, *([labelling.note] if labelling else [])],
+        label_problems=labelling.problems if labelling else source.label_problems,
         facts=source.facts,
         credit=source.credit,
         version=source.version,
@@ -67,7 +67,7 @@ def seal(
 
 
 def _settle_channels(folder: Path, num_shards: int) -> int:
-    """1 if every image stores grey, and then keeps one channel of the shards; 3 otherwise."""
+    """Return 1 if every image stores grey, after reducing the shards to one channel; otherwise return 3."""
     for number in range(num_shards):
         records = shard_files.records(folder, number)
         if not records["grey"][records["row"] >= 0].all():
@@ -87,7 +87,7 @@ def _keep_one_channel(path: Path, pixels: np.ndarray) -> None:
 
 
 def _settle_classes(folder: Path, source: Source, listing: FileList) -> list[str]:
-    """Writes the class number of every entry, if the source has classes, and returns what they are called."""
+    """Write the class number of every entry and return the class names, empty if there are no classes."""
     usable = np.memmap(folder / RECORDS, RECORD, mode="r")["row"] >= 0
     names = Names(listing, usable)
     classes = source.classes(names) if source.labelling is None else source.labelling.of_usable(names)
@@ -95,19 +95,19 @@ def _settle_classes(folder: Path, source: Source, listing: FileList) -> list[str
         return []
     labels, class_names = numbered(classes)
     without = int(((labels < 0) & usable).sum())
-    if without and source.labelling is None:  # a table counts them itself
+    if without and source.labelling is None:  # the labelling from a table reports these itself
         source.label_problems.append(f"{counted(without, 'image')} without a label")
     write_file(folder / LABELS, lambda part: _save(part, labels))
     return class_names
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    with path.open("wb") as file:  # given a path, np.save would add an extension
+    with path.open("wb") as file:  # np.save would add an extension to a path
         np.save(file, array)
 
 
 def _content_hash(folder: Path, num_shards: int, shape: tuple[int, ...]) -> str:
-    """SHA-256 of the digests of all images in their order, whatever their names and shards were."""
+    """Return the SHA-256 of the digests of all images in order, independent of their names and shards."""
     digest = hashlib.sha256(f"ganzfeld {shape}".encode())
     for number in range(num_shards):
         records = shard_files.records(folder, number)

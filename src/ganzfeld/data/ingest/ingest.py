@@ -1,4 +1,4 @@
-"""Makes a complete set of a listing: decodes what no earlier, interrupted try has, then seals it."""
+"""Make a complete dataset from a listing: decode what interrupted attempts left over, then finalize it."""
 
 import shutil
 import time
@@ -9,7 +9,7 @@ from ganzfeld.data.cache.shard_files import bounds, is_complete, sweep
 from ganzfeld.data.cache.store import Manifest
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.file_list import FileList
-from ganzfeld.data.ingest.finalize import seal
+from ganzfeld.data.ingest.finalize import finalize
 from ganzfeld.data.ingest.reuse_index import ReuseIndex, find_relatives, write_index
 from ganzfeld.data.ingest.shard_writer import Job, ShardWriter
 from ganzfeld.data.ingest.worker_pool import WorkerPool
@@ -20,7 +20,7 @@ from ganzfeld.progress import CountCallback
 from ganzfeld.system import num_cores
 
 FEW = 64
-"""Up to so many images are decoded by this process: starting another takes longer."""
+"""Up to this many images are decoded in this process, since starting another takes longer."""
 
 
 def ingest(
@@ -32,12 +32,12 @@ def ingest(
     progress: CountCallback,
     workers: int | None,
 ) -> Manifest:
-    """Decodes all of a source into the folder of its set and returns the manifest that it wrote there.
+    """Decode all of a source into the folder of its dataset, and return the manifest written there.
 
-    ``workers`` is the number of processes, by default that of processors. Raises ``ResourceError`` if the
-    cache is full or cannot be written, ``DataError`` if the source as a whole cannot be read.
+    ``workers`` is the number of processes; None means one per CPU core. Raises ``ResourceError`` if the cache
+    is full or cannot be written, ``DataError`` if the source as a whole cannot be read.
     """
-    begun = time.monotonic()
+    started_at = time.monotonic()
     sweep(folder)
     source.facts = source.prepare(framing)
     relatives = find_relatives(folder, kind, source, framing)
@@ -45,16 +45,17 @@ def ingest(
     ranges = bounds(len(listing), framing.width * framing.height * (framing.channels or 3))
     jobs = [Job(n, *ends) for n, ends in enumerate(ranges) if not is_complete(folder, n, ends[1] - ends[0])]
     left = sum(job.last - job.first for job in jobs)
-    _check_room(folder, framing, left)
+    _check_disk_space(folder, framing, left)
 
-    def advanced(done: int) -> None:
+    def report(done: int) -> None:
         progress(len(listing) - left + done, len(listing), "decoding images")
 
-    advanced(0)
+    report(0)
     num_workers = num_cores() if workers is None else workers
     if num_workers == 0 or left <= FEW:
         known = ReuseIndex(folder, relatives)
-        _alone(jobs, ShardWriter(folder, source, listing, framing, known, lambda job, index: None), advanced)
+        writer = ShardWriter(folder, source, listing, framing, known, lambda job, index: None)
+        _write_in_this_process(jobs, writer, report)
     else:
         task = {
             "folder": str(folder),
@@ -64,25 +65,26 @@ def ingest(
             "framing": framing.as_json(),
             "relatives": [str(relative) for relative in relatives],
         }
-        WorkerPool(task, num_workers, advanced).run(jobs)
-    return seal(folder, kind, source, listing, framing, len(ranges), time.monotonic() - begun)
+        WorkerPool(task, num_workers, report).run(jobs)
+    return finalize(folder, kind, source, listing, framing, len(ranges), time.monotonic() - started_at)
 
 
-def _alone(jobs: list[Job], writer: ShardWriter, advanced: Callable[[int], None]) -> None:
+def _write_in_this_process(jobs: list[Job], writer: ShardWriter, report: Callable[[int], None]) -> None:
     done = 0
     for job in jobs:
-        writer.begin = lambda job, index, before=done: advanced(before + index - job.first)
+        writer.begin = lambda job, index, before=done: report(before + index - job.first)
         writer.write(job)
         done += job.last - job.first
-        advanced(done)
+        report(done)
 
 
-def _check_room(folder: Path, framing: Preprocessing, num_pictures: int) -> None:
-    """Raises ``ResourceError`` if what will be written does not fit on the disk of the cache."""
+def _check_disk_space(folder: Path, framing: Preprocessing, num_pictures: int) -> None:
+    """Raise ``ResourceError`` if the decoded images will not fit on the disk of the cache."""
     needed = num_pictures * (framing.width * framing.height * (framing.channels or 3) + 2 * RECORD.itemsize)
     free = shutil.disk_usage(folder).free
     if needed > free:
         hint = "Free some space, or put the cache elsewhere with the environment variable GANZFELD_CACHE."
         raise ResourceError(
-            f"the cache needs {needed / 2**20:.0f} MiB in {folder}, where {free / 2**20:.0f} are free", hint
+            f"the cache needs {needed / 2**20:.0f} MiB in {folder}, but only {free / 2**20:.0f} MiB are free",
+            hint,
         )

@@ -1,4 +1,4 @@
-"""Makes one shard of a set: a range of a listing, read, hashed, decoded and written."""
+"""Make one shard of a dataset: read, hash, decode and write a range of a listing."""
 
 import hashlib
 import json
@@ -19,9 +19,10 @@ from ganzfeld.data.source import Entry, EntryReader, Source
 
 @dataclass(slots=True)
 class Job:
-    """A shard to write from the entries [first, last); ``deadly`` ones are not tried, for their reason.
+    """A shard to write from the entries [first, last).
 
-    ``careful``: every entry is reported before it is begun, since one of them ended a process.
+    ``deadly`` maps entries that must not be decoded to the reason. ``careful``: every entry is reported
+    before it is decoded, since one of them crashed a worker.
     """
 
     shard: int
@@ -33,7 +34,7 @@ class Job:
 
 @dataclass(slots=True)
 class ShardWriter:
-    """Decodes ranges of a listing into the folder of its set.
+    """Decodes ranges of a listing into the folder of its dataset.
 
     ``begin(job, index)`` is called before every entry.
     """
@@ -50,7 +51,7 @@ class ShardWriter:
         self.reader = EntryReader(self.source)
 
     def write(self, job: Job) -> None:
-        """Writes one shard; what is wrong with an image becomes its reason.
+        """Write one shard, with the reason for each image that cannot be used.
 
         Raises ``ResourceError`` if the cache cannot be written.
         """
@@ -65,7 +66,7 @@ class ShardWriter:
         put(reasons_path(self.folder, number), lambda part: part.write_text(json.dumps(reasons), "ascii"))
 
     def _images(self, job: Job, records: np.ndarray, reasons: dict[int, str]) -> Iterator[np.ndarray]:
-        """The usable images of a job one by one; fills its records and reasons on the way."""
+        """Yield the usable images of a job, filling its records and reasons on the way."""
         row = 0
         for index in range(job.first, job.last):
             self.begin(job, index)
@@ -82,20 +83,20 @@ class ShardWriter:
             yield image
 
     def _image(self, entry: Entry, record: np.ndarray) -> np.ndarray:
-        """One entry read and, unless its like is known, decoded; fills its record, of shape (1,)."""
+        """Read one entry and decode it unless it is in the index; fill its record, of shape (1,)."""
         if entry.flaw:
             raise UnusableImage(entry.flaw)
         try:
             raw, sha256 = self.reader.read(entry)
         except OSError as problem:
             raise UnusableImage(f"cannot be read ({problem.strerror or problem})") from None
-        if found := self.known.find(sha256):
-            record[0] = found[0]
-            return found[1]
+        if match := self.known.find(sha256):
+            record[0], pixels = match
+            return pixels
         record["sha256"] = np.frombuffer(sha256, np.uint8)
-        return self._decoded(raw, entry, record)
+        return self._decode(raw, entry, record)
 
-    def _decoded(self, raw: bytes | np.ndarray, entry: Entry, record: np.ndarray) -> np.ndarray:
+    def _decode(self, raw: bytes | np.ndarray, entry: Entry, record: np.ndarray) -> np.ndarray:
         decoded = self.source.decode(raw, self.framing, max(entry.frame, 0))
         record["frames"], record["hidden"] = decoded.num_frames, decoded.num_hidden
         record["pixels"] = np.frombuffer(hashlib.sha256(decoded.pixels.tobytes()).digest(), np.uint8)

@@ -1,8 +1,8 @@
-"""A process that decodes shards: jobs on standard input, reports on standard output, one JSON object a line.
+"""A worker process that decodes shards: it reads jobs from standard input and reports on standard output.
 
-An image that crashes or hangs a decoder takes this process with it and nothing else. It is started as a
-program and not forked, since forking beside threads deadlocks; nor spawned by ``multiprocessing``, which
-would run the user's script a second time.
+Messages are JSON objects, one per line. An image that crashes or hangs a decoder ends only this process. It
+is started as a program rather than forked, since forking beside threads deadlocks, and not spawned by
+``multiprocessing``, which would run the user's script a second time.
 """
 
 import json
@@ -26,25 +26,25 @@ from ganzfeld.lock import locked
 
 HEARTBEAT_S = 0.1
 TURN = "turn"
-"""The file of a set that is locked by the worker that decodes a very large image."""
+"""The lock file in the folder of a set, held by the worker that is decoding a very large image."""
 
 
 def main() -> None:
-    """Does the jobs of standard input until it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this one
+    """Do the jobs from standard input until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends this one
     report = _reporter()
     try:
         _work(report)
     except GanzfeldError as error:
         report(error=type(error).__name__, message=error.message, hint=error.hint)
-    except Exception:  # noqa: BLE001  a defect of this package is told as one, not taken for a bad image
+    except Exception:  # noqa: BLE001  reported as a defect of this package, not as an unusable image
         report(defect=traceback.format_exc())
 
 
 def _work(report: Callable[..., None]) -> None:
     first = sys.stdin.readline()
     if not first:
-        return  # the parent ended before it said anything
+        return  # the parent ended before it sent a task
     task = json.loads(first)
     folder = Path(task["folder"])
     known = ReuseIndex(folder, [Path(relative) for relative in task["relatives"]])
@@ -56,15 +56,16 @@ def _work(report: Callable[..., None]) -> None:
         writer = ShardWriter(folder, source, FileList(folder), framing, known, begin)
         for line in iter(sys.stdin.readline, ""):
             job = Job(**json.loads(line))
-            job.deadly = {int(index): reason for index, reason in job.deadly.items()}  # JSON made them text
+            job.deadly = {int(index): reason for index, reason in job.deadly.items()}  # JSON keys are text
             writer.write(job)
             report(finished=job.shard)
 
 
 def _heartbeat(report: Callable[..., None]) -> tuple[Callable[[Job, int], None], Callable[[], None]]:
-    """Reports the first entry of a job, one now and then, or all of them if the job asks for care.
+    """Return functions that report the current entry: ``begin(job, index)`` and one that repeats the report.
 
-    The second function reports the present one again, since waiting for a turn is not hanging.
+    ``begin`` reports the first entry of a job and then one per heartbeat, or every entry of a careful job.
+    The second function shows that a worker that waits for the lock does not hang.
     """
     last, at = 0.0, 0
 
@@ -79,7 +80,7 @@ def _heartbeat(report: Callable[..., None]) -> tuple[Callable[[Job, int], None],
 
 
 def _reporter() -> Callable[..., None]:
-    """Tells the parent one object; keeps the pipe to it from C libraries that print."""
+    """Return a function that sends the parent one object; keep the pipe from C libraries that print."""
     pipe = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)

@@ -1,4 +1,4 @@
-"""Worker processes at the shards of one set: hands out, listens, and replaces those that die or hang."""
+"""Run worker processes on the shards of one dataset: assign jobs, and replace workers that die or hang."""
 
 import contextlib
 import json
@@ -20,20 +20,20 @@ from ganzfeld.errors import ResourceError
 from ganzfeld.system import worded
 
 PATIENCE_S = 120.0
-"""How long one image may take before its worker is replaced and the image given up."""
+"""How long one image may take, in seconds, before its worker is replaced and the image is given up."""
 
 
 class WorkerPool:
-    """Runs jobs on ``num_workers`` processes; ``progress`` hears how many entries are finished."""
+    """Runs jobs on ``num_workers`` processes; calls ``progress`` with the number of finished entries."""
 
     def __init__(self, task: dict[str, Any], num_workers: int, progress: Callable[[int], None]) -> None:
         self.task, self.num_workers, self.progress = task, num_workers, progress
-        self._heard: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = queue.Queue()
+        self._messages: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = queue.Queue()
         self._workers: list[_Worker] = []
         self._finished = 0
 
     def run(self, jobs: list[Job]) -> None:
-        """Returns when all are done; raises what a worker raised, ``ResourceError`` if none will start."""
+        """Run all jobs; raise what a worker raised, or ``ResourceError`` if no worker can be started."""
         waiting = deque(jobs)
         try:
             for _ in range(min(self.num_workers, len(jobs))):
@@ -45,69 +45,70 @@ class WorkerPool:
                 worker.end()
 
     def _start(self, waiting: deque[Job]) -> None:
-        worker = _Worker(self.task, self._heard)
+        worker = _Worker(self.task, self._messages)
         self._workers.append(worker)
         worker.take(waiting)
 
     def _listen(self, waiting: deque[Job]) -> None:
         try:
-            worker, message = self._heard.get(timeout=0.2)
+            worker, message = self._messages.get(timeout=0.2)
         except queue.Empty:
             self._replace_hung()
             return
         if worker not in self._workers:
-            return  # the last words of one that was replaced
+            return  # the last message of a worker that was replaced
         if message is None:
             self._replace(worker, waiting)
         elif "begin" in message:
-            worker.at, worker.heard_at, worker.spoke = message["begin"], time.monotonic(), True
+            worker.at, worker.last_message_at, worker.has_reported = message["begin"], time.monotonic(), True
         elif "finished" in message:
             assert worker.job is not None
             self._finished += worker.job.last - worker.job.first
             worker.take(waiting)
         else:
-            raise _told(message)
+            raise _as_exception(message)
         self.progress(self._finished + sum(worker.num_done for worker in self._workers))
 
     def _replace_hung(self) -> None:
         for worker in self._workers:
-            if worker.job and worker.spoke and time.monotonic() - worker.heard_at > PATIENCE_S:
-                worker.gave_up = True
-                worker.process.kill()  # its end of output is heard next
+            silence_s = time.monotonic() - worker.last_message_at
+            if worker.job and worker.has_reported and silence_s > PATIENCE_S:
+                worker.timed_out = True
+                worker.process.kill()  # the end of its output is the next message
 
     def _replace(self, worker: "_Worker", waiting: deque[Job]) -> None:
-        """A worker ended. Its shard goes to a new one, which reports every entry, so that the next end tells.
+        """Replace a worker that ended, and let the new one report every entry of its shard.
 
-        That entry is then given up. A worker that was ended from outside, once, costs no image.
+        If that one ends too, the entry it reported last is given up. A worker that something else ended once
+        therefore costs no image.
         """
         self._workers.remove(worker)
         code, job = worker.end(), worker.job
         if job is None:
             return
-        if worker.at is None and (job.careful or not worker.spoke):
-            raise ResourceError(f"a process for decoding could not be started (it ended with {code})")
+        if worker.at is None and (job.careful or not worker.has_reported):
+            raise ResourceError(f"a process for decoding cannot be started (it ended with exit code {code})")
         if job.careful and worker.at is not None:
-            took = f"decoding it takes more than {PATIENCE_S:.0f} s"
-            job.deadly[worker.at] = (
-                took if worker.gave_up else f"decoding it crashes the decoder (exit {code})"
-            )
+            too_slow, crash = f"more than {PATIENCE_S:.0f} s", f"crashes the decoder (exit {code})"
+            reason = f"decoding it takes {too_slow}" if worker.timed_out else f"decoding it {crash}"
+            job.deadly[worker.at] = reason
         job.careful = True
         waiting.appendleft(job)
         self._start(waiting)
 
 
 class _Worker:
-    """One process, its job, and the entry of the job that it was last heard to begin."""
+    """One process, its job, and the entry of the job that it last reported to begin."""
 
-    def __init__(self, task: dict[str, Any], heard: queue.Queue) -> None:
+    def __init__(self, task: dict[str, Any], messages: queue.Queue) -> None:
         self.job: Job | None = None
         self.at: int | None = None
-        self.heard_at = time.monotonic()
-        self.gave_up = False
-        self.spoke = False
+        self.last_message_at = time.monotonic()
+        self.timed_out = False
+        self.has_reported = False
         try:
             self.process = subprocess.Popen(
-                # -P: the folder the user stands in may hold a random.py of theirs.
+                # -P: the current folder may hold a random.py of the user's.
                 [sys.executable, "-P", "-m", "ganzfeld.data.ingest.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -115,62 +116,62 @@ class _Worker:
                 env=_environment(),
             )
         except OSError as problem:
-            told = worded(problem, sys.executable, "started")
+            error = worded(problem, sys.executable, "started")
             raise ResourceError(
-                f"a process for decoding could not be started: {told.message}", told.hint
+                f"a process for decoding cannot be started: {error.message}", error.hint
             ) from problem
-        self._tell(task)
-        threading.Thread(target=self._hear, args=(heard,), daemon=True).start()
+        self._send(task)
+        threading.Thread(target=self._receive, args=(messages,), daemon=True).start()
 
     @property
     def num_done(self) -> int:
-        """How many entries of the present job are behind it."""
+        """The number of finished entries of the current job."""
         return self.at - self.job.first if self.job and self.at is not None else 0
 
     def take(self, waiting: deque[Job]) -> None:
-        """Begins the next job, if there is one."""
+        """Begin the next job, if there is one."""
         self.job = waiting.popleft() if waiting else None
         if self.job:
-            self.at, self.heard_at = None, time.monotonic()
-            self._tell(asdict(self.job))
+            self.at, self.last_message_at = None, time.monotonic()
+            self._send(asdict(self.job))
 
     def end(self) -> int:
-        """Ends the process and returns its exit code."""
+        """End the process and return its exit code."""
         self.process.kill()
         code = self.process.wait()
         assert self.process.stdin is not None
-        with contextlib.suppress(OSError):  # it died with words to it in the pipe
+        with contextlib.suppress(OSError):  # it died with unread messages in the pipe
             self.process.stdin.close()
         return code
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None
-        with contextlib.suppress(OSError):  # it died; its end of output is heard next
+        with contextlib.suppress(OSError):  # it died; the end of its output is the next message
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
 
-    def _hear(self, heard: queue.Queue) -> None:
+    def _receive(self, messages: queue.Queue) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as lines:
             for line in lines:
-                heard.put((self, json.loads(line)))
-        heard.put((self, None))
+                messages.put((self, json.loads(line)))
+        messages.put((self, None))
 
 
-def _told(message: dict[str, Any]) -> Exception:
-    """What a worker reported, as the exception it was."""
+def _as_exception(message: dict[str, Any]) -> Exception:
+    """Return the exception that a worker reported."""
     if "error" in message:
         return getattr(errors, message["error"])(message["message"], message["hint"])
     return RuntimeError(message["defect"])
 
 
 def _environment() -> dict[str, str]:
-    """Ours, such that the worker finds this very package, and with one thread: it is not alone."""
-    here = str(Path(__file__).parents[2])
-    beyond = os.environ.get("PYTHONPATH")
+    """Return the environment of a worker: it imports this very package and uses one thread."""
+    package_root = str(Path(__file__).parents[2])
+    path = os.environ.get("PYTHONPATH")
     return {
         **os.environ,
-        "PYTHONPATH": f"{here}{os.pathsep}{beyond}" if beyond else here,
+        "PYTHONPATH": f"{package_root}{os.pathsep}{path}" if path else package_root,
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }

@@ -1,1 +1,1 @@
-"""Classes of images, from files of labels and from folders."""
+"""Read the classes of images from tables of labels."""

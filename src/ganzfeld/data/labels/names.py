@@ -1,7 +1,6 @@
-"""How names in a table stand for images: by how much of the path, with the ending or without, in which case.
+"""Match names in a table with images: by how much of the path, with or without extension and case.
 
-Nothing is taken for granted: the way by which most names of the table mean exactly one image is taken, of
-equal ones the strictest.
+The way in which most names of the table mean exactly one image wins; of equal ways, the strictest.
 """
 
 from collections import Counter
@@ -15,9 +14,9 @@ _MOST_PARTS = 8
 
 
 class Naming(NamedTuple):
-    """Names are equal if their last ``num_parts`` are; with any ending and in any case, if it says so.
+    """A way to compare names: by their last ``num_parts`` parts, ignoring extension or case if it says so.
 
-    ``is_whole``: no image lies in so many folders that a part of its path is left out.
+    ``is_whole``: ``num_parts`` covers the whole path of every image.
     """
 
     any_case: bool
@@ -26,7 +25,7 @@ class Naming(NamedTuple):
     is_whole: bool
 
     def key(self, name: str) -> str:
-        """Return what of a name is compared."""
+        """Return the part of a name that is compared."""
         parts = name.replace("\\", "/").removeprefix("./").split("/")
         key = "/".join(parts[-self.num_parts :])
         if self.any_ending and extension(key) in EXTENSIONS:
@@ -34,15 +33,15 @@ class Naming(NamedTuple):
         return key.casefold() if self.any_case else key
 
     @property
-    def told(self) -> str:
-        """How names are matched, in words; nothing if by the path as it is."""
-        ways = ["whatever their case"] * self.any_case + ["whatever their ending"] * self.any_ending
+    def description(self) -> str:
+        """How names are matched, in words; empty if the whole path must match."""
+        ways = ["ignoring case"] * self.any_case + ["ignoring extensions"] * self.any_ending
         ways = ["by their last part alone"] * (self.num_parts == 1 and not self.is_whole) + ways
         return f" ({', '.join(ways)})" if ways else ""
 
 
 def namings(images: Iterable[str]) -> list[Naming]:
-    """Return all ways to compare with these images, the strictest first."""
+    """Return all ways to compare names with these images, the strictest first."""
     deepest = max((name.count("/") for name in images), default=0) + 1
     return [
         Naming(any_case, any_ending, parts, parts >= deepest)
@@ -52,8 +51,8 @@ def namings(images: Iterable[str]) -> list[Naming]:
     ]
 
 
-def found_once(ways: list[Naming], images: Iterable[str], names: Iterable[str]) -> dict[Naming, set[str]]:
-    """Return for each way which keys of these names mean exactly one image."""
+def unique_keys(ways: list[Naming], images: Iterable[str], names: Iterable[str]) -> dict[Naming, set[str]]:
+    """Return for each way the keys of ``names`` that mean exactly one image."""
     wanted = {way: {way.key(name) for name in names} for way in ways}
     counts: dict[Naming, Counter[str]] = {way: Counter() for way in ways}
     for image in images:
@@ -65,7 +64,7 @@ def found_once(ways: list[Naming], images: Iterable[str], names: Iterable[str]) 
 
 
 def index_by_key(way: Naming, images: Iterable[str]) -> dict[str, int]:
-    """Map keys to the positions of images, those of several to ``AMBIGUOUS``."""
+    """Map each key to the position of its image, or to ``AMBIGUOUS`` if several images have it."""
     index: dict[str, int] = {}
     for position, image in enumerate(images):
         key = way.key(image)
@@ -74,11 +73,11 @@ def index_by_key(way: Naming, images: Iterable[str]) -> dict[str, int]:
 
 
 def looks_like_a_file(name: str) -> bool:
-    """Whether a name has the ending of an image file."""
+    """Return whether a name has the extension of an image file."""
     return extension(name) in EXTENSIONS
 
 
 def columns(rows: list[list[str]]) -> Iterator[list[str]]:
-    """Yield the cells of each column; rows that are too short leave a cell empty."""
+    """Yield the cells of each column; missing cells of short rows are empty."""
     for column in range(max(map(len, rows), default=0)):
         yield [row[column] if column < len(row) else "" for row in rows]

@@ -1,6 +1,6 @@
-"""A table of labels in a text file, such as CSV: its bytes checked, its encoding and its rows.
+"""Read a table of labels from a text file such as CSV: check its bytes, find its encoding, yield its rows.
 
-Reads line by line, so that a large file costs time and no memory. Knows nothing of images.
+The file is read line by line, so that even a large one needs little memory. Nothing here knows of images.
 """
 
 import codecs
@@ -19,8 +19,8 @@ from ganzfeld.regular import Irregular, open_regular
 
 MOST_BYTES = 2**29
 EXPECTED = (
-    "Expected is a text file with a column of file names and one of labels, divided by commas, semicolons or "
-    "tabs, such as: file,label"
+    "Expected a text file with a column of file names and a column of labels, separated by commas, "
+    "semicolons or tabs, such as: file,label"
 )
 DELIMITERS = (",", ";", "\t", "|", " ")
 _MOST_LINE = 2**16
@@ -36,7 +36,7 @@ _MARKS = (
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """A text file that holds rows; ``sha256`` is the digest of its content."""
+    """A text file of rows; ``sha256`` is the digest of its content."""
 
     path: Path
     encoding: str
@@ -44,11 +44,11 @@ class LabelTable:
 
     @property
     def shown(self) -> str:
-        """Its name, safe to show."""
+        """Its name, safe to print."""
         return printable(self.path.name)
 
     def rows(self, delimiter: str) -> Iterator[list[str]]:
-        """Yield the cells of every row that is not empty, without space around them."""
+        """Yield the cells of every row that is not empty, without surrounding whitespace."""
         reader = csv.reader(self._lines(), delimiter=delimiter, skipinitialspace=True)
         try:
             for row in reader:
@@ -60,11 +60,11 @@ class LabelTable:
             raise DataError(f"{where}: it cannot be read as a table ({problem})", EXPECTED) from None
 
     def first_rows(self, delimiter: str, number: int) -> list[list[str]]:
-        """Return up to so many rows from the beginning."""
+        """Return up to ``number`` rows from the beginning."""
         return list(itertools.islice(self.rows(delimiter), number))
 
     def _lines(self) -> Iterator[str]:
-        """Yield lines; raise ``DataError`` for one that no table has."""
+        """Yield lines; raise ``DataError`` for a line that is too long or not text."""
         try:
             with io.TextIOWrapper(open_regular(self.path), self.encoding, newline="") as text:
                 for number in itertools.count(1):
@@ -72,25 +72,24 @@ class LabelTable:
                     if not line:
                         return
                     if len(line) >= _MOST_LINE and not line.endswith("\n"):
-                        why = f"is longer than {_MOST_LINE:,} characters"
-                        raise DataError(f"{self.shown}: line {number} {why}", EXPECTED)
+                        reason = f"is longer than {_MOST_LINE:,} characters"
+                        raise DataError(f"{self.shown}: line {number} {reason}", EXPECTED)
                     if "\0" in line:
-                        why = (
-                            "holds a zero byte, so it is no text, or one in an encoding that it does not tell"
-                        )
-                        raise DataError(f"{self.shown}: line {number} {why}", f"Save it as UTF-8. {EXPECTED}")
+                        reason = "holds a zero byte, so it is not text or has an encoding without a mark"
+                        hint = f"Save it as UTF-8. {EXPECTED}"
+                        raise DataError(f"{self.shown}: line {number} {reason}", hint)
                     yield line
         except OSError as problem:
             raise _unreadable(self.path, problem) from None
 
 
 def open_table(given: str | os.PathLike[str]) -> LabelTable:
-    """Look through a file once: its digest and its encoding.
+    """Read a file once to find its digest and its encoding.
 
-    That is told by its mark, and is UTF-8 without one, or Latin-1 where it cannot be that. Raises
-    ``UsageError`` if there is no such file, ``DataError`` if it is too large or empty.
+    A byte order mark determines the encoding. Without a mark it is UTF-8, or Latin-1 if the content is not
+    valid UTF-8. Raises ``UsageError`` if there is no such file, ``DataError`` if it is too large or empty.
     """
-    path = Path(os.path.expanduser(given))  # noqa: PTH111  the other way raises for the home of nobody
+    path = Path(os.path.expanduser(given))  # noqa: PTH111  Path.expanduser raises for unknown users
     digest, decoder, encoding, size = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")(), "utf-8", 0
     try:
         with open_regular(path) as file:
@@ -104,17 +103,17 @@ def open_table(given: str | os.PathLike[str]) -> LabelTable:
             while piece := file.read(_PIECE_BYTES):
                 size += len(piece)
                 digest.update(piece)
-                encoding = encoding if encoding == "latin-1" else _tried(decoder, piece)
+                encoding = encoding if encoding == "latin-1" else _encoding_of(decoder, piece)
     except OSError as problem:
         raise _unreadable(path, problem) from None
-    encoding = encoding if encoding == "latin-1" else _tried(decoder, b"", final=True)
+    encoding = encoding if encoding == "latin-1" else _encoding_of(decoder, b"", final=True)
     if not size:
         raise DataError(f"{printable(str(given))} is empty", EXPECTED)
     encoding = next((name for mark, name in _MARKS if begin.startswith(mark)), encoding)
     return LabelTable(path, encoding, digest.hexdigest())
 
 
-def _tried(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False) -> str:
+def _encoding_of(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False) -> str:
     try:
         decoder.decode(piece, final)
     except UnicodeDecodeError:
@@ -125,7 +124,7 @@ def _tried(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = Fa
 def _unreadable(path: Path, problem: OSError) -> UsageError:
     shown = printable(str(path))
     if isinstance(problem, FileNotFoundError):
-        return UsageError(f"there is no file {shown} with labels", EXPECTED)
-    why = problem.strerror or str(problem)
-    what = "is no file with labels" if isinstance(problem, Irregular) else "cannot be read"
-    return UsageError(f"{shown} {what}: {why}", EXPECTED)
+        return UsageError(f"there is no file of labels {shown}", EXPECTED)
+    reason = problem.strerror or str(problem)
+    what = "is not a file of labels" if isinstance(problem, Irregular) else "cannot be read"
+    return UsageError(f"{shown} {what}: {reason}", EXPECTED)

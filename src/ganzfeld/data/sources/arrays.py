@@ -129,7 +129,7 @@ class ArraysSource(Source):
         raise DataError(f"{printable(str(self.path))}: {what} ({shown or 'it is empty'})", hint)
 
     def _note_unread(self, labels: str) -> None:
-        """Note which arrays were read if there are others; ``labels`` is the name of the labels, or ``""``."""
+        """Note which arrays were read if there are others; ``labels`` names that of the labels, if any."""
         unread = [key for key in (*self._arrays, *self._unread) if key not in (self.key, labels)]
         if not unread:
             return
