@@ -1,9 +1,10 @@
-"""What a run saves while it trains: sample grids, models and checkpoints."""
+"""The files that a run saves: image grids, models and checkpoints."""
 
 import copy
 from collections.abc import Callable
 
 import ganzfeld
+from ganzfeld.data.order import spread
 from ganzfeld.errors import TrainingFailed
 from ganzfeld.model import Card, columns_by_class, grid, images_of_seeds, png, save
 from ganzfeld.runs.run import Run
@@ -22,6 +23,15 @@ def sample_grid(trainer: Trainer) -> bytes:
     columns = columns_by_class(GRID_COLUMNS, num_classes)
     seeds = range(columns * (IMAGES_PER_GRID // columns))
     return png(grid(images_of_seeds(trainer.shipped(), seeds, prior=prior), columns))
+
+
+def real_grid(trainer: Trainer) -> bytes:
+    """Draw a grid of real images as PNG, spread over the dataset or over each of its classes."""
+    dataset, classes = trainer.dataset, trainer.classes
+    columns = columns_by_class(GRID_COLUMNS, len(classes.names) if classes else 0)
+    num_images = columns * (IMAGES_PER_GRID // columns)
+    indices = classes.examples(num_images) if classes else spread(dataset.num_pictures, num_images)
+    return png(grid(dataset.batch(indices), columns))
 
 
 def model_card(trainer: Trainer) -> Card:

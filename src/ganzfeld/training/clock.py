@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 LEAST_GAP_S = 10.0
-TIMES_A_LAP = 20.0
+LEAST_GAP_LAPS = 20.0
 """A lap longer than both limits (seconds, and multiples of the recent mean lap) is not a slow step: the
 process was suspended, the machine slept, or the clock jumped. It counts as a mean lap."""
 
@@ -73,7 +73,9 @@ class Stopwatch:
 
     def _longest_lap(self) -> float:
         """Return the most seconds that one lap may take; no limit before there are enough laps."""
-        return math.inf if len(self._laps) < LEAST_LAPS else max(LEAST_GAP_S, TIMES_A_LAP * self._mean_lap())
+        return (
+            math.inf if len(self._laps) < LEAST_LAPS else max(LEAST_GAP_S, LEAST_GAP_LAPS * self._mean_lap())
+        )
 
 
 class Due:

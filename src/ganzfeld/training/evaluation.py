@@ -30,7 +30,7 @@ NUM = 1000
 MOST = 2**20
 MOST_SEED = 2**40
 _READING_OPTIONS = ("channels", "background", "range", "alpha", "frames")
-_HELD_OUT_HINT = "Give images of the source of the training set that were not trained on."
+_HELD_OUT_HINT = "Give images from the same source as the training set that were not used for training."
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ def evaluate(
     space_sha256 = chosen_space.sha256 if chosen_space else None
     homes = set(with_meaning(wanted, space_sha256, asked_for=bool(only)).values())
     if data is None and only and set(wanted) == {HELD_OUT}:
-        hint = "Give some from the same source: ganzfeld eval RUN DATA."
-        raise UsageError(f"{HELD_OUT} needs images that were held out of the training", hint)
+        hint = "Give such images from the same source: ganzfeld eval RUN DATA."
+        raise UsageError(f"{HELD_OUT} needs images that were held out of training", hint)
     run = run if isinstance(run, Run) else open_run(run)
     work = _Work(run, num, seed, chosen_space, report)
     model, notes = run.model, _notes_on_similar_images(run)

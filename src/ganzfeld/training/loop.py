@@ -269,6 +269,7 @@ class Loop:
         self.planner.speed.note(self.trainer.images_seen, self.stopwatch.seconds)
 
     def _read(self, journal: Journal, scalars: StepScalars, last: bool) -> None:
+        """Write losses and due readings to the journal, diagnose the run, and report its progress."""
         trainer, seconds = self.trainer, self.stopwatch.seconds
         entry: dict[str, Any] = {
             "step": trainer.index,

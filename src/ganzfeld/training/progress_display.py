@@ -84,7 +84,7 @@ class PlainLines(TrainCallback):
             tell(_counted(done, total, what))
 
     def started(self, run: Run, summary: str) -> None:
-        """Print what is trained and where."""
+        """Print the summary and the run folder."""
         tell(f"training on {summary}")
         tell(f"into {run.path}")
         self._last = 0.0
@@ -125,7 +125,7 @@ class MovingLine(TrainCallback):
             self._end()
 
     def started(self, run: Run, summary: str) -> None:
-        """Print what is trained and where, above the bar."""
+        """Print the summary and the run folder above the bar."""
         self._end()
         tell(f"training on {summary}")
         tell(f"into {run.path}")
@@ -183,7 +183,7 @@ class NotebookLine(TrainCallback):
             self._text.show(_counted(done, total, what))
 
     def started(self, run: Run, summary: str) -> None:
-        """Print what is trained and where, above the line."""
+        """Print the summary and the run folder above the line."""
         self.noted(f"training on {summary}")
         self.noted(f"into {run.path}")
 

@@ -13,11 +13,9 @@ from typing import Any
 from ganzfeld.compute.distributed import ALONE, Ranks
 from ganzfeld.data import ImageDataset
 from ganzfeld.data.check.survey import Survey, survey
-from ganzfeld.data.order import spread
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import DamagedError, UsageError
 from ganzfeld.launch import launch
-from ganzfeld.model import columns_by_class, grid, png
 from ganzfeld.model.files import WEIGHTS, require_openable
 from ganzfeld.option_values import absolute
 from ganzfeld.options import PreparationOptions, ResumeOptions, values_of
@@ -33,7 +31,7 @@ from ganzfeld.runs.metadata import RunMetadata, timestamp
 from ganzfeld.runs.report.report import LARGEST_GRID
 from ganzfeld.runs.run import create_run, run_begun_by
 from ganzfeld.runs.schedule import Horizon, known_at, progress_of
-from ganzfeld.training.artifacts import GRID_COLUMNS, IMAGES_PER_GRID
+from ganzfeld.training.artifacts import real_grid
 from ganzfeld.training.build import start
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.exactness import find_differences, refuse
@@ -127,7 +125,7 @@ def _continue(run: Run, overrides: Overrides, callback: TrainCallback, clock: Cl
     budget = overrides.budget(metadata)
     with run.writing():
         _tidy(run)
-        metadata = run.metadata  # another process may have changed them before the lock was taken
+        metadata = run.metadata  # another process may have changed it before the lock was taken
         over = is_over(run, overrides)
         checkpoint = run.history.newest(callback.noted)
         forked = any(event.kind == "forked" and event.images_seen for event in metadata.events)
@@ -297,7 +295,7 @@ def _loop(
     over: bool = False,
 ) -> Loop:
     if not (run.path / "reals.png").exists():
-        show_reals(run, trainer)
+        _write_real_grid(run, trainer)
     callback.started(run, summary(trainer))
     callback.noted(run.metadata.beginning)
     seconds = checkpoint.card.position.seconds if checkpoint else 0.0
@@ -355,17 +353,12 @@ def write_beginning(
 ) -> None:
     """Write the files of a run before its first step; the recipe comes last and makes the folder a run."""
     run.write_metadata(_metadata_of(data, trainer, resolved, preparation, surveyed))
-    show_reals(run, trainer)
+    _write_real_grid(run, trainer)
     run.folder.write_json(RECIPE, trainer.recipe.model_dump(mode="json"))
 
 
-def show_reals(run: Run, trainer: Trainer) -> None:
-    """Write ``reals.png``: a grid of images spread over the dataset, or over each of its classes."""
-    dataset, classes = trainer.dataset, trainer.classes
-    columns = columns_by_class(GRID_COLUMNS, len(classes.names) if classes else 0)
-    num_images = columns * (IMAGES_PER_GRID // columns)
-    indices = classes.examples(num_images) if classes else spread(dataset.num_pictures, num_images)
-    run.folder.write_bytes("reals.png", png(grid(dataset.batch(indices), columns)))
+def _write_real_grid(run: Run, trainer: Trainer) -> None:
+    run.folder.write_bytes("reals.png", real_grid(trainer))
 
 
 def _resolve_preparation(options: PreparationOptions, dataset: ImageDataset) -> PreparationOptions:

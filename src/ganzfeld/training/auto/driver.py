@@ -74,7 +74,7 @@ def _find_run_to_continue(run: Run, overrides: Overrides, callback: TrainCallbac
         return run, overrides
     if not is_original:
         callback.noted(f"{run.path} was undone: continuing with {original.path}")
-    # The cost of the trial is taken from the budget when the next event is recorded; here there is none yet.
+    # If the last event is "undone", the cost of the trial has not been taken off the stored budget yet.
     is_due = original.metadata.events[-1:] and original.metadata.events[-1].kind == "undone"
     if undone is None or not is_due:
         return original, overrides
@@ -97,7 +97,7 @@ def _find_open_trial(run: Run) -> Run | None:
         with contextlib.suppress(GanzfeldError):
             other = open_run(path)
             trial, started = other.metadata.open_trial, other.metadata.started
-            # A trial that started earlier belongs to an older run of the same name.
+            # A run that started earlier tried a remedy for an older run of the same name.
             if trial and trial.ill == run.path.name and started >= run.metadata.started:
                 return other
     return None
