@@ -1,4 +1,4 @@
-"""The benchmarks of speed: that they measure what they say; how fast it is, no test says."""
+"""The benchmarks of speed measure what they say. No test depends on the speed itself."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def test_both_sides_have_the_same_widths():
 
 
 def test_the_classical_loop_learns():
-    """On one batch, D's loss falls and both networks move."""
+    """Check that D's loss falls on one batch and that both networks change."""
     torch.manual_seed(0)
     training = ClassicalTraining(torch.device("cpu"))
     real = torch.rand(4, 3, 64, 64) * 2 - 1
@@ -57,7 +57,7 @@ def test_the_classical_loop_learns():
 
 
 def test_operations_are_counted():
-    """Three passes through G and six through D; both are about 0.21 GFLOP at 64 px."""
+    """Expect three passes through G and six through D, about 0.21 GFLOP each at 64 px."""
     figures = bench_train(rounds=1, batch=2, with_parts=True)
     assert figures.flops_per_image / 9 == pytest.approx(0.21e9, rel=0.05)
     assert set(figures.parts) == {
@@ -73,7 +73,7 @@ def test_operations_are_counted():
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time passes while somebody sleeps and at no other moment, however busy the machine is."""
+    """Let time pass only in ``sleep``, however busy the machine is."""
     now = [0.0]
 
     def sleep(seconds: float) -> None:
@@ -85,7 +85,7 @@ def clock(monkeypatch):
 
 @pytest.mark.usefixtures("clock")
 def test_what_is_too_short_to_be_measured_is_made_larger():
-    """A thousand by a thousand is over on a large card before the next one is started."""
+    """Enlarge the work, since a large GPU finishes 1,000 by 1,000 before the next call."""
     scales = []
 
     def work(scale, device, precision):
@@ -118,7 +118,7 @@ def test_short_steps_are_repeated_and_long_ones_are_not():
 
 
 def test_operations_of_any_recipe_are_counted_as_they_are_made():
-    """For the classical recipe they are those of the formula, but for passes that go without."""
+    """Compare with the formula for the classical recipe, except for passes that it omits."""
     trainer = _trainer(resolve("radford2015", SAME_WIDTHS | {"batch": 2}), "plain", "float32")
     assert _counted_flops(trainer, 1) == pytest.approx(_flops_of_step(trainer.recipe), rel=0.2)
 
@@ -136,7 +136,7 @@ def test_another_recipe_is_measured_against_itself_done_plainly(capsys):
 
 
 def test_lazy_penalties_are_measured_in_whole_turns():
-    """A step with penalties may take twice as long as one without."""
+    """Measure whole periods, since a step with penalties may take twice as long."""
     calls = []
     _in_turns({"one": lambda: calls.append(time.sleep(LEAST_S / 2.5))}, 1, 5, torch.device("cpu"), 4)
     assert len(calls) == 8
@@ -167,7 +167,7 @@ def test_json_has_the_contracts_keys(capsys, tmp_path):
 
 
 def test_without_a_further_word_all_is_measured_and_written(capsys, tmp_path, monkeypatch):
-    """With the real benchmarks, on as little as they take."""
+    """Run the real benchmarks on the smallest possible input."""
     monkeypatch.chdir(tmp_path)
     few = {
         "ingest.bench_ingest": lambda *_: bench_ingest(16, 1, 10),

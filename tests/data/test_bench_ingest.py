@@ -66,7 +66,7 @@ def test_every_process_of_a_loader_gets_as_many_files(num_files: int):
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores are counted in another way here")
 @pytest.mark.parametrize("number", [1, 16])
 def test_however_many_cores_there_are_nothing_is_warned_of(number: int, monkeypatch: pytest.MonkeyPatch):
-    """Warnings are errors here, and torch has one for more processes than cores."""
+    """Avoid a warning of torch for more processes than cores; warnings are errors here."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(number)))
     assert num_cores() == number
     for num_processes in (2, num_cores()):
@@ -75,7 +75,7 @@ def test_however_many_cores_there_are_nothing_is_warned_of(number: int, monkeypa
 
 
 def test_the_limit_finds_what_is_truncated(tmp_path: Path):
-    """Or it would be a limit for readers that ours is not."""
+    """Detect truncated files, or the limit would not hold for our reader."""
     make_photos(tmp_path, 1)
     (whole,) = tmp_path.iterdir()
     assert DraftFolder([whole])[0] == 0

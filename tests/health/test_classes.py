@@ -1,4 +1,4 @@
-"""Readings of a training by class, against their definition and the condition that they are to show."""
+"""Readings of runs by class, against their definitions and the faults that they should show."""
 
 import dataclasses
 
@@ -28,7 +28,7 @@ def probe(by_class) -> ProbeContext:
 
 
 def within(images: torch.Tensor, labels: torch.Tensor, label: int) -> float:
-    """The mean distance between two images of a class, pair by pair."""
+    """Return the mean distance between two images of a class, pair by pair."""
     chosen = images[labels == label].double().numpy()
     pairs = [(i, j) for i in range(len(chosen)) for j in range(i)]
     return float(np.mean([np.linalg.norm(chosen[i] - chosen[j]) for i, j in pairs]))

@@ -1,4 +1,4 @@
-"""Every finding: there when it should be, since when it should be, and silent where nothing is known."""
+"""Every detector: finds its fault from the right moment on, and says nothing without limits."""
 
 import math
 from dataclasses import replace
@@ -84,7 +84,7 @@ class TestSigns:
         assert found(name, signs(reading, turning(value, wrong=3))) is not None
 
     def test_the_beginning_raises_no_alarm(self, name, reading, value, severity):
-        """Within the first 20 steps anything from 0 to 1 is healthy here, as collapse is at first."""
+        """Accept anything from 0 to 1 in the first 20 steps, as real limits accept collapse at first."""
         assert found(name, signs(reading, [value])) is None
         assert found(name, signs(reading, [value, HEALTHY, HEALTHY])) is None
 
@@ -155,7 +155,7 @@ class TestDerived:
         assert found("diverging", case_of(loud, settings=["loss.name=wasserstein"])) is None
 
     def test_a_rate_that_falls_as_planned_stalls_nothing(self):
-        """As at the end of a short run with a cosine decay, at steps at which longer ones have not."""
+        """Decay the rate as at the end of a short run, at steps where longer runs have not decayed."""
         falling = [HEALTHY] * 12 + [HEALTHY / 50] * 8
         case = signs("full_step_generator", falling)
         finding = found("stalled", case)
@@ -170,7 +170,7 @@ class TestDerived:
         assert found("diverging", replace(grown, rate_at=lambda images: 0.0)) is None
 
     def test_steps_beside_weights_that_grow_are_no_standstill(self):
-        """As in long runs: the same steps, and weights that are three times what they were."""
+        """Keep the steps the same while the weights grow to three times their size, as in long runs."""
         growing = {
             "update_ratio_generator": [HEALTHY] * 12 + [HEALTHY / 3] * 8,
             "weight_size_generator": [2.0] * 12 + [6.0] * 8,
@@ -180,7 +180,7 @@ class TestDerived:
         assert found("stalled", case_of(still, known=("full_step_generator",))) is not None
 
     def test_images_move_by_the_root_of_the_steps(self):
-        """10 steps a look: a drift of 0.9 is 0.28 a step."""
+        """Check that a drift of 0.9 over 10 steps counts as 0.28 per root of a step."""
         known = {"pace": (Limit(0.0, 0.25, 1.0, 40),), "diversity": limits_of("a")["a"]}
         restless = {"drift": turning(0.9), "diversity": [HEALTHY] * 20, "latent_share": [HEALTHY] * 20}
         finding = found("mode-hopping", replace(case_of(restless), limits=known))
@@ -207,7 +207,7 @@ class TestDerived:
         assert found("late-decay", replace(case_of({"kernel_distance": distance}), limits=known)) is None
 
     def test_a_best_by_chance_below_nothing_is_no_decay(self):
-        """The estimate is unbiased: of a perfect generator half of the figures are below 0."""
+        """Allow for an unbiased estimate: half of the figures of a perfect generator are below 0."""
         known = {"decay": (Limit(0.0, 1.6, 1.0, 8),)}
         readings = {"kernel_distance": [-0.01, 0.002] * 10, "kernel_distance_error": [0.01] * 20}
         assert found("late-decay", replace(case_of(readings), limits=known)) is None
@@ -220,7 +220,7 @@ class TestDerived:
         assert found("late-decay", replace(case_of(certain), limits=known)) is None
 
     def test_a_remedy_changes_something(self):
-        """Where the recipe is already as a finding advises, something else is advised, or nothing."""
+        """Check that a remedy is never what the recipe already has."""
         known = {"decay": (Limit(0.0, 1.6, 1.0, 8),)}
         worse = {"kernel_distance": [1.0] * 10 + [3.0] * 10, "kernel_distance_error": [0.1] * 20}
         for settings in ([], ["ema=0.999"], ["schedule.decay=none"]):
@@ -273,7 +273,7 @@ class TestRemediesKnowTheRecipe:
         ],
     )
     def test_a_generator_that_is_told_nothing_is_helped_by_its_loss(self, recipe, settings, told):
-        """Minimax fades where the discriminator wins, the others where it is deceived."""
+        """Minimax is flat where the discriminator wins, the others where it is fooled."""
         case = case_of({"lesson_generator": turning(LOW)}, recipe=recipe, settings=settings)
         finding = found("stalled", case)
         assert finding is not None and told in finding.cause

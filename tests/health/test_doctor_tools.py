@@ -1,4 +1,4 @@
-"""The tools behind ``docs/doctor.md``: every fault can be planted, and the tables count right."""
+"""The tools behind ``docs/doctor.md``: every fault can be planted, and the tables count correctly."""
 
 import argparse
 import importlib
@@ -27,7 +27,7 @@ def tools():
 
 @pytest.fixture
 def brief(tools, array_file, tmp_path, monkeypatch):
-    """At 16 px on the 200 blobs, looked at twice."""
+    """Make runs tiny: 16 px, the 200 blobs, two checks."""
     runs = tools["runs"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(runs, "DATA", {"blobs": str(array_file)})

@@ -1,4 +1,4 @@
-"""``docs/health.md`` lists every reading as its entry explains it.
+"""``docs/health.md`` lists every reading as its entry describes it.
 
 ``python -m tests.health.test_page`` writes the table.
 """
@@ -13,7 +13,7 @@ TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTA
 
 
 def table() -> str:
-    """A heading and a table an entry."""
+    """Return a heading and a table for every entry."""
     parts = []
     for name in readings.names():
         entry = readings.load(name)

@@ -1,4 +1,4 @@
-"""Each reading against its definition computed another way, and against the condition that it is to show."""
+"""Every reading, against its definition computed in another way and the fault that it should show."""
 
 import dataclasses
 import math
@@ -36,7 +36,7 @@ def read(entry: ModuleType, probe: ProbeContext, **changes: Any) -> dict[str, fl
 
 @pytest.fixture
 def anyone(probe):
-    """A patient of which only the logits, or only the images, matter."""
+    """Return a probe for tests that only use its logits or its images."""
     return probe(small())
 
 
@@ -46,7 +46,7 @@ class TestLogits:
         return read(logits, anyone, real_logits=real_logits, fake_logits=fake_logits, loss=Loss(loss))
 
     def test_separation_and_overlap_are_those_of_all_pairs(self, anyone):
-        """With ties."""
+        """Include ties."""
         random = np.random.default_rng(0)
         for shift in (-1, 0, 2):
             real, fake = random.integers(-3, 4, (2, 5, 7)).astype(float)
@@ -95,7 +95,7 @@ class TestLogits:
 
     @pytest.mark.parametrize(("period", "steps"), [(2.5, 60), (8, 64), (16, 64), (9, 63), (4, 16)])
     def test_a_rhythm_is_heard(self, anyone, period, steps):
-        """Through a trend, and through what the images of a batch happen to be."""
+        """Find it in spite of a trend and of noise from the images of a batch."""
         random = np.random.default_rng(0)
         noise = 0.3 * random.normal(size=(2, steps, 8))
         wave = np.sin(2 * math.pi * np.arange(steps) / period + 1)[:, None]
@@ -256,7 +256,7 @@ class TestLatent:
         assert read(latent, probe(recipe))["sensitivity"] == pytest.approx(1, abs=0.1)
 
     def test_cliffs_are_rugged(self, anyone):
-        """The output becomes the sign of what it was."""
+        """Replace the output by its sign."""
         before = read(latent, anyone)["sensitivity"]
         with torch.no_grad():
             anyone.generator.layers[-1].weight.mul_(1e4)
@@ -272,7 +272,7 @@ class TestLatent:
 class TestBatch:
     @pytest.mark.parametrize("size", [4, 8, 32])
     def test_noise_is_the_change_between_any_two_batches(self, probe, size):
-        """Against other companions drawn at random, many times."""
+        """Compare with many random choices of the other images."""
         anyone = probe(small("modern", batch=size))
         image, mates = anyone.latents[:1], torch.randn(2, 60, size - 1, anyone.latents.shape[1])
         generator = anyone.generator
@@ -302,7 +302,7 @@ class TestBatch:
             assert tuple(read(batch, probe(small("radford2015", **changes)))) == wanted
 
     def test_a_leak(self, probe):
-        """The more the generated half differs, the more the real half is judged otherwise."""
+        """Check that the leak grows with the difference between the generated and the real half."""
         sick = probe(small("radford2015"))
         others = sick.some_real[len(sick.some_real) // 2 :]
         found = []
@@ -332,7 +332,7 @@ class TestSpectrum:
 
     @pytest.mark.parametrize(("ladder", "uneven"), [([32, 16, 8, 4], False), ([31, 15, 7, 3], True)])
     def test_kernels_that_the_stride_does_not_divide(self, anyone, ladder, uneven):
-        """Smooth weights in every layer: what is seen is the overlap alone."""
+        """Use smooth weights in every layer, so that only the overlap shows."""
         size = plan(ladder[0], dims=2, ladder=ladder)
         assert size.layers[-1].kernel == ((3, 3) if uneven else (4, 4))
         generator = Generator(size, width=4, latent_size=16, normalisation="none")

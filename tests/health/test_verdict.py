@@ -1,4 +1,4 @@
-"""The verdict: what it is called, what comes first, and that nobody is healthy whom nobody has looked at."""
+"""The verdict: its name, the order of findings, and that no run without readings is called healthy."""
 
 from dataclasses import replace
 
@@ -76,7 +76,7 @@ def test_remedies_that_contradict_each_other_are_named():
     ]
     more = {**slow, "stuck": turning(0.9)}
     known = ("full_step_generator", "checkerboard", "stuck")
-    assert len(diagnose(case_of(more, known=known)).opposed) == 1, "one setting is told of once"
+    assert len(diagnose(case_of(more, known=known)).opposed) == 1, "each setting is named once"
     alike = diagnose(case_of({"stuck": turning(0.9), "checkerboard": turning(0.9)}))
     assert len(alike.findings) == 2 and alike.opposed == (), "both want smaller steps"
     loss = {"lesson_generator": turning(0.1), "diversity": turning(0.1)}
@@ -182,7 +182,7 @@ def test_a_training_without_classes_does_not_hear_of_them():
 
 
 def test_figures_of_another_feature_space_are_not_compared():
-    """As in a run that was resumed where another space is asked for."""
+    """Change the space within the journal, as in a run that was resumed with another one."""
     distance = [0.001] * 10 + [1.5] * 10
     case = case_of({"kernel_distance": distance, "kernel_distance_error": [0.0001] * 20})
     for number, entry in enumerate(case.entries):
@@ -193,7 +193,7 @@ def test_figures_of_another_feature_space_are_not_compared():
 
 
 def test_of_two_figures_at_one_place_the_last_counts():
-    """A journal may have a judgement beside an examination, or be put together by hand."""
+    """Accept two entries with readings at one number of images."""
     case = case_of({"kernel_distance": [2.0, 1.0, 1.0, 1.0], "kernel_distance_error": [0.1] * 4})
     twice = {**case.entries[-1], "health": {"kernel_distance": 3.0, "kernel_distance_error": 0.1}}
     found = series_of(replace(case, entries=[*case.entries, twice]), "decay")

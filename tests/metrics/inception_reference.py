@@ -1,4 +1,4 @@
-"""What torch-fidelity says of some images, with weights drawn here: golden/inception.npz.
+"""Write golden/inception.npz: features of some images by torch-fidelity, with random weights.
 
     pip download --no-deps torch-fidelity==0.4.0 && unzip torch_fidelity-*.whl -d FOLDER
     python -m tests.metrics.inception_reference FOLDER
@@ -21,7 +21,7 @@ SIZES = ((28, 28, 1), (64, 48, 3), (320, 299, 3))
 
 
 def weights_of(names: list[str], shapes: list[list[int]]) -> dict[str, Tensor]:
-    """Weights that let an image's differences through all layers, drawn from raw integers of PCG64."""
+    """Draw weights from raw integers of PCG64 so that differences of images pass through all layers."""
     source, weights = np.random.PCG64(0), {}
     for name, shape in zip(names, shapes, strict=True):
         number = int(np.prod(shape))
@@ -37,14 +37,14 @@ def weights_of(names: list[str], shapes: list[list[int]]) -> dict[str, Tensor]:
 
 
 def drawn_weights() -> dict[str, Tensor]:
-    """Those of the whole network, as the file has its layers."""
+    """Draw weights for all layers of the network, with the names of the file."""
     with np.load(GOLDEN) as golden:
         rows = [row.split() for row in golden["layers"].tolist()]
     return weights_of([name for name, *_ in rows], [list(map(int, shape)) for _, *shape in rows])
 
 
 def dataset() -> list[np.ndarray]:
-    """Two of each size, uint8 (2, height, width, C)."""
+    """Return two images of each size, uint8 (2, height, width, C)."""
     from tests.conftest import blobs
 
     squares = [blobs(2, max(size[:2]), size[2], seed=number) for number, size in enumerate(SIZES)]

@@ -1,4 +1,4 @@
-"""Which images can count as held out is decided by where they lie, and said."""
+"""The decision which images can count as held out, by their distances."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ FRESH = blobs(300, 16, seed=2)
 
 
 def altered(images: np.ndarray, by: int, seed: int = 0) -> np.ndarray:
-    """The images with noise of a few levels, as another encoding has it."""
+    """Add noise of a few levels to images, as another encoding would."""
     noise = np.random.default_rng(seed).integers(-by, by + 1, images.shape)
     return (images.astype(int) + noise).clip(0, 255).astype(np.uint8)
 
@@ -77,7 +77,7 @@ def test_what_was_seen_is_left_out_and_counted():
 
 
 def test_the_place_is_what_a_generator_gets_that_draws_like_the_training_set():
-    """So a set of which a part is foreign is used, and said what to expect of it."""
+    """Use a dataset that is partly foreign, and note what value to expect."""
     others = np.concatenate([FRESH[:220], 255 - FRESH[220:]])
     found = decided(others, TRAINING)
     assert found.place is not None and not found.reason
@@ -94,7 +94,7 @@ def test_the_place_is_what_a_generator_gets_that_draws_like_the_training_set():
 
 
 def test_copies_within_the_training_set_do_not_decide():
-    """They have no distance to each other, and would make everything else seem far away."""
+    """Ignore copies, whose zero distances would make everything else seem far away."""
     found = decided(FRESH, np.concatenate([TRAINING, TRAINING]))
     assert not found.reason
 
@@ -109,7 +109,7 @@ def test_it_knows_no_unit():
 
 
 def test_foreign_images_near_to_training_images_keep_to_themselves():
-    """Such as noise, which a network takes for much the same whatever it is."""
+    """Detect noise images, whose features are all much alike."""
     random = np.random.default_rng(0)
     training = side(TRAINING).features
     middle = training.mean(0)

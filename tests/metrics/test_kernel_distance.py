@@ -30,7 +30,7 @@ def test_is_its_definition(num, other, size, seed):
 
 
 def test_is_unbiased():
-    """Its mean over many pairs of sets of one distribution is 0 within four standard errors."""
+    """Check that the mean over many pairs of sets of one distribution is 0 within four standard errors."""
     noise = torch.Generator().manual_seed(0)
     values = [kernel_distance(*torch.randn(2, 20, 8, generator=noise)) for _ in range(400)]
     assert abs(np.mean(values)) < 4 * np.std(values) / 20

@@ -1,4 +1,4 @@
-"""Every measure against an independent reference, on sets whose answer is known, with swapped sides."""
+"""Every measure, against an independent reference, on sets with a known answer, with swapped sides."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def normal(num: int, size: int, seed: int, mean: float = 0.0, spread: float = 1.
 
 
 def compared(generated: np.ndarray, real: np.ndarray, training: np.ndarray | None = None) -> Comparison:
-    """Images in the small space; by default the real ones are those of the training."""
+    """Compare images in the small space; by default the real ones are the training images."""
     small = space("random-convolutions")
     ours, reals = (Side(images, small.features(images)) for images in (generated, real))
     theirs = reals if training is None else Side(training, small.features(training))
@@ -61,7 +61,7 @@ class Given(nn.Module):
 
 
 class TestAgainstReferences:
-    """To 1e-6 of others' code."""
+    """Agreement with other implementations to 1e-6."""
 
     @pytest.mark.parametrize(("num", "other"), [(300, 200), (30, 25), (30, 200)])
     def test_frechet_distance_is_scipys(self, num, other):
@@ -141,7 +141,7 @@ class TestKnownAnswers:
         assert found["memorised"] == 1
 
     def test_one_of_many_kinds_has_precision_and_no_recall(self):
-        """Planted: the figures swapped would pass neither."""
+        """Fail if the two figures are swapped."""
         real = blobs(120, 16, seed=1)
         narrow = np.repeat(blobs(60, 16, seed=2)[:1], 60, axis=0)
         narrow = (narrow.astype(int) + np.random.default_rng(0).integers(0, 2, narrow.shape)).clip(0, 255)
@@ -262,7 +262,7 @@ class TestIntervals:
         assert error == pytest.approx((variance(without_x) + variance(without_y)) ** 0.5, rel=1e-9)
 
     def test_error_is_the_spread_over_many_draws(self):
-        """Within a third of it, for the kernel distance of sets that are apart and for a plain mean."""
+        """Check it to a third, for the kernel distance of different sets and for a plain mean."""
         draws = [estimate(normal(60, 4, i, 0.6), normal(60, 4, i + 1000)) for i in range(150)]
         spread = np.std([value for value, _ in draws])
         assert np.mean([error for _, error in draws]) == pytest.approx(spread, rel=0.33)

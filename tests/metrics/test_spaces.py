@@ -1,4 +1,4 @@
-"""Feature spaces: pinned weights, no trace in any random state, and features of reals that are found once."""
+"""Feature spaces: pinned weights, unchanged random state, and features of real images computed once."""
 
 import os
 
@@ -132,7 +132,7 @@ class TestFileOfWeights:
         assert not torch.allclose(made.features(blobs(1, 16)), space().features(blobs(1, 16)), atol=0.1)
 
     def test_one_that_has_gone_since_is_still_known(self, inception_file, tmp_path):
-        """As during a training, which must not end for it."""
+        """Keep the space when its file is deleted during a run."""
         mine = tmp_path / "w\udcff\x1b.safetensors"
         mine.write_bytes(inception_file.read_bytes())
         first = space(mine)
@@ -185,7 +185,7 @@ class TestFileOfWeights:
 class TestRealFeatures:
     @pytest.fixture
     def small(self, monkeypatch):
-        """The small space, and how many images it has looked at."""
+        """Return the small space and a count of the images that it has seen."""
         looked = []
         small = space("random-convolutions")
 
