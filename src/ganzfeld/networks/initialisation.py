@@ -26,8 +26,9 @@ _NORMALISING = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 def initialise(network: nn.Module, seed: int, gain_deviation: float = 0.0) -> None:
     """Draw all weights from N(0, 0.02), gains of normalisations from N(1, gain_deviation); set biases to 0.
 
-    Class vectors have their own standard deviation. All numbers are drawn on the CPU, weights first and then
-    the gains, in the order of the modules: they do not depend on the device, nor weights on gains.
+    Class vectors have their own standard deviation. All numbers are drawn on the CPU in the order of the
+    modules, first the weights and then the gains, so they do not depend on the device, nor the weights on
+    ``gain_deviation``.
     """
     noise = torch.Generator().manual_seed(seed)
     for module in network.modules():

@@ -20,7 +20,7 @@ class Stabiliser(ABC, Record):
 
     @classmethod
     def upgrade(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return settings as this version names them, from those of this or an earlier one."""
+        """Convert settings of this or an earlier version to the names of this version."""
         return dict(settings)
 
     def due(self, step: int) -> bool:
@@ -58,11 +58,11 @@ class GradientPenalty(Stabiliser):
     """The base class of penalties on the gradient of the logit with respect to images.
 
     A lazy penalty is computed only at every ``every``-th step, with ``every`` times the weight, so that its
-    mean weight does not change (Karras et al. 2020, appendix B). There, a penalty has an optimizer step of its
-    own, and Adam's rate and betas are corrected for the additional steps; here its gradient is added to that of
-    the loss, so the number of steps does not change and there is nothing to correct.
+    mean weight does not change (Karras et al. 2020, appendix B). In that paper the penalty has an optimizer
+    step of its own, and Adam's learning rate and betas are corrected for the additional steps. Here its
+    gradient is added to that of the loss, so there are no additional steps and nothing needs correction.
 
-    The gradient is taken at the images as D sees them, after augmentation and noise, and with respect to these.
+    The gradient is taken at, and with respect to, the images that D gets, after augmentation and noise.
     """
 
     weight: float = Field(gt=0, le=1e6)

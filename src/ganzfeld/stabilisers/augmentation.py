@@ -1,8 +1,8 @@
-"""Differentiable augmentation: D sees real and generated images through the same random changes
-(Zhao et al. 2020, DiffAugment with color, translation and cutout). Meant for small sets, to keep D from
-memorising them.
+"""Differentiable augmentation: real and generated images get the same kinds of random changes before D.
 
-All changes work on images of any dimension; each image of a batch gets its own.
+It is meant for small datasets, which D would otherwise memorise. All changes work in any number of
+dimensions; each image of a batch gets its own. Source: Zhao et al. 2020, DiffAugment with color, translation
+and cutout.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,13 @@ from ganzfeld.stabilisers._noise import drawn
 
 @final
 class Stabiliser(Base):
-    """Change brightness, saturation and contrast, translate, and cut out a box; a zero switches a change off.
+    """Changes brightness, saturation and contrast, translates, and cuts out a box; 0 switches a change off.
 
-    The defaults are those of the paper's code. ``brightness`` is the largest shift of all values, in units of
-    the range [-1, 1]; ``saturation`` and ``contrast`` are the largest relative changes of the distance of a
-    pixel from its mean over channels, and of all values from the mean of the image. ``translation`` is the
-    largest shift (zeros come in) and ``cutout`` the edge of the removed box (zeros), as shares of the size.
+    The defaults are those of the paper's code. ``brightness`` is the largest amount added to all values, in
+    units of the range [-1, 1]. ``saturation`` is the largest relative change of a pixel's distances from its
+    mean over channels, ``contrast`` that of all values' distances from the mean of the image. ``translation``
+    is the largest shift and ``cutout`` the edge of the removed box, as fractions of the size. Pixels from
+    outside the image and in the box are 0.
     """
 
     REPEATS: ClassVar[bool] = False
@@ -36,7 +37,7 @@ class Stabiliser(Base):
 
     @classmethod
     def upgrade(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Read settings of earlier versions: ``colour`` was brightness and contrast, without saturation."""
+        """Convert settings of earlier versions, where ``colour`` set brightness and contrast alike."""
         fields = dict(settings)
         if "colour" in fields:
             strength = fields.pop("colour")
@@ -63,7 +64,7 @@ class Stabiliser(Base):
 
 
 def _translate(images: Tensor, axis: int, share: float, noise: torch.Generator) -> Tensor:
-    """Shift each image along an axis by a whole number of pixels, all up to the largest equally likely."""
+    """Shift each image along an axis by a whole number of pixels, all numbers being equally likely."""
     size = images.shape[axis]
     most = int(share * size + 0.5)
     shift = ((_uniform(images, noise) + 1) / 2 * (2 * most + 1)).floor().clamp(max=2 * most) - most
@@ -74,7 +75,7 @@ def _translate(images: Tensor, axis: int, share: float, noise: torch.Generator) 
 
 
 def _cut_out(images: Tensor, share: float, noise: torch.Generator) -> Tensor:
-    """Set a box to zero whose centre is anywhere in the image."""
+    """Set a box to zero whose centre is drawn uniformly from the image."""
     removed = torch.ones(1, dtype=torch.bool, device=images.device)
     for axis in range(2, images.dim()):
         size = images.shape[axis]
@@ -90,7 +91,7 @@ def _uniform(images: Tensor, noise: torch.Generator) -> Tensor:
 
 
 def _along(axis: int, images: Tensor) -> Tensor:
-    """Return 0, 1, 2, ... along one axis, shaped to broadcast."""
+    """Return the positions 0, 1, 2, ... along an axis, shaped to broadcast."""
     shape = [1] * images.dim()
     shape[axis] = images.shape[axis]
     return torch.arange(images.shape[axis], device=images.device).view(shape)

@@ -1,7 +1,7 @@
-"""Spectral normalisation of the whole discriminator, on top of whatever normalises its activations.
+"""Spectral normalisation of the whole discriminator, in addition to the normalisation of its activations.
 
-``discriminator.normalisation = "spectral"`` or ``"spectral-layer"`` is the same constraint in place of another
-normalisation.
+With ``discriminator.normalisation`` set to ``"spectral"`` or ``"spectral-layer"``, the same constraint takes
+the place of another normalisation.
 """
 
 from typing import Literal, final
@@ -15,16 +15,16 @@ from ganzfeld.stabilisers._base import Stabiliser as Base
 
 @final
 class Stabiliser(Base):
-    """Divide the weights of every convolution and linear layer by their largest singular value.
+    """Divides the weights of every convolution and linear layer by a largest singular value.
 
-    ``of`` says of what: "kernel" is the kernel reshaped to a matrix (Miyato et al. 2018), "layer" the linear
-    map that the layer applies to an image (see ``ganzfeld.networks.normalisations.spectral_layer``).
+    ``of`` names the matrix: "kernel" is the kernel reshaped to a matrix (Miyato et al. 2018), "layer" is the
+    linear map that the layer applies to an image (see ``ganzfeld.networks.normalisations.spectral_layer``).
     """
 
     of: Literal["kernel", "layer"] = "kernel"
 
     def prepare(self, discriminator: nn.Module) -> None:
-        """Constrain each weight that is not constrained yet; leave gains of normalisations alone."""
+        """Constrain each weight that is not constrained yet, except the gains of normalisations."""
         for module in list(discriminator.modules()):
             weight = getattr(module, "weight", None)
             if isinstance(weight, nn.Parameter) and weight.dim() > 1:

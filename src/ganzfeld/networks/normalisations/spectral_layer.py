@@ -1,10 +1,10 @@
 """Spectral normalisation of the layer itself: weights divided by the largest singular value of its map.
 
-``spectral`` constrains the kernel, reshaped to a matrix (Miyato et al. 2018). That is not the map that a
-convolution applies to an image: a layer of kernel 4 and stride 2 normalised so still enlarges some images, by
-1.28 for random weights. This entry divides by the norm of the map on a periodic image (Sedghi et al. 2019);
-zero padding only makes it smaller. Each forward pass in training mode makes one step of power iteration, on
-one field of ``CELLS`` outputs per axis: the cost of one more image.
+``spectral`` constrains the kernel, reshaped to a matrix (Miyato et al. 2018). This is not the map that a
+convolution applies to an image: with that constraint, a layer with kernel 4, stride 2 and random weights still
+increases the norm of some images by a factor of 1.28. This entry divides by the norm of the map on a periodic
+image (Sedghi et al. 2019); zero padding only makes the norm smaller. Each forward pass in training mode makes
+one step of power iteration on one field of ``CELLS`` outputs per axis, which costs as much as one image.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ ON_WEIGHTS = True
 CENTRES = False
 
 CELLS = 8
-"""Outputs per axis of the periodic field, and so frequencies at which the norm is found."""
+"""The number of outputs per axis of the periodic field, and so of frequencies at which the norm is found."""
 
 _CONVOLVE: dict[int, Callable[..., Tensor]] = {
     1: functional.conv1d,
@@ -38,7 +38,7 @@ _TRANSPOSE: dict[int, Callable[..., Tensor]] = {
 
 
 def normalise(layer: nn.Module, channels: int, dims: int) -> list[nn.Module]:
-    """Constrain every weight matrix and kernel inside a layer; a constrained one stays as it is."""
+    """Constrain every weight matrix and kernel inside a layer, except those already constrained."""
     for module in list(layer.modules()):
         constrain(module)
     return [layer]
@@ -47,7 +47,7 @@ def normalise(layer: nn.Module, channels: int, dims: int) -> list[nn.Module]:
 def constrain(module: nn.Module) -> None:
     """Divide the weight of a linear layer or a convolution, transposed or not, by the norm of its map.
 
-    Other modules, and weights that are constrained already, are left as they are.
+    Does nothing to other modules, or to a weight that is already constrained.
     """
     weight = getattr(module, "weight", None)
     if isinstance(weight, nn.Parameter) and weight.dim() > 1:
@@ -58,7 +58,7 @@ def constrain(module: nn.Module) -> None:
 
 
 class LayerNormOne(nn.Module):
-    """Weights (A, B, *kernel), A channels on the small side, to weights whose layer has norm 1."""
+    """Maps weights (A, B, *kernel), with A channels on the small side, to weights whose layer has norm 1."""
 
     small: Tensor
 
@@ -102,7 +102,7 @@ def transposed(small: Tensor, weight: Tensor, stride: Sequence[int]) -> Tensor:
     if not stride:
         return functional.linear(small, weight.t())
     shape = weight.shape[2:]
-    # As many neighbours as reach into the field are continued, and what they make outside of it is cut off.
+    # The field is continued by as many neighbours as reach into it; their outputs outside it are cut off.
     around = [-(-size // step) - 1 for size, step in zip(shape, stride, strict=True)]
     padding = [side for number in reversed(around) for side in (number, number)]
     spread = _TRANSPOSE[len(stride)](functional.pad(small, padding, mode="circular"), weight, stride=stride)
@@ -110,14 +110,14 @@ def transposed(small: Tensor, weight: Tensor, stride: Sequence[int]) -> Tensor:
         begin = number * step + _wrapped(size, step)[0]
         length = small.shape[axis] * step
         missing = begin + length - spread.shape[axis]
-        if missing > 0:  # strides beyond the kernel leave the last positions out
+        if missing > 0:  # with a stride larger than the kernel, nothing reaches the last positions
             spread = functional.pad(spread, [*[0, 0] * (spread.dim() - 1 - axis), 0, missing])
         spread = spread.narrow(axis, begin, length)
     return spread
 
 
 def _wrapped(kernel: int, stride: int) -> tuple[int, int]:
-    """Return how many positions of the other end a kernel sees before and after a periodic axis."""
+    """Return how many positions wrap around before and after a periodic axis."""
     overlap = max(0, kernel - stride)
     return overlap // 2, overlap - overlap // 2
 
