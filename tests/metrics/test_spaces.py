@@ -100,14 +100,14 @@ class TestInception:
         with pytest.raises(UsageError, match="fid is defined in one feature space only"):
             taken(["fid"])
         sha256 = space(inception_file).sha256
-        spaces_package._read.clear()
+        spaces_package._loaded.clear()
         monkeypatch.setattr(inception, "SHA256", sha256)
         monkeypatch.setattr(fid, "SPACE", sha256)
         assert space(inception_file).name == "inception"
         both = taken(["fid", "frechet-distance"])
         assert both["fid"].figure.value == both["frechet_distance"].figure.value > 0
         assert both["fid"].features_sha256 == sha256 and both["fid"].resize_px == 299
-        spaces_package._read.clear()
+        spaces_package._loaded.clear()
 
     def test_the_pinned_weights_are_those_of_the_file_name(self):
         assert inception.SHA256[:8] in inception.SOURCE

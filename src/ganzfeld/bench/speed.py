@@ -93,10 +93,10 @@ def bench_train(
         "ours": trainer.advance,
     }
     full = trainer.route
-    routes = _without(full) if with_parts else {}
+    routes = _routes_without_parts(full) if with_parts else {}
     for name, route in routes.items():
         sides[name] = _with_route(trainer, route, full)
-    turn = _turn(trainer)
+    turn = _penalty_period(trainer)
     speeds = _in_turns(sides, rounds, batch, trainer.engine.device, turn)
     flops = _flops_of_step(trainer.recipe) if classical else _counted_flops(trainer, turn)
     peak, peak_of = peak_flops_per_s(trainer.engine.device)
@@ -156,12 +156,12 @@ def _plain_loop(recipe: Recipe) -> Callable[[], object]:
     return lambda: scalars_of(trainer.advance())
 
 
-def _turn(trainer: Trainer) -> int:
+def _penalty_period(trainer: Trainer) -> int:
     """Return the period, in steps, after which the same lazy penalties come again."""
     return math.lcm(*(getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers))
 
 
-def _without(full: FastPath) -> dict[str, FastPath]:
+def _routes_without_parts(full: FastPath) -> dict[str, FastPath]:
     """Return the fast path with each part left out in turn, and with all parts left out."""
     of_gpu = {"recorded steps": full.model_copy(update={"recorded": False})} if full.recorded else {}
     return of_gpu | {

@@ -31,7 +31,7 @@ DEFAULT = "efficientnet-lite0"
 NONE = "none"
 VARIABLE = "GANZFELD_FEATURES"
 
-_read: dict[Path, tuple[int | None, "Space"]] = {}
+_loaded: dict[Path, tuple[int | None, "Space"]] = {}
 """Spaces from files that were read, with the modification times of the files."""
 
 
@@ -55,7 +55,7 @@ def space(name_or_file: str | Path | None = None) -> Space:
     """
     name = canonical(name_or_file or DEFAULT)
     if is_file_of_weights(name):
-        return _of_file(Path(name))
+        return _space_of_file(Path(name))
     entry = spaces.load(name)
     entry.require()
     return Space(name, entry.SHA256, entry.SIZE_PX, entry.NUM_FEATURES, entry.features)
@@ -86,18 +86,18 @@ def usual_name() -> str | None:
     return None if text.casefold() == NONE else canonical(text)
 
 
-def _of_file(path: Path) -> Space:
+def _space_of_file(path: Path) -> Space:
     """Return the space of a file; it is read again if the file has changed, and kept if the file is gone."""
     try:
         changed = path.stat().st_mtime_ns
     except OSError:  # reading the file raises the right error
         changed = None
-    if path not in _read or changed not in (None, _read[path][0]):
-        _read[path] = changed, _space_of(path)
-    return _read[path][1]
+    if path not in _loaded or changed not in (None, _loaded[path][0]):
+        _loaded[path] = changed, _load_space(path)
+    return _loaded[path][1]
 
 
-def _space_of(path: Path) -> Space:
+def _load_space(path: Path) -> Space:
     weights, sha256 = read_weights(path)
     shown = printable(str(path))
     with_weights = {

@@ -29,7 +29,7 @@ def features(images: np.ndarray) -> Tensor:
 
     Grey images are repeated to three channels; all are resized to 32 px, bilinear with antialiasing.
     """
-    parts = [_of(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    parts = [_batch_features(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
     return torch.cat(parts) if parts else torch.empty(0, NUM_FEATURES)
 
 
@@ -37,7 +37,7 @@ def require() -> None:
     """Do nothing: this space is always available."""
 
 
-def _of(images: np.ndarray) -> Tensor:
+def _batch_features(images: np.ndarray) -> Tensor:
     batch = torch.from_numpy(images).movedim(-1, 1).float().expand(-1, 3, -1, -1)
     batch = nn.functional.interpolate(batch, size=(SIZE_PX, SIZE_PX), mode="bilinear", antialias=True)
     maps = [batch / 127.5 - 1]
