@@ -1,12 +1,12 @@
-"""The recipes side by side: how good each is after the same time, on two sets of images.
+"""Compare the recipes: the quality of each after the same time, on two datasets.
 
     python tools/compare_recipes.py [--minutes 3] [--seeds 0 1 2] [--processes 1] [--runs runs/recipes]
 
 Trains every built-in recipe on the built-in faces at 64 px and on Fashion-MNIST at 32 px (Debian:
 ``dataset-fashion-mnist``), each for the same minutes of training, and writes the kernel distances into
-``docs/recipes.md``. One run after the other, each alone on the machine, or with ``--processes`` so many at
-a time, which share the processors among them. The seeds take turns, so that a machine which slows down slows
-all recipes. Runs that are there are read: the command can be interrupted and repeated.
+``docs/recipes.md``. Runs follow one another, each alone on the machine; with ``--processes N``, N runs at a
+time share the processor cores. The seeds take turns, so that a machine that slows down slows all recipes.
+Finished runs are read, so the command can be interrupted and repeated.
 """
 
 import argparse
@@ -35,7 +35,7 @@ BEGIN, END = "<!-- comparison -->\n", "<!-- end of comparison -->\n"
 
 
 def main() -> None:
-    """Write the table."""
+    """Train the runs and write the table."""
     parser = argparse.ArgumentParser(description="Kernel distance of every recipe after the same time.")
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -43,18 +43,18 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/recipes"))
     options = parser.parse_args()
     threads = max(1, num_cores() // options.processes)
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes, which import torch anew
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes, which import torch again
     runs = [(name, recipe, seed) for seed, name, recipe in product(options.seeds, SETS, recipes.names())]
-    found = {}
+    figures_by_run = {}
     with get_context("spawn").Pool(options.processes) as pool:
-        told = pool.imap(_Trainer(options.minutes, options.runs), runs, chunksize=1)
-        for run, figures in zip(runs, told, strict=True):
-            found[run] = figures
+        results = pool.imap(_Trainer(options.minutes, options.runs), runs, chunksize=1)
+        for run, figures in zip(runs, results, strict=True):
+            figures_by_run[run] = figures
             print(*run, figures, flush=True)
-    given = " ".join(map(str, options.seeds))
-    command = f"python tools/compare_recipes.py --minutes {options.minutes:g} --seeds {given}"
+    seeds = " ".join(map(str, options.seeds))
+    command = f"python tools/compare_recipes.py --minutes {options.minutes:g} --seeds {seeds}"
     several = f" --processes {options.processes}" if options.processes > 1 else ""
-    page = report(found, f"`{command}{several}`, threads for each run: {threads}", options.seeds)
+    page = report(figures_by_run, f"`{command}{several}`, threads for each run: {threads}", options.seeds)
     print(page)
     text = PAGE.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
@@ -67,7 +67,7 @@ class _Trainer:
     folder: Path
 
     def __call__(self, run: tuple[str, str, int]) -> dict[str, float]:
-        """What is known of a run; trained unless it is there."""
+        """Return the figures of a run, which is trained unless it is finished."""
         name, recipe, seed = run
         make_folder(self.folder)
         path = self.folder / f"{name}-{recipe}-{seed}-{self.minutes:g}.json"
@@ -77,12 +77,12 @@ class _Trainer:
 
 
 def trained(name: str, recipe: str, seed: int, minutes: float, out: Path) -> dict[str, float]:
-    """Train once; the kernel distance of the model that is kept, and the images seen."""
+    """Train once; return the kernel distance of the best model, its error, and the images seen."""
     data, size = SETS[name]
     run = gz.train(data, recipe=recipe, size=size, minutes=minutes, seed=seed, out=out)
     final = run.metadata.final
     if final is None:
-        raise RuntimeError(f"{run.path} was not judged; the extra 'metrics' is needed")
+        raise RuntimeError(f"the quality of {run.path} was not measured; the extra 'metrics' is needed")
     return {
         "kernel_distance": final.best.kernel_distance,
         "error": final.best.error,
@@ -90,8 +90,8 @@ def trained(name: str, recipe: str, seed: int, minutes: float, out: Path) -> dic
     }
 
 
-def report(found: dict[tuple[str, str, int], dict[str, float]], how: str, seeds: list[int]) -> str:
-    """The table, as Markdown; ``how`` it was made stands above."""
+def report(figures: dict[tuple[str, str, int], dict[str, float]], how: str, seeds: list[int]) -> str:
+    """Return the table as Markdown, below a line that says ``how`` it was made."""
     lines = [
         f"{how}:",
         "",
@@ -99,16 +99,16 @@ def report(found: dict[tuple[str, str, int], dict[str, float]], how: str, seeds:
         "|---|---|---|---|---|",
     ]
     for name, recipe in product(SETS, recipes.names()):
-        runs = [found[name, recipe, seed] for seed in seeds]
+        runs = [figures[name, recipe, seed] for seed in seeds]
         distances = [run["kernel_distance"] for run in runs]
-        each = ", ".join(f"{distance:.2f}" for distance in distances)
+        by_seed = ", ".join(f"{distance:.2f}" for distance in distances)
         images = f"{mean(run['images'] for run in runs):,.0f}"
-        lines.append(f"| {name} | `{recipe}` | {_with_interval(distances)} | {each} | {images} |")
+        lines.append(f"| {name} | `{recipe}` | {_with_interval(distances)} | {by_seed} | {images} |")
     return "\n".join([*lines, ""])
 
 
 def _with_interval(values: list[float]) -> str:
-    """The mean, with the interval of Student's t over seeds where there are two or more."""
+    """Return the mean, with a Student's t interval if there are two or more seeds."""
     if len(values) < 2:
         return f"{values[0]:.2f}"
     factor = scipy.stats.t.ppf(0.975, len(values) - 1)

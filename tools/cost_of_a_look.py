@@ -1,11 +1,12 @@
-"""What a look at a run by the doctor costs while it trains, by the length of its journal, on this machine.
+"""Measure the cost of a diagnosis during training, by the length of the journal, on this machine.
 
     python tools/cost_of_a_look.py [LINES ...]
 
-Writes journals of so many lines (1,000 and 1,000,000 unless given), a line a second, with readings as often
-as in a run: every two seconds, and at least a hundredth of its age apart. Then lines are added one at a time,
-each with readings, and looked at. Told are the median processor time of a look that reads what is new, that
-of the first one of a process, which reads the whole, and the size of the journal.
+Writes journals of the given numbers of lines (default: 1,000 and 1,000,000), one line per second, with
+readings as often as in a run: at least two seconds, and at least a hundredth of the run's age, apart. Then
+lines with readings are added one at a time, with a diagnosis after each. Prints the size of the journal, the
+median processor time of a diagnosis that reads only the new lines, and that of the first diagnosis, which
+reads the whole journal.
 """
 
 import json
@@ -30,7 +31,7 @@ READ = ("drift", "weight_size_generator", "weight_size_discriminator", "update_r
 
 
 def main() -> None:
-    """A line for each length."""
+    """Print one line per length."""
     for num in map(int, sys.argv[1:] or ("1000", "1000000")):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / JOURNAL
@@ -45,20 +46,20 @@ def main() -> None:
                     journal.write(entry_of(step) | {"health": health_of(step)})
                     looks_s.append(seconds_of(reader))
         print(
-            f"{num:,} lines, {size / 2**20:.1f} MiB: a look {1000 * statistics.median(looks_s):.1f} ms,"
+            f"{num:,} lines, {size / 2**20:.1f} MiB: a diagnosis {1000 * statistics.median(looks_s):.1f} ms,"
             f" the first {first_s:.2f} s"
         )
 
 
 def seconds_of(reader: JournalReader) -> float:
-    """How long a look takes: reading what is new, and the verdict."""
+    """Return the processor time of a diagnosis: reading the new lines, and the verdict."""
     begun = time.process_time()
     diagnose(RunEvidence(reader.read(), RECIPE, num_pictures=5000))
     return time.process_time() - begun
 
 
 def entries(num: int) -> Iterator[dict[str, Any]]:
-    """The lines of a run: one a second."""
+    """Yield the journal entries of a run: one per second."""
     looked_at = 0
     for second in range(1, num + 1):
         entry = entry_of(second)
@@ -69,13 +70,13 @@ def entries(num: int) -> Iterator[dict[str, Any]]:
 
 
 def entry_of(second: int) -> dict[str, Any]:
-    """A line without readings."""
+    """Return a journal entry without readings."""
     losses = {f"{name}_{side}": 0.7 for name in ("loss", "logit") for side in ("generator", "discriminator")}
     return {"step": second, "images_seen": BATCH * second, "seconds": float(second), "rate": 1.0} | losses
 
 
 def health_of(second: int) -> dict[str, float]:
-    """All readings, in the middle of what healthy runs have shown."""
+    """Return all readings, with values in the middle of the ranges of healthy runs."""
     return dict.fromkeys((*limits(), *READ), 0.4 + 0.1 * (second % 7))
 
 

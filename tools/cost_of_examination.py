@@ -1,10 +1,10 @@
-"""What the doctor's examinations cost a training, on this machine, for each recipe named (or all of them).
+"""Measure what the doctor's readings cost a run, on this machine, for each recipe named (default: all).
 
     python tools/cost_of_examination.py [RECIPE ...]
 
-Steps and examinations on the built-in faces, in turns. Told are the median times of a step, of an examination
-with all readings and of one with the few that need no passes; how often each is made by the rules of
-``training/monitors/health.py``; and the parts of an examination.
+Alternates steps and readings on the built-in faces. Prints the median times of a step, of all readings, and
+of the few readings that need no passes; how often each is taken by the rules of
+``training/monitors/health.py``; and the time of each reading.
 """
 
 import statistics
@@ -23,7 +23,7 @@ ROUNDS = 5
 
 
 def main() -> None:
-    """Some lines a recipe."""
+    """Print some lines per recipe."""
     for name in sys.argv[1:] or recipes.names():
         trainer = resolve_options(TrainOptions(recipe=name, images=1)).build()
         health_monitor = HealthMonitor(trainer)
@@ -41,7 +41,7 @@ def main() -> None:
                 taken.append(time.perf_counter() - begun)
             for part, seconds in in_parts(health_monitor):
                 parts[part].append(seconds)
-        # The first of each sets things up.
+        # The first round of each includes set-up, and is left out.
         step = statistics.median(steps[1:])
         print(f"{name}: a step {1000 * step:.0f} ms")
         for what, taken, most in (("all", full, MOST_FOR_ALL), ("few", few, MOST_FOR_FEW)):
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def in_parts(health_monitor: HealthMonitor) -> list[tuple[str, float]]:
-    """What is to be read, and each reading after it, with the passes that no reading before has asked for."""
+    """Return the time of the probe and of each reading, with the passes that it is the first to need."""
     begun = time.perf_counter()
     probe = health_monitor.probe()
     _ = probe.images

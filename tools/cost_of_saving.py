@@ -1,10 +1,10 @@
-"""What saving costs a training, on this machine, for each recipe named (all of them without a name).
+"""Measure what saving costs a run, on this machine, for each recipe named (default: all).
 
     python tools/cost_of_saving.py [RECIPE ...]
 
-Steps on the built-in faces, in turns: some with a save in the background, some without. Told are how long a
-snapshot holds up the training, and by how much longer the steps take while a save is being written; both as a
-share of the 30 seconds between two saves.
+Alternates steps on the built-in faces with and without a save in the background. Prints how long a snapshot
+pauses training, and how much longer the steps take during a save, both also as a share of the 30 seconds
+between two saves.
 """
 
 import functools
@@ -26,7 +26,7 @@ SPACING_S = 30.0
 
 
 def main() -> None:
-    """One line a recipe."""
+    """Print one line per recipe."""
     for name in sys.argv[1:] or recipes.names():
         trainer = resolve_options(TrainOptions(recipe=name, images=1)).build()
         for _ in range(3):

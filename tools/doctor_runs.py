@@ -1,8 +1,8 @@
-"""Short trainings for the doctor's limits and for its suite: healthy ones, and ones with a planted fault.
+"""Train short runs for the doctor's limits and for its suite: healthy runs, and runs with a planted fault.
 
-A training here is the real one (``ganzfeld.training.trainer``), advanced for a fixed number of images and
-looked at ``NUM_LOOKS`` times. What comes out is a journal, kept in a file named by everything that decides
-it: whatever was interrupted goes on where it stopped.
+A run uses the real trainer (``ganzfeld.training.trainer``) for a fixed number of steps and has ``NUM_LOOKS``
+entries in its journal. The journal is stored in a file whose name is a hash of everything that determines it,
+so finished runs are read again, and an interrupted tool continues where it stopped.
 """
 
 import copy
@@ -48,33 +48,33 @@ from ganzfeld.training.monitors.quality import NUM_ON_THE_WAY, NUM_REALS, neighb
 from ganzfeld.training.trainer import Trainer, scalars_of
 
 VERSION = 1
-"""Of the trainings made here; a change of what they are makes all anew."""
+"""The version of the runs; a new one trains all of them again."""
 
 FASHION = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
 DATA: dict[str, str | None] = {"faces": None, "fashion": FASHION}
 BY_CLASS: dict[str, str | None] = {"fashion by class": FASHION}
-"""Sets that are trained on by class, for what is read of classes alone."""
+"""Datasets that are trained on by class, for the readings that need classes."""
 
 NUM_LOOKS = 40
 JUDGED_EVERY = 5
-"""Looks, in a training that is judged."""
+"""Checks between two quality measurements, in a run with ``judged``."""
 NUM_COMPARED = 256
 FIRST_SEED = 1000
-"""Of the latents whose images are compared; those of the readings begin at 0."""
+"""The first seed of the images that are compared; the seeds of the readings begin at 0."""
 
 SMALL = {"size": 32, "generator.width": 8, "discriminator.width": 8, "latent.size": 32}
 BATCHES = {"modern": 8, "radford2015": 32, "seed": 32}
 NUM_STEPS = 1000
-"""On these small images most of what is learned is learned by then."""
+"""On these small images, most of the learning happens within these steps."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A training; ``fault`` is the name of what is planted, empty for a healthy one.
+    """The plan of a run; ``fault`` is the name of a planted fault, empty for a healthy run.
 
-    ``judged``: kernel distance and its like are read too, as in a real run, in the feature space in which
-    trainings are judged; that takes longer. Whatever ``num_steps`` is, it is looked at as often. ``size``:
-    of images this large, with the networks and batches that the recipe has itself; None: small.
+    With ``judged`` quality is measured too, as in a real run, which takes longer. The number of checks does
+    not depend on ``num_steps``. With ``size``, images have that size, and the networks and the batch are
+    those of the recipe; with None all are small.
     """
 
     data: str
@@ -87,19 +87,19 @@ class Plan:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What is laid over the recipe."""
+        """Settings that override those of the recipe."""
         return SMALL | {"batch": BATCHES[self.recipe]} if self.size is None else {"size": self.size}
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name of the run for people."""
         length = "" if self.num_steps == NUM_STEPS else f", {self.num_steps} steps"
         size = "" if self.size is None else f", its own networks at {self.size} px"
         return f"{self.fault or 'healthy'}, {self.recipe} on {self.data}, seed {self.seed}{length}{size}"
 
     @property
     def file(self) -> str:
-        """Named by everything that decides the training."""
+        """Name of the run's file: a hash of everything that determines the run."""
         made_by = [self.settings, self.num_steps, NUM_LOOKS, NUM_COMPARED, JUDGED_EVERY, VERSION]
         own = {name: value for name, value in asdict(self).items() if name not in ("num_steps", "size")}
         parts = [own, *made_by, _fault_source(self.fault)]
@@ -108,10 +108,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Fault:
-    """How a run is broken, and which findings say so.
+    """A way to break a run, and the findings that are expected.
 
-    ``settings`` are of the recipe; ``plant`` changes the training before its first step; ``kept`` is the
-    number of images that the set is cut down to.
+    ``settings`` override those of the recipe and ``times`` multiplies learning rates; ``plant`` changes the
+    trainer before its first step; ``kept`` is the number of images that the dataset is reduced to.
     """
 
     what: str
@@ -124,7 +124,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Journal:
-    """What a training left: entries as in a run folder, with ``compared`` beside ``health``."""
+    """The result of a run: entries as in a journal, with ``compared`` beside ``health``."""
 
     plan: Plan
     entries: list[dict[str, Any]]
@@ -133,7 +133,7 @@ class Journal:
     seconds: float
 
     def case(self) -> RunEvidence:
-        """For the doctor."""
+        """Return the evidence for the doctor."""
         planned = (Horizon(0, self.plan.num_steps * self.recipe["batch"]),)
         schedule = Schedule.model_validate(self.recipe["schedule"])
 
@@ -293,7 +293,7 @@ FAULTS: dict[str, Fault] = {
 
 
 class Quality:
-    """What ``ganzfeld.training.monitors.quality`` reads, of a training without a folder."""
+    """The measurements of ``ganzfeld.training.monitors.quality``, for a run without a folder."""
 
     def __init__(self, dataset: ImageDataset) -> None:
         self.space = space()
@@ -301,9 +301,9 @@ class Quality:
         self.real = Side(dataset.batch(indices), real_features(dataset, indices, self.space))
 
     def read(self, trainer: Trainer) -> dict[str, float]:
-        """Kernel distance with its error, precision, recall, coverage, memorised."""
+        """Measure kernel distance with its error, precision, recall, coverage and memorised."""
         prior = trainer.recipe.latent.prior
-        made = generated(
+        images = generated(
             trainer.shipped(),
             prior,
             trainer.images_by_class,
@@ -311,26 +311,27 @@ class Quality:
             0,
             lambda done, total, what: None,
         )
-        side = Side(made, features_of(made, self.space))
+        side = Side(images, features_of(images, self.space))
         value, error = estimate(side.features, self.real.features)
         near = neighbourhoods(Comparison(side, self.real, self.real, self.space))
         return {"kernel_distance": value, "kernel_distance_error": error, **near}
 
 
 def numbers_of(text: str) -> list[int]:
-    """``100-107`` or ``3`` as numbers."""
+    """Return the numbers of ``100-107`` or ``3``."""
     first, _, last = text.partition("-")
     return list(range(int(first), int(last or first) + 1))
 
 
 def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[Journal]:
-    """The journals of all plans, read from the folder or made now, in the order in which they are there."""
+    """Yield the journals of all plans: finished runs first, then runs in the order in which they finish."""
     make_folder(folder)
-    for data in {plan.data for plan in plans}:  # decoded once, and not by every process
+    for data in {plan.data for plan in plans}:  # decoded once, not in every process
         place = (DATA | BY_CLASS)[data]
         settings = [plan.settings | (FAULTS[plan.fault].settings if plan.fault else {}) for plan in plans]
         for size in {
-            resolve("modern", {"size": each["size"]} if "size" in each else {}).size for each in settings
+            resolve("modern", {"size": fields["size"]} if "size" in fields else {}).size
+            for fields in settings
         }:
             open_images(place, size=size)
     missing = []
@@ -339,7 +340,7 @@ def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[J
             yield read(plan, folder)
         else:
             missing.append(plan)
-    print(f"{len(plans) - len(missing)} runs are there, {len(missing)} to make", flush=True)
+    print(f"{len(plans) - len(missing)} runs are finished, {len(missing)} to train", flush=True)
     with get_context("spawn").Pool(processes) as pool:
         for plan in pool.imap_unordered(_Maker(folder), missing):
             journal = read(plan, folder)
@@ -348,7 +349,7 @@ def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[J
 
 
 def read(plan: Plan, folder: Path) -> Journal:
-    """A journal that was made before."""
+    """Read the journal of a finished run."""
     content = json.loads((folder / plan.file).read_bytes())
     return Journal(plan, content["entries"], content["recipe"], content["num_pictures"], content["seconds"])
 
@@ -365,7 +366,7 @@ class _Maker:
 
 
 def train_one(plan: Plan) -> Journal:
-    """Train as planned. A training whose numbers stop being finite ends with an entry that says so."""
+    """Train as planned. A run whose numbers are no longer finite ends after the entry that shows it."""
     begun = time.perf_counter()
     torch.set_flush_denormal(True)
     fault = FAULTS[plan.fault] if plan.fault else Fault("", ())
@@ -382,7 +383,7 @@ def train_one(plan: Plan) -> Journal:
     if fault.plant:
         fault.plant(trainer)
     judge = Judge(whole)
-    # As in a real run, too few images are not judged.
+    # As in a real run, there is no quality measurement on too few images.
     quality = Quality(dataset) if plan.judged and dataset.num_pictures >= LEAST else None
     looks = {math.ceil(plan.num_steps * look / NUM_LOOKS) for look in range(1, NUM_LOOKS + 1)}
     entries = []
@@ -404,12 +405,12 @@ def train_one(plan: Plan) -> Journal:
 
 
 class Judge:
-    """How far a training's images are from the whole set, by measures that no detector looks at.
+    """The distances of a run's images from the whole dataset, by measures that no detector uses.
 
-    All are of 256 images of the averaged weights against 256 real ones, and higher is worse: ``pixels``
-    (sliced Wasserstein distance), ``spectrum`` (of the power by frequency), ``kernel`` (distance in the
-    space of random convolutions), ``missing`` (1 - coverage in that space) and ``copied`` (the share of
-    generated images nearer to a real one than 95 % of these are to another).
+    All compare 256 images of the averaged weights with 256 real ones, and higher is worse: ``pixels`` (sliced
+    Wasserstein distance), ``spectrum`` (distance of the power by frequency), ``kernel`` (kernel distance on
+    random convolutions), ``missing`` (1 - coverage on these) and ``copied`` (the share of generated images
+    that are nearer to a real image than 95 % of the real images are to another one).
     """
 
     def __init__(self, dataset: ImageDataset) -> None:
@@ -426,24 +427,24 @@ class Judge:
 
     @torch.no_grad()
     def compare(self, trainer: Trainer) -> dict[str, float]:
-        """All measures of the training as it stands."""
+        """Return all measures of the run in its current state."""
         latent = trainer.recipe.latent
         seeds = range(FIRST_SEED, FIRST_SEED + NUM_COMPARED)
         labels = labels_as_in_data(seeds, trainer.images_by_class)
         model = calibrate(trainer.gan.generator_ema, latent.prior, trainer.images_by_class)
-        made = model(
+        images = model(
             latents_of_seeds(seeds, latent.size, latent.prior),
             None if labels is None else torch.tensor(labels),
         )
-        made = torch.nan_to_num(made).clamp(-1, 1)
-        made = ((made + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
-        found = random_convolutions.features(made)
-        between = distances(found, self.features)
+        images = torch.nan_to_num(images).clamp(-1, 1)
+        images = ((images + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
+        features = random_convolutions.features(images)
+        between = distances(features, self.features)
         nearest = torch.quantile(self.among.min(1).values, 0.05)
         return {
-            "pixels": float(distances_of_lines(self._project(made), self.projected).mean()),
-            "spectrum": spectrum_distance(profiles(made), self.profiles),
-            "kernel": float(kernel_distance(found, self.features)),
+            "pixels": float(distances_of_lines(self._project(images), self.projected).mean()),
+            "spectrum": spectrum_distance(profiles(images), self.profiles),
+            "kernel": float(kernel_distance(features, self.features)),
             "missing": 1 - density_coverage(between, self.among)[1],
             "copied": float((between.min(1).values < nearest).double().mean()),
         }
@@ -453,9 +454,9 @@ class Judge:
 
 
 def _finite(value: Any) -> Any:
-    """As the journal writes it: what is not finite becomes null."""
+    """Replace numbers that are not finite by None, as the journal does."""
     if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
+        return {name: _finite(entry) for name, entry in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -464,7 +465,7 @@ def _quarters(dataset: np.ndarray, axis: int) -> Iterable[np.ndarray]:
 
 
 def _subset(dataset: ImageDataset, indices: np.ndarray) -> ImageDataset:
-    """Some images as a set of their own, by way of an array file in the cache."""
+    """Return some of the images as a dataset of their own, stored as an array file."""
     name = hashlib.sha256((dataset.content_hash + str(indices.tolist())).encode()).hexdigest()[:16]
     folder = Path("runs") / "doctor" / "subsets"
     make_folder(folder)
@@ -477,7 +478,7 @@ def _subset(dataset: ImageDataset, indices: np.ndarray) -> ImageDataset:
 
 
 def _fault_source(fault: str) -> str:
-    """What a fault is, so that a changed one is made anew."""
+    """Return the definition of a fault as text, so that runs with a changed fault are trained again."""
     if not fault:
         return ""
     kind = FAULTS[fault]

@@ -1,11 +1,11 @@
-"""The results of ``tools/on_gpu.py`` as a page of Markdown, for ``docs/benchmarks.md``."""
+"""Write the results of ``tools/on_gpu.py`` as Markdown, for ``docs/benchmarks.md``."""
 
 import time
 from typing import Any
 
 
 def page(results: dict[str, dict[str, Any]]) -> str:
-    """All results in Markdown, for ``docs/benchmarks.md``."""
+    """Return all results as Markdown."""
     machine = results.get("machine", {}).get("result") or {}
     head = f"## On a GPU\n\n`tools/on_gpu.sh`, {time.strftime('%Y-%m-%d')}, {machine_in_words(machine)}\n"
     sections = [
@@ -18,7 +18,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
 
 
 def machine_in_words(machine: dict[str, Any]) -> str:
-    """The GPU, the versions and the cores."""
+    """Return the GPU, the number of cores and the versions in words."""
     gpu = machine.get("gpu", "no GPU")
     return (
         f"{gpu}, {machine.get('cores')} cores, torch {machine.get('torch')}, Python {machine.get('python')}"
@@ -26,7 +26,7 @@ def machine_in_words(machine: dict[str, Any]) -> str:
 
 
 def table(title: str, head: tuple[str, ...], rows: list[list[str]]) -> str:
-    """A table, or nothing where it would have no rows."""
+    """Return a table as Markdown; empty if it has no rows."""
     if not rows:
         return ""
     lines = [head, ["---"] * len(head), *rows]
@@ -34,7 +34,7 @@ def table(title: str, head: tuple[str, ...], rows: list[list[str]]) -> str:
 
 
 def speeds(results: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """Images a second, for each measurement, and without each part of the fast path."""
+    """Return the images per second of each measurement, and without each part of the fast path."""
     rows = []
     for found in results.values():
         figures = found.get("result")
@@ -50,7 +50,7 @@ def speeds(results: dict[str, dict[str, Any]]) -> list[list[str]]:
 
 
 def qualities(results: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """Kernel distance along each training and at its end."""
+    """Return the kernel distances during each run and at its end."""
     rows = []
     for found in results.values():
         run = found.get("result")
@@ -68,7 +68,7 @@ def qualities(results: dict[str, dict[str, Any]]) -> list[list[str]]:
 
 
 def steps(results: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """What a step costs by each way."""
+    """Return the cost of a step on each route."""
     found = results.get("profile", {}).get("result") or {}
     keys = ("wall_ms", "asking_ms", "kernel_ms", "kernels")
     return [
@@ -77,7 +77,7 @@ def steps(results: dict[str, dict[str, Any]]) -> list[list[str]]:
 
 
 def outcomes(results: dict[str, dict[str, Any]]) -> list[list[str]]:
-    """How each part ended."""
+    """Return how each part ended."""
     rows = []
     for name, found in results.items():
         counts = (found.get("result") or {}).get("counts", {}) if name == "tests" else {}

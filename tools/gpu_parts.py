@@ -1,8 +1,8 @@
-"""Parts of ``tools/on_gpu.py`` that are no command of Ganzfeld: what the machine is, its images, a profile.
+"""Parts of ``tools/on_gpu.py`` without a command of Ganzfeld: the machine, the images, and a profile.
 
     python tools/gpu_parts.py machine|faces|profile [--rehearse]
 
-Each prints one JSON object a line; the last one counts.
+Each part prints one JSON object per line; the last one counts.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def build_faces() -> None:
-    """Put the built-in images into the cache, so that no later part has to."""
+    """Build the built-in images in the cache, so that no later part has to."""
     from ganzfeld.data import open_images
 
     begun = time.perf_counter()
@@ -22,7 +22,7 @@ def build_faces() -> None:
 
 
 def describe_machine() -> None:
-    """Print what the machine is."""
+    """Print a description of the machine."""
     import platform
 
     import torch
@@ -45,7 +45,7 @@ def describe_machine() -> None:
 
 
 def profile(rehearse: bool) -> None:
-    """Print, after each way of each batch, what steps cost: time on the GPU against time on the wall."""
+    """Print the cost of a step, on the GPU and on the wall clock, after each route and batch size."""
     found: dict[str, Any] = {}
     for way in ("plain", "usual", "recorded"):  # the last may spoil the GPU for its process
         for batch in (2,) if rehearse else (8, 128):
@@ -57,7 +57,7 @@ def profile(rehearse: bool) -> None:
 
 
 def profiled(batch: int, way: str, steps: int) -> dict[str, Any]:
-    """Milliseconds a step, and those of the largest kernels."""
+    """Return the milliseconds of a step, and those of its largest kernels."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as profiler
 
@@ -87,7 +87,7 @@ def profiled(batch: int, way: str, steps: int) -> dict[str, Any]:
 
 
 def trainer_by(batch: int, way: str) -> Any:
-    """A trainer of the default recipe at a batch, by one way of making its steps."""
+    """Return a trainer of the default recipe, for one batch size and one route."""
     from ganzfeld.compute.fast_path import PLAIN, USUAL
     from ganzfeld.options import TrainOptions
     from ganzfeld.training.setup import resolve_options
@@ -99,7 +99,7 @@ def trainer_by(batch: int, way: str) -> Any:
 
 
 def kernels_of(seen: Any, steps: int, device: str) -> dict[str, Any]:
-    """Time and number of kernels in a step, and the ten that take longest."""
+    """Return the time and number of kernels in a step, and the ten that take longest."""
     side = "CUDA" if device == "cuda" else "CPU"
     rows = [each for each in seen.key_averages() if each.device_type.name == side]
     took = {
@@ -116,7 +116,7 @@ def kernels_of(seen: Any, steps: int, device: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Make one part."""
+    """Run one part."""
     part, rehearse = sys.argv[1], "--rehearse" in sys.argv
     parts = {"machine": describe_machine, "faces": build_faces, "profile": lambda: profile(rehearse)}
     parts[part]()

@@ -1,11 +1,11 @@
-"""How much memory it takes to read a folder of very many images, and how much each further file adds.
+"""Measure how much memory it takes to read a folder of very many images.
 
     python tools/memory_of_reading.py 250000 500000 1000000
 
-For every number it makes that many different files (8x8 px) in a temporary folder, then decodes them, opens
-the unchanged folder again and checks it, each in a process of its own, and prints the most anonymous resident
-memory (RssAnon of /proc/PID/status, sampled) of that process, of its largest worker and of all together.
-Linux only. A million files take 4 GB of the temporary folder and some minutes.
+For every number the tool makes that many different files (8x8 px) in a temporary folder, then decodes them,
+opens the unchanged folder again and checks it, each in a process of its own. It prints the largest anonymous
+resident memory (RssAnon of /proc/PID/status, sampled) of that process, of its largest worker and of all
+together. Linux only. A million files take 4 GB in the temporary folder and some minutes.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ STEPS = {
 
 
 def make_files(folder: Path, number: int) -> None:
-    """Writes ``number`` small images, no two alike, into sub-folders."""
+    """Write ``number`` small images, no two alike, into subfolders."""
     chance = random.Random(0)
     for index in range(number):
         place = folder / f"{index // A_FOLDER:05}"
@@ -41,7 +41,7 @@ def make_files(folder: Path, number: int) -> None:
 
 
 def measured(arguments: list[str], folder: Path, cache: Path) -> tuple[float, int, int, int]:
-    """Seconds that a process took, and the most KiB that it, its largest worker and all together held."""
+    """Run a process; return its seconds, and the peak KiB of it, of its largest worker and of all."""
     begun, own, worker, together = time.monotonic(), 0, 0, 0
     process = subprocess.Popen(
         [sys.executable, *arguments, str(folder)],
@@ -59,16 +59,16 @@ def measured(arguments: list[str], folder: Path, cache: Path) -> tuple[float, in
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process started, from any of its threads."""
-    found = []
+    """Return the ids of the processes that any thread of a process has started."""
+    pids = []
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
-            found += map(int, tasks.read_text().split())
-    return found
+            pids += map(int, tasks.read_text().split())
+    return pids
 
 
 def anonymous_kib(pid: int) -> int:
-    """RssAnon of a process; 0 once it has ended."""
+    """Return RssAnon of a process in KiB; 0 once it has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("RssAnon:"):
@@ -77,7 +77,7 @@ def anonymous_kib(pid: int) -> int:
 
 
 def main(numbers: list[int]) -> None:
-    """Measures every number and prints one row of a table for each step."""
+    """Measure every number of files, and print one row of the table per step."""
     print("| files | step | seconds | MiB of the process | of the largest worker | of all at once |")
     print("|---|---|---|---|---|---|")
     for number in numbers:

@@ -1,10 +1,10 @@
-"""What only a machine with a GPU can show, most valuable first; ``tools/on_gpu.sh`` calls this.
+"""Run the tests and measurements that need a GPU, most valuable first; ``tools/on_gpu.sh`` calls this.
 
     python tools/on_gpu.py OUT --scratch FOLDER [--seconds N] [--rehearse]
 
-Each part is a process of its own with a limit of time, and all end by a common deadline. After each,
-OUT/results.json and OUT/results.md are written whole; OUT/log.txt grows. ``--rehearse`` makes every part on
-any machine, as short as it can be: it shows that the parts work, and no figure of it counts.
+Each part is a process of its own with a time limit, and all end by a common deadline. After each part,
+OUT/results.json and OUT/results.md are written atomically and OUT/log.txt grows. ``--rehearse`` runs every
+part on any machine, as short as possible: it shows that the parts work, but its figures mean nothing.
 """
 
 import argparse
@@ -49,20 +49,20 @@ NEEDED = (
     *("pytest", "hypothesis"),
 )
 LEAST_S = 8.0
-"""With less time left no part is begun."""
+"""With less time left no part is started."""
 MOST_LOG_CHARACTERS = 250_000
-"""Of one part's output, and of its errors: the end is kept."""
+"""Characters of one part's output, and of its errors, that are logged: the last ones."""
 GRACE_S = 8.0
-"""Between asking a part to end and ending it."""
+"""Time between interrupting a part and killing it."""
 TAIL_LINES = 60
 _END = "(PASSED|FAILED|ERROR|SKIPPED)"
 ENDED = rf"(?:^|\] ){_END} (tests/.*?)(?: - .*)? *$|^(tests/.*?) {_END}\b"
-"""A line of pytest, by several processes or at its end."""
+"""A result line of pytest, from a worker process or from the summary."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One thing to find out: a command, its limit of time, and what its output says."""
+    """One test or measurement: a command, its time limit, and a function that reads its output."""
 
     name: str
     title: str
@@ -72,12 +72,12 @@ class Part:
     needs_gpu: bool = True
     least_s: float = LEAST_S
     otherwise: "Part | None" = None
-    """What is made instead if it fails before its time is over."""
+    """The part to run instead if this one fails before its time is over."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command said and how it ended; ``code`` is None if it was stopped at its limit."""
+    """The output and exit code of a command; ``code`` is None if it was stopped at its time limit."""
 
     output: str
     errors: str
@@ -87,7 +87,7 @@ class Finished:
 
 @dataclass
 class Session:
-    """What was found so far, and where it is written."""
+    """The results so far, and the folder that they are written to."""
 
     out: Path
     deadline: float
@@ -95,19 +95,19 @@ class Session:
 
     @property
     def remaining_s(self) -> float:
-        """Seconds until all has to be over."""
+        """Seconds until the deadline."""
         return self.deadline - time.monotonic()
 
-    def note(self, part: Part, **found: Any) -> None:
-        """Keep what a part came to, and write everything."""
-        self.results[part.name] = {"title": part.title, "command": shown(part.command), **found}
+    def note(self, part: Part, **result: Any) -> None:
+        """Add the result of a part, and write all results."""
+        self.results[part.name] = {"title": part.title, "command": shown(part.command), **result}
         write(self.out / "results.json", json.dumps(self.results, indent=1) + "\n")
         try:
             text = page(self.results)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             text = f"The tables could not be made ({type(error).__name__}: {error}): see results.json.\n"
         write(self.out / "results.md", text)
-        print(f"{part.name}: {found['status']} {found.get('reason', '')}", flush=True)
+        print(f"{part.name}: {result['status']} {result.get('reason', '')}", flush=True)
 
     def log(self, part: Part, finished: Finished) -> None:
         """Append what a part printed to the log."""
@@ -118,20 +118,20 @@ class Session:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
 
 
 def shown(command: list[str]) -> str:
-    """A command as a person would type it."""
+    """Return a command as a person would type it."""
     words = ["python" if word == sys.executable else word.removeprefix(f"{ROOT}/") for word in command]
     return " ".join(words)
 
 
 def finish(command: list[str], limit_s: float, scratch: Path) -> Finished:
-    """Run a command until it ends or its time is over; then all its processes are ended."""
+    """Run a command until it ends or its time is over, then kill all its processes."""
     paths = [scratch / name for name in ("output.txt", "errors.txt")]
     begun = time.monotonic()
     with paths[0].open("wb") as output, paths[1].open("wb") as errors:
@@ -149,22 +149,22 @@ def finish(command: list[str], limit_s: float, scratch: Path) -> Finished:
         try:
             code = process.wait(limit_s)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)  # pytest then tells what it has found, and a training saves
+            process.send_signal(signal.SIGINT)  # so that pytest prints its results, and a run is saved
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE_S)
         finally:
             end(process)
-    said, complained = (path.read_text(encoding="utf-8", errors="replace") for path in paths)
-    return Finished(said, complained, code, time.monotonic() - begun)
+    output_text, error_text = (path.read_text(encoding="utf-8", errors="replace") for path in paths)
+    return Finished(output_text, error_text, code, time.monotonic() - begun)
 
 
 def heed_interrupts() -> None:
-    """Let a part be interrupted even where this program was started in the background, which ignores that."""
+    """Make a part interruptible even if this program runs in the background, where SIGINT is ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started; what the driver holds is left behind after some seconds."""
+    """Kill a process and all that it started; after some seconds, leave behind what the driver holds."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -172,16 +172,16 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def environment(scratch: Path) -> dict[str, str]:
-    """That of the parts: no user's cache, no user's folders."""
+    """Return the environment of the parts, with a cache and folders of their own."""
     own: dict[str, object] = {"GANZFELD_CACHE": scratch / "cache", "MPLCONFIGDIR": scratch}
     own |= {"PYTHONUNBUFFERED": 1, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": 1}
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH", ""), str(ROOT / "src")]))
-    kept = {name: value for name, value in os.environ.items() if name != "CI"}
-    return kept | {name: str(value) for name, value in own.items()} | {"PYTHONPATH": path}
+    inherited = {name: value for name, value in os.environ.items() if name != "CI"}
+    return inherited | {name: str(value) for name, value in own.items()} | {"PYTHONPATH": path}
 
 
 def attempt(part: Part, session: Session, scratch: Path, no_gpu: str = "") -> None:
-    """Make one part, or say why not; ``no_gpu`` says why those that need a GPU cannot be made."""
+    """Run one part, or note why not; ``no_gpu`` is the reason to skip the parts that need a GPU."""
     if part.needs_gpu and no_gpu:
         session.note(part, status="skipped", reason=no_gpu)
         return
@@ -199,17 +199,17 @@ def attempt(part: Part, session: Session, scratch: Path, no_gpu: str = "") -> No
         reason = "" if finished.code == 0 else f"exit {finished.code}"
     if finished.code is None:
         reason = f"stopped after {finished.took_s:.0f} s"
-    found: dict[str, Any] = {"seconds": round(finished.took_s, 1), "result": result}
+    noted: dict[str, Any] = {"seconds": round(finished.took_s, 1), "result": result}
     if reason:
         lines = (finished.output + "\n" + finished.errors).strip().splitlines()
-        found |= {"reason": reason, "tail": lines[-TAIL_LINES:]}
-    session.note(part, status="failed" if reason else "done", **found)
+        noted |= {"reason": reason, "tail": lines[-TAIL_LINES:]}
+    session.note(part, status="failed" if reason else "done", **noted)
     if part.otherwise and finished.code:
         attempt(part.otherwise, session, scratch, no_gpu)
 
 
 def last_json(finished: Finished) -> Any:
-    """The last line of the output that is a JSON object."""
+    """Return the last JSON object in the lines of the output."""
     for line in reversed(finished.output.splitlines()):
         if line.startswith("{"):
             with contextlib.suppress(ValueError):
@@ -218,9 +218,9 @@ def last_json(finished: Finished) -> Any:
 
 
 def tests_read(finished: Finished) -> dict[str, Any]:
-    """How many tests ended how, which of them failed, and what they measured."""
-    found = re.findall(ENDED, finished.output, re.MULTILINE)
-    ends = {name or other: end or last for end, name, other, last in found}
+    """Return the number of tests by outcome, the failed tests, and the values that tests print."""
+    matches = re.findall(ENDED, finished.output, re.MULTILINE)
+    ends = {name or other: end or last for end, name, other, last in matches}
     counts = {outcome.lower(): list(ends.values()).count(outcome) for outcome in sorted(set(ends.values()))}
     failed = [name for name, outcome in ends.items() if outcome in ("FAILED", "ERROR")]
     lines = [line for line in finished.output.splitlines() if line.startswith("E  ")]
@@ -230,16 +230,16 @@ def tests_read(finished: Finished) -> dict[str, Any]:
     return {"counts": counts, "failed": failed, "why": lines[:200], "measured": measured[:40]}
 
 
-def run_read(folder: Path, sheet: Path) -> Callable[[Finished], dict[str, Any]]:
-    """Read the run in a folder, complete or not, and copy its last grid of images."""
+def run_read(folder: Path, grid: Path) -> Callable[[Finished], dict[str, Any]]:
+    """Return a function that reads the run in a folder, complete or not, and copies its last sample grid."""
 
     def read(finished: Finished) -> dict[str, Any]:
         (run,) = folder.iterdir()
         metadata = json.loads((run / "run.json").read_text())
         entries = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
-        sheets = sorted((run / "samples").glob("*.png"), key=lambda path: int(path.stem))
-        if sheets:
-            shutil.copyfile(sheets[-1], sheet)
+        grids = sorted((run / "samples").glob("*.png"), key=lambda path: int(path.stem))
+        if grids:
+            shutil.copyfile(grids[-1], grid)
         last = entries[-1]
         return {
             "images_seen": last["images_seen"],
@@ -255,15 +255,16 @@ def run_read(folder: Path, sheet: Path) -> Callable[[Finished], dict[str, Any]]:
 
 
 def looks(entries: list[dict[str, Any]]) -> list[list[float]]:
-    """Images, seconds and kernel distance wherever it was measured."""
-    found = [entry for entry in entries if "kernel_distance" in entry.get("health", {})]
+    """Return the images seen, the seconds and the kernel distance of all entries that have one."""
     return [
-        [each["images_seen"], each["seconds"], round(each["health"]["kernel_distance"], 4)] for each in found
+        [entry["images_seen"], entry["seconds"], round(entry["health"]["kernel_distance"], 4)]
+        for entry in entries
+        if "kernel_distance" in entry.get("health", {})
     ]
 
 
 def parts_of(out: Path, scratch: Path, rehearse: bool) -> list[Part]:
-    """All of them after the first, most valuable first. A rehearsal does as little as can be."""
+    """Return all parts after the first, most valuable first. A rehearsal does as little as possible."""
     short = ["--rounds", "1"] if rehearse else ["--rounds", "3"]
     batches = (2,) if rehearse else (128, 1024, 8)
     more = ["--rehearse"] if rehearse else []
@@ -281,19 +282,20 @@ def parts_of(out: Path, scratch: Path, rehearse: bool) -> list[Part]:
 
 
 def own(part: str, *more: str) -> list[str]:
-    """The command of a part that ``gpu_parts.py`` makes."""
+    """Return the command of a part in ``gpu_parts.py``."""
     return [sys.executable, str(ROOT / "tools" / "gpu_parts.py"), part, *more]
 
 
 def ganzfeld(*arguments: str) -> list[str]:
-    """The command line of Ganzfeld."""
+    """Return a command line of Ganzfeld."""
     return [sys.executable, "-m", "ganzfeld", *arguments]
 
 
 def tests_part() -> Part:
-    """The tests that need a GPU, by several processes where that can be, so that none spoils all others.
+    """Return the part with the tests that need a GPU.
 
-    Without the other plugins and the other warnings of the machine.
+    If possible they run in several processes, so that one that breaks its GPU context does not affect the
+    others. No other plugins are loaded, and warnings are not errors.
     """
     command = [sys.executable, "-m", "pytest", "--gpu", "-vv", "-rP", "--tb=short"]
     command += ["-o", "filterwarnings=default", "-o", "faulthandler_timeout=45"]
@@ -305,14 +307,14 @@ def tests_part() -> Part:
 
 
 def bench_part(recipe: str, batch: int, short: list[str]) -> Part:
-    """Speed of training at one batch."""
+    """Return the part that measures the speed of training at one batch size."""
     parts = ["--parts"] if recipe == "radford2015" and batch == 128 else []
     command = ganzfeld("bench", "train", "--recipe", recipe, "--batch", str(batch), *short, *parts, "--json")
     return Part(f"train-{recipe}-{batch}", f"Training {recipe} at batch {batch}", command, 45, last_json)
 
 
 def trainings_of(rehearse: bool) -> list[tuple[str, list[str], float]]:
-    """Name, options and minutes of each training."""
+    """Return the name, options and minutes of each run."""
     if rehearse:
         return [("quality", [], 0.02)]
     wide = ["--batch", "128"]
@@ -322,7 +324,7 @@ def trainings_of(rehearse: bool) -> list[tuple[str, list[str], float]]:
 def train_part(
     out: Path, scratch: Path, name: str, options: list[str], minutes: float, otherwise: Part | None = None
 ) -> Part:
-    """A training on the built-in faces, with its quality on the way."""
+    """Return the part with a run on the built-in faces, with quality measurements during the run."""
     folder, seconds = scratch / name, 60 * minutes
     command = ganzfeld("train", "--seed", "1", "--minutes", f"{minutes:.3f}", *options)
     command += ["--out", str(folder), "--json"]
@@ -332,7 +334,7 @@ def train_part(
 
 
 def train_parts(out: Path, scratch: Path, rehearse: bool) -> list[Part]:
-    """Trainings, and the same without recorded steps where they fail with them."""
+    """Return the parts with runs; if one fails, the same run follows without recorded steps."""
     parts = []
     for name, options, minutes in trainings_of(rehearse):
         usual = ["--route", "channels-last,one-pass,shared-backward"]
@@ -342,14 +344,16 @@ def train_parts(out: Path, scratch: Path, rehearse: bool) -> list[Part]:
 
 
 def main() -> None:
-    """What is missing, or all parts."""
-    parser = argparse.ArgumentParser(description="What only a machine with a GPU can show.")
+    """Print the missing packages, or run all parts."""
+    parser = argparse.ArgumentParser(description="Run the tests and measurements that need a GPU.")
     parser.add_argument("out", nargs="?", type=Path)
     parser.add_argument("--scratch", type=Path)
     parser.add_argument("--seconds", type=float, default=460.0)
     parser.add_argument("--rehearse", action="store_true")
     parser.add_argument(
-        "--missing", action="store_true", help="say what cannot be imported; exit 1 if anything"
+        "--missing",
+        action="store_true",
+        help="list packages that cannot be imported; exit 1 if there are any",
     )
     options = parser.parse_args()
     if options.missing:
@@ -362,21 +366,21 @@ def main() -> None:
 
 
 def why_no_gpu(machine: dict[str, Any]) -> str:
-    """Say why no part can use a GPU; empty if they can."""
+    """Return why no part can use a GPU; empty if they can."""
     if machine.get("result") is None:
-        return "what the machine is could not be found out: see the part machine"
+        return "the machine could not be inspected: see the part machine"
     return "" if machine["result"]["cuda"] else "torch finds no CUDA device on this machine"
 
 
 def explore(out: Path, scratch: Path, seconds: float, rehearse: bool) -> None:
-    """All parts, until the time is over."""
+    """Run all parts, until the time is over."""
     session = Session(out, time.monotonic() + seconds)
     machine = Part("machine", "The machine", own("machine"), 75, last_json, needs_gpu=False)
     attempt(machine, session, scratch)
     no_gpu = "" if rehearse else why_no_gpu(session.results["machine"])
     for part in parts_of(out, scratch, rehearse):
         attempt(part, session, scratch, no_gpu)
-    print(f"over with {session.remaining_s:.0f} s left: {out / 'results.md'}")
+    print(f"finished with {session.remaining_s:.0f} s left: {out / 'results.md'}")
 
 
 if __name__ == "__main__":

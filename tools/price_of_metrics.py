@@ -1,9 +1,9 @@
-"""What each metric costs: processor time of one thread, for 1,000 images on each side.
+"""Measure the cost of each metric: processor time of one thread, for 1,000 generated and 1,000 real images.
 
     python tools/price_of_metrics.py [--num 1000] [--features NAME-OR-FILE]
 
-On the built-in faces: one half of those taken stands for generated images, so the figures also show what
-two samples of the same set give. Features and the distances between them, which several metrics share, are
+All images are built-in faces, and half of them stand for the generated images, so the values are also those
+of two samples of one dataset. Features and the distances between them, which several metrics share, are
 counted once, in lines of their own.
 """
 
@@ -19,7 +19,7 @@ from ganzfeld.metrics.measures import figure_names, with_meaning
 
 
 def main() -> None:
-    """One line a metric."""
+    """Print one line per metric."""
     parser = argparse.ArgumentParser(description="Processor time of each metric.")
     parser.add_argument("--num", type=int, default=1000)
     parser.add_argument("--features")

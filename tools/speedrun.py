@@ -1,10 +1,10 @@
-"""The speedrun: how good the default recipe is after how much training, on this machine.
+"""Run the speedrun: the quality of the default recipe by minutes of training, on this machine.
 
     python tools/speedrun.py MINUTES [MINUTES ...] [--seeds 0 1 2] [--data PATH] [--set path=value ...]
 
 Trains for each number of minutes and each seed, on the built-in faces or other images, and prints the
-kernel distance of every run and the median. The learning rates of a run are planned for its own length, so
-each length is a run of its own. ``--processes 2`` trains two at a time, where a training uses one core.
+kernel distance of every run and the median. The schedule of a run depends on its length, so every length is
+a run of its own. ``--processes 2`` trains two runs at a time, if a run uses one core.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import ganzfeld as gz
 
 
 def main() -> None:
-    """One line a run, one a length."""
+    """Print one line per run and one per length."""
     parser = argparse.ArgumentParser(description="Kernel distance after minutes of training.")
     parser.add_argument("minutes", nargs="+", type=float)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -51,7 +51,7 @@ class _Trainer:
     settings: tuple[str, ...]
 
     def __call__(self, length: tuple[float, int]) -> tuple[float, float, int]:
-        """Kernel distance of the model that is kept, its standard error, and images seen."""
+        """Return the kernel distance of the best model, its standard error, and the images seen."""
         minutes, seed = length
         with tempfile.TemporaryDirectory() as out:
             run = gz.train(
@@ -59,7 +59,7 @@ class _Trainer:
             )
             final = run.metadata.final
         if final is None:
-            raise SystemExit("the runs were not judged; the extra 'metrics' is needed")
+            raise SystemExit("the quality of the runs was not measured; the extra 'metrics' is needed")
         return final.best.kernel_distance, final.best.error, final.at_images
 
 
