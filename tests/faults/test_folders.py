@@ -90,7 +90,7 @@ class TestLost:
             begin(array_file, tmp_path / "runs", meddler)
         assert meddler.path is not None
         assert not (meddler.path / "recipe.json").exists() and not (meddler.path / "checkpoints").exists()
-        assert "ganzfeld" not in ended.value.hint and "new run" in ended.value.hint
+        assert "ganzfeld" not in ended.value.hint and "new one" in ended.value.hint
 
     @pytest.mark.parametrize(
         "moved",
@@ -267,7 +267,7 @@ class TestFilesOfTheUsers:
         gz.resume(run.path, images=128, callback=told)
         assert [path for path in mine if not path.exists()] == []
         assert [path for path in ours if path.exists()] == []
-        (note,) = [note for note in told.notes if "left alone" in note]
+        (note,) = [note for note in told.notes if "did not write" in note]
         assert "99999.png" in note
 
     def test_a_sheet_does_not_replace_an_image(self, array_file, tmp_path):
@@ -279,7 +279,7 @@ class TestFilesOfTheUsers:
         listener.stopped = True
         gz.resume(run.path, images=128, callback=listener)
         assert mine.read_bytes() == (run.path / "reals.png").read_bytes()
-        (note,) = [note for note in listener.notes if "is not kept" in note]
+        (note,) = [note for note in listener.notes if "was not saved" in note]
         assert "128.png" in note
         run.write_sheet(64, b"\x89PNG\r\n\x1a\n" + bytes(40), listener.noted)
         assert ours.read_bytes() != first, "one of ours is replaced"

@@ -21,7 +21,7 @@ from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import route_of
 
-NUM_LEFT_OUT_TOLD = 3
+MOST_LEFT_OUT_NOTES = 3
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def startup_notes(trainer: Trainer, surveyed: Survey) -> list[str]:
     """Return the notes on the images and the recipe that the user should see before training."""
     dataset = trainer.dataset
     left_out = [f"left out {image.path}: {image.reason}" for image in dataset.unusable]
-    more = len(left_out) - NUM_LEFT_OUT_TOLD
+    more = len(left_out) - MOST_LEFT_OUT_NOTES
     if more > 0:
-        left_out[NUM_LEFT_OUT_TOLD:] = [f"... and {more:,} more; ganzfeld check lists them"]
+        left_out[MOST_LEFT_OUT_NOTES:] = [f"... and {more:,} more; ganzfeld check lists them"]
     warnings = [warning.text for warning in surveyed.warnings]
     values = [f"stored values {dataset.range} become black and white"] if dataset.range else []
     notes = [note for note in dataset.notes if not any(note in text for text in warnings)]
