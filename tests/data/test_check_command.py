@@ -207,7 +207,7 @@ def test_the_cache_is_listed_and_pruned(photos: Path, run: Run, run_json: RunJso
     assert [each["name"] for each in listed["sets"]] == ["photos"] and listed["disk_bytes"] > 0
     headings, row, total = run("cache", "list").splitlines()
     assert row.index("photos ") == headings.index("name") and row.index(str(photos)) == headings.index("from")
-    assert total.startswith("1 set,")
+    assert total.startswith("1 dataset,")
     assert run_json("cache", "prune")["removed"] == []
     assert "only unfinished datasets are removed" in run("cache", "prune")
     assert "unfinished" not in run("cache", "prune", "--days", "9")
