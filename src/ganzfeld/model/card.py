@@ -39,7 +39,7 @@ class LayerCard(Record):
     padding: _Padding
 
     @model_validator(mode="after")
-    def _fits(self) -> "LayerCard":
+    def _check_size(self) -> "LayerCard":
         numbers = (self.small, self.kernel, self.stride, self.padding, self.large)
         for small, kernel, stride, padding, large in zip(*numbers, strict=True):
             if transposed_size(small, kernel, stride, padding) != large:
@@ -63,7 +63,7 @@ class GeneratorCard(Record):
     class_size: int = Field(default=0, ge=0, le=4096)
 
     @model_validator(mode="after")
-    def _has_classes_or_not(self) -> "GeneratorCard":
+    def _check_class_size(self) -> "GeneratorCard":
         if (self.num_classes == 0) != (self.class_size == 0):
             raise UsageError(f"num_classes {self.num_classes} does not fit class_size {self.class_size}")
         return self
@@ -118,7 +118,7 @@ class Card(Record):
     weights_sha256: str = ""
 
     @model_validator(mode="after")
-    def _names_every_class(self) -> "Card":
+    def _check_class_names(self) -> "Card":
         if len(set(self.class_names)) != self.generator.num_classes:
             raise UsageError(
                 f"there are {len(set(self.class_names))} different class names for"

@@ -18,7 +18,7 @@ from ganzfeld.networks.blocks import require_labels
 LARGEST_CHUNK = 64
 PIXELS_OF_A_CHUNK = 2**18
 
-_GOLDEN_RATIO = 0x9E3779B97F4A7C15  # less 1, in units of 2^-64
+_GOLDEN_RATIO = 0x9E3779B97F4A7C15  # its fractional part, in units of 2^-64
 
 
 def images_of_seeds(

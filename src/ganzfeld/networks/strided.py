@@ -222,7 +222,7 @@ class StridedTransposedConvolution(nn.ConvTranspose2d):
             self.weight,
             self.bias,
             self.stride,
-            self.padding,  # pyright: ignore[reportArgumentType]  never a name here
+            self.padding,  # pyright: ignore[reportArgumentType]  never a string here
         )
 
     def _compute_by_ways(self, input: Tensor) -> Tensor:

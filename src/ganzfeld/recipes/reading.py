@@ -244,10 +244,10 @@ def _validate(fields: dict[str, Any]) -> Recipe:
         ) from None
 
 
-def explained(error: ValidationError, whole: str, known: Sequence[str], lacking: str) -> UsageError:
+def explained(error: ValidationError, whole: str, known: Sequence[str], hint_if_missing: str) -> UsageError:
     """Return the first mistake in the fields of ``whole`` as an error in plain words.
 
-    ``known`` are the names of all fields; ``lacking`` is the hint for a missing field.
+    ``known`` are the names of all fields; ``hint_if_missing`` is the hint for a missing field.
     """
     mistake = error.errors()[0]
     where = ".".join(str(part) for part in mistake["loc"])
@@ -261,5 +261,5 @@ def explained(error: ValidationError, whole: str, known: Sequence[str], lacking:
     if mistake["type"] == "extra_forbidden":
         return UsageError(f"unknown {whole} field {where!r}", did_you_mean(where, known))
     if mistake["type"] == "missing":
-        return UsageError(f"the {whole} lacks the field {where!r}", lacking)
+        return UsageError(f"the {whole} lacks the field {where!r}", hint_if_missing)
     return UsageError(f"{where or f'the {whole}'} cannot be {mistake['input']!r}: {mistake['msg'].lower()}")

@@ -165,7 +165,7 @@ class Recipe(Section):
     schedule: Schedule
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "Recipe":
+    def _check_recipe(self) -> "Recipe":
         if min(self.size) < SMALLEST_SIZE:
             raise UsageError(f"size {self.size[0]}x{self.size[1]} is too small: at least {SMALLEST_SIZE} px")
         for side in ("generator", "discriminator"):

@@ -156,7 +156,7 @@ class RunMetadata(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_older_runs(cls, fields: Any) -> Any:
+    def _move_max_bad(cls, fields: Any) -> Any:
         """Move ``max_bad`` into ``preparation``: older runs have it at the top level only."""
         if not isinstance(fields, dict) or "max_bad" not in fields:
             return fields
@@ -181,7 +181,7 @@ class RunMetadata(Record):
         labels = options["labels"]
         if labels and not by_class and not is_regular(Path(labels)):
             options["labels"] = None
-        elif labels and by_class and not os.path.exists(labels):  # noqa: PTH110  the other way may raise
+        elif labels and by_class and not os.path.exists(labels):  # noqa: PTH110  Path.exists may raise
             hint = "If it has moved, give its new path with --labels."
             raise UsageError(f"the file with the labels of the run is missing: {printable(labels)}", hint)
         return options

@@ -1,7 +1,7 @@
 """Spectral normalisation of the layer itself: weights divided by the largest singular value of its map.
 
 ``spectral`` constrains the kernel, reshaped to a matrix (Miyato et al. 2018). This is not the map that a
-convolution applies to an image: with that constraint, a layer with kernel 4, stride 2 and random weights still
+convolution applies to an image: with that constraint a layer of kernel 4, stride 2 and random weights still
 increases the norm of some images by a factor of 1.28. This entry divides by the norm of the map on a periodic
 image (Sedghi et al. 2019); zero padding only makes the norm smaller. Each forward pass in training mode makes
 one step of power iteration on one field of ``CELLS`` outputs per axis, which costs as much as one image.
