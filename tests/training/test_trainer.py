@@ -141,3 +141,14 @@ def test_the_model_of_one_moment_is_made_once(trainer_of):
     restore(trainer, taken)
     again = trainer.shipped().state_dict()
     assert all(torch.equal(tensor, again[name]) for name, tensor in first.state_dict().items())
+
+
+def test_it_knows_a_step_that_was_broken_off_whatever_the_steps_of_the_discriminator(trainer_of):
+    for discriminator_steps in (1, 2, 3):
+        trainer = trainer_of(small(discriminator_steps=discriminator_steps))
+        for _ in range(4):
+            assert trainer.is_between_steps
+            trainer.advance()
+        assert trainer.is_between_steps
+        trainer.gan.discriminator_optimizer.step()  # D was updated, and memory ran out before the step ended
+        assert not trainer.is_between_steps

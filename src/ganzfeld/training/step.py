@@ -37,6 +37,7 @@ class StepConfig:
 
     - ``simultaneous``: both networks are updated from the same two networks; otherwise D is updated first,
       and then G against the updated D;
+    - ``discriminator_steps``: the number of updates of D per update of G;
     - ``per_sample``: D computes the logit of every image independently (no statistics across the batch);
     - ``one_pass`` and ``shared_backward`` allow two savings that are then possible and change no result: real
       and generated images in one pass through D, and one backward pass through D for both networks;
@@ -57,7 +58,7 @@ class StepConfig:
     mean: Callable[[Sequence[Tensor]], list[Tensor]] = list
 
     def updates_generator(self, index: int) -> bool:
-        """Say whether the step of that index updates G, as every ``discriminator_steps``-th does."""
+        """Check whether the step of that index updates G, as every ``discriminator_steps``-th does."""
         return (index + 1) % self.discriminator_steps == 0
 
 

@@ -165,11 +165,11 @@ class Trainer:
 
     @property
     def is_between_steps(self) -> bool:
-        """True if both networks have made the same number of steps: false after an interrupted step."""
+        """True if both networks have made all updates up to ``index``: false after an interrupted step."""
         gan = self.gan
         optimizers = (gan.generator_optimizer, gan.discriminator_optimizer)
-        steps = {int(next(iter(optimizer.state.values()))["step"]) for optimizer in optimizers}
-        return steps == {self.index}
+        updates = [int(next(iter(optimizer.state.values()))["step"]) for optimizer in optimizers]
+        return updates == [self.index // self.config.discriminator_steps, self.index]
 
     @property
     def class_cards(self) -> tuple[ClassCard, ...]:
