@@ -21,7 +21,7 @@ def bench(seed: int = 1, **settings) -> dict[str, Measured]:
 
 
 def exact_error(num: int, divisor: int) -> sympy.Expr:
-    """The sum of squares about the mean is chi-squared: of mean n - 1 and variance 2 (n - 1)."""
+    """Derive the error from chi-squared: the sum of squares has mean n - 1 and variance 2 (n - 1)."""
     mean, variance = sympy.Rational(num - 1, divisor), sympy.Rational(2 * (num - 1), divisor**2)
     return variance + (mean - 1) ** 2
 
@@ -65,7 +65,7 @@ def test_the_trace_formula_is_the_one_of_the_whole_matrix():
 
 
 def test_the_variance_is_the_one_that_is_divided_by():
-    """Read from differences, it is the biased one."""
+    """Read the variance from differences: it is the biased one."""
     noise = torch.Generator().manual_seed(3)
     read = toy.variance_divided_by("batch", (6, 5, 2, 2), None, noise)
     maps = torch.randn(6, 5, 2, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)

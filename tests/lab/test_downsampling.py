@@ -61,7 +61,7 @@ def test_a_wrong_formula_turns_the_verdict(monkeypatch, name, wrong):
 
 
 def test_without_departures_it_holds(monkeypatch):
-    """Were every row read, as the claim has it, nothing would be left of the limits."""
+    """Read every row, as the claim says: then no limit is left."""
     monkeypatch.setattr(toy, "_unread", lambda size, layers: 0)
     monkeypatch.setattr(theory, "lost_at_border", lambda *layer: 0)
     assert verdict_of(bench()) == "holds"

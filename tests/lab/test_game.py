@@ -35,7 +35,7 @@ REPLICAS = [Replica(0.3, 0.1, 0.7), Replica(1.1, 0.0, 0.0), Replica(0.05, 0.9, 0
 
 @pytest.mark.parametrize("method", LINEAR)
 def test_a_round_multiplies_by_the_matrix_of_its_method(method: str):
-    """The matrix comes from algebra, the round from the trainer's own step."""
+    """Compare the matrix, from algebra, with a round of the trainer's own step."""
     states = trajectory(dirac(method, REPLICAS, start=(1.0, 0.3), strength=0.8), 30).numpy()
     for place, replica in enumerate(REPLICAS):
         matrix = theory.transition(method, *replica, strength=0.8)
@@ -77,7 +77,7 @@ def test_numbers_that_end_are_left_where_they_were(method: str):
 
 @pytest.mark.parametrize("names", [[], ["r1"], ["r1", "r2"], ["spectral"]])
 def test_perceptrons_side_by_side_learn_what_they_would_alone(names: list[str]):
-    """Two replicas and one alone, from the same weights on the same points."""
+    """Train two replicas and one alone, from the same weights on the same points."""
     chosen = [stabiliser({"name": name}) for name in names]
     real, latents = torch.randn(2, 6, 8, 2)
 
@@ -154,7 +154,7 @@ def test_ritz_values_of_a_whole_space_are_the_eigenvalues():
 
 
 def test_the_motion_of_a_game_turns_as_its_formula_says():
-    """Of the Dirac game by Adam: dx = p y, dy = -q (x + ld y), with the rates p and q of Adam's state."""
+    """Compare with the Dirac game by Adam: dx = p y, dy = -q (x + ld y), p and q the rates of Adam."""
     r1 = stabiliser({"name": "r1", "weight": 0.3})
     game = dirac("adam", [Replica(0.01)], stabilisers=[r1])
     game.play(5)

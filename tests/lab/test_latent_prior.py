@@ -55,7 +55,7 @@ def test_quoted_figures(figures: dict[str, Measured]):
 
 
 def test_variances_by_layer_are_the_count_of_weights():
-    """A layer of ones adds up how many numbers of which size reach each output."""
+    """Count the numbers that reach each output with a layer of ones."""
     ladder, widths = plan(16), plan(16).widths(3)
     energy = torch.full((1, 1, *ladder.seed), theory.projection_variance(7, 0.5), dtype=torch.float64)
     expected = [float(energy.mean())]
@@ -135,7 +135,7 @@ def test_in_situ(short_training: Training):
 def test_without_a_norm_the_claim_is_held_to_the_error_of_its_latents(
     monkeypatch: pytest.MonkeyPatch, short_training: Training
 ):
-    """A ratio of so few components scatters: it had no error and was refuted at some seeds."""
+    """Give the ratio an error, since it scatters with few components and was refuted at some seeds."""
     unnormed = live(short_training).variant({"generator.normalisation": "none"})
 
     def seen(seed: int) -> Measured:
@@ -159,5 +159,5 @@ def test_what_means_nothing_is_refused(field: str, value: float, short_training:
 
 
 def test_two_components_make_a_laplace_distribution():
-    """The product of two normal vectors of two components: P(abs(a) > t) = exp(-t sqrt(2) / std)."""
+    """Multiply two normal vectors of two components: P(abs(a) > t) = exp(-t sqrt(2) / std)."""
     assert theory.share_beyond(0.1, 0.04, 2, 3.0) == pytest.approx(math.exp(-0.1 * 2**0.5 / 0.2), rel=1e-4)

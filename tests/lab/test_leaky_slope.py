@@ -105,7 +105,7 @@ def test_a_unit_that_dies_in_spite_of_its_leak_turns_the_verdict(
 
 
 def test_dead_units_are_counted(short_training: Training):
-    """A unit is made dead by a bias far below 0, and is found."""
+    """Make a unit dead by a bias far below 0, and find it."""
     networks = live(short_training)
     trainer = networks.trainer()
     before, _, _ = in_situ.never_positive(networks, "discriminator", 64, networks.stages[-1])

@@ -58,7 +58,7 @@ class TestPython:
             gz.lab.run(NAME, on=tmp_path / "nowhere", steps=0)
 
     def test_threads_change_no_figure(self, monkeypatch, outcome: Outcome, short_training, mine: Run):
-        """Two threads add in another order, and after some hundred steps that is another training."""
+        """Use one thread: two add in another order, and after some hundred steps the weights differ."""
         bench, used = toy.bench, []
 
         def watched(*given):

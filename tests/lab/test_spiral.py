@@ -67,7 +67,7 @@ PARTS = {
 
 @cache
 def honest(part: str):
-    """The figures of a part, measured once."""
+    """Measure the figures of a part once."""
     return PARTS[part]()
 
 
@@ -89,7 +89,7 @@ def test_a_wrong_formula_turns_the_verdict(monkeypatch, part: str, formula: str,
 
 
 def test_a_game_that_does_not_turn_turns_the_verdict(monkeypatch):
-    """Both players want the same: no conflict, no rotation."""
+    """Give both networks the same loss: without conflict there is no rotation."""
     from ganzfeld.losses import wasserstein
 
     monkeypatch.setattr(wasserstein, "generator", lambda real, fake: fake.mean())
@@ -98,7 +98,7 @@ def test_a_game_that_does_not_turn_turns_the_verdict(monkeypatch):
 
 
 def test_without_conflict_live_networks_do_not_turn(monkeypatch, short_training):
-    """In situ too: where the generator helps, the live game is one descent, whose Jacobian is symmetric."""
+    """Measure in situ too: if both minimise one loss, the Jacobian is symmetric."""
     from ganzfeld.lab import live
     from ganzfeld.losses import non_saturating
 
@@ -133,13 +133,13 @@ def test_settings_that_mean_nothing_are_refused(short_training, settings, words:
 
 @pytest.mark.parametrize("settings", [{"lg": 0, "ld": 3.0}, {"lg": 0, "ld": 0}, {"lg": 2, "ld": 2.0}])
 def test_corners_of_the_settings_are_measured_too(settings):
-    """No rotation; no damping; strong damping."""
+    """Measure without rotation, without damping and with strong damping."""
     chosen = Settings(cells=2, fan=4, **settings)
     assert verdict_of([*toy._algebra(chosen), *toy._played(chosen, 0)[0]]) == "holds with limits"
 
 
 def test_a_finer_fan_refutes_no_limit(monkeypatch):
-    """Just above the limit of extragradient a game of 120 rounds had not grown enough to be seen."""
+    """Play longer near a limit: just above that of extragradient 120 rounds did not grow enough."""
     monkeypatch.setattr(convergence, "LINEAR", ("extragradient",))
     figures = convergence.largest_steps(Settings(lg=0, ld=0, fan=40))[0]
     assert [figure.agrees for figure in figures] == [True]

@@ -62,7 +62,7 @@ def test_a_wrong_formula_turns_the_verdict(monkeypatch, name, wrong):
 
 
 def test_overlap_that_is_uneven_refutes_the_claim():
-    """k=3 s=2 has k > s and prints a checkerboard: asked of that layer, the claim fails."""
+    """Test the claim on k=3, s=2, which has k > s and prints a checkerboard: it fails."""
     assert verdict_of(bench(kernel=3)) == "fails"
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from ganzfeld.losses import losses
 from ganzfeld.stabilisers import stabilisers
 
-Rules = tuple[str, tuple[dict[str, Any], ...]]
+Entry = tuple[str, tuple[dict[str, Any], ...]]
 """A loss, and stabilisers as a recipe writes them."""
 
-CHOSEN: tuple[Rules, ...] = (
+CHOSEN: tuple[Entry, ...] = (
     ("minimax", ()),
     ("non-saturating", ()),
     ("wasserstein", ()),
@@ -35,7 +35,7 @@ def key_of(loss: str, chosen: Sequence[dict[str, Any]]) -> str:
     return "-".join([loss, *(choice["name"] for choice in chosen)])
 
 
-def every_entry() -> tuple[Rules, ...]:
+def every_entry() -> tuple[Entry, ...]:
     """List every loss alone and with every stabiliser, and those of ``CHOSEN`` with several stabilisers."""
     entries = [
         (
