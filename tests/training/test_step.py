@@ -109,10 +109,10 @@ def test_steps_of_the_discriminator_alone_are_those_of_the_formula():
     """Three updates of D, then one of G, against them written out."""
     ours, theirs = gan(), gan()
     loss, config = Loss("wasserstein"), StepConfig(Loss("wasserstein"), [], 0.0, discriminator_steps=3)
+    fake = theirs.generator(LATENTS)
     for index in range(3):
         output = step(ours, config, REAL, LATENTS, context(index), SOUND)
         theirs.discriminator.zero_grad()
-        fake = theirs.generator(LATENTS)
         logits = theirs.discriminator(REAL), theirs.discriminator(fake.detach())
         if index < 2:
             torch.testing.assert_close(output.generator_loss, loss.generator(*logits).detach())
