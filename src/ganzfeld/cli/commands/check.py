@@ -44,7 +44,7 @@ def command(
     """Check images before training, and list those that cannot be used.
 
     Shows counts, sizes, duplicates, and why files are left out. Every image is decoded into the cache, so
-    that training starts at once. Warnings do not change the exit code. It is 3 if training would be refused,
+    that a run starts at once. Warnings do not change the exit code. It is 3 if training would be refused,
     or if --verify finds files that differ from the cached images. The time and memory of training are
     measured by `ganzfeld train DATA --dry-run`.
 
