@@ -30,7 +30,7 @@ main(["cache", "list"])
 HANGUP_WHILE_READING = """
 import os, signal
 from ganzfeld.data import images as images
-images._decoded = lambda *given: os.kill(os.getpid(), signal.SIGHUP)
+images._load = lambda *given: os.kill(os.getpid(), signal.SIGHUP)
 from ganzfeld.cli import main
 main(["check", "--json"])
 """

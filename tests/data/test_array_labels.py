@@ -93,7 +93,7 @@ def test_rejected_with_shape_type_and_reason(tmp_path: Path, case: str, key: str
     labels, words = REJECTED[case]
     dataset = opened(tmp_path, labels, key)
     (text,) = rejected(dataset)
-    assert text.startswith(f"Labels were found and are not used: {key}: ")
+    assert text.startswith(f"Labels were found but are not used: {key}: ")
     assert not [word for word in words if word not in text], text
     assert dataset.labels is None and dataset.num_pictures == NUM
     assert rejected(open_images(tmp_path / "set.npz", (8, 8))) == [text], "from the cache as well"
@@ -103,7 +103,7 @@ def test_the_first_that_can_be_taken_is(tmp_path: Path):
     np.savez(tmp_path / "set.npz", images=IMAGES, labels=np.arange(5), y=np.array(list("ababab")))
     dataset = open_images(tmp_path / "set.npz", (8, 8))
     assert names(dataset) == list("ababab")
-    assert "Labels are used in part: labels: " in rejected(dataset)[0]
+    assert "Only some labels are used: labels: " in rejected(dataset)[0]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,8 @@ class TestInPart:
         fill(tmp_path, 5)
         labels = [[f"{number:05}.png", number % 2] for number in range(4)]
         (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
-        assert rejected(open_images(tmp_path, (8, 8))) == ["Labels are used in part: 1 image without a label"]
+        (text,) = rejected(open_images(tmp_path, (8, 8)))
+        assert text == "Only some labels are used: 1 image without a label"
 
     def test_webdataset(self, tmp_path: Path):
         root = fill(tmp_path / "files", 6)
@@ -190,7 +191,7 @@ class TestInPart:
             for path in sorted(root.iterdir()):
                 tar.add(path, path.name)
         found = rejected(open_images(tmp_path / "set.tar", (8, 8)))
-        assert found == ["Labels are used in part: 2 images without a label"]
+        assert found == ["Only some labels are used: 2 images without a label"]
 
     @pytest.mark.parametrize("where", ["", "photos"])
     def test_images_beside_folders(self, tmp_path: Path, where: str):

@@ -92,8 +92,8 @@ def test_images_that_are_wholly_transparent(tmp_path: Path, kind: str, backgroun
     path = tmp_path / "set.npy" if kind == "npy" else tmp_path
     found = survey(open_images(path, (16, 16), workers=0, background=background)).warnings
     texts = {each.name: each.text for each in found}
-    assert "All images are wholly transparent" in texts["transparent-images"]
-    assert "--alpha none shows what lies beneath" in texts["transparent-images"]
+    assert "All images are fully transparent" in texts["transparent-images"]
+    assert "--alpha none shows the colours beneath" in texts["transparent-images"]
     assert not {"value-range", "grey-as-colour"} & set(texts)
     shown = survey(open_images(path, (16, 16), workers=0, alpha="none")).warnings
     assert not {"transparent-images", "value-range"} & {each.name for each in shown}

@@ -277,7 +277,7 @@ class Test09SpecialFiles:
             "up": "a link to a folder that is already read",
             "loop.png": "a link that leads back to itself",
             "loop": "a link that leads back to itself",
-            "nowhere.png": "a link to nothing",
+            "nowhere.png": "a broken link",
             "zero.png": "a device, not a regular file",
             "pipe.png": "a pipe, not a regular file",
             "s.png": "a socket, not a regular file",
@@ -501,7 +501,7 @@ class Test13Few:
 
     def test_fewer_than_a_batch(self, tmp_path: Path):
         found = survey(opened(fill(tmp_path, 10)))
-        assert "Only 10 images: a long run may learn them by heart" in found.warnings[0].text
+        assert "Only 10 images: a long run may memorise them" in found.warnings[0].text
         assert "--set crop=0.125" in found.warnings[0].text
 
     def test_all_the_same(self, tmp_path: Path):

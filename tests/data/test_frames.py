@@ -79,11 +79,11 @@ class TestEveryFormat:
         one = encoded(np.full((16, 16, 1), 200, np.uint8))
         path = put({f"a.{kind.lower()}": animated(kind, 6), "b.png": one})
         assert shades(path) == shades(path, frames="first") == [0, 10]
-        assert "1 file with several frames: the first one is read, and 5 are not" in told(path)
+        assert "1 file with several frames: the first is read, and 5 are not" in told(path)
         assert shades(path, frames="all") == [0, 1, 2, 3, 4, 5, 10]
         assert told(path, frames="all") == ""
         assert shades(path, frames="3") == [0, 2, 5, 10]
-        assert "3 of each, evenly spaced, are read, and 3 are not" in told(path, frames="3")
+        assert "3 evenly spaced frames of each are read, and 3 are not" in told(path, frames="3")
         assert shades(path, frames="7") == shades(path, frames="all")
 
     @pytest.mark.parametrize("kind", KINDS)
@@ -117,8 +117,8 @@ class TestEveryFormat:
         path = put({"a.jpg": stereo(2), "b.jpg": stereo(3), **plain})
         open_images(path, (16, 16), workers=workers, frames=frames)
         text = hidden(path, frames=frames)
-        assert text.startswith("2 files with more images behind the first one (MPO: ")
-        assert "the first one is read, and 3 are not" in text
+        assert text.startswith("2 files with further images after the first (MPO: ")
+        assert "the first is read, and 3 are not" in text
 
 
 class TestEntries:

@@ -50,7 +50,7 @@ def test_a_part_of_a_set(tmp_path: Path):
         (tmp_path / f"grey {number}.png").write_bytes(greys("PNG", number))
         (tmp_path / f"colour {number}.png").write_bytes(encoded(smooth(40, 40, seed=number)))
     (tmp_path / "stored as grey.png").write_bytes(encoded(noise(16, 16, 1)))
-    assert told(tmp_path).startswith("3 of 7 images are grey, stored as colour: some of what is made")
+    assert told(tmp_path).startswith("3 of 7 images are grey, stored as colour: some generated images")
 
 
 def test_beside_what_is_stored_as_grey_all_is_grey(tmp_path: Path):
@@ -82,7 +82,7 @@ def test_what_cannot_be_told_is_said_to_be_so(tmp_path: Path):
     colours = np.stack([smooth(16, 16, seed=number) for number in range(4)])
     np.save(tmp_path / "set.npy", (colours / 255 * 0.003).astype(np.float32))
     warnings = survey(open_images(tmp_path / "set.npy", (16, 16), workers=0)).warnings
-    assert any("Whether they are grey cannot be told" in each.text for each in warnings)
+    assert any("too few levels to determine whether they are grey" in each.text for each in warnings)
     assert told(tmp_path / "set.npy") == ""
 
 

@@ -139,7 +139,7 @@ def test_images_without_a_label_and_rows_without_an_image(photos: Path):
     assert classes(dataset) == {"a.png": "cat", "b.png": "", "sub/c.png": "", "sub/d.png": ""}
     assert "3 images without a label" in said(dataset)
     assert "2 rows name no image, such as 'z.png' and 'y.png'" in said(dataset)
-    assert said(dataset).startswith("Labels are used in part: ")
+    assert said(dataset).startswith("Only some labels are used: ")
 
 
 def test_names_that_several_images_have_are_not_guessed(tmp_path: Path):

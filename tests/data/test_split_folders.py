@@ -40,7 +40,7 @@ def test_parts_taken_for_classes(tmp_path: Path, folders: list[str], first: str,
     root = tree(tmp_path / "set", folders)
     (text,) = warned(root)
     assert "taken for classes" in text
-    assert f"Give the one to train on, {root}/{first}," in text
+    assert f"Give the folder to train on, {root}/{first}," in text
     assert f"ganzfeld eval RUN {root}/{second}" in text
 
 
@@ -84,7 +84,7 @@ def test_shards_of_parts(tmp_path: Path):
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     (text,) = warned(tmp_path)
-    assert "Move the tars of each part into a folder of their own" in text
+    assert "Move the tars of each split into a separate folder" in text
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ class TestAdvice:
 
     def test_upscaled(self, tmp_path: Path):
         assert (
-            "Smaller than 32x32 px, and soft when enlarged: 3 images."
+            "Smaller than 32x32 px, and blurred when enlarged: 3 images."
             in advice(survey(opened(fill(tmp_path, 3, side=20))))["upscaled-pictures"]
         )
 

@@ -179,7 +179,7 @@ class TestEverySource:
     @pytest.mark.parametrize("write", OF_16_BITS)
     def test_bright_and_narrow(self, tmp_path: Path, write: Write):
         path = write(tmp_path / "set", values(33_000, 30_000))
-        assert "between 117 and 128 of 255 (30000 to 33000 as stored): images without contrast" in warning(
+        assert "between 117 and 128 of 255 (30000 to 33000 as stored): the images have little contrast" in warning(
             path
         )
         assert "--range 30000:33000" in warning(path)
@@ -259,7 +259,7 @@ class TestFiles:
         images[:, side // 2, side // 2] = white
         path = write(tmp_path / "set", images)
         text = warning(path)
-        assert f"({white // 16} of {white} as stored): images almost black. " in text
+        assert f"({white // 16} of {white} as stored): the images are almost black. " in text
         assert f"In 5 images a few pixels lie beyond that (0 to {white})." in text
         assert f"--range 0:{white // 16}, or" in text
         low, high = range_of(found_range(path))
@@ -272,7 +272,7 @@ class TestFiles:
             image[side // 3 + number % 3, side // 2 - number % 4] = 255
         text = warning(as_folder(tmp_path / "set", dark))
         level = int(text.removeprefix("The brightest value is ").split()[0])
-        assert level < 60 and "(30 of 255 as stored): images almost black." in text
+        assert level < 60 and "(30 of 255 as stored): the images are almost black." in text
 
     @pytest.mark.parametrize("few", [0, 1, 20])
     def test_few_bright_pixels_on_one_black_are_what_is_to_be_seen(self, tmp_path: Path, few: int):
@@ -385,7 +385,7 @@ class TestOption:
         )
         found = survey(open_images(path, (16, 16), workers=0))
         text = next(each.text for each in found.warnings if each.name == "duplicate-pictures")
-        assert "may have made different ones alike" in text
+        assert "may have made different images alike" in text
 
     def test_auto_is_found_once_and_is_the_same_set_as_its_numbers(self, tmp_path: Path):
         path = as_folder(tmp_path / "set", values(3_000, 200))
@@ -424,6 +424,6 @@ class TestOption:
             with pytest.raises(SystemExit):
                 main(["check", str(path), "--size", "16", "--json", *words])
             told = json.loads(capsys.readouterr().out)
-            names = [each["name"] for each in told["warnings"] if "images almost black" in each["text"]]
+            names = [each["name"] for each in told["warnings"] if "images are almost black" in each["text"]]
             assert names == ["value-range"] * expected
             assert (told["range"] is None) == (expected == 1)

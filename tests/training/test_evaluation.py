@@ -210,7 +210,7 @@ class TestHowOthersAreRead:
     def test_labels_that_are_rejected(self, run, tmp_path):
         np.savez(tmp_path / "others.npz", images=blobs(60, 16, seed=5), labels=np.arange(59))
         notes = self.notes(run, tmp_path / "others.npz")
-        assert "Labels were found and are not used: labels: int64 of the shape (59,)" in notes
+        assert "Labels were found but are not used: labels: int64 of the shape (59,)" in notes
         assert "default options" not in notes
 
     def test_too_few_images_for_unread_frames(self, run, tmp_path):

@@ -1,8 +1,9 @@
-"""Images in: from whatever the user has to batches of uint8, in one direction.
+"""Read images: turn what the user has into batches of uint8.
 
-    source -> listing -> shards (decoded by worker processes) -> sealed set in the cache -> batches
+    source -> listing -> shards (decoded by worker processes) -> finalized set in the cache -> batches
 
-``open_images`` is the whole way. ``batch_indices`` is the order of training. No tensors here: NumPy only.
+``open_images`` does all of this. ``batch_indices`` gives the order of training. This package uses NumPy only,
+no tensors.
 """
 
 from ganzfeld.data.images import ImageDataset, Unusable, open_images
@@ -11,4 +12,4 @@ from ganzfeld.data.order import batch_indices
 __all__ = ["ImageDataset", "Unusable", "batch_indices", "open_images", "open_pictures"]
 
 open_pictures = open_images
-"""The first name of ``open_images``, for programs written with it."""
+"""The old name of ``open_images``, for existing programs."""

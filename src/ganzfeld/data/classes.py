@@ -1,4 +1,4 @@
-"""Classes of images: from the folders they lie in, and as numbers."""
+"""Derive the classes of images from their folders, and number classes."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -11,23 +11,22 @@ _MOST_CLASSES = 100_000
 
 
 def classes_by_folder(names: Iterable[str]) -> Iterator[str] | None:
-    """The sub-folder of every name, below the folder that all have in common (archives often have one).
+    """Return the sub-folder of every name, below the folder that all share (archives often have one).
 
-    None unless every image lies in a sub-folder and there are at least two of these. Empty names stand for
-    nothing and have no class.
+    Returns None unless every image is in a sub-folder and there are at least two of them. Empty names have no
+    class. ``names`` can be iterated over many times.
     """
     depth = _common_depth(names)
-    runs = (run for run, _ in groupby(_folder(name, depth) for name in names if name))
-    found = set()
-    for run in runs:
-        found.add(run)
-        if not run or len(found) > _MOST_CLASSES:
+    classes = set()
+    for folder, _ in groupby(_folder(name, depth) for name in names if name):
+        classes.add(folder)
+        if not folder or len(classes) > _MOST_CLASSES:
             return None
-    return (_folder(name, depth) for name in names) if len(found) > 1 else None
+    return (_folder(name, depth) for name in names) if len(classes) > 1 else None
 
 
 def beside_folders(names: Iterable[str]) -> str:
-    """What to say where folders are no classes only since some images lie beside them; ``""`` otherwise."""
+    """Return the problem if folders are not classes only because of images beside them, or else ``""``."""
     depth, loose, folders = _common_depth(names), 0, set[str]()
     for name in names:
         folder = _folder(name, depth)
@@ -41,22 +40,22 @@ def beside_folders(names: Iterable[str]) -> str:
 
 
 def numbered(classes: Iterable[str]) -> tuple[np.ndarray, list[str]]:
-    """Class numbers, int64 (-1 for ``""``), and the names they index, in natural order: 2 before 10."""
-    by_first_sight: dict[str, int] = {"": -1}
-    seen = np.fromiter(
-        (by_first_sight.setdefault(name, len(by_first_sight) - 1) for name in classes), np.int64
+    """Return class numbers, int64 (-1 for ``""``), and the names they index in natural order: 2 before 10."""
+    first_numbers: dict[str, int] = {"": -1}
+    numbers = np.fromiter(
+        (first_numbers.setdefault(name, len(first_numbers) - 1) for name in classes), np.int64
     )
-    del by_first_sight[""]
+    del first_numbers[""]
     names = sorted(
-        by_first_sight, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
+        first_numbers, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
     )
-    rank = np.full(len(names) + 1, -1, np.int64)  # the last one stands for -1
-    rank[[by_first_sight[name] for name in names]] = np.arange(len(names))
-    return rank[seen], names
+    rank = np.full(len(names) + 1, -1, np.int64)  # index -1 is the last element, which stays -1
+    rank[[first_numbers[name] for name in names]] = np.arange(len(names))
+    return rank[numbers], names
 
 
 def _common_depth(names: Iterable[str]) -> int:
-    """How many leading folders all names share."""
+    """Return how many leading folders all names share."""
     common: list[str] | None = None
     for name in names:
         if not name:

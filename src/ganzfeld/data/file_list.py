@@ -1,7 +1,7 @@
-"""The list of a source's images on disk: what is there, before any of it is read.
+"""The listing of a source on disk: its entries, before any of them is read.
 
-Two flat files that are mapped into memory, so that ten million names cost no more of it than one, and one
-digest of all names, sizes and times by which an unchanged source is recognised.
+It consists of two flat files that are mapped into memory, so that ten million names need no more memory than
+one, and a digest of all names, sizes and times, by which an unchanged source is recognised.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _NAMES, _ROWS, _REST = "names.bin", "entries.bin", "listing.json"
 
 
 class FileList:
-    """The entries that ``write_listing`` wrote into a folder, by index."""
+    """The entries that ``write_listing`` wrote to a folder, by index."""
 
     def __init__(self, folder: Path) -> None:
         rest = json.loads((folder / _REST).read_text("utf-8"))
@@ -31,10 +31,10 @@ class FileList:
         self.flaws: dict[int, str] = {int(index): flaw for index, flaw in rest["flaws"].items()}
         self._rows = np.fromfile(folder / _ROWS, _ROW, 0)
         if (folder / _ROWS).stat().st_size:
-            # As plain arrays: np.memmap costs a microsecond more at every index.
+            # As plain arrays, since every index into an np.memmap costs a microsecond more.
             self._rows = np.memmap(folder / _ROWS, _ROW, mode="r").view(np.ndarray)
         self._names = np.fromfile(folder / _NAMES, np.uint8, 0)
-        if (folder / _NAMES).stat().st_size:  # the frames of a file that is all there is have no names
+        if (folder / _NAMES).stat().st_size:  # the file is empty for a stack, whose frames have no names
             self._names = np.memmap(folder / _NAMES, np.uint8, mode="r").view(np.ndarray)
 
     def __len__(self) -> int:
@@ -53,34 +53,34 @@ class FileList:
 
     @property
     def names_end(self) -> int:
-        """How long the file of the names is, in bytes."""
+        """The length of the file of names in bytes."""
         return int(self._rows["name_end"][-1])
 
     def shown(self, index: int) -> str:
-        """The name of one entry for people, with the number of its frame."""
+        """Return the name of one entry for people, with the number of its frame."""
         return self[index].shown
 
     def name(self, index: int) -> str:
-        """The name of one entry: that of its file."""
+        """Return the name of one entry, which is that of its file."""
         begin = int(self._rows["name_end"][index - 1]) if index else 0
         end = int(self._rows["name_end"][index])
         return self._names[begin:end].tobytes().decode("utf-8", "surrogatepass")
 
 
 class Names:
-    """The names of a listing in order, ``""`` where ``wanted`` is false; can be gone through many times."""
+    """The names of a listing in order, ``""`` where ``wanted`` is false; can be iterated over many times."""
 
     def __init__(self, listing: FileList, wanted: np.ndarray | None = None) -> None:
         self._listing, self._wanted = listing, wanted
 
     def __iter__(self) -> Iterator[str]:
-        wanted_ones = np.ones(len(self._listing), bool) if self._wanted is None else self._wanted
-        for index, wanted in enumerate(wanted_ones):
-            yield self._listing.name(index) if wanted else ""
+        mask = np.ones(len(self._listing), bool) if self._wanted is None else self._wanted
+        for index, is_wanted in enumerate(mask):
+            yield self._listing.name(index) if is_wanted else ""
 
 
 def write_listing(entries: Iterable[Entry], folder: Path) -> FileList:
-    """Writes entries into an existing folder as they come and opens them; may raise ``ResourceError``."""
+    """Write a stream of entries to an existing folder and open the listing; may raise ``ResourceError``."""
     digest, flaws, name_end = hashlib.sha256(), {}, 0
     try:
         with (folder / _ROWS).open("wb") as rows, (folder / _NAMES).open("wb") as names:
@@ -97,13 +97,13 @@ def write_listing(entries: Iterable[Entry], folder: Path) -> FileList:
         rest = {"digest": digest.hexdigest(), "flaws": flaws}
         (folder / _REST).write_text(json.dumps(rest), "utf-8")
     except OSError as problem:
-        # Sources answer for their own files; what fails here is the cache.
+        # Sources handle errors of their own files, so an error here concerns the cache.
         raise refused(problem, folder) from problem
     return FileList(folder)
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the files of a listing have the sizes that they should."""
+    """Return whether the files of a listing have the right sizes."""
     try:
         listing = FileList(folder)
         return not len(listing) or (folder / _NAMES).stat().st_size == listing.names_end

@@ -1,7 +1,7 @@
-"""What an image source is: something that lists its images and reads one of them at a time.
+"""The base class of image sources, which list their images and read them one at a time.
 
-An entry of ``data/sources/`` defines one final class named ``Images`` over this one, and a function
-``recognises(path)``; see the docstring of that folder.
+A module in ``data/sources/`` defines one final subclass and a function ``recognises(path)``; see the
+docstring of that package.
 """
 
 import hashlib
@@ -28,11 +28,13 @@ from ganzfeld.printable import printable
 
 
 class Entry(NamedTuple):
-    """One image of a source, before anything of it is read.
+    """One image of a source, before it is read.
 
-    ``name`` is unique to the eye only; ``locator`` is whatever number the source needs to find it (an offset,
-    a row). ``size`` (bytes) and ``mtime_ns`` tell whether it changed. A ``flaw`` says why it cannot be read
-    at all. ``frame`` is which of several frames of a file it is, -1 where the file is read as one image.
+    - ``name``: for people, not necessarily unique.
+    - ``locator``: the number by which the source finds the image (an offset or a row).
+    - ``size`` (bytes), ``mtime_ns``: show whether the image changed.
+    - ``flaw``: why it cannot be read at all, or ``""``.
+    - ``frame``: the frame of a file with several, or -1 if the file is read as one image.
     """
 
     name: str
@@ -44,40 +46,41 @@ class Entry(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The name for people: one of several frames has its number behind it."""
+        """The name for people, followed by the number of the frame if the file has several."""
         return self.name if self.frame < 0 else f"{self.name}[{self.frame}]"
 
 
 class Source(ABC):
-    """Images somewhere. Creating one reads next to nothing; it is created anew in every worker process.
+    """A source of images. Creating one reads very little, since every worker process creates its own.
 
-    ``path`` is what the user gave. Sources never write, follow nothing out of an archive, and hold no list of
-    their images: ``entries`` streams.
+    ``path`` is what the user gave. Sources never write, never follow links out of an archive, and hold no
+    list of their images: ``entries`` is a stream.
     """
 
     HAS_FILES = True
-    """Whether entries are files with names of their own, by which a table can give them labels."""
+    """Whether entries are files with names, by which a table can give them labels."""
 
     credit = ""
-    """Whom the licence of the images asks to name wherever they are shown."""
+    """The attribution that the licence of the images requires wherever they are shown."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.ignored: Counter[str] = Counter()
-        """How many files were passed over, by extension, once ``entries`` has run."""
+        """The number of files that are not images, by extension, once ``entries`` has run."""
         self.runs: list[str] = []
-        """The run folders in it that were left out, once ``entries`` has run."""
+        """The run folders that were left out, once ``entries`` has run."""
         self.notes: list[str] = []
-        """What the user should be told about how the source was read."""
+        """Notes for the user on how the source was read."""
         self.label_problems: list[str] = []
-        """Why labels that were found are not taken, in whole or in part, once ``classes`` has run."""
+        """Why some or all labels are not used, once ``classes`` has run."""
         self.table: LabelTable | None = None
-        """Where labels come from that are given beside the images."""
+        """The table of labels that the user gave, if any."""
         self.labelling: Labelling | None = None
         """The labels of that table, once they are matched with the entries."""
         self.facts: dict[str, Any] = {}
+        """The result of ``prepare``, which ``decode`` relies on."""
         self.files = ExitStack()
-        """The files it holds open; ``with source:`` closes them at its end."""
+        """Holds the open files; ``with source:`` closes them."""
 
     def __enter__(self) -> "Source":
         return self
@@ -87,66 +90,66 @@ class Source(ABC):
 
     @property
     def name(self) -> str:
-        """Short name, safe in file names: that of the folder, or of the file up to its first dot."""
+        """A short name, safe in file names: that of the folder, or of the file up to its first dot."""
         name = self.path.resolve().name
         return safe_name(name if self.path.is_dir() else name.split(".")[0])
 
     @property
     def place(self) -> str:
-        """Where it is, as one text that stays the same: its absolute path."""
+        """A constant text that identifies where the source is: its absolute path."""
         return str(self.path.absolute())
 
     @property
     def version(self) -> str:
-        """What else than the entries images or classes depend on, such as the program that draws them."""
+        """What images or classes depend on besides the entries, such as the program that draws them."""
         return ""
 
     @abstractmethod
     def entries(self) -> Iterator[Entry]:
-        """The images in their fixed order; raises ``DataError`` if there can be none."""
+        """Yield the images in their fixed order; raise ``DataError`` if the source cannot be read."""
 
     @abstractmethod
     def read(self, entry: Entry) -> bytes | np.ndarray:
-        """What is stored for one image, undecoded; raises ``UnusableImage`` or ``OSError``."""
+        """Return what is stored for one image, undecoded; raise ``UnusableImage`` or ``OSError``."""
 
     @abstractmethod
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Brings what ``read`` gave, or a later frame of it, to the training size; ``UnusableImage``."""
+        """Bring one frame of the result of ``read`` to the training size; raise ``UnusableImage``."""
 
     def looked_for(self) -> str:
-        """What would have counted as an image here, and what was found instead."""
-        found = [
+        """Return what would have counted as an image here, and what was found instead."""
+        others = [
             f"{count} {printable(kind) or 'without extension'}" for kind, count in self.ignored.most_common(5)
         ]
-        sought = f"files ending in {' '.join(sorted(EXTENSIONS))}"
-        return f"{sought}; found {', '.join(found)}" if found else sought
+        expected = f"files ending in {' '.join(sorted(EXTENSIONS))}"
+        return f"{expected}; found {', '.join(others)}" if others else expected
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
-        """The class of every entry in order, ``""`` for none; None without classes.
+        """Return the class of every entry in order, ``""`` for no class; None without classes.
 
-        ``names`` are those of all entries, ``""`` for the unusable ones; it can be gone through many times.
+        ``names`` are those of all entries, ``""`` for unusable ones; they can be iterated over many times.
         """
         return None
 
     def classes_by_folder(self, names: Iterable[str]) -> Iterable[str] | None:
-        """The sub-folders as classes; None where they are none, and a word where a few images are why."""
-        found = classes_by_folder(names)
-        problem = beside_folders(names) if found is None else ""
+        """Return the sub-folders as classes; None if they are not, and record it if a few images are why."""
+        classes = classes_by_folder(names)
+        problem = beside_folders(names) if classes is None else ""
         self.label_problems += [problem] if problem else []
-        return found
+        return classes
 
     def prepare(self, framing: Preprocessing) -> dict[str, Any]:
-        """Facts about the whole that ``decode`` relies on and that take time to find, as plain data.
+        """Determine slow facts about the whole source that ``decode`` relies on, as plain data.
 
-        Found once before decoding; every worker is told them through ``facts``.
+        Called once before decoding; every worker receives the result as ``facts``.
         """
         return {}
 
 
 def frames_of(source: Source, frames: str) -> Iterator[Entry]:
-    """The entries of a source; of files that hold several frames, one for each frame that is to be read.
+    """Yield the entries of a source, with one entry per frame to read for files of several frames.
 
-    Unless it is the first one that is wanted, this reads every file.
+    This reads every file, unless only the first frames are wanted.
     """
     for entry in source.entries():
         number = 1 if frames == FIRST_FRAME or entry.flaw else _num_frames(source, entry)
@@ -161,21 +164,21 @@ def _num_frames(source: Source, entry: Entry) -> int:
     try:
         raw = source.read(entry)
     except (OSError, UnusableImage):
-        return 1  # what is wrong with it is found when it is decoded
+        return 1  # decoding will report what is wrong with it
     return num_frames(raw, FORMATS) if isinstance(raw, bytes) else 1
 
 
 class EntryReader:
-    """Reads and hashes entries of a source; a file is read once for all its frames that follow each other."""
+    """Reads and hashes the entries of a source; consecutive frames of a file are read from it once."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self._last: tuple[Entry, bytes | np.ndarray, Any] | None = None
 
     def read(self, entry: Entry) -> tuple[bytes | np.ndarray, bytes]:
-        """What is stored for an entry and its SHA-256, which differs between frames of one file.
+        """Return what is stored for an entry and its SHA-256, which differs between frames of one file.
 
-        Raises what ``Source.read`` raises.
+        Raises the same errors as ``Source.read``.
         """
         file = entry._replace(frame=0)
         if entry.frame <= 0 or self._last is None or self._last[0] != file:
@@ -189,29 +192,29 @@ class EntryReader:
 
 
 def place_of(path: Path, name: str) -> str:
-    """Where the entry of that name in the source at ``path`` is, as the user would name it."""
-    # Not joined as paths are: in a hostile archive, a name may begin at the root.
+    """Return the path of an entry of the source at ``path``, as the user would write it."""
+    # The parts are not joined as paths, since a name in a hostile archive may begin at the root.
     return f"{path}{name}" if name.startswith("[") else f"{path}{os.sep}{name}"
 
 
 def safe_name(text: str) -> str:
-    """``text`` with everything but letters, digits, dots and dashes replaced, at most 60 characters."""
+    """Replace everything except letters, digits, dots and dashes in ``text``; keep at most 60 characters."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:60] or "pictures"
 
 
 def encodable(name: str) -> str:
-    """A file name for UTF-8 text such as JSON: bytes that are none appear as escapes."""
+    """Make a file name encodable as UTF-8 text such as JSON; undecodable bytes become escapes."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def named(path: str) -> dict[str, str]:
-    """A path for JSON: as text, and where that shows escapes, which another name may spell out, as bytes."""
-    shown = encodable(path)
-    return {"path": shown} if shown == path else {"path": shown, "path_hex": _path_bytes(path).hex()}
+    """Return a path for JSON: as text, and also as bytes if the text has escapes and may be ambiguous."""
+    text = encodable(path)
+    return {"path": text} if text == path else {"path": text, "path_hex": _path_bytes(path).hex()}
 
 
 def _path_bytes(path: str) -> bytes:
-    """The bytes of a path; what only a name inside a hostile archive can hold is encoded as it stands."""
+    """Return the bytes of a path; surrogates, possible in hostile archives, are encoded as they are."""
     try:
         return os.fsencode(path)
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""Finds the image files below a folder: every real folder once, in the order of names, in bounded time.
+"""Find the image files below a folder: every real folder once, in the order of names, in bounded time.
 
-Knows names, links and kinds of files; nothing about what is in them.
+Only names, links and kinds of files matter here, not their content.
 """
 
 import errno
@@ -19,15 +19,15 @@ _MOST_EXTENSIONS = 1_000  # remembered by name; names are the user's, so their n
 
 
 def image_files(root: str, ignored: Counter[str], runs: list[str]) -> Iterator[Entry]:
-    """One entry for each file below ``root`` that has the extension of an image, depth first.
+    """Yield one entry for each file below ``root`` with the extension of an image, depth first.
 
-    Links are followed; a folder that was already visited, a link that leads nowhere, a folder that cannot be
-    opened and anything that is not a regular file come with their flaw. Extensions of other files are counted
-    in ``ignored``. A run folder below ``root`` is left out, since what is in it was made by a training, and
-    its name is added to ``runs``. Names are relative to ``root``, with ``/`` between their parts.
+    Links are followed. Folders visited before, broken links, folders that cannot be opened, and special files
+    yield an entry with a flaw. Other files are counted by extension in ``ignored``. Run folders below
+    ``root`` are left out, since their images are generated, and their names are added to ``runs``. Names are
+    relative to ``root``, with ``/`` between their parts.
     """
     visited: set[tuple[int, int]] = set()
-    pending = [""]  # a stack of our own: folders nest deeper than Python does
+    pending = [""]  # an explicit stack, since folders may nest deeper than Python's recursion limit
     while pending:
         name = pending.pop()
         path = f"{root}/{name}" if name else root
@@ -47,7 +47,7 @@ def image_files(root: str, ignored: Counter[str], runs: list[str]) -> Iterator[E
                 continue
         except OSError as problem:
             if extension(name) in EXTENSIONS or not extension(name):
-                yield Entry(name, 0, 0, flaw=_why_not(problem))
+                yield Entry(name, 0, 0, flaw=_describe_error(problem))
             continue
         if extension(name) not in EXTENSIONS:
             count_ignored(ignored, name)
@@ -58,8 +58,8 @@ def image_files(root: str, ignored: Counter[str], runs: list[str]) -> Iterator[E
 
 
 def read_file(path: Path, entry: Entry) -> bytes:
-    """The content of a regular file; ``UnusableImage`` if it is too large or has changed since."""
-    # Without O_NONBLOCK, a pipe that took the file's place since would be waited for without end.
+    """Return the content of a regular file; raise ``UnusableImage`` if it is too large or has changed."""
+    # Without O_NONBLOCK, opening would block forever if a pipe had replaced the file.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, flags)) as file:
         info = os.fstat(file.fileno())
@@ -74,21 +74,21 @@ def read_file(path: Path, entry: Entry) -> bytes:
 
 
 def is_shown(part: str) -> bool:
-    """Whether a part of a name is meant for people: no dot files, no Macintosh resource forks."""
+    """Return whether a part of a name is meant for people: not a dot file or a Macintosh resource fork."""
     return not part.startswith(".") and part != "__MACOSX"
 
 
 def count_ignored(ignored: Counter[str], name: str) -> None:
-    """Counts a file that is no image under its extension."""
+    """Count a file that is not an image under its extension."""
     kind = extension(name)
     ignored[kind if kind in ignored or len(ignored) < _MOST_EXTENSIONS else "other"] += 1
 
 
-def _why_not(problem: OSError) -> str:
+def _describe_error(problem: OSError) -> str:
     if problem.errno == errno.ELOOP:
         return "a link that leads back to itself"
     if isinstance(problem, FileNotFoundError):
-        return "a link to nothing"
+        return "a broken link"
     return f"cannot be opened ({problem.strerror or problem})"
 
 
@@ -99,4 +99,4 @@ def _kind(mode: int) -> str:
         stat.S_IFCHR: "a device",
         stat.S_IFBLK: "a device",
     }
-    return kinds.get(stat.S_IFMT(mode), "something special")
+    return kinds.get(stat.S_IFMT(mode), "a special file")

@@ -1,1 +1,1 @@
-"""What is said about a set of images before anybody trains on it."""
+"""Survey a dataset before training and warn about its problems."""

@@ -1,4 +1,4 @@
-"""What to mind about a set of images. Advice never stops anything: it says what will show in the result."""
+"""Warn about problems of a dataset that will show in the results. Advice never stops a command."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,254 +22,260 @@ _NOT_READ = {".heic", ".heif", ".jp2", ".svg", ".psd", ".raw", ".dng", ".cr2", "
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Something that will show in the result; ``name`` is fixed, ``text`` is for people."""
+    """A warning about a dataset; ``name`` never changes, ``text`` is for people."""
 
     name: str
     text: str
 
 
 def advice(
-    dataset: ImageDataset, duplicates: list[Group], upscaled: int, kept: np.ndarray, aspects: np.ndarray
+    dataset: ImageDataset, duplicates: list[Group], upscaled: int, cropped: np.ndarray, aspects: np.ndarray
 ) -> list[Advice]:
-    """Everything worth a word; ``kept`` and ``aspects`` (width by height) have one value an image."""
+    """Return all advice on a dataset.
+
+    ``upscaled`` is the number of enlarged images. Per image, ``cropped`` is the share of its pixels that the
+    crop keeps, and ``aspects`` its width divided by its height.
+    """
     used = dataset.records[dataset.records["row"] >= 0]
-    values = _about_values(used, dataset)
-    found = [
-        *_about_number(dataset.num_pictures),
+    values = _advise_on_values(used, dataset)
+    findings = [
+        *_advise_on_number(dataset.num_pictures),
         *values,
-        *_about_clear(used),
-        *_about_duplicates(dataset, duplicates, crushed=bool(values)),
-        *_about_shape(dataset, upscaled, kept, aspects),
-        *_about_frames(used, dataset.framing.frames),
-        *_about_hidden(used),
-        *_about_parts(dataset),
-        *_about_labels(dataset),
+        *_advise_on_transparent(used),
+        *_advise_on_duplicates(dataset, duplicates, crushed=bool(values)),
+        *_advise_on_shape(dataset, upscaled, cropped, aspects),
+        *_advise_on_frames(used, dataset.framing.frames),
+        *_advise_on_hidden(used),
+        *_advise_on_parts(dataset),
+        *_advise_on_labels(dataset),
     ]
     bad = dataset.manifest.num_entries - dataset.num_pictures
     if bad:
-        found.append(
+        findings.append(
             Advice(
                 "unusable-pictures",
                 f"{counted(dataset.manifest.num_entries, 'image')} found, {bad:,} left out.",
             )
         )
-    found += [*_about_the_fourth_channel(used), *(_about_grey(used) if dataset.channels == 3 else [])]
-    passed_over = sorted(_NOT_READ & set(dataset.manifest.ignored))
-    if passed_over:
-        count = sum(dataset.manifest.ignored[kind] for kind in passed_over)
+    findings += [*_advise_on_fourth_channel(used), *(_advise_on_grey(used) if dataset.channels == 3 else [])]
+    unread = sorted(_NOT_READ & set(dataset.manifest.ignored))
+    if unread:
+        count = sum(dataset.manifest.ignored[kind] for kind in unread)
         text = (
-            f"Not read, because of the format: {counted(count, 'file')} ({', '.join(passed_over)}). Convert."
+            f"Not read because of their format: {counted(count, 'file')} ({', '.join(unread)}). Convert them."
         )
-        found.append(Advice("formats-not-read", text))
-    return found
+        findings.append(Advice("formats-not-read", text))
+    return findings
 
 
 def advice_on_reading(dataset: ImageDataset) -> list[Advice]:
-    """Return what to mind about how the images were read, whatever they are for; no image is looked at."""
+    """Return the advice on how the images were read, for datasets that are not trained on."""
     used = dataset.records[dataset.records["row"] >= 0]
     return [
-        *_about_values(used, dataset),
-        *_about_frames(used, dataset.framing.frames),
-        *_about_hidden(used),
-        *_about_parts(dataset),
-        *_about_the_fourth_channel(used),
-        *(_about_grey_read_as_colour(used) if dataset.channels == 3 else []),
-        *_about_labels(dataset),
+        *_advise_on_values(used, dataset),
+        *_advise_on_frames(used, dataset.framing.frames),
+        *_advise_on_hidden(used),
+        *_advise_on_parts(dataset),
+        *_advise_on_fourth_channel(used),
+        *(_advise_on_grey_read_as_colour(used) if dataset.channels == 3 else []),
+        *_advise_on_labels(dataset),
     ]
 
 
-def _about_values(used: np.ndarray, dataset: ImageDataset) -> list[Advice]:
+def _advise_on_values(used: np.ndarray, dataset: ImageDataset) -> list[Advice]:
     values = advice_on_values(used[~used["clear"]], dataset.range)
-    if values and dataset.channels == 3 and _cannot_tell_grey(used):
-        values.append("Whether they are grey cannot be told from so few levels.")
+    if values and dataset.channels == 3 and _may_be_grey(used):
+        values.append("They have too few levels to determine whether they are grey.")
     return [Advice("value-range", " ".join(values))] if values else []
 
 
-def _about_number(num_pictures: int) -> list[Advice]:
+def _advise_on_number(num_pictures: int) -> list[Advice]:
     if not 0 < num_pictures < ENOUGH:
         return []
     if num_pictures == 1:
         text = "A single image: the generator can only learn to copy it."
     else:
         text = (
-            f"Only {num_pictures} images: a long run may learn them by heart. Add images. Failing that, "
-            "show them shifted (--set crop=0.125), and mirrored (--set mirror=true) where left and right "
-            "mean the same, and end early. The stabiliser augmentation is made against it too; short runs "
-            "came out worse with it."
+            f"Only {num_pictures} images: a long run may memorise them. Add images. If you cannot, shift "
+            "them (--set crop=0.125), mirror them (--set mirror=true) if left and right mean the same, and "
+            "end the run early. The stabiliser augmentation also works against memorisation, but made short "
+            "runs worse."
         )
     return [Advice("too-few-pictures", text)]
 
 
-def _about_duplicates(dataset: ImageDataset, duplicates: list[Group], *, crushed: bool) -> list[Advice]:
+def _advise_on_duplicates(dataset: ImageDataset, duplicates: list[Group], *, crushed: bool) -> list[Advice]:
     redundant = sum(len(group.entries) - 1 for group in duplicates)
     if not redundant:
         return []
     if redundant == dataset.num_pictures - 1:
-        text = f"All {dataset.num_pictures:,} images are the same one."
+        text = f"All {dataset.num_pictures:,} images are the same."
     else:
         same = sum(len(group.entries) - _num_files(dataset, group) for group in duplicates)
         which = f" ({same:,} as the same file)" if same else ""
-        text = f"Repeated, and so of more weight: {counted(redundant, 'image')}{which}."
+        text = f"Repeated, and so weighted more in training: {counted(redundant, 'image')}{which}."
     if crushed and not all(group.exact for group in duplicates):
-        text += " The range of values may have made different ones alike."
+        text += " The range of values may have made different images alike."
     return [Advice("duplicate-pictures", text)]
 
 
-def _about_the_fourth_channel(used: np.ndarray) -> list[Advice]:
-    """What was taken for granted of a channel that nothing names: near infrared, depth, a mask, opacity."""
+def _advise_on_fourth_channel(used: np.ndarray) -> list[Advice]:
+    """Advise on a fourth channel of unknown meaning: near infrared, depth, a mask or opacity."""
     over, left_out = (used["assumed"] == what for what in (b"over", b"none"))
     parts = []
     if over.any():
         parts.append(
-            f"{counted(int(over.sum()), 'image')} with a fourth channel that nothing names: it was taken for "
-            "opacity, over --background. If it is none (near infrared, depth), leave it out with --alpha "
-            "none; --alpha over says that it is."
+            f"{counted(int(over.sum()), 'image')} with a fourth channel whose meaning the file does not "
+            "give: it was read as opacity over --background. If it is not opacity (but infrared or depth), "
+            "leave it out with --alpha none; --alpha over confirms that it is."
         )
     if left_out.any():
         parts.append(
             f"{counted(int(left_out.sum()), 'image')} with a fourth channel of unspecified meaning: it was "
-            "left out. --alpha over takes it for opacity; --alpha none says that it is to be left out."
+            "left out. --alpha over reads it as opacity; --alpha none confirms that it is left out."
         )
     return [Advice("alpha-assumed", " ".join(parts))] if parts else []
 
 
-def _about_frames(used: np.ndarray, wanted: str) -> list[Advice]:
-    """How many frames of animations and stacks are not read."""
+def _advise_on_frames(used: np.ndarray, wanted: str) -> list[Advice]:
+    """Advise on frames of animations and stacks that are not read."""
     numbers = used["frames"][used["frames"] > 1].astype(np.int64)
     if wanted == ALL_FRAMES or not len(numbers):
         return []
-    read = np.minimum(numbers, 1 if wanted == FIRST_FRAME else int(wanted))  # of a file, an entry each
+    read = np.minimum(numbers, 1 if wanted == FIRST_FRAME else int(wanted))  # every frame read is an entry
     unread, files = round(float(((numbers - read) / read).sum())), round(float((1 / read).sum()))
     if not unread:
         return []
-    which = "the first one is" if wanted == FIRST_FRAME else f"{wanted} of each, evenly spaced, are"
+    which = "the first is" if wanted == FIRST_FRAME else f"{wanted} evenly spaced frames of each are"
     text = (
         f"{counted(files, 'file')} with several frames: {which} read, and {unread:,} are not. "
-        "--frames all reads all, --frames N so many of each file, evenly spaced."
+        "--frames all reads all frames, --frames N reads N evenly spaced frames of each file."
     )
     return [Advice("unread-frames", text)]
 
 
-def _about_hidden(used: np.ndarray) -> list[Advice]:
-    """Images that are in the same file as another one, and no frames."""
+def _advise_on_hidden(used: np.ndarray) -> list[Advice]:
+    """Advise on further images in a file that are not frames."""
     numbers = used["hidden"][used["hidden"] > 0].astype(np.int64)
     if not len(numbers):
         return []
     text = (
-        f"{counted(len(numbers), 'file')} with more images behind the first one (MPO: the other view of a "
-        f"stereo camera, a preview, a map of depth): the first one is read, and {numbers.sum():,} are not. "
-        "Save them as files of their own to train on them."
+        f"{counted(len(numbers), 'file')} with further images after the first (MPO: the other view of a "
+        f"stereo camera, a preview, a depth map): the first is read, and {numbers.sum():,} are not. "
+        "Save them as separate files to train on them."
     )
     return [Advice("unread-images", text)]
 
 
-def _about_clear(used: np.ndarray) -> list[Advice]:
-    """Images that are transparent all over."""
+def _advise_on_transparent(used: np.ndarray) -> list[Advice]:
+    """Advise on images that are fully transparent."""
     clear = used[used["clear"]]
     if not len(clear):
         return []
     which = "All images are" if len(clear) == len(used) else f"{len(clear):,} of {len(used):,} images are"
-    text = f"{which} wholly transparent: nothing of them is seen but --background."
+    text = f"{which} fully transparent: they show only --background."
     if not (clear["most"] == clear["least"]).all():
-        text += " --alpha none shows what lies beneath."
+        text += " --alpha none shows the colours beneath."
     return [Advice("transparent-images", text)]
 
 
-def _cannot_tell_grey(used: np.ndarray) -> bool:
-    """Whether all that is stored as colour may be grey, and has too few levels to tell."""
+def _may_be_grey(used: np.ndarray) -> bool:
+    """Return whether all colour images may be grey but have too few levels to decide."""
     colour = used[~used["grey"]]
     return bool(len(colour)) and bool((seems_grey(colour) & ~has_levels_to_tell(colour)).all())
 
 
-def _about_grey(used: np.ndarray) -> list[Advice]:
-    """Grey images of a set that is trained on in colour, whether their files say so or not."""
+def _advise_on_grey(used: np.ndarray) -> list[Advice]:
+    """Advise on grey images in a dataset that is trained on in colour, stored as grey or as colour."""
     stored, hidden = _num_grey(used)
-    found = []
+    findings = []
     if 0 < stored < len(used):
-        text = f"{stored:,} of {len(used):,} images are grey: some of what is made will be, too."
-        found.append(Advice("grey-among-colour", text))
+        text = f"{stored:,} of {len(used):,} images are grey, so some generated images will be grey too."
+        findings.append(Advice("grey-among-colour", text))
     if hidden:
         which = "All images are" if hidden == len(used) else f"{hidden:,} of {len(used):,} images are"
-        means = (
-            "--channels 1 trains on grey, in a third of the room."
+        consequence = (
+            "--channels 1 trains on grey, in a third of the memory."
             if hidden + stored == len(used)
-            else "some of what is made will be grey, too; --channels 1 makes all grey."
+            else "some generated images will be grey too; --channels 1 makes all images grey."
         )
-        found.append(Advice("grey-as-colour", f"{which} grey, stored as colour: {means}"))
-    return found
+        findings.append(Advice("grey-as-colour", f"{which} grey, stored as colour: {consequence}"))
+    return findings
 
 
-def _about_grey_read_as_colour(used: np.ndarray) -> list[Advice]:
-    """The same of a set that is not trained on: what is made of it stays as it is."""
+def _advise_on_grey_read_as_colour(used: np.ndarray) -> list[Advice]:
+    """Advise on grey images in a dataset that is not trained on, without the options of training."""
     grey = sum(_num_grey(used))
     which = "All images are" if grey == len(used) else f"{grey:,} of {len(used):,} images are"
     return [Advice("grey-as-colour", f"{which} grey, and read as colour.")] if grey else []
 
 
 def _num_grey(used: np.ndarray) -> tuple[int, int]:
-    """How many images store grey, and how many more are grey and store colour."""
+    """Return how many images are stored as grey, and how many others are grey but stored as colour."""
     hidden = ~used["grey"] & seems_grey(used) & has_levels_to_tell(used)
     return int(used["grey"].sum()), int(hidden.sum())
 
 
 def _num_files(dataset: ImageDataset, group: Group) -> int:
-    """How many different files a group consists of."""
+    """Return how many different files a group consists of."""
     return 1 if group.exact else len(np.unique(dataset.records["sha256"][list(group.entries)], axis=0))
 
 
-def _about_shape(dataset: ImageDataset, upscaled: int, kept: np.ndarray, aspects: np.ndarray) -> list[Advice]:
-    found = []
+def _advise_on_shape(
+    dataset: ImageDataset, upscaled: int, cropped: np.ndarray, aspects: np.ndarray
+) -> list[Advice]:
+    findings = []
     width, height = dataset.size
     if upscaled:
-        text = f"Smaller than {width}x{height} px, and soft when enlarged: {counted(upscaled, 'image')}."
-        found.append(Advice("upscaled-pictures", text))
+        text = f"Smaller than {width}x{height} px, and blurred when enlarged: {counted(upscaled, 'image')}."
+        findings.append(Advice("upscaled-pictures", text))
     if len(aspects):
         low, high = np.percentile(aspects, [5, 95])
         if high > _MOST_SPREAD * low:
             text = (
-                f"The shapes differ: for nine tenths of them, width by height is {low:.2f} to {high:.2f}. "
-                "The crop takes more from some than from others."
+                f"The shapes differ: nine tenths have an aspect ratio (width by height) from {low:.2f} to "
+                f"{high:.2f}. The crop removes more from some images than from others."
             )
-            found.append(Advice("varying-aspect", text))
-        if kept.mean() < 1 - _MOST_LOSS:
-            text = f"The centre crop throws away {1 - kept.mean():.0%} of the pixels; try another --size."
-            found.append(Advice("cropped-pictures", text))
-    return found
+            findings.append(Advice("varying-aspect", text))
+        if cropped.mean() < 1 - _MOST_LOSS:
+            text = f"The centre crop removes {1 - cropped.mean():.0%} of the pixels; try another --size."
+            findings.append(Advice("cropped-pictures", text))
+    return findings
 
 
-def _about_labels(dataset: ImageDataset) -> list[Advice]:
+def _advise_on_labels(dataset: ImageDataset) -> list[Advice]:
     problems = dataset.manifest.label_problems
     if not problems:
         return []
-    lead = "Labels were found and are not used" if not dataset.class_names else "Labels are used in part"
+    lead = "Labels were found but are not used" if not dataset.class_names else "Only some labels are used"
     return [Advice("labels-rejected", f"{lead}: {'; '.join(map(visible, problems))}")]
 
 
-def _about_parts(dataset: ImageDataset) -> list[Advice]:
-    """On folders such as train and test, which are read as one set."""
+def _advise_on_parts(dataset: ImageDataset) -> list[Advice]:
+    """Advise on folders such as train and test, which are read as one dataset."""
     usable = dataset.records["row"] >= 0
     parts = split_folders(Names(dataset.listing, usable))
     if parts is None:
         return []
     classes = " and taken for classes" if set(parts.names) <= set(dataset.class_names) else ""
     text = (
-        f"{listed(parts.names)} look like the parts of one set that was split; all are read{classes}. "
-        f"{_how_to_part(dataset, parts)}"
+        f"{listed(parts.names)} look like the splits of one dataset; all are read{classes}. "
+        f"{_how_to_separate(dataset, parts)}"
     )
     return [Advice("split-folders", text)]
 
 
-def _how_to_part(dataset: ImageDataset, parts: SplitFolders) -> str:
-    """What to give instead of a set with parts."""
+def _how_to_separate(dataset: ImageDataset, parts: SplitFolders) -> str:
+    """Return what the user should give instead of a dataset with splits."""
     where = "/".join(filter(None, [dataset.place_of_all.rstrip("/"), parts.parent]))
     if dataset.manifest.kind == "webdataset":
-        return "Move the tars of each part into a folder of their own, and give the one to train on."
+        return "Move the tars of each split into a separate folder, and give the folder to train on."
     if parts.repeated:
-        return "Put the images to train on into a folder of their own, with a folder in it for each class."
+        return "Put the images to train on into a separate folder, with a folder in it for each class."
     if not Path(where).is_dir():
-        return f"Unpack it, and give its folder {parts.names[0]}; compare with the rest by ganzfeld eval."
+        return f"Unpack it, and give its folder {parts.names[0]}; compare with the rest with ganzfeld eval."
     inside = f" ({listed(parts.inside)} are its classes)" if len(parts.inside) > 1 else ""
     return (
-        f"Give the one to train on, {where}/{parts.names[0]}{inside}, and compare with the rest later: "
+        f"Give the folder to train on, {where}/{parts.names[0]}{inside}, and compare with the rest later: "
         f"ganzfeld eval RUN {in_shell(f'{where}/{parts.names[1]}')}"
     )

@@ -1,4 +1,4 @@
-"""One image of many: how the set looks to the network, at a glance."""
+"""Draw a contact sheet: a grid of images as the network sees them."""
 
 import io
 from pathlib import Path
@@ -15,9 +15,9 @@ _GAP_PX = 2
 
 
 def contact_sheet(dataset: ImageDataset) -> Image.Image:
-    """Up to 64 images, evenly spread over the set, as they are trained on, in rows of equal length."""
+    """Draw up to 64 images, spread evenly over the dataset, at the training size, in equal rows."""
     if not dataset.num_pictures:
-        raise DataError("there is no image to show")
+        raise DataError("there are no usable images to show")
     chosen = dataset.batch(np.unique(np.linspace(0, dataset.num_pictures - 1, _MOST).astype(np.int64)))
     (width, height), columns = dataset.size, int(np.ceil(np.sqrt(len(chosen))))
     rows = -(-len(chosen) // columns)
@@ -31,12 +31,12 @@ def contact_sheet(dataset: ImageDataset) -> Image.Image:
 
 
 def write_contact_sheet(dataset: ImageDataset, path: Path) -> None:
-    """Writes the sheet as PNG; raises ``ResourceError`` if that cannot be done."""
+    """Write the contact sheet as PNG; raise ``ResourceError`` if that fails."""
     write_sheet(contact_sheet(dataset), path)
 
 
 def write_sheet(sheet: Image.Image, path: Path) -> None:
-    """Write a sheet as PNG where the user says; see ``ganzfeld.output.write_output``."""
+    """Write a contact sheet as PNG to the user's path; see ``ganzfeld.output.write_output``."""
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     write_output(path, buffer.getvalue(), Mark.CONTACT_SHEET)

@@ -1,4 +1,4 @@
-"""Groups of duplicates on one sheet, largest first, for a person to judge whether they are duplicates."""
+"""Draw groups of duplicates on one contact sheet, largest first, so that a person can check them."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _PANEL, _INK = "#e9e9ee", "#202028"
 
 @dataclass(frozen=True)
 class DuplicateSheet:
-    """The sheet, how many groups it shows, and how many it leaves out."""
+    """The contact sheet, the number of groups on it, and the number of groups left out."""
 
     image: Image.Image
     num_groups: int
@@ -26,9 +26,9 @@ class DuplicateSheet:
 
 
 def duplicate_sheet(dataset: ImageDataset, groups: list[Group]) -> DuplicateSheet:
-    """Draw up to 24 of at least one group, each on a panel of its own with a caption.
+    """Draw up to 24 groups, each on its own panel with a caption; ``groups`` must not be empty.
 
-    Of a group up to 12 images are shown, as they are trained on, one of every different file before copies.
+    A panel shows up to 12 images at the training size: one of every different file first, then copies.
     """
     ranked = sorted(groups, key=lambda group: (-len(group.entries), group.entries[0]))[:MOST_GROUPS]
     panels = [_panel(dataset, group, number) for number, group in enumerate(ranked, 1)]
@@ -60,7 +60,7 @@ def _panel(dataset: ImageDataset, group: Group, number: int) -> Image.Image:
 
 
 def _different_first(dataset: ImageDataset, group: Group) -> np.ndarray:
-    """Return the entries of a group, one of every different file before those that are copies of it."""
+    """Return the entries of a group: one of every different file first, then the copies."""
     entries = np.array(group.entries)
     _, firsts = np.unique(dataset.records["sha256"][entries], axis=0, return_index=True)
     is_copy = np.ones(len(entries), bool)
@@ -78,7 +78,7 @@ def _caption(dataset: ImageDataset, group: Group, number: int, num_shown: int) -
 
 
 def _tile(image: np.ndarray) -> Image.Image:
-    """Bring uint8 (height, width, channels) to a size to judge by; small ones grow by whole factors."""
+    """Scale uint8 (height, width, channels) to a visible size; enlarge small images by whole factors."""
     tile = Image.fromarray(np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3))))
     longest = max(tile.size)
     if longest > _MOST_TILE_PX:
@@ -89,6 +89,6 @@ def _tile(image: np.ndarray) -> Image.Image:
 
 
 def _write(image: Image.Image, text: str, top: int) -> None:
-    """Write one line, cut where the image ends."""
+    """Write one line of text, clipped at the edge of the image."""
     font = ImageFont.load_default(_TEXT_PX)
     ImageDraw.Draw(image).text((_GAP_PX, top + 2), text, _INK, font)

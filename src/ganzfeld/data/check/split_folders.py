@@ -1,6 +1,6 @@
-"""Folders that are the parts of a data set that was split: ``train``, ``test``, ``val``.
+"""Recognise folders that are the splits of a dataset: ``train``, ``test``, ``val``.
 
-A set is read whole, so such folders are trained on together, and may even be taken for classes.
+A dataset is read as a whole, so training uses all such folders, and may even take them for classes.
 """
 
 import re
@@ -26,10 +26,10 @@ _MOST_FOLDERS = 10_000
 
 
 class SplitFolders(NamedTuple):
-    """``names`` lie in the folder ``parent`` (``""``: the set itself) and are parts of one set.
+    """The folders ``names`` in the folder ``parent`` (``""``: the dataset itself), which are its splits.
 
-    ``inside`` are the folders below the first of them, the one to train on; ``repeated`` says that there are
-    such parts elsewhere too, as in ``cats/train``, ``cats/test``, ``dogs/train``, ``dogs/test``.
+    ``inside`` are the folders in the first split, the one to train on; ``repeated`` says that other folders
+    have splits too, as in ``cats/train``, ``cats/test``, ``dogs/train``, ``dogs/test``.
     """
 
     parent: str
@@ -39,7 +39,7 @@ class SplitFolders(NamedTuple):
 
 
 def split_folders(names: Iterable[str]) -> SplitFolders | None:
-    """The uppermost parts of a split set among the folders of these names of images; None without any."""
+    """Return the topmost splits among the folders of these image names, or None."""
     siblings: dict[str, set[str]] = {}
     below: dict[str, set[str]] = {}
     for folder, _ in groupby(name.rpartition("/")[0] for name in names):
@@ -48,17 +48,17 @@ def split_folders(names: Iterable[str]) -> SplitFolders | None:
             if part_of(step) and len(below) < _MOST_FOLDERS:
                 siblings.setdefault("/".join(steps[:depth]), set()).add(step)
                 below.setdefault("/".join(steps[: depth + 1]), set()).update(steps[depth + 1 : depth + 2])
-    split = {parent: found for parent, found in siblings.items() if len(set(map(part_of, found))) > 1}
+    split = {parent: folders for parent, folders in siblings.items() if len(set(map(part_of, folders))) > 1}
     if not split:
         return None
     parent = min(split, key=lambda parent: (parent.count("/") + bool(parent), parent))
-    found = sorted(split[parent], key=lambda name: (part_of(name) != "training", name))
-    inside = below[f"{parent}/{found[0]}" if parent else found[0]]
-    return SplitFolders(parent, tuple(found), tuple(sorted(inside)), repeated=len(split) > 1)
+    folders = sorted(split[parent], key=lambda name: (part_of(name) != "training", name))
+    inside = below[f"{parent}/{folders[0]}" if parent else folders[0]]
+    return SplitFolders(parent, tuple(folders), tuple(sorted(inside)), repeated=len(split) > 1)
 
 
 def part_of(folder: str) -> str | None:
-    """Which part of a split set a folder of that name is, by all of its words; None if it is not one.
+    """Return which split of a dataset a folder is, by all words in its name; None if it is not one.
 
     >>> part_of("train2017"), part_of("test_images"), part_of("trainer")
     ('training', 'testing', None)

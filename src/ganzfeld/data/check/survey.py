@@ -1,6 +1,6 @@
-"""What there is to say about images before they are trained on: counts, duplicates, what is left out.
+"""Survey a decoded dataset before training: counts, duplicates, unusable images and advice.
 
-Everything follows from the records that decoding left; no file is read again.
+Everything is computed from the records of decoding; no file is read again.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,10 @@ from ganzfeld.data.source import encodable, named
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The findings: counts of images, most frequent first; of ``num_sizes`` sizes the first ten.
+    """The result of a survey. Counts of images are ordered from most to least frequent.
 
-    ``smallest``, ``median`` and ``largest`` go by area; ``kept_pixels`` is the mean share that is kept.
+    ``sizes`` holds the ten most frequent of ``num_sizes`` sizes; ``smallest``, ``median`` and ``largest`` are
+    ordered by area; ``kept_pixels`` is the mean share of its pixels that the crop keeps of an image.
     """
 
     dataset: ImageDataset
@@ -37,28 +38,28 @@ class Survey:
 
     @property
     def usable(self) -> int:
-        """How many images can be trained on."""
+        """The number of usable images."""
         return self.dataset.num_pictures
 
     @property
     def unusable(self) -> tuple[Unusable, ...]:
-        """What is left out, with reasons."""
+        """The images that are left out, with reasons."""
         return self.dataset.unusable
 
     @property
     def num_redundant(self) -> int:
-        """How many images would go if one of each group of duplicates stayed."""
+        """The number of images beyond the first of each group of duplicates."""
         return sum(len(group.entries) - 1 for group in self.duplicates)
 
     def as_json(self) -> dict[str, Any]:
-        """The survey as plain data; the keys are part of the contract of the command line."""
+        """Return the survey as plain data; the keys are part of the contract of the command line."""
         dataset, framing = self.dataset, self.dataset.framing
         return {
             "source": encodable(dataset.place_of_all),
             "name": dataset.name,
             "kind": dataset.manifest.kind,
             "usable": self.usable,
-            "unusable": [named(each.path) | {"reason": each.reason} for each in self.unusable],
+            "unusable": [named(image.path) | {"reason": image.reason} for image in self.unusable],
             "duplicates": [self._group_as_json(group) for group in self.duplicates],
             "num_redundant": self.num_redundant,
             "size": list(dataset.size),
@@ -85,22 +86,22 @@ class Survey:
             "content_hash": dataset.content_hash,
             "notes": dataset.notes,
             "credit": dataset.credit,
-            "warnings": [{"name": each.name, "text": each.text} for each in self.warnings],
+            "warnings": [{"name": warning.name, "text": warning.text} for warning in self.warnings],
         }
 
     def _group_as_json(self, group: Group) -> dict[str, Any]:
         names = [named(self.dataset.place(entry)) for entry in group.entries]
-        told = {"exact": group.exact, "paths": [each["path"] for each in names]}
-        not_text = [each["path_hex"] for each in names if "path_hex" in each]
-        return told | ({"paths_hex": not_text} if not_text else {})
+        content = {"exact": group.exact, "paths": [name["path"] for name in names]}
+        not_text = [name["path_hex"] for name in names if "path_hex" in name]
+        return content | ({"paths_hex": not_text} if not_text else {})
 
 
 def survey(dataset: ImageDataset) -> Survey:
-    """Looks at a decoded set from all sides."""
+    """Survey a decoded dataset."""
     records = dataset.records
-    used = np.flatnonzero(records["row"] >= 0)  # field by field: a copy of whole records would be large
+    used = np.flatnonzero(records["row"] >= 0)  # single fields are read, since copying all records is costly
     widths, heights = (records[side][used].astype(np.int64) for side in ("width", "height"))
-    kept, upscaled = _kept(dataset, widths, heights)
+    kept, upscaled = _crop_shares(dataset, widths, heights)
     duplicates = duplicates_of(dataset)
     order = np.argsort(widths * heights, kind="stable")
     sizes, num_sizes = _sizes(widths, heights)
@@ -128,13 +129,13 @@ def survey(dataset: ImageDataset) -> Survey:
     )
 
 
-def _kept(dataset: ImageDataset, widths: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, int]:
-    """The share of each image's pixels that the crop keeps, and how many images are enlarged."""
+def _crop_shares(dataset: ImageDataset, widths: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the share of its pixels that the crop keeps of each image, and how many images are enlarged."""
     width, height = dataset.size
-    kept_widths = np.minimum(widths, np.maximum(1, np.rint(heights * width / height)))
-    kept_heights = np.minimum(heights, np.maximum(1, np.rint(widths * height / width)))
-    enlarged = (kept_widths < width) | (kept_heights < height)
-    return kept_widths * kept_heights / np.maximum(widths * heights, 1), int(enlarged.sum())
+    crop_widths = np.minimum(widths, np.maximum(1, np.rint(heights * width / height)))
+    crop_heights = np.minimum(heights, np.maximum(1, np.rint(widths * height / width)))
+    enlarged = (crop_widths < width) | (crop_heights < height)
+    return crop_widths * crop_heights / np.maximum(widths * heights, 1), int(enlarged.sum())
 
 
 def _classes(dataset: ImageDataset) -> dict[str, int]:
@@ -151,7 +152,7 @@ def _counted(names: np.ndarray) -> dict[str, int]:
 
 
 def _sizes(widths: np.ndarray, heights: np.ndarray) -> tuple[dict[str, int], int]:
-    """The ten most frequent sizes, and how many there are."""
+    """Return the ten most frequent sizes with their counts, and the number of different sizes."""
     values, counts = np.unique(widths << 32 | heights, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:10]
     return {f"{values[at] >> 32}x{values[at] & 0xFFFFFFFF}": int(counts[at]) for at in most}, len(values)
