@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganzfeld.data import open_images
-from ganzfeld.data.cache.prune import prune, prune_trainings
+from ganzfeld.data.cache.prune import prune, prune_lab_runs
 from ganzfeld.data.cache.store import LOCK
 from ganzfeld.errors import ResourceError
 
@@ -43,7 +43,7 @@ def test_pruning_leaves_links_and_folders_of_others(mine, tmp_path):
         os.utime(cache / place / "photos", (LONG_AGO, LONG_AGO))
     os.utime(mine, (LONG_AGO, LONG_AGO))
     before = contents(mine)
-    assert prune(cache, 0.0, 0) == [] and prune_trainings(cache, 0.0) == []
+    assert prune(cache, 0.0, 0) == [] and prune_lab_runs(cache, 0.0) == []
     assert contents(mine) == before
     for place in ("sets", "lab", "new"):
         assert (cache / place / KEY).is_symlink() and (cache / place / "photos" / "a.png").exists()

@@ -179,8 +179,9 @@ class TestEverySource:
     @pytest.mark.parametrize("write", OF_16_BITS)
     def test_bright_and_narrow(self, tmp_path: Path, write: Write):
         path = write(tmp_path / "set", values(33_000, 30_000))
-        assert "between 117 and 128 of 255 (30000 to 33000 as stored): the images have little contrast" in warning(
-            path
+        assert (
+            "between 117 and 128 of 255 (30000 to 33000 as stored): the images have little contrast"
+            in warning(path)
         )
         assert "--range 30000:33000" in warning(path)
         assert warning(path, range="30000:33000") == ""

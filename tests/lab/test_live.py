@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganzfeld.data.cache.prune import kept_trainings, prune_trainings
+from ganzfeld.data.cache.prune import lab_runs, prune_lab_runs
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.errors import DamagedError, DataError, TrainingFailed, UsageError
 from ganzfeld.lab import Live, Training, live
@@ -118,13 +118,13 @@ class TestShortTraining:
         wanted = replace(short_training, images=64)
         there = live(wanted)
         first = numbers(there.trainer())
-        (kept,) = kept_trainings(tmp_path)
+        (kept,) = lab_runs(tmp_path)
         assert "1 short run of the lab" in call("cache", "list")[1]
-        assert prune_trainings(tmp_path, 86_400) == []
+        assert prune_lab_runs(tmp_path, 86_400) == []
         with locked(kept.folder / "lock", pytest.fail):
-            assert prune_trainings(tmp_path, 0) == [], "one that is being made stays"
+            assert prune_lab_runs(tmp_path, 0) == [], "one that is being made stays"
         assert json.loads(call("cache", "prune", "--all", "--json")[1])["removed_trainings"] == 1
-        assert kept_trainings(tmp_path) == []
+        assert lab_runs(tmp_path) == []
         assert same(numbers(there.trainer()), first), "what is in use stays usable"
         assert same(numbers(live(wanted).trainer()), first)
 

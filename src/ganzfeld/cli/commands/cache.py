@@ -10,7 +10,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.printable import counted, printable
 
 if TYPE_CHECKING:
-    from ganzfeld.data.cache.prune import KeptTraining
+    from ganzfeld.data.cache.prune import LabRun
 
 MOST_DAYS, MOST_MIB = 1_000_000, 2**43
 _COLUMNS = "{:>12}  {:10}  {:>9}  {:>9}  {:6}  {:20}  {}"
@@ -32,10 +32,10 @@ def list_sets(json: Json = False) -> None:
 
     Example: ganzfeld cache list
     """
-    from ganzfeld.data.cache.prune import cached_sets, kept_trainings
+    from ganzfeld.data.cache.prune import cached_sets, lab_runs
     from ganzfeld.data.cache.store import cache_root
 
-    sets, trainings = cached_sets(cache_root()), kept_trainings(cache_root())
+    sets, trainings = cached_sets(cache_root()), lab_runs(cache_root())
     total = sum(dataset.disk_bytes for dataset in sets)
     described = [dataset.as_json() for dataset in sets]
     lines = [_HEADINGS] if sets else []
@@ -84,7 +84,7 @@ def prune(
     trainings = []
     if everything or days is not None:
         idle_s = 0.0 if everything or days is None else days * 86_400
-        trainings = pruning.prune_trainings(cache_root(), idle_s)
+        trainings = pruning.prune_lab_runs(cache_root(), idle_s)
     freed = sum(entry.disk_bytes for entry in (*removed, *trainings))
     result = {
         "removed": [dataset.as_json() for dataset in removed],
@@ -98,7 +98,7 @@ def prune(
     show_result(result, text, json)
 
 
-def _lab_line(trainings: "list[KeptTraining]") -> str:
+def _lab_line(trainings: "list[LabRun]") -> str:
     size = sum(training.disk_bytes for training in trainings) / 2**20
     return f"{counted(len(trainings), 'short run')} of the lab, {size:,.1f} MiB"
 

@@ -87,7 +87,7 @@ def _remove(root: Path, folder: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptTraining:
+class LabRun:
     """A short run of the lab in the cache (``ganzfeld.lab.live``); ``used_at`` in seconds since 1970."""
 
     folder: Path
@@ -95,7 +95,7 @@ class KeptTraining:
     used_at: float
 
 
-def kept_trainings(root: Path) -> list[KeptTraining]:
+def lab_runs(root: Path) -> list[LabRun]:
     """Return all short runs of the lab in a cache."""
     cached = []
     with contextlib.suppress(FileNotFoundError):
@@ -103,14 +103,14 @@ def kept_trainings(root: Path) -> list[KeptTraining]:
             with contextlib.suppress(OSError):
                 files = [path for path in folder.rglob("*") if path.is_file()]
                 used_at = max((path.stat().st_mtime for path in files), default=folder.stat().st_mtime)
-                cached.append(KeptTraining(folder, sum(path.stat().st_size for path in files), used_at))
+                cached.append(LabRun(folder, sum(path.stat().st_size for path in files), used_at))
     return cached
 
 
-def prune_trainings(root: Path, older_than_s: float) -> list[KeptTraining]:
+def prune_lab_runs(root: Path, older_than_s: float) -> list[LabRun]:
     """Remove short runs of the lab unused for ``older_than_s`` seconds, unless in use, and return them."""
     removed = []
-    for entry in kept_trainings(root):
+    for entry in lab_runs(root):
         if time.time() - entry.used_at < older_than_s:
             continue
         if _remove(root, entry.folder):

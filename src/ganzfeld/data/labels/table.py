@@ -83,20 +83,20 @@ class LabelTable:
             raise _unreadable(self.path, problem) from None
 
 
-def open_table(given: str | os.PathLike[str]) -> LabelTable:
+def open_table(labels: str | os.PathLike[str]) -> LabelTable:
     """Read a file once to find its digest and its encoding.
 
     A byte order mark determines the encoding. Without a mark it is UTF-8, or Latin-1 if the content is not
     valid UTF-8. Raises ``UsageError`` if there is no such file, ``DataError`` if it is too large or empty.
     """
-    path = Path(os.path.expanduser(given))  # noqa: PTH111  Path.expanduser raises for unknown users
+    path = Path(os.path.expanduser(labels))  # noqa: PTH111  Path.expanduser raises for unknown users
     digest, decoder, encoding, size = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")(), "utf-8", 0
     try:
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size > MOST_BYTES:
                 most = f"more than {MOST_BYTES // 2**20} MiB"
                 raise DataError(
-                    f"{printable(str(given))} is too large for a table of labels: {most}", EXPECTED
+                    f"{printable(str(labels))} is too large for a table of labels: {most}", EXPECTED
                 )
             begin = file.read(4)
             file.seek(0)
@@ -108,7 +108,7 @@ def open_table(given: str | os.PathLike[str]) -> LabelTable:
         raise _unreadable(path, problem) from None
     encoding = encoding if encoding == "latin-1" else _encoding_of(decoder, b"", final=True)
     if not size:
-        raise DataError(f"{printable(str(given))} is empty", EXPECTED)
+        raise DataError(f"{printable(str(labels))} is empty", EXPECTED)
     encoding = next((name for mark, name in _MARKS if begin.startswith(mark)), encoding)
     return LabelTable(path, encoding, digest.hexdigest())
 

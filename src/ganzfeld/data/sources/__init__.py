@@ -31,7 +31,7 @@ DEFAULT = "faces"
 STACK = "stack"
 
 
-def find_source(given: str | os.PathLike[str] | None, frames: str | None = None) -> tuple[str, Path]:
+def find_source(data: str | os.PathLike[str] | None, frames: str | None = None) -> tuple[str, Path]:
     """Return the name of the module that opens what the user gave, and its path.
 
     None means the built-in faces, and so does the text ``"faces"``, even if a folder of that name exists:
@@ -41,31 +41,31 @@ def find_source(given: str | os.PathLike[str] | None, frames: str | None = None)
     Raises ``DataError`` if there is nothing at the path or no source recognises it, and ``UsageError`` for
     anything that is not a path.
     """
-    if given is None:
+    if data is None:
         return DEFAULT, Path(DEFAULT)
-    if not isinstance(given, str | os.PathLike):
+    if not isinstance(data, str | os.PathLike):
         hint = "Save an array with numpy.save and give the path of that file."
-        raise UsageError(f"images are given by a path, not by a {type(given).__name__}", hint)
-    if isinstance(given, str) and given in built_in():
-        return given, Path(given)
+        raise UsageError(f"images are given by a path, not by a {type(data).__name__}", hint)
+    if isinstance(data, str) and data in built_in():
+        return data, Path(data)
     try:
-        path = Path(given).expanduser()
+        path = Path(data).expanduser()
     except RuntimeError:
-        path = Path(given)  # the home of an unknown user: there is nothing at that path
-    if os.fspath(given) in built_in() and not path.exists():
-        return os.fspath(given), path
+        path = Path(data)  # the home of an unknown user: there is nothing at that path
+    if os.fspath(data) in built_in() and not path.exists():
+        return os.fspath(data), path
     try:
         path.stat()
     except (OSError, ValueError) as problem:
-        raise _missing_error(path, given, problem) from None
+        raise _missing_error(path, data, problem) from None
     if not path.is_dir() and not is_regular(path):
-        raise DataError(f"{printable(str(given))} is neither a folder nor a regular file")
+        raise DataError(f"{printable(str(data))} is neither a folder nor a regular file")
     foreign = foreign_by_content(path)
     kind = None if foreign else recognised(path)
     if kind is None:
-        raise _unreadable_error(path, printable(str(given)), foreign or foreign_by_ending([path.suffix]))
+        raise _unreadable_error(path, printable(str(data)), foreign or foreign_by_ending([path.suffix]))
     if kind == STACK and frames == FIRST_FRAME:
-        raise _stack_error(path, printable(str(given)))
+        raise _stack_error(path, printable(str(data)))
     return kind, path
 
 
@@ -117,8 +117,8 @@ def _stack_error(path: Path, shown: str) -> DataError:
     )
 
 
-def _missing_error(path: Path, given: str | os.PathLike[str], problem: Exception) -> DataError:
-    shown = printable(os.fspath(given))
+def _missing_error(path: Path, data: str | os.PathLike[str], problem: Exception) -> DataError:
+    shown = printable(os.fspath(data))
     if not isinstance(problem, FileNotFoundError | NotADirectoryError):
         return DataError(f"{shown} cannot be opened: {getattr(problem, 'strerror', None) or problem}")
     parent = path.parent

@@ -107,22 +107,22 @@ def _explain_shape(rows: Rows) -> str:
     return "this is not an array of images"
 
 
-def value_range(reader: RowReader, where: str, given: tuple[float, float] | None) -> dict[str, Any]:
+def value_range(reader: RowReader, where: str, user_range: tuple[float, float] | None) -> dict[str, Any]:
     """Return which values of an array are black and white: ``{"low": ..., "high": ...}``.
 
-    These are the ``given`` values, if any. Otherwise bool is read as 0 to 1, integers within 0 to 255 as 0 to
-    255, other uint16 as 0 to 65535, floats within 0 to 1 as 0 to 1, and floats within -1 to 1 as that if any
-    is negative. Raises ``DataError`` for everything else, since its meaning is unknown.
+    These are the ends of ``user_range``, if any. Otherwise bool is read as 0 to 1, integers within 0 to 255
+    as 0 to 255, other uint16 as 0 to 65535, floats within 0 to 1 as 0 to 1, and floats within -1 to 1 as that
+    if any is negative. Raises ``DataError`` for everything else, since its meaning is unknown.
     """
     dtype = reader.rows.dtype
     if dtype == np.uint8:
-        low, high = given or (0, LEVELS)
+        low, high = user_range or (0, LEVELS)
         return {"low": low, "high": high}
     if dtype.kind == "b":
         return {"low": 0, "high": 1}
     least, most = _extremes(reader, where)
-    if given:
-        return {"low": given[0], "high": given[1]}
+    if user_range:
+        return {"low": user_range[0], "high": user_range[1]}
     if dtype.kind in "iu":
         fits = [high for high in (255, 65535 if dtype.itemsize == 2 else 255) if least >= 0 and most <= high]
         low, high = 0, fits[0] if fits else None
