@@ -15,7 +15,8 @@ from collections import defaultdict
 from ganzfeld.health.readings import readings
 from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import recipes
-from ganzfeld.training.monitors.health import EVERY_S, MOST_FOR_ALL, MOST_FOR_FEW, HealthMonitor
+from ganzfeld.training.callbacks import Pace
+from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.trainer import scalars_of as numbers
 
@@ -44,9 +45,9 @@ def main() -> None:
         # The first round of each includes set-up, and is left out.
         step = statistics.median(steps[1:])
         print(f"{name}: a step {1000 * step:.0f} ms")
-        for what, taken, most in (("all", full, MOST_FOR_ALL), ("few", few, MOST_FOR_FEW)):
+        for what, taken, most in (("all", full, Pace.readings_cost), ("few", few, Pace.cheap_readings_cost)):
             seconds = statistics.median(taken[1:])
-            spacing = max(EVERY_S, seconds / most)
+            spacing = max(Pace.readings_every_s, seconds / most)
             print(
                 f"  {what}: {1000 * seconds:.0f} ms ({seconds / step:.1f} steps), every {spacing:.1f} s or"
                 f" {spacing / step:.0f} steps, {seconds / spacing:.2%} of the time"

@@ -42,9 +42,10 @@ from ganzfeld.recipes import resolve
 from ganzfeld.recipes.schema import Schedule
 from ganzfeld.runs.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.build import start
+from ganzfeld.training.callbacks import Pace
 from ganzfeld.training.evaluation import generated
 from ganzfeld.training.monitors.health import HealthMonitor
-from ganzfeld.training.monitors.quality import NUM_ON_THE_WAY, NUM_REALS, neighbourhoods
+from ganzfeld.training.monitors.quality import NUM_REALS, neighbourhoods
 from ganzfeld.training.trainer import Trainer, scalars_of
 
 VERSION = 1
@@ -307,7 +308,7 @@ class Quality:
             trainer.shipped(),
             prior,
             trainer.images_by_class,
-            NUM_ON_THE_WAY,
+            Pace.num_scored,
             0,
             lambda done, total, what: None,
         )

@@ -7,7 +7,7 @@ import os
 import socket
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -19,10 +19,20 @@ from ganzfeld.data import open_images
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.build import start
+from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.saver import Saver
 from ganzfeld.training.trainer import Trainer
 
 SMALL = {"size": 16, "batch": 8, "generator.width": 8, "discriminator.width": 8, "latent.size": 16}
+
+AT_EVERY_STEP: dict[str, Any] = {
+    "progress_every_s": 0.0,
+    "readings_every_s": 0.0,
+    "readings_every_share": 0.0,
+    "readings_cost": 1e9,
+    "cheap_readings_cost": 1e9,
+}
+"""Fields of ``Pace`` by which every step is written down and examined."""
 
 PATIENCE_S = 600.0
 """A machine may be as busy as it likes; what takes longer than this hangs."""
@@ -57,7 +67,7 @@ def save_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         concurrent.futures.wait([saver._running])
 
     monkeypatch.setattr(Saver, "begin", begin_and_wait)
-    monkeypatch.setattr("ganzfeld.training.loop.GRID_EVERY_S", 1e9)
+    monkeypatch.setattr(TrainCallback, "pace", replace(TrainCallback.pace, grid_every_s=1e9))
 
 
 def together(number: int, work: Callable[[], Any]) -> list[Any]:

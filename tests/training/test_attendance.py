@@ -26,7 +26,7 @@ from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.overrides import Overrides, is_finished, is_over
 from ganzfeld.training.trainer import Trainer
-from tests.training.conftest import Raised, save_at_once, small, together
+from tests.training.conftest import AT_EVERY_STEP, Raised, save_at_once, small, together
 
 RATE = "generator.optimizer.lr"
 WIDER = "generator.width"
@@ -40,11 +40,7 @@ def at_every_step(monkeypatch):
 def look_at_every_step(monkeypatch):
     """Every step is written down, examined and saved."""
     save_at_once(monkeypatch)
-    monkeypatch.setattr("ganzfeld.training.loop.READING_EVERY_S", 0.0)
-    for name in ("EVERY_S", "EVERY_SHARE"):
-        monkeypatch.setattr(f"ganzfeld.training.monitors.health.{name}", 0.0)
-    monkeypatch.setattr("ganzfeld.training.monitors.health.MOST_FOR_ALL", 1e9)
-    monkeypatch.setattr("ganzfeld.training.monitors.health.MOST_FOR_FEW", 1e9)
+    monkeypatch.setattr(TrainCallback, "pace", replace(TrainCallback.pace, **AT_EVERY_STEP))
 
 
 def doctor(monkeypatch, *illnesses):

@@ -18,12 +18,11 @@ from ganzfeld.errors import DamagedError, TrainingFailed
 from ganzfeld.health import RunEvidence
 from ganzfeld.health.readings import readings
 from ganzfeld.training.build import start
-from ganzfeld.training.callbacks import TrainCallback
-from ganzfeld.training.monitors import health as health_module
+from ganzfeld.training.callbacks import Pace, TrainCallback
 from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.snapshot import live_tensors
 from tests.conftest import blobs
-from tests.training.conftest import small, together
+from tests.training.conftest import AT_EVERY_STEP, small, together
 
 NAMES = {name for entry in readings.names() for name in readings.load(entry).NAMES}
 OF_CLASSES = set(readings.load("classes").NAMES)
@@ -32,10 +31,7 @@ OF_CLASSES = set(readings.load("classes").NAMES)
 @pytest.fixture
 def always(monkeypatch):
     """Every step is read and examined."""
-    monkeypatch.setattr(health_module, "EVERY_S", 0.0)
-    monkeypatch.setattr(health_module, "EVERY_SHARE", 0.0)
-    monkeypatch.setattr(health_module, "MOST_FOR_ALL", math.inf)
-    monkeypatch.setattr("ganzfeld.training.loop.READING_EVERY_S", 0.0)
+    monkeypatch.setattr(TrainCallback, "pace", Pace(**AT_EVERY_STEP))
 
 
 class TestExaminer:
@@ -90,13 +86,12 @@ class TestExaminer:
                 off = health_monitor.probe().images - trainer.shipped()(shown)
             assert off.square().mean().sqrt() < most
 
-    def test_large_images_and_small_sets(self, trainer_of, tmp_path, monkeypatch):
+    def test_large_images_and_small_sets(self, trainer_of, tmp_path):
         np.save(tmp_path / "three.npy", blobs(3, 16))
         trainer = trainer_of(small())
         trainer.dataset = open_images(tmp_path / "three.npy", size=(16, 16))
         trainer.gather = from_cache(trainer.dataset, trainer.engine)
-        monkeypatch.setattr(health_module, "MOST_PIXELS", 20 * 256)
-        health_monitor = HealthMonitor(trainer)
+        health_monitor = HealthMonitor(trainer, most_pixels=20 * 256)
         health_monitor.note(trainer.advance())
         probe = health_monitor.probe()
         assert (len(probe.latents), len(probe.real)) == (20, 3)
@@ -112,13 +107,13 @@ class TestExaminer:
         assert health_monitor.due(0.0)
         monkeypatch.setattr("ganzfeld.training.monitors.health.time.perf_counter", lambda: next(clock))
         every = set(health_monitor.take_readings(3.0))
-        next_of_all = 3.0 + 0.1 / health_module.MOST_FOR_ALL
-        assert not health_monitor.due(3.0 + health_module.EVERY_S - 0.1)
-        assert health_monitor.due(3.0 + health_module.EVERY_S)
+        next_of_all = 3.0 + 0.1 / Pace.readings_cost
+        assert not health_monitor.due(3.0 + Pace.readings_every_s - 0.1)
+        assert health_monitor.due(3.0 + Pace.readings_every_s)
         few = set(health_monitor.take_readings(4.5))
         assert {"separation", "update_ratio_generator"} < few < every
         assert "diversity" not in few
-        next_of_few = 4.5 + 0.01 / health_module.MOST_FOR_FEW
+        next_of_few = 4.5 + 0.01 / Pace.cheap_readings_cost
         assert next_of_few < next_of_all
         assert not health_monitor.due(next_of_few - 0.1)
         assert health_monitor.due(next_of_few)

@@ -23,7 +23,7 @@ from ganzfeld.runs.checkpoint_store import CheckpointStore, checkpoints_to_keep
 from ganzfeld.runs.metadata import QualityScore
 from ganzfeld.runs.report.quality_words import quality_in_words
 from ganzfeld.training import loop
-from ganzfeld.training.callbacks import TrainCallback
+from ganzfeld.training.callbacks import Pace, TrainCallback
 from ganzfeld.training.clock import Due
 from ganzfeld.training.dry_run import rehearse
 from ganzfeld.training.monitors.quality import QualityMonitor, is_better, on_a_plateau
@@ -53,10 +53,8 @@ def judged(monkeypatch):
 @pytest.fixture
 def often(judged, monkeypatch):
     """As often as it goes, with fewer images."""
-    monkeypatch.setattr("ganzfeld.training.monitors.quality.LEAST_SPACING_S", 0.0)
-    monkeypatch.setattr("ganzfeld.training.monitors.quality.SHARE", 1e9)
-    monkeypatch.setattr("ganzfeld.training.monitors.quality.NUM_ON_THE_WAY", 64)
-    monkeypatch.setattr("ganzfeld.training.monitors.quality.NUM_AT_THE_END", 100)
+    pace = Pace(score_every_s=0.0, score_cost=1e9, num_scored=64, num_scored_at_end=100)
+    monkeypatch.setattr(TrainCallback, "pace", pace)
 
 
 def score(distance: float, error: float = 0.1, images_seen: int = 8) -> QualityScore:

@@ -37,7 +37,7 @@ RECIPES = {
     "penalties through batch norm": small("modern", **BOTH_NORMALISED, **FAST),
     "noise of every kind": small("modern", stabilisers=NOISE, **FAST),
     "two steps of D": small(
-        "modern", discriminator_steps=2, stabilisers=[{"name": "spectral", "of": "layer"}]
+        "modern", discriminator_steps=2, **{"discriminator.normalisation": "spectral-layer"}
     ),
     "turns, paired, spectral": small(
         "modern", updates="alternating", stabilisers=["spectral"], **{"discriminator.normalisation": "group"}

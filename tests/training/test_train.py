@@ -21,7 +21,7 @@ from ganzfeld.printable import duration
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.journal import read_journal
 from ganzfeld.runs.schedule import rate_factor
-from ganzfeld.training.callbacks import TrainCallback
+from ganzfeld.training.callbacks import Pace, TrainCallback
 from ganzfeld.training.clock import Due
 from ganzfeld.training.dry_run import rehearse
 from tests.cli.test_cli import call
@@ -109,6 +109,12 @@ class TestRunFolder:
         assert state() == before
 
 
+class Curious(TrainCallback):
+    """Wants a sample grid after every step."""
+
+    pace = Pace(grid_every_s=0.0, grid_every_share=0.0)
+
+
 class TestRepetition:
     def test_the_same_seed_gives_the_same_weights(self, array_file, tmp_path):
         runs = [
@@ -119,12 +125,12 @@ class TestRepetition:
         assert all(torch.equal(first[name], again[name]) for name in first)
         assert not all(torch.equal(first[name], other[name]) for name in first)
 
-    def test_looking_does_not_change_what_is_trained(self, array_file, tmp_path, monkeypatch):
+    def test_looking_does_not_change_what_is_trained(self, array_file, tmp_path):
         """A run that saves and shows itself after every step ends with the weights of one that never does."""
         plain = gz.train(array_file, recipe=small(), images=64, out=tmp_path, precision="float32")
-        monkeypatch.setattr("ganzfeld.training.loop.GRID_EVERY_S", 0.0)
-        monkeypatch.setattr("ganzfeld.training.loop.GRID_EVERY_SHARE", 0.0)
-        curious = gz.train(array_file, recipe=small(), images=64, out=tmp_path, precision="float32")
+        curious = gz.train(
+            array_file, recipe=small(), images=64, out=tmp_path, precision="float32", callback=Curious()
+        )
         assert len(curious.sample_files) > len(plain.sample_files)
         assert all(torch.equal(value, weights(curious)[name]) for name, value in weights(plain).items())
 

@@ -40,11 +40,42 @@ class Progress:
     total: int = 0
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How often a run is measured and shown. None of it changes the weights.
+
+    - ``progress_every_s``: seconds of training between two calls of ``read``, each with a journal line;
+    - ``grid_every_s``, ``grid_every_share``: the least distance between two sample grids, in seconds of
+      training and as a share of the training time so far;
+    - ``readings_every_s``, ``readings_every_share``: the same for readings of health;
+    - ``readings_cost``, ``cheap_readings_cost``: the largest shares of the training time for taking all
+      readings, and for taking the few that need no passes through networks;
+    - ``score_every_s``, ``score_cost``: the least number of seconds between two measurements of quality, and
+      their largest share of the training time;
+    - ``num_scored``, ``num_scored_at_end``: generated images for such a measurement, and for the last one.
+    """
+
+    progress_every_s: float = 1.0
+    grid_every_s: float = 10.0
+    grid_every_share: float = 0.15
+    readings_every_s: float = 2.0
+    readings_every_share: float = 0.01
+    readings_cost: float = 0.0175
+    cheap_readings_cost: float = 0.0025
+    score_every_s: float = 20.0
+    score_cost: float = 0.05
+    num_scored: int = 256
+    num_scored_at_end: int = 1000
+
+
 class TrainCallback:
     """The events of a run; every method does nothing, and a subclass overrides those it needs.
 
-    An exception that a method raises during training ends the run as a signal does: after saving.
+    An exception that a method raises during training ends the run as a signal does: after saving. A subclass
+    may also set ``pace``, for more frequent grids and measurements, or for fewer.
     """
+
+    pace: Pace = Pace()
 
     def preparing(self, done: int, total: int, what: str) -> None:
         """Handle progress of work other than training: ``done`` of ``total`` pieces of ``what``."""
@@ -73,6 +104,7 @@ class GuardedCallback(TrainCallback):
 
     def __init__(self, callback: TrainCallback) -> None:
         self._callback = callback
+        self.pace = callback.pace
         self.failure: BaseException | None = None
 
     def has_failed(self) -> bool:

@@ -33,9 +33,6 @@ from ganzfeld.training.saver import RETRY_S, Patience, Saver
 from ganzfeld.training.step import StepOutput
 from ganzfeld.training.trainer import StepScalars, Trainer, scalars_of
 
-READING_EVERY_S = 1.0
-GRID_EVERY_S = 10.0
-GRID_EVERY_SHARE = 0.15
 MOST_ROLLBACKS = 5
 
 
@@ -70,14 +67,14 @@ class Loop:
         self.rollbacks = sum(event.kind == "rolled back" for event in metadata.events)
         self.stopwatch = Stopwatch(seconds, clock)
         self.planner = Planner(budget, trainer.recipe.batch)
-        self.health_monitor = HealthMonitor(trainer)
+        self.health_monitor = HealthMonitor(trainer, callback.pace)
         self.quality_monitor = QualityMonitor(trainer, run, callback, wanted=measures_quality)
         self.diagnosis_monitor = DiagnosisMonitor(
             run, callback, auto=metadata.auto, ends_on_decay=metadata.stop == "decay"
         )
-        self.reading_due = Due(READING_EVERY_S)
+        self.reading_due = Due(callback.pace.progress_every_s)
         self.grid_s = 0.0
-        self.grid_due = Due(GRID_EVERY_S, GRID_EVERY_SHARE)
+        self.grid_due = Due(callback.pace.grid_every_s, callback.pace.grid_every_share)
         self.save_due = Due(metadata.checkpoint_seconds)
         self.journal_patience, self.grid_patience, self.plan_patience = (
             Patience(callback.noted) for _ in range(3)

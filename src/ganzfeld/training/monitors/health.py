@@ -17,18 +17,10 @@ from ganzfeld.data.order import spread
 from ganzfeld.health.probe import ProbeContext
 from ganzfeld.health.readings import readings
 from ganzfeld.latent import latents_of_seeds
+from ganzfeld.training.callbacks import Pace, TrainCallback
 from ganzfeld.training.clock import Due
 from ganzfeld.training.step import StepOutput
 from ganzfeld.training.trainer import Trainer
-
-EVERY_S = 2.0
-EVERY_SHARE = 0.01
-"""Readings are at least two seconds of training apart, and at least a hundredth of the run's age apart."""
-
-MOST_FOR_ALL = 0.0175
-MOST_FOR_FEW = 0.0025
-"""The largest shares of the training time: for taking all readings, and for taking the few that need no
-passes through networks. The duration of the last time decides when the next is due. Together a fiftieth."""
 
 NUM_STEPS = 64
 NUM_IMAGES = 64
@@ -41,16 +33,24 @@ IMAGES_PER_CLASS = 4
 class HealthMonitor:
     """Keeps the logits of the last steps of a trainer, and takes readings of its health when they are due.
 
+    The duration of the last readings decides when the next are due: see ``Pace``. For large images fewer are
+    used, ``most_pixels`` at most.
+
     Only rank 0 has a health monitor. It works without the other ranks, whose networks are the same.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(
+        self, trainer: Trainer, pace: Pace = TrainCallback.pace, most_pixels: int = MOST_PIXELS
+    ) -> None:
         self._trainer = trainer
-        self._few_due, self._all_due = Due(EVERY_S, EVERY_SHARE), Due(EVERY_S, EVERY_SHARE)
+        self._pace = pace
+        self._few_due, self._all_due = (
+            Due(pace.readings_every_s, pace.readings_every_share) for _ in range(2)
+        )
         self._logits: deque[tuple[Tensor, Tensor]] = deque(maxlen=NUM_STEPS)
         self._images_before: Tensor | None = None
         recipe, engine = trainer.recipe, trainer.engine
-        num = max(LEAST_IMAGES, min(NUM_IMAGES, MOST_PIXELS // math.prod(recipe.size)))
+        num = max(LEAST_IMAGES, min(NUM_IMAGES, most_pixels // math.prod(recipe.size)))
         latents = latents_of_seeds(range(num), recipe.latent.size, recipe.latent.prior)
         self._latents = latents.to(engine.device)
         self._labels = None
@@ -91,10 +91,10 @@ class HealthMonitor:
         numbers = dict(zip(values, stacked.tolist(), strict=True))
         took_s = time.perf_counter() - begun
         if everything:
-            self._all_due.spacing = max(EVERY_S, took_s / MOST_FOR_ALL)
+            self._all_due.spacing = max(self._pace.readings_every_s, took_s / self._pace.readings_cost)
             self._all_due.from_now(seconds)
         else:
-            self._few_due.spacing = max(EVERY_S, took_s / MOST_FOR_FEW)
+            self._few_due.spacing = max(self._pace.readings_every_s, took_s / self._pace.cheap_readings_cost)
         self._few_due.from_now(seconds)
         return numbers
 

@@ -34,11 +34,6 @@ from ganzfeld.training.saver import Patience
 from ganzfeld.training.trainer import Trainer
 
 NUM_REALS = 1000
-NUM_ON_THE_WAY = 256
-NUM_AT_THE_END = 1000
-SHARE = 0.05
-"""The largest share of the training time."""
-LEAST_SPACING_S = 20.0
 NUM_CALIBRATING = 512
 """Images generated to fix the statistics of the averaged generator."""
 
@@ -58,12 +53,13 @@ class QualityMonitor:
     def __init__(self, trainer: Trainer, run: Run, callback: TrainCallback, *, wanted: bool = True) -> None:
         metadata = run.metadata
         self._trainer, self._run, self._callback = trainer, run, callback
+        self._pace = callback.pace
         self._space, why_not = scoring_space(trainer.dataset.num_pictures) if wanted else (None, "")
         if why_not:
             callback.noted(f"quality will not be measured: {why_not}")
         self._ends_on_a_plateau = metadata.stop == "plateau"
         self._real: Side | None = None
-        self._due = Due(LEAST_SPACING_S)
+        self._due = Due(self._pace.score_every_s)
         self._since = self._spent_s = 0.0
         self._features_s = self._generation_s = 0.0
         """Seconds per image for computing its features, and for generating it."""
@@ -90,7 +86,7 @@ class QualityMonitor:
 
         ``card`` is the card of the model; ``abandoned`` returns true when the work should stop.
         """
-        begun, expected = time.perf_counter(), self._measurement_s(NUM_ON_THE_WAY)
+        begun, expected = time.perf_counter(), self._measurement_s(self._pace.num_scored)
         self._run_optional(lambda: self._measure(card, abandoned), abandoned)
         took = time.perf_counter() - begun
         if expected and not abandoned():
@@ -109,7 +105,7 @@ class QualityMonitor:
         """Estimate the seconds that ``finish`` will take, from the cost of measurements so far."""
         if self._real is None:
             return 0.0
-        return (1 if self.best is None else 2) * self._measurement_s(NUM_AT_THE_END)
+        return (1 if self.best is None else 2) * self._measurement_s(self._pace.num_scored_at_end)
 
     def finish(self, card: Card, abandoned: Callable[[], bool]) -> None:
         """Score the last and the best model by 1,000 images each; the better one becomes the best.
@@ -145,7 +141,7 @@ class QualityMonitor:
         generation_done = time.perf_counter()
         self._features_s = (features_done - begun) / len(images)
         self._generation_s = (generation_done - features_done) / SLICE
-        return self._measurement_s(NUM_ON_THE_WAY)
+        return self._measurement_s(self._pace.num_scored)
 
     def _measurement_s(self, num: int) -> float:
         return num * self._features_s + (num + NUM_CALIBRATING) * self._generation_s
@@ -153,12 +149,13 @@ class QualityMonitor:
     def _not_before(self, seconds: float, expected_s: float) -> None:
         """Schedule the next measurement so that all of them, including it, stay within their share."""
         self._due.from_now(seconds)
-        self._due.next = max(self._due.next, self._since + (self._spent_s + expected_s) / SHARE)
+        affordable = self._since + (self._spent_s + expected_s) / self._pace.score_cost
+        self._due.next = max(self._due.next, affordable)
 
     def _measure(self, card: Card, abandoned: Callable[[], bool]) -> None:
         shipped = self._trainer.shipped()
         progress = self._progress(abandoned)
-        comparison = self._compare(shipped, NUM_ON_THE_WAY, progress, MEASURING)
+        comparison = self._compare(shipped, self._pace.num_scored, progress, MEASURING)
         score = self._score(comparison, card.images_seen)
         self.latest = score.kernel_distance
         self._readings = {
@@ -182,12 +179,13 @@ class QualityMonitor:
         best_is_earlier = self.best is not None and self.best.images_seen != card.images_seen
         what = f"{MEASURING}, {{}} of {2 if best_is_earlier else 1}"
         shipped = self._trainer.shipped()
-        comparison = self._compare(shipped, NUM_AT_THE_END, progress, what.format(1))
+        comparison = self._compare(shipped, self._pace.num_scored_at_end, progress, what.format(1))
         last = best = self._score(comparison, card.images_seen)
         if best_is_earlier:
             try:
                 earlier = load_model(best_folder, self._callback.noted)
-                comparison = self._compare(earlier.generator, NUM_AT_THE_END, progress, what.format(2))
+                num = self._pace.num_scored_at_end
+                comparison = self._compare(earlier.generator, num, progress, what.format(2))
                 score = self._score(comparison, earlier.card.images_seen)
                 best = score if is_better(score, last) else last
             except (DamagedError, UsageError) as error:
