@@ -32,7 +32,7 @@ def show_outcome(run: Run, as_json: bool) -> None:
         "model": str(run.path / "model" / ("best" if best else "last")),
     }
     tried = "".join(f"tried    {trial.summary}\n" for trial in run.metadata.trials)
-    shown = f"images {run.sample_files[-1]}\n" if run.sample_files else ""
+    shown = f"images   {run.sample_files[-1]}\n" if run.sample_files else ""
     text = (
         f"{last.images_seen:,} images in {duration(last.seconds)} ({speed:,.0f}/s)\n"
         f"quality  {quality_in_words(run, last.images_seen)}\n"
