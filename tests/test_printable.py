@@ -52,5 +52,5 @@ def test_commands_are_printed_for_pasting(tmp_path, array_file):
     copied = out / "set.npy"
     shutil.copy(array_file, copied)
     told = call("check", copied, "--size", 16)[1]
-    shown = told[told.index("measured by: ganzfeld train ") :].split(" ", 4)[4].split(" --size")[0]
+    shown = told[told.index("of training: ganzfeld train ") :].split(" ", 4)[4].split(" --size")[0]
     assert subprocess.run(["bash", "-c", f"test -f {shown}"]).returncode == 0

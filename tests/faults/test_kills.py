@@ -97,7 +97,7 @@ main(arguments)
 """The command line, which sends itself a signal when a function has been called for the first time."""
 
 BEFORE = {
-    "reading the images": "ganzfeld.data.images:_decoded",
+    "reading the images": "ganzfeld.data.images:_load",
     "building the networks": "ganzfeld.training.setup:start",
     "making the run folder": "ganzfeld.training.session:create_run",
 }
