@@ -17,11 +17,19 @@ from types import ModuleType
 from ganzfeld.errors import UsageError
 
 
+def close_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names closest to ``name``, the closest first: at most two, none if none is close.
+
+    >>> close_names("spectal", ["batch", "spectral"]), close_names("x", ["batch"])
+    (['spectral'], [])
+    """
+    return difflib.get_close_matches(name, list(known), n=2, cutoff=0.7)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint with the closest known names, or all known names when none is close."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=2, cutoff=0.7)
-    if close:
+    if close := close_names(name, known):
         return f"Did you mean {' or '.join(close)}?"
     return f"Known: {', '.join(known)}."
 

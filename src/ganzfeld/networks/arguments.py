@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.fx import Proxy
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from ganzfeld.catalogue import did_you_mean
+from ganzfeld.catalogue import close_names, did_you_mean
 from ganzfeld.errors import UsageError
 from ganzfeld.printable import printable
 
@@ -157,8 +157,9 @@ def number_of(name: str, names: Sequence[str]) -> int:
     """Return the index of the class with this name. Raises ``UsageError`` if the name is unknown."""
     if name in names:
         return names.index(name)
-    hint = did_you_mean(name, names)
-    if len(names) > MOST_NAMED and not hint.startswith("Did"):
+    close = close_names(name, names)
+    hint = did_you_mean(name, close or names)
+    if len(names) > MOST_NAMED and not close:
         hint = f"There are {len(names):,} classes; the model's card.json lists them."
     raise UsageError(f"there is no class {printable(name)!r}", printable(hint))
 

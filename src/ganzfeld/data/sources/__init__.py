@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from ganzfeld.catalogue import Catalogue, did_you_mean
+from ganzfeld.catalogue import Catalogue, close_names, did_you_mean
 from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.source import Source
 from ganzfeld.data.sources._foreign import Foreign, foreign_by_content, foreign_by_ending
@@ -125,9 +125,10 @@ def _missing_error(path: Path, data: str | os.PathLike[str], problem: Exception)
     siblings = [os.fspath(parent / name) for name in _names(parent)] if parent.is_dir() else []
     if parent == Path():
         siblings += built_in()
-    hint = did_you_mean(os.fspath(path), siblings) if siblings else ""
     # Only a close name helps the user; a list of the whole folder does not.
-    return DataError(f"there is nothing at {shown}", printable(hint) if hint.startswith("Did") else "")
+    close = close_names(os.fspath(path), siblings)
+    hint = did_you_mean(os.fspath(path), close) if close else ""
+    return DataError(f"there is nothing at {shown}", printable(hint))
 
 
 def _names(folder: Path) -> list[str]:
