@@ -123,11 +123,23 @@ def test_every_shift_is_as_likely():
     assert all(abs(int(count) - 1_800) < 200 for count in places[6:11])
 
 
-def test_settings_of_earlier_versions_are_read():
-    entry = stabiliser({"name": "augmentation", "colour": 0.25, "translation": 0.1})
-    assert entry.model_dump() == {
-        "brightness": 0.25, "saturation": 0, "contrast": 0.25, "translation": 0.1, "cutout": 0
-    }  # fmt: skip
+def test_settings_of_earlier_versions_do_what_they_did():
+    """To the last bit: runs that were begun with them are resumed."""
+    entry = stabiliser({"name": "augmentation", "colour": 0.25, "translation": 0.2, "cutout": 0.0})
+    assert stabiliser({"name": "augmentation", **entry.model_dump()}) == entry
+    replay = noise()
+    uniform = [torch.rand(len(REAL), generator=replay).to(REAL).view(-1, 1, 1, 1) * 2 - 1 for _ in range(4)]
+    brightness, contrast = (number * 0.25 for number in uniform[:2])
+    mean = REAL.mean((1, 2, 3), keepdim=True)
+    expected = (REAL - mean) * (1 + contrast) + mean + brightness
+    for axis, number in zip((2, 3), uniform[2:], strict=True):
+        size = expected.shape[axis]
+        shape = [1, 1, 1, 1]
+        shape[axis] = size
+        positions = torch.arange(size).view(shape) + (number * 0.2 * size).round()
+        inside = (positions >= 0) & (positions < size)
+        expected = expected.gather(axis, positions.clamp(0, size - 1).long().expand_as(expected)) * inside
+    assert torch.equal(entry.transform(REAL, 0, noise()), expected)
 
 
 def test_augmentation_moves_images_without_inventing():

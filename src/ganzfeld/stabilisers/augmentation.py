@@ -6,7 +6,7 @@ and cutout.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from pydantic import Field
@@ -23,8 +23,8 @@ class Stabiliser(Base):
     The defaults are those of the paper's code. ``brightness`` is the largest amount added to all values, in
     units of the range [-1, 1]. ``saturation`` is the largest relative change of a pixel's distances from its
     mean over channels, ``contrast`` that of all values' distances from the mean of the image. ``translation``
-    is the largest shift and ``cutout`` the edge of the removed box, as fractions of the size. Pixels from
-    outside the image and in the box are 0.
+    is the largest shift (``shifts`` says how it is drawn) and ``cutout`` the edge of the removed box, as
+    fractions of the size. Pixels from outside the image and in the box are 0.
     """
 
     REPEATS: ClassVar[bool] = False
@@ -34,14 +34,19 @@ class Stabiliser(Base):
     contrast: float = Field(default=0.5, ge=0, lt=1)
     translation: float = Field(default=0.125, ge=0, lt=1)
     cutout: float = Field(default=0.5, ge=0, lt=1)
+    shifts: Literal["uniform", "rounded"] = "uniform"
 
     @classmethod
     def upgrade(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Convert settings of earlier versions, where ``colour`` set brightness and contrast alike."""
+        """Convert settings of earlier versions, where ``colour`` set brightness and contrast alike.
+
+        There, shifts were rounded, so that the largest were half as likely: runs resume with what they began.
+        """
         fields = dict(settings)
         if "colour" in fields:
             strength = fields.pop("colour")
-            fields = {"brightness": strength, "saturation": 0.0, "contrast": strength, "cutout": 0.0} | fields
+            earlier = {"brightness": strength, "saturation": 0.0, "contrast": strength, "cutout": 0.0}
+            fields = earlier | {"shifts": "rounded"} | fields
         return fields
 
     def transform(self, images: Tensor, progress: float, noise: torch.Generator) -> Tensor:
@@ -57,18 +62,24 @@ class Stabiliser(Base):
             images = (images - mean) * (1 + contrast) + mean + brightness
         for axis in range(2, images.dim()):
             if self.translation:
-                images = _translate(images, axis, self.translation, noise)
+                images = _translate(images, axis, self._shifts(images, axis, noise))
         if self.cutout:
             images = _cut_out(images, self.cutout, noise)
         return images
 
+    def _shifts(self, images: Tensor, axis: int, noise: torch.Generator) -> Tensor:
+        """Draw a whole number of pixels per image, all numbers being equally likely unless ``rounded``."""
+        size, drawn_numbers = images.shape[axis], _uniform(images, noise)
+        if self.shifts == "rounded":
+            return (drawn_numbers * self.translation * size).round()
+        most = int(self.translation * size + 0.5)
+        return ((drawn_numbers + 1) / 2 * (2 * most + 1)).floor().clamp(max=2 * most) - most
 
-def _translate(images: Tensor, axis: int, share: float, noise: torch.Generator) -> Tensor:
-    """Shift each image along an axis by a whole number of pixels, all numbers being equally likely."""
+
+def _translate(images: Tensor, axis: int, shifts: Tensor) -> Tensor:
+    """Shift each image along an axis by its whole number of pixels."""
     size = images.shape[axis]
-    most = int(share * size + 0.5)
-    shift = ((_uniform(images, noise) + 1) / 2 * (2 * most + 1)).floor().clamp(max=2 * most) - most
-    positions = _along(axis, images) + shift
+    positions = _along(axis, images) + shifts
     inside = (positions >= 0) & (positions < size)
     index = positions.clamp(0, size - 1).long().expand_as(images)
     return images.gather(axis, index) * inside
