@@ -43,6 +43,13 @@ REPLACED = {
     "patient": "probe",
     "examiner": "health_monitor",
     "judgement": "score",
+    "told": "message",
+    "Remarks": "ErrorOutput",
+    "Closed": "ClosedOutput",
+    "KeptLooks": "EntrySelection",
+    "Opposed": "Contradiction",
+    "_Leaders": "_UnionFind",
+    "Rhythm": "SpectralPeak",
 }
 """Names of code, each with the one that stands for it now."""
 

@@ -32,9 +32,11 @@ def main() -> None:
     options = parser.parse_args()
     lengths = list(product(options.minutes, options.seeds))
     with get_context("spawn").Pool(options.processes) as pool:
-        told = pool.imap(_Trainer(options.data, options.size, tuple(options.settings)), lengths, chunksize=1)
+        results = pool.imap(
+            _Trainer(options.data, options.size, tuple(options.settings)), lengths, chunksize=1
+        )
         found: dict[float, list[float]] = {}
-        for (minutes, seed), (distance, error, images) in zip(lengths, told, strict=True):
+        for (minutes, seed), (distance, error, images) in zip(lengths, results, strict=True):
             found.setdefault(minutes, []).append(distance)
             print(
                 f"{60 * minutes:.0f} s, seed {seed}: {distance:.3f} ± {error:.3f} after {images:,} images",

@@ -22,7 +22,7 @@ from ganzfeld.lab.game import (
 from ganzfeld.lab.game.dirac import state, trajectory
 from ganzfeld.lab.game.points import generated
 from ganzfeld.lab.game.replicas import Discriminators
-from ganzfeld.lab.game.rotation import eigenvalues_of_play, rhythm, ritz
+from ganzfeld.lab.game.rotation import eigenvalues_of_play, ritz, spectral_peak
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import stabiliser
 
@@ -175,8 +175,8 @@ def test_a_rhythm_stands_out_and_wandering_does_not():
     wandering = np.zeros(256)
     for place in range(1, 256):
         wandering[place] = 0.9 * wandering[place - 1] + random.standard_normal()
-    assert rhythm(wandering, 200, 1).chance > 0.05
+    assert spectral_peak(wandering, 200, 1).chance > 0.05
     turning = wandering + 3 * np.sin(2 * np.pi * np.arange(256) / 16)
-    found = rhythm(turning, 200, 1)
+    found = spectral_peak(turning, 200, 1)
     assert found.chance < 0.02
     assert 2 * np.pi / found.frequency == pytest.approx(16, rel=0.05)

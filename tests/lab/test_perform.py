@@ -185,7 +185,7 @@ class TestReport:
 
         monkeypatch.setattr(report, "run", performed)
         told: list[str] = []
-        all_of_them = perform_all(on=short_training, told=told.append)
+        all_of_them = perform_all(on=short_training, callback=told.append)
         assert [each.name for each in all_of_them] == experiments.names()
         assert len(told) == len(all_of_them)
         verdicts = {each.name: each.verdict for each in all_of_them}

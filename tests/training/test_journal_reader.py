@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ganzfeld.errors import DamagedError
 from ganzfeld.health import diagnose
-from ganzfeld.health.thinning import MOST_LOOKS, KeptLooks, thinned
+from ganzfeld.health.thinning import MOST_LOOKS, EntrySelection, thinned
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.runs.journal import LONGEST_LINE, cut_journal, read_journal
 from ganzfeld.runs.journal_reader import JournalReader, entries_around, last_entry
@@ -134,7 +134,7 @@ def test_of_very_many_looks_an_even_selection_is_kept():
     assert thinned(kept) == kept
     some = thinned([entry for entry in looks if entry["step"] % 4 == 1])
     assert some, "readings at every fourth look alone are thinned like the others"
-    same = KeptLooks(8)
+    same = EntrySelection(8)
     for _ in range(100):
         same.add(entry_of(5, {"diversity": 0.5}))
     assert len(same.entries) <= 8

@@ -80,14 +80,14 @@ class Output(_Stream):
         raise worded(error, "standard output", "written") from error
 
 
-class Remarks(_Stream):
+class ErrorOutput(_Stream):
     """Standard error: text that cannot be written is dropped."""
 
     def _failed(self, error: OSError) -> None:
         self._discard()
 
 
-class Closed(io.StringIO):
+class ClosedOutput(io.StringIO):
     """Standard output that was closed before the start: raises ``ResourceError`` if anything is written."""
 
     def flush(self) -> None:
@@ -104,8 +104,8 @@ def safe_streams() -> Iterator[None]:
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):  # in case the terminal's encoding lacks a character
             stream.reconfigure(errors="backslashreplace")
-    sys.stdout = Output(sys.stdout) if sys.stdout else Closed()
-    sys.stderr = Remarks(sys.stderr) if sys.stderr else io.StringIO()
+    sys.stdout = Output(sys.stdout) if sys.stdout else ClosedOutput()
+    sys.stderr = ErrorOutput(sys.stderr) if sys.stderr else io.StringIO()
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ _GOLDEN = 0x9E3779B97F4A7C15
 """The golden ratio as a fraction of 2^64: its multiples are spread evenly over a circle."""
 
 
-class KeptLooks:
+class EntrySelection:
     """Entries with readings, at most ``most`` of each kind.
 
     Whenever a kind exceeds its maximum, about half of its entries are dropped, evenly through the run. The
@@ -54,8 +54,8 @@ class KeptLooks:
 
 
 def thinned(entries: Iterable[Mapping[str, Any]], most: int = MOST_LOOKS) -> list[Mapping[str, Any]]:
-    """Keep at most ``most`` entries of each kind; see ``KeptLooks``."""
-    selection = KeptLooks(most)
+    """Keep at most ``most`` entries of each kind; see ``EntrySelection``."""
+    selection = EntrySelection(most)
     for entry in entries:
         selection.add(entry)
     return selection.entries

@@ -28,7 +28,7 @@ class Unjudged:
 
 
 @dataclass(frozen=True, slots=True)
-class Opposed:
+class Contradiction:
     """Two findings, in their order, whose remedies change one ``setting`` in opposite directions."""
 
     first: str
@@ -59,7 +59,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     unjudged: tuple[Unjudged, ...] = ()
     num_judged: int = 0
-    opposed: tuple[Opposed, ...] = ()
+    opposed: tuple[Contradiction, ...] = ()
 
     @property
     def verdict(self) -> Literal["healthy", "watch", "sick"]:
@@ -131,16 +131,18 @@ def diagnose(run: RunEvidence) -> Diagnosis:
             unjudged += [Unjudged(name, why.text) for why in reasons if why and why.has_no_limit]
         num_judged += not all(reasons)
     findings.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
-    return Diagnosis(run.images_seen, tuple(findings), tuple(unjudged), num_judged, _opposed(run, findings))
+    return Diagnosis(
+        run.images_seen, tuple(findings), tuple(unjudged), num_judged, _contradictions(run, findings)
+    )
 
 
-def _opposed(run: RunEvidence, findings: list[Finding]) -> tuple[Opposed, ...]:
+def _contradictions(run: RunEvidence, findings: list[Finding]) -> tuple[Contradiction, ...]:
     """Return the contradictions between remedies, at most one for each setting."""
-    contradictions: dict[str, Opposed] = {}
+    contradictions: dict[str, Contradiction] = {}
     for first, second in combinations(findings, 2):
         # Only the last remedy is compared: the first one restores the recipe, which is the same for both.
         if setting := opposed(first.remedies[-1], second.remedies[-1], run.recipe):
-            contradictions.setdefault(setting, Opposed(first.name, second.name, setting))
+            contradictions.setdefault(setting, Contradiction(first.name, second.name, setting))
     return tuple(contradictions.values())
 
 

@@ -54,9 +54,9 @@ def perform_all(
     thorough: bool = False,
     on: Run | Training | str | Path | None = None,
     progress: bool | CountCallback | None = True,
-    told: Callable[[str], None] = lambda text: None,
+    callback: Callable[[str], None] = lambda text: None,
 ) -> list[Performed]:
-    """Perform every experiment in its default settings; ``told`` is called with a line after each.
+    """Perform every experiment in its default settings; ``callback`` is called with a line after each.
 
     Raises what ``ganzfeld.lab.live.live`` raises. An experiment that cannot measure the run is reported as
     not performed.
@@ -73,7 +73,7 @@ def perform_all(
             error = refusal
         result = Performed(name, time.perf_counter() - start, outcome, error)
         performed.append(result)
-        told(f"{name}: {result.verdict} ({result.seconds:.1f} s)")
+        callback(f"{name}: {result.verdict} ({result.seconds:.1f} s)")
     return performed
 
 

@@ -7,7 +7,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from ganzfeld.health.thinning import MOST_LOOKS, KeptLooks
+from ganzfeld.health.thinning import MOST_LOOKS, EntrySelection
 from ganzfeld.regular import open_regular
 from ganzfeld.runs.journal import LONGEST_LINE, RESTORE_HINT, damaged, parse_line, require_size, too_long
 
@@ -28,7 +28,7 @@ class _Progress:
     num_lines: int = 0
     head: bytes = b""
     tail: bytes = b""
-    looks: KeptLooks = field(default_factory=KeptLooks)
+    looks: EntrySelection = field(default_factory=EntrySelection)
     last: tuple[int, bytes] = (0, b"")
 
 
@@ -36,7 +36,7 @@ class JournalReader:
     """Reads a growing journal; each read takes only the lines added since the last one.
 
     It keeps only what a diagnosis needs, so memory does not grow with the journal: the last entry, and at
-    most ``most_looks`` entries with readings of each kind (see ``KeptLooks``). A journal that was cut,
+    most ``most_looks`` entries with readings of each kind (see ``EntrySelection``). A journal that was cut,
     replaced or rewritten is read again from the start. This is noticed by the file's identity and length, its
     beginning, and the end of the part that was read; a change in the middle that keeps the length is not.
     """
@@ -47,7 +47,7 @@ class JournalReader:
         self._progress = self._new_progress()
 
     def _new_progress(self) -> _Progress:
-        return _Progress(looks=KeptLooks(self._most_looks))
+        return _Progress(looks=EntrySelection(self._most_looks))
 
     def read(self) -> list[Entry]:
         """Return the entries with readings and the last entry, oldest first; empty if there is no journal.

@@ -107,7 +107,7 @@ def report(
     from ganzfeld.output import Mark, require_replaceable
 
     require_replaceable(out, Mark.LAB_REPORT)
-    performed = perform_all(seed=seed, thorough=thorough, on=on, told=tell)
+    performed = perform_all(seed=seed, thorough=thorough, on=on, callback=tell)
     write_report(performed, out)
     width = max(len(outcome.name) for outcome in performed)
     text = "\n".join(f"{outcome.name.ljust(width)}  {outcome.verdict}" for outcome in performed)

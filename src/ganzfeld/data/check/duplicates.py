@@ -54,7 +54,7 @@ def find_duplicates(dataset: ImageDataset) -> list[Group]:
     # The first 128 bits of each digest are more than enough to distinguish images.
     files = _numbered_files(np.ascontiguousarray(records["sha256"][:, :16][entries]).view("<u8"))
     _, first_of_file = np.unique(files, return_index=True)
-    leaders = _Leaders(len(entries))
+    leaders = _UnionFind(len(entries))
     _join_alike(leaders, dataset, entries, np.sort(first_of_file))
     firsts = first_of_file[files]
     for position in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
@@ -72,7 +72,7 @@ def _numbered_files(digests: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _join_alike(leaders: "_Leaders", dataset: ImageDataset, entries: np.ndarray, among: np.ndarray) -> None:
+def _join_alike(leaders: "_UnionFind", dataset: ImageDataset, entries: np.ndarray, among: np.ndarray) -> None:
     """Join the positions in ``among`` whose images are alike; ``entries`` maps positions to entries."""
     left = _MOST_PAIRS
     for firsts, seconds in _candidates(dataset.records, entries[among]):
@@ -120,7 +120,7 @@ def _largest_difference(firsts: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     return np.sqrt((sums / counts).max(axis=(1, 2)))
 
 
-class _Leaders:
+class _UnionFind:
     """A union-find structure over positions; the leader of a group is its first member."""
 
     def __init__(self, size: int) -> None:

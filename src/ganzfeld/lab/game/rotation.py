@@ -85,7 +85,7 @@ def _rates(gan: GANState) -> list[Tensor]:
     return rates
 
 
-class Rhythm(NamedTuple):
+class SpectralPeak(NamedTuple):
     """The strongest frequency of a series, in radians per step, its share of the power, and the probability
     that noise with the same autocorrelation has as strong a frequency (``chance``, with its ``error``).
     """
@@ -98,11 +98,11 @@ class Rhythm(NamedTuple):
 
 
 LEAST_PERIODS = 3
-"""The fewest periods that count as a rhythm."""
+"""The fewest periods that count as an oscillation."""
 
 
-def rhythm(series: np.ndarray, num_noises: int, seed: int) -> Rhythm:
-    """Find the rhythm of a series (T,), after removing its linear trend, and compare it with noise.
+def spectral_peak(series: np.ndarray, num_noises: int, seed: int) -> SpectralPeak:
+    """Compare the strongest frequency of a series (T,), without its linear trend, with noise.
 
     The noises are x_t = a x_(t-1) + e_t with the a of the series, since any slowly changing series has its
     power at low frequencies.
@@ -119,7 +119,7 @@ def rhythm(series: np.ndarray, num_noises: int, seed: int) -> Rhythm:
     peak = (powers / expected).max()
     chance = (1 + (peaks >= peak).sum()) / (1 + num_noises)
     strongest = int((powers / expected).argmax())
-    return Rhythm(
+    return SpectralPeak(
         2 * np.pi * _frequencies(len(series))[strongest],
         float(powers[0, strongest]),
         float(chance),

@@ -7,7 +7,7 @@ import torch
 
 from ganzfeld.lab.estimate import Estimate
 from ganzfeld.lab.experiments.spiral import Settings
-from ganzfeld.lab.game.rotation import eigenvalues_of_play, rhythm
+from ganzfeld.lab.game.rotation import eigenvalues_of_play, spectral_peak
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 from ganzfeld.training.step import StepContext
@@ -63,7 +63,7 @@ def _eigenvalues(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]
 
 def _rhythm(gap: np.ndarray, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure the strongest rhythm in the gap between real and fake logits, and how often noise has one."""
-    strongest = rhythm(gap, 400, seed)
+    strongest = spectral_peak(gap, 400, seed)
     figures = [
         limit(
             "rhythm-chance",
