@@ -224,19 +224,21 @@ class _Root:
         try:
             status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            raise self._lost("was deleted") from None
+            raise self._lost(is_replaced=False) from None
         except OSError as error:
             raise refused(error, self.path) from error
         if (status.st_dev, status.st_ino) != self._identity:
-            raise self._lost("was replaced by another one")
+            raise self._lost(is_replaced=True)
         if self._marked and self._mark is not None and self._place.stat(self._mark) is None:
             raise LostFolder(f"{self._mark} in {self.path} was deleted while the folder was in use", None)
 
-    def _lost(self, what: str) -> LostFolder:
+    def _lost(self, *, is_replaced: bool) -> LostFolder:
         now_at = self._current_path()
-        if now_at is not None:
-            is_free = what == "was deleted"
-            what = f"was moved to {now_at}" + ("" if is_free else ", and another folder has taken its place,")
+        if now_at is None:
+            what = "was replaced by another one" if is_replaced else "was deleted"
+        else:
+            what = f"was moved to {now_at}"
+            what += ", and another folder has taken its place," if is_replaced else ""
         return LostFolder(f"{self.path} {what} while it was in use", now_at)
 
     def _current_path(self) -> Path | None:
