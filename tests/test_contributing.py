@@ -10,10 +10,8 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from PIL import Image
 
 from ganzfeld.losses import losses
-from tests.conftest import blobs
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -22,13 +20,10 @@ EXAMPLE = re.compile(r"^Write `([^`]+)`:\n\n```python\n(.*?)```\n.*?\n```sh\n(.*
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Path]:
-    """What an example needs of the checkout, and a folder ``photos``; removed at the end."""
+    """What an example needs of the checkout; removed at the end."""
     for name in ("src", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("older"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "photos").mkdir()
-    for number, image in enumerate(blobs(60, 16)):
-        Image.fromarray(image).save(tmp_path / "photos" / f"{number}.png")
     yield tmp_path
     shutil.rmtree(tmp_path)
 

@@ -226,7 +226,7 @@ FAULTS: dict[str, Fault] = {
         "the generator's projection is given zeros", ("latent-ignored", "mode-collapse"), plant=_without_noise
     ),
     "one kind of image": Fault(
-        "D is shown the fiftieth of the images nearest to one of them", ("mode-collapse",), plant=_one_kind
+        "D is shown only the 2 % of images nearest to one image", ("mode-collapse",), plant=_one_kind
     ),
     "tiny D": Fault(
         "one channel in the discriminator's first layer, and a thirtieth of its learning rate",

@@ -49,7 +49,7 @@ def test_who_has_not_looked_calls_nobody_healthy():
     for case, why in (
         (before_there_were_readings, "diversity has no readings"),
         (too_early, "diversity has been read only 2 times so far"),
-        (nothing_measured, "the healthy range of diversity has not been measured"),
+        (nothing_measured, "the healthy range of diversity at step 100 is not known"),
         (RunEvidence([], before_there_were_readings.recipe, 5000), "diversity has no readings"),
     ):
         verdict = diagnose(case)
@@ -88,7 +88,7 @@ def test_what_was_read_and_has_no_range_is_not_passed_over():
     readings = {"diversity": [HEALTHY] * 10, "class_diversity_worst": [0.0] * 10}
     verdict = diagnose(case_of(readings, known=("diversity",)))
     assert verdict.findings == ()
-    why = "the healthy range of class_diversity_worst has not been measured"
+    why = "the healthy range of class_diversity_worst at step 100 is not known"
     assert {"name": "mode-collapse", "why": why} in verdict.as_json()["unjudged"]
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry.fields import overlap
 
-SMALLEST_SEED = 2
+SMALLEST_BASE = 2
 PREFERRED_SEED = 4
 
 # The costs by which ladders are compared; a base map costs log2(size / 4)^2. The figures only set the order:
@@ -53,7 +53,7 @@ def halvings(large: int) -> Iterator[tuple[Step, float]]:
             (Step(large // 2 + shift, large, kernel=4, stride=2, padding=1 + shift), cost)
             for shift, cost in ((0, 0.0), (1, UNUSUAL_PADDING_COST), (-1, UNUSUAL_PADDING_COST))
         ]
-    return ((step, cost) for step, cost in candidates if SMALLEST_SEED <= step.small < large)
+    return ((step, cost) for step, cost in candidates if SMALLEST_BASE <= step.small < large)
 
 
 @cache

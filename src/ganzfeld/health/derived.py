@@ -34,7 +34,8 @@ def _at_common_images(*all_series: Series) -> tuple[np.ndarray, list[np.ndarray]
 def _growth(side: str) -> Callable[[RunEvidence], Series]:
     """Return a function that computes the norm of a network's weights over its norm at half as many images.
 
-    The ratio compares a run of any length with itself. It starts where the half lies within the series.
+    The ratio compares a run of any length with itself. It starts once there
+    is a value at half as many images.
     """
 
     def growth(run: RunEvidence) -> Series:

@@ -2,7 +2,7 @@
 
 A single bad value may be chance. The limits are therefore compared with the mildest of the latest values: of
 at least ``LEAST`` values that reach back over at least the share ``SPAN`` of all images seen.
-``tools/doctor_limits.py`` measures the limits with the same function, so that the wait is calibrated too.
+``tools/doctor_limits.py`` measures the limits with the same function, so the limits allow for this delay.
 """
 
 import math
@@ -52,12 +52,12 @@ class OutOfRange:
 
 
 def high(run: RunEvidence, name: str, what: str) -> OutOfRange | None:
-    """Check whether a reading is too high; None if it is not, or if its range is not known."""
+    """Return the symptom if the reading is too high; None if it is not, or if its range is not known."""
     return _symptom(run, name, what, "high")
 
 
 def low(run: RunEvidence, name: str, what: str) -> OutOfRange | None:
-    """Check whether a reading is too low; None if it is not, or if its range is not known."""
+    """Return the symptom if the reading is too low; None if it is not, or if its range is not known."""
     return _symptom(run, name, what, "low")
 
 
@@ -82,7 +82,7 @@ class NotKnown:
 
     text: str
     has_no_limit: bool = False
-    """Whether the reading has values but its range in healthy runs has not been measured."""
+    """Whether the reading has values but its range in healthy runs is not known at this step."""
 
 
 def why_not_known(run: RunEvidence, name: str) -> NotKnown | None:
@@ -90,8 +90,9 @@ def why_not_known(run: RunEvidence, name: str) -> NotKnown | None:
     series = series_of(run, name)
     if not len(series):
         return NotKnown(f"{name} has no readings")
-    if not _is_known(run, name):
-        return NotKnown(f"the healthy range of {name} has not been measured", has_no_limit=True)
+    step = int(steps_of(run, series)[-1])
+    if run.limit(name, step) is None:
+        return NotKnown(f"the healthy range of {name} at step {step:,} is not known", has_no_limit=True)
     if math.isnan(_mildest(series, "high", len(series) - 1)[0]):
         times = "once" if len(series) == 1 else f"{len(series)} times"
         return NotKnown(f"{name} has been read only {times} so far")
@@ -128,11 +129,6 @@ def steps_of(run: RunEvidence, series: Series) -> np.ndarray:
 def figure(value: float) -> str:
     """Format a number for people, with three digits."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _is_known(run: RunEvidence, name: str) -> bool:
-    series = series_of(run, name)
-    return run.limit(name, int(steps_of(run, series)[-1])) is not None
 
 
 def _symptom(run: RunEvidence, name: str, what: str, side: Side) -> OutOfRange | None:

@@ -24,7 +24,7 @@ from ganzfeld.metrics.intervals import Figure, jackknife, share
 
 USUAL = 0.5
 FARTHEST = 0.75
-"""Halfway from the usual share to 1, which is the share of images that are all farther away."""
+"""Halfway from ``USUAL`` to 1; 1 means that all images are farther away."""
 NEAREST = 0.25
 SAME = 1e-4
 """As a share of the mean distance: nearer training images are copies of each other and are not compared."""

@@ -13,7 +13,7 @@ import numpy as np
 NORMAL_95 = 1.959964
 GROUPS = 10
 STUDENT_95 = 2.262157
-"""The 97.5 % quantile of Student's distribution, with one degree of freedom less than there are groups."""
+"""The 97.5 % quantile of Student's distribution, with ``GROUPS`` - 1 degrees of freedom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ def plain(
 def share(name: str, value: float, error: float, num: int) -> Figure:
     """Return a share from 0 to 1, measured on ``num`` images, with Wilson's interval.
 
-    The interval is that of as many independent images as would have this standard error, at most ``num``. So
-    a share of 0 or 1, whose standard error seems to be 0, does not count as certain.
+    It is the interval for n independent images, with n chosen to give this standard error, at most ``num``.
+    So a share of 0 or 1, whose standard error seems to be 0, does not count as certain.
     """
     spread = value * (1 - value)
     count = min(float(num), spread / error**2) if error > 0 and spread > 0 else float(num)

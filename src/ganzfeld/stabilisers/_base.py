@@ -15,8 +15,8 @@ class Stabiliser(ABC, Record):
     """The base class of all stabilisers; its fields are its settings."""
 
     REPEATS: ClassVar[bool] = True
-    """Whether it does the same at all steps with its penalty, and the same at all steps without: it draws
-    nothing random and does not depend on the progress of the run."""
+    """Whether it acts alike at all steps with its penalty, and alike at all steps without: it draws nothing
+    random and does not depend on the progress of the run."""
 
     @classmethod
     def upgrade(cls, settings: Mapping[str, Any]) -> dict[str, Any]:

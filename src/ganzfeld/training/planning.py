@@ -1,7 +1,7 @@
 """Plans of how many images a run will see by its end, revised as its speed changes.
 
 A plan is a ``Horizon``. Each one continues from the progress reached under the previous one, so that learning
-rates never jump, and no more are made than it takes for the progress to reach 1 when the time is up.
+rates never jump, and only as many are made as are needed for the progress to reach 1 when the time is up.
 """
 
 import math

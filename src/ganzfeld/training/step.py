@@ -17,7 +17,7 @@ from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.stabilisers import Stabiliser
 
 FLOOR = 1e-20
-"""Replaces logit gradients closer to 0, since they are divisors: far below Adam's epsilon."""
+"""Least absolute logit gradient, since the code divides by it: far below Adam's epsilon."""
 
 
 @dataclass

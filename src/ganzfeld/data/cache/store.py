@@ -49,7 +49,10 @@ _BEGUN = "begun"
 
 @dataclass(slots=True)
 class Manifest:
-    """The content of a complete set: ``shards`` holds their numbers of rows, ``seen_at`` the sources."""
+    """The content of a complete set: ``shards`` holds their numbers of rows.
+
+    ``seen_at`` holds the places where the source was seen.
+    """
 
     kind: str
     name: str

@@ -21,7 +21,10 @@ _MOST_SETS = 4
 
 
 def find_relatives(folder: Path, kind: str, source: Source, framing: Preprocessing) -> list[Path]:
-    """Return the last used complete sets beside ``folder`` with the same settings, and its name or place."""
+    """Return the complete sets beside ``folder`` that this source may share images with.
+
+    They have the settings of this source and its name or place; latest used first, at most four.
+    """
     relatives = []
     for other in folder.parent.iterdir():
         manifest = read_manifest(other) if other != folder else None

@@ -4,9 +4,10 @@ An entry defines
 
 - ``find(run) -> Finding | None``: a pure function of the run's evidence; the finding has the name of the
   file;
-- ``READINGS``: the names of the series that it looks at. If one is missing, it uses the others. Empty if the
-  facts known before training are enough;
-- ``applies(run) -> bool``, if the finding has no meaning for some runs, such as those without classes.
+- ``READINGS``: the names of the series that the detector looks at. If one is missing, it uses the others.
+  Empty if the facts known before training are enough;
+- optional: ``applies(run) -> bool``, for a finding that has no meaning for some runs, such as those without
+  classes.
 
 ``ganzfeld.health.symptoms`` decides whether a reading is outside its healthy range. The ranges come from
 ``ganzfeld.health.limits``, which holds what healthy runs have shown; detectors have no thresholds of their

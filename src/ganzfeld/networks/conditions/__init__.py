@@ -14,4 +14,4 @@ from ganzfeld.networks.conditions._base import Condition
 
 __all__ = ["Condition", "conditions"]
 
-conditions = Catalogue("ganzfeld.networks.conditions", "way of classes")
+conditions = Catalogue("ganzfeld.networks.conditions", "class condition")
