@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from ganzfeld.data import open_images
+from ganzfeld.data.check.advice import advice_on_reading, notes_beside_advice
 from ganzfeld.data.images import ImageDataset
 from ganzfeld.data.source import Source
 from ganzfeld.data.sources import built_in, catalogue, find_source, recognised, source_class
@@ -455,6 +456,8 @@ class TestStyleGan:
         dataset = opened(self.make(tmp_path / "gan", description))
         assert dataset.num_pictures == 2 and dataset.labels is None
         assert "dataset.json" in dataset.notes[0]
+        assert notes_beside_advice(dataset) == [], "the advice says so"
+        assert [each.text for each in advice_on_reading(dataset) if dataset.notes[0] in each.text]
 
     def test_null_labels_are_in_order(self, tmp_path: Path):
         assert opened(self.make(tmp_path / "gan", {"labels": None})).notes == []

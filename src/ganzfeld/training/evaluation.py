@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ganzfeld.data import ImageDataset, open_images
-from ganzfeld.data.check.advice import advice_on_reading
+from ganzfeld.data.check.advice import advice_on_reading, notes_beside_advice
 from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.kinds import check_arguments
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
@@ -284,7 +284,7 @@ def _notes_on_reading(dataset: ImageDataset, preparation: PreparationOptions) ->
     """Return notes on how other images are read: with the options of the run, which may not suit them."""
     warnings = advice_on_reading(dataset)
     advice = [warning.text for warning in warnings]
-    notes = [note for note in dataset.notes if not any(note in text for text in advice)]
+    notes = notes_beside_advice(dataset)
     options = _reading_options_as_typed(preparation)
     if options:
         notes.insert(0, f"{dataset.place_of_all} is read with the run's {options}")

@@ -8,6 +8,7 @@ from ganzfeld.compute.distributed import ALONE, Ranks
 from ganzfeld.compute.engine import Engine, choose_engine
 from ganzfeld.compute.fast_path import FastPath, chosen_route
 from ganzfeld.data import open_images
+from ganzfeld.data.check.advice import notes_beside_advice
 from ganzfeld.data.check.survey import Survey
 from ganzfeld.durable import free_bytes
 from ganzfeld.errors import ResourceError
@@ -99,7 +100,7 @@ def startup_notes(trainer: Trainer, surveyed: Survey) -> list[str]:
         left_out[MOST_LEFT_OUT_NOTES:] = [f"... and {more:,} more; ganzfeld check lists them"]
     warnings = [warning.text for warning in surveyed.warnings]
     values = [f"stored values {dataset.range} become black and white"] if dataset.range else []
-    notes = [note for note in dataset.notes if not any(note in text for text in warnings)]
+    notes = notes_beside_advice(dataset)
     return [*_replaced_stabilisers(trainer.recipe), *values, *notes, *warnings, *left_out]
 
 

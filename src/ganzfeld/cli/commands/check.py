@@ -139,6 +139,8 @@ def _text(
     dry_run: str,
     written: dict[str, Any] | None,
 ) -> str:
+    from ganzfeld.data.check.advice import notes_beside_advice
+
     shown = _rows(surveyed) | {"sheet": _sheet_text(written)}
     rows = {name: value for name, value in shown.items() if value}
     width = max(map(len, rows))
@@ -149,8 +151,7 @@ def _text(
         lines += _listed("missing since decoding", list(verification.missing))
         lines += [_verified(verification)]
     warnings = [advice.text for advice in surveyed.warnings]
-    notes = [note for note in surveyed.dataset.notes if not any(note in text for text in warnings)]
-    lines += _listed("warnings", warnings + notes, LONGEST_MESSAGE)
+    lines += _listed("warnings", warnings + notes_beside_advice(surveyed.dataset), LONGEST_MESSAGE)
     if refusal:
         reason = "more are unusable than --max-bad allows" if surveyed.usable else "no image is usable"
         lines += ["", f"training would be refused (exit code 3): {reason}"]

@@ -82,6 +82,11 @@ def advice_on_reading(dataset: ImageDataset) -> list[Advice]:
     ]
 
 
+def notes_beside_advice(dataset: ImageDataset) -> list[str]:
+    """Return the notes on a dataset that the advice ``labels-rejected`` does not repeat."""
+    return [note for note in dataset.notes if note not in dataset.manifest.label_problems]
+
+
 def _advise_on_values(used: np.ndarray, dataset: ImageDataset) -> list[Advice]:
     values = advice_on_values(used[~used["clear"]], dataset.range)
     if values and dataset.channels == 3 and _may_be_grey(used):
