@@ -1,4 +1,4 @@
-"""The parts of both networks: convolutions in one to three dimensions, the projection, the hidden layer."""
+"""The parts of both networks: convolutions in one to three dimensions, the base map, the hidden layer."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def transposed_convolution(layer: Layer, inputs: int, outputs: int, bias: bool) 
     )
 
 
-class Projection(nn.Module):
+class BaseMap(nn.Module):
     """Maps latent vectors (B, n) linearly to base maps (B, channels, *seed)."""
 
     def __init__(self, latent_size: int, channels: int, seed: Sequence[int], bias: bool) -> None:
@@ -39,7 +39,7 @@ class Projection(nn.Module):
         self.linear = nn.Linear(latent_size, math.prod(self.shape), bias=bias)
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Project latents (B, n) onto base maps (B, channels, *seed)."""
+        """Map latents (B, n) to base maps (B, channels, *seed)."""
         return self.linear(latents).unflatten(1, self.shape)
 
 

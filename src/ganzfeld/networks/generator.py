@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ganzfeld.geometry import Plan
 from ganzfeld.networks.arguments import Labels, is_recorded, labels_of, require_latents
 from ganzfeld.networks.blocks import (
+    BaseMap,
     ClassVectors,
-    Projection,
     Style,
     at_least_float32,
     require_labels,
@@ -62,7 +62,7 @@ class Generator(nn.Module):
         style = Style(normalisation, activation, slope, bias, plan.dims)
         widths = plan.widths(width)
         self.projection = style.hidden(
-            Projection(latent_size + class_size, widths[0], plan.seed, style.hidden_bias), widths[0]
+            BaseMap(latent_size + class_size, widths[0], plan.seed, style.hidden_bias), widths[0]
         )
         growing = zip(plan.layers[:-1], pairwise(widths), strict=True)
         self.layers = nn.Sequential(
