@@ -13,7 +13,7 @@ from ganzfeld.compute.batch_loader import from_cache
 from ganzfeld.compute.distributed import joined
 from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import open_images
-from ganzfeld.data.order import spread
+from ganzfeld.data.order import evenly_spaced
 from ganzfeld.errors import DamagedError, TrainingFailed
 from ganzfeld.health import RunEvidence
 from ganzfeld.health.readings import readings
@@ -240,7 +240,7 @@ class TestCase:
 
 @pytest.mark.parametrize(("num", "wanted"), [(1, 64), (5, 64), (64, 64), (1000, 64), (7, 1)])
 def test_spread(num, wanted):
-    found = spread(num, wanted)
+    found = evenly_spaced(num, wanted)
     assert len(found) == min(num, wanted) == len(set(found.tolist()))
     assert found[0] == 0
     assert wanted == 1 or found[-1] == num - 1

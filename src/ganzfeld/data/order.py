@@ -53,7 +53,7 @@ def permutation(num_pictures: int, seed: int, epoch: int) -> np.ndarray:
     return order
 
 
-def spread(num_pictures: int, wanted: int) -> np.ndarray:
+def evenly_spaced(num_pictures: int, wanted: int) -> np.ndarray:
     """Return up to ``wanted`` different indices, spread evenly over all images: int64, ascending."""
     return np.unique(np.linspace(0, num_pictures - 1, min(wanted, num_pictures)).astype(np.int64))
 

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 
 import ganzfeld
-from ganzfeld.data.order import spread
+from ganzfeld.data.order import evenly_spaced
 from ganzfeld.errors import TrainingFailed
 from ganzfeld.model import Card, columns_by_class, grid, images_of_seeds, png, save
 from ganzfeld.runs.run import Run
@@ -30,7 +30,7 @@ def real_grid(trainer: Trainer) -> bytes:
     dataset, classes = trainer.dataset, trainer.classes
     columns = columns_by_class(GRID_COLUMNS, len(classes.names) if classes else 0)
     num_images = columns * (IMAGES_PER_GRID // columns)
-    indices = classes.examples(num_images) if classes else spread(dataset.num_pictures, num_images)
+    indices = classes.examples(num_images) if classes else evenly_spaced(dataset.num_pictures, num_images)
     return png(grid(dataset.batch(indices), columns))
 
 

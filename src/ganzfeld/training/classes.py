@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ganzfeld.data import ImageDataset
-from ganzfeld.data.order import spread
+from ganzfeld.data.order import evenly_spaced
 from ganzfeld.data.source import encodable
 from ganzfeld.errors import DataError
 from ganzfeld.model.card import LONGEST_NAME, MOST_CLASSES, ClassCard
@@ -54,7 +54,7 @@ class Classes:
             num_per_class += 1
         turns = []
         for label, size in sizes.items():
-            indices = np.flatnonzero(self.labels == label)[spread(size, num_per_class)]
+            indices = np.flatnonzero(self.labels == label)[evenly_spaced(size, num_per_class)]
             turns += [(turn, label, index) for turn, index in enumerate(indices.tolist())]
         return np.array([index for _, _, index in sorted(turns)[:num]], np.int64)
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from PIL import Image, ImageFile
 
-from ganzfeld.data.order import spread
+from ganzfeld.data.order import evenly_spaced
 from ganzfeld.option_values import ALL_FRAMES, FIRST_FRAME, MOST_FRAMES
 
 
@@ -20,7 +20,7 @@ def frames_wanted(number: int, frames: str) -> list[int]:
     """Return which of ``number`` frames to read: ``first``, ``all``, or that many, evenly spaced."""
     if frames == ALL_FRAMES:
         return list(range(number))
-    return spread(number, 1 if frames == FIRST_FRAME else int(frames)).tolist()
+    return evenly_spaced(number, 1 if frames == FIRST_FRAME else int(frames)).tolist()
 
 
 def num_frames(content: bytes, formats: tuple[str, ...]) -> int:

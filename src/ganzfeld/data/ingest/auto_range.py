@@ -16,7 +16,7 @@ import numpy as np
 from ganzfeld.data.decoding.decode import UnusableImage, stored_values
 from ganzfeld.data.decoding.extent import extent
 from ganzfeld.data.file_list import FileList
-from ganzfeld.data.order import spread
+from ganzfeld.data.order import evenly_spaced
 from ganzfeld.data.source import EntryReader, Source
 from ganzfeld.data.sources._rows import channels_last
 from ganzfeld.durable import final_name, make_folder, write_bytes
@@ -79,7 +79,7 @@ def _find_range(listing: FileList, source: Source, progress: CountCallback) -> t
 
 def _sample_values(listing: FileList, source: Source, progress: CountCallback) -> Iterator[np.ndarray]:
     """Yield a sample of the values of some images, float64, each with its ends (see ``extent.py``)."""
-    chosen = spread(len(listing), min(len(listing), NUM_IMAGES)).tolist()
+    chosen = evenly_spaced(len(listing), min(len(listing), NUM_IMAGES)).tolist()
     reader = EntryReader(source)
     for done, index in enumerate(chosen):
         progress(done, len(chosen), "finding the range of values")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.compute.distributed import with_own_statistics
-from ganzfeld.data.order import spread
+from ganzfeld.data.order import evenly_spaced
 from ganzfeld.health.probe import ProbeContext
 from ganzfeld.health.readings import readings
 from ganzfeld.latent import latents_of_seeds
@@ -54,7 +54,7 @@ class HealthMonitor:
         latents = latents_of_seeds(range(num), recipe.latent.size, recipe.latent.prior)
         self._latents = latents.to(engine.device)
         self._labels = None
-        indices = spread(trainer.dataset.num_pictures, num)
+        indices = evenly_spaced(trainer.dataset.num_pictures, num)
         if trainer.classes is not None:
             indices = trainer.classes.examples(num, num // IMAGES_PER_CLASS)
             labels = np.resize(trainer.classes.labels[indices], num)
