@@ -41,7 +41,7 @@ def _pooled(pool: type[nn.AvgPool2d] | type[nn.MaxPool2d]) -> Make:
     return make
 
 
-class Kind(NamedTuple):
+class Downsampler(NamedTuple):
     """A way to shrink maps: its name for people, and the function that makes it."""
 
     name: str
@@ -49,9 +49,9 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "stride": Kind("stride", strided),
-    "average-pooling": Kind("average pooling", _pooled(nn.AvgPool2d)),
-    "maximum-pooling": Kind("maximum pooling", _pooled(nn.MaxPool2d)),
+    "stride": Downsampler("stride", strided),
+    "average-pooling": Downsampler("average pooling", _pooled(nn.AvgPool2d)),
+    "maximum-pooling": Downsampler("maximum pooling", _pooled(nn.MaxPool2d)),
 }
 """By key in figures. The others are compared with the first."""
 

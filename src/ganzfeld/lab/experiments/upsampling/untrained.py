@@ -10,8 +10,8 @@ from ganzfeld.geometry import Layer, Plan, overlap
 from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.upsampling import Settings
 from ganzfeld.lab.experiments.upsampling.upsamplers import (
-    Kind,
     Make,
+    Upsampler,
     checkerboard,
     covered,
     kinds,
@@ -54,7 +54,7 @@ def measured_untrained(settings: Settings, seed: int) -> tuple[list[dict[str, An
     return spectra, figures
 
 
-def by_coverage(kind: Kind, kernel: int, generated: Sequence[Tensor]) -> Measured:
+def by_coverage(kind: Upsampler, kernel: int, generated: Sequence[Tensor]) -> Measured:
     """Measure the pattern of uneven overlap on average over random kernels: power of pixels by coverage.
 
     Where all pixels are covered equally, the first phase is compared with the second. Variances of o
@@ -96,7 +96,7 @@ def spectrum(images: Tensor) -> dict[str, list[float]]:
 
 
 def of_kind(
-    kind: Kind,
+    kind: Upsampler,
     key: str,
     name: str,
     measured: Estimate,

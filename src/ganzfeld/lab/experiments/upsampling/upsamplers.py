@@ -64,7 +64,7 @@ def smoothed(kernel: int, stride: int) -> Make:
 
 
 @dataclass(frozen=True)
-class Kind:
+class Upsampler:
     """A way to upsample: its ``key`` in figures, its ``name`` for people.
 
     ``kernel`` is the kernel size of a plain transposed convolution, None for any other layer.
@@ -82,16 +82,18 @@ class Kind:
         return self.kernel is not None and self.kernel > self.stride
 
 
-def kinds(kernel: int, stride: int) -> list[Kind]:
+def kinds(kernel: int, stride: int) -> list[Upsampler]:
     """List the kinds that are compared: the plain layer with that kernel, plain layers with other kernels
     (one as large as the stride), a low pass, and a resize with a convolution.
     """
     kernels = dict.fromkeys((kernel, stride + 1, stride))
-    plain = [Kind(f"k{k}-s{stride}", f"k={k} s={stride}", transposed(k, stride), stride, k) for k in kernels]
+    plain = [
+        Upsampler(f"k{k}-s{stride}", f"k={k} s={stride}", transposed(k, stride), stride, k) for k in kernels
+    ]
     return [
         *plain,
-        Kind("low-pass", "low pass after it", smoothed(kernel, stride), stride),
-        Kind("resize", "resize, convolve", resized(stride), stride),
+        Upsampler("low-pass", "low pass after it", smoothed(kernel, stride), stride),
+        Upsampler("resize", "resize, convolve", resized(stride), stride),
     ]
 
 
