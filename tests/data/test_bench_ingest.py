@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from torch.utils.data import Dataset, get_worker_info
 
-from ganzfeld.bench.ingest import IngestFigures, Limit, bench_ingest
+from ganzfeld.bench.ingest import FileSpeeds, IngestFigures, bench_ingest
 from ganzfeld.bench.loaders import DraftFolder, even_batches, loader
 from ganzfeld.bench.page import write_section
 from ganzfeld.bench.photos import make_photos
@@ -35,7 +35,7 @@ def test_it_measures_both_sides():
 
 
 def test_ratios_are_over_plain_and_the_share_is_of_the_limit():
-    figures = IngestFigures(1, 1, 1, 2, 400.0, 1.0, Limit(1, 50.0, 500.0), (), 0, None)
+    figures = IngestFigures(1, 1, 1, 2, 400.0, 1.0, FileSpeeds(1, 50.0, 500.0), (), 0, None)
     assert (figures.ratio, figures.limit.ratio, figures.share_of_limit) == (8, 10, 0.8)
 
 

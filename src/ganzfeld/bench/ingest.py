@@ -29,7 +29,7 @@ OTHER_SLOPES = (2.0, 1.25)  # a third and twice the bytes of the photos that our
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class FileSpeeds:
     """How fast files with one amount of detail can be read, in images per second."""
 
     photo_bytes: int
@@ -65,8 +65,8 @@ class IngestFigures:
     workers: int
     ours_images_per_s: float
     cached_images_per_s: float
-    limit: Limit
-    others: tuple[Limit, ...]
+    limit: FileSpeeds
+    others: tuple[FileSpeeds, ...]
     recognised_files: int
     recognised_s: float | None
 
@@ -148,8 +148,8 @@ class _Speeds:
         self._plain.append(_speed(self._plain_loader))
         self._limit.append(_speed(self._limit_loader))
 
-    def limit(self, photo_bytes: int) -> Limit:
-        return Limit(photo_bytes, statistics.median(self._plain), statistics.median(self._limit))
+    def limit(self, photo_bytes: int) -> FileSpeeds:
+        return FileSpeeds(photo_bytes, statistics.median(self._plain), statistics.median(self._limit))
 
 
 def _photos(folder: Path, number: int, slope: float) -> tuple[Path, int]:
@@ -159,7 +159,7 @@ def _photos(folder: Path, number: int, slope: float) -> tuple[Path, int]:
     return photos, make_photos(photos, number, slope)
 
 
-def _limit_of(folder: Path, num_photos: int, slope: float, rounds: int) -> Limit:
+def _limit_of(folder: Path, num_photos: int, slope: float, rounds: int) -> FileSpeeds:
     photos, photo_bytes = _photos(folder, num_photos, slope)
     speeds = _Speeds(photos)
     for _ in range(rounds):

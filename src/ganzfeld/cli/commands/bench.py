@@ -12,7 +12,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.progress import tell
 
 if TYPE_CHECKING:
-    from ganzfeld.bench.ingest import Limit
+    from ganzfeld.bench.ingest import FileSpeeds
     from ganzfeld.bench.speed import SpeedFigures
 
 PAGE = Path("docs/benchmarks.md")
@@ -243,5 +243,5 @@ def _speed(figures: "SpeedFigures", title: str, command: str) -> Benchmark:
     return Benchmark(figures.as_json(), {title: rows}, command)
 
 
-def _kilobytes(limit: "Limit") -> str:
+def _kilobytes(limit: "FileSpeeds") -> str:
     return f"{limit.photo_bytes / 1000:.0f} kB"
