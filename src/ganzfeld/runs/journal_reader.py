@@ -20,7 +20,7 @@ Entry = Mapping[str, Any]
 
 
 @dataclass
-class _Progress:
+class _ReadState:
     """The state of reading a file up to ``offset``: ``num_lines`` lines, ``last`` is the last with text."""
 
     identity: tuple[int, int] = (0, 0)
@@ -44,10 +44,10 @@ class JournalReader:
     def __init__(self, path: Path, most_looks: int = MOST_LOOKS) -> None:
         self._path = path
         self._most_looks = most_looks
-        self._progress = self._new_progress()
+        self._state = self._new_state()
 
-    def _new_progress(self) -> _Progress:
-        return _Progress(looks=EntrySelection(self._most_looks))
+    def _new_state(self) -> _ReadState:
+        return _ReadState(looks=EntrySelection(self._most_looks))
 
     def read(self) -> list[Entry]:
         """Return the entries with readings and the last entry, oldest first; empty if there is no journal.
@@ -56,7 +56,7 @@ class JournalReader:
         while a line with readings, or the last line, is not an entry. Other lines are not parsed.
         """
         if not self._path.exists():
-            self._progress = self._new_progress()
+            self._state = self._new_state()
             return []
         try:
             with open_regular(self._path) as file:
@@ -64,56 +64,56 @@ class JournalReader:
                 unfinished = self._read_new_lines(file)
         except OSError as error:
             raise damaged(self._path, error.strerror or str(error), RESTORE_HINT) from None
-        number, line = self._progress.last
+        number, line = self._state.last
         last = parse_line(line, number, self._path) if line else None
-        looks = self._progress.looks.entries
+        looks = self._state.looks.entries
         if unfinished is None:
             return looks if last is None else [*looks, last]
         return [*looks, *([last] if last is not None and last.get("health") else []), unfinished]
 
     def _restart_if_changed(self, file: BufferedReader) -> None:
         """Forget what was read if the file no longer begins with it."""
-        state, progress = os.fstat(file.fileno()), self._progress
-        require_size(self._path, state.st_size)
-        identity = (state.st_dev, state.st_ino)
-        is_same = progress.identity == identity and state.st_size >= progress.offset
+        status, state = os.fstat(file.fileno()), self._state
+        require_size(self._path, status.st_size)
+        identity = (status.st_dev, status.st_ino)
+        is_same = state.identity == identity and status.st_size >= state.offset
         if is_same:
-            is_same = file.read(len(progress.head)) == progress.head
-            file.seek(progress.offset - len(progress.tail))
-            is_same = is_same and file.read(len(progress.tail)) == progress.tail
+            is_same = file.read(len(state.head)) == state.head
+            file.seek(state.offset - len(state.tail))
+            is_same = is_same and file.read(len(state.tail)) == state.tail
         if not is_same:
-            self._progress = self._new_progress()
-            self._progress.identity = identity
+            self._state = self._new_state()
+            self._state.identity = identity
 
     def _read_new_lines(self, file: BufferedReader) -> Entry | None:
         """Read the complete new lines; return the last line as an entry if only its line end is missing."""
-        progress = self._progress
-        file.seek(progress.offset)
+        state = self._state
+        file.seek(state.offset)
         try:
             while line := file.readline(LONGEST_LINE + 1):
-                number = progress.num_lines + 1
+                number = state.num_lines + 1
                 if len(line) > LONGEST_LINE:
                     raise too_long(self._path, number)
                 if not line.endswith(b"\n"):
                     return parse_line(line, number, self._path) if line.strip() else None
                 if line.strip():
                     self._keep_readings_of_last()
-                    progress.last = number, line
-                progress.offset += len(line)
-                progress.num_lines = number
+                    state.last = number, line
+                state.offset += len(line)
+                state.num_lines = number
         finally:
             file.seek(0)
-            progress.head = file.read(min(_FINGERPRINT, progress.offset))
-            file.seek(progress.offset - len(progress.head))
-            progress.tail = file.read(len(progress.head))
+            state.head = file.read(min(_FINGERPRINT, state.offset))
+            file.seek(state.offset - len(state.head))
+            state.tail = file.read(len(state.head))
         return None
 
     def _keep_readings_of_last(self) -> None:
         """Add the last line to the looks if it has readings, before a newer line becomes the last."""
-        number, line = self._progress.last
+        number, line = self._state.last
         entry = parse_line(line, number, self._path) if b'"health"' in line else None
         if entry is not None and entry.get("health"):
-            self._progress.looks.add(entry)
+            self._state.looks.add(entry)
 
 
 def last_entry(path: Path) -> Entry | None:
