@@ -17,7 +17,7 @@ from ganzfeld.lab.outcome import Outcome
 from ganzfeld.lab.perform import run, threads_for
 from ganzfeld.lab.words import COLUMNS, as_options, by_part
 from ganzfeld.output import Mark, require_replaceable, write_output
-from ganzfeld.progress import CountCallback
+from ganzfeld.progress import CountCallback, discard
 from ganzfeld.runs import Run
 from ganzfeld.runs.report.page import data_url, environment
 
@@ -54,7 +54,7 @@ def perform_all(
     thorough: bool = False,
     on: Run | Training | str | Path | None = None,
     progress: bool | CountCallback | None = True,
-    callback: Callable[[str], None] = lambda text: None,
+    callback: Callable[[str], None] = discard,
 ) -> list[Performed]:
     """Perform every experiment in its default settings; ``callback`` is called with a line after each.
 
