@@ -1,6 +1,6 @@
 """The base class of image sources, which list their images and read them one at a time.
 
-A module in ``data/sources/`` defines one final subclass and a function ``recognises(path)``; see the
+A module in ``data/sources/`` defines one subclass and a function ``recognises(path)``; see the
 docstring of that package.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganzfeld.data.classes import beside_folders, classes_by_folder
-from ganzfeld.data.decoding.decode import FORMATS, Decoded, UnusableImage
+from ganzfeld.data.decoding.decode import FORMATS, Decoded, UnusableImage, decode_file
 from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.decoding.frames import frames_wanted, num_frames
 from ganzfeld.data.decoding.preprocessing import Preprocessing
@@ -112,9 +112,12 @@ class Source(ABC):
     def read(self, entry: Entry) -> bytes | np.ndarray:
         """Return what is stored for one image, undecoded; raise ``UnusableImage`` or ``OSError``."""
 
-    @abstractmethod
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Bring one frame of the result of ``read`` to the training size; raise ``UnusableImage``."""
+        """Bring one frame of the result of ``read`` to the training size; raise ``UnusableImage``.
+
+        Here the result is the content of an image file.
+        """
+        return decode_file(bytes(raw), framing, frame)
 
     def looked_for(self) -> str:
         """Return what would have counted as an image here, and what was found instead."""

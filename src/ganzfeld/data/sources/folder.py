@@ -7,12 +7,7 @@ image is in a sub-folder, the sub-folders are the classes.
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import final
 
-import numpy as np
-
-from ganzfeld.data.decoding.decode import Decoded, decode_file
-from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.walk import image_files, read_file
 
@@ -22,7 +17,6 @@ def recognises(path: Path) -> int:
     return 1 if path.is_dir() else 0
 
 
-@final
 class FolderSource(Source):
     """The image files below a folder."""
 
@@ -37,7 +31,3 @@ class FolderSource(Source):
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """Return the sub-folders as classes."""
         return self.classes_by_folder(names)
-
-    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Decode the file; see ``decode_file``."""
-        return decode_file(bytes(raw), framing, frame)

@@ -4,12 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
-import numpy as np
-
-from ganzfeld.data.decoding.decode import FORMATS, MOST_BYTES, Decoded, decode_file
+from ganzfeld.data.decoding.decode import FORMATS, MOST_BYTES
 from ganzfeld.data.decoding.extensions import EXTENSIONS
 from ganzfeld.data.decoding.frames import num_frames
-from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.walk import read_file
 from ganzfeld.regular import read_regular
@@ -44,7 +41,3 @@ class StackSource(Source):
     def read(self, entry: Entry) -> bytes:
         """Return the content of the file; raise ``UnusableImage`` if it changed since it was listed."""
         return read_file(self.path, entry)
-
-    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Decode one frame; see ``decode_file``."""
-        return decode_file(bytes(raw), framing, frame)

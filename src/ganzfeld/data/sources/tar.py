@@ -9,10 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, final
 
-import numpy as np
-
-from ganzfeld.data.decoding.decode import Decoded, decode_file
-from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import is_image
 from ganzfeld.data.sources._tar_members import (
@@ -52,10 +48,6 @@ class TarSource(Source):
     def read(self, entry: Entry) -> bytes:
         """Return the content of a member."""
         return read_at(self._stream, entry.locator, entry.size)
-
-    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Decode the file; see ``decode_file``."""
-        return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """Return the classes from the ``.cls`` files, or else the sub-folders."""

@@ -5,11 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, final
 
-import numpy as np
-
-from ganzfeld.data.decoding.decode import Decoded, UnusableImage, decode_file
+from ganzfeld.data.decoding.decode import UnusableImage
 from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
-from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import is_image
 from ganzfeld.data.sources._tar_members import (
@@ -72,10 +69,6 @@ class WebdatasetSource(Source):
                 raise UnusableImage("its tar is gone")
             self._open = number, self.files.enter_context(open_stream(self._tars[number]))
         return read_at(self._open[1], offset, entry.size)
-
-    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Decode the file; see ``decode_file``."""
-        return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """Return the classes from the ``.cls`` files, or else the sub-folders within the tars."""

@@ -8,10 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, final
 
-import numpy as np
-
-from ganzfeld.data.decoding.decode import Decoded, UnusableImage, decode_file
-from ganzfeld.data.decoding.preprocessing import Preprocessing
+from ganzfeld.data.decoding.decode import UnusableImage
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import check_expansion, flaw, is_image
 from ganzfeld.data.sources._dataset_json import FILE_NAME, class_by_name
@@ -66,10 +63,6 @@ class ZipSource(Source):
         except DataError:
             raise UnusableImage("the zip changed while it was being read") from None
         return self._content(member)
-
-    def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
-        """Decode the file; see ``decode_file``."""
-        return decode_file(bytes(raw), framing, frame)
 
     def classes(self, names: Iterable[str]) -> Iterable[str] | None:
         """Return the classes from ``dataset.json`` if the zip has one, or else the sub-folders."""
