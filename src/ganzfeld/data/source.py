@@ -18,13 +18,25 @@ import numpy as np
 
 from ganzfeld.data.classes import beside_folders, classes_by_folder
 from ganzfeld.data.decoding.decode import FORMATS, Decoded, UnusableImage, decode_file
-from ganzfeld.data.decoding.extensions import EXTENSIONS
+from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
 from ganzfeld.data.decoding.frames import frames_wanted, num_frames
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.labels.labelling import Labelling
 from ganzfeld.data.labels.table import LabelTable
 from ganzfeld.option_values import FIRST_FRAME
 from ganzfeld.printable import printable
+
+MOST_EXTENSIONS = 1_000
+"""Remembered by name; names are the user's, so their number is bounded."""
+
+
+class IgnoredFiles(Counter[str]):
+    """Numbers of files that are not images, by extension."""
+
+    def add(self, name: str) -> None:
+        """Count a file under its extension."""
+        kind = extension(name)
+        self[kind if kind in self or len(self) < MOST_EXTENSIONS else "other"] += 1
 
 
 class Entry(NamedTuple):
@@ -65,7 +77,7 @@ class Source(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.ignored: Counter[str] = Counter()
+        self.ignored = IgnoredFiles()
         """The number of files that are not images, by extension, once ``entries`` has run."""
         self.runs: list[str] = []
         """The run folders that were left out, once ``entries`` has run."""

@@ -6,25 +6,29 @@ Only names, links and kinds of files matter here, not their content.
 import errno
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ganzfeld.data.decoding.decode import MOST_BYTES, UnusableImage
 from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
 from ganzfeld.data.source import Entry
 from ganzfeld.run_layout import is_run
 
-_MOST_EXTENSIONS = 1_000  # remembered by name; names are the user's, so their number is bounded
+
+class Skipped(NamedTuple):
+    """A run folder, or a file without the extension of an image."""
+
+    name: str
+    is_run: bool
 
 
-def image_files(root: str, ignored: Counter[str], runs: list[str]) -> Iterator[Entry]:
+def image_files(root: str) -> Iterator[Entry | Skipped]:
     """Yield one entry for each file below ``root`` with the extension of an image, depth first.
 
     Links are followed. Folders visited before, broken links, folders that cannot be opened, and special files
-    yield an entry with a flaw. Other files are counted by extension in ``ignored``. Run folders below
-    ``root`` are left out, since their images are generated, and their names are added to ``runs``. Names are
-    relative to ``root``, with ``/`` between their parts.
+    yield an entry with a flaw. Other files are skipped, and so are run folders below ``root``, since their
+    images are generated. Names are relative to ``root``, with ``/`` between their parts.
     """
     visited: set[tuple[int, int]] = set()
     pending = [""]  # an explicit stack, since folders may nest deeper than Python's recursion limit
@@ -40,7 +44,7 @@ def image_files(root: str, ignored: Counter[str], runs: list[str]) -> Iterator[E
                 visited.add((info.st_dev, info.st_ino))
                 names = os.listdir(path)  # noqa: PTH208
                 if name and is_run(names):
-                    runs.append(name)
+                    yield Skipped(name, is_run=True)
                     continue
                 inside = sorted(filter(is_shown, names), reverse=True)
                 pending += [f"{name}/{child}" for child in inside] if name else inside
@@ -50,7 +54,7 @@ def image_files(root: str, ignored: Counter[str], runs: list[str]) -> Iterator[E
                 yield Entry(name, 0, 0, flaw=_describe_error(problem))
             continue
         if extension(name) not in EXTENSIONS:
-            count_ignored(ignored, name)
+            yield Skipped(name, is_run=False)
         elif stat.S_ISREG(info.st_mode):
             yield Entry(name, info.st_size, info.st_mtime_ns, info.st_mode & 0o777)
         else:
@@ -76,12 +80,6 @@ def read_file(path: Path, entry: Entry) -> bytes:
 def is_shown(part: str) -> bool:
     """Return whether a part of a name is meant for people: not a dot file or a Macintosh resource fork."""
     return not part.startswith(".") and part != "__MACOSX"
-
-
-def count_ignored(ignored: Counter[str], name: str) -> None:
-    """Count a file that is not an image under its extension."""
-    kind = extension(name)
-    ignored[kind if kind in ignored or len(ignored) < _MOST_EXTENSIONS else "other"] += 1
 
 
 def _describe_error(problem: OSError) -> str:

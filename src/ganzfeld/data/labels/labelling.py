@@ -120,7 +120,7 @@ def label_images(table: LabelTable, images: Iterable[str]) -> Labelling:
             problems.num_empty += 1
     for position in problems.conflicting:
         labels[position] = ""
-    _remove_fractions(labels)
+    labels = _without_fractions(labels)
     latin = ", not UTF-8 and therefore read as Latin-1" if table.encoding == "latin-1" else ""
     messages = problems.messages()
     if not any(labels):
@@ -173,10 +173,11 @@ class _RowProblems:
         return [message for message in messages if message]
 
 
-def _remove_fractions(labels: list[str]) -> None:
+def _without_fractions(labels: list[str]) -> list[str]:
     """Write 3.0 as 3 if all labels look like that: a column with missing numbers is saved as floats."""
     if all(not label or _WHOLE.fullmatch(label) for label in labels):
-        labels[:] = [sys.intern(label.split(".")[0].removeprefix("+")) for label in labels]
+        return [sys.intern(label.split(".")[0].removeprefix("+")) for label in labels]
+    return labels
 
 
 def _find_layout(table: LabelTable, images: Iterable[str]) -> Layout:

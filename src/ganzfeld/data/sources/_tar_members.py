@@ -7,7 +7,7 @@ import lzma
 import os
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -34,11 +34,11 @@ _DAMAGE = (
 )
 
 
-def tar_members(path: Path, notes: list[str] | None = None) -> Iterator[tarfile.TarInfo]:
+def tar_members(path: Path, note: Callable[[str], object] | None = None) -> Iterator[tarfile.TarInfo]:
     """Yield the members of a tar, with ``offset_data`` in the decompressed tar.
 
     If the tar is damaged halfway or continues after its end marker, the members before that point are
-    yielded and a note is appended. Raises ``DataError`` if there are none.
+    yielded and ``note`` is called with what is wrong. Raises ``DataError`` if there are none.
     """
     num_members = 0
     try:
@@ -56,8 +56,8 @@ def tar_members(path: Path, notes: list[str] | None = None) -> Iterator[tarfile.
     except _DAMAGE as problem:
         if not num_members:
             raise DataError(f"{printable(str(path))} cannot be read as a tar ({problem})") from None
-        if notes is not None:
-            notes.append(f"{printable(path.name)} {_describe_damage(num_members, problem)}")
+        if note is not None:
+            note(f"{printable(path.name)} {_describe_damage(num_members, problem)}")
 
 
 def _describe_damage(num_members: int, problem: Exception) -> str:

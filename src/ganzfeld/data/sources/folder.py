@@ -21,8 +21,14 @@ class FolderSource(Source):
     """The image files below a folder."""
 
     def entries(self) -> Iterator[Entry]:
-        """Return one entry per image file; a path that cannot be read has a flaw."""
-        return image_files(os.fspath(self.path), self.ignored, self.runs)
+        """Yield one entry per image file; a path that cannot be read has a flaw."""
+        for file in image_files(os.fspath(self.path)):
+            if isinstance(file, Entry):
+                yield file
+            elif file.is_run:
+                self.runs.append(file.name)
+            else:
+                self.ignored.add(file.name)
 
     def read(self, entry: Entry) -> bytes:
         """Return the content of a file; raise ``UnusableImage`` if it changed since it was listed."""

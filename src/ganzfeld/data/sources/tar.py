@@ -19,7 +19,6 @@ from ganzfeld.data.sources._tar_members import (
     tar_entry,
     tar_members,
 )
-from ganzfeld.data.walk import count_ignored
 
 
 def recognises(path: Path) -> int:
@@ -39,11 +38,11 @@ class TarSource(Source):
         """Yield one entry per image file; raise ``DataError`` if the tar is unreadable or a bomb."""
         self.ignored.clear()
         mtime_ns = self.path.stat().st_mtime_ns
-        for member in tar_members(self.path, self.notes):
+        for member in tar_members(self.path, self.notes.append):
             if is_image(member.name):
                 yield tar_entry(member, mtime_ns)
             elif member.isreg():
-                count_ignored(self.ignored, member.name)
+                self.ignored.add(member.name)
 
     def read(self, entry: Entry) -> bytes:
         """Return the content of a member."""

@@ -17,7 +17,6 @@ from ganzfeld.data.sources._tar_members import (
     tar_entry,
     tar_members,
 )
-from ganzfeld.data.walk import count_ignored
 from ganzfeld.errors import DataError
 
 _OFFSET_BITS = 48  # the low bits of a locator hold the offset, the bits above them the number of the tar
@@ -78,14 +77,14 @@ class WebdatasetSource(Source):
 
     def _entries_of(self, number: int, tar: Path) -> Iterator[Entry]:
         mtime_ns = tar.stat().st_mtime_ns
-        for member in tar_members(tar, self.notes):
+        for member in tar_members(tar, self.notes.append):
             if is_image(member.name):
                 entry = tar_entry(member, mtime_ns)
                 yield entry._replace(
                     name=f"{tar.name}/{entry.name}", locator=number << _OFFSET_BITS | entry.locator
                 )
             elif member.isreg():
-                count_ignored(self.ignored, member.name)
+                self.ignored.add(member.name)
 
 
 class _NamesInTar:

@@ -13,7 +13,6 @@ from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._archive import check_expansion, flaw, is_image
 from ganzfeld.data.sources._dataset_json import FILE_NAME, class_by_name
 from ganzfeld.data.sources._zip_directory import Member, directory, member_at, members, read_member
-from ganzfeld.data.walk import count_ignored
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
 
@@ -54,7 +53,7 @@ class ZipSource(Source):
                 reason = "a link" if member.link else flaw(member.name, member.size)
                 yield Entry(member.name, member.size, mtime_ns, member.position, reason)
             else:
-                count_ignored(self.ignored, member.name)
+                self.ignored.add(member.name)
 
     def read(self, entry: Entry) -> bytes:
         """Return the content of a member."""
