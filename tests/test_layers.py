@@ -1,6 +1,7 @@
 """The house: imports point down only, and folders of one floor do not import each other."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -283,6 +284,39 @@ def test_nothing_of_ours_is_imported_late():
 def test_a_planted_late_import_is_caught(tmp_path: Path):
     (tmp_path / "a.py").write_text("def late():\n    import ganzfeld.b\n    from ganzfeld import c\n")
     assert len(late_imports(tmp_path)) == 2
+
+
+def patched_constants(root: Path) -> list[str]:
+    """Every place of a folder of tests that replaces a constant of a module."""
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in PATCHING:
+                texts = [given.value for given in node.args[:2] if isinstance(given, ast.Constant)]
+                names = [text.rpartition(".")[2] for text in texts if isinstance(text, str)]
+                found += [f"{path.name}:{node.lineno}: {name}" for name in names if is_constant(name)]
+    return found
+
+
+PATCHING = {"setattr", "delattr"}
+
+
+def is_constant(name: str) -> bool:
+    """Whether a name is that of a constant: all capitals, and at least two of them."""
+    return re.fullmatch(r"_*[A-Z][A-Z0-9_]+", name) is not None
+
+
+def test_no_test_replaces_a_constant():
+    """What a test must vary is a parameter, or a field of an object that is passed on."""
+    assert patched_constants(Path(__file__).parent) == []
+
+
+def test_a_planted_replacement_of_a_constant_is_caught(tmp_path: Path):
+    (tmp_path / "test_a.py").write_text(
+        "monkeypatch.setattr(module, 'MOST', 1)\npatch.setattr('package.module._MOST_S', 1)\n"
+        "setattr(module, 'MOST_2', 1)\nmonkeypatch.setattr(module, 'Most', 1)\n"
+    )
+    assert len(patched_constants(tmp_path)) == 3
 
 
 MOST_PARAMETERS = 8

@@ -95,15 +95,14 @@ def test_of_a_part_that_says_nothing_that_is_told(tool, session, tmp_path):
     assert found(tmp_path)["status"] == "failed" and "could not be read" in found(tmp_path)["reason"]
 
 
-def test_a_part_that_hangs_is_ended_with_all_that_it_started(tool, session, tmp_path, monkeypatch):
-    monkeypatch.setattr(tool, "GRACE_S", 0.2)
+def test_a_part_that_hangs_is_ended_with_all_that_it_started(tool, session, tmp_path):
     stubborn = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)"
     code = (
         "import subprocess, sys, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
         f"child = subprocess.Popen([sys.executable, '-c', {stubborn!r}]);"
         "print('{\"child\": %d}' % child.pid, flush=True); time.sleep(600)"
     )
-    tool.attempt(part(tool, code, limit_s=5.0), session, tmp_path)
+    tool.attempt(part(tool, code, limit_s=5.0, grace_s=0.2), session, tmp_path)
     assert found(tmp_path)["status"] == "failed" and "stopped after" in found(tmp_path)["reason"]
     status = Path(f"/proc/{found(tmp_path)['result']['child']}/stat")
     for _ in range(200):

@@ -148,7 +148,11 @@ def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, Any]]]:
         for kind in _kinds_of(journal):
             kinds.setdefault(kind, []).append(journal)
     # Limits of a recipe by class need at least one run by class.
-    kinds = {kind: runs for kind, runs in kinds.items() if not kind.by_class or any(map(_is_by_class, runs))}
+    kinds = {
+        kind: runs
+        for kind, runs in kinds.items()
+        if not kind.by_class or any(run.plan.is_by_class for run in runs)
+    }
     limits = {
         name: [limit for kind, runs in kinds.items() for limit in _limits(name, runs, kind)] for name in names
     }
@@ -173,12 +177,8 @@ def _kinds_of(journal: Journal) -> Iterator[Kind]:
     own = f"{recipe['name']} {recipe['loss']['name']}"
     for name in (own,) if plan.num_steps > NUM_STEPS else ("", own):
         for width in (0, WIDE) if plan.size is None else (WIDE,):
-            for by_class in (True,) if _is_by_class(journal) else (False, True):
+            for by_class in (True,) if plan.is_by_class else (False, True):
                 yield Kind(name, width, by_class)
-
-
-def _is_by_class(journal: Journal) -> bool:
-    return journal.plan.data in BY_CLASS
 
 
 def _limits(name: str, journals: Sequence[Journal], kind: Kind) -> Iterator[Limit]:

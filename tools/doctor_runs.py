@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -70,6 +70,24 @@ NUM_STEPS = 1000
 
 
 @dataclass(frozen=True)
+class Setup:
+    """What all runs share: datasets, the settings of small runs, and the number of checks.
+
+    - ``datasets``: the place of every dataset by name; None is the built-in faces.
+    - ``by_class``: the datasets that are trained on by class.
+    - ``small``: settings of the small networks; ``batches``: their batch by recipe.
+    - ``num_looks``: checks of a run. ``num_compared``: images that a check compares.
+    """
+
+    datasets: Mapping[str, str | None] = field(default_factory=lambda: DATA | BY_CLASS)
+    by_class: frozenset[str] = frozenset(BY_CLASS)
+    small: dict[str, Any] = field(default_factory=lambda: SMALL)
+    batches: Mapping[str, int] = field(default_factory=lambda: BATCHES)
+    num_looks: int = NUM_LOOKS
+    num_compared: int = NUM_COMPARED
+
+
+@dataclass(frozen=True)
 class Plan:
     """The plan of a run; ``fault`` is the name of a planted fault, empty for a healthy run.
 
@@ -85,11 +103,20 @@ class Plan:
     judged: bool = False
     num_steps: int = NUM_STEPS
     size: int | None = None
+    setup: Setup = field(default_factory=Setup, compare=False, repr=False)
 
     @property
     def settings(self) -> dict[str, Any]:
         """Settings that override those of the recipe."""
-        return SMALL | {"batch": BATCHES[self.recipe]} if self.size is None else {"size": self.size}
+        setup = self.setup
+        return (
+            setup.small | {"batch": setup.batches[self.recipe]} if self.size is None else {"size": self.size}
+        )
+
+    @property
+    def is_by_class(self) -> bool:
+        """Whether the networks are trained by class."""
+        return self.data in self.setup.by_class
 
     @property
     def name(self) -> str:
@@ -101,8 +128,10 @@ class Plan:
     @property
     def file(self) -> str:
         """Name of the run's file: a hash of everything that determines the run."""
-        made_by = [self.settings, self.num_steps, NUM_LOOKS, NUM_COMPARED, JUDGED_EVERY, VERSION]
-        own = {name: value for name, value in asdict(self).items() if name not in ("num_steps", "size")}
+        setup = self.setup
+        made_by = [self.settings, self.num_steps, setup.num_looks, setup.num_compared, JUDGED_EVERY, VERSION]
+        hashed_above = ("num_steps", "size", "setup")
+        own = {name: value for name, value in asdict(self).items() if name not in hashed_above}
         parts = [own, *made_by, _fault_source(self.fault)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20] + ".json"
 
@@ -327,8 +356,7 @@ def numbers_of(text: str) -> list[int]:
 def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[Journal]:
     """Yield the journals of all plans: finished runs first, then runs in the order in which they finish."""
     make_folder(folder)
-    for data in {plan.data for plan in plans}:  # decoded once, not in every process
-        place = (DATA | BY_CLASS)[data]
+    for place in {plan.setup.datasets[plan.data] for plan in plans}:  # decoded once, not in every process
         settings = [plan.settings | (FAULTS[plan.fault].settings if plan.fault else {}) for plan in plans]
         for size in {
             resolve("modern", {"size": fields["size"]} if "size" in fields else {}).size
@@ -371,22 +399,22 @@ def train_one(plan: Plan) -> Journal:
     begun = time.perf_counter()
     torch.set_flush_denormal(True)
     fault = FAULTS[plan.fault] if plan.fault else Fault("", ())
-    by_class = {"classes": "projection"} if plan.data in BY_CLASS else {}
+    by_class = {"classes": "projection"} if plan.is_by_class else {}
     recipe = resolve(plan.recipe, plan.settings | by_class | fault.settings)
     for path, factor in fault.times.items():
         side = path.split(".")[0]
         recipe = resolve(recipe, {path: min(1.0, getattr(recipe, side).optimizer.lr * factor)})
-    whole = open_images((DATA | BY_CLASS)[plan.data], size=recipe.size)
+    whole = open_images(plan.setup.datasets[plan.data], size=recipe.size)
     dataset = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
     trainer = start(recipe, dataset, choose_engine("cpu", "float32"), plan.seed)
     trainer.horizons = (Horizon(0, plan.num_steps * recipe.batch),)
     health_monitor = HealthMonitor(trainer)
     if fault.plant:
         fault.plant(trainer)
-    judge = Judge(whole)
+    num_looks, judge = plan.setup.num_looks, Judge(whole, plan.setup.num_compared)
     # As in a real run, there is no quality measurement on too few images.
     quality = Quality(dataset) if plan.judged and dataset.num_pictures >= LEAST else None
-    looks = {math.ceil(plan.num_steps * look / NUM_LOOKS) for look in range(1, NUM_LOOKS + 1)}
+    looks = {math.ceil(plan.num_steps * look / num_looks) for look in range(1, num_looks + 1)}
     entries = []
     while trainer.index < plan.num_steps:
         outcome = trainer.advance()
@@ -408,14 +436,15 @@ def train_one(plan: Plan) -> Journal:
 class Judge:
     """The distances of a run's images from the whole dataset, by measures that no detector uses.
 
-    All compare 256 images of the averaged weights with 256 real ones, and higher is worse: ``pixels`` (sliced
-    Wasserstein distance), ``spectrum`` (distance of the power by frequency), ``kernel`` (kernel distance on
-    random convolutions), ``missing`` (1 - coverage on these) and ``copied`` (the share of generated images
-    that are nearer to a real image than 95 % of the real images are to another one).
+    All compare ``num_compared`` images of the averaged weights with as many real ones, and higher is worse:
+    ``pixels`` (sliced Wasserstein distance), ``spectrum`` (distance of the power by frequency), ``kernel``
+    (kernel distance on random convolutions), ``missing`` (1 - coverage on these) and ``copied`` (the
+    share of generated images nearer to a real image than 95 % of the real images are to another one).
     """
 
-    def __init__(self, dataset: ImageDataset) -> None:
-        indices = np.linspace(0, dataset.num_pictures - 1, NUM_COMPARED).astype(np.int64)
+    def __init__(self, dataset: ImageDataset, num_compared: int) -> None:
+        self.num_compared = num_compared
+        indices = np.linspace(0, dataset.num_pictures - 1, num_compared).astype(np.int64)
         self.real = dataset.batch(np.unique(indices))
         self.features = random_convolutions.features(self.real)
         self.among = distances(self.features, self.features).fill_diagonal_(torch.inf)
@@ -430,7 +459,7 @@ class Judge:
     def compare(self, trainer: Trainer) -> dict[str, float]:
         """Return all measures of the run in its current state."""
         latent = trainer.recipe.latent
-        seeds = range(FIRST_SEED, FIRST_SEED + NUM_COMPARED)
+        seeds = range(FIRST_SEED, FIRST_SEED + self.num_compared)
         labels = labels_as_in_data(seeds, trainer.images_by_class)
         model = calibrate(trainer.gan.generator_ema, latent.prior, trainer.images_by_class)
         images = model(

@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 
 from doctor_limits import plans_by_class, usual_plans
-from doctor_runs import BY_CLASS, DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
+from doctor_runs import DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
 
 from ganzfeld.durable import write_bytes
 from ganzfeld.health import diagnose
@@ -91,7 +91,7 @@ def all_plans(seeds: Sequence[int]) -> list[Plan]:
 
 def _kind(plan: Plan) -> str:
     """Return the kind of a run, as the tables name it."""
-    return plan.fault or f"healthy, {plan.recipe}{' by class' * (plan.data in BY_CLASS)}"
+    return plan.fault or f"healthy, {plan.recipe}{' by class' * plan.is_by_class}"
 
 
 def _plans(seeds: Sequence[int], fault: str) -> list[Plan]:

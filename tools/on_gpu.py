@@ -71,6 +71,7 @@ class Part:
     read: Callable[["Finished"], Any]
     needs_gpu: bool = True
     least_s: float = LEAST_S
+    grace_s: float = GRACE_S
     otherwise: "Part | None" = None
     """The part to run instead if this one fails before its time is over."""
 
@@ -130,8 +131,8 @@ def shown(command: list[str]) -> str:
     return " ".join(words)
 
 
-def finish(command: list[str], limit_s: float, scratch: Path) -> Finished:
-    """Run a command until it ends or its time is over, then kill all its processes."""
+def finish(command: list[str], limit_s: float, grace_s: float, scratch: Path) -> Finished:
+    """Run a command until it ends or its time is over, then kill all its processes after ``grace_s``."""
     paths = [scratch / name for name in ("output.txt", "errors.txt")]
     begun = time.monotonic()
     with paths[0].open("wb") as output, paths[1].open("wb") as errors:
@@ -151,7 +152,7 @@ def finish(command: list[str], limit_s: float, scratch: Path) -> Finished:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)  # so that pytest prints its results, and a run is saved
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE_S)
+                process.wait(grace_s)
         finally:
             end(process)
     output_text, error_text = (path.read_text(encoding="utf-8", errors="replace") for path in paths)
@@ -188,7 +189,7 @@ def attempt(part: Part, session: Session, scratch: Path, no_gpu: str = "") -> No
     if session.remaining_s < part.least_s:
         session.note(part, status="skipped", reason=f"only {session.remaining_s:.0f} s were left")
         return
-    finished = finish(part.command, min(part.limit_s, session.remaining_s), scratch)
+    finished = finish(part.command, min(part.limit_s, session.remaining_s), part.grace_s, scratch)
     session.log(part, finished)
     try:
         result = part.read(finished)

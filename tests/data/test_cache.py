@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ganzfeld.data import open_images
 from ganzfeld.data.cache.prune import cached_sets, prune
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.data.images import ImageDataset
+from ganzfeld.data.ingest import ingest as ingest_module
 from ganzfeld.data.ingest.shard_writer import ShardWriter
 from ganzfeld.data.ingest.worker_pool import WorkerPool
 from ganzfeld.errors import ResourceError
@@ -245,7 +247,7 @@ class TestWorkers:
 
     @posix
     def test_an_image_that_hangs_it_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("ganzfeld.data.ingest.worker_pool.PATIENCE_S", 2.0)
+        monkeypatch.setattr(ingest_module, "WorkerPool", partial(WorkerPool, patience_s=2.0))
         dataset = self.disturbed(fill(tmp_path / "set", 80, side=256), monkeypatch, signal.SIGSTOP, 2)
         assert dataset.num_pictures == 79
         assert "more than 2 s" in dataset.unusable[0].reason

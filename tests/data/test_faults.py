@@ -13,6 +13,7 @@ import threading
 import time
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ from ganzfeld.data.cache.verify import verify
 from ganzfeld.data.check.survey import survey
 from ganzfeld.data.images import ImageDataset
 from ganzfeld.data.ingest import ingest
-from ganzfeld.data.ingest import worker_pool as crew
 from ganzfeld.data.ingest.worker import TURN
+from ganzfeld.data.ingest.worker_pool import WorkerPool
 from ganzfeld.errors import DataError
 from ganzfeld.lock import locked
 from tests.data.making import encoded, fill, noise, smooth, zipped
@@ -173,7 +174,7 @@ class Test04Bomb:
     def test_very_large_images_are_decoded_in_turn_and_waiting_is_not_hanging(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(crew, "PATIENCE_S", 3.0)
+        monkeypatch.setattr(ingest, "WorkerPool", partial(WorkerPool, patience_s=3.0))
         (fill(tmp_path, ingest.FEW) / "0.png").write_bytes(encoded(Image.new("1", (6000, 6000))))
         begun = []
 

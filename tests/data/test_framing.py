@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ganzfeld.data.decoding import preprocessing as framing_module
 from ganzfeld.data.decoding.preprocessing import Preprocessing, framing
 from ganzfeld.errors import UsageError
 from ganzfeld.options import PreparationOptions
@@ -52,10 +51,9 @@ def test_scaling_averages_instead_of_skipping():
     ("wanted", "most_off"), [((8, 8), 0), ((24, 8), 0), ((9, 20), 0), ((40, 24), 2), ((200, 150), 2)]
 )
 def test_a_band_at_a_time_gives_the_same_pixels(
-    wanted: tuple[int, int], most_off: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    wanted: tuple[int, int], most_off: int, size: tuple[int, int]
 ):
     """Exactly, where blocks are averaged; where none are, the order of the passes depends on what is left."""
-    monkeypatch.setattr(framing_module, "BAND_PIXELS", 500)
     pixels = smooth(size[1], size[0]) if most_off else noise(size[1], size[0])
     image, bands = Image.fromarray(pixels), []
 
@@ -63,7 +61,7 @@ def test_a_band_at_a_time_gives_the_same_pixels(
         bands.append(part.height)
         return part.convert("L")
 
-    off = Preprocessing(*wanted).frame(image, plain) - Preprocessing(*wanted).frame(
+    off = Preprocessing(*wanted).frame(image, plain, band_pixels=500) - Preprocessing(*wanted).frame(
         image.convert("L")
     ).astype(int)
     assert np.abs(off).max() <= most_off and len(bands) > 1

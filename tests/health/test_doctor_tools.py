@@ -27,17 +27,16 @@ def tools():
 
 @pytest.fixture
 def brief(tools, array_file, tmp_path, monkeypatch):
-    """Make runs tiny: 16 px, the 200 blobs, two checks."""
-    runs = tools["runs"]
+    """The setup of tiny runs: 16 px, the 200 blobs, two checks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runs, "DATA", {"blobs": str(array_file)})
-    monkeypatch.setattr(runs, "NUM_LOOKS", 2)
-    monkeypatch.setattr(runs, "NUM_COMPARED", 32)
-    monkeypatch.setattr(runs, "BATCHES", {"modern": 8, "radford2015": 8, "seed": 8})
-    monkeypatch.setattr(
-        runs, "SMALL", runs.SMALL | {"size": 16, "generator.width": 4, "discriminator.width": 4}
+    return tools["runs"].Setup(
+        datasets={"blobs": str(array_file), "two": str(tmp_path / "two")},
+        by_class=frozenset({"two"}),
+        small=tools["runs"].SMALL | {"size": 16, "generator.width": 4, "discriminator.width": 4},
+        batches={"modern": 8, "radford2015": 8, "seed": 8},
+        num_looks=2,
+        num_compared=32,
     )
-    return runs
 
 
 def names_of_faults() -> list[str]:
@@ -54,9 +53,12 @@ def test_there_are_a_dozen_faults(tools):
 
 
 @pytest.mark.parametrize("fault", names_of_faults())
-def test_every_fault_can_be_planted_and_changes_the_training(brief, fault):
-    healthy = brief.train_one(brief.Plan("blobs", "radford2015", 0, num_steps=4))
-    broken = brief.train_one(brief.Plan("blobs", "radford2015", 0, fault, num_steps=4))
+def test_every_fault_can_be_planted_and_changes_the_training(tools, brief, fault):
+    runs = tools["runs"]
+    healthy, broken = (
+        runs.train_one(runs.Plan("blobs", "radford2015", 0, planted, num_steps=4, setup=brief))
+        for planted in ("", fault)
+    )
     assert [entry["step"] for entry in broken.entries][:1] == [2]
     assert broken.entries[-1]["health"] != healthy.entries[-1]["health"]
     assert set(broken.entries[-1]["compared"]) == {"pixels", "spectrum", "kernel", "missing", "copied"}
@@ -202,14 +204,13 @@ def test_trainings_by_class_have_limits_of_their_own(tools):
     assert kinds == {"", "modern relativistic-pairing"}, "of the other recipe none by class was seen"
 
 
-def test_a_training_by_class_is_compared_and_read(brief, monkeypatch, tmp_path):
+def test_a_training_by_class_is_compared_and_read(tools, brief, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
     for number, image in enumerate(pixels):
         folder = tmp_path / "two" / f"kind-{number % 2}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{number}.png")
-    monkeypatch.setattr(brief, "BY_CLASS", {"two": str(tmp_path / "two")})
-    made = brief.train_one(brief.Plan("two", "modern", 0, num_steps=4))
+    made = tools["runs"].train_one(tools["runs"].Plan("two", "modern", 0, num_steps=4, setup=brief))
     assert made.recipe["classes"] == "projection"
     assert "class_diversity_worst" in made.entries[-1]["health"] and made.entries[-1]["compared"]
 

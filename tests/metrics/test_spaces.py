@@ -1,18 +1,17 @@
 """Feature spaces: pinned weights, unchanged random state, and features of real images computed once."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-import ganzfeld.metrics.spaces as spaces_package
 from ganzfeld.data import open_images
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.metrics import Comparison, Side, measured, real_features, space
 from ganzfeld.metrics.extraction import some_of
-from ganzfeld.metrics.measures import fid
 from ganzfeld.metrics.spaces import efficientnet_lite0, inception, random_convolutions, usual_name
 from tests.conftest import blobs
 from tests.metrics.inception_reference import GOLDEN, dataset
@@ -39,14 +38,10 @@ def test_building_the_network_draws_nothing():
 
 
 @pytest.mark.parametrize("entry", [efficientnet_lite0, random_convolutions])
-def test_other_weights_are_refused(entry, monkeypatch):
+def test_other_weights_are_refused(entry):
     build = entry._network if entry is efficientnet_lite0 else entry._weights
-    build.cache_clear()
-    with monkeypatch.context() as patch:
-        patch.setattr(entry, "SHA256", "0" * 64)
-        with pytest.raises(DamagedError, match="expected"):
-            entry.features(blobs(1, 16))
-    build.cache_clear()
+    with pytest.raises(DamagedError, match="expected"):
+        build("0" * 64)
 
 
 def test_without_the_extra_it_says_how_to_install_it(monkeypatch):
@@ -85,9 +80,8 @@ class TestInception:
             space("inception")
         assert "weights-inception-2015-12-05-6726825d.pth" in caught.value.hint
 
-    def test_fid_is_of_the_standard_weights_alone(self, inception_file, monkeypatch):
-        def taken(only=None):
-            made = space(inception_file)
+    def test_fid_is_of_the_standard_weights_alone(self, inception_file):
+        def taken(made, only=None):
             ours, real = (torch.randn(60, 2048, generator=torch.manual_seed(seed)) for seed in (0, 1))
             nothing = np.zeros((60, 8, 8, 3), np.uint8)
             sides = Side(nothing, ours), Side(nothing, real)
@@ -98,16 +92,11 @@ class TestInception:
 
         assert space(inception_file).name == f"inception with {inception_file.name}"
         with pytest.raises(UsageError, match="fid is defined in one feature space only"):
-            taken(["fid"])
-        sha256 = space(inception_file).sha256
-        spaces_package._loaded.clear()
-        monkeypatch.setattr(inception, "SHA256", sha256)
-        monkeypatch.setattr(fid, "SPACE", sha256)
-        assert space(inception_file).name == "inception"
-        both = taken(["fid", "frechet-distance"])
+            taken(space(inception_file), ["fid"])
+        standard = replace(space(inception_file), name="inception", sha256=inception.SHA256)
+        both = taken(standard, ["fid", "frechet-distance"])
         assert both["fid"].figure.value == both["frechet_distance"].figure.value > 0
-        assert both["fid"].features_sha256 == sha256 and both["fid"].resize_px == 299
-        spaces_package._loaded.clear()
+        assert both["fid"].features_sha256 == inception.SHA256 and both["fid"].resize_px == 299
 
     def test_the_pinned_weights_are_those_of_the_file_name(self):
         assert inception.SHA256[:8] in inception.SOURCE

@@ -1,10 +1,11 @@
 """The images of a step are the same wherever they are gathered from."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
-from ganzfeld.compute import batch_loader as gatherings
 from ganzfeld.compute.batch_loader import from_cache, from_device, gathering
 from ganzfeld.compute.distributed import ALONE
 from ganzfeld.compute.engine import Engine
@@ -28,10 +29,10 @@ def dataset(array_file):
     return open_images(array_file, size=(8, 8))
 
 
-def test_the_device_gives_what_the_cache_gives(dataset, monkeypatch):
-    monkeypatch.setattr(gatherings, "CHUNK", 7)  # so that the set passes in several parts, the last one short
+def test_the_device_gives_what_the_cache_gives(dataset):
+    in_parts = partial(from_device, chunk=7)  # several parts, the last one short
     indices = np.random.default_rng(0).integers(0, dataset.num_pictures, 40)
-    ours, theirs = (way(dataset, ENGINE)(indices) for way in (from_device, from_cache))
+    ours, theirs = (way(dataset, ENGINE)(indices) for way in (in_parts, from_cache))
     assert ours.dtype == torch.uint8
     assert ours.shape == (40, 8, 8, dataset.channels)
     assert torch.equal(ours, theirs)

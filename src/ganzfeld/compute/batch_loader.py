@@ -32,9 +32,9 @@ def from_cache(dataset: ImageDataset, engine: Engine) -> Gather:
     return lambda indices: engine.carry(dataset.batch(indices))
 
 
-def from_device(dataset: ImageDataset, engine: Engine) -> Gather:
-    """Copy all images to the device as bytes; return a function that gathers from that copy."""
+def from_device(dataset: ImageDataset, engine: Engine, chunk: int = CHUNK) -> Gather:
+    """Copy all images to the device as bytes, ``chunk`` at once; return a function that gathers from them."""
     indices = np.arange(dataset.num_pictures)
-    starts = range(0, len(indices), CHUNK)
-    resident = torch.cat([engine.carry(dataset.batch(indices[start : start + CHUNK])) for start in starts])
+    starts = range(0, len(indices), chunk)
+    resident = torch.cat([engine.carry(dataset.batch(indices[start : start + chunk])) for start in starts])
     return lambda indices: resident[engine.carry(indices)]

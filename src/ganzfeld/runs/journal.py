@@ -85,16 +85,16 @@ def copy_journal(path: Path, folder: OwnFolder, images_seen: int) -> None:
     folder.write_pieces(JOURNAL, lines())
 
 
-def read_journal(path: Path) -> list[dict[str, Any]]:
+def read_journal(path: Path, most_bytes: int = MOST_BYTES) -> list[dict[str, Any]]:
     """Read the entries of a journal, without a last line that was cut short by a crash.
 
-    From a journal larger than ``MOST_BYTES``, reads an even selection and the last entry: see ``every``.
+    From a journal larger than ``most_bytes``, reads an even selection and the last entry: see ``every``.
     Raises ``DamagedError`` for any other line that is not an entry, and for a line longer than
     ``LONGEST_LINE`` bytes.
     """
     if not path.exists():
         return []
-    step = every(path)
+    step = every(path, most_bytes)
     entries: list[dict[str, Any]] = []
     counts, skipped = [0, 0], (0, b"")
     for number, line in _lines(path):
@@ -111,7 +111,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def every(path: Path) -> int:
+def every(path: Path, most_bytes: int = MOST_BYTES) -> int:
     """Return n where every nth line of the journal is read; n grows with the file, so memory is bounded.
 
     Raises ``DamagedError`` for a journal larger than any run writes.
@@ -121,7 +121,7 @@ def every(path: Path) -> int:
     except FileNotFoundError:
         return 1
     require_size(path, size)
-    return max(1, -(-size // MOST_BYTES))
+    return max(1, -(-size // most_bytes))
 
 
 def require_size(path: Path, size: int) -> None:

@@ -70,16 +70,20 @@ class Preprocessing:
         return left, top, left + crop_width, top + crop_height
 
     def frame(
-        self, image: Image.Image, plain: Callable[[Image.Image], Image.Image] | None = None
+        self,
+        image: Image.Image,
+        plain: Callable[[Image.Image], Image.Image] | None = None,
+        band_pixels: int = BAND_PIXELS,
     ) -> np.ndarray:
         """Crop and scale an image; return uint8 (height, width, 1 or 3).
 
-        ``plain`` converts any part of an image to ``L`` or ``RGB``, if the image is neither. The result has
-        the channels of the image, or 1 if ``channels`` is 1; it never repeats a grey channel.
+        ``plain`` converts any part of an image to ``L`` or ``RGB``, if the image is neither. It is called
+        with bands of rows of about ``band_pixels`` pixels each. The result has the channels of the image, or
+        1 if ``channels`` is 1; it never repeats a grey channel.
         """
         box = self.crop_box(*image.size)
         if plain:
-            image, box = self._reduce(image, box, plain)
+            image, box = self._reduce(image, box, plain, band_pixels)
         # reducing_gap is far faster on large images, with no visible difference.
         size = (self.width, self.height)
         small = image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=_GAP)
@@ -87,7 +91,7 @@ class Preprocessing:
         return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
     def _reduce(
-        self, image: Image.Image, box: _Box, plain: Callable[[Image.Image], Image.Image]
+        self, image: Image.Image, box: _Box, plain: Callable[[Image.Image], Image.Image], band_pixels: int
     ) -> tuple[Image.Image, tuple[float, float, float, float]]:
         """Convert an image and reduce it by whole blocks; return it and the crop box in its coordinates.
 
@@ -98,7 +102,7 @@ class Preprocessing:
         down = (box[3] - box[1]) / self.height
         blocks = int(across / _GAP) or 1, int(down / _GAP) or 1
         left, top, right, bottom = _grow_box(box, _support(across), _support(down), image.size)
-        rows = max(BAND_PIXELS // (right - left) // blocks[1], 1) * blocks[1]
+        rows = max(band_pixels // (right - left) // blocks[1], 1) * blocks[1]
         size = math.ceil((right - left) / blocks[0]), math.ceil((bottom - top) / blocks[1])
         reduced = None
         for begin in range(top, bottom, rows):

@@ -24,10 +24,20 @@ PATIENCE_S = 120.0
 
 
 class WorkerPool:
-    """Runs jobs on ``num_workers`` processes; calls ``progress`` with the number of finished entries."""
+    """Runs jobs on ``num_workers`` processes; calls ``progress`` with the number of finished entries.
 
-    def __init__(self, task: dict[str, Any], num_workers: int, progress: Callable[[int], None]) -> None:
+    An image that takes longer than ``patience_s`` seconds is given up.
+    """
+
+    def __init__(
+        self,
+        task: dict[str, Any],
+        num_workers: int,
+        progress: Callable[[int], None],
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self.task, self.num_workers, self.progress = task, num_workers, progress
+        self.patience_s = patience_s
         self._messages: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = queue.Queue()
         self._workers: list[_Worker] = []
         self._finished = 0
@@ -72,7 +82,7 @@ class WorkerPool:
     def _replace_hung(self) -> None:
         for worker in self._workers:
             silence_s = time.monotonic() - worker.last_message_at
-            if worker.job and worker.has_reported and silence_s > PATIENCE_S:
+            if worker.job and worker.has_reported and silence_s > self.patience_s:
                 worker.timed_out = True
                 worker.process.kill()  # the end of its output is the next message
 
@@ -89,7 +99,7 @@ class WorkerPool:
         if worker.at is None and (job.careful or not worker.has_reported):
             raise ResourceError(f"a process for decoding cannot be started (it ended with exit code {code})")
         if job.careful and worker.at is not None:
-            too_slow, crash = f"more than {PATIENCE_S:.0f} s", f"crashes the decoder (exit {code})"
+            too_slow, crash = f"more than {self.patience_s:.0f} s", f"crashes the decoder (exit {code})"
             reason = f"decoding it takes {too_slow}" if worker.timed_out else f"decoding it {crash}"
             job.deadly[worker.at] = reason
         job.careful = True

@@ -16,15 +16,15 @@ LINEAR = tuple(name for name in METHODS if name != "adam")
 """Methods whose rounds are linear in the state."""
 
 
-def largest_steps(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
-    """Play fans of games at steps around each predicted limit, and find the step at which they begin to
-    grow.
-    """
+def largest_steps(
+    settings: Settings, methods: Sequence[str] = LINEAR
+) -> tuple[list[Measured], dict[str, Any]]:
+    """Play fans of games at steps around each predicted limit; find the step at which they begin to grow."""
     figures, fans = [], {}
     # Nearer to the limit a game grows more slowly, by about that distance per round.
     num_rounds = max(120, 10 * settings.fan)
     shares = np.linspace(0.95, 1.05, settings.fan)
-    for name in LINEAR:
+    for name in methods:
         predicted = theory.largest_step(name, settings.strength)
         if predicted == 0:
             continue
