@@ -1,6 +1,5 @@
 """Arguments of wrong kinds in Python are told by name, before any work is done."""
 
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,15 @@ import pytest
 import ganzfeld as gz
 from ganzfeld.errors import UsageError
 from ganzfeld.kinds import BY_NAME
+from ganzfeld.options import ResumeOptions, TrainOptions, declared, defaults
+from ganzfeld.value_kinds import ANYTHING
 from tests.training.conftest import small
 
 WRONG = (3, 2.5, "1", None, True, b"x", ["x"], object(), {3: 4})
 RIGHT_NONE = {"minutes", "images", "batch"}
 
 
-@pytest.mark.parametrize("name", sorted(set(BY_NAME) & set(inspect.signature(gz.train).parameters)))
+@pytest.mark.parametrize("name", sorted(set(BY_NAME) & set(defaults(TrainOptions))))
 def test_every_wrong_kind_is_told_by_name(array_file, tmp_path, name):
     kind = BY_NAME[name]
     wrong = [value for value in WRONG if not kind.fits(value) and not (value is None and name in RIGHT_NONE)]
@@ -26,6 +27,12 @@ def test_every_wrong_kind_is_told_by_name(array_file, tmp_path, name):
             gz.train(array_file, **{"out": tmp_path / "runs", name: value})
         assert kind.expected in told.value.message
     assert not (tmp_path / "runs").exists()
+
+
+def test_every_option_is_checked_as_it_is_declared():
+    for options in (TrainOptions, ResumeOptions):
+        for name, declaration in declared(options).items():
+            assert BY_NAME.get(name, ANYTHING) is declaration.kind
 
 
 @pytest.mark.parametrize("function", [gz.load, gz.open_run, gz.Run, gz.resume])

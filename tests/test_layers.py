@@ -31,6 +31,7 @@ FLOORS = [
         "signals",
         "strict_json",
         "system",
+        "value_kinds",
     },
     {"geometry"},
     {"networks", "losses", "stabilisers", "latent", "data"},

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from pydantic import TypeAdapter, ValidationError
 from typer.testing import CliRunner
 
 import ganzfeld as gz
@@ -17,8 +18,9 @@ from ganzfeld.cli.commands import commands
 from ganzfeld.cli.options import expand_options, words_of
 from ganzfeld.errors import DamagedError, UsageError
 from ganzfeld.option_values import range_of
-from ganzfeld.options import PreparationOptions, declared, defaults, option
+from ganzfeld.options import PreparationOptions, TrainOptions, declared, defaults, option
 from ganzfeld.recipes.reading import OPTIONS, paths
+from ganzfeld.runs.metadata import RunMetadata
 from tests.cli.test_cli import call
 from tests.data.making import encoded, noise
 from tests.training.conftest import SMALL
@@ -67,13 +69,14 @@ class TestDeclarations:
     @pytest.mark.parametrize(
         ("name", "value", "expected"),
         [
-            *(("channels", 2, "1 or 3"), ("channels", True, "1 or 3"), ("channels", "1", "1 or 3")),
+            *(("channels", 2, "1 or 3"), ("channels", True, "a whole number")),
+            *(("channels", "1", "a whole number"), ("background", 3, "text")),
             *(("max_bad", 1.5, "from 0 to 1"), ("max_bad", float("nan"), "from 0 to 1")),
-            *(("max_bad", "half", "from 0 to 1"), ("max_bad", None, "from 0 to 1"), ("background", 3, "str")),
+            *(("max_bad", "half", "a number"), ("max_bad", None, "a number")),
         ],
     )
     def test_what_is_not_allowed_is_named_with_what_is(self, name, value, expected):
-        with pytest.raises(UsageError, match=f"{name.replace('_', '-')} must be {expected}, not {value!r}"):
+        with pytest.raises(UsageError, match=f"{name.replace('_', '.')} must be {expected}, not {value!r}"):
             replace(PreparationOptions(), **{name: value})
 
     def test_words_give_the_options_back(self):
@@ -107,6 +110,26 @@ class TestDeclarations:
         assert "How many." in CliRunner().invoke(application, ["--help"]).output
         assert CliRunner().invoke(application, ["--num-steps", "7"]).exit_code == 0
         assert taken == [Others(7)]
+
+    def test_numbers_of_numpy_are_taken_by_every_option(self):
+        number: Any = np.float32(0.5)
+        whole: Any = np.int64(3)
+        assert type(PreparationOptions(max_bad=number).max_bad) is float
+        assert type(PreparationOptions(channels=whole).channels) is int
+
+    @pytest.mark.parametrize(
+        ("name", "low", "high"),
+        [("checkpoint_seconds", 1e-9, 1e9), ("stop", "", ""), ("on_divergence", "", "")],
+    )
+    def test_a_run_stores_what_its_option_may_be(self, name, low, high):
+        """Neither more nor less, as each is declared once."""
+        field, known = TypeAdapter(RunMetadata.__annotations__[name]), declared(TrainOptions)[name]
+        for value in known.choices or (low, high):
+            assert known.is_allowed(value) and field.validate_python(value) == value
+        for value in ("sometimes",) if known.choices else (0.0, -1.0, 2 * high):
+            assert not known.is_allowed(value)
+            with pytest.raises(ValidationError):
+                field.validate_python(value)
 
 
 def test_an_option_of_train_that_is_set_as_a_field_is_named():
@@ -146,7 +169,7 @@ class TestFromPython:
         given: Any = np.arange(60)
         with pytest.raises(UsageError) as refused:
             PreparationOptions(labels=given)
-        assert refused.value.message == "labels must be str, not a ndarray"
+        assert refused.value.message == "labels must be text, not a ndarray"
 
     @pytest.mark.parametrize("size", [16, (16, 16), [16, 16], "16", "16x16", np.int64(16)])
     def test_sizes(self, photos: Path, size: Any):

@@ -5,75 +5,32 @@ The command line passes the right types by itself; from Python a function may be
 
 import functools
 import inspect
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Integral, Real
+from collections.abc import Callable, Iterator, Mapping
 from types import NoneType
 from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin
 
 from ganzfeld.errors import UsageError
-from ganzfeld.printable import printable
-
-LONGEST_SHOWN = 80
+from ganzfeld.options import ResumeOptions, TrainOptions, declared
+from ganzfeld.value_kinds import ANYTHING, PATH, WHOLE
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of argument.
-
-    ``expected`` describes it in messages, ``fits`` checks a value, and ``plain`` converts it to the plain
-    Python value that the function receives.
-    """
-
-    expected: str
-    fits: Callable[[Any], bool]
-    plain: Callable[[Any], Any] = lambda value: value
-
-
-def _is_number(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
-
-
-def _plain_number(value: Any) -> int | float:
-    return int(value) if isinstance(value, Integral) else float(value)
-
-
-def _are_settings(value: Any) -> bool:
-    is_collection = isinstance(value, Mapping | Sequence) and not isinstance(value, str | bytes)
-    return is_collection and all(isinstance(entry, str) for entry in value)
-
-
-WHOLE = Kind("a whole number", lambda value: _is_number(value, Integral), int)
-NUMBER = Kind("a number", lambda value: _is_number(value, Real), _plain_number)
-TEXT = Kind("text", lambda value: isinstance(value, str))
-TRUTH = Kind("True or False", lambda value: isinstance(value, bool))
-PATH = Kind("a path, as text or as a pathlib.Path", lambda value: isinstance(value, str | os.PathLike))
-SETTINGS = Kind('a mapping such as {"generator.width": 32}, or a list of texts', _are_settings)
-
 BY_NAME = {
-    "auto": TRUTH,
-    "batch": WHOLE,
-    "checkpoint_seconds": NUMBER,
-    "device": TEXT,
-    "from_images": WHOLE,
-    "images": WHOLE,
-    "inexact": TRUTH,
-    "minutes": NUMBER,
+    **{
+        name: declaration.kind
+        for options in (TrainOptions, ResumeOptions)
+        for name, declaration in declared(options).items()
+        if declaration.kind is not ANYTHING
+    },
     "num": WHOLE,
-    "on_divergence": TEXT,
-    "out": PATH,
     "path": PATH,
-    "precision": TEXT,
-    "route": PATH,
-    "seed": WHOLE,
-    "settings": SETTINGS,
-    "stop": TEXT,
 }
-"""The arguments that are checked, by name. None is allowed where it is the default."""
+"""The arguments that are checked, by name: options as they are declared, and those that are no options.
+
+None is allowed where it is the default.
+"""
 
 
 def check_arguments(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
@@ -91,18 +48,10 @@ def check_arguments(function: Callable[_Parameters, _Result]) -> Callable[_Param
             return function(*args, **kwargs)
         for name, value in bound.arguments.items():
             if name in BY_NAME and not (value is None and signature.parameters[name].default is None):
-                bound.arguments[name] = check_argument(name, value)
+                bound.arguments[name] = BY_NAME[name].require(name, value)
         return function(*bound.args, **bound.kwargs)
 
     return checked
-
-
-def check_argument(name: str, value: Any) -> Any:
-    """Return the plain value of an argument. Raises ``UsageError`` if it is of the wrong kind."""
-    kind = BY_NAME[name]
-    if not kind.fits(value):
-        raise UsageError(f"{name} must be {kind.expected}, not {printable(repr(value), LONGEST_SHOWN)}")
-    return kind.plain(value)
 
 
 def require_numbers(kinds: Mapping[str, Any], fields: Mapping[Any, Any]) -> None:

@@ -5,21 +5,14 @@ Values that need more than the standard library to check (a colour, a file) are 
 
 import math
 import os
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from ganzfeld.errors import UsageError
 from ganzfeld.printable import printable
+from ganzfeld.value_kinds import is_number, is_whole
 
-_MOST_SHOWN = 200
 SIZES = "Give one number, 64, or width by height, 96x64."
-
-
-def shown(value: Any) -> str:
-    """Return the text of a value for a message: its type alone if it is long, such as an array."""
-    text = repr(value)
-    return text if len(text) <= _MOST_SHOWN and "\n" not in text else f"a {type(value).__name__}"
 
 
 FIRST_FRAME, ALL_FRAMES = "first", "all"
@@ -79,7 +72,7 @@ def sides_of(size: Any) -> Any:
 
 def range_as_text(value: Any) -> Any:
     """Return a pair of numbers as ``LOW:HIGH``; return any other value unchanged."""
-    if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(_is_number, value)):
+    if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(is_number, value)):
         return value
     try:
         low, high = (float(end) for end in value)
@@ -90,11 +83,7 @@ def range_as_text(value: Any) -> Any:
 
 def frames_as_text(value: Any) -> Any:
     """Return a number of frames as text; return any other value unchanged."""
-    return str(int(value)) if isinstance(value, Integral) and not isinstance(value, bool) else value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return str(int(value)) if is_whole(value) else value
 
 
 def text_of_range(low: float, high: float) -> str:

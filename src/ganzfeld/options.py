@@ -4,15 +4,13 @@ An options class is a frozen dataclass whose fields are made by ``option``. The 
 it, Python functions take the same names with the same defaults, and a run stores the options it was given.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.errors import UsageError
-from ganzfeld.kinds import BY_NAME, check_argument
 from ganzfeld.option_values import (
     ALL_FRAMES,
     AUTO,
@@ -23,25 +21,28 @@ from ganzfeld.option_values import (
     frames_as_text,
     range_as_text,
     range_of,
-    shown,
 )
+from ganzfeld.printable import shown
+from ganzfeld.value_kinds import ANYTHING, NUMBER, PATH, SETTINGS, TEXT, TRUTH, WHOLE, Kind
 
 _DECLARED = "option"
-NUMBERS = (int, float)
-PATHS = (str, os.PathLike)
+_KINDS = {bool: TRUTH, int: WHOLE, float: NUMBER, str: TEXT}
+
+DivergencePolicy = Literal["stop", "rollback"]
+StopPolicy = Literal["never", "plateau", "decay"]
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
     """The declaration of an option.
 
-    ``help`` is the help text, ``kinds`` the allowed types (empty: any), ``choices`` the allowed values,
-    ``low`` and ``high`` the least and greatest value, ``above`` a value that it must exceed. ``typed`` is the
-    type on the command line and ``flag`` the name there, if they differ from those of the field.
+    ``help`` is the help text, ``kind`` the kind of the values, ``choices`` the allowed values, ``low`` and
+    ``high`` the least and greatest value, ``above`` a value that it must exceed. ``typed`` is the type on the
+    command line and ``flag`` the name there, if they differ from those of the field.
     """
 
     help: str
-    kinds: tuple[type, ...] = ()
+    kind: Kind
     choices: Sequence[Any] = ()
     low: float | None = None
     high: float | None = None
@@ -50,15 +51,14 @@ class Declared:
     flag: str = ""
 
     def is_allowed(self, value: Any) -> bool:
-        """Check whether the option may have that value. NaN fails every comparison."""
-        if self.kinds and not isinstance(value, self.kinds):
-            return False
-        if self.kinds and isinstance(value, bool) is not (bool in self.kinds):
-            return False
+        """Check whether the option may have that value, of its kind. NaN fails every comparison."""
         if self.choices:
             return value in self.choices
-        limits = ((self.low, "__ge__"), (self.high, "__le__"), (self.above, "__gt__"))
-        return all(limit is None or getattr(value, compare)(limit) is True for limit, compare in limits)
+        return (
+            (self.low is None or value >= self.low)
+            and (self.high is None or value <= self.high)
+            and (self.above is None or value > self.above)
+        )
 
     @property
     def expected(self) -> str:
@@ -67,24 +67,21 @@ class Declared:
             return " or ".join(map(str, self.choices))
         if self.above is not None:
             return f"above {self.above} and at most {self.high:,}"
-        if self.low is None and self.high is None:
-            return " or ".join(kind.__name__ for kind in self.kinds)
         if self.high is None:
             return f"at least {self.low}"
         return f"at most {self.high}" if self.low is None else f"from {self.low} to {self.high}"
 
 
-def option(default: Any, help: str, *, kinds: tuple[type, ...] = (), **known: Any) -> Any:
+def option(default: Any, help: str, *, kind: Kind | None = None, **declaration: Any) -> Any:
     """Declare a field of an options class. ``None`` is allowed where it is the default.
 
-    Without ``kinds``, values have the type of the default, or of the choices, or are text. ``known`` holds
-    further fields of ``Declared``. Names in ``kinds.BY_NAME`` are checked as declared there, too.
+    Without ``kind``, values are of the kind of the default, or of the choices, or are text. ``declaration``
+    holds further fields of ``Declared``.
     """
-    choices = known.get("choices", ())
+    choices = declaration.get("choices", ())
     example = choices[0] if default is None and choices else default
-    kind = str if example is None else type(example)
-    kinds = kinds or ((int, float) if kind is float else (kind,))
-    return field(default=default, metadata={_DECLARED: Declared(help, kinds, **known)})
+    kind = kind or _KINDS[str if example is None else type(example)]
+    return field(default=default, metadata={_DECLARED: Declared(help, kind, **declaration)})
 
 
 def declared(options: Any) -> dict[str, Declared]:
@@ -124,9 +121,8 @@ def check(options: Any) -> None:
         value = getattr(options, name)
         if value is None and usual[name] is None:
             continue
-        if name in BY_NAME:
-            value = check_argument(name, value)
-            object.__setattr__(options, name, value)
+        value = known.kind.require(name, value)
+        object.__setattr__(options, name, value)
         if known.is_allowed(value):
             continue
         choices = [choice for choice in known.choices if isinstance(choice, str)]
@@ -194,30 +190,30 @@ class PreparationOptions(_FromArguments):
 class TrainOptions(_FromArguments):
     """Options of training, except the images and their preparation."""
 
-    recipe: Any = option("modern", "Name of a recipe, or a recipe file (JSON).", kinds=(object,), typed=str)
+    recipe: Any = option("modern", "Name of a recipe, or a recipe file (JSON).", kind=ANYTHING, typed=str)
     size: Any = option(
         None,
         "Image size in pixels: N, or WxH (width by height). Default: that of the recipe.",
-        kinds=(object,),
+        kind=ANYTHING,
         typed=str | None,
     )
     minutes: float | None = option(
-        None, "Minutes of training. Default: 5, unless --images is given.", kinds=NUMBERS
+        None, "Minutes of training. Default: 5, unless --images is given.", kind=NUMBER
     )
     images: int | None = option(
         None,
         "Images to see, in whole batches; with --minutes, whichever comes first ends the run.",
-        kinds=(int,),
+        kind=WHOLE,
     )
-    batch: int | None = option(None, "Images per step. Default: that of the recipe.", kinds=(int,))
+    batch: int | None = option(None, "Images per step. Default: that of the recipe.", kind=WHOLE)
     seed: int = option(0, "Seed of all random numbers.", low=0, high=2**63 - 1)
     device: str = option("auto", "Device: auto, cpu, cuda, cuda:N or mps.")
     precision: str = option("auto", "Precision: auto, float32 or bfloat16.")
-    out: Any = option("runs", "Parent folder, in which a new run folder is made.", kinds=PATHS, typed=Path)
+    out: Any = option("runs", "Parent folder, in which a new run folder is made.", kind=PATH, typed=Path)
     settings: Any = option(
         (),
         "Setting path=value of any field of the recipe, such as generator.width=32; repeatable.",
-        kinds=(object,),
+        kind=SETTINGS,
         typed=list[str] | None,
         flag="--set",
     )
@@ -226,12 +222,12 @@ class TrainOptions(_FromArguments):
         "stop",
         "If training diverges: stop, or rollback (continue from the last checkpoint with half the learning"
         " rates).",
-        choices=("stop", "rollback"),
+        choices=get_args(DivergencePolicy),
     )
     stop: str = option(
         "never",
         "Stop early: never, plateau (when quality no longer improves) or decay (when it got worse).",
-        choices=("never", "plateau", "decay"),
+        choices=get_args(StopPolicy),
     )
     auto: bool = option(
         False, "Try the doctor's remedies during training, and undo those that do not help.", flag="--auto"
@@ -241,7 +237,7 @@ class TrainOptions(_FromArguments):
         "How a step is computed: auto (fastest on this machine), plain (as in textbooks), some of auto's"
         " parts joined by commas (one-pass, channels-last, measured, shared-backward), or a run folder or"
         " run.json whose route is used again.",
-        kinds=PATHS,
+        kind=PATH,
         typed=str,
     )
 
@@ -256,24 +252,24 @@ class ResumeOptions(_FromArguments):
     from_images: int | None = option(
         None,
         "Fork: start a new run from the checkpoint at this number of images; 0 starts over.",
-        kinds=(int,),
+        kind=WHOLE,
         flag="--from",
     )
     settings: Any = option(
         (),
         "Setting path=value of the recipe, for a fork; repeatable.",
-        kinds=(object,),
+        kind=SETTINGS,
         typed=list[str] | None,
         flag="--set",
     )
     minutes: float | None = option(
-        None, "New end of the run: minutes of training, counted from its beginning.", kinds=NUMBERS
+        None, "New end of the run: minutes of training, counted from its beginning.", kind=NUMBER
     )
     images: int | None = option(
-        None, "New end of the run: images seen, counted from its beginning.", kinds=(int,)
+        None, "New end of the run: images seen, counted from its beginning.", kind=WHOLE
     )
-    data: Any = option(None, "New place of the images, if they moved.", kinds=PATHS, typed=str | None)
-    labels: Any = option(None, "New place of the file of labels, if it moved.", kinds=PATHS, typed=str | None)
+    data: Any = option(None, "New place of the images, if they moved.", kind=PATH, typed=str | None)
+    labels: Any = option(None, "New place of the file of labels, if it moved.", kind=PATH, typed=str | None)
     device: str | None = option(None, "Another device; needs --inexact.")
     inexact: bool = option(
         False,

@@ -4,8 +4,10 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 LONGEST_NAME = 300
+LONGEST_VALUE = 200
 
 _TOO_LONG = re.compile(r"[^\s/\\]{256,}")
 
@@ -18,6 +20,12 @@ def printable(name: str, longest: int = LONGEST_NAME) -> str:
     shown = _escaped(name)
     half = longest // 2 - 10
     return shown if len(shown) <= longest else f"{shown[:half]}...{shown[-half:]}"
+
+
+def shown(value: Any) -> str:
+    """Return the text of a value for a message: its type alone if it is long, such as an array."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE and "\n" not in text else f"a {type(value).__name__}"
 
 
 def with_short_words(text: str) -> str:

@@ -15,7 +15,7 @@ from ganzfeld.compute.engine import Engine, chip_of, num_threads
 from ganzfeld.compute.fast_path import FastPath
 from ganzfeld.errors import UsageError
 from ganzfeld.option_values import absolute
-from ganzfeld.options import PreparationOptions
+from ganzfeld.options import DivergencePolicy, PreparationOptions, StopPolicy, TrainOptions, declared
 from ganzfeld.printable import printable
 from ganzfeld.record import Count, Record
 from ganzfeld.regular import is_regular
@@ -115,6 +115,12 @@ class Trial(Record):
         return f"{self.finding}: {' '.join(self.settings)} {self.outcome}: {self.why}"
 
 
+def _range_of(name: str) -> Any:
+    """Return the range of an option of ``train`` as it is declared there, for a field that stores it."""
+    declaration = declared(TrainOptions)[name]
+    return Field(gt=declaration.above, ge=declaration.low, le=declaration.high)
+
+
 class RunMetadata(Record):
     """The content of ``run.json``. ``data`` is the path of the images, or None for the built-in faces.
 
@@ -140,9 +146,9 @@ class RunMetadata(Record):
     seed: Count
     minutes: Annotated[float, Field(gt=0)] | None
     images: Annotated[int, Field(gt=0, lt=2**63)] | None
-    checkpoint_seconds: Annotated[float, Field(gt=0)]
-    on_divergence: Literal["stop", "rollback"]
-    stop: Literal["never", "plateau", "decay"] = "never"
+    checkpoint_seconds: Annotated[float, _range_of("checkpoint_seconds")]
+    on_divergence: DivergencePolicy
+    stop: StopPolicy = "never"
     auto: bool = False
     trials: tuple[Trial, ...] = ()
     horizons: tuple[Horizon, ...]

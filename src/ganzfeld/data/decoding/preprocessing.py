@@ -7,15 +7,16 @@ is stretched or padded; an image that already has the target size passes through
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from numbers import Integral
 
 import numpy as np
 from PIL import Image, ImageColor
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import SMALLEST_SIZE
-from ganzfeld.option_values import AUTO, FIRST_FRAME, SIZES, range_of, shown, sides_of
+from ganzfeld.option_values import AUTO, FIRST_FRAME, SIZES, range_of, sides_of
 from ganzfeld.options import PreparationOptions
+from ganzfeld.printable import shown
+from ganzfeld.value_kinds import is_whole
 
 LARGEST_PX = 4096
 BAND_PIXELS = 2**20
@@ -137,7 +138,7 @@ def _grow_box(box: _Box, across: float, down: float, size: tuple[int, int]) -> _
 def _two_sides(size: object) -> tuple[int, int]:
     sides = sides_of(size.item() if isinstance(size, np.integer) else size)
     pair = list(sides) if isinstance(sides, list | tuple) else []
-    if len(pair) != 2 or not all(isinstance(side, Integral) and not isinstance(side, bool) for side in pair):
+    if len(pair) != 2 or not all(map(is_whole, pair)):
         raise UsageError(f"size {shown(size)} is not a size", SIZES)
     return int(pair[0]), int(pair[1])
 
