@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ganzfeld.health.limits import Limit, Limits, limit_at, limits
+from ganzfeld.value_kinds import is_number
 
 _Value = TypeVar("_Value")
 
@@ -104,7 +105,7 @@ class RunEvidence:
         pairs = [
             (entry["images_seen"], value)
             for entry in (self._entries_of_one_space if name in OF_QUALITY else self.entries)
-            if _is_number(value := health_of(entry).get(name, entry.get(name)))
+            if is_number(value := health_of(entry).get(name, entry.get(name))) and math.isfinite(value)
         ]
         images, values = zip(*pairs, strict=True) if pairs else ((), ())
         return Series(np.array(images, dtype=np.int64), np.array(values, dtype=np.float64))
@@ -127,8 +128,3 @@ def health_of(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the readings of a journal entry; empty where the file holds something else there."""
     health = entry.get("health")
     return health if isinstance(health, dict) else {}
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether ``value`` is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -11,6 +11,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.free_memory import require_memory
 from ganzfeld.latent.paths import lerp, slerp
 from ganzfeld.latent.priors import priors
+from ganzfeld.value_kinds import is_whole
 
 __all__ = ["LARGEST_SEED", "latents_of_seeds", "lerp", "num_of", "priors", "seeds_of", "slerp", "truncate"]
 
@@ -27,14 +28,14 @@ def latents_of_seeds(seeds: Sequence[int], size: int, prior: str = "normal") -> 
     ``UsageError`` unless every seed is a whole number from 0 to 2^63 - 1 and ``size`` is from 1 to 65,536,
     and ``ResourceError`` for more vectors than fit into memory.
     """
-    if not _is_whole(size) or not 1 <= size <= LARGEST_LATENT:
+    if not is_whole(size) or not 1 <= size <= LARGEST_LATENT:
         raise UsageError(f"a latent vector has from 1 to {LARGEST_LATENT:,} components, not {size!r}")
     sample, seeds = priors.load(prior).sample, seeds_of(seeds)
     num_bytes = 2 * num_of(seeds) * (4 * size + _OBJECT_BYTES)
     require_memory(num_bytes, f"{num_of(seeds):,} latent vectors", "Draw fewer at once.")
     vectors = []
     for seed in seeds:
-        if not _is_whole(seed) or not 0 <= seed <= LARGEST_SEED:
+        if not is_whole(seed) or not 0 <= seed <= LARGEST_SEED:
             raise UsageError(
                 f"seed {seed!r} is out of range: seeds are whole numbers from 0 to {LARGEST_SEED}"
             )
@@ -60,10 +61,6 @@ def num_of(seeds: Sequence[int]) -> int:
         return len(seeds)
     except OverflowError:
         raise UsageError(f"there are too many seeds: at most {LARGEST_SEED:,} at once") from None
-
-
-def _is_whole(number: object) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def truncate(latents: Tensor, psi: float) -> Tensor:

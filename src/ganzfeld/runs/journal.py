@@ -13,6 +13,7 @@ from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import printable
 from ganzfeld.regular import open_regular
 from ganzfeld.strict_json import strict_json
+from ganzfeld.value_kinds import is_number
 
 JOURNAL = "journal.jsonl"
 RESTORE_HINT = "Restore it from a copy."
@@ -173,20 +174,20 @@ def _mistake_in(entry: Any) -> str:
         if type(value) is not int or value < 0:
             return f"{name} is {_quoted(value)}, not a whole number"
     seconds = entry.get("seconds", 0.0)
-    if not _is_number(seconds) or seconds < 0:
+    if not _is_usable(seconds) or seconds < 0:
         return f"seconds is {_quoted(seconds)}, not a number of seconds"
     health = entry.get("health")
     if health is not None and not isinstance(health, dict):
         return f"health is {_quoted(health)}, not an object"
     for name, value in {**entry, **(health or {}), "health": None}.items():
-        if not (value is None or isinstance(value, str) or _is_number(value)):
+        if not (value is None or isinstance(value, str) or _is_usable(value)):
             return f"{printable(name)} is {_quoted(value)}, not a number"
     texts = [name for name in entry if isinstance(entry[name], str)]
     return f"{printable(texts[0])} is {_quoted(entry[texts[0]])}, not a number" if texts else ""
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
+def _is_usable(value: Any) -> bool:
+    return is_number(value) and abs(value) <= LARGEST_NUMBER
 
 
 def _quoted(value: Any) -> str:

@@ -46,6 +46,7 @@ from ganzfeld.runs.metadata import Event, EventKind, RunMetadata, timestamp
 from ganzfeld.runs.schedule import progress_of, rate_factor
 from ganzfeld.strict_json import strict_json
 from ganzfeld.system import in_words
+from ganzfeld.value_kinds import is_whole
 
 RESTORE_HINT = "Restore it from a copy, or train again. The model can still be used: ganzfeld sample."
 LARGEST_METADATA = 1_000_000
@@ -314,8 +315,7 @@ class Run:
         """
         if num is not None and seeds is not None:
             raise UsageError("sample takes a number of images (at least 1) or seeds, not both")
-        whole = isinstance(num, int | np.integer) and not isinstance(num, bool)
-        if num is not None and (not whole or num < 1):
+        if num is not None and (not is_whole(num) or num < 1):
             raise UsageError(f"sample takes a number of images (at least 1) or seeds, not {num!r}")
         chosen = range(16 if num is None else int(num)) if seeds is None else seeds
         model = self.model
