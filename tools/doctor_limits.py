@@ -141,34 +141,35 @@ def long_plans(seeds: Sequence[int]) -> list[Plan]:
 
 
 def limits_of(journals: Sequence[Journal]) -> dict[str, list[dict[str, Any]]]:
-    """Compute the limits of every reading that a detector uses, by phase, for every kind of run."""
+    """Compute the limits of every reading that a detector uses, by phase, for every scope."""
     names = sorted({name for detector in detectors.names() for name in detectors.load(detector).READINGS})
-    kinds: dict[Kind, list[Journal]] = {}
+    scopes: dict[LimitScope, list[Journal]] = {}
     for journal in journals:
-        for kind in _kinds_of(journal):
-            kinds.setdefault(kind, []).append(journal)
+        for scope in _scopes_of(journal):
+            scopes.setdefault(scope, []).append(journal)
     # Limits of a recipe by class need at least one run by class.
-    kinds = {
-        kind: runs
-        for kind, runs in kinds.items()
-        if not kind.by_class or any(run.plan.is_by_class for run in runs)
+    scopes = {
+        scope: runs
+        for scope, runs in scopes.items()
+        if not scope.by_class or any(run.plan.is_by_class for run in runs)
     }
     limits = {
-        name: [limit for kind, runs in kinds.items() for limit in _limits(name, runs, kind)] for name in names
+        name: [limit for scope, runs in scopes.items() for limit in _limits(name, runs, scope)]
+        for name in names
     }
     return {name: [_rounded(limit) for limit in by_phase] for name, by_phase in limits.items() if by_phase}
 
 
-class Kind(NamedTuple):
-    """A kind of run with limits of its own; see ``ganzfeld.health.limits.Limit``."""
+class LimitScope(NamedTuple):
+    """The runs that share a limit; see ``ganzfeld.health.limits.Limit``."""
 
     recipe: str
     width: int
     by_class: bool
 
 
-def _kinds_of(journal: Journal) -> Iterator[Kind]:
-    """Yield the kinds of run whose limits a run counts for.
+def _scopes_of(journal: Journal) -> Iterator[LimitScope]:
+    """Yield the scopes whose limits a run counts for.
 
     Later phases of one recipe do not count for all recipes, wide networks do not count for narrow ones, and
     runs by class do not count for runs without classes.
@@ -178,11 +179,11 @@ def _kinds_of(journal: Journal) -> Iterator[Kind]:
     for name in (own,) if plan.num_steps > NUM_STEPS else ("", own):
         for width in (0, WIDE) if plan.size is None else (WIDE,):
             for by_class in (True,) if plan.is_by_class else (False, True):
-                yield Kind(name, width, by_class)
+                yield LimitScope(name, width, by_class)
 
 
-def _limits(name: str, journals: Sequence[Journal], kind: Kind) -> Iterator[Limit]:
-    """Yield the limits of a reading by phase, from journals that all count for this kind of run."""
+def _limits(name: str, journals: Sequence[Journal], scope: LimitScope) -> Iterator[Limit]:
+    """Yield the limits of a reading by phase, from journals that all count for this scope."""
     read = []
     for journal in journals:
         case = journal.case()
@@ -213,7 +214,7 @@ def _limits(name: str, journals: Sequence[Journal], kind: Kind) -> Iterator[Limi
         least, most = -_furthest(lows, -1, name), _furthest(highs, 1, name)
         pairs = zip(lows, highs, strict=True)
         share = float(np.mean([np.mean((low >= least) & (high <= most)) for (_, low), (_, high) in pairs]))
-        yield Limit(least, most, share, len(highs), begin, *kind)
+        yield Limit(least, most, share, len(highs), begin, *scope)
 
 
 def _furthest(values_by_run: list[tuple[Hashable, np.ndarray]], sign: int, name: str) -> float:

@@ -37,23 +37,25 @@ BEGIN, END = "<!-- suite -->\n", "<!-- end of suite -->\n"
 class Result:
     """The findings of a run, each with the first check (from 1) at which it was there.
 
-    ``shown`` is the check from which the fault shows by the measures; None if it never does.
+    ``shows_from`` is the check from which the fault shows by the measures; None if it never does.
     """
 
     journal: Journal
     findings: dict[str, int]
-    shown: int | None
+    shows_from: int | None
 
     @property
-    def found(self) -> int | None:
+    def found_at(self) -> int | None:
         """First check at which an expected finding was there; None if there was none."""
         expected = FAULTS[self.journal.plan.fault].expected
         return min((self.findings[name] for name in expected if name in self.findings), default=None)
 
     @property
     def in_time(self) -> bool:
-        """Whether the fault was found within a tenth of the run after it showed."""
-        return self.found is not None and self.shown is not None and self.found <= self.shown + NUM_LOOKS / 10
+        """Whether the fault is found within a tenth of the run after it shows."""
+        if self.found_at is None or self.shows_from is None:
+            return False
+        return self.found_at <= self.shows_from + NUM_LOOKS / 10
 
 
 def main() -> None:
@@ -133,11 +135,11 @@ def result_of(journal: Journal, worst: dict[tuple[str, str, int], dict[str, floa
 
 def report(broken: Sequence[Result], healthy: Sequence[Result], options: argparse.Namespace) -> str:
     """Return the tables as Markdown."""
-    shown = [result for result in broken if result.shown]
+    shown = [result for result in broken if result.shows_from]
     in_time = sum(result.in_time for result in shown)
     never = len(broken) - len(shown)
     alarms = [result for result in healthy if result.findings]
-    worse_by_measures = sum(result.shown is not None for result in healthy)
+    worse_by_measures = sum(result.shows_from is not None for result in healthy)
     lines = [
         f"`python tools/doctor_suite.py --faulty {options.faulty} --healthy {options.healthy} "
         f"--limits {options.limits}`:",
@@ -155,12 +157,16 @@ def report(broken: Sequence[Result], healthy: Sequence[Result], options: argpars
     ]
     for fault in dict.fromkeys(result.journal.plan.fault for result in broken):
         with_fault = [result for result in broken if result.journal.plan.fault == fault]
-        delays = [result.found - result.shown for result in with_fault if result.found and result.shown]
+        delays = [
+            result.found_at - result.shows_from
+            for result in with_fault
+            if result.found_at and result.shows_from
+        ]
         lines.append(
             f"| {fault}: {FAULTS[fault].what} | {len(with_fault)}"
-            f" | {sum(result.shown is not None for result in with_fault)}"
+            f" | {sum(result.shows_from is not None for result in with_fault)}"
             f" | {sum(result.in_time for result in with_fault)}"
-            f" | {sum(result.found is not None for result in with_fault)}"
+            f" | {sum(result.found_at is not None for result in with_fault)}"
             f" | {f'{median(delays):g}' if delays else ''} |"
         )
     lines += [

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ganzfeld.data import open_images
-from ganzfeld.metrics import Comparison, Side, measured, space
+from ganzfeld.metrics import Comparison, Side, measure, space
 from ganzfeld.metrics.measures import figure_names, with_meaning
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     print(f"{'distances':24} {time.process_time() - begun:7.2f} s")
     for name in dict.fromkeys(with_meaning(figure_names(), looked_with.sha256, asked_for=False).values()):
         begun = time.process_time()
-        found = measured(comparison, [name])
+        found = measure(comparison, [name])
         took = time.process_time() - begun
         said = ", ".join(
             f"{each.figure.name} {each.figure.value:.4f} ({each.figure.low:.4f} to {each.figure.high:.4f})"

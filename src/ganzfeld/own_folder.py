@@ -77,21 +77,21 @@ class OwnFolder:
 
     def write_pieces(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write a file atomically, in pieces: for content that is too large for memory."""
-        with self._wording(name), self._made() as place:
-            place.require_regular(name)
+        with self._wording(name), self._made() as folder:
+            folder.require_regular(name)
             part = f".{name}.{secrets.token_hex(4)}.part"
             try:
-                with os.fdopen(place.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+                with os.fdopen(folder.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
                     file.writelines(pieces)
                     file.flush()
                     os.fsync(file.fileno())
                 self.require()
-                place.rename(part, name)
+                folder.rename(part, name)
             except BaseException:
                 with contextlib.suppress(OSError):
-                    place.unlink(part)
+                    folder.unlink(part)
                 raise
-            place.flush()
+            folder.flush()
         if not self._inside:
             self._root.has_written(name)
 
@@ -101,22 +101,22 @@ class OwnFolder:
 
     def appending(self, name: str) -> TextIO:
         """Open a text file for appending."""
-        with self._wording(name), self._made() as place:
-            place.require_regular(name)
-            handle = place.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOT_WAITING)
+        with self._wording(name), self._made() as folder:
+            folder.require_regular(name)
+            handle = folder.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOT_WAITING)
             return os.fdopen(handle, "a", encoding="utf-8")
 
     def is_still(self, name: str, file: TextIO) -> bool:
         """Check whether an open file is still the file of that name."""
-        with self._wording(name), self._existing() as place:
-            status = place.stat(name) if place else None
+        with self._wording(name), self._existing() as folder:
+            status = folder.stat(name) if folder else None
             return status is not None and os.path.samestat(status, os.fstat(file.fileno()))
 
     def remove(self, name: str) -> None:
         """Delete a file; do nothing if it does not exist."""
-        with self._wording(name), self._existing() as place:
-            if place and place.require_regular(name):
-                place.unlink(name)
+        with self._wording(name), self._existing() as folder:
+            if folder and folder.require_regular(name):
+                folder.unlink(name)
 
     def unfinished(self, is_written: Callable[[str], bool]) -> list[str]:
         """Return the names of the temporary files that remain from writers that were killed.
@@ -134,9 +134,9 @@ class OwnFolder:
 
     def require_no_links(self, names: Callable[[str], bool] = lambda name: True) -> None:
         """Raise ``DamagedError`` if an entry whose name ``names`` accepts is a link."""
-        with self._wording(), self._existing() as place:
-            for name in sorted(filter(names, place.names() if place else [])):
-                status = place.stat(name) if place else None
+        with self._wording(), self._existing() as folder:
+            for name in sorted(filter(names, folder.names() if folder else [])):
+                status = folder.stat(name) if folder else None
                 if status is not None and _is_link(status):
                     raise _link_error(self.path / name)
 
@@ -144,25 +144,25 @@ class OwnFolder:
         return self._root.wording(self.path.joinpath(*name))
 
     @contextlib.contextmanager
-    def _existing(self) -> Iterator["_Place | None"]:
+    def _existing(self) -> Iterator["_OpenFolder | None"]:
         """Open the folder, starting from its root; yield None if a folder on the way does not exist."""
-        with self._root.opened() as place, contextlib.ExitStack() as opened:
+        with self._root.opened() as folder, contextlib.ExitStack() as opened:
             for name in self._inside:
-                status = place.stat(name)
+                status = folder.stat(name)
                 if status is None or not (stat.S_ISDIR(status.st_mode) or _is_link(status)):
                     yield None
                     return
-                place = opened.enter_context(place.inner(name))
-            yield place
+                folder = opened.enter_context(folder.inner(name))
+            yield folder
 
     @contextlib.contextmanager
-    def _made(self) -> Iterator["_Place"]:
+    def _made(self) -> Iterator["_OpenFolder"]:
         """Open the folder, starting from its root, and make the folders that are missing."""
-        with self._root.opened() as place, contextlib.ExitStack() as opened:
+        with self._root.opened() as folder, contextlib.ExitStack() as opened:
             for name in self._inside:
-                place.make(name)
-                place = opened.enter_context(place.inner(name))
-            yield place
+                folder.make(name)
+                folder = opened.enter_context(folder.inner(name))
+            yield folder
 
 
 class _Root:
@@ -170,7 +170,7 @@ class _Root:
 
     def __init__(self, path: Path, mark: str | None) -> None:
         self.path, self._mark = path, mark
-        self._place: _Place | None = None
+        self._open_folder: _OpenFolder | None = None
         self._identity: Identity | None = None
         self._marked = False
 
@@ -179,28 +179,28 @@ class _Root:
         if self._identity is not None:  # by an outer block
             yield
             return
-        with self.wording(self.path), self.opened() as place:
+        with self.wording(self.path), self.opened() as folder:
             # While the handle is open, the system does not give the inode of a deleted folder to another one.
-            status = os.fstat(place.handle) if place.handle is not None else self.path.stat()
-            self._place, self._identity = place, (status.st_dev, status.st_ino)
-            self._marked = self._mark is not None and place.stat(self._mark) is not None
+            status = os.fstat(folder.handle) if folder.handle is not None else self.path.stat()
+            self._open_folder, self._identity = folder, (status.st_dev, status.st_ino)
+            self._marked = self._mark is not None and folder.stat(self._mark) is not None
             try:
                 yield
             finally:
-                self._place = self._identity = None
+                self._open_folder = self._identity = None
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator["_Place"]:
-        if self._place is not None:
+    def opened(self) -> Iterator["_OpenFolder"]:
+        if self._open_folder is not None:
             self.require()
-            yield self._place
+            yield self._open_folder
             return
         if not _HANDLES:
-            yield _Place(self.path, None)
+            yield _OpenFolder(self.path, None)
             return
         handle = os.open(self.path, _FOLDER)
         try:
-            yield _Place(self.path, handle)
+            yield _OpenFolder(self.path, handle)
         finally:
             os.close(handle)
 
@@ -219,7 +219,7 @@ class _Root:
         self._marked = self._marked or name == self._mark
 
     def require(self) -> None:
-        if self._identity is None or self._place is None:
+        if self._identity is None or self._open_folder is None:
             return
         try:
             status = self.path.stat()
@@ -229,7 +229,7 @@ class _Root:
             raise refused(error, self.path) from error
         if (status.st_dev, status.st_ino) != self._identity:
             raise self._lost(is_replaced=True)
-        if self._marked and self._mark is not None and self._place.stat(self._mark) is None:
+        if self._marked and self._mark is not None and self._open_folder.stat(self._mark) is None:
             raise LostFolder(f"{self._mark} in {self.path} was deleted while the folder was in use", None)
 
     def _lost(self, *, is_replaced: bool) -> LostFolder:
@@ -243,10 +243,10 @@ class _Root:
 
     def _current_path(self) -> Path | None:
         """Return where the folder is now; None if the system does not tell."""
-        if self._place is None or self._place.handle is None:
+        if self._open_folder is None or self._open_folder.handle is None:
             return None
         with contextlib.suppress(OSError, ValueError):
-            path = Path(_path_of(self._place.handle))
+            path = Path(_path_of(self._open_folder.handle))
             status = path.stat()
             if (status.st_dev, status.st_ino) == self._identity:
                 return path
@@ -263,7 +263,7 @@ def _path_of(handle: int) -> str:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _OpenFolder:
     """An open folder. Its methods raise ``OSError`` as the system does."""
 
     path: Path
@@ -315,7 +315,7 @@ class _Place:
             os.mkdir(self._at(name), dir_fd=self.handle)
 
     @contextlib.contextmanager
-    def inner(self, name: str) -> Iterator["_Place"]:
+    def inner(self, name: str) -> Iterator["_OpenFolder"]:
         """Open a folder in this one while the block runs."""
         path, status = self.path / name, self.stat(name)
         if status is not None and _is_link(status):
@@ -324,7 +324,7 @@ class _Place:
             raise ResourceError(f"{path} is a file, but ganzfeld needs a folder there", "Remove it.")
         handle = None if self.handle is None else self.open(name, _FOLDER)
         try:
-            yield _Place(path, handle)
+            yield _OpenFolder(path, handle)
         finally:
             if handle is not None:
                 os.close(handle)

@@ -30,7 +30,7 @@ def killed_at(work, number: int, *, after: bool, names: frozenset[str] | set[str
     """
 
     def act(say) -> None:
-        place, seen = own_folder._Place, 0
+        place, seen = own_folder._OpenFolder, 0
         rename = place.rename
 
         def struck(self, old: str, new: str) -> None:

@@ -241,15 +241,15 @@ def test_a_fault_shows_from_where_it_stays_worse_than_all_healthy_runs(tools, mo
     distances = [0.1] * 5 + [0.2] + [0.1] * 14 + [0.2] * 20
     sick = journal(tools, "one kind of image", [0.8] * 21 + [0.1] * 19, distances)
     result = suite.result_of(sick, worst)
-    assert (result.shown, result.found, result.in_time) == (21, 24, True)
+    assert (result.shows_from, result.found_at, result.in_time) == (21, 24, True)
     late = suite.result_of(journal(tools, "one kind of image", [0.8] * 30 + [0.1] * 10, distances), worst)
-    assert (late.shown, late.found, late.in_time) == (21, 33, False)
+    assert (late.shows_from, late.found_at, late.in_time) == (21, 33, False)
     other = suite.result_of(journal(tools, "k3 s2", [0.8] * 21 + [0.1] * 19, distances), worst)
-    assert (other.shown, other.found) == (21, None)
+    assert (other.shows_from, other.found_at) == (21, None)
     silent = suite.result_of(journal(tools, "k3 s2", [0.8] * 40, [0.1] * 40), worst)
-    assert silent.shown is None
+    assert silent.shows_from is None
     ended = suite.result_of(journal(tools, "exploding lr", [0.8] * 3, [0.1] * 3), worst)
-    assert ended.shown == 3
+    assert ended.shows_from == 3
     well = suite.result_of(journal(tools, "", [0.8] * 40, [0.1] * 40, seed=50), worst)
     options = argparse.Namespace(faulty="0", healthy="50", limits="0-11")
     page = suite.report([result, late, other, silent], [well], options)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganzfeld.metrics import Comparison, Side, measured, space
+from ganzfeld.metrics import Comparison, Side, measure, space
 from ganzfeld.metrics.held_out import HeldOut, held_out
 from tests.conftest import blobs
 
@@ -53,7 +53,7 @@ def test_foreign_images_cannot(foreign: np.ndarray):
     found = decided(foreign, TRAINING)
     assert found.reason == "foreign" and "another source" in found.text
     assert found.place is not None and found.place.low > 0.75
-    names = [each.figure.name for each in measured(compared(foreign, TRAINING), ["memorisation"])]
+    names = [each.figure.name for each in measure(compared(foreign, TRAINING), ["memorisation"])]
     assert names == ["memorised"], "any generator would seem to copy"
 
 
@@ -86,7 +86,7 @@ def test_the_place_is_what_a_generator_gets_that_draws_like_the_training_set():
     ours = blobs(300, 16, seed=3)
     (figure,) = (
         each.figure
-        for each in measured(compared(others, TRAINING, ours), ["memorisation"])
+        for each in measure(compared(others, TRAINING, ours), ["memorisation"])
         if each.figure.name == "nearer_than_held_out"
     )
     assert figure.value == pytest.approx(found.place.value, abs=0.07)

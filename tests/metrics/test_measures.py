@@ -13,7 +13,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from ganzfeld.errors import UsageError
-from ganzfeld.metrics import Comparison, Side, measured, space
+from ganzfeld.metrics import Comparison, Side, measure, space
 from ganzfeld.metrics.comparison import distances
 from ganzfeld.metrics.intervals import jackknife, plain, share
 from ganzfeld.metrics.measures import chosen, figure_names
@@ -43,7 +43,7 @@ def compared(generated: np.ndarray, real: np.ndarray, training: np.ndarray | Non
 
 
 def figures(comparison: Comparison, *only: str) -> dict[str, float]:
-    return {each.figure.name: each.figure.value for each in measured(comparison, list(only))}
+    return {each.figure.name: each.figure.value for each in measure(comparison, list(only))}
 
 
 def of_points(x: torch.Tensor, y: torch.Tensor):
@@ -169,7 +169,7 @@ class TestKnownAnswers:
     def test_other_images_do_not_hide_copies(self):
         training = blobs(100, 16, seed=1)
         comparison = compared(training[:60], blobs(90, 16, seed=3), training)
-        (found,) = measured(comparison, ["memorised"])
+        (found,) = measure(comparison, ["memorised"])
         assert found.figure.value == 1 and found.num_reals == 100
 
     def test_copies_are_nearer_than_what_was_held_out(self):
@@ -181,7 +181,7 @@ class TestKnownAnswers:
         ]
         assert rates[0] == 1 and rates[3] == 0
         assert rates[1] > 0.65 and 0.35 < rates[2] < 0.65
-        assert [each.figure.name for each in measured(compared(fresh, held_out), ["memorisation"])] == [
+        assert [each.figure.name for each in measure(compared(fresh, held_out), ["memorisation"])] == [
             "memorised"
         ]
         swapped = figures(compared(held_out, fresh, training), "memorisation")["nearer_than_held_out"]
@@ -195,7 +195,7 @@ class TestKnownAnswers:
             for other in (held_out, mixed)
         ]
         assert rates[0] == rates[1] > 0.3
-        found = measured(compared(ours, training[:60], training), ["memorisation"])
+        found = measure(compared(ours, training[:60], training), ["memorisation"])
         assert [each.figure.name for each in found] == ["memorised"]
 
     @given(st.lists(st.integers(0, 6), min_size=1), st.lists(st.integers(0, 6), min_size=1))
@@ -291,7 +291,7 @@ class TestIntervals:
 class TestMeasured:
     def test_says_what_it_was_taken_of(self):
         comparison = compared(blobs(60, 16, seed=1), blobs(70, 16, seed=2))
-        found = {each.figure.name: each for each in measured(comparison)}
+        found = {each.figure.name: each for each in measure(comparison)}
         assert set(found) == set(figure_names()) - {"fid", "nearer_than_held_out"}
         of_features = found["kernel_distance"].as_json()
         assert set(of_features) >= {"name", "value", "low", "high", "num_samples", "features"}

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from ganzfeld.data import open_images
 from ganzfeld.errors import DamagedError, GanzfeldError, ResourceError, UsageError
-from ganzfeld.metrics import Comparison, Side, measured, real_features, space
+from ganzfeld.metrics import Comparison, Side, measure, real_features, space
 from ganzfeld.metrics.extraction import some_of
 from ganzfeld.metrics.spaces import efficientnet_lite0, inception, random_convolutions, usual_name
 from tests.conftest import blobs
@@ -85,7 +85,7 @@ class TestInception:
             ours, real = (torch.randn(60, 2048, generator=torch.manual_seed(seed)) for seed in (0, 1))
             nothing = np.zeros((60, 8, 8, 3), np.uint8)
             sides = Side(nothing, ours), Side(nothing, real)
-            found = measured(
+            found = measure(
                 Comparison(*sides, sides[1], made), only or ["frechet-distance", "kernel-distance"]
             )
             return {each.figure.name: each for each in found}

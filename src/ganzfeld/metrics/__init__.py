@@ -10,7 +10,7 @@ nothing is downloaded at run time.
 from ganzfeld.metrics.comparison import LEAST, Comparison, Side
 from ganzfeld.metrics.extraction import real_features
 from ganzfeld.metrics.intervals import Figure
-from ganzfeld.metrics.measurement import Measurement, measured
+from ganzfeld.metrics.measurement import Measurement, measure
 from ganzfeld.metrics.measures.kernel_distance import kernel_distance
 from ganzfeld.metrics.spaces import Space, space
 from ganzfeld.metrics.spaces.efficientnet_lite0 import features
@@ -24,7 +24,7 @@ __all__ = [
     "Space",
     "features",
     "kernel_distance",
-    "measured",
+    "measure",
     "real_features",
     "space",
 ]

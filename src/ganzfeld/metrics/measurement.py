@@ -49,7 +49,7 @@ class Measurement:
         }
 
 
-def measured(
+def measure(
     comparison: Comparison,
     only: list[str] | None = None,
     progress: CountCallback = silent,

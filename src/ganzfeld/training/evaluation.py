@@ -12,7 +12,7 @@ from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.advice import advice_on_reading, notes_beside_advice
 from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.kinds import check_arguments
-from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measured, space
+from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measure, space
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
 from ganzfeld.metrics.held_out import held_out
 from ganzfeld.metrics.intervals import Figure
@@ -126,7 +126,7 @@ def evaluate(
     real, training, trained_on = work.real_sides(images)
     try:
         comparison = Comparison(work.generated_side(model), real, training, chosen_space, seed, trained_on)
-        measurements = measured(comparison, list(only), work.progress)
+        measurements = measure(comparison, list(only), work.progress)
         suspect_images = suspects(comparison) if "memorisation" in homes else None
     except (MemoryError, RuntimeError) as error:
         if not ran_out_of_memory(error):

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from ganzfeld.data.labels.names import (
     AMBIGUOUS,
-    Naming,
+    MatchingRule,
     columns,
     index_by_key,
     looks_like_a_file,
-    namings,
+    matching_rules,
     unique_keys,
 )
 from ganzfeld.data.labels.table import DELIMITERS, EXPECTED, LabelTable
@@ -42,7 +42,7 @@ class Layout(NamedTuple):
     header: list[str] | None
     names: int
     labels: int
-    naming: Naming
+    rule: MatchingRule
 
     @property
     def description(self) -> str:
@@ -50,7 +50,7 @@ class Layout(NamedTuple):
         delimiters = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
         first_row = "a header" if self.header else "no header"
         return (
-            f"names in {self._column(self.names)}{self.naming.description}, "
+            f"names in {self._column(self.names)}{self.rule.description}, "
             f"labels in {self._column(self.labels)}, {first_row}, separated by {delimiters[self.delimiter]}"
         )
 
@@ -99,13 +99,13 @@ def label_images(table: LabelTable, images: Iterable[str]) -> Labelling:
     """
     files = _Files(images)
     layout = _find_layout(table, files)
-    index = index_by_key(layout.naming, files)
+    index = index_by_key(layout.rule, files)
     labels = [""] * sum(1 for _ in files)
     problems = _RowProblems()
     for row in itertools.islice(table.rows(layout.delimiter), 1 if layout.header else 0, None):
         name = row[layout.names] if layout.names < len(row) else ""
         label = row[layout.labels] if layout.labels < len(row) else ""
-        position = index.get(layout.naming.key(name))
+        position = index.get(layout.rule.key(name))
         if position is None:
             problems.unknown.add(name)
         elif position == AMBIGUOUS:
@@ -182,22 +182,22 @@ def _without_fractions(labels: list[str]) -> list[str]:
 
 def _find_layout(table: LabelTable, images: Iterable[str]) -> Layout:
     """Decide how to read the table: with the column and the delimiter that match the most images."""
-    best: tuple[int, str, int, Naming, list[list[str]], set[str]] | None = None
+    best: tuple[int, str, int, MatchingRule, list[list[str]], set[str]] | None = None
     for delimiter in DELIMITERS:
         rows = _sample_rows(table, delimiter)
         if sum(len(row) > 1 for row in rows) * 2 < len(rows):
             continue
-        for column, way, keys in _matches(rows, images):
-            number = sum(1 for row in rows if len(row) > column and way.key(row[column]) in keys)
+        for column, rule, keys in _matches(rows, images):
+            number = sum(1 for row in rows if len(row) > column and rule.key(row[column]) in keys)
             if number and (best is None or number > best[0]):
-                best = number, delimiter, column, way, rows, keys
+                best = number, delimiter, column, rule, rows, keys
     if best is None:
         raise _no_match_error(table, images)
-    _, delimiter, names, way, rows, keys = best
+    _, delimiter, names, rule, rows, keys = best
     first = rows[0][names] if names < len(rows[0]) else ""
-    has_header = way.key(first) not in keys and not looks_like_a_file(first)
+    has_header = rule.key(first) not in keys and not looks_like_a_file(first)
     header = rows[0] if has_header else None
-    return Layout(delimiter, header, names, _label_column(table, rows, header, names), way)
+    return Layout(delimiter, header, names, _label_column(table, rows, header, names), rule)
 
 
 def _sample_rows(table: LabelTable, delimiter: str) -> list[list[str]]:
@@ -209,18 +209,18 @@ def _sample_rows(table: LabelTable, delimiter: str) -> list[list[str]]:
     return table.first_rows(delimiter, min(_MOST_ROWS, max(1, _MOST_CELLS // width)))
 
 
-def _matches(rows: list[list[str]], images: Iterable[str]) -> list[tuple[int, Naming, set[str]]]:
-    """Return for each column the best way to compare names, with the keys that mean one image each."""
+def _matches(rows: list[list[str]], images: Iterable[str]) -> list[tuple[int, MatchingRule, set[str]]]:
+    """Return for each column the best rule to compare names, with the keys that mean one image each."""
     cells = list(columns(rows))
-    ways = namings(images)
-    unique = unique_keys(ways, images, {cell for column in cells for cell in column if cell})
+    rules = matching_rules(images)
+    unique = unique_keys(rules, images, {cell for column in cells for cell in column if cell})
     matches = []
     for number, column in enumerate(cells):
-        counts = {way: sum(way.key(cell) in unique[way] for cell in column) for way in ways}
-        way = max(ways, key=lambda way: counts[way])  # of equal ways the first, which is the strictest
-        matches.append((counts[way], number, way, unique[way]))
+        counts = {rule: sum(rule.key(cell) in unique[rule] for cell in column) for rule in rules}
+        rule = max(rules, key=lambda rule: counts[rule])  # of equal rules the first, which is the strictest
+        matches.append((counts[rule], number, rule, unique[rule]))
     ranked = sorted(matches, key=lambda match: (-match[0], match[1]))
-    return [(number, way, keys) for count, number, way, keys in ranked if count]
+    return [(number, rule, keys) for count, number, rule, keys in ranked if count]
 
 
 def _label_column(table: LabelTable, rows: list[list[str]], header: list[str] | None, names: int) -> int:

@@ -1,6 +1,6 @@
 """Match names in a table with images: by how much of the path, with or without extension and case.
 
-The way in which most names of the table mean exactly one image wins; of equal ways, the strictest.
+The rule by which most names of the table mean exactly one image wins; of equal rules, the strictest.
 """
 
 from collections import Counter
@@ -13,8 +13,8 @@ AMBIGUOUS = -1
 _MOST_PARTS = 8
 
 
-class Naming(NamedTuple):
-    """A way to compare names: by their last ``num_parts`` parts, ignoring extension or case if it says so.
+class MatchingRule(NamedTuple):
+    """A rule to compare names: by their last ``num_parts`` parts, ignoring extension or case if it says so.
 
     ``is_whole``: ``num_parts`` covers the whole path of every image.
     """
@@ -40,34 +40,36 @@ class Naming(NamedTuple):
         return f" ({', '.join(ways)})" if ways else ""
 
 
-def namings(images: Iterable[str]) -> list[Naming]:
-    """Return all ways to compare names with these images, the strictest first."""
+def matching_rules(images: Iterable[str]) -> list[MatchingRule]:
+    """Return all rules to compare names with these images, the strictest first."""
     deepest = max((name.count("/") for name in images), default=0) + 1
     return [
-        Naming(any_case, any_ending, parts, parts >= deepest)
+        MatchingRule(any_case, any_ending, parts, parts >= deepest)
         for any_case in (False, True)
         for any_ending in (False, True)
         for parts in range(min(deepest, _MOST_PARTS), 0, -1)
     ]
 
 
-def unique_keys(ways: list[Naming], images: Iterable[str], names: Iterable[str]) -> dict[Naming, set[str]]:
-    """Return for each way the keys of ``names`` that mean exactly one image."""
-    wanted = {way: {way.key(name) for name in names} for way in ways}
-    counts: dict[Naming, Counter[str]] = {way: Counter() for way in ways}
+def unique_keys(
+    rules: list[MatchingRule], images: Iterable[str], names: Iterable[str]
+) -> dict[MatchingRule, set[str]]:
+    """Return for each rule the keys of ``names`` that mean exactly one image."""
+    wanted = {rule: {rule.key(name) for name in names} for rule in rules}
+    counts: dict[MatchingRule, Counter[str]] = {rule: Counter() for rule in rules}
     for image in images:
-        for way in ways:
-            key = way.key(image)
-            if key in wanted[way]:
-                counts[way][key] += 1
-    return {way: {key for key, count in counts[way].items() if count == 1} for way in ways}
+        for rule in rules:
+            key = rule.key(image)
+            if key in wanted[rule]:
+                counts[rule][key] += 1
+    return {rule: {key for key, count in counts[rule].items() if count == 1} for rule in rules}
 
 
-def index_by_key(way: Naming, images: Iterable[str]) -> dict[str, int]:
+def index_by_key(rule: MatchingRule, images: Iterable[str]) -> dict[str, int]:
     """Map each key to the position of its image, or to ``AMBIGUOUS`` if several images have it."""
     index: dict[str, int] = {}
     for position, image in enumerate(images):
-        key = way.key(image)
+        key = rule.key(image)
         index[key] = AMBIGUOUS if key in index else position
     return index
 

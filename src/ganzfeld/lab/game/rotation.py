@@ -11,14 +11,14 @@ from ganzfeld.lab.game.play import gradients_of, times_jacobian, weights_of
 from ganzfeld.training.step import GANState, StepConfig, StepContext
 
 
-class Ritz(NamedTuple):
+class RitzValues(NamedTuple):
     """Approximate eigenvalues (complex, n) and their residuals (n)."""
 
     values: np.ndarray
     residuals: np.ndarray
 
 
-def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> Ritz:
+def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> RitzValues:
     """Return the Ritz values of a linear map after ``num`` products (Arnoldi 1951).
 
     The outermost eigenvalues are approximated best.
@@ -38,7 +38,7 @@ def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> Ritz:
             break
         basis.append(product / product.norm())
     values, vectors = np.linalg.eig(small[:num, :num])
-    return Ritz(values, small[num, num - 1] * np.abs(vectors[-1]))
+    return RitzValues(values, small[num, num - 1] * np.abs(vectors[-1]))
 
 
 def eigenvalues_of_play(
@@ -49,7 +49,7 @@ def eigenvalues_of_play(
     context: StepContext,
     num: int,
     seed: int,
-) -> Ritz:
+) -> RitzValues:
     """Return the eigenvalues of the motion by one step of Adam, with its present rates per coordinate.
 
     A value a + ib means that along some direction the game rotates by b radians per step while it grows by a.

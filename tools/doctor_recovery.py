@@ -1,6 +1,6 @@
 """Measure how many runs that were broken on purpose recover with ``train --auto``.
 
-    python tools/doctor_treatment.py [--minutes 2] [--processes 2] [--runs runs/treatment]
+    python tools/doctor_recovery.py [--minutes 2] [--processes 2] [--runs runs/treatment]
 
 All runs train on the built-in faces at 32 px for the same time: ``radford2015`` and ``modern`` unchanged;
 with a fault, without ``--auto``; and with the same fault and ``--auto``. The faults are those of
@@ -125,7 +125,7 @@ def report(results: dict[Course, dict], minutes: float) -> str:
             "the fault adds nothing, there is nothing to recover from (*no harm*). *Healthy* is the same "
             "recipe without the fault. One seed each.",
             "",
-            f"`python tools/doctor_treatment.py --minutes {minutes:g}`: **{outcomes.count('yes')} of "
+            f"`python tools/doctor_recovery.py --minutes {minutes:g}`: **{outcomes.count('yes')} of "
             f"{outcomes.count('yes') + outcomes.count('no')}** recover.",
             "",
             "| planted fault | recipe | healthy | without `--auto` | with `--auto` | recovers | tried |",
