@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -142,16 +143,27 @@ TOO_SHORT = 150
 """Characters of a syntax tree: a call or two, such as the mean of some logits."""
 
 
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def definitions_in(body: list[ast.stmt], outer: str = "") -> Iterator[tuple[str, Definition]]:
+    """Every top-level function and class with its name, and every method of such a class."""
+    for node in body:
+        if isinstance(node, Definition):
+            yield outer + node.name, node
+        if isinstance(node, ast.ClassDef):
+            yield from definitions_in(node.body, f"{outer}{node.name}.")
+
+
 def definitions_that_stand_twice(root: Path) -> list[str]:
-    """Every top-level function or class whose content, its docstring aside, another file has too."""
+    """Every function, class or method whose content, its docstring aside, stands elsewhere too."""
     found: dict[str, list[str]] = {}
     for path in sorted(root.rglob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-                content = "".join(map(ast.dump, body))
-                if len(content) > TOO_SHORT or isinstance(node, ast.ClassDef):
-                    found.setdefault(content, []).append(f"{path.relative_to(root)}: {node.name}")
+        for name, node in definitions_in(ast.parse(path.read_text(encoding="utf-8")).body):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            content = "".join(map(ast.dump, body))
+            if len(content) > TOO_SHORT or isinstance(node, ast.ClassDef):
+                found.setdefault(content, []).append(f"{path.relative_to(root)}: {name}")
     return [", ".join(places) for content, places in found.items() if len(places) > 1 and content]
 
 
@@ -164,6 +176,13 @@ def test_a_planted_repetition_is_caught(tmp_path: Path):
     (tmp_path / "one.py").write_text(f"def seconds(action):\n    {body}")
     (tmp_path / "other.py").write_text(f'def elapsed(action):\n    """Time it."""\n    {body}')
     assert definitions_that_stand_twice(tmp_path) == ["one.py: seconds, other.py: elapsed"]
+
+
+def test_a_planted_repetition_of_a_method_is_caught(tmp_path: Path):
+    body = "begun = time.perf_counter()\n        action()\n        return time.perf_counter() - begun\n"
+    (tmp_path / "one.py").write_text(f"class One:\n    def seconds(self, action):\n        {body}")
+    (tmp_path / "other.py").write_text(f"class Other:\n    def elapsed(self, action):\n        {body}")
+    assert definitions_that_stand_twice(tmp_path) == ["one.py: One.seconds, other.py: Other.elapsed"]
 
 
 def test_one_base_freezes_all_data():

@@ -1,6 +1,7 @@
 """Sizes of maps behind convolutions, as torch makes them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 
 import torch
 from torch import nn
@@ -10,6 +11,14 @@ from ganzfeld.lab.outcome import Measured, claim
 Convolution = type[nn.Conv1d] | type[nn.ConvTranspose1d]
 Form = tuple[int, int, int]
 """Kernel, stride and padding of a layer."""
+
+
+def small_layers(
+    sizes: range, kernels: range, paddings: range, fits: Callable[[int, Form], bool]
+) -> list[tuple[int, Form]]:
+    """List every size of a map with a layer of stride 1 to 4 that ``fits`` there."""
+    forms = [*product(kernels, range(1, 5), paddings)]
+    return [(size, form) for size in sizes for form in forms if fits(size, form)]
 
 
 def sizes_by_torch(convolution: Convolution, size: int, layers: Sequence[Form]) -> list[int]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ganzfeld.data.decoding.decode import MOST_PIXELS, UnusableImage
 from ganzfeld.data.decoding.samples import LEVELS
+from ganzfeld.data.source import Entry, Source
 from ganzfeld.errors import DataError
 from ganzfeld.option_values import text_of_enclosing_range
 
@@ -65,6 +66,29 @@ class RowReader:
                 yield self.row(index)
             except UnusableImage:
                 return
+
+
+class RowSource(Source):
+    """A source whose entries are the rows of one array. Subclasses set ``rows`` and ``reader``.
+
+    ``key`` is the name of the array in its file, if it has one.
+    """
+
+    HAS_FILES = False
+
+    rows: Rows
+    reader: RowReader
+    key = ""
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield one entry per row, named by its index."""
+        mtime_ns = self.path.stat().st_mtime_ns
+        for index in range(self.rows.count):
+            yield Entry(f"{self.key}[{index}]", self.rows.row_bytes, mtime_ns, index)
+
+    def read(self, entry: Entry) -> np.ndarray:
+        """Return one row with the values of the file; raise ``UnusableImage`` if it is missing."""
+        return self.reader.row(entry.locator)
 
 
 def channels_last(row: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ determines which values mean black and white. Nothing is unpickled.
 """
 
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, cast, final
@@ -14,12 +14,12 @@ import numpy as np
 
 from ganzfeld.data.decoding.decode import Decoded, decode_raster
 from ganzfeld.data.decoding.preprocessing import Preprocessing
-from ganzfeld.data.source import Entry, Source
 from ganzfeld.data.sources._array_labels import Rejected, array_labels
 from ganzfeld.data.sources._rows import (
     EXPECTED,
     RowReader,
     Rows,
+    RowSource,
     channels_last,
     check_shape,
     value_range,
@@ -47,10 +47,8 @@ def recognises(path: Path) -> int:
 
 
 @final
-class ArraysSource(Source):
+class ArraysSource(RowSource):
     """The images of an array, one entry per row."""
-
-    HAS_FILES = False
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -66,17 +64,7 @@ class ArraysSource(Source):
         self.rows = self._arrays[self.key]
         self.where = f"{printable(path.name)}{f' [{self.key}]' if self.key else ''}"
         check_shape(self.rows, self.where)
-        self._reader = RowReader(self.rows, lambda: _open(path, self.key, self.files))
-
-    def entries(self) -> Iterator[Entry]:
-        """Yield one entry per row, named by its index."""
-        mtime_ns = self.path.stat().st_mtime_ns
-        for index in range(self.rows.count):
-            yield Entry(f"{self.key}[{index}]", self.rows.row_bytes, mtime_ns, index)
-
-    def read(self, entry: Entry) -> np.ndarray:
-        """Return one row with the values of the file."""
-        return self._reader.row(entry.locator)
+        self.reader = RowReader(self.rows, lambda: _open(path, self.key, self.files))
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """Scale the values to 0 to 255 by the range from ``prepare``, then crop and scale the image."""
@@ -91,7 +79,7 @@ class ArraysSource(Source):
 
     def prepare(self, framing: Preprocessing) -> dict[str, Any]:
         """Determine the values of black and white, from all values of the array unless a range is given."""
-        facts = value_range(self._reader, self.where, framing.range)
+        facts = value_range(self.reader, self.where, framing.range)
         if self.rows.dtype != np.uint8 and not framing.range:
             black, white = facts["low"], facts["high"]
             self.notes.append(

@@ -16,10 +16,10 @@ import numpy as np
 
 from ganzfeld.data.decoding.decode import Decoded, decode_raster
 from ganzfeld.data.decoding.preprocessing import Preprocessing
-from ganzfeld.data.source import Entry, Source
+from ganzfeld.data.source import Entry
 from ganzfeld.data.sources._archive import check_expansion
 from ganzfeld.data.sources._array_labels import Rejected, array_labels
-from ganzfeld.data.sources._rows import RowReader, Rows, channels_last, check_shape
+from ganzfeld.data.sources._rows import RowReader, Rows, RowSource, channels_last, check_shape
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
 
@@ -43,10 +43,8 @@ def recognises(path: Path) -> int:
 
 
 @final
-class IdxSource(Source):
+class IdxSource(RowSource):
     """The images of an IDX file, one entry per row."""
-
-    HAS_FILES = False
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -56,7 +54,7 @@ class IdxSource(Source):
             hint = "Give the file with the images; its name usually contains images-idx3."
             raise DataError(f"{shown} holds {self.rows.count} labels or vectors, not images", hint)
         check_shape(self.rows, shown)
-        self._reader = RowReader(self.rows, lambda: self.files.enter_context(_open(path)))
+        self.reader = RowReader(self.rows, lambda: self.files.enter_context(_open(path)))
         self._labels = _labels_beside(path)
 
     @property
@@ -70,13 +68,7 @@ class IdxSource(Source):
     def entries(self) -> Iterator[Entry]:
         """Yield one entry per row, named by its index; raise ``DataError`` if the file is truncated."""
         check_length(self.path, self.rows)
-        mtime_ns = self.path.stat().st_mtime_ns
-        for index in range(self.rows.count):
-            yield Entry(f"[{index}]", self.rows.row_bytes, mtime_ns, index)
-
-    def read(self, entry: Entry) -> np.ndarray:
-        """Return one image, uint8."""
-        return self._reader.row(entry.locator)
+        yield from super().entries()
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """Crop and scale the image."""

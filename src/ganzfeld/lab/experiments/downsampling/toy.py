@@ -10,7 +10,7 @@ from torch.nn import functional
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments.downsampling import Settings, theory
 from ganzfeld.lab.outcome import Measured, claim, limit
-from ganzfeld.lab.sizes import all_sizes, sizes_by_torch
+from ganzfeld.lab.sizes import all_sizes, sizes_by_torch, small_layers
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
@@ -96,14 +96,12 @@ def _lost_pixels(settings: Settings) -> tuple[list[Measured], dict[str, list[int
 
 def _small_layers() -> list[tuple[int, theory.Form]]:
     """List every size with a layer: all (N, (k, s, p)) with N < 10, k < 7, s < 5, p < 3 and an output."""
-    return [
-        (size, (kernel, stride, padding))
-        for size in range(1, 10)
-        for kernel in range(1, 7)
-        for stride in range(1, 5)
-        for padding in range(3)
-        if size + 2 * padding >= kernel
-    ]
+    return small_layers(range(1, 10), range(1, 7), range(3), _has_output)
+
+
+def _has_output(size: int, form: theory.Form) -> bool:
+    kernel, _, padding = form
+    return size + 2 * padding >= kernel
 
 
 def _through(maps: Tensor, layers: Sequence[theory.Form]) -> Tensor:

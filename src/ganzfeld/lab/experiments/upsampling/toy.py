@@ -12,7 +12,7 @@ from ganzfeld.lab.experiments.upsampling import Settings, theory
 from ganzfeld.lab.experiments.upsampling.untrained import measured_untrained
 from ganzfeld.lab.experiments.upsampling.upsamplers import covered
 from ganzfeld.lab.outcome import Measured, claim, limit
-from ganzfeld.lab.sizes import Form, all_sizes, sizes_by_torch
+from ganzfeld.lab.sizes import Form, all_sizes, sizes_by_torch, small_layers
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
@@ -67,14 +67,12 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
 
 def _small_layers() -> list[tuple[int, Form]]:
     """List every size with a layer: all (H, (k, s, p)) with H < 8, k < 8, s < 5, p < 4 and an output."""
-    return [
-        (size, (kernel, stride, padding))
-        for size in range(1, 8)
-        for kernel in range(1, 8)
-        for stride in range(1, 5)
-        for padding in range(4)
-        if stride * (size - 1) + kernel - 2 * padding >= 1
-    ]
+    return small_layers(range(1, 8), range(1, 8), range(4), _has_output)
+
+
+def _has_output(size: int, form: Form) -> bool:
+    kernel, stride, padding = form
+    return stride * (size - 1) + kernel - 2 * padding >= 1
 
 
 def _adjoint_gap(kernel: int, stride: int, padding: int, seed: int) -> float:
