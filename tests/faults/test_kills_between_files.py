@@ -16,7 +16,7 @@ from ganzfeld.metrics.spaces import VARIABLE
 from ganzfeld.model.files import WEIGHTS
 from tests.faults.conftest import Child
 from tests.training.conftest import small
-from tests.training.test_attendance import RATE, at_every_step, doctor, too_fast  # noqa: F401  a fixture
+from tests.training.test_auto import RATE, at_every_step, doctor, too_fast  # noqa: F401  a fixture
 
 SAMPLE = 2
 DECIDING = {"run.json", "recipe.json", "journal.jsonl", "verdict.json", "report.html"}
