@@ -92,7 +92,7 @@ def trainer_by(batch: int, way: str) -> Any:
     from ganzfeld.options import TrainOptions
     from ganzfeld.training.setup import resolve_options
 
-    route = "plain" if way == "plain" else "channels-last,one-pass,shared-backward"
+    route = "plain" if way == "plain" else "channels-last,one-pass,shared-backward,shared-penalties"
     trainer = resolve_options(TrainOptions(recipe="modern", batch=batch, images=1, route=route)).build()
     trainer.take((PLAIN if way == "plain" else USUAL).model_copy(update={"recorded": way == "recorded"}))
     return trainer

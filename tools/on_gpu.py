@@ -338,7 +338,7 @@ def train_parts(out: Path, scratch: Path, rehearse: bool) -> list[Part]:
     """Return the parts with runs; if one fails, the same run follows without recorded steps."""
     parts = []
     for name, options, minutes in trainings_of(rehearse):
-        usual = ["--route", "channels-last,one-pass,shared-backward"]
+        usual = ["--route", "channels-last,one-pass,shared-backward,shared-penalties"]
         otherwise = train_part(out, scratch, f"{name}-usual", options + usual, minutes)
         parts.append(train_part(out, scratch, name, options, minutes, otherwise))
     return parts

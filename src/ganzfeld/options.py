@@ -235,8 +235,8 @@ class TrainOptions(_FromArguments):
     route: Any = option(
         "auto",
         "How a step is computed: auto (fastest on this machine), plain (as in textbooks), some of auto's"
-        " parts joined by commas (one-pass, channels-last, measured, shared-backward), or a run folder or"
-        " run.json whose route is used again.",
+        " parts joined by commas (channels-last, one-pass, shared-backward, shared-penalties, traced,"
+        " measured), or a run folder or run.json whose route is used again.",
         kind=PATH,
         typed=str,
     )

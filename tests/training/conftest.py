@@ -47,9 +47,9 @@ def small(name: str = "modern", **changes) -> Recipe:
 def trainer_of(array_file):
     """Makes trainers on the 16 px blobs, in float32."""
 
-    def make(recipe: Recipe, seed: int = 0) -> Trainer:
+    def make(recipe: Recipe, seed: int = 0, precision: str = "float32") -> Trainer:
         dataset = open_images(array_file, size=recipe.size)
-        return start(recipe, dataset, choose_engine("cpu", "float32"), seed)
+        return start(recipe, dataset, choose_engine("cpu", precision), seed)
 
     return make
 

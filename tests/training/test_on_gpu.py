@@ -29,7 +29,7 @@ from ganzfeld.model import images_of_seeds, load_model
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training.build import start
-from ganzfeld.training.recording import GraphedUpdate
+from ganzfeld.training.recording import ReplayedUpdate
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from ganzfeld.training.trainer import Trainer
 from ganzfeld.training.tuning import fastest_route
@@ -110,7 +110,7 @@ def require_equal_steps(usual: Trainer, other: Trainer, steps: int = STEPS) -> N
     """Advance both, and fail at the first step that is not the same to the last bit."""
     for index in range(steps):
         wanted, found = usual.advance(), other.advance()
-        recordings = len(other.graphed_update._recordings) if other.graphed_update else 0
+        recordings = len(other.graphed_update.replay) if other.graphed_update else 0
         where = f"step {index} ({recordings} kinds of steps recorded)"
         require_equal(vars(wanted), vars(found), f"{where}, what it returns")
         require_equal(live_tensors(usual), live_tensors(other), f"{where}, state after it")
@@ -142,10 +142,10 @@ class TestRecordedUpdate:
     def compare(self, recipe: Recipe, data: Path, precision: str) -> None:
         usual, other = (trainer_on_gpu(recipe, data, precision) for _ in range(2))
         other.take(FastPath(recorded=True))
-        assert isinstance(other.graphed_update, GraphedUpdate)
+        assert isinstance(other.graphed_update, ReplayedUpdate)
         require_equal_steps(usual, other)
         kinds = {tuple(each.due(index) for each in usual.config.stabilisers) for index in range(STEPS)}
-        assert len(other.graphed_update._recordings) == len(kinds), "some kind of step was never recorded"
+        assert len(other.graphed_update.replay) == len(kinds), "some kind of step was never recorded"
         for network in ("generator", "discriminator"):
             gradients = [
                 {name: weight.grad for name, weight in getattr(each.gan, network).named_parameters()}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ganzfeld.compute.cuda_graphs import Work
+from ganzfeld.compute.cuda_graphs import GraphedWork, Work
 from ganzfeld.compute.engine import choose_engine
 from ganzfeld.compute.fast_path import USUAL, FastPath
 from ganzfeld.data import open_images
@@ -18,7 +18,7 @@ from ganzfeld.recipes import Recipe
 from ganzfeld.runs.schedule import Horizon
 from ganzfeld.training import recording, tuning
 from ganzfeld.training.build import start
-from ganzfeld.training.recording import GraphedUpdate, can_be_recorded
+from ganzfeld.training.recording import ReplayedUpdate, can_be_recorded
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from ganzfeld.training.step import simultaneous_update
 from ganzfeld.training.trainer import Trainer
@@ -38,6 +38,7 @@ RECIPES = {
     "mirrored and cropped": small(mirror=True, crop=0.25),
 }
 STEPS = 24
+NOT_TRACED = USUAL.model_copy(update={"traced": False})
 HOWEVER_SLOW = 1e6
 """A traced list is slower than what it lists."""
 
@@ -64,15 +65,15 @@ def with_rates_in_tensors(trainer: Trainer) -> Trainer:
     """As on a card."""
     for optimizer in (trainer.gan.generator_optimizer, trainer.gan.discriminator_optimizer):
         for group in optimizer.param_groups:
-            group["lr"] = torch.tensor(group["lr"], dtype=torch.float64)
+            group["lr"] = torch.tensor(float(group["lr"]), dtype=torch.float64)
     trainer.horizons = (Horizon(0, 8 * STEPS),)  # by which rates change at every step
     return trainer
 
 
 def recorded(trainer: Trainer) -> TracedRecorder:
     tape = TracedRecorder(trainer)
-    trainer.graphed_update = GraphedUpdate(tape)
-    trainer.take(FastPath(recorded=True))
+    trainer.graphed_update = ReplayedUpdate(GraphedWork(tape))
+    trainer.take(USUAL.model_copy(update={"recorded": True}))
     return tape
 
 
@@ -150,9 +151,67 @@ def test_what_draws_anew_is_not_recorded(name, trainer_of):
     assert not recording_pays(trainer)
 
 
+LANES = {"one lane": USUAL, "two lanes": USUAL.model_copy(update={"lanes": 2, "threads": 1})}
+
+
+@pytest.mark.parametrize("route", LANES.values(), ids=LANES)
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_traced_steps_are_the_ordinary_ones(recipe: Recipe, route: FastPath, trainer_of):
+    """In float32 to the last bit, while the rates change."""
+    ordinary, traced = (trainer_of(recipe) for _ in range(2))
+    ordinary.take(NOT_TRACED.model_copy(update={"threads": 1}))
+    traced.take(route.model_copy(update={"threads": 1}))
+    for trainer in (ordinary, traced):
+        trainer.set_horizons((Horizon(0, 8 * STEPS),))
+    for _ in range(STEPS):
+        wanted, found = ordinary.advance(), traced.advance()
+        assert all(torch.equal(tensor, getattr(found, name)) for name, tensor in vars(wanted).items())
+    state = live_tensors(ordinary)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in live_tensors(traced).items())
+    for network in ("generator", "discriminator"):
+        weights = zip(
+            *(getattr(trainer.gan, network).parameters() for trainer in (ordinary, traced)), strict=True
+        )
+        assert all(torch.equal(one.grad, other.grad) for one, other in weights)
+
+
+@pytest.mark.parametrize("route", LANES.values(), ids=LANES)
+def test_traced_steps_in_bfloat16_differ_by_rounding_alone(route, trainer_of):
+    """Two traced runs are equal to the bit, and near the ordinary one."""
+    runs = []
+    for taken in (route, route, NOT_TRACED):
+        trainer = trainer_of(small(), precision="bfloat16")
+        trainer.take(taken)
+        runs.append(torch.stack([trainer.advance().discriminator_loss for _ in range(STEPS)]))
+    assert torch.equal(runs[0], runs[1])
+    assert torch.allclose(runs[0][:4], runs[2][:4], rtol=2**-6)
+
+
+def test_a_run_resumes_under_its_traces(trainer_of):
+    trainer = trainer_of(small())
+    trainer.take(LANES["two lanes"])
+    for _ in range(16):
+        trainer.advance()
+    saved = capture(trainer, 0.0)
+    first = [trainer.advance().generator_loss for _ in range(8)]
+    restore(trainer, saved)
+    assert first == [trainer.advance().generator_loss for _ in range(8)]
+    fresh = trainer_of(small())
+    fresh.take(LANES["two lanes"])
+    restore(fresh, saved)
+    assert first == [fresh.advance().generator_loss for _ in range(8)], "traced at another step"
+
+
+def test_what_draws_anew_is_not_traced(trainer_of):
+    trainer = trainer_of(small(stabilisers=["augmentation"]))
+    assert trainer.route.traced
+    trainer.advance()
+    assert not trainer._traced_updates
+
+
 def test_a_processor_records_nothing(trainer_of):
     trainer = trainer_of(small())
-    trainer.take(FastPath(recorded=True))
+    trainer.take(USUAL.model_copy(update={"recorded": True}))
     assert trainer.graphed_update is None
     trainer.advance()
 
@@ -161,7 +220,8 @@ class TestMeasuring:
     @pytest.fixture
     def trainer(self, trainer_of):
         trainer = with_rates_in_tensors(trainer_of(small()))
-        trainer.graphed_update = GraphedUpdate(TracedRecorder(trainer))
+        trainer.take(NOT_TRACED)
+        trainer.graphed_update = ReplayedUpdate(GraphedWork(TracedRecorder(trainer)))
         return trainer
 
     def test_leaves_the_training_as_it_was(self, trainer):
@@ -208,7 +268,7 @@ class TestMeasuring:
     def test_nothing_is_recorded_while_it_is_timed(self, trainer_of, monkeypatch):
         trainer = with_rates_in_tensors(trainer_of(small(stabilisers=[{"name": "r1", "every": 8}])))
         tape = TracedRecorder(trainer)
-        trainer.graphed_update = GraphedUpdate(tape)
+        trainer.graphed_update = ReplayedUpdate(GraphedWork(tape))
         recordings = []
         monkeypatch.setattr(tuning, "wait_for", lambda _device: recordings.append(tape.recordings))
         assert recording_pays(trainer, HOWEVER_SLOW)

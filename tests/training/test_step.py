@@ -264,6 +264,32 @@ def naive_simultaneous(gan: GANState, loss: Loss, penalties) -> None:
                 weight -= LEARNING_RATE * gradient
 
 
+@pytest.mark.parametrize("every", [(1, 1), (2, 1), (1, 2), (2, 2)])
+@pytest.mark.parametrize("names", [["r1", "r2"], ["r1", "wgan-gp"], ["r2"]])
+@pytest.mark.parametrize("shared", [True, False])
+def test_penalties_from_the_pass_of_the_loss_are_those_of_their_own_passes(names, every, shared):
+    """At steps where both, one or none of them is due."""
+    penalties = [
+        stabiliser({"name": name, "every": steps}) for name, steps in zip(names, every, strict=False)
+    ]
+    for index in (0, 1):
+        ours, theirs = gan(), gan()
+        for players, per_sample in ((ours, True), (theirs, False)):
+            config = StepConfig(
+                Loss("relativistic-pairing"), penalties, 0.9, per_sample=per_sample, shared_penalties=shared
+            )
+            num_shared = sum(
+                penalty.due(index) and name != "wgan-gp"
+                for name, penalty in zip(names, penalties, strict=True)
+            )
+            assert len(config.penalties_from_loss_pass(index)) == num_shared * (shared and per_sample)
+            step(players, config, REAL, LATENTS, context(index), SOUND)
+        for side in ("generator", "discriminator"):
+            pairs = zip(getattr(ours, side).parameters(), getattr(theirs, side).parameters(), strict=True)
+            for found, wanted in pairs:
+                torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
+
+
 WAYS = [(one_pass, shared) for one_pass in (True, False) for shared in (True, False)]
 
 

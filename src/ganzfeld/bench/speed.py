@@ -163,10 +163,14 @@ def _penalty_period(trainer: Trainer) -> int:
 
 def _routes_without_parts(full: FastPath) -> dict[str, FastPath]:
     """Return the fast path with each part left out in turn, and with all parts left out."""
-    of_gpu = {"recorded steps": full.model_copy(update={"recorded": False})} if full.recorded else {}
-    return of_gpu | {
+    measured = {"recorded steps": full.model_copy(update={"recorded": False})} if full.recorded else {}
+    if full.lanes > 1:
+        measured["two lanes"] = full.model_copy(update={"lanes": 1})
+    return measured | {
         "one pass through D": full.model_copy(update={"one_pass": False}),
         "shared backward pass": full.model_copy(update={"shared_backward": False}),
+        "shared penalties": full.model_copy(update={"shared_penalties": False}),
+        "traced steps": full.model_copy(update={"traced": False}),
         "measured ways of layers": full.model_copy(update={"ways": {}}),
         "all of them": PLAIN,
     }

@@ -15,41 +15,62 @@ from ganzfeld.record import Record
 from ganzfeld.regular import read_regular
 from ganzfeld.strict_json import strict_json
 
-PARTS = ("channels-last", "one-pass", "shared-backward", "measured")
-"""The parts of a route that can be left out: the layout, two ways to save passes, and what was measured."""
+PARTS = ("channels-last", "one-pass", "shared-backward", "shared-penalties", "traced", "measured")
+"""The parts of a route that can be left out: the layout, three ways to save passes, steps replayed from a
+list of operations, and what was measured."""
 
 
 class FastPath(Record):
     """The parts of the fast path that a run uses; ``docs/performance.md`` explains them.
 
-    ``channels_last`` is the memory layout of weights and images. For ``one_pass`` and ``shared_backward`` see
-    ``StepConfig``. ``ways`` maps the names of layers, such as ``generator.layers.0.0``, to the ways in
-    ``ganzfeld.networks.strided``. ``threads`` compute a step (None: torch's number). For ``recorded`` see
-    ``ganzfeld.training.recording``. The last three are measured if ``measured`` is true.
+    ``channels_last`` is the memory layout of weights and images. For ``one_pass``, ``shared_backward`` and
+    ``shared_penalties`` see ``StepConfig``; for ``traced`` and ``recorded`` see
+    ``ganzfeld.training.recording``. Routes stored by earlier versions lack ``shared_penalties`` and
+    ``traced``, which are then false. ``ways`` maps the names of layers, such as ``generator.layers.0.0``, to
+    the ways in ``ganzfeld.networks.strided``. ``threads`` compute a step (None: torch's number), as many in
+    each of ``lanes`` (``ganzfeld.compute.lanes``). ``ways``, ``threads``, ``lanes`` and ``recorded`` are
+    measured if ``measured`` is true.
     """
 
     channels_last: bool = True
     one_pass: bool = True
     shared_backward: bool = True
+    shared_penalties: bool = False
+    traced: bool = False
     ways: dict[str, Ways] = Field(default_factory=dict)
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    lanes: Annotated[int, Field(ge=1, le=2)] = 1
     recorded: bool = False
     measured: bool = True
 
     @property
     def parts(self) -> frozenset[str]:
         """The names of the parts in ``PARTS`` that this route uses."""
-        flags = (self.channels_last, self.one_pass, self.shared_backward, self.measured)
+        flags = (
+            self.channels_last,
+            self.one_pass,
+            self.shared_backward,
+            self.shared_penalties,
+            self.traced,
+            self.measured,
+        )
         return frozenset(part for part, is_used in zip(PARTS, flags, strict=True) if is_used)
 
     def limited_to(self, parts: Collection[str]) -> "FastPath":
         """Return a copy that uses only these parts."""
         used = self.parts.intersection(parts)
-        measurements = {"ways": self.ways, "threads": self.threads, "recorded": self.recorded}
+        measurements = {
+            "ways": self.ways,
+            "threads": self.threads,
+            "lanes": self.lanes if "traced" in used else 1,
+            "recorded": self.recorded,
+        }
         return FastPath(
             channels_last="channels-last" in used,
             one_pass="one-pass" in used,
             shared_backward="shared-backward" in used,
+            shared_penalties="shared-penalties" in used,
+            traced="traced" in used,
             measured="measured" in used,
             **(measurements if "measured" in used else {}),
         )
@@ -58,7 +79,7 @@ class FastPath(Record):
 LARGEST_FILE = 1_000_000
 HINT = "Give a run folder, its run.json, or a file that holds only the route from a run.json."
 
-USUAL = FastPath()
+USUAL = FastPath(shared_penalties=True, traced=True)
 """All parts that are faster on every machine, with torch's own way for every layer."""
 
 PLAIN = USUAL.limited_to(())

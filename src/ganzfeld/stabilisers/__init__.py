@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from ganzfeld.catalogue import Catalogue, did_you_mean
 from ganzfeld.errors import UsageError
 from ganzfeld.kinds import require_numbers
-from ganzfeld.stabilisers._base import Stabiliser
+from ganzfeld.stabilisers._base import GradientPenalty, Stabiliser
 from ganzfeld.stabilisers._noise import SharedNoise
 
-__all__ = ["SharedNoise", "Stabiliser", "stabiliser", "stabilisers"]
+__all__ = ["GradientPenalty", "SharedNoise", "Stabiliser", "stabiliser", "stabilisers"]
 
 stabilisers = Catalogue("ganzfeld.stabilisers", "stabiliser")
 

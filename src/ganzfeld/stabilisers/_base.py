@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -65,12 +65,15 @@ class GradientPenalty(Stabiliser):
     The gradient is taken at, and with respect to, the images that D gets, after augmentation and noise.
     """
 
+    AT: ClassVar[Literal["real", "fake"] | None] = None
+    """Which images of D's batch the gradient is measured at; None for images of the penalty's own."""
+
     weight: float = Field(gt=0, le=1e6)
     every: int = Field(default=1, ge=1, lt=2**63)
 
-    @abstractmethod
     def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
-        """Return the images at which the gradient is measured."""
+        """Return the images at which the gradient is measured: those that ``AT`` names."""
+        return {"real": real, "fake": fake}[self.AT or "real"]
 
     @abstractmethod
     def cost(self, squared_norm: Tensor) -> Tensor:
@@ -97,5 +100,9 @@ class GradientPenalty(Stabiliser):
         images = self.points(real, fake, noise).detach().requires_grad_()
         logits = discriminator(images)
         (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+        return self.of_gradient(gradient)
+
+    def of_gradient(self, gradient: Tensor) -> Tensor:
+        """Compute ``every * weight * mean(cost)`` from the gradient of each logit, (B, C, *size)."""
         squared_norm = gradient.square().flatten(1).sum(1)
         return self.every * self.weight * self.cost(squared_norm).mean()

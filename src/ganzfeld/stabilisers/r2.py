@@ -2,7 +2,6 @@
 
 from typing import final
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -13,11 +12,9 @@ from ganzfeld.stabilisers._base import GradientPenalty
 class Stabiliser(GradientPenalty):
     """Penalises half the squared norm of the gradient at generated images."""
 
-    weight: float = Field(default=1.0, gt=0, le=1e6)
+    AT = "fake"
 
-    def points(self, real: Tensor, fake: Tensor, noise: torch.Generator) -> Tensor:
-        """Return the generated images."""
-        return fake
+    weight: float = Field(default=1.0, gt=0, le=1e6)
 
     def cost(self, squared_norm: Tensor) -> Tensor:
         """Compute half the squared norm."""

@@ -123,11 +123,17 @@ def num_parameters(network: nn.Module) -> int:
 def _adam(network: nn.Module, choices: Optimizer) -> torch.optim.Adam:
     """Return Adam with its moments already allocated, so that every checkpoint has the same tensors.
 
-    On a GPU the learning rate is a tensor on the device, which a recorded step reads each time.
+    On a CPU or a GPU the learning rate is a tensor on the device, which a replayed step reads each time.
     """
     device = next(network.parameters()).device
     on_gpu = device.type == "cuda"
-    rate = torch.tensor(choices.lr, device=device) if on_gpu else choices.lr
+    # On a CPU in float64, as Python's numbers are: the fused update then gives the same bits for both.
+    rates = {"cuda": torch.float32, "cpu": torch.float64}
+    rate = (
+        torch.tensor(choices.lr, dtype=rates[device.type], device=device)
+        if device.type in rates
+        else choices.lr
+    )
     adam = torch.optim.Adam(network.parameters(), lr=rate, betas=choices.betas, fused=True, capturable=on_gpu)
     for parameter in network.parameters():
         adam.state[parameter] = {

@@ -1,23 +1,38 @@
-"""The update of a step as a recorded CUDA graph: see ``compute/cuda_graphs.py``.
+"""The update of a step as a list of operations that is made once and then replayed.
 
-Images, latents, labels and the flag ``all_finite`` are copied to where the recordings read them; the
-learning rates are tensors that the recordings read too (``trainer.py``). Steps with a lazy penalty and
-steps without one are recorded separately.
+On a GPU the list is a CUDA graph (``compute/cuda_graphs.py``), on a CPU a trace (``compute/tracing.py``). Its
+inputs are images, latents, labels and the flag ``all_finite``; weights, the state of the optimizers and the
+learning rates are tensors that it reads and writes where they are. Steps with a lazy penalty and steps
+without one have lists of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Protocol
 
 from torch import Tensor
 
-from ganzfeld.compute.cuda_graphs import GraphedWork, Recorder
 from ganzfeld.training.step import GANState, StepConfig, StepContext, StepOutput, update_of
 
 
-class GraphedUpdate:
-    """An ``Update`` that replays recordings, for one pair of networks and batches of one shape."""
+class Replay(Protocol):
+    """Does kinds of work and replays them, as ``GraphedWork`` and ``TracedWork`` do."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recordings = GraphedWork(recorder)
+    def __len__(self) -> int:
+        """Return the number of kinds that are replayed."""
+        ...
+
+    def __call__(
+        self, kind: Hashable, inputs: Sequence[Tensor], work: Callable[[list[Tensor]], list[Tensor]]
+    ) -> list[Tensor]:
+        """Return the results of ``work`` for these inputs."""
+        ...
+
+
+class ReplayedUpdate:
+    """An ``Update`` that replays lists of operations, for one pair of networks and batches of one shape."""
+
+    def __init__(self, replay: Replay) -> None:
+        self.replay = replay
 
     def __call__(
         self,
@@ -43,11 +58,12 @@ class GraphedUpdate:
         kind = (
             config.one_pass,
             config.shared_backward,
+            config.shared_penalties,
             updates_generator,
             *(stabiliser.due(context.index) for stabiliser in config.stabilisers),
         )
         inputs = [real, latents, all_finite, *([] if labels is None else [labels])]
-        values = self._recordings(kind, inputs, work)
+        values = self.replay(kind, inputs, work)
         for weight, gradient in zip(weights, values[-len(weights) :], strict=True):
             weight.grad = gradient  # the readings look at the gradients of the last step
         return StepOutput(*(tensor.clone() for tensor in values[: -len(weights)]))

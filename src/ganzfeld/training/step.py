@@ -4,7 +4,7 @@ No logging, no devices, no files, no clocks. All randomness comes in, as tensors
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from ganzfeld.losses import Loss
 from ganzfeld.networks import Discriminator, Generator
-from ganzfeld.stabilisers import Stabiliser
+from ganzfeld.stabilisers import GradientPenalty, Stabiliser
 
 FLOOR = 1e-20
 """Least absolute logit gradient, since the code divides by it: far below Adam's epsilon."""
@@ -39,8 +39,9 @@ class StepConfig:
       and then G against the updated D;
     - ``discriminator_steps``: the number of updates of D per update of G;
     - ``per_sample``: D computes the logit of every image independently (no statistics across the batch);
-    - ``one_pass`` and ``shared_backward`` allow two savings that are then possible and change no result: real
-      and generated images in one pass through D, and one backward pass through D for both networks;
+    - ``one_pass``, ``shared_backward`` and ``shared_penalties`` allow three savings that are then possible
+      and change no result: real and generated images in one pass through D, one backward pass through D for
+      both networks, and penalties at these images from the pass that the loss needs anyway;
     - ``forward`` makes the context manager of forward passes;
     - ``mean`` averages tensors over several processes, each with its share of the batch; the identity for one
       process.
@@ -54,12 +55,20 @@ class StepConfig:
     per_sample: bool = False
     one_pass: bool = True
     shared_backward: bool = True
+    shared_penalties: bool = True
     forward: Callable[[], AbstractContextManager[object]] = nullcontext
     mean: Callable[[Sequence[Tensor]], list[Tensor]] = list
 
     def updates_generator(self, index: int) -> bool:
         """Check whether the step of that index updates G, as every ``discriminator_steps``-th does."""
         return (index + 1) % self.discriminator_steps == 0
+
+    def penalties_from_loss_pass(self, index: int) -> list[GradientPenalty]:
+        """Return the penalties of a step that can be computed from the pass through D that its loss needs."""
+        if not (self.shared_penalties and self.per_sample and self.one_pass):
+            return []
+        due = [stabiliser for stabiliser in self.stabilisers if stabiliser.due(index)]
+        return [penalty for penalty in due if isinstance(penalty, GradientPenalty) and penalty.AT]
 
 
 @dataclass(frozen=True)
@@ -138,14 +147,19 @@ def alternating_update(
     with config.forward(), torch.set_grad_enabled(updates_generator):
         fake = bind_labels(gan.generator, labels)(latents)
     discriminator = gan.discriminator
+    shared = config.penalties_from_loss_pass(context.index)
     with config.forward():
-        seen_real = apply_transforms(config, real, context)
-        seen_fake = apply_transforms(config, fake.detach(), context)
+        seen_real = apply_transforms(config, real, context).detach().requires_grad_(bool(shared))
+        seen_fake = apply_transforms(config, fake.detach(), context).detach().requires_grad_(bool(shared))
         real_logits, fake_logits = discriminator_logits(discriminator, config, seen_real, seen_fake, labels)
         discriminator_loss = config.loss.discriminator(real_logits, fake_logits)
+        objective = discriminator_loss
+        if shared:
+            points = {"real": seen_real, "fake": seen_fake}
+            objective = objective + sum_of_penalties(shared, torch.cat((real_logits, fake_logits)), points)
     weights = list(discriminator.parameters())
-    gradients = list(torch.autograd.grad(discriminator_loss, weights))
-    add_penalties(gradients, gan, config, seen_real, seen_fake, context, labels)
+    gradients = list(torch.autograd.grad(objective, weights))
+    add_penalties(gradients, gan, config, seen_real, seen_fake, context, labels, except_for=shared)
     all_finite = apply_gradients(
         gan.discriminator_optimizer, config, weights, gradients, discriminator_loss, all_finite
     )
@@ -246,6 +260,20 @@ def discriminator_logits(
     return logits_of(real), logits_of(fake)
 
 
+def sum_of_penalties(
+    penalties: Sequence[GradientPenalty], logits: Tensor, points: Mapping[str, Tensor]
+) -> Tensor:
+    """Return the sum of penalties at the images that gave these logits, differentiable in D's weights.
+
+    ``points`` are the images that ``GradientPenalty.AT`` names.
+    """
+    names = {str(penalty.AT) for penalty in penalties}
+    images = {name: tensor for name, tensor in points.items() if name in names}
+    found = torch.autograd.grad(logits.sum(), list(images.values()), create_graph=True)
+    gradients = dict(zip(images, found, strict=True))
+    return torch.stack([penalty.of_gradient(gradients[str(penalty.AT)]) for penalty in penalties]).sum()
+
+
 def add_penalties(
     gradients: list[Tensor],
     gan: GANState,
@@ -254,14 +282,16 @@ def add_penalties(
     fake: Tensor,
     context: StepContext,
     labels: Tensor | None,
+    except_for: Sequence[Stabiliser] = (),
 ) -> None:
-    """Add the gradients of all penalties that are due to ``gradients``, the weight gradients of D."""
+    """Add the gradients of the other penalties that are due to ``gradients``, the weight gradients of D."""
     logits_of = bind_labels(gan.discriminator, labels)
     with config.forward():
         penalties = [
             penalty
             for stabiliser in config.stabilisers
-            if (penalty := stabiliser.penalty(logits_of, real, fake, context.index, context.noise))
+            if not any(stabiliser is other for other in except_for)
+            and (penalty := stabiliser.penalty(logits_of, real, fake, context.index, context.noise))
             is not None
         ]
     if penalties:

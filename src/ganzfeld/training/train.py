@@ -68,9 +68,8 @@ def train(
     distance no longer improves) or "decay" (end when it has become worse). With ``auto``, the remedies of the
     doctor are tried one at a time, each in a new run beside the first one, within the same budget; the run
     that results is returned. ``route`` is "auto" (the fastest on this machine), "plain" (without
-    optimizations), a comma-separated list of the parts of "auto"
-    ("channels-last,one-pass,shared-backward,measured" is all of them), or a run folder or its ``run.json``,
-    whose route is repeated.
+    optimizations), a comma-separated list of some parts of "auto" (``ganzfeld.compute.fast_path.PARTS`` lists
+    them), or a run folder or its ``run.json``, whose route is repeated.
 
     ``progress`` shows the progress of the run on stderr, as the command does: one moving line on a terminal
     and in a notebook, elsewhere a line every ten seconds. False shows nothing. A function is called instead,

@@ -3,18 +3,19 @@
 It has no clock, files or output: ``loop.py`` decides when to measure and when to save.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganzfeld.compute.batch_loader import Gather
-from ganzfeld.compute.cuda_graphs import CudaGraphRecorder
+from ganzfeld.compute.cuda_graphs import CudaGraphRecorder, GraphedWork
 from ganzfeld.compute.distributed import ALONE, Ranks
 from ganzfeld.compute.engine import Engine, computing_with
 from ganzfeld.compute.fast_path import USUAL, FastPath
 from ganzfeld.compute.seeding import Purpose, derived_seed, noise_at
+from ganzfeld.compute.tracing import TracedWork
 from ganzfeld.data import ImageDataset
 from ganzfeld.data.order import batch_indices
 from ganzfeld.latent import priors
@@ -31,8 +32,8 @@ from ganzfeld.runs.metadata import Environment, circumstances
 from ganzfeld.runs.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.stabilisers import SharedNoise
 from ganzfeld.training.classes import Classes
-from ganzfeld.training.recording import GraphedUpdate, can_be_recorded
-from ganzfeld.training.step import GANState, StepConfig, StepContext, StepOutput, step
+from ganzfeld.training.recording import ReplayedUpdate, can_be_recorded
+from ganzfeld.training.step import GANState, StepConfig, StepContext, StepOutput, Update, step
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Trainer:
     - ``all_finite``: a scalar on the device, false once a number was not finite; see ``step``;
     - ``ranks``: every rank makes every step, on its share of the batch;
     - ``classes``: None if the recipe has none;
-    - ``graphed_update``: makes the steps if route and device allow it; see ``recording.py``.
+    - ``graphed_update``: makes the steps from CUDA graphs if route and device allow it; see ``recording.py``.
     """
 
     recipe: Recipe
@@ -64,7 +65,8 @@ class Trainer:
     rate: float = 1.0
     ranks: Ranks = ALONE
     classes: Classes | None = None
-    graphed_update: GraphedUpdate | None = None
+    graphed_update: ReplayedUpdate | None = None
+    _traced_updates: dict[str, ReplayedUpdate] = field(default_factory=dict)
     _shipped: tuple[tuple[int, int], Generator] | None = None
 
     @property
@@ -78,7 +80,6 @@ class Trainer:
         noise = SharedNoise(self.ranks.rank, self.ranks.world_size)
         noise.manual_seed(derived_seed(self.seed, Purpose.STABILISERS, self.index))
         context = StepContext(self.index, self.progress, noise)
-        update = self.graphed_update if self.route.recorded else None
         with computing_with(self.route.threads):
             output = step(
                 self.gan,
@@ -88,12 +89,23 @@ class Trainer:
                 context,
                 self.all_finite,
                 self.labels(),
-                update,
+                self._update(),
             )
         self.all_finite = output.all_finite
         self.index += 1
         self.images_seen += self.recipe.batch
         return output
+
+    def _update(self) -> Update | None:
+        """Return the update that replays operations as the route says; None for the ordinary update."""
+        if self.route.recorded and self.graphed_update:
+            return self.graphed_update
+        on_cpu = self.engine.device.type == "cpu" and self.ranks.world_size == 1
+        if not (self.route.traced and on_cpu and can_be_recorded(self.config)):
+            return None
+        # One per route: a trace holds the operations of the layers as they were computed then.
+        route = self.route.model_dump_json(exclude={"threads"})
+        return self._traced_updates.setdefault(route, ReplayedUpdate(TracedWork(self.route.lanes > 1)))
 
     def _set_rates(self) -> None:
         self.rate = self.rate_scale * rate_factor(self.recipe.schedule, self.images_seen, self.progress)
@@ -123,8 +135,9 @@ class Trainer:
         self.all_finite = torch.ones_like(self.all_finite)
 
     def forget_graphs(self) -> None:
-        """Drop the recorded update and the gradients, which keep its memory allocated."""
+        """Drop the recorded and traced updates and the gradients, which keep their memory allocated."""
         self.graphed_update = None
+        self._traced_updates = {}
         for network in (self.gan.generator, self.gan.discriminator):
             network.zero_grad(set_to_none=True)
 
@@ -134,14 +147,21 @@ class Trainer:
             self.recipe.model_copy(update={"batch": batch}),
             torch.zeros_like(self.all_finite),
         )
-        return replace(self, recipe=recipe, index=0, all_finite=not_finite, graphed_update=None)
+        return replace(
+            self, recipe=recipe, index=0, all_finite=not_finite, graphed_update=None, _traced_updates={}
+        )
 
     def take(self, route: FastPath) -> None:
         """Use a route from the next step on; the memory layout stays as it was at the beginning."""
-        self.config = replace(self.config, one_pass=route.one_pass, shared_backward=route.shared_backward)
+        self.config = replace(
+            self.config,
+            one_pass=route.one_pass,
+            shared_backward=route.shared_backward,
+            shared_penalties=route.shared_penalties,
+        )
         on_gpu = self.engine.device.type == "cuda" and self.ranks.world_size == 1
         if route.recorded and on_gpu and can_be_recorded(self.config) and not self.graphed_update:
-            self.graphed_update = GraphedUpdate(CudaGraphRecorder(self.engine.device))
+            self.graphed_update = ReplayedUpdate(GraphedWork(CudaGraphRecorder(self.engine.device)))
         self.route = route.model_copy(update={"channels_last": self.engine.channels_last})
         for name, layer in self.strided_layers.items():
             layer.ways = route.ways.get(name, DIRECT)

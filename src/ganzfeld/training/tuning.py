@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ from ganzfeld.compute.autotune import CLEARLY, ROUNDS, fastest_ways
 from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import computing_with, num_threads, release_memory, wait_for
 from ganzfeld.compute.fast_path import LARGEST_FILE, USUAL, FastPath
+from ganzfeld.compute.lanes import NUM_LANES
+from ganzfeld.compute.tracing import TIMED_CALLS
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import ResourceError, UsageError
@@ -89,12 +92,12 @@ def measured_route(trainer: Trainer, progress: CountCallback) -> FastPath:
     """
     if trainer.engine.device.type == "cuda":
         progress(0, 1, "measuring recorded steps, once on this machine")
-        return FastPath(recorded=recording_pays(trainer))
+        return USUAL.model_copy(update={"recorded": recording_pays(trainer)})
     progress(0, 1, "measuring threads, once on this machine")
     threads = threads_that_pay(trainer)
-    with computing_with(threads):
+    with computing_with(threads.each):
         ways = _measure_layers(trainer, progress)
-    return FastPath(ways=ways, threads=threads)
+    return USUAL.model_copy(update={"ways": ways, "threads": threads.each, "lanes": threads.lanes})
 
 
 def recording_pays(trainer: Trainer, clearly: float = CLEARLY) -> bool:
@@ -132,7 +135,7 @@ def _time_steps_from(before: Checkpoint, trainer: Trainer, route: FastPath) -> _
     """Time steps on a route, after enough steps to record all kinds of them."""
     restore(trainer, before)
     trainer.take(route)
-    period = math.lcm(STEPS, *(getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers))
+    period = _period(trainer)
     for _ in range(period * (REHEARSALS + 1)):
         trainer.advance()
     wait_for(trainer.engine.device)
@@ -143,33 +146,56 @@ def _time_steps_from(before: Checkpoint, trainer: Trainer, route: FastPath) -> _
     return _TimedSteps(time.perf_counter() - begun, capture(trainer, 0.0))
 
 
-def threads_that_pay(trainer: Trainer) -> int | None:
-    """Return the fewest threads with which a step is nearly as fast as with any number; None for all threads.
+class Threads(NamedTuple):
+    """How a step uses the CPU: the threads of each lane (None: torch's number), and the number of lanes."""
 
-    Threads wait for each other at every operation. Long steps keep all threads busy and are not measured.
-    Nor are the steps of several ranks, since all ranks would have to make them together.
+    each: int | None = None
+    lanes: int = 1
+
+
+def threads_that_pay(trainer: Trainer) -> Threads:
+    """Return the fewest threads with which a step is nearly as fast as with any number, in one lane or two.
+
+    Threads wait for each other at every operation, lanes only where one needs a result of the other. Long
+    steps keep all threads busy and are not measured. Nor are the steps of several ranks, since all ranks
+    would have to make them together.
     """
     most = num_threads()
     if most == 1 or trainer.ranks.world_size > 1:
-        return None
+        return Threads()
     before, route = capture(trainer, 0.0), trainer.route
-    fewest = None
-    if _time_steps(trainer, most, 2) < 2 * LONG_STEP_S:
-        times: dict[int, list[float]] = {most >> halvings: [] for halvings in range(most.bit_length())}
+    fewest = Threads(most)
+    if _time_steps(trainer, Threads(most), 2) < 2 * LONG_STEP_S:
+        choices = [Threads(most >> halvings) for halvings in range(most.bit_length())]
+        if route.traced and can_be_recorded(trainer.config):
+            choices += [Threads(each, NUM_LANES) for each, _ in choices if each and NUM_LANES * each <= most]
+        for threads in choices:
+            _time_steps(trainer, threads, _period(trainer) * (1 + TIMED_CALLS))
+        times: dict[Threads, list[float]] = {threads: [] for threads in choices}
         for _ in range(ROUNDS):
             for threads, rounds in times.items():
                 rounds.append(_time_steps(trainer, threads, STEPS))
         median_s = {threads: statistics.median(rounds) for threads, rounds in times.items()}
         fastest_s = min(median_s.values())
-        fewest = min(threads for threads, median in median_s.items() if CLEARLY * median <= fastest_s)
+        nearly_fastest = [threads for threads, median in median_s.items() if CLEARLY * median <= fastest_s]
+        fewest = min(
+            nearly_fastest, key=lambda threads: ((threads.each or most) * threads.lanes, threads.lanes)
+        )
     restore(trainer, before)
     trainer.take(route)
-    return None if fewest == most else fewest
+    trainer.forget_graphs()
+    return Threads(None if fewest.each == most else fewest.each, fewest.lanes)
 
 
-def _time_steps(trainer: Trainer, threads: int, num_steps: int) -> float:
-    """Return the seconds that ``num_steps`` steps take with this number of threads."""
-    trainer.take(USUAL.model_copy(update={"threads": threads}))
+def _period(trainer: Trainer) -> int:
+    """Return the number of steps after which the same lazy penalties come again, at least ``STEPS``."""
+    return math.lcm(STEPS, *(getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers))
+
+
+def _time_steps(trainer: Trainer, threads: Threads, num_steps: int) -> float:
+    """Return the seconds that ``num_steps`` steps take with these threads."""
+    traced = {"traced": trainer.route.traced, "threads": threads.each, "lanes": threads.lanes}
+    trainer.take(USUAL.model_copy(update=traced))
     begun = time.perf_counter()
     for _ in range(num_steps):
         trainer.advance()
@@ -228,6 +254,7 @@ def _key(trainer: Trainer) -> str:
         trainer.recipe.size,
         trainer.config.per_sample,
         trainer.engine.channels_last,
+        trainer.route.traced,  # which decides whether two lanes were tried
     ]
     if trainer.engine.device.type == "cuda":  # there the whole step is measured, not only its layers
         identity += [
