@@ -268,7 +268,7 @@ class TestCommand:
         def full(*_):
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-        monkeypatch.setattr("ganzfeld.training.evaluation.measured", full)
+        monkeypatch.setattr("ganzfeld.training.evaluation.measure", full)
         code, _, told = call("eval", run.path, "--n", 60, "--features", SMALL_SPACE)
         assert code == 6 and "60 images on each side" in told and "--n" in told and "--batch" not in told
 
