@@ -37,6 +37,7 @@ def spoil_moment(trainer: Trainer) -> None:
 
 
 def spoil_gradient(trainer: Trainer) -> None:
+    trainer.take(trainer.route.model_copy(update={"traced": False}))  # a trace does not call hooks
     parameter = next(trainer.gan.discriminator.parameters())
 
     def infinite(gradient):

@@ -25,6 +25,9 @@ from ganzfeld.training.trainer import Trainer
 
 SMALL = {"size": 16, "batch": 8, "generator.width": 8, "discriminator.width": 8, "latent.size": 16}
 
+FALLING: dict[str, Any] = {"schedule.decay": "cosine", "schedule.floor": 0.02}
+"""Settings by which the learning rates fall to the end of a run."""
+
 AT_EVERY_STEP: dict[str, Any] = {
     "progress_every_s": 0.0,
     "readings_every_s": 0.0,

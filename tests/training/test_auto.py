@@ -204,7 +204,7 @@ def test_rates_that_fall_are_tried_from_before_the_decay(array_file, tmp_path, m
     """From the beginning there would be no time for it: quality falls late."""
     remedy = "schedule.floor=0.5"
     doctor(monkeypatch, ("late-decay", 140, remedy, lambda recipe: recipe.schedule.floor < 0.5))
-    run = attended(array_file, tmp_path)
+    run = attended(array_file, tmp_path, settings=["schedule.decay=cosine", "schedule.floor=0.02"])
     (trial,) = run.metadata.trials
     assert trial.outcome == "kept" and 0 < trial.from_images <= 140
     assert run.recipe.schedule.floor == 0.5
@@ -296,7 +296,7 @@ def test_what_was_changed_is_put_back_first(array_file, tmp_path, monkeypatch):
     )
     run.write_metadata(shorter.changed(trials=(kept.model_copy(update={"ill": "another"}),)))
     left = {each.split("=")[0] for each in run.evidence.undoing}
-    assert left == {"size", "latent.size", "generator.width", "discriminator.width"}
+    assert left == {"size", "batch", "latent.size", "generator.width", "discriminator.width"}
 
 
 def test_a_course_that_was_broken_off_goes_on(array_file, tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ from ganzfeld.training.planning import LEAST_LEFT, Planner, Speedometer
 from ganzfeld.training.session import continue_run, write_beginning
 from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.trainer import Trainer
-from tests.training.conftest import small, together
+from tests.training.conftest import FALLING, small, together
 
 BATCH = 8
 STEP_S = 0.2
@@ -108,7 +108,12 @@ def machine(monkeypatch) -> Callable[[Pace], Machine]:
 
 def begun(array_file: Path, out: Path, **options: Any) -> Run:
     """A run before its first step."""
-    usual: dict[str, Any] = {"recipe": small(), "minutes": MINUTES, "precision": "float32", "route": "plain"}
+    usual: dict[str, Any] = {
+        "recipe": small(**FALLING),
+        "minutes": MINUTES,
+        "precision": "float32",
+        "route": "plain",
+    }
     resolved = resolve_options(TrainOptions(**(usual | options)))
     trainer = resolved.build(array_file)
     run = create_run(out, "blobs")
@@ -286,13 +291,13 @@ def test_followers_hear_of_new_plans(array_file, tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Trainer, "advance", watched)
             patch.setattr(Planner, "next", lambda planner, seen, seconds, horizons: plans.get(seen))
-            path = gz.train(array_file, recipe=small(), images=80, out=tmp_path).path
+            path = gz.train(array_file, recipe=small(**FALLING), images=80, out=tmp_path).path
         return rates, str(path)
 
     (ours, path), (theirs, _) = together(2, work)
     horizons = gz.open_run(path).metadata.horizons
     assert horizons == tuple(plans.values())
-    schedule = small().schedule
+    schedule = small(**FALLING).schedule
     wanted = [rate_factor(schedule, seen, progress_of(seen, horizons)) for seen in range(0, 80, BATCH)]
     assert ours == theirs == wanted
 
@@ -349,7 +354,7 @@ def simulated(
 )
 def test_whatever_the_speed_does(changes, stops, minutes, decay):
     """The last step comes to the floor but for what a step is of the whole; rates never rise; few plans."""
-    schedule = small().schedule.model_copy(update={"decay": decay, "floor": FLOOR})
+    schedule = small(**FALLING).schedule.model_copy(update={"decay": decay, "floor": FLOOR})
     usual = minutes / 20
 
     def pace(seconds: float, step: int) -> float:

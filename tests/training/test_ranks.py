@@ -22,7 +22,7 @@ from ganzfeld.training.loop import Loop
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer, scalars_of
 from tests.conftest import blobs
-from tests.training.conftest import Raised, small, together
+from tests.training.conftest import FALLING, Raised, small, together
 
 pytestmark = pytest.mark.machine
 
@@ -244,13 +244,13 @@ def test_followers_step_as_rank_0_does(array_file, tmp_path):
 
         def watched(trainer):
             outcome = advance(trainer)
-            rates.append(trainer.gan.generator_optimizer.param_groups[0]["lr"])
+            rates.append(float(trainer.gan.generator_optimizer.param_groups[0]["lr"]))
             trainers[:] = [trainer]
             return outcome
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Trainer, "advance", watched)
-            gz.train(array_file, recipe=small(), images=80, out=tmp_path)
+            gz.train(array_file, recipe=small(**FALLING), images=80, out=tmp_path)
         return rates, live_tensors(trainers[0])
 
     first, second = together(2, work)
