@@ -71,7 +71,7 @@ class Laned:
 
     @torch.no_grad()
     def _run(self, lane: int, inputs: Sequence[Tensor], threads: int) -> Sequence[Tensor] | None:
-        """Run one lane; keep the first error of both, and let the other lane go on to its own end."""
+        """Run one lane; keep the first error of both, and let the other lane reach its own end."""
         try:
             if torch.get_num_threads() != threads:
                 torch.set_num_threads(threads)
@@ -198,7 +198,7 @@ class _Channel:
         self._is_empty.acquire()
 
     def give_up(self) -> None:
-        """Let the other lane go on, with no value."""
+        """Let the other lane continue, with no value."""
         with contextlib.suppress(RuntimeError):  # it was given already
             self._is_empty.release()
 
