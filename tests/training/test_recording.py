@@ -133,17 +133,6 @@ def test_a_recorded_training_stops_at_what_is_not_finite(trainer_of):
     assert all(torch.equal(was, weight) for was, weight in zip(before, weights, strict=True))
 
 
-def test_a_training_goes_back_under_its_recordings(trainer_of):
-    trainer = with_rates_in_tensors(trainer_of(small()))
-    recorded(trainer)
-    for _ in range(16):
-        trainer.advance()
-    saved = capture(trainer, 0.0)
-    first = [trainer.advance().generator_loss for _ in range(8)]
-    restore(trainer, saved)
-    assert first == [trainer.advance().generator_loss for _ in range(8)]
-
-
 @pytest.mark.parametrize("name", ["instance-noise", "augmentation", "wgan-gp"])
 def test_what_draws_anew_is_not_recorded(name, trainer_of):
     trainer = trainer_of(small(stabilisers=[name]))
@@ -187,19 +176,28 @@ def test_traced_steps_in_bfloat16_differ_by_rounding_alone(route, trainer_of):
     assert torch.allclose(runs[0][:4], runs[2][:4], rtol=2**-6)
 
 
-def test_a_run_resumes_under_its_traces(trainer_of):
+def under_recordings(trainer_of) -> Trainer:
+    trainer = with_rates_in_tensors(trainer_of(small()))
+    recorded(trainer)
+    return trainer
+
+
+def under_traces(trainer_of) -> Trainer:
     trainer = trainer_of(small())
     trainer.take(LANES["two lanes"])
+    return trainer
+
+
+@pytest.mark.parametrize("begun", [under_recordings, under_traces])
+def test_a_run_goes_back_and_another_resumes_it(begun, trainer_of):
+    trainer = begun(trainer_of)
     for _ in range(16):
         trainer.advance()
     saved = capture(trainer, 0.0)
     first = [trainer.advance().generator_loss for _ in range(8)]
-    restore(trainer, saved)
-    assert first == [trainer.advance().generator_loss for _ in range(8)]
-    fresh = trainer_of(small())
-    fresh.take(LANES["two lanes"])
-    restore(fresh, saved)
-    assert first == [fresh.advance().generator_loss for _ in range(8)], "traced at another step"
+    for resumed in (trainer, begun(trainer_of)):  # the second one is recorded or traced at another step
+        restore(resumed, saved)
+        assert first == [resumed.advance().generator_loss for _ in range(8)]
 
 
 def test_what_draws_anew_is_not_traced(trainer_of):

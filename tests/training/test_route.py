@@ -206,6 +206,13 @@ class TestThreads:
             assert torch.get_num_threads() == 2
         assert used == [1, 2]
 
+    def test_rare_penalties_are_not_waited_for(self, trainer_of, two_threads, monkeypatch):
+        trainer = trainer_of(small(stabilisers=[{"name": "r1", "every": 10**9}]))
+        steps, advance = [], Trainer.advance
+        monkeypatch.setattr(Trainer, "advance", lambda trainer: steps.append(1) or advance(trainer))
+        threads_that_pay(trainer)
+        assert len(steps) < 1000
+
     def test_one_thread_has_nothing_to_measure(self, trainer_of, monkeypatch):
         monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
         trainer = trainer_of(small())

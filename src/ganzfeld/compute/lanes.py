@@ -11,19 +11,20 @@ lane, so the schedule changes no result.
 """
 
 import contextlib
-import operator
 import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.fx import Graph, GraphModule, Interpreter, Node
+
+from ganzfeld.compute.aliases import bases_of, written_by
 
 NUM_LANES = 2
 HANDOVER_S = 15e-6
@@ -34,7 +35,6 @@ CANDIDATES = 12
 """The operations that the schedule looks at in each turn, longest path to the end first."""
 
 _BACKWARD = torch.ops.aten.convolution_backward.default
-_BATCH_NORM = torch.ops.aten.native_batch_norm.default
 
 
 class Laned:
@@ -59,8 +59,10 @@ class Laned:
         threads = torch.get_num_threads()
         self._failure = None
         other = self._other.submit(self._run, 1, inputs, threads)
-        results = self._run(0, inputs, threads)
-        other.result()
+        try:
+            results = self._run(0, inputs, threads)
+        finally:
+            wait([other])  # also if a signal ends this lane: nobody may change weights after this call
         if self._failure is not None:
             failure, self._failure = self._failure, None
             for channel in (*self._channels[0], *self._channels[1]):
@@ -88,6 +90,7 @@ class Stopwatch(Interpreter):
 
     def __init__(self, trace: GraphModule) -> None:
         super().__init__(trace)
+        self.extra_traceback = False  # errors keep their message
         self.durations: dict[str, float] = {}
 
     def run_node(self, n: Node) -> Any:
@@ -120,27 +123,22 @@ def dependencies(graph: Graph) -> dict[Node, set[Node]]:
     These are the operations whose results it takes, those that have changed a tensor that it reads, and, for
     an operation that changes a tensor, all earlier readers of it. Views count as the tensor they view.
     """
-    bases: dict[Node, frozenset[Any]] = {}
+    bases = bases_of(graph)
     writer: dict[Any, Node] = {}
     readers: defaultdict[Any, set[Node]] = defaultdict(set)
     needs: dict[Node, set[Node]] = {}
     for node in graph.nodes:
         if node.op != "call_function":
-            # The same attribute may be fetched by several nodes.
-            bases[node] = frozenset([node.target if node.op == "get_attr" else node])
             continue
-        sources = [source for source in node.all_input_nodes if source.op != "output"]
+        sources = node.all_input_nodes
         read = {base for source in sources for base in bases[source]}
         needs[node] = {source for source in sources if source.op == "call_function"}
         needs[node] |= {writer[base] for base in read if base in writer}
-        written = {base for source in _nodes_in(_written(node)) for base in bases[source]}
-        for base in written:
+        for base in {base for source in written_by(node) for base in bases[source]}:
             needs[node] |= readers[base]
             writer[base], readers[base] = node, set()
         for base in read:
             readers[base].add(node)
-        viewed = {base for source in _nodes_in(_viewed(node)) for base in bases[source]}
-        bases[node] = frozenset(viewed or [node])
         needs[node].discard(node)
     return needs
 
@@ -257,41 +255,3 @@ def _split(
         graph.output(torch.fx.map_arg(output.args[0], copied) if lane == 0 else None)
         modules.append(GraphModule(trace, graph))
     return modules
-
-
-def _written(node: Node) -> list[Any]:
-    """Return the arguments that an operation changes."""
-    if node.target is _BATCH_NORM:  # its running statistics, which the schema does not mention
-        return list(node.args[3:5])
-    return [value for value, info in _aliases(node) if info.is_write]
-
-
-def _viewed(node: Node) -> list[Any]:
-    """Return the arguments of which the result of an operation may be a view or a part."""
-    if node.target is operator.getitem:
-        return [node.args[0]]
-    if not isinstance(node.target, torch._ops.OpOverload):
-        return []
-    returns_alias = any(result.alias_info is not None for result in node.target._schema.returns)
-    return [value for value, _ in _aliases(node)] if returns_alias else []
-
-
-def _aliases(node: Node) -> list[tuple[Any, Any]]:
-    """Return the arguments of an operation that its schema marks as changed or viewed, with that mark."""
-    if not isinstance(node.target, torch._ops.OpOverload):
-        return []
-    arguments = zip(range(len(node.target._schema.arguments)), node.target._schema.arguments, strict=True)
-    return [
-        (node.args[index] if index < len(node.args) else node.kwargs.get(argument.name), argument.alias_info)
-        for index, argument in arguments
-        if argument.alias_info is not None
-    ]
-
-
-def _nodes_in(values: Iterable[Any]) -> Iterable[Node]:
-    """Yield the nodes among some arguments, and in lists of them."""
-    for value in values:
-        if isinstance(value, Node):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from _nodes_in(value)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from ganzfeld.compute.aliases import bases_of, written_by
 from ganzfeld.compute.lanes import Laned, Stopwatch, separate_gradients
 
 _CAST = torch.ops.aten._to_copy.default
@@ -92,22 +93,18 @@ def simplified(trace: GraphModule) -> GraphModule:
 
 def merge_casts(graph: Graph) -> None:
     """Let equal casts of a tensor from outside the graph share one result, until the tensor changes."""
+    bases = bases_of(graph)
+    # A cast that is itself changed later belongs to one user alone.
+    changed = {base for node in graph.nodes for source in written_by(node) for base in bases[source]}
     casts: dict[tuple[str, Hashable], Node] = {}
     for node in list(graph.nodes):
-        if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
-            continue
-        if node.target == _CAST and node.args[0].op == "get_attr":
+        if node.target is _CAST and node.args[0].op == "get_attr" and node not in changed:
             key = node.args[0].target, tuple(sorted(node.kwargs.items(), key=str))
             if key in casts:
                 node.replace_all_uses_with(casts[key])
                 graph.erase_node(node)
-            elif not any(_writes(user) for user in node.users):
+            else:
                 casts[key] = node
-        elif _writes(node):
-            changed = {source.target for source in node.all_input_nodes}
-            casts = {key: cast for key, cast in casts.items() if key[0] not in changed}
-
-
-def _writes(node: Node) -> bool:
-    """Check whether an operation changes one of its arguments."""
-    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+            continue
+        written = {base for source in written_by(node) for base in bases[source]}
+        casts = {key: cast for key, cast in casts.items() if key[0] not in written}

@@ -41,6 +41,8 @@ from ganzfeld.training.trainer import Trainer
 
 STEPS = 4  # so that one of them has the penalties that come every fourth step
 LONG_STEP_S = 0.5
+LONGEST_PERIOD = 16
+"""Penalties that come more rarely than every so many steps do not decide what is fastest."""
 
 
 def fastest_route(trainer: Trainer, progress: CountCallback) -> FastPath:
@@ -188,8 +190,9 @@ def threads_that_pay(trainer: Trainer) -> Threads:
 
 
 def _period(trainer: Trainer) -> int:
-    """Return the number of steps after which the same lazy penalties come again, at least ``STEPS``."""
-    return math.lcm(STEPS, *(getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers))
+    """Return after how many steps the same lazy penalties come again, at most ``LONGEST_PERIOD``."""
+    periods = (getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers)
+    return min(LONGEST_PERIOD, math.lcm(STEPS, *periods))
 
 
 def _time_steps(trainer: Trainer, threads: Threads, num_steps: int) -> float:
