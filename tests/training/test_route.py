@@ -206,6 +206,30 @@ class TestThreads:
             assert torch.get_num_threads() == 2
         assert used == [1, 2]
 
+    @pytest.mark.parametrize(
+        ("milliseconds", "chosen"),
+        [
+            ({(2, 1): 30, (1, 1): 22, (1, 2): 17}, Threads(1, 2)),
+            ({(2, 1): 30, (1, 1): 22, (1, 2): 21}, Threads(1)),
+            ({(2, 1): 15, (1, 1): 22, (1, 2): 17}, Threads(None)),
+            ({(2, 1): 17, (1, 1): 22, (1, 2): 17}, Threads(None)),
+            ({(2, 1): 17, (1, 1): 22, (1, 2): 16}, Threads(1, 2)),
+            ({(2, 1): 501, (1, 1): 1, (1, 2): 1}, Threads(None)),
+        ],
+    )
+    def test_the_fewest_that_are_nearly_fastest(
+        self, milliseconds, chosen, trainer_of, two_threads, monkeypatch
+    ):
+        traced = []
+
+        def seconds(_trainer, route, num_steps):
+            traced.append(route.traced)
+            return num_steps * milliseconds[route.threads, route.lanes] / 1000
+
+        monkeypatch.setattr("ganzfeld.training.tuning._time_steps", seconds)
+        assert threads_that_pay(trainer_of(small())) == chosen
+        assert not traced[0] and all(traced[1:]), "making traces is not part of a step"
+
     def test_rare_penalties_are_not_waited_for(self, trainer_of, two_threads, monkeypatch):
         trainer = trainer_of(small(stabilisers=[{"name": "r1", "every": 10**9}]))
         steps, advance = [], Trainer.advance

@@ -167,26 +167,36 @@ def threads_that_pay(trainer: Trainer) -> Threads:
         return Threads()
     before, route = capture(trainer, 0.0), trainer.route
     fewest = Threads(most)
-    if _time_steps(trainer, Threads(most), 2) < 2 * LONG_STEP_S:
+    # Not traced: the first traced steps take as long as dozens of later ones.
+    if _time_steps(trainer, _threaded(route, fewest, traced=False), 2) < 2 * LONG_STEP_S:
         choices = [Threads(most >> halvings) for halvings in range(most.bit_length())]
         if route.traced and can_be_recorded(trainer.config):
             choices += [Threads(each, NUM_LANES) for each, _ in choices if each and NUM_LANES * each <= most]
-        for threads in choices:
-            _time_steps(trainer, threads, _period(trainer) * (1 + TIMED_CALLS))
+        routes = {threads: _threaded(route, threads, route.traced) for threads in choices}
+        for choice in routes.values():
+            _time_steps(trainer, choice, _period(trainer) * (1 + TIMED_CALLS))
         times: dict[Threads, list[float]] = {threads: [] for threads in choices}
         for _ in range(ROUNDS):
             for threads, rounds in times.items():
-                rounds.append(_time_steps(trainer, threads, STEPS))
+                _time_steps(trainer, routes[threads], STEPS)  # threads and caches settle after a change
+                rounds.append(_time_steps(trainer, routes[threads], STEPS))
         median_s = {threads: statistics.median(rounds) for threads, rounds in times.items()}
         fastest_s = min(median_s.values())
         nearly_fastest = [threads for threads, median in median_s.items() if CLEARLY * median <= fastest_s]
         fewest = min(
-            nearly_fastest, key=lambda threads: ((threads.each or most) * threads.lanes, threads.lanes)
+            nearly_fastest,
+            key=lambda threads: ((threads.each or most) * threads.lanes, median_s[threads], threads.lanes),
         )
     restore(trainer, before)
     trainer.take(route)
     trainer.forget_graphs()
     return Threads(None if fewest.each == most else fewest.each, fewest.lanes)
+
+
+def _threaded(route: FastPath, threads: Threads, traced: bool) -> FastPath:
+    """Return a route, with torch's own layers, that computes with these threads."""
+    uses = {"traced": traced, "threads": threads.each, "lanes": threads.lanes, "ways": {}}
+    return route.model_copy(update=uses)
 
 
 def _period(trainer: Trainer) -> int:
@@ -195,10 +205,9 @@ def _period(trainer: Trainer) -> int:
     return min(LONGEST_PERIOD, math.lcm(STEPS, *periods))
 
 
-def _time_steps(trainer: Trainer, threads: Threads, num_steps: int) -> float:
-    """Return the seconds that ``num_steps`` steps take with these threads."""
-    traced = {"traced": trainer.route.traced, "threads": threads.each, "lanes": threads.lanes}
-    trainer.take(USUAL.model_copy(update=traced))
+def _time_steps(trainer: Trainer, route: FastPath, num_steps: int) -> float:
+    """Return the seconds that ``num_steps`` steps take on a route."""
+    trainer.take(route)
     begun = time.perf_counter()
     for _ in range(num_steps):
         trainer.advance()
