@@ -147,7 +147,7 @@ LANES = {"one lane": USUAL, "two lanes": USUAL.model_copy(update={"lanes": 2, "t
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_traced_steps_are_the_ordinary_ones(recipe: Recipe, route: FastPath, trainer_of):
     """In float32 to the last bit, while the rates change."""
-    ordinary, traced = (trainer_of(recipe) for _ in range(2))
+    ordinary, traced = (replace(trainer_of(recipe), traces_from=0) for _ in range(2))
     ordinary.take(NOT_TRACED.model_copy(update={"threads": 1}))
     traced.take(route.model_copy(update={"threads": 1}))
     for trainer in (ordinary, traced):
@@ -169,7 +169,7 @@ def test_traced_steps_in_bfloat16_differ_by_rounding_alone(route, trainer_of):
     """Two traced runs are equal to the bit, and near the ordinary one."""
     runs = []
     for taken in (route, route, NOT_TRACED):
-        trainer = trainer_of(small(), precision="bfloat16")
+        trainer = replace(trainer_of(small(), precision="bfloat16"), traces_from=0)
         trainer.take(taken)
         runs.append(torch.stack([trainer.advance().discriminator_loss for _ in range(STEPS)]))
     assert torch.equal(runs[0], runs[1])
@@ -183,12 +183,17 @@ def under_recordings(trainer_of) -> Trainer:
 
 
 def under_traces(trainer_of) -> Trainer:
-    trainer = trainer_of(small())
+    trainer = replace(trainer_of(small()), traces_from=0)
     trainer.take(LANES["two lanes"])
     return trainer
 
 
-@pytest.mark.parametrize("begun", [under_recordings, under_traces])
+def traced_later(trainer_of) -> Trainer:
+    """Traced from a step on that lies between the saved one and the last, where traces round differently."""
+    return replace(trainer_of(small(), precision="bfloat16"), traces_from=18)
+
+
+@pytest.mark.parametrize("begun", [under_recordings, under_traces, traced_later])
 def test_a_run_goes_back_and_another_resumes_it(begun, trainer_of):
     trainer = begun(trainer_of)
     for _ in range(16):
@@ -201,10 +206,17 @@ def test_a_run_goes_back_and_another_resumes_it(begun, trainer_of):
 
 
 def test_what_draws_anew_is_not_traced(trainer_of):
-    trainer = trainer_of(small(stabilisers=["augmentation"]))
+    trainer = replace(trainer_of(small(stabilisers=["augmentation"])), traces_from=0)
     assert trainer.route.traced
     trainer.advance()
     assert not trainer._traced_updates
+
+
+def test_the_first_steps_are_not_traced(trainer_of):
+    trainer = replace(trainer_of(small()), traces_from=2)
+    for has_traces in (False, False, True):
+        trainer.advance()
+        assert bool(trainer._traced_updates) is has_traces
 
 
 def test_a_processor_records_nothing(trainer_of):

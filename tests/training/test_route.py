@@ -45,14 +45,14 @@ def routes(trainer) -> list[FastPath]:
 
 
 def loud(trainer: Trainer) -> Trainer:
-    """The same with weights ten times as large: at the beginning every logit is near 0, and losses near
-    log 2 whatever the images are.
+    """The same with weights ten times as large, traced from the first step on if its route says so: at the
+    beginning every logit is near 0, and losses near log 2 whatever the images are.
     """
     with torch.no_grad():
         for network in (trainer.gan.generator, trainer.gan.discriminator):
             for weight in network.parameters():
                 weight.mul_(10 if weight.dim() > 1 else 1)
-    return trainer
+    return replace(trainer, traces_from=0)
 
 
 def in_float64(trainer: Trainer) -> Trainer:

@@ -293,7 +293,8 @@ def test_rehearsal_measures_without_writing(array_file, tmp_path, monkeypatch):
     plan = rehearse(array_file, TrainOptions(recipe=small(), images=1000))
     assert plan["images"] == 1000
     assert plan["images_per_s"] > 0
-    assert plan["seconds"] == pytest.approx(1000 / plan["images_per_s"], rel=0.1)
+    # Both are rounded to a tenth, of which a fast machine makes few.
+    assert plan["seconds"] == pytest.approx(1000 / plan["images_per_s"], rel=0.1, abs=0.06)
     assert plan["memory_bytes"] is None or plan["memory_bytes"] > 2**20
     assert plan["ladder"] == [[4, 4], [8, 8], [16, 16]]
     assert list(tmp_path.iterdir()) == []

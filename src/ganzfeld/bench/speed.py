@@ -4,7 +4,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -143,7 +143,7 @@ def bench_sample(rounds: int = 3, num: int = SAMPLES) -> SpeedFigures:
 
 def _trainer(recipe: Recipe, route: str = "auto", precision: str = "auto") -> Trainer:
     options = TrainOptions(recipe=recipe, images=1, route=route, precision=precision)
-    return resolve_options(options).build()
+    return replace(resolve_options(options).build(), traces_from=0)
 
 
 def _classical_loop(trainer: Trainer) -> Callable[[], object]:

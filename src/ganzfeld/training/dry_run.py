@@ -54,7 +54,7 @@ def rehearse(
         )
     callback = callback_for(progress, callback)
     resolved = resolve_options(options)
-    trainer = resolved.build(data, preparation, callback)
+    trainer = replace(resolved.build(data, preparation, callback), traces_from=0)
     _reset_peak_memory()
     dataset, recipe, budget = trainer.dataset, trainer.recipe, resolved.budget
     speed = measured_speed(trainer)

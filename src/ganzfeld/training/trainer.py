@@ -35,6 +35,10 @@ from ganzfeld.training.classes import Classes
 from ganzfeld.training.recording import ReplayedUpdate, can_be_recorded
 from ganzfeld.training.step import GANState, StepConfig, StepContext, StepOutput, Update, step
 
+TRACES_FROM = 64
+"""The first step that is traced: tracing takes as long as dozens of steps, and many runs of a test or of a
+dry run make no more."""
+
 
 @dataclass
 class Trainer:
@@ -46,7 +50,9 @@ class Trainer:
     - ``all_finite``: a scalar on the device, false once a number was not finite; see ``step``;
     - ``ranks``: every rank makes every step, on its share of the batch;
     - ``classes``: None if the recipe has none;
-    - ``graphed_update``: makes the steps from CUDA graphs if route and device allow it; see ``recording.py``.
+    - ``graphed_update``: makes the steps from CUDA graphs if route and device allow it; see ``recording.py``;
+    - ``traces_from``: the index of the first step that is traced if the route says so. A function of the
+      index alone, so that a resumed run makes the same steps.
     """
 
     recipe: Recipe
@@ -66,6 +72,7 @@ class Trainer:
     ranks: Ranks = ALONE
     classes: Classes | None = None
     graphed_update: ReplayedUpdate | None = None
+    traces_from: int = TRACES_FROM
     _traced_updates: dict[str, ReplayedUpdate] = field(default_factory=dict)
     _shipped: tuple[tuple[int, int], Generator] | None = None
 
@@ -101,7 +108,8 @@ class Trainer:
         if self.route.recorded and self.graphed_update:
             return self.graphed_update
         on_cpu = self.engine.device.type == "cpu" and self.ranks.world_size == 1
-        if not (self.route.traced and on_cpu and can_be_recorded(self.config)):
+        is_traced = self.route.traced and self.index >= self.traces_from
+        if not (is_traced and on_cpu and can_be_recorded(self.config)):
             return None
         # One per route: a trace holds the operations of the layers as they were computed then.
         route = self.route.model_dump_json(exclude={"threads"})

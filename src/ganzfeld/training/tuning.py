@@ -14,7 +14,7 @@ import math
 import statistics
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -166,20 +166,20 @@ def threads_that_pay(trainer: Trainer) -> Threads:
     if most == 1 or trainer.ranks.world_size > 1:
         return Threads()
     before, route = capture(trainer, 0.0), trainer.route
-    fewest = Threads(most)
+    fewest, timed = Threads(most), replace(trainer, traces_from=0)
     # Not traced: the first traced steps take as long as dozens of later ones.
-    if _time_steps(trainer, _threaded(route, fewest, traced=False), 2) < 2 * LONG_STEP_S:
+    if _time_steps(timed, _threaded(route, fewest, traced=False), 2) < 2 * LONG_STEP_S:
         choices = [Threads(most >> halvings) for halvings in range(most.bit_length())]
         if route.traced and can_be_recorded(trainer.config):
             choices += [Threads(each, NUM_LANES) for each, _ in choices if each and NUM_LANES * each <= most]
         routes = {threads: _threaded(route, threads, route.traced) for threads in choices}
         for choice in routes.values():
-            _time_steps(trainer, choice, _period(trainer) * (1 + TIMED_CALLS))
+            _time_steps(timed, choice, _period(trainer) * (1 + TIMED_CALLS))
         times: dict[Threads, list[float]] = {threads: [] for threads in choices}
         for _ in range(ROUNDS):
             for threads, rounds in times.items():
-                _time_steps(trainer, routes[threads], STEPS)  # threads and caches settle after a change
-                rounds.append(_time_steps(trainer, routes[threads], STEPS))
+                _time_steps(timed, routes[threads], STEPS)  # threads and caches settle after a change
+                rounds.append(_time_steps(timed, routes[threads], STEPS))
         median_s = {threads: statistics.median(rounds) for threads, rounds in times.items()}
         fastest_s = min(median_s.values())
         nearly_fastest = [threads for threads, median in median_s.items() if CLEARLY * median <= fastest_s]
