@@ -7,8 +7,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
+from PIL import Image
 
 import ganzfeld as gz
 from ganzfeld.cli import _application
@@ -95,6 +97,23 @@ def test_sizes(array_file, words, size):
     between = [] if words == ["plan"] else [array_file]
     code, _, complaint = call(words[0], *between, *words[1:], size)
     assert code in (0, 2) if size == "8x65536" else code == 2, complaint
+
+
+def test_the_difference_of_bfloat16_is_told(run, tmp_path):
+    words = ["sample", run.path, "--seeds", "7,3-72"]
+    exact = json.loads(call(*words, "--out", tmp_path / "exact.png", "--json")[1])
+    assert exact["precision"] == "float32" and exact["difference"] is None
+    rounded = [*words, "--precision", "bfloat16", "--out", tmp_path / "rounded.png"]
+    found = json.loads(call(*rounded, "--json")[1])
+    assert found["precision"] == "bfloat16" and found["difference"]["num_images"] == 64
+    assert 0 < found["difference"]["mean"] < found["difference"]["largest"] < 255
+    sheets = [np.asarray(Image.open(tmp_path / f"{name}.png")).astype(int) for name in ("exact", "rounded")]
+    # The sheet shows seven images beyond those compared, on which chance may fall.
+    assert found["difference"]["largest"] <= np.abs(sheets[0] - sheets[1]).max()
+    code, told, _ = call(*rounded)
+    assert code == 0 and "of 255 levels from float32 on average" in told
+    code, _, complaint = call("sample", run.path, "--precision", "half", "--out", tmp_path / "never")
+    assert code == 2 and "not in 'half'" in complaint and not (tmp_path / "never").exists()
 
 
 def test_a_seed_that_is_asked_for_again(run, tmp_path):

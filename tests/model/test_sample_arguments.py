@@ -55,6 +55,8 @@ def test_seeds_in_every_form(run, seeds):
         {"seeds": np.zeros((2, 2), int)},
         {"seeds": np.array([1.0])},
         {"seeds": torch.tensor([1.5])},
+        {"precision": "float16"},
+        {"precision": None},
         {"truncation": -1},
         {"truncation": float("nan")},
         {"truncation": "0.5"},
@@ -76,6 +78,14 @@ def test_what_cannot_be_asked_for(run, wrong):
     with pytest.raises(UsageError) as caught:
         run.sample(**wrong)
     assert isinstance(caught.value, GanzfeldError) and caught.value.message
+
+
+def test_bfloat16_rounds_the_same_images(run):
+    exact, rounded = (run.sample(8, precision=each).astype(int) for each in ("float32", "bfloat16"))
+    levels = np.abs(exact - rounded)
+    # A value has eight bits: roundings of the layers add up to some, but not to another image.
+    assert 0 < levels.max() <= 32 and levels.mean() < 4
+    assert np.array_equal(run.sample(seeds=[5], precision="bfloat16")[0], rounded[5]), "whatever else is made"
 
 
 def test_a_class_of_a_model_without_classes(tmp_path):

@@ -17,7 +17,7 @@ from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import wait_for
 from ganzfeld.compute.fast_path import PLAIN, USUAL, FastPath
 from ganzfeld.model import calibrate
-from ganzfeld.model.sampling import images_of_latents
+from ganzfeld.model.sampling import images_of_latents, require_sampling_precision
 from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.training.setup import resolve_options
@@ -114,8 +114,12 @@ def bench_train(
     )
 
 
-def bench_sample(rounds: int = 3, num: int = SAMPLES) -> SpeedFigures:
-    """Measure our sampling, up to images as bytes, against the forward pass of the classical generator."""
+def bench_sample(rounds: int = 3, num: int = SAMPLES, precision: str = "float32") -> SpeedFigures:
+    """Measure our sampling, up to images as bytes, against the forward pass of the classical generator.
+
+    The classical generator always computes in float32, ours in ``precision``.
+    """
+    require_sampling_precision(precision)
     trainer = _trainer(resolve("radford2015"))
     ours = calibrate(trainer.gan.generator, "normal")
     plain = classical_generator().to(trainer.engine.device).eval()
@@ -125,7 +129,7 @@ def bench_sample(rounds: int = 3, num: int = SAMPLES) -> SpeedFigures:
     def classical() -> None:
         plain(latents.view(num, LATENT_SIZE, 1, 1).to(trainer.engine.device)).cpu()
 
-    sides = {"plain": classical, "ours": lambda: images_of_latents(ours, latents)}
+    sides = {"plain": classical, "ours": lambda: images_of_latents(ours, latents, precision=precision)}
     speeds = _in_turns(sides, rounds, num, trainer.engine.device)
     peak, peak_of = peak_flops_per_s(trainer.engine.device)
     return SpeedFigures(

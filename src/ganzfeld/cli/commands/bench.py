@@ -150,6 +150,7 @@ def train(
 def sample(
     rounds: Annotated[int, typer.Option(help="Number of measurements of each side.", min=1, max=MOST)] = 5,
     num: Annotated[int, typer.Option("--n", help="Images per batch.", min=1, max=MOST)] = 256,
+    precision: Annotated[str, typer.Option(help="Precision of ours: float32 or bfloat16.")] = "float32",
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -159,7 +160,7 @@ def sample(
 
     Example: ganzfeld bench sample --n 256
     """
-    _measure(lambda: _sample(rounds, num), out, json)
+    _measure(lambda: _sample(rounds, num, precision), out, json)
 
 
 def _measure(benchmark: Callable[[], Benchmark], out: Path | None, as_json: bool) -> None:
@@ -222,10 +223,14 @@ def _train(rounds: int = 3, batch: int = 128, parts: bool = False, recipe: str =
     return _speed(bench_train(rounds, batch, parts, recipe), title, command)
 
 
-def _sample(rounds: int = 5, num: int = 256) -> Benchmark:
+def _sample(rounds: int = 5, num: int = 256, precision: str = "float32") -> Benchmark:
     from ganzfeld.bench.speed import bench_sample
 
-    return _speed(bench_sample(rounds, num), "Sampling", f"ganzfeld bench sample --rounds {rounds} --n {num}")
+    figures = bench_sample(rounds, num, precision)
+    command = f"ganzfeld bench sample --rounds {rounds} --n {num}"
+    if precision == "float32":
+        return _speed(figures, "Sampling", command)
+    return _speed(figures, f"Sampling in {precision}", f"{command} --precision {precision}")
 
 
 def _speed(figures: "SpeedFigures", title: str, command: str) -> Benchmark:

@@ -5,6 +5,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +33,8 @@ MOST_SIBLING_RUNS = 1_000
 """The number of runs in the same parent folder whose data is checked."""
 LARGEST_METADATA = 1_000_000
 MOST_IN_A_FOLDER = 10_000_000
+MOST_COMPARED = 64
+"""The number of images whose difference from float32 is measured."""
 
 MakeImages = Callable[[Sequence[int]], "np.ndarray"]
 """From seeds to images."""
@@ -51,6 +54,10 @@ def command(
     of: Annotated[
         str | None, typer.Option("--class", help="Class of all images. Default: all classes in turn.")
     ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(help="float32, or bfloat16: faster on chips that have it, and a few levels different."),
+    ] = "float32",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -62,21 +69,29 @@ def command(
 ) -> None:
     """Generate images with a trained generator.
 
-    A seed always gives the same image.
+    A seed always gives the same image. In bfloat16 it is slightly different, and may depend on the chip; how
+    different is measured and printed.
 
     Example: ganzfeld sample runs/faces-001 --seeds 0-99 --out faces/
     """
+    from ganzfeld.compute.engine import has_fast_bfloat16
     from ganzfeld.model import load_model
+    from ganzfeld.model.sampling import require_sampling_precision
 
     ranges = _requested_seeds(num, seeds)
+    require_sampling_precision(precision)
     model = load_model(run)
+    if precision != "float32" and not has_fast_bfloat16(next(model.generator.parameters()).device):
+        warnings.warn(
+            f"this processor emulates {precision}: float32 is faster", GanzfeldWarning, stacklevel=2
+        )
     out = out or Path(f"{run.resolve().name}-sample.png")
     if out.suffix and out.suffix.lower() != ".png" and not out.is_dir():
         raise UsageError(
             f"{out} is neither a PNG file nor a folder", "Name a file that ends in .png, or a folder."
         )
     label = None if of is None else model.card.label_of(of)
-    make = partial(_images, model=model, truncation=truncation, label=label)
+    make = partial(_images, model=model, truncation=truncation, label=label, precision=precision)
     num_requested = num_images = _num_seeds(ranges)
     if out.suffix.lower() == ".png":
         _write_grid(out, run, ranges, make, 0 if label is not None else len(model.card.classes))
@@ -87,6 +102,9 @@ def command(
         _write_folder(out, ranges, model.generator, make)
     num_repeated = num_requested - num_images
     text = f"{counted(num_images, 'image')} in {out}"
+    difference = None if precision == "float32" else _difference(make, ranges)
+    if difference:
+        text += f"; {difference.text}"
     if num_repeated:
         text += f"; repeated seeds give the same file ({num_repeated:,} of {num_requested:,})"
     result = {
@@ -95,6 +113,8 @@ def command(
         "num_pictures": num_images,
         "class": of,
         "num_repeated": num_repeated,
+        "precision": precision,
+        "difference": difference and vars(difference),
     }
     show_result(result, text, json)
 
@@ -120,12 +140,40 @@ def _num_seeds(ranges: list[range]) -> int:
     return sum(part.stop - part.start for part in ranges)
 
 
-def _images(seeds: Sequence[int], model: "Model", truncation: float, label: int | None) -> "np.ndarray":
+def _images(
+    seeds: Sequence[int], model: "Model", truncation: float, label: int | None, precision: str
+) -> "np.ndarray":
     from ganzfeld.model import images_of_seeds
 
     labels = None if label is None else [label] * len(seeds)
     prior = model.card.prior
-    return images_of_seeds(model.generator, seeds, prior=prior, truncation=truncation, labels=labels)
+    return images_of_seeds(
+        model.generator, seeds, prior=prior, truncation=truncation, labels=labels, precision=precision
+    )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far values in levels of 0 to 255 are from those of float32, over the first images."""
+
+    mean: float
+    largest: int
+    num_images: int
+
+    @property
+    def text(self) -> str:
+        """The difference in words."""
+        figures = f"{self.mean:.2f} of 255 levels from float32 on average, {self.largest} at most"
+        return f"{figures} ({counted(self.num_images, 'image')} compared)"
+
+
+def _difference(make: "partial[np.ndarray]", ranges: list[range]) -> Difference:
+    import numpy as np
+
+    seeds = [seed for part in ranges for seed in part[:MOST_COMPARED]][:MOST_COMPARED]
+    exact = make(seeds, precision="float32").astype(np.int16)
+    levels = np.abs(make(seeds).astype(np.int16) - exact)
+    return Difference(round(float(levels.mean()), 4), int(levels.max()), len(seeds))
 
 
 def _write_grid(out: Path, run: Path, ranges: list[range], make: MakeImages, num_classes: int) -> None:
