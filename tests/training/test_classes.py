@@ -24,7 +24,7 @@ from ganzfeld.training.classes import classes_of
 from ganzfeld.training.dry_run import rehearse
 from ganzfeld.training.step import GANState, StepConfig, StepContext, step
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.tuning import fastest_route
+from ganzfeld.training.tuning.routes import fastest_route
 from tests.conftest import blobs, coloured
 from tests.training.conftest import SMALL, small, together
 from tests.training.test_ranks import InDoublePrecision

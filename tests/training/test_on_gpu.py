@@ -32,7 +32,7 @@ from ganzfeld.training.build import start
 from ganzfeld.training.recording import ReplayedUpdate
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.tuning import fastest_route
+from ganzfeld.training.tuning.routes import fastest_route
 from tests.conftest import blobs
 from tests.training.conftest import small
 from tests.training.test_recording import RECIPES

@@ -16,13 +16,14 @@ from ganzfeld.compute.fast_path import USUAL, FastPath
 from ganzfeld.data import open_images
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs.schedule import Horizon
-from ganzfeld.training import recording, tuning
+from ganzfeld.training import recording
 from ganzfeld.training.build import start
 from ganzfeld.training.recording import ReplayedUpdate, can_be_recorded
 from ganzfeld.training.snapshot import capture, live_tensors, restore
 from ganzfeld.training.step import simultaneous_update
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.tuning import fastest_route, recording_pays
+from ganzfeld.training.tuning import routes
+from ganzfeld.training.tuning.routes import fastest_route, recording_pays
 from tests.training.conftest import small
 
 pytestmark = pytest.mark.machine
@@ -265,8 +266,8 @@ class TestMeasuring:
             raise RuntimeError("CUDA error: operation not permitted\nCompile with TORCH_USE_CUDA_DSA")
 
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
-        monkeypatch.setattr(tuning, "measured_route", measured)
-        monkeypatch.setattr(tuning, "_key", lambda _trainer: "key")
+        monkeypatch.setattr(routes, "measured_route", measured)
+        monkeypatch.setattr(routes, "cache_key", lambda _trainer: "key")
         with pytest.raises(RuntimeError):
             fastest_route(trainer, lambda *_: None)
         trainer.engine = replace(trainer.engine, device=torch.device("cuda"))
@@ -280,6 +281,6 @@ class TestMeasuring:
         tape = TracedRecorder(trainer)
         trainer.graphed_update = ReplayedUpdate(GraphedWork(tape))
         recordings = []
-        monkeypatch.setattr(tuning, "wait_for", lambda _device: recordings.append(tape.recordings))
+        monkeypatch.setattr(routes, "wait_for", lambda _device: recordings.append(tape.recordings))
         assert recording_pays(trainer, HOWEVER_SLOW)
         assert recordings == [0, 0, 2, 2]

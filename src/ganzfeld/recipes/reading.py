@@ -23,6 +23,9 @@ OPTIONS = frozenset(
 )
 """The options of a run that are not recipe fields; an error for such a field names the option."""
 
+TEXTS = ("description", "notes")
+"""The fields that change nothing."""
+
 LARGEST_FILE = 1_000_000
 """Bytes; a recipe takes about two thousand."""
 
@@ -183,7 +186,7 @@ def _abbreviates(words: list[str], path: list[str]) -> bool:
 
 
 def changes(recipe: Recipe, since: Recipe | None = None) -> list[str]:
-    """Return the settings, as ``path=value``, in which a recipe differs from another one.
+    """Return the settings, as ``path=value``, in which a recipe differs from another one, texts aside.
 
     By default the other recipe is the built-in recipe with the same name; without one the list is empty.
     """
@@ -194,6 +197,8 @@ def changes(recipe: Recipe, since: Recipe | None = None) -> list[str]:
     own_fields, other_fields = recipe.model_dump(mode="json"), since.model_dump(mode="json")
     settings = []
     for path in paths():
+        if path in TEXTS:
+            continue
         value = _value_at(own_fields, path)
         if value != _value_at(other_fields, path):
             settings.append(f"{path}={value if isinstance(value, str) else json.dumps(value)}")

@@ -320,16 +320,11 @@ class Run:
         if num is not None and (not is_whole(num) or num < 1):
             raise UsageError(f"sample takes a number of images (at least 1) or seeds, not {num!r}")
         chosen = range(16 if num is None else int(num)) if seeds is None else seeds
-        model = self.model
+        generator, card = self.model.generator, self.model.card
         if of is not None:
-            model.card.require_classes(of)
+            card.require_classes(of)
         return images_of_seeds(
-            model.generator,
-            chosen,
-            prior=model.card.prior,
-            truncation=truncation,
-            labels=of,
-            precision=precision,
+            generator, chosen, prior=card.prior, truncation=truncation, labels=of, precision=precision
         )
 
 

@@ -40,7 +40,7 @@ from ganzfeld.training.overrides import Overrides, is_finished, is_over
 from ganzfeld.training.setup import ResolvedOptions, require_room, startup_notes, summary
 from ganzfeld.training.snapshot import restore
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.tuning import route_of
+from ganzfeld.training.tuning.routes import route_of
 
 BUILT_IN = "faces"
 

@@ -3,24 +3,27 @@
 import contextlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ganzfeld.compute.distributed import ALONE, Ranks
 from ganzfeld.compute.engine import Engine, choose_engine
 from ganzfeld.compute.fast_path import FastPath, chosen_route
-from ganzfeld.data import open_images
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.advice import notes_beside_advice
 from ganzfeld.data.check.survey import Survey
 from ganzfeld.durable import free_bytes
 from ganzfeld.errors import ResourceError
 from ganzfeld.options import PreparationOptions, TrainOptions
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
+from ganzfeld.recipes.scaling import FAMILY
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.report.quality_words import require_space
 from ganzfeld.training.build import num_parameters, start
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.tuning import route_of
+from ganzfeld.training.tuning.batches import fitted_recipe
+from ganzfeld.training.tuning.routes import route_of
 
 MOST_LEFT_OUT_NOTES = 3
 
@@ -45,9 +48,32 @@ class ResolvedOptions:
         """Read the images and build the networks. Raises ``DataError`` for images that cannot be used."""
         options = asdict(preparation)
         dataset = open_images(data, size=self.recipe.size, **options, progress=callback.preparing)
-        trainer = start(self.recipe, dataset, self.engine, self.options.seed, ranks)
+        trainer = self._started(self.recipe, dataset, callback, ranks)
+        if not self.is_fitted:
+            return trainer
+        fitted = fitted_recipe(trainer, self.budget, callback.preparing)
+        recipe = resolve(fitted, self.overrides)
+        if recipe == self.recipe:
+            return trainer
+        callback.noted(recipe.notes[-1])
+        return self._started(recipe, dataset, callback, ranks)
+
+    def _started(
+        self, recipe: Recipe, dataset: ImageDataset, callback: TrainCallback, ranks: Ranks
+    ) -> Trainer:
+        trainer = start(recipe, dataset, self.engine, self.options.seed, ranks)
         trainer.take(route_of(self.route, trainer, callback.preparing))
         return trainer
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The settings that the options give, which override those of the recipe."""
+        return overrides_of(self.options)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Check whether the recipe is to be fitted to budget and machine: asked for by name, any batch."""
+        return self.options.recipe == FAMILY and "batch" not in self.overrides
 
 
 def resolve_options(options: TrainOptions) -> ResolvedOptions:
@@ -56,9 +82,7 @@ def resolve_options(options: TrainOptions) -> ResolvedOptions:
     Size and batch override the recipe, and the settings override both. Raises ``UsageError`` for invalid
     options, and ``ResourceError`` for a device or feature space that is not available.
     """
-    overrides = {"size": options.size, "batch": options.batch}
-    overrides = {name: value for name, value in overrides.items() if value is not None}
-    recipe = resolve(options.recipe, overrides | parsed(options.settings))
+    recipe = resolve(options.recipe, overrides_of(options))
     budget = Budget(options.minutes, options.images)
     # An invalid feature space is refused now. One that is not installed matters only to ``--stop``; other
     # runs train without measuring quality.
@@ -68,6 +92,12 @@ def resolve_options(options: TrainOptions) -> ResolvedOptions:
     layout = route.channels_last if isinstance(route, FastPath) else "channels-last" in route
     engine = replace(choose_engine(options.device, options.precision), channels_last=layout)
     return ResolvedOptions(options, recipe, budget, engine, route)
+
+
+def overrides_of(options: TrainOptions) -> dict[str, Any]:
+    """Return the settings that options give: size and batch, and above them ``settings``."""
+    named = {"size": options.size, "batch": options.batch}
+    return {name: value for name, value in named.items() if value is not None} | parsed(options.settings)
 
 
 def changed_name(recipe: Recipe) -> str:

@@ -13,7 +13,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -49,7 +49,7 @@ def fastest_route(trainer: Trainer, progress: CountCallback) -> FastPath:
     """Return the fastest route, from the cache or measured now; ``progress`` is called while measuring."""
     if trainer.engine.device.type not in ("cpu", "cuda"):
         return USUAL
-    file = cache_root() / "routes" / f"{_key(trainer)}.json"
+    file = cache_root() / "routes" / f"{cache_key(trainer)}.json"
     with contextlib.suppress(OSError, ValueError):
         return FastPath.model_validate(strict_json(read_regular(file, LARGEST_FILE)))
     try:
@@ -109,17 +109,13 @@ def recording_pays(trainer: Trainer, clearly: float = CLEARLY) -> bool:
     """
     if trainer.ranks.world_size > 1 or not can_be_recorded(trainer.config):
         return False
-    before, route = capture(trainer, 0.0), trainer.route
-    try:
+    with keeping_state(trainer):
+        before, route = capture(trainer, 0.0), trainer.route
         usual, recorded = (
             _time_steps_from(before, trainer, route.model_copy(update={"recorded": is_recorded}))
             for is_recorded in (False, True)
         )
-    finally:
-        restore(trainer, before)
-        trainer.take(route)
-        trainer.forget_graphs()
-        release_memory()
+    release_memory()
     return recorded.seconds < clearly * usual.seconds and all(
         torch.equal(tensor, usual.end.tensors[name]) for name, tensor in recorded.end.tensors.items()
     )
@@ -137,7 +133,7 @@ def _time_steps_from(before: Checkpoint, trainer: Trainer, route: FastPath) -> _
     """Time steps on a route, after enough steps to record all kinds of them."""
     restore(trainer, before)
     trainer.take(route)
-    period = _period(trainer)
+    period = period_of(trainer)
     for _ in range(period * (REHEARSALS + 1)):
         trainer.advance()
     wait_for(trainer.engine.device)
@@ -146,6 +142,18 @@ def _time_steps_from(before: Checkpoint, trainer: Trainer, route: FastPath) -> _
         trainer.advance()
     wait_for(trainer.engine.device)
     return _TimedSteps(time.perf_counter() - begun, capture(trainer, 0.0))
+
+
+@contextlib.contextmanager
+def keeping_state(trainer: Trainer) -> Iterator[None]:
+    """Restore the state of a trainer and its route at the end."""
+    before, route = capture(trainer, 0.0), trainer.route
+    try:
+        yield
+    finally:
+        restore(trainer, before)
+        trainer.take(route)
+        trainer.forget_graphs()
 
 
 class Threads(NamedTuple):
@@ -165,32 +173,35 @@ def threads_that_pay(trainer: Trainer) -> Threads:
     most = num_threads()
     if most == 1 or trainer.ranks.world_size > 1:
         return Threads()
-    before, route = capture(trainer, 0.0), trainer.route
-    fewest, timed = Threads(most), replace(trainer, traces_from=0)
-    # Not traced: the first traced steps take as long as dozens of later ones.
-    if _time_steps(timed, _threaded(route, fewest, traced=False), 2) < 2 * LONG_STEP_S:
-        choices = [Threads(most >> halvings) for halvings in range(most.bit_length())]
-        if route.traced and can_be_recorded(trainer.config):
-            choices += [Threads(each, NUM_LANES) for each, _ in choices if each and NUM_LANES * each <= most]
-        routes = {threads: _threaded(route, threads, route.traced) for threads in choices}
-        for choice in routes.values():
-            _time_steps(timed, choice, _period(trainer) * (1 + TIMED_CALLS))
-        times: dict[Threads, list[float]] = {threads: [] for threads in choices}
-        for _ in range(ROUNDS):
-            for threads, rounds in times.items():
-                _time_steps(timed, routes[threads], STEPS)  # threads and caches settle after a change
-                rounds.append(_time_steps(timed, routes[threads], STEPS))
-        median_s = {threads: statistics.median(rounds) for threads, rounds in times.items()}
-        fastest_s = min(median_s.values())
-        nearly_fastest = [threads for threads, median in median_s.items() if CLEARLY * median <= fastest_s]
-        fewest = min(
-            nearly_fastest,
-            key=lambda threads: ((threads.each or most) * threads.lanes, median_s[threads], threads.lanes),
-        )
-    restore(trainer, before)
-    trainer.take(route)
-    trainer.forget_graphs()
+    with keeping_state(trainer):
+        timed = replace(trainer, traces_from=0)
+        # Not traced: the first traced steps take as long as dozens of later ones.
+        if time_steps(timed, _threaded(trainer.route, Threads(most), traced=False), 2) >= 2 * LONG_STEP_S:
+            return Threads()
+        median_s = _median_times(timed, most)
+    fastest_s = min(median_s.values())
+    nearly_fastest = [threads for threads, median in median_s.items() if CLEARLY * median <= fastest_s]
+    fewest = min(
+        nearly_fastest,
+        key=lambda threads: ((threads.each or most) * threads.lanes, median_s[threads], threads.lanes),
+    )
     return Threads(None if fewest.each == most else fewest.each, fewest.lanes)
+
+
+def _median_times(trainer: Trainer, most: int) -> dict[Threads, float]:
+    """Return the median seconds of some steps for all choices of threads, of which there are ``most``."""
+    route, choices = trainer.route, [Threads(most >> halvings) for halvings in range(most.bit_length())]
+    if route.traced and can_be_recorded(trainer.config):
+        choices += [Threads(each, NUM_LANES) for each, _ in choices if each and NUM_LANES * each <= most]
+    routes = {threads: _threaded(route, threads, route.traced) for threads in choices}
+    for choice in routes.values():
+        time_steps(trainer, choice, period_of(trainer) * (1 + TIMED_CALLS))
+    times: dict[Threads, list[float]] = {threads: [] for threads in choices}
+    for _ in range(ROUNDS):
+        for threads, rounds in times.items():
+            time_steps(trainer, routes[threads], STEPS)  # threads and caches settle after a change
+            rounds.append(time_steps(trainer, routes[threads], STEPS))
+    return {threads: statistics.median(rounds) for threads, rounds in times.items()}
 
 
 def _threaded(route: FastPath, threads: Threads, traced: bool) -> FastPath:
@@ -199,13 +210,13 @@ def _threaded(route: FastPath, threads: Threads, traced: bool) -> FastPath:
     return route.model_copy(update=uses)
 
 
-def _period(trainer: Trainer) -> int:
+def period_of(trainer: Trainer) -> int:
     """Return after how many steps the same lazy penalties come again, at most ``LONGEST_PERIOD``."""
     periods = (getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers)
     return min(LONGEST_PERIOD, math.lcm(STEPS, *periods))
 
 
-def _time_steps(trainer: Trainer, route: FastPath, num_steps: int) -> float:
+def time_steps(trainer: Trainer, route: FastPath, num_steps: int) -> float:
     """Return the seconds that ``num_steps`` steps take on a route."""
     trainer.take(route)
     begun = time.perf_counter()
@@ -255,7 +266,7 @@ def _input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _key(trainer: Trainer) -> str:
+def cache_key(trainer: Trainer) -> str:
     """Return the cache key of a measurement, 64 hexadecimal digits."""
     # The text of the layers, not their weights: reading a weight advances spectral normalisation.
     layers = {name: str(layer) for name, layer in trainer.strided_layers.items()}

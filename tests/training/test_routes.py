@@ -17,7 +17,7 @@ from ganzfeld.recipes import resolve
 from ganzfeld.training.setup import ResolvedOptions, resolve_options
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer, scalars_of
-from ganzfeld.training.tuning import Threads, fastest_route, measured_route, threads_that_pay
+from ganzfeld.training.tuning.routes import Threads, fastest_route, measured_route, threads_that_pay
 from tests.cli.test_cli import call
 from tests.training.conftest import SMALL, small
 
@@ -149,7 +149,7 @@ class TestMeasuring:
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
         trainer = trainer_of(small())
         first = fastest_route(trainer, lambda *_: None)
-        monkeypatch.setattr("ganzfeld.training.tuning.measured_route", pytest.fail)
+        monkeypatch.setattr("ganzfeld.training.tuning.routes.measured_route", pytest.fail)
         assert fastest_route(trainer, lambda *_: None) == first
         (file,) = (tmp_path / "routes").iterdir()
         chosen = {"channels_last": True, "one_pass": False, "shared_backward": True, "ways": {}}
@@ -226,7 +226,7 @@ class TestThreads:
             traced.append(route.traced)
             return num_steps * milliseconds[route.threads, route.lanes] / 1000
 
-        monkeypatch.setattr("ganzfeld.training.tuning._time_steps", seconds)
+        monkeypatch.setattr("ganzfeld.training.tuning.routes.time_steps", seconds)
         assert threads_that_pay(trainer_of(small())) == chosen
         assert not traced[0] and all(traced[1:]), "making traces is not part of a step"
 
@@ -244,7 +244,7 @@ class TestThreads:
         assert threads_that_pay(trainer) == Threads()
 
     def test_a_run_goes_on_with_those_it_had(self, array_file, tmp_path, two_threads, monkeypatch):
-        monkeypatch.setattr("ganzfeld.training.tuning.measured_route", lambda *_: FastPath(threads=1))
+        monkeypatch.setattr("ganzfeld.training.tuning.routes.measured_route", lambda *_: FastPath(threads=1))
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
         run = gz.train(array_file, recipe=small(), images=40, out=tmp_path)
         assert run.metadata.circumstances.threads == 1
@@ -256,7 +256,7 @@ class TestRuns:
         run = gz.train(array_file, recipe=small(), images=40, out=tmp_path, route="plain")
         assert run.metadata.route == PLAIN
         straight = gz.train(array_file, recipe=small(), images=80, out=tmp_path, route="plain")
-        monkeypatch.setattr("ganzfeld.training.tuning.measured_route", pytest.fail)
+        monkeypatch.setattr("ganzfeld.training.tuning.routes.measured_route", pytest.fail)
         fork = gz.resume(run.path, images=80)
         assert fork.metadata.route == PLAIN
         states = [each.history.newest(pytest.fail) for each in (fork, straight)]
@@ -273,7 +273,7 @@ class TestRuns:
 
     def test_each_part_has_a_switch(self, array_file, tmp_path, monkeypatch):
         fastest = FastPath(threads=1)
-        monkeypatch.setattr("ganzfeld.training.tuning.measured_route", lambda *_: fastest)
+        monkeypatch.setattr("ganzfeld.training.tuning.routes.measured_route", lambda *_: fastest)
         monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
 
         def route(choice: str) -> FastPath:
@@ -318,7 +318,7 @@ class TestAgain:
             def found(trainer: Trainer, progress: object) -> FastPath:
                 return FastPath(ways=dict.fromkeys(trainer.strided_layers, Ways(way, way, way)), threads=1)
 
-            monkeypatch.setattr("ganzfeld.training.tuning.measured_route", found)
+            monkeypatch.setattr("ganzfeld.training.tuning.routes.measured_route", found)
             monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / f"cache-{way}"))
 
         return come_out

@@ -1,0 +1,104 @@
+"""Fit ``modern`` to the budget and the speed of this machine, by the rule in ``recipes/scaling.py``.
+
+The speeds at several batches are measured once and cached, as routes are.
+"""
+
+import contextlib
+import math
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+from ganzfeld.compute.cuda_graphs import REHEARSALS
+from ganzfeld.compute.fast_path import LARGEST_FILE
+from ganzfeld.compute.tracing import TIMED_CALLS
+from ganzfeld.data.cache.store import cache_root
+from ganzfeld.durable import make_folder, write_json
+from ganzfeld.errors import ResourceError
+from ganzfeld.progress import CountCallback
+from ganzfeld.recipes import Recipe, resolve
+from ganzfeld.recipes.scaling import LEAST_BATCH, MOST_BATCH, best_batch, fitted_settings
+from ganzfeld.regular import read_regular
+from ganzfeld.runs.budget import Budget
+from ganzfeld.strict_json import strict_json
+from ganzfeld.system import ran_out_of_memory
+from ganzfeld.training.trainer import Trainer
+from ganzfeld.training.tuning.routes import cache_key, keeping_state, period_of, time_steps
+
+LEAST_MINUTES = 2.0
+"""Shorter runs are not fitted: measuring would take a good part of their time."""
+ROUNDS = 3
+STEPS = 8
+
+
+def fitted_recipe(trainer: Trainer, budget: Budget, progress: CountCallback) -> Recipe:
+    """Return the recipe of a trainer, fitted to a budget of minutes; ``progress`` is called while measuring.
+
+    The trainer keeps its state. Without minutes, or with fewer than two, the recipe stays as it is.
+    """
+    if budget.minutes is None or budget.minutes < LEAST_MINUTES or trainer.ranks.world_size > 1:
+        return trainer.recipe
+    minutes, most_images = budget.minutes, budget.images or math.inf
+    file = cache_root() / "speeds" / f"{cache_key(trainer)}.json"
+    known = _cached_speeds(file)
+    speeds, images = dict(known), dict[int, float]()
+    batch = LEAST_BATCH
+    while batch <= min(MOST_BATCH, trainer.dataset.num_pictures):
+        if batch not in speeds:
+            progress(0, 1, f"measuring batches of {batch}, once on this machine")
+            if (speed := _speed_if_it_fits(trainer, batch)) is None:
+                break
+            speeds[batch] = speed
+        images[batch] = min(60 * minutes * speeds[batch], most_images)
+        if best_batch(images) < batch:
+            break
+        batch *= 2
+    if speeds != known:
+        with contextlib.suppress(ResourceError):
+            make_folder(file.parent)
+            write_json(file, {str(batch): speed for batch, speed in speeds.items()})
+    if not images:
+        return trainer.recipe
+    chosen = best_batch(images)
+    note = (
+        f"Fitted to {minutes:g} minutes at {speeds[chosen]:,.0f} images/s: batch, rates and the length of"
+        " the average (docs/scaling_rule.md)."
+    )
+    fitted = resolve(trainer.recipe, fitted_settings(chosen, images[chosen]))
+    return fitted.model_copy(update={"notes": (*fitted.notes, note)})
+
+
+def _cached_speeds(file: Path) -> dict[int, float]:
+    """Return the images per second by batch that were measured before; none from a damaged file."""
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        content = strict_json(read_regular(file, LARGEST_FILE))
+        speeds = {int(batch): float(speed) for batch, speed in content.items()}
+        if all(0 < speed < math.inf for speed in speeds.values()):
+            return speeds
+    return {}
+
+
+def _speed_if_it_fits(trainer: Trainer, batch: int) -> float | None:
+    """Return the images per second with a batch; None if memory does not suffice for it."""
+    try:
+        return images_per_s(trainer, batch)
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        return None
+
+
+def images_per_s(trainer: Trainer, batch: int) -> float:
+    """Measure the speed of steps with a batch, by the route of the trainer, which keeps its state."""
+    timed = replace(
+        trainer,
+        recipe=resolve(trainer.recipe, {"batch": batch}),
+        graphed_update=None,
+        traces_from=0,
+        _traced_updates={},
+    )
+    with keeping_state(trainer):
+        route = trainer.route
+        time_steps(timed, route, period_of(timed) * (1 + max(TIMED_CALLS, REHEARSALS)))
+        seconds = [time_steps(timed, route, STEPS) for _ in range(ROUNDS)]
+    return round(STEPS * batch / statistics.median(seconds), 1)

@@ -1,0 +1,160 @@
+"""The scaling rule, and recipes fitted by it."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ganzfeld as gz
+from ganzfeld.options import TrainOptions
+from ganzfeld.recipes import changes, read_recipe, resolve
+from ganzfeld.recipes.scaling import (
+    CRITICAL_BATCH,
+    EARLY_IMAGES,
+    GROWTH,
+    best_batch,
+    effective_images,
+    fitted_settings,
+)
+from ganzfeld.runs.budget import Budget
+from ganzfeld.training.setup import resolve_options
+from ganzfeld.training.snapshot import live_tensors
+from ganzfeld.training.tuning.batches import fitted_recipe
+from ganzfeld.training.tuning.routes import cache_key
+from tests.training.conftest import SMALL, small
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "scaling_rule.md"
+NARROW = [f"{path}={value}" for path, value in SMALL.items() if path not in ("size", "batch")]
+
+
+@given(st.floats(1e3, 1e8), st.integers(1, 1024))
+def test_effective_images_need_the_images_they_come_from(images, batch):
+    effective = effective_images(images, batch)
+    critical = CRITICAL_BATCH * (effective / EARLY_IMAGES) ** GROWTH
+    assert effective * (1 + batch / critical) == pytest.approx(images, rel=1e-6)
+    assert effective_images(images, 2 * batch) < effective < effective_images(2 * images, batch)
+
+
+def test_the_numbers_of_the_rule_are_those_of_the_fit():
+    """To the rows on the page, as ``python tools/scaling_rule.py fit`` makes it."""
+    told = runpy.run_path(str(ROOT / "tools" / "scaling_rule.py"))["fit"](PAGE.read_text(encoding="utf-8"))
+    critical, growth, error = map(
+        float, re.findall(r"batch ([\d.]+) \(E / 48,000\)\^([\d.]+);.* error ([\d.]+)%", told)[0]
+    )
+    assert round(critical) == CRITICAL_BATCH and round(growth, 2) == GROWTH
+    assert error < 10
+    assert told in PAGE.read_text(encoding="utf-8").replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("overhead", "budget", "batch"),
+    [(0, 5e5, 16), (20, 5e5, 32), (1000, 5e6, 256)],
+    ids=["none", "as much as the images", "almost only overhead"],
+)
+def test_the_batch_follows_the_overhead_of_a_step(overhead, budget, batch):
+    """The overhead is that of so many images; the budget is what a machine without any would pay for."""
+    images = {each: budget * each / (overhead + each) for each in (16, 32, 64, 128, 256, 512, 1024)}
+    assert best_batch(images) == batch
+
+
+def test_a_longer_budget_allows_a_larger_batch():
+    batches = [
+        best_batch({b: images * 20 * b / (20 + b) for b in (16, 32, 64, 128)})
+        for images in (1e3, 1e5, 1e6, 1e7, 1e8)
+    ]
+    assert batches == sorted(batches) and batches[0] == 16 and batches[-1] > 32
+
+
+def test_the_settings_of_short_runs_are_those_of_the_recipe():
+    settings = fitted_settings(16, 48_000)
+    assert resolve("modern", settings) == read_recipe("modern")
+
+
+@pytest.fixture
+def trainer(array_file, monkeypatch, tmp_path):
+    monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
+    return resolve_options(TrainOptions(recipe=small(batch=16), images=1)).build(array_file)
+
+
+def test_speeds_are_measured_once_and_leave_the_training_as_it_was(trainer, tmp_path):
+    before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
+    told = []
+    recipe = fitted_recipe(trainer, Budget(minutes=100), lambda *words: told.append(words))
+    assert told and recipe.batch <= trainer.dataset.num_pictures
+    after = live_tensors(trainer)
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    assert (trainer.index, trainer.images_seen, trainer.recipe.batch) == (0, 0, 16)
+    assert recipe.ema > trainer.recipe.ema and "100 minutes" in recipe.notes[-1]
+    assert recipe == fitted_recipe(trainer, Budget(minutes=100), lambda *_: pytest.fail("measured again"))
+
+
+def keep_speeds(trainer, tmp_path, speeds):
+    """Write speeds as an earlier measurement on this machine has left them."""
+    folder = tmp_path / "cache" / "speeds"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{cache_key(trainer)}.json").write_text(json.dumps(speeds))
+
+
+@pytest.mark.parametrize(
+    ("budget", "batch"),
+    [
+        (Budget(minutes=3), 16),
+        (Budget(minutes=30), 32),
+        (Budget(minutes=30, images=10_000), 16),
+        (Budget(minutes=1), 16),
+        (Budget(images=10**9), 16),
+    ],
+)
+def test_the_budget_decides(trainer, tmp_path, budget, batch):
+    """Speeds are those of two cores with AVX-512 and bfloat16."""
+    keep_speeds(trainer, tmp_path, {"16": 590, "32": 796, "64": 850})
+    recipe = fitted_recipe(trainer, budget, lambda *_: pytest.fail("measured"))
+    assert recipe.batch == batch
+    if budget.minutes is None or budget.minutes < 2:
+        assert recipe == trainer.recipe
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"16": "fast"}', '{"16": -1}', '{"x": 1}', '{"16": {}}'])
+def test_damaged_speeds_are_measured_anew(trainer, tmp_path, content):
+    keep_speeds(trainer, tmp_path, {})
+    (file,) = (tmp_path / "cache" / "speeds").iterdir()
+    file.write_text(content)
+    fitted_recipe(trainer, Budget(minutes=2), lambda *_: None)
+    assert json.loads(file.read_text())["16"] > 0
+
+
+def test_who_names_a_batch_gets_it():
+    fitted = [
+        TrainOptions(),
+        TrainOptions(recipe="modern", settings=["ema=0.5"]),
+    ]
+    fixed = [
+        TrainOptions(batch=8),
+        TrainOptions(settings=["batch=8"]),
+        TrainOptions(recipe="seed"),
+        TrainOptions(recipe=read_recipe("modern")),
+    ]
+    assert all(resolve_options(options).is_fitted for options in fitted)
+    assert not any(resolve_options(options).is_fitted for options in fixed)
+
+
+def test_a_fitted_run_resumes_as_it_began(array_file, tmp_path):
+    options = {"recipe": "modern", "size": 16, "minutes": 2, "seed": 3, "out": tmp_path, "progress": False}
+    settings = [*NARROW, "ema=0.5"]
+    whole = gz.train(array_file, **options, settings=settings, images=1024)
+    assert whole.recipe.ema == 0.5, "what is set is not fitted"
+    assert "2 minutes" in whole.recipe.notes[-1]
+    assert not any(change.startswith("notes") for change in changes(whole.recipe))
+    half = gz.train(array_file, **options, settings=[*settings, f"batch={whole.recipe.batch}"], images=512)
+    again = gz.resume(half.path, images=1024, progress=False)
+    assert again.recipe.batch == whole.recipe.batch
+    for one, other in zip(
+        whole.model.generator.parameters(), again.model.generator.parameters(), strict=True
+    ):
+        assert torch.equal(one, other)
