@@ -71,10 +71,12 @@ class RunEvidence:
     def limit(self, name: str, step: int) -> Limit | None:
         """Return the healthy range of a reading at a step of this run; None where it is not known.
 
-        The limits of a recipe also hold for changed versions of it, unless the loss was changed: the loss
-        decides what the readings of logits mean. See ``Limit`` for width and classes.
+        The limits of a recipe also hold for its family, such as modern-large for modern, and for changed
+        versions of it, unless the loss was changed: it decides what the readings of logits mean. See
+        ``Limit`` for width and classes.
         """
-        kind = f"{self.recipe['name']} {self.recipe['loss']['name']}"
+        family, _, _ = self.recipe["name"].partition("-")
+        kind = f"{family} {self.recipe['loss']['name']}"
         width, by_class = self.recipe["generator"]["width"], self.recipe["classes"] != "none"
         return limit_at(self.limits, name, step, kind, width, by_class=by_class)
 

@@ -65,7 +65,7 @@ def _fields(recipe: str | Path) -> dict[str, Any]:
     path = Path(recipe)
     is_name = not path.is_file() and (str(recipe) in recipes.names() or not path.exists())
     if path.suffix != ".json" and is_name:
-        return json.loads(recipes.file(str(recipe)).read_text(encoding="utf-8"))
+        return _built_in(str(recipe))
     fields = _read_json(path)
     if "base" not in fields:
         return fields
@@ -73,7 +73,12 @@ def _fields(recipe: str | Path) -> dict[str, Any]:
     if not isinstance(base, str):
         hint = f"Known: {', '.join(recipes.names())}."
         raise UsageError(f"base of {printable(str(path))} must be the name of a recipe, not {base!r}", hint)
-    return _merge(json.loads(recipes.file(base).read_text(encoding="utf-8")), fields)
+    return _merge(_built_in(base), fields)
+
+
+def _built_in(name: str) -> dict[str, Any]:
+    fields = json.loads(recipes.file(name).read_text(encoding="utf-8"))
+    return _merge(_built_in(fields.pop("base")), fields) if "base" in fields else fields
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -60,11 +60,11 @@ def fitted_recipe(trainer: Trainer, budget: Budget, progress: CountCallback) -> 
     if not images:
         return trainer.recipe
     chosen = best_batch(images)
-    note = (
-        f"Fitted to {minutes:g} minutes at {speeds[chosen]:,.0f} images/s: batch, rates and the length of"
-        " the average (docs/scaling_rule.md)."
-    )
     fitted = resolve(trainer.recipe, fitted_settings(chosen, images[chosen]))
+    note = (
+        f"Fitted to {minutes:g} minutes at {speeds[chosen]:,.0f} images/s: batch {chosen}, an average over"
+        f" {1 / (1 - fitted.ema):,.0f} steps (docs/scaling_rule.md)."
+    )
     return fitted.model_copy(update={"notes": (*fitted.notes, note)})
 
 
