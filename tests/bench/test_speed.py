@@ -1,6 +1,8 @@
 """The benchmarks of speed measure what they say. No test depends on the speed itself."""
 
+import itertools
 import json
+import math
 import re
 import time
 
@@ -12,6 +14,7 @@ from ganzfeld.bench.classical import ClassicalTraining, classical_discriminator,
 from ganzfeld.bench.ingest import bench_ingest
 from ganzfeld.bench.input_share import _second_epoch, share_of_input
 from ganzfeld.bench.peak import _LEAST_S, _rate, peak_flops_per_s
+from ganzfeld.bench.roofline import map_speeds
 from ganzfeld.bench.speed import (
     LEAST_S,
     SAME_WIDTHS,
@@ -25,6 +28,7 @@ from ganzfeld.bench.speed import (
 from ganzfeld.cli import main
 from ganzfeld.recipes import resolve
 from ganzfeld.training.build import build_networks, num_parameters
+from ganzfeld.training.snapshot import live_tensors
 
 pytestmark = pytest.mark.machine
 
@@ -54,6 +58,26 @@ def test_the_classical_loop_learns():
     for weight, network in zip(before, (training.generator, training.discriminator), strict=True):
         assert not torch.equal(weight, next(network.parameters()))
     assert isinstance(training.generator[-1], nn.Tanh)
+
+
+def test_every_map_of_every_layer_is_measured():
+    """Their operations are those of the plan, and the networks and the route stay as they were."""
+    recipe = resolve("modern", {"size": 16, "generator.width": 8, "discriminator.width": 8, "batch": 4})
+    trainer = _trainer(recipe, "plain", "float32")
+    before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
+    speeds = map_speeds(trainer, peak_flops_per_s=1e9)
+    assert {(speed.layer, speed.map) for speed in speeds} == set(
+        itertools.product(trainer.strided_layers, ("convolve", "spread", "correlate"))
+    )
+    ladder = recipe.plan()
+    projection = 2 * recipe.latent.size * ladder.widths(8)[0] * math.prod(ladder.seed)
+    of_generator = sum(
+        speed.flops for speed in speeds if speed.layer.startswith("generator") and speed.map == "spread"
+    )
+    assert of_generator == 4 * (ladder.flops(8, 3, recipe.latent.size)[0] - projection)
+    assert all(speed.limit_s >= speed.flops / 1e9 > 0 and speed.way == "direct" for speed in speeds)
+    assert trainer.gan.generator.training and trainer.gan.discriminator.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in live_tensors(trainer).items())
 
 
 def test_operations_are_counted():

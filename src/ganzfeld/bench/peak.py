@@ -39,7 +39,7 @@ def _rate(work: Work, device: torch.device, precision: torch.dtype) -> float:
     scale = 1
     while True:
         compute, operations = work(scale, device, precision)
-        seconds = _best(compute)
+        seconds = best_s(compute)
         if seconds >= _LEAST_S:
             return operations / seconds
         scale *= 2
@@ -63,7 +63,8 @@ def _convolution(
 
 
 @torch.no_grad()
-def _best(compute: Callable[[], Tensor]) -> float:
+def best_s(compute: Callable[[], Tensor]) -> float:
+    """Return the seconds of the fastest of some calls; ``compute`` returns a tensor that it made."""
     seconds, spent = float("inf"), 0.0
     for _ in range(_TRIES):
         if spent > _MOST_S:  # the chip only emulates this precision

@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch.utils.flop_counter import flop_registry
 
 from ganzfeld.bench.classical import LATENT_SIZE, ClassicalTraining, classical_generator
 from ganzfeld.bench.peak import peak_flops_per_s
+from ganzfeld.bench.roofline import MapSpeed, map_speeds
 from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import wait_for
 from ganzfeld.compute.fast_path import PLAIN, USUAL, FastPath
@@ -43,7 +44,7 @@ class SpeedFigures:
     """Median speeds over the rounds, in images per second.
 
     ``ratio`` is the median of the ratios within each round. ``parts`` holds the speeds with one part of the
-    fast path left out.
+    fast path left out, ``maps`` those of the layers.
     """
 
     batch: int
@@ -56,6 +57,7 @@ class SpeedFigures:
     peak_of: str
     parts: dict[str, float]
     recipe: str = CLASSICAL
+    maps: Sequence[MapSpeed] = ()
 
     @property
     def share_of_peak(self) -> float:
@@ -75,6 +77,7 @@ class SpeedFigures:
             "peak_gflops_per_s": round(self.peak_flops_per_s / 1e9),
             "peak_of": self.peak_of,
             "without": {name: round(speed, 1) for name, speed in self.parts.items()},
+            "layers": [speed.as_json() for speed in self.maps],
         }
 
 
@@ -111,6 +114,7 @@ def bench_train(
         peak_of=peak_of,
         parts={name: statistics.median(speeds[name]) for name in routes},
         recipe=trainer.recipe.name,
+        maps=map_speeds(trainer, peak) if with_parts else (),
     )
 
 

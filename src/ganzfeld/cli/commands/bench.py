@@ -130,7 +130,8 @@ def train(
     batch: Annotated[int, typer.Option(help="Images per step on both sides.", min=2, max=65_536)] = 128,
     recipe: Annotated[str, typer.Option(help="Name of the recipe to train.")] = "radford2015",
     parts: Annotated[
-        bool, typer.Option("--parts", help="Also measure without each single part of the fast path.")
+        bool,
+        typer.Option("--parts", help="Also measure without each part of the fast path, and every layer."),
     ] = False,
     out: Out = None,
     json: Json = False,
@@ -245,7 +246,21 @@ def _speed(figures: "SpeedFigures", title: str, command: str) -> Benchmark:
         "share of peak": f"{figures.share_of_peak:.0%} of {peak}",
         **{f"ours without: {name}": f"{speed:,.1f} images/s" for name, speed in figures.parts.items()},
     }
-    return Benchmark(figures.as_json(), {title: rows}, command)
+    tables = {title: rows}
+    if figures.maps:
+        total_s = sum(speed.seconds for speed in figures.maps)
+        limit_s = sum(speed.limit_s for speed in figures.maps)
+        tables[f"{title}: layers"] = {
+            **{
+                f"{speed.layer}, {speed.map} ({speed.way})": (
+                    f"{1000 * speed.seconds:.2f} ms, {speed.flops / speed.seconds / 1e9:,.0f} GFLOP/s, "
+                    f"{speed.share:.0%} of what its {speed.limited_by} allow"
+                )
+                for speed in figures.maps
+            },
+            "all maps once": f"{1000 * total_s:.1f} ms, {limit_s / total_s:.0%} of what the chip allows",
+        }
+    return Benchmark(figures.as_json(), tables, command)
 
 
 def _kilobytes(limit: "FileSpeeds") -> str:

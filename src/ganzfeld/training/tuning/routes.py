@@ -230,7 +230,7 @@ def _measure_layers(trainer: Trainer, progress: CountCallback) -> dict[str, Ways
     networks = (trainer.gan.generator, trainer.gan.discriminator)
     for network in networks:
         network.eval()  # in training mode, batch norm and spectral normalisation would change their state
-    shapes = _input_shapes(trainer)
+    shapes = input_shapes(trainer)
     ways = {}
     for number, (name, layer) in enumerate(trainer.strided_layers.items()):
         progress(number, len(shapes), "measuring layers, once on this machine")
@@ -241,7 +241,7 @@ def _measure_layers(trainer: Trainer, progress: CountCallback) -> dict[str, Ways
     return {name: fastest for name, fastest in ways.items() if fastest != Ways()}
 
 
-def _input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
+def input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
     """Return the shape of the input of each strided layer in a step, by the name of the layer."""
     shapes: dict[str, tuple[int, ...]] = {}
 
