@@ -47,7 +47,7 @@ def test_the_numbers_of_the_rule_are_those_of_the_fit():
     critical, growth, error = map(
         float, re.findall(r"batch ([\d.]+) \(E / 48,000\)\^([\d.]+);.* error ([\d.]+)%", told)[0]
     )
-    assert round(critical) == CRITICAL_BATCH and round(growth, 2) == GROWTH
+    assert (critical, growth) == (CRITICAL_BATCH, GROWTH)
     assert error < 10
     assert told in PAGE.read_text(encoding="utf-8").replace("\n", " ")
 

@@ -12,10 +12,10 @@ FAMILY = "modern"
 
 LEAST_BATCH, MOST_BATCH = 16, 1024
 
-CRITICAL_BATCH = 25.0
+CRITICAL_BATCH = 26.5
 """The batch of which half of the images is spent on a lower noise of the gradient, early in training."""
 EARLY_IMAGES = 48_000
-GROWTH = 0.64
+GROWTH = 0.70
 """The critical batch grows as this power of the effective images."""
 
 CLEARLY = 1.05
@@ -33,7 +33,7 @@ def effective_images(images: float, batch: int) -> float:
     """Return the images that a batch far below the critical one would need to learn as much.
 
     With E effective images, a batch b needs E (1 + b / B) images, where the critical batch B grows with
-    progress: B = 25 (E / 48,000)^0.64. The form is that of McCandlish et al. 2018, equation 2.11.
+    progress: B = 26.5 (E / 48,000)^0.70. The form is that of McCandlish et al. 2018, equation 2.11.
     """
     low, high = 0.0, float(images)
     for _ in range(60):
