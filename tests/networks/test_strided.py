@@ -12,7 +12,8 @@ from ganzfeld.networks.strided import StridedConvolution, StridedTransposedConvo
 
 pytestmark = pytest.mark.machine
 
-ALL_WAYS = [Ways(*ways) for ways in product(("direct", "product"), repeat=3)]
+TWO = ("direct", "product")
+ALL_WAYS = [Ways(*ways) for ways in product(TWO, (*TWO, "subpixel"), TWO)]
 
 
 def pair(transposed: bool, inputs: int, outputs: int, kernel, stride, padding, bias: bool, ways: Ways):

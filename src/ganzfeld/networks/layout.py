@@ -29,7 +29,7 @@ def for_making_images(generator: Network) -> Network:
     """Put a generator in eval mode, with the layout and ways that are fast for making images; return it.
 
     The choice is fixed, not measured, so that a seed gives the same image wherever the model is loaded. The
-    last layer, which has the few channels of an image, is computed as a matrix product.
+    last layer, which has the few channels of an image, is computed block by block ("subpixel").
     """
     for module in generator.modules():
         if isinstance(module, StridedTransposedConvolution):

@@ -1,4 +1,4 @@
-"""Strided convolutions whose three maps can each be computed in two ways.
+"""Strided convolutions whose three maps can each be computed in several ways.
 
 A strided convolution belongs to a family of three bilinear maps, where the derivatives of each map are the
 other two:
@@ -8,9 +8,11 @@ other two:
     correlate(large, small) -> weight     the gradient of both with respect to their weight
 
 Each map is torch's own ("direct") or one matrix product ("product") of a matrix of windows and a matrix
-of weights. Which is faster depends on the layer, the map and the machine; the results differ by rounding. A
-"derived" map is left to torch's autograd, so that every transform of torch.func works on the layer. While
-torch traces, scripts, exports or compiles a layer, the layer is torch's own, which other programs can run.
+of weights. ``spread`` is also a convolution without stride onto the pixels of each block ("subpixel", Shi et
+al. 2016), which is fast onto few channels. Which is faster depends on the layer, the map and the machine; the
+results differ by rounding. A "derived" map is left to torch's autograd, so that every transform of torch.func
+works on the layer. While torch traces, scripts, exports or compiles a layer, the layer is torch's own, which
+other programs can run.
 
 In the channels-last layout, the windows of a row are contiguous in memory and the weight already is the
 matrix. Derivatives of any order work, as gradient penalties require.
@@ -25,7 +27,7 @@ from torch.nn import functional
 from ganzfeld.geometry import transposed_size
 from ganzfeld.networks.arguments import is_recorded
 
-Way = Literal["direct", "product", "derived"]
+Way = Literal["direct", "product", "subpixel", "derived"]
 
 
 class Ways(NamedTuple):
@@ -37,7 +39,7 @@ class Ways(NamedTuple):
 
 
 DIRECT = Ways()
-FOR_IMAGES = Ways("derived", "product", "derived")
+FOR_IMAGES = Ways("derived", "subpixel", "derived")
 """For the last layer of a generator that makes images and is not trained."""
 
 
@@ -89,6 +91,8 @@ class _Spread(torch.autograd.Function):
         ctx.form, ctx.has_bias = form, bias is not None
         if form.ways.spread == "direct":
             return functional.conv_transpose2d(small, weight, bias, form.stride, form.padding)
+        if form.ways.spread == "subpixel":
+            return _spread_subpixel(small, weight, bias, form)
         return _spread_product(small, weight, bias, form)
 
     @staticmethod
@@ -139,6 +143,26 @@ def _spread_product(small: Tensor, weight: Tensor, bias: Tensor | None, form: Fo
     return large if bias is None else large + bias.view(-1, 1, 1)
 
 
+def _spread_subpixel(small: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
+    """Compute all pixels of a block the size of the stride at once, as channels of a convolution.
+
+    A block is reached by as many small positions along each axis as the kernel has strides, so these are the
+    kernel; its pixels are then put side by side.
+    """
+    (stride_y, stride_x), (pad_y, pad_x), (height, width) = form.stride, form.padding, form.large
+    blocks_y, blocks_x = form.kernel[0] // stride_y, form.kernel[1] // stride_x
+    inputs, channels = weight.shape[:2]
+    cut = weight.view(inputs, channels, blocks_y, stride_y, blocks_x, stride_x)
+    # The convolution slides its kernel forward, a transposed one spreads it: the blocks are in reverse order.
+    kernel = cut.flip(2, 4).permute(3, 5, 1, 0, 2, 4).reshape(-1, inputs, blocks_y, blocks_x)
+    kernel = kernel.contiguous(memory_format=torch.channels_last)
+    repeated = None if bias is None else bias.repeat(stride_y * stride_x)
+    blocks = functional.conv2d(small, kernel, repeated, padding=(blocks_y - 1, blocks_x - 1))
+    pixels = blocks.permute(0, 2, 3, 1).unflatten(3, (stride_y, stride_x, channels)).transpose(2, 3)
+    canvas = pixels.flatten(3, 4).flatten(1, 2)
+    return canvas[:, pad_y : pad_y + height, pad_x : pad_x + width].permute(0, 3, 1, 2)
+
+
 def _windows(large: Tensor, form: Form) -> Tensor:
     """Gather from (B, C, H, W) the window of each small position: (B, h, w, kernel * kernel * C)."""
     (kernel_y, kernel_x), (pad_y, pad_x), (stride_y, stride_x) = form.kernel, form.padding, form.stride
@@ -181,7 +205,7 @@ def convolve(large: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> 
 def spread(small: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
     """Convolve (B, c, h, w) transposed with (c, C, *kernel) to (B, C, H, W), and add ``bias`` (C,)."""
     if form.ways == FOR_IMAGES:
-        return _spread_product(small, weight, bias, form)
+        return _spread_subpixel(small, weight, bias, form)
     return _Spread.apply(small, weight, bias, form)
 
 

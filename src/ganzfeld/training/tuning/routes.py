@@ -15,7 +15,7 @@ import statistics
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ from ganzfeld.compute.tracing import TIMED_CALLS
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import ResourceError, UsageError
-from ganzfeld.networks.strided import Ways
+from ganzfeld.networks.strided import Way, Ways
 from ganzfeld.progress import CountCallback
 from ganzfeld.regular import read_regular
 from ganzfeld.runs.checkpoint import Checkpoint
@@ -273,6 +273,7 @@ def cache_key(trainer: Trainer) -> str:
     identity = [
         trainer.circumstances.model_dump(),
         layers,
+        get_args(Way),  # a new version may know more
         trainer.recipe.batch,
         trainer.recipe.size,
         trainer.config.per_sample,
