@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import ganzfeld as gz
 from ganzfeld.options import TrainOptions
-from ganzfeld.recipes import changes, read_recipe, resolve
+from ganzfeld.recipes import changes, read_recipe, resolve, undoing
 from ganzfeld.recipes.scaling import (
     CRITICAL_BATCH,
     EARLY_IMAGES,
@@ -127,6 +127,17 @@ def test_damaged_speeds_are_measured_anew(trainer, tmp_path, content):
     file.write_text(content)
     fitted_recipe(trainer, Budget(minutes=2), lambda *_: None)
     assert json.loads(file.read_text())["16"] > 0
+
+
+def test_remedies_leave_what_was_fitted(trainer, tmp_path):
+    keep_speeds(trainer, tmp_path, {"16": 100, "32": 200, "64": 400, "128": 500})
+    fitted = fitted_recipe(trainer, Budget(minutes=10_000), lambda *_: pytest.fail("measured"))
+    assert fitted.batch > 32 and fitted.generator.optimizer.lr > 1e-3, "or there is nothing to leave"
+    usual = set(undoing(small(batch=16)))
+    assert {setting.split("=")[0] for setting in undoing(fitted)} == {each.split("=")[0] for each in usual}
+    spoilt = resolve(fitted, {"discriminator.optimizer.lr": 0.01})
+    (restored,) = set(undoing(spoilt)) - usual
+    assert restored == f"discriminator.optimizer.lr={fitted.discriminator.optimizer.lr}"
 
 
 def test_who_names_a_batch_gets_it():

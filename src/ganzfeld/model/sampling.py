@@ -19,7 +19,7 @@ from ganzfeld.networks.blocks import require_labels
 LARGEST_CHUNK = {"cpu": 64, "mps": 64, "cuda": 1024}
 """The most images made at once, by device. A GPU computes 64 as fast as 1,024."""
 PIXELS_OF_AN_IMAGE = 2**12
-"""An image of a full chunk has at most so many pixels; of larger images a chunk holds fewer."""
+"""The most pixels of an image of a full chunk; a chunk of larger images holds fewer."""
 
 SAMPLING_PRECISIONS = ("float32", "bfloat16")
 

@@ -12,6 +12,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.kinds import check_arguments
 from ganzfeld.options import PreparationOptions, TrainOptions, dashed, defaults
 from ganzfeld.printable import printable
+from ganzfeld.recipes.scaling import FITTED, fitted_settings
 from ganzfeld.recipes.schema import Recipe
 from ganzfeld.regular import read_regular
 from ganzfeld.strict_json import strict_json
@@ -213,9 +214,14 @@ def changes(recipe: Recipe, since: Recipe | None = None) -> list[str]:
 def undoing(recipe: Recipe) -> list[str]:
     """Return the settings, as ``path=value``, that turn a recipe into the built-in recipe of its name.
 
-    The list is empty if there is no such built-in recipe.
+    What was fitted to a budget stays. The list is empty if there is no such built-in recipe.
     """
-    return changes(read_recipe(recipe.name), since=recipe) if recipe.name in recipes.names() else []
+    if recipe.name not in recipes.names():
+        return []
+    built_in = read_recipe(recipe.name)
+    if any(note.startswith(FITTED) for note in recipe.notes):
+        built_in = resolve(built_in, fitted_settings(recipe.batch, 1) | {"ema": recipe.ema})
+    return changes(built_in, since=recipe)
 
 
 def left_out_stabilisers(recipe: Recipe) -> list[str]:

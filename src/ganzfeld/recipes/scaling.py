@@ -10,6 +10,9 @@ from typing import Any
 FAMILY = "modern"
 """The recipe that is fitted to budget and machine if it is asked for by this name."""
 
+FITTED = "Fitted to "
+"""The beginning of the note that a fitted recipe carries."""
+
 LEAST_BATCH, MOST_BATCH = 16, 1024
 
 CRITICAL_BATCH = 26.5
@@ -19,7 +22,7 @@ GROWTH = 0.70
 """The critical batch grows as this power of the effective images."""
 
 CLEARLY = 1.05
-"""A larger batch must buy so many times the effective images: as much as the fit cannot tell apart."""
+"""The least factor of effective images that a larger batch must buy: the relative error of the fit."""
 
 RATE, LARGEST_RATE = 1e-3, 2e-3
 RATE_HOLDS_TO = 32

@@ -55,7 +55,7 @@ class ResolvedOptions:
         recipe = resolve(fitted, self.overrides)
         if recipe == self.recipe:
             return trainer
-        callback.noted(recipe.notes[-1])
+        callback.noted(fitted.notes[-1])
         return self._started(recipe, dataset, callback, ranks)
 
     def _started(

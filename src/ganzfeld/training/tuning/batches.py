@@ -17,7 +17,7 @@ from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import ResourceError
 from ganzfeld.progress import CountCallback
 from ganzfeld.recipes import Recipe, resolve
-from ganzfeld.recipes.scaling import LEAST_BATCH, MOST_BATCH, best_batch, fitted_settings
+from ganzfeld.recipes.scaling import FITTED, LEAST_BATCH, MOST_BATCH, best_batch, fitted_settings
 from ganzfeld.regular import read_regular
 from ganzfeld.runs.budget import Budget
 from ganzfeld.strict_json import strict_json
@@ -62,7 +62,7 @@ def fitted_recipe(trainer: Trainer, budget: Budget, progress: CountCallback) -> 
     chosen = best_batch(images)
     fitted = resolve(trainer.recipe, fitted_settings(chosen, images[chosen]))
     note = (
-        f"Fitted to {minutes:g} minutes at {speeds[chosen]:,.0f} images/s: batch {chosen}, an average over"
+        f"{FITTED}{minutes:g} minutes at {speeds[chosen]:,.0f} images/s: batch {chosen}, an average over"
         f" {1 / (1 - fitted.ema):,.0f} steps (docs/scaling_rule.md)."
     )
     return fitted.model_copy(update={"notes": (*fitted.notes, note)})
