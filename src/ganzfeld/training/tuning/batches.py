@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ganzfeld.compute.cuda_graphs import REHEARSALS
-from ganzfeld.compute.fast_path import LARGEST_FILE
+from ganzfeld.compute.fast_path import LARGEST_FILE, FastPath
 from ganzfeld.compute.tracing import TIMED_CALLS
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.durable import make_folder, write_json
@@ -89,7 +89,10 @@ def _speed_if_it_fits(trainer: Trainer, batch: int) -> float | None:
 
 
 def images_per_s(trainer: Trainer, batch: int) -> float:
-    """Measure the speed of steps with a batch, by the route of the trainer, which keeps its state."""
+    """Measure the speed of steps with a batch, by the route of the trainer, which keeps its state.
+
+    Larger batches keep more threads busy, so that the route's are tried beside torch's number of them.
+    """
     timed = replace(
         trainer,
         recipe=resolve(trainer.recipe, {"batch": batch}),
@@ -98,7 +101,14 @@ def images_per_s(trainer: Trainer, batch: int) -> float:
         _traced_updates={},
     )
     with keeping_state(trainer):
-        route = trainer.route
-        time_steps(timed, route, period_of(timed) * (1 + max(TIMED_CALLS, REHEARSALS)))
-        seconds = [time_steps(timed, route, STEPS) for _ in range(ROUNDS)]
-    return round(STEPS * batch / statistics.median(seconds), 1)
+        routes = [trainer.route]
+        if (trainer.route.threads, trainer.route.lanes) != (None, 1):
+            routes.append(trainer.route.model_copy(update={"threads": None, "lanes": 1}))
+        seconds_per_step = [_seconds_per_step(timed, route) for route in routes]
+    return round(batch / min(seconds_per_step), 1)
+
+
+def _seconds_per_step(trainer: Trainer, route: FastPath) -> float:
+    """Return the median seconds of a step on a route, after its first steps."""
+    time_steps(trainer, route, period_of(trainer) * (1 + max(TIMED_CALLS, REHEARSALS)))
+    return statistics.median(time_steps(trainer, route, STEPS) / STEPS for _ in range(ROUNDS))
