@@ -350,7 +350,8 @@ def everything(probe: ProbeContext) -> list[torch.Tensor]:
     ):
         tensors += network.state_dict().values()
         tensors += [weight.grad for weight in network.parameters() if weight.grad is not None]
-        tensors += [moment for state in optimizer.state.values() for moment in state.values()]
+        states = optimizer.state.values() if optimizer else ()
+        tensors += [moment for state in states for moment in state.values()]
     return [tensor.detach().clone() for tensor in tensors]
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ganzfeld.health.probe import ProbeContext
 from ganzfeld.health.readings import readings
+from ganzfeld.networks import Generator
 from tests.health.conftest import examined, patient_of
 from tests.training.conftest import small
 
@@ -111,7 +112,7 @@ def test_a_small_set_lends_its_classes_to_all_latents(tmp_path):
 
 def test_a_class_that_was_not_in_the_batch_is_no_untaught_layer(by_class):
     probe = patient_of(by_class, small(classes="projection", batch=1, **{"generator.normalisation": "layer"}))
-    assert probe.generator.classes is not None
+    assert isinstance(probe.generator, Generator) and probe.generator.classes is not None
     gradient = probe.generator.classes.weight.grad
     assert gradient is not None and (gradient.abs().sum(1) == 0).any()
     before = gradients.read(probe)["gradient_reach_generator"]

@@ -105,7 +105,7 @@ class TestExaminer:
         health_monitor = HealthMonitor(trainer)
         health_monitor.note(trainer.advance())
         assert health_monitor.due(0.0)
-        monkeypatch.setattr("ganzfeld.training.monitors.health.time.perf_counter", lambda: next(clock))
+        monkeypatch.setattr("ganzfeld.training.monitors.readings.time.perf_counter", lambda: next(clock))
         every = set(health_monitor.take_readings(3.0))
         next_of_all = 3.0 + 0.1 / Pace.readings_cost
         assert not health_monitor.due(3.0 + Pace.readings_every_s - 0.1)

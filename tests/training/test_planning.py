@@ -23,7 +23,8 @@ from ganzfeld.options import PreparationOptions, ResumeOptions, TrainOptions
 from ganzfeld.recipes.schema import Schedule
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.metadata import RunMetadata
-from ganzfeld.runs.run import Run, create_run
+from ganzfeld.runs.opening import create_run
+from ganzfeld.runs.run import Run
 from ganzfeld.runs.schedule import Horizon, known_at, progress_of, rate_factor
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.clock import LEAST_GAP_S, LEAST_LAPS, Stopwatch

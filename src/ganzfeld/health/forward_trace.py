@@ -7,7 +7,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ganzfeld.health.activation_trace import spans_of, trace_activations
+from ganzfeld.health.watched_networks import WatchedDiscriminator, WatchedGenerator, WatchedNetwork
 from ganzfeld.networks import Discriminator, Generator
+
+AnyGenerator = Generator | WatchedGenerator
+AnyDiscriminator = Discriminator | WatchedDiscriminator
+"""A network of Ganzfeld's own, or that of somebody else's loop."""
 
 
 @dataclass(frozen=True)
@@ -15,33 +21,34 @@ class ForwardTrace:
     """What one forward pass showed.
 
     ``output`` is the output of the network. ``first`` (B, C, *size) is the map after the first hidden
-    activation, which is the base map in a generator. ``spans`` holds a tensor (C,) for every hidden layer:
-    the largest less the smallest activation of each channel, over images and positions, as a share of the
-    same difference over the whole layer.
+    activation, which is the base map in a generator; None if no activation was seen. ``spans`` holds a tensor
+    (C,) for every hidden layer: the largest less the smallest activation of each channel, over images and
+    positions, as a share of the same difference over the whole layer.
     """
 
     output: Tensor
-    first: Tensor
+    first: Tensor | None
     spans: tuple[Tensor, ...]
 
 
 def trace_forward(
-    network: Generator | Discriminator, inputs: Tensor, labels: Tensor | None = None
+    network: AnyGenerator | AnyDiscriminator, inputs: Tensor, labels: Tensor | None = None
 ) -> ForwardTrace:
     """Run one forward pass through the network as it stands, and record its hidden activations.
 
     ``labels`` are the classes of the inputs, where the network is trained by class.
     """
+    if isinstance(network, WatchedNetwork):
+        trace = trace_activations(lambda: forward(network, inputs, labels))
+        first = trace.hidden[0] if trace.hidden else None
+        return ForwardTrace(trace.output, first, tuple(map(spans_of, trace.hidden)))
     maps: list[Tensor] = []
     spans: list[Tensor] = []
 
     def record(layer: nn.Module, layer_inputs: tuple[Tensor, ...], activations: Tensor) -> None:
         if not maps:
             maps.append(activations)
-        reduced_axes = [axis for axis in range(activations.dim()) if axis != 1]
-        highest, lowest = activations.amax(reduced_axes), activations.amin(reduced_axes)
-        whole = highest.max() - lowest.min()
-        spans.append((highest - lowest) / whole.clamp_min(torch.finfo(whole.dtype).tiny))
+        spans.append(spans_of(activations))
 
     hooks = [layer.register_forward_hook(record) for layer in _hidden_layers(network)]
     try:
@@ -53,7 +60,7 @@ def trace_forward(
 
 
 @torch.no_grad()
-def forward(network: Generator | Discriminator, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
+def forward(network: AnyGenerator | AnyDiscriminator, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
     """Return the output of the network; the pass updates only copies of its buffers."""
     copies = {name: buffer.clone() for name, buffer in network.named_buffers()}
     return functional_call(network, copies, (inputs, labels))

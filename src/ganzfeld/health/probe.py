@@ -1,16 +1,34 @@
 """What a reading may look at: the networks as they stand, and the results of the last steps."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ganzfeld.health.forward_trace import ForwardTrace, forward, trace_forward
+from ganzfeld.health.forward_trace import (
+    AnyDiscriminator,
+    AnyGenerator,
+    ForwardTrace,
+    forward,
+    trace_forward,
+)
 from ganzfeld.losses import Loss
-from ganzfeld.networks import Discriminator, Generator
 
 NUM_LIVE = 32
+
+
+@dataclass(frozen=True)
+class LoopRecord:
+    """What was seen of a loop that somebody else wrote, by the names of readings.
+
+    ``gradients`` are those of each network as its optimizer used them. ``facts`` say how the loop trains the
+    networks; see ``readings/loop.py``.
+    """
+
+    gradients: Mapping[str, Tensor | float]
+    facts: Mapping[str, Tensor | float]
 
 
 @dataclass(frozen=True)
@@ -22,15 +40,20 @@ class ProbeContext:
     every time. ``images_before`` (N, C, *size) is ``images`` of the previous probe, None the first time.
     ``labels`` (N,) are the classes of ``latents``, ``images`` and ``real`` alike, None without classes.
     ``just_resumed``: the run has resumed from a checkpoint, and too few logits have been collected since.
+
+    In a loop that somebody else wrote (``loop`` is what was seen of it), images have the range of values that
+    the loop gives to the discriminator, there is no average of the weights, and optimizers and loss may be
+    unknown.
+
     Each forward pass is made once, when a reading first asks for it.
     """
 
-    generator: Generator
-    generator_ema: Generator
-    discriminator: Discriminator
-    generator_optimizer: Optimizer
-    discriminator_optimizer: Optimizer
-    loss: Loss
+    generator: AnyGenerator
+    generator_ema: AnyGenerator
+    discriminator: AnyDiscriminator
+    generator_optimizer: Optimizer | None
+    discriminator_optimizer: Optimizer | None
+    loss: Loss | None
     real_logits: Tensor
     fake_logits: Tensor
     latents: Tensor
@@ -38,6 +61,7 @@ class ProbeContext:
     images_before: Tensor | None
     labels: Tensor | None = None
     just_resumed: bool = False
+    loop: LoopRecord | None = None
 
     @cached_property
     def images(self) -> Tensor:

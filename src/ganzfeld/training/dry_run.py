@@ -15,7 +15,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.launch import launch
 from ganzfeld.options import PreparationOptions, TrainOptions
 from ganzfeld.runs.budget import Budget
-from ganzfeld.runs.run import create_run
+from ganzfeld.runs.opening import create_run
 from ganzfeld.training.build import num_parameters
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.loop import Loop

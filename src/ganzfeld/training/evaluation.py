@@ -23,7 +23,8 @@ from ganzfeld.model import Model, images_of_seeds, labels_as_in_data
 from ganzfeld.networks import Generator
 from ganzfeld.options import PreparationOptions, changed, dashed
 from ganzfeld.progress import CountCallback, counting
-from ganzfeld.runs.run import Run, open_run
+from ganzfeld.runs.opening import open_run
+from ganzfeld.runs.run import Run
 from ganzfeld.system import in_words, ran_out_of_memory
 
 NUM = 1000

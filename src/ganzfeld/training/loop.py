@@ -15,8 +15,9 @@ from ganzfeld.own_folder import LostFolder
 from ganzfeld.printable import duration, in_shell
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.journal import Journal
+from ganzfeld.runs.opening import advice_for_moved_run
 from ganzfeld.runs.report.report import write_report
-from ganzfeld.runs.run import Run, advice_for_moved_run
+from ganzfeld.runs.run import Run
 from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.artifacts import NOT_FINITE, model_card, sample_grid, snapshot
 from ganzfeld.training.auto.policy import has_diverged

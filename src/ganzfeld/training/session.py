@@ -28,8 +28,8 @@ from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.checkpoint import Checkpoint
 from ganzfeld.runs.journal import JOURNAL, copy_journal
 from ganzfeld.runs.metadata import RunMetadata, timestamp
+from ganzfeld.runs.opening import create_run, run_begun_by
 from ganzfeld.runs.report.report import LARGEST_GRID
-from ganzfeld.runs.run import create_run, run_begun_by
 from ganzfeld.runs.schedule import Horizon, known_at, progress_of
 from ganzfeld.training.artifacts import real_grid
 from ganzfeld.training.build import start

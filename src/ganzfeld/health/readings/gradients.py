@@ -3,6 +3,8 @@
 A network without gradients, such as one that has just been restored, has no readings.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -25,16 +27,22 @@ NAMES = {
 }
 
 
-def read(probe: ProbeContext) -> dict[str, Tensor]:
-    """Return the readings of both networks."""
-    of_generator = _read_network(probe.generator, probe.generator_optimizer)
-    of_discriminator = _read_network(probe.discriminator, probe.discriminator_optimizer)
-    return {f"{name}_generator": value for name, value in of_generator.items()} | {
-        f"{name}_discriminator": value for name, value in of_discriminator.items()
-    }
+def read(probe: ProbeContext) -> dict[str, Tensor | float]:
+    """Return the readings of both networks; in somebody else's loop those at its last update."""
+    if probe.loop is not None:
+        return dict(probe.loop.gradients)
+    of_generator = read_network(probe.generator, probe.generator_optimizer)
+    of_discriminator = read_network(probe.discriminator, probe.discriminator_optimizer)
+    return by_side("generator", of_generator) | by_side("discriminator", of_discriminator)
 
 
-def _read_network(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+def by_side(side: str, values: Mapping[str, Tensor]) -> dict[str, Tensor | float]:
+    """Return the readings of ``generator`` or ``discriminator`` by their full names."""
+    return {f"{name}_{side}": value for name, value in values.items()}
+
+
+def read_network(network: nn.Module, optimizer: Optimizer | None) -> dict[str, Tensor]:
+    """Return the readings of one network, by name without its side; none if it has no gradients."""
     weights = [weight for weight in network.parameters() if weight.grad is not None]
     if not weights:
         return {}
@@ -42,20 +50,21 @@ def _read_network(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]
     # The embedding of a class that was not in the last batch rightly has no gradient.
     embeddings = [module for module in network.modules() if isinstance(module, nn.Embedding)]
     class_weights = {id(weight) for module in embeddings for weight in module.parameters()}
-    layers = torch.stack(
-        [
-            gradient.square().mean().sqrt()
-            for weight, gradient in zip(weights, gradients, strict=True)
-            if weight.dim() > 1 and id(weight) not in class_weights
-        ]
-    )
-    result = {
-        "gradient": _norm(gradients),
-        "gradient_reach": layers.min() / layers.max().clamp_min(torch.finfo(layers.dtype).tiny),
-        "weight_size": _norm([weight.detach() for weight in weights]),
-    }
+    sizes = [
+        gradient.square().mean().sqrt()
+        for weight, gradient in zip(weights, gradients, strict=True)
+        if weight.dim() > 1 and id(weight) not in class_weights
+    ]
+    result = {"gradient": _norm(gradients)}
+    if sizes:
+        layers = torch.stack(sizes)
+        tiny = torch.finfo(layers.dtype).tiny
+        result["gradient_reach"] = layers.min() / layers.max().clamp_min(tiny)
+    result["weight_size"] = _norm([weight.detach() for weight in weights])
     if isinstance(optimizer, torch.optim.Adam):
-        result["update_ratio"] = torch.stack(_update_ratios(optimizer)).median()
+        ratios = _update_ratios(optimizer, network)
+        if ratios:
+            result["update_ratio"] = torch.stack(ratios).median()
     return result
 
 
@@ -63,17 +72,17 @@ def _norm(tensors: list[Tensor]) -> Tensor:
     return torch.stack([tensor.square().sum() for tensor in tensors]).sum().sqrt()
 
 
-def _update_ratios(adam: torch.optim.Adam) -> list[Tensor]:
-    """Return the update ratio of each layer's weights, from Adam's moments.
+def _update_ratios(adam: torch.optim.Adam, network: nn.Module) -> list[Tensor]:
+    """Return the update ratio of the weights of each layer of a network, from Adam's moments.
 
     Source: Kingma and Ba 2015, algorithm 1.
     """
-    ratios = []
+    ratios, own = [], {id(weight) for weight in network.parameters()}
     for group in adam.param_groups:
         first, second = group["betas"]
         for weight in group["params"]:
-            if weight.dim() > 1:
-                moments = adam.state[weight]
+            moments = adam.state.get(weight)  # a subscript would add an entry
+            if weight.dim() > 1 and moments and id(weight) in own:
                 step = moments["step"].to(weight.device)
                 mean = moments["exp_avg"] / (1 - first**step)
                 size = (moments["exp_avg_sq"] / (1 - second**step)).sqrt() + group["eps"]

@@ -40,7 +40,8 @@ _AVERAGED |= {3: functional.adaptive_avg_pool3d}
 
 def read(probe: ProbeContext) -> dict[str, Tensor]:
     """Return all readings; without pairs of images only ``latent_share``, and no drift the first time."""
-    result = {"latent_share": _latent_share(probe.generator_trace.first)}
+    base_map = probe.generator_trace.first
+    result = {} if base_map is None else {"latent_share": _latent_share(base_map)}
     if len(probe.latents) < 2:
         return result
     images = small(probe.images)

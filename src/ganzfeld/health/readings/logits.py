@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.fft import rfft
 
 from ganzfeld.health.probe import ProbeContext
+from ganzfeld.losses import Loss
 
 PASSES = False
 
@@ -39,18 +40,17 @@ LEAST_PERIODS = 3
 
 
 def read(probe: ProbeContext) -> dict[str, Tensor]:
-    """Return all readings; no rhythm below 16 steps, and none just after resuming, with too few logits."""
+    """Return all readings; no rhythm below 16 steps, no lessons without a known loss, none just resumed."""
     if probe.just_resumed:
         return {}
     real, fake = probe.real_logits.float(), probe.fake_logits.float()
-    to_discriminator, to_generator = _lessons(probe, real, fake)
+    lessons = {} if probe.loss is None else _lessons(probe.loss, real, fake)
     result = {
         "logit_real_std": real.std(correction=0),
         "logit_fake_std": fake.std(correction=0),
         "separation": _separation(real, fake),
         "overlap": _overlap(real, fake),
-        "lesson_discriminator": to_discriminator,
-        "lesson_generator": to_generator,
+        **lessons,
         "logit_size": torch.maximum(real.abs().max(), fake.abs().max()),
     }
     if len(real) >= LEAST_STEPS:
@@ -74,17 +74,17 @@ def _overlap(real: Tensor, fake: Tensor) -> Tensor:
     return 1 - (shares[0] - shares[1]).abs().max()
 
 
-def _lessons(probe: ProbeContext, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    at_zero = _gradient_sizes(probe, torch.zeros_like(real[0]), torch.zeros_like(fake[0]))
-    now = _gradient_sizes(probe, real.flatten(), fake.flatten())
-    return now[0] / at_zero[0], now[1] / at_zero[1]
+def _lessons(loss: Loss, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    at_zero = _gradient_sizes(loss, torch.zeros_like(real[0]), torch.zeros_like(fake[0]))
+    now = _gradient_sizes(loss, real.flatten(), fake.flatten())
+    return {"lesson_discriminator": now[0] / at_zero[0], "lesson_generator": now[1] / at_zero[1]}
 
 
-def _gradient_sizes(probe: ProbeContext, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+def _gradient_sizes(loss: Loss, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean absolute gradient of each network's loss with respect to its logits (n,)."""
     with torch.enable_grad():
         real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
-        losses = (probe.loss.discriminator(real, fake), probe.loss.generator(real.detach(), fake))
+        losses = (loss.discriminator(real, fake), loss.generator(real.detach(), fake))
         by_real, by_fake = torch.autograd.grad(losses[0], (real, fake))
         (by_generated,) = torch.autograd.grad(losses[1], fake)
     # Losses are means over the batch, so the sum is the mean of the gradients of single images.

@@ -22,8 +22,9 @@ NO_GRADIENT = 1e-3
 
 
 def read(probe: ProbeContext) -> dict[str, Tensor]:
-    """Return all readings, or none for an unbounded output."""
-    bounds = _bounds(probe.generator.output)
+    """Return all readings, or none for an output that is unbounded or unknown."""
+    output = probe.generator.output
+    bounds = None if output is None else _bounds(output)
     if bounds is None:
         return {}
     low, high = bounds

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.health.probe import ProbeContext
+from ganzfeld.health.watched_networks import WatchedGenerator
 
 PASSES = True
 
@@ -35,6 +36,8 @@ def read(probe: ProbeContext) -> dict[str, Tensor]:
 
 def _last_strides(probe: ProbeContext) -> list[int]:
     """Return, for each axis, the last stride above 1 before the image; 1 if there is none."""
+    if isinstance(probe.generator, WatchedGenerator):
+        return list(probe.generator.last_strides)
     layers = probe.generator.plan.layers[::-1]
     axes = range(probe.generator.plan.dims)
     return [next((layer.stride[axis] for layer in layers if layer.stride[axis] > 1), 1) for axis in axes]

@@ -18,12 +18,13 @@ SAME = 1e-6
 
 
 def read(probe: ProbeContext) -> dict[str, Tensor]:
-    """Return the readings of both networks."""
+    """Return the readings of the networks whose hidden layers are known."""
     spans = zip(probe.real_trace.spans, probe.fake_trace.spans, strict=True)
-    return {
-        "dead_generator": _dead(list(probe.generator_trace.spans)),
-        "dead_discriminator": _dead([torch.maximum(*both) for both in spans]),
+    by_side = {
+        "dead_generator": list(probe.generator_trace.spans),
+        "dead_discriminator": [torch.maximum(*both) for both in spans],
     }
+    return {name: _dead(layers) for name, layers in by_side.items() if layers}
 
 
 def _dead(spans: list[Tensor]) -> Tensor:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from ganzfeld.errors import GanzfeldError, ResourceError, UsageError
 from ganzfeld.own_folder import LostFolder
 from ganzfeld.runs.metadata import Trial
+from ganzfeld.runs.opening import open_run
 from ganzfeld.runs.report.report import write_report
-from ganzfeld.runs.run import Run, open_run
+from ganzfeld.runs.run import Run
 from ganzfeld.training.auto.policy import cost, from_newest_checkpoint, has_helped, is_decided, next_trial
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.overrides import Overrides, is_finished, is_over

@@ -5,7 +5,7 @@ Prints every batch that fits into memory, the smallest first, until one does not
 
 import sys
 
-from ganzfeld.runs.run import open_run
+from ganzfeld.runs.opening import open_run
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.overrides import Overrides
 from ganzfeld.training.recovery.memory import smaller_batches, step_fits
