@@ -2,7 +2,8 @@
 
 A run uses the real trainer (``ganzfeld.training.trainer``) for a fixed number of steps and has ``NUM_LOOKS``
 entries in its journal. The journal is stored in a file whose name is a hash of everything that determines it,
-so finished runs are read again, and an interrupted tool continues where it stopped.
+so finished runs are read again, and an interrupted tool continues where it stopped. The images of every look
+are stored beside it, so that whatever is computed from images can be computed anew without training.
 """
 
 import copy
@@ -48,7 +49,7 @@ from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.monitors.quality import NUM_REALS, neighbourhoods
 from ganzfeld.training.trainer import Trainer, scalars_of
 
-VERSION = 1
+VERSION = 2
 """The version of the runs; a new one trains all of them again."""
 
 FASHION = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
@@ -62,9 +63,11 @@ JUDGED_EVERY = 5
 NUM_COMPARED = 256
 FIRST_SEED = 1000
 """The first seed of the images that are compared; the seeds of the readings begin at 0."""
+NUM_STORED = 256
+"""Images of each look that are stored, from seed 0 on, in classes as in the data."""
 
 SMALL = {"size": 32, "generator.width": 8, "discriminator.width": 8, "latent.size": 32}
-BATCHES = {"modern": 8, "radford2015": 32, "seed": 32}
+BATCHES = {"modern": 16, "radford2015": 32, "seed": 32}
 NUM_STEPS = 1000
 """On these small images, most of the learning happens within these steps."""
 
@@ -377,6 +380,12 @@ def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[J
             yield journal
 
 
+def stored_images(plan: Plan, folder: Path) -> np.ndarray:
+    """Return the stored images (looks + 1, N, height, width, C), uint8; first those before training."""
+    with np.load((folder / plan.file).with_suffix(".npz")) as file:
+        return file["images"]
+
+
 def read(plan: Plan, folder: Path) -> Journal:
     """Read the journal of a finished run."""
     content = json.loads((folder / plan.file).read_bytes())
@@ -389,13 +398,21 @@ class _Maker:
 
     def __call__(self, plan: Plan) -> Plan:
         torch.set_num_threads(1)
-        journal = train_one(plan)
-        write_json(self.folder / plan.file, asdict(journal) | {"name": plan.name})
+        journal, images = train_one(plan)
+        file = self.folder / plan.file
+        part = file.with_suffix(f".{os.getpid()}.npz")
+        np.savez_compressed(part, images=images)
+        part.replace(file.with_suffix(".npz"))
+        write_json(file, asdict(journal) | {"name": plan.name})
         return plan
 
 
-def train_one(plan: Plan) -> Journal:
-    """Train as planned. A run whose numbers are no longer finite ends after the entry that shows it."""
+def train_one(plan: Plan) -> tuple[Journal, np.ndarray]:
+    """Train as planned; return the journal, and images (looks + 1, N, height, width, C) of the run.
+
+    The first images are those before training. A run whose numbers are no longer finite ends after the entry
+    that shows it.
+    """
     begun = time.perf_counter()
     torch.set_flush_denormal(True)
     fault = FAULTS[plan.fault] if plan.fault else Fault("", ())
@@ -415,7 +432,7 @@ def train_one(plan: Plan) -> Journal:
     # As in a real run, there is no quality measurement on too few images.
     quality = Quality(dataset) if plan.judged and dataset.num_pictures >= LEAST else None
     looks = {math.ceil(plan.num_steps * look / num_looks) for look in range(1, num_looks + 1)}
-    entries = []
+    entries, images = [], [_images(trainer, range(NUM_STORED))]
     while trainer.index < plan.num_steps:
         outcome = trainer.advance()
         health_monitor.note(outcome)
@@ -427,10 +444,25 @@ def train_one(plan: Plan) -> Journal:
             if quality and (len(entries) + 1) % JUDGED_EVERY == 0:
                 entry["health"] |= quality.read(trainer)
             entries.append(_finite(entry))
+            images.append(_images(trainer, range(NUM_STORED)))
             if not scalars.all_finite:
                 break
     fields = recipe.model_dump(mode="json")
-    return Journal(plan, entries, fields, dataset.num_pictures, time.perf_counter() - begun)
+    journal = Journal(plan, entries, fields, dataset.num_pictures, time.perf_counter() - begun)
+    return journal, np.stack(images)
+
+
+@torch.no_grad()
+def _images(trainer: Trainer, seeds: range) -> np.ndarray:
+    """Return images (N, height, width, C), uint8, of the averaged weights; the classes are as in the data."""
+    latent = trainer.recipe.latent
+    labels = labels_as_in_data(seeds, trainer.images_by_class)
+    model = calibrate(trainer.gan.generator_ema, latent.prior, trainer.images_by_class)
+    images = model(
+        latents_of_seeds(seeds, latent.size, latent.prior), None if labels is None else torch.tensor(labels)
+    )
+    images = torch.nan_to_num(images).clamp(-1, 1)
+    return ((images + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
 
 
 class Judge:
@@ -455,19 +487,9 @@ class Judge:
         self.directions = directions / directions.norm(dim=0)
         self.projected = self._project(self.real)
 
-    @torch.no_grad()
     def compare(self, trainer: Trainer) -> dict[str, float]:
         """Return all measures of the run in its current state."""
-        latent = trainer.recipe.latent
-        seeds = range(FIRST_SEED, FIRST_SEED + self.num_compared)
-        labels = labels_as_in_data(seeds, trainer.images_by_class)
-        model = calibrate(trainer.gan.generator_ema, latent.prior, trainer.images_by_class)
-        images = model(
-            latents_of_seeds(seeds, latent.size, latent.prior),
-            None if labels is None else torch.tensor(labels),
-        )
-        images = torch.nan_to_num(images).clamp(-1, 1)
-        images = ((images + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
+        images = _images(trainer, range(FIRST_SEED, FIRST_SEED + self.num_compared))
         features = random_convolutions.features(images)
         between = distances(features, self.features)
         nearest = torch.quantile(self.among.min(1).values, 0.05)

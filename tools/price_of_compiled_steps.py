@@ -16,7 +16,6 @@ from dataclasses import replace
 
 os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"  # so that the first call compiles
 
-import torch
 from torch import Tensor, nn
 from torch._inductor.compile_fx import compile_fx
 from torch.fx import GraphModule, Node

@@ -34,7 +34,7 @@ class Outcome:
     verdict: str
 
     def seconds_to(self, distance: float) -> float:
-        """Return the seconds after which no measurement was above ``distance``; infinite if there are none."""
+        """Return the seconds after which no measurement was above ``distance``, or infinity."""
         above = [number for number, (_, measured) in enumerate(self.measured) if measured > distance]
         after = self.measured[above[-1] + 1 :] if above else self.measured
         return after[0][0] if after else float("inf")

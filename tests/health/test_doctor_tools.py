@@ -56,7 +56,7 @@ def test_there_are_a_dozen_faults(tools):
 def test_every_fault_can_be_planted_and_changes_the_training(tools, brief, fault):
     runs = tools["runs"]
     healthy, broken = (
-        runs.train_one(runs.Plan("blobs", "radford2015", 0, planted, num_steps=4, setup=brief))
+        runs.train_one(runs.Plan("blobs", "radford2015", 0, planted, num_steps=4, setup=brief))[0]
         for planted in ("", fault)
     )
     assert [entry["step"] for entry in broken.entries][:1] == [2]
@@ -210,7 +210,9 @@ def test_a_training_by_class_is_compared_and_read(tools, brief, tmp_path):
         folder = tmp_path / "two" / f"kind-{number % 2}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{number}.png")
-    made = tools["runs"].train_one(tools["runs"].Plan("two", "modern", 0, num_steps=4, setup=brief))
+    made, images = tools["runs"].train_one(tools["runs"].Plan("two", "modern", 0, num_steps=4, setup=brief))
+    assert images.shape == (3, tools["runs"].NUM_STORED, 16, 16, 3)
+    assert (images[0] != images[1]).any() and (images[1] != images[2]).any()
     assert made.recipe["classes"] == "projection"
     assert "class_diversity_worst" in made.entries[-1]["health"] and made.entries[-1]["compared"]
 
