@@ -403,7 +403,8 @@ class _Maker:
         part = file.with_suffix(f".{os.getpid()}.npz")
         np.savez_compressed(part, images=images)
         part.replace(file.with_suffix(".npz"))
-        write_json(file, asdict(journal) | {"name": plan.name})
+        stored = {name: value for name, value in vars(journal).items() if name != "plan"}
+        write_json(file, {"name": plan.name, **stored})
         return plan
 
 

@@ -217,6 +217,17 @@ def test_a_training_by_class_is_compared_and_read(tools, brief, tmp_path):
     assert "class_diversity_worst" in made.entries[-1]["health"] and made.entries[-1]["compared"]
 
 
+def test_finished_runs_are_read_again_with_their_images(tools, brief, tmp_path):
+    runs = tools["runs"]
+    plan = runs.Plan("blobs", "radford2015", 0, num_steps=4, setup=brief)
+    (trained,) = runs.train_all([plan], tmp_path / "runs", 1)
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
+    (again,) = runs.train_all([plan], tmp_path / "runs", 1)
+    assert before == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
+    assert again == trained and [entry["step"] for entry in again.entries] == [2, 4]
+    assert runs.stored_images(plan, tmp_path / "runs").shape == (3, runs.NUM_STORED, 16, 16, 3)
+
+
 def test_shares_at_an_end_have_no_limit_there(tools):
     limits = tools["limits"]
     ends = [journal(tools, "", [0.5] * 40, [0.1] * 40, seed) for seed in range(12)]
