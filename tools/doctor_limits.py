@@ -45,13 +45,13 @@ PHASES = (0, 64, 128, 256, 512, 1024, 2048, 4096)
 LONGER = [
     ("modern", ("faces", "fashion"), 8192, None),
     ("modern", ("faces", "fashion"), 2048, 64),
-    ("radford2015", ("fashion",), 256, 32),
-    ("seed", ("fashion",), 256, 32),
+    ("radford2015", ("faces", "fashion"), 1024, 32),
+    ("seed", ("faces", "fashion"), 1024, 32),
     ("radford2015", ("faces",), 64, 64),
     ("seed", ("faces",), 64, 64),
 ]
 """Recipe, datasets, steps and size of longer runs. With a size, the recipe has its own networks; with None,
-small ones. The classical recipes, with their large batches, make no more steps in a few minutes."""
+small ones."""
 
 WIDE = 16
 """Generator width from which the runs with a recipe's own networks count besides the small ones. It is
@@ -97,7 +97,8 @@ def main() -> None:
         f"python tools/doctor_limits.py --seeds {options.seeds} --by-class={options.by_class} "
         f"--long {options.long}: "
         f"{len(plans)} healthy runs, "
-        f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}, {NUM_STEPS} steps, and "
+        f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}, "
+        f"{' and '.join(map(str, sorted(set(NUM_STEPS.values()))))} steps, and "
         "longer ones of "
         + ", ".join(
             f"{name} ({steps}{f', its own networks at {size} px' if size else ''})"
@@ -176,7 +177,7 @@ def _scopes_of(journal: Journal) -> Iterator[LimitScope]:
     """
     plan, recipe = journal.plan, journal.recipe
     own = f"{recipe['name']} {recipe['loss']['name']}"
-    for name in (own,) if plan.num_steps > NUM_STEPS else ("", own):
+    for name in (own,) if plan.is_longer else ("", own):
         for width in (0, WIDE) if plan.size is None else (WIDE,):
             for by_class in (True,) if plan.is_by_class else (False, True):
                 yield LimitScope(name, width, by_class)
@@ -187,19 +188,19 @@ def _limits(name: str, journals: Sequence[Journal], scope: LimitScope) -> Iterat
     read = []
     for journal in journals:
         case = journal.case()
-        group = (journal.plan.data, journal.plan.recipe, journal.plan.num_steps, journal.plan.size)
+        group = (journal.plan.data, journal.plan.recipe, journal.plan.steps, journal.plan.size)
         series = series_of(case, name)
         sides = [persisted(series, side)[0] for side in ("low", "high")]
         steps = steps_of(case, series)
         # At the same step the schedule of a longer run differs from that of a short one.
-        is_longer = journal.plan.num_steps > NUM_STEPS
-        later = steps > NUM_STEPS if is_longer else steps >= 0
+        is_longer = journal.plan.is_longer
+        later = steps > NUM_STEPS[journal.plan.recipe] if is_longer else steps >= 0
         # The later half of a run counts for the steps after its end.
-        counts_from = journal.plan.num_steps / 2 if is_longer or journal.plan.size else np.inf
+        counts_from = journal.plan.steps / 2 if is_longer or journal.plan.size else np.inf
         read.append((group, counts_from, steps[later], *(side[later] for side in sides)))
     # The early values of some recipes do not count for the others if these have the reading too.
     recipes = {group[1] for group, *_, high in read if np.isfinite(high).any()}
-    furthest = max((journal.plan.num_steps for journal in journals), default=0)
+    furthest = max((journal.plan.steps for journal in journals), default=0)
     for begin, end in zip(PHASES, (*PHASES[1:], np.inf), strict=True):
         if begin > furthest:
             break

@@ -68,8 +68,8 @@ NUM_STORED = 256
 
 SMALL = {"size": 32, "generator.width": 8, "discriminator.width": 8, "latent.size": 32}
 BATCHES = {"modern": 16, "radford2015": 32, "seed": 32}
-NUM_STEPS = 1000
-"""On these small images, most of the learning happens within these steps."""
+NUM_STEPS = {"modern": 1000, "radford2015": 2000, "seed": 2000}
+"""The steps of a small run, by recipe: enough for its images to become varied."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ class Setup:
 class Plan:
     """The plan of a run; ``fault`` is the name of a planted fault, empty for a healthy run.
 
-    With ``judged`` quality is measured too, as in a real run, which takes longer. The number of checks does
-    not depend on ``num_steps``. With ``size``, images have that size, and the networks and the batch are
-    those of the recipe; with None all are small.
+    With ``judged`` quality is measured too, as in a real run, which takes longer. ``num_steps`` is by default
+    that of ``NUM_STEPS``; the number of checks does not depend on it. With ``size``, images have that size,
+    and the networks and the batch are those of the recipe; with None all are small.
     """
 
     data: str
@@ -104,7 +104,7 @@ class Plan:
     seed: int
     fault: str = ""
     judged: bool = False
-    num_steps: int = NUM_STEPS
+    num_steps: int | None = None
     size: int | None = None
     setup: Setup = field(default_factory=Setup, compare=False, repr=False)
 
@@ -117,6 +117,16 @@ class Plan:
         )
 
     @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return self.num_steps or NUM_STEPS[self.recipe]
+
+    @property
+    def is_longer(self) -> bool:
+        """Whether the run makes more steps than a small run of its recipe."""
+        return self.steps > NUM_STEPS[self.recipe]
+
+    @property
     def is_by_class(self) -> bool:
         """Whether the networks are trained by class."""
         return self.data in self.setup.by_class
@@ -124,7 +134,7 @@ class Plan:
     @property
     def name(self) -> str:
         """Name of the run for people."""
-        length = "" if self.num_steps == NUM_STEPS else f", {self.num_steps} steps"
+        length = f", {self.num_steps} steps" if self.num_steps else ""
         size = "" if self.size is None else f", its own networks at {self.size} px"
         return f"{self.fault or 'healthy'}, {self.recipe} on {self.data}, seed {self.seed}{length}{size}"
 
@@ -132,7 +142,7 @@ class Plan:
     def file(self) -> str:
         """Name of the run's file: a hash of everything that determines the run."""
         setup = self.setup
-        made_by = [self.settings, self.num_steps, setup.num_looks, setup.num_compared, JUDGED_EVERY, VERSION]
+        made_by = [self.settings, self.steps, setup.num_looks, setup.num_compared, JUDGED_EVERY, VERSION]
         hashed_above = ("num_steps", "size", "setup")
         own = {name: value for name, value in asdict(self).items() if name not in hashed_above}
         parts = [own, *made_by, _fault_source(self.fault)]
@@ -167,7 +177,7 @@ class Journal:
 
     def case(self) -> RunEvidence:
         """Return the evidence for the doctor."""
-        planned = (Horizon(0, self.plan.num_steps * self.recipe["batch"]),)
+        planned = (Horizon(0, self.plan.steps * self.recipe["batch"]),)
         schedule = Schedule.model_validate(self.recipe["schedule"])
 
         def rate_at(images_seen: int) -> float:
@@ -425,27 +435,28 @@ def train_one(plan: Plan) -> tuple[Journal, np.ndarray]:
     whole = open_images(plan.setup.datasets[plan.data], size=recipe.size)
     dataset = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
     trainer = start(recipe, dataset, choose_engine("cpu", "float32"), plan.seed)
-    trainer.horizons = (Horizon(0, plan.num_steps * recipe.batch),)
+    trainer.horizons = (Horizon(0, plan.steps * recipe.batch),)
     health_monitor = HealthMonitor(trainer)
     if fault.plant:
         fault.plant(trainer)
     num_looks, judge = plan.setup.num_looks, Judge(whole, plan.setup.num_compared)
     # As in a real run, there is no quality measurement on too few images.
     quality = Quality(dataset) if plan.judged and dataset.num_pictures >= LEAST else None
-    looks = {math.ceil(plan.num_steps * look / num_looks) for look in range(1, num_looks + 1)}
-    entries, images = [], [_images(trainer, range(NUM_STORED))]
-    while trainer.index < plan.num_steps:
+    looks = {math.ceil(plan.steps * look / num_looks) for look in range(1, num_looks + 1)}
+    entries, images = [], [_images(trainer)]
+    while trainer.index < plan.steps:
         outcome = trainer.advance()
         health_monitor.note(outcome)
         if trainer.index in looks:
             scalars = scalars_of(outcome)
             entry = {"step": trainer.index, "images_seen": trainer.images_seen, **scalars.values}
             entry["health"] = health_monitor.take_readings(float(trainer.index), everything=True)
-            entry["compared"] = judge.compare(trainer)
+            of_look = _images(trainer, plan.setup.num_compared)
+            entry["compared"] = judge.compare(of_look[NUM_STORED:])
             if quality and (len(entries) + 1) % JUDGED_EVERY == 0:
                 entry["health"] |= quality.read(trainer)
             entries.append(_finite(entry))
-            images.append(_images(trainer, range(NUM_STORED)))
+            images.append(of_look[:NUM_STORED])
             if not scalars.all_finite:
                 break
     fields = recipe.model_dump(mode="json")
@@ -454,8 +465,12 @@ def train_one(plan: Plan) -> tuple[Journal, np.ndarray]:
 
 
 @torch.no_grad()
-def _images(trainer: Trainer, seeds: range) -> np.ndarray:
-    """Return images (N, height, width, C), uint8, of the averaged weights; the classes are as in the data."""
+def _images(trainer: Trainer, num_compared: int = 0) -> np.ndarray:
+    """Return images (N, height, width, C), uint8, of the averaged weights: those to store, then to compare.
+
+    Their classes are as in the data.
+    """
+    seeds = [*range(NUM_STORED), *range(FIRST_SEED, FIRST_SEED + num_compared)]
     latent = trainer.recipe.latent
     labels = labels_as_in_data(seeds, trainer.images_by_class)
     model = calibrate(trainer.gan.generator_ema, latent.prior, trainer.images_by_class)
@@ -488,9 +503,8 @@ class Judge:
         self.directions = directions / directions.norm(dim=0)
         self.projected = self._project(self.real)
 
-    def compare(self, trainer: Trainer) -> dict[str, float]:
-        """Return all measures of the run in its current state."""
-        images = _images(trainer, range(FIRST_SEED, FIRST_SEED + self.num_compared))
+    def compare(self, images: np.ndarray) -> dict[str, float]:
+        """Return all measures of images (N, height, width, C), uint8."""
         features = random_convolutions.features(images)
         between = distances(features, self.features)
         nearest = torch.quantile(self.among.min(1).values, 0.05)
