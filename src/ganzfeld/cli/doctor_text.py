@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganzfeld.cli.commands import commands as known_commands
 from ganzfeld.cli.options import words_of
-from ganzfeld.health import Diagnosis, Finding, Remedy
+from ganzfeld.health import Diagnosis, Finding, Remedy, parts_of_quality
 from ganzfeld.printable import in_shell, printable
 from ganzfeld.runs import Run
 from ganzfeld.runs.metadata import RunMetadata
@@ -55,6 +55,7 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
     yield f"{printable(run.path.name)} after {verdict.images_seen:,}{of} images"
     if (every := run.journal_every) > 1:
         yield f"the journal is long: only every {every:,}th line was read"
+    yield from _quality_lines(run, verdict)
     for trial in run.metadata.trials:
         yield from _wrapped(trial.summary, "tried")
     for finding in verdict.findings:
@@ -70,6 +71,19 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
         yield ""
         reasons = "; ".join(f"{entry.name} ({entry.why})" for entry in verdict.unjudged)
         yield from _wrapped(f"not checked: {reasons}")
+
+
+def _quality_lines(run: Run, verdict: Diagnosis) -> Iterator[str]:
+    """Yield the quality on the absolute scale, and its parts."""
+    if not verdict.num_judged:
+        return
+    quality = verdict.learned.quality
+    sentence = verdict.learned.sentence
+    if quality is None:
+        yield from _wrapped(f"not measured; {sentence}", "quality")
+        return
+    parts = ", ".join(f"{name} {value:.2f}" for name, value in parts_of_quality(run.evidence).items())
+    yield from _wrapped(f"{quality:.2f} from 0 (untrained) to 1 (real): {sentence} ({parts})", "quality")
 
 
 def _finding_lines(finding: Finding, commands: Sequence[str], images: list[Path]) -> Iterator[str]:

@@ -9,6 +9,7 @@ run can be diagnosed while it trains, afterwards, and again by a later version. 
 is measured, not guessed: ``limits.json`` holds what healthy runs have shown.
 """
 
+from ganzfeld.health.derived import parts_of_quality
 from ganzfeld.health.evidence import RunEvidence, Series
 from ganzfeld.health.finding import Evidence, Finding, Remedy, Severity
 from ganzfeld.health.verdict import Diagnosis, Unjudged, diagnose
@@ -23,4 +24,5 @@ __all__ = [
     "Severity",
     "Unjudged",
     "diagnose",
+    "parts_of_quality",
 ]

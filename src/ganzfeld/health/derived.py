@@ -1,14 +1,21 @@
 """Readings that are computed from others: they describe a course through the run, not one moment of it."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
 
-from ganzfeld.health.evidence import RunEvidence, Series
+from ganzfeld.health.evidence import RunEvidence, Series, health_of
+from ganzfeld.value_kinds import is_number
 
 MOST_TIMES = 1000.0
 """The largest value of ``decay``; anything worse is reported as this."""
+
+PART_OF_QUALITY = "quality_"
+"""How the names of the readings begin that are parts of the quality."""
+BY_FEATURES = "quality_features"
+"""The part that needs a feature network, and is read more rarely than the others."""
 
 _STANDARD_ERRORS = 1.96
 """Standard errors to either side that make a 95 % interval."""
@@ -127,6 +134,40 @@ def _decay(run: RunEvidence) -> Series:
     return Series(images[known], np.minimum(times, MOST_TIMES))
 
 
+def _quality(run: RunEvidence) -> Series:
+    """Compute the mean of the parts of the quality at every look; see ``_parts``."""
+    values = {images: float(np.mean([*parts.values()])) for images, parts in _parts(run)}
+    return Series(
+        np.array([*values], dtype=np.int64), np.clip(np.array([*values.values()], dtype=np.float64), 0, 1)
+    )
+
+
+def parts_of_quality(run: RunEvidence) -> dict[str, float]:
+    """Return the parts of the quality at the last look, from 0, untrained, to 1, like real images."""
+    last: dict[str, float] = {}
+    for _, parts in _parts(run):
+        last = parts
+    return {name.removeprefix(PART_OF_QUALITY): value for name, value in last.items()}
+
+
+def _parts(run: RunEvidence) -> Iterator[tuple[int, dict[str, float]]]:
+    """Yield the images seen and the parts of the quality at every look that has any.
+
+    The part by a feature network, which is measured more rarely, is the latest one.
+    """
+    by_features: dict[str, float] = {}
+    for entry in run.entries:
+        parts = {
+            name: float(value)
+            for name, value in health_of(entry).items()
+            if name.startswith(PART_OF_QUALITY) and is_number(value) and math.isfinite(value)
+        }
+        if BY_FEATURES in parts:
+            by_features = {BY_FEATURES: parts.pop(BY_FEATURES)}
+        if parts:
+            yield entry["images_seen"], parts | by_features
+
+
 DERIVED: dict[str, Callable[[RunEvidence], Series]] = {
     "growth_generator": _growth("generator"),
     "growth_discriminator": _growth("discriminator"),
@@ -136,5 +177,6 @@ DERIVED: dict[str, Callable[[RunEvidence], Series]] = {
     "pace": _pace,
     "saturated_excess": _saturated_excess,
     "decay": _decay,
+    "quality": _quality,
 }
 """The function that computes each derived series, by its name."""

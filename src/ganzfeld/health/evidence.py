@@ -53,7 +53,8 @@ class RunEvidence:
     ``entries`` are those of the journal, oldest first, with the readings under ``health``. ``recipe`` is the
     recipe as a JSON object. ``planned_images`` is the number of images that the run will see, if it is known.
     ``limits`` are the ranges that healthy runs have shown. ``undoing`` holds settings, as ``path=value``,
-    that would restore the values of the built-in recipe of that name. ``rate_at`` returns the schedule's
+    that would restore the values of the built-in recipe of that name. ``unusual`` holds the settings that are
+    far from all that is known, as pairs of path and sentence. ``rate_at`` returns the schedule's
     factor on the learning rates for a step that begins after a number of images. ``class_names`` are the
     names of the classes where the run trains by class.
     """
@@ -66,6 +67,7 @@ class RunEvidence:
     limits: Limits = field(default_factory=limits)
     rate_at: Callable[[int], float] = _full_rate
     undoing: Sequence[str] = ()
+    unusual: Sequence[tuple[str, str]] = ()
     class_names: Sequence[str] = ()
 
     def limit(self, name: str, step: int) -> Limit | None:

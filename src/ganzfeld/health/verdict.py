@@ -7,15 +7,20 @@ from typing import Any, Literal
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding
+from ganzfeld.health.learned import NOTHING, Learned, learned
 from ganzfeld.health.remedies import opposed, put_back
 from ganzfeld.health.symptoms import why_not_known
 from ganzfeld.health.thinning import thinned
 
+Verdict = Literal["healthy", "early", "watch", "sick"]
+
 _MEANINGS = {
     "healthy": "all readings are within the range of healthy runs",
+    "early": "nothing is wrong by comparison with healthy runs, and little has been learned yet",
     "watch": "the run is learning, but something needs attention",
     "sick": "the run will not recover by itself",
 }
+_LITTLE_AND_WRONG = "little has been learned yet, and something needs attention"
 _TOO_FEW = "there are too few readings for a verdict"
 
 
@@ -48,11 +53,12 @@ class Contradiction:
 class Diagnosis:
     """All findings about a run after ``images_seen`` images.
 
-    The verdict is ``healthy`` without findings, ``sick`` with a severe one, and ``watch`` otherwise. It is
-    ``watch`` too if no detector had readings to work with, since a run that was not measured cannot be called
-    healthy. Findings are sorted: severe ones first, then older ones. ``num_judged`` detectors had readings;
-    ``unjudged`` lists the others, and readings whose healthy range is not known. ``opposed`` lists remedies
-    that contradict each other.
+    The verdict is ``sick`` with a severe finding and ``watch`` with another. Without findings it is
+    ``healthy``, or ``early`` as long as little has been ``learned``: while all images are alike, or no better
+    than untrained ones, and also if no detector had readings to work with, since a run that was not measured
+    cannot be called healthy. Findings are sorted: severe ones first, then older ones. ``num_judged``
+    detectors had readings; ``unjudged`` lists the others, and readings whose healthy range is not known.
+    ``opposed`` lists remedies that contradict each other.
     """
 
     images_seen: int
@@ -60,12 +66,13 @@ class Diagnosis:
     unjudged: tuple[Unjudged, ...] = ()
     num_judged: int = 0
     opposed: tuple[Contradiction, ...] = ()
+    learned: Learned = NOTHING
 
     @property
-    def verdict(self) -> Literal["healthy", "watch", "sick"]:
+    def verdict(self) -> Verdict:
         """Verdict in one word."""
         if not self.findings:
-            return "healthy" if self.num_judged else "watch"
+            return "early" if not self.num_judged or self.learned.is_little else "healthy"
         return "sick" if self.severe else "watch"
 
     @property
@@ -81,13 +88,20 @@ class Diagnosis:
     @property
     def meaning(self) -> str:
         """Meaning of the verdict, in words for people."""
-        return _MEANINGS[self.verdict] if self.findings or self.num_judged else _TOO_FEW
+        if not self.findings and not self.num_judged:
+            return _TOO_FEW
+        if self.verdict == "watch" and self.learned.is_little:
+            return _LITTLE_AND_WRONG
+        return _MEANINGS[self.verdict]
 
     @property
     def sentence(self) -> str:
-        """One line: each finding and since when, or ``healthy``."""
-        without = "healthy" if self.num_judged else "too few readings for a verdict yet"
-        return ", ".join(map(_name_and_start, self.findings)) or without
+        """One line: each finding and since when, or what has been learned."""
+        if self.findings:
+            return ", ".join(map(_name_and_start, self.findings))
+        if not self.num_judged:
+            return "too few readings for a verdict yet"
+        return f"{self.verdict}: {self.learned.sentence}"
 
     @property
     def state(self) -> str:
@@ -95,7 +109,10 @@ class Diagnosis:
         names = [_name_and_start(finding) for finding in self.findings]
         if len(names) > 1:
             return f"{names[0]} and {len(names) - 1} more"
-        return names[0] if names else "healthy" if self.num_judged else ""
+        if names or not self.num_judged:
+            return names[0] if names else ""
+        quality = "" if self.learned.quality is None else f", quality {self.learned.quality:.2f}"
+        return f"{self.verdict}{quality}"
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for JSON, with the keys that other programs rely on."""
@@ -103,6 +120,7 @@ class Diagnosis:
             "verdict": self.verdict,
             "images_seen": self.images_seen,
             "num_judged": self.num_judged,
+            "quality": None if self.learned.quality is None else round(self.learned.quality, 4),
             "findings": [finding.as_json() for finding in self.findings],
             "opposed": [
                 {"first": pair.first, "second": pair.second, "setting": pair.setting} for pair in self.opposed
@@ -130,9 +148,17 @@ def diagnose(run: RunEvidence) -> Diagnosis:
         else:  # missing readings are not listed here: most of them do not apply to this run
             unjudged += [Unjudged(name, why.text) for why in reasons if why and why.has_no_limit]
         num_judged += not all(reasons)
+    so_far = learned(run)
+    if not so_far.is_little and all(_is_prior(finding) for finding in findings):
+        findings = []
     findings.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
     return Diagnosis(
-        run.images_seen, tuple(findings), tuple(unjudged), num_judged, _contradictions(run, findings)
+        run.images_seen,
+        tuple(findings),
+        tuple(unjudged),
+        num_judged,
+        _contradictions(run, findings),
+        so_far,
     )
 
 
@@ -144,6 +170,11 @@ def _contradictions(run: RunEvidence, findings: list[Finding]) -> tuple[Contradi
         if setting := opposed(first.remedies[-1], second.remedies[-1], run.recipe):
             contradictions.setdefault(setting, Contradiction(first.name, second.name, setting))
     return tuple(contradictions.values())
+
+
+def _is_prior(finding: Finding) -> bool:
+    """Check whether a finding counts only beside another, or while little has been learned."""
+    return getattr(detectors.load(finding.name), "PRIOR", False)
 
 
 def _always(run: RunEvidence) -> bool:

@@ -20,15 +20,15 @@ from ganzfeld.metrics.measures.sliced_wasserstein import DIRECTIONS, distances_o
 from ganzfeld.metrics.measures.spectrum_distance import profiles, spectrum_distance
 from ganzfeld.metrics.spaces import random_convolutions
 
-NUM = 256
-"""Images on each side; with fewer, all parts are noisier."""
-LEAST = 32
-"""Fewest images on each side, below which there is no scale."""
+NUM_REALS = 256
+"""Real images that others are compared with; with fewer, all parts are noisier."""
+LEAST = 16
+"""Fewest images on a side, below which there is no scale."""
 SIDE_PX = 16
 
 NAMES = {
-    "quality_pixels": "Sliced Wasserstein distance of 256 generated images at 16 px, on a scale from that of"
-    " an untrained generator or of one image for all (0) to that of other real images (1).",
+    "quality_pixels": "Sliced Wasserstein distance of images of 64 fixed latents, on a scale from that"
+    " of an untrained generator or of one image for all (0) to that of other real images (1).",
     "quality_spectrum": "Difference of the logarithmic power spectra, on the same scale.",
     "quality_variety": "Mean distance between generated images at 16 px, on the same scale.",
     "quality_coverage": "Share of real images with a generated one among their nearest, by random"
@@ -40,8 +40,9 @@ class QualityScale:
     """A scale between the images of an untrained generator and real ones.
 
     ``real``, ``other_real`` and ``untrained`` are images, uint8 (N, height, width, C), at least ``LEAST``
-    each; those of both real sets are different ones. A part is left out if its measure cannot tell real
-    images from untrained ones.
+    each. Those of both real sets are different ones; the numbers of others and of untrained ones should be
+    that of the images to be compared, since coverage depends on it. A part is left out if its measure cannot
+    tell real images from untrained ones.
     """
 
     def __init__(self, real: np.ndarray, other_real: np.ndarray, untrained: np.ndarray) -> None:
@@ -49,7 +50,7 @@ class QualityScale:
         same = np.rint(real.mean(0, keepdims=True)).astype(np.uint8)
         ends = [
             self._distances(_Side(images))
-            for images in (untrained, np.repeat(same, len(real), 0), other_real)
+            for images in (untrained, np.repeat(same, len(untrained), 0), other_real)
         ]
         self._ends = {
             name: (zero, one)

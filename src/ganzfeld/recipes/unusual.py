@@ -23,7 +23,7 @@ NAMES = {
 class UnusualSetting:
     """A setting that is ``FAR`` from what is usual.
 
-    ``path`` is its path in the recipe, or the name of the stabiliser whose weight it is. ``usual`` is the
+    ``path`` is its path in the recipe; ``stabiliser`` names the one whose weight it is. ``usual`` is the
     value of the built-in recipe ``recipe`` or, where that is empty, the nearest one of all built-in recipes.
     """
 
@@ -31,11 +31,12 @@ class UnusualSetting:
     value: float
     usual: float
     recipe: str = ""
+    stabiliser: str = ""
 
     @property
     def sentence(self) -> str:
         """The setting beside what is usual, in words."""
-        name = NAMES.get(self.path, f"the weight of {self.path}")
+        name = f"the weight of {self.stabiliser}" if self.stabiliser else NAMES[self.path]
         whose = f"in {self.recipe}" if self.recipe else "in any built-in recipe"
         if not self.value:
             return f"{name} is 0, {self.usual:,g} {whose}"
@@ -65,7 +66,8 @@ def unusual_settings(recipe: Recipe) -> tuple[UnusualSetting, ...]:
             continue
         if least <= FAR * value and value <= FAR * most:
             continue
-        unusual.append(UnusualSetting(path, value, most if value > most else least, name))
+        path, _, stabiliser = path.partition(" ")
+        unusual.append(UnusualSetting(path, value, most if value > most else least, name, stabiliser))
     return tuple(unusual)
 
 
@@ -80,7 +82,7 @@ def _pairs(recipe: Recipe) -> Iterator[tuple[str, float]]:
     yield "batch", recipe.batch
     for stabiliser in recipe.stabilisers:
         if "weight" in stabiliser:
-            yield stabiliser["name"], stabiliser["weight"]
+            yield f"stabilisers {stabiliser['name']}", stabiliser["weight"]
 
 
 @cache

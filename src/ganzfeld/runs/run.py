@@ -35,6 +35,7 @@ from ganzfeld.output import Mark, mark_of, marked
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import printable
 from ganzfeld.recipes import Recipe, read_recipe, undoing
+from ganzfeld.recipes.unusual import unusual_settings
 from ganzfeld.regular import is_regular, read_regular
 from ganzfeld.run_layout import LOCK, METADATA, OWN_NAMES, RECIPE
 from ganzfeld.runs.checkpoint import CheckpointCard, Position
@@ -232,6 +233,7 @@ class Run:
             planned_images=metadata.horizons[-1].images if metadata.horizons else metadata.images,
             rate_at=rate_at,
             class_names=metadata.class_names,
+            unusual=[(setting.path, setting.sentence) for setting in unusual_settings(recipe)],
             undoing=[
                 setting for setting in undoing(recipe) if setting.split("=", 1)[0] not in set_by_remedies
             ],

@@ -16,6 +16,7 @@ from ganzfeld.errors import ResourceError
 from ganzfeld.options import PreparationOptions, TrainOptions
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
 from ganzfeld.recipes.scaling import FAMILY
+from ganzfeld.recipes.unusual import unusual_settings
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.report.quality_words import require_space
 from ganzfeld.training.build import num_parameters, start
@@ -131,7 +132,8 @@ def startup_notes(trainer: Trainer, surveyed: Survey) -> list[str]:
     warnings = [warning.text for warning in surveyed.warnings]
     values = [f"stored values {dataset.range} become black and white"] if dataset.range else []
     notes = notes_beside_advice(dataset)
-    return [*_replaced_stabilisers(trainer.recipe), *values, *notes, *warnings, *left_out]
+    unusual = [f"unusual: {setting.sentence}" for setting in unusual_settings(trainer.recipe)]
+    return [*_replaced_stabilisers(trainer.recipe), *unusual, *values, *notes, *warnings, *left_out]
 
 
 def _replaced_stabilisers(recipe: Recipe) -> list[str]:

@@ -7,7 +7,7 @@ weights as a run without readings.
 import contextlib
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from ganzfeld.health.probe import ProbeContext
 from ganzfeld.latent import latents_of_seeds
 from ganzfeld.training.callbacks import Pace, TrainCallback
 from ganzfeld.training.monitors.readings import ReadingsMonitor
+from ganzfeld.training.monitors.scale import bytes_of, scale_of
 from ganzfeld.training.step import StepOutput
 from ganzfeld.training.trainer import Trainer
 
@@ -55,6 +56,7 @@ class HealthMonitor(ReadingsMonitor):
             labels = np.resize(trainer.classes.labels[indices], num)
             self._labels = torch.from_numpy(labels).to(engine.device)
         self._real = engine.images(trainer.gather(indices))
+        self._scale = scale_of(trainer, self._latents, self._labels)
 
     @property
     def device(self) -> torch.device:
@@ -64,6 +66,10 @@ class HealthMonitor(ReadingsMonitor):
     def note(self, output: StepOutput) -> None:
         """Keep the logits of a step; nothing is read from the device."""
         self._logits.append((output.real_logits, output.fake_logits))
+
+    def quality_of(self, images: Tensor) -> Mapping[str, float]:
+        """Return the parts of the quality of generated images, on the scale of this run."""
+        return {} if self._scale is None else self._scale.scores(bytes_of(images))
 
     @contextlib.contextmanager
     def undisturbed(self, probe: ProbeContext) -> Iterator[None]:

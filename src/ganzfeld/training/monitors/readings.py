@@ -50,6 +50,10 @@ class ReadingsMonitor(ABC):
         """Take one group of readings; a subclass may handle failures."""
         return entry.read(probe)
 
+    def quality_of(self, images: Tensor) -> Mapping[str, float]:
+        """Return the parts of the quality of generated images, by name; by default none."""
+        return {}
+
     def due(self, seconds: float) -> bool:
         """Check whether readings are due after ``seconds`` of training."""
         return seconds >= min(self._few_due.next, self._all_due.next)
@@ -70,7 +74,8 @@ class ReadingsMonitor(ABC):
                     values |= self.read(entry, probe)
             if everything:
                 self._images_before = probe.images
-        numbers = self._numbers(values)
+            quality = self.quality_of(probe.images) if everything else {}
+        numbers = self._numbers(values) | dict(quality)
         took_s = time.perf_counter() - begun
         if everything:
             self._all_due.spacing = max(self._pace.readings_every_s, took_s / self._pace.readings_cost)

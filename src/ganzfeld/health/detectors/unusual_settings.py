@@ -1,0 +1,32 @@
+"""Settings far from those of all recipes that are known to train.
+
+It is a reason to expect trouble and no trouble by itself: a verdict counts it only beside another finding, or
+while little has been learned (``PRIOR``).
+"""
+
+from ganzfeld.health.evidence import RunEvidence
+from ganzfeld.health.finding import Evidence, Finding, Remedy
+
+READINGS = ()
+PRIOR = True
+
+
+def find(run: RunEvidence) -> Finding | None:
+    """Report the settings that were found to be unusual before training."""
+    if not run.unusual:
+        return None
+    undone = tuple(
+        setting for setting in run.undoing if setting.split("=", 1)[0] in {path for path, _ in run.unusual}
+    )
+    return Finding(
+        "unusual-settings",
+        "watch",
+        0,
+        tuple(Evidence(sentence) for _, sentence in run.unusual),
+        "No built-in recipe trains with such settings. Rates that are far too high make the networks "
+        "overshoot; rates that are far too low, and very small or very large networks or batches, can take "
+        "many times longer to learn.",
+        Remedy(f"Restore the values of the recipe {run.recipe['name']}.", undone)
+        if undone
+        else Remedy("Use values nearer to those of a built-in recipe."),
+    )

@@ -1,0 +1,90 @@
+"""What a run has learned so far, on an absolute scale: whatever other runs of its kind show at this stage."""
+
+import math
+from dataclasses import dataclass
+
+from ganzfeld.health.derived import series_of
+from ganzfeld.health.evidence import RunEvidence
+
+LEAST_QUALITY = 0.2
+"""Below this quality, nothing has been learned that a person would see."""
+MOST_TWINS = 0.9
+"""From this share of images with a near duplicate on, all images are alike. Real images have 0.05."""
+LEAST_VARIETY = 0.25
+"""Below this share of the variety of the data, all images are alike."""
+
+NOTHING_YET = 0.05
+
+_STEPS = (
+    (NOTHING_YET, "no better than untrained"),
+    (0.15, "a tenth of the way from untrained to real images"),
+    (0.225, "a fifth of the way from untrained to real images"),
+    (0.29, "a quarter of the way from untrained to real images"),
+    (0.415, "a third of the way from untrained to real images"),
+    (0.58, "half of the way from untrained to real images"),
+    (0.71, "two thirds of the way from untrained to real images"),
+    (0.825, "three quarters of the way from untrained to real images"),
+    (0.95, "nine tenths of the way from untrained to real images"),
+    (math.inf, "nearly like real images, by these measures"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a run has learned at its last look.
+
+    ``quality`` is between 0, untrained, and 1, like real images; None if it was not measured. ``twins`` and
+    ``diversity`` are the readings of these names, None without them.
+    """
+
+    quality: float | None
+    twins: float | None
+    diversity: float | None
+
+    @property
+    def are_alike(self) -> bool:
+        """Whether the images of all latents look alike."""
+        return (self.twins is not None and self.twins >= MOST_TWINS) or (
+            self.diversity is not None and self.diversity < LEAST_VARIETY
+        )
+
+    @property
+    def is_little(self) -> bool:
+        """Whether nothing has been learned yet: all images are alike, or no better than untrained ones.
+
+        So does a run whose quality is not known: it cannot be called healthy.
+        """
+        return self.are_alike or self.quality is None or self.quality < LEAST_QUALITY
+
+    @property
+    def sentence(self) -> str:
+        """What is seen, in words."""
+        if self.quality is None:
+            return "all images are alike" if self.are_alike else "the quality has not been measured yet"
+        way = in_words(self.quality)
+        if self.are_alike:
+            return (
+                f"all images are alike so far, {way}"
+                if self.quality >= 0.05
+                else "all images are alike so far"
+            )
+        return f"the images are {way}"
+
+
+NOTHING = Learned(None, None, None)
+"""What is known of a run without readings."""
+
+
+def learned(run: RunEvidence) -> Learned:
+    """Return what a run has learned at its last look."""
+    return Learned(*(_last(run, name) for name in ("quality", "twins", "diversity")))
+
+
+def in_words(quality: float) -> str:
+    """Return a quality in words."""
+    return next(words for above, words in _STEPS if quality < above)
+
+
+def _last(run: RunEvidence, name: str) -> float | None:
+    values = series_of(run, name).values
+    return float(values[-1]) if len(values) else None
