@@ -194,10 +194,10 @@ def test_who_has_seen_nothing_calls_nobody_healthy(run, journal):
     (run / "run.json").write_text(json.dumps(metadata | {"num_pictures": 5000}))
     code, told, _ = call("doctor", run, "--json")
     assert code == 0
-    assert (json.loads(told)["verdict"], json.loads(told)["findings"]) == ("watch", [])
+    assert (json.loads(told)["verdict"], json.loads(told)["findings"]) == ("early", [])
     assert {"name": "mode-collapse", "why": "diversity has no readings"} in json.loads(told)["unjudged"]
     text = call("doctor", run)[1]
-    assert text.startswith("watch: there are too few readings for a verdict")
+    assert text.startswith("early: there are too few readings for a verdict")
     assert "healthy" not in text.lower().replace("what is healthy", "")
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from ganzfeld.health.readings import readings
+from ganzfeld.metrics import quality_scale
 
 PAGE = Path(__file__).parents[2] / "docs" / "health.md"
 TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
@@ -15,8 +16,10 @@ TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTA
 def table() -> str:
     """Return a heading and a table for every entry."""
     parts = []
-    for name in readings.names():
-        entry = readings.load(name)
+    for name, entry in [
+        *((name, readings.load(name)) for name in readings.names()),
+        ("quality", quality_scale),
+    ]:
         title = (entry.__doc__ or "").split("\n")[0].removesuffix(".")
         rows = "\n".join(f"| `{each}` | {meaning} |" for each, meaning in entry.NAMES.items())
         parts.append(f"\n### {name}: {title[0].lower()}{title[1:]}\n\n| | |\n|---|---|\n{rows}\n")

@@ -11,8 +11,10 @@ from tests.health.cases import HEALTHY, case_of, limits_of, turning
 
 
 def test_healthy():
-    verdict = diagnose(case_of({"diversity": [HEALTHY] * 10}))
-    assert (verdict.verdict, verdict.sentence, verdict.images_seen) == ("healthy", "healthy", 1000)
+    verdict = diagnose(case_of({"diversity": [HEALTHY] * 10, "quality_pixels": [0.6] * 10}))
+    sentence = "healthy: the images are two thirds of the way from untrained to real images"
+    assert (verdict.verdict, verdict.sentence, verdict.images_seen) == ("healthy", sentence, 1000)
+    assert (verdict.state, verdict.as_json()["quality"]) == ("healthy, quality 0.60", 0.6)
     assert "mode-collapse" not in {each.name for each in verdict.unjudged}
     assert {"name": "checkerboard", "why": "checkerboard has no readings"} in verdict.as_json()["unjudged"]
 
@@ -53,7 +55,7 @@ def test_who_has_not_looked_calls_nobody_healthy():
         (RunEvidence([], before_there_were_readings.recipe, 5000), "diversity has no readings"),
     ):
         verdict = diagnose(case)
-        assert (verdict.verdict, verdict.sentence) == ("watch", "too few readings for a verdict yet")
+        assert (verdict.verdict, verdict.sentence) == ("early", "too few readings for a verdict yet")
         assert why in {each.why for each in verdict.unjudged}
 
 

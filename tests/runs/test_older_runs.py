@@ -42,7 +42,9 @@ def test_its_diagnosis_is_what_it_was(older):
     said = json.loads((older.path / "verdict.json").read_bytes())
     diagnosis = older.diagnose()
     assert diagnosis.verdict == said["verdict"]
-    assert [each.name for each in diagnosis.findings] == [each["name"] for each in said["findings"]]
+    # Their networks are very narrow, which is named since.
+    found = [each.name for each in diagnosis.findings if each.name != "unusual-settings"]
+    assert found == [each["name"] for each in said["findings"]]
 
 
 def test_its_samples_are_what_they_were(older):

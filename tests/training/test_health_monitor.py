@@ -17,6 +17,7 @@ from ganzfeld.data.order import evenly_spaced
 from ganzfeld.errors import DamagedError, TrainingFailed
 from ganzfeld.health import RunEvidence
 from ganzfeld.health.readings import readings
+from ganzfeld.metrics import quality_scale
 from ganzfeld.training.build import start
 from ganzfeld.training.callbacks import Pace, TrainCallback
 from ganzfeld.training.monitors.health import HealthMonitor
@@ -24,7 +25,8 @@ from ganzfeld.training.snapshot import live_tensors
 from tests.conftest import blobs
 from tests.training.conftest import AT_EVERY_STEP, small, together
 
-NAMES = {name for entry in readings.names() for name in readings.load(entry).NAMES}
+QUALITY = set(quality_scale.NAMES)
+NAMES = {name for entry in readings.names() for name in readings.load(entry).NAMES} | QUALITY
 OF_CLASSES = set(readings.load("classes").NAMES)
 
 

@@ -149,8 +149,8 @@ def diagnose(run: RunEvidence) -> Diagnosis:
             unjudged += [Unjudged(name, why.text) for why in reasons if why and why.has_no_limit]
         num_judged += not all(reasons)
     so_far = learned(run)
-    if not so_far.is_little and all(_is_prior(finding) for finding in findings):
-        findings = []
+    if not so_far.is_little and not any(detectors.load(finding.name).READINGS for finding in findings):
+        findings = [finding for finding in findings if not _is_prior(finding)]
     findings.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
     return Diagnosis(
         run.images_seen,
@@ -173,7 +173,7 @@ def _contradictions(run: RunEvidence, findings: list[Finding]) -> tuple[Contradi
 
 
 def _is_prior(finding: Finding) -> bool:
-    """Check whether a finding counts only beside another, or while little has been learned."""
+    """Check whether a finding counts only beside one from readings, or while little has been learned."""
     return getattr(detectors.load(finding.name), "PRIOR", False)
 
 

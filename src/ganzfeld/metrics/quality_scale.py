@@ -7,14 +7,13 @@ other real images. The quality is the mean of the parts.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganzfeld.metrics.comparison import distances
+from ganzfeld.metrics.comparison import Side, distances
 from ganzfeld.metrics.measures.density_coverage import density_coverage
 from ganzfeld.metrics.measures.sliced_wasserstein import DIRECTIONS, distances_of_lines
 from ganzfeld.metrics.measures.spectrum_distance import profiles, spectrum_distance
@@ -46,10 +45,10 @@ class QualityScale:
     """
 
     def __init__(self, real: np.ndarray, other_real: np.ndarray, untrained: np.ndarray) -> None:
-        self._real = _Side(real)
+        self._real = _Images.of(real)
         same = np.rint(real.mean(0, keepdims=True)).astype(np.uint8)
         ends = [
-            self._distances(_Side(images))
+            self._distances(_Images.of(images))
             for images in (untrained, np.repeat(same, len(untrained), 0), other_real)
         ]
         self._ends = {
@@ -60,21 +59,22 @@ class QualityScale:
 
     def scores(self, images: np.ndarray) -> dict[str, float]:
         """Return the parts of the quality of generated images (N, height, width, C), uint8, each 0 to 1."""
-        found = self._distances(_Side(images))
+        found = self._distances(_Images.of(images))
         return {
             name: min(1.0, max(0.0, (zero - found[name]) / (zero - one)))
             for name, (zero, one) in self._ends.items()
         }
 
-    def _distances(self, side: "_Side") -> dict[str, float]:
+    def _distances(self, side: "_Images") -> dict[str, float]:
         return {name: part(side, self._real) for name, part in _PARTS.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """Images, uint8 (N, height, width, C), and what the measures need of them, computed once."""
+class _Images(Side):
+    """Images and their random convolutions, with what else the measures need of them, computed once."""
 
-    images: np.ndarray
+    @classmethod
+    def of(cls, images: np.ndarray) -> "_Images":
+        return cls(images, random_convolutions.features(images))
 
     @cached_property
     def small(self) -> Tensor:
@@ -96,26 +96,16 @@ class _Side:
         return profiles(self.images)
 
     @cached_property
-    def features(self) -> Tensor:
-        """Features of random convolutions."""
-        return random_convolutions.features(self.images)
-
-    @cached_property
-    def among(self) -> Tensor:
-        """Distances between all features; infinite on the diagonal."""
-        return distances(self.features, self.features).fill_diagonal_(torch.inf)
-
-    @cached_property
     def variety(self) -> float:
         """The mean distance between two images."""
         return float(torch.pdist(self.small).mean())
 
 
-def _sameness(generated: _Side, real: _Side) -> float:
+def _sameness(generated: _Images, real: _Images) -> float:
     return 1 - min(1.0, generated.variety / max(real.variety, 1e-12))
 
 
-_PARTS: dict[str, Callable[[_Side, _Side], float]] = {
+_PARTS: dict[str, Callable[[_Images, _Images], float]] = {
     "quality_pixels": lambda generated, real: float(
         distances_of_lines(generated.projected, real.projected).mean()
     ),

@@ -38,8 +38,6 @@ class UnusualSetting:
         """The setting beside what is usual, in words."""
         name = f"the weight of {self.stabiliser}" if self.stabiliser else NAMES[self.path]
         whose = f"in {self.recipe}" if self.recipe else "in any built-in recipe"
-        if not self.value:
-            return f"{name} is 0, {self.usual:,g} {whose}"
         if self.value > self.usual:
             beside = f"{self.value / self.usual:,.3g} times the {'' if self.recipe else 'largest '}value"
         else:

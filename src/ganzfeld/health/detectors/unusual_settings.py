@@ -1,7 +1,7 @@
 """Settings far from those of all recipes that are known to train.
 
-It is a reason to expect trouble and no trouble by itself: a verdict counts it only beside another finding, or
-while little has been learned (``PRIOR``).
+It is a reason to expect trouble and no trouble by itself: a verdict counts it only beside a finding from
+readings, or while little has been learned (``PRIOR``).
 """
 
 from ganzfeld.health.evidence import RunEvidence

@@ -1,0 +1,144 @@
+"""What a run has learned, and that nobody is called healthy who has learned nothing."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganzfeld.health import diagnose, parts_of_quality
+from ganzfeld.health.derived import series_of
+from ganzfeld.health.detectors import detectors
+from ganzfeld.health.learned import LEAST_QUALITY, MOST_TWINS, in_words, learned
+from ganzfeld.metrics.quality_scale import NAMES
+from ganzfeld.recipes import recipes, resolve
+from ganzfeld.recipes.unusual import FAR, unusual_settings
+from tests.health.cases import HEALTHY, case_of, turning
+
+READ = sorted({each for name in detectors.names() for each in detectors.load(name).READINGS})
+UNTRAINED = {**dict.fromkeys(NAMES, 0.0), "twins": 1.0, "diversity": 0.1}
+"""Readings of a generator that has learned nothing."""
+
+
+def run_with(num: int = 10, **values):
+    """Return a run that has had the same healthy readings all the time, but for some."""
+    readings = {"diversity": HEALTHY, "twins": 0.05, **dict.fromkeys(NAMES, 0.6)} | values
+    return case_of({name: [value] * num for name, value in readings.items()}, known=("diversity",))
+
+
+def test_the_quality_is_the_mean_of_its_parts():
+    case = run_with(quality_pixels=0.2, quality_spectrum=0.4, quality_variety=0.6, quality_coverage=0.8)
+    assert series_of(case, "quality").values.tolist() == pytest.approx([0.5] * 10)
+    assert parts_of_quality(case) == {"pixels": 0.2, "spectrum": 0.4, "variety": 0.6, "coverage": 0.8}
+
+
+def test_the_rare_part_counts_from_when_it_was_measured():
+    case = case_of({"quality_pixels": [0.5] * 4, "quality_features": [None, 0.1, None, 0.9]})
+    assert series_of(case, "quality").values.tolist() == pytest.approx([0.5, 0.3, 0.3, 0.7])
+    assert parts_of_quality(case) == {"pixels": 0.5, "features": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict", "says"),
+    [
+        ({}, "healthy", "two thirds of the way"),
+        ({"twins": MOST_TWINS}, "early", "all images are alike so far, two thirds"),
+        (UNTRAINED | {"diversity": HEALTHY}, "early", "all images are alike so far"),
+        (dict.fromkeys(NAMES, 0.01), "early", "the images are no better than untrained"),
+        (dict.fromkeys(NAMES, LEAST_QUALITY - 0.01), "early", "a fifth of the way"),
+    ],
+)
+def test_nobody_is_healthy_who_has_learned_nothing(changed, verdict, says):
+    found = diagnose(run_with(**changed))
+    assert (found.verdict, found.findings) == (verdict, ())
+    assert says in found.sentence
+
+
+def test_it_is_early_until_something_was_read():
+    unread = diagnose(case_of({"diversity": [HEALTHY] * 10}))
+    assert (unread.verdict, unread.as_json()["quality"]) == ("early", None)
+    assert "quality has not been measured yet" in unread.sentence
+    assert diagnose(case_of({})).verdict == "early"
+
+
+def test_what_is_wrong_is_worse_than_early():
+    readings = {"stuck": turning(0.9), **{name: [value] * 20 for name, value in UNTRAINED.items()}}
+    assert diagnose(case_of(readings, known=("stuck",))).verdict == "sick"
+
+
+VALUES = st.one_of(
+    st.floats(allow_nan=True, allow_infinity=True), st.none(), st.booleans(), st.text(max_size=3)
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(READ), st.lists(VALUES, min_size=1, max_size=30), max_size=12),
+    st.lists(st.floats(0, LEAST_QUALITY, exclude_max=True), min_size=1, max_size=30),
+)
+def test_no_journal_makes_an_untrained_generator_healthy(readings, qualities):
+    last = max(map(len, (*readings.values(), qualities)))
+    scores = {name: [0.9] * (last - 1) + [qualities[-1]] for name in NAMES}
+    assert diagnose(case_of(readings | scores, known=READ)).verdict != "healthy"
+    alike = {"twins": [0.0] * (last - 1) + [1.0], **{name: [1.0] * last for name in NAMES}}
+    assert diagnose(case_of(readings | alike, known=READ)).verdict != "healthy"
+
+
+@given(st.floats(0, 1))
+def test_every_quality_has_words(quality):
+    assert in_words(quality)
+
+
+def test_words_rise_with_the_quality():
+    shares = {"a tenth": 0.1, "a fifth": 0.2, "a quarter": 0.25, "a third": 1 / 3, "half": 0.5}
+    shares |= {"two thirds": 2 / 3, "three quarters": 0.75, "nine tenths": 0.9}
+    for words, share in shares.items():
+        assert in_words(share).startswith(f"{words} of the way")
+    assert in_words(0.0) == "no better than untrained" and "real" in in_words(1.0)
+
+
+def unusual(case, *sentences: str):
+    return replace(case, unusual=[("discriminator.optimizer.lr", sentence) for sentence in sentences])
+
+
+def test_unusual_settings_count_only_beside_something_else():
+    named = "the learning rate of the discriminator is 0.01"
+    assert diagnose(unusual(run_with(), named)).verdict == "healthy"
+    early = diagnose(
+        replace(unusual(run_with(**UNTRAINED), named), undoing=["discriminator.optimizer.lr=2e-4"])
+    )
+    (finding,) = [each for each in early.findings if each.name == "unusual-settings"]
+    assert early.verdict in ("watch", "sick") and finding.evidence[0].text == named
+    assert finding.remedy.settings == ("discriminator.optimizer.lr=2e-4",)
+    readings = {"stuck": turning(0.9), **{name: [0.6] * 20 for name in NAMES}}
+    beside = diagnose(unusual(case_of(readings, known=("stuck",)), named))
+    assert [each.name for each in beside.findings] == ["output-saturated", "unusual-settings"]
+    few = unusual(replace(run_with(), num_pictures=30), named)
+    assert [each.name for each in diagnose(few).findings] == ["too-few-pictures"], "which is no symptom"
+    assert learned(run_with()).is_little is False
+
+
+def test_no_built_in_recipe_is_unusual():
+    for name in recipes.names():
+        assert unusual_settings(resolve(name, {})) == ()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "path", "value", "says"),
+    [
+        ("radford2015", "discriminator.optimizer.lr", 0.01, "50 times the value in radford2015 (0.0002)"),
+        ("modern", "generator.optimizer.lr", 1e-5, "1/100 of the value in modern (0.001)"),
+        ("modern", "generator.width", 641, "times the largest value in any built-in recipe (64)"),
+        ("modern", "discriminator.width", 1, "1/16 of the smallest value in any built-in recipe (16)"),
+        ("seed", "batch", 2048, "16 times the largest value in any built-in recipe (128)"),
+        ("modern", "stabilisers", [{"name": "r1", "weight": 20.0}], "100 times the value in modern (0.2)"),
+    ],
+)
+def test_settings_far_from_all_recipes_are_named(recipe, path, value, says):
+    (setting,) = unusual_settings(resolve(recipe, {path: value}))
+    assert setting.path == path and says in setting.sentence
+
+
+def test_a_setting_at_the_edge_is_not_named():
+    rate = resolve("modern", {}).generator.optimizer.lr
+    assert unusual_settings(resolve("modern", {"generator.optimizer.lr": FAR * rate})) == ()
+    assert unusual_settings(resolve("modern", {"generator.optimizer.lr": rate / FAR})) == ()
