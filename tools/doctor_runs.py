@@ -29,8 +29,9 @@ from ganzfeld.compute.engine import choose_engine
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.health import RunEvidence
+from ganzfeld.health.derived import BY_FEATURES
 from ganzfeld.latent import latents_of_seeds
-from ganzfeld.metrics import LEAST, Comparison, Side, space
+from ganzfeld.metrics import LEAST, Comparison, Side, quality_scale, space
 from ganzfeld.metrics.comparison import distances
 from ganzfeld.metrics.extraction import features_of, real_features, some_of
 from ganzfeld.metrics.measures.density_coverage import density_coverage
@@ -45,8 +46,9 @@ from ganzfeld.runs.schedule import Horizon, progress_of, rate_factor
 from ganzfeld.training.build import start
 from ganzfeld.training.callbacks import Pace
 from ganzfeld.training.evaluation import generated
-from ganzfeld.training.monitors.health import HealthMonitor
+from ganzfeld.training.monitors.health import NUM_IMAGES, HealthMonitor
 from ganzfeld.training.monitors.quality import NUM_REALS, neighbourhoods
+from ganzfeld.training.monitors.scale import reals_of, share_of_way, worst_distance
 from ganzfeld.training.trainer import Trainer, scalars_of
 
 VERSION = 2
@@ -397,9 +399,33 @@ def stored_images(plan: Plan, folder: Path) -> np.ndarray:
 
 
 def read(plan: Plan, folder: Path) -> Journal:
-    """Read the journal of a finished run."""
+    """Read the journal of a finished run, with the parts of the quality as its images have them now."""
     content = json.loads((folder / plan.file).read_bytes())
-    return Journal(plan, content["entries"], content["recipe"], content["num_pictures"], content["seconds"])
+    entries = content["entries"]
+    for entry, parts in zip(entries, _quality(plan, folder, entries), strict=True):
+        entry["health"] |= parts
+    return Journal(plan, entries, content["recipe"], content["num_pictures"], content["seconds"])
+
+
+def _quality(plan: Plan, folder: Path, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """Return the parts of the quality of a run at every look, computed once from its stored images."""
+    source = inspect.getsource(quality_scale) + inspect.getsource(random_convolutions)
+    version = hashlib.sha256(source.encode()).hexdigest()[:12]
+    file = (folder / plan.file).with_suffix(f".{version}.quality")
+    if file.is_file():
+        return json.loads(file.read_bytes())
+    images = stored_images(plan, folder)
+    whole = open_images(plan.setup.datasets[plan.data], size=images.shape[3:1:-1])
+    reals, others = reals_of(whole, NUM_IMAGES)
+    scale = quality_scale.QualityScale(reals, others, images[0][:NUM_IMAGES])
+    parts = [scale.scores(of_look[:NUM_IMAGES]) for of_look in images[1:]]
+    if any("kernel_distance" in entry["health"] for entry in entries):
+        worst = worst_distance(images[0][:NUM_IMAGES], Quality(whole).real, space())
+        for entry, of_look in zip(entries, parts, strict=True):
+            if (distance := entry["health"].get("kernel_distance")) is not None:
+                of_look[BY_FEATURES] = share_of_way(distance, worst)
+    write_json(file, parts)
+    return parts
 
 
 @dataclass(frozen=True)

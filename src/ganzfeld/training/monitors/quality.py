@@ -17,7 +17,7 @@ from ganzfeld.health.evidence import SPACE
 from ganzfeld.metrics import Comparison, Side
 from ganzfeld.metrics.extraction import SLICE, features_of, real_features, some_of
 from ganzfeld.metrics.measures.density_coverage import density_coverage
-from ganzfeld.metrics.measures.kernel_distance import estimate, kernel_distance
+from ganzfeld.metrics.measures.kernel_distance import estimate
 from ganzfeld.metrics.measures.memorisation import memorised
 from ganzfeld.metrics.measures.precision_recall import precision_recall
 from ganzfeld.model import Card, load_model, save
@@ -31,7 +31,7 @@ from ganzfeld.system import ran_out_of_memory
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.clock import Due
 from ganzfeld.training.evaluation import generated
-from ganzfeld.training.monitors.scale import untrained_generator
+from ganzfeld.training.monitors.scale import share_of_way, untrained_generator, worst_distance
 from ganzfeld.training.saver import Patience
 from ganzfeld.training.trainer import Trainer
 
@@ -127,24 +127,11 @@ class QualityMonitor:
         features = real_features(dataset, indices, self._space, progress)
         progress(0, 1, "timing a quality measurement")
         self._real = Side(dataset.batch(indices), features)
-        self._worst = self._worst_distance(self._real)
+        untrained = self._generate(self._trainer.shipped(untrained_generator(self._trainer)), SLICE, silent)
+        self._worst = worst_distance(untrained, self._real, self._space)
         self._since = seconds
         self._not_before(seconds, self._expected_s())
         progress(1, 1, "timing a quality measurement")
-
-    def _worst_distance(self, real: Side) -> float:
-        """Return the smaller distance of two kinds of images: of an untrained generator, and one for all.
-
-        It is the beginning of the scale of ``quality_features``; see ``ganzfeld.metrics.quality_scale``.
-        """
-        assert self._space is not None
-        untrained = self._generate(self._trainer.shipped(untrained_generator(self._trainer)), SLICE, silent)
-        same = np.rint(real.images.mean(0, keepdims=True)).astype(np.uint8)
-        features = features_of(np.concatenate([untrained, same]), self._space)
-        return min(
-            kernel_distance(features[:-1], real.features),
-            kernel_distance(features[-1:].expand(2, -1), real.features),
-        )
 
     def _expected_s(self) -> float:
         """Time both parts of a measurement with a few images; return the seconds of a whole one."""
@@ -184,8 +171,7 @@ class QualityMonitor:
             SPACE: score.features_sha256,
         }
         if self._worst > 0:
-            share = 1 - score.kernel_distance / self._worst
-            self._readings[BY_FEATURES] = min(1.0, max(0.0, share))
+            self._readings[BY_FEATURES] = share_of_way(score.kernel_distance, self._worst)
         if self.best is None or not is_comparable(score, self.best) or is_better(score, self.best):
             with self._patience:
                 save(self._run.folder / "model" / "best", shipped, card)
