@@ -1,4 +1,7 @@
-"""Measure ``src/ganzfeld/health/limits.json``: the ranges of all readings in healthy runs.
+"""Measure what the doctor compares runs with: ``limits.json`` and ``expected.json`` in ``health/``.
+
+``limits.json`` holds the ranges of readings in healthy runs, ``expected.json`` the images that runs needed
+until theirs varied.
 
     python tools/doctor_limits.py [--seeds 100-107] [--by-class 100-107] [--long 100-103] [--processes 2]
         [--runs runs/doctor]
@@ -34,6 +37,8 @@ import ganzfeld.health
 from ganzfeld.durable import write_bytes
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.detectors import detectors
+from ganzfeld.health.expectation import Expectation
+from ganzfeld.health.learned import learned
 from ganzfeld.health.limits import Limit
 from ganzfeld.health.symptoms import persisted, steps_of
 from ganzfeld.metrics.measures.memorisation import USUAL
@@ -59,6 +64,10 @@ between the width of the small runs, 8, and the smallest of a built-in recipe, 3
 
 LEAST_RUNS = 8
 """A phase that fewer healthy runs have reached, or not all of the recipes, has no limit."""
+
+LEAST_STEPS = 256
+"""Shorter runs do not say when images vary."""
+IN_A_ROW = 3
 
 SMALLEST_SHARE = 0.02
 EXPECTED = {"memorised": USUAL}
@@ -105,9 +114,42 @@ def main() -> None:
             for name, _, steps, size in LONGER
         )
     )
-    path = Path(ganzfeld.health.__file__).parent / "limits.json"
-    write_bytes(path, _limits_as_json(source, limits).encode())
-    print(f"wrote the limits of {len(limits)} readings to {path}")
+    folder = Path(ganzfeld.health.__file__).parent
+    write_bytes(folder / "limits.json", _limits_as_json(source, limits).encode())
+    print(f"wrote the limits of {len(limits)} readings to {folder / 'limits.json'}")
+    kinds = [asdict(kind) for kind in expectations_of(journals)]
+    content = json.dumps({"source": source, "until_varied": kinds}, indent=2)
+    write_bytes(folder / "expected.json", f"{content}\n".encode())
+    print(f"wrote the expectations of {len(kinds)} kinds of runs to {folder / 'expected.json'}")
+
+
+def expectations_of(journals: Sequence[Journal]) -> list[Expectation]:
+    """Compute after how many images runs were varied, by recipe, for narrow and for wide networks."""
+    kinds: dict[tuple[str, int], list[tuple[int | None, int]]] = {}
+    for journal in journals:
+        case = journal.case()
+        if journal.plan.steps >= LEAST_STEPS:
+            width = 0 if journal.plan.size is None else WIDE
+            kinds.setdefault((case.kind, width), []).append((varied_from(journal), case.images_seen))
+    found = []
+    for (recipe, width), runs in sorted(kinds.items()):
+        varied = [images for images, _ in runs if images is not None]
+        low, middle, high = np.quantile(varied, (0.1, 0.5, 0.9)) if varied else [0, 0, 0]
+        if 2 * len(varied) <= len(runs):
+            middle = np.median([length for _, length in runs])
+        numbers = (int(float(f"{number:.2g}")) for number in (middle, low, high))
+        found.append(Expectation(recipe, width, *numbers, len(runs), len(varied)))
+    return found
+
+
+def varied_from(journal: Journal) -> int | None:
+    """Return the images after which a run had varied images at three looks in a row; None if it never had."""
+    case, in_a_row = journal.case(), 0
+    for look, entry in enumerate(journal.entries):
+        in_a_row = 0 if learned(case.until(entry["images_seen"])).is_little else in_a_row + 1
+        if in_a_row == IN_A_ROW:
+            return journal.entries[look - IN_A_ROW + 1]["images_seen"]
+    return None
 
 
 def _limits_as_json(source: str, limits: dict[str, list[dict[str, Any]]]) -> str:

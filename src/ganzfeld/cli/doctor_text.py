@@ -56,6 +56,8 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
     if (every := run.journal_every) > 1:
         yield f"the journal is long: only every {every:,}th line was read"
     yield from _quality_lines(run, verdict)
+    if verdict.forecast:
+        yield from _wrapped(verdict.forecast.sentences, "expected")
     for trial in run.metadata.trials:
         yield from _wrapped(trial.summary, "tried")
     for finding in verdict.findings:

@@ -77,10 +77,14 @@ class RunEvidence:
         versions of it, unless the loss was changed: it decides what the readings of logits mean. See
         ``Limit`` for width and classes.
         """
-        family, _, _ = self.recipe["name"].partition("-")
-        kind = f"{family} {self.recipe['loss']['name']}"
         width, by_class = self.recipe["generator"]["width"], self.recipe["classes"] != "none"
-        return limit_at(self.limits, name, step, kind, width, by_class=by_class)
+        return limit_at(self.limits, name, step, self.kind, width, by_class=by_class)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the recipe: its family, and its loss."""
+        family, _, _ = self.recipe["name"].partition("-")
+        return f"{family} {self.recipe['loss']['name']}"
 
     @property
     def images_seen(self) -> int:

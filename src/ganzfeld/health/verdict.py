@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.evidence import RunEvidence
+from ganzfeld.health.expectation import Forecast, forecast
 from ganzfeld.health.finding import Finding
 from ganzfeld.health.learned import NOTHING, Learned, learned
 from ganzfeld.health.remedies import opposed, put_back
@@ -58,7 +59,8 @@ class Diagnosis:
     than untrained ones, and also if no detector had readings to work with, since a run that was not measured
     cannot be called healthy. Findings are sorted: severe ones first, then older ones. ``num_judged``
     detectors had readings; ``unjudged`` lists the others, and readings whose healthy range is not known.
-    ``opposed`` lists remedies that contradict each other.
+    ``opposed`` lists remedies that contradict each other. ``forecast`` says what to expect while little has
+    been learned, where that is known.
     """
 
     images_seen: int
@@ -67,6 +69,7 @@ class Diagnosis:
     num_judged: int = 0
     opposed: tuple[Contradiction, ...] = ()
     learned: Learned = NOTHING
+    forecast: Forecast | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -120,6 +123,7 @@ class Diagnosis:
             "verdict": self.verdict,
             "images_seen": self.images_seen,
             "num_judged": self.num_judged,
+            "expected": self.forecast.as_json() if self.forecast else None,
             "quality": None if self.learned.quality is None else round(self.learned.quality, 4),
             "findings": [finding.as_json() for finding in self.findings],
             "opposed": [
@@ -159,6 +163,7 @@ def diagnose(run: RunEvidence) -> Diagnosis:
         num_judged,
         _contradictions(run, findings),
         so_far,
+        forecast(run) if so_far.is_little else None,
     )
 
 
