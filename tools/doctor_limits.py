@@ -10,6 +10,8 @@ Every built-in recipe is trained in small and short runs (``doctor_runs.py``) on
 and ``modern`` by class on one of them. Longer runs give the ranges after the end of the short ones. Finished
 runs are read, so the command can be interrupted and repeated. The seeds are not those of ``doctor_suite.py``.
 
+Only runs that ended well count, whatever they showed on the way (``ended_well``).
+
 Narrow networks behave differently from wide ones: the limits of narrow networks come from the small runs
 alone, those of wide ones (``WIDE``) from all runs. Runs by class do not count for runs without classes.
 
@@ -65,6 +67,8 @@ between the width of the small runs, 8, and the smallest of a built-in recipe, 3
 LEAST_RUNS = 8
 """A phase that fewer healthy runs have reached, or not all of the recipes, has no limit."""
 
+GOOD = 0.5
+"""The least quality at the end of a run that counts as healthy."""
 LEAST_STEPS = 256
 """Shorter runs do not say when images vary."""
 IN_A_ROW = 3
@@ -75,6 +79,10 @@ EXPECTED = {"memorised": USUAL}
 
 ROOM = {"share": 1.0, "ratio": 0.5, "plain": 0.1}
 """The least room between the median run and the limit, on the scale of the reading."""
+
+STEADY = {"logit_size", "growth_generator", "growth_discriminator", "batch_leak"}
+"""Readings that mean the same in all recipes. For recipes without limits of their own, the middle one of the
+limits of all recipes holds for these, not the widest."""
 
 PLAIN = {"checkerboard"}
 """Readings that may be negative, compared as they are."""
@@ -100,12 +108,14 @@ def main() -> None:
     plans += plans_by_class(numbers_of(options.by_class) if options.by_class else [])
     plans += long_plans(numbers_of(options.long))
     journals = list(train_all(plans, options.runs, options.processes))
-    limits = limits_of(journals)
+    good = [journal for journal in journals if ended_well(journal)]
+    print(f"{len(good)} of {len(journals)} runs ended well and set the limits")
+    limits = limits_of(good)
     by_class = f", modern by class on {', '.join(BY_CLASS)}" if options.by_class else ""
     source = (
         f"python tools/doctor_limits.py --seeds {options.seeds} --by-class={options.by_class} "
         f"--long {options.long}: "
-        f"{len(plans)} healthy runs, "
+        f"{len(good)} of {len(plans)} runs, those that ended well, "
         f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}, "
         f"{' and '.join(map(str, sorted(set(NUM_STEPS.values()))))} steps, and "
         "longer ones of "
@@ -121,6 +131,13 @@ def main() -> None:
     content = json.dumps({"source": source, "until_varied": kinds}, indent=2)
     write_bytes(folder / "expected.json", f"{content}\n".encode())
     print(f"wrote the expectations of {len(kinds)} kinds of runs to {folder / 'expected.json'}")
+
+
+def ended_well(journal: Journal) -> bool:
+    """Check what became of a run without a planted fault: varied images, of at least half of the quality."""
+    case = journal.case()
+    recent = series_of(case, "quality").values[-IN_A_ROW:]
+    return not learned(case).is_little and len(recent) > 0 and float(np.mean(recent)) >= GOOD
 
 
 def expectations_of(journals: Sequence[Journal]) -> list[Expectation]:
@@ -254,14 +271,18 @@ def _limits(name: str, journals: Sequence[Journal], scope: LimitScope) -> Iterat
                 highs.append((group, high[in_phase]))
         if len(highs) < LEAST_RUNS or {group[1] for group, _ in highs} != recipes:
             continue
-        least, most = -_furthest(lows, -1, name), _furthest(highs, 1, name)
+        of_all = not scope.recipe
+        least, most = -_furthest(lows, -1, name, of_all), _furthest(highs, 1, name, of_all)
         pairs = zip(lows, highs, strict=True)
         share = float(np.mean([np.mean((low >= least) & (high <= most)) for (_, low), (_, high) in pairs]))
         yield Limit(least, most, share, len(highs), begin, *scope)
 
 
-def _furthest(values_by_run: list[tuple[Hashable, np.ndarray]], sign: int, name: str) -> float:
-    """Return the widest limit of all groups of runs on one side: high for ``sign`` 1, negated low for -1."""
+def _furthest(values_by_run: list[tuple[Hashable, np.ndarray]], sign: int, name: str, of_all: bool) -> float:
+    """Return the widest limit of all groups of runs on one side: high for ``sign`` 1, negated low for -1.
+
+    ``of_all``: the groups are of all recipes, where the middle limit of a steady reading counts.
+    """
     to, back = _scale(name)
     groups: dict[Hashable, list[float]] = {}
     for group, values in values_by_run:
@@ -270,6 +291,8 @@ def _furthest(values_by_run: list[tuple[Hashable, np.ndarray]], sign: int, name:
     for extremes in groups.values():
         middle = float(np.median(extremes))
         ends.append(middle + max(STRETCH * (max(extremes) - middle), ROOM[_kind(name)]))
+    if of_all and name in STEADY:
+        ends = [float(np.median(ends))]
     if name in EXPECTED:
         ends.append(sign * float(to(np.array(EXPECTED[name]))) + ROOM[_kind(name)])
     if _kind(name) == "share":

@@ -16,12 +16,13 @@ time if one of the findings expected for it is there no later than a tenth of th
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from doctor_limits import plans_by_class, usual_plans
+from doctor_limits import ended_well, plans_by_class, usual_plans, varied_from
 from doctor_runs import DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
 
 from ganzfeld.durable import write_bytes
@@ -30,6 +31,8 @@ from ganzfeld.health.detectors import detectors
 
 BROKEN_RECIPES = ("radford2015", "modern")
 PAGE = Path(__file__).parents[1] / "docs" / "doctor.md"
+ALIKE = 0.95
+"""From this share of images with a near duplicate on, nobody would call them varied."""
 BEGIN, END = "<!-- suite -->\n", "<!-- end of suite -->\n"
 
 
@@ -38,11 +41,37 @@ class Result:
     """The findings of a run, each with the first check (from 1) at which it was there.
 
     ``shows_from`` is the check from which the fault shows by the measures; None if it never does.
+    ``verdicts`` holds the verdict of every check. ``varied_from`` is the number of images from which the
+    images were varied, None if they never were; ``foretold`` are the numbers that were foretold for this
+    while they were not.
     """
 
     journal: Journal
     findings: dict[str, int]
     shows_from: int | None
+    verdicts: tuple[str, ...] = ()
+    varied_from: int | None = None
+    foretold: tuple[int, ...] = ()
+
+    @property
+    def called_healthy_too_soon(self) -> int:
+        """Number of checks at which the run was called healthy although all its images were alike."""
+        pairs = zip(self.verdicts, self.journal.entries, strict=True)
+        return sum(verdict == "healthy" and looks_untrained(entry) for verdict, entry in pairs)
+
+    @property
+    def is_called_healthy(self) -> bool:
+        """Whether the run is healthy at its end, and at half of the checks since its images varied."""
+        pairs = zip(self.verdicts, self.journal.entries, strict=True)
+        since = [verdict for verdict, entry in pairs if entry["images_seen"] >= (self.varied_from or 0)]
+        return self.verdicts[-1] == "healthy" and 2 * since.count("healthy") >= len(since)
+
+    @property
+    def is_foretold(self) -> bool | None:
+        """Whether the middle of what was foretold is right within a factor of 2; None if nothing was."""
+        if not self.foretold or self.varied_from is None:
+            return None
+        return 0.5 <= median(self.foretold) / self.varied_from <= 2
 
     @property
     def found_at(self) -> int | None:
@@ -120,9 +149,13 @@ def result_of(journal: Journal, worst: dict[tuple[str, str, int], dict[str, floa
     """Diagnose a run at every check, and find the check at which its fault shows."""
     case, plan = journal.case(), journal.plan
     findings: dict[str, int] = {}
-    shows = []
+    shows, verdicts, foretold = [], [], []
     for look, entry in enumerate(journal.entries, start=1):
-        for finding in diagnose(case.until(entry["images_seen"])).findings:
+        diagnosis = diagnose(case.until(entry["images_seen"]))
+        verdicts.append(diagnosis.verdict)
+        if diagnosis.forecast and diagnosis.forecast.expectation.is_known:
+            foretold.append(diagnosis.forecast.expectation.images)
+        for finding in diagnosis.findings:
             findings.setdefault(finding.name, look)
         usual = worst[plan.data, plan.recipe, look]
         shows.append(any(value is None or value > usual[name] for name, value in entry["compared"].items()))
@@ -130,7 +163,14 @@ def result_of(journal: Journal, worst: dict[tuple[str, str, int], dict[str, floa
     shown = (right[-1] if right else 0) + 1
     if shown > len(shows):
         shown = len(shows) if len(shows) < NUM_LOOKS else None
-    return Result(journal, findings, shown)
+    return Result(journal, findings, shown, tuple(verdicts), varied_from(journal), tuple(foretold))
+
+
+def looks_untrained(entry: Mapping[str, Any]) -> bool:
+    """Check whether all images of a check are alike, or none is like any real one, by the stored readings."""
+    health = entry["health"]
+    variety, coverage = health.get("quality_variety"), health.get("quality_coverage")
+    return health.get("twins", 0.0) >= ALIKE or (variety == 0 and coverage == 0)
 
 
 def report(broken: Sequence[Result], healthy: Sequence[Result], options: argparse.Namespace) -> str:
@@ -150,6 +190,8 @@ def report(broken: Sequence[Result], healthy: Sequence[Result], options: argpars
         f"- **{len(alarms)} of {len(healthy)}** healthy runs raise an alarm at any of their {NUM_LOOKS} "
         f"checks ({len(alarms) / max(1, len(healthy)):.1%}). By the measures, {worse_by_measures} of them "
         "end worse than every run that the limits were measured with.",
+        "",
+        *_verdict_lines([*broken, *healthy], healthy),
         "",
         "| planted fault | runs | show it | found in time | found at all "
         "| checks from showing to finding (median) |",
@@ -187,6 +229,23 @@ def report(broken: Sequence[Result], healthy: Sequence[Result], options: argpars
         cells = [f"**{counts[name]}**" if name in expected else f"{counts[name] or ''}" for name in columns]
         lines.append(f"| {kind} | {len(results)} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def _verdict_lines(results: Sequence[Result], healthy: Sequence[Result]) -> list[str]:
+    """Return what the verdicts say of runs that have learned nothing, and of those that ended well."""
+    too_soon = sum(result.called_healthy_too_soon for result in results)
+    checks = sum(len(result.verdicts) for result in results)
+    well = [result for result in healthy if ended_well(result.journal)]
+    called = sum(result.is_called_healthy for result in well)
+    foretold = [result.is_foretold for result in healthy if result.is_foretold is not None]
+    return [
+        f"- `healthy` was said {too_soon} times of images that were alike, or like no real one, at {checks:,}"
+        " checks.",
+        f"- **{called} of {len(well)}** healthy runs that ended well are `healthy` at the end, and at half of"
+        f" the checks since their images varied ({called / max(1, len(well)):.0%}).",
+        f"- The images until they vary were foretold within a factor of 2 for **{sum(foretold)} of"
+        f" {len(foretold)}** healthy runs ({sum(foretold) / max(1, len(foretold)):.0%}).",
+    ]
 
 
 if __name__ == "__main__":
