@@ -63,6 +63,8 @@ NUM_LOOKS = 40
 JUDGED_EVERY = 5
 """Checks between two quality measurements, in a run with ``judged``."""
 NUM_COMPARED = 256
+LATE = 0.6
+"""The share of a run after which a late fault begins."""
 FIRST_SEED = 1000
 """The first seed of the images that are compared; the seeds of the readings begin at 0."""
 NUM_STORED = 256
@@ -156,7 +158,8 @@ class Fault:
     """A way to break a run, and the findings that are expected.
 
     ``settings`` override those of the recipe and ``times`` multiplies learning rates; ``plant`` changes the
-    trainer before its first step; ``kept`` is the number of images that the dataset is reduced to.
+    trainer before its first step; ``kept`` is the number of images that the dataset is reduced to. With
+    ``by_class`` it is planted in runs by class.
     """
 
     what: str
@@ -165,6 +168,7 @@ class Fault:
     times: dict[str, float] = field(default_factory=dict)
     plant: Callable[[Trainer], None] | None = None
     kept: int | None = None
+    by_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -250,6 +254,23 @@ def _loud_beginning(trainer: Trainer) -> None:
         weight.data.mul_(300)
 
 
+def _late_rates(trainer: Trainer) -> None:
+    advance = trainer.advance
+
+    def advance_too_far():
+        if trainer.progress >= LATE:
+            trainer.rate_scale = 30.0
+        return advance()
+
+    trainer.advance = advance_too_far
+
+
+def _shuffled_labels(trainer: Trainer) -> None:
+    assert trainer.classes is not None
+    labels = np.random.default_rng(trainer.seed).permutation(trainer.classes.labels)
+    trainer.classes = replace(trainer.classes, labels=labels)
+
+
 FAULTS: dict[str, Fault] = {
     "lr of D x50": Fault(
         "the discriminator's learning rate 50 times the recipe's",
@@ -333,6 +354,17 @@ FAULTS: dict[str, Fault] = {
         "a thousandth of the generator's learning rate",
         ("stalled", "discriminator-saturated", "mode-collapse"),
         times={"generator.optimizer.lr": 1e-3},
+    ),
+    "late, rates x30": Fault(
+        "from three fifths of the run on, both learning rates are 30 times the recipe's",
+        ("late-decay", "diverging", "mode-hopping", "mode-collapse"),
+        plant=_late_rates,
+    ),
+    "labels shuffled": Fault(
+        "the labels of all images are shuffled, so that a class means nothing",
+        ("class-ignored",),
+        plant=_shuffled_labels,
+        by_class=True,
     ),
 }
 

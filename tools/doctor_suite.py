@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 from doctor_limits import ended_well, plans_by_class, usual_plans, varied_from
-from doctor_runs import DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
+from doctor_runs import BY_CLASS, DATA, FAULTS, NUM_LOOKS, Journal, Plan, numbers_of, train_all
 
 from ganzfeld.durable import write_bytes
 from ganzfeld.health import diagnose
@@ -126,6 +126,8 @@ def _kind(plan: Plan) -> str:
 
 
 def _plans(seeds: Sequence[int], fault: str) -> list[Plan]:
+    if FAULTS[fault].by_class:
+        return [Plan(data, "modern", seed, fault) for seed in seeds for data in BY_CLASS]
     return [
         Plan(data, recipe, seed, fault, judged=True)
         for seed in seeds

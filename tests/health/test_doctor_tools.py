@@ -53,10 +53,14 @@ def test_there_are_a_dozen_faults(tools):
 
 
 @pytest.mark.parametrize("fault", names_of_faults())
-def test_every_fault_can_be_planted_and_changes_the_training(tools, brief, fault):
+def test_every_fault_can_be_planted_and_changes_the_training(tools, brief, fault, tmp_path):
     runs = tools["runs"]
+    data, recipe = "blobs", "radford2015"
+    if runs.FAULTS[fault].by_class:
+        data, recipe = "two", "modern"
+        write_two_kinds(tmp_path / "two")
     healthy, broken = (
-        runs.train_one(runs.Plan("blobs", "radford2015", 0, planted, num_steps=4, setup=brief))[0]
+        runs.train_one(runs.Plan(data, recipe, 0, planted, num_steps=4, setup=brief))[0]
         for planted in ("", fault)
     )
     assert [entry["step"] for entry in broken.entries][:1] == [2]
@@ -204,12 +208,16 @@ def test_trainings_by_class_have_limits_of_their_own(tools):
     assert kinds == {"", "modern relativistic-pairing"}, "of the other recipe none by class was seen"
 
 
-def test_a_training_by_class_is_compared_and_read(tools, brief, tmp_path):
+def write_two_kinds(folder: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
     for number, image in enumerate(pixels):
-        folder = tmp_path / "two" / f"kind-{number % 2}"
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(folder / f"{number}.png")
+        kind = folder / f"kind-{number % 2}"
+        kind.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(kind / f"{number}.png")
+
+
+def test_a_training_by_class_is_compared_and_read(tools, brief, tmp_path):
+    write_two_kinds(tmp_path / "two")
     made, images = tools["runs"].train_one(tools["runs"].Plan("two", "modern", 0, num_steps=4, setup=brief))
     assert images.shape == (3, tools["runs"].NUM_STORED, 16, 16, 3)
     assert (images[0] != images[1]).any() and (images[1] != images[2]).any()
