@@ -20,9 +20,15 @@ networks and the averaging of the weights are the user's choice."""
 def put_back(run: RunEvidence, finding: Finding) -> Finding:
     """Return the finding with a first remedy that restores changed settings of a built-in recipe.
 
-    It is unchanged if it is not severe, or if no setting of ``DYNAMICS`` differs from a built-in recipe.
+    Settings of ``DYNAMICS`` are restored, and those far from all that is known, such as a width of 1. The
+    finding is unchanged if it is not severe, or if no such setting differs from a built-in recipe.
     """
-    settings = tuple(setting for setting in run.undoing if setting.startswith(DYNAMICS))
+    unusual = {path for path, _ in run.unusual}
+    settings = tuple(
+        setting
+        for setting in run.undoing
+        if setting.startswith(DYNAMICS) or setting.split("=", 1)[0] in unusual
+    )
     if finding.severity != "sick" or not settings:
         return finding
     paths = ", ".join(setting.split("=", 1)[0] for setting in settings)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ganzfeld.errors import DamagedError, UsageError
 from ganzfeld.health import Diagnosis, Finding, Remedy
+from ganzfeld.health.derived import series_of
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.metadata import Trial
@@ -22,8 +23,14 @@ MOST_TRIALS = 6
 ROOM = 1.25
 """What must be left of the budget, in lengths of the trial: if it is undone, the original run needs it."""
 
+SHARE = 0.5
+"""The share of a run's images that trials may cost that are then undone."""
+
 RECENT = 0.1
-"""The last share of a trial; a kernel distance measured there counts as one of its end."""
+"""The last share of a trial; a quality or kernel distance measured there counts as one of its end."""
+
+CLEARLY = 0.05
+"""The least difference of two qualities that counts: two looks at one run differ by about half as much."""
 
 NETWORKS_STAY = (
     "generator.optimizer.lr",
@@ -82,9 +89,10 @@ def has_helped(run: Run, original: Run) -> tuple[bool, str]:
     """Decide whether the trial ``run`` is better than the ``original`` run; return that and the reason.
 
     A run whose images are all alike loses against one whose images are not, whatever their kernel distances:
-    even one dark image can have a small distance. Otherwise kernel distance decides if it differs by more
-    than the standard error of the difference. Otherwise the trial has helped if the finding has gone and no
-    other severe finding has come.
+    even one dark image can have a small distance. Otherwise the quality decides if it clearly differs, which
+    rises from the beginning of a run on, while the kernel distance may rise before it falls. Otherwise the
+    kernel distance decides if it differs by more than the standard error of the difference. Otherwise the
+    trial has helped if the finding has gone and no other severe finding has come.
     """
     trial = run.metadata.open_trial
     assert trial is not None
@@ -97,6 +105,9 @@ def has_helped(run: Run, original: Run) -> tuple[bool, str]:
     # Compare distances of the end only. The trial may have seen slightly more images, since the clock is read
     # only now and then. A run stopped by a signal has only older distances, which say nothing about its end.
     recent = since + round((1 - RECENT) * (until - since))
+    ours, theirs = _quality(run, recent), _quality(original, recent, until)
+    if ours is not None and theirs is not None and abs(ours - theirs) >= CLEARLY:
+        return ours > theirs, f"quality {ours:.2f} instead of {theirs:.2f}"
     ours, theirs = _distance(run, recent), _distance(original, recent, until)
     if ours and theirs:
         words = f"kernel distance {ours[0]:.3f} instead of {theirs[0]:.3f}"
@@ -143,9 +154,23 @@ def _changes(recipe: Recipe, settings: tuple[str, ...]) -> bool:
 
 
 def _fits(run: Run, trial: Trial, budget: Budget) -> bool:
+    undone = sum(
+        each.at_images - each.from_images for each in run.metadata.trials if each.outcome == "undone"
+    )
+    planned = budget.images or run.evidence.planned_images
+    if planned is not None and undone + trial.at_images - trial.from_images > SHARE * (planned + undone):
+        return False
     (images, minutes), (all_images, all_minutes) = cost(run, trial.from_images), cost(run, 0)
     in_time = budget.minutes is None or budget.minutes - all_minutes >= ROOM * minutes
     return in_time and (budget.images is None or budget.images - all_images >= ROOM * images)
+
+
+def _quality(run: Run, since: int, until: int | None = None) -> float | None:
+    """Return the mean quality after ``since`` images, None if it was not measured there."""
+    evidence = run.evidence if until is None else run.evidence.until(until)
+    quality = series_of(evidence, "quality")
+    recent = quality.values[quality.images > since]
+    return float(recent.mean()) if len(recent) else None
 
 
 def _distance(run: Run, since: int, until: int | None = None) -> tuple[float, float] | None:
