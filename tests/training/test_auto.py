@@ -17,11 +17,13 @@ import ganzfeld as gz
 from ganzfeld.cli.outcome import show_outcome
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed, UsageError
 from ganzfeld.health import Diagnosis, Finding, Remedy
+from ganzfeld.health.derived import series_of
 from ganzfeld.health.remedies import put_back
 from ganzfeld.options import ResumeOptions
+from ganzfeld.runs.metadata import Trial
 from ganzfeld.runs.run import Run
 from ganzfeld.training.auto import driver as attendance
-from ganzfeld.training.auto.policy import has_helped, next_trial
+from ganzfeld.training.auto.policy import _quality, has_helped, next_trial
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.loop import Loop
 from ganzfeld.training.overrides import Overrides, is_finished, is_over
@@ -240,6 +242,69 @@ def test_quality_decides_where_it_differs(array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
     (trial,) = attended(array_file, tmp_path / "worse").metadata.trials
     assert trial.outcome == "undone", "the finding has gone, and the images are worse"
+
+
+def test_a_quality_that_clearly_differs_decides_before_the_distance(array_file, tmp_path, monkeypatch):
+    qualities, distances = {1e-3: 0.3, 1e-4: 0.4}, {1e-3: 1.0, 1e-4: 2.0}
+
+    def of(values):
+        return lambda run, since, until=None: values[run.recipe.generator.optimizer.lr]
+
+    monkeypatch.setattr("ganzfeld.training.auto.policy._quality", of(qualities))
+    monkeypatch.setattr(
+        "ganzfeld.training.auto.policy._distance",
+        of({rate: (distance, 0.1) for rate, distance in distances.items()}),
+    )
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
+    (trial, *_) = attended(array_file, tmp_path / "better").metadata.trials
+    assert (trial.outcome, trial.why) == ("kept", "quality 0.40 instead of 0.30")
+    qualities[1e-4] = 0.34
+    (trial, *_) = attended(array_file, tmp_path / "alike").metadata.trials
+    assert trial.outcome == "undone" and "kernel distance 2.000 instead of 1.000" in trial.why
+    qualities[1e-4] = 0.2
+    distances[1e-4] = 0.5
+    (trial, *_) = attended(array_file, tmp_path / "worse").metadata.trials
+    assert (trial.outcome, trial.why) == ("undone", "quality 0.20 instead of 0.30")
+
+
+def test_the_quality_of_a_trial_is_that_of_its_end(course):
+    run = gz.open_run(course / "blobs-001")
+    quality = series_of(run.evidence, "quality")
+    assert len(quality) >= 2, "read at the beginning and at the end"
+    assert _quality(run, int(quality.images[-2])) == pytest.approx(quality.values[-1])
+    assert _quality(run, int(quality.images[-1])) is None
+    assert _quality(run, -1, int(quality.images[0])) == pytest.approx(quality.values[0])
+
+
+def test_undone_trials_cost_at_most_half_of_the_run(array_file, tmp_path, monkeypatch):
+    run = attended(array_file, tmp_path, images=240)
+    finding = Finding("stalled", "sick", 1, (), "", Remedy("Wider.", (f"{WIDER}=12",)))
+    verdict = Diagnosis(100, (finding,), num_judged=1)
+    undone = Trial(
+        finding="stalled",
+        remedy="",
+        settings=(),
+        ill=run.path.name,
+        from_images=0,
+        at_images=0,
+        outcome="undone",
+    )
+    for before, is_tried in ((0, True), (100, True), (200, False)):
+        used = undone.model_copy(update={"at_images": before})
+        # What undone trials used up is no longer in the budget.
+        run.write_metadata(run.metadata.changed(trials=(used,), images=400 - before))
+        monkeypatch.setattr("ganzfeld.training.auto.policy.cost", lambda *_: (0, 0.0))
+        assert (next_trial(run, verdict) is not None) is is_tried
+
+
+def test_an_unusual_width_is_put_back_with_the_rates(array_file, tmp_path):
+    far = {"discriminator.width": 1, "discriminator.optimizer.lr": 1e-5}
+    run = gz.train(array_file, recipe=small(**far), images=8, out=tmp_path)
+    finding = Finding("generator-too-strong", "sick", 40, (), "", Remedy("", (f"{RATE}=1e-4",)))
+    assert put_back(run.evidence, finding).remedy.settings == (
+        "discriminator.width=16",
+        "discriminator.optimizer.lr=0.001",
+    )
 
 
 def test_quality_is_measured_where_it_is_to_be_decided(array_file, tmp_path, monkeypatch):
