@@ -2,11 +2,12 @@
 
     python tools/doctor_recovery.py [--minutes 2] [--processes 2] [--runs runs/treatment]
 
-All runs train on the built-in faces at 32 px for the same time: ``radford2015`` and ``modern`` unchanged;
-with a fault, without ``--auto``; and with the same fault and ``--auto``. The faults are those of
-``doctor_runs.FAULTS`` that consist of settings only. Kernel distances and the remedies that were tried are
-written into ``docs/doctor.md``. A run recovers if ``--auto`` removes at least half of what the fault adds to
-the kernel distance. Finished runs are read, so the command can be interrupted and repeated.
+All runs train on Fashion-MNIST at 32 px for the same time: ``radford2015`` and ``modern`` unchanged; with a
+fault, without ``--auto``; and with the same fault and ``--auto``. The faults are those of
+``doctor_runs.FAULTS`` that consist of settings only. The qualities at the end, on the absolute scale of the
+doctor, and the remedies that were tried are written into ``docs/doctor.md``. A run recovers if ``--auto``
+wins back at least half of the quality that the fault costs. Finished runs are read, so the command can be
+interrupted and repeated.
 """
 
 import argparse
@@ -15,11 +16,12 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from doctor_runs import BATCHES, FAULTS, SMALL
+from doctor_runs import BATCHES, FASHION, FAULTS, SMALL
 
 import ganzfeld as gz
 from ganzfeld.durable import make_folder, write_bytes, write_json
 from ganzfeld.errors import TrainingFailed
+from ganzfeld.health.derived import series_of
 from ganzfeld.recipes import Recipe, resolve
 
 RECIPES = ("radford2015", "modern")
@@ -27,6 +29,10 @@ BROKEN = tuple(name for name, fault in FAULTS.items() if fault.plant is None and
 PAGE = Path(__file__).parents[1] / "docs" / "doctor.md"
 BEGIN, END = "<!-- treatment -->\n", "<!-- end of treatment -->\n"
 HALF = 0.5
+HARM = 0.05
+"""The least loss of quality from which there is something to recover."""
+RECENT = 0.1
+"""The last share of a run, whose looks count as its end."""
 
 
 @dataclass(frozen=True)
@@ -87,22 +93,24 @@ class _Trainer:
     folder: Path
 
     def __call__(self, course: Course) -> str:
-        """Train a run and write its result; a run that fails has no kernel distance."""
+        """Train a run and write its result; a run that fails has no quality."""
         out = self.folder / course.file.removesuffix(".json")
         try:
             run = gz.train(
+                FASHION,
                 recipe=broken(course.recipe, course.fault),
                 minutes=course.minutes,
                 auto=course.auto,
                 checkpoint_seconds=5.0,
                 out=out,
             )
-            final, trials = run.metadata.final, [trial.summary for trial in run.metadata.trials]
-            distance = final.best.kernel_distance if final else None
+            quality = series_of(run.evidence, "quality")
+            at_end = quality.values[quality.images >= (1 - RECENT) * run.evidence.images_seen]
+            value, trials = float(at_end.mean()), [trial.summary for trial in run.metadata.trials]
         except TrainingFailed:
-            distance, trials = None, []
-        write_json(self.folder / course.file, {"kernel_distance": distance, "trials": trials})
-        return f"{course.file}: {distance} {trials}"
+            value, trials = None, []
+        write_json(self.folder / course.file, {"quality": value, "trials": trials})
+        return f"{course.file}: {value} {trials}"
 
 
 def report(results: dict[Course, dict], minutes: float) -> str:
@@ -111,9 +119,9 @@ def report(results: dict[Course, dict], minutes: float) -> str:
     for course, result in results.items():
         if not course.auto:
             continue
-        alone = results[Course(course.recipe, course.fault, False, minutes)]["kernel_distance"]
-        healthy = results[Course(course.recipe, "", False, minutes)]["kernel_distance"]
-        treated = result["kernel_distance"]
+        alone = results[Course(course.recipe, course.fault, False, minutes)]["quality"]
+        healthy = results[Course(course.recipe, "", False, minutes)]["quality"]
+        treated = result["quality"]
         outcomes.append(_outcome(healthy, alone, treated))
         tried = "; ".join(result["trials"]) or "nothing"
         cells = [course.fault, course.recipe, _number(healthy), _number(alone), _number(treated)]
@@ -121,9 +129,9 @@ def report(results: dict[Course, dict], minutes: float) -> str:
     return "\n".join(
         [
             "Only faults that are planted by settings are listed, since settings cannot undo others. A run "
-            "recovers if `--auto` removes at least half of what the fault adds to the kernel distance; if "
-            "the fault adds nothing, there is nothing to recover from (*no harm*). *Healthy* is the same "
-            "recipe without the fault. One seed each.",
+            "recovers if `--auto` wins back at least half of the quality that the fault costs, on the scale "
+            f"from 0 (untrained) to 1 (real); if that is less than {HARM:g}, there is nothing to recover "
+            "from (*no harm*). *Healthy* is the same recipe without the fault. One seed each.",
             "",
             f"`python tools/doctor_recovery.py --minutes {minutes:g}`: **{outcomes.count('yes')} of "
             f"{outcomes.count('yes') + outcomes.count('no')}** recover.",
@@ -137,12 +145,11 @@ def report(results: dict[Course, dict], minutes: float) -> str:
 
 
 def _outcome(healthy: float, alone: float | None, treated: float | None) -> str:
-    """Return in a word whether a run recovers; a run that diverged has no kernel distance."""
-    if alone is not None and alone <= healthy:
+    """Return in a word whether a run recovers; a run that diverged has no quality, as if it were 0."""
+    alone, treated = alone or 0.0, treated or 0.0
+    if healthy - alone < HARM:
         return "no harm"
-    if treated is None:
-        return "no"
-    return "yes" if alone is None or alone - treated >= HALF * (alone - healthy) else "no"
+    return "yes" if treated - alone >= HALF * (healthy - alone) else "no"
 
 
 def _number(value: float | None) -> str:
