@@ -55,10 +55,17 @@ def test_nobody_is_healthy_who_has_learned_nothing(changed, verdict, says):
 
 
 def test_it_is_early_until_something_was_read():
-    unread = diagnose(case_of({"diversity": [HEALTHY] * 10}))
+    unread = diagnose(case_of({"stuck": [HEALTHY] * 10}))
     assert (unread.verdict, unread.as_json()["quality"]) == ("early", None)
-    assert "quality has not been measured yet" in unread.sentence
     assert diagnose(case_of({})).verdict == "early"
+
+
+def test_where_no_quality_was_measured_the_variety_decides():
+    """As in runs of earlier versions."""
+    varied = diagnose(case_of({"diversity": [HEALTHY] * 10, "twins": [0.1] * 10}, known=("diversity",)))
+    assert varied.sentence == "healthy: how far it has come was not measured"
+    alike = diagnose(case_of({"diversity": [HEALTHY] * 10, "twins": [1.0] * 10}, known=("diversity",)))
+    assert (alike.verdict, alike.sentence) == ("early", "early: all images are alike")
 
 
 def test_what_is_wrong_is_worse_than_early():

@@ -50,17 +50,20 @@ class Learned:
 
     @property
     def is_little(self) -> bool:
-        """Whether nothing has been learned yet: all images are alike, or no better than untrained ones.
+        """Whether little has been learned: all images are alike, or hardly better than untrained ones.
 
-        So does a run whose quality is not known: it cannot be called healthy.
+        Where the quality is not known, as in runs of earlier versions, the variety decides; where that is not
+        known either, a run cannot be called healthy.
         """
-        return self.are_alike or self.quality is None or self.quality < LEAST_QUALITY
+        if self.quality is None:
+            return self.are_alike or self.diversity is None
+        return self.are_alike or self.quality < LEAST_QUALITY
 
     @property
     def sentence(self) -> str:
         """What is seen, in words."""
         if self.quality is None:
-            return "all images are alike" if self.are_alike else "the quality has not been measured yet"
+            return "all images are alike" if self.are_alike else "how far it has come was not measured"
         way = in_words(self.quality)
         if self.are_alike:
             return (

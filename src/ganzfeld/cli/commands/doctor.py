@@ -15,8 +15,8 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
 
     Every finding is shown with its evidence, its cause, and a command that trains again with the remedy. The
     verdict is healthy, early, watch or sick. It is early while little has been learned, or while there are
-    too few readings, such as in the first seconds of a run. It is written to verdict.json in the run folder, too. The exit code is 0 whatever the
-    verdict, 2 if there is no run, and 5 if its files cannot be read.
+    too few readings, such as in the first seconds of a run. It is written to verdict.json in the run folder,
+    too. The exit code is 0 whatever the verdict, 2 if there is no run, and 5 if its files cannot be read.
 
     Example: ganzfeld doctor runs/photos-001
     """

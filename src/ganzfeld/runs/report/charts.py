@@ -39,10 +39,10 @@ class Chart:
 
 
 def charts_of(run: RunEvidence, findings: Sequence[Finding]) -> list[Chart]:
-    """Return the charts of all readings with two values or more, the readings of findings first."""
+    """Return the charts of all readings with two values or more: of findings first, then quality."""
     names = sorted({name for entry in run.entries for name in entry.get("health") or {}} | set(DERIVED))
     charts = [chart for name in names if (chart := _chart(run, name, findings))]
-    return sorted(charts, key=lambda chart: not chart.findings)
+    return sorted(charts, key=lambda chart: (not chart.findings, chart.name != "quality"))
 
 
 def place(run: RunEvidence, images_seen: int) -> float:

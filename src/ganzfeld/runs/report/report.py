@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image
 
+from ganzfeld.health import parts_of_quality
 from ganzfeld.model.grid import GAP
 from ganzfeld.printable import duration
 from ganzfeld.recipes import changes
@@ -40,6 +41,7 @@ def write_report(run: Run) -> Path:
             changed=changes(run.recipe),
             recipe_json=run.recipe.model_dump_json(indent=2),
             verdict=verdict,
+            parts=parts_of_quality(evidence),
             spans=[(finding, place(evidence, finding.since_images)) for finding in verdict.findings],
             charts=charts_of(evidence, verdict.findings),
             chart_size=(WIDTH, HEIGHT),
