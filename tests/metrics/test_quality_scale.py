@@ -120,7 +120,7 @@ def test_the_real_images_of_both_sides_differ(faces, array_file):
 def test_of_few_images_each_side_gets_half(tmp_path):
     few = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
     np.save(tmp_path / "few.npy", few)
-    real, other = reals_of(open_images(tmp_path / "few.npy"), NUM)
+    real, other = reals_of(open_images(tmp_path / "few.npy", size=(16, 16)), NUM)
     assert sorted(image.tobytes() for image in (*real, *other)) == sorted(image.tobytes() for image in few)
     assert len(real) == len(other) < LEAST
 
