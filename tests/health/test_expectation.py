@@ -67,6 +67,28 @@ def test_where_most_runs_never_came_so_far_that_is_said():
     assert found.as_json()["images"] is None
 
 
+@pytest.mark.parametrize(
+    ("num", "severity"), [(70, None), (80, None), (81, "watch"), (160, "watch"), (161, "sick")]
+)
+def test_a_run_that_is_far_too_late_has_learned_nothing(monkeypatch, num, severity):
+    monkeypatch.setattr("ganzfeld.health.expectation.expectations", lambda: KNOWN)
+    found = diagnose(early(num=num, **{"generator.width": 8})).findings
+    assert [(each.name, each.severity) for each in found if each.name == "nothing-learned"] == (
+        [("nothing-learned", severity)] if severity else []
+    )
+    for each in found:
+        assert (
+            each.since_images == 8_000
+            and "nine in ten had varied images after 8,000" in each.evidence[0].text
+        )
+
+
+def test_a_run_without_quality_is_not_called_late(monkeypatch):
+    monkeypatch.setattr("ganzfeld.health.expectation.expectations", lambda: KNOWN)
+    case = case_of({"stuck": [HEALTHY] * 200}, recipe="radford2015", settings=["generator.width=8"])
+    assert "nothing-learned" not in {each.name for each in diagnose(case).findings}
+
+
 def test_only_a_run_that_has_learned_little_has_a_forecast():
     learned = {"diversity": [HEALTHY] * 10, "twins": [0.0] * 10, **{name: [0.9] * 10 for name in NAMES}}
     assert diagnose(case_of(learned)).forecast is None

@@ -18,6 +18,7 @@ from ganzfeld.cli.outcome import show_outcome
 from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed, UsageError
 from ganzfeld.health import Diagnosis, Finding, Remedy
 from ganzfeld.health.derived import series_of
+from ganzfeld.health.learned import Learned
 from ganzfeld.health.remedies import put_back
 from ganzfeld.options import ResumeOptions
 from ganzfeld.runs.metadata import Trial
@@ -45,7 +46,10 @@ def look_at_every_step(monkeypatch):
     monkeypatch.setattr(TrainCallback, "pace", replace(TrainCallback.pace, **AT_EVERY_STEP))
 
 
-def doctor(monkeypatch, *illnesses):
+LEARNED = Learned(quality=0.5, twins=0.1, diversity=0.8)
+
+
+def doctor(monkeypatch, *illnesses, so_far: Learned = LEARNED):
     """Plant what the doctor says: (name, since, remedy, is ill) of each illness, the last one of a recipe."""
 
     def diagnose(run: Run, entries: object = None) -> Diagnosis:
@@ -56,7 +60,7 @@ def doctor(monkeypatch, *illnesses):
             for name, since, remedy, is_ill in illnesses
             if seen >= since + 16 and is_ill(run.recipe)
         )
-        return Diagnosis(seen, findings, num_judged=1)
+        return Diagnosis(seen, findings, num_judged=1, learned=so_far)
 
     monkeypatch.setattr(Run, "diagnose", diagnose)
 
@@ -265,6 +269,18 @@ def test_a_quality_that_clearly_differs_decides_before_the_distance(array_file, 
     distances[1e-4] = 0.5
     (trial, *_) = attended(array_file, tmp_path / "worse").metadata.trials
     assert (trial.outcome, trial.why) == ("undone", "quality 0.20 instead of 0.30")
+
+
+def test_where_neither_has_learned_anything_the_distance_says_nothing(array_file, tmp_path, monkeypatch):
+    distances = {1e-3: (1.0, 0.1), 1e-4: (2.0, 0.1)}
+    monkeypatch.setattr(
+        "ganzfeld.training.auto.policy._distance",
+        lambda run, since, until=None: distances[run.recipe.generator.optimizer.lr],
+    )
+    monkeypatch.setattr("ganzfeld.training.auto.policy._quality", lambda *_: 0.0)
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast), so_far=Learned(0.0, 1.0, 0.1))
+    (trial, *_) = attended(array_file, tmp_path).metadata.trials
+    assert (trial.outcome, trial.why) == ("kept", "oscillation has gone")
 
 
 def test_the_quality_of_a_trial_is_that_of_its_end(course):

@@ -42,7 +42,7 @@ def find(run: RunEvidence) -> Finding | None:
         "The generator can minimise its loss by mapping every latent to one image that currently fools the "
         "discriminator. Most losses do not reward variety, unless the discriminator compares images in pairs "
         "and is kept smooth.",
-        _remedy(run),
+        remedy_for_variety(run),
         "ring",
     )
 
@@ -55,7 +55,7 @@ def _poorest_class(run: RunEvidence) -> str:
     return f"the least varied class{name}"
 
 
-def _remedy(run: RunEvidence) -> Remedy:
+def remedy_for_variety(run: RunEvidence) -> Remedy:
     """Return the loss and penalties that keep the modes or, if the run has them, a gentler training."""
     names = {choice["name"] for choice in run.recipe["stabilisers"]}
     if run.recipe["loss"]["name"] == "relativistic-pairing" and names >= {"r1", "r2"}:

@@ -90,9 +90,10 @@ def has_helped(run: Run, original: Run) -> tuple[bool, str]:
 
     A run whose images are all alike loses against one whose images are not, whatever their kernel distances:
     even one dark image can have a small distance. Otherwise the quality decides if it clearly differs, which
-    rises from the beginning of a run on, while the kernel distance may rise before it falls. Otherwise the
-    kernel distance decides if it differs by more than the standard error of the difference. Otherwise the
-    trial has helped if the finding has gone and no other severe finding has come.
+    rises from the beginning of a run on, while the kernel distance may rise before it falls. Otherwise, if
+    one of them has learned something, the kernel distance decides if it differs by more than the standard
+    error of the difference. Otherwise the trial has helped if the finding has gone and no other severe
+    finding has come.
     """
     trial = run.metadata.open_trial
     assert trial is not None
@@ -109,7 +110,8 @@ def has_helped(run: Run, original: Run) -> tuple[bool, str]:
     if ours is not None and theirs is not None and abs(ours - theirs) >= CLEARLY:
         return ours > theirs, f"quality {ours:.2f} instead of {theirs:.2f}"
     ours, theirs = _distance(run, recent), _distance(original, recent, until)
-    if ours and theirs:
+    # As long as neither has learned much, their distances say nothing about what will become of them.
+    if ours and theirs and not (now.learned.is_little and before.learned.is_little):
         words = f"kernel distance {ours[0]:.3f} instead of {theirs[0]:.3f}"
         if abs(ours[0] - theirs[0]) > math.hypot(ours[1], theirs[1]):
             return ours[0] < theirs[0], words

@@ -1,0 +1,38 @@
+"""The images are still alike, or as before training, when runs of the same kind have long had varied ones."""
+
+from ganzfeld.health.detectors.mode_collapse import remedy_for_variety
+from ganzfeld.health.evidence import RunEvidence
+from ganzfeld.health.expectation import forecast
+from ganzfeld.health.finding import Evidence, Finding
+from ganzfeld.health.learned import learned
+
+READINGS = ()
+
+LONG = 2.0
+"""A run has no hope of its own after this multiple of the images that nine of ten runs need."""
+
+
+def find(run: RunEvidence) -> Finding | None:
+    """Compare the images seen with those after which runs of this kind are varied."""
+    so_far, expected = learned(run), forecast(run)
+    if expected is None or not so_far.is_little or not expected.expectation.is_known:
+        return None
+    usual, seen = expected.expectation, run.images_seen
+    if so_far.quality is None or seen <= usual.high:
+        return None
+    evidence = Evidence(
+        f"{so_far.sentence} after {seen:,} images; of {usual.num_varied} runs of {usual.recipe.split()[0]}, "
+        f"nine in ten had varied images after {usual.high:,}",
+        {"quality": so_far.quality, "limit": usual.high},
+        "quality",
+    )
+    return Finding(
+        "nothing-learned",
+        "sick" if seen > LONG * usual.high else "watch",
+        usual.high,
+        (evidence,),
+        "The two networks do not teach each other: one of them has won, or a setting keeps the images from "
+        "becoming varied.",
+        remedy_for_variety(run),
+        "ring",
+    )
