@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzfeld.health import diagnose, parts_of_quality
-from ganzfeld.health.derived import series_of
+from ganzfeld.health.derived import BY_FEATURES, combined_quality, series_of
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.learned import LEAST_QUALITY, MOST_TWINS, in_words, learned
 from ganzfeld.metrics.quality_scale import NAMES
@@ -26,10 +26,20 @@ def run_with(num: int = 10, **values):
     return case_of({name: [value] * num for name, value in readings.items()}, known=("diversity",))
 
 
-def test_the_quality_is_the_mean_of_its_parts():
+def test_the_quality_is_the_geometric_mean_of_its_parts():
     case = run_with(quality_pixels=0.2, quality_spectrum=0.4, quality_variety=0.6, quality_coverage=0.8)
-    assert series_of(case, "quality").values.tolist() == pytest.approx([0.5] * 10)
+    assert series_of(case, "quality").values.tolist() == pytest.approx([0.0384**0.25] * 10)
     assert parts_of_quality(case) == {"pixels": 0.2, "spectrum": 0.4, "variety": 0.6, "coverage": 0.8}
+
+
+@given(st.dictionaries(st.sampled_from(sorted(NAMES)), st.floats(0, 1), min_size=1), st.floats(0, 1))
+def test_no_part_makes_up_for_another(parts, by_features):
+    least, most = min(parts.values()), max(parts.values())
+    combined = combined_quality(parts)
+    assert least <= combined * (1 + 1e-9) and combined <= most * (1 + 1e-9)
+    assert combined_quality(parts | {"quality_pixels": 0.0}) == 0
+    both = combined_quality(parts | {BY_FEATURES: by_features})
+    assert both == pytest.approx((combined + by_features) / 2)
 
 
 def test_the_rare_part_counts_from_when_it_was_measured():
@@ -45,7 +55,8 @@ def test_the_rare_part_counts_from_when_it_was_measured():
         ({"twins": MOST_TWINS}, "early", "all images are alike so far, two thirds"),
         (UNTRAINED | {"diversity": HEALTHY}, "early", "all images are alike so far"),
         (dict.fromkeys(NAMES, 0.01), "early", "the images are no better than untrained"),
-        (dict.fromkeys(NAMES, LEAST_QUALITY - 0.01), "early", "a fifth of the way"),
+        (dict.fromkeys(NAMES, LEAST_QUALITY - 0.01), "early", "a tenth of the way"),
+        ({"quality_coverage": 0.0}, "early", "the images are no better than untrained"),
     ],
 )
 def test_nobody_is_healthy_who_has_learned_nothing(changed, verdict, says):

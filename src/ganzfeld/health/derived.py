@@ -1,7 +1,7 @@
 """Readings that are computed from others: they describe a course through the run, not one moment of it."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -135,11 +135,23 @@ def _decay(run: RunEvidence) -> Series:
 
 
 def _quality(run: RunEvidence) -> Series:
-    """Compute the mean of the parts of the quality at every look; see ``_parts``."""
-    values = {images: float(np.mean([*parts.values()])) for images, parts in _parts(run)}
-    return Series(
-        np.array([*values], dtype=np.int64), np.clip(np.array([*values.values()], dtype=np.float64), 0, 1)
-    )
+    """Compute the quality at every look from its parts; see ``combined_quality``."""
+    values = {images: combined_quality(parts) for images, parts in _parts(run)}
+    return Series(np.array([*values], dtype=np.int64), np.array([*values.values()], dtype=np.float64))
+
+
+def combined_quality(parts: Mapping[str, float]) -> float:
+    """Combine the parts of the quality, each 0 to 1, by name.
+
+    Those that need no feature network by their geometric mean, so that none makes up for another: images of
+    which none is like any real one may well have the variety of real ones. The part by a feature network
+    counts as much as the others together.
+    """
+    cheap = [min(1.0, max(0.0, value)) for name, value in parts.items() if name != BY_FEATURES]
+    combined = math.prod(cheap) ** (1 / len(cheap))
+    if BY_FEATURES not in parts:
+        return combined
+    return (combined + min(1.0, max(0.0, parts[BY_FEATURES]))) / 2
 
 
 def parts_of_quality(run: RunEvidence) -> dict[str, float]:

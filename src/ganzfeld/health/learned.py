@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.evidence import RunEvidence
 
-LEAST_QUALITY = 0.2
+LEAST_QUALITY = 0.15
 """Below this quality, nothing has been learned that a person would see."""
 MOST_TWINS = 0.9
 """From this share of images with a near duplicate on, all images are alike. Real images have 0.05."""

@@ -3,7 +3,7 @@
 Each part compares generated with real images by a measure that needs no feature network. A part is 0 where
 its measure is no better than for an untrained generator, or than for one image for all latents, the mean of
 the data: the better of the two is the beginning of the scale. It is 1 where the measure is no worse than for
-other real images. The quality is the mean of the parts.
+other real images. ``ganzfeld.health.derived.combined_quality`` makes one number of the parts.
 """
 
 from collections.abc import Callable
