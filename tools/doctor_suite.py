@@ -155,8 +155,8 @@ def result_of(journal: Journal, worst: dict[tuple[str, str, int], dict[str, floa
     for look, entry in enumerate(journal.entries, start=1):
         diagnosis = diagnose(case.until(entry["images_seen"]))
         verdicts.append(diagnosis.verdict)
-        if diagnosis.forecast and diagnosis.forecast.expectation.is_known:
-            foretold.append(diagnosis.forecast.expectation.images)
+        if diagnosis.forecast and diagnosis.forecast.images is not None:
+            foretold.append(diagnosis.forecast.images)
         for finding in diagnosis.findings:
             findings.setdefault(finding.name, look)
         usual = worst[plan.data, plan.recipe, look]

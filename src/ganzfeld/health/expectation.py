@@ -14,105 +14,130 @@ from typing import Any
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.printable import duration
 
+NINE_IN_TEN = 0.9
+
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """How many images runs of one kind have needed until their images varied.
 
     ``recipe`` is the kind of the recipe and ``width`` the least width of the generator, as in ``Limit``.
-    Half of the runs needed at most ``images``; four fifths of them between ``low`` and ``high``.
-    ``num_varied`` of ``num_runs`` runs came so far at all. Where fewer than half did, ``images`` is the
-    number after which runs had still not.
+    ``until_varied`` holds the images that runs needed, in ascending order; the others of ``num_runs`` did not
+    come so far, in up to ``longest`` images.
     """
 
     recipe: str
     width: int
-    images: int
-    low: int
-    high: int
+    until_varied: tuple[int, ...]
     num_runs: int
-    num_varied: int
+    longest: int
 
     @property
-    def is_known(self) -> bool:
-        """Whether most runs came so far."""
-        return 2 * self.num_varied > self.num_runs
+    def name(self) -> str:
+        """The name of the recipe."""
+        return self.recipe.split()[0]
+
+    @property
+    def high(self) -> int | None:
+        """The images after which nine in ten runs had varied images; None if fewer ever had."""
+        return self._quantile(self.until_varied, self.num_runs, NINE_IN_TEN)
+
+    def median(self, seen: int = 0) -> int | None:
+        """Return the images that half of the runs needed which were not varied after ``seen`` images.
+
+        It is None if most of these never were.
+        """
+        later = [images for images in self.until_varied if images > seen]
+        return self._quantile(later, len(later) + self.num_runs - len(self.until_varied), 0.5)
+
+    @staticmethod
+    def _quantile(images: Sequence[int], num_runs: int, share: float) -> int | None:
+        needed = max(1, math.ceil(share * num_runs))
+        return images[needed - 1] if needed <= len(images) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What to expect of a run that has learned little yet.
 
-    ``expectation`` is that of runs of its kind. ``seconds`` until then at the speed of the run are None if
-    that is not known. ``sooner`` is the expectation of the recipe that gets there first, if the run will end
-    before it gets there.
+    ``images`` is when half of the runs of its kind that had come no further showed varied images, and
+    ``seconds`` the time until then at the speed of the run; None if that is not known. ``sooner`` is the
+    expectation of the recipe that gets there first, if the run will end before it gets there itself.
     """
 
     expectation: Expectation
-    images_seen: int
-    planned_images: int | None
+    images: int | None
     seconds: float | None
+    planned_images: int | None
     sooner: Expectation | None
 
     @property
     def sentences(self) -> str:
         """What to expect, in words."""
-        expected, name = self.expectation, self.expectation.recipe.split()[0]
-        if not expected.is_known:
-            known = f"Most runs of {name} showed no varied images within {expected.images:,} images."
-        elif self.images_seen <= expected.high:
+        name, kind = self.expectation.name, self.expectation
+        if self.images is None:
             known = (
-                f"That is usual for {name} until about {expected.images:,} images ({expected.low:,} to"
-                f" {expected.high:,} in most runs)"
+                f"Most runs of {name} that had come no further by then showed no varied images in up to"
+                f" {_rounded(kind.longest)} images."
             )
-            if self.seconds and expected.images > self.images_seen:
-                known += f", in {duration(self.seconds)} at this speed"
-            known += "."
         else:
-            known = f"Most runs of {name} had varied images after {expected.high:,} images."
+            known = (
+                f"That is usual for {name}: half of the runs that had come no further showed varied images"
+                f" after {_rounded(self.images)}"
+            )
+            known += f", which takes {duration(self.seconds)} more at this speed." if self.seconds else "."
         if self.sooner is None:
             return known
-        end = f"The run ends at {self.planned_images:,} images. " if self.planned_images else ""
-        faster = self.sooner
-        return f"{known} {end}The recipe {faster.recipe.split()[0]} gets there after about {faster.images:,}."
+        end = f" The run ends at {self.planned_images:,} images." if self.planned_images else ""
+        sooner = f" The recipe {self.sooner.name} gets there after about {_rounded(self.sooner.median())}."
+        return known + end + sooner
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for JSON."""
-        expected = self.expectation
-        return {
-            "images": expected.images if expected.is_known else None,
-            "low": expected.low,
-            "high": expected.high,
-            "seconds": self.seconds,
-            "recipe": self.sooner.recipe.split()[0] if self.sooner else None,
-        }
+        recipe = self.sooner.name if self.sooner else None
+        return {"images": self.images, "seconds": self.seconds, "recipe": recipe}
 
 
 @cache
 def expectations() -> tuple[Expectation, ...]:
     """Return the expectations that ship with the package."""
     content = json.loads((files("ganzfeld.health") / "expected.json").read_text(encoding="utf-8"))
-    return tuple(Expectation(**kind) for kind in content["until_varied"])
+    return tuple(
+        Expectation(**kind | {"until_varied": tuple(kind["until_varied"])}) for kind in content["kinds"]
+    )
+
+
+def expected_of(run: RunEvidence, known: Sequence[Expectation] | None = None) -> Expectation | None:
+    """Return the expectation for runs of the kind of a run, None for recipes of no known kind."""
+    width = run.recipe["generator"]["width"]
+    of_kind = [
+        kind
+        for kind in (expectations() if known is None else known)
+        if kind.recipe == run.kind and kind.width <= width
+    ]
+    return max(of_kind, key=lambda kind: kind.width, default=None)
 
 
 def forecast(run: RunEvidence, known: Sequence[Expectation] | None = None) -> Forecast | None:
     """Return what to expect of a run whose images are not varied yet; None for recipes of no known kind."""
     known = expectations() if known is None else known
-    width = run.recipe["generator"]["width"]
-    of_kind = [kind for kind in known if kind.recipe == run.kind and kind.width <= width]
-    if not of_kind:
+    expected = expected_of(run, known)
+    if expected is None:
         return None
-    expected = max(of_kind, key=lambda kind: kind.width)
-    seen, planned = run.images_seen, run.planned_images
-    seconds = _seconds_to(run, expected.images) if expected.is_known else None
-    ends_before = not expected.is_known or (planned is not None and planned < expected.images)
-    faster = [
-        kind
-        for kind in known
-        if kind.is_known and kind.width <= width and (not expected.is_known or kind.images < expected.images)
-    ]
-    sooner = min(faster, key=lambda kind: kind.images, default=None) if ends_before else None
-    return Forecast(expected, seen, planned, seconds, sooner)
+    images, planned = expected.median(run.images_seen), run.planned_images
+    sooner = None
+    if images is None or (planned is not None and planned < images):
+        width = run.recipe["generator"]["width"]
+        medians = {
+            median: kind
+            for kind in known
+            if kind.width <= width and (median := kind.median()) is not None
+            if images is None or median < images
+        }
+        sooner = medians[min(medians)] if medians else None
+        sooner = None if sooner is expected else sooner
+    seconds = None if images is None else _seconds_to(run, images)
+    return Forecast(expected, images, seconds, planned, sooner)
 
 
 def _seconds_to(run: RunEvidence, images: int) -> float | None:
@@ -121,4 +146,10 @@ def _seconds_to(run: RunEvidence, images: int) -> float | None:
     seconds, seen = last.get("seconds"), last.get("images_seen", 0)
     if not isinstance(seconds, int | float) or not seen or not 0 < seconds < math.inf:
         return None
-    return max(0.0, (images - seen) * seconds / seen)
+    return (images - seen) * seconds / seen
+
+
+def _rounded(images: int | None) -> str:
+    """Return a number of images with two digits, as exact as the forecast is."""
+    assert images is not None
+    return f"{int(float(f'{images:.2g}')):,}"

@@ -2,27 +2,26 @@
 
 from ganzfeld.health.detectors.mode_collapse import remedy_for_variety
 from ganzfeld.health.evidence import RunEvidence
-from ganzfeld.health.expectation import forecast
+from ganzfeld.health.expectation import expected_of
 from ganzfeld.health.finding import Evidence, Finding
 from ganzfeld.health.learned import learned
 
 READINGS = ()
 
 LONG = 2.0
-"""A run has no hope of its own after this multiple of the images that nine of ten runs need."""
+"""A run has no hope of its own after this multiple of the images that nine in ten runs need."""
 
 
 def find(run: RunEvidence) -> Finding | None:
     """Compare the images seen with those after which runs of this kind are varied."""
-    so_far, expected = learned(run), forecast(run)
-    if expected is None or not so_far.is_little or not expected.expectation.is_known:
+    so_far, usual, seen = learned(run), expected_of(run), run.images_seen
+    if usual is None or usual.high is None or seen <= usual.high:
         return None
-    usual, seen = expected.expectation, run.images_seen
-    if so_far.quality is None or seen <= usual.high:
+    if so_far.quality is None or not so_far.is_little:
         return None
     evidence = Evidence(
-        f"{so_far.sentence} after {seen:,} images; of {usual.num_varied} runs of {usual.recipe.split()[0]}, "
-        f"nine in ten had varied images after {usual.high:,}",
+        f"{so_far.sentence} after {seen:,} images; of {usual.num_runs} runs of {usual.name}, nine in ten had "
+        f"varied images after {usual.high:,}",
         {"quality": so_far.quality, "limit": usual.high},
         "quality",
     )
