@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ganzfeld.health.code_lines import in_code
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 
@@ -20,8 +21,11 @@ networks and the averaging of the weights are the user's choice."""
 def put_back(run: RunEvidence, finding: Finding) -> Finding:
     """Return the finding with a first remedy that restores changed settings of a built-in recipe.
 
-    It is unchanged if it is not severe, or if no setting of ``DYNAMICS`` differs from a built-in recipe.
+    It is unchanged if it is not severe, or if no setting of ``DYNAMICS`` differs from a built-in recipe. A
+    loop that somebody else wrote has no settings, but lines of code.
     """
+    if run.watched:
+        return in_code(run, finding)
     settings = tuple(setting for setting in run.undoing if setting.startswith(DYNAMICS))
     if finding.severity != "sick" or not settings:
         return finding
