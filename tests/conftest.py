@@ -1,8 +1,12 @@
 """What all tests share: a cache of their own, and small sets of real image files."""
 
+import importlib
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 # Tests work on small tensors, where threads only wait for each other; processes they start inherit this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,6 +20,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tests.metrics.inception_reference import drawn_weights
+
+TOOLS = Path(__file__).parents[1] / "tools"
 
 # A machine under load is no reason to fail: no example has a deadline, and none is generated too slowly.
 settings.register_profile(
@@ -107,6 +113,24 @@ def short_training(array_file: Path):
     narrow = {"size": 16, "batch": 8, "latent.size": 16, "generator.width": 8, "discriminator.width": 8}
     rates = {"generator.optimizer.lr": 1e-3, "discriminator.optimizer.lr": 1e-3, "ema": 0.99}
     return Training(resolve("seed", narrow | rates), str(array_file), images=512)
+
+
+@pytest.fixture(scope="session")
+def strangers() -> Iterator[ModuleType]:
+    """The tool with the loops and their mistakes."""
+    sys.path.insert(0, str(TOOLS))
+    yield importlib.import_module("doctor_strangers")
+    sys.path.remove(str(TOOLS))
+
+
+@pytest.fixture(scope="session")
+def blobs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """400 colour blobs of 32 px on a background, mostly red, with labels by their brightness."""
+    pixels = 0.7 * blobs(400, 32).astype(float) * [1.0, 0.6, 0.3] + np.array([70, 40, 20])
+    labels = pixels.mean((1, 2, 3)).argsort().argsort() * 4 // len(pixels)
+    path = tmp_path_factory.mktemp("blobs") / "blobs.npz"
+    np.savez(path, images=pixels.astype(np.uint8), labels=labels)
+    return path
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -45,6 +45,7 @@ from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 from tests.conftest import blobs
 from tests.health.conftest import patient_of
 from tests.training.conftest import small
+from tests.watching.probing import watched_probe
 
 CATALOGUES = [
     *(sources, normalisations, activations, outputs, conditions, losses, stabilisers, priors, recipes),
@@ -252,6 +253,8 @@ FINDINGS = {
     *("discriminator-saturated", "generator-too-strong", "mode-collapse", "mode-hopping", "oscillation"),
     *("checkerboard", "dead-units", "output-saturated", "batch-leak", "memorisation", "too-few-pictures"),
     *("duplicate-pictures", "latent-ignored", "class-ignored", "stalled", "diverging", "late-decay"),
+    *("labels-swapped", "range-mismatch", "normalised-twice", "channels-swapped", "trained-in-eval-mode"),
+    *("optimizer-mismatch", "gradients-not-cleared", "detach-forgotten", "wrong-class-labels"),
 }
 
 EXPERIMENTS = {
@@ -321,6 +324,9 @@ class TestRecipe:
             read_recipe(name).batch = 3
 
 
+WATCHED = "a loop by class, watched"
+
+
 class Unread(TorchDispatchMode):
     """Fails where a number of a network is read, which on a device would mean to wait for it.
 
@@ -374,12 +380,13 @@ EXAMINED = {
 
 
 @pytest.fixture(scope="module")
-def patients(array_file, by_class) -> dict[str, ProbeContext]:
-    """Each after steps enough for a rhythm."""
-    return {
+def patients(array_file, by_class, blobs_file, strangers, tmp_path_factory) -> dict[str, ProbeContext]:
+    """Each after steps enough for a rhythm; one is a loop that somebody else wrote."""
+    by_name = {
         name: patient_of(array_file if recipe.classes == "none" else by_class, recipe, 16)
         for name, recipe in EXAMINED.items()
     }
+    return by_name | {WATCHED: watched_probe(strangers, blobs_file, tmp_path_factory.mktemp("watched"))}
 
 
 class TestReading:
@@ -391,7 +398,7 @@ class TestReading:
             assert meaning.endswith(".")
         assert isinstance(readings.load(name).PASSES, bool)
 
-    @pytest.mark.parametrize("recipe", EXAMINED)
+    @pytest.mark.parametrize("recipe", [*EXAMINED, WATCHED])
     @pytest.mark.parametrize("name", readings.names())
     def test_reads_its_names_and_leaves_no_trace(self, name: str, recipe: str, patients):
         probe, entry = patients[recipe], readings.load(name)

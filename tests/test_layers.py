@@ -41,7 +41,7 @@ FLOORS = [
     {"compute"},
     {"runs"},
     {"training"},
-    {"lab", "practice", "bench", "sweep"},
+    {"lab", "practice", "bench", "sweep", "watching"},
     {"cli", "studio"},
     {"__main__"},
 ]

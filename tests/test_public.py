@@ -23,6 +23,7 @@ def test_names():
         "resolve",
         "resume",
         "train",
+        "watch",
     ]
     for name in ganzfeld.__all__:
         assert (getattr(ganzfeld, name).__doc__ or "").strip(), name

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ganzfeld.recipes import Recipe, resolve
     from ganzfeld.runs import Run, open_run
     from ganzfeld.training import Progress, evaluate, resume, train
+    from ganzfeld.watching import watch
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ __all__ = [
     "resolve",
     "resume",
     "train",
+    "watch",
 ]
 
 _HOMES = {
@@ -57,6 +59,7 @@ _HOMES = {
     "resolve": "recipes",
     "resume": "training",
     "train": "training",
+    "watch": "watching",
 }
 
 

@@ -1,6 +1,6 @@
 """The base class of validated data: recipes, model cards, run metadata, settings."""
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,3 +11,7 @@ class Record(BaseModel):
     """Base of validated data: frozen, without unknown fields, with finite numbers only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def changed(self, **fields: Any) -> Self:
+        """Return a copy with some fields replaced."""
+        return self.model_copy(update=fields)

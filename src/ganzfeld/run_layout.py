@@ -5,9 +5,19 @@ import re
 from collections.abc import Container
 from pathlib import Path
 
+from ganzfeld.errors import UsageError
+from ganzfeld.regular import read_regular
+from ganzfeld.strict_json import strict_json
+
 RECIPE = "recipe.json"
 METADATA = "run.json"
 LOCK = ".lock"
+LARGEST_METADATA = 1_000_000
+"""Bytes; ``run.json`` takes about a thousand, plus a hundred for each time the run was resumed."""
+
+WATCHED_BY = "gz.watch"
+"""The value of ``written_by`` in the ``run.json`` of a folder that ``gz.watch`` wrote."""
+
 INNER_FOLDERS = ("samples", "checkpoints", "model")
 
 OWN_NAMES = frozenset(
@@ -29,6 +39,24 @@ def is_written(name: str) -> bool:
 def is_run(names: Container[str]) -> bool:
     """Check whether a folder with these names is a run. A run that has just begun has no recipe yet."""
     return METADATA in names and (RECIPE in names or LOCK in names)
+
+
+def is_watched(folder: Path) -> bool:
+    """Check whether ``gz.watch`` wrote a folder: it has readings of a loop, but no recipe and no model."""
+    try:
+        content = strict_json(read_regular(folder / METADATA, LARGEST_METADATA), undecodable=True)
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("written_by") == WATCHED_BY
+
+
+def no_model_in(folder: Path) -> UsageError:
+    """Return the error for a command that needs what a folder written by ``gz.watch`` does not have."""
+    return UsageError(
+        f"{folder} was written by gz.watch, so it holds readings of your own loop, but no recipe and no "
+        "model",
+        "Use your own generator; ganzfeld doctor reads this folder.",
+    )
 
 
 def is_among_images(path: Path, data: Path) -> bool:

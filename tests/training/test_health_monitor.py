@@ -26,7 +26,8 @@ from tests.conftest import blobs
 from tests.training.conftest import AT_EVERY_STEP, small, together
 
 QUALITY = set(quality_scale.NAMES)
-NAMES = {name for entry in readings.names() for name in readings.load(entry).NAMES} | QUALITY
+OF_LOOPS = set(readings.load("loop").NAMES)
+NAMES = {name for entry in readings.names() for name in readings.load(entry).NAMES} - OF_LOOPS | QUALITY
 OF_CLASSES = set(readings.load("classes").NAMES)
 
 

@@ -9,8 +9,7 @@ from ganzfeld.cli.commands import commands as known_commands
 from ganzfeld.cli.options import words_of
 from ganzfeld.health import Diagnosis, Finding, Remedy, parts_of_quality
 from ganzfeld.printable import in_shell, printable
-from ganzfeld.runs import Run
-from ganzfeld.runs.metadata import RunMetadata
+from ganzfeld.runs import Run, WatchedRun
 
 WIDEST = 100
 """Columns; longer lines are hard to read."""
@@ -23,10 +22,11 @@ def doctor_text(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[st
     return "\n".join(_lines(run, verdict, commands))
 
 
-def train_again(path: Path, metadata: RunMetadata, remedy: Remedy) -> str:
+def train_again(run: Run, remedy: Remedy) -> str:
     """Return the command that repeats a run with a remedy; empty if the remedy has no setting."""
     if not remedy.settings:
         return ""
+    path, metadata = run.path, run.metadata
     words = ["ganzfeld", "train", *([_shortest(Path(metadata.data))] if metadata.data else [])]
     words += ["--recipe", _shortest(path / "recipe.json")]
     words += ["--minutes", f"{metadata.minutes:.3g}"] if metadata.minutes is not None else []
@@ -48,7 +48,7 @@ def images_of(run: Run, finding: Finding) -> list[Path]:
 
 def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) -> Iterator[str]:
     planned = run.evidence.planned_images
-    final = run.metadata.final
+    final = run.final
     is_finished = final is not None and final.at_images == verdict.images_seen
     of = f" of {planned:,}" if planned and planned > verdict.images_seen and not is_finished else ""
     yield from _wrapped(f"{verdict.verdict}: {verdict.meaning}")
@@ -58,8 +58,13 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
     yield from _quality_lines(run, verdict)
     if verdict.forecast:
         yield from _wrapped(verdict.forecast.sentences, "expected")
-    for trial in run.metadata.trials:
+    for trial in run.trials:
         yield from _wrapped(trial.summary, "tried")
+    if isinstance(run, WatchedRun):
+        yield from _wrapped(
+            "A loop of your own, watched by gz.watch: its readings are compared with the ranges common to "
+            "all recipes of Ganzfeld."
+        )
     for finding in verdict.findings:
         yield ""
         yield from _finding_lines(finding, commands[finding.name], images_of(run, finding))
@@ -103,6 +108,8 @@ def _finding_lines(finding: Finding, commands: Sequence[str], images: list[Path]
     # Commands are printed on one line each, so that they can be copied.
     if finding.experiment and "lab" in known_commands.names():
         yield f"{'see it'.ljust(_LABEL)}ganzfeld lab run {finding.experiment}"
+    for line in finding.remedy.code:
+        yield f"{'code'.ljust(_LABEL)}{printable(line, 5_000)}"
     for label, command in zip(("try", "or else"), filter(None, commands), strict=False):
         yield f"{label.ljust(_LABEL)}{printable(command, 5_000)}"
 
@@ -110,7 +117,7 @@ def _finding_lines(finding: Finding, commands: Sequence[str], images: list[Path]
 def _why_unknown(run: Run) -> str:
     """Return why a run cannot be diagnosed, and what to do."""
     entries = run.journal
-    if not entries and (run.history.all() or run.metadata.final):
+    if not entries and (run.history.all() or run.final):
         return f"{_shortest(run.path / 'journal.jsonl')}, the record of this run, is missing or empty."
     if not entries:
         return "The journal is still empty. If the run is training, ask again in a few seconds."
@@ -120,7 +127,7 @@ def _why_unknown(run: Run) -> str:
             "The losses and mean logits in its journal do not suffice for a verdict. New runs have "
             "readings."
         )
-    final = run.metadata.final
+    final = run.final
     if final is not None and final.at_images > entries[-1]["images_seen"]:
         return (
             f"The journal ends at {entries[-1]['images_seen']:,} images, but the run was trained to "

@@ -180,6 +180,16 @@ def _parts(run: RunEvidence) -> Iterator[tuple[int, dict[str, float]]]:
             yield entry["images_seen"], parts | by_features
 
 
+def _product(one: str, other: str) -> Callable[[RunEvidence], Series]:
+    """Return a function that multiplies two readings."""
+
+    def product(run: RunEvidence) -> Series:
+        images, (first, second) = _at_common_images(run.series(one), run.series(other))
+        return Series(images, first * second)
+
+    return product
+
+
 DERIVED: dict[str, Callable[[RunEvidence], Series]] = {
     "growth_generator": _growth("generator"),
     "growth_discriminator": _growth("discriminator"),
@@ -190,5 +200,7 @@ DERIVED: dict[str, Callable[[RunEvidence], Series]] = {
     "saturated_excess": _saturated_excess,
     "decay": _decay,
     "quality": _quality,
+    "same_push_on_fakes": _product("push_fake", "push_generator"),
+    "same_push_on_both": _product("push_real", "push_fake"),
 }
 """The function that computes each derived series, by its name."""

@@ -56,7 +56,8 @@ class RunEvidence:
     that would restore the values of the built-in recipe of that name. ``unusual`` holds the settings that are
     far from all that is known, as pairs of path and sentence. ``rate_at`` returns the schedule's
     factor on the learning rates for a step that begins after a number of images. ``class_names`` are the
-    names of the classes where the run trains by class.
+    names of the classes where the run trains by class. ``watched``: the readings are those of a loop that
+    somebody else wrote; ``recipe`` then holds what is known of it.
     """
 
     entries: Sequence[Mapping[str, Any]]
@@ -69,20 +70,23 @@ class RunEvidence:
     undoing: Sequence[str] = ()
     unusual: Sequence[tuple[str, str]] = ()
     class_names: Sequence[str] = ()
+    watched: bool = False
 
     def limit(self, name: str, step: int) -> Limit | None:
         """Return the healthy range of a reading at a step of this run; None where it is not known.
 
         The limits of a recipe also hold for its family, such as modern-large for modern, and for changed
         versions of it, unless the loss was changed: it decides what the readings of logits mean. See
-        ``Limit`` for width and classes.
+        ``Limit`` for width and classes. A loop that was watched uses the limits of all recipes together.
         """
         width, by_class = self.recipe["generator"]["width"], self.recipe["classes"] != "none"
         return limit_at(self.limits, name, step, self.kind, width, by_class=by_class)
 
     @property
     def kind(self) -> str:
-        """The kind of the recipe: its family, and its loss."""
+        """The kind of the recipe: its family, and its loss; empty for a loop that was watched."""
+        if self.watched:
+            return ""
         family, _, _ = self.recipe["name"].partition("-")
         return f"{family} {self.recipe['loss']['name']}"
 

@@ -20,15 +20,18 @@ class Evidence:
 class Remedy:
     """What to do, in words and as settings of the recipe (``path=value``, as ``--set`` takes them).
 
-    There are no settings where none would help, such as where more images are needed.
+    There are no settings where none would help, such as where more images are needed. A loop that somebody
+    else wrote has none either; ``code`` are lines that could stand in it.
     """
 
     text: str
     settings: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for JSON."""
-        return {"text": self.text, "settings": list(self.settings)}
+        code = {"code": list(self.code)} if self.code else {}
+        return {"text": self.text, "settings": list(self.settings)} | code
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from ganzfeld.networks import Discriminator, Generator
 
 AnyGenerator = Generator | WatchedGenerator
 AnyDiscriminator = Discriminator | WatchedDiscriminator
+AnyNetwork = Generator | Discriminator | WatchedNetwork
 """A network of Ganzfeld's own, or that of somebody else's loop."""
 
 
@@ -31,9 +32,7 @@ class ForwardTrace:
     spans: tuple[Tensor, ...]
 
 
-def trace_forward(
-    network: AnyGenerator | AnyDiscriminator, inputs: Tensor, labels: Tensor | None = None
-) -> ForwardTrace:
+def trace_forward(network: AnyNetwork, inputs: Tensor, labels: Tensor | None = None) -> ForwardTrace:
     """Run one forward pass through the network as it stands, and record its hidden activations.
 
     ``labels`` are the classes of the inputs, where the network is trained by class.
@@ -60,7 +59,7 @@ def trace_forward(
 
 
 @torch.no_grad()
-def forward(network: AnyGenerator | AnyDiscriminator, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
+def forward(network: AnyNetwork, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
     """Return the output of the network; the pass updates only copies of its buffers."""
     copies = {name: buffer.clone() for name, buffer in network.named_buffers()}
     return functional_call(network, copies, (inputs, labels))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ganzfeld.health.code_lines import in_code
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 
@@ -21,8 +22,11 @@ def put_back(run: RunEvidence, finding: Finding) -> Finding:
     """Return the finding with a first remedy that restores changed settings of a built-in recipe.
 
     Settings of ``DYNAMICS`` are restored, and those far from all that is known, such as a width of 1. The
-    finding is unchanged if it is not severe, or if no such setting differs from a built-in recipe.
+    finding is unchanged if it is not severe, or if no such setting differs from a built-in recipe. A loop
+    that somebody else wrote has no settings, but lines of code.
     """
+    if run.watched:
+        return in_code(run, finding)
     unusual = {path for path, _ in run.unusual}
     settings = tuple(
         setting

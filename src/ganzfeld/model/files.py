@@ -28,6 +28,7 @@ from ganzfeld.networks.normalisations.spectral import fold
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import printable
 from ganzfeld.regular import open_regular, read_regular
+from ganzfeld.run_layout import is_watched, no_model_in
 from ganzfeld.strict_json import strict_json
 from ganzfeld.system import in_words
 
@@ -123,6 +124,8 @@ def find_weights(path: Path) -> Path:
             return candidate
         if candidate.exists():
             _refuse_irregular(candidate)
+    if is_watched(path):
+        raise no_model_in(path)
     raise no_run(path, f"{path} holds no model", "a run folder with model/last/, or a model folder")
 
 

@@ -2,5 +2,6 @@
 
 from ganzfeld.runs.opening import open_run
 from ganzfeld.runs.run import Run
+from ganzfeld.runs.watched_run import WatchedRun
 
-__all__ = ["Run", "open_run"]
+__all__ = ["Run", "WatchedRun", "open_run"]

@@ -219,7 +219,3 @@ class RunMetadata(Record):
     def open_trial(self) -> Trial | None:
         """The remedy that is being tried; None if there is none."""
         return next((trial for trial in self.trials if trial.outcome == "open"), None)
-
-    def changed(self, **fields: Any) -> "RunMetadata":
-        """Return a copy with some fields replaced."""
-        return self.model_copy(update=fields)

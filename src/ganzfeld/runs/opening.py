@@ -8,17 +8,23 @@ from ganzfeld.errors import DamagedError, GanzfeldError, UsageError
 from ganzfeld.kinds import check_arguments
 from ganzfeld.model.files import find_weights, no_run
 from ganzfeld.printable import in_shell
-from ganzfeld.run_layout import METADATA
+from ganzfeld.run_layout import METADATA, is_watched
 from ganzfeld.runs.run import Run
+from ganzfeld.runs.watched_run import WatchedRun
 from ganzfeld.system import in_words
 
 
 @in_words()
 @check_arguments
 def open_run(path: str | Path) -> Run:
-    """Open a run folder. Raises ``UsageError`` if ``path`` is not one, ``DamagedError`` without a recipe."""
+    """Open a run folder, or a folder that ``gz.watch`` wrote, which has no recipe and no model.
+
+    Raises ``UsageError`` if ``path`` is neither, and ``DamagedError`` for a run that has lost its recipe.
+    """
     folder = Path(path)
     if not (folder / "recipe.json").is_file():
+        if is_watched(folder):
+            return WatchedRun(folder)
         if (folder / METADATA).is_file():
             raise DamagedError(
                 f"{path} has no recipe.json any more", "Restore it from a copy, or train again."

@@ -18,7 +18,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -36,20 +36,21 @@ from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import printable
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.recipes.unusual import unusual_settings
+from ganzfeld.record import Record
 from ganzfeld.regular import is_regular, read_regular
-from ganzfeld.run_layout import LOCK, METADATA, OWN_NAMES, RECIPE
+from ganzfeld.run_layout import LARGEST_METADATA, LOCK, METADATA, OWN_NAMES, RECIPE
 from ganzfeld.runs.checkpoint import CheckpointCard, Position
 from ganzfeld.runs.checkpoint_store import CheckpointStore
 from ganzfeld.runs.journal import JOURNAL, cut_journal, every, read_journal
 from ganzfeld.runs.journal_reader import JournalReader, entries_around, last_entry
-from ganzfeld.runs.metadata import Event, EventKind, RunMetadata, timestamp
+from ganzfeld.runs.metadata import Event, EventKind, FinalScores, RunMetadata, Trial, timestamp
 from ganzfeld.runs.schedule import progress_of, rate_factor
 from ganzfeld.strict_json import strict_json
 from ganzfeld.value_kinds import is_whole
 
 RESTORE_HINT = "Restore it from a copy, or train again. The model can still be used: ganzfeld sample."
-LARGEST_METADATA = 1_000_000
-"""Bytes; ``run.json`` takes about a thousand, plus a hundred for each time the run was resumed."""
+
+_Metadata = TypeVar("_Metadata", bound=Record)
 
 
 class Run:
@@ -75,12 +76,13 @@ class Run:
     @property
     def metadata(self) -> RunMetadata:
         """The content of ``run.json``. Raises ``DamagedError`` if it is missing or cannot be read."""
+        return self._metadata_as(RunMetadata)
+
+    def _metadata_as(self, kind: type[_Metadata], hint: str = RESTORE_HINT) -> _Metadata:
         self.folder.require()
         path = self.path / METADATA
         try:
-            return RunMetadata.model_validate(
-                strict_json(read_regular(path, LARGEST_METADATA), undecodable=True)
-            )
+            return kind.model_validate(strict_json(read_regular(path, LARGEST_METADATA), undecodable=True))
         except FileNotFoundError:
             raise DamagedError(f"{path} is missing") from None
         except OSError as error:
@@ -90,17 +92,27 @@ class Run:
             where = "".join(f"{part}: " for part in [".".join(map(str, mistake["loc"]))] if part)
             raise DamagedError(
                 f"{path} cannot be read: {where}{mistake['msg'].lower()}",
-                RESTORE_HINT,
+                hint,
             ) from None
         except ValueError as error:
-            raise DamagedError(f"{path} cannot be read: {error}", RESTORE_HINT) from None
+            raise DamagedError(f"{path} cannot be read: {error}", hint) from None
 
     def require_readable(self) -> None:
         """Raise ``DamagedError`` if ``recipe.json`` or ``run.json`` cannot be read."""
         for read in (lambda: self.metadata, lambda: self.recipe):
             read()
 
-    def write_metadata(self, metadata: RunMetadata) -> None:
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The remedies that ``auto`` tried, oldest first."""
+        return self.metadata.trials
+
+    @property
+    def final(self) -> FinalScores | None:
+        """The scores at the end of the run; None before."""
+        return self.metadata.final
+
+    def write_metadata(self, metadata: Record) -> None:
         """Replace ``run.json``. Only the process inside ``writing`` may call this."""
         self.folder.write_json(METADATA, metadata.model_dump(mode="json"))
 

@@ -24,9 +24,9 @@ def command(run: Annotated[Path, typer.Argument(help="A run folder.")], json: Js
     from ganzfeld.runs import open_run
 
     opened = open_run(run)
-    verdict, metadata = opened.diagnose(), opened.metadata
+    verdict = opened.diagnose()
     commands = {
-        finding.name: [train_again(opened.path, metadata, remedy) for remedy in finding.remedies]
+        finding.name: [train_again(opened, remedy) for remedy in finding.remedies]
         for finding in verdict.findings
     }
     findings = [

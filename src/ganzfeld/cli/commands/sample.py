@@ -17,7 +17,7 @@ from ganzfeld.errors import GanzfeldError, GanzfeldWarning, UsageError
 from ganzfeld.output import Mark, require_outside_runs, require_replaceable
 from ganzfeld.printable import counted
 from ganzfeld.regular import read_regular
-from ganzfeld.run_layout import METADATA, is_among_images
+from ganzfeld.run_layout import LARGEST_METADATA, METADATA, is_among_images
 from ganzfeld.strict_json import strict_json
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ GRID_MARKS = (Mark.SAMPLE_GRID, Mark.SAMPLE)
 """Marks of the files that ``--out FILE.png`` replaces."""
 MOST_SIBLING_RUNS = 1_000
 """The number of runs in the same parent folder whose data is checked."""
-LARGEST_METADATA = 1_000_000
 MOST_IN_A_FOLDER = 10_000_000
 MOST_COMPARED = 64
 """The number of images whose difference from float32 is measured."""

@@ -1,6 +1,6 @@
 """A checkerboard pattern in generated images, with the period of the stride of a transposed convolution."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganzfeld.geometry import plan
@@ -23,13 +23,19 @@ def find(run: RunEvidence) -> Finding | None:
     if not grid:
         return None
     evidence = grid.evidence
-    uneven = _uneven(run.recipe)
+    uneven = _uneven_layers(run.recipe["layers"]) if run.watched else _uneven(run.recipe)
     if uneven:
+        owner = "The generator" if run.watched else "The ladder of this recipe"
         cause = (
-            f"The ladder of this recipe has kernels whose size is not divisible by their stride ({uneven}), "
+            f"{owner} has kernels whose size is not divisible by their stride ({uneven}), "
             "so neighbouring pixels sum different numbers of inputs."
         )
-        remedy = Remedy("Use the default ladder, which covers every pixel evenly.", ("ladder=null",))
+        text = (
+            "Use kernels that their stride divides, which cover every pixel evenly."
+            if run.watched
+            else "Use the default ladder, which covers every pixel evenly."
+        )
+        remedy = Remedy(text, ("ladder=null",))
     else:
         cause = (
             "The kernels cover every pixel evenly, but neighbouring pixels use different weights of the "
@@ -44,6 +50,15 @@ def find(run: RunEvidence) -> Finding | None:
         cause,
         remedy,
         "upsampling",
+    )
+
+
+def _uneven_layers(layers: Sequence[Mapping[str, Any]]) -> str:
+    """Return the layers of a loop's generator that cover pixels unevenly, in the same form."""
+    return ", ".join(
+        f"{'x'.join(map(str, layer['kernel'][::-1]))} by {'x'.join(map(str, layer['stride'][::-1]))}"
+        for layer in layers
+        if layer["kernel"] and any(k % s for k, s in zip(layer["kernel"], layer["stride"], strict=True))
     )
 
 

@@ -13,10 +13,10 @@ _WORDS = {
         "the norm of the discriminator's weights, as a multiple of that at half as many images,"
     ),
     "full_update_generator": (
-        "the size of the generator's updates relative to its weights, at the learning rate of the recipe,"
+        "the size of the generator's updates relative to its weights, at the full learning rate,"
     ),
     "full_update_discriminator": (
-        "the size of the discriminator's updates relative to its weights, at the learning rate of the recipe,"
+        "the size of the discriminator's updates relative to its weights, at the full learning rate,"
     ),
 }
 

@@ -25,8 +25,7 @@ def find(run: RunEvidence) -> Finding | None:
         low(
             run,
             "full_step_generator",
-            "the size of the generator's updates relative to its first weights, at the learning rate of the "
-            "recipe,",
+            "the size of the generator's updates relative to its first weights, at the full learning rate,",
         ),
     )
     if not symptoms:

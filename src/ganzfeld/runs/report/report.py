@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from ganzfeld.health import parts_of_quality
+from ganzfeld.losses import Loss
 from ganzfeld.model.grid import GAP
 from ganzfeld.printable import duration
 from ganzfeld.recipes import changes
@@ -15,6 +16,7 @@ from ganzfeld.runs.report.charts import HEIGHT, WIDTH, charts_of, place
 from ganzfeld.runs.report.page import data_url, environment
 from ganzfeld.runs.report.quality_words import quality_in_words
 from ganzfeld.runs.run import Run
+from ganzfeld.runs.watched_run import WatchedRun
 
 LARGEST_GRID, MOST_PIXELS = 2**28, 2**28
 """The limits in bytes and pixels for a sample grid; 64 images of 1024x1024 px have a quarter of them."""
@@ -29,17 +31,15 @@ def write_report(run: Run) -> Path:
     Raises ``ResourceError`` if it cannot be written.
     """
     journal, evidence, verdict = run.journal, run.evidence, run.diagnose()
-    grids = run.sample_files
+    grids, about = run.sample_files, _about_watched(run) if isinstance(run, WatchedRun) else _about_run(run)
+    height_px = about["size"][1]
     shown = [run.path / "reals.png", *_selection(grids)]
     page = (
         environment("ganzfeld.runs.report")
         .get_template("report.html")
         .render(
             name=run.path.name,
-            metadata=run.metadata,
-            recipe=run.recipe,
-            changed=changes(run.recipe),
-            recipe_json=run.recipe.model_dump_json(indent=2),
+            **about,
             verdict=verdict,
             parts=parts_of_quality(evidence),
             spans=[(finding, place(evidence, finding.since_images)) for finding in verdict.findings],
@@ -47,16 +47,48 @@ def write_report(run: Run) -> Path:
             chart_size=(WIDTH, HEIGHT),
             last=journal[-1] if journal else None,
             trained_for=duration(journal[-1].get("seconds", 0.0)) if journal else "",
-            quality=quality_in_words(run, journal[-1]["images_seen"]) if journal else "",
+            quality=_quality(run, journal[-1]["images_seen"]) if journal else "",
             reals=_embedded(run.path / "reals.png"),
             grid=_embedded(grids[-1]) if grids else "",
-            film=[(int(path.stem), _first_row(path, run.recipe.size[1])) for path in _selection(grids)],
+            film=[(int(path.stem), _first_row(path, height_px)) for path in _selection(grids)],
             unreadable=[path.name for path in shown if _decode(path) is None],
-            curves=_curves(journal, run.recipe.loss.build().paired),
+            curves=_curves(journal, about["paired"]),
         )
     )
     run.folder.write_bytes("report.html", page.encode())
     return run.path / "report.html"
+
+
+def _about_run(run: Run) -> dict[str, Any]:
+    """Return what the page says about the settings of a run."""
+    recipe = run.recipe
+    return {
+        "metadata": run.metadata,
+        "recipe": recipe,
+        "size": recipe.size,
+        "changed": changes(recipe),
+        "details": recipe.model_dump_json(indent=2),
+        "paired": recipe.loss.build().paired,
+    }
+
+
+def _about_watched(run: WatchedRun) -> dict[str, Any]:
+    """Return what the page says about a loop that was watched."""
+    watched = run.watched
+    return {
+        "metadata": watched,
+        "recipe": None,
+        "size": watched.size,
+        "changed": (),
+        "details": watched.model_dump_json(indent=2),
+        "paired": watched.loss is not None and Loss(watched.loss).paired,
+    }
+
+
+def _quality(run: Run, images_seen: int) -> str:
+    if isinstance(run, WatchedRun):
+        return "its kernel distance is not measured, since there is no model"
+    return quality_in_words(run, images_seen)
 
 
 def _selection(grids: list[Path]) -> list[Path]:

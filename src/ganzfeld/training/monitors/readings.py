@@ -46,6 +46,11 @@ class ReadingsMonitor(ABC):
     def undisturbed(self, probe: ProbeContext) -> AbstractContextManager[object]:
         """Return the context in which passes through the networks of the probe change nothing."""
 
+    @property
+    def can_pass(self) -> bool:
+        """Whether images and forward passes are possible; if not, only readings without them are taken."""
+        return True
+
     def read(self, entry: ModuleType, probe: ProbeContext) -> Mapping[str, Tensor | float]:
         """Take one group of readings; a subclass may handle failures."""
         return entry.read(probe)
@@ -65,7 +70,7 @@ class ReadingsMonitor(ABC):
         infinite or NaN.
         """
         begun = time.perf_counter()
-        everything = everything or seconds >= self._all_due.next
+        everything = self.can_pass and (everything or seconds >= self._all_due.next)
         probe = self.probe()
         values: dict[str, Tensor | float] = {}
         with self.undisturbed(probe):
