@@ -4,7 +4,7 @@
 until theirs varied.
 
     python tools/doctor_limits.py [--seeds 100-107] [--by-class 100-107] [--long 100-103] [--processes 2]
-        [--runs runs/doctor]
+        [--runs runs/doctor] [--finished]
 
 Every built-in recipe is trained in small and short runs (``doctor_runs.py``) on two datasets with each seed,
 and ``modern`` by class on one of them. Longer runs give the ranges after the end of the short ones. Finished
@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from doctor_runs import BATCHES, BY_CLASS, DATA, NUM_STEPS, Journal, Plan, numbers_of, train_all
+from doctor_runs import BATCHES, BY_CLASS, DATA, NUM_STEPS, Journal, Plan, numbers_of, read, train_all
 
 import ganzfeld.health
 from ganzfeld.durable import write_bytes
@@ -72,6 +72,8 @@ GOOD = 0.4
 LEAST_STEPS = 256
 """Shorter runs do not say when images vary."""
 IN_A_ROW = 3
+FEWEST = 4
+"""Fewer runs say nothing about others of their kind."""
 
 SMALLEST_SHARE = 0.02
 EXPECTED = {"memorised": USUAL}
@@ -103,10 +105,18 @@ def main() -> None:
     parser.add_argument("--long", default="100-103", help="Seeds of the longer runs.")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
+    parser.add_argument("--finished", action="store_true", help="Write expected.json of the finished runs.")
     options = parser.parse_args()
     plans = usual_plans(numbers_of(options.seeds))
     plans += plans_by_class(numbers_of(options.by_class) if options.by_class else [])
     plans += long_plans(numbers_of(options.long))
+    if options.finished:
+        finished = [plan for plan in plans if (options.runs / plan.file).is_file()]
+        _write_expectations(
+            [read(plan, options.runs) for plan in finished],
+            f"python tools/doctor_limits.py --finished: {len(finished)} of {len(plans)} runs",
+        )
+        return
     journals = list(train_all(plans, options.runs, options.processes))
     good = [journal for journal in journals if ended_well(journal)]
     print(f"{len(good)} of {len(journals)} runs ended well and set the limits")
@@ -127,11 +137,16 @@ def main() -> None:
     folder = Path(ganzfeld.health.__file__).parent
     write_bytes(folder / "limits.json", _limits_as_json(source, limits).encode())
     print(f"wrote the limits of {len(limits)} readings to {folder / 'limits.json'}")
-    kinds = [asdict(kind) for kind in expectations_of(journals)]
-    content = ",\n    ".join(map(json.dumps, kinds))
+    _write_expectations(journals, source)
+
+
+def _write_expectations(journals: Sequence[Journal], source: str) -> None:
+    path = Path(ganzfeld.health.__file__).parent / "expected.json"
+    kinds = [json.dumps(asdict(kind)) for kind in expectations_of(journals)]
+    content = ",\n    ".join(kinds)
     text = f'{{\n  "source": {json.dumps(source)},\n  "kinds": [\n    {content}\n  ]\n}}\n'
-    write_bytes(folder / "expected.json", text.encode())
-    print(f"wrote the expectations of {len(kinds)} kinds of runs to {folder / 'expected.json'}")
+    write_bytes(path, text.encode())
+    print(f"wrote the expectations of {len(kinds)} kinds of runs to {path}")
 
 
 def ended_well(journal: Journal) -> bool:
@@ -158,6 +173,7 @@ def expectations_of(journals: Sequence[Journal]) -> list[Expectation]:
             max(length for _, length in runs),
         )
         for (recipe, width), runs in sorted(kinds.items())
+        if len(runs) >= FEWEST
     ]
 
 

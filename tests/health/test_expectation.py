@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzfeld.health import diagnose
-from ganzfeld.health.expectation import Expectation, expectations, forecast
+from ganzfeld.health.expectation import Expectation, expectations, expected_of, forecast
 from ganzfeld.metrics.quality_scale import NAMES
 from ganzfeld.recipes import recipes
 from tests.health.cases import HEALTHY, case_of
@@ -93,19 +93,16 @@ def test_where_most_runs_never_came_so_far_that_is_said():
 
 
 @pytest.mark.parametrize(
-    ("num", "severity"), [(70, None), (80, None), (81, "watch"), (160, "watch"), (161, "sick")]
+    ("num", "severity"), [(80, None), (240, None), (241, "watch"), (800, "watch"), (801, "sick")]
 )
 def test_a_run_that_is_far_too_late_has_learned_nothing(monkeypatch, num, severity):
     monkeypatch.setattr("ganzfeld.health.expectation.expectations", lambda: KNOWN)
-    found = diagnose(early(num=num, **{"generator.width": 8})).findings
-    assert [(each.name, each.severity) for each in found if each.name == "nothing-learned"] == (
-        [("nothing-learned", severity)] if severity else []
-    )
-    for each in found:
-        assert (
-            each.since_images == 8_000
-            and "nine in ten had varied images after 8,000" in each.evidence[0].text
-        )
+    findings = diagnose(early(num=num, **{"generator.width": 8})).findings
+    found = [finding for finding in findings if finding.name == "nothing-learned"]
+    assert [finding.severity for finding in found] == ([severity] if severity else [])
+    for finding in found:
+        assert finding.since_images == 24_000
+        assert "nine in ten had varied images after 8,000" in finding.evidence[0].text
 
 
 def test_a_run_without_quality_is_not_called_late(monkeypatch):
@@ -120,6 +117,7 @@ def test_only_a_run_that_has_learned_little_has_a_forecast():
 
 
 def test_what_ships_is_sensible():
+    assert expected_of(early("modern")) is not None
     for kind in expectations():
         assert len(kind.until_varied) <= kind.num_runs and kind.recipe.split()[0] in recipes.names()
         assert list(kind.until_varied) == sorted(kind.until_varied)

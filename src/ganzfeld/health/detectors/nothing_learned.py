@@ -8,14 +8,15 @@ from ganzfeld.health.learned import learned
 
 READINGS = ()
 
-LONG = 2.0
-"""A run has no hope of its own after this multiple of the images that nine in ten runs need."""
+LATE, HOPELESS = 3.0, 10.0
+"""The multiples of the images that nine in ten runs needed from which a run is late, and without hope of its
+own. Those runs learned small images of two kinds; other images may need longer."""
 
 
 def find(run: RunEvidence) -> Finding | None:
     """Compare the images seen with those after which runs of this kind are varied."""
     so_far, usual, seen = learned(run), expected_of(run), run.images_seen
-    if usual is None or usual.high is None or seen <= usual.high:
+    if usual is None or usual.high is None or seen <= LATE * usual.high:
         return None
     if so_far.quality is None or not so_far.is_little:
         return None
@@ -27,8 +28,8 @@ def find(run: RunEvidence) -> Finding | None:
     )
     return Finding(
         "nothing-learned",
-        "sick" if seen > LONG * usual.high else "watch",
-        usual.high,
+        "sick" if seen > HOPELESS * usual.high else "watch",
+        int(LATE * usual.high),
         (evidence,),
         "The two networks do not teach each other: one of them has won, or a setting keeps the images from "
         "becoming varied.",
