@@ -23,6 +23,7 @@ from ganzfeld.geometry import plan
 from ganzfeld.health import Finding, RunEvidence
 from ganzfeld.health.derived import DERIVED, series_of
 from ganzfeld.health.detectors import detectors
+from ganzfeld.health.expectation import Expectation
 from ganzfeld.health.limits import Limit
 from ganzfeld.health.probe import ProbeContext
 from ganzfeld.health.readings import readings
@@ -255,6 +256,7 @@ FINDINGS = {
     *("duplicate-pictures", "latent-ignored", "class-ignored", "stalled", "diverging", "late-decay"),
     *("labels-swapped", "range-mismatch", "normalised-twice", "channels-swapped", "trained-in-eval-mode"),
     *("optimizer-mismatch", "gradients-not-cleared", "detach-forgotten", "wrong-class-labels"),
+    *("unusual-settings", "nothing-learned"),
 }
 
 EXPERIMENTS = {
@@ -277,7 +279,10 @@ class TestDetector:
             assert len(series_of(case, reading)) == 0
         assert detectors.load(name).find(case) is None
 
-    def test_finds_by_its_name_and_only_where_something_is_wrong(self, name: str):
+    def test_finds_by_its_name_and_only_where_something_is_wrong(self, name: str, monkeypatch):
+        kinds = {_wrong_by(0.0, recipe).kind for recipe in recipes.names()}
+        known = tuple(Expectation(kind, 0, (100,), 1, 1000) for kind in sorted(kinds))
+        monkeypatch.setattr("ganzfeld.health.expectation.expectations", lambda: known)
         found = [
             (recipe, finding)
             for recipe in recipes.names()
@@ -299,13 +304,19 @@ class TestDetector:
 def _wrong_by(
     much: float, recipe: str = "modern", num_pictures: int = 100, num_duplicates: int = 50
 ) -> RunEvidence:
-    """A case in which only 1 is healthy, of any reading, and every one is off by so much."""
+    """A case in which only 1 is healthy, of any reading, and every one is off by so much.
+
+    So is a setting, and the quality.
+    """
     names = {reading for each in detectors.names() for reading in detectors.load(each).READINGS}
-    health = dict.fromkeys({*names, "kernel_distance"}, 1 + much)
+    health = dict.fromkeys({*names, "kernel_distance"}, 1 + much) | {"quality_pixels": float(not much)}
+    if not much:
+        health["twins"] = 0.05  # with 1 all images are alike
     entries = [{"step": number, "images_seen": 100 * number, "health": health} for number in range(1, 21)]
     limits = {name: (Limit(1.0, 1.0, 1.0, 1),) for name in names}
     fields = read_recipe(recipe).model_dump(mode="json")
-    run = RunEvidence(entries, fields, num_pictures, num_duplicates, limits=limits)
+    unusual = [("batch", "the batch is 1")] if much else []
+    run = RunEvidence(entries, fields, num_pictures, num_duplicates, limits=limits, unusual=unusual)
     for name in names & set(DERIVED):
         run.cached(name, functools.partial(run.series, name))  # in place of what would be derived
     return run
