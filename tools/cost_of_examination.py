@@ -66,7 +66,9 @@ def in_parts(health_monitor: HealthMonitor) -> list[tuple[str, float]]:
         begun = time.perf_counter()
         sum(float(value) for value in readings.load(name).read(probe).values())
         taken.append((name, time.perf_counter() - begun))
-    return taken
+    begun = time.perf_counter()
+    health_monitor.quality_of(probe.images)
+    return [*taken, ("quality", time.perf_counter() - begun)]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 from ganzfeld.compute.distributed import joined
 from ganzfeld.errors import UsageError
 from ganzfeld.kinds import check_arguments
+from ganzfeld.launch import launch
 from ganzfeld.options import PreparationOptions, ResumeOptions, TrainOptions
 from ganzfeld.recipes import Recipe
 from ganzfeld.runs import Run, open_run
@@ -95,13 +96,11 @@ def train(
     options, preparation = TrainOptions.of(arguments), PreparationOptions.of(arguments)
     with in_words():
         resolved, callback = resolve_options(options), callback_for(progress, callback)
+        # Before the ranks connect, so that all of them say the same.
+        _require_one_process_for(auto, launch().world_size)
         with joined() as ranks:
             ranks.require(resolved.recipe.batch, resolved.engine.device)
-            if auto and ranks.world_size > 1:
-                raise UsageError(
-                    f"auto needs one process, and there are {ranks.world_size}",
-                    "Leave auto out, or start without torchrun.",
-                )
+            _require_one_process_for(auto, ranks.world_size)
             if ranks.rank:
                 return follow(ranks)
             with leading(ranks) as ending:
@@ -113,6 +112,15 @@ def train(
                     run = loop.run
                 ending.run = run
         return train_with_auto(run, Overrides(), callback) if auto else run
+
+
+def _require_one_process_for(auto: bool, num_processes: int) -> None:
+    """Raise ``UsageError`` for ``auto`` in several processes."""
+    if auto and num_processes > 1:
+        raise UsageError(
+            f"auto needs one process, and there are {num_processes}",
+            "Leave auto out, or start without torchrun.",
+        )
 
 
 @in_words()
