@@ -11,8 +11,9 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"  # so that the first call compiles
 
@@ -77,6 +78,7 @@ class Compilation:
         tensors = _tensors_as_inputs(trace)
         parts = split_module(trace, trace, _numbers_of_parts(trace).__getitem__)
         for name, part in list(parts.named_children()):
+            assert isinstance(part, GraphModule)
             operations = [node for node in part.graph.nodes if node.op == "call_function"]
             if len(operations) >= LEAST_OPERATIONS and not any(map(_changes_tensors, operations)):
                 setattr(parts, name, _CompiledPart(part, self))
@@ -96,7 +98,7 @@ class _CompiledPart(nn.Module):
     def __init__(self, part: GraphModule, compilation: Compilation) -> None:
         super().__init__()
         self.part, self.compilation = part, compilation
-        self.compiled: Callable | None = None
+        self.compiled: Any = None
 
     def forward(self, *inputs: Tensor) -> Sequence[Tensor]:
         inputs = tuple(tensor.detach() for tensor in inputs)

@@ -1,13 +1,14 @@
 """What to expect of a run that has learned little yet."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganzfeld.health import diagnose
-from ganzfeld.health.expectation import Expectation, expectations, expected_of, forecast
+from ganzfeld.health import RunEvidence, diagnose
+from ganzfeld.health.expectation import Expectation, Forecast, expectations, expected_of, forecast
 from ganzfeld.metrics.quality_scale import NAMES
 from ganzfeld.recipes import recipes
 from tests.health.cases import HEALTHY, case_of
@@ -18,29 +19,37 @@ KNOWN = (
     Expectation(CLASSICAL, 16, (20_000, 22_000, 40_000, 70_000), 6, 130_000),
     Expectation(MODERN, 0, (2_000, 3_000, 4_000), 3, 16_000),
 )
+NARROW = ["generator.width=8"]
 STUCK = Expectation("seed non-saturating", 0, (60_000,), 8, 64_000)
 
 
-def early(recipe="radford2015", num=10, planned=None, **settings):
+def foretold(case: RunEvidence, known=KNOWN) -> Forecast:
+    found = forecast(case, known)
+    assert found is not None
+    return found
+
+
+def early(
+    recipe: str = "radford2015", num: int = 10, planned: int | None = None, settings: Sequence[str] = ()
+) -> RunEvidence:
     """Return a run of ``num`` hundred images, one second each, whose images are all alike."""
     readings = {"diversity": [HEALTHY] * num, "twins": [1.0] * num, **{name: [0.0] * num for name in NAMES}}
-    set_to = [f"{path}={value}" for path, value in settings.items()]
-    case = case_of(readings, recipe=recipe, settings=set_to, known=("diversity",))
+    case = case_of(readings, recipe=recipe, settings=settings, known=("diversity",))
     return replace(case, planned_images=planned)
 
 
 def test_wide_networks_are_compared_with_wide_ones():
-    assert forecast(early(), KNOWN).expectation is KNOWN[1]
-    assert forecast(early(**{"generator.width": 8}), KNOWN).expectation is KNOWN[0]
+    assert foretold(early()).expectation is KNOWN[1]
+    assert foretold(early(settings=NARROW)).expectation is KNOWN[0]
 
 
 def test_a_recipe_of_no_known_kind_has_no_forecast():
-    assert forecast(early(**{"loss.name": "hinge"}), KNOWN) is None
+    assert forecast(early(settings=["loss.name=hinge"]), KNOWN) is None
     assert forecast(early(), ()) is None
 
 
 def test_the_time_is_that_at_the_speed_of_the_run():
-    found = forecast(early(num=11), KNOWN)  # 1,100 images in 10 seconds
+    found = foretold(early(num=11))  # 1,100 images in 10 seconds
     assert found.images == 40_000 and found.seconds == pytest.approx((40_000 - 1_100) * 10 / 1_100)
     assert found.sentences == (
         "That is usual for radford2015: half of the runs that had come no further showed varied images after"
@@ -75,18 +84,18 @@ def test_half_of_those_left_are_varied_by_then(needed, never, seen):
 
 
 def test_a_run_that_ends_before_is_told_of_the_recipe_that_gets_there_sooner():
-    found = forecast(early(planned=27_136), KNOWN)
+    found = foretold(early(planned=27_136))
     assert found.sooner is KNOWN[2]
     assert found.sentences.endswith(
         "The run ends at 27,136 images. The recipe modern gets there after about 3,000."
     )
     assert found.as_json()["recipe"] == "modern"
-    assert forecast(early(planned=90_000), KNOWN).sooner is None
-    assert forecast(early("modern", planned=1_000), KNOWN).sooner is None, "there is none"
+    assert foretold(early(planned=90_000)).sooner is None
+    assert foretold(early("modern", planned=1_000)).sooner is None, "there is none"
 
 
 def test_where_most_runs_never_came_so_far_that_is_said():
-    found = forecast(early("seed", **{"generator.width": 8}), (*KNOWN, STUCK))
+    found = foretold(early("seed", settings=NARROW), (*KNOWN, STUCK))
     assert "showed no varied images in up to 64,000 images." in found.sentences
     assert found.sooner is KNOWN[2] and found.seconds is None
     assert found.as_json()["images"] is None
@@ -97,7 +106,7 @@ def test_where_most_runs_never_came_so_far_that_is_said():
 )
 def test_a_run_that_is_far_too_late_has_learned_nothing(monkeypatch, num, severity):
     monkeypatch.setattr("ganzfeld.health.expectation.expectations", lambda: KNOWN)
-    findings = diagnose(early(num=num, **{"generator.width": 8})).findings
+    findings = diagnose(early(num=num, settings=NARROW)).findings
     found = [finding for finding in findings if finding.name == "nothing-learned"]
     assert [finding.severity for finding in found] == ([severity] if severity else [])
     for finding in found:

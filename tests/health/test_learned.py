@@ -20,10 +20,10 @@ UNTRAINED = {**dict.fromkeys(NAMES, 0.0), "twins": 1.0, "diversity": 0.1}
 """Readings of a generator that has learned nothing."""
 
 
-def run_with(num: int = 10, **values):
-    """Return a run that has had the same healthy readings all the time, but for some."""
+def run_with(**values: float):
+    """Return a run that has had the same healthy readings all the time, except for some."""
     readings = {"diversity": HEALTHY, "twins": 0.05, **dict.fromkeys(NAMES, 0.6)} | values
-    return case_of({name: [value] * num for name, value in readings.items()}, known=("diversity",))
+    return case_of({name: [value] * 10 for name, value in readings.items()}, known=("diversity",))
 
 
 def test_the_quality_is_the_geometric_mean_of_its_parts():

@@ -32,7 +32,7 @@ def untrained():
 
 @pytest.fixture(scope="module")
 def scale(reals, untrained):
-    return QualityScale(*reals, untrained)
+    return QualityScale(reals[0], reals[1], untrained)
 
 
 def quality(scale, images) -> float:

@@ -80,8 +80,8 @@ class _Images(Side):
     def small(self) -> Tensor:
         """The images (N, values), averaged down to at most 16 px, from 0 to 1."""
         values = torch.from_numpy(self.images).movedim(-1, 1).float() / 255
-        size = [min(SIDE_PX, side) for side in values.shape[2:]]
-        return torch.nn.functional.adaptive_avg_pool2d(values, size).flatten(1)
+        height, width = (min(SIDE_PX, side) for side in values.shape[2:])
+        return torch.nn.functional.adaptive_avg_pool2d(values, (height, width)).flatten(1)
 
     @cached_property
     def projected(self) -> Tensor:
