@@ -73,7 +73,9 @@ def test_on_real_data(strangers: ModuleType, name: str, data: str, tmp_path: Pat
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
     (loop,) = (loop for loop in (*strangers.MISTAKES, *strangers.HEALTHY) if loop.name == name)
     images = strangers.images_of(data, tmp_path / "data", colour=loop.colour, limit=2_000)
-    result = strangers.run(replace(loop, **SMALL), images, 160, tmp_path / "loops")
+    # One in fifteen of 60,000 images can be recognised, and two dozen are needed.
+    num_steps = 640 if loop.mistake == "random labels" else 160
+    result = strangers.run(replace(loop, **SMALL), images, num_steps, tmp_path / "loops")
     if loop.expected:
         assert result.found_at is not None, result
     else:
