@@ -92,6 +92,7 @@ def test_a_run_that_ends_before_is_told_of_the_recipe_that_gets_there_sooner():
     assert found.as_json()["recipe"] == "modern"
     assert foretold(early(planned=90_000)).sooner is None
     assert foretold(early("modern", planned=1_000)).sooner is None, "there is none"
+    assert foretold(early(planned=3_000), KNOWN[:2]).sooner is None, "narrower networks are no other recipe"
 
 
 def test_where_most_runs_never_came_so_far_that_is_said():

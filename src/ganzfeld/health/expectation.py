@@ -131,11 +131,10 @@ def forecast(run: RunEvidence, known: Sequence[Expectation] | None = None) -> Fo
         medians = {
             median: kind
             for kind in known
-            if kind.width <= width and (median := kind.median()) is not None
-            if images is None or median < images
+            if kind.recipe != expected.recipe and kind.width <= width
+            if (median := kind.median()) is not None and (images is None or median < images)
         }
         sooner = medians[min(medians)] if medians else None
-        sooner = None if sooner is expected else sooner
     seconds = None if images is None else _seconds_to(run, images)
     return Forecast(expected, images, seconds, planned, sooner)
 

@@ -14,6 +14,7 @@ LEAST_VARIETY = 0.25
 """Below this share of the variety of the data, all images are alike."""
 
 NOTHING_YET = 0.05
+"""Below this quality, images are no better than untrained ones."""
 
 _STEPS = (
     (NOTHING_YET, "no better than untrained"),
@@ -64,14 +65,10 @@ class Learned:
         """What is seen, in words."""
         if self.quality is None:
             return "all images are alike" if self.are_alike else "how far it has come was not measured"
-        way = in_words(self.quality)
-        if self.are_alike:
-            return (
-                f"all images are alike so far, {way}"
-                if self.quality >= 0.05
-                else "all images are alike so far"
-            )
-        return f"the images are {way}"
+        if not self.are_alike:
+            return f"the images are {in_words(self.quality)}"
+        so_far = "all images are alike so far"
+        return so_far if self.quality < NOTHING_YET else f"{so_far}, {in_words(self.quality)}"
 
 
 NOTHING = Learned(None, None, None)
