@@ -24,7 +24,7 @@ from ganzfeld.recipes.scaling import (
 from ganzfeld.runs.budget import Budget
 from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.snapshot import live_tensors
-from ganzfeld.training.tuning.batches import fitted_recipe
+from ganzfeld.training.tuning.batches import fitted_recipe, images_per_s
 from ganzfeld.training.tuning.routes import cache_key
 from tests.training.conftest import SMALL, small
 
@@ -92,6 +92,18 @@ def test_speeds_are_measured_once_and_leave_the_training_as_it_was(trainer, tmp_
     assert (trainer.index, trainer.images_seen, trainer.recipe.batch) == (0, 0, 16)
     assert recipe.ema > trainer.recipe.ema and "100 minutes" in recipe.notes[-1]
     assert recipe == fitted_recipe(trainer, Budget(minutes=100), lambda *_: pytest.fail("measured again"))
+
+
+@pytest.mark.parametrize(("seconds", "speed"), [({1: 0.2, None: 0.1}, 320), ({1: 0.1, None: 0.2}, 320)])
+def test_a_larger_batch_is_timed_with_all_threads_too(trainer, monkeypatch, seconds, speed):
+    """Where the route of batch 16 has one thread; the times are planted."""
+    trainer.take(trainer.route.model_copy(update={"threads": 1}))
+    monkeypatch.setattr(
+        "ganzfeld.training.tuning.batches.time_steps",
+        lambda timed, route, num_steps: num_steps * seconds[route.threads],
+    )
+    assert images_per_s(trainer, 32) == speed
+    assert trainer.route.threads == 1
 
 
 def keep_speeds(trainer, tmp_path, speeds):

@@ -63,6 +63,18 @@ class TestExaminer:
         assert set(health_monitor.take_readings(0.0, everything=True)) == NAMES - OF_CLASSES
         assert all(isinstance(value, float) and math.isfinite(value) for value in first.values())
 
+    @pytest.mark.parametrize(
+        "changed", [{}, {"generator.normalisation": "spectral"}], ids=["batch", "spectral"]
+    )
+    def test_the_scale_of_quality_stays_after_going_on(self, trainer_of, changed):
+        trainer = trainer_of(small("modern", **changed))
+        from_the_beginning = HealthMonitor(trainer)
+        for _ in range(5):
+            from_the_beginning.note(trainer.advance())
+        images = from_the_beginning.probe().images
+        quality = from_the_beginning.quality_of(images)
+        assert quality and HealthMonitor(trainer).quality_of(images) == quality
+
     def test_a_few_images_after_going_on_do_not_speak_for_many(self, trainer_of):
         trainer = trainer_of(small("radford2015"))
         from_the_beginning = HealthMonitor(trainer)

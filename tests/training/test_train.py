@@ -157,6 +157,16 @@ def test_what_to_mind_about_the_images_is_told(folder, tmp_path):
     assert [note for note in notes if "Only 30 images" in note], "a dry run says the same"
 
 
+def test_settings_far_from_all_recipes_are_named_before_training(array_file, tmp_path):
+    listener = Listener()
+    far = small(**{"discriminator.optimizer.lr": 0.05})
+    gz.train(array_file, recipe=far, images=8, out=tmp_path, callback=listener)
+    assert (
+        "unusual: the learning rate of the discriminator is 0.05, 50 times the value in modern (0.001)"
+        in (listener.notes)
+    )
+
+
 class TestEnds:
     def test_minutes_end_a_run(self, array_file, tmp_path):
         run = gz.train(array_file, recipe=small(), minutes=0.05, out=tmp_path)
