@@ -159,8 +159,8 @@ def test_what_to_mind_about_the_images_is_told(folder, tmp_path):
 
 def test_settings_far_from_all_recipes_are_named_before_training(array_file, tmp_path):
     listener = Listener()
-    far = small(**{"discriminator.optimizer.lr": 0.05})
-    gz.train(array_file, recipe=far, images=8, out=tmp_path, callback=listener)
+    far = ["discriminator.optimizer.lr=0.05"]
+    gz.train(array_file, recipe=small(), settings=far, images=8, out=tmp_path, callback=listener)
     assert (
         "unusual: the learning rate of the discriminator is 0.05, 50 times the value in modern (0.001)"
         in (listener.notes)
