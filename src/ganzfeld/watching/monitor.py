@@ -125,19 +125,9 @@ class LoopMonitor(ReadingsMonitor):
 
     def take_readings(self, seconds: float, everything: bool = False) -> dict[str, float]:
         """Take readings; see ``ReadingsMonitor``. The open window ends."""
-        recorder, window = self._recorder, self._recorder.window or Window()
-        with recorder.rest():
-            if self.can_pass and self.anatomy is None:
-                self._look_inside()
-            if self.loss is None:
-                self.loss = recognised_loss(self._lessons(window))
-            gradients: dict[str, Tensor | float] = {}
-            for side, values in window.gradients.items():
-                gradients |= by_side(side, values)
-            facts = self._facts.read(window, self.bounds, self._forms.get("discriminator"))
-            self._record = LoopRecord(gradients, facts)
+        with self._recorder.rest():
             numbers = super().take_readings(seconds, everything)
-        recorder.window = None
+        self._recorder.window = None
         return numbers
 
     def gather(self) -> None:
@@ -171,12 +161,26 @@ class LoopMonitor(ReadingsMonitor):
         """Return the generator's images of the fixed latents; None if they are not there yet."""
         if not self.can_pass:
             return None
-        probe = self.probe()
+        probe = self._context()
         with self._recorder.rest(), self.undisturbed(probe):
             return probe.images
 
     def probe(self) -> ProbeContext:
-        """Return the context of the readings; before there are images, it holds none."""
+        """Return the context of the readings, with what the open window shows."""
+        window = self._recorder.window or Window()
+        if self.can_pass and self.anatomy is None:
+            self._look_inside()
+        if self.loss is None:
+            self.loss = recognised_loss(self._lessons(window))
+        gradients: dict[str, Tensor | float] = {}
+        for side, values in window.gradients.items():
+            gradients |= by_side(side, values)
+        facts = self._facts.read(window, self.bounds, self._forms.get("discriminator"))
+        self._record = LoopRecord(gradients, facts)
+        return self._context()
+
+    def _context(self) -> ProbeContext:
+        """Return the context with what is known; before there are images, it holds none."""
         recorder, anatomy = self._recorder, self.anatomy
         networks = {side: unwrapped(network) for side, network in recorder.networks.items()}
         generator = WatchedGenerator(
@@ -228,7 +232,7 @@ class LoopMonitor(ReadingsMonitor):
 
     def _look_inside(self) -> None:
         """Find the layers of the generator, and whether the discriminator ends in a sigmoid."""
-        probe = self.probe()
+        probe = self._context()
         with self.undisturbed(probe):
             try:
                 self.anatomy = trace_activations(

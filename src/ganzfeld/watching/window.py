@@ -67,7 +67,8 @@ class Window:
         else:
             self._note_push("push_generator", update.fake, fake=True)
             self._note_mode(side, [call.source.in_eval for call in update.fake if call.source])
-        self.gradients[side] = readings.load("gradients").read_network(update.network, update.optimizer)
+        if self.num_updates[side] <= LEAST_UPDATES:
+            self.gradients[side] = readings.load("gradients").read_network(update.network, update.optimizer)
 
     def note_clear(self, side: Side, clear: Tensor | bool) -> None:
         """Note whether the gradients of a network were clear when its update began."""
