@@ -12,8 +12,9 @@ from ganzfeld.health.activation_trace import last_strides, trace_activations
 from ganzfeld.health.watched_networks import LabelForm, UnknownForm, form_of, logits_of
 from ganzfeld.losses import Loss
 from ganzfeld.watching.losses import recognised_loss
-from ganzfeld.watching.recorder import Recorder
+from ganzfeld.watching.recorder import PATIENCE, Recorder
 from ganzfeld.watching.sorting import Batch, Sorter
+from ganzfeld.watching.window import Update, Window
 
 
 def sort(images: Tensor, fake: Tensor, real: Tensor | None = None, place: int = 0):
@@ -95,6 +96,22 @@ class TestUpdates:
         assert (facts["push_real"], facts["push_fake"], facts["push_generator"]) == (1, -1, 1)
         assert (facts["cleared_generator"], facts["cleared_discriminator"]) == (1, 1)
         assert facts["leaked_gradients"] == leaked
+
+    def test_the_size_of_updates_without_adam(self):
+        """Compare with the sizes that gradient descent makes by its definition."""
+        torch.manual_seed(0)
+        layer = nn.Linear(48, 1)
+        d = nn.Sequential(nn.Flatten(), layer)
+        optimizer = torch.optim.SGD(d.parameters(), 0.1)
+        window, ratio = Window(), 0.0
+        for _ in range(2):
+            optimizer.zero_grad()
+            F.softplus(d(torch.randn(8, 3, 4, 4))).mean().backward()
+            optimizer.step()
+            window.note(Update("discriminator", d, optimizer, [], []))
+            assert layer.weight.grad is not None
+            ratio = float(0.1 * layer.weight.grad.norm() / layer.weight.detach().norm())
+        assert float(window.gradients["discriminator"]["update_ratio"]) == pytest.approx(ratio, rel=1e-4)
 
     def test_discriminator_first(self):
         def loop(g, d, of_g, of_d):
@@ -189,6 +206,29 @@ class TestUpdates:
             of_g.step()
 
         self.check(self.pushes(loop), leaked=float(harmful))
+
+    def test_a_discriminator_that_is_never_updated_fills_no_memory(self):
+        """Its gradients are seen all the same."""
+        torch.manual_seed(0)
+        g = nn.Sequential(nn.Linear(4, 48), nn.Unflatten(1, (3, 4, 4)))
+        d = nn.Sequential(nn.Flatten(), nn.Linear(48, 1))
+        optimizers = [torch.optim.SGD(g.parameters(), 0.1) for _ in range(2)]
+        recorder = Recorder(g, d, None, lambda error: pytest.fail(str(error)))
+        recorder.attach()
+        recorder.open_window()
+        for _ in range(40):
+            loss, fake = self.losses(g, d)
+            loss.backward()
+            optimizers[0].step()
+            F.softplus(-d(fake)).mean().backward()
+            optimizers[1].step()
+            recorder.end_of_step()
+        assert len(recorder._calls) <= 3 * PATIENCE
+        assert recorder.window is not None and recorder.outputs
+        facts = recorder.window.facts()
+        assert (float(facts["push_real"]), float(facts["push_fake"])) == (1, -1)
+        assert recorder.num_updates["discriminator"] == 0 < recorder.num_updates["generator"]
+        recorder.remove()
 
     def test_gradients_of_several_batches_are_collected(self):
         def loop(g, d, of_g, of_d):

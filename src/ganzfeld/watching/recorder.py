@@ -27,8 +27,11 @@ _MOST_GENERATED = 4
 _WINDOWS_PER_COMPARISON = 8
 """Windows after which batches of the same form are compared again."""
 
-_MOST_CALLS = 256
+_MOST_CALLS = 64
 """Calls that are kept; more are made only in a loop without optimizers."""
+
+PATIENCE = 8
+"""Steps of the loop after which no update of the discriminator is expected any more."""
 
 
 class Recorder:
@@ -69,6 +72,7 @@ class Recorder:
         self._order = 0
         self._stepped = False
         self._num_windows = 0
+        self._steps_waited = 0
         self._into_generator: Tensor | bool | None = None
         self.outputs: deque[tuple[Tensor, Tensor]] = deque(maxlen=NUM_UPDATES)
         self.num_updates: dict[Side, int] = {"generator": 0, "discriminator": 0}
@@ -138,14 +142,18 @@ class Recorder:
         return self._generated[-1] if self._generated else None
 
     def end_of_step(self) -> None:
-        """Sort the calls of a loop whose optimizers are not torch's, at the end of each of its steps."""
+        """End the updates that no optimizer has ended: a network may have none, or none of torch."""
+        has_real = any(call.has_real for call in self._calls)
+        self._steps_waited = self._steps_waited + 1 if has_real else 0
         if not self._stepped:
-            if any(call.has_real for call in self._calls):
+            if has_real:
                 self.num_updates["discriminator"] += 1
                 self._end_discriminator_update(None)
             if any(call.attached for call in self._calls):
                 self.num_updates["generator"] += 1
                 self._end_generator_update(None)
+        elif self._steps_waited >= PATIENCE:
+            self._end_discriminator_update(None, has_weights=False)
         self._stepped = False
 
     def _generate(self, network: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -256,7 +264,7 @@ class Recorder:
                     self.window.note_clear("discriminator", first.clear["discriminator"])
                 flows = any(call.attached and call.order for call in fake)
                 self._into_generator = first.clear["generator"] if flows else None
-        rest = [call for call in fakes if call.attached and call not in fake]
+        rest = [call for call in fakes if call.attached and call not in fake][-PATIENCE:]
         self._calls = deque(rest, maxlen=_MOST_CALLS)
 
     def _end_generator_update(self, optimizer: Optimizer | None, *, has_weights: bool = True) -> None:

@@ -28,7 +28,7 @@ from ganzfeld.watching.folder import WatchFolder
 from ganzfeld.watching.monitor import LoopMonitor
 from ganzfeld.watching.recorder import Recorder
 
-PACE = Pace(readings_cost=0.0125)
+PACE = Pace(readings_cost=0.01)
 """Readings take a little less of the time than in a run, since hooks cost some too."""
 
 Losses = Mapping[str, Any] | Sequence[Any]
