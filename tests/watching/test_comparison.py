@@ -60,7 +60,7 @@ def test_foreign_images_are_not_recognised(compared: DataComparison):
 
 def test_weights_that_stand_still():
     layer = torch.nn.Linear(4, 4)
-    movement = Movement(layer)
+    movement = Movement([*layer.parameters()])
     assert movement.share(1) is None
     assert movement.share(PATIENCE) == 0
     with torch.no_grad():

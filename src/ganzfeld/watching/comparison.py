@@ -15,8 +15,9 @@ from torch.nn import functional
 from ganzfeld.data import ImageDataset
 from ganzfeld.data.order import evenly_spaced
 
-NUM_COMPARED = 1024
-"""Images of the data whose values are compared."""
+NUM_COMPARED, LEAST_COMPARED = 1024, 64
+MOST_PIXELS = 2**24
+"""Images of the data whose values are compared; fewer of large ones."""
 
 NUM_KNOWN = 4096
 """Images of the data that can be recognised."""
@@ -44,7 +45,9 @@ class DataComparison:
     """What is known of the data: distribution of values, differences between channels, images by class."""
 
     def __init__(self, dataset: ImageDataset) -> None:
-        images = _floats(dataset.batch(evenly_spaced(dataset.num_pictures, NUM_COMPARED)))
+        width, height = dataset.size
+        num = max(LEAST_COMPARED, min(NUM_COMPARED, MOST_PIXELS // (width * height)))
+        images = _floats(dataset.batch(evenly_spaced(dataset.num_pictures, num)))
         self._edges = _quantiles(images)
         self._contrasts = _contrasts(images)
         self._loop_contrasts: list[Tensor] = []

@@ -38,6 +38,9 @@ IMAGES_PER_GRID, GRID_COLUMNS = 64, 8
 GRID_COST = 0.005
 """The largest share of the time for sample grids."""
 
+GATHERING_STEPS = 16
+"""Steps for which the first readings wait for the fixed latents and images."""
+
 LEAD_UPDATES = 80
 """Updates of the discriminator before readings during which it is recorded; they need 64."""
 
@@ -116,7 +119,8 @@ class WatchFolder:
             if window is None:
                 recorder.open_window()
             else:
-                reads = window.is_full
+                waits = not self.monitor.can_pass and window.num_steps < GATHERING_STEPS
+                reads = window.is_full and not waits
         if reads or self._line_due(seconds):
             with stopwatch.paused():
                 self._write(images_seen, seconds, reads=reads, everything=False)

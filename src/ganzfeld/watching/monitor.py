@@ -1,5 +1,6 @@
 """The readings of a loop: fixed latents and images from its own calls, and the context of a probe."""
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from types import ModuleType
@@ -12,6 +13,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from ganzfeld.data import ImageDataset
 from ganzfeld.health.activation_trace import ActivationTrace, last_strides, trace_activations
+from ganzfeld.health.exact import EXACT
 from ganzfeld.health.forward_trace import forward
 from ganzfeld.health.probe import LoopRecord, ProbeContext
 from ganzfeld.health.readings.gradients import by_side
@@ -101,10 +103,14 @@ class LoopMonitor(ReadingsMonitor):
             return {}
 
     def bytes_of(self, images: Tensor) -> np.ndarray:
-        """Return images of the loop as bytes (N, H, W, C), with the loop's own values of black and white."""
+        """Return images of the loop as bytes (N, H, W, C).
+
+        Black and white are the ends of the output activation, or, where the loop's real images have others or
+        the ends are not known, their values in these.
+        """
         facts: Mapping[str, Tensor | float] = self._record.facts if self._record else {}
         low, high = self.bounds or _range_of(images)
-        if "black_level" in facts:
+        if "black_level" in facts and float(facts.get("range_gap", math.inf)) > EXACT["range_gap"][0].high:
             low, high = float(facts["black_level"]), float(facts["white_level"])
         return bytes_of((images.float() - low) / max(high - low, 1e-12) * 2 - 1)
 

@@ -41,7 +41,8 @@ class Recorder:
     called with an exception that must not reach the loop. ``num_updates`` and ``num_calls`` count the
     updates and the calls of each network. ``outputs`` are those of the discriminator for real and for
     generated images in its last updates. ``resting``: calls are not those of the loop. ``listening``: calls
-    are recorded, not only counted.
+    are recorded, not only counted. ``trained`` are the weights of each network that are trained when the loop
+    begins: many loops freeze the discriminator while the generator is updated.
     """
 
     def __init__(
@@ -59,8 +60,12 @@ class Recorder:
         self._weights: dict[Side, set[int]] = {
             side: {id(weight) for weight in network.parameters()} for side, network in self.networks.items()
         }
+        self.trained: dict[Side, list[Tensor]] = {
+            side: [weight for weight in network.parameters() if weight.requires_grad]
+            for side, network in self.networks.items()
+        }
         self._marks: dict[Side, Tensor | None] = {
-            side: _smallest_matrix(network) for side, network in self.networks.items()
+            side: _smallest_matrix(weights) for side, weights in self.trained.items()
         }
         self._failed = failed
         self._sorter = Sorter()
@@ -112,7 +117,7 @@ class Recorder:
             self.resting = False
 
     def listen(self, listening: bool) -> None:
-        """Record calls, or only count them, from now on; must be called between two steps."""
+        """Record calls, or only count them; call this between two steps of the loop."""
         if listening and not self.listening:
             # What was recorded before does not continue without a gap.
             self.outputs.clear()
@@ -121,7 +126,7 @@ class Recorder:
         self.listening = listening
 
     def open_window(self) -> None:
-        """Watch closely from now on."""
+        """Open a new window, in which gradients are seen too."""
         if self._num_windows % _WINDOWS_PER_COMPARISON == 0:
             self._sorter.forget()
         self._num_windows += 1
@@ -318,10 +323,9 @@ def _first(calls: Sequence[DiscriminatorCall]) -> DiscriminatorCall | None:
     return min((call for call in calls if call.order), key=lambda call: call.order, default=None)
 
 
-def _smallest_matrix(network: nn.Module) -> Tensor | None:
+def _smallest_matrix(weights: Sequence[Tensor]) -> Tensor | None:
     """Return the smallest weight of a layer; biases may rightly have gradients of 0."""
-    weights = [weight for weight in network.parameters() if weight.requires_grad and weight.dim() > 1]
-    return min(weights, key=torch.Tensor.numel, default=None)
+    return min((weight for weight in weights if weight.dim() > 1), key=torch.Tensor.numel, default=None)
 
 
 def _in_eval(network: nn.Module) -> bool:

@@ -46,7 +46,7 @@ class Window:
     fake_calls: deque[DiscriminatorCall] = field(default_factory=lambda: deque(maxlen=MOST_CALLS))
     lessons: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     gradients: dict[Side, dict[str, Tensor]] = field(default_factory=dict)
-    _weights: dict[Side, list[Tensor]] = field(default_factory=dict)
+    _weights: dict[Side, dict[int, Tensor]] = field(default_factory=dict)
     _values: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
     _optimizers: dict[Side, set[int]] = field(default_factory=lambda: defaultdict(set))
     _others: dict[Side, float] = field(default_factory=dict)
@@ -119,10 +119,10 @@ class Window:
 
         Optimizers other than Adam do not show it by themselves.
         """
-        before, now = self._weights.get(update.side), _some_weights(update.network)
+        before, now = self._weights.get(update.side, {}), _some_weights(update.network)
         self._weights[update.side] = now
-        if before and "update_ratio" not in self.gradients[update.side]:
-            pairs = zip(before, now, strict=True)
+        pairs = [(before[key], now[key]) for key in before.keys() & now.keys()]
+        if pairs and "update_ratio" not in self.gradients[update.side]:
             ratios = [(after - old).norm() / after.norm().clamp_min(1e-12) for old, after in pairs]
             self.gradients[update.side]["update_ratio"] = torch.stack(ratios).median()
 
@@ -145,13 +145,13 @@ class Window:
             self.reals.append(call.rows(call.images, fake=False)[:REALS_PER_STEP].clone())
 
 
-def _some_weights(network: nn.Module) -> list[Tensor]:
-    """Return copies of evenly spaced values of the weights of every layer."""
-    weights = [
-        weight.detach() for weight in network.parameters() if weight.requires_grad and weight.dim() > 1
-    ]
-    steps = [max(1, weight.numel() // VALUES_PER_WEIGHT) for weight in weights]
-    return [weight.flatten()[::step].clone() for weight, step in zip(weights, steps, strict=True)]
+def _some_weights(network: nn.Module) -> dict[int, Tensor]:
+    """Return copies of evenly spaced values of the weights of every layer, by the weights' identities."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad and weight.dim() > 1]
+    return {
+        id(weight): weight.detach().flatten()[:: max(1, weight.numel() // VALUES_PER_WEIGHT)].clone()
+        for weight in weights
+    }
 
 
 def is_clear(weight: Tensor | None) -> Tensor | bool:
