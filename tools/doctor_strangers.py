@@ -62,6 +62,7 @@ HEALTHY = (
     Loop("hinge with spectral normalisation", "hinge"),
     Loop("by class, labels as second input", "conditional"),
     Loop("generated images not detached, gradients cleared in time", mistake="harmless detach"),
+    Loop("D frozen while G is updated, RMSprop", mistake="frozen D"),
 )
 
 MISTAKES = (
@@ -179,7 +180,7 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Judge images (B, C, 32, 32), with labels (B,)."""
+        """Return the logits of images (B, C, 32, 32), with labels (B,)."""
         if self.classes is not None and labels is not None:
             planes = self.classes(labels).view(-1, 1, SIZE, SIZE)
             images = torch.cat((images, planes), 1)
@@ -236,8 +237,12 @@ class Training:
         rate = 2e-2 if loop.mistake == "rate" else 2e-4
         betas = (0.0, 0.9) if loop.style == "wgan-gp" else (0.5, 0.999)
         trained = self.generator if loop.mistake == "optimizer" else self.discriminator
-        self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=rate, betas=betas)
-        self.optimizer_d = torch.optim.Adam(trained.parameters(), lr=rate, betas=betas)
+        self.optimizer_g, self.optimizer_d = (
+            torch.optim.RMSprop(network.parameters(), lr=rate)
+            if loop.mistake == "frozen D"
+            else torch.optim.Adam(network.parameters(), lr=rate, betas=betas)
+            for network in (self.generator, trained)
+        )
         self.loss_d, self.loss_g = losses_of(loop.style, loop.mistake)
         self.random = np.random.default_rng(seed)
         if loop.mistake == "eval":
@@ -277,6 +282,7 @@ class Training:
         fake, labels, loss_d = self.update_discriminator()
         if not leaks:
             self.clear(self.optimizer_g)
+        self.discriminator.requires_grad_(self.loop.mistake != "frozen D")
         loss_g = self.loss_g(self.discriminator(fake, *labels))
         loss_g.backward()
         self.optimizer_g.step()
@@ -284,6 +290,7 @@ class Training:
 
     def update_discriminator(self) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
         """Update the discriminator; return the generated images, their labels, and the loss."""
+        self.discriminator.requires_grad_(True)
         is_attached = self.loop.mistake in ("no detach", "harmless detach")
         real, labels = self.batch()
         self.clear(self.optimizer_d)

@@ -58,6 +58,7 @@ def test_a_loop_without_a_mistake_has_no_finding_for_loops(
     (out,) = tmp_path.iterdir()
     readings = {reading for entry in gz.open_run(out).journal for reading in entry.get("health", {})}
     assert {"push_real", "push_generator", "range_gap", "diversity", "lesson_generator"} <= readings
+    assert {"update_ratio_generator", "update_ratio_discriminator", "moved_discriminator"} <= readings
 
 
 def test_the_findings_of_loops_exist(strangers: ModuleType):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from ganzfeld.watching.sorting import Kind
+from ganzfeld.watching.sorting import Batch, Kind
 
 Side = Literal["generator", "discriminator"]
 
@@ -15,7 +15,7 @@ Side = Literal["generator", "discriminator"]
 class GeneratorCall:
     """A call of the generator: its images, its arguments, and whether it was in eval mode."""
 
-    images: Tensor
+    batch: Batch
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
     in_eval: bool
@@ -31,7 +31,7 @@ class DiscriminatorCall:
     """
 
     kind: Kind
-    images: Tensor
+    batch: Batch
     output: Tensor
     attached: bool
     in_eval: bool
@@ -42,6 +42,11 @@ class DiscriminatorCall:
     gradient: Tensor | None = None
     order: int = 0
     clear: Mapping[Side, Tensor | bool] | None = None
+
+    @property
+    def images(self) -> Tensor:
+        """The images (B, C, H, W)."""
+        return self.batch.images
 
     @property
     def has_real(self) -> bool:

@@ -5,7 +5,7 @@ by their appearance.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,11 +15,12 @@ from torch.nn import functional
 from ganzfeld.data import ImageDataset
 from ganzfeld.data.order import evenly_spaced
 
-NUM_COMPARED = 1024
-"""Images of the data whose values are compared."""
+NUM_COMPARED, LEAST_COMPARED = 1024, 64
+MOST_PIXELS = 2**24
+"""Images of the data whose values are compared; fewer of large ones."""
 
-NUM_KNOWN = 4096
-"""Images of the data that can be recognised."""
+NUM_KNOWN, MOST_KNOWN_VALUES = 2**14, 2**28
+"""Images of the data that can be recognised; fewer of large ones, since all of them are read."""
 
 SIDE_PX = 16
 
@@ -44,18 +45,14 @@ class DataComparison:
     """What is known of the data: distribution of values, differences between channels, images by class."""
 
     def __init__(self, dataset: ImageDataset) -> None:
-        images = _floats(dataset.batch(evenly_spaced(dataset.num_pictures, NUM_COMPARED)))
+        width, height = dataset.size
+        num = max(LEAST_COMPARED, min(NUM_COMPARED, MOST_PIXELS // (width * height)))
+        images = _floats(dataset.batch(evenly_spaced(dataset.num_pictures, num)))
         self._edges = _quantiles(images)
         self._contrasts = _contrasts(images)
         self._loop_contrasts: list[Tensor] = []
-        self._labels: np.ndarray | None = None
+        self._dataset = dataset
         self._votes: dict[int, Counter[int]] = defaultdict(Counter)
-        if dataset.labels is not None and dataset.class_names:
-            indices = evenly_spaced(dataset.num_pictures, NUM_KNOWN)
-            indices = indices[dataset.labels[indices] >= 0]
-            self._labels = dataset.labels[indices]
-            known = [_floats(dataset.batch(part)) for part in np.array_split(indices, 16) if len(part)]
-            self._known = torch.cat([_signatures(part) for part in known]) if known else None
 
     def levels(self, reals: Tensor) -> tuple[float, float] | None:
         """Return the values that black and white have in real images (n, C, H, W); None if unknown."""
@@ -81,15 +78,30 @@ class DataComparison:
         order = given / max(reverse, _NOISE)
         return {"channels_as_given": given, "channels_reversed": reverse, "channel_order": order}
 
+    @cached_property
+    def _known(self) -> tuple[Tensor, Tensor] | None:
+        """Signatures (n, values) and classes (n,) of images of the data; None if it has no classes."""
+        dataset = self._dataset
+        if dataset.labels is None:
+            return None
+        num_values = dataset.channels * dataset.size[0] * dataset.size[1]
+        indices = evenly_spaced(dataset.num_pictures, min(NUM_KNOWN, MOST_KNOWN_VALUES // num_values))
+        indices = indices[dataset.labels[indices] >= 0]
+        parts = [part for part in np.array_split(indices, 64) if len(part)]
+        if not parts:
+            return None
+        signatures = torch.cat([_signatures(_floats(dataset.batch(part))) for part in parts])
+        return signatures, torch.from_numpy(dataset.labels[indices])
+
     def note_labels(self, reals: Tensor, numbers: Tensor) -> None:
         """Compare the class numbers (n,) of real images (n, C, H, W) with the classes of the data."""
-        if self._labels is None or self._known is None:
+        if self._known is None:
             return
+        known, classes = self._known
         signatures = _signatures(reals)
         for variant in (signatures, _signatures(reals.flip(-1))):
-            distances = 2 - 2 * variant @ self._known.t()
+            distances = 2 - 2 * variant @ known.t()
             nearest = distances.argmin(1)
-            classes = torch.from_numpy(self._labels)
             others = distances.masked_fill(classes[None] == classes[nearest][:, None], torch.inf).amin(1)
             best = distances.gather(1, nearest[:, None])[:, 0]
             is_known = (best < _ALIKE) & (best.sqrt() <= _CLOSER * others.sqrt())
@@ -140,10 +152,3 @@ def _signatures(images: Tensor) -> Tensor:
     height, width = (min(SIDE_PX, side) for side in images.shape[2:])
     values = functional.adaptive_avg_pool2d(images.float(), (height, width)).flatten(1).cpu()
     return functional.normalize(values - values.mean(1, keepdim=True))
-
-
-def images_of(calls: Sequence[Tensor]) -> Tensor | None:
-    """Return several batches as one; None if there are none or their sizes differ."""
-    if not calls or len({call.shape[1:] for call in calls}) > 1:
-        return None
-    return torch.cat(list(calls))

@@ -28,7 +28,7 @@ class LoopFacts:
     def __init__(self, recorder: Recorder, data: DataComparison, note: Callable[[str], object]) -> None:
         self._recorder, self._data, self._note = recorder, data, note
         self._movements: dict[Side, Movement] = {
-            side: Movement(network) for side, network in recorder.networks.items()
+            side: Movement(weights) for side, weights in recorder.trained.items()
         }
 
     def read(

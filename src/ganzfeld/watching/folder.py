@@ -1,6 +1,7 @@
 """The folder of a loop that is watched: when lines, readings and images are due, and how they are written."""
 
 import contextlib
+import math
 import os
 import platform
 import time
@@ -34,8 +35,14 @@ from ganzfeld.watching.monitor import LoopMonitor
 from ganzfeld.watching.recorder import Recorder
 
 IMAGES_PER_GRID, GRID_COLUMNS = 64, 8
-GRID_COST = 0.01
+GRID_COST = 0.005
 """The largest share of the time for sample grids."""
+
+GATHERING_STEPS = 16
+"""Steps for which the first readings wait for the fixed latents and images."""
+
+LEAD_UPDATES = 80
+"""Updates of the discriminator before readings during which it is recorded; they need 64."""
 
 Data = str | os.PathLike[str] | ImageDataset | None
 
@@ -107,11 +114,13 @@ class WatchFolder:
             self.monitor.gather()
         seconds = stopwatch.seconds
         reads = False
+        recorder.listen(seconds + self._lead_s(seconds) >= self.monitor.next_s)
         if self.monitor.due(seconds):
             if window is None:
                 recorder.open_window()
             else:
-                reads = window.is_full
+                waits = not self.monitor.can_pass and window.num_steps < GATHERING_STEPS
+                reads = window.is_full and not waits
         if reads or self._line_due(seconds):
             with stopwatch.paused():
                 self._write(images_seen, seconds, reads=reads, everything=False)
@@ -158,7 +167,7 @@ class WatchFolder:
             "loss_generator": _number(self._losses[0]),
             "loss_discriminator": _number(self._losses[1]),
         }
-        if outputs:
+        if outputs and self._recorder.listening:
             names = ("logit_real", "logit_fake")
             entry |= {
                 name: float(output.float().mean()) for name, output in zip(names, outputs[-1], strict=True)
@@ -170,6 +179,11 @@ class WatchFolder:
         self._written = images_seen, reads and everything
         if reads:
             self._diagnosis.update()
+
+    def _lead_s(self, seconds: float) -> float:
+        """Return how long before readings are due the calls of the loop must be recorded."""
+        updates = self._recorder.num_updates["discriminator"]
+        return LEAD_UPDATES * seconds / updates if updates else math.inf
 
     def _rate(self) -> float:
         """Return the generator's learning rate as a share of its first one; 1 if it is not known."""
@@ -221,7 +235,7 @@ def _open_data(data: Data, recorder: Recorder) -> ImageDataset:
             "the generator given to gz.watch does not return images (B, C, H, W)",
             "Give a generator of images; see the note above for what it returned.",
         )
-    channels, height, width = call.images.shape[1:]
+    channels, height, width = call.batch.images.shape[1:]
     if channels not in (1, 3):
         raise UsageError(
             f"the generator makes images with {channels} channels, but images of data have 1 or 3",

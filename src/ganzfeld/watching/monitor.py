@@ -1,5 +1,6 @@
 """The readings of a loop: fixed latents and images from its own calls, and the context of a probe."""
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from types import ModuleType
@@ -12,6 +13,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from ganzfeld.data import ImageDataset
 from ganzfeld.health.activation_trace import ActivationTrace, last_strides, trace_activations
+from ganzfeld.health.exact import EXACT
 from ganzfeld.health.forward_trace import forward
 from ganzfeld.health.probe import LoopRecord, ProbeContext
 from ganzfeld.health.readings.gradients import by_side
@@ -101,10 +103,14 @@ class LoopMonitor(ReadingsMonitor):
             return {}
 
     def bytes_of(self, images: Tensor) -> np.ndarray:
-        """Return images of the loop as bytes (N, H, W, C), with the loop's own values of black and white."""
+        """Return images of the loop as bytes (N, H, W, C).
+
+        Black and white are the ends of the output activation, or, where the loop's real images have others or
+        the ends are not known, their values in these.
+        """
         facts: Mapping[str, Tensor | float] = self._record.facts if self._record else {}
         low, high = self.bounds or _range_of(images)
-        if "black_level" in facts:
+        if "black_level" in facts and float(facts.get("range_gap", math.inf)) > EXACT["range_gap"][0].high:
             low, high = float(facts["black_level"]), float(facts["white_level"])
         return bytes_of((images.float() - low) / max(high - low, 1e-12) * 2 - 1)
 
@@ -125,19 +131,9 @@ class LoopMonitor(ReadingsMonitor):
 
     def take_readings(self, seconds: float, everything: bool = False) -> dict[str, float]:
         """Take readings; see ``ReadingsMonitor``. The open window ends."""
-        recorder, window = self._recorder, self._recorder.window or Window()
-        with recorder.rest():
-            if self.can_pass and self.anatomy is None:
-                self._look_inside()
-            if self.loss is None:
-                self.loss = recognised_loss(self._lessons(window))
-            gradients: dict[str, Tensor | float] = {}
-            for side, values in window.gradients.items():
-                gradients |= by_side(side, values)
-            facts = self._facts.read(window, self.bounds, self._forms.get("discriminator"))
-            self._record = LoopRecord(gradients, facts)
+        with self._recorder.rest():
             numbers = super().take_readings(seconds, everything)
-        recorder.window = None
+        self._recorder.window = None
         return numbers
 
     def gather(self) -> None:
@@ -171,12 +167,26 @@ class LoopMonitor(ReadingsMonitor):
         """Return the generator's images of the fixed latents; None if they are not there yet."""
         if not self.can_pass:
             return None
-        probe = self.probe()
+        probe = self._context()
         with self._recorder.rest(), self.undisturbed(probe):
             return probe.images
 
     def probe(self) -> ProbeContext:
-        """Return the context of the readings; before there are images, it holds none."""
+        """Return the context of the readings, with what the open window shows."""
+        window = self._recorder.window or Window()
+        if self.can_pass and self.anatomy is None:
+            self._look_inside()
+        if self.loss is None:
+            self.loss = recognised_loss(self._lessons(window))
+        gradients: dict[str, Tensor | float] = {}
+        for side, values in window.gradients.items():
+            gradients |= by_side(side, values)
+        facts = self._facts.read(window, self.bounds, self._forms.get("discriminator"))
+        self._record = LoopRecord(gradients, facts)
+        return self._context()
+
+    def _context(self) -> ProbeContext:
+        """Return the context with what is known; before there are images, it holds none."""
         recorder, anatomy = self._recorder, self.anatomy
         networks = {side: unwrapped(network) for side, network in recorder.networks.items()}
         generator = WatchedGenerator(
@@ -228,7 +238,7 @@ class LoopMonitor(ReadingsMonitor):
 
     def _look_inside(self) -> None:
         """Find the layers of the generator, and whether the discriminator ends in a sigmoid."""
-        probe = self.probe()
+        probe = self._context()
         with self.undisturbed(probe):
             try:
                 self.anatomy = trace_activations(

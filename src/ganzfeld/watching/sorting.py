@@ -25,6 +25,18 @@ it, for the batch to come from it. A leaf of the graph is a point of a penalty, 
 images."""
 
 
+class Batch(NamedTuple):
+    """Images (B, C, H, W), and the address of their memory, which views of the same images share."""
+
+    images: Tensor
+    address: int
+
+    @classmethod
+    def of(cls, images: Tensor) -> "Batch":
+        """Return a batch of these images."""
+        return cls(images, images.untyped_storage().data_ptr())
+
+
 class Sorted(NamedTuple):
     """The kind of a batch. For ``both``, ``fake_rows`` (B,) marks the generated images.
 
@@ -54,18 +66,16 @@ class Sorter:
         self._results.clear()
         self._rows.clear()
 
-    def sort(
-        self, images: Tensor, generated: Sequence[Tensor], last_real: Tensor | None, place: int
-    ) -> Sorted:
-        """Return the kind of ``images``; ``place`` is the number of earlier batches in the same update.
+    def sort(self, batch: Batch, generated: Sequence[Batch], last_real: Batch | None, place: int) -> Sorted:
+        """Return the kind of a batch; ``place`` is the number of earlier batches in the same update.
 
         ``generated`` are the last outputs of the generator, ``last_real`` the real images of the same update.
         """
-        if any(shares_memory(images, other) for other in generated):
+        images, address = batch
+        if any(address == other.address for other in generated):
             return Sorted("fake")
         has_graph = images.grad_fn is not None
-        is_repeated = last_real is not None and shares_memory(images, last_real)
-        if is_repeated:
+        if last_real is not None and address == last_real.address:
             return Sorted("penalty" if images.requires_grad else "real")
         form = (place, len(images), images.requires_grad, has_graph)
         if form in self._learned:
@@ -73,7 +83,7 @@ class Sorter:
         results = self._results.setdefault(form, Counter())
         if results and max(results.values()) >= _CERTAIN:
             return Sorted(results.most_common(1)[0][0], self._rows.get(form), form)
-        result = _compare(images, generated, last_real)
+        result = _compare(images, [other.images for other in generated], last_real and last_real.images)
         results[result.kind] += 1
         self._rows[form] = result.fake_rows
         return result._replace(form=form)
@@ -101,11 +111,6 @@ def _compare(images: Tensor, generated: Sequence[Tensor], last_real: Tensor | No
     if from_fake or images.grad_fn is not None:
         return Sorted("fake")
     return Sorted("real")
-
-
-def shares_memory(images: Tensor, other: Tensor) -> bool:
-    """Check whether two tensors are the same, or views of the same memory."""
-    return images.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
 def _equal_rows(images: Tensor, other: Tensor) -> Tensor:

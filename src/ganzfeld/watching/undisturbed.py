@@ -20,6 +20,7 @@ def undisturbed(networks: Sequence[nn.Module], device: torch.device) -> Iterator
     begin at a fixed seed. Buffers are protected by ``forward_trace.forward``.
     """
     states = random.getstate(), np.random.get_state()
+    on_mps = torch.mps.get_rng_state() if device.type == "mps" else None
     attributes = [(vars(module), dict(vars(module))) for network in networks for module in network.modules()]
     devices = [device] if device.type == "cuda" else []
     try:
@@ -36,6 +37,8 @@ def undisturbed(networks: Sequence[nn.Module], device: torch.device) -> Iterator
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
+        if on_mps is not None:
+            torch.mps.set_rng_state(on_mps)
         for current, before in attributes:
             for name in current.keys() - before.keys():
                 del current[name]

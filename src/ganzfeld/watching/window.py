@@ -16,6 +16,7 @@ LEAST_UPDATES = 2
 REALS_PER_STEP = 16
 MOST_REALS = 128
 MOST_CALLS = 4
+VALUES_PER_WEIGHT = 4096
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Window:
     real_calls: deque[DiscriminatorCall] = field(default_factory=lambda: deque(maxlen=MOST_CALLS))
     fake_calls: deque[DiscriminatorCall] = field(default_factory=lambda: deque(maxlen=MOST_CALLS))
     lessons: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
-    gradients: dict[Side, Mapping[str, Tensor]] = field(default_factory=dict)
+    gradients: dict[Side, dict[str, Tensor]] = field(default_factory=dict)
+    _weights: dict[Side, dict[int, Tensor]] = field(default_factory=dict)
     _values: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
     _optimizers: dict[Side, set[int]] = field(default_factory=lambda: defaultdict(set))
     _others: dict[Side, float] = field(default_factory=dict)
@@ -67,7 +69,10 @@ class Window:
         else:
             self._note_push("push_generator", update.fake, fake=True)
             self._note_mode(side, [call.source.in_eval for call in update.fake if call.source])
-        self.gradients[side] = readings.load("gradients").read_network(update.network, update.optimizer)
+        if self.num_updates[side] <= LEAST_UPDATES:
+            read = readings.load("gradients").read_network(update.network, update.optimizer)
+            self.gradients[side] = dict(read)
+            self._note_size(update)
 
     def note_clear(self, side: Side, clear: Tensor | bool) -> None:
         """Note whether the gradients of a network were clear when its update began."""
@@ -89,7 +94,9 @@ class Window:
     def facts(self) -> dict[str, Tensor | float]:
         """Return the readings of the window."""
         result: dict[str, Tensor | float] = {
-            name: torch.stack(values).nanmean() for name, values in self._values.items()
+            # On a GPU, some of the values are there and some are not.
+            name: torch.stack([value.cpu() for value in values]).nanmean()
+            for name, values in self._values.items()
         }
         for side in self.num_updates if self.num_steps else ():
             result[f"optimizers_{side}"] = float(len(self._optimizers[side]))
@@ -106,6 +113,18 @@ class Window:
     def _note_mode(self, side: Side, in_eval: Sequence[bool]) -> None:
         if in_eval:
             self._note(f"eval_mode_{side}", all(in_eval))
+
+    def _note_size(self, update: Update) -> None:
+        """Note the relative size of an update, by comparing weights before and after it.
+
+        Optimizers other than Adam do not show it by themselves.
+        """
+        before, now = self._weights.get(update.side, {}), _some_weights(update.network)
+        self._weights[update.side] = now
+        pairs = [(before[key], now[key]) for key in before.keys() & now.keys()]
+        if pairs and "update_ratio" not in self.gradients[update.side]:
+            ratios = [(after - old).norm() / after.norm().clamp_min(1e-12) for old, after in pairs]
+            self.gradients[update.side]["update_ratio"] = torch.stack(ratios).median()
 
     def _note_push(self, name: str, calls: Sequence[DiscriminatorCall], *, fake: bool) -> None:
         """Note in which direction a loss moves the logits: 1 up, -1 down."""
@@ -124,6 +143,15 @@ class Window:
             # A loop may change its batch in place later.
             call = update.real[-1]
             self.reals.append(call.rows(call.images, fake=False)[:REALS_PER_STEP].clone())
+
+
+def _some_weights(network: nn.Module) -> dict[int, Tensor]:
+    """Return copies of evenly spaced values of the weights of every layer, by the weights' identities."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad and weight.dim() > 1]
+    return {
+        id(weight): weight.detach().flatten()[:: max(1, weight.numel() // VALUES_PER_WEIGHT)].clone()
+        for weight in weights
+    }
 
 
 def is_clear(weight: Tensor | None) -> Tensor | bool:

@@ -1,29 +1,28 @@
 """Find duplicates: images that occur as the same file, or so similar that a network would learn them twice.
 
-Time and memory are linear in the number of images. The perceptual hashes are sorted four times, each time by
-another quarter of their bits, and neighbours are candidates (after Manku, Jain and Das Sarma 2007): two
-hashes that differ in at most three bits agree in at least one quarter. The brightness of 8x8 cells eliminates
-most candidates, and comparing the pixels decides.
+``candidates`` finds pairs that may show the same, ``same_image`` compares their pixels, and the pairs that it
+confirms form groups. Both are bounded: time and memory are linear in the number of images.
 """
 
 import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from ganzfeld.data.check.candidates import candidates
+from ganzfeld.data.check.same_image import loss_of_detail
 from ganzfeld.data.images import ImageDataset
 from ganzfeld.durable import write_bytes
 from ganzfeld.errors import ResourceError
 
-_MOST_BITS = 3
-_WINDOW = 32  # neighbours compared on each side; larger groups are found as chains
-_MOST_PAIRS = 60_000  # compared pixel by pixel
-_AT_ONCE = 65_536  # hashes
-_GATHERED = 256  # pairs of images
-_CELLS = 8
-_ALIKE = 20.0  # the greatest root-mean-square difference of any cell, of 255
+RULE = 2
+"""Increased when other images count as duplicates; results of older rules in the cache are not used."""
+
+_MOST_COMPARED = 20_000  # pairs of each list of candidates; those of connected images do not count
+_FEW_COMPARED, _COMPARED_PER_IMAGE = 2_000, 8  # if there are few images
+_MOST_AT_ONCE = 256  # pairs of images
+_BYTES = 2**24  # of the first images of these pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,14 @@ class Group:
 def duplicates_of(dataset: ImageDataset) -> list[Group]:
     """Return the result of ``find_duplicates``, which is stored with the dataset in the cache."""
     path = dataset.folder / "duplicates.json"
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        return [Group(exact, tuple(entries)) for exact, entries in json.loads(path.read_bytes())]
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        stored = json.loads(path.read_bytes())
+        if stored["rule"] == RULE:
+            return [Group(exact, tuple(entries)) for exact, entries in stored["groups"]]
     groups = find_duplicates(dataset)
+    content = {"rule": RULE, "groups": [[group.exact, group.entries] for group in groups]}
     with contextlib.suppress(ResourceError):  # if the set was pruned, they are determined again next time
-        write_bytes(path, json.dumps([[group.exact, group.entries] for group in groups]).encode())
+        write_bytes(path, json.dumps(content).encode())
     return groups
 
 
@@ -55,7 +57,7 @@ def find_duplicates(dataset: ImageDataset) -> list[Group]:
     files = _numbered_files(np.ascontiguousarray(records["sha256"][:, :16][entries]).view("<u8"))
     _, first_of_file = np.unique(files, return_index=True)
     leaders = _UnionFind(len(entries))
-    _join_alike(leaders, dataset, entries, np.sort(first_of_file))
+    _join_alike(leaders, dataset, np.sort(first_of_file))
     firsts = first_of_file[files]
     for position in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
         leaders.join(int(firsts[position]), position)
@@ -72,52 +74,30 @@ def _numbered_files(digests: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _join_alike(leaders: "_UnionFind", dataset: ImageDataset, entries: np.ndarray, among: np.ndarray) -> None:
-    """Join the positions in ``among`` whose images are alike; ``entries`` maps positions to entries."""
-    left = _MOST_PAIRS
-    for firsts, seconds in _candidates(dataset.records, entries[among]):
-        pairs = zip(among[firsts].tolist(), among[seconds].tolist(), strict=True)
-        apart = np.array([pair for pair in pairs if leaders.of(pair[0]) != leaders.of(pair[1])][:left])
-        left -= len(apart)
-        for chunk in np.array_split(apart, len(apart) // _GATHERED + 1) if len(apart) else ():
-            differences = _largest_difference(dataset.batch(chunk[:, 0]), dataset.batch(chunk[:, 1]))
-            for first, second in chunk[differences <= _ALIKE].tolist():
-                leaders.join(first, second)
+def _join_alike(leaders: "_UnionFind", dataset: ImageDataset, among: np.ndarray) -> None:
+    """Join the images in ``among`` that show the same; pairs that are connected already are not compared."""
+    width, height = dataset.size
+    at_once = min(_MOST_AT_ONCE, max(1, _BYTES // (width * height * dataset.channels)))
+    scales = _scales(dataset)
+    for pairs in candidates(dataset, among):
+        left = min(_MOST_COMPARED, _FEW_COMPARED + _COMPARED_PER_IMAGE * len(among))
+        for begin in range(0, len(pairs), at_once):
+            part = pairs[begin : begin + at_once]
+            part = part[[leaders.of(first) != leaders.of(second) for first, second in part.tolist()]][:left]
+            left -= len(part)
+            firsts, seconds = part.T
+            if len(part):
+                scale = np.minimum(scales[firsts], scales[seconds])
+                losses = loss_of_detail(dataset.batch(firsts), dataset.batch(seconds), scale)
+                for first, second in part[losses <= 1].tolist():
+                    leaders.join(first, second)
 
 
-def _candidates(records: np.ndarray, entries: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield pairs of positions in ``entries`` with similar hash and brightness, nearest first, with repeats.
-
-    ``records`` is a memory-mapped file, of which only the hashes are copied as a whole.
-    """
-    looks, cells = records["look"][entries], records["cells"]
-    for shift in (0, 16, 32, 48):
-        rotated = (looks << np.uint64(shift)) | (looks >> np.uint64(64 - shift)) if shift else looks
-        order = np.argsort(rotated, kind="stable")
-        ordered = rotated[order]
-        for step in range(1, min(_WINDOW, len(looks) - 1) + 1):
-            near = np.flatnonzero(np.bitwise_count(ordered[step:] ^ ordered[:-step]) <= _MOST_BITS)
-            for part in np.array_split(near, len(near) // _AT_ONCE + 1):
-                firsts, seconds = order[part], order[part + step]
-                difference = np.abs(
-                    cells[entries[firsts]].astype(np.int16) - cells[entries[seconds]].astype(np.int16)
-                )
-                similar = (difference <= _ALIKE).all(axis=1)
-                yield firsts[similar], seconds[similar]
-
-
-def _largest_difference(firsts: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Return the root-mean-square difference in the worst of 8x8 cells, shape (pairs,).
-
-    Both arguments are uint8 (pairs, height, width, channels). The worst cell counts, so that faces that
-    differ only in the mouth are not duplicates.
-    """
-    square = ((firsts.astype(np.float32) - seconds.astype(np.float32)) ** 2).mean(axis=3)
-    _, height, width = square.shape
-    rows, columns = (np.arange(0, side, -(-side // _CELLS)) for side in (height, width))
-    sums = np.add.reduceat(np.add.reduceat(square, rows, axis=1), columns, axis=2)
-    counts = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
-    return np.sqrt((sums / counts).max(axis=(1, 2)))
+def _scales(dataset: ImageDataset) -> np.ndarray:
+    """Return the number of pixels of the file per pixel of the image, along one side, float (images,)."""
+    used = dataset.records["row"] >= 0
+    width, height = dataset.size
+    return np.minimum(dataset.records["width"][used] / width, dataset.records["height"][used] / height)
 
 
 class _UnionFind:

@@ -59,9 +59,14 @@ class ReadingsMonitor(ABC):
         """Return the parts of the quality of generated images, by name; by default none."""
         return {}
 
+    @property
+    def next_s(self) -> float:
+        """Seconds of training after which the next readings are due."""
+        return min(self._few_due.next, self._all_due.next)
+
     def due(self, seconds: float) -> bool:
         """Check whether readings are due after ``seconds`` of training."""
-        return seconds >= min(self._few_due.next, self._all_due.next)
+        return seconds >= self.next_s
 
     def take_readings(self, seconds: float, everything: bool = False) -> dict[str, float]:
         """Take readings and return them by name: all if they are due or ``everything`` is set, else a few.
@@ -70,8 +75,8 @@ class ReadingsMonitor(ABC):
         infinite or NaN.
         """
         begun = time.perf_counter()
-        everything = self.can_pass and (everything or seconds >= self._all_due.next)
         probe = self.probe()
+        everything = self.can_pass and (everything or seconds >= self._all_due.next)
         values: dict[str, Tensor | float] = {}
         with self.undisturbed(probe):
             for entry in map(readings.load, readings.names()):
