@@ -18,8 +18,16 @@ from dataclasses import dataclass
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
 
 import ganzfeld as gz
+from ganzfeld.training.callbacks import Pace
+from ganzfeld.training.progress_display import PlainLines
 
 DISTANCES = (1.4, 1.2, 1.0, 0.8, 0.6)
+
+
+class Often(PlainLines):
+    """Measures quality as often as 5 % of the time allow, in place of 2 %, to know times to 20 seconds."""
+
+    pace = Pace(score_cost=0.05)
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ def trained(options: argparse.Namespace, seed: int) -> Outcome:
             seed=seed,
             out=out,
             settings=options.settings,
+            callback=Often(),
         )
         final, verdict = run.metadata.final, run.diagnose().verdict
         if final is None:

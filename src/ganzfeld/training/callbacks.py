@@ -63,7 +63,7 @@ class Pace:
     readings_cost: float = 0.0175
     cheap_readings_cost: float = 0.0025
     score_every_s: float = 20.0
-    score_cost: float = 0.05
+    score_cost: float = 0.02
     num_scored: int = 256
     num_scored_at_end: int = 1000
 
