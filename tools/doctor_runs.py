@@ -26,6 +26,7 @@ import torch
 
 from ganzfeld.compute.batch_loader import gathering
 from ganzfeld.compute.engine import choose_engine
+from ganzfeld.compute.fast_path import USUAL
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.health import RunEvidence
@@ -400,8 +401,13 @@ def numbers_of(text: str) -> list[int]:
     return list(range(int(first), int(last or first) + 1))
 
 
-def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[Journal]:
-    """Yield the journals of all plans: finished runs first, then runs in the order in which they finish."""
+def train_all(
+    plans: Sequence[Plan], folder: Path, processes: int, device: str = "cpu"
+) -> Iterator[Journal]:
+    """Yield the journals of all plans: finished runs first, then runs in the order in which they finish.
+
+    All compute in float32; the device changes a run as much as another processor does.
+    """
     make_folder(folder)
     for place in {plan.setup.datasets[plan.data] for plan in plans}:  # decoded once, not in every process
         settings = [plan.settings | (FAULTS[plan.fault].settings if plan.fault else {}) for plan in plans]
@@ -418,7 +424,7 @@ def train_all(plans: Sequence[Plan], folder: Path, processes: int) -> Iterator[J
             missing.append(plan)
     print(f"{len(plans) - len(missing)} runs are finished, {len(missing)} to train", flush=True)
     with get_context("spawn").Pool(processes) as pool:
-        for plan in pool.imap_unordered(_Maker(folder), missing):
+        for plan in pool.imap_unordered(_Maker(folder, device), missing):
             journal = read(plan, folder)
             print(f"{journal.seconds:6.1f} s  {plan.name}", flush=True)
             yield journal
@@ -463,10 +469,11 @@ def _quality(plan: Plan, folder: Path, entries: Sequence[Mapping[str, Any]]) -> 
 @dataclass(frozen=True)
 class _Maker:
     folder: Path
+    device: str = "cpu"
 
     def __call__(self, plan: Plan) -> Plan:
         torch.set_num_threads(1)
-        journal, images = train_one(plan)
+        journal, images = train_one(plan, self.device)
         file = self.folder / plan.file
         part = file.with_suffix(f".{os.getpid()}.npz")
         np.savez_compressed(part, images=images)
@@ -476,7 +483,7 @@ class _Maker:
         return plan
 
 
-def train_one(plan: Plan) -> tuple[Journal, np.ndarray]:
+def train_one(plan: Plan, device: str = "cpu") -> tuple[Journal, np.ndarray]:
     """Train as planned; return the journal, and images (looks + 1, N, height, width, C) of the run.
 
     The first images are those before training. A run whose numbers are no longer finite ends after the entry
@@ -492,7 +499,9 @@ def train_one(plan: Plan) -> tuple[Journal, np.ndarray]:
         recipe = resolve(recipe, {path: min(1.0, getattr(recipe, side).optimizer.lr * factor)})
     whole = open_images(plan.setup.datasets[plan.data], size=recipe.size)
     dataset = whole if fault.kept is None else _subset(whole, np.arange(fault.kept))
-    trainer = start(recipe, dataset, choose_engine("cpu", "float32"), plan.seed)
+    trainer = start(recipe, dataset, choose_engine(device, "float32"), plan.seed)
+    # On a GPU what is planted may not be what was recorded; on a CPU nothing is recorded.
+    trainer.take(USUAL.model_copy(update={"recorded": fault.plant is None}))
     trainer.horizons = (Horizon(0, plan.steps * recipe.batch),)
     health_monitor = HealthMonitor(trainer)
     if fault.plant:
@@ -532,10 +541,12 @@ def _images(trainer: Trainer, num_compared: int = 0) -> np.ndarray:
     latent = trainer.recipe.latent
     labels = labels_as_in_data(seeds, trainer.images_by_class)
     model = calibrate(trainer.gan.generator_ema, latent.prior, trainer.images_by_class)
+    device = trainer.engine.device
     images = model(
-        latents_of_seeds(seeds, latent.size, latent.prior), None if labels is None else torch.tensor(labels)
+        latents_of_seeds(seeds, latent.size, latent.prior).to(device),
+        None if labels is None else torch.tensor(labels, device=device),
     )
-    images = torch.nan_to_num(images).clamp(-1, 1)
+    images = torch.nan_to_num(images.cpu()).clamp(-1, 1)
     return ((images + 1) * 127.5).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
 
 

@@ -21,7 +21,7 @@ from ganzfeld.bench.speed import SAME_WIDTHS
 from ganzfeld.compute.batch_loader import from_cache, from_device
 from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.engine import choose_engine, release_memory
-from ganzfeld.compute.fast_path import FastPath
+from ganzfeld.compute.fast_path import USUAL
 from ganzfeld.data import open_images
 from ganzfeld.data.order import batch_indices
 from ganzfeld.errors import ResourceError
@@ -43,6 +43,7 @@ pytestmark = [
 ]
 
 STEPS = 24
+RECORDED = USUAL.model_copy(update={"recorded": True})
 PATIENCE_S = 60.0
 MOST_LINES = 12
 
@@ -79,6 +80,7 @@ def trainer_on_gpu(recipe: Recipe, data: Path, precision: str = "bfloat16", devi
     dataset = open_images(data, size=recipe.size)
     trainer = start(recipe, dataset, choose_engine(device, precision), 0)
     trainer.horizons = (Horizon(0, recipe.batch * STEPS),)
+    trainer.take(USUAL)
     return trainer
 
 
@@ -141,7 +143,7 @@ class TestRecordedUpdate:
 
     def compare(self, recipe: Recipe, data: Path, precision: str) -> None:
         usual, other = (trainer_on_gpu(recipe, data, precision) for _ in range(2))
-        other.take(FastPath(recorded=True))
+        other.take(RECORDED)
         assert isinstance(other.graphed_update, ReplayedUpdate)
         require_equal_steps(usual, other)
         kinds = {tuple(each.due(index) for each in usual.config.stabilisers) for index in range(STEPS)}
@@ -155,14 +157,14 @@ class TestRecordedUpdate:
 
     def test_outcomes_outlive_the_next_step(self, array_file):
         trainer, again = (trainer_on_gpu(small(), array_file) for _ in range(2))
-        trainer.take(FastPath(recorded=True))
+        trainer.take(RECORDED)
         for index, outcome in enumerate([trainer.advance() for _ in range(STEPS)]):
             require_equal(vars(again.advance()), vars(outcome), f"step {index}")
 
     def test_are_recorded_while_another_thread_copies(self, array_file):
         """As the thread that saves does it."""
         usual, other = (trainer_on_gpu(small(), array_file) for _ in range(2))
-        other.take(FastPath(recorded=True))
+        other.take(RECORDED)
         over, errors, saved = threading.Event(), [], capture(other, 0.0)
 
         def copy() -> None:
@@ -184,7 +186,7 @@ class TestRecordedUpdate:
 
     def test_stop_at_what_is_not_finite(self, array_file):
         trainer = trainer_on_gpu(small(), array_file)
-        trainer.take(FastPath(recorded=True))
+        trainer.take(RECORDED)
         for _ in range(4 * REHEARSALS + 4):
             trainer.advance()
         before = {name: tensor.clone() for name, tensor in trainer.gan.generator.named_parameters()}
@@ -241,7 +243,7 @@ class TestResuming:
         recipe = small(stabilisers=["spectral", {"name": "r1", "every": 4}], mirror=True)
         straight, restored = (trainer_on_gpu(recipe, array_file) for _ in range(2))
         for trainer in (straight, restored):
-            trainer.take(FastPath(recorded=recorded))
+            trainer.take(RECORDED if recorded else USUAL)
         for _ in range(STEPS):
             straight.advance()
         restore(restored, capture(straight, 0.0))

@@ -15,6 +15,7 @@ from ganzfeld.latent import latents_of_seeds, num_of, seeds_of, truncate
 from ganzfeld.networks import Generator
 from ganzfeld.networks.arguments import Labels, labels_of
 from ganzfeld.networks.blocks import require_labels
+from ganzfeld.system import ran_out_of_memory
 
 LARGEST_CHUNK = {"cpu": 64, "mps": 64, "cuda": 1024}
 """The most images made at once, by device. A GPU computes 64 as fast as 1,024."""
@@ -91,23 +92,34 @@ def images_of_latents(
     if labels is not None:
         require_labels(generator.num_classes, labels)
         labels = labels_of(labels, len(latents), generator.class_names, generator.num_classes)
-    images = []
-    size = chunk_size(generator)
-    for first in range(0, len(latents), size):
+    images = [np.empty((0, *generator.plan.size, generator.channels), np.uint8)]
+    first, size = 0, chunk_size(generator)
+    while first < len(latents):
         chunk = _padded(latents[first : first + size], size).to(weight)
         chunk_labels = None if labels is None else _padded(labels[first : first + size], size)
-        with torch.autocast(
-            weight.device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False
-        ):
-            outputs = generator(chunk, chunk_labels)
-        if not torch.isfinite(outputs).all():
-            raise TrainingFailed(
-                "the generator makes images that contain NaN or infinity", "Use an earlier model of the run."
-            )
+        try:
+            outputs = _outputs(generator, chunk, chunk_labels, precision)
+        except RuntimeError as error:
+            # A GPU may be all but filled by a run. Here an image may differ by a level from that of other calls.
+            if size == 1 or not ran_out_of_memory(error):
+                raise
+            size //= 2
+            continue
         images.append(as_bytes(outputs)[: len(latents) - first])
-    if not images:
-        return np.empty((0, *generator.plan.size, generator.channels), np.uint8)
+        first += size
     return np.concatenate(images)
+
+
+def _outputs(generator: Generator, latents: Tensor, labels: Tensor | None, precision: str) -> Tensor:
+    """Compute the images of one chunk, all of whose values are finite."""
+    in_bfloat16 = precision == "bfloat16"
+    with torch.autocast(latents.device.type, torch.bfloat16, enabled=in_bfloat16, cache_enabled=False):
+        outputs = generator(latents, labels)
+    if not torch.isfinite(outputs).all():
+        raise TrainingFailed(
+            "the generator makes images that contain NaN or infinity", "Use an earlier model of the run."
+        )
+    return outputs
 
 
 def require_sampling_precision(precision: str) -> None:

@@ -254,12 +254,11 @@ def input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
     ]
     recipe, gan = trainer.recipe, trainer.gan
     batch = 2 * recipe.batch if trainer.config.per_sample else recipe.batch
-    images = torch.zeros(batch, trainer.dataset.channels, *recipe.size[::-1])
-    labels = torch.zeros(batch, dtype=torch.int64) if trainer.classes else None
-    with torch.no_grad():
-        bind_labels(gan.generator, None if labels is None else labels[: recipe.batch])(
-            torch.zeros(recipe.batch, recipe.latent.size)
-        )
+    with torch.no_grad(), trainer.engine.device:
+        images = torch.zeros(batch, trainer.dataset.channels, *recipe.size[::-1])
+        labels = torch.zeros(batch, dtype=torch.int64) if trainer.classes else None
+        latents = torch.zeros(recipe.batch, recipe.latent.size)
+        bind_labels(gan.generator, None if labels is None else labels[: recipe.batch])(latents)
         bind_labels(gan.discriminator, labels)(images)
     for hook in hooks:
         hook.remove()
