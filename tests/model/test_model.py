@@ -209,6 +209,33 @@ def test_large_images_are_made_few_at_a_time():
     assert chunk_size(Generator(plan(512), width=1)) == 1
 
 
+def test_chunks_are_halved_where_memory_does_not_suffice():
+    generator = Generator(plan(64), width=1).eval()
+    wanted = images_of_seeds(generator, range(70))
+    sizes = []
+
+    def full_above_16(module, inputs):
+        sizes.append(len(inputs[0]))
+        if sizes[-1] > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    generator.register_forward_pre_hook(full_above_16)
+    images = images_of_seeds(generator, range(70))
+    assert sizes == [64, 32, *[16] * 5]
+    assert np.abs(images.astype(int) - wanted).max() <= 1
+
+
+def test_other_errors_of_a_generator_are_not_hidden():
+    generator = Generator(plan(64), width=1).eval()
+
+    def fail(module, inputs):
+        raise RuntimeError("a layer is broken")
+
+    generator.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="a layer is broken"):
+        images_of_seeds(generator, [0])
+
+
 def test_calibration_gives_what_batches_of_the_average_have():
     generator, _ = made()
     latents = latents_of_seeds(range(2000), 8)

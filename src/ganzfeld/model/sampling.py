@@ -100,7 +100,7 @@ def images_of_latents(
         try:
             outputs = _outputs(generator, chunk, chunk_labels, precision)
         except RuntimeError as error:
-            # A GPU may be all but filled by a run. Here an image may differ by a level from that of other calls.
+            # A run may nearly fill a GPU. Images made in smaller chunks may differ by a level.
             if size == 1 or not ran_out_of_memory(error):
                 raise
             size //= 2
