@@ -4,7 +4,7 @@
 until theirs varied.
 
     python tools/doctor_limits.py [--seeds 100-107] [--by-class 100-107] [--long 100-103] [--processes 2]
-        [--runs runs/doctor] [--finished]
+        [--device cpu] [--runs runs/doctor] [--finished]
 
 Every built-in recipe is trained in small and short runs (``doctor_runs.py``) on two datasets with each seed,
 and ``modern`` by class on one of them. Longer runs give the ranges after the end of the short ones. Finished
@@ -33,7 +33,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from doctor_runs import BATCHES, BY_CLASS, DATA, NUM_STEPS, Journal, Plan, numbers_of, read, train_all
+from doctor_runs import (
+    BATCHES,
+    BY_CLASS,
+    DATA,
+    NUM_STEPS,
+    Journal,
+    Plan,
+    is_finished,
+    numbers_of,
+    read,
+    train_all,
+)
 
 import ganzfeld.health
 from ganzfeld.durable import write_bytes
@@ -104,6 +115,7 @@ def main() -> None:
     parser.add_argument("--by-class", default="100-107", help="Seeds of the runs by class; empty: none.")
     parser.add_argument("--long", default="100-103", help="Seeds of the longer runs.")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     parser.add_argument("--finished", action="store_true", help="Write expected.json of the finished runs.")
     options = parser.parse_args()
@@ -111,13 +123,13 @@ def main() -> None:
     plans += plans_by_class(numbers_of(options.by_class) if options.by_class else [])
     plans += long_plans(numbers_of(options.long))
     if options.finished:
-        finished = [plan for plan in plans if (options.runs / plan.file).is_file()]
+        finished = [plan for plan in plans if is_finished(plan, options.runs)]
         _write_expectations(
             [read(plan, options.runs) for plan in finished],
             f"python tools/doctor_limits.py --finished: {len(finished)} of {len(plans)} runs",
         )
         return
-    journals = list(train_all(plans, options.runs, options.processes))
+    journals = list(train_all(plans, options.runs, options.processes, options.device))
     good = [journal for journal in journals if ended_well(journal)]
     print(f"{len(good)} of {len(journals)} runs ended well and set the limits")
     limits = limits_of(good)

@@ -23,6 +23,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in the
 
 import numpy as np
 import torch
+from doctor_archive import ARCHIVE, unpack
 
 from ganzfeld.compute.batch_loader import gathering
 from ganzfeld.compute.engine import choose_engine
@@ -407,6 +408,7 @@ def train_all(plans: Sequence[Plan], folder: Path, processes: int, device: str =
     All compute in float32; the device changes a run as much as another processor does.
     """
     make_folder(folder)
+    unpack(ARCHIVE, folder, {Path(plan.file).stem for plan in plans})
     for place in {plan.setup.datasets[plan.data] for plan in plans}:  # decoded once, not in every process
         settings = [plan.settings | (FAULTS[plan.fault].settings if plan.fault else {}) for plan in plans]
         for size in {
@@ -416,7 +418,7 @@ def train_all(plans: Sequence[Plan], folder: Path, processes: int, device: str =
             open_images(place, size=size)
     missing = []
     for plan in plans:
-        if (folder / plan.file).is_file():
+        if is_finished(plan, folder):
             yield read(plan, folder)
         else:
             missing.append(plan)
@@ -443,11 +445,22 @@ def read(plan: Plan, folder: Path) -> Journal:
     return Journal(plan, entries, content["recipe"], content["num_pictures"], content["seconds"])
 
 
-def _quality(plan: Plan, folder: Path, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
-    """Return the parts of the quality of a run at every look, computed once from its stored images."""
+def is_finished(plan: Plan, folder: Path) -> bool:
+    """Check whether a run needs no training: its quality, as it is computed now, or its images are known."""
+    file = folder / plan.file
+    has_quality = _quality_file(plan, folder).is_file() or file.with_suffix(".npz").is_file()
+    return file.is_file() and has_quality
+
+
+def _quality_file(plan: Plan, folder: Path) -> Path:
     source = inspect.getsource(quality_scale) + inspect.getsource(random_convolutions)
     version = hashlib.sha256(source.encode()).hexdigest()[:12]
-    file = (folder / plan.file).with_suffix(f".{version}.quality")
+    return (folder / plan.file).with_suffix(f".{version}.quality")
+
+
+def _quality(plan: Plan, folder: Path, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """Return the parts of the quality of a run at every look, computed once from its stored images."""
+    file = _quality_file(plan, folder)
     if file.is_file():
         return json.loads(file.read_bytes())
     images = stored_images(plan, folder)

@@ -1,6 +1,6 @@
 """Measure what the doctor finds in runs that were broken on purpose, and its false alarms in healthy runs.
 
-    python tools/doctor_suite.py [--faulty 0] [--healthy 0-9] [--processes 2] [--runs runs/doctor]
+    python tools/doctor_suite.py [--faulty 0] [--healthy 0-14] [--processes 2] [--runs runs/doctor]
 
 Every fault of ``doctor_runs.py`` is planted in runs of ``radford2015`` and of ``modern`` on two datasets, and
 healthy runs of every recipe are trained on both. The doctor checks each run 40 times, and the tables are
@@ -91,10 +91,11 @@ def main() -> None:
     """Train the runs and write the tables."""
     parser = argparse.ArgumentParser(description="Measure findings in broken and in healthy runs.")
     parser.add_argument("--faulty", default="0")
-    parser.add_argument("--healthy", default="0-9")
+    parser.add_argument("--healthy", default="0-14")
     parser.add_argument("--limits", default="100-107", help="Seeds of doctor_limits.py.")
     parser.add_argument("--only", nargs="*", default=list(FAULTS), help="Names of the faults to plant.")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
     options = parser.parse_args()
     healthy = all_plans(numbers_of(options.healthy))
@@ -104,7 +105,7 @@ def main() -> None:
     broken = [plan for fault in options.only for plan in _plans(numbers_of(options.faulty), fault)]
     journals = {
         journal.plan: journal
-        for journal in train_all([*usual, *broken, *healthy], options.runs, options.processes)
+        for journal in train_all([*usual, *broken, *healthy], options.runs, options.processes, options.device)
     }
     worst = _worst([journals[plan] for plan in usual])
     results = [result_of(journals[plan], worst) for plan in [*broken, *healthy]]

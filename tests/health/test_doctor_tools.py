@@ -21,7 +21,7 @@ TOOLS = Path(__file__).parents[2] / "tools"
 @pytest.fixture(scope="module")
 def tools():
     sys.path.insert(0, str(TOOLS))
-    yield {name: importlib.import_module(f"doctor_{name}") for name in ("runs", "limits", "suite")}
+    yield {name: importlib.import_module(f"doctor_{name}") for name in ("runs", "limits", "suite", "archive")}
     sys.path.remove(str(TOOLS))
 
 
@@ -277,3 +277,41 @@ def test_a_fault_shows_from_where_it_stays_worse_than_all_healthy_runs(tools, mo
     assert "**1 of 3** faults that show" in page and "1 of 4 broken runs never show a fault" in page
     assert "**0 of 1** healthy runs raise an alarm" in page
     assert "| one kind of image | 2 | **2** |" in page
+
+
+def test_packed_runs_need_no_training(tools, brief, tmp_path):
+    runs, archive = tools["runs"], tools["archive"]
+    plan, packed = runs.Plan("blobs", "modern", 0, num_steps=4, setup=brief), tmp_path / "runs.tar.xz"
+    (tmp_path / "here").mkdir()
+    runs._Maker(tmp_path / "here")(plan)
+    journal = runs.read(plan, tmp_path / "here")
+    assert archive.pack(tmp_path / "here", packed) == 1
+    archive.unpack(packed, tmp_path / "there")
+    assert not list((tmp_path / "there").glob("*.npz"))
+    assert runs.is_finished(plan, tmp_path / "there")
+    again = runs.read(plan, tmp_path / "there")
+    assert archive.rounded(again.entries) == archive.rounded(journal.entries)
+    assert again.case().images_seen == journal.case().images_seen
+    assert not runs.is_finished(replace(plan, seed=1), tmp_path / "there")
+
+
+def test_packing_keeps_earlier_runs_and_what_a_folder_holds(tools, tmp_path):
+    archive = tools["archive"]
+    for name, value in (("one", 1.23456789), ("two", 2.0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.json").write_text(json.dumps({"value": value}))
+        archive.pack(tmp_path / name, tmp_path / "runs.tar.xz")
+    (tmp_path / "two" / "one.json").write_text("{}")
+    archive.unpack(tmp_path / "runs.tar.xz", tmp_path / "two")
+    assert (tmp_path / "two" / "one.json").read_text() == "{}"
+    archive.unpack(tmp_path / "runs.tar.xz", tmp_path / "three")
+    values = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "three").iterdir()}
+    assert values == {"one": {"value": 1.23457}, "two": {"value": 2.0}}
+
+
+def test_a_run_whose_quality_is_computed_otherwise_now_is_not_finished(tools, brief, tmp_path):
+    runs = tools["runs"]
+    plan = runs.Plan("blobs", "modern", 0, num_steps=4, setup=brief)
+    (tmp_path / plan.file).write_text("{}")
+    (tmp_path / plan.file).with_suffix(".0123456789ab.quality").write_text("[]")
+    assert not runs.is_finished(plan, tmp_path)
