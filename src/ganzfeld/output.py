@@ -42,6 +42,7 @@ class Mark(StrEnum):
     LAB_VERDICT = "lab verdict"
     LAB_REPORT = "lab report"
     BENCHMARKS = "benchmarks"
+    ABLATIONS = "ablations"
 
     @property
     def text(self) -> str:

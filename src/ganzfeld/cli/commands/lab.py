@@ -115,6 +115,58 @@ def report(
     show_result(result, f"{text}\n\nreport   {out}", json)
 
 
+@application.command()
+def ablations(
+    seeds: Annotated[int, typer.Option(help="Number of seeds per cell, from 0 on.", min=1, max=1000)] = 5,
+    cells: Annotated[
+        str, typer.Option(help="Cells to make, separated by commas, and those they are compared with.")
+    ] = "",
+    images: Annotated[
+        int, typer.Option(help="Images that each run sees.", min=1, max=1_000_000_000)
+    ] = 60_000,
+    jobs: Annotated[int, typer.Option(help="Runs at a time, one thread each.", min=1, max=1024)] = 2,
+    results: Annotated[
+        Path, typer.Option(help="Folder of results: one small file per run, which is not made again.")
+    ] = Path("lab/ablations"),
+    data: Annotated[
+        Path | None, typer.Option(help="Images to train on instead of the built-in faces.")
+    ] = None,
+    page: Annotated[
+        bool,
+        typer.Option("--page", help="Train nothing: write the pages in --docs from the results there are."),
+    ] = False,
+    docs: Annotated[Path, typer.Option(help="Folder for ablations.md and ablations.zh.md.")] = Path("docs"),
+    json: Json = False,
+) -> None:
+    """Compare runs that each change one thing.
+
+    All cells take hours. The command can be interrupted: it then continues with the runs that are missing.
+
+    Example: ganzfeld lab ablations --cells g-relu,clip --seeds 5
+    """
+    from ganzfeld.lab.ablations import page as pages
+    from ganzfeld.lab.ablations.cells import Conditions, chosen_cells
+    from ganzfeld.lab.ablations.results import read_all
+    from ganzfeld.lab.ablations.schedule import missing, perform
+    from ganzfeld.lab.ablations.table import table_of
+
+    wanted = chosen_cells([key.strip() for key in cells.split(",") if key.strip()])
+    conditions = Conditions(images, None if data is None else str(data.absolute()))
+    if page:
+        pages.require_pages_replaceable(docs)
+    else:
+        perform(results, missing(results, wanted, seeds, conditions), conditions, jobs, tell)
+    finished = [
+        result for result in read_all(results, conditions) if result.cell in {cell.key for cell in wanted}
+    ]
+    rows = table_of(finished, wanted)
+    text = pages.text_of(rows)
+    if page:
+        pages.write_pages(rows, finished, conditions, seeds, docs)
+        text += f"\n\npage     {docs / pages.PAGES[0]}"
+    show_result({"images": images, "seeds": seeds, "cells": [row.as_json() for row in rows]}, text, json)
+
+
 def _text(outcome: "Outcome") -> str:
     """Return an outcome as text."""
     from ganzfeld.lab import experiments
