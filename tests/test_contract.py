@@ -535,7 +535,7 @@ def outcome(request: pytest.FixtureRequest, short_training) -> Outcome:
 
 class TestOutcome:
     def test_has_figures_of_its_claim_from_bench_and_live_networks(self, outcome: Outcome):
-        assert outcome.verdict in ("holds", "holds with limits", "fails")
+        assert outcome.verdict in get_args(Verdict)
         assert {figure.part for figure in outcome.figures} >= {"bench", "in situ"}
         assert outcome.advice.strip()
         names = [(figure.part, figure.name) for figure in outcome.figures]
@@ -551,8 +551,11 @@ class TestOutcome:
 
     def test_every_sentence_of_the_claim_names_figures_that_exist(self, outcome: Outcome):
         told, sentences = outcome.as_json(), experiments.load(outcome.name).SENTENCES
-        assert {each["key"]: each["sentence"] for each in told["claims"]} == dict(sentences)
-        assert all(KEBAB.fullmatch(key) and text.endswith(".") for key, text in sentences.items())
+        assert {each["key"]: each["sentence"] for each in told["claims"]} == {
+            key: sentence.text for key, sentence in sentences.items()
+        }
+        assert all(KEBAB.fullmatch(key) and each.text.endswith(".") for key, each in sentences.items())
+        assert all(re.search(r"[\u4e00-\u9fff]|=", each.seed) for each in sentences.values())
         keys = {figure["key"] for figure in told["figures"] if figure["role"] != "shown"}
         named = [key for each in told["claims"] for key in each["figures"]]
         assert all(each["figures"] for each in told["claims"])

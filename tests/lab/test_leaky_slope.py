@@ -14,6 +14,7 @@ from ganzfeld.lab.experiments.leaky_slope import SHORT, Settings, theory, toy
 from ganzfeld.lab.experiments.leaky_slope import live as in_situ
 from ganzfeld.lab.outcome import by_key
 from ganzfeld.networks.activations import leaky_relu
+from tests.lab.verdicts import verdicts
 
 SETTINGS = Settings(**SHORT)
 SHALLOW = {"networks": 2, "width": 8, "depth": 2}
@@ -55,7 +56,8 @@ def figures() -> dict[str, Measured]:
 
 
 def test_verdict(figures: dict[str, Measured]):
-    assert verdict_of(list(figures.values())) == "holds with limits"
+    found = verdicts(figures.values())
+    assert found == {"leak": "holds", "mean-slope": "holds", "depth": "fails", "further": "fails"}
 
 
 def test_quoted_figures(figures: dict[str, Measured]):
@@ -98,10 +100,10 @@ def test_a_unit_that_dies_in_spite_of_its_leak_turns_the_verdict(
 ):
     networks = live(short_training)
     figures, _ = in_situ.in_situ(networks, SETTINGS, 0)
-    assert verdict_of(figures) == "holds with limits"
+    assert verdicts(figures)["leak"] == "holds"
     monkeypatch.setattr(in_situ, "never_positive", lambda *given: (0.5, 0.1, 0.1))
     figures, _ = in_situ.in_situ(networks, SETTINGS, 0)
-    assert verdict_of(figures) == "fails"
+    assert verdicts(figures)["leak"] == "fails"
 
 
 def test_dead_units_are_counted(short_training: Training):
@@ -131,6 +133,7 @@ def test_one_sign_alone_is_refused(short_training: Training):
 
 
 def test_without_a_leak_both_are_one(short_training: Training):
-    """LeakyReLU at alpha = 0 is ReLU: nothing departs on the bench."""
+    """LeakyReLU at alpha = 0 is ReLU: nothing departs, and neither carries a gradient further."""
     figures = bench(alpha=0.0, **SHALLOW)
-    assert all(figure.agrees for figure in figures.values())
+    found = verdicts(figures.values())
+    assert found == {"leak": "holds", "mean-slope": "holds", "depth": "holds", "further": "not decided"}

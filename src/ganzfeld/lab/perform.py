@@ -11,8 +11,10 @@ from ganzfeld.compute.engine import computing_with
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments import experiments
-from ganzfeld.lab.live import Training, live
-from ganzfeld.lab.outcome import Outcome, by_key
+from ganzfeld.lab.language import speaking
+from ganzfeld.lab.live import Live, Training, live
+from ganzfeld.lab.outcome import Measured, Outcome, by_key, every
+from ganzfeld.lab.repeated import over_runs
 from ganzfeld.output import Mark, require_replaceable, write_json_output, write_output
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.recipes import explained
@@ -64,8 +66,8 @@ def perform(
     with computing_with(threads_for(on)):
         networks = live(on, thorough=thorough, progress=callback)
         figures, data = experiments.load(name, "toy").bench(chosen, seed, thorough)
-        in_situ, more = experiments.load(name, "live").in_situ(networks, chosen, seed)
-    measured = (*figures, *in_situ)
+        in_situ, more = measured_in_situ(name, networks, chosen, seed)
+    measured = every((*figures, *in_situ))
     return Outcome(
         name,
         chosen.model_dump(mode="json"),
@@ -75,6 +77,19 @@ def perform(
         {**data, **more, "in_situ": networks.place},
         entry.SENTENCES,
     )
+
+
+def measured_in_situ(
+    name: str, networks: Live, settings: Any, seed: int
+) -> tuple[list[Measured], dict[str, Any]]:
+    """Measure the live networks of every run, then what an experiment trains by itself, if anything."""
+    parts = experiments.load(name, "live")
+    figures, data = over_runs(networks, seed, lambda run, seed: parts.in_situ(run, settings, seed))
+    trained = vars(parts).get("trained")
+    if trained is None:
+        return figures, data
+    more, of_trained = trained(networks, settings, seed)
+    return [*figures, *more], data | of_trained
 
 
 def threads_for(on: Run | Training | str | Path | None) -> int | None:
@@ -98,18 +113,26 @@ def settings_of(name: str, fields: Mapping[str, Any]) -> Any:
         raise explained(error, f"{name} experiment", list(kind.model_fields), hint) from None
 
 
-def write_outcome(outcome: Outcome, folder: Path) -> None:
-    """Write ``verdict.json`` and ``figure.png`` into a folder.
+def drawn(outcome: Outcome, language: str = "en") -> bytes:
+    """Draw the figure of an outcome in a language, and return it as a PNG file."""
+    buffer = io.BytesIO()
+    with speaking(language):
+        figure = experiments.load(outcome.name, "figure").draw(outcome)
+        figure.savefig(buffer, format="png", dpi=140, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def write_outcome(outcome: Outcome, folder: Path, language: str = "en") -> None:
+    """Write ``verdict.json``, whose names are English, and ``figure.png`` in a language into a folder.
 
     Raises ``UsageError`` if the folder holds other files of these names, ``ResourceError`` if it cannot
     write.
     """
     require_outcome_replaceable(folder)
     make_folder(folder)
-    figure, buffer = experiments.load(outcome.name, "figure").draw(outcome), io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=140, metadata={"Software": None})
+    drawing = drawn(outcome, language)
     write_json_output(folder / VERDICT, outcome.as_json(), Mark.LAB_VERDICT)
-    write_output(folder / FIGURE, buffer.getvalue(), Mark.LAB_FIGURE)
+    write_output(folder / FIGURE, drawing, Mark.LAB_FIGURE)
 
 
 def require_outcome_replaceable(folder: Path) -> None:

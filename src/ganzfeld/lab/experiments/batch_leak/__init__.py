@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments.batch_leak import theory
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -22,11 +22,31 @@ CLAIM_ZH = (
 SECTION = "归一化层：稳定深度对抗系统 / 判别器中批量归一化的陷阱"
 
 SENTENCES = {
-    "leaks": (
-        "Batch normalisation in a discriminator that is fed mixed batches lets the composition of the batch"
-        " leak into the logit of every image."
+    "depends": Sentence(
+        (
+            "With batch normalisation the normalised activation of a sample depends on all other "
+            "samples of its batch."
+        ),
+        (
+            "一个真实样本的归一化激活值，现在不仅取决于它自身，"
+            "还取决于同一批次中其他所有样本——包括那些伪造的样本。"
+        ),
     ),
-    "others": "Layer or instance normalisation, or none, does not.",
+    "signal": Sentence(
+        "The statistics of a batch tell the share of fakes in it.",
+        "它可能发现某个特定的 μ_B 值暗示了批次中伪造样本的比例",
+    ),
+    "cheats": Sentence(
+        "So the discriminator learns to use the statistics of the batch as a signal of real and fake.",
+        "判别器就可以学会利用批次统计量 μ_B 和 σ_B² 本身作为区分真伪的信号。",
+    ),
+    "others": Sentence(
+        (
+            "Layer and instance normalisation keep every sample independent in the discriminator, "
+            "which removes the risk of a leak."
+        ),
+        "这些方法保持了每个样本在判别过程中的独立性，从而消除了信息泄露的风险",
+    ),
 }
 
 SHORT = {"draws": 2_000, "steps": 12, "batch": 8}

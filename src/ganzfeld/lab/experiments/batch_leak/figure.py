@@ -11,7 +11,7 @@ def draw(outcome: Outcome) -> Figure:
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     drift, logits, right = figure.subplots(1, 3)
     drift.plot(data["drift"]["share"], data["drift"]["exact"], "k--", label="closed form")
-    means, errors = zip(*data["drift"]["measured"], strict=True)
+    means, errors, _ = zip(*data["drift"]["measured"], strict=True)
     drift.errorbar(data["drift"]["share"], means, errors, fmt="o", label="batch norm")
     drift.axhline(0.5, color="C2", label="no norm")
     drift.set(xlabel="share of fakes in the batch", ylabel="the value 0.5 after the norm")
@@ -24,7 +24,7 @@ def draw(outcome: Outcome) -> Figure:
     logits.set_title("The logits of 16 real images, in situ")
     logits.legend(fontsize=8)
     for place, (separate, mixed) in enumerate(data["accuracies"].values()):
-        for offset, color, batches, (value, error) in (
+        for offset, color, batches, (value, error, _) in (
             (-0.2, "C0", "separate batches", separate),
             (0.2, "C1", "mixed batches", mixed),
         ):

@@ -44,8 +44,25 @@ def _of_network(
     shift_name = f"shift of a real image's logit as the others turn fake, over the spread of logits, {words}"
     if not _across(network):
         return [
-            claim(f"others-over-own-{key}", name, others / own, 0.0, of="others", part="in situ"),
-            claim(f"shift-{key}", shift_name, shift, 0.0, of="others", part="in situ", tolerance=1e-4),
+            claim(
+                f"others-over-own-{key}",
+                name,
+                others / own,
+                0.0,
+                of="others",
+                part="in situ",
+                identity=True,
+            ),
+            claim(
+                f"shift-{key}",
+                shift_name,
+                shift.value,
+                0.0,
+                of="others",
+                part="in situ",
+                tolerance=1e-4,
+                identity=True,
+            ),
         ], curve
     ratio = by_differences(_in_training(discriminator.double()), images.double())
     discriminator.float()
@@ -57,9 +74,10 @@ def _of_network(
             f"{name}: by finite differences over autograd",
             ratio,
             1.0,
-            of="leaks",
+            of="depends",
             part="in situ",
             tolerance=1e-3,
+            identity=True,
         ),
         shown(f"shift-{key}", shift_name, shift, part="in situ"),
         shown(

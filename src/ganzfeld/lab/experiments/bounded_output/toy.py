@@ -131,7 +131,7 @@ def _trained_pixels(settings: Settings) -> tuple[list[Measured], dict[str, Any]]
                 f"share of saturated pixels that {settings.steps} steps move at all, {output}",
                 share,
                 expected,
-                of=output,
+                of={"tanh": "corrected", "clip": "stuck"}[output],
             )
         )
         near = float(((module(at) - settings.target).abs() < 0.1).double().mean())

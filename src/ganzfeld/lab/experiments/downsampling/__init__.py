@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments.downsampling import theory
 from ganzfeld.lab.experiments.downsampling.downsamplers import KINDS
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -24,11 +24,27 @@ CLAIM_ZH = (
 SECTION = "DCGAN 的核心架构原则：判别器，从图像空间到概率得分"
 
 SENTENCES = {
-    "size": "A strided convolution takes N to floor((N+2p-k)/s)+1, as in 96, 32, 16, 8, 3.",
-    "logit": "One linear layer on the last map gives a logit of the whole image.",
-    "information": (
-        "With strides in place of pooling a discriminator learns its own downsampling and keeps more of the"
-        " useful spatial information."
+    "size": Sentence(
+        "A convolution takes N to floor((N+2p-k)/s)+1.",
+        "N_out = ⌊(N_in + 2p - k) / s⌋ + 1",
+    ),
+    "example": Sentence(
+        "Strided layers shrink 96 x 96 to 32, 16, 8 and 3.",
+        "例如从 96×96 降至 32×32，再到 16×16、8×8，最后可能得到一个如 3×3 的小特征图。",
+    ),
+    "logit": Sentence(
+        "The last map is flattened, and one linear layer gives a single logit of the whole image.",
+        (
+            "这个最终的特征图随后被展平（Flatten）为一个长向量，并输入到一个全连接层，"
+            "最终产生一个单一的对数几率（logit），用以判断图像的真伪。"
+        ),
+    ),
+    "information": Sentence(
+        (
+            "With strides in place of pooling the network learns its own downsampling and keeps more "
+            "useful spatial information."
+        ),
+        "这种设计使得网络能够学习自己的空间降采样方式，从而保留更多有用的空间信息。",
     ),
 }
 
@@ -86,7 +102,7 @@ def advice(figures: Figures, settings: Settings) -> str:
         f"{words} ({KINDS[key].name})"
         for task, words in TASKS.items()
         for key in list(KINDS)[1:]
-        if not figures[f"{task}-{key}-better"].agrees
+        if figures[f"{task}-{key}-better"].departs
     ]
     pooled = (
         f"Pooling did better here at: {'; '.join(better)}" if better else "Pooling did better at nothing here"

@@ -19,23 +19,11 @@ from ganzfeld.lab.layers import couples_positions
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import as_bytes, span_of_most
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
+from ganzfeld.lab.repeated import over_runs
 from ganzfeld.networks import Discriminator, Generator
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Measure what the live discriminator reads, strides against pooling, and a generator that is trained
-    against a blind discriminator.
-    """
-    figures, data = _read(live, seed)
-    more, data["compared"] = _compared(live, settings, seed)
-    figures += more
-    if not live.of_user and min(live.recipe.size) >= 8:
-        more, data["blind"] = _trained_by_a_blind_discriminator(live, settings, seed)
-        figures += more
-    return figures, data
-
-
-def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure sizes, fields and unread pixels of the live discriminator, in float64."""
     discriminator = copy.deepcopy(live.trainer().gan.discriminator).cpu().double().eval()
     images = live.real(16, seed).cpu().double().requires_grad_()
@@ -65,8 +53,9 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
             0,
             of="size",
             part="in situ",
+            identity=True,
         ),
-        of_fields("live-fields", name, mismatches, 0, of="logit", part="in situ"),
+        of_fields("live-fields", name, mismatches, 0, of="logit", part="in situ", identity=True),
         claim(
             "live-unread",
             "pixels that the live logit does not depend on",
@@ -74,6 +63,7 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
             0,
             of="logit",
             part="in situ",
+            identity=True,
         ),
         shown(
             "span-last-map",
@@ -104,6 +94,18 @@ def _logits_and_maps(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, 
     for hook in hooks:
         hook.remove()
     return logits, maps
+
+
+def trained(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Compare strides with pooling, and train a generator against a blind discriminator."""
+    figures, compared = _compared(live, settings, seed)
+    data: dict[str, Any] = {"compared": compared}
+    if not live.of_user and min(live.recipe.size) >= 8:
+        more, data["blind"] = over_runs(
+            live, seed, lambda run, seed: _trained_by_a_blind_discriminator(run, settings, seed)
+        )
+        figures += more
+    return figures, data
 
 
 def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
@@ -141,15 +143,16 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
                 )
             )
         for key in list(KINDS)[1:]:
-            mean, error = mean_and_error(torch.tensor(by_kind["stride"]) - torch.tensor(by_kind[key]))
+            better = mean_and_error(torch.tensor(by_kind["stride"]) - torch.tensor(by_kind[key]))
             name = f"{TASKS[task]}: by how much {KINDS[key].name} is better than a stride"
             figures.append(
-                limit(
+                claim(
                     f"{task}-{key}-better",
                     name,
-                    Estimate(max(0.0, mean), error),
+                    better,
                     0,
                     of="information",
+                    relation="<",
                     part="in situ",
                     num_trainings=settings.seeds,
                 )
@@ -191,7 +194,7 @@ def _trained_by_a_blind_discriminator(
     ratios = (
         [float(part[unread].mean() / part[~unread].mean()) for part in parts] if unread.any() else [1.0, 1.0]
     )
-    _, error = mean_and_error(torch.tensor(ratios))
+    error = mean_and_error(torch.tensor(ratios)).error
     ratio = float(errors[unread].mean() / errors[~unread].mean()) if unread.any() else 1.0
     share = float(unread.double().mean())
     figures = [
@@ -202,6 +205,7 @@ def _trained_by_a_blind_discriminator(
             0,
             of="logit",
             part="in situ",
+            identity=True,
         ),
         limit(
             "blind-colour",

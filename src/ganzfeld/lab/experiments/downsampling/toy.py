@@ -9,8 +9,13 @@ from torch.nn import functional
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments.downsampling import Settings, theory
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Measured, claim, limit
 from ganzfeld.lab.sizes import all_sizes, sizes_by_torch, small_layers
+
+EXAMPLE: tuple[theory.Form, ...] = ((3, 3, 0), (4, 2, 1), (4, 2, 1), (4, 2, 0))
+EXAMPLE_SIZES = (96, 32, 16, 8, 3)
+"""The layers and sizes that the seed text names."""
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
@@ -29,6 +34,17 @@ def _sizes(settings: Settings) -> list[Measured]:
     measured = sizes_by_torch(nn.Conv1d, settings.size, settings.layers)
     return [
         all_sizes(nn.Conv1d, theory.conv_size, _small_layers()),
+        claim(
+            "example",
+            say("sizes of the text's example that torch makes otherwise"),
+            sum(
+                size != stated
+                for size, stated in zip(sizes_by_torch(nn.Conv1d, 96, EXAMPLE), EXAMPLE_SIZES, strict=True)
+            ),
+            0,
+            of="example",
+            identity=True,
+        ),
         *(
             claim(
                 f"size-{number}", f"size after layer {number}", measured[number], expected[number], of="size"

@@ -4,7 +4,7 @@ from typing import final
 
 from pydantic import Field
 
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -20,8 +20,22 @@ CLAIM_ZH = (
 SECTION = "隐空间 / 隐分布的选择：均匀分布 vs. 高斯分布"
 
 SENTENCES = {
-    "variance": "N(0, I) has variance 1 and U(-1, 1) 1/3, so normal latents make larger pre-activations.",
-    "variety": "At the start normal latents give more variety, and more risk of saturation.",
+    "variance": Sentence(
+        "Every component of N(0, I) has variance 1, of U(-1, 1) it has 1/3.",
+        "标准正态分布的每个分量的方差为 1……而 [-1, 1] 上的均匀分布，其方差为 1/3",
+    ),
+    "preactivation": Sentence(
+        "Gaussian latents give the activations inside the generator a larger variance.",
+        "使用高斯分布作为输入会导致生成器内部激活值具有更大的方差。",
+    ),
+    "variety": Sentence(
+        "The larger variance means that the first images are more diverse.",
+        "更大的激活值方差意味着初始生成的样本在特征空间中更分散，可能表现出更丰富的多样性",
+    ),
+    "saturation": Sentence(
+        "It also means that values are more likely to fall into the saturated region of tanh.",
+        "更大的激活值方差也意味着，这些值更有可能落入 tanh 等饱和激活函数的饱和区域。",
+    ),
 }
 
 SHORT = {"latents": 64, "networks": 12, "width": 4, "draws": 4_000}

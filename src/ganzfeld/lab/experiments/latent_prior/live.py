@@ -44,7 +44,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         if constrained:
             figures.append(shown(key, words, value, expected, part="in situ"))
         else:
-            figures.append(claim(key, words, value, expected, of="variance", part="in situ"))
+            figures.append(claim(key, words, value, expected, of="preactivation", part="in situ"))
         squares.append(maps[-1].mean(1))
     name = "variance before the first activation, normal over uniform"
     of_claim = limit if norms or constrained else claim
@@ -52,7 +52,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     # Both priors use the same weights, so only the latents are random.
     pairs = torch.stack(squares, 1).unflatten(0, (64, -1)).mean(1)
     ratio = jackknife(pairs, lambda rest: rest[:, 0].mean() / rest[:, 1].mean())
-    figures.append(of_claim("live-ratio", name, ratio, three, of="variance", part="in situ"))
+    figures.append(of_claim("live-ratio", name, ratio, three, of="preactivation", part="in situ"))
     more, data = _interpolations(live, seed)
     return [*figures, *more], data
 
@@ -78,12 +78,11 @@ def _interpolations(live: Live, seed: int) -> tuple[list[Measured], dict[str, An
         curves["images"][name] = row_of(torch.stack([images[0] for images in along]))
         value = mean_and_error(_spread(along[4]) / spread)
         figures.append(
-            limit(
+            shown(
                 f"middle-spread-{name}",
                 f"spread of images half-way, over that at the ends, {name}",
                 value,
                 1.0,
-                of="variety",
                 part="in situ",
             )
         )

@@ -78,7 +78,7 @@ def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured]
         value = mean_and_error(middle)
         words, tolerance = f"norm half-way between two latents, {name}", 0.05 * mean
         if name == "lerp":
-            figures.append(limit("middle-norm-lerp", words, value, mean, of="variety", tolerance=tolerance))
+            figures.append(shown("middle-norm-lerp", words, value, mean, tolerance=tolerance))
         else:
             figures.append(shown(f"middle-norm-{name}", words, value, mean, tolerance=tolerance))
     figures.append(
@@ -146,7 +146,7 @@ def _without_norm(free: Tensor, settings: Settings) -> list[Measured]:
                 math.sqrt(expected),
             )
             if number == 0:
-                figures.append(claim(f"projection-{name}", words, value, std, of="variance"))
+                figures.append(claim(f"projection-{name}", words, value, std, of="preactivation"))
             else:
                 figures.append(shown(f"layer-{number}-{name}", words, value, std))
     three = theory.ratio_of_variances()
@@ -158,7 +158,7 @@ def _without_norm(free: Tensor, settings: Settings) -> list[Measured]:
             "variance before the output, normal over uniform, no norm",
             ratio,
             three,
-            of="variance",
+            of="variety",
         ),
     ]
 
@@ -177,7 +177,7 @@ def _with_norm(normed: Tensor, settings: Settings) -> list[Measured]:
                 f"standard deviation before the first batch norm, {name}",
                 before,
                 expected,
-                of="variance",
+                of="preactivation",
             ),
             shown(
                 f"behind-norm-{name}",
@@ -188,14 +188,12 @@ def _with_norm(normed: Tensor, settings: Settings) -> list[Measured]:
             ),
         ]
     three = theory.ratio_of_variances()
-    for place, key, where in (
-        (1, "behind-norm", "after the first batch norm"),
-        (-1, "output-batch-norm", "before the output, with batch norm"),
+    for place, key, where, of in (
+        (1, "behind-norm", "after the first batch norm", "preactivation"),
+        (-1, "output-batch-norm", "before the output, with batch norm", "variety"),
     ):
         ratio = jackknife(normed, lambda rest, at=place: rest[:, 0, at].mean() / rest[:, 1, at].mean())
-        figures.append(
-            limit(f"{key}-ratio", f"variance {where}, normal over uniform", ratio, three, of="variance")
-        )
+        figures.append(limit(f"{key}-ratio", f"variance {where}, normal over uniform", ratio, three, of=of))
     return figures
 
 
@@ -209,7 +207,7 @@ def _saturation(shares: dict[str, Tensor], settings: Settings) -> list[Measured]
         value = mean_and_error(shares["none"][:, row, 0])
         words = f"share of the projection's pre-activations beyond {settings.threshold:g}, {name}"
         figures.append(
-            claim(f"beyond-{name}", words, value, expected, of="variety", tolerance=0.02 * expected + 1e-5)
+            claim(f"beyond-{name}", words, value, expected, of="saturation", tolerance=0.02 * expected + 1e-5)
         )
         for normalisation, share in shares.items():
             words = f"share of outputs that saturate tanh, normalisation {normalisation}, {name}"

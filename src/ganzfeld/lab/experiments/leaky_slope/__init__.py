@@ -5,7 +5,7 @@ from typing import final
 from pydantic import Field, field_validator, model_validator
 
 from ganzfeld.errors import UsageError
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -21,10 +21,26 @@ CLAIM_ZH = (
 SECTION = "激活函数：塑造信号与梯度 / 中间层：LeakyReLU 实现鲁棒的梯度流"
 
 SENTENCES = {
-    "mean-slope": (
-        "The mean slope of ReLU under a zero-mean Gaussian is 0.5 and that of LeakyReLU 0.5 (1 + alpha)."
+    "leak": Sentence(
+        "LeakyReLU passes a small gradient alpha even where its input is negative.",
+        "即使在输入为负时，梯度也不会完全消失，而是有一个小的非零值 α。",
     ),
-    "depth": "After k layers 0.5^k of a gradient is left against 0.6^k at alpha = 0.2.",
+    "mean-slope": Sentence(
+        "The expected slope of ReLU under a zero-mean Gaussian is 0.5 and that of LeakyReLU 0.5 (1 + alpha).",
+        "E[ReLU'(a)] = 0.5；E[LeakyReLU'(a)] = 0.5(1+α)。",
+    ),
+    "depth": Sentence(
+        "After k such layers the gradient is reduced by 0.5^k and 0.6^k.",
+        "在经过 k 个这样的层后，梯度信号的总衰减因子分别为 (0.5)^k 和 (0.6)^k。",
+    ),
+    "further": Sentence(
+        "LeakyReLU carries a gradient better through deep networks.",
+        "LeakyReLU 能够让梯度信号更有效地在深层网络中传播",
+    ),
+    "dying": Sentence(
+        "This reduces the risk that units die.",
+        "从而减少了神经元“死亡”的风险",
+    ),
 }
 
 SHORT = {"draws": 20_000, "networks": 4, "width": 48}

@@ -8,6 +8,7 @@ from ganzfeld.lab.entering import live_maps
 from ganzfeld.lab.estimate import jackknife, mean_and_error
 from ganzfeld.lab.experiments.leaky_slope import SIDES, Settings, theory
 from ganzfeld.lab.experiments.leaky_slope.toy import slopes
+from ganzfeld.lab.language import say
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 
@@ -53,8 +54,14 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
             if activation == "leaky-relu" and alpha > 0:
                 name = f"share of the {side}'s units without any gradient, {activation}"
                 figures.append(
-                    claim(f"no-gradient-{side}", name, without, 0.0, of="mean-slope", part="in situ")
+                    claim(f"no-gradient-{side}", name, without, 0.0, of="leak", part="in situ", identity=True)
                 )
+    for side in SIDES:
+        fewer = dead[f"leaky-relu, {side}"][-1] - dead[f"relu, {side}"][-1]
+        name = say("share of the {side}'s units never positive, leaky-relu minus relu", side=side)
+        figures.append(
+            claim(f"fewer-dead-{side}", name, fewer, 0.0, of="dying", relation="<", part="in situ")
+        )
     return figures, {"dead": dead, "stages": stages, "counted": num}
 
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from ganzfeld.compute.seeding import Purpose, noise_at
 from ganzfeld.lab.estimate import Estimate, jackknife, mean_and_error
 from ganzfeld.lab.experiments.leaky_slope import Settings, theory
+from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import slope_of
-from ganzfeld.lab.outcome import Measured, claim, limit, shown
+from ganzfeld.lab.outcome import Measured, claim, largest_error, limit, shown
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.normalisations import normalisations
 
@@ -28,7 +29,11 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         )
         ratio = jackknife(energy[:, :, 0], lambda e: (e.mean(0)[1] / e.mean(0)[0]) ** (0.5 / depth))
         name = f"gain of the gradient per layer, LeakyReLU over ReLU, {in_words(normalisation)}"
-        figures.append(limit(f"gain-{normalisation}", name, ratio, 1 + alpha, of="depth"))
+        of_claim = claim if normalisation == "none" else limit
+        figures.append(of_claim(f"gain-{normalisation}", name, ratio, 1 + alpha, of="depth"))
+        if normalisation in ("none", "batch"):
+            words = say("{name}: more than 1", name=name)
+            figures.append(claim(f"further-{normalisation}", words, ratio, 1.0, of="further", relation=">"))
         if normalisation in ("none", "batch"):
             expected = math.sqrt(1 + alpha**2)
             if normalisation == "batch":
@@ -42,7 +47,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
                     expected,
                     tolerance=0.2 / math.sqrt(settings.width),
                 ),
-                limit(
+                of_claim(
                     f"gradient-{normalisation}",
                     f"gradient after {depth} layers, ReLU over LeakyReLU, {in_words(normalisation)}",
                     total,
@@ -68,6 +73,13 @@ def _slopes(settings: Settings, seed: int) -> list[Measured]:
     preactivations = mean + std * torch.randn(settings.draws, generator=noise, dtype=torch.float64)
     relu, leaky = slopes("relu", alpha, preactivations), slopes("leaky-relu", alpha, preactivations)
     figures = [
+        largest_error(
+            "leak",
+            say("slope of LeakyReLU at negative inputs, largest difference from alpha"),
+            leaky[preactivations < 0] - alpha,
+            of="leak",
+            tolerance=1e-12,
+        ),
         claim(
             "mean-relu",
             "mean slope of ReLU",
@@ -84,7 +96,7 @@ def _slopes(settings: Settings, seed: int) -> list[Measured]:
         ),
     ]
     # The mean of two slopes has the error of the share above 0, which determines it.
-    above, error = mean_and_error((preactivations > 0).double())
+    above, error, dof = mean_and_error((preactivations > 0).double())
     squares = [float(leaky.square().mean()), float(relu.square().mean())]
     ratio = math.sqrt(squares[0] / squares[1])
     error *= alpha**2 / (2 * ratio * above**2)
@@ -95,14 +107,14 @@ def _slopes(settings: Settings, seed: int) -> list[Measured]:
         limit(
             "rms-ratio",
             "root mean square slope, LeakyReLU over ReLU",
-            Estimate(ratio, error),
+            Estimate(ratio, error, dof),
             mean_ratio,
             of="depth",
         ),
         shown(
             "rms-ratio-formula",
             "root mean square slope, LeakyReLU over ReLU: by its own formula",
-            Estimate(ratio, error),
+            Estimate(ratio, error, dof),
             rms_ratio,
         ),
     ]

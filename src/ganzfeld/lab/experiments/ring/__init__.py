@@ -7,7 +7,7 @@ from pydantic import Field
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments.ring.rules import CHOSEN, every_entry, key_of, label
 from ganzfeld.lab.game import Mixture, grid, ring
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = "With a penalty on the gradient of D a generator finds every mode, whatever the loss."
@@ -15,7 +15,10 @@ CLAIM_ZH = "只要对判别器的梯度加以惩罚，无论用哪种损失函�
 SECTION = "种子文本之外（文中只在判别器过强处提到模式崩溃）"
 
 SENTENCES = {
-    "modes": "With a penalty on the gradient of D a generator finds every mode, whatever the loss.",
+    "modes": Sentence(
+        "With a penalty on the gradient of D a generator finds every mode, whatever the loss.",
+        "只要对判别器的梯度加以惩罚，无论用哪种损失函数，生成器都能覆盖所有模式。",
+    ),
 }
 
 KINDS = {"ring": (8, lambda sigma: ring(8, 2.0, sigma)), "grid": (25, lambda sigma: grid(5, 1.0, sigma))}

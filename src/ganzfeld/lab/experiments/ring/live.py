@@ -12,7 +12,7 @@ from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, limit, shown
 
 
-def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure how generated images spread over clusters of real images.
 
     Images have no known modes: 8 clusters of real images (k-means on 8 x 8 px) stand in for them. Other real
@@ -47,7 +47,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
                 part="in situ",
             ),
         ]
-    return tuple(figures), {"clusters": {**shares_of, "real images": base.numpy()}}
+    return figures, {"clusters": {**shares_of, "real images": base.numpy()}}
 
 
 def divergence(shares: np.ndarray, base: np.ndarray) -> float:

@@ -89,7 +89,7 @@ def _measures(settings: Settings, seed: int) -> list[Measured]:
         claim(
             f"exact-{key}",
             f"exact points: {name}",
-            Estimate(float(mean), float(error)),
+            Estimate(float(mean), float(error), len(coverages) - 1),
             float(expected),
             of="modes",
             part="closed form",
@@ -122,7 +122,7 @@ def _figures(rules: str, name: str, table: np.ndarray, num_modes: int, penalised
             shown(
                 f"{rules}-{key}",
                 f"{name}: {measure}",
-                Estimate(float(mean), float(error)),
+                Estimate(float(mean), float(error), len(table) - 1),
                 num_trainings=len(table),
             )
             for (key, measure), mean, error in zip(MEASURES.items(), means, errors, strict=True)

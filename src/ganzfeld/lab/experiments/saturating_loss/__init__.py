@@ -8,7 +8,7 @@ from typing import final
 
 from pydantic import Field
 
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -19,8 +19,18 @@ CLAIM_ZH = "极小极大损失对判别器对数几率的梯度因子是 -D，�
 SECTION = "训练动态与损失函数：生成器损失：克服梯度消失"
 
 SENTENCES = {
-    "minimax": "The minimax loss gives the generator a logit gradient of -D, which fades as D wins.",
-    "non-saturating": "The loss -log D gives the generator a logit gradient of -(1-D).",
+    "minimax": Sentence(
+        "For the minimax loss the factor of the logit gradient is -D, which vanishes as D goes to 0.",
+        "对于极小极大损失，梯度因子是 -D，当 D → 0 时梯度消失",
+    ),
+    "non-saturating": Sentence(
+        "For the non-saturating loss it is -(1-D), which goes to -1 as D goes to 0 and stays strong.",
+        "对于非饱和损失，梯度因子是 -(1-D)，当 D → 0 时梯度接近 -1，保持了强度",
+    ),
+    "reason": Sentence(
+        "The value of log(1-D) is near log(1) = 0, and therefore its gradient becomes very small.",
+        "log(1-D(G(z))) 的值接近 log(1)=0，其梯度也因此变得非常小。",
+    ),
 }
 """Sentences by the names of the losses."""
 

@@ -14,7 +14,7 @@ from ganzfeld.lab.outcome import Measured, claim, limit, shown
 from ganzfeld.losses import Loss, losses
 
 
-def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Freeze the live generator, early in its training, while its own discriminator learns further."""
     stages = live.stages
     stage = stages[min(1, len(stages) - 1)]
@@ -33,7 +33,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
     with torch.no_grad():
         at_fake = game.gan.discriminator(game.gan.generator(latents))
     mean = float(torch.sigmoid(at_fake).mean())
-    figures = (
+    figures = [
         *(
             claim(
                 f"live-slope-{name}",
@@ -43,6 +43,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
                 of=name,
                 part="in situ",
                 tolerance=1e-5,
+                identity=True,
             )
             for name, expected in (("minimax", mean), ("non-saturating", 1 - mean))
         ),
@@ -64,5 +65,5 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
             )
             for name in TWO
         ),
-    )
+    ]
     return figures, {"live_moments": rounds, "live_courses": courses, "live_slopes": slopes, "stage": stage}

@@ -13,6 +13,7 @@ from ganzfeld.lab.estimate import array_mean_and_error
 from ganzfeld.lab.experiments.saturating_loss import TWO, Settings, theory
 from ganzfeld.lab.game import PointNetworks, PointTraining, game_of_points, ring
 from ganzfeld.lab.game.frozen import frozen, look_rounds, pull, slope
+from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import central_difference
 from ganzfeld.lab.outcome import Measured, claim, formula_errors, limit, shown
 from ganzfeld.losses import Loss, losses
@@ -23,7 +24,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[tuple[Measured
     """Measure derivatives, break points, and a generator of points frozen while its discriminator learns."""
     breaks, scans = _breaks()
     toys, courses = _toy(settings, seed)
-    return (*_derivatives(), *breaks, *toys), {"scans": scans, **courses}
+    return (*_derivatives(), _reason(), *breaks, *toys), {"scans": scans, **courses}
 
 
 def _derivatives() -> list[Measured]:
@@ -47,6 +48,18 @@ def _derivatives() -> list[Measured]:
             tolerances=(1e-7, 1e-8),
         )
     return figures
+
+
+def _reason() -> Measured:
+    """Measure the derivative of log(1 - D) by D itself, where its value is near 0.
+
+    It is -1/(1 - D), which is near -1 and not near 0: that the value is small says nothing of the slope. What
+    vanishes is the slope of the sigmoid, D (1 - D).
+    """
+    probability = torch.sigmoid(torch.tensor(-5.0, dtype=torch.float64)).requires_grad_()
+    (derivative,) = torch.autograd.grad(torch.log(1 - probability), probability)
+    name = say("derivative of log(1-D) by D, where the logit is -5")
+    return claim("slope-by-probability", name, float(derivative), 0.0, of="reason", tolerance=0.1)
 
 
 @contextmanager

@@ -8,15 +8,16 @@ import torch
 from ganzfeld.lab.estimate import Estimate
 from ganzfeld.lab.experiments.soft_labels import KINDS, Settings, theory
 from ganzfeld.lab.game.frozen import live_game
+from ganzfeld.lab.language import say
 from ganzfeld.lab.live import Live
-from ganzfeld.lab.outcome import Measured, limit, shown
+from ganzfeld.lab.outcome import Measured, claim, limit, shown
 
 
-def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Freeze the live generator while its discriminator learns further, by hard and by soft labels."""
     num = min(64, 4 * live.recipe.batch)
     real, latents = live.real(num, seed), live.latents(num, seed)
-    figures, data = [], {}
+    figures, data, largest = [], {}, {}
     for kind in KINDS:
         game = live_game(live, live.stages[-1], seed, settings.loss(kind))
         game.play(min(60, settings.num_rounds))
@@ -36,8 +37,11 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
             )
         else:
             figures.append(shown(f"live-lesson-{kind}", name, measured, part="in situ"))
-        size = torch.cat([at_real, at_fake]).abs()
+        largest[kind] = float(torch.cat([at_real, at_fake]).abs().max())
         figures.append(
-            shown(f"live-largest-{kind}", f"largest live logit, {kind}", float(size.max()), part="in situ")
+            shown(f"live-largest-{kind}", f"largest live logit, {kind}", largest[kind], part="in situ")
         )
-    return tuple(figures), {"live": data}
+    name = say("largest live logit, two-sided minus hard")
+    smaller = largest["two-sided"] - largest["hard"]
+    figures.append(claim("live-smaller", name, smaller, 0.0, of="confident", relation="<", part="in situ"))
+    return figures, {"live": data}

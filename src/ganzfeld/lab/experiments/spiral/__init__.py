@@ -8,7 +8,7 @@ from typing import Any, final
 from pydantic import Field
 
 from ganzfeld.errors import UsageError
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = "Near its rest point a GAN rotates: its linearised game has complex eigenvalues, so training spirals."
@@ -16,8 +16,25 @@ CLAIM_ZH = "在平衡点附近线性化后的博弈具有一对共轭复特征�
 SECTION = "训练动态与损失函数：极小极大优化的挑战：振荡"
 
 SENTENCES = {
-    "eigenvalues": "Near its rest point a GAN rotates: its linearised game has complex eigenvalues.",
-    "spirals": "So training spirals.",
+    "eigenvalues": Sentence(
+        (
+            "Over a wide range of parameters the eigenvalues of the linearised game are a pair of "
+            "complex conjugates."
+        ),
+        "在很宽的参数范围内，该雅可比矩阵的特征值是一对共轭复数。",
+    ),
+    "frequency": Sentence(
+        "The angular frequency of the oscillation is omega = sqrt(4 - (lg - ld)^2) / 2.",
+        "振荡的角频率 ω 可以被精确推导出来，例如 ω = √(4 - (λ_g - λ_d)²) / 2",
+    ),
+    "spirals": Sentence(
+        "This is a stable spiral: parameters circle the rest point while they converge to it.",
+        "这对应于一个稳定的螺旋点，意味着参数在收敛到平衡点的过程中会围绕它进行螺旋式振荡。",
+    ),
+    "inherent": Sentence(
+        "Oscillation is an inherent tendency of GAN training, not an accident of numerics.",
+        "振荡是 GAN 训练固有的倾向，而非偶然的数值问题。",
+    ),
 }
 
 

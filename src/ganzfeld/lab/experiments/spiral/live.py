@@ -9,11 +9,11 @@ from ganzfeld.lab.estimate import Estimate
 from ganzfeld.lab.experiments.spiral import Settings
 from ganzfeld.lab.game.rotation import eigenvalues_of_play, spectral_peak
 from ganzfeld.lab.live import Live
-from ganzfeld.lab.outcome import Measured, claim, limit, shown
+from ganzfeld.lab.outcome import Measured, claim, shown
 from ganzfeld.training.step import StepContext
 
 
-def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure the eigenvalues of the live game, and the rhythm of its logits.
 
     The eigenvalues are those at the last stage, on one batch, in units of one Adam step. A pair counts as
@@ -27,7 +27,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
         measured, series = _rhythm(gap[len(entries) // 2 :], seed)
         figures += measured
         data |= series
-    return tuple(figures), data
+    return figures, data
 
 
 def _eigenvalues(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
@@ -71,14 +71,14 @@ def _rhythm(gap: np.ndarray, seed: int) -> tuple[list[Measured], dict[str, Any]]
     """Measure the strongest rhythm in the gap between real and fake logits, and how often noise has one."""
     strongest = spectral_peak(gap, 400, seed)
     figures = [
-        limit(
+        claim(
             "rhythm-chance",
             "chance that noise has as strong a rhythm as the logits",
             Estimate(strongest.chance, strongest.error),
-            0.0,
-            of="spirals",
+            0.05,
+            of="inherent",
+            relation="<",
             part="in situ",
-            tolerance=0.05,
         ),
         shown(
             "rhythm-period",

@@ -52,11 +52,14 @@ def _algebra(settings: Settings) -> tuple[Measured, ...]:
             key,
             f"{key}, largest error of the formula",
             torch.tensor(errors, dtype=torch.float64),
-            of="eigenvalues",
+            of=of,
             tolerance=1e-12,
             part="closed form",
         )
-        for key, errors in (("eigenvalues", value_errors), ("omega", frequency_errors))
+        for key, of, errors in (
+            ("eigenvalues", "eigenvalues", value_errors),
+            ("omega", "frequency", frequency_errors),
+        )
     )
 
 
@@ -133,7 +136,7 @@ def _slow_game(settings: Settings, start: tuple[float, float]) -> list[Measured]
             "frequency of the simulated game, radians per unit of time",
             frequency_of(path[:, 0]) / step,
             omega,
-            of="spirals",
+            of="frequency",
             tolerance=0.01 * omega,
         ),
         claim(

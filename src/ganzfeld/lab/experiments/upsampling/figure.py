@@ -61,9 +61,9 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
         1, 2 + len(trained), width_ratios=[2.2, 1.6 if trained else 0.01, *[1] * len(trained)]
     )
     place, bars = axes[0], axes[1]
-    if "through" in data:
-        seen, values, errors = map(np.array, zip(*data["through"], strict=True))
-        place.errorbar(range(len(seen)), values, 3 * errors, marker="o", capsize=3)
+    for run in data["runs"] if "through" in data else ():
+        seen, values, errors, _ = map(np.array, zip(*run["through"], strict=True))
+        place.errorbar(range(len(seen)), values, 3 * errors, marker="o", capsize=3, color="C0")
         place.set_xticks(range(len(seen)), [f"{axis:,}" for axis in seen])
     place.axhline(0, color="gray", linewidth=0.8)
     place.set_title("checkerboard beyond that of real images,\nthe live generator", fontsize="medium")

@@ -38,12 +38,12 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         images = _images(live.trainer(stage).gan.generator, latents)
         through.append((stage, _beyond(images, stride, of_real)))
     figures += [
-        limit(
+        (claim if stage == live.stages[-1] else limit)(
             f"after-{stage}",
             f"after {stage:,} images: {BEYOND}",
             measured,
             0.0,
-            of="overlap",
+            of="checkerboard",
             part="in situ",
         )
         for stage, measured in through
@@ -53,9 +53,6 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         "spectrum_of_real": spectrum(real),
         "stride": stride,
     }
-    if not live.of_user:
-        more, data["trained"] = _trained_kinds(live, settings, seed, of_real)
-        figures += more
     return figures, data
 
 
@@ -76,11 +73,12 @@ def _beyond(images: Tensor, stride: int, of_real: float) -> Estimate:
     return Estimate(checkerboard(images, stride) - of_real, mean_and_error(torch.tensor(parts)).error)
 
 
-def _trained_kinds(
-    live: Live, settings: Settings, seed: int, of_real: float
-) -> tuple[list[Measured], list[dict[str, Any]]]:
+def trained(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Repeat short runs with each kind of layer in the generator."""
+    if live.of_user or last_stride(live.recipe.plan()) == 1:
+        return [], {}
     stride = last_stride(live.recipe.plan())
+    of_real = checkerboard(live.real(NUM_IMAGES, seed), stride)
     latents, figures, data = live.latents(NUM_IMAGES, seed), [], []
     kernel = settings.kernel if settings.stride == stride else 2 * stride
     for kind in kinds(kernel, stride):
@@ -97,7 +95,7 @@ def _trained_kinds(
         figures.append(of_kind(kind, f"trained-{kind.key}", name, measured, "in situ", num_runs))
         image = as_bytes(generated[0][:1])[0]
         data.append({"name": kind.name, "plain": kind.kernel is not None, "values": values, "image": image})
-    return figures, data
+    return figures, {"trained": data}
 
 
 @torch.no_grad()
@@ -119,9 +117,9 @@ def _reaches(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     share_name = "share of the image's rows that this row changes"
     share = widest / plan.size[0]
     figures = [
-        of_claim("reach-all", name, mismatches, 0, of="coherence", part="in situ"),
-        of_claim("reach-widest", widest_name, widest, expected, of="coherence", part="in situ"),
-        limit("reach-over-picture", share_name, share, 1, of="coherence", part="in situ"),
+        of_claim("reach-all", name, mismatches, 0, of="grow", part="in situ", identity=True),
+        of_claim("reach-widest", widest_name, widest, expected, of="grow", part="in situ", identity=True),
+        claim("reach-over-picture", share_name, share, 1, of="coherence", part="in situ", identity=True),
         shown(
             "span-middle-cell",
             "rows of the image that hold 95 % of the change by the middle cell",

@@ -75,7 +75,7 @@ def by_coverage(kind: Upsampler, kernel: int, generated: Sequence[Tensor]) -> Me
     measured = mean_and_error(torch.tensor(ratios))
     name = f"untrained, {kind.name}: power of the most over the least covered pixels, log10"
     of_even = claim if len(overlap(kernel, stride)) == 1 else limit
-    return of_even(f"untrained-coverage-{kind.key}", name, measured, 0.0, of="overlap")
+    return of_even(f"untrained-coverage-{kind.key}", name, measured, 0.0, of="checkerboard")
 
 
 @torch.no_grad()
@@ -107,5 +107,6 @@ def of_kind(
     nothing.
     """
     if kind.overlaps:
-        return limit(key, name, measured, 0.0, of="overlap", part=part, num_trainings=num_trainings)
+        of_claim = claim if kind.kernel is not None else limit
+        return of_claim(key, name, measured, 0.0, of="checkerboard", part=part, num_trainings=num_trainings)
     return shown(key, name, measured, part=part, num_trainings=num_trainings)
