@@ -11,12 +11,14 @@ from ganzfeld.compute.engine import computing_with
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments import experiments
-from ganzfeld.lab.language import speaking
+from ganzfeld.lab.language import Phrase, say, speaking
 from ganzfeld.lab.live import Live, Training, live
 from ganzfeld.lab.outcome import Measured, Outcome, by_key, every
-from ganzfeld.lab.repeated import over_runs
+from ganzfeld.lab.repeated import over_runs, runs_of
+from ganzfeld.lab.thorough import Tell, runs_to_train, train_missing
 from ganzfeld.output import Mark, require_replaceable, write_json_output, write_output
-from ganzfeld.progress import CountCallback, counting
+from ganzfeld.progress import CountCallback, counting, discard
+from ganzfeld.progress import tell as tell_on_stderr
 from ganzfeld.recipes import explained
 from ganzfeld.runs import Run
 from ganzfeld.system import in_words
@@ -56,8 +58,13 @@ def perform(
     thorough: bool = False,
     on: Run | Training | str | Path | None = None,
     progress: bool | CountCallback | None = True,
+    tell: Tell | None = None,
 ) -> Outcome:
-    """Perform an experiment as ``run`` does, with the settings as a mapping."""
+    """Perform an experiment as ``run`` does, with the settings as a mapping.
+
+    ``tell`` is called with how long the runs of ``thorough`` take before they begin, by default on stderr
+    if ``progress`` is shown there.
+    """
     name, callback = experiments.canonical(name), counting(progress)
     entry = experiments.load(name)
     chosen = settings_of(name, {**(entry.THOROUGH if thorough else {}), **settings})
@@ -65,6 +72,8 @@ def perform(
         raise UsageError(f"seed must be from 0 to {2**63 - 1}, not {seed}")
     with computing_with(threads_for(on)):
         networks = live(on, thorough=thorough, progress=callback)
+        tell = tell or (tell_on_stderr if progress is True else discard)
+        train_missing(networks, runs_to_train(networks, name, chosen), tell)
         figures, data = experiments.load(name, "toy").bench(chosen, seed, thorough)
         in_situ, more = measured_in_situ(name, networks, chosen, seed)
     measured = every((*figures, *in_situ))
@@ -74,7 +83,7 @@ def perform(
         seed,
         measured,
         entry.advice(by_key(measured), chosen),
-        {**data, **more, "in_situ": networks.place},
+        {**data, **more, "in_situ": place_of(networks)},
         entry.SENTENCES,
     )
 
@@ -90,6 +99,21 @@ def measured_in_situ(
         return figures, data
     more, of_trained = trained(networks, settings, seed)
     return [*figures, *more], data | of_trained
+
+
+def place_of(networks: Live) -> Phrase | str:
+    """Say whose networks were measured in situ, and how many runs."""
+    num = len(runs_of(networks))
+    if num == 1:
+        return networks.place
+    first = networks.training.seed
+    return say(
+        "{num} runs (seeds {first} to {last}), each {place}",
+        num=num,
+        first=first,
+        last=first + num - 1,
+        place=networks.place,
+    )
 
 
 def threads_for(on: Run | Training | str | Path | None) -> int | None:

@@ -13,9 +13,10 @@ from ganzfeld.durable import make_folder
 from ganzfeld.errors import GanzfeldError
 from ganzfeld.lab.experiments import experiments
 from ganzfeld.lab.language import Phrase, say, words_in
-from ganzfeld.lab.live import Training, live
+from ganzfeld.lab.live import Live, Training, live
 from ganzfeld.lab.outcome import Outcome
-from ganzfeld.lab.perform import drawn, run, threads_for
+from ganzfeld.lab.perform import drawn, run, settings_of, threads_for
+from ganzfeld.lab.thorough import runs_to_train, train_missing
 from ganzfeld.lab.words import COLUMNS, as_options, by_part
 from ganzfeld.output import Mark, require_replaceable, write_output
 from ganzfeld.progress import CountCallback, discard
@@ -71,7 +72,9 @@ def perform_all(
     not performed.
     """
     with computing_with(threads_for(on)):
-        live(on, thorough=thorough, progress=progress)
+        networks = live(on, thorough=thorough, progress=progress)
+        if thorough:
+            train_all(networks, callback)
     performed = []
     for name in experiments.names():
         start = time.perf_counter()
@@ -84,6 +87,15 @@ def perform_all(
         performed.append(result)
         callback(f"{name}: {result.verdict} ({result.seconds:.1f} s)")
     return performed
+
+
+def train_all(networks: Live, callback: Callable[[str], object]) -> None:
+    """Train the runs that any experiment measures with ``--thorough``. The expected time is said first."""
+    wanted: list[Training] = []
+    for name in experiments.names():
+        settings = settings_of(name, experiments.load(name).THOROUGH)
+        wanted += [run for run in runs_to_train(networks, name, settings) if run not in wanted]
+    train_missing(networks, wanted, callback)
 
 
 def write_report(performed: Sequence[Performed], path: Path, language: str = "en") -> None:

@@ -91,7 +91,7 @@ def run_experiment(
     Example: ganzfeld lab run leaky-slope --set alpha=0.1
     """
     from ganzfeld.lab import experiments, write_outcome
-    from ganzfeld.lab.language import chosen_language
+    from ganzfeld.lab.language import chosen_language, words_in
     from ganzfeld.lab.perform import perform, require_outcome_replaceable
     from ganzfeld.recipes import parsed
 
@@ -99,7 +99,14 @@ def run_experiment(
     name = experiments.canonical(name)
     folder = out or Path("lab") / name
     require_outcome_replaceable(folder)
-    outcome = perform(name, parsed(settings or []), seed=seed, thorough=thorough, on=on)
+    outcome = perform(
+        name,
+        parsed(settings or []),
+        seed=seed,
+        thorough=thorough,
+        on=on,
+        tell=lambda text: tell(words_in(language, text)),
+    )
     write_outcome(outcome, folder, language)
     files = {"figure": str(folder / "figure.png"), "out": str(folder)}
     show_result(outcome.as_json() | files, f"{_text(outcome, language)}\n\nfigure   {files['figure']}", json)
@@ -126,7 +133,9 @@ def report(
 
     language = chosen_language(language)
     require_replaceable(out, Mark.LAB_REPORT)
-    performed = perform_all(seed=seed, thorough=thorough, on=on, callback=tell)
+    performed = perform_all(
+        seed=seed, thorough=thorough, on=on, callback=lambda text: tell(words_in(language, text))
+    )
     write_report(performed, out, language)
     width = max(len(outcome.name) for outcome in performed)
     text = "\n".join(

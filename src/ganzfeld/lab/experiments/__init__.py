@@ -32,6 +32,8 @@ An entry is a folder of five files, which a test checks for every entry. It may 
   ``ganzfeld.lab.live``. The lab repeats it over runs: with ``--thorough`` five, whose figures carry Student's
   intervals; otherwise one, an example that decides nothing. So build figures from plain values, and mark
   with ``identity=True`` what arithmetic makes true in every single run. See ``ganzfeld.lab.repeated``;
+- ``variants(settings)``, if ``in_situ`` measures variants of the run: their settings of the recipe, so that
+  ``--thorough`` can train them before, two at a time, and say how long that takes;
 - ``trained(live, settings, seed) -> (figures, data)``, if an experiment trains networks of its own, with
   replicas and estimates of its own (``mean_and_error``, ``over_runs``). It is called once.
 

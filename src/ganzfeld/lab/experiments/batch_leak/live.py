@@ -15,6 +15,11 @@ from ganzfeld.lab.outcome import Measured, claim, shown
 from ganzfeld.networks.normalisations import normalisations
 
 
+def variants(settings: Settings) -> list[dict[str, Any]]:
+    """Return the discriminator that is measured beside that of the run."""
+    return [{"discriminator.normalisation": "batch"}]
+
+
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure how a logit depends on the other images of its batch, in the discriminator as it trains and in
     one with batch norm.

@@ -19,6 +19,11 @@ LATENTS = 1_024
 """Number of latents from which images are generated."""
 
 
+def variants(settings: Settings) -> list[dict[str, Any]]:
+    """Return the outputs that are compared."""
+    return [{"generator.output": name} for name in ("tanh", "clip")]
+
+
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Count pixels without a gradient in each precision, and clipped pixels that stick; compare the images of
     tanh and clip.

@@ -16,6 +16,14 @@ FEW, MANY = 4_096, 65_536
 """The most images over which dead units are counted, by default and with ``--thorough``."""
 
 
+def variants(settings: Settings) -> list[dict[str, Any]]:
+    """Return the activations that are compared, in both networks."""
+    return [
+        {f"{side}.{key}": value for side in SIDES for key, value in choices.items()}
+        for choices in ({"activation": name, "slope": settings.alpha} for name in ("relu", "leaky-relu"))
+    ]
+
+
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure the slopes of the networks as they train, and the dead units of two runs that differ in the
     activation.
@@ -38,9 +46,8 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         figures.append(limit(f"live-rms-ratio-{side}", name, value, 1 + alpha, of="depth", part="in situ"))
     num = min(MANY if live.thorough else FEW, live.dataset.num_pictures)
     dead, stages = {}, {}
-    for activation in ("relu", "leaky-relu"):
-        choices = {"activation": activation, "slope": alpha}
-        trained = live.variant({f"{side}.{key}": value for side in SIDES for key, value in choices.items()})
+    for activation, change in zip(("relu", "leaky-relu"), variants(settings), strict=True):
+        trained = live.variant(change)
         stages[activation] = trained.stages
         for side in SIDES:
             counts = [never_positive(trained, side, num, stage) for stage in trained.stages]
