@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 import struct
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -74,11 +75,15 @@ class TestPython:
         assert again.as_json() == outcome.as_json()
         assert used == [1, 2], "a run of the user's is measured with all threads"
 
+    @pytest.mark.thorough
     def test_thorough_is_more_of_what_is_not_set(self, short_training):
         given = {"steps": 1, "images": 16}
-        outcome = perform(NAME, given, on=short_training, thorough=True)
+        outcome = perform(NAME, given, on=replace(short_training, images=64), thorough=True)
         assert outcome.settings["seeds"] == experiments.load(NAME).THOROUGH["seeds"]
         assert outcome.settings["steps"] == 1
+        assert str(outcome.data["in_situ"]).startswith("5 runs (seeds 0 to 4), each a short run on")
+        kept = {figure.key: figure for figure in outcome.figures if figure.part == "in situ"}
+        assert kept["span-last-map"].num_trainings == 5
 
     def test_other_spellings_mean_the_same(self, outcome: Outcome, short_training):
         again = perform("Down_Sampling", experiments.load(NAME).SHORT, on=short_training)

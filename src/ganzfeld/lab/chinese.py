@@ -25,8 +25,8 @@ TABLE = {
     "measured": "测得",
     "claim expects": "论断预期",
     "closed form": "解析式",
-    "bench": "玩具实验",
-    "in situ": "在训练中的网络上",
+    "bench": "玩具问题",
+    "in situ": "训练现场",
     # Networks and runs.
     "the built-in faces": "内置人脸",
     "{num:,} images": "{num:,} 张图像",

@@ -80,7 +80,7 @@ def train_missing(networks: Live, trainings: Sequence[Training], tell: Tell) -> 
             for process in [process for process in running if process.poll() is not None]:
                 running.remove(process)
                 done += 1
-                errors = (process.stderr.read() if process.stderr else "").strip().splitlines()
+                errors = process.communicate()[1].strip().splitlines()
                 if process.returncode:
                     failures.append(errors[-1] if errors else "a process ended without a message")
                 left = (time.monotonic() - begun) / done * (len(trainings) - done)
@@ -90,7 +90,7 @@ def train_missing(networks: Live, trainings: Sequence[Training], tell: Tell) -> 
         for process in running:
             process.terminate()
         for process in running:
-            process.wait()
+            process.communicate()
     if failures:
         raise TrainingFailed(
             f"{len(failures)} of {len(trainings)} runs of the lab failed: {failures[0]}",
@@ -147,6 +147,7 @@ def _started(training: Training) -> "subprocess.Popen[str]":
     assert process.stdin
     process.stdin.write(json.dumps(as_json(training)))
     process.stdin.close()
+    process.stdin = None  # or communicate would flush it
     return process
 
 
