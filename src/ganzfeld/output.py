@@ -43,6 +43,7 @@ class Mark(StrEnum):
     LAB_REPORT = "lab report"
     BENCHMARKS = "benchmarks"
     ABLATIONS = "ablations"
+    LAB_PLAY = "lab play"
 
     @property
     def text(self) -> str:

@@ -197,6 +197,23 @@ def ablations(
     show_result({"images": images, "seeds": seeds, "cells": [row.as_json() for row in rows]}, text, json)
 
 
+@application.command()
+def play(
+    out: Annotated[Path, typer.Option(help="Page (HTML) to write.")] = Path("lab/play.html"),
+    json: Json = False,
+) -> None:
+    """Write a page on which methods can be tried.
+
+    It draws the phase portrait of the smallest game in the browser, for every loss, penalty and method.
+
+    Example: ganzfeld lab play --out play.html
+    """
+    from ganzfeld.lab.play import write_play
+
+    write_play(out)
+    show_result({"page": str(out.absolute())}, f"page     {out}", json)
+
+
 def _text(outcome: "Outcome", language: str) -> str:
     """Return an outcome as text."""
     from ganzfeld.lab.language import say, words_in

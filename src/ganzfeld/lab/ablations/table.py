@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from ganzfeld.lab.ablations.cells import BASE, Cell
 from ganzfeld.lab.ablations.results import Result
+from ganzfeld.lab.student import half_width, tail
 
 LEVEL = 0.05
 Verdict = Literal["better", "worse", "not decided", "base"]
@@ -91,7 +92,7 @@ def paired(own: Mapping[int, Result], others: Mapping[int, Result]) -> Paired:
     if error == 0:
         return Paired(len(differences), mean, 0.0, 1.0 if mean == 0 else 0.0)
     return Paired(
-        len(differences), mean, error * student_quantile(freedom), student_tails(mean / error, freedom)
+        len(differences), mean, half_width(error, freedom, 1 - LEVEL), 2 * tail(abs(mean / error), freedom)
     )
 
 
@@ -161,32 +162,3 @@ def holm(probabilities: Sequence[float]) -> list[float]:
 
 def _ascending(numbers: Sequence[float]) -> list[int]:
     return sorted(range(len(numbers)), key=numbers.__getitem__)
-
-
-def student_tails(t: float, freedom: int) -> float:
-    """Return the probability that Student's t is at least as far from 0 as ``t``.
-
-    Exact for every whole number of degrees of freedom: Abramowitz & Stegun 1964, 26.7.3 and 26.7.4.
-    """
-    angle = math.atan2(abs(t), math.sqrt(freedom))
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = freedom % 2
-    term = total = cosine if odd else 1.0
-    if freedom == 1:
-        total = 0.0
-    for step in range(2 + odd, freedom - 1, 2):
-        term *= cosine**2 * (step - 1) / step
-        total += term
-    inside = 2 / math.pi * (angle + sine * total) if odd else sine * total
-    return max(0.0, 1 - inside)
-
-
-def student_quantile(freedom: int, tails: float = LEVEL) -> float:
-    """Return the number from which Student's t is further from 0 with probability ``tails``."""
-    low, high = 0.0, 1.0
-    while student_tails(high, freedom) > tails:
-        high *= 2
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if student_tails(middle, freedom) > tails else (low, middle)
-    return high

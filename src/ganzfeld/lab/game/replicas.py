@@ -51,15 +51,15 @@ class Point(nn.Module):
 
 
 class Slope(nn.Module):
-    """A discriminator that is a straight line through 0: the logit of x is the slope times x."""
+    """A discriminator that is a straight line: the logit of x is the slope times x, plus a fixed bias."""
 
-    def __init__(self, keys: Sequence[Key], start: float) -> None:
+    def __init__(self, keys: Sequence[Key], start: float, bias: float = 0.0) -> None:
         super().__init__()
-        self.slope = OnePerReplica(keys, start)
+        self.slope, self.bias = OnePerReplica(keys, start), bias
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (n * replicas, 1) to logits (n * replicas)."""
-        return (self.slope() * images.view(-1, self.slope.order.numel())).flatten()
+        return (self.slope() * images.view(-1, self.slope.order.numel())).flatten() + self.bias
 
 
 class Perceptrons(nn.Module):
