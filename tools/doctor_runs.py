@@ -401,9 +401,7 @@ def numbers_of(text: str) -> list[int]:
     return list(range(int(first), int(last or first) + 1))
 
 
-def train_all(
-    plans: Sequence[Plan], folder: Path, processes: int, device: str = "cpu"
-) -> Iterator[Journal]:
+def train_all(plans: Sequence[Plan], folder: Path, processes: int, device: str = "cpu") -> Iterator[Journal]:
     """Yield the journals of all plans: finished runs first, then runs in the order in which they finish.
 
     All compute in float32; the device changes a run as much as another processor does.

@@ -1,6 +1,5 @@
 """An experiment from its name to its outcome, and from its outcome to files."""
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from pydantic import ValidationError
 from ganzfeld.compute.engine import computing_with
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import UsageError
+from ganzfeld.lab.drawing import drawn
 from ganzfeld.lab.experiments import experiments
-from ganzfeld.lab.language import Phrase, say, speaking
+from ganzfeld.lab.language import Phrase, say
 from ganzfeld.lab.live import Live, Training, live
 from ganzfeld.lab.outcome import Measured, Outcome, by_key, every
 from ganzfeld.lab.repeated import over_runs, runs_of
@@ -135,15 +135,6 @@ def settings_of(name: str, fields: Mapping[str, Any]) -> Any:
     except ValidationError as error:
         hint = f"ganzfeld lab list shows the settings of {name} in full."
         raise explained(error, f"{name} experiment", list(kind.model_fields), hint) from None
-
-
-def drawn(outcome: Outcome, language: str = "en") -> bytes:
-    """Draw the figure of an outcome in a language, and return it as a PNG file."""
-    buffer = io.BytesIO()
-    with speaking(language):
-        figure = experiments.load(outcome.name, "figure").draw(outcome)
-        figure.savefig(buffer, format="png", dpi=140, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def write_outcome(outcome: Outcome, folder: Path, language: str = "en") -> None:

@@ -11,11 +11,12 @@ import ganzfeld
 from ganzfeld.compute.engine import computing_with
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import GanzfeldError
+from ganzfeld.lab.drawing import drawn
 from ganzfeld.lab.experiments import experiments
 from ganzfeld.lab.language import Phrase, say, words_in
 from ganzfeld.lab.live import Live, Training, live
 from ganzfeld.lab.outcome import Outcome
-from ganzfeld.lab.perform import drawn, run, settings_of, threads_for
+from ganzfeld.lab.perform import run, settings_of, threads_for
 from ganzfeld.lab.thorough import runs_to_train, train_missing
 from ganzfeld.lab.words import COLUMNS, as_options, by_part
 from ganzfeld.output import Mark, require_replaceable, write_output
