@@ -7,6 +7,7 @@ from pydantic import Field
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments.ring.rules import CHOSEN, every_entry, key_of, label
 from ganzfeld.lab.game import Mixture, grid, ring
+from ganzfeld.lab.language import say, together
 from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
@@ -69,9 +70,24 @@ def advice(figures: Figures, settings: Settings) -> str:
     complete = [name for name, value in fewest.items() if value == num_modes]
     worst = min(fewest, key=lambda name: fewest[name])
     reached = figures["clusters-generated"].value
-    return (
-        f"All {num_modes:.0f} modes were found in every seed by: {', '.join(complete) or 'none of these'}. "
-        f"The fewest by: {worst}, {fewest[worst]:.0f} in its worst seed. Look at quality beside modes: a "
-        "generator that spreads evenly finds all modes, but most of its points lie between them. In situ "
-        f"the generated images reach {reached:.0f} of {LIVE_CLUSTERS} clusters of real ones."
+    return together(
+        [
+            say(
+                "All {num} modes were found in every seed by: {complete}. The fewest by: {worst},"
+                " {fewest:.0f} in its worst seed.",
+                num=num_modes,
+                complete=together(complete, ", ") if complete else say("none of these"),
+                worst=worst,
+                fewest=fewest[worst],
+            ),
+            say(
+                "Look at quality beside modes: a generator that spreads evenly finds all modes, but most"
+                " of its points lie between them."
+            ),
+            say(
+                "In situ the generated images reach {reached:.0f} of {clusters} clusters of real ones.",
+                reached=reached,
+                clusters=LIVE_CLUSTERS,
+            ),
+        ]
     )

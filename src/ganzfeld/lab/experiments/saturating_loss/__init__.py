@@ -8,6 +8,7 @@ from typing import final
 
 from pydantic import Field
 
+from ganzfeld.lab.language import say, together
 from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
@@ -60,12 +61,28 @@ def advice(figures: Figures, settings: Settings) -> str:
     in_situ = 10 ** figures["live-left-non-saturating"].value
     upper = figures["break-minimax-direct"].value
     lower = figures["break-non-saturating-direct"].value
-    return (
-        f"Do not use minimax for the generator: a strong discriminator leaves it {toy:.2g} of the "
-        "gradient that it leaves the non-saturating loss. But -D and -(1-D) are derivatives by the logit: "
-        "the gradient at the weights also contains the slope of the discriminator. While D learned, the "
-        f"minimax gradient on the toy changed by a factor of {minimax:.2g} and the non-saturating one by "
-        f"{non_saturating:.2g} (in situ {in_situ:.2g}). Compute losses from logits, as every loss of the "
-        f"catalogue does: from 32-bit probabilities minimax is infinite above a logit of {upper:.1f} and the "
-        f"non-saturating loss below {lower:.1f}."
+    return together(
+        [
+            say(
+                "Do not use minimax for the generator: a strong discriminator leaves it {toy:.2g} of the"
+                " gradient that it leaves the non-saturating loss.",
+                toy=toy,
+            ),
+            say(
+                "But -D and -(1-D) are derivatives by the logit: the gradient at the weights also contains"
+                " the slope of the discriminator. While D learned, the minimax gradient on the toy changed"
+                " by a factor of {minimax:.2g} and the non-saturating one by {other:.2g} (in situ"
+                " {in_situ:.2g}).",
+                minimax=minimax,
+                other=non_saturating,
+                in_situ=in_situ,
+            ),
+            say(
+                "Compute losses from logits, as every loss of the catalogue does: from 32-bit"
+                " probabilities minimax is infinite above a logit of {upper:.1f} and the non-saturating"
+                " loss below {lower:.1f}.",
+                upper=upper,
+                lower=lower,
+            ),
+        ]
     )

@@ -9,6 +9,7 @@ import torch
 from ganzfeld.lab.experiments.saturating_loss import TWO, Settings
 from ganzfeld.lab.experiments.saturating_loss.toy import pull_of
 from ganzfeld.lab.game.frozen import live_game, look_rounds
+from ganzfeld.lab.language import say
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 from ganzfeld.losses import Loss, losses
@@ -37,7 +38,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         *(
             claim(
                 f"live-slope-{name}",
-                f"mean slope of {name} in situ",
+                say("mean slope of {name} in situ", name=name),
                 slopes[name][-1],
                 expected,
                 of=name,
@@ -49,14 +50,14 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         ),
         shown(
             "live-ratio",
-            "log10 of the minimax over the non-saturating gradient in situ",
+            say("log10 of the minimax over the non-saturating gradient in situ"),
             float(np.log10(courses["minimax"][-1] / courses["non-saturating"][-1])),
             part="in situ",
         ),
         *(
             limit(
                 f"live-left-{name}",
-                f"log10 of the gradient in situ with a strong D, over that at first, {name}",
+                say("log10 of the gradient in situ with a strong D, over that at first, {name}", name=name),
                 float(np.log10(courses[name][-1] / courses[name][0])),
                 float(np.log10(slopes[name][-1] / slopes[name][0])),
                 of=name,

@@ -42,7 +42,7 @@ def _derivatives() -> list[Measured]:
         by_differences = central_difference(naive[name], middle, 1e-4) - closed(middle)
         figures += formula_errors(
             (f"formula-{name}", f"differences-{name}"),
-            f"slope of {name}",
+            say("slope of {name}", name=name),
             (by_autograd, by_differences),
             of=name,
             tolerances=(1e-7, 1e-8),
@@ -83,10 +83,10 @@ def _breaks() -> tuple[list[Measured], dict[str, Any]]:
     upwards = torch.arange(0, 12_000) / 100
     figures, scans = [], {}
     for flushed in (False, True):
-        words = ", denormals flushed" if flushed else ""
+        words = say(", denormals flushed") if flushed else ""
         with denormals(flushed):
             for probability, kind, direct in (
-                (_rounded, "rounded once", False),
+                (_rounded, say("rounded once"), False),
                 (torch.sigmoid, "torch.sigmoid", True),
             ):
                 suffix = ("direct" if direct else "rounded") + ("-flushed" if flushed else "")
@@ -94,7 +94,11 @@ def _breaks() -> tuple[list[Measured], dict[str, Any]]:
                 figures.append(
                     claim(
                         f"break-non-saturating-{suffix}",
-                        f"logit at which non-saturating from 32-bit D ({kind}{words}) breaks",
+                        say(
+                            "logit at which non-saturating from 32-bit D ({kind}{words}) breaks",
+                            kind=kind,
+                            words=words,
+                        ),
                         -float(upwards[below]),
                         theory.break_of_non_saturating(direct, flushed),
                         of="non-saturating",
@@ -106,7 +110,7 @@ def _breaks() -> tuple[list[Measured], dict[str, Any]]:
                     figures.append(
                         claim(
                             f"break-minimax-{suffix}",
-                            f"logit at which minimax from 32-bit D ({kind}) breaks",
+                            say("logit at which minimax from 32-bit D ({kind}) breaks", kind=kind),
                             float(upwards[above]),
                             theory.break_of_minimax(direct),
                             of="minimax",
@@ -121,7 +125,10 @@ def _breaks() -> tuple[list[Measured], dict[str, Any]]:
         figures.append(
             limit(
                 f"finite-{name}",
-                f"{name}: share of logits from -120 to 40 at which the slope through 32-bit D is finite",
+                say(
+                    "{name}: share of logits from -120 to 40 at which the slope through 32-bit D is finite",
+                    name=name,
+                ),
                 float(torch.isfinite(measured).double().mean()),
                 1.0,
                 of=name,
@@ -204,7 +211,7 @@ def _compared(
     figures = [
         claim(
             "gradient-formula",
-            "gradient at the weights, largest error of the formula",
+            say("gradient at the weights, largest error of the formula"),
             error,
             0.0,
             of="minimax",
@@ -212,19 +219,20 @@ def _compared(
         ),
         shown(
             "strong-ratio",
-            "log10 of the minimax over the non-saturating gradient, strong D",
+            say("log10 of the minimax over the non-saturating gradient, strong D"),
             array_mean_and_error(ratio),
             num_trainings=len(ratio),
         ),
     ]
     for name, last in (("minimax", mean), ("non-saturating", 1 - mean)):
-        title = f"mean slope of {name}, strong D"
+        title = say("mean slope of {name}, strong D", name=name)
         figures.append(
             claim(f"strong-slope-{name}", title, float(slopes_of[name][-1]), last, of=name, tolerance=1e-5)
         )
     for name, values in factors.items():
         slopes, measured, num = slopes_of[name], array_mean_and_error(values), len(values)
-        key, words = f"left-{name}", f"log10 of the gradient with a strong D, over that at first, {name}"
+        key = f"left-{name}"
+        words = say("log10 of the gradient with a strong D, over that at first, {name}", name=name)
         if name in TWO:
             expected, tolerance = float(np.log10(slopes[-1] / slopes[0])), math.log10(1.5)
             figures.append(

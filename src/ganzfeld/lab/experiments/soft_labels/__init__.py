@@ -8,6 +8,7 @@ from typing import Any, final
 from pydantic import Field
 
 from ganzfeld.errors import UsageError
+from ganzfeld.lab.language import say, together
 from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.lab.words import amount
 from ganzfeld.losses import LARGEST_TEMPERATURE, Loss
@@ -85,19 +86,36 @@ THOROUGH = {"seeds": 20}
 def advice(figures: Figures, settings: Settings) -> str:
     """Say whether to soften labels, on which side, and what to do with a temperature."""
     behind, pull = figures["left-behind"], figures.get("pull")
-    slower = "and the generator of the toy stayed behind by" if behind.departs else "but the toy lags only by"
-    flattened = ""
-    if pull is not None:
-        flattened = (
-            "Two-sided labels flatten the discriminator where there are many generated images and little "
-            f"data: the pull there falls to {pull.value:.2f} of what hard labels give, {slower} "
-            f"{amount(behind.value, behind.error)} standard deviations. "
+    parts = [
+        say(
+            "Soft labels do not keep the gradient of D alive everywhere: they pull back a logit that is"
+            " too large, and at the optimum the gradient D - y is 0 again (a strong live D has {left:.2g}"
+            " left). If you soften at all, soften the real side alone.",
+            left=figures["live-lesson-two-sided"].value,
         )
-    gradient = figures["live-lesson-two-sided"].value
-    return (
-        "Soft labels do not keep the gradient of D alive everywhere: they pull back a logit that is too "
-        f"large, and at the optimum the gradient D - y is 0 again (a strong live D has {gradient:.2g} left). "
-        f"If you soften at all, soften the real side alone. {flattened}A temperature is a smaller last "
-        "layer with a smaller learning rate and nothing else, unless a penalty or a constraint depends on "
-        "the logit itself: then change its weight instead."
+    ]
+    if pull is not None:
+        far = amount(behind.value, behind.error)
+        lag = (
+            say(
+                "and the generator of the toy stayed behind by {distance} standard deviations",
+                distance=distance,
+            )
+            if behind.departs
+            else say("but the toy lags only by {far} standard deviations", far=far)
+        )
+        parts.append(
+            say(
+                "Two-sided labels flatten the discriminator where there are many generated images and"
+                " little data: the pull there falls to {pull:.2f} of what hard labels give, {lag}.",
+                pull=pull.value,
+                lag=lag,
+            )
+        )
+    parts.append(
+        say(
+            "A temperature is a smaller last layer with a smaller learning rate and nothing else, unless a"
+            " penalty or a constraint depends on the logit itself: then change its weight instead."
+        )
     )
+    return together(parts)

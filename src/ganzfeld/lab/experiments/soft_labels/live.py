@@ -29,7 +29,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
             [theory.logit_gradient(at_real, targets.real), theory.logit_gradient(at_fake, targets.fake)]
         ).abs()
         data[kind] = [at_real.numpy(), at_fake.numpy()]
-        name = f"mean |D - y| of a strong live D, {kind}"
+        name = say("mean |D - y| of a strong live D, {kind}", kind=say(kind))
         measured = Estimate(float(gradients.mean()), float(gradients.std() / math.sqrt(len(gradients))))
         if kind == "two-sided":
             figures.append(
@@ -39,7 +39,12 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
             figures.append(shown(f"live-lesson-{kind}", name, measured, part="in situ"))
         largest[kind] = float(torch.cat([at_real, at_fake]).abs().max())
         figures.append(
-            shown(f"live-largest-{kind}", f"largest live logit, {kind}", largest[kind], part="in situ")
+            shown(
+                f"live-largest-{kind}",
+                say("largest live logit, {kind}", kind=say(kind)),
+                largest[kind],
+                part="in situ",
+            )
         )
     name = say("largest live logit, two-sided minus hard")
     smaller = largest["two-sided"] - largest["hard"]
