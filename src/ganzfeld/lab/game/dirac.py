@@ -46,18 +46,24 @@ def dirac(
     start: tuple[float, float] = (1.0, 0.0),
     strength: float = 1.0,
     variant: Variant | None = None,
+    learns_bias: bool = False,
 ) -> Game:
-    """Build one Dirac game per replica, all played by one method, in float64, from ``start`` = (x, y)."""
+    """Build one Dirac game per replica, all played by one method, in float64, from ``start`` = (x, y).
+
+    ``learns_bias``: the bias of the variant is where D's own bias begins, which it learns.
+    """
     momentum, steps_of_d, bias = variant or Variant()
     generator = Point([(replica.step, replica.lg) for replica in replicas], start[0])
-    discriminator = Slope([(replica.step, replica.ld) for replica in replicas], start[1], bias)
+    discriminator = Slope([(replica.step, replica.ld) for replica in replicas], start[1], bias, learns_bias)
     chosen = METHODS[method]
     gan = GANState(
         # The step needs no more of a network than that it is a module.
         cast(Any, generator),
         cast(Any, discriminator),
         chosen.optimizer(_groups(generator.place, momentum)),
-        chosen.optimizer(_groups(discriminator.slope, momentum)),
+        chosen.optimizer(
+            [*_groups(discriminator.slope, momentum), *_groups(discriminator.learned, momentum)]
+        ),
         cast(Any, copy.deepcopy(generator).requires_grad_(False)),
     )
     config = StepConfig(
@@ -74,7 +80,9 @@ def dirac(
     )
 
 
-def _groups(numbers: OnePerReplica, momentum: float) -> list[dict[str, Any]]:
+def _groups(numbers: OnePerReplica | None, momentum: float) -> list[dict[str, Any]]:
+    if numbers is None:
+        return []
     return [
         {"params": [part], "lr": step, "weight_decay": decay, "momentum": momentum}
         for (step, decay), part in zip(numbers.keys, numbers.parts, strict=True)

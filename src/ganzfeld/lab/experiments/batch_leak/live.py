@@ -10,6 +10,7 @@ from ganzfeld.lab.entering import entering
 from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.batch_leak import NETWORKS, Settings
 from ganzfeld.lab.experiments.batch_leak.toy import CROWD, SHARES, by_differences, probed, sensitivities
+from ganzfeld.lab.language import say
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, claim, shown
 from ganzfeld.networks.normalisations import normalisations
@@ -44,9 +45,12 @@ def _of_network(
     half = settings.batch // 2
     images = torch.cat((real[:half], fakes[: settings.batch - half]))
     own, others = sensitivities(discriminator, images)
-    name = f"derivative of a logit by other images, over that by its own, {words}"
+    name = say("derivative of a logit by other images, over that by its own, {words}", words=words)
     shift, curve = _shift(discriminator, real, fakes, settings, seed)
-    shift_name = f"shift of a real image's logit as the others turn fake, over the spread of logits, {words}"
+    shift_name = say(
+        "shift of a real image's logit as the others turn fake, over the spread of logits, {words}",
+        words=words,
+    )
     if not _across(network):
         return [
             claim(
@@ -76,7 +80,7 @@ def _of_network(
         shown(f"others-over-own-{key}", name, others / own, part="in situ"),
         claim(
             f"by-differences-{key}",
-            f"{name}: by finite differences over autograd",
+            say("{name}: by finite differences over autograd", name=name),
             ratio,
             1.0,
             of="depends",
@@ -87,7 +91,7 @@ def _of_network(
         shown(f"shift-{key}", shift_name, shift, part="in situ"),
         shown(
             f"probe-{key}",
-            f"R^2 of a probe on the statistics of the first norm alone, {words}",
+            say("R^2 of a probe on the statistics of the first norm alone, {words}", words=words),
             r2,
             part="in situ",
         ),
