@@ -96,11 +96,11 @@ def test_the_share_beyond_a_threshold_is_that_of_draws(name: str):
 
 def test_at_unit_gain_normal_latents_saturate_tanh(figures: dict[str, Measured]):
     """Sweep the gain: at 1 the text is right, and with the usual weights nothing saturates."""
-    share = {prior: figures[f"saturated-1-{prior}"].value for prior in theory.PRIORS}
-    slope = {prior: figures[f"slope-1-{prior}"].value for prior in theory.PRIORS}
+    share = {prior: figures[f"saturated-100-{prior}"].value for prior in theory.PRIORS}
+    slope = {prior: figures[f"slope-100-{prior}"].value for prior in theory.PRIORS}
     assert share["normal"] > 0.015 > 0.003 > share["uniform"]
     assert slope["normal"] + 0.08 < slope["uniform"] < 0.95
-    slopes = [figures[f"slope-{gain:g}-normal"].value for gain in gains.GAINS]
+    slopes = [figures[f"slope-{round(100 * gain)}-normal"].value for gain in gains.GAINS]
     assert slopes == sorted(slopes, reverse=True), "more gain, more saturation"
     assert figures["usual-lost"].value < 1e-4
 

@@ -117,7 +117,7 @@ def test_what_is_left_of_a_gradient_decides(change: float, fades: str, keeps: st
         "minimax": 10 ** np.stack([0 * noise, change + noise - 0.005]),
         "non-saturating": 10 ** np.stack([0 * noise, change - 1 + noise]),
     }
-    slopes = {"minimax": [0.5, 0.05], "non-saturating": [0.5, 0.95]}
+    slopes = {"minimax": np.array([0.5, 0.05]), "non-saturating": np.array([0.5, 0.95])}
     found = verdicts(toy._compared(courses, slopes, 0.0, 0.05))
     assert (found["fades"], found["keeps"]) == (fades, keeps)
 

@@ -78,8 +78,8 @@ def advice(figures: Figures, settings: Settings) -> Phrase:
                 "weights: with the usual ones tanh is far from saturation with either prior, but with "
                 "weights that keep the scale of the maps its mean slope is {normal:.2f} with normal and "
                 "{uniform:.2f} with uniform latents: then take a smaller gain, or uniform latents.",
-                normal=figures["slope-1-normal"].value,
-                uniform=figures["slope-1-uniform"].value,
+                normal=figures["slope-100-normal"].value,
+                uniform=figures["slope-100-uniform"].value,
             ),
             say(
                 "A normal vector is not heavy-tailed: its norm lies within a few per cent of sqrt(n). So "

@@ -109,12 +109,12 @@ def sweep(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]
             words = say("at gain {gain:g}, {prior}", gain=gain, prior=say(prior))
             figures += [
                 shown(
-                    f"saturated-{gain:g}-{prior}",
+                    f"saturated-{round(100 * gain)}-{prior}",
                     say("share of outputs that saturate tanh {words}", words=words),
                     mean_and_error(table[:, row, 0]),
                 ),
                 shown(
-                    f"slope-{gain:g}-{prior}",
+                    f"slope-{round(100 * gain)}-{prior}",
                     say("mean slope of tanh {words}", words=words),
                     mean_and_error(1 - table[:, row, 1]),
                 ),
