@@ -98,8 +98,8 @@ def advice(figures: Figures, settings: Settings) -> str:
         far = amount(behind.value, behind.error)
         lag = (
             say(
-                "and the generator of the toy stayed behind by {distance} standard deviations",
-                distance=distance,
+                "and the generator of the toy stayed behind by {far} standard deviations",
+                far=far,
             )
             if behind.departs
             else say("but the toy lags only by {far} standard deviations", far=far)
