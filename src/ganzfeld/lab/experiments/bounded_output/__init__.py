@@ -5,6 +5,7 @@ from typing import final
 from pydantic import Field
 
 from ganzfeld.lab.experiments.bounded_output import theory
+from ganzfeld.lab.language import say, together
 from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
@@ -62,14 +63,29 @@ class Settings(Section):
 
 def advice(figures: Figures, settings: Settings) -> str:
     """Say in which precision to keep the output activation, and how final clipping is."""
-    ends = ", ".join(f"{figures[f'tanh-end-{name}'].value:.2f} in {name}" for name in theory.PRECISIONS)
+    ends = [
+        say("{end:.2f} in {name}", end=figures[f"tanh-end-{name}"].value, name=name)
+        for name in theory.PRECISIONS
+    ]
     bfloat16, float32 = (100 * figures[f"tanh-dead-{name}"].value for name in ("bfloat16", "float32"))
-    freed = figures["clip-freed"].value
-    return (
-        "Keep the output activation in float32 under mixed precision, as this package does: the gradient of "
-        f"tanh is exactly 0 from abs(a) = {ends}. In the run measured here {bfloat16:.2g} % of all pixel "
-        f"values would have no gradient in bfloat16; in float32 {float32:.2g} % have none. Clipping is less "
-        f"final than it looks: {100 * freed:.0f} % of the pixels that were clipped became free again, since "
-        "weights are shared and other pixels move them. A pixel sticks only if every pixel that shares its "
-        "weights is saturated too."
+    return together(
+        [
+            say(
+                "Keep the output activation in float32 under mixed precision, as this package does: the"
+                " gradient of tanh is exactly 0 from abs(a) = {ends}.",
+                ends=together(ends, ", "),
+            ),
+            say(
+                "In the run measured here {bfloat16:.2g} % of all pixel values would have no gradient in"
+                " bfloat16; in float32 {float32:.2g} % have none.",
+                bfloat16=bfloat16,
+                float32=float32,
+            ),
+            say(
+                "Clipping is less final than it looks: {freed:.0f} % of the pixels that were clipped"
+                " became free again, since weights are shared and other pixels move them. A pixel sticks"
+                " only if every pixel that shares its weights is saturated too.",
+                freed=100 * figures["clip-freed"].value,
+            ),
+        ]
     )

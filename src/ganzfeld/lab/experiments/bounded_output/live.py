@@ -41,7 +41,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         figures.append(
             limit(
                 f"tanh-dead-{name}",
-                f"pixel values without a gradient, tanh in {name}",
+                say("pixel values without a gradient, tanh in {name}", name=name),
                 value,
                 0.0,
                 of="tanh",
@@ -50,7 +50,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         )
     held = before_output(trained["clip"], seed)
     value = _by_image(slope("clip", held) == 0)
-    figures.append(shown("clip-dead", "pixel values without a gradient, clip", value, part="in situ"))
+    figures.append(shown("clip-dead", say("pixel values without a gradient, clip"), value, part="in situ"))
     figures.append(_freed(trained["clip"], seed))
     by_output = {name: generated(trained[name], seed) for name in ("tanh", "clip")}
     figures += _compared(by_output, live.real(LATENTS, seed))
@@ -113,7 +113,11 @@ def _freed(clip: Live, seed: int) -> Measured:
     value = jackknife(
         counts.unflatten(0, (16, -1)).sum(1), lambda rest: rest[:, 1].sum() / rest[:, 0].sum().clamp_min(1)
     )
-    name = f"share of the pixels clipped after {earlier} images that are free after {later}"
+    name = say(
+        "share of the pixels clipped after {earlier} images that are free after {later}",
+        earlier=earlier,
+        later=later,
+    )
     return claim("clip-freed", name, value, 0.0, of="stuck", part="in situ")
 
 

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments.downsampling import theory
 from ganzfeld.lab.experiments.downsampling.downsamplers import KINDS
+from ganzfeld.lab.language import say, together
 from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
@@ -51,7 +52,7 @@ SENTENCES = {
 SHORT = {"steps": 2, "seeds": 2, "images": 64}
 THOROUGH = {"steps": 400, "seeds": 8, "images": 4096}
 
-TASKS = {"telling": "loss on new images, real or generated", "shift": "error of a shift, px"}
+TASKS = {"telling": say("loss on new images, real or generated"), "shift": say("error of a shift, px")}
 """The tasks that strides and pooling are trained on: the key in their figures, and the words for people."""
 
 
@@ -86,26 +87,36 @@ def advice(figures: Figures, settings: Settings) -> str:
     """Say which sizes and kernels to choose, and where pooling did better."""
     lost, unread = figures.get("unread-last-layer"), figures.get("blind-unread")
     parts = [
-        "Choose sizes at which the stride divides N + 2p - k in every layer, and no kernel below the stride;"
-        " ganzfeld plan makes only such ladders."
+        say(
+            "Choose sizes at which the stride divides N + 2p - k in every layer, and no kernel below the"
+            " stride; ganzfeld plan makes only such ladders."
+        )
     ]
     if lost is not None and lost.value:
         parts.append(
-            f"With another last layer the same ladder loses {lost.value:.0f} rows of pixels at the border."
+            say(
+                "With another last layer the same ladder loses {lost:.0f} rows of pixels at the border.",
+                lost=lost.value,
+            )
         )
     if unread is not None and unread.value:
         parts.append(
-            f"G gets no gradient where D does not read ({unread.value:.0%} of the pixels in the example), and"
-            " learns nothing there."
+            say(
+                "G gets no gradient where D does not read ({share:.0%} of the pixels in the example), and"
+                " learns nothing there.",
+                share=unread.value,
+            )
         )
     better = [
-        f"{words} ({KINDS[key].name})"
+        say("{task} ({kind})", task=words, kind=KINDS[key].name)
         for task, words in TASKS.items()
         for key in list(KINDS)[1:]
         if figures[f"{task}-{key}-better"].departs
     ]
-    pooled = (
-        f"Pooling did better here at: {'; '.join(better)}" if better else "Pooling did better at nothing here"
+    parts.append(
+        say("Pooling did better here at: {tasks}.", tasks=together(better, "; "))
+        if better
+        else say("Pooling did better at nothing here.")
     )
-    parts.append(f"{pooled}; at equal parameters it costs the square of the stride in multiplications.")
-    return " ".join(parts)
+    parts.append(say("At equal parameters pooling costs the square of the stride in multiplications."))
+    return together(parts)

@@ -15,6 +15,7 @@ from ganzfeld.lab.experiments.downsampling.downsamplers import (
     of_kind,
     shift_error,
 )
+from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import couples_positions
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import as_bytes, span_of_most
@@ -42,13 +43,13 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         layer.small for layer in plan.layers[::-1]
     ]
     of_fields = limit if couples_positions(live.recipe.discriminator.normalisation) else claim
-    name = "live layers whose receptive field is not as calculated"
+    name = say("live layers whose receptive field is not as calculated")
     mismatches = sum(rows != expected for rows, expected in fields)
     unread = int((by_pixel == 0).sum())
     figures = [
         claim(
             "live-sizes",
-            "live maps have sizes that are not by the formula (0: no, 1: yes)",
+            say("live maps have sizes that are not by the formula (0: no, 1: yes)"),
             int(sizes_differ),
             0,
             of="size",
@@ -58,7 +59,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         of_fields("live-fields", name, mismatches, 0, of="logit", part="in situ", identity=True),
         claim(
             "live-unread",
-            "pixels that the live logit does not depend on",
+            say("pixels that the live logit does not depend on"),
             unread,
             0,
             of="logit",
@@ -67,13 +68,13 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         ),
         shown(
             "span-last-map",
-            "rows that hold 95 % of the gradient of a middle cell of the last map",
+            say("rows that hold 95 % of the gradient of a middle cell of the last map"),
             span,
             part="in situ",
         ),
         shown(
             "weakest-over-strongest",
-            "weakest over strongest gradient of the live logit by a pixel",
+            say("weakest over strongest gradient of the live logit by a pixel"),
             float(by_pixel.min() / by_pixel.max()),
             part="in situ",
         ),
@@ -136,7 +137,7 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
             figures.append(
                 shown(
                     f"{task}-{key}",
-                    f"{TASKS[task]}, {KINDS[key].name}",
+                    say("{task}, {kind}", task=TASKS[task], kind=KINDS[key].name),
                     mean_and_error(torch.tensor(values)),
                     part="in situ",
                     num_trainings=settings.seeds,
@@ -144,7 +145,9 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
             )
         for key in list(KINDS)[1:]:
             better = mean_and_error(torch.tensor(by_kind["stride"]) - torch.tensor(by_kind[key]))
-            name = f"{TASKS[task]}: by how much {KINDS[key].name} is better than a stride"
+            name = say(
+                "{task}: by how much {kind} is better than a stride", task=TASKS[task], kind=KINDS[key].name
+            )
             figures.append(
                 claim(
                     f"{task}-{key}-better",
@@ -157,7 +160,7 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
                     num_trainings=settings.seeds,
                 )
             )
-    named = {
+    named: dict[str, Any] = {
         TASKS[task]: {KINDS[key].name: values for key, values in by_kind.items()}
         for task, by_kind in results.items()
     }
@@ -200,7 +203,7 @@ def _trained_by_a_blind_discriminator(
     figures = [
         limit(
             "blind-unread",
-            "share of pixels without a gradient from a D that ends in k=3, s=2",
+            say("share of pixels without a gradient from a D that ends in k=3, s=2"),
             share,
             0,
             of="logit",
@@ -209,7 +212,7 @@ def _trained_by_a_blind_discriminator(
         ),
         limit(
             "blind-colour",
-            "error of the generator's mean colour there, over that elsewhere",
+            say("error of the generator's mean colour there, over that elsewhere"),
             Estimate(ratio, error),
             1,
             of="logit",

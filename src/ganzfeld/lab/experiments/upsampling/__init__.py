@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from ganzfeld.lab.experiments.upsampling import theory
 from ganzfeld.lab.experiments.upsampling.upsamplers import kinds
+from ganzfeld.lab.language import say, together
 from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
@@ -87,26 +88,39 @@ class Settings(Section):
 def advice(figures: Figures, settings: Settings) -> str:
     """Say which kernels to choose, and what to do about a checkerboard."""
     parts = [
-        "Let the stride divide the kernel, but do not expect that to prevent a checkerboard: even overlap"
-        " prints none on average over all kernels, but a single kernel prints the differences between its"
-        " phases."
+        say(
+            "Let the stride divide the kernel, but do not expect that to prevent a checkerboard: even"
+            " overlap prints none on average over all kernels, but a single kernel prints the differences"
+            " between its phases."
+        )
     ]
     if settings.stride > 1:
         compared = kinds(settings.kernel, settings.stride)
         own, without = compared[0], next(kind for kind in compared if kind.kernel == kind.stride)
         power = [10 ** figures[f"untrained-{kind.key}"].value for kind in (own, without)]
         parts.append(
-            f"Untrained, {own.name} has {power[0]:.1f} times as much power at the harmonics of its stride as"
-            f" beside them, and {without.name}, without any overlap, {power[1]:.1f} times."
+            say(
+                "Untrained, {own} has {power:.1f} times as much power at the harmonics of its stride as"
+                " beside them, and {other}, without any overlap, {other_power:.1f} times.",
+                own=own.name,
+                power=power[0],
+                other=without.name,
+                other_power=power[1],
+            )
         )
     parts.append(
-        "Look at the spectrum of trained images; where the harmonics stand out, resize and convolve, or put"
-        " a mean over one stride after the layer, which is zero there by construction."
+        say(
+            "Look at the spectrum of trained images; where the harmonics stand out, resize and convolve,"
+            " or put a mean over one stride after the layer, which is zero there by construction."
+        )
     )
     reached = figures["field-over-picture"].value
     if reached < 1:
         parts.append(
-            f"One cell of the base map reaches {reached:.0%} of the side of the image: whatever must agree"
-            " across the whole image has to come through the projection of z."
+            say(
+                "One cell of the base map reaches {reached:.0%} of the side of the image: whatever must"
+                " agree across the whole image has to come through the projection of z.",
+                reached=reached,
+            )
         )
-    return " ".join(parts)
+    return together(parts)
