@@ -1,8 +1,39 @@
 """The Chinese of ``saturating-loss``."""
 
 TABLE = {
+    (
+        "The reason is not that log(1-D) is near 0: its slope in D is {slope:.4f} at a logit "
+        "of -5. It is the slope of the sigmoid that vanishes, {sigmoid:.4f} there."
+    ): (
+        "原因并不是 log(1-D) 接近 0：在对数几率 -5 处，它对 D 的斜率为 {slope:.4f}。真正消失"
+        "的是 sigmoid 的斜率，在那里为 {sigmoid:.4f}。"
+    ),
+    (
+        "And -D and -(1-D) are derivatives by the logit: the gradient at the weights also "
+        "contains the slope of the discriminator. While D learned, the minimax gradient on "
+        "the toy changed by a factor of {minimax:.2g} and the non-saturating one by "
+        "{other:.2g} (in situ {live:.2g})."
+    ): (
+        "而且 -D 与 -(1-D) 是对对数几率的导数：权重处的梯度还包含对数几率对图像的梯度。在 D "
+        "学习期间，玩具问题上极小极大梯度变为 {minimax:.2g} 倍，非饱和梯度变为 {other:.2g} 倍"
+        "（训练现场 {live:.2g} 倍）。"
+    ),
+    "minimax, by D": "极小极大损失，对 D",
+    "at the logit {logit:g}": "在对数几率 {logit:g} 处",
+    "slope of {name} in D {where}": "{where} {name} 对 D 的斜率",
+    "slope of the sigmoid {where}": "{where} sigmoid 的斜率",
+    ("size of the slope of log(1 - D) in D {where}, small if the reason is right"): (
+        "{where} log(1 - D) 对 D 的斜率的大小，若理由成立则很小"
+    ),
+    "size of the slope of -log D in D {where}": "{where} -log D 对 D 的斜率的大小",
+    "size of the slope of -log D in the logit {where}": ("{where} -log D 对对数几率的斜率的大小"),
+    ("log10 of the minimax gradient at the weights, strong D over at first"): (
+        "权重处极小极大梯度的 log10，D 很强时与最初之比"
+    ),
+    ("log10 of the non-saturating gradient at the weights, strong D over at first"): (
+        "权重处非饱和梯度的 log10，D 很强时与最初之比"
+    ),
     "slope of {name}": "{name} 的斜率",
-    "derivative of log(1-D) by D, where the logit is -5": "对数几率为 -5 时 log(1-D) 对 D 的导数",
     ", denormals flushed": "，非正规数清零",
     "rounded once": "只舍入一次",
     "logit at which non-saturating from 32-bit D ({kind}{words}) breaks": (
@@ -42,13 +73,6 @@ TABLE = {
     "Do not use minimax for the generator: a strong discriminator leaves it {toy:.2g} of the gradient "
     "that it leaves the non-saturating loss.": (
         "不要用极小极大损失训练生成器：判别器很强时，它留下的梯度只有非饱和损失的 {toy:.2g} 倍。"
-    ),
-    "But -D and -(1-D) are derivatives by the logit: the gradient at the weights also contains the "
-    "slope of the discriminator. While D learned, the minimax gradient on the toy changed by a factor "
-    "of {minimax:.2g} and the non-saturating one by {other:.2g} (in situ {in_situ:.2g}).": (
-        "但 -D 与 -(1-D) 是对对数几率的导数：权重处的梯度还包含对数几率对图像的梯度。在 D 学习期间，"
-        "玩具问题上极小极大梯度变为 {minimax:.2g} 倍，"
-        "非饱和梯度变为 {other:.2g} 倍（训练现场 {in_situ:.2g} 倍）。"
     ),
     "Compute losses from logits, as every loss of the catalogue does: from 32-bit probabilities "
     "minimax is infinite above a logit of {upper:.1f} and the non-saturating loss below {lower:.1f}.": (
