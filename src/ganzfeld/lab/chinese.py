@@ -24,7 +24,7 @@ TABLE = {
     "figure": "数值",
     "measured": "测得",
     "claim expects": "论断预期",
-    "closed form": "解析式",
+    "closed form": "闭式公式",
     "bench": "玩具问题",
     "in situ": "训练现场",
     # Networks and runs.
