@@ -1,6 +1,7 @@
 """From a name to an outcome, by Python, by the command line, and all on one page."""
 
 import base64
+import html
 import json
 import math
 import re
@@ -126,6 +127,9 @@ class TestCommands:
         assert told.startswith(f"downsampling: {result['verdict']}\n")
         assert re.search(r"\n  holds with limits  The last map .+\n +这个最终的特征图.+\n", told)
         assert re.search(r"size after layer 1 +32 +32  agrees\n", told)
+        _, told, _ = call("lab", "run", *arguments, "--lang", "zh")
+        assert re.search(r"第 1 层之后的尺寸 +32 +32  相符\n", told) and "训练现场: " in told
+        assert json.loads((tmp_path / "here" / "verdict.json").read_text()) == written, "files stay English"
 
     @pytest.mark.parametrize(
         ("arguments", "says"),
@@ -174,6 +178,10 @@ class TestReport:
         assert {NAME, "upsampling"} <= page.ids
         entry = experiments.load(NAME)
         assert entry.CLAIM in text and entry.CLAIM_ZH in text
+        opening = text[: text.index("<section")]
+        for sentence in entry.SENTENCES.values():
+            assert html.escape(sentence.text) in opening and html.escape(sentence.seed) in opening
+        assert opening.count('class="verdict') == len(entry.SENTENCES) + 2, "of sentences and experiments"
         assert "this run has &lt;no&gt; layers" in text
         svgs = [src for src in page.images if src.startswith("data:image/svg+xml;base64,")]
         assert len(svgs) == sum(
@@ -182,6 +190,14 @@ class TestReport:
         for src in svgs:
             drawing = base64.b64decode(src.partition(",")[2]).decode()
             assert "<path" in drawing and "<text" not in drawing, "a formula needs no font"
+
+    def test_speaks_chinese(self, outcome: Outcome, tmp_path: Path):
+        write_report([Performed(NAME, 1.5, outcome)], tmp_path / "zh.html", "zh")
+        text = (tmp_path / "zh.html").read_text(encoding="utf-8")
+        assert '<html lang="zh-Hans">' in text
+        for words in ("原文", "结论", "成立，但有局限", "训练现场", "玩具问题", "第 1 层之后的尺寸"):
+            assert words in text
+        assert "size after layer 1" not in text
 
     def test_performs_all_and_goes_on_after_a_refusal(self, monkeypatch, short_training, outcome: Outcome):
         def performed(name: str, **options) -> Outcome:

@@ -144,3 +144,11 @@ def test_labels_that_are_not_softened_are_measured_too(short_training, tmp_path)
     assert behind.value == 0
     assert "Two-sided" not in outcome.advice
     write_outcome(outcome, tmp_path)
+
+
+def test_a_pull_that_stays_turns_the_verdict(monkeypatch):
+    """Plant the opposite of what is measured: two-sided labels that pull as much, and bring it nearer."""
+    assert verdicts(toy._at_small_ratios(0.1))["generator"] == "fails"
+    monkeypatch.setattr(theory, "slope_in_ratio", lambda log_ratio, alpha, sides: torch.ones_like(log_ratio))
+    pull = by_key(toy._at_small_ratios(0.1))["pull"]
+    assert verdicts([pull])["generator"] == "holds"
