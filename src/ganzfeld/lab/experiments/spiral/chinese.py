@@ -62,7 +62,7 @@ TABLE = {
     ("fastest clear rotation of the live game without momentum, radians per step"): (
         "训练中的博弈最快的明确旋转，不计动量，每步弧度"
     ),
-    "period of that rotation, steps, {words}": "该旋转的周期（步），{words}",
+    "angle of that rotation per step in radians, {words}": "该旋转每步的弧度，{words}",
     "chance that noise has as strong a rhythm as the logits": ("噪声具有与对数几率同样强的节律的概率"),
     "period of the strongest rhythm, entries of the journal": "最强节律的周期（日志条目）",
     "rotation {words}, radians per step": "旋转，{words}，每步弧度",

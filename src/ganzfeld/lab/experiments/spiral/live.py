@@ -83,19 +83,17 @@ def _momentum(gan: GANState) -> float | None:
 
 
 def _with_momentum(value: complex, beta: float | None) -> list[Measured]:
-    """Show period and growth of the rotation that an eigenvalue of the motion is, without and with
-    momentum.
-    """
-    factors = {say("without momentum"): 1 + value}
+    """Show angle and growth of the rotation by an eigenvalue of the motion, without and with momentum."""
+    factors = {"plain": (say("without momentum"), 1 + value)}
     if beta is not None:
-        factors[say("with momentum {beta:g}", beta=beta)] = theory.with_momentum(value, beta)
+        words = say("with momentum {beta:g}", beta=beta)
+        factors["momentum"] = (words, theory.with_momentum(value, beta))
     figures = []
-    for (words, factor), key in zip(factors.items(), ("plain", "momentum"), strict=False):
-        growth_name = say("growth of that rotation per step, {words}", words=words)
-        figures.append(shown(f"live-growth-{key}", growth_name, abs(factor), part="in situ"))
-        if angle := abs(cmath.phase(factor)):
-            name = say("period of that rotation, steps, {words}", words=words)
-            figures.append(shown(f"live-period-{key}", name, 2 * np.pi / angle, part="in situ"))
+    for key, (words, factor) in factors.items():
+        name = say("growth of that rotation per step, {words}", words=words)
+        figures.append(shown(f"live-growth-{key}", name, abs(factor), part="in situ"))
+        name = say("angle of that rotation per step in radians, {words}", words=words)
+        figures.append(shown(f"live-angle-{key}", name, abs(cmath.phase(factor)), part="in situ"))
     return figures
 
 
