@@ -145,6 +145,25 @@ def test_dead_units_are_counted(short_training: Training):
     assert without == 0, "the leak is 0.2"
 
 
+def test_a_unit_that_learns_from_generated_images_is_not_dead(
+    monkeypatch: pytest.MonkeyPatch, short_training: Training
+):
+    """Make all units silent on real images, and one in four of them positive on a generated one."""
+    networks = live(short_training)
+
+    def maps(live, side: str, num: int, *, stage: int, generated: bool = False) -> list[torch.Tensor]:
+        values = -torch.ones(num, 4, 2, 2)
+        if generated:
+            values[-1, 0] = 1.0
+        return [values]
+
+    monkeypatch.setattr(in_situ, "live_maps", maps)
+    share, channels, _ = in_situ.never_positive(networks, "discriminator", 8, networks.stages[-1])
+    assert (share, channels) == (0.75, 0.75)
+    share, channels, _ = in_situ.never_positive(networks, "generator", 8, networks.stages[-1])
+    assert (share, channels) == (1.0, 1.0), "a generator gets latents alone"
+
+
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
 def test_a_slope_out_of_range_is_refused(alpha: float, short_training: Training):
     with pytest.raises(UsageError, match="alpha"):
