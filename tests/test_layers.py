@@ -346,6 +346,7 @@ MOST_FILES = 24
 MANY_PARAMETERS = {
     *("train.py: train", "train.py: resume", "images.py: open_images"),  # what people call
     *("generator.py: __init__", "discriminator.py: __init__"),  # a parameter for every field of a card
+    "outcome.py: __call__",  # the fields of a figure
 }
 
 

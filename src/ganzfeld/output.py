@@ -42,6 +42,8 @@ class Mark(StrEnum):
     LAB_VERDICT = "lab verdict"
     LAB_REPORT = "lab report"
     BENCHMARKS = "benchmarks"
+    ABLATIONS = "ablations"
+    LAB_PLAY = "lab play"
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ from ganzfeld.lab.experiments.batch_noise import SHORT, Settings, theory, toy
 from ganzfeld.lab.experiments.batch_noise import live as in_situ
 from ganzfeld.lab.outcome import by_key
 from ganzfeld.networks.normalisations import batch, instance
+from tests.lab.verdicts import verdicts
 
 SETTINGS = Settings(**SHORT)
 
@@ -75,17 +76,30 @@ def test_the_variance_is_the_one_that_is_divided_by():
 def test_the_error_in_situ_finds_independent_numbers():
     noise = torch.Generator().manual_seed(0)
     white = torch.randn(1024, 16, 4, 4, generator=noise)
-    error, spread = in_situ.batch_error(white, 8, 0)
+    error, spread, _ = in_situ.batch_error(white, 8, 0)
     assert abs(theory.worth(error) - 128) < 4 * 2 * spread / error**2
     flat = torch.randn(1024, 16, 1, 1, generator=noise).expand(-1, -1, 4, 4)
-    error, spread = in_situ.batch_error(flat, 8, 0)
+    error, spread, _ = in_situ.batch_error(flat, 8, 0)
     assert abs(error - theory.biased_error(8)) < 4 * spread
 
 
 def test_verdict():
     figures = list(bench().values())
-    assert verdict_of(figures) == "holds with limits"
+    assert verdicts(figures) == {"error": "holds", "normalised": "fails", "instance": "holds with limits"}
     assert all(figure.agrees for figure in figures if figure.role == "shown")
+
+
+def test_a_batch_norm_with_the_unbiased_variance_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):
+    """Divide by S^2, as the text says that batch norm does: then its noise is 2/(B-1)."""
+
+    class Unbiased(nn.BatchNorm2d):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            variance = input.var((0, 2, 3), keepdim=True)
+            return (input - input.mean((0, 2, 3), keepdim=True)) / (variance + self.eps).sqrt()
+
+    monkeypatch.setattr(batch, "normalise", lambda layer, channels, dims: [layer, Unbiased(channels)])
+    found = [figure for figure in bench(reach=0.0).values() if figure.of == "normalised"]
+    assert verdicts(found) == {"normalised": "holds"}
 
 
 def test_a_wrong_formula_turns_the_verdict(monkeypatch: pytest.MonkeyPatch):

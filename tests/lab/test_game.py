@@ -1,11 +1,14 @@
 """The game engine: each method against its matrix, replicas together against replicas alone, densities."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from ganzfeld.lab.experiments.spiral import theory
 from ganzfeld.lab.game import (
@@ -20,11 +23,13 @@ from ganzfeld.lab.game import (
     ring,
 )
 from ganzfeld.lab.game.dirac import state, trajectory
+from ganzfeld.lab.game.play import gradients_of, times_jacobian, weights_of
 from ganzfeld.lab.game.points import generated
 from ganzfeld.lab.game.replicas import Discriminators
 from ganzfeld.lab.game.rotation import eigenvalues_of_play, ritz, spectral_peak
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import stabiliser
+from ganzfeld.training.step import StepConfig, StepContext
 
 pytestmark = pytest.mark.machine
 
@@ -180,3 +185,88 @@ def test_a_rhythm_stands_out_and_wandering_does_not():
     found = spectral_peak(turning, 200, 1)
     assert found.chance < 0.02
     assert 2 * np.pi / found.frequency == pytest.approx(16, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["r1", "r2"])
+def test_a_lazy_penalty_counts_with_its_mean(name: str):
+    """Take the same motion at every step: a penalty at every fourth step is four times as large."""
+    game = dirac("adam", [Replica(0.01)], start=(0.5, 0.7))
+    game.play(3)
+    real, latents = game.draw(torch.Generator())
+    rows = []
+    for every in (1, 4):
+        for index in (0, 1, 2):
+            config = replace(
+                game.config, stabilisers=[stabiliser({"name": name, "weight": 0.6, "every": every})]
+            )
+            context = StepContext(index, 0.0, torch.Generator())
+            rows.append(
+                [float(part.detach()) for part in gradients_of(game.gan, config, real, latents, context)]
+            )
+    assert rows == [rows[0]] * 6
+    plain = gradients_of(game.gan, game.config, real, latents, context)[1]
+    assert rows[0][1] == pytest.approx(float(plain.detach() + 0.6 * state(game)[0, 1]))
+
+
+def test_the_penalty_at_generated_images_depends_on_the_generator():
+    """Compare the Jacobian of D's gradient by G's weights with differences, in float64."""
+    chosen = stabiliser({"name": "r2", "weight": 3.0, "every": 2})
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Linear(3, 6), nn.Tanh()).double()
+    discriminator = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 1), nn.Flatten(0)).double()
+    gan = cast(Any, SimpleNamespace(generator=generator, discriminator=discriminator))
+    config = StepConfig(Loss("wasserstein"), [chosen], 0.0, per_sample=True)
+    noise = torch.Generator().manual_seed(0)
+    real = torch.randn(4, 6, generator=noise, dtype=torch.float64)
+    latents = torch.randn(4, 3, generator=noise, dtype=torch.float64)
+    weights, num = weights_of(gan), len(list(generator.parameters()))
+
+    def gradients() -> list[torch.Tensor]:
+        return gradients_of(gan, config, real, latents, StepContext(0, 0.0, torch.Generator()))
+
+    plain = StepConfig(Loss("wasserstein"), [], 0.0, per_sample=True)
+    way = [torch.randn(weight.shape, generator=noise, dtype=torch.float64) for weight in weights]
+    of_d = [torch.zeros_like(part) for part in way[:num]] + way[num:]
+    products = times_jacobian(gradients(), weights, of_d)[:num]
+    without = times_jacobian(
+        gradients_of(gan, plain, real, latents, StepContext(0, 0.0, torch.Generator())), weights, of_d
+    )[:num]
+    along = [torch.randn(weight.shape, generator=noise, dtype=torch.float64) for weight in weights[:num]]
+    values = []
+    for sign in (1, -1):
+        for weight, change in zip(weights[:num], along, strict=True):
+            weight.data.add_(sign * 1e-6 * change)
+        values.append(
+            sum(float((part * by).detach().sum()) for part, by in zip(gradients(), of_d, strict=True))
+        )
+        for weight, change in zip(weights[:num], along, strict=True):
+            weight.data.sub_(sign * 1e-6 * change)
+    by_differences = (values[0] - values[1]) / 2e-6
+    by_autograd = sum(float((part * change).sum()) for part, change in zip(products, along, strict=True))
+    left_out = sum(float((part * change).sum()) for part, change in zip(without, along, strict=True))
+    assert by_autograd == pytest.approx(by_differences, rel=1e-5)
+    assert left_out != pytest.approx(by_differences, rel=1e-2)
+
+
+def test_products_are_added_until_a_pair_is_clear():
+    """Find a slow rotation in a large map, whose first Ritz values are not clear."""
+    noise = torch.Generator().manual_seed(0)
+    spread = -torch.rand(200, generator=noise, dtype=torch.float64)
+    spread[0] = spread[1] = -0.5
+    matrix = torch.diag(spread)
+    matrix[0, 1], matrix[1, 0] = 0.1, -0.1
+    start = torch.randn(200, generator=noise, dtype=torch.float64)
+
+    def times(vector: torch.Tensor) -> torch.Tensor:
+        return matrix @ vector
+
+    few = ritz(times, start, 8)
+    assert not few.clear.any()
+    enough = ritz(times, start, 96, lambda motion: bool(motion.clear.any()))
+    assert enough.clear.any() and len(enough.values) < 96
+    fastest = enough.values[np.where(enough.clear, np.imag(enough.values), -1).argmax()]
+    exact = np.linalg.eigvals(matrix[:2, :2].numpy()).imag.max()
+    assert fastest.imag == pytest.approx(exact, rel=0.2)
+    assert enough.asymmetry > 0.01
+    symmetric = ritz(lambda vector: spread * vector, start, 24)
+    assert not symmetric.clear.any() and symmetric.asymmetry < 1e-6

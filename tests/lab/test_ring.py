@@ -76,8 +76,7 @@ def test_clusters_that_a_generator_never_reaches_are_missed(monkeypatch, short_t
     figures = by_key(in_situ.in_situ(networks, SHORT, 0)[0])
     reached = figures["clusters-generated"]
     assert reached.value == 1
-    assert not reached.agrees
-    assert figures["clusters-real"].agrees
+    assert figures["clusters-real"].value == 8
 
 
 def test_clusters_are_found_again():

@@ -3,16 +3,19 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from ganzfeld.errors import UsageError
-from ganzfeld.lab import live, run, verdict_of
+from ganzfeld.lab import live, run
 from ganzfeld.lab.experiments.saturating_loss import SHORT as SHORT_SETTINGS
 from ganzfeld.lab.experiments.saturating_loss import Settings, theory, toy
 from ganzfeld.lab.experiments.saturating_loss import live as in_situ
+from ganzfeld.lab.experiments.saturating_loss.breaks import break_points
 from ganzfeld.lab.game.frozen import live_game, look_rounds
 from ganzfeld.losses import minimax, non_saturating
+from tests.lab.verdicts import verdicts
 
 sympy: Any = pytest.importorskip("sympy")
 
@@ -27,6 +30,21 @@ def test_slopes_are_those_of_exact_algebra(cost: str, name: str):
     for value in (-20.0, -3.0, 0.0, 0.7, 15.0):
         found = float(theory.SLOPES[name](torch.tensor(value, dtype=torch.float64)))
         assert found == pytest.approx(float(slope.subs(logit, sympy.Rational(value)).evalf(30)), abs=1e-12)
+
+
+def test_the_slopes_in_the_probability_are_those_of_exact_algebra():
+    probability, logit = sympy.symbols("D l")
+    for cost, ours in (
+        (sympy.log(1 - probability), theory.minimax_by_probability),
+        (-sympy.log(probability), theory.non_saturating_by_probability),
+    ):
+        exact = sympy.diff(cost, probability).subs(probability, sympy.Rational(1, 150))
+        assert ours(1 / 150) == pytest.approx(float(exact), rel=1e-12)
+    slope = sympy.diff(1 / (1 + sympy.exp(-logit)), logit).subs(logit, -5)
+    assert theory.sigmoid_slope(-5.0) == pytest.approx(float(slope.evalf(20)), rel=1e-12)
+    at = 1 / (1 + math.exp(5))
+    assert theory.minimax_by_probability(at) == pytest.approx(-1.0067, abs=1e-4), "it does not vanish"
+    assert theory.minimax_by_probability(at) * theory.sigmoid_slope(-5.0) == pytest.approx(-at, rel=1e-12)
 
 
 def test_break_points_are_those_of_the_numbers():
@@ -53,37 +71,77 @@ def test_break_points_are_those_of_the_numbers():
                 "non-saturating": lambda x: -torch.sigmoid(x),
             },
         ),
-        ("_breaks", "break_of_minimax", lambda direct: 20.0),
-        ("_breaks", "break_of_non_saturating", lambda direct, flushed: -104.0),
+        ("break_points", "break_of_minimax", lambda direct: 20.0),
+        ("break_points", "break_of_non_saturating", lambda direct, flushed: -104.0),
     ],
 )
 def test_a_wrong_formula_turns_the_verdict(monkeypatch, part: str, formula: str, wrong):
-    def figures():
-        found = getattr(toy, part)()
-        return found[0] if isinstance(found, tuple) else found
+    def found() -> set[str]:
+        figures = break_points()[0] if part == "break_points" else toy._derivatives()
+        return set(verdicts(figures).values())
 
-    assert verdict_of(figures()) != "fails"
+    assert "fails" not in found()
     monkeypatch.setattr(theory, formula, wrong)
-    assert verdict_of(figures()) == "fails"
+    assert "fails" in found()
+
+
+@pytest.mark.parametrize("name", ["minimax_by_probability", "non_saturating_by_probability", "sigmoid_slope"])
+def test_a_wrong_slope_in_the_probability_turns_the_verdict(monkeypatch, name: str):
+    found = verdicts(toy._reasons())
+    assert found == {
+        "minimax": "holds",
+        "non-saturating": "holds",
+        "reason": "fails",
+        "large": "holds with limits",
+    }
+    monkeypatch.setattr(theory, name, lambda at: 0.5)
+    assert {"minimax", "non-saturating"} & {
+        key for key, verdict in verdicts(toy._reasons()).items() if verdict == "fails"
+    }
+
+
+def test_a_slope_that_vanishes_with_its_value_turns_the_verdict(monkeypatch):
+    """Plant the textbook's reason: a function whose slope is as small as its value."""
+    monkeypatch.setattr(toy, "slope_of", lambda function, at: function(at))
+    assert verdicts(toy._reasons())["reason"] == "holds"
+
+
+@pytest.mark.parametrize(
+    ("change", "fades", "keeps"),
+    [(-1.0, "holds", "fails"), (1.0, "fails", "fails"), (0.0, "not decided", "fails")],
+)
+def test_what_is_left_of_a_gradient_decides(change: float, fades: str, keeps: str):
+    """Change the minimax gradient by a known power of ten, and leave less to the other loss."""
+    noise = torch.rand(5, generator=torch.Generator().manual_seed(0)).numpy() * 0.01
+    courses = {
+        "minimax": 10 ** np.stack([0 * noise, change + noise - 0.005]),
+        "non-saturating": 10 ** np.stack([0 * noise, change - 1 + noise]),
+    }
+    slopes = {"minimax": np.array([0.5, 0.05]), "non-saturating": np.array([0.5, 0.95])}
+    found = verdicts(toy._compared(courses, slopes, 0.0, 0.05))
+    assert (found["fades"], found["keeps"]) == (fades, keeps)
 
 
 def test_losses_that_are_exchanged_turn_the_verdict(monkeypatch, short_training):
     networks = live(short_training)
     short = Settings(num_steps=2, num_points=8)
-    assert verdict_of(toy._toy(short, 0)[0]) != "fails"
-    assert verdict_of(in_situ.in_situ(networks, short, 0)[0]) != "fails"
+    two = {"minimax", "non-saturating"}
+
+    def failing(figures) -> set[str]:
+        return two & {key for key, verdict in verdicts(figures).items() if verdict == "fails"}
+
+    assert not failing(toy._toy(short, 0)[0]) and not failing(in_situ.in_situ(networks, short, 0)[0])
     first, second = minimax.generator, non_saturating.generator
     monkeypatch.setattr(minimax, "generator", second)
     monkeypatch.setattr(non_saturating, "generator", first)
-    assert verdict_of(toy._derivatives()) == "fails"
-    assert verdict_of(toy._toy(short, 0)[0]) == "fails"
-    assert verdict_of(in_situ.in_situ(networks, short, 0)[0]) == "fails"
+    assert failing(toy._derivatives()) == two
+    assert failing(toy._toy(short, 0)[0]) and failing(in_situ.in_situ(networks, short, 0)[0])
 
 
 @pytest.mark.parametrize("flushed", [False, True])
 def test_denormals_are_left_as_they_were(flushed: bool):
     torch.set_flush_denormal(flushed)
-    toy._breaks()
+    break_points()
     assert (float(torch.tensor(1e-38) * 1e-3) == 0.0) == flushed
 
 

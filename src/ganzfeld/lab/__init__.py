@@ -8,7 +8,8 @@ in: see ``verdict_of``.
 
 from ganzfeld.lab.experiments import experiments
 from ganzfeld.lab.live import Live, Training, live
-from ganzfeld.lab.outcome import Measured, Outcome, Part, verdict_of
+from ganzfeld.lab.measured import Measured, Part
+from ganzfeld.lab.outcome import Outcome, Sentence, verdict_of
 from ganzfeld.lab.perform import run, write_outcome
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Measured",
     "Outcome",
     "Part",
+    "Sentence",
     "Training",
     "experiments",
     "live",

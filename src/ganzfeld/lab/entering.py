@@ -1,6 +1,6 @@
 """The inputs of the layers of a network in a forward pass."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,16 +47,28 @@ def norm_modules(network: nn.Module) -> list[nn.Module]:
 
 @torch.no_grad()
 def live_maps(
-    live: Live, side: str, num: int, *, stage: int | None = None, norms: bool = False, together: int = PASS
+    live: Live,
+    side: str,
+    num: int,
+    *,
+    stage: int | None = None,
+    norms: bool = False,
+    together: int = PASS,
+    generated: bool = False,
 ) -> list[Tensor]:
     """Return the inputs of the hidden activations of one network as it trains, each (num, C, *size).
 
     ``side`` is "generator", which gets latents, or "discriminator", which gets real images; ``together`` of
     them go through it at a time. ``norms``: the inputs of its normalisations instead, if it has any.
+    ``generated``: a discriminator gets images of the generator of that stage in place of real ones.
     """
-    network: nn.Module = getattr(live.trainer(stage).gan, side)
+    gan = live.trainer(stage).gan
+    network: nn.Module = getattr(gan, side)
     layers = norm_modules(network) if norms else []
     layers = layers or activation_modules(network, getattr(live.recipe, side).activation)
-    batch = live.real(num) if side == "discriminator" else live.latents(num)
-    passes = [entering(network, layers, part) for part in batch.split(together)]
-    return [torch.cat(parts).float() for parts in zip(*passes, strict=True)]
+    batch = live.real(num) if side == "discriminator" and not generated else live.latents(num)
+    parts: Iterable[Tensor] = batch.split(together)
+    if side == "discriminator" and generated:
+        parts = map(gan.generator, parts)
+    passes = [entering(network, layers, part) for part in parts]
+    return [torch.cat(maps).float() for maps in zip(*passes, strict=True)]

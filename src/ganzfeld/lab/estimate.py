@@ -10,10 +10,21 @@ from torch import Tensor
 
 
 class Estimate(NamedTuple):
-    """A value and its standard error, 0 where the value is exact."""
+    """A value and its standard error, 0 where the value is exact.
+
+    ``dof`` are the degrees of freedom of the error: the number of independent values that it was estimated
+    from, less one; infinite where the error is known and not estimated; 0 for a single value of which nobody
+    knows how far another would be (``example``).
+    """
 
     value: float
     error: float = 0.0
+    dof: float = math.inf
+
+
+def example(value: float) -> Estimate:
+    """Return the estimate that a single run gives: a value without an error."""
+    return Estimate(value, math.nan, 0)
 
 
 def as_estimate(measured: Estimate | float) -> Estimate:
@@ -24,7 +35,7 @@ def as_estimate(measured: Estimate | float) -> Estimate:
 def mean_and_error(values: Tensor) -> Estimate:
     """Return the mean of independent values (n,), n at least two, with its standard error."""
     values = values.double()
-    return Estimate(float(values.mean()), float(values.std() / math.sqrt(len(values))))
+    return Estimate(float(values.mean()), float(values.std() / math.sqrt(len(values))), len(values) - 1)
 
 
 def jackknife(samples: Tensor, statistic: Callable[[Tensor], Tensor]) -> Estimate:
@@ -35,7 +46,7 @@ def jackknife(samples: Tensor, statistic: Callable[[Tensor], Tensor]) -> Estimat
     others = ~torch.eye(len(samples), dtype=torch.bool)
     left_out = torch.stack([statistic(samples[rest]) for rest in others])
     error = math.sqrt((len(samples) - 1) * float(left_out.var(correction=0)))
-    return Estimate(float(statistic(samples)), error)
+    return Estimate(float(statistic(samples)), error, len(samples) - 1)
 
 
 def means_and_errors(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -50,4 +61,4 @@ def array_mean_and_error(values: np.ndarray) -> Estimate:
     the precision of the array.
     """
     mean, error = means_and_errors(values)
-    return Estimate(float(mean), float(error))
+    return Estimate(float(mean), float(error), len(values) - 1)

@@ -24,6 +24,7 @@ from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.cache.store import cache_root, locked_in
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed, UsageError
+from ganzfeld.lab.language import say, together
 from ganzfeld.latent import priors
 from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.options import PreparationOptions
@@ -74,6 +75,11 @@ def standard() -> Training:
         "ema": 0.99,
     }
     return Training(resolve("seed", settings))
+
+
+def changed(training: Training, settings: Mapping[str, Any], seed: int) -> Training:
+    """Return a short run by the same recipe with these settings on top, from another seed."""
+    return replace(training, recipe=resolve(training.recipe, settings), seed=seed)
 
 
 @dataclass(frozen=True)
@@ -157,10 +163,9 @@ class Live:
         Without arguments it is this run, or a short run by the recipe of the user's run.
         """
         training = self.training
+        wanted = changed(training, settings or {}, training.seed if seed is None else seed)
         wanted = replace(
-            training,
-            recipe=resolve(training.recipe, settings or {}),
-            seed=training.seed if seed is None else seed,
+            wanted,
             images=training.images if images is None else images,
             precision=training.precision if precision is None else precision,
         )
@@ -221,7 +226,7 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
     training = Training(
         card.recipe, metadata.data, few, metadata.seed, engine.precision, PreparationOptions(**options)
     )
-    place = f"{run.path} after {newest.images_seen:,} images"
+    place = say("{run} after {num:,} images", run=run.path, num=newest.images_seen)
     return Live(training, dataset, engine, history, run.journal, place, True, thorough, progress)
 
 
@@ -231,6 +236,12 @@ def _engine(device: str, precision: str) -> Engine:
         return choose_engine(device, precision)
     except ResourceError:
         return choose_engine("cpu", precision)
+
+
+def is_stored(training: Training, dataset: ImageDataset) -> bool:
+    """Tell whether a short run on these images is in the cache, complete and undamaged."""
+    folder = cache_root() / "lab" / _key(training, dataset, choose_engine("cpu", training.precision))
+    return _complete(CheckpointStore(folder / "checkpoints")) is not None
 
 
 def _cached(training: Training, since: Recipe, thorough: bool, progress: CountCallback) -> Live:
@@ -258,9 +269,11 @@ def _cached(training: Training, since: Recipe, thorough: bool, progress: CountCa
                 _train(trainer, training.images, history, progress)
                 cached = _complete(history)
     history, journal = cached
-    data = "the built-in faces" if training.data is None else training.data
-    details = [f"{training.images:,} images", *changes(training.recipe, since=since)]
-    place = f"a short run on {data} ({', '.join(details)})"
+    data = say("the built-in faces") if training.data is None else training.data
+    details = together(
+        [say("{num:,} images", num=training.images), *changes(training.recipe, since=since)], ", "
+    )
+    place = say("a short run on {data} ({details})", data=data, details=details)
     return Live(training, dataset, engine, history, journal, place, False, thorough, progress)
 
 

@@ -1,6 +1,21 @@
-"""What an experiment has measured, and the verdicts that follow from it."""
+"""What an experiment has measured, and the verdicts that follow from it.
 
-import math
+A figure says how a value relates to what a sentence of the claim says: it is ``=``, ``>`` or ``<`` a number
+or another estimate (a rival). Its ``state`` follows from the interval around it:
+
+- ``agrees``: the relation holds in the whole 99 % interval (for ``=``: the interval holds the value);
+- ``departs``: it holds nowhere in it;
+- ``open``: the interval covers both sides, or there is none (one run is an example), or the measurement is
+  not a finite number.
+
+    claim("ratio", say("ReLU over LeakyReLU"), mean_and_error(ratios), 1.0, of="further", relation="<")
+    claim("kept", say("kept by the stride"), stride, pooling, of="information", relation=">")  # a rival
+
+The verdict on a sentence follows from the states of its figures, and that on the claim is the worst of its
+sentences: see ``verdict_of`` and ``worst``.
+"""
+
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
@@ -8,64 +23,29 @@ from typing import Any, Literal, final
 from torch import Tensor
 
 from ganzfeld.lab.estimate import Estimate, as_estimate
+from ganzfeld.lab.language import Phrase, both, say, together
+from ganzfeld.lab.measured import Expected, Measured, Part, Relation, Role, State, compared
+from ganzfeld.lab.student import LEVEL
 
-Part = Literal["closed form", "bench", "in situ"]
-Role = Literal["claim", "limit", "shown"]
-"""``claim``: the theory predicts ``expected``, and the measurement must agree with it. ``limit``: the theory
-predicts ``expected`` here too, and the measurement departs from it where the claim has its limit. ``shown``:
-a figure that is worth knowing and decides nothing.
-"""
-
-STANDARD_ERRORS = 3.0
-"""By how many standard errors a value may differ from the expected one and still agree with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One figure: its ``value``, its standard ``error`` (0 where the value is exact), and what the claim
-    expects.
-
-    ``key`` identifies the figure within its experiment, and code looks it up by that; ``name`` tells people
-    what it is. ``of`` is the key of the sentence that it tests. ``tolerance`` is the difference that rounding
-    or a stated approximation may cause, in the unit of the value. ``num_trainings`` is the number of
-    independent runs whose mean (or extreme) the value is, None where it is not taken over runs.
-    """
-
-    key: str
-    name: str
-    value: float
-    error: float
-    expected: float | None
-    role: Role
-    part: Part
-    tolerance: float = 0.0
-    of: str | None = None
-    num_trainings: int | None = None
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the value is what the claim expects, within three standard errors and the tolerance.
-
-        A value that is not finite agrees with nothing.
-        """
-        if self.expected is None:
-            return True
-        allowed = STANDARD_ERRORS * self.error + self.tolerance
-        return math.isfinite(self.value) and abs(self.value - self.expected) <= allowed
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the figure as ``verdict.json`` holds it."""
-        trainings = {} if self.num_trainings is None else {"num_trainings": self.num_trainings}
-        return {
-            "key": self.key,
-            "name": self.name,
-            "value": _or_null(self.value),
-            "error": _or_null(self.error),
-            "expected": self.expected,
-            "role": self.role,
-            "part": self.part,
-            "agrees": self.agrees,
-        } | trainings
+__all__ = [
+    "Figures",
+    "Measured",
+    "Outcome",
+    "Part",
+    "Sentence",
+    "Verdict",
+    "by_key",
+    "claim",
+    "claim_of",
+    "every",
+    "formula_errors",
+    "largest_error",
+    "limit",
+    "numbered",
+    "shown",
+    "verdict_of",
+    "worst",
+]
 
 
 @final
@@ -80,25 +60,43 @@ class _SentenceFigure:
         key: str,
         name: str,
         measured: Estimate | float,
-        expected: float,
+        expected: Expected,
         *,
         of: str,
+        relation: Relation = "=",
         part: Part = "bench",
         tolerance: float = 0.0,
+        margin: float | None = None,
         num_trainings: int | None = None,
+        identity: bool = False,
     ) -> Measured:
         """Build a figure from an estimate, or from a value without an error; ``of`` is the key of the
-        sentence that it tests.
+        sentence that it tests. A paired comparison is an estimate of differences against 0, not a rival.
         """
-        value, error = as_estimate(measured)
-        return Measured(key, name, value, error, expected, self.role, part, tolerance, of, num_trainings)
+        value, error, dof = as_estimate(measured)
+        return Measured(
+            key,
+            name,
+            value,
+            error,
+            role=self.role,
+            part=part,
+            tolerance=tolerance,
+            of=of,
+            num_trainings=num_trainings,
+            relation=relation,
+            dof=dof,
+            margin=margin,
+            identity=identity,
+            **compared(expected),
+        )
 
 
 claim = _SentenceFigure("claim")
-"""Builds a figure that must be as the claim expects."""
+"""Builds a figure that must be as the sentence claims."""
 
 limit = _SentenceFigure("limit")
-"""Builds a figure at a limit of the claim: if it departs, its sentence holds only with limits."""
+"""Builds a figure at a limit of the sentence: if it departs, the sentence holds only with limits."""
 
 
 def shown(
@@ -112,15 +110,16 @@ def shown(
     num_trainings: int | None = None,
 ) -> Measured:
     """Build a figure that decides nothing; the value it is ``expected`` to have is not part of the claim."""
-    value, error = as_estimate(measured)
-    return Measured(key, name, value, error, expected, "shown", part, tolerance, None, num_trainings)
+    value, error, dof = as_estimate(measured)
+    return Measured(key, name, value, error, expected, "shown", part, tolerance, None, num_trainings, dof=dof)
 
 
 def largest_error(
     key: str, name: str, difference: Tensor, *, of: str, tolerance: float, part: Part = "bench"
 ) -> Measured:
     """Build the figure of a formula's largest error, from all its differences; the claim expects 0."""
-    return claim(key, name, float(difference.abs().max()), 0.0, of=of, part=part, tolerance=tolerance)
+    worst_of_all = float(difference.abs().max())
+    return claim(key, name, worst_of_all, 0.0, of=of, part=part, tolerance=tolerance, identity=True)
 
 
 def formula_errors(
@@ -134,18 +133,17 @@ def formula_errors(
     """Build the figures of the closed form of a derivative: its largest errors against autograd and against
     differences.
     """
+    ways = (say("autograd"), say("differences in float64"))
     return [
         largest_error(
             key,
-            f"{name} by {way}, largest error of the formula",
+            say("{name} by {way}, largest error of the formula", name=name, way=way),
             error,
             of=of,
             tolerance=tolerance,
             part="closed form",
         )
-        for key, way, error, tolerance in zip(
-            keys, ("autograd", "differences in float64"), errors, tolerances, strict=True
-        )
+        for key, way, error, tolerance in zip(keys, ways, errors, tolerances, strict=True)
     ]
 
 
@@ -170,29 +168,72 @@ def numbered(figures: Figures, key: str) -> list[Measured]:
     return series
 
 
-def _or_null(number: float) -> float | None:
-    """Return the number, or None where it is not finite: JSON cannot write such a number."""
-    return float(number) if math.isfinite(number) else None
-
-
 Verdict = Literal["holds", "holds with limits", "fails", "not decided"]
+
+BEST_TO_WORST: tuple[Verdict, ...] = ("holds", "holds with limits", "not decided", "fails")
+
+
+def every(figures: Iterable[Measured]) -> tuple[Measured, ...]:
+    """Widen the intervals of figures so that one per cent is the chance that any of a sentence's departs by
+    chance, not of each (Bonferroni); a sentence with many figures would fail by chance otherwise.
+    """
+    figures = tuple(figures)
+    counts: dict[tuple[str | None, Role], int] = {}
+    for figure in figures:
+        if figure.error or figure.expected_error:
+            counts[figure.of, figure.role] = counts.get((figure.of, figure.role), 0) + 1
+    return tuple(
+        dataclasses.replace(figure, level=1 - (1 - LEVEL) / counts.get((figure.of, figure.role), 1))
+        if figure.of
+        else figure
+        for figure in figures
+    )
 
 
 def verdict_of(figures: Iterable[Measured]) -> Verdict:
-    """Return the verdict that follows from figures, on a whole claim or on one of its sentences.
+    """Return the verdict on a sentence that follows from its figures.
 
-    ``fails``: a figure of the claim is not as the claim expects. ``holds with limits``: all of these are, and
-    at least one figure at a limit is not. ``holds``: no figure departs. A sentence that was measured only at
-    its limits fails if all of these figures depart. ``not decided``: no figure tests the claim.
+    ``fails``: a figure of the claim departs. ``not decided``: none does, but one is open, or none tests it.
+    ``holds with limits``: all of these agree, and a figure at a limit departs. ``holds``: all agree, and
+    no limit was seen. Figures of one run, which are examples, decide nothing.
     """
-    agree: dict[Role, list[bool]] = {"claim": [], "limit": [], "shown": []}
+    states: dict[Role, set[State | None]] = {"claim": set(), "limit": set(), "shown": set()}
     for figure in figures:
-        agree[figure.role].append(figure.agrees)
-    if not (agree["claim"] or agree["limit"]):
-        return "not decided"
-    if not all(agree["claim"]) or not (agree["claim"] or any(agree["limit"])):
+        if not figure.is_example:
+            states[figure.role].add(figure.state)
+    if "departs" in states["claim"]:
         return "fails"
-    return "holds" if all(agree["limit"]) else "holds with limits"
+    if "open" in states["claim"] or not states["claim"]:
+        return "not decided"
+    return "holds with limits" if "departs" in states["limit"] else "holds"
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the worst of the verdicts on the sentences of a claim; ``not decided`` if there are none."""
+    among: set[Verdict] = set(verdicts) or {"not decided"}
+    return next(verdict for verdict in BEST_TO_WORST[::-1] if verdict in among)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of the claim: the ``seed`` text's own words in Chinese, and what they say in English.
+
+    ``seed`` is quoted, word for word, with ... where words are left out; of an experiment beyond the seed it
+    is the Chinese of ``text``.
+    """
+
+    text: str
+    seed: str
+
+    @property
+    def phrase(self) -> Phrase:
+        """The sentence in both languages."""
+        return both(self.text, self.seed)
+
+
+def claim_of(sentences: Mapping[str, Sentence]) -> Phrase:
+    """Return the whole claim: its sentences, one after the other."""
+    return together(sentence.phrase for sentence in sentences.values())
 
 
 @dataclass(frozen=True)
@@ -209,12 +250,12 @@ class Outcome:
     figures: tuple[Measured, ...]
     advice: str
     data: dict[str, Any] = field(default_factory=dict)
-    sentences: Mapping[str, str] = field(default_factory=dict)
+    sentences: Mapping[str, Sentence] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict on the whole claim; see ``verdict_of``."""
-        return verdict_of(self.figures)
+        """The verdict on the whole claim, the worst of those on its sentences."""
+        return worst(claimed["verdict"] for claimed in self.claims)
 
     @property
     def claims(self) -> list[dict[str, Any]]:
@@ -235,8 +276,13 @@ class Outcome:
         }
 
 
-def _with_verdict(key: str, sentence: str, figures: Sequence[Measured]) -> dict[str, Any]:
-    """Return one sentence as JSON, with its verdict."""
+def _with_verdict(key: str, sentence: Sentence, figures: Sequence[Measured]) -> dict[str, Any]:
+    """Return one sentence as JSON, with its verdict and the words of the seed text."""
     own = [figure for figure in figures if figure.of == key]
-    keys = [figure.key for figure in own]
-    return {"key": key, "sentence": sentence, "verdict": verdict_of(own), "figures": keys}
+    return {
+        "key": key,
+        "sentence": sentence.text,
+        "seed": sentence.seed,
+        "verdict": verdict_of(own),
+        "figures": [figure.key for figure in own],
+    }

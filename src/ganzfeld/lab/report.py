@@ -11,10 +11,13 @@ import ganzfeld
 from ganzfeld.compute.engine import computing_with
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import GanzfeldError
+from ganzfeld.lab.drawing import drawn
 from ganzfeld.lab.experiments import experiments
-from ganzfeld.lab.live import Training, live
+from ganzfeld.lab.language import Phrase, say, words_in
+from ganzfeld.lab.live import Live, Training, live
 from ganzfeld.lab.outcome import Outcome
-from ganzfeld.lab.perform import run, threads_for
+from ganzfeld.lab.perform import run, settings_of, threads_for
+from ganzfeld.lab.thorough import runs_to_train, train_missing
 from ganzfeld.lab.words import COLUMNS, as_options, by_part
 from ganzfeld.output import Mark, require_replaceable, write_output
 from ganzfeld.progress import CountCallback, discard
@@ -22,6 +25,14 @@ from ganzfeld.runs import Run
 from ganzfeld.runs.report.page import data_url, environment
 
 NOT_PERFORMED = "not performed"
+
+INTRODUCTION = say(
+    "What the theory of deep convolutional generative adversarial networks claims, sentence by sentence, and"
+    " what was measured. A verdict follows from figures and is never typed in. A sentence fails if one of its"
+    " figures departs from it, is not decided if an interval of 99 % (Student's t) covers both sides or"
+    " nothing was measured that could decide it, and holds with limits if a figure at one of its limits"
+    " departs. What is measured in one run is an example, and decides nothing."
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,9 @@ def perform_all(
     not performed.
     """
     with computing_with(threads_for(on)):
-        live(on, thorough=thorough, progress=progress)
+        networks = live(on, thorough=thorough, progress=progress)
+        if thorough:
+            train_all(networks, callback)
     performed = []
     for name in experiments.names():
         start = time.perf_counter()
@@ -77,14 +90,26 @@ def perform_all(
     return performed
 
 
-def write_report(performed: Sequence[Performed], path: Path) -> None:
-    """Write the page to ``path``; see ``ganzfeld.output.write_output``."""
+def train_all(networks: Live, callback: Callable[[str], object]) -> None:
+    """Train the runs that any experiment measures with ``--thorough``. The expected time is said first."""
+    wanted: list[Training] = []
+    for name in experiments.names():
+        settings = settings_of(name, experiments.load(name).THOROUGH)
+        wanted += [run for run in runs_to_train(networks, name, settings) if run not in wanted]
+    train_missing(networks, wanted, callback)
+
+
+def write_report(performed: Sequence[Performed], path: Path, language: str = "en") -> None:
+    """Write the page to ``path`` in a language; see ``ganzfeld.output.write_output``."""
     require_replaceable(path, Mark.LAB_REPORT)
     page = (
         environment("ganzfeld.lab", tidy=True)
         .get_template("report.html")
         .render(
-            sections=[_section(result) for result in performed],
+            w=lambda text: words_in(language, text if isinstance(text, Phrase) else say(text)),
+            language=language,
+            intro=INTRODUCTION,
+            sections=[_section(result, language) for result in performed],
             columns=COLUMNS,
             seconds=sum(result.seconds for result in performed),
             version=ganzfeld.__version__,
@@ -94,7 +119,7 @@ def write_report(performed: Sequence[Performed], path: Path) -> None:
     write_output(path, page.encode(), Mark.LAB_REPORT)
 
 
-def _section(performed: Performed) -> dict[str, Any]:
+def _section(performed: Performed, language: str) -> dict[str, Any]:
     """Collect the entries of the page on one experiment."""
     entry, outcome = experiments.load(performed.name), performed.outcome
     section = {
@@ -108,6 +133,7 @@ def _section(performed: Performed) -> dict[str, Any]:
         ],
         "seconds": performed.seconds,
         "verdict": outcome.verdict if outcome else NOT_PERFORMED,
+        "claims": outcome.claims if outcome else [],
         "kind": (outcome.verdict if outcome else NOT_PERFORMED).replace(" ", "-"),
     }
     if outcome is None:
@@ -116,19 +142,11 @@ def _section(performed: Performed) -> dict[str, Any]:
     return section | {
         "parts": by_part(outcome.figures),
         "in_situ": outcome.data["in_situ"],
-        "claims": outcome.claims,
         "advice": outcome.advice,
         "command": f"ganzfeld lab run {performed.name} --seed {outcome.seed}",
         "settings": settings,
-        "drawing": data_url("image/png", _as_png(experiments.load(performed.name, "figure").draw(outcome))),
+        "drawing": data_url("image/png", drawn(outcome, language)),
     }
-
-
-def _as_png(figure: Any) -> bytes:
-    """Return a figure as a PNG file."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=140)
-    return buffer.getvalue()
 
 
 def _formula(tex: str) -> str:

@@ -6,6 +6,7 @@ from itertools import product
 import torch
 from torch import nn
 
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Measured, claim
 
 Convolution = type[nn.Conv1d] | type[nn.ConvTranspose1d]
@@ -39,4 +40,11 @@ def all_sizes(
     mismatches = sum(
         sizes_by_torch(convolution, size, [form])[-1] != formula(size, *form) for size, form in forms
     )
-    return claim("sizes-all", "small layers whose size is not that of the formula", mismatches, 0, of="size")
+    return claim(
+        "sizes-all",
+        say("small layers whose size is not that of the formula"),
+        mismatches,
+        0,
+        of="size",
+        identity=True,
+    )

@@ -5,23 +5,31 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganzfeld.lab.outcome import Measured
+from ganzfeld.lab.language import Phrase, say
+from ganzfeld.lab.measured import Measured
 from ganzfeld.printable import in_shell
 
-COLUMNS = ("figure", "measured", "claim expects", "")
+COLUMNS = (say("figure"), say("measured"), say("claim expects"), "")
 """Headings of a table of figures."""
 
 _FINDINGS = {
-    ("claim", True): "agrees",
-    ("claim", False): "REFUTED",
-    ("limit", True): "as claimed",
-    ("limit", False): "limit",
+    ("claim", "agrees"): say("agrees"),
+    ("claim", "departs"): say("REFUTED"),
+    ("limit", "agrees"): say("as claimed"),
+    ("limit", "departs"): say("limit"),
 }
 
+Row = tuple[str, str, str, str]
+"""The columns of a figure, as phrases."""
 
-def finding(figure: Measured) -> str:
+
+def finding(figure: Measured) -> Phrase | str:
     """Say in a word or two whether a figure agrees with the claim; nothing if it is only shown."""
-    return _FINDINGS.get((figure.role, figure.agrees), "")
+    if figure.role == "shown" or figure.state is None:
+        return ""
+    if figure.is_example:
+        return say("one run, decides nothing")
+    return _FINDINGS.get((figure.role, figure.state), say("open"))
 
 
 def amount(value: float, error: float = 0.0) -> str:
@@ -34,10 +42,34 @@ def amount(value: float, error: float = 0.0) -> str:
     return f"{value:.{decimals}f} ± {error:.{decimals}f}"
 
 
-def row(figure: Measured) -> tuple[str, str, str, str]:
+def measured(figure: Measured) -> Phrase | str:
+    """Write what was measured: with the ends of its interval where it is a mean over runs."""
+    if figure.is_example:
+        return say("{value} in one run", value=f"{figure.value:.4g}")
+    own = amount(figure.value, figure.error)
+    low, high = figure.interval
+    if not (figure.num_trainings and figure.error and math.isfinite(high - low)):
+        return own
+    ends = {"low": rounded(low, figure.error), "high": rounded(high, figure.error)}
+    return say("{own}, {low} to {high}", own=own, **ends)
+
+
+def rounded(value: float, error: float) -> str:
+    """Write a number to the digits that an error allows, without the error."""
+    return amount(value, error).partition(" ")[0]
+
+
+def expected(figure: Measured) -> str:
+    """Write what a sentence claims of a figure: ``0.5``, ``> 0.65``."""
+    if figure.expected is None:
+        return ""
+    number = amount(figure.expected, figure.expected_error)
+    return number if figure.relation == "=" else f"{figure.relation} {number}"
+
+
+def row(figure: Measured) -> Row:
     """Return the columns of a figure, in the order of ``COLUMNS``."""
-    expected = "" if figure.expected is None else amount(figure.expected)
-    return figure.name, amount(figure.value, figure.error), expected, finding(figure)
+    return figure.name, measured(figure), expected(figure), finding(figure)
 
 
 def as_options(settings: Mapping[str, Any]) -> str:
@@ -48,10 +80,12 @@ def as_options(settings: Mapping[str, Any]) -> str:
     return " ".join(f"--set {in_shell(pair)}" for pair in pairs)
 
 
-def by_part(figures: Sequence[Measured]) -> dict[str, list[tuple[str, str, str, str]]]:
-    """Return the rows of all figures by part of the experiment, in the order of the parts."""
-    parts: dict[str, list[tuple[str, str, str, str]]] = {}
-    for part in ("closed form", "bench", "in situ"):
+def by_part(figures: Sequence[Measured]) -> dict[str, list[Row]]:
+    """Return the rows of all figures by part of the experiment, in the order of the parts; the names of
+    the parts are phrases.
+    """
+    parts: dict[str, list[Row]] = {}
+    for part in (say("closed form"), say("bench"), say("in situ")):
         rows = [row(figure) for figure in figures if figure.part == part]
         if rows:
             parts[part] = rows

@@ -19,6 +19,16 @@ from ganzfeld.stabilisers import Stabiliser
 from ganzfeld.training.step import GANState, StepConfig
 
 
+class Variant(NamedTuple):
+    """What else a Dirac game may have: ``momentum`` of plain gradient steps, the number of steps of D per
+    step of G (each of them is a round of the game), and a ``bias`` that is added to every logit.
+    """
+
+    momentum: float = 0.0
+    steps_of_d: int = 1
+    bias: float = 0.0
+
+
 class Replica(NamedTuple):
     """The step size of a game, and the weight decays of generator and discriminator."""
 
@@ -35,21 +45,34 @@ def dirac(
     stabilisers: Sequence[Stabiliser] = (),
     start: tuple[float, float] = (1.0, 0.0),
     strength: float = 1.0,
+    variant: Variant | None = None,
+    learns_bias: bool = False,
 ) -> Game:
-    """Build one Dirac game per replica, all played by one method, in float64, from ``start`` = (x, y)."""
+    """Build one Dirac game per replica, all played by one method, in float64, from ``start`` = (x, y).
+
+    ``learns_bias``: the bias of the variant is where D's own bias begins, which it learns.
+    """
+    momentum, steps_of_d, bias = variant or Variant()
     generator = Point([(replica.step, replica.lg) for replica in replicas], start[0])
-    discriminator = Slope([(replica.step, replica.ld) for replica in replicas], start[1])
+    discriminator = Slope([(replica.step, replica.ld) for replica in replicas], start[1], bias, learns_bias)
     chosen = METHODS[method]
     gan = GANState(
         # The step needs no more of a network than that it is a module.
         cast(Any, generator),
         cast(Any, discriminator),
-        chosen.optimizer(_groups(generator.place)),
-        chosen.optimizer(_groups(discriminator.slope)),
+        chosen.optimizer(_groups(generator.place, momentum)),
+        chosen.optimizer(
+            [*_groups(discriminator.slope, momentum), *_groups(discriminator.learned, momentum)]
+        ),
         cast(Any, copy.deepcopy(generator).requires_grad_(False)),
     )
     config = StepConfig(
-        loss or Loss("wasserstein"), stabilisers, 0.0, simultaneous=chosen.simultaneous, per_sample=True
+        loss or Loss("wasserstein"),
+        stabilisers,
+        0.0,
+        simultaneous=chosen.simultaneous,
+        discriminator_steps=steps_of_d,
+        per_sample=True,
     )
     values = torch.zeros(len(replicas), 1, dtype=torch.float64)
     return Game(
@@ -57,9 +80,11 @@ def dirac(
     )
 
 
-def _groups(numbers: OnePerReplica) -> list[dict[str, Any]]:
+def _groups(numbers: OnePerReplica | None, momentum: float) -> list[dict[str, Any]]:
+    if numbers is None:
+        return []
     return [
-        {"params": [part], "lr": step, "weight_decay": decay}
+        {"params": [part], "lr": step, "weight_decay": decay, "momentum": momentum}
         for (step, decay), part in zip(numbers.keys, numbers.parts, strict=True)
     ]
 

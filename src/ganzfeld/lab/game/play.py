@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ganzfeld.compute.seeding import Purpose, noise_at
 from ganzfeld.lab.game.methods import Method
+from ganzfeld.stabilisers import GradientPenalty
 from ganzfeld.training.step import (
     GANState,
     StepConfig,
@@ -97,8 +98,10 @@ def gradients_of(
 ) -> list[Tensor]:
     """Return the gradients of both networks at the same weights, the generator's first, with a graph.
 
-    The flow of the game is dw/dt = -gradients. They include stabilisers but not weight decay. A penalty is
-    differentiable in the discriminator's weights only.
+    The flow of the game is dw/dt = -gradients. They include stabilisers but not weight decay. A lazy penalty
+    counts with its mean over the steps, which is its weight: the trainer's step adds ``every`` times as much,
+    at every ``every``-th step. The generator descends no penalty, but D's gradient of a penalty at generated
+    images depends on the weights of the generator, and is differentiable by them.
     """
     generator, discriminator = gan.generator, gan.discriminator
     fake = generator(latents)
@@ -106,11 +109,17 @@ def gradients_of(
     real_logits, fake_logits = discriminator_logits(discriminator, config, seen_real, seen_fake, None)
     generator_loss = config.loss.generator(real_logits, fake_logits)
     discriminator_loss = config.loss.discriminator(real_logits, fake_logits)
-    # The trainer's step adds gradients of penalties without a graph; here they need one.
     for stabiliser in config.stabilisers:
-        penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, context.index, context.noise)
-        if penalty is not None:
-            discriminator_loss = discriminator_loss + penalty
+        if isinstance(stabiliser, GradientPenalty):
+            points = stabiliser.points(seen_real, seen_fake, context.noise)
+            # The trainer's step detaches these images; here their dependence on the generator counts.
+            points = points if points.requires_grad else points.detach().requires_grad_()
+            (by_image,) = torch.autograd.grad(discriminator(points).sum(), points, create_graph=True)
+            discriminator_loss = discriminator_loss + stabiliser.of_gradient(by_image) / stabiliser.every
+        else:
+            penalty = stabiliser.penalty(discriminator, seen_real, seen_fake, 0, context.noise)
+            if penalty is not None:
+                discriminator_loss = discriminator_loss + penalty
     of_generator = torch.autograd.grad(generator_loss, list(generator.parameters()), create_graph=True)
     of_discriminator = torch.autograd.grad(
         discriminator_loss, list(discriminator.parameters()), create_graph=True

@@ -51,15 +51,20 @@ class Point(nn.Module):
 
 
 class Slope(nn.Module):
-    """A discriminator that is a straight line through 0: the logit of x is the slope times x."""
+    """A discriminator that is a straight line: the logit of x is the slope times x, plus a bias.
 
-    def __init__(self, keys: Sequence[Key], start: float) -> None:
+    The bias is fixed, unless the discriminator ``learns`` it: then it is where its own bias begins.
+    """
+
+    def __init__(self, keys: Sequence[Key], start: float, bias: float = 0.0, learns: bool = False) -> None:
         super().__init__()
-        self.slope = OnePerReplica(keys, start)
+        self.slope, self.bias = OnePerReplica(keys, start), bias
+        self.learned = OnePerReplica(keys, bias) if learns else None
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (n * replicas, 1) to logits (n * replicas)."""
-        return (self.slope() * images.view(-1, self.slope.order.numel())).flatten()
+        logits = self.slope() * images.view(-1, self.slope.order.numel())
+        return (logits + (self.bias if self.learned is None else self.learned())).flatten()
 
 
 class Perceptrons(nn.Module):

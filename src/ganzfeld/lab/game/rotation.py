@@ -12,14 +12,34 @@ from ganzfeld.training.step import GANState, StepConfig, StepContext
 
 
 class RitzValues(NamedTuple):
-    """Approximate eigenvalues (complex, n) and their residuals (n)."""
+    """Approximate eigenvalues (complex, n) and their residuals (n).
+
+    ``asymmetry`` is the norm of the antisymmetric part of the map over that of the map, in the space of the
+    n products: 0 for a symmetric map, all of whose eigenvalues are real.
+    """
 
     values: np.ndarray
     residuals: np.ndarray
+    asymmetry: float = 0.0
+
+    @property
+    def clear(self) -> np.ndarray:
+        """Which values turn clearly, (n): their residual is below a fifth of their imaginary part."""
+        return np.imag(self.values) > 5 * self.residuals
 
 
-def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> RitzValues:
-    """Return the Ritz values of a linear map after ``num`` products (Arnoldi 1951).
+LOOKS = 8
+"""Number of products after which the values are computed again."""
+
+
+def ritz(
+    times: Callable[[Tensor], Tensor],
+    start: Tensor,
+    num: int,
+    enough: Callable[[RitzValues], bool] | None = None,
+) -> RitzValues:
+    """Return the Ritz values of a linear map after ``num`` products (Arnoldi 1951), or fewer if ``enough``
+    is true of those after a multiple of ``LOOKS``.
 
     The outermost eigenvalues are approximated best.
     """
@@ -36,9 +56,18 @@ def ritz(times: Callable[[Tensor], Tensor], start: Tensor, num: int) -> RitzValu
         if small[place + 1, place] < 1e-12:
             num = place + 1
             break
+        if enough and (place + 1) % LOOKS == 0 and enough(_ritz_of(small, place + 1)):
+            return _ritz_of(small, place + 1)
         basis.append(product / product.norm())
-    values, vectors = np.linalg.eig(small[:num, :num])
-    return RitzValues(values, small[num, num - 1] * np.abs(vectors[-1]))
+    return _ritz_of(small, num)
+
+
+def _ritz_of(small: np.ndarray, num: int) -> RitzValues:
+    """Return the Ritz values after ``num`` products, from the coefficients of the products in their basis."""
+    square = small[:num, :num]
+    values, vectors = np.linalg.eig(square)
+    asymmetry = np.linalg.norm(square - square.T) / 2 / max(float(np.linalg.norm(square)), 1e-300)
+    return RitzValues(values, small[num, num - 1] * np.abs(vectors[-1]), float(asymmetry))
 
 
 def eigenvalues_of_play(
@@ -52,10 +81,11 @@ def eigenvalues_of_play(
 ) -> RitzValues:
     """Return the eigenvalues of the motion by one step of Adam, with its present rates per coordinate.
 
-    A value a + ib means that along some direction the game rotates by b radians per step while it grows by a.
-    The motion is dw = -P g(w) with P = rate / (sqrt(second moment) + epsilon). Momentum is left out: it
-    delays steps but does not change them where gradients change slowly. P^(1/2) J P^(1/2) has the eigenvalues
-    of P J, and the transpose of a matrix has the same eigenvalues.
+    Products are added until a pair is clearly complex, ``num`` at most, so that what is seen does not depend
+    on a chosen number of them. A value a + ib means that along some direction the game rotates by b radians
+    per step while it grows by a. The motion is dw = -P g(w) with P = rate / (sqrt(second moment) + epsilon),
+    without momentum, which ``ganzfeld.lab.experiments.spiral.theory.with_momentum`` puts in.
+    P^(1/2) J P^(1/2) has the eigenvalues of P J, and the transpose of a matrix has the same eigenvalues.
     """
     weights = weights_of(gan)
     gradients = gradients_of(gan, config, real, latents, context)
@@ -69,7 +99,7 @@ def eigenvalues_of_play(
         return -half * torch.cat([part.flatten() for part in products])
 
     start = torch.randn(half.numel(), generator=torch.Generator().manual_seed(seed)).to(half)
-    return ritz(times, start, num)
+    return ritz(times, start, num, lambda motion: bool(motion.clear.any()))
 
 
 @torch.no_grad()

@@ -10,9 +10,15 @@ from ganzfeld.lab.entering import entering
 from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.batch_leak import NETWORKS, Settings
 from ganzfeld.lab.experiments.batch_leak.toy import CROWD, SHARES, by_differences, probed, sensitivities
+from ganzfeld.lab.language import say
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, claim, shown
 from ganzfeld.networks.normalisations import normalisations
+
+
+def variants(settings: Settings) -> list[dict[str, Any]]:
+    """Return the discriminator that is measured beside that of the run."""
+    return [{"discriminator.normalisation": "batch"}]
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
@@ -39,13 +45,33 @@ def _of_network(
     half = settings.batch // 2
     images = torch.cat((real[:half], fakes[: settings.batch - half]))
     own, others = sensitivities(discriminator, images)
-    name = f"derivative of a logit by other images, over that by its own, {words}"
+    name = say("derivative of a logit by other images, over that by its own, {words}", words=words)
     shift, curve = _shift(discriminator, real, fakes, settings, seed)
-    shift_name = f"shift of a real image's logit as the others turn fake, over the spread of logits, {words}"
+    shift_name = say(
+        "shift of a real image's logit as the others turn fake, over the spread of logits, {words}",
+        words=words,
+    )
     if not _across(network):
         return [
-            claim(f"others-over-own-{key}", name, others / own, 0.0, of="others", part="in situ"),
-            claim(f"shift-{key}", shift_name, shift, 0.0, of="others", part="in situ", tolerance=1e-4),
+            claim(
+                f"others-over-own-{key}",
+                name,
+                others / own,
+                0.0,
+                of="others",
+                part="in situ",
+                identity=True,
+            ),
+            claim(
+                f"shift-{key}",
+                shift_name,
+                shift.value,
+                0.0,
+                of="others",
+                part="in situ",
+                tolerance=1e-4,
+                identity=True,
+            ),
         ], curve
     ratio = by_differences(_in_training(discriminator.double()), images.double())
     discriminator.float()
@@ -54,17 +80,18 @@ def _of_network(
         shown(f"others-over-own-{key}", name, others / own, part="in situ"),
         claim(
             f"by-differences-{key}",
-            f"{name}: by finite differences over autograd",
+            say("{name}: by finite differences over autograd", name=name),
             ratio,
             1.0,
-            of="leaks",
+            of="depends",
             part="in situ",
             tolerance=1e-3,
+            identity=True,
         ),
         shown(f"shift-{key}", shift_name, shift, part="in situ"),
         shown(
             f"probe-{key}",
-            f"R^2 of a probe on the statistics of the first norm alone, {words}",
+            say("R^2 of a probe on the statistics of the first norm alone, {words}", words=words),
             r2,
             part="in situ",
         ),

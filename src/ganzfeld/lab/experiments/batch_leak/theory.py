@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,8 +12,48 @@ FORMULAS = {
     "probe on the batch mean": r"R^2 = \delta^2 V \,/\, (\delta^2 V + 1/B), \quad V = (B+2)/(12B)",
 }
 
+BRIGHT = {"real": 0.5, "fake": 0.8}
+"""Shares of the toy images that are bright."""
+
 BEST = 0.65
-"""Share of single images of ``toy.proportion`` that the best discriminator classifies correctly (Bayes)."""
+"""Share of single toy images that the best discriminator classifies correctly (Bayes)."""
+
+
+def compositions(batching: str, batch: int) -> list[tuple[float, int, int]]:
+    """Return the probability of every composition of a batch, with its numbers of fake and of real images.
+
+    ``separate`` batches have ``batch`` images of one kind; ``even`` and ``random`` ones have twice as many.
+    """
+    if batching == "separate":
+        return [(0.5, batch, 0), (0.5, 0, batch)]
+    if batching == "even":
+        return [(1.0, batch, batch)]
+    return [(1 / (2 * batch + 1), fakes, 2 * batch - fakes) for fakes in range(2 * batch + 1)]
+
+
+def best_in_batches(batching: str, batch: int) -> float:
+    """Return the share of images that is classified correctly at best if the whole batch is known (Bayes).
+
+    The images of a batch are exchangeable, so an image's own brightness and the number of bright images in
+    its batch are all that matters: the sum over both of the larger joint probability of real and fake.
+    """
+    total = sum(compositions(batching, batch)[0][1:])
+    joint = np.zeros((2, 2, total + 1))  # by kind, own brightness, and number of bright images
+    for probability, *numbers in compositions(batching, batch):
+        for kind, bright in enumerate((BRIGHT["fake"], BRIGHT["real"])):
+            if numbers[kind] == 0:
+                continue
+            others = [number - (place == kind) for place, number in enumerate(numbers)]
+            rest = np.convolve(_binomial(others[0], BRIGHT["fake"]), _binomial(others[1], BRIGHT["real"]))
+            share = probability * numbers[kind] / total
+            joint[kind, 0, :-1] += share * (1 - bright) * rest
+            joint[kind, 1, 1:] += share * bright * rest
+    return float(joint.max(0).sum())
+
+
+def _binomial(num: int, share: float) -> np.ndarray:
+    """Return the probabilities of 0 to ``num`` bright images among as many, (num + 1)."""
+    return np.array([math.comb(num, k) * share**k * (1 - share) ** (num - k) for k in range(num + 1)])
 
 
 def cross_gradient(normalised: Tensor, scale: Tensor) -> Tensor:

@@ -6,14 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzfeld.compute.seeding import Purpose, derived_seed
-from ganzfeld.geometry import plan
 from ganzfeld.lab.estimate import Estimate, mean_and_error
-from ganzfeld.lab.experiments.batch_leak import Settings, theory
+from ganzfeld.lab.experiments.batch_leak import BATCHINGS, NORMS, Settings, theory
+from ganzfeld.lab.experiments.batch_leak.images import SIDE, toy_discriminator
+from ganzfeld.lab.experiments.batch_leak.taught import matrix
+from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import norm_of_maps
-from ganzfeld.lab.outcome import Measured, claim, largest_error, limit, shown
-from ganzfeld.losses import Loss
-from ganzfeld.networks import Discriminator, initialise
+from ganzfeld.lab.outcome import Measured, claim, largest_error, shown
 from ganzfeld.networks.normalisations import normalisations
 
 SHARES = tuple(eighth / 8 for eighth in range(9))
@@ -21,14 +20,11 @@ SHARES = tuple(eighth / 8 for eighth in range(9))
 CROWD = 4_096
 """Number of images whose statistics stand for those of all images."""
 
+MARGIN = 0.02
+"""By how much a discriminator must classify better than single images allow to count as cheating."""
+
 TINY = 1e-300
 """A divisor in place of 0."""
-
-TOYS = 64
-"""Number of batches on which a discriminator of toy images is tested."""
-
-SIDE = 16
-"""Height and width of the toy images, px."""
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
@@ -36,12 +32,40 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
     noise = torch.Generator().manual_seed(seed)
     figures = [_one_layer(settings, noise), *_whole_networks(settings, seed)]
     drift, curve = _drift(settings, noise)
-    trained, accuracies = _trained(settings, seed)
-    return [*figures, *drift, _probe(settings, noise), *trained], {
-        "drift": curve,
-        "accuracies": accuracies,
-        "best": theory.BEST,
-    }
+    cells, data = matrix(settings, seed)
+    more = _taught(cells, data["limits"])
+    return [*figures, *drift, _probe(settings, noise), *more], {"drift": curve, **data}
+
+
+def _taught(cells: dict[tuple[str, str], Estimate], limits: dict[str, float]) -> list[Measured]:
+    """Compare what discriminators classify correctly with what single images and whole batches allow."""
+    figures = [
+        claim(
+            "cheats-even",
+            say("classified correctly in mixed 1:1 batches with batch norm, taught and tested in such"),
+            cells["even", "batch"],
+            theory.BEST + MARGIN,
+            relation=">",
+            of="cheats",
+        ),
+        claim(
+            "cheats-random",
+            say(
+                "classified correctly in mixed batches of random composition with batch norm, taught in such"
+            ),
+            cells["random", "batch"],
+            theory.BEST,
+            relation=">",
+            of="composition",
+        ),
+    ]
+    for batching, words in BATCHINGS.items():
+        name = say("most that whole batches allow to classify correctly, {words}", words=words)
+        figures.append(shown(f"limit-{batching}", name, limits[batching]))
+        for norm in NORMS:
+            name = say("classified correctly, batches {words}, {norm}", words=words, norm=norm)
+            figures.append(shown(f"{batching}-{norm}", name, cells[batching, norm]))
+    return figures
 
 
 def _one_layer(settings: Settings, noise: torch.Generator) -> Measured:
@@ -54,22 +78,11 @@ def _one_layer(settings: Settings, noise: torch.Generator) -> Measured:
     scale = values.diff()[0] / out.diff()[0]
     return largest_error(
         "cross-gradient",
-        "derivatives across a batch norm, largest error of the formula",
+        say("derivatives across a batch norm, largest error of the formula"),
         jacobian - theory.cross_gradient(out, scale),
-        of="leaks",
+        of="depends",
         tolerance=1e-9,
     )
-
-
-def toy_discriminator(normalisation: str, seed: int) -> Discriminator:
-    """Build a small discriminator for grey images of 16 px, whose weights keep the scale of its maps."""
-    discriminator = Discriminator(plan(SIDE), channels=1, width=4, normalisation=normalisation)
-    initialise(discriminator, derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
-    with torch.no_grad():
-        for layer in discriminator.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                layer.weight.mul_(8)
-    return discriminator
 
 
 def _whole_networks(settings: Settings, seed: int) -> list[Measured]:
@@ -82,7 +95,7 @@ def _whole_networks(settings: Settings, seed: int) -> list[Measured]:
         noise = torch.Generator().manual_seed(seed)
         images = torch.randn(settings.batch, 1, SIDE, SIDE, generator=noise, dtype=torch.float64)
         own, others = sensitivities(discriminator, images)
-        words = f"derivative of a logit by other images, over that by its own, {name}"
+        words = say("derivative of a logit by other images, over that by its own, {name}", name=name)
         if not entry.ACROSS_IMAGES:
             figures.append(claim(f"others-over-own-{name}", words, others / own, 0.0, of="others"))
             continue
@@ -91,10 +104,10 @@ def _whole_networks(settings: Settings, seed: int) -> list[Measured]:
         figures.append(
             claim(
                 f"by-differences-{name}",
-                f"the same by finite differences over autograd, {name}",
+                say("the same by finite differences over autograd, {name}", name=name),
                 ratio,
                 1.0,
-                of="leaks",
+                of="depends",
                 tolerance=1e-4,
             )
         )
@@ -157,17 +170,22 @@ def _drift(settings: Settings, noise: torch.Generator) -> tuple[list[Measured], 
     for share in (0.0, 0.5, 1.0):
         index = SHARES.index(share)
         expected = theory.normalised_value(0.5, share, distance)
-        name = f"output of a batch norm for 0.5 among {share:.0%} fakes"
+        name = say("output of a batch norm for 0.5 among {share:.0%} fakes", share=share)
         figures.append(
             claim(
-                f"drift-{round(100 * share)}", name, measured[index], expected, of="leaks", tolerance=own_part
+                f"drift-{round(100 * share)}",
+                name,
+                measured[index],
+                expected,
+                of="depends",
+                tolerance=own_part,
             )
         )
     change = float((without_norm[-1] - without_norm[0]).abs().max())
     figures.append(
         claim(
             "drift-no-norm",
-            "change of that output without a norm, from all real to all fake",
+            say("change of that output without a norm, from all real to all fake"),
             change,
             0.0,
             of="others",
@@ -188,10 +206,10 @@ def _probe(settings: Settings, noise: torch.Generator) -> Measured:
     values -= settings.distance * (torch.arange(batch) < fakes[:, None])
     return claim(
         "probe",
-        f"R^2 of a probe on the mean of {batch} values alone",
+        say("R^2 of a probe on the mean of {batch} values alone", batch=batch),
         probed(values.mean(1, keepdim=True), fakes / batch),
         theory.probe_r2(batch, settings.distance),
-        of="leaks",
+        of="signal",
     )
 
 
@@ -210,59 +228,5 @@ def probed(statistics: Tensor, shares: Tensor) -> Estimate:
         features[:half].T @ features[:half] + ridge, features[:half].T @ shares[:half]
     )
     squares = (features[half:] @ weights - shares[half:]).square() / shares[half:].var()
-    mean, error = mean_and_error(squares)
-    return Estimate(1 - mean, error)
-
-
-def proportion(num: int, fake: bool, noise: torch.Generator) -> Tensor:
-    """Draw bright and dark images with noise, (num, 1, 16, 16).
-
-    Half of the real images are bright, and four in five of the fake ones, which have lost much of a mode; so
-    65 % at most of single images can be classified correctly.
-    """
-    bright = torch.rand(num, 1, 1, 1, generator=noise) < (0.8 if fake else 0.5)
-    return torch.where(bright, 1.0, -1.0) + 0.5 * torch.randn(num, 1, SIDE, SIDE, generator=noise)
-
-
-def _trained(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Train discriminators on separate batches of real and of fake images, as is usual."""
-    figures, accuracies = [], {}
-    for normalisation in ("none", "batch"):
-        separate, mixed = trained_on_separate(normalisation, settings, seed)
-        accuracies[normalisation] = (separate, mixed)
-        for key, name, measured in (
-            ("separate", "classified correctly in separate batches, trained on them", separate),
-            ("mixed", "classified correctly in mixed batches, trained on separate ones", mixed),
-        ):
-            key, name = f"{key}-{normalisation}", f"{name}, {normalisation}"
-            if normalisation == "batch":
-                figures.append(limit(key, name, measured, theory.BEST, of="leaks"))
-            else:
-                figures.append(shown(key, name, measured))
-    return figures, accuracies
-
-
-def trained_on_separate(normalisation: str, settings: Settings, seed: int) -> tuple[Estimate, Estimate]:
-    """Return the share of images that a discriminator trained on separate batches classifies correctly, in
-    separate batches and in batches that are half real and half fake.
-    """
-    noise = torch.Generator().manual_seed(seed)
-    discriminator, loss = toy_discriminator(normalisation, seed), Loss("non-saturating")
-    adam = torch.optim.Adam(discriminator.parameters(), lr=1e-3, betas=(0.5, 0.99))
-    for _ in range(settings.steps):
-        real, fake = (discriminator(proportion(settings.batch, fake, noise)) for fake in (False, True))
-        adam.zero_grad()
-        loss.discriminator(real, fake).backward()
-        adam.step()
-    separate, mixed = [], []
-    with torch.no_grad():
-        for _ in range(TOYS):
-            real, fake = (proportion(settings.batch, fake, noise) for fake in (False, True))
-            separate.append(_accuracy(discriminator(real), discriminator(fake)))
-            mixed.append(_accuracy(*discriminator(torch.cat((real, fake))).chunk(2)))
-    return mean_and_error(torch.stack(separate)), mean_and_error(torch.stack(mixed))
-
-
-def _accuracy(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the share of images whose logit has the correct sign."""
-    return 0.5 * ((real > 0).double().mean() + (fake < 0).double().mean())
+    mean, error, dof = mean_and_error(squares)
+    return Estimate(1 - mean, error, dof)

@@ -5,7 +5,7 @@ from typing import final
 from pydantic import Field, field_validator
 
 from ganzfeld.errors import UsageError
-from ganzfeld.lab.outcome import Figures, numbered
+from ganzfeld.lab.outcome import Figures, Sentence, numbered
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -21,11 +21,20 @@ CLAIM_ZH = (
 SECTION = "归一化层：稳定深度对抗系统 / 生成器中的批量归一化"
 
 SENTENCES = {
-    "error": (
-        "The relative squared error of the variance of a batch is 2/(B-1), which is large for small batches."
+    "error": Sentence(
+        "The expected relative squared error of the sample variance of a batch is 2/(B-1).",
+        "其无偏样本方差 S² 的期望平方相对误差可以被推导为 2/(B-1)。",
     ),
-    "instance": (
-        "Instance normalisation takes its statistics within each image and so does not depend on B."
+    "normalised": Sentence(
+        "Batch normalisation divides by this S^2, and so its noise is 2/(B-1).",
+        "在 BN 中，激活值被 √(S²+ε) 归一化，这种不稳定性会作为噪声注入到网络中",
+    ),
+    "instance": Sentence(
+        (
+            "Instance normalisation takes its statistics within each image: it does not depend on B "
+            "and avoids the noise of small batches."
+        ),
+        "它的计算完全独立于批量大小 B，从而避免了小批量带来的噪声问题",
     ),
 }
 

@@ -15,7 +15,7 @@ def draw(outcome: Outcome) -> Figure:
     errors.plot(grid, unbiased, "k--", label="2/(B-1), unbiased")
     errors.plot(grid, biased, "k:", label="$(2B-1)/B^2$, biased")
     for color, kind in enumerate(("unbiased", "biased")):
-        means, spreads = zip(*data["curve"][kind], strict=True)
+        means, spreads, _ = zip(*data["curve"][kind], strict=True)
         errors.errorbar(sizes, means, spreads, fmt="o", color=f"C{color}", label=f"measured, {kind}")
     layers = data["layers"]
     for color, (name, row) in enumerate(zip(layers["name"], layers["errors"], strict=True), 2):
@@ -35,7 +35,7 @@ def draw(outcome: Outcome) -> Figure:
     sizes_of_maps.set_title("Positions count as few independent numbers")
     sizes_of_maps.legend(fontsize=8)
     if data["changes"]:
-        means, spreads = zip(*data["changes"], strict=True)
+        means, spreads, _ = zip(*data["changes"], strict=True)
         changes.errorbar(
             data["batches"], [100 * value for value in means], [100 * value for value in spreads], fmt="o-"
         )

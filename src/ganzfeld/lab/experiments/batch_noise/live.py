@@ -43,7 +43,7 @@ def _of_layer(
     """Measure the effective size of one layer's maps, and what instance norm would remove from them."""
     positions = math.prod(maps.shape[2:])
     error = batch_error(maps, settings.batch, seed)
-    worth = Estimate(theory.worth(error.value), 2 * error.error / error.value**2)
+    worth = Estimate(theory.worth(error.value), 2 * error.error / error.value**2, error.dof)
     means = maps.double().flatten(2).mean(2)
     erased = means.var(0, correction=0) / maps.double().var((0, *range(2, maps.dim())), correction=0)
     layer = f"layer {number}, {'x'.join(map(str, maps.shape[2:]))}"
@@ -53,7 +53,7 @@ def _of_layer(
             f"independent numbers that {settings.batch} images are worth, {layer}",
             worth,
             settings.batch * positions,
-            of="error",
+            of="normalised",
             part="in situ",
         ),
         limit(
@@ -61,7 +61,7 @@ def _of_layer(
             f"error of the variance at B = 2, {layer}",
             batch_error(maps, 2, seed),
             theory.unbiased_error(2),
-            of="error",
+            of="normalised",
             part="in situ",
         ),
         limit(

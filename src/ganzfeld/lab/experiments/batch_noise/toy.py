@@ -37,12 +37,12 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
                 theory.unbiased_error(batch),
                 of="error",
             ),
-            limit(
+            claim(
                 f"biased-b{batch}",
                 biased_name,
                 biased,
                 theory.unbiased_error(batch),
-                of="error",
+                of="normalised",
             ),
             shown(
                 f"biased-formula-b{batch}",
@@ -74,12 +74,12 @@ def _of_maps(settings: Settings, noise: torch.Generator) -> list[Measured]:
     name = f"error of the variance over {batch} maps of {side}x{side}, correlated over {settings.reach:g} px"
     exact = theory.correlated_error(covariance, batch)
     return [
-        limit("maps", name, measured, theory.unbiased_error(num), of="error"),
+        limit("maps", name, measured, theory.unbiased_error(num), of="normalised"),
         shown("maps-formula", f"{name}: by tr(A Sigma A Sigma)", measured, exact),
         shown(
             "maps-worth",
             f"independent numbers that these {num} are worth",
-            Estimate(theory.worth(measured.value), 2 * measured.error / measured.value**2),
+            Estimate(theory.worth(measured.value), 2 * measured.error / measured.value**2, measured.dof),
             theory.worth(exact),
         ),
     ]

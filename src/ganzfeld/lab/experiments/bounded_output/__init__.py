@@ -5,7 +5,8 @@ from typing import final
 from pydantic import Field
 
 from ganzfeld.lab.experiments.bounded_output import theory
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.language import say, together
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -21,8 +22,26 @@ CLAIM_ZH = (
 SECTION = "激活函数：塑造信号与梯度 / 生成器输出层：tanh 实现有界且可微的输出"
 
 SENTENCES = {
-    "tanh": "tanh has a gradient at every finite input, so that every pixel can still be corrected.",
-    "clip": "clip has none outside [-1, 1], and clipped pixels stick.",
+    "tanh": Sentence(
+        "The gradient of tanh is not zero at any finite input.",
+        "对于任何有限的 a 值，它都不为零。",
+    ),
+    "clip": Sentence(
+        "The gradient of clip is exactly zero outside [-1, 1].",
+        "对于 clip 函数，当 |a| > 1 时，其输出为常数 ±1，因此导数精确地为零。",
+    ),
+    "corrected": Sentence(
+        "A weak gradient still flows back through tanh, so that an extreme pixel can be corrected slowly.",
+        "一个微弱但存在的梯度信号仍然可以流回网络，使其有机会进行缓慢的修正。",
+    ),
+    "stuck": Sentence(
+        "A clipped pixel is stuck at the largest or smallest value and cannot be corrected.",
+        "这个像素就“卡”在了最大或最小值，无法被纠正。",
+    ),
+    "colour": Sentence(
+        "So tanh gives images of truer colour and with fewer artefacts.",
+        "从而产生色彩保真度更高、伪影更少的图像。",
+    ),
 }
 
 SHORT = {"pixels": 101, "steps": 100}
@@ -44,14 +63,29 @@ class Settings(Section):
 
 def advice(figures: Figures, settings: Settings) -> str:
     """Say in which precision to keep the output activation, and how final clipping is."""
-    ends = ", ".join(f"{figures[f'tanh-end-{name}'].value:.2f} in {name}" for name in theory.PRECISIONS)
+    ends = [
+        say("{end:.2f} in {name}", end=figures[f"tanh-end-{name}"].value, name=name)
+        for name in theory.PRECISIONS
+    ]
     bfloat16, float32 = (100 * figures[f"tanh-dead-{name}"].value for name in ("bfloat16", "float32"))
-    freed = figures["clip-freed"].value
-    return (
-        "Keep the output activation in float32 under mixed precision, as this package does: the gradient of "
-        f"tanh is exactly 0 from abs(a) = {ends}. In the run measured here {bfloat16:.2g} % of all pixel "
-        f"values would have no gradient in bfloat16; in float32 {float32:.2g} % have none. Clipping is less "
-        f"final than it looks: {100 * freed:.0f} % of the pixels that were clipped became free again, since "
-        "weights are shared and other pixels move them. A pixel sticks only if every pixel that shares its "
-        "weights is saturated too."
+    return together(
+        [
+            say(
+                "Keep the output activation in float32 under mixed precision, as this package does: the"
+                " gradient of tanh is exactly 0 from abs(a) = {ends}.",
+                ends=together(ends, ", "),
+            ),
+            say(
+                "In the run measured here {bfloat16:.2g} % of all pixel values would have no gradient in"
+                " bfloat16; in float32 {float32:.2g} % have none.",
+                bfloat16=bfloat16,
+                float32=float32,
+            ),
+            say(
+                "Clipping is less final than it looks: {freed:.0f} % of the pixels that were clipped"
+                " became free again, since weights are shared and other pixels move them. A pixel sticks"
+                " only if every pixel that shares its weights is saturated too.",
+                freed=100 * figures["clip-freed"].value,
+            ),
+        ]
     )

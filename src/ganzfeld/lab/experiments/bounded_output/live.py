@@ -1,6 +1,6 @@
 """``bounded-output`` in situ: pixels without a gradient, clipped pixels, images of tanh and of clip."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,12 +10,18 @@ from ganzfeld.lab.entering import PASS, entering
 from ganzfeld.lab.estimate import Estimate, jackknife, mean_and_error
 from ganzfeld.lab.experiments.bounded_output import Settings, theory
 from ganzfeld.lab.experiments.bounded_output.toy import slope
+from ganzfeld.lab.language import say
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import row_of
-from ganzfeld.lab.outcome import Measured, limit, shown
+from ganzfeld.lab.outcome import Measured, claim, limit, shown
 
 LATENTS = 1_024
 """Number of latents from which images are generated."""
+
+
+def variants(settings: Settings) -> list[dict[str, Any]]:
+    """Return the outputs that are compared."""
+    return [{"generator.output": name} for name in ("tanh", "clip")]
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
@@ -35,7 +41,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         figures.append(
             limit(
                 f"tanh-dead-{name}",
-                f"pixel values without a gradient, tanh in {name}",
+                say("pixel values without a gradient, tanh in {name}", name=name),
                 value,
                 0.0,
                 of="tanh",
@@ -44,46 +50,46 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         )
     held = before_output(trained["clip"], seed)
     value = _by_image(slope("clip", held) == 0)
-    figures.append(shown("clip-dead", "pixel values without a gradient, clip", value, part="in situ"))
+    figures.append(shown("clip-dead", say("pixel values without a gradient, clip"), value, part="in situ"))
     figures.append(_freed(trained["clip"], seed))
     by_output = {name: generated(trained[name], seed) for name in ("tanh", "clip")}
-    for name, images in by_output.items():
-        others = [generated(other, seed) for other in _other_seeds(trained[name])] if live.thorough else []
-        figures += _compared(name, [images, *others], live.real(LATENTS, seed))
+    figures += _compared(by_output, live.real(LATENTS, seed))
     sizes = before.abs().flatten()
     data = {"sizes": sizes[torch.linspace(0, len(sizes) - 1, 20_000).long()].tolist()}
     return figures, data | {"images": {name: row_of(images[:6]) for name, images in by_output.items()}}
 
 
-def _other_seeds(trained: Live) -> list[Live]:
-    """Repeat a run from two other seeds."""
-    return [trained.variant(seed=trained.training.seed + offset) for offset in (1, 2)]
-
-
-def _compared(name: str, images_of_runs: Sequence[Tensor], real: Tensor) -> list[Measured]:
-    """Compare the colours and the smoothness of generated images with those of real images.
-
-    With several runs the errors are over the runs. With one they are over its images, and do not tell how
-    much another run would differ.
-    """
-    truth = histograms(real)
-    if len(images_of_runs) > 1:
-        colours = [float(colour_distance(histograms(images), truth)) for images in images_of_runs]
-        grain = [float(roughness(images).mean() / roughness(real).mean()) for images in images_of_runs]
-        values = mean_and_error(torch.tensor(colours)), mean_and_error(torch.tensor(grain))
-    else:
-        (images,) = images_of_runs
-        colour = jackknife(histograms(images), lambda rest: colour_distance(rest, truth))
-        values = colour, mean_and_error(roughness(images) / roughness(real).mean())
-    num = len(images_of_runs) if len(images_of_runs) > 1 else None
-    measures = (
-        ("colours", "distance of the colours from those of real images"),
-        ("grain", "energy of single pixels, over that of real images"),
-    )
-    return [
-        shown(f"{key}-{name}", f"{words}, {name}", value, part="in situ", num_trainings=num)
-        for (key, words), value in zip(measures, values, strict=True)
-    ]
+def _compared(by_output: Mapping[str, Tensor], real: Tensor) -> list[Measured]:
+    """Compare the colours and the smoothness of the images of tanh and of clip with those of real images."""
+    truth, figures = histograms(real), []
+    measures = {
+        "colours": (
+            say("distance of the colours from those of real images"),
+            lambda images: float(colour_distance(histograms(images), truth)),
+        ),
+        "grain": (
+            say("distance of the energy of single pixels from that of real images, log10"),
+            lambda images: abs(float((roughness(images).mean() / roughness(real).mean()).log10())),
+        ),
+    }
+    for key, (words, measure) in measures.items():
+        values = {name: measure(images) for name, images in by_output.items()}
+        figures += [
+            shown(f"{key}-{name}", say("{words}, {name}", words=words, name=name), value, part="in situ")
+            for name, value in values.items()
+        ]
+        figures.append(
+            claim(
+                f"{key}-difference",
+                say("{words}, tanh minus clip", words=words),
+                values["tanh"] - values["clip"],
+                0.0,
+                of="colour",
+                relation="<",
+                part="in situ",
+            )
+        )
+    return figures
 
 
 @torch.no_grad()
@@ -107,8 +113,12 @@ def _freed(clip: Live, seed: int) -> Measured:
     value = jackknife(
         counts.unflatten(0, (16, -1)).sum(1), lambda rest: rest[:, 1].sum() / rest[:, 0].sum().clamp_min(1)
     )
-    name = f"share of the pixels clipped after {earlier} images that are free after {later}"
-    return limit("clip-freed", name, value, 0.0, of="clip", part="in situ")
+    name = say(
+        "share of the pixels clipped after {earlier} images that are free after {later}",
+        earlier=earlier,
+        later=later,
+    )
+    return claim("clip-freed", name, value, 0.0, of="stuck", part="in situ")
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.lab.experiments.bounded_output import Settings, theory
+from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import slope_of
 from ganzfeld.lab.outcome import Measured, claim, largest_error, limit, shown
 from ganzfeld.networks.outputs import outputs
@@ -38,14 +39,14 @@ def _in_float64(inputs: Tensor, exact: Tensor, reach: float) -> list[Measured]:
     return [
         largest_error(
             "tanh-slope-float64",
-            "slope of tanh in float64, largest error of 1 - tanh^2",
+            say("slope of tanh in float64, largest error of 1 - tanh^2"),
             measured - exact,
             of="tanh",
             tolerance=1e-14,
         ),
         shown(
             "log-slope-at-1000",
-            "logarithm of tanh's slope at 1000, in real numbers",
+            say("logarithm of tanh's slope at 1000, in real numbers"),
             theory.log_tanh_slope(1e3),
             math.log(4) - 2e3,
             part="closed form",
@@ -53,14 +54,14 @@ def _in_float64(inputs: Tensor, exact: Tensor, reach: float) -> list[Measured]:
         ),
         claim(
             "tanh-lost-float64",
-            f"share of inputs up to {reach:g} at which tanh has no gradient, float64",
+            say("share of inputs up to {reach:g} at which tanh has no gradient, float64", reach=reach),
             float((measured == 0).double().mean()),
             0.0,
             of="tanh",
         ),
         largest_error(
             "clip-slope",
-            "slope of clip, largest difference from 1 inside and 0 outside",
+            say("slope of clip, largest difference from 1 inside and 0 outside"),
             slope("clip", inputs) - expected,
             of="clip",
             tolerance=0.0,
@@ -77,14 +78,18 @@ def _in_formats(inputs: Tensor, reach: float) -> tuple[list[Measured], dict[str,
         figures += [
             limit(
                 f"tanh-lost-{name}",
-                f"share of inputs up to {reach:g} at which tanh has no gradient, {name}",
+                say(
+                    "share of inputs up to {reach:g} at which tanh has no gradient, {name}",
+                    reach=reach,
+                    name=name,
+                ),
                 float((measured == 0).double().mean()),
                 0.0,
                 of="tanh",
             ),
             shown(
                 f"tanh-end-{name}",
-                f"input from which tanh's gradient is exactly 0, {name}",
+                say("input from which tanh's gradient is exactly 0, {name}", name=name),
                 first_without_slope(precision),
                 theory.end_of_slope(precision),
                 tolerance=0.01,
@@ -128,17 +133,25 @@ def _trained_pixels(settings: Settings) -> tuple[list[Measured], dict[str, Any]]
         figures.append(
             claim(
                 f"moved-{output}",
-                f"share of saturated pixels that {settings.steps} steps move at all, {output}",
+                say(
+                    "share of saturated pixels that {steps} steps move at all, {output}",
+                    steps=settings.steps,
+                    output=output,
+                ),
                 share,
                 expected,
-                of=output,
+                of={"tanh": "corrected", "clip": "stuck"}[output],
             )
         )
         near = float(((module(at) - settings.target).abs() < 0.1).double().mean())
         figures.append(
             shown(
                 f"near-{output}",
-                f"share of saturated pixels that {settings.steps} steps bring within 0.1, {output}",
+                say(
+                    "share of saturated pixels that {steps} steps bring within 0.1, {output}",
+                    steps=settings.steps,
+                    output=output,
+                ),
                 near,
             )
         )

@@ -7,7 +7,8 @@ from pydantic import Field, field_validator, model_validator
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments.downsampling import theory
 from ganzfeld.lab.experiments.downsampling.downsamplers import KINDS
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.language import say, together
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -24,18 +25,34 @@ CLAIM_ZH = (
 SECTION = "DCGAN 的核心架构原则：判别器，从图像空间到概率得分"
 
 SENTENCES = {
-    "size": "A strided convolution takes N to floor((N+2p-k)/s)+1, as in 96, 32, 16, 8, 3.",
-    "logit": "One linear layer on the last map gives a logit of the whole image.",
-    "information": (
-        "With strides in place of pooling a discriminator learns its own downsampling and keeps more of the"
-        " useful spatial information."
+    "size": Sentence(
+        "A convolution takes N to floor((N+2p-k)/s)+1.",
+        "N_out = ⌊(N_in + 2p - k) / s⌋ + 1",
+    ),
+    "example": Sentence(
+        "Strided layers shrink 96 x 96 to 32, 16, 8 and 3.",
+        "例如从 96×96 降至 32×32，再到 16×16、8×8，最后可能得到一个如 3×3 的小特征图。",
+    ),
+    "logit": Sentence(
+        "The last map is flattened, and one linear layer gives a single logit of the whole image.",
+        (
+            "这个最终的特征图随后被展平（Flatten）为一个长向量，并输入到一个全连接层，"
+            "最终产生一个单一的对数几率（logit），用以判断图像的真伪。"
+        ),
+    ),
+    "information": Sentence(
+        (
+            "With strides in place of pooling the network learns its own downsampling and keeps more "
+            "useful spatial information."
+        ),
+        "这种设计使得网络能够学习自己的空间降采样方式，从而保留更多有用的空间信息。",
     ),
 }
 
 SHORT = {"steps": 2, "seeds": 2, "images": 64}
 THOROUGH = {"steps": 400, "seeds": 8, "images": 4096}
 
-TASKS = {"telling": "loss on new images, real or generated", "shift": "error of a shift, px"}
+TASKS = {"telling": say("loss on new images, real or generated"), "shift": say("error of a shift, px")}
 """The tasks that strides and pooling are trained on: the key in their figures, and the words for people."""
 
 
@@ -70,26 +87,36 @@ def advice(figures: Figures, settings: Settings) -> str:
     """Say which sizes and kernels to choose, and where pooling did better."""
     lost, unread = figures.get("unread-last-layer"), figures.get("blind-unread")
     parts = [
-        "Choose sizes at which the stride divides N + 2p - k in every layer, and no kernel below the stride;"
-        " ganzfeld plan makes only such ladders."
+        say(
+            "Choose sizes at which the stride divides N + 2p - k in every layer, and no kernel below the"
+            " stride; ganzfeld plan makes only such ladders."
+        )
     ]
     if lost is not None and lost.value:
         parts.append(
-            f"With another last layer the same ladder loses {lost.value:.0f} rows of pixels at the border."
+            say(
+                "With another last layer the same ladder loses {lost:.0f} rows of pixels at the border.",
+                lost=lost.value,
+            )
         )
     if unread is not None and unread.value:
         parts.append(
-            f"G gets no gradient where D does not read ({unread.value:.0%} of the pixels in the example), and"
-            " learns nothing there."
+            say(
+                "G gets no gradient where D does not read ({share:.0%} of the pixels in the example), and"
+                " learns nothing there.",
+                share=unread.value,
+            )
         )
     better = [
-        f"{words} ({KINDS[key].name})"
+        say("{task} ({kind})", task=words, kind=KINDS[key].name)
         for task, words in TASKS.items()
         for key in list(KINDS)[1:]
-        if not figures[f"{task}-{key}-better"].agrees
+        if figures[f"{task}-{key}-better"].departs
     ]
-    pooled = (
-        f"Pooling did better here at: {'; '.join(better)}" if better else "Pooling did better at nothing here"
+    parts.append(
+        say("Pooling did better here at: {tasks}.", tasks=together(better, "; "))
+        if better
+        else say("Pooling did better at nothing here.")
     )
-    parts.append(f"{pooled}; at equal parameters it costs the square of the stride in multiplications.")
-    return " ".join(parts)
+    parts.append(say("At equal parameters pooling costs the square of the stride in multiplications."))
+    return together(parts)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganzfeld.geometry import Layer, Plan
+from ganzfeld.lab.language import say
 from ganzfeld.networks import Discriminator, initialise
 
 Make = Callable[[nn.Conv2d, tuple[int, int], tuple[int, int]], nn.Module]
@@ -49,9 +50,9 @@ class Downsampler(NamedTuple):
 
 
 KINDS = {
-    "stride": Downsampler("stride", strided),
-    "average-pooling": Downsampler("average pooling", _pooled(nn.AvgPool2d)),
-    "maximum-pooling": Downsampler("maximum pooling", _pooled(nn.MaxPool2d)),
+    "stride": Downsampler(say("stride"), strided),
+    "average-pooling": Downsampler(say("average pooling"), _pooled(nn.AvgPool2d)),
+    "maximum-pooling": Downsampler(say("maximum pooling"), _pooled(nn.MaxPool2d)),
 }
 """By key in figures. The others are compared with the first."""
 

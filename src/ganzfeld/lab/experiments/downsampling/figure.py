@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ganzfeld.lab.language import say
 from ganzfeld.lab.looking import show
 from ganzfeld.lab.outcome import Outcome
 
@@ -28,13 +29,15 @@ def _draw_paths(part: Any, data: dict[str, Any]) -> None:
         shown = place.imshow(np.where(counted > 0, counted, np.nan), cmap="viridis", vmin=0)
         place.set_facecolor("red")
         place.set(xticks=[], yticks=[])
-        place.set_title(f"paths of each pixel to the logit\n{name} (red: none)", fontsize="medium")
+        place.set_title(
+            say("paths of each pixel to the logit\n{name} (red: none)", name=name), fontsize="medium"
+        )
         part.colorbar(shown, ax=place, shrink=0.8)
     place = axes[-1]
     for number, (name, lost) in enumerate(data["lost"].items()):
         place.step(range(8, 33), np.array(lost) + 0.04 * number, where="mid", label=name)
-    place.set(xlabel="size of the map, N", ylabel="rows never read")
-    place.set_title("one layer: rows lost at the far border", fontsize="medium")
+    place.set(xlabel=say("size of the map, N"), ylabel=say("rows never read"))
+    place.set_title(say("one layer: rows lost at the far border"), fontsize="medium")
     place.legend(frameon=False, fontsize="small", ncols=3, loc="upper center")
     place.set_ylim(-0.2, 4)
     place.spines[["top", "right"]].set_visible(False)
@@ -43,21 +46,21 @@ def _draw_paths(part: Any, data: dict[str, Any]) -> None:
 def _draw_live(part: Any, data: dict[str, Any]) -> None:
     axes: Any = part.subplots(1, 4, width_ratios=[1, 1, 1.2, 1.2])
     image = data["image"]
-    show(axes[0], image, "receptive fields of the middle cells\nof the live discriminator")
+    show(axes[0], image, say("receptive fields of the middle cells\nof the live discriminator"))
     height = len(image)
     for number, (rows, _) in enumerate(data["fields"]):
         corner = ((height - rows) / 2 - 0.5, (height - rows) / 2 - 0.5)
         axes[0].add_patch(Rectangle(corner, rows, rows, fill=False, edgecolor=f"C{number}", linewidth=2))
     shown = axes[1].imshow(data["by_pixel"], cmap="magma", vmin=0)
     axes[1].set(xticks=[], yticks=[])
-    axes[1].set_title("|gradient| of the live logit\nby pixel", fontsize="medium")
+    axes[1].set_title(say("|gradient| of the live logit\nby pixel"), fontsize="medium")
     part.colorbar(shown, ax=axes[1], shrink=0.8)
     for place, (task, by_kind) in zip(axes[2:], data["compared"].items(), strict=True):
         for number, values in enumerate(by_kind.values()):
             place.bar(number, np.mean(values), color=f"C{number}", alpha=0.5)
             place.plot([number] * len(values), values, "k.", markersize=4)
-        place.set_xticks(range(len(by_kind)), [kind.replace(" ", "\n") for kind in by_kind])
-        place.set_title(f"{task}\n(equal parameters; lower is better)", fontsize="medium")
+        place.set_xticks(range(len(by_kind)), list(by_kind), fontsize="small")
+        place.set_title(say("{task}\n(equal parameters; lower is better)", task=task), fontsize="medium")
         place.spines[["top", "right"]].set_visible(False)
 
 
@@ -67,12 +70,12 @@ def _draw_blind(part: Any, data: dict[str, Any]) -> None:
         return
     axes: Any = part.subplots(1, 2 + len(blind["images"]))
     for place, values, title in (
-        (axes[0], np.array(blind["unread"], float), "pixels unread by a D\nthat ends in k=3, s=2"),
-        (axes[1], np.array(blind["off"]), "error of the mean colour\nthat G learns from it"),
+        (axes[0], np.array(blind["unread"], float), say("pixels unread by a D\nthat ends in k=3, s=2")),
+        (axes[1], np.array(blind["off"]), say("error of the mean colour\nthat G learns from it")),
     ):
         place.imshow(values, cmap="magma", vmin=0)
         place.set(xticks=[], yticks=[])
         place.set_title(title, fontsize="medium")
     for place, image in zip(axes[2:], blind["images"], strict=True):
         show(place, image)
-    axes[3].set_title("images of the generator that it trained", fontsize="medium")
+    axes[3].set_title(say("images of the generator that it trained"), fontsize="medium")

@@ -15,27 +15,16 @@ from ganzfeld.lab.experiments.downsampling.downsamplers import (
     of_kind,
     shift_error,
 )
+from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import couples_positions
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import as_bytes, span_of_most
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
+from ganzfeld.lab.repeated import over_runs
 from ganzfeld.networks import Discriminator, Generator
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
-    """Measure what the live discriminator reads, strides against pooling, and a generator that is trained
-    against a blind discriminator.
-    """
-    figures, data = _read(live, seed)
-    more, data["compared"] = _compared(live, settings, seed)
-    figures += more
-    if not live.of_user and min(live.recipe.size) >= 8:
-        more, data["blind"] = _trained_by_a_blind_discriminator(live, settings, seed)
-        figures += more
-    return figures, data
-
-
-def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure sizes, fields and unread pixels of the live discriminator, in float64."""
     discriminator = copy.deepcopy(live.trainer().gan.discriminator).cpu().double().eval()
     images = live.real(16, seed).cpu().double().requires_grad_()
@@ -54,36 +43,38 @@ def _read(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
         layer.small for layer in plan.layers[::-1]
     ]
     of_fields = limit if couples_positions(live.recipe.discriminator.normalisation) else claim
-    name = "live layers whose receptive field is not as calculated"
+    name = say("live layers whose receptive field is not as calculated")
     mismatches = sum(rows != expected for rows, expected in fields)
     unread = int((by_pixel == 0).sum())
     figures = [
         claim(
             "live-sizes",
-            "live maps have sizes that are not by the formula (0: no, 1: yes)",
+            say("live maps have sizes that are not by the formula (0: no, 1: yes)"),
             int(sizes_differ),
             0,
             of="size",
             part="in situ",
+            identity=True,
         ),
-        of_fields("live-fields", name, mismatches, 0, of="logit", part="in situ"),
+        of_fields("live-fields", name, mismatches, 0, of="logit", part="in situ", identity=True),
         claim(
             "live-unread",
-            "pixels that the live logit does not depend on",
+            say("pixels that the live logit does not depend on"),
             unread,
             0,
             of="logit",
             part="in situ",
+            identity=True,
         ),
         shown(
             "span-last-map",
-            "rows that hold 95 % of the gradient of a middle cell of the last map",
+            say("rows that hold 95 % of the gradient of a middle cell of the last map"),
             span,
             part="in situ",
         ),
         shown(
             "weakest-over-strongest",
-            "weakest over strongest gradient of the live logit by a pixel",
+            say("weakest over strongest gradient of the live logit by a pixel"),
             float(by_pixel.min() / by_pixel.max()),
             part="in situ",
         ),
@@ -104,6 +95,18 @@ def _logits_and_maps(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, 
     for hook in hooks:
         hook.remove()
     return logits, maps
+
+
+def trained(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
+    """Compare strides with pooling, and train a generator against a blind discriminator."""
+    figures, compared = _compared(live, settings, seed)
+    data: dict[str, Any] = {"compared": compared}
+    if not live.of_user and min(live.recipe.size) >= 8:
+        more, data["blind"] = over_runs(
+            live, seed, lambda run, seed: _trained_by_a_blind_discriminator(run, settings, seed)
+        )
+        figures += more
+    return figures, data
 
 
 def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
@@ -134,27 +137,30 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
             figures.append(
                 shown(
                     f"{task}-{key}",
-                    f"{TASKS[task]}, {KINDS[key].name}",
+                    say("{task}, {kind}", task=TASKS[task], kind=KINDS[key].name),
                     mean_and_error(torch.tensor(values)),
                     part="in situ",
                     num_trainings=settings.seeds,
                 )
             )
         for key in list(KINDS)[1:]:
-            mean, error = mean_and_error(torch.tensor(by_kind["stride"]) - torch.tensor(by_kind[key]))
-            name = f"{TASKS[task]}: by how much {KINDS[key].name} is better than a stride"
+            better = mean_and_error(torch.tensor(by_kind["stride"]) - torch.tensor(by_kind[key]))
+            name = say(
+                "{task}: by how much {kind} is better than a stride", task=TASKS[task], kind=KINDS[key].name
+            )
             figures.append(
-                limit(
+                claim(
                     f"{task}-{key}-better",
                     name,
-                    Estimate(max(0.0, mean), error),
+                    better,
                     0,
                     of="information",
+                    relation="<",
                     part="in situ",
                     num_trainings=settings.seeds,
                 )
             )
-    named = {
+    named: dict[str, Any] = {
         TASKS[task]: {KINDS[key].name: values for key, values in by_kind.items()}
         for task, by_kind in results.items()
     }
@@ -191,21 +197,22 @@ def _trained_by_a_blind_discriminator(
     ratios = (
         [float(part[unread].mean() / part[~unread].mean()) for part in parts] if unread.any() else [1.0, 1.0]
     )
-    _, error = mean_and_error(torch.tensor(ratios))
+    error = mean_and_error(torch.tensor(ratios)).error
     ratio = float(errors[unread].mean() / errors[~unread].mean()) if unread.any() else 1.0
     share = float(unread.double().mean())
     figures = [
         limit(
             "blind-unread",
-            "share of pixels without a gradient from a D that ends in k=3, s=2",
+            say("share of pixels without a gradient from a D that ends in k=3, s=2"),
             share,
             0,
             of="logit",
             part="in situ",
+            identity=True,
         ),
         limit(
             "blind-colour",
-            "error of the generator's mean colour there, over that elsewhere",
+            say("error of the generator's mean colour there, over that elsewhere"),
             Estimate(ratio, error),
             1,
             of="logit",

@@ -9,8 +9,13 @@ from torch.nn import functional
 
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments.downsampling import Settings, theory
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Measured, claim, limit
 from ganzfeld.lab.sizes import all_sizes, sizes_by_torch, small_layers
+
+EXAMPLE: tuple[theory.Form, ...] = ((3, 3, 0), (4, 2, 1), (4, 2, 1), (4, 2, 0))
+EXAMPLE_SIZES = (96, 32, 16, 8, 3)
+"""The layers and sizes that the seed text names."""
 
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured], dict[str, Any]]:
@@ -29,9 +34,24 @@ def _sizes(settings: Settings) -> list[Measured]:
     measured = sizes_by_torch(nn.Conv1d, settings.size, settings.layers)
     return [
         all_sizes(nn.Conv1d, theory.conv_size, _small_layers()),
+        claim(
+            "example",
+            say("sizes of the text's example that torch makes otherwise"),
+            sum(
+                size != stated
+                for size, stated in zip(sizes_by_torch(nn.Conv1d, 96, EXAMPLE), EXAMPLE_SIZES, strict=True)
+            ),
+            0,
+            of="example",
+            identity=True,
+        ),
         *(
             claim(
-                f"size-{number}", f"size after layer {number}", measured[number], expected[number], of="size"
+                f"size-{number}",
+                say("size after layer {number}", number=number),
+                measured[number],
+                expected[number],
+                of="size",
             )
             for number in range(1, len(expected))
         ),
@@ -46,8 +66,8 @@ def _fields(settings: Settings) -> list[Measured]:
         jump *= stride
         field, distance = _field_by_torch(layers)
         expected = theory.receptive_field([(kernel, stride) for kernel, stride, _ in layers])
-        field_name = f"receptive field after layer {number}, px"
-        stride_name = f"effective stride after layer {number}, px"
+        field_name = say("receptive field after layer {number}, px", number=number)
+        stride_name = say("effective stride after layer {number}, px", number=number)
         figures += [
             claim(f"field-{number}", field_name, field, expected, of="logit"),
             claim(f"stride-{number}", stride_name, distance, jump, of="logit"),
@@ -61,35 +81,36 @@ def _lost_pixels(settings: Settings) -> tuple[list[Measured], dict[str, list[int
     figures = [
         claim(
             "border-all",
-            "small layers that lose another number of border pixels than calculated",
+            say("small layers that lose another number of border pixels than calculated"),
             _lost_mismatches(),
             0,
             of="logit",
         ),
         claim(
             "ways",
-            "pixels whose number of paths to the logit is not as calculated",
+            say("pixels whose number of paths to the logit is not as calculated"),
             _path_mismatches(settings),
             0,
             of="logit",
         ),
         limit(
             "unread",
-            "rows of pixels that never reach the logit",
+            say("rows of pixels that never reach the logit"),
             _unread(settings.size, settings.layers),
             0,
             of="logit",
         ),
     ]
-    paths = {"as set": theory.paths(settings.size, settings.layers)}
+    paths: dict[str, list[int]] = {say("as set"): theory.paths(settings.size, settings.layers)}
     if lossy is not None and _fits(settings.size, lossy):
         form = "k={}, s={}, p={}".format(*lossy[-1])
-        name = f"rows of pixels that never reach the logit, with {form} in the last layer"
+        name = say("rows of pixels that never reach the logit, with {form} in the last layer", form=form)
         figures.append(limit("unread-last-layer", name, _unread(settings.size, lossy), 0, of="logit"))
-        paths[f"last layer {form}"] = theory.paths(settings.size, lossy)
+        paths[say("last layer {form}", form=form)] = theory.paths(settings.size, lossy)
     for kernel, stride, padding in ((3, 2, 0), (3, 2, 1), (5, 4, 0), (1, 2, 0)):
         share = _unread(96, [(kernel, stride, padding)]) / 96
-        name = f"share of rows unread by one layer of k={kernel}, s={stride}, p={padding} on 96 px"
+        form = f"k={kernel}, s={stride}, p={padding}"
+        name = say("share of rows unread by one layer of {form} on 96 px", form=form)
         figures.append(limit(f"unread-k{kernel}-s{stride}-p{padding}", name, share, 0, of="logit"))
     return figures, paths
 

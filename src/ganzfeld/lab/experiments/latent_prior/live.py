@@ -10,6 +10,7 @@ from ganzfeld.compute.seeding import Purpose, noise_at
 from ganzfeld.lab.entering import activation_modules, entering, norm_modules
 from ganzfeld.lab.estimate import jackknife, mean_and_error
 from ganzfeld.lab.experiments.latent_prior import Settings, theory
+from ganzfeld.lab.language import say
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import row_of
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
@@ -39,20 +40,20 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         expected = math.sqrt(theory.projection_variance(generator.latent_size, variance))
         key, words = (
             f"live-projection-{name}",
-            f"standard deviation of the projection at the beginning, {name}",
+            say("standard deviation of the projection at the beginning, {name}", name=say(name)),
         )
         if constrained:
             figures.append(shown(key, words, value, expected, part="in situ"))
         else:
-            figures.append(claim(key, words, value, expected, of="variance", part="in situ"))
+            figures.append(claim(key, words, value, expected, of="preactivation", part="in situ"))
         squares.append(maps[-1].mean(1))
-    name = "variance before the first activation, normal over uniform"
+    name = say("variance before the first activation, normal over uniform")
     of_claim = limit if norms or constrained else claim
     three = theory.ratio_of_variances()
     # Both priors use the same weights, so only the latents are random.
     pairs = torch.stack(squares, 1).unflatten(0, (64, -1)).mean(1)
     ratio = jackknife(pairs, lambda rest: rest[:, 0].mean() / rest[:, 1].mean())
-    figures.append(of_claim("live-ratio", name, ratio, three, of="variance", part="in situ"))
+    figures.append(of_claim("live-ratio", name, ratio, three, of="preactivation", part="in situ"))
     more, data = _interpolations(live, seed)
     return [*figures, *more], data
 
@@ -78,12 +79,11 @@ def _interpolations(live: Live, seed: int) -> tuple[list[Measured], dict[str, An
         curves["images"][name] = row_of(torch.stack([images[0] for images in along]))
         value = mean_and_error(_spread(along[4]) / spread)
         figures.append(
-            limit(
+            shown(
                 f"middle-spread-{name}",
-                f"spread of images half-way, over that at the ends, {name}",
+                say("spread of images half-way, over that at the ends, {name}", name=say(name)),
                 value,
                 1.0,
-                of="variety",
                 part="in situ",
             )
         )
@@ -92,7 +92,7 @@ def _interpolations(live: Live, seed: int) -> tuple[list[Measured], dict[str, An
         figures.append(
             shown(
                 f"middle-base-map-{name}",
-                f"spread of the base map half-way, over that at the ends, {name}",
+                say("spread of the base map half-way, over that at the ends, {name}", name=say(name)),
                 ratio,
                 part="in situ",
             )

@@ -25,6 +25,14 @@ def projection_variance(latent_size: int, variance: float) -> float:
     return latent_size * STANDARD_DEVIATION**2 * variance
 
 
+def unit_deviation(inputs: float) -> float:
+    """Return the standard deviation of weights at which a sum over ``inputs`` keeps the mean square.
+
+    After a ReLU, which halves it, half as many inputs count (He et al. 2015, equation 10).
+    """
+    return 1 / math.sqrt(inputs)
+
+
 def layer_variances(ladder: Plan, widths: Sequence[int], latent_size: int, variance: float) -> list[float]:
     """Return the mean squares of the pre-activations of the projection and of every layer, with ReLU and
     without norms.

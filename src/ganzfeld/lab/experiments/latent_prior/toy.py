@@ -6,20 +6,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzfeld.compute.seeding import Purpose, derived_seed, noise_at
 from ganzfeld.geometry import plan
 from ganzfeld.lab.entering import activation_modules, entering, norm_modules
 from ganzfeld.lab.estimate import jackknife, mean_and_error
-from ganzfeld.lab.experiments.latent_prior import Settings, theory
+from ganzfeld.lab.experiments.latent_prior import Settings, gains, theory
+from ganzfeld.lab.experiments.latent_prior.generators import SIZE_PX, latents_of, untrained
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 from ganzfeld.latent import lerp, priors, slerp
-from ganzfeld.networks import Generator, initialise
 
-SIZE_PX = 32
-"""Size of the images of untrained generators."""
-
-SATURATED = 2.0
-"""Pre-activation beyond which the slope of tanh is below 0.071."""
+HEAVY = 0.1
+"""Excess kurtosis from which a distribution counts as heavy-tailed; a uniform one has -1.2."""
 
 MOST_NUMBERS = 20_000_000
 """The most numbers that are drawn at a time, 8 bytes each."""
@@ -37,12 +34,13 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         )
         for name in ("none", "batch")
     }
-    squares = {name: table[:, :, :-2] for name, table in measured.items()}
+    squares = {name: table[:, :, :-1] for name, table in measured.items()}
     figures += _without_norm(squares["none"], settings)
     figures += _with_norm(squares["batch"], settings)
-    figures += _saturation({name: table[:, :, -2:] for name, table in measured.items()}, settings)
+    figures += _beyond(measured["none"][:, :, -1], settings)
+    swept, curves = gains.sweep(settings, seed)
     stds = {name: square.mean(0).sqrt().tolist() for name, square in squares.items()}
-    return figures, {"stds": stds, "norms": norms}
+    return [*figures, *swept], {"stds": stds, "norms": norms, "gains": curves}
 
 
 def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured], dict[str, Any]]:
@@ -54,37 +52,45 @@ def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured]
         drawn[name] = latents
         value = mean_and_error(latents.square().mean(1))
         figures.append(
-            claim(f"component-{name}", f"variance of a component, {name}", value, variance, of="variance")
+            claim(
+                f"component-{name}",
+                say("variance of a component, {name}", name=say(name)),
+                value,
+                variance,
+                of="variance",
+            )
         )
     normal = drawn["normal"]
     fourth = normal.pow(4).mean(1)
     figures.append(
-        shown(
+        claim(
             "kurtosis",
-            "excess kurtosis of normal components (above 0: heavy-tailed)",
+            say("excess kurtosis of normal components, clearly above 0 for a heavy-tailed distribution"),
             mean_and_error(fourth - 3),
-            0.0,
+            HEAVY,
+            relation=">",
+            of="tails",
         )
     )
     mean, std = theory.normal_norm(size)
     lengths = normal.norm(dim=1)
-    figures.append(shown("norm-mean", "mean norm of normal latents", mean_and_error(lengths), mean))
+    figures.append(shown("norm-mean", say("mean norm of normal latents"), mean_and_error(lengths), mean))
     value = jackknife(lengths[: len(lengths) // 20 * 20].view(20, -1), lambda rest: rest.std())
-    figures.append(shown("norm-std", "standard deviation of the norm of normal latents", value, std))
+    figures.append(shown("norm-std", say("standard deviation of the norm of normal latents"), value, std))
     half = len(normal) // 2
     for name, interpolate in (("lerp", lerp), ("slerp", slerp)):
         middle = interpolate(normal[:half], normal[half : 2 * half], 0.5).norm(dim=1)
         norms[name] = middle[:4_000].tolist()
         value = mean_and_error(middle)
-        words, tolerance = f"norm half-way between two latents, {name}", 0.05 * mean
+        words, tolerance = say("norm half-way between two latents, {name}", name=say(name)), 0.05 * mean
         if name == "lerp":
-            figures.append(limit("middle-norm-lerp", words, value, mean, of="variety", tolerance=tolerance))
+            figures.append(shown("middle-norm-lerp", words, value, mean, tolerance=tolerance))
         else:
             figures.append(shown(f"middle-norm-{name}", words, value, mean, tolerance=tolerance))
     figures.append(
         shown(
             "lerp-below-mean",
-            "how far lerp's norm half-way is below the mean norm, in standard deviations of the norm",
+            say("how far lerp's norm half-way is below the mean norm, in standard deviations of the norm"),
             (mean - float(lerp(normal[:half], normal[half : 2 * half], 0.5).norm(dim=1).mean())) / std,
             (mean - mean / math.sqrt(2)) / std,
             tolerance=0.1,
@@ -96,37 +102,21 @@ def _vectors(settings: Settings, noise: torch.Generator) -> tuple[list[Measured]
     }
 
 
-def _generator(normalisation: str, settings: Settings, seed: int, number: int) -> Generator:
-    """Build one untrained generator."""
-    generator = Generator(
-        plan(SIZE_PX), latent_size=settings.latent_size, width=settings.width, normalisation=normalisation
-    )
-    initialise(generator, derived_seed(seed, Purpose.GENERATOR_WEIGHTS, number))
-    return generator
-
-
-def _latents(prior: str, settings: Settings, seed: int, number: int) -> Tensor:
-    """Draw the latents that one generator is measured on, (latents, latent_size)."""
-    noise = noise_at(seed, Purpose.LATENTS, number)
-    return priors.load(prior).sample(settings.latents, settings.latent_size, noise)
-
-
 @torch.no_grad()
 def _squares_and_shares(normalisation: str, settings: Settings, seed: int, number: int) -> Tensor:
-    """Return measurements of one untrained generator on normal and on uniform latents, (2, layers + 2).
+    """Return measurements of one untrained generator on normal and on uniform latents, (2, layers + 1).
 
     They are the mean squares before the first norm (if there are norms), before every hidden activation and
-    before the output, then the shares of the projection beyond the threshold and of saturated outputs.
+    before the output, then the share of the projection beyond the threshold.
     """
-    generator = _generator(normalisation, settings, seed, number)
+    generator = untrained(normalisation, settings, seed, number)
     layers = [*norm_modules(generator)[:1], *activation_modules(generator, "relu"), generator.output]
     rows = []
     for name in theory.PRIORS:
-        maps = entering(generator, layers, _latents(name, settings, seed, number))
+        maps = entering(generator, layers, latents_of(name, settings, seed, number))
         squares = [entered.double().square().mean() for entered in maps]
-        limits = ((maps[0], settings.threshold), (maps[-1], SATURATED))
-        shares = [(entered.abs() > limit).double().mean() for entered, limit in limits]
-        rows.append(torch.stack([*squares, *shares]))
+        beyond = (maps[0].abs() > settings.threshold).double().mean()
+        rows.append(torch.stack([*squares, beyond]))
     return torch.stack(rows)
 
 
@@ -140,13 +130,17 @@ def _without_norm(free: Tensor, settings: Settings) -> list[Measured]:
         )
         for number, expected in enumerate(by_layer):
             value = jackknife(free[:, row, number], lambda rest: rest.mean().sqrt())
-            layer = "the projection" if number == 0 else f"layer {number}"
+            layer = say("the projection") if number == 0 else say("layer {number}", number=number)
             words, std = (
-                f"standard deviation of pre-activations of {layer}, no norm, {name}",
+                say(
+                    "standard deviation of pre-activations of {layer}, no norm, {name}",
+                    layer=layer,
+                    name=say(name),
+                ),
                 math.sqrt(expected),
             )
             if number == 0:
-                figures.append(claim(f"projection-{name}", words, value, std, of="variance"))
+                figures.append(claim(f"projection-{name}", words, value, std, of="preactivation"))
             else:
                 figures.append(shown(f"layer-{number}-{name}", words, value, std))
     three = theory.ratio_of_variances()
@@ -155,10 +149,10 @@ def _without_norm(free: Tensor, settings: Settings) -> list[Measured]:
         *figures,
         claim(
             "output-ratio",
-            "variance before the output, normal over uniform, no norm",
+            say("variance before the output, normal over uniform, no norm"),
             ratio,
             three,
-            of="variance",
+            of="variety",
         ),
     ]
 
@@ -174,46 +168,50 @@ def _with_norm(normed: Tensor, settings: Settings) -> list[Measured]:
         figures += [
             claim(
                 f"before-norm-{name}",
-                f"standard deviation before the first batch norm, {name}",
+                say("standard deviation before the first batch norm, {name}", name=say(name)),
                 before,
                 expected,
-                of="variance",
+                of="preactivation",
             ),
             shown(
                 f"behind-norm-{name}",
-                f"standard deviation after the first batch norm, {name}",
+                say("standard deviation after the first batch norm, {name}", name=say(name)),
                 after,
                 1.0,
                 tolerance=2e-3,
             ),
         ]
     three = theory.ratio_of_variances()
-    for place, key, where in (
-        (1, "behind-norm", "after the first batch norm"),
-        (-1, "output-batch-norm", "before the output, with batch norm"),
+    for place, key, where, of in (
+        (1, "behind-norm", say("after the first batch norm"), "preactivation"),
+        (-1, "output-batch-norm", say("before the output, with batch norm"), "variety"),
     ):
         ratio = jackknife(normed, lambda rest, at=place: rest[:, 0, at].mean() / rest[:, 1, at].mean())
         figures.append(
-            limit(f"{key}-ratio", f"variance {where}, normal over uniform", ratio, three, of="variance")
+            limit(
+                f"{key}-ratio",
+                say("variance {where}, normal over uniform", where=where),
+                ratio,
+                three,
+                of=of,
+            )
         )
     return figures
 
 
-def _saturation(shares: dict[str, Tensor], settings: Settings) -> list[Measured]:
-    """Measure the shares of large pre-activations, at the projection and before the tanh."""
+def _beyond(shares: Tensor, settings: Settings) -> list[Measured]:
+    """Measure the shares of large pre-activations at the projection, from shares (networks, priors)."""
     figures, size = [], settings.latent_size
     for row, (name, (variance, fourth)) in enumerate(theory.PRIORS.items()):
-        expected = theory.share_beyond(
-            settings.threshold, theory.projection_variance(size, variance), size, fourth
+        whole = theory.projection_variance(size, variance)
+        expected = theory.share_beyond(settings.threshold, whole, size, fourth)
+        value = mean_and_error(shares[:, row])
+        words = say(
+            "share of the projection's pre-activations beyond {threshold:g}, {name}",
+            threshold=settings.threshold,
+            name=say(name),
         )
-        value = mean_and_error(shares["none"][:, row, 0])
-        words = f"share of the projection's pre-activations beyond {settings.threshold:g}, {name}"
         figures.append(
-            claim(f"beyond-{name}", words, value, expected, of="variety", tolerance=0.02 * expected + 1e-5)
+            claim(f"beyond-{name}", words, value, expected, of="saturation", tolerance=0.02 * expected + 1e-5)
         )
-        for normalisation, share in shares.items():
-            words = f"share of outputs that saturate tanh, normalisation {normalisation}, {name}"
-            figures.append(
-                shown(f"saturated-{normalisation}-{name}", words, mean_and_error(share[:, row, 1]))
-            )
     return figures

@@ -5,7 +5,8 @@ from typing import final
 from pydantic import Field, field_validator, model_validator
 
 from ganzfeld.errors import UsageError
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.language import Phrase, say, together
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -21,10 +22,26 @@ CLAIM_ZH = (
 SECTION = "激活函数：塑造信号与梯度 / 中间层：LeakyReLU 实现鲁棒的梯度流"
 
 SENTENCES = {
-    "mean-slope": (
-        "The mean slope of ReLU under a zero-mean Gaussian is 0.5 and that of LeakyReLU 0.5 (1 + alpha)."
+    "leak": Sentence(
+        "LeakyReLU passes a small gradient alpha even where its input is negative.",
+        "即使在输入为负时，梯度也不会完全消失，而是有一个小的非零值 α。",
     ),
-    "depth": "After k layers 0.5^k of a gradient is left against 0.6^k at alpha = 0.2.",
+    "mean-slope": Sentence(
+        "The expected slope of ReLU under a zero-mean Gaussian is 0.5 and that of LeakyReLU 0.5 (1 + alpha).",
+        "E[ReLU'(a)] = 0.5；E[LeakyReLU'(a)] = 0.5(1+α)。",
+    ),
+    "depth": Sentence(
+        "After k such layers the gradient is reduced by 0.5^k and 0.6^k.",
+        "在经过 k 个这样的层后，梯度信号的总衰减因子分别为 (0.5)^k 和 (0.6)^k。",
+    ),
+    "further": Sentence(
+        "LeakyReLU carries a gradient better through deep networks.",
+        "LeakyReLU 能够让梯度信号更有效地在深层网络中传播",
+    ),
+    "dying": Sentence(
+        "This reduces the risk that units die.",
+        "从而减少了神经元“死亡”的风险",
+    ),
 }
 
 SHORT = {"draws": 20_000, "networks": 4, "width": 48}
@@ -65,26 +82,40 @@ class Settings(Section):
         return self
 
 
-def advice(figures: Figures, settings: Settings) -> str:
+def advice(figures: Figures, settings: Settings) -> Phrase:
     """Say what LeakyReLU is good for, and what it is not."""
-    ratio, with_batch_norm = figures["rms-ratio"].value, figures["gradient-batch"].value
     mean_ratio = figures["mean-leaky-relu"].value / figures["mean-relu"].value
-    dead, leaky, dead_channels = (
-        100 * figures[f"never-positive-{what}"].value
-        for what in (
-            "units-discriminator-relu",
-            "units-discriminator-leaky-relu",
-            "channels-discriminator-relu",
+    parts = [
+        say(
+            "The two mean slopes are right, but a gradient does not scale with them: its norm scales with "
+            "the root mean square slope, and there LeakyReLU and ReLU are {rms:.1f} % apart, not "
+            "{mean:.0f} %.",
+            rms=100 * (figures["rms-ratio"].value - 1),
+            mean=100 * (mean_ratio - 1),
+        )
+    ]
+    if "gradient-batch" in figures:
+        parts.append(
+            say(
+                "With batch norms a layer multiplies the gradient by {relu:.3g} with ReLU and by {leaky:.3g} "
+                "with LeakyReLU: above 1, it grows towards the input.",
+                relu=figures["per-layer-batch-relu"].value,
+                leaky=figures["per-layer-batch-leaky-relu"].value,
+            )
+        )
+    first, last, leaking = (
+        100 * figures[f"never-positive-units-discriminator-{key}"].value
+        for key in ("relu-first", "relu-last", "leaky-relu-last")
+    )
+    parts.append(
+        say(
+            "So do not choose LeakyReLU for the size of gradients, which Adam divides out in any case. Of "
+            "the discriminator's units (a channel at a position) with ReLU {first:.2g} % were positive on no "
+            "real or generated image before training, and {last:.2g} % after it, against {leaking:.2g} % "
+            "with LeakyReLU, where such units still learn.",
+            first=first,
+            last=last,
+            leaking=leaking,
         )
     )
-    order = "ReLU passes on" if with_batch_norm > 1 else "ReLU still passes on only"
-    return (
-        "The two mean slopes are right, but a gradient does not scale with them: its norm scales with the "
-        f"root mean square slope, and there LeakyReLU and ReLU are {100 * (ratio - 1):.1f} % apart, not "
-        f"{100 * (mean_ratio - 1):.0f} %. With batch norms {order} {with_batch_norm:.2g} times what "
-        "LeakyReLU does over this depth. So do not choose LeakyReLU for the size of gradients, which Adam "
-        "divides out in any case. Choose it because no unit can die: in the discriminator with ReLU, "
-        f"{dead:.2g} % of the units (a channel at a position) were positive on no image, and "
-        f"{dead_channels:.2g} % of the channels nowhere: those no longer learn. With LeakyReLU {leaky:.2g} % "
-        "of the units were positive on none, and still learn."
-    )
+    return together(parts)

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from ganzfeld.lab.experiments.leaky_slope import SIDES
 from ganzfeld.lab.experiments.leaky_slope.toy import in_words
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Outcome
 
 
@@ -16,13 +17,19 @@ def draw(outcome: Outcome) -> Figure:
     passed, units = figure.subplots(1, 2)
     below: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "ncols": 2}
     layers = range(depth + 1)
-    passed.plot(layers, [(1 + alpha) ** k for k in layers], "k--", label="mean slopes (the claim)")
-    passed.plot(layers, [(1 + alpha**2) ** (k / 2) for k in layers], "k:", label="root mean square slopes")
+    passed.plot(layers, [(1 + alpha) ** k for k in layers], "k--", label=say("mean slopes (the claim)"))
+    passed.plot(
+        layers, [(1 + alpha**2) ** (k / 2) for k in layers], "k:", label=say("root mean square slopes")
+    )
     for color, (normalisation, norms) in enumerate(outcome.data["through"].items()):
         ratio = [leaky / relu for leaky, relu in zip(norms["leaky-relu"], norms["relu"], strict=True)]
-        passed.plot(layers, ratio[::-1], f"C{color}", label=f"measured, {in_words(normalisation)}")
-    passed.set(yscale="log", xlabel="layers that the gradient has passed", ylabel="LeakyReLU over ReLU")
-    passed.set_title(f"Gradient norm with LeakyReLU ({alpha:g}) over that with ReLU")
+        passed.plot(
+            layers, ratio[::-1], f"C{color}", label=say("measured, {norm}", norm=in_words(normalisation))
+        )
+    passed.set(
+        yscale="log", xlabel=say("layers that the gradient has passed"), ylabel=say("LeakyReLU over ReLU")
+    )
+    passed.set_title(say("Gradient norm with LeakyReLU ({alpha:g}) over that with ReLU", alpha=alpha))
     passed.legend(fontsize=8, **below)
     for color, side in enumerate(SIDES):
         for style, activation in (("o-", "relu"), ("s:", "leaky-relu")):
@@ -32,10 +39,10 @@ def draw(outcome: Outcome) -> Figure:
                 shares,
                 style,
                 color=f"C{color}",
-                label=f"{side}, {activation}",
+                label=say("{side}, {activation}", side=say(side), activation=activation),
             )
     units.set_xscale("symlog", linthresh=outcome.data["stages"]["relu"][1])
-    units.set(xlabel="images seen", ylabel="units, %", ylim=(0, None))
-    units.set_title("Units that are positive on no image")
+    units.set(xlabel=say("images seen"), ylabel=say("units, %"), ylim=(0, None))
+    units.set_title(say("Units that are positive on no real or generated image"))
     units.legend(fontsize=8, **below)
     return figure

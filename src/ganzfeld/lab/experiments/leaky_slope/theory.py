@@ -40,5 +40,7 @@ def normalised_gain(alpha: float) -> float:
     divides the gradient by the same number. This is exact for wide layers. For ReLU it gives
     sqrt(pi / (pi - 1)): Yang et al. 2019, "A mean field theory of batch normalization", section 3.
     """
+    # With layer norm it is 1 for every slope: a layer norm subtracts no mean of the activation's output, so
+    # its gain is sqrt(E[f'^2] / E[f^2]), and both expectations are (1 + alpha^2) / 2.
     variance = 0.5 * (1 + alpha**2) - (1 - alpha) ** 2 / (2 * math.pi)
     return rms_slope(alpha) / math.sqrt(variance)

@@ -7,7 +7,8 @@ from pydantic import Field
 from ganzfeld.errors import UsageError
 from ganzfeld.lab.experiments.ring.rules import CHOSEN, every_entry, key_of, label
 from ganzfeld.lab.game import Mixture, grid, ring
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.language import say, together
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = "With a penalty on the gradient of D a generator finds every mode, whatever the loss."
@@ -15,7 +16,10 @@ CLAIM_ZH = "只要对判别器的梯度加以惩罚，无论用哪种损失函�
 SECTION = "种子文本之外（文中只在判别器过强处提到模式崩溃）"
 
 SENTENCES = {
-    "modes": "With a penalty on the gradient of D a generator finds every mode, whatever the loss.",
+    "modes": Sentence(
+        "With a penalty on the gradient of D a generator finds every mode, whatever the loss.",
+        "只要对判别器的梯度加以惩罚，无论用哪种损失函数，生成器都能覆盖所有模式。",
+    ),
 }
 
 KINDS = {"ring": (8, lambda sigma: ring(8, 2.0, sigma)), "grid": (25, lambda sigma: grid(5, 1.0, sigma))}
@@ -66,9 +70,24 @@ def advice(figures: Figures, settings: Settings) -> str:
     complete = [name for name, value in fewest.items() if value == num_modes]
     worst = min(fewest, key=lambda name: fewest[name])
     reached = figures["clusters-generated"].value
-    return (
-        f"All {num_modes:.0f} modes were found in every seed by: {', '.join(complete) or 'none of these'}. "
-        f"The fewest by: {worst}, {fewest[worst]:.0f} in its worst seed. Look at quality beside modes: a "
-        "generator that spreads evenly finds all modes, but most of its points lie between them. In situ "
-        f"the generated images reach {reached:.0f} of {LIVE_CLUSTERS} clusters of real ones."
+    return together(
+        [
+            say(
+                "All {num} modes were found in every seed by: {complete}. The fewest by: {worst},"
+                " {fewest:.0f} in its worst seed.",
+                num=num_modes,
+                complete=together(complete, ", ") if complete else say("none of these"),
+                worst=worst,
+                fewest=fewest[worst],
+            ),
+            say(
+                "Look at quality beside modes: a generator that spreads evenly finds all modes, but most"
+                " of its points lie between them."
+            ),
+            say(
+                "In situ the generated images reach {reached:.0f} of {clusters} clusters of real ones.",
+                reached=reached,
+                clusters=LIVE_CLUSTERS,
+            ),
+        ]
     )

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ganzfeld.lab.experiments.ring.toy import MEASURES
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Outcome
 
 
@@ -21,7 +22,10 @@ def draw(outcome: Outcome) -> Figure:
         axes.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), xticks=[], yticks=[])
         axes.set_aspect("equal")
         modes = data["table"][name][:, 0]
-        axes.set_title(f"{name}\n{modes.mean():.1f} of {data['modes']} modes", fontsize=8)
+        axes.set_title(
+            say("{name}\n{mean:.1f} of {all} modes", name=name, mean=modes.mean(), all=data["modes"]),
+            fontsize=8,
+        )
     panels = below.subplots(1, 5)
     places = np.arange(len(names))
     for column, measure in enumerate(MEASURES.values()):
@@ -36,6 +40,6 @@ def draw(outcome: Outcome) -> Figure:
     panels[3].set_xscale("symlog", subs=range(2, 10))
     for place, (name, shares) in enumerate(data["clusters"].items()):
         panels[4].bar(np.arange(len(shares)) + 0.27 * (place - 1), shares, 0.27, label=name)
-    panels[4].set_title("live: share of images by cluster", fontsize=9)
+    panels[4].set_title(say("live: share of images by cluster"), fontsize=9)
     panels[4].legend(fontsize=7)
     return figure

@@ -8,11 +8,12 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ganzfeld.lab.experiments.ring import LIVE_CLUSTERS, Settings
+from ganzfeld.lab.language import say
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, limit, shown
 
 
-def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure how generated images spread over clusters of real images.
 
     Images have no known modes: 8 clusters of real images (k-means on 8 x 8 px) stand in for them. Other real
@@ -24,7 +25,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
     with torch.no_grad():
         images = _small(live.trainer().shipped()(live.latents(num, seed)))
     shares_of = {}
-    for name, vectors in (("other real images", real[num:]), ("generated images", images)):
+    for name, vectors in ((say("other real images"), real[num:]), (say("generated images"), images)):
         nearest = torch.cdist(vectors, centres).argmin(1)
         shares = torch.bincount(nearest, minlength=len(centres)).double() / num
         shares_of[name] = shares.numpy()
@@ -34,7 +35,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
         figures += [
             limit(
                 f"clusters-{key}",
-                f"clusters of real images that {name} reach",
+                say("clusters of real images that {name} reach", name=name),
                 float((shares >= 0.1 * base.numpy()).sum()),
                 float(len(centres)),
                 of="modes",
@@ -42,12 +43,12 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
             ),
             shown(
                 f"cluster-divergence-{key}",
-                f"KL of the clusters of {name} from those of real images, nats",
+                say("KL of the clusters of {name} from those of real images, nats", name=name),
                 divergence(shares, base.numpy()),
                 part="in situ",
             ),
         ]
-    return tuple(figures), {"clusters": {**shares_of, "real images": base.numpy()}}
+    return figures, {"clusters": {**shares_of, say("real images"): base.numpy()}}
 
 
 def divergence(shares: np.ndarray, base: np.ndarray) -> float:

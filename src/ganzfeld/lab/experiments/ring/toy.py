@@ -12,6 +12,7 @@ from ganzfeld.lab.experiments.ring import Settings, theory
 from ganzfeld.lab.experiments.ring.rules import CHOSEN, every_entry, key_of, label
 from ganzfeld.lab.game import Coverage, PointNetworks, PointTraining, coverage, game_of_points
 from ganzfeld.lab.game.points import generated
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import stabiliser
@@ -27,10 +28,10 @@ ALMOST = 1.0
 """Number of modes that may be missed: one may be just short of the points that it needs to be found."""
 
 MEASURES = {
-    "modes": "modes found",
-    "quality": "share of high quality",
-    "divergence": "KL of the histogram of modes, nats",
-    "surprise": "mean -log p, nats",
+    "modes": say("modes found"),
+    "quality": say("share of high quality"),
+    "divergence": say("KL of the histogram of modes, nats"),
+    "surprise": say("mean -log p, nats"),
 }
 """The fields of ``Coverage``: the key in figures, and the words for people."""
 
@@ -88,8 +89,8 @@ def _measures(settings: Settings, seed: int) -> list[Measured]:
     return [
         claim(
             f"exact-{key}",
-            f"exact points: {name}",
-            Estimate(float(mean), float(error)),
+            say("exact points: {name}", name=name),
+            Estimate(float(mean), float(error), len(coverages) - 1),
             float(expected),
             of="modes",
             part="closed form",
@@ -109,7 +110,7 @@ def _figures(rules: str, name: str, table: np.ndarray, num_modes: int, penalised
     of_claim = claim if penalised else limit
     fewest = of_claim(
         f"{rules}-fewest",
-        f"{name}: fewest modes found in a seed",
+        say("{name}: fewest modes found in a seed", name=name),
         float(table[:, 0].min()),
         float(num_modes),
         of="modes",
@@ -121,8 +122,8 @@ def _figures(rules: str, name: str, table: np.ndarray, num_modes: int, penalised
         *(
             shown(
                 f"{rules}-{key}",
-                f"{name}: {measure}",
-                Estimate(float(mean), float(error)),
+                say("{name}: {measure}", name=name, measure=measure),
+                Estimate(float(mean), float(error), len(table) - 1),
                 num_trainings=len(table),
             )
             for (key, measure), mean, error in zip(MEASURES.items(), means, errors, strict=True)

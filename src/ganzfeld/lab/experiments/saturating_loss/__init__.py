@@ -8,7 +8,8 @@ from typing import final
 
 from pydantic import Field
 
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.language import Phrase, say, together
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -19,10 +20,32 @@ CLAIM_ZH = "极小极大损失对判别器对数几率的梯度因子是 -D，�
 SECTION = "训练动态与损失函数：生成器损失：克服梯度消失"
 
 SENTENCES = {
-    "minimax": "The minimax loss gives the generator a logit gradient of -D, which fades as D wins.",
-    "non-saturating": "The loss -log D gives the generator a logit gradient of -(1-D).",
+    "minimax": Sentence(
+        "For the minimax loss the factor of the logit gradient is -D, which vanishes as D goes to 0.",
+        "对于极小极大损失，梯度因子是 -D，当 D → 0 时梯度消失",
+    ),
+    "non-saturating": Sentence(
+        "For the non-saturating loss it is -(1-D), which goes to -1 as D goes to 0 and stays strong.",
+        "对于非饱和损失，梯度因子是 -(1-D)，当 D → 0 时梯度接近 -1，保持了强度",
+    ),
+    "reason": Sentence(
+        "The value of log(1-D) is near log(1) = 0, and therefore its gradient becomes very small.",
+        "log(1-D(G(z))) 的值接近 log(1)=0，其梯度也因此变得非常小。",
+    ),
+    "fades": Sentence(
+        "When the generator needs a strong gradient most, what it gets is weakest.",
+        "当生成器最需要强有力的梯度信号来改进时，它得到的反馈却最弱。",
+    ),
+    "large": Sentence(
+        "Where D is near 0, log D goes to minus infinity, and its gradient is very large.",
+        "D(G(z)) 接近 0 时，log D(G(z)) 会趋向负无穷，其梯度会非常大。",
+    ),
+    "keeps": Sentence(
+        "So it gives the strongest signal just when the generator needs it.",
+        "这恰好在生成器最需要指导的时候提供了最强的学习信号。",
+    ),
 }
-"""Sentences by the names of the losses."""
+"""Sentences; those on the two derivatives have the names of the losses."""
 
 TWO = ("minimax", "non-saturating")
 """The losses that the claim compares."""
@@ -43,19 +66,35 @@ SHORT = {"num_steps": 32, "num_points": 32}
 THOROUGH = {"num_steps": 1_024, "seeds": 20}
 
 
-def advice(figures: Figures, settings: Settings) -> str:
+def advice(figures: Figures, settings: Settings) -> Phrase:
     """Say which loss to choose, and what to compute it from."""
-    toy = 10 ** figures["strong-ratio"].value
-    non_saturating, minimax = (10 ** figures[f"left-{name}"].value for name in TWO[::-1])
-    in_situ = 10 ** figures["live-left-non-saturating"].value
-    upper = figures["break-minimax-direct"].value
-    lower = figures["break-non-saturating-direct"].value
-    return (
-        f"Do not use minimax for the generator: a strong discriminator leaves it {toy:.2g} of the "
-        "gradient that it leaves the non-saturating loss. But -D and -(1-D) are derivatives by the logit: "
-        "the gradient at the weights also contains the slope of the discriminator. While D learned, the "
-        f"minimax gradient on the toy changed by a factor of {minimax:.2g} and the non-saturating one by "
-        f"{non_saturating:.2g} (in situ {in_situ:.2g}). Compute losses from logits, as every loss of the "
-        f"catalogue does: from 32-bit probabilities minimax is infinite above a logit of {upper:.1f} and the "
-        f"non-saturating loss below {lower:.1f}."
+    return together(
+        [
+            say(
+                "Do not use minimax for the generator: a strong discriminator leaves it {toy:.2g} of the "
+                "gradient that it leaves the non-saturating loss.",
+                toy=10 ** figures["strong-ratio"].value,
+            ),
+            say(
+                "The reason is not that log(1-D) is near 0: its slope in D is {slope:.4f} at a logit of -5. "
+                "It is the slope of the sigmoid that vanishes, {sigmoid:.4f} there.",
+                slope=figures["by-d-minimax"].value,
+                sigmoid=figures["sigmoid-slope"].value,
+            ),
+            say(
+                "And -D and -(1-D) are derivatives by the logit: the gradient at the weights also contains "
+                "the slope of the discriminator. While D learned, the minimax gradient on the toy changed by "
+                "a factor of {minimax:.2g} and the non-saturating one by {other:.2g} (in situ {live:.2g}).",
+                minimax=10 ** figures["left-minimax"].value,
+                other=10 ** figures["left-non-saturating"].value,
+                live=10 ** figures["live-left-non-saturating"].value,
+            ),
+            say(
+                "Compute losses from logits, as every loss of the catalogue does: from 32-bit probabilities "
+                "minimax is infinite above a logit of {upper:.1f} and the non-saturating loss below "
+                "{lower:.1f}.",
+                upper=figures["break-minimax-direct"].value,
+                lower=figures["break-non-saturating-direct"].value,
+            ),
+        ]
     )

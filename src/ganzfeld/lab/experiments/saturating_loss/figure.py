@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Outcome
 
 
@@ -13,22 +14,28 @@ def draw(outcome: Outcome) -> Figure:
     places = figure.subplots(2, 2)
     for axes, name in zip(places[0], data["scans"], strict=True):
         logits, measured, exact = data["scans"][name]
-        axes.plot(logits, exact, color="0.7", linewidth=5, label="formula, and loss from logits")
+        axes.plot(logits, exact, color="0.7", linewidth=5, label=say("formula, and loss from logits"))
         axes.plot(
-            logits, np.where(np.isfinite(measured), measured, np.nan), color="C0", label="loss from 32-bit D"
+            logits,
+            np.where(np.isfinite(measured), measured, np.nan),
+            color="C0",
+            label=say("loss from 32-bit D"),
         )
         broken = ~np.isfinite(measured)
-        axes.fill_between(logits, -1.05, 0.05, where=broken, color="C3", alpha=0.25, label="not finite")
-        axes.set(title=f"{name}: slope of the generator's loss", xlabel="logit of a generated image")
+        axes.fill_between(logits, -1.05, 0.05, where=broken, color="C3", alpha=0.25, label=say("not finite"))
+        axes.set(
+            title=say("{name}: slope of the generator's loss", name=name),
+            xlabel=say("logit of a generated image"),
+        )
         axes.legend(loc="center", fontsize=9)
     panels = (
         (
             places[1, 0],
             data["moments"],
             {name: course.mean(1) for name, course in data["courses"].items()},
-            "toy",
+            say("toy"),
         ),
-        (places[1, 1], data["live_moments"], data["live_courses"], "live networks"),
+        (places[1, 1], data["live_moments"], data["live_courses"], say("live networks")),
     )
     for axes, moments, courses, where in panels:
         for name, course in courses.items():
@@ -38,8 +45,11 @@ def draw(outcome: Outcome) -> Figure:
             sizes = np.array(course).reshape(len(moments), -1).mean(1)
             axes.plot(np.array(moments) + 1, sizes, f".{style}", label=name, linewidth=width)
         axes.set(
-            xscale="log", yscale="log", xlabel="steps of D alone + 1", ylabel="gradient at the generator"
+            xscale="log",
+            yscale="log",
+            xlabel=say("steps of D alone + 1"),
+            ylabel=say("gradient at the generator"),
         )
         axes.legend(fontsize=8)
-        axes.set_title(f"{where}: the generator is frozen, its discriminator learns")
+        axes.set_title(say("{where}: the generator is frozen, its discriminator learns", where=where))
     return figure

@@ -9,6 +9,8 @@ from torch import Tensor
 FORMULAS = {
     "minimax": r"\frac{\partial}{\partial l}\log(1-D) = -D,\quad D=\sigma(l)",
     "non-saturating": r"\frac{\partial}{\partial l}(-\log D) = -(1-D)",
+    "minimax, by D": r"\frac{\partial}{\partial D}\log(1-D) = \frac{-1}{1-D},\quad"
+    r"\frac{\partial D}{\partial l} = D(1-D)",
     "from 32-bit probabilities": r"1-D=0\ \mathrm{from}\ l=25\ln 2,\quad "
     r"D=0\ \mathrm{from}\ l=-150\ln 2\ (-126\ln 2\ \mathrm{flushed})",
 }
@@ -22,6 +24,22 @@ def of_minimax(logits: Tensor) -> Tensor:
 def of_non_saturating(logits: Tensor) -> Tensor:
     """Return -(1 - D): the derivative of -log D by the logit (seed text, generator's loss)."""
     return -torch.sigmoid(-logits)
+
+
+def minimax_by_probability(probability: float) -> float:
+    """Return the derivative of log(1 - D) by D, -1 / (1 - D): it is -1 at D = 0, and does not vanish."""
+    return -1 / (1 - probability)
+
+
+def non_saturating_by_probability(probability: float) -> float:
+    """Return the derivative of -log D by D, -1 / D."""
+    return -1 / probability
+
+
+def sigmoid_slope(logit: float) -> float:
+    """Return the derivative of D = sigmoid(l) by l, D (1 - D), which vanishes as D goes to 0."""
+    probability = 1 / (1 + math.exp(-logit))
+    return probability * (1 - probability)
 
 
 def break_of_minimax(direct: bool) -> float:

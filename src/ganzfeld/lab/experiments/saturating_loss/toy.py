@@ -1,8 +1,7 @@
 """The bench of ``saturating-loss``: derivatives, break points, and a frozen generator."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,27 @@ from torch import Tensor
 
 from ganzfeld.lab.estimate import array_mean_and_error
 from ganzfeld.lab.experiments.saturating_loss import TWO, Settings, theory
+from ganzfeld.lab.experiments.saturating_loss.breaks import break_points
 from ganzfeld.lab.game import PointNetworks, PointTraining, game_of_points, ring
 from ganzfeld.lab.game.frozen import frozen, look_rounds, pull, slope
-from ganzfeld.lab.layers import central_difference
+from ganzfeld.lab.language import say
+from ganzfeld.lab.layers import central_difference, slope_of
 from ganzfeld.lab.outcome import Measured, claim, formula_errors, limit, shown
 from ganzfeld.losses import Loss, losses
 from ganzfeld.training.step import GANState
 
+REJECTED = -5.0
+"""Logit of a generated image that D rejects with confidence: D is 0.0067 there."""
+
+SMALL, LARGE = 0.1, 10.0
+"""Slopes below the first are small, and above the second very large."""
+
 
 def bench(settings: Settings, seed: int, thorough: bool) -> tuple[tuple[Measured, ...], dict[str, Any]]:
     """Measure derivatives, break points, and a generator of points frozen while its discriminator learns."""
-    breaks, scans = _breaks()
+    breaks, scans = break_points()
     toys, courses = _toy(settings, seed)
-    return (*_derivatives(), *breaks, *toys), {"scans": scans, **courses}
+    return (*_derivatives(), *_reasons(), *breaks, *toys), {"scans": scans, **courses}
 
 
 def _derivatives() -> list[Measured]:
@@ -41,7 +48,7 @@ def _derivatives() -> list[Measured]:
         by_differences = central_difference(naive[name], middle, 1e-4) - closed(middle)
         figures += formula_errors(
             (f"formula-{name}", f"differences-{name}"),
-            f"slope of {name}",
+            say("slope of {name}", name=name),
             (by_autograd, by_differences),
             of=name,
             tolerances=(1e-7, 1e-8),
@@ -49,77 +56,68 @@ def _derivatives() -> list[Measured]:
     return figures
 
 
-@contextmanager
-def denormals(flushed: bool) -> Iterator[None]:
-    """Flush denormal numbers to zero or keep them, and restore the setting afterwards."""
-    before = float(torch.tensor(1e-38) * 1e-3) == 0.0
-    torch.set_flush_denormal(flushed)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)
+def _reasons() -> list[Measured]:
+    """Measure what vanishes where D is near 0: not the slope of log(1 - D) in D, but that of D in the logit.
 
-
-def _rounded(logits: Tensor) -> Tensor:
-    """Return the best D in 32 bits: computed in 64 bits and rounded once."""
-    return torch.sigmoid(logits.double()).float()
-
-
-def _breaks() -> tuple[list[Measured], dict[str, Any]]:
-    """Find the logits at which losses from 32-bit probabilities stop being finite, in steps of 0.01."""
-    upwards = torch.arange(0, 12_000) / 100
-    figures, scans = [], {}
-    for flushed in (False, True):
-        words = ", denormals flushed" if flushed else ""
-        with denormals(flushed):
-            for probability, kind, direct in (
-                (_rounded, "rounded once", False),
-                (torch.sigmoid, "torch.sigmoid", True),
-            ):
-                suffix = ("direct" if direct else "rounded") + ("-flushed" if flushed else "")
-                below = _first_not_finite(-torch.log(probability(-upwards)))
-                figures.append(
-                    claim(
-                        f"break-non-saturating-{suffix}",
-                        f"logit at which non-saturating from 32-bit D ({kind}{words}) breaks",
-                        -float(upwards[below]),
-                        theory.break_of_non_saturating(direct, flushed),
-                        of="non-saturating",
-                        tolerance=0.02,
-                    )
-                )
-                if not flushed:
-                    above = _first_not_finite(torch.log(1 - probability(upwards)))
-                    figures.append(
-                        claim(
-                            f"break-minimax-{suffix}",
-                            f"logit at which minimax from 32-bit D ({kind}) breaks",
-                            float(upwards[above]),
-                            theory.break_of_minimax(direct),
-                            of="minimax",
-                            tolerance=0.02,
-                        )
-                    )
-    logits = torch.linspace(-120, 40, 1601)
-    for name, cost in (("minimax", lambda d: torch.log(1 - d)), ("non-saturating", lambda d: -torch.log(d))):
-        at = logits.clone().requires_grad_()
-        (measured,) = torch.autograd.grad(cost(torch.sigmoid(at)).sum(), at)
-        scans[name] = (logits.numpy(), measured.numpy(), theory.SLOPES[name](logits).numpy())
-        figures.append(
-            limit(
-                f"finite-{name}",
-                f"{name}: share of logits from -120 to 40 at which the slope through 32-bit D is finite",
-                float(torch.isfinite(measured).double().mean()),
-                1.0,
-                of=name,
-            )
+    All by autograd in float64, at the logit ``REJECTED``.
+    """
+    at = torch.tensor(REJECTED, dtype=torch.float64)
+    probability = torch.sigmoid(at)
+    by_probability = {
+        "minimax": slope_of(lambda d: torch.log(1 - d), probability),
+        "non-saturating": slope_of(lambda d: -torch.log(d), probability),
+    }
+    closed = {
+        "minimax": theory.minimax_by_probability(float(probability)),
+        "non-saturating": theory.non_saturating_by_probability(float(probability)),
+    }
+    sigmoid, where = float(slope_of(torch.sigmoid, at)), say("at the logit {logit:g}", logit=REJECTED)
+    figures = [
+        claim(
+            f"by-d-{name}",
+            say("slope of {name} in D {where}", name=name, where=where),
+            float(by_probability[name]),
+            closed[name],
+            of=name,
+            tolerance=1e-9 * abs(closed[name]),
         )
-    return figures, scans
-
-
-def _first_not_finite(values: Tensor) -> int:
-    """Return the index of the first value that is not finite."""
-    return int((~torch.isfinite(values)).nonzero()[0])
+        for name in TWO
+    ]
+    return [
+        *figures,
+        claim(
+            "sigmoid-slope",
+            say("slope of the sigmoid {where}", where=where),
+            sigmoid,
+            theory.sigmoid_slope(REJECTED),
+            of="minimax",
+            tolerance=1e-12,
+        ),
+        claim(
+            "reason",
+            say("size of the slope of log(1 - D) in D {where}, small if the reason is right", where=where),
+            abs(float(by_probability["minimax"])),
+            SMALL,
+            relation="<",
+            of="reason",
+        ),
+        claim(
+            "large-by-d",
+            say("size of the slope of -log D in D {where}", where=where),
+            abs(float(by_probability["non-saturating"])),
+            LARGE,
+            relation=">",
+            of="large",
+        ),
+        limit(
+            "large-by-logit",
+            say("size of the slope of -log D in the logit {where}", where=where),
+            abs(float(by_probability["non-saturating"])) * sigmoid,
+            LARGE,
+            relation=">",
+            of="large",
+        ),
+    ]
 
 
 def _toy(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
@@ -191,27 +189,51 @@ def _compared(
     figures = [
         claim(
             "gradient-formula",
-            "gradient at the weights, largest error of the formula",
+            say("gradient at the weights, largest error of the formula"),
             error,
             0.0,
             of="minimax",
             tolerance=1e-4,
         ),
-        shown(
+        claim(
             "strong-ratio",
-            "log10 of the minimax over the non-saturating gradient, strong D",
+            say("log10 of the minimax over the non-saturating gradient, strong D"),
             array_mean_and_error(ratio),
+            0.0,
+            relation="<",
+            of="keeps",
+            num_trainings=len(ratio),
+        ),
+        claim(
+            "fades",
+            say("log10 of the minimax gradient at the weights, strong D over at first"),
+            array_mean_and_error(factors["minimax"]),
+            0.0,
+            relation="<",
+            of="fades",
+            num_trainings=len(ratio),
+        ),
+        claim(
+            "keeps",
+            say("log10 of the non-saturating gradient at the weights, strong D over at first"),
+            array_mean_and_error(factors["non-saturating"]),
+            0.0,
+            relation=">",
+            of="keeps",
             num_trainings=len(ratio),
         ),
     ]
     for name, last in (("minimax", mean), ("non-saturating", 1 - mean)):
-        title = f"mean slope of {name}, strong D"
+        title = say("mean slope of {name}, strong D", name=name)
         figures.append(
             claim(f"strong-slope-{name}", title, float(slopes_of[name][-1]), last, of=name, tolerance=1e-5)
         )
     for name, values in factors.items():
         slopes, measured, num = slopes_of[name], array_mean_and_error(values), len(values)
-        key, words = f"left-{name}", f"log10 of the gradient with a strong D, over that at first, {name}"
+        key, words = (
+            f"left-{name}",
+            say("log10 of the gradient with a strong D, over that at first, {name}", name=name),
+        )
         if name in TWO:
             expected, tolerance = float(np.log10(slopes[-1] / slopes[0])), math.log10(1.5)
             figures.append(

@@ -8,7 +8,8 @@ from typing import Any, final
 from pydantic import Field
 
 from ganzfeld.errors import UsageError
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.language import say, together
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.lab.words import amount
 from ganzfeld.losses import LARGEST_TEMPERATURE, Loss
 from ganzfeld.recipes.schema import Section
@@ -20,8 +21,28 @@ CLAIM_ZH = "软标签使判别器饱和时梯度 (D-ỹ) 不会完全消失；�
 SECTION = "训练动态与损失函数：判别器饱和与稳定化技术"
 
 SENTENCES = {
-    "targets": "Soft targets keep |D-y| >= alpha when D saturates.",
-    "temperature": "A temperature T >= 1 widens the unsaturated region.",
+    "targets": Sentence(
+        (
+            "Even when D saturates at 1 or 0, soft labels leave a gap of alpha to the target, so "
+            "that the gradient does not vanish."
+        ),
+        (
+            "即使判别器的输出 D 饱和到 1 或 0，目标与输出之间仍然存在一个微小的差距（α），"
+            "从而保证了梯度……不会完全消失。"
+        ),
+    ),
+    "confident": Sentence(
+        "This keeps the discriminator from becoming overconfident.",
+        "这可以防止判别器变得过于自信",
+    ),
+    "generator": Sentence(
+        "It gives the generator a steadier gradient.",
+        "并为生成器提供更稳定的梯度。",
+    ),
+    "temperature": Sentence(
+        "A temperature T >= 1 softens the sigmoid and widens its unsaturated region.",
+        "可以软化 sigmoid 函数的输出，扩大其非饱和区域。",
+    ),
 }
 
 KINDS = {"hard": (0.0, 1), "one-sided": (None, 1), "two-sided": (None, 2)}
@@ -65,21 +86,36 @@ THOROUGH = {"seeds": 20}
 def advice(figures: Figures, settings: Settings) -> str:
     """Say whether to soften labels, on which side, and what to do with a temperature."""
     behind, pull = figures["left-behind"], figures.get("pull")
-    slower = (
-        "and the generator of the toy stayed behind by" if not behind.agrees else "but the toy lags only by"
-    )
-    flattened = ""
-    if pull is not None:
-        flattened = (
-            "Two-sided labels flatten the discriminator where there are many generated images and little "
-            f"data: the pull there falls to {pull.value:.2f} of what hard labels give, {slower} "
-            f"{amount(behind.value, behind.error)} standard deviations. "
+    parts = [
+        say(
+            "Soft labels do not keep the gradient of D alive everywhere: they pull back a logit that is"
+            " too large, and at the optimum the gradient D - y is 0 again (a strong live D has {left:.2g}"
+            " left). If you soften at all, soften the real side alone.",
+            left=figures["live-lesson-two-sided"].value,
         )
-    gradient = figures["live-lesson-two-sided"].value
-    return (
-        "Soft labels do not keep the gradient of D alive everywhere: they pull back a logit that is too "
-        f"large, and at the optimum the gradient D - y is 0 again (a strong live D has {gradient:.2g} left). "
-        f"If you soften at all, soften the real side alone. {flattened}A temperature is a smaller last "
-        "layer with a smaller learning rate and nothing else, unless a penalty or a constraint depends on "
-        "the logit itself: then change its weight instead."
+    ]
+    if pull is not None:
+        far = amount(behind.value, behind.error)
+        lag = (
+            say(
+                "and the generator of the toy stayed behind by {far} standard deviations",
+                far=far,
+            )
+            if behind.departs
+            else say("but the toy lags only by {far} standard deviations", far=far)
+        )
+        parts.append(
+            say(
+                "Two-sided labels flatten the discriminator where there are many generated images and"
+                " little data: the pull there falls to {pull:.2f} of what hard labels give, {lag}.",
+                pull=pull.value,
+                lag=lag,
+            )
+        )
+    parts.append(
+        say(
+            "A temperature is a smaller last layer with a smaller learning rate and nothing else, unless a"
+            " penalty or a constraint depends on the logit itself: then change its weight instead."
+        )
     )
+    return together(parts)

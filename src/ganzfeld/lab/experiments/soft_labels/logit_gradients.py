@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.lab.experiments.soft_labels import KINDS, Settings, theory
+from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import central_difference
 from ganzfeld.lab.outcome import Measured, claim, formula_errors, limit
 from ganzfeld.losses import Loss
@@ -41,7 +42,7 @@ def measured_gradients(settings: Settings) -> tuple[list[Measured], dict[str, An
     figures = [
         *formula_errors(
             ("lesson-autograd", "lesson-differences"),
-            "gradient D - y",
+            say("gradient D - y"),
             (torch.cat(errors), slope - theory.logit_gradient(middle, 1 - alpha)),
             of="targets",
             tolerances=(1e-7, 1e-7),
@@ -64,7 +65,7 @@ def _smallest_gradients(
     return [
         claim(
             "saturated-two-sided",
-            "smallest |D - y| where D saturates, two-sided",
+            say("smallest |D - y| where D saturates, two-sided"),
             float(two_sided[:, saturated].min()),
             alpha,
             of="targets",
@@ -72,7 +73,7 @@ def _smallest_gradients(
         ),
         limit(
             "saturated-one-sided",
-            "smallest |D - y| where D saturates, generated images, one-sided",
+            say("smallest |D - y| where D saturates, generated images, one-sided"),
             float(one_sided[saturated].min()),
             alpha,
             of="targets",
@@ -80,7 +81,7 @@ def _smallest_gradients(
         ),
         limit(
             "smallest-two-sided",
-            "smallest |D - y| at any logit, two-sided",
+            say("smallest |D - y| at any logit, two-sided"),
             float(two_sided.min()),
             alpha,
             of="targets",

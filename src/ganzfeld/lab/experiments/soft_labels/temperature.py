@@ -10,6 +10,7 @@ from torch.optim import SGD, Adam
 from ganzfeld.lab.experiments.soft_labels import Settings
 from ganzfeld.lab.experiments.soft_labels.logit_gradients import logit_gradients
 from ganzfeld.lab.game import Game, PointNetworks, PointTraining, game_of_points, ring
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Measured, claim, limit
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import Stabiliser, stabiliser
@@ -33,7 +34,7 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
     figures = [
         claim(
             "peak-slope",
-            "peak slope of sigma(l/T)",
+            say("peak slope of sigma(l/T)"),
             peak,
             0.25 / temperature,
             of="temperature",
@@ -41,7 +42,7 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
         ),
         claim(
             "live-width",
-            "width of the unsaturated region of sigma(l/T), over that at T = 1",
+            say("width of the unsaturated region of sigma(l/T), over that at T = 1"),
             widths[1] / widths[0],
             temperature,
             of="temperature",
@@ -49,7 +50,7 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
         ),
         limit(
             "lesson-at-0",
-            "gradient D - y at the logit 0, over that at T = 1",
+            say("gradient D - y at the logit 0, over that at T = 1"),
             float(tempered / plain),
             1.0,
             of="temperature",
@@ -58,14 +59,14 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
     ]
     r1, scaled = ([stabiliser({"name": "r1", "weight": 0.1 * factor})] for factor in (1.0, temperature**2))
     trials: tuple[tuple[str, str, Any, list[Stabiliser], list[Stabiliser], Any], ...] = (
-        ("descent", "gradient descent, rate / T^2", SGD, [], [], claim),
-        ("adam", "Adam, rate / T", Adam, [], [], claim),
-        ("r1-scaled", "gradient descent with R1, its weight times T^2", SGD, r1, scaled, claim),
-        ("r1-kept", "gradient descent with R1, its weight unchanged", SGD, r1, r1, limit),
+        ("descent", say("gradient descent, rate / T^2"), SGD, [], [], claim),
+        ("adam", say("Adam, rate / T"), Adam, [], [], claim),
+        ("r1-scaled", say("gradient descent with R1, its weight times T^2"), SGD, r1, scaled, claim),
+        ("r1-kept", say("gradient descent with R1, its weight unchanged"), SGD, r1, r1, limit),
     )
     for key, words, kind, tempered_penalties, rescaled_penalties, of_claim in trials:
         error = rescaling_error(settings, seed, kind, tempered_penalties, rescaled_penalties)
-        title = f"difference between T and a last layer divided by T: {words}"
+        title = say("difference between T and a last layer divided by T: {words}", words=words)
         # With Adam, only its epsilon makes a difference.
         tolerance = 1e-3 if kind is Adam else 1e-9
         figures.append(of_claim(f"rescaled-{key}", title, error, 0.0, of="temperature", tolerance=tolerance))

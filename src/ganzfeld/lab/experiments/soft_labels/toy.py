@@ -14,8 +14,9 @@ from ganzfeld.lab.experiments.soft_labels.logit_gradients import logit_gradients
 from ganzfeld.lab.experiments.soft_labels.temperature import measured_temperature
 from ganzfeld.lab.game import PointNetworks, PointTraining, game_of_points
 from ganzfeld.lab.game.frozen import frozen
+from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import central_difference
-from ganzfeld.lab.outcome import Measured, claim, largest_error, limit, shown
+from ganzfeld.lab.outcome import Measured, claim, largest_error, shown
 from ganzfeld.losses import Loss
 
 RATE = 0.03
@@ -46,16 +47,16 @@ def _optima(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
         figures += [
             largest_error(
                 f"optimum-{kind}",
-                f"best D, largest error of the formula, {kind}",
+                say("best D, largest error of the formula, {kind}", kind=say(kind)),
                 torch.sigmoid(_bisected(loss, log_ratio)) - expected,
-                of="targets",
+                of="confident",
                 tolerance=1e-9,
             ),
             largest_error(
                 f"slope-{kind}",
-                f"d logit / d log r, largest error of the formula, {kind}",
+                say("d logit / d log r, largest error of the formula, {kind}", kind=say(kind)),
                 slope - theory.slope_in_ratio(log_ratio, loss.smoothing, loss.smooth_sides),
-                of="targets",
+                of="generator",
                 tolerance=1e-6,
             ),
         ]
@@ -71,19 +72,19 @@ def _at_small_ratios(alpha: float) -> list[Measured]:
     return [
         claim(
             "first-order",
-            "slope at r = alpha/1000 over its first order, r (1 - 2 alpha) / (alpha (1 - alpha))",
+            say("slope at r = alpha/1000 over its first order, r (1 - 2 alpha) / (alpha (1 - alpha))"),
             slope / (1e-3 * (1 - 2 * alpha) / (1 - alpha)),
             1.0,
-            of="targets",
+            of="generator",
             part="closed form",
             tolerance=0.01,
         ),
-        limit(
+        claim(
             "pull",
-            "pull on a generated image at r = alpha/10, two-sided over hard",
+            say("pull on a generated image at r = alpha/10, two-sided over hard"),
             pull,
             1.0,
-            of="targets",
+            of="generator",
             tolerance=0.01,
         ),
     ]
@@ -142,19 +143,20 @@ def _learned(settings: Settings, seed: int) -> tuple[list[Measured], dict[str, A
     figures = [
         shown(
             f"left-{kind}",
-            f"distance from the data after the game, {kind}",
+            say("distance from the data after the game, {kind}", kind=say(kind)),
             array_mean_and_error(course[-1]),
             num_trainings=settings.seeds,
         )
         for kind, course in courses.items()
     ]
     figures.append(
-        limit(
+        claim(
             "left-behind",
-            "distance from the data after the game, two-sided minus hard",
+            say("distance from the data after the game, two-sided minus hard"),
             array_mean_and_error(behind),
             0.0,
-            of="targets",
+            of="generator",
+            relation="<",
             num_trainings=settings.seeds,
         )
     )

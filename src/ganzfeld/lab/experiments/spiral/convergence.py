@@ -9,11 +9,16 @@ import torch
 from ganzfeld.lab.estimate import Estimate
 from ganzfeld.lab.experiments.spiral import Settings, theory
 from ganzfeld.lab.game import METHODS, Replica, dirac
-from ganzfeld.lab.game.dirac import state
+from ganzfeld.lab.game.dirac import state, trajectory
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Measured, claim, shown
 
 LINEAR = tuple(name for name in METHODS if name != "adam")
 """Methods whose rounds are linear in the state."""
+
+
+WEAK = 0.7
+"""The least strength of the consensus term whose largest step is looked for."""
 
 
 def largest_steps(
@@ -26,24 +31,46 @@ def largest_steps(
     shares = np.linspace(0.95, 1.05, settings.fan)
     for name in methods:
         predicted = theory.largest_step(name, settings.strength)
-        if predicted == 0:
+        # A weak consensus term turns growth into decay so slowly that no game of this length shows it.
+        if predicted == 0 or (name == "consensus" and settings.strength < WEAK):
             continue
         steps = shares * predicted
         replicas = [Replica(float(step)) for step in steps]
         growths = late_growth(name, replicas, num_rounds, settings.strength)
         fans[name] = [steps, growths]
-        words = f"largest step without damping, {name}"
+        words = say("largest step without damping, {name}", name=name)
         largest = _first_growing(steps, growths > 1.1)
         figures.append(claim(f"largest-step-{name}", words, largest, predicted, of="spirals"))
     lg, ld = settings.lg, settings.ld
-    if theory.frequency(lg, ld) > 0 and lg + ld > 0:
-        predicted = theory.largest_simultaneous_step(lg, ld)
+    predicted = theory.largest_simultaneous_step(lg, ld)
+    # With a tinier step the growth of a round is lost in rounding.
+    if theory.turning(lg, ld) > 0.05 and predicted > 1e-3:
         steps = shares * predicted
-        replicas = [Replica(float(step), lg, ld) for step in steps]
-        largest = _first_growing(steps, late_growth("simultaneous", replicas, num_rounds) > 1.0)
-        words = "largest simultaneous step with this damping"
+        factors = step_factors([Replica(float(step), lg, ld) for step in steps])
+        largest = _first_growing(steps, factors > 1.0)
+        words = say("largest simultaneous step with this damping")
         figures.append(claim("largest-step-damped", words, largest, predicted, of="spirals"))
     return figures, {"fans": fans}
+
+
+def in_directions(path: np.ndarray, lg: float, ld: float) -> np.ndarray:
+    """Split states (T, 2) along the eigenvectors of J, the slower one first, (T, 2).
+
+    Every simultaneous step multiplies each part by the same number.
+    """
+    values, vectors = np.linalg.eig(theory.jacobian(lg, ld))
+    return (path @ np.linalg.inv(vectors).T)[:, np.argsort(-np.real(values), kind="stable")]
+
+
+def step_factors(replicas: Sequence[Replica], start: tuple[float, float] = (0.6, 0.8)) -> np.ndarray:
+    """Play a simultaneous step with each of the replicas, which have the same damping, and return its factor
+    on the part of the state that it stretches most, (replicas,).
+    """
+    path = trajectory(dirac("simultaneous", replicas, start=start), 1).numpy()
+    parts = np.stack(
+        [in_directions(path[:, place], *replica[1:]) for place, replica in enumerate(replicas)], 1
+    )
+    return np.abs(parts[1] / parts[0]).max(-1)
 
 
 def _first_growing(steps: np.ndarray, grows: np.ndarray) -> Estimate:
@@ -99,20 +126,26 @@ def map_of_convergence(settings: Settings, num_rounds: int) -> tuple[list[Measur
         adam.advance()
         radii.append(state(adam).norm(dim=1))
     played["adam"] = torch.stack(radii).amax(0).numpy().reshape(shape)
-    rests = (played["adam"] < 0.01).mean()
     undamped = played["adam"][:, 0, 0] / steps
+    cells_with_damping = played["adam"][:, 1:, 1:]
     return [
         claim(
+            "adam-rests",
+            say("share of the damped cells of the map in which Adam comes to rest"),
+            float((cells_with_damping < 0.01).mean()),
+            1.0,
+            of="stable",
+        ),
+        claim(
             "map",
-            "share of the map's cells in which game and formula agree",
+            say("share of the map's cells in which game and formula agree"),
             agreeing / compared,
             1.0,
             of="spirals",
         ),
-        shown("adam-rests", "share of the map's cells in which Adam comes to rest", float(rests)),
         shown(
             "adam-circle",
-            "Adam without damping: smallest radius at the end, over the step size",
+            say("Adam without damping: smallest radius at the end, over the step size"),
             float(undamped.min()),
         ),
     ], {"map_steps": steps, "map_damping": damping, "map": played}

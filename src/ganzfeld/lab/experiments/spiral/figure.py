@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ganzfeld.lab.experiments.spiral import theory
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Outcome
 
 COLOURS = {
@@ -48,11 +49,21 @@ def _portrait(axes: Axes, outcome: Outcome) -> None:
         shown = path[: int(np.argmin(inside)) if not inside.all() else len(path)]
         axes.plot(*shown.T, ".-", color=COLOURS[name], label=name, linewidth=1, markersize=3, alpha=0.9)
     axes.plot(*paths["simultaneous"][0], "k*", markersize=12)
-    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="x (generator)", ylabel="y (discriminator)")
+    axes.set(
+        xlim=(-reach, reach),
+        ylim=(-reach, reach),
+        xlabel=say("x (generator)"),
+        ylabel=say("y (discriminator)"),
+    )
     axes.set_aspect("equal")
     axes.set_title(
-        f"the flow at lg = {settings['lg']:g}, ld = {settings['ld']:g} (grey), and "
-        f"{len(paths['adam']) - 1} rounds of each method at h = {settings['step']:g}"
+        say(
+            "the flow at lg = {lg:g}, ld = {ld:g} (grey), and {num} rounds of each method at h = {step:g}",
+            lg=settings["lg"],
+            ld=settings["ld"],
+            num=len(paths["adam"]) - 1,
+            step=settings["step"],
+        )
     )
     axes.legend(loc="upper right", fontsize=8)
 
@@ -69,7 +80,7 @@ def _region(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
         sizes = np.log10(np.maximum(played, 1e-4)).T
         axes.pcolormesh(steps, np.arange(len(damping)), sizes, cmap="RdBu_r", vmin=-3, vmax=3)
         axes.set_yticks(np.arange(len(damping)), [f"{value:.2g}" for value in damping], fontsize=7)
-        axes.set_title("adam, radius after all rounds\nblue: smaller than at first", fontsize=9)
+        axes.set_title(say("adam, radius after all rounds\nblue: smaller than at first"), fontsize=9)
     else:
         growth = np.log10(np.maximum(theory.growth(name, h, 0.0, ld, strength), 1e-3))
         axes.contourf(h, ld, growth, levels=np.linspace(-0.3, 0.3, 13), cmap="RdBu_r", extend="both")
@@ -78,8 +89,8 @@ def _region(axes: Axes, name: str, outcome: Outcome, first: bool) -> None:
         moves = np.log(np.maximum(played.ravel(), 1e-300))
         marks = np.where(moves > 0.05, "#b2182b", np.where(moves < -0.05, "#2166ac", "0.5"))
         axes.scatter(places_h, places_ld, c=marks, s=14, edgecolors="w", linewidths=0.5)
-        axes.set_title(f"{name}\nblue: converges, red: diverges", fontsize=9)
-    axes.set_xlabel("step h (lg = 0)")
+        axes.set_title(say("{name}\nblue: converges, red: diverges", name=name), fontsize=9)
+    axes.set_xlabel(say("step h (lg = 0)"))
     if first:
         axes.set_ylabel("ld")
 
@@ -96,7 +107,7 @@ def _largest_steps(axes: Axes, name: str, outcome: Outcome, first: bool) -> None
         ticks = np.arange(len(damping)) + 0.5
         axes.set_xticks(ticks, [f"{value:.2g}" for value in damping], fontsize=6)
         axes.set_yticks(ticks, [f"{value:.2g}" for value in damping], fontsize=6)
-        axes.set_title("log (radius at the end / h), median", fontsize=9)
+        axes.set_title(say("log (radius at the end / h), median"), fontsize=9)
     else:
         line = np.linspace(0, 2, 25)
         lg, ld = np.meshgrid(line, line)
@@ -105,7 +116,7 @@ def _largest_steps(axes: Axes, name: str, outcome: Outcome, first: bool) -> None
         until = np.cumprod(stable, 0).sum(0)
         highest = np.where(until > 0, steps[np.maximum(until - 1, 0), 0, 0], 0)
         image = axes.pcolormesh(lg, ld, highest, vmin=0, vmax=2, cmap="viridis")
-        axes.set_title("largest converging h", fontsize=9)
+        axes.set_title(say("largest converging h"), fontsize=9)
     axes.figure.colorbar(image, ax=axes, shrink=0.8)
     axes.set_xlabel("lg")
     if first:
@@ -117,8 +128,8 @@ def _live_values(axes: Axes, data: dict[str, Any]) -> None:
     axes.axhline(0, color="0.8")
     axes.axvline(0, color="0.8")
     axes.errorbar(values.real, values.imag, yerr=errors, fmt="o", markersize=4, elinewidth=0.8)
-    axes.set(xlabel="growth per step", ylabel="radians per step")
-    axes.set_title("the live game: Ritz values of its linearised Adam step")
+    axes.set(xlabel=say("growth per step"), ylabel=say("radians per step"))
+    axes.set_title(say("the live game: Ritz values of its linearised Adam step"))
 
 
 def _logits(axes: Axes, data: dict[str, Any]) -> None:
@@ -126,5 +137,10 @@ def _logits(axes: Axes, data: dict[str, Any]) -> None:
         axes.set_axis_off()
         return
     axes.plot(data["gap"], linewidth=0.8)
-    axes.set(xlabel="entry of the journal", ylabel="logit real - logit fake")
-    axes.set_title(f"the live logits: noise has as strong a rhythm with probability {data['chance']:.2f}")
+    axes.set(xlabel=say("entry of the journal"), ylabel=say("logit real - logit fake"))
+    axes.set_title(
+        say(
+            "the live logits: noise has as strong a rhythm with probability {chance:.2f}",
+            chance=data["chance"],
+        )
+    )

@@ -1,23 +1,31 @@
 """``spiral`` in situ: the eigenvalues of the live game, and the rhythm of its logits."""
 
+import cmath
 from typing import Any
 
 import numpy as np
 import torch
 
 from ganzfeld.lab.estimate import Estimate
-from ganzfeld.lab.experiments.spiral import Settings
+from ganzfeld.lab.experiments.spiral import Settings, theory
 from ganzfeld.lab.game.rotation import eigenvalues_of_play, spectral_peak
+from ganzfeld.lab.language import say
 from ganzfeld.lab.live import Live
-from ganzfeld.lab.outcome import Measured, claim, limit, shown
-from ganzfeld.training.step import StepContext
+from ganzfeld.lab.outcome import Measured, claim, shown
+from ganzfeld.training.step import GANState, StepContext
+
+PRODUCTS = 96
+"""The most products of the Jacobian with a vector; fewer are enough where a pair is clearly complex."""
+
+SYMMETRIC = 0.01
+"""Below this antisymmetric share the motion counts as that of a single loss, whose Jacobian is symmetric."""
 
 
-def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, ...], dict[str, Any]]:
+def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure the eigenvalues of the live game, and the rhythm of its logits.
 
-    The eigenvalues are those at the last stage, on one batch, in units of one Adam step. A pair counts as
-    complex if its imaginary part is more than twice its residual.
+    The eigenvalues are those at the last stage, on one batch, in units of one Adam step, without momentum
+    and with it. A pair counts as complex if its residual is below a fifth of its imaginary part.
     """
     figures, data = _eigenvalues(live, seed)
     entries = [entry for entry in live.journal if "logit_real" in entry and "logit_fake" in entry]
@@ -27,62 +35,84 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[tuple[Measured, 
         measured, series = _rhythm(gap[len(entries) // 2 :], seed)
         figures += measured
         data |= series
-    return tuple(figures), data
+    return figures, data
 
 
 def _eigenvalues(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure the eigenvalues of the live game, and how clearly a pair of them is complex."""
     trainer = live.trainer()
     num = min(64, live.recipe.batch * 4)
-    context = StepContext(1, trainer.progress, torch.Generator().manual_seed(seed))
+    context = StepContext(0, trainer.progress, torch.Generator().manual_seed(seed))
     motion = eigenvalues_of_play(
-        trainer.gan, trainer.config, live.real(num, seed), live.latents(num, seed), context, 24, seed
+        trainer.gan, trainer.config, live.real(num, seed), live.latents(num, seed), context, PRODUCTS, seed
     )
+    # Where no pair is clear, the clearest is shown with its residual, and nothing is decided.
     turns = np.imag(motion.values)
-    is_complex = turns > 2 * motion.residuals
-    fastest = int(np.where(is_complex, turns, -1).argmax())
-    speed = float(turns[fastest]) if is_complex.any() else 0.0
+    clearest = int((turns - 5 * motion.residuals).argmax())
+    fastest = int(np.where(motion.clear, turns, -1).argmax()) if motion.clear.any() else clearest
+    value, error = complex(motion.values[fastest]), float(motion.residuals[fastest])
     figures = [
         claim(
-            "live-turns",
-            "imaginary part of the live game's clearest eigenvalue over twice its residual, at most 1",
-            min(1.0, float(_over(turns, 2 * motion.residuals).max())),
-            1.0,
+            "live-asymmetry",
+            say("antisymmetric share of the live game's motion, without which nothing turns"),
+            motion.asymmetry,
+            SYMMETRIC,
+            relation=">",
             of="eigenvalues",
             part="in situ",
         ),
-        shown(
-            "live-fastest",
-            "fastest rotation of the live game, radians per step",
-            Estimate(speed, float(motion.residuals[fastest])),
+        claim(
+            "live-turns",
+            say("fastest clear rotation of the live game without momentum, radians per step"),
+            Estimate(max(0.0, value.imag), error),
+            0.0,
+            relation=">",
+            of="eigenvalues",
             part="in situ",
         ),
+        *_with_momentum(value, _momentum(trainer.gan)),
     ]
     return figures, {"ritz": motion.values, "ritz_errors": motion.residuals}
 
 
-def _over(turns: np.ndarray, least: np.ndarray) -> np.ndarray:
-    """Divide the imaginary parts by those that count as clear; a real eigenvalue without residual gives 0."""
-    without = np.where(turns > 0, np.inf, 0.0)
-    return np.divide(turns, least, out=without, where=least > 0)
+def _momentum(gan: GANState) -> float | None:
+    """Return the first beta of Adam, if both networks have the same."""
+    optimizers = (gan.generator_optimizer, gan.discriminator_optimizer)
+    betas = {group["betas"][0] for optimizer in optimizers for group in optimizer.param_groups}
+    return float(betas.pop()) if len(betas) == 1 else None
+
+
+def _with_momentum(value: complex, beta: float | None) -> list[Measured]:
+    """Show angle and growth of the rotation by an eigenvalue of the motion, without and with momentum."""
+    factors = {"plain": (say("without momentum"), 1 + value)}
+    if beta is not None:
+        words = say("with momentum {beta:g}", beta=beta)
+        factors["momentum"] = (words, theory.with_momentum(value, beta))
+    figures = []
+    for key, (words, factor) in factors.items():
+        name = say("growth of that rotation per step, {words}", words=words)
+        figures.append(shown(f"live-growth-{key}", name, abs(factor), part="in situ"))
+        name = say("angle of that rotation per step in radians, {words}", words=words)
+        figures.append(shown(f"live-angle-{key}", name, abs(cmath.phase(factor)), part="in situ"))
+    return figures
 
 
 def _rhythm(gap: np.ndarray, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Measure the strongest rhythm in the gap between real and fake logits, and how often noise has one."""
     strongest = spectral_peak(gap, 400, seed)
     figures = [
-        limit(
+        claim(
             "rhythm-chance",
-            "chance that noise has as strong a rhythm as the logits",
+            say("chance that noise has as strong a rhythm as the logits"),
             Estimate(strongest.chance, strongest.error),
-            0.0,
-            of="spirals",
+            0.05,
+            of="inherent",
+            relation="<",
             part="in situ",
-            tolerance=0.05,
         ),
         shown(
             "rhythm-period",
-            "period of the strongest rhythm, entries of the journal",
+            say("period of the strongest rhythm, entries of the journal"),
             2 * np.pi / strongest.frequency,
             part="in situ",
         ),

@@ -22,6 +22,7 @@ FORMULAS = {
     "eigenvalues": r"-\frac{\lambda_g+\lambda_d}{2} \pm i\omega,\quad "
     r"\omega = \frac{\sqrt{4-(\lambda_g-\lambda_d)^2}}{2}",
     "factor of a simultaneous step of size h": r"|1 + h\lambda|",
+    "factor z of a round with momentum": r"z^2 - (1+\beta+(1-\beta)\,h\lambda)\,z + \beta = 0",
     "largest stable step without damping": r"\mathrm{alternating}\ 2,\ \mathrm{extragradient}\ 1,\ "
     r"\mathrm{optimistic}\ 1/\sqrt{3}",
 }
@@ -45,6 +46,30 @@ def eigenvalues(lg: float, ld: float) -> tuple[complex, complex]:
 def frequency(lg: float, ld: float) -> float:
     """Return omega = sqrt(4 - (lg - ld)^2) / 2 in radians per unit of time; 0 without rotation."""
     return math.sqrt(max(0.0, 4 - (lg - ld) ** 2)) / 2
+
+
+def turning(lg: float, ld: float) -> float:
+    """Return 2 - abs(lg - ld): above 0 the eigenvalues are complex, below 0 they are real."""
+    return 2 - abs(lg - ld)
+
+
+def with_momentum(value: complex, beta: float) -> complex:
+    """Return the factor of a round with momentum, from h lambda of the round without it (``value``).
+
+    The steps are m <- beta m + (1 - beta) g and w <- w - h m, as in Adam, so a factor z satisfies
+    z^2 - (1 + beta + (1 - beta) h lambda) z + beta = 0; this is the larger root. Without momentum it is
+    1 + h lambda.
+    """
+    trace = 1 + beta + (1 - beta) * value
+    spread = cmath.sqrt(trace**2 - 4 * beta)
+    return max(((trace + spread) / 2, (trace - spread) / 2), key=abs)
+
+
+def momentum_round(step: float, lg: float, ld: float, beta: float) -> Array:
+    """Return the matrix by which a round of simultaneous steps with momentum multiplies (w, h m), (4, 4)."""
+    flow, one = jacobian(lg, ld), np.eye(2)
+    moved = (1 - beta) * step * flow
+    return np.block([[one + moved, beta * one], [moved, beta * one]])
 
 
 def transition(method: str, step: ArrayLike, lg: ArrayLike, ld: ArrayLike, strength: float = 1.0) -> Array:

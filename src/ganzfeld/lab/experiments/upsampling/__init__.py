@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from ganzfeld.lab.experiments.upsampling import theory
 from ganzfeld.lab.experiments.upsampling.upsamplers import kinds
-from ganzfeld.lab.outcome import Figures
+from ganzfeld.lab.language import say, together
+from ganzfeld.lab.outcome import Figures, Sentence
 from ganzfeld.recipes.schema import Section
 
 CLAIM = (
@@ -24,9 +25,37 @@ CLAIM_ZH = (
 SECTION = "DCGAN 的核心架构原则：生成器，从隐空间到图像空间"
 
 SENTENCES = {
-    "size": "A transposed convolution takes H to s(H-1)+k-2p, so that k=4, s=2, p=1 doubles exactly.",
-    "overlap": "k>s makes the projective fields of neighbours overlap, which avoids checkerboards.",
-    "coherence": "Stacking makes fields grow, which gives an image global coherence.",
+    "size": Sentence(
+        "A transposed convolution takes H to s(H-1)+k-2p.",
+        "H_out = s(H_in - 1) + k - 2p",
+    ),
+    "adjoint": Sentence(
+        "Its effect on sizes follows from its being the adjoint of a convolution.",
+        "转置卷积对空间维度的影响可以通过其与标准卷积的伴随（adjoint）关系来理解。",
+    ),
+    "doubles": Sentence(
+        "With k=4, s=2, p=1 every layer doubles height and width exactly.",
+        "每一层都能将输入特征图的空间维度（高度和宽度）精确地放大一倍。",
+    ),
+    "overlap": Sentence(
+        "When k > s the projective fields of neighbouring inputs overlap.",
+        "当 k > s 时，确保了相邻输入像素在输出层上的“投射场”（Projective Field）会发生重叠。",
+    ),
+    "checkerboard": Sentence(
+        "This overlap avoids checkerboard artifacts.",
+        "这种重叠对于生成平滑、连续的图像至关重要，能有效避免棋盘格伪影（Checkerboard Artifacts）",
+    ),
+    "grow": Sentence(
+        (
+            "Layer by layer the projective field grows, so that a single initial feature reaches "
+            "ever larger regions of the image."
+        ),
+        "通过逐层扩展投射场，单个初始特征能够影响到最终生成图像中越来越大的区域",
+    ),
+    "coherence": Sentence(
+        "This gives the structural basis for the global coherence of an image.",
+        "从而为实现图像的全局一致性（Global Coherence）提供了结构基础。",
+    ),
 }
 
 SHORT = {"networks": 3, "trainings": 2, "images": 64}
@@ -59,26 +88,39 @@ class Settings(Section):
 def advice(figures: Figures, settings: Settings) -> str:
     """Say which kernels to choose, and what to do about a checkerboard."""
     parts = [
-        "Let the stride divide the kernel, but do not expect that to prevent a checkerboard: even overlap"
-        " prints none on average over all kernels, but a single kernel prints the differences between its"
-        " phases."
+        say(
+            "Let the stride divide the kernel, but do not expect that to prevent a checkerboard: even"
+            " overlap prints none on average over all kernels, but a single kernel prints the differences"
+            " between its phases."
+        )
     ]
     if settings.stride > 1:
         compared = kinds(settings.kernel, settings.stride)
         own, without = compared[0], next(kind for kind in compared if kind.kernel == kind.stride)
         power = [10 ** figures[f"untrained-{kind.key}"].value for kind in (own, without)]
         parts.append(
-            f"Untrained, {own.name} has {power[0]:.1f} times as much power at the harmonics of its stride as"
-            f" beside them, and {without.name}, without any overlap, {power[1]:.1f} times."
+            say(
+                "Untrained, {own} has {power:.1f} times as much power at the harmonics of its stride as"
+                " beside them, and {other}, without any overlap, {other_power:.1f} times.",
+                own=own.name,
+                power=power[0],
+                other=without.name,
+                other_power=power[1],
+            )
         )
     parts.append(
-        "Look at the spectrum of trained images; where the harmonics stand out, resize and convolve, or put"
-        " a mean over one stride after the layer, which is zero there by construction."
+        say(
+            "Look at the spectrum of trained images; where the harmonics stand out, resize and convolve,"
+            " or put a mean over one stride after the layer, which is zero there by construction."
+        )
     )
     reached = figures["field-over-picture"].value
     if reached < 1:
         parts.append(
-            f"One cell of the base map reaches {reached:.0%} of the side of the image: whatever must agree"
-            " across the whole image has to come through the projection of z."
+            say(
+                "One cell of the base map reaches {reached:.0%} of the side of the image: whatever must"
+                " agree across the whole image has to come through the projection of z.",
+                reached=reached,
+            )
         )
-    return " ".join(parts)
+    return together(parts)

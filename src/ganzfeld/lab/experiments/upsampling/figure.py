@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from ganzfeld.lab.language import say
 from ganzfeld.lab.looking import show
 from ganzfeld.lab.outcome import Outcome
 
@@ -25,17 +26,17 @@ def _draw_coverage(part: Any, data: dict[str, Any]) -> None:
     for place, (name, covered) in zip(axes, maps.items(), strict=False):
         shown = place.imshow(covered, cmap="viridis", vmin=0)
         place.set(xticks=[], yticks=[])
-        place.set_title(f"inputs that reach each output\n{name}", fontsize="medium")
+        place.set_title(say("inputs that reach each output\n{name}", name=name), fontsize="medium")
         part.colorbar(shown, ax=place, shrink=0.8)
     place = axes[-1]
     for number, kind in enumerate(spectra):
         place.semilogy(kind["frequency"], kind["power"], label=kind["name"], **_style(number, kind["plain"]))
     place.set(
-        xlabel="frequency, periods per pixel",
-        ylabel="power over its median",
+        xlabel=say("frequency, periods per pixel"),
+        ylabel=say("power over its median"),
     )
     place.set_title(
-        "untrained generators with random kernels: power along rows and columns", fontsize="medium"
+        say("untrained generators with random kernels: power along rows and columns"), fontsize="medium"
     )
     _tidy(place)
 
@@ -43,14 +44,16 @@ def _draw_coverage(part: Any, data: dict[str, Any]) -> None:
 def _draw_reach(part: Any, data: dict[str, Any]) -> None:
     axes = part.subplots(1, 5)
     for place, (what, values) in zip(
-        axes, (("a cell of the base map", "of_cell"), ("a component of z", "of_component")), strict=False
+        axes,
+        ((say("a cell of the base map"), "of_cell"), (say("a component of z"), "of_component")),
+        strict=False,
     ):
         change = np.log10(np.array(data[values]) + 1e-12)
         shown = place.imshow(change, cmap="magma", vmin=change.max() - 5, vmax=change.max())
         place.set(xticks=[], yticks=[])
-        place.set_title(f"change by {what}\n(log10)", fontsize="medium")
+        place.set_title(say("change by {what}\n(log10)", what=what), fontsize="medium")
         part.colorbar(shown, ax=place, shrink=0.8)
-    titles = ("latent a", "latent b", "left cells of a,\nright cells of b")
+    titles = (say("latent a"), say("latent b"), say("left cells of a,\nright cells of b"))
     for place, title, image in zip(axes[2:], titles, data["spliced"], strict=True):
         show(place, image, title)
 
@@ -61,14 +64,14 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
         1, 2 + len(trained), width_ratios=[2.2, 1.6 if trained else 0.01, *[1] * len(trained)]
     )
     place, bars = axes[0], axes[1]
-    if "through" in data:
-        seen, values, errors = map(np.array, zip(*data["through"], strict=True))
-        place.errorbar(range(len(seen)), values, 3 * errors, marker="o", capsize=3)
+    for run in data["runs"] if "through" in data else ():
+        seen, values, errors, _ = map(np.array, zip(*run["through"], strict=True))
+        place.errorbar(range(len(seen)), values, 3 * errors, marker="o", capsize=3, color="C0")
         place.set_xticks(range(len(seen)), [f"{axis:,}" for axis in seen])
     place.axhline(0, color="gray", linewidth=0.8)
-    place.set_title("checkerboard beyond that of real images,\nthe live generator", fontsize="medium")
+    place.set_title(say("checkerboard beyond that of real images,\nthe live generator"), fontsize="medium")
     place.set(
-        xlabel="images seen",
+        xlabel=say("images seen"),
         ylabel="log10",
     )
     bars.set_visible(bool(trained))
@@ -80,7 +83,7 @@ def _draw_training(part: Any, data: dict[str, Any]) -> None:
     bars.set_yticks(range(len(trained)), [kind["name"] for kind in trained])
     bars.invert_yaxis()
     bars.set_xlabel("log10")
-    bars.set_title("the same by kind of layer,\nshorter runs", fontsize="medium")
+    bars.set_title(say("the same by kind of layer,\nshorter runs"), fontsize="medium")
     bars.axvline(0, color="gray", linewidth=0.8)
     for axis in (place, bars):
         axis.spines[["top", "right"]].set_visible(False)

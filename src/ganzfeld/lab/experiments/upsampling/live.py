@@ -11,6 +11,7 @@ from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.upsampling import Settings, theory
 from ganzfeld.lab.experiments.upsampling.untrained import of_kind, spectrum
 from ganzfeld.lab.experiments.upsampling.upsamplers import checkerboard, kinds, put
+from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import couples_positions
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import as_bytes, span_of_most
@@ -20,7 +21,7 @@ from ganzfeld.networks import Generator
 NUM_IMAGES = 64
 """Number of images that a trained generator makes, and of real ones that these are compared with."""
 
-BEYOND = "checkerboard beyond that of real images, log10"
+BEYOND = say("checkerboard beyond that of real images, log10")
 
 
 def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
@@ -38,12 +39,12 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         images = _images(live.trainer(stage).gan.generator, latents)
         through.append((stage, _beyond(images, stride, of_real)))
     figures += [
-        limit(
+        (claim if stage == live.stages[-1] else limit)(
             f"after-{stage}",
-            f"after {stage:,} images: {BEYOND}",
+            say("after {stage:,} images: {what}", stage=stage, what=BEYOND),
             measured,
             0.0,
-            of="overlap",
+            of="checkerboard",
             part="in situ",
         )
         for stage, measured in through
@@ -53,9 +54,6 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         "spectrum_of_real": spectrum(real),
         "stride": stride,
     }
-    if not live.of_user:
-        more, data["trained"] = _trained_kinds(live, settings, seed, of_real)
-        figures += more
     return figures, data
 
 
@@ -76,11 +74,12 @@ def _beyond(images: Tensor, stride: int, of_real: float) -> Estimate:
     return Estimate(checkerboard(images, stride) - of_real, mean_and_error(torch.tensor(parts)).error)
 
 
-def _trained_kinds(
-    live: Live, settings: Settings, seed: int, of_real: float
-) -> tuple[list[Measured], list[dict[str, Any]]]:
+def trained(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Repeat short runs with each kind of layer in the generator."""
+    if live.of_user or last_stride(live.recipe.plan()) == 1:
+        return [], {}
     stride = last_stride(live.recipe.plan())
+    of_real = checkerboard(live.real(NUM_IMAGES, seed), stride)
     latents, figures, data = live.latents(NUM_IMAGES, seed), [], []
     kernel = settings.kernel if settings.stride == stride else 2 * stride
     for kind in kinds(kernel, stride):
@@ -93,11 +92,17 @@ def _trained_kinds(
         values = [checkerboard(images, stride) - of_real for images in generated]
         measured = mean_and_error(torch.tensor(values))
         num_runs = settings.trainings
-        name = f"{kind.name}, {num_runs} runs over {settings.images:,} images: {BEYOND}"
+        name = say(
+            "{kind}, {num} runs over {images:,} images: {what}",
+            kind=kind.name,
+            num=num_runs,
+            images=settings.images,
+            what=BEYOND,
+        )
         figures.append(of_kind(kind, f"trained-{kind.key}", name, measured, "in situ", num_runs))
         image = as_bytes(generated[0][:1])[0]
         data.append({"name": kind.name, "plain": kind.kernel is not None, "values": values, "image": image})
-    return figures, data
+    return figures, {"trained": data}
 
 
 @torch.no_grad()
@@ -114,23 +119,23 @@ def _reaches(live: Live, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     of_component = (generator.layers(generator.projection(other)) - before).square().sum((0, 1))
     of_claim = limit if couples_positions(live.recipe.generator.normalisation) else claim
     mismatches, widest, expected = _row_reaches(generator, cells, plan)
-    name = "rows of the base map whose reach is not as calculated"
-    widest_name = "rows of the image that the row of the base map with the widest reach changes"
-    share_name = "share of the image's rows that this row changes"
+    name = say("rows of the base map whose reach is not as calculated")
+    widest_name = say("rows of the image that the row of the base map with the widest reach changes")
+    share_name = say("share of the image's rows that this row changes")
     share = widest / plan.size[0]
     figures = [
-        of_claim("reach-all", name, mismatches, 0, of="coherence", part="in situ"),
-        of_claim("reach-widest", widest_name, widest, expected, of="coherence", part="in situ"),
-        limit("reach-over-picture", share_name, share, 1, of="coherence", part="in situ"),
+        of_claim("reach-all", name, mismatches, 0, of="grow", part="in situ", identity=True),
+        of_claim("reach-widest", widest_name, widest, expected, of="grow", part="in situ", identity=True),
+        claim("reach-over-picture", share_name, share, 1, of="coherence", part="in situ", identity=True),
         shown(
             "span-middle-cell",
-            "rows of the image that hold 95 % of the change by the middle cell",
+            say("rows of the image that hold 95 % of the change by the middle cell"),
             span_of_most(of_cell.sum(1)),
             part="in situ",
         ),
         shown(
             "component-pixels",
-            "share of all pixels that one component of z changes",
+            say("share of all pixels that one component of z changes"),
             float((of_component > 0).double().mean()),
             part="in situ",
         ),

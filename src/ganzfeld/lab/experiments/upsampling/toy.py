@@ -11,6 +11,7 @@ from ganzfeld.geometry import overlap
 from ganzfeld.lab.experiments.upsampling import Settings, theory
 from ganzfeld.lab.experiments.upsampling.untrained import measured_untrained
 from ganzfeld.lab.experiments.upsampling.upsamplers import covered
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Measured, claim, limit
 from ganzfeld.lab.sizes import Form, all_sizes, sizes_by_torch, small_layers
 
@@ -25,27 +26,38 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         all_sizes(nn.ConvTranspose1d, theory.transposed_size, _small_layers()),
         claim(
             "size-last",
-            f"size after {settings.layers} layers from {settings.size}",
+            say("size after {layers} layers from {size}", layers=settings.layers, size=settings.size),
             sizes_by_torch(nn.ConvTranspose1d, settings.size, [(kernel, stride, padding)] * settings.layers)[
                 -1
             ],
             ladder[-1],
             of="size",
+            identity=True,
+        ),
+        claim(
+            "doubles",
+            say("sizes from 1 to 64 that k=4, s=2, p=1 does not double"),
+            sum(
+                sizes_by_torch(nn.ConvTranspose1d, size, [(4, 2, 1)])[-1] != 2 * size for size in range(1, 65)
+            ),
+            0,
+            of="doubles",
+            identity=True,
         ),
         claim(
             "adjoint",
-            "largest |<Ax, y> - <x, A'y>| for whole numbers",
+            say("largest |<Ax, y> - <x, A'y>| for whole numbers"),
             _adjoint_gap(kernel, stride, padding, seed),
             0,
-            of="size",
+            of="adjoint",
         ),
         *(
             claim(
                 f"field-{depth}",
-                f"projective field of one cell after {depth} layers, px",
+                say("projective field of one cell after {depth} layers, px", depth=depth),
                 _field_by_torch(kernel, stride, depth),
                 theory.projective_field([(kernel, stride)] * depth),
-                of="coherence",
+                of="grow",
             )
             for depth in range(settings.layers + 1)
         ),
@@ -53,9 +65,9 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
     ]
     side = theory.projective_field([(kernel, stride)] * settings.layers) / ladder[-1]
     figures.append(
-        limit(
+        claim(
             "field-over-picture",
-            "side of the field of one base map cell, over the side of the image",
+            say("side of the field of one base map cell, over the side of the image"),
             min(side, 1),
             1,
             of="coherence",
@@ -127,7 +139,7 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
     figures = [
         claim(
             "coverage-all",
-            "largest difference of counted and calculated coverage",
+            say("largest difference of counted and calculated coverage"),
             max(counted),
             0,
             of="overlap",
@@ -135,22 +147,30 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
     ]
     own = _interior(kernel, stride)
     of_own = claim if kernel > stride else limit
-    name = f"k={kernel}, s={stride}: most over least inputs of an interior pixel, one axis"
-    figures.append(of_own("evenness", name, _evenness(own), 1, of="overlap"))
+    name = say(
+        "{form}: most over least inputs of an interior pixel, one axis", form=f"k={kernel}, s={stride}"
+    )
+    figures.append(of_own("evenness", name, _evenness(own), 1, of="checkerboard"))
     for k, s in ((3, 2), (5, 2), (4, 3)):
-        name = f"k={k}, s={s}, overlap {sorted(overlap(k, s))}: most over least inputs of an interior pixel"
+        name = say(
+            "{form}, overlap {items}: most over least inputs of an interior pixel",
+            form=f"k={k}, s={s}",
+            items=sorted(overlap(k, s)),
+        )
         if (k, s) != (kernel, stride):
-            figures.append(limit(f"evenness-k{k}-s{s}", name, _evenness(_interior(k, s)), 1, of="overlap"))
+            figures.append(
+                claim(f"evenness-k{k}-s{s}", name, _evenness(_interior(k, s)), 1, of="checkerboard")
+            )
     for p in sorted({padding, max(0, kernel - stride)}):
         border = covered(4 * kernel, kernel, stride, p)
         least = float(border.min() / own.max())
         figures.append(
             limit(
                 f"border-p{p}",
-                f"p={p}: least over most inputs of a pixel, border included",
+                say("p={p}: least over most inputs of a pixel, border included", p=p),
                 least,
                 1,
-                of="overlap",
+                of="checkerboard",
             )
         )
     return figures

@@ -18,6 +18,7 @@ from ganzfeld.lab.experiments.upsampling.upsamplers import (
     power_at,
     put,
 )
+from ganzfeld.lab.language import say
 from ganzfeld.lab.outcome import Measured, Part, claim, limit, shown
 from ganzfeld.networks import Generator, initialise
 
@@ -44,7 +45,9 @@ def measured_untrained(settings: Settings, seed: int) -> tuple[list[dict[str, An
     for kind in kinds(settings.kernel, stride):
         generated = [_untrained_images(plan, kind.make, seed + number) for number in range(settings.networks)]
         measured = mean_and_error(torch.tensor([checkerboard(images, stride) for images in generated]))
-        name = f"untrained, {kind.name}: power at the stride's harmonics over that beside them, log10"
+        name = say(
+            "untrained, {name}: power at the stride's harmonics over that beside them, log10", name=kind.name
+        )
         figures.append(of_kind(kind, f"untrained-{kind.key}", name, measured))
         if kind.kernel is not None:
             figures.append(by_coverage(kind, kind.kernel, generated))
@@ -73,9 +76,9 @@ def by_coverage(kind: Upsampler, kernel: int, generated: Sequence[Tensor]) -> Me
         power = images.double().square().mean((0, 1))
         ratios.append(float((power[most][:, most].mean() / power[least][:, least].mean()).log10()))
     measured = mean_and_error(torch.tensor(ratios))
-    name = f"untrained, {kind.name}: power of the most over the least covered pixels, log10"
+    name = say("untrained, {name}: power of the most over the least covered pixels, log10", name=kind.name)
     of_even = claim if len(overlap(kernel, stride)) == 1 else limit
-    return of_even(f"untrained-coverage-{kind.key}", name, measured, 0.0, of="overlap")
+    return of_even(f"untrained-coverage-{kind.key}", name, measured, 0.0, of="checkerboard")
 
 
 @torch.no_grad()
@@ -107,5 +110,6 @@ def of_kind(
     nothing.
     """
     if kind.overlaps:
-        return limit(key, name, measured, 0.0, of="overlap", part=part, num_trainings=num_trainings)
+        of_claim = claim if kind.kernel is not None else limit
+        return of_claim(key, name, measured, 0.0, of="checkerboard", part=part, num_trainings=num_trainings)
     return shown(key, name, measured, part=part, num_trainings=num_trainings)

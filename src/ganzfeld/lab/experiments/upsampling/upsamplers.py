@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganzfeld.lab.language import say
 from ganzfeld.networks import Generator
 
 NEIGHBOURS = (2, 3, 4, 5)
@@ -92,8 +93,8 @@ def kinds(kernel: int, stride: int) -> list[Upsampler]:
     ]
     return [
         *plain,
-        Upsampler("low-pass", "low pass after it", smoothed(kernel, stride), stride),
-        Upsampler("resize", "resize, convolve", resized(stride), stride),
+        Upsampler("low-pass", say("low pass after it"), smoothed(kernel, stride), stride),
+        Upsampler("resize", say("resize, convolve"), resized(stride), stride),
     ]
 
 

@@ -1,0 +1,307 @@
+"""The table of ablations: cells that change one thing, runs that can be interrupted, verdicts that turn."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from ganzfeld.errors import TrainingFailed, UsageError
+from ganzfeld.lab.ablations import results as making
+from ganzfeld.lab.ablations.cells import BASE, BY_KEY, CELLS, GROUPS, Cell, Conditions, chosen_cells
+from ganzfeld.lab.ablations.changes import CHANGES, SubPixel, changed_networks
+from ganzfeld.lab.ablations.mixed import MixedTrainer
+from ganzfeld.lab.ablations.page import page_en, page_zh, write_pages
+from ganzfeld.lab.ablations.results import Result, identity_of, read, read_all, trainer_of, write
+from ganzfeld.lab.ablations.schedule import missing, perform
+from ganzfeld.lab.ablations.table import (
+    Row,
+    false_discovery,
+    holm,
+    paired,
+    table_of,
+)
+from ganzfeld.recipes import changes
+from ganzfeld.training.trainer import Trainer
+from tests.cli.test_cli import call
+
+IMAGES = 64
+
+
+def made(cell: str, seed: int, distance: float, *, images: int = IMAGES, features: str = "own") -> Result:
+    return Result(
+        cell=cell,
+        seed=seed,
+        images=images,
+        identity=identity_of(BY_KEY[cell], Conditions(images)),
+        kernel_distance=distance,
+        error=0.01,
+        features=features,
+        features_sha256=features,
+        num_measured=1000,
+        seconds=2.0,
+        stopped_at=None,
+        chip="chip",
+        torch="2",
+    )
+
+
+def results_with(effect: float, spread: float = 0.02, cell: str = "clip") -> list[Result]:
+    noise = np.random.default_rng(0).normal(0, spread, (2, 5))
+    pairs = [
+        [made(BASE, seed, 0.6 + 0.3 * seed), made(cell, seed, 0.6 + 0.3 * seed + effect)] for seed in range(5)
+    ]
+    return [
+        result.changed(kernel_distance=result.kernel_distance + float(noise[side, result.seed]))
+        for pair in pairs
+        for side, result in enumerate(pair)
+    ]
+
+
+class TestCells:
+    def test_each_changes_one_thing_of_its_counterpart(self):
+        """One field, or one change; the two of a Wasserstein loss are its name and its penalty."""
+        for cell in CELLS:
+            if cell.key == BASE:
+                continue
+            other = BY_KEY[cell.against]
+            fields = changes(cell.recipe, since=other.recipe)
+            assert len(fields) + (cell.change != other.change) == 1, (cell.key, fields)
+
+    def test_keys_and_groups(self):
+        assert len(BY_KEY) == len(CELLS) >= 39
+        assert {cell.group for cell in CELLS} == set(GROUPS)
+        assert {cell.change for cell in CELLS} - {""} == {*CHANGES, "mixed-batches"}
+        assert len({identity_of(cell, Conditions()) for cell in CELLS}) == len(CELLS)
+
+    def test_counterparts_come_along(self):
+        assert [cell.key for cell in chosen_cells(["loss-wasserstein-gp"])] == [
+            *(BASE, "labels-hard", "loss-wasserstein", "loss-wasserstein-gp")
+        ]
+        with pytest.raises(UsageError, match="unknown cell 'clap'") as caught:
+            chosen_cells(["clap"])
+        assert "clip" in caught.value.hint
+
+
+class TestChanges:
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_makes_networks_of_the_same_images(self, change: str):
+        recipe = BY_KEY[BASE].recipe
+        networks = changed_networks(recipe, change, 3, 0)
+        assert networks is not None
+        generator, discriminator = networks
+        images = generator(torch.randn(4, recipe.latent.size))
+        assert images.shape == (4, 3, 32, 32) and discriminator(images).shape == (4,)
+        again = changed_networks(recipe, change, 3, 0)
+        assert again is not None
+        assert all(map(torch.equal, generator.parameters(), again[0].parameters()))
+        convolutions = [module for module in discriminator.modules() if isinstance(module, nn.Conv2d)]
+        assert len(convolutions) == (0 if change == "fully-connected" else 3)
+
+    def test_icnr_begins_as_nearest_neighbours(self):
+        networks = changed_networks(BY_KEY[BASE].recipe, "pixel-shuffle", 3, 0)
+        assert networks is not None
+        layers = [module for module in networks[0].modules() if isinstance(module, SubPixel)]
+        assert len(layers) == 3
+        blocks = layers[0](torch.randn(2, layers[0][0].in_channels, 4, 4))  # pyright: ignore
+        assert torch.equal(blocks[:, :, ::2, ::2], blocks[:, :, 1::2, 1::2])
+
+    def test_mixed_batches_go_through_d_together(self, array_file: Path):
+        trainer = trainer_of(BY_KEY["d-batch-mixed"], 0, str(array_file))
+        assert isinstance(trainer, MixedTrainer)
+        sizes = []
+        trainer.gan.discriminator.register_forward_pre_hook(
+            lambda module, inputs: sizes.append(len(inputs[0]))
+        )
+        before = [weight.clone() for weight in trainer.gan.generator.parameters()]
+        assert bool(trainer.advance().all_finite)
+        assert sizes == [32, 32]
+        assert not all(map(torch.equal, before, trainer.gan.generator.parameters()))
+
+
+@pytest.fixture(scope="module")
+def short(array_file: Path) -> Conditions:
+    return Conditions(IMAGES, str(array_file))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, short: Conditions) -> Path:
+    """Results of two cells and two seeds."""
+    folder, lines = tmp_path_factory.mktemp("results"), []
+    cells = chosen_cells(["clip"])
+    perform(folder, missing(folder, cells, 2, short), short, 2, lines.append)
+    assert lines[0].startswith("4 runs of 64 images, 2 at a time, one thread each: about ")
+    assert [line.partition(":")[0] for line in lines[1:]] == [f"{number} of 4" for number in range(1, 5)]
+    return folder
+
+
+class TestRuns:
+    @pytest.mark.machine
+    def test_one_is_measured_at_its_end(self, short: Conditions):
+        short = replace(short, num_measured=50)
+        result = making.make(BY_KEY["batch-64"], 0, short)
+        assert result is not None and result.stopped_at is None and 0 < result.kernel_distance < 100
+        assert making.make(BY_KEY["batch-64"], 0, short, lambda: False) is None
+
+    @pytest.mark.machine
+    def test_one_that_is_not_finite_tells_where(self, short: Conditions, monkeypatch: pytest.MonkeyPatch):
+        short = replace(short, num_measured=50)
+        whole = Trainer.real
+        monkeypatch.setattr(Trainer, "real", lambda self: whole(self) * math.nan)
+        result = making.make(BY_KEY["batch-64"], 0, short)
+        assert result is not None and result.stopped_at == IMAGES and math.isfinite(result.kernel_distance)
+
+    @pytest.mark.thorough
+    def test_are_made_once(self, folder: Path, short: Conditions):
+        results = read_all(folder, short)
+        assert {(result.cell, result.seed) for result in results} == {
+            (cell, seed) for cell in (BASE, "clip") for seed in range(2)
+        }
+        assert all(math.isfinite(result.kernel_distance) for result in results)
+        assert not missing(folder, chosen_cells(["clip"]), 2, short)
+        assert len(missing(folder, chosen_cells(["clip"]), 2, Conditions(IMAGES + 1, short.data))) == 4
+
+    @pytest.mark.machine
+    @pytest.mark.thorough
+    def test_are_the_same_in_another_process(self, folder: Path, short: Conditions):
+        kept = read(folder, BY_KEY[BASE], 1, short)
+        again = making.make(BY_KEY[BASE], 1, short)
+        assert kept is not None and again is not None
+        assert again.kernel_distance == kept.kernel_distance
+
+    def test_one_that_is_damaged_or_of_another_recipe_is_made_again(self, tmp_path: Path):
+        clip = BY_KEY["clip"]
+        write(made("clip", 0, 0.5), tmp_path)
+        assert read(tmp_path, clip, 0, Conditions(IMAGES)) == made("clip", 0, 0.5)
+        path = tmp_path / made("clip", 0, 0.5).path
+        path.write_bytes(path.read_bytes()[:-9])
+        assert read(tmp_path, clip, 0, Conditions(IMAGES)) is None
+        write(made("clip", 0, 0.5).changed(identity="0" * 16), tmp_path)
+        assert read(tmp_path, clip, 0, Conditions(IMAGES)) is None
+        assert [task.cell.key for task in missing(tmp_path, [clip], 1, Conditions(IMAGES))] == ["clip"]
+
+    def test_spaces_are_not_mixed(self, tmp_path: Path):
+        write(made("clip", 0, 0.5), tmp_path)
+        write(made("clip", 1, 0.5, features="other"), tmp_path)
+        with pytest.raises(UsageError, match="several feature spaces"):
+            read_all(tmp_path, Conditions(IMAGES))
+
+    @pytest.mark.thorough
+    def test_a_failure_is_named_and_the_others_are_made(self, tmp_path: Path, short: Conditions):
+        lines: list[str] = []
+        unknown = Cell("unknown", "base", "", "")
+        tasks = [task._replace(cell=unknown) for task in missing(tmp_path, [BY_KEY[BASE]], 1, short)]
+        tasks += missing(tmp_path, [BY_KEY[BASE]], 1, short)
+        with pytest.raises(TrainingFailed, match="1 of 2 runs failed: unknown seed0"):
+            perform(tmp_path, tasks, short, 2, lines.append)
+        assert any("KeyError" in line for line in lines)
+        assert read(tmp_path, BY_KEY[BASE], 0, short) is not None
+
+    @pytest.mark.thorough
+    @pytest.mark.skipif(sys.platform == "win32", reason="signals")
+    def test_what_is_interrupted_leaves_no_process(self, tmp_path: Path, array_file: Path):
+        command = [*(sys.executable, "-m", "ganzfeld", "lab", "ablations", "--cells", "base", "--seeds", "1")]
+        command += ["--images", "6000000", "--results", str(tmp_path), "--data", str(array_file)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+            assert process.stderr is not None
+            process.stderr.readline()
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+
+
+class TestTable:
+    def test_paired_as_scipy(self):
+        results = results_with(0.03)
+        own, others = (
+            {result.seed: result for result in results if result.cell == cell} for cell in ("clip", BASE)
+        )
+        test = paired(own, others)
+        left, right = ([side[seed].kernel_distance for seed in range(5)] for side in (own, others))
+        reference = stats.ttest_rel(left, right)
+        assert test.probability == pytest.approx(reference.pvalue)
+        interval = reference.confidence_interval(0.95)
+        assert test.difference - test.half_width == pytest.approx(interval.low)
+        assert paired(own, {}).num == 0 and paired({0: own[0]}, others).probability == 1.0
+
+    def test_corrections_as_scipy(self):
+        some = [0.001, 0.3, 0.012, 0.02, 1.0, 0.012]
+        assert false_discovery(some) == pytest.approx(stats.false_discovery_control(some))
+        assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+    @pytest.mark.parametrize(("effect", "verdict"), [(-0.2, "better"), (0.2, "worse"), (0.0, "not decided")])
+    def test_the_verdict_turns(self, effect: float, verdict: str):
+        cells = chosen_cells(["clip"])
+        base, clip = table_of(results_with(effect), cells)
+        assert (base.verdict, clip.verdict) == ("base", verdict)
+        assert clip.difference == pytest.approx(effect, abs=0.05) and clip.num_pairs == 5
+
+    def test_a_pair_is_of_one_seed(self):
+        """Between seeds the distances differ by 0.3 per seed; between cells of one seed by 0.2."""
+        results = [result for result in results_with(0.2) if (result.cell, result.seed) != (BASE, 4)]
+        row = table_of(results, chosen_cells(["clip"]))[1]
+        assert row.num_runs == 5 and row.num_pairs == 4 and row.difference == pytest.approx(0.2, abs=0.05)
+
+    def test_many_cells_need_more(self):
+        """A probability that decides by itself decides nothing among all cells."""
+        results = results_with(0.035)
+        alone, among = (
+            next(row for row in table_of(results, cells) if row.cell.key == "clip")
+            for cells in (chosen_cells(["clip"]), list(CELLS))
+        )
+        assert alone.probability == among.probability < 0.05
+        assert (alone.verdict, among.verdict) == ("worse", "not decided")
+
+
+class TestPage:
+    def rows(self) -> tuple[list[Row], list[Result]]:
+        results = results_with(-0.2)
+        return table_of(results, chosen_cells(["clip", "g-relu"])), results
+
+    def test_tells_what_is_missing(self):
+        rows, results = self.rows()
+        english, chinese = (page(rows, results, Conditions(IMAGES), 5) for page in (page_en, page_zh))
+        assert "Incomplete: the table rests on 10 runs, and 5 of 15 are missing." in english
+        assert "本表基于 10 次训练，应有 15 次，还缺 5 次" in chinese
+        assert "better *" in english and "更好 *" in chinese and "`g-relu`." in english
+        complete = [row for row in rows if row.cell.key != "g-relu"]
+        assert "The table rests on 10 runs, 5 or more per cell." in page_en(
+            complete, results, Conditions(IMAGES), 5
+        )
+
+    def test_replaces_only_its_own(self, tmp_path: Path):
+        rows, results = self.rows()
+        for _ in range(2):
+            write_pages(rows, results, Conditions(IMAGES), 5, tmp_path)
+        (tmp_path / "ablations.zh.md").write_text("mine")
+        with pytest.raises(UsageError, match="exists already"):
+            write_pages(rows, results, Conditions(IMAGES), 5, tmp_path)
+
+
+def test_command(tmp_path: Path):
+    for result in results_with(0.2):
+        write(result, tmp_path / "results")
+    options = ["--cells", "clip", "--images", IMAGES, "--results", tmp_path / "results"]
+    code, out, err = call("lab", "ablations", *options, "--json")
+    assert (code, err) == (0, "")
+    cells = json.loads(out)["cells"]
+    assert [(cell["cell"], cell["num_runs"], cell["verdict"]) for cell in cells] == [
+        ("base", 5, "base"),
+        ("clip", 5, "worse"),
+    ]
+    code, out, _ = call("lab", "ablations", *options, "--page", "--docs", tmp_path)
+    assert code == 0 and "clip" in out
+    assert "(`clip`)" in (tmp_path / "ablations.md").read_text() and (tmp_path / "ablations.zh.md").exists()
+    assert call("lab", "ablations", "--cells", "clap")[0] == 2
