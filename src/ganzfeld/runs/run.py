@@ -29,7 +29,7 @@ from ganzfeld.kinds import check_arguments
 from ganzfeld.lock import locked, owner
 from ganzfeld.model import Model, images_of_seeds, load_model
 from ganzfeld.model.files import require_openable
-from ganzfeld.networks import Generator
+from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.networks.arguments import Labels
 from ganzfeld.output import Mark, mark_of, marked
 from ganzfeld.own_folder import OwnFolder
@@ -41,6 +41,7 @@ from ganzfeld.regular import is_regular, read_regular
 from ganzfeld.run_layout import LARGEST_METADATA, LOCK, METADATA, OWN_NAMES, RECIPE
 from ganzfeld.runs.checkpoint import CheckpointCard, Position
 from ganzfeld.runs.checkpoint_store import CheckpointStore
+from ganzfeld.runs.discriminator import DiscriminatorCard, SavedDiscriminator, load_discriminator
 from ganzfeld.runs.journal import JOURNAL, cut_journal, every, read_journal
 from ganzfeld.runs.journal_reader import JournalReader, entries_around, last_entry
 from ganzfeld.runs.metadata import Event, EventKind, FinalScores, RunMetadata, Trial, timestamp
@@ -302,6 +303,28 @@ class Run:
     def generator(self) -> Generator:
         """The saved generator: a ``torch.nn.Module`` in eval mode, with the EMA weights."""
         return self.model.generator
+
+    @cached_property
+    def saved_discriminator(self) -> SavedDiscriminator:
+        """The discriminator and its card, read once from the checkpoint nearest to the model."""
+        metadata = self.metadata
+        at = self.model.card.images_seen
+        return load_discriminator(self.history, at, metadata.channels, metadata.class_names)
+
+    @property
+    def discriminator(self) -> Discriminator:
+        """The discriminator: a ``torch.nn.Module`` in eval mode, from the checkpoint nearest to the model.
+
+        It maps images (B, channels, height, width) in [-1, 1] to logits (B,), and with classes also takes
+        labels (B,). ``discriminator_card`` says at how many images it was saved. Raises ``DamagedError`` if
+        no checkpoint can be read.
+        """
+        return self.saved_discriminator.discriminator
+
+    @property
+    def discriminator_card(self) -> DiscriminatorCard:
+        """Where the discriminator comes from: it need not have trained against ``generator``."""
+        return self.saved_discriminator.card
 
     @property
     def classes(self) -> tuple[str, ...]:
