@@ -38,7 +38,7 @@ FLOORS = [
     {"networks", "losses", "stabilisers", "latent", "data"},
     {"metrics", "health"},
     {"recipes", "model"},
-    {"compute"},
+    {"compute", "inversion"},
     {"runs"},
     {"training"},
     {"lab", "practice", "bench", "sweep", "watching", "inside"},

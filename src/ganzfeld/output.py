@@ -32,7 +32,8 @@ _AFTER_HEADER = 33
 class Mark(StrEnum):
     """The kinds of output files.
 
-    Of these only single samples are read as training images, and images of a run if they are named.
+    Of these only single samples and completions are read as training images, and images of a run if they
+    are named.
     """
 
     SAMPLE = "sample"
@@ -48,6 +49,9 @@ class Mark(StrEnum):
     LATENT_SUM = "latent sum"
     LATENT_DIRECTIONS = "latent directions"
     LATENTS = "latents"
+    INVERSION = "inversion"
+    COMPLETION = "completion"
+    COMPLETIONS = "completions"
 
     @property
     def text(self) -> str:

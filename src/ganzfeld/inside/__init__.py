@@ -7,6 +7,8 @@ the generator ignores many directions of its latent space.
     attributes     what is known of training images, and a reader that tells it of others; reading, success
     walk, arithmetic, directions   one file per question, each with a function, a result and its sentence
     films          animated files
+    inverting, completing   images that users name, and the files written; user_images reads the images
+    completion, poisson     holes of images
 """
 
 from ganzfeld.inside.arithmetic import LatentSum, latent_add

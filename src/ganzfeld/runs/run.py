@@ -15,6 +15,7 @@ runs/<data>-001/
 """
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +24,9 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
-from ganzfeld.errors import DamagedError, ResourceError, UsageError
+from ganzfeld.errors import DamagedError, GanzfeldWarning, ResourceError, UsageError
 from ganzfeld.health import Diagnosis, RunEvidence, diagnose
+from ganzfeld.inversion import Inversion, invert
 from ganzfeld.kinds import check_arguments
 from ganzfeld.lock import locked, owner
 from ganzfeld.model import Model, images_of_seeds, load_model
@@ -34,6 +36,7 @@ from ganzfeld.networks.arguments import Labels
 from ganzfeld.output import Mark, mark_of, marked
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import printable
+from ganzfeld.progress import CountCallback, counting
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.recipes.unusual import unusual_settings
 from ganzfeld.record import Record
@@ -360,4 +363,30 @@ class Run:
             card.require_classes(of)
         return images_of_seeds(
             generator, chosen, prior=card.prior, truncation=truncation, labels=of, precision=precision
+        )
+
+    def invert(
+        self,
+        images: Any,
+        *,
+        method: str = "fast",
+        of: Labels | None = None,
+        progress: bool | CountCallback | None = True,
+    ) -> Inversion:
+        """Find latents whose images are as near as possible to ``images``.
+
+        ``images`` are uint8 (N, height, width, channels), or a float tensor (N, channels, height, width) in
+        [-1, 1]. ``method`` is "fast", or "best", which takes some ten times as long. ``of`` is the class of
+        all images, or a list of classes; without it the best class of each image is searched. Warns if there
+        is no checkpoint with a discriminator. Raises ``UsageError`` for an unknown method or class, and
+        ``DataError`` for images of another size or other channels than the run's.
+        """
+        try:
+            discriminator = self.discriminator
+        except DamagedError as error:
+            discriminator, text = None, f"{error.message}: the encoder uses averaged pixels alone"
+            warnings.warn(text, GanzfeldWarning, stacklevel=2)
+        report = counting(progress)
+        return invert(
+            self.model, images, discriminator=discriminator, labels=of, method=method, progress=report
         )

@@ -2,7 +2,7 @@
 
 import typer
 
-from ganzfeld.cli.latent import add, directions, walk
+from ganzfeld.cli.latent import add, directions, invert, walk
 
 application = typer.Typer(
     help="Look into the latent space of a generator.\n\n"
@@ -13,3 +13,4 @@ application = typer.Typer(
 application.command("walk")(walk.command)
 application.command("add")(add.command)
 application.command("directions")(directions.command)
+application.command("invert")(invert.command)
