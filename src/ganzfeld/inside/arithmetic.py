@@ -15,7 +15,7 @@ from torch import Tensor
 from ganzfeld.errors import UsageError
 from ganzfeld.inside.attributes import Reader
 from ganzfeld.inside.latent_model import LatentModel, Subject, latent_model
-from ganzfeld.inside.reading import read_images, reader_for, words_of
+from ganzfeld.inside.reading import read_images, reader_if_any, words_of
 from ganzfeld.latent import latents_of_seeds, priors, seeds_of
 from ganzfeld.progress import CountCallback, counting
 
@@ -132,7 +132,9 @@ def latent_add(
         images = model.pixels(torch.cat((group, group.mean(0, keepdim=True))), label)
         groups.append(Group(sign, tuple(int(seed) for seed in seeds), images[:-1], images[-1]))
     around = model.pixels(_around(model, latent, seed), label)
-    reader = reader_for(model.run, None, None, report) if check and model.run else None
+    # Every image of a conditional run has the class that it is asked for, whatever its latent.
+    run = model.run if check and not model.generator.num_classes else None
+    reader = reader_if_any(run, report) if run else None
     if reader is None:
         return LatentSum(latent, tuple(groups), around, label, None)
     codes = [read_images(model, reader, group, label, report) for group in latents]

@@ -17,6 +17,7 @@ from torch import Tensor
 from ganzfeld.data import ImageDataset
 from ganzfeld.data.sources.faces import attributes_of_faces
 from ganzfeld.errors import DataError
+from ganzfeld.printable import listed
 
 MOST_FITTED = 2_500
 """The most images that the reader is fitted to: its time grows as the cube of their number."""
@@ -27,6 +28,7 @@ MOST_PIXELS = 32 * 32
 """Images are averaged over blocks of pixels until they have no more than this."""
 RIDGE = 1e-3
 RANDOM = 0x5EE
+ONE_SIDED_95 = 1.644854
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class AttributeTable:
     def ends(self) -> list[int]:
         """Where the columns of each attribute begin among ``all_values``, and the number of columns."""
         return [0, *np.cumsum([len(values) for values in self.values]).tolist()]
+
+    def part(self, kept: Sequence[int]) -> "AttributeTable":
+        """Return the table of some of its attributes, by index."""
+        names = tuple(self.names[index] for index in kept)
+        values = tuple(self.values[index] for index in kept)
+        return AttributeTable(names, values, self.codes[:, list(kept)])
 
     def indicators(self, codes: np.ndarray) -> Tensor:
         """Return a column for each of ``all_values``, float64 (N, columns): 1 where an image has it."""
@@ -90,7 +98,8 @@ def known_attributes(dataset: ImageDataset, *, built_in: bool) -> tuple[Attribut
 class Reader:
     """Names the attributes of images; ``accuracy`` (attributes,) is its share of right answers.
 
-    The answers were checked on ``num_checked`` real images that it was not fitted to.
+    The answers were checked on ``num_checked`` real images that it was not fitted to. ``left_out`` are the
+    attributes that it cannot tell from pixels.
     """
 
     table: AttributeTable
@@ -99,6 +108,7 @@ class Reader:
     mean: Tensor
     accuracy: np.ndarray
     num_checked: int
+    left_out: tuple[str, ...] = ()
 
     def scores(self, images: Tensor) -> Tensor:
         """Return how much images (N, C, H, W) in [-1, 1] look like each of ``table.all_values``.
@@ -117,11 +127,12 @@ class Reader:
         """How far the reader can be trusted, in words."""
         worst = int(self.accuracy.argmin())
         least = f"{self.accuracy[worst]:.0%} ({self.table.names[worst]})"
+        without = f"; it cannot tell {listed(self.left_out)}" if self.left_out else ""
         if len(self.accuracy) == 1:
-            return f"the reader is right on {least} of {self.num_checked:,} other real images"
+            return f"the reader is right on {least} of {self.num_checked:,} other real images{without}"
         return (
             f"the reader of {len(self.accuracy)} attributes is right on {self.accuracy.mean():.0%} of"
-            f" {self.num_checked:,} other real images, at the least {least}"
+            f" {self.num_checked:,} other real images, at the least {least}{without}"
         )
 
 
@@ -130,7 +141,7 @@ def fit_reader(dataset: ImageDataset, table: AttributeTable, indices: np.ndarray
 
     ``indices`` are those of the images in the table. Kernel ridge regression with a quadratic kernel on
     averaged pixels (Saunders et al. 1998): pairs of pixels tell what single ones do not. Raises ``DataError``
-    for fewer than 20 images, and if no attribute has two values.
+    for fewer than 20 images, and if no attribute has two values that can be read from pixels.
     """
     if len(indices) < LEAST_IMAGES:
         raise DataError(
@@ -152,8 +163,42 @@ def fit_reader(dataset: ImageDataset, table: AttributeTable, indices: np.ndarray
     ridge = RIDGE * torch.eye(len(gram), dtype=torch.float64)
     weights = torch.linalg.solve(gram + ridge, indicators - mean)
     scores = kernel(values_of(dataset.batch(indices[checked]))) @ weights + mean
-    accuracy = (_most_likely(scores, table.ends) == table.codes[checked]).mean(0)
-    return Reader(table, kernel, weights, mean, accuracy, num_checked)
+    is_right = _most_likely(scores, table.ends) == table.codes[checked]
+    usual = np.array([np.bincount(column).argmax() for column in table.codes.T])
+    kept = [
+        index
+        for index in range(len(table.names))
+        if is_better(is_right[:, index], table.codes[checked, index] == usual[index])
+    ]
+    if not kept:
+        most = int(is_right.mean(0).argmax())
+        share = (table.codes[checked, most] == usual[most]).mean()
+        raise DataError(
+            "the labels cannot be read from the pixels: a reader is right on"
+            f" {is_right[:, most].mean():.0%} of {num_checked:,} other images, and always naming the most"
+            f" frequent one on {share:.0%}",
+            "Check that the labels belong to these images, or label more of them.",
+        )
+    columns = [column for index in kept for column in range(*table.ends[index : index + 2])]
+    left_out = tuple(name for index, name in enumerate(table.names) if index not in kept)
+    return Reader(
+        table.part(kept),
+        kernel,
+        weights[:, columns],
+        mean[columns],
+        is_right[:, kept].mean(0),
+        num_checked,
+        left_out,
+    )
+
+
+def is_better(is_right: np.ndarray, usual_is_right: np.ndarray) -> bool:
+    """Check whether answers are better than always naming the most frequent value, beyond chance.
+
+    Compares the images on which only one of the two is right (McNemar 1947), one-sided at 5 %.
+    """
+    gained, lost = int((is_right & ~usual_is_right).sum()), int((~is_right & usual_is_right).sum())
+    return gained - lost > ONE_SIDED_95 * (gained + lost) ** 0.5
 
 
 def values_of(pixels: np.ndarray) -> Tensor:

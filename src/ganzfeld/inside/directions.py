@@ -14,7 +14,7 @@ from ganzfeld.errors import DataError, UsageError
 from ganzfeld.inside.attributes import AttributeTable, Reader
 from ganzfeld.inside.jacobian import mean_square_jacobian
 from ganzfeld.inside.latent_model import LatentModel, Subject, latent_model, require_run
-from ganzfeld.inside.reading import Location, read_images, reader_for
+from ganzfeld.inside.reading import Location, read_images, reader_for, reader_if_any
 from ganzfeld.inside.success import Success, interval, measure_success, overall
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.value_kinds import is_whole
@@ -145,9 +145,11 @@ def latent_directions(
             "Leave out --kind change.",
         )
     reader = None
-    if kind != "change" and (model.run or asked or kind == "attributes"):
-        run = require_run(model, "a direction of an attribute")
-        reader = reader_for(run, data, labels, report)
+    if asked or kind == "attributes":
+        reader = reader_for(require_run(model, "a direction of an attribute"), data, labels, report)
+    elif kind == "auto" and model.run and not model.generator.num_classes:
+        # Every image of a conditional run has the class that it is asked for, so that none is left to find.
+        reader = reader_if_any(model.run, report)
     if reader is not None:
         return _of_attributes(model, reader, list(only), label, step, report)
     if asked or kind == "attributes":
@@ -163,7 +165,7 @@ def _of_change(
 ) -> Directions:
     """Return the directions along which images change the most, the strongest first."""
     if not is_whole(num) or not 1 <= num <= model.latent_size:
-        raise UsageError(f"there are from 1 to {model.latent_size} directions, not {num!r}")
+        raise UsageError(f"there are from 1 to {model.latent_size} directions, not {num!r}", "5 is usual.")
     latents = model.latents(_seeds("found", NUM_DIFFERENTIATED))
     mean = mean_square_jacobian(model, latents, label, progress)
     values, vectors = leading_eigenvectors(mean, num)

@@ -32,7 +32,7 @@ def require_film(path: Path, fps: float) -> None:
         hint = did_you_mean(path.suffix.lower(), [*_WRITERS, ".png"])
         raise UsageError(f"{path} is neither a film nor a PNG file", hint)
     if not 1 <= fps <= MOST_FPS:
-        raise UsageError(f"a film has from 1 to {MOST_FPS} frames per second, not {fps:g}")
+        raise UsageError(f"a film has from 1 to {MOST_FPS} frames per second, not {fps:g}", "20 is usual.")
     if path.suffix.lower() == ".mp4":
         _ffmpeg()
 

@@ -1,5 +1,7 @@
 """The Jacobian of a generator: how each value of an image changes with each component of its latent."""
 
+import warnings
+
 import torch
 from torch import Tensor
 
@@ -19,10 +21,15 @@ def jacobian(model: LatentModel, latent: Tensor, label: int | None = None) -> Te
     latents = latent.expand(copies, size).contiguous()
     tangents = torch.eye(copies, size, dtype=latents.dtype)
     labels = None if label is None else torch.full((copies,), label)
-    # The module's own forward: checks of arguments would read values, which a transform does not have.
-    changes = torch.func.jvp(lambda points: model.generator.forward(points, labels), (latents,), (tangents,))[
-        1
-    ]
+
+    def images(points: Tensor) -> Tensor:
+        # The module's own forward: checks of arguments would read values, which a transform does not have.
+        return model.generator.forward(points, labels)
+
+    with warnings.catch_warnings():
+        # Torch's own rules of forward mode are scripted, which torch itself calls deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        changes = torch.func.jvp(images, (latents,), (tangents,))[1]
     return changes[:size].flatten(1).detach()
 
 

@@ -1,6 +1,7 @@
 """The reader of attributes for the images of a run: from its own images, or from images with labels."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ganzfeld.data import ImageDataset, open_images
-from ganzfeld.errors import DataError
+from ganzfeld.errors import DataError, GanzfeldWarning, ResourceError
 from ganzfeld.inside.attributes import Reader, fit_reader, known_attributes
 from ganzfeld.inside.latent_model import LatentModel
 from ganzfeld.progress import CountCallback
@@ -65,6 +66,15 @@ def reader_for(
     reader = fit_reader(dataset, *known)
     progress(1, 1, "fitting a reader of attributes")
     return reader
+
+
+def reader_if_any(run: Run, progress: CountCallback) -> Reader | None:
+    """Fit a reader of what is known of a run's own images; None, with a warning, if they cannot be used."""
+    try:
+        return reader_for(run, None, None, progress)
+    except (DataError, ResourceError) as error:
+        warnings.warn(f"attributes are not used: {error.message}", GanzfeldWarning, stacklevel=3)
+        return None
 
 
 def read_images(

@@ -69,7 +69,8 @@ def interval(counts: Counts, part: Part) -> Success | None:
     value, z2 = float(hits.sum() / tries.sum()), NORMAL_95**2 / latents
     half = np.sqrt(z2 * value * (1 - value) + z2**2 / 4) / (1 + z2)
     centre = (value + z2 / 2) / (1 + z2)
-    return Success(value, float(max(0.0, centre - half)), float(min(1.0, centre + half)))
+    low, high = float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    return Success(value, min(low, value), max(high, value))  # rounding may put 1 outside
 
 
 def overall(counts: Sequence[Counts], part: Part) -> Success | None:

@@ -96,7 +96,8 @@ def latent_walk(
     if not is_whole(frames) or not least <= frames <= MOST_FRAMES:
         raise UsageError(
             f"a walk through {len(keys) - loop} latents has from {least} to {MOST_FRAMES:,} frames,"
-            f" not {frames!r}"
+            f" not {frames!r}",
+            "60 is usual.",
         )
     label = model.label(of, int(seeds[0]) if len(seeds) else 0)
     parts = [_Part(model, start, end, label) for start, end in pairwise(keys)]
