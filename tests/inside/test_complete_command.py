@@ -69,6 +69,15 @@ def test_a_mask_says_the_same_as_its_rectangle(run: gz.Run, image: Path, tmp_pat
     assert figures[0] == figures[1]
 
 
+def test_an_image_of_another_size_is_completed_if_it_may_be_scaled(run: gz.Run, tmp_path: Path):
+    path = tmp_path / "large.png"
+    Image.fromarray(blobs(1, 40)[0]).save(path)
+    arguments = [run.path, path, "--hole", HOLE, "--n", 1, "--out", tmp_path / "out"]
+    code, _, complaint = call("complete", *arguments)
+    assert code == 3 and "--fit" in complaint
+    assert call("complete", *arguments, "--fit")[0] == 0
+
+
 def test_a_training_image_is_not_its_own_baseline(run: gz.Run):
     dataset = open_images(str(run.metadata.data), 16, progress=False)
     image = dataset.batch(np.array([7]))[0]

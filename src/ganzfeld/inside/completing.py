@@ -44,33 +44,25 @@ class CompletedFiles:
 def complete_files(
     run: Path,
     image: Path,
-    mask: Path | None,
+    hole: Path | str,
     out: Path,
     *,
-    hole: str | None = None,
     num: int = 4,
     blend: bool = True,
+    fit: bool = False,
     progress: bool | CountCallback | None = True,
 ) -> CompletedFiles:
     """Fill the hole of an image in ``num`` ways, into a folder.
 
-    The hole is where ``mask`` is white, or the rectangle ``hole``: x,y,width,height in pixels. Writes
+    ``hole`` is the path of a mask, or a rectangle x,y,width,height in pixels, both of the image as it is
+    completed (``fit``: cropped, scaled and converted as for training). Writes
     completion-1.png and so on, latents.npy (float32 (num, n)), and comparison.png. Raises what ``complete``
-    and ``read_image`` raise, and ``UsageError`` unless there is one of ``mask`` and ``hole``.
+    and ``read_image`` raise.
     """
     require_num(num)
-    if (mask is None) == (hole is None):
-        raise UsageError(
-            "the hole is given by a mask or by --hole, and by one of them",
-            "Name a mask of the size of the image, white where pixels are missing, or give --hole x,y,w,h.",
-        )
     model = load_model(run)
-    pixels = read_image(image, model.generator)
-    if hole is not None:
-        where = rectangle(hole, pixels.shape[0], pixels.shape[1])
-    else:
-        assert mask is not None
-        where = read_mask(mask)
+    pixels = read_image(image, model.generator, fit=fit)
+    where = read_mask(hole) if isinstance(hole, Path) else rectangle(hole, *pixels.shape[:2])
     require_hole(where, pixels.shape[:2])
     files = [out / f"completion-{number}.png" for number in range(1, num + 1)]
     for path in files:
@@ -97,6 +89,18 @@ def complete_files(
     write_output(out / COMPARISON, png(comparison_of(completion)), Mark.COMPLETIONS)
     all_notes = (*notes, *more_notes, *completion.notes)
     return CompletedFiles(completion, (*files, out / LATENTS, out / COMPARISON), all_notes)
+
+
+def hole_of(mask: Path | None, rectangle: str | None) -> Path | str:
+    """Return the one of the two that is given. Raises ``UsageError`` if it is both or neither."""
+    if mask is not None and rectangle is None:
+        return mask
+    if rectangle is not None and mask is None:
+        return rectangle
+    raise UsageError(
+        "the hole is given by a mask or by --hole, and by one of them",
+        "Name a mask of the size of the image, white where pixels are missing, or give --hole x,y,w,h.",
+    )
 
 
 def rectangle(text: str, height: int, width: int) -> np.ndarray:

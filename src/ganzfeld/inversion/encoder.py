@@ -25,6 +25,7 @@ from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import ResourceError
 from ganzfeld.latent import priors
 from ganzfeld.model import Model
+from ganzfeld.model.sampling import chunk_size
 from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.progress import CountCallback, silent
 
@@ -41,7 +42,6 @@ CELLS = 2
 """The most cells per axis over which the maps of the discriminator are averaged."""
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 """Ridge penalties that are tried, in units of the number of samples."""
-CHUNK = 64
 MOST_KEPT = 32
 """Encoders in the cache; of more, those not used for the longest time are removed."""
 
@@ -134,9 +134,10 @@ def fitted(
     latents = priors.load(model.card.prior).sample(num_samples, generator.latent_size, noise)
     labels = torch.arange(num_samples) % max(1, num_classes)
     rows, pixels = [], []
-    for start in range(0, num_samples, CHUNK):
+    chunk = chunk_size(generator)
+    for start in range(0, num_samples, chunk):
         progress(start, num_samples, "fitting the encoder")
-        part = slice(start, start + CHUNK)
+        part = slice(start, start + chunk)
         chosen = labels[part] if num_classes else None
         images = generator(latents[part].to(_device(generator)), chosen)
         rows.append(features_of(images, discriminator, chosen, num_classes).cpu())

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from ganzfeld.inversion.least_squares import Projection
 from ganzfeld.latent import priors
 from ganzfeld.model import Model
+from ganzfeld.model.sampling import chunk_size
 from ganzfeld.networks import Generator
 from ganzfeld.networks.layout import lay_out
 from ganzfeld.networks.strided import DIRECT, StridedTransposedConvolution
+from ganzfeld.progress import CountCallback, silent
 
-ADAM_ROWS = 64
-"""The number of points that descend together."""
 ADAM_RATE = 0.1
 
 _NEED_CONTIGUOUS = (nn.modules.instancenorm._InstanceNorm, nn.GroupNorm)
@@ -58,6 +58,11 @@ class Fit:
         return torch.cat((errors, self.pull**0.5 / deviation * latents), 1)
 
     @property
+    def rows_at_once(self) -> int:
+        """The number of images that are made and differentiated at once."""
+        return chunk_size(self.generator)
+
+    @property
     def project(self) -> Projection:
         """The map from latents to the nearest ones that the prior can draw."""
         return priors.load(self.prior).onto
@@ -69,22 +74,30 @@ class Fit:
             self.residuals(latents[part], rows[part], None if labels is None else labels[part])
             .square()
             .sum(1)
-            for part in torch.arange(len(latents)).split(ADAM_ROWS)
+            for part in torch.arange(len(latents)).split(self.rows_at_once)
         ]
         return torch.cat(parts) if parts else latents.new_empty(0)
 
-    def minimise(self, start: Tensor, rows: Tensor, labels: Tensor | None, num_steps: int) -> Tensor:
+    def minimise(
+        self,
+        start: Tensor,
+        rows: Tensor,
+        labels: Tensor | None,
+        num_steps: int,
+        progress: CountCallback = silent,
+    ) -> Tensor:
         """Return latents (R, n) after steps of Adam from ``start``, with a rate that falls to zero.
 
         Adam works component by component, so rows do not influence each other.
         """
         parts = []
-        for part in torch.arange(len(start)).split(ADAM_ROWS):
+        for part in torch.arange(len(start)).split(self.rows_at_once):
             latents = self.project(start[part]).clone().requires_grad_(True)
             chosen = None if labels is None else labels[part]
             adam = torch.optim.Adam([latents], lr=ADAM_RATE, betas=(0.9, 0.99))
             falling = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(num_steps, 1))
-            for _ in range(num_steps):
+            for step in range(num_steps):
+                progress(int(part[0]) * num_steps + step * len(part), len(start) * num_steps, "minimising")
                 adam.zero_grad()
                 self.residuals(latents, rows[part], chosen).square().sum().backward()
                 adam.step()
@@ -92,6 +105,7 @@ class Fit:
                 with torch.no_grad():
                     latents.copy_(self.project(latents))
             parts.append(latents.detach())
+        progress(len(start) * num_steps, len(start) * num_steps, "minimising")
         return torch.cat(parts) if parts else start
 
 

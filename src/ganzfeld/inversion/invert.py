@@ -18,10 +18,10 @@ from torch import Tensor
 from ganzfeld.catalogue import did_you_mean
 from ganzfeld.errors import UsageError
 from ganzfeld.inversion.encoder import PIXELS, SAMPLES, Encoder, averaged, encoder_of, features_of
-from ganzfeld.inversion.fit import ADAM_ROWS, Fit
+from ganzfeld.inversion.fit import Fit
 from ganzfeld.inversion.images import as_targets, psnr_db
 from ganzfeld.inversion.least_squares import levenberg_marquardt
-from ganzfeld.model import Model, as_bytes, images_of_latents
+from ganzfeld.model import Model, as_bytes, images_of_latents, require_room_for
 from ganzfeld.networks import Discriminator
 from ganzfeld.networks.arguments import Labels, labels_of
 from ganzfeld.progress import CountCallback, silent
@@ -130,6 +130,7 @@ def invert(
     require_method(method)
     generator = model.generator
     targets = as_targets(images, generator)
+    require_room_for(generator, len(targets))
     if labels is not None:
         model.card.require_classes(labels)
         labels = labels_of(labels, len(targets), generator.class_names, generator.num_classes)
@@ -172,7 +173,7 @@ def started(
         rows = rows.repeat_interleave(num_classes)
         labels = torch.arange(num_classes).repeat(num)
     parts = []
-    for part in torch.arange(len(rows)).split(256):
+    for part in torch.arange(len(rows)).split(fit.rows_at_once):
         chosen = None if labels is None else labels[part]
         features = features_of(fit.targets[rows[part]], discriminator, chosen, num_classes)
         latents = fit.project(encoder(features))
@@ -210,15 +211,9 @@ def nearest_samples(fit: Fit, encoder: Encoder, labels: Tensor | None, num: int)
 
 def minimised(fit: Fit, candidates: Candidates, num_steps: int, progress: CountCallback) -> Candidates:
     """Return the candidates after steps of Adam; one that became worse stays where it was."""
-    parts = []
-    for part in torch.arange(len(candidates.rows)).split(ADAM_ROWS):
-        progress(int(part[0]), len(candidates.rows), "minimising")
-        before = candidates[part]
-        latents = fit.minimise(before.latents, before.rows, before.labels, num_steps)
-        costs = fit.costs(latents, before.rows, before.labels)
-        parts.append(better_of(before, latents, costs))
-    progress(len(candidates.rows), len(candidates.rows), "minimising")
-    return functools.reduce(Candidates.joined, parts)
+    rows, labels = candidates.rows, candidates.labels
+    latents = fit.minimise(candidates.latents, rows, labels, num_steps, progress)
+    return better_of(candidates, latents, fit.costs(latents, rows, labels))
 
 
 def refined(fit: Fit, candidates: Candidates, progress: CountCallback) -> Candidates:
@@ -240,7 +235,12 @@ def solved(fit: Fit, candidates: Candidates, num_steps: int, progress: CountCall
             return fit.residuals(latents, before.rows[which], labels)
 
         solution = levenberg_marquardt(
-            residuals, before.latents, numbers, num_steps=num_steps, project=fit.project
+            residuals,
+            before.latents,
+            numbers,
+            num_steps=num_steps,
+            project=fit.project,
+            tangents=2 * fit.rows_at_once,
         )
         parts.append(better_of(before, solution.points, solution.costs))
     progress(num, num, "solving")

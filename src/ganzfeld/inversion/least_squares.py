@@ -13,7 +13,7 @@ from torch import Tensor
 JACOBIAN_BYTES = 2**28
 """The most memory that the Jacobians of the rows of one group take."""
 TANGENTS = 128
-"""The number of tangents that are carried through a function at once, over all rows."""
+"""The most tangents that are carried through a function at once, over all rows."""
 
 _TRIALS = (1 / 9, 1.0, 9.0)
 """Factors on the damping, which are tried beside each other: a trial costs far less than a Jacobian."""
@@ -39,11 +39,11 @@ def unbounded(points: Tensor) -> Tensor:
     return points
 
 
-def jacobians(residuals: Residuals, points: Tensor, rows: Tensor) -> Tensor:
+def jacobians(residuals: Residuals, points: Tensor, rows: Tensor, tangents: int = TANGENTS) -> Tensor:
     """Compute the derivatives of the residuals by forward differentiation, (R, n, m).
 
-    A tangent is carried through the function for each of the n components, for all rows at once. So the
-    function must treat rows independently.
+    A tangent is carried through the function for each of the n components and all rows, ``tangents`` at a
+    time. The function must treat rows independently.
     """
     basis = torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
 
@@ -51,7 +51,7 @@ def jacobians(residuals: Residuals, points: Tensor, rows: Tensor) -> Tensor:
         tangent = direction.expand_as(points)
         return torch.func.jvp(lambda at: residuals(at, rows), (points,), (tangent,))[1]
 
-    chunk = max(1, TANGENTS // len(points))
+    chunk = max(1, tangents // len(points))
     with warnings.catch_warnings():
         # torch scripts its own formulas at the first call, and warns that scripting is deprecated.
         warnings.filterwarnings("ignore", r"`torch\.jit\.script", DeprecationWarning)
@@ -68,6 +68,7 @@ def levenberg_marquardt(
     project: Projection = unbounded,
     damping: float = 1e-2,
     converged: float = 1e-2,
+    tangents: int = TANGENTS,
 ) -> Solution:
     """Minimise the sum of squared residuals of every row, from ``start`` (R, n), in at most ``num_steps``.
 
@@ -82,42 +83,48 @@ def levenberg_marquardt(
     group = max(1, JACOBIAN_BYTES // (start.element_size() * start.shape[1] * num_residuals))
     for first in range(0, len(start), group):
         part = slice(first, first + group)
-        parts.append(_solve(residuals, start[part], rows[part], num_steps, project, damping, converged))
+        settings = _Settings(num_steps, project, damping, converged, tangents)
+        parts.append(_solve(residuals, start[part], rows[part], settings))
     if not parts:
         return Solution(start, start.new_empty(0), rows.new_empty(0))
     return Solution(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
+@dataclass(frozen=True)
+class _Settings:
+    """The arguments of ``levenberg_marquardt`` that are the same for every row."""
+
+    num_steps: int
+    project: Projection
+    damping: float
+    converged: float
+    tangents: int
+
+
 def _solve(
-    residuals: Residuals,
-    start: Tensor,
-    rows: Tensor,
-    num_steps: int,
-    project: Projection,
-    damping: float,
-    converged: float,
+    residuals: Residuals, start: Tensor, rows: Tensor, settings: _Settings
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Solve one group of rows; return points, costs and numbers of steps."""
-    points = project(start).clone()
+    points = settings.project(start).clone()
     costs = _costs(residuals(points, rows))
     size = points.shape[1]
     hessians = points.new_zeros(len(points), size, size, dtype=torch.float64)
     slopes = points.new_zeros(len(points), size, dtype=torch.float64)
-    dampings = torch.full_like(costs, damping)
+    dampings = torch.full_like(costs, settings.damping)
     steps = torch.zeros(len(points), dtype=torch.int64, device=points.device)
     is_active = torch.ones(len(points), dtype=torch.bool, device=points.device)
     has_moved = is_active.clone()
-    for _ in range(num_steps):
+    for _ in range(settings.num_steps):
         moved = (is_active & has_moved).nonzero().squeeze(1)
         if len(moved):
-            derivatives = jacobians(residuals, points[moved], rows[moved])
+            derivatives = jacobians(residuals, points[moved], rows[moved], settings.tangents)
             values = residuals(points[moved], rows[moved])
             hessians[moved] = torch.bmm(derivatives, derivatives.transpose(1, 2)).double()
             slopes[moved] = torch.bmm(derivatives, values[:, :, None]).squeeze(2).double()
             steps[moved] += 1
         active = is_active.nonzero().squeeze(1)
         candidates, factors = _candidates(points, hessians, slopes, dampings, active)
-        candidates = project(candidates.flatten(0, 1))
+        candidates = settings.project(candidates.flatten(0, 1))
         tried = _costs(residuals(candidates, rows[active].repeat_interleave(len(_TRIALS))))
         lowest, best = tried.view(-1, len(_TRIALS)).nan_to_num(nan=torch.inf).min(1)
         better = lowest < costs[active]
@@ -127,7 +134,7 @@ def _solve(
         has_moved = torch.zeros_like(is_active)
         has_moved[active[better]] = True
         dampings[active] = torch.where(better, factors[best], 27.0) * dampings[active]
-        is_active[active] = ~(better & (gain < converged)) & (dampings[active] < _MOST_DAMPING)
+        is_active[active] = ~(better & (gain < settings.converged)) & (dampings[active] < _MOST_DAMPING)
         if not bool(is_active.any()):
             break
     return points, costs, steps

@@ -26,6 +26,9 @@ def command(
         bool,
         typer.Option("--blend/--no-blend", help="Blend at the edge of the hole, or copy pixels as they are."),
     ] = True,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Crop, scale and convert the image as training images are.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the completions. Default: RUN-complete.")
     ] = None,
@@ -39,10 +42,10 @@ def command(
 
     Example: ganzfeld complete runs/faces-001 face.png --hole 20,20,24,24
     """
-    from ganzfeld.inside.completing import complete_files
+    from ganzfeld.inside.completing import complete_files, hole_of
 
     out = out or Path(f"{run.resolve().name}-complete")
-    files = complete_files(run, image, mask, out, hole=hole, num=num, blend=blend)
+    files = complete_files(run, image, hole_of(mask, hole), out, num=num, blend=blend, fit=fit)
     for note in files.notes:
         tell(note)
     show_result(_result(run, files), _text(files), json)
