@@ -11,8 +11,9 @@ from PIL import Image
 
 import ganzfeld as gz
 from ganzfeld.data import open_images
-from ganzfeld.inside.completion import complete, importance, nearest_training_image
+from ganzfeld.inside.completion import complete, filled_in, importance, nearest_training_image
 from ganzfeld.inversion import psnr_db
+from ganzfeld.inversion.fit import Fit
 from ganzfeld.output import Mark, mark_of
 from ganzfeld.progress import silent
 from tests.cli.test_cli import call
@@ -131,6 +132,15 @@ def test_the_hidden_pixels_have_no_influence(run: gz.Run):
     other[where()] = blobs(1, 16, seed=9)[0][where()]
     one, two = (complete(run.model, pixels, where(), num=1) for pixels in (image, other))
     assert np.array_equal(one.images, two.images)
+
+
+def test_the_encoder_sees_generated_pixels_in_the_hole(run: gz.Run):
+    """However little the pixels outside of it count."""
+    image = torch.full((1, 3, 16, 16), 0.25)
+    weights = torch.from_numpy(importance(where()))[None, None].float()
+    whole = filled_in(Fit.of(run.model, image, weights), torch.full_like(image, -0.5))
+    expected = torch.where(torch.from_numpy(where()), -0.5, 0.25).expand_as(whole)
+    assert torch.equal(whole, expected)
 
 
 def test_it_works_with_classes(conditional_run: gz.Run):

@@ -181,13 +181,17 @@ def fitted_outside(
     like = nearest_samples(fit, encoder, None, max(STARTS, num))
     guess = like.best(1)
     with torch.no_grad():
-        generated = fit.generator(guess.latents, guess.labels)
-        whole = fit.visible * fit.targets + (1 - fit.visible) * generated
+        whole = filled_in(fit, fit.generator(guess.latents, guess.labels))
         features = features_of(whole, discriminator, guess.labels, fit.generator.num_classes)
         latents = fit.project(encoder(features))
     encoded = Candidates(latents, guess.rows, guess.labels, fit.costs(latents, guess.rows, guess.labels))
     best = minimised(fit, like.joined(encoded), ADAM_STEPS, progress).best(num)
     return solved(fit, best, LM_STEPS, progress).best(num)
+
+
+def filled_in(fit: Fit, generated: Tensor) -> Tensor:
+    """Return the targets (N, C, H, W) with other images in the place of all pixels that do not count."""
+    return torch.where(fit.visible > 0, fit.targets, generated)
 
 
 def fill(image: np.ndarray, patch: np.ndarray, hole: np.ndarray, blend: bool = True) -> np.ndarray:
