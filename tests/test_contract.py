@@ -249,6 +249,25 @@ class TestPrior:
         assert abs(float(latents.mean())) < 0.012
         assert abs(float(latents.var()) - entry.variance(16)) < 0.018
 
+    def test_its_paths_stay_where_it_draws(self, name: str):
+        """The middle of a path has the norm of a draw, except where the straight line is the path."""
+        entry = priors.load(name)
+        start, end = (entry.sample(200, 100, torch.Generator().manual_seed(seed)) for seed in (1, 2))
+        ends = [entry.path(start, end, torch.full((200, 1), share)) for share in (0.0, 1.0)]
+        assert torch.allclose(ends[0], start, atol=1e-4) and torch.allclose(ends[1], end, atol=1e-4)
+        middle = entry.path(start, end, torch.full((200, 1), 0.5))
+        assert torch.allclose(entry.onto(middle), middle, atol=1e-4), "nothing outside of the prior"
+        if name != "uniform":
+            ratio = middle.norm(dim=1).mean() / start.norm(dim=1).mean()
+            assert float(ratio) == pytest.approx(1, abs=0.02)
+
+    def test_everything_comes_onto_it(self, name: str):
+        entry = priors.load(name)
+        latents = entry.onto(5 * torch.randn(50, 16))
+        assert torch.allclose(entry.onto(latents), latents, atol=1e-5)
+        drawn = entry.sample(50, 16, torch.Generator().manual_seed(3))
+        assert torch.allclose(entry.onto(drawn), drawn, atol=1e-5)
+
     def test_is_a_function_of_its_noise(self, name: str):
         sample = priors.load(name).sample
         first, again = (sample(3, 8, torch.Generator().manual_seed(7)) for _ in range(2))

@@ -38,10 +38,10 @@ FLOORS = [
     {"networks", "losses", "stabilisers", "latent", "data"},
     {"metrics", "health"},
     {"recipes", "model"},
-    {"compute"},
+    {"compute", "inversion"},
     {"runs"},
     {"training"},
-    {"lab", "practice", "bench", "sweep", "watching"},
+    {"lab", "practice", "bench", "sweep", "watching", "inside"},
     {"cli", "studio"},
     {"__main__"},
 ]
@@ -343,8 +343,12 @@ MOST_PARAMETERS = 8
 MOST_LINES = 400
 MOST_FILES = 24
 
+COMMANDS = {"cli/commands", "cli/latent"}
+"""The folders of commands, whose parameters are their options."""
+
 MANY_PARAMETERS = {
     *("train.py: train", "train.py: resume", "images.py: open_images"),  # what people call
+    "directions.py: latent_directions",
     *("generator.py: __init__", "discriminator.py: __init__"),  # a parameter for every field of a card
     "outcome.py: __call__",  # the fields of a figure
 }
@@ -359,14 +363,14 @@ def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]
 
 
 def functions_with_many_parameters(root: Path) -> set[str]:
-    """Every function with more parameters than a reader can hold, except commands, whose are options."""
+    """Every function with more parameters than a reader can hold, commands aside."""
     return {
         f"{path.name}: {node.name}"
         for path in root.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and len(parameters_of(node)) > MOST_PARAMETERS
-        and path.parent.name != "commands"
+        and path.parent.relative_to(root).as_posix() not in COMMANDS
     }
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ganzfeld.data import open_images, open_pictures
     from ganzfeld.errors import GanzfeldError
     from ganzfeld.geometry import plan
+    from ganzfeld.inside import latent_add, latent_directions, latent_walk
     from ganzfeld.latent import latents_of_seeds
     from ganzfeld.model import load
     from ganzfeld.recipes import Recipe, resolve
@@ -32,6 +33,9 @@ __all__ = [
     "Run",
     "evaluate",
     "lab",
+    "latent_add",
+    "latent_directions",
+    "latent_walk",
     "latents_of_seeds",
     "load",
     "open_images",
@@ -50,6 +54,9 @@ _HOMES = {
     "Recipe": "recipes",
     "Run": "runs",
     "evaluate": "training",
+    "latent_add": "inside",
+    "latent_directions": "inside",
+    "latent_walk": "inside",
     "latents_of_seeds": "latent",
     "load": "model",
     "open_images": "data",

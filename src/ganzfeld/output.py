@@ -1,7 +1,8 @@
 """Writing of output files to paths that the user names, without ever replacing a user's own file.
 
 Every output file carries a mark of its kind: a PNG in its text chunk ``Software``, a page in its head,
-JSON in its first key. A file is replaced only if it carries the mark of the same kind. A user who edits an
+JSON in its first key, a film or an array file in its last bytes, where readers of the format ignore it. A
+file is replaced only if it carries the mark of the same kind. A user who edits an
 output file with a program that keeps the mark should give it another name.
 """
 
@@ -23,6 +24,7 @@ from ganzfeld.strict_json import indented_json
 
 _HEAD_BYTES = 4096
 _PNG = b"\x89PNG\r\n\x1a\n"
+_NPY = b"\x93NUMPY"
 _AFTER_HEADER = 33
 """Bytes of a PNG up to the end of its first chunk."""
 
@@ -30,7 +32,8 @@ _AFTER_HEADER = 33
 class Mark(StrEnum):
     """The kinds of output files.
 
-    Of these only single samples are read as training images, and images of a run if they are named.
+    Of these only single samples and completions are read as training images, and images of a run if they
+    are named.
     """
 
     SAMPLE = "sample"
@@ -44,6 +47,13 @@ class Mark(StrEnum):
     BENCHMARKS = "benchmarks"
     ABLATIONS = "ablations"
     LAB_PLAY = "lab play"
+    LATENT_WALK = "latent walk"
+    LATENT_SUM = "latent sum"
+    LATENT_DIRECTIONS = "latent directions"
+    LATENTS = "latents"
+    INVERSION = "inversion"
+    COMPLETION = "completion"
+    COMPLETIONS = "completions"
 
     @property
     def text(self) -> str:
@@ -51,6 +61,8 @@ class Mark(StrEnum):
         return f"ganzfeld {self.value}"
 
 
+_TAIL_BYTES = 64
+_MARKED_TAIL = re.compile(rb"ganzfeld ([a-z ]+?)[\0 ;]*$")
 _MARKED_TEXT = re.compile(
     rb'(?:<meta name="generator" content="|^\{\s*"software": "|^<!-- )ganzfeld ([a-z ]+)(?:"| -->)'
 )
@@ -61,12 +73,16 @@ def mark_of(path: Path) -> str | None:
     try:
         with open_regular(path) as file:
             head = file.read(_HEAD_BYTES)
+            is_at_end = _ends_with_mark(head)
+            if is_at_end:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            tail = file.read(_TAIL_BYTES)
     except OSError:
         return None
     if head.startswith(_PNG):
         kind = next((mark for mark in Mark if head.startswith(_chunk(mark), _AFTER_HEADER)), None)
         return kind.value if kind else None
-    match = _MARKED_TEXT.search(head)
+    match = _MARKED_TAIL.search(tail) if is_at_end else _MARKED_TEXT.search(head)
     return match[1].decode() if match else None
 
 
@@ -100,10 +116,10 @@ def require_outside_runs(path: Path) -> None:
 
 
 def write_output(path: Path, content: bytes, mark: Mark, *replaces: Mark) -> None:
-    """Write a PNG or a page with its mark to a path; replace only a file with that mark.
+    """Write a PNG, a page, a film or an array file with its mark to a path.
 
-    ``replaces`` are further marks that may be replaced. Raises ``UsageError`` if another file is there,
-    ``ResourceError`` if the path cannot be written.
+    Replaces only a file with that mark; ``replaces`` are further marks that may be replaced. Raises
+    ``UsageError`` if another file is there, ``ResourceError`` if the path cannot be written.
     """
     require_replaceable(path, mark, *replaces)
     content = marked(content, mark)
@@ -141,11 +157,34 @@ def _rename_to_free(part: Path, path: Path, mark: Mark) -> None:
 
 
 def marked(content: bytes, mark: Mark) -> bytes:
-    """Return a PNG or a page with its mark."""
+    """Return a PNG, a page, a film (GIF, WebP, MP4) or an array file (.npy) with its mark."""
+    text = mark.text.encode()
     if content.startswith(_PNG):
         return content[:_AFTER_HEADER] + _chunk(mark) + content[_AFTER_HEADER:]
+    if content.startswith(b"GIF8"):  # a comment before the trailer
+        return content[:-1] + b"\x21\xfe" + bytes([len(text)]) + text + b"\0;"
+    if _is_webp(content):  # a chunk of a kind that readers do not know
+        whole = content[8:] + b"gzfd" + struct.pack("<I", len(text)) + text + b"\0" * (len(text) % 2)
+        return b"RIFF" + struct.pack("<I", len(whole)) + whole
+    if _is_mp4(content):
+        return content + struct.pack(">I", 8 + len(text)) + b"free" + text
+    if content.startswith(_NPY):
+        return content + text
     meta = f'<head>\n<meta name="generator" content="{mark.text}">'.encode()
     return content.replace(b"<head>", meta, 1)
+
+
+def _ends_with_mark(head: bytes) -> bool:
+    """Check by its first bytes whether a file has its mark at the end."""
+    return head.startswith((b"GIF8", _NPY)) or _is_webp(head) or _is_mp4(head)
+
+
+def _is_webp(head: bytes) -> bool:
+    return head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+
+
+def _is_mp4(head: bytes) -> bool:
+    return head[4:8] == b"ftyp"
 
 
 def _chunk(mark: Mark) -> bytes:

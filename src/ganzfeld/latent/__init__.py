@@ -11,6 +11,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.free_memory import require_memory
 from ganzfeld.latent.paths import lerp, slerp
 from ganzfeld.latent.priors import priors
+from ganzfeld.latent.streams import noise_of_seed
 from ganzfeld.value_kinds import is_whole
 
 __all__ = ["LARGEST_SEED", "latents_of_seeds", "lerp", "num_of", "priors", "seeds_of", "slerp", "truncate"]
@@ -24,7 +25,8 @@ _OBJECT_BYTES = 500
 def latents_of_seeds(seeds: Sequence[int], size: int, prior: str = "normal") -> Tensor:
     """Draw one latent vector per seed, (len(seeds), size), each of which depends on its seed alone.
 
-    The vectors are drawn on the CPU, so that a seed gives the same vector on every device. Raises
+    The vectors are drawn on the CPU, so that a seed gives the same vector on every device; see
+    ``ganzfeld.latent.streams``. Raises
     ``UsageError`` unless every seed is a whole number from 0 to 2^63 - 1 and ``size`` is from 1 to 65,536,
     and ``ResourceError`` for more vectors than fit into memory.
     """
@@ -39,7 +41,7 @@ def latents_of_seeds(seeds: Sequence[int], size: int, prior: str = "normal") -> 
             raise UsageError(
                 f"seed {seed!r} is out of range: seeds are whole numbers from 0 to {LARGEST_SEED}"
             )
-        vectors.append(sample(1, size, torch.Generator().manual_seed(int(seed))))
+        vectors.append(sample(1, size, noise_of_seed(int(seed))))
     return torch.cat(vectors) if vectors else torch.empty(0, size)
 
 

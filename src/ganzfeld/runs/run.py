@@ -15,6 +15,7 @@ runs/<data>-001/
 """
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,17 +24,19 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
-from ganzfeld.errors import DamagedError, ResourceError, UsageError
+from ganzfeld.errors import DamagedError, GanzfeldWarning, ResourceError, UsageError
 from ganzfeld.health import Diagnosis, RunEvidence, diagnose
+from ganzfeld.inversion import Inversion, invert
 from ganzfeld.kinds import check_arguments
 from ganzfeld.lock import locked, owner
 from ganzfeld.model import Model, images_of_seeds, load_model
 from ganzfeld.model.files import require_openable
-from ganzfeld.networks import Generator
+from ganzfeld.networks import Discriminator, Generator
 from ganzfeld.networks.arguments import Labels
 from ganzfeld.output import Mark, mark_of, marked
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.printable import printable
+from ganzfeld.progress import CountCallback, counting
 from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.recipes.unusual import unusual_settings
 from ganzfeld.record import Record
@@ -41,6 +44,7 @@ from ganzfeld.regular import is_regular, read_regular
 from ganzfeld.run_layout import LARGEST_METADATA, LOCK, METADATA, OWN_NAMES, RECIPE
 from ganzfeld.runs.checkpoint import CheckpointCard, Position
 from ganzfeld.runs.checkpoint_store import CheckpointStore
+from ganzfeld.runs.discriminator import DiscriminatorCard, SavedDiscriminator, load_discriminator
 from ganzfeld.runs.journal import JOURNAL, cut_journal, every, read_journal
 from ganzfeld.runs.journal_reader import JournalReader, entries_around, last_entry
 from ganzfeld.runs.metadata import Event, EventKind, FinalScores, RunMetadata, Trial, timestamp
@@ -303,6 +307,28 @@ class Run:
         """The saved generator: a ``torch.nn.Module`` in eval mode, with the EMA weights."""
         return self.model.generator
 
+    @cached_property
+    def saved_discriminator(self) -> SavedDiscriminator:
+        """The discriminator and its card, read once from the checkpoint nearest to the model."""
+        metadata = self.metadata
+        at = self.model.card.images_seen
+        return load_discriminator(self.history, at, metadata.channels, metadata.class_names)
+
+    @property
+    def discriminator(self) -> Discriminator:
+        """The discriminator: a ``torch.nn.Module`` in eval mode, from the checkpoint nearest to the model.
+
+        It maps images (B, channels, height, width) in [-1, 1] to logits (B,), and with classes also takes
+        labels (B,). ``discriminator_card`` says at how many images it was saved. Raises ``DamagedError`` if
+        no checkpoint can be read.
+        """
+        return self.saved_discriminator.discriminator
+
+    @property
+    def discriminator_card(self) -> DiscriminatorCard:
+        """Where the discriminator comes from: it need not have trained against ``generator``."""
+        return self.saved_discriminator.card
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The class names that the model can generate; empty unless the run is conditional."""
@@ -337,4 +363,30 @@ class Run:
             card.require_classes(of)
         return images_of_seeds(
             generator, chosen, prior=card.prior, truncation=truncation, labels=of, precision=precision
+        )
+
+    def invert(
+        self,
+        images: Any,
+        *,
+        method: str = "fast",
+        of: Labels | None = None,
+        progress: bool | CountCallback | None = True,
+    ) -> Inversion:
+        """Find latents whose images are as near as possible to ``images``.
+
+        ``images`` are uint8 (N, height, width, channels), or a float tensor (N, channels, height, width) in
+        [-1, 1]. ``method`` is "fast", or "best", which takes some ten times as long. ``of`` is the class of
+        all images, or a list of classes; without it the best class of each image is searched. Warns if there
+        is no checkpoint with a discriminator. Raises ``UsageError`` for an unknown method or class, and
+        ``DataError`` for images of another size or other channels than the run's.
+        """
+        try:
+            discriminator = self.discriminator
+        except DamagedError as error:
+            discriminator, text = None, f"{error.message}: the encoder uses averaged pixels alone"
+            warnings.warn(text, GanzfeldWarning, stacklevel=2)
+        report = counting(progress)
+        return invert(
+            self.model, images, discriminator=discriminator, labels=of, method=method, progress=report
         )

@@ -15,6 +15,7 @@ from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
+from ganzfeld.runs.discriminator import build_discriminator
 from ganzfeld.training.classes import classes_of
 from ganzfeld.training.step import GANState, StepConfig
 from ganzfeld.training.trainer import Trainer
@@ -80,15 +81,7 @@ def build_networks(
     with torch.random.fork_rng(devices=[]):  # spectral normalisation draws from the global state
         torch.manual_seed(derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS))
         generator = generator_card(recipe, channels, num_classes).build()
-        discriminator = Discriminator(
-            recipe.plan(),
-            channels=channels,
-            **recipe.discriminator.architecture,
-            classes=recipe.classes,
-            num_classes=num_classes,
-        )
-        for stabiliser in recipe.build_stabilisers():
-            stabiliser.prepare(discriminator)
+        discriminator = build_discriminator(recipe, channels, num_classes)
     if not next(generator.parameters()).is_meta:
         initialise_networks(recipe, generator, discriminator, seed)
     return generator, discriminator

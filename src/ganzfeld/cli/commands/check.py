@@ -41,7 +41,7 @@ def command(
     ] = SHEET_OF[0],
     json: Json = False,
 ) -> None:
-    """Check images before training, and list those that cannot be used.
+    """Check images before training, and list the unusable ones.
 
     Shows counts, sizes, duplicates, and why files are left out. Every image is decoded into the cache, so
     that a run starts at once. Warnings do not change the exit code. It is 3 if training would be refused,

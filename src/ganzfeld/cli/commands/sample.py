@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganzfeld.cli.seeds import ranges_of
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import GanzfeldError, GanzfeldWarning, UsageError
 from ganzfeld.output import Mark, require_outside_runs, require_replaceable
@@ -292,19 +293,3 @@ def distinct(ranges: list[range]) -> list[range]:
         else:
             merged.append(part)
     return merged
-
-
-def ranges_of(text: str) -> list[range]:
-    """Return the seeds of ``0-63``, ``3,14,15`` or ``0-9,42``. Raises ``UsageError`` for anything else."""
-    ranges = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or len(part) > 40:
-            raise UsageError(f"{text!r} is not a list of seeds", "Write 0-63, or 3,14,15, or 0-9,42.")
-        low, high = int(first), int(last) if dash else int(first)
-        if high >= 2**63:
-            raise UsageError(f"seed {high} is out of range: from 0 to {2**63 - 1}")
-        if high < low:
-            raise UsageError(f"the seeds {part.strip()} are in reverse order", f"Write {high}-{low}.")
-        ranges.append(range(low, high + 1))
-    return ranges

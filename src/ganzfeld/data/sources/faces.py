@@ -17,6 +17,7 @@ from PIL import Image
 from ganzfeld.data.decoding.decode import Decoded, UnusableImage, decode_raster
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry, Source
+from ganzfeld.data.sources._face_attributes import face_attributes
 from ganzfeld.errors import ResourceError
 
 BUILT_IN = True
@@ -27,6 +28,16 @@ CREDIT = (
 )
 _PROGRAMS = ("dicebear-core", "dicebear-styles", "resvg-py")
 _STYLE = "toon-head"
+
+
+def attributes_of_faces() -> list[dict[str, str]]:
+    """Return the attributes of all faces in order, by name (``ATTRIBUTES``); takes three seconds.
+
+    Raises ``ResourceError`` if the programs that draw the faces are not installed.
+    """
+    source = FacesSource(Path("faces"))
+    _ = source.version  # raises if a program is missing
+    return face_attributes(source.style, range(NUM_FACES))
 
 
 def recognises(path: Path) -> int:
@@ -74,12 +85,19 @@ class FacesSource(Source):
     def read(self, entry: Entry) -> bytes:
         """Return the drawing of a face as SVG."""
         # Imported late: importing these packages takes 0.2 s, and other sources work without them.
-        from dicebear import Avatar, Style
+        from dicebear import Avatar
+
+        return Avatar(self.style, {"seed": str(entry.locator), "size": 64}).to_string().encode()
+
+    @property
+    def style(self) -> Any:
+        """The style of the drawings, a ``dicebear.Style``."""
+        from dicebear import Style
 
         if self._style is None:
             text = resources.files("dicebear_styles").joinpath(f"{_STYLE}.json").read_text("utf-8")
             self._style = Style(json.loads(text))
-        return Avatar(self._style, {"seed": str(entry.locator), "size": 64}).to_string().encode()
+        return self._style
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
         """Draw the face so that the centre of the square has the training size, without scaling."""

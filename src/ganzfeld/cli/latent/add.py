@@ -1,0 +1,70 @@
+"""``ganzfeld latent add``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganzfeld.cli.latent.outputs import OfClass, RunFolder, absolute, require_suffix, require_writable
+from ganzfeld.cli.seeds import seeds_in
+from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.output import Mark, write_output
+
+
+def command(
+    run: RunFolder,
+    plus: Annotated[
+        list[str] | None, typer.Option(help="Seeds whose mean is added, such as 3,7,9; repeatable.")
+    ] = None,
+    minus: Annotated[
+        list[str] | None, typer.Option(help="Seeds whose mean is subtracted; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the images around the sum.", min=0, max=2**63 - 1)] = 0,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Compare the sum with the attributes of its groups, where the training images have known "
+            "ones. Takes some seconds.",
+        ),
+    ] = True,
+    of: OfClass = None,
+    out: Annotated[Path | None, typer.Option(help="PNG file to write. Default: RUN-add.png.")] = None,
+    json: Json = False,
+) -> None:
+    """Add and subtract latents, each the mean of a group of seeds.
+
+    The file shows the groups above their means, and the sum in the middle of eight images beside it. Means
+    of three or more seeds are far more reliable than single ones.
+
+    Example: ganzfeld latent add runs/faces-001 --plus 3,7,9 --minus 1,4,8
+    """
+    from ganzfeld.inside import latent_add
+    from ganzfeld.inside.sheets import sum_sheet
+    from ganzfeld.model import png
+
+    path = out or Path(f"{run.resolve().name}-add.png")
+    require_suffix(path, ".png")
+    require_writable([path], Mark.LATENT_SUM)
+    added, subtracted = ([seeds_in(text) for text in texts or []] for texts in (plus, minus))
+    result = latent_add(run, added, subtracted, of=of, seed=seed, check=check, progress=True)
+    write_output(path, png(sum_sheet(result)), Mark.LATENT_SUM)
+    expectations = None
+    if result.expectations is not None:
+        expectations = [vars(entry) | {"right": entry.is_right} for entry in result.expectations]
+    values = {
+        "run": str(run.resolve()),
+        "files": absolute([path]),
+        "latent": [round(value, 6) for value in result.latent.tolist()],
+        "num_right": result.num_right,
+        "num_expected": None if expectations is None else len(expectations),
+        "chance": None if expectations is None else sum(entry["chance"] for entry in expectations),
+        "attributes": expectations,
+        "class": of,
+        "sentence": result.sentence,
+    }
+    lines = [f"{len(added) + len(subtracted)} groups and their sum in {path}"]
+    for entry in result.expectations or ():
+        mark = "as expected" if entry.is_right else f"expected {entry.expected}"
+        lines.append(f"  {entry.name}: {entry.read}, {mark} (chance {entry.chance:.2f})")
+    show_result(values, "\n".join([*lines, result.sentence]), json)

@@ -1,0 +1,127 @@
+"""``ganzfeld latent directions``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganzfeld.cli.latent.outputs import OfClass, RunFolder, absolute, require_suffix, require_writable
+from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.output import Mark, write_output
+from ganzfeld.printable import counted
+
+if TYPE_CHECKING:
+    from ganzfeld.inside.directions import Direction, Directions
+
+
+def command(
+    run: RunFolder,
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="attributes (one direction for each known attribute), change (the directions that change "
+            "images the most), or auto: attributes if any are known."
+        ),
+    ] = "auto",
+    num: Annotated[int, typer.Option("--n", help="Number of directions of --kind change.")] = 5,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Attributes to find directions for, such as beard=none,mouth; repeatable."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Table (CSV or other text) with a column of file names and one of labels."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Images with labels, such as a folder per class. Default: those of the run."),
+    ] = None,
+    step: Annotated[float, typer.Option(help="Length of the largest step, which is tested.")] = 6.0,
+    seed: Annotated[int, typer.Option(help="Seed of the image that is edited.", min=0, max=2**63 - 1)] = 0,
+    of: OfClass = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="PNG file to write; the directions are written beside it as .npy. Default: "
+            "RUN-directions.png."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Find directions that change images, and test them.
+
+    The PNG has a row per direction: seven images from minus to plus the largest step. Directions of
+    attributes are tested on latents that were not used to find them, beside random directions.
+
+    Example: ganzfeld latent directions runs/faces-001 --only beard=none,skin
+    """
+    import io
+
+    import numpy as np
+
+    from ganzfeld.inside import latent_directions, latent_model
+    from ganzfeld.inside.sheets import direction_sheet
+    from ganzfeld.model import png
+
+    path = out or Path(f"{run.resolve().name}-directions.png")
+    require_suffix(path, ".png")
+    vectors = path.with_suffix(".npy")
+    require_writable([path, vectors], Mark.LATENT_DIRECTIONS)
+    names = [name.strip() for text in only or [] for name in text.split(",")]
+    found_by: Any = kind.strip().lower()
+    model = latent_model(run)
+    result = latent_directions(
+        run, found_by, num=num, only=names, data=data, labels=labels, of=of, step=step, progress=True
+    )
+    sheet, shown = direction_sheet(model, result, model.latents([seed])[0])
+    buffer = io.BytesIO()
+    np.save(buffer, result.vectors.numpy())
+    write_output(path, png(sheet), Mark.LATENT_DIRECTIONS)
+    write_output(vectors, buffer.getvalue(), Mark.LATENT_DIRECTIONS)
+    values = {
+        "run": str(run.resolve()),
+        "files": absolute([path, vectors]),
+        "kind": result.kind,
+        "step": result.step,
+        "directions": [_as_json(entry) for entry in result.directions],
+        "shown": shown,
+        "success": result.success.as_json() if result.success else None,
+        "collateral": result.collateral.as_json() if result.collateral else None,
+        "random_success": result.random_success,
+        "random_collateral": result.random_collateral,
+        "reader": result.reader or None,
+        "class": of,
+        "sentence": result.sentence,
+    }
+    show_result(values, _text(result, path, vectors, len(shown)), json)
+
+
+def _as_json(entry: "Direction") -> dict[str, Any]:
+    """Return a direction as plain data; its vector is in the file."""
+    success, collateral = entry.success, entry.collateral
+    return {
+        "name": entry.name,
+        "success": success.value if success else None,
+        "success_interval": [success.low, success.high] if success else None,
+        "collateral": collateral.value if collateral else None,
+        "collateral_interval": [collateral.low, collateral.high] if collateral else None,
+        "share": entry.share,
+        "strength": entry.strength,
+    }
+
+
+def _text(result: "Directions", path: Path, vectors: Path, num_shown: int) -> str:
+    """Return a line per direction, and whether it worked."""
+    width = max(len(entry.name) for entry in result.directions)
+    lines = []
+    for entry in result.directions:
+        if result.kind == "change":
+            figures = f"{entry.share:.1%} of the change, {entry.strength:.1f} times as far as random"
+        else:
+            success, collateral = (
+                figure.text if figure else "not tested" for figure in (entry.success, entry.collateral)
+            )
+            figures = f"success {success}, others changed {collateral}"
+        lines.append(f"{entry.name.ljust(width)}  {figures}")
+    count = counted(len(result.directions), "direction")
+    return "\n".join([*lines, "", f"{count} in {vectors}, {num_shown} shown in {path}", result.sentence])

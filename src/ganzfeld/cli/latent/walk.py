@@ -1,0 +1,76 @@
+"""``ganzfeld latent walk``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganzfeld.cli.latent.outputs import OfClass, RunFolder, absolute, out_paths, require_writable
+from ganzfeld.cli.seeds import seeds_in
+from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.output import Mark, write_output
+from ganzfeld.printable import counted
+
+
+def command(
+    run: RunFolder,
+    seeds: Annotated[str | None, typer.Option(help="Seeds to visit, in this order, such as 3,17,42.")] = None,
+    latents: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of latents (.npy) to visit after the seeds; repeatable."),
+    ] = None,
+    frames: Annotated[int, typer.Option(help="Number of images.")] = 60,
+    loop: Annotated[bool, typer.Option("--loop", help="Return to the first image at the end.")] = False,
+    fps: Annotated[float, typer.Option(help="Images per second of a film.")] = 20.0,
+    of: OfClass = None,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File to write: .png (all images in rows), .gif, .webp, or .mp4 where ffmpeg is installed; "
+            "repeatable. Default: RUN-walk.png and RUN-walk.gif."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Walk from image to image in steps that look even.
+
+    Without --seeds and --latents, the walk visits the seeds 0 to 3.
+
+    Example: ganzfeld latent walk runs/faces-001 --seeds 3,17,42 --loop
+    """
+    import torch
+
+    from ganzfeld.inside import latent_model, latent_walk, read_latents
+    from ganzfeld.inside.films import film, require_film
+    from ganzfeld.inside.sheets import walk_sheet
+    from ganzfeld.model import png
+
+    paths = out_paths(out, run, "walk", (".png", ".gif"))
+    for path in paths:
+        if path.suffix.lower() != ".png":
+            require_film(path, fps)
+    require_writable(paths, Mark.LATENT_WALK)
+    if seeds is None and not latents:
+        seeds = "0-3"
+    numbers = seeds_in(seeds) if seeds is not None else []
+    size = latent_model(run).latent_size
+    points = torch.cat([read_latents(path, size) for path in latents]) if latents else None
+    walk = latent_walk(run, numbers, latents=points, frames=frames, loop=loop, of=of, progress=True)
+    for path in paths:
+        if path.suffix.lower() == ".png":
+            write_output(path, png(walk_sheet(walk)), Mark.LATENT_WALK)
+        else:
+            write_output(path, film(walk.images, path.suffix, fps), Mark.LATENT_WALK)
+    result = {
+        "run": str(run.resolve()),
+        "files": absolute(paths),
+        "frames": frames,
+        "stops": list(walk.stops),
+        "evenness": walk.evenness,
+        "evenness_before": walk.evenness_before,
+        "even": walk.is_even,
+        "class": of,
+        "sentence": walk.sentence,
+    }
+    files = ", ".join(map(str, paths))
+    show_result(result, f"{counted(frames, 'image')} in {files}\n{walk.sentence}", json)

@@ -1,0 +1,29 @@
+"""Look inside: what a trained generator does with its latent space.
+
+Latents are judged by the images they give. A latent vector itself cannot be read back from an image, since
+the generator ignores many directions of its latent space.
+
+    latent_model   what all of these start from: a generator, its prior, its run; files of latents
+    attributes     what is known of training images, and a reader that tells it of others; reading, success
+    walk, arithmetic, directions   one file per question, each with a function, a result and its sentence
+    films          animated files
+    inverting, completing   images that users name, and the files written; user_images reads the images
+    completion, poisson     holes of images
+"""
+
+from ganzfeld.inside.arithmetic import LatentSum, latent_add
+from ganzfeld.inside.directions import Directions, latent_directions
+from ganzfeld.inside.latent_model import LatentModel, latent_model, read_latents
+from ganzfeld.inside.walk import Walk, latent_walk
+
+__all__ = [
+    "Directions",
+    "LatentModel",
+    "LatentSum",
+    "Walk",
+    "latent_add",
+    "latent_directions",
+    "latent_model",
+    "latent_walk",
+    "read_latents",
+]

@@ -1,0 +1,37 @@
+"""The tool that fills the tables of docs/inside.md: only its blocks, and with intervals over runs."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from tests.conftest import TOOLS
+
+
+@pytest.fixture(scope="module")
+def tool() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(TOOLS))
+    yield importlib.import_module("inside_table")
+    sys.path.remove(str(TOOLS))
+
+
+def test_fills_one_block_and_keeps_the_rest(tool: ModuleType):
+    page = "a\n<!-- walk -->\nold\n<!-- end of walk -->\nb\n<!-- sums -->\n<!-- end of sums -->\n"
+    once = tool.filled(page, "walk", "new \\1 text")
+    assert once == page.replace("old", "new \\1 text")
+    assert tool.filled(once, "walk", "old") == page
+    with pytest.raises(ValueError, match="no block"):
+        tool.filled(page, "nothing", "")
+
+
+def test_the_page_has_a_block_for_every_row(tool: ModuleType):
+    page = tool.PAGE.read_text(encoding="utf-8")
+    assert all(tool.filled(page, row, "x") != page for row in tool.ROWS)
+
+
+def test_intervals_are_over_runs(tool: ModuleType):
+    text = tool.table([{"share": 0.2}, {"share": 0.3}, {"share": 0.4}])
+    assert "| share | 0.30 | 0.05 to 0.55 | 0.20, 0.30, 0.40 |" in text, "4.303 * 0.1 / sqrt(3)"
+    assert "| share | 0.30 | - | 0.30 |" in tool.table([{"share": 0.3}]), "one run has no interval"

@@ -1,0 +1,183 @@
+"""Measure how well looking inside works, over several runs, and write the table into docs/inside.md.
+
+    python tools/inside_table.py ROW [ROW ...] --seeds 0 1 2 [--runs FOLDER] [--minutes 3]
+
+A ROW is walk, arithmetic or directions; it fills the block of that name. Runs on the built-in faces are
+trained once, into FOLDER/seed-N/, and used again. On a machine that other programs use, set
+OMP_NUM_THREADS=1: threads that wait for each other take ten times as long.
+
+A row is a function from a run to figures by name; to add one, write it, list it in ROWS, and put
+``<!-- row -->`` and ``<!-- end of row -->`` into the page.
+"""
+
+import argparse
+import math
+import re
+import statistics
+import sys
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import ganzfeld as gz
+from ganzfeld.durable import write_bytes
+from ganzfeld.inside.arithmetic import sum_of
+from ganzfeld.inside.latent_model import latent_model
+from ganzfeld.inside.reading import read_images, reader_for
+from ganzfeld.progress import counting, tell
+
+PAGE = Path(__file__).parents[1] / "docs" / "inside.md"
+STUDENT_975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+"""The 97.5 % quantile of Student's distribution, by the number of runs."""
+
+WALKS = ([3, 17, 42], [0, 1], [100, 200, 300, 400], [7, 8, 9], [11, 23])
+PAIRS = tuple(combinations(("skin", "hair-colour", "clothes"), 2))
+"""Pairs of attributes with five equally frequent values each: by chance both are right in 4 %."""
+NUM_SUMS = 200
+"""Sums of each size for each pair."""
+NUM_READ = 6_000
+FIRST_SEED = 10**6
+
+Figures = dict[str, float]
+
+
+def walk(run: gz.Run) -> Figures:
+    """Return the largest step over the smallest of several walks of 60 images, the worst of them."""
+    walks = [gz.latent_walk(run, seeds, frames=60) for seeds in WALKS]
+    return {
+        "largest step over smallest, worst of five walks": max(entry.evenness or math.inf for entry in walks),
+        "the same before re-spacing": max(entry.evenness_before or math.inf for entry in walks),
+    }
+
+
+def arithmetic(run: gz.Run) -> Figures:
+    """Return how often a - b + c has both attributes that are expected, for means of 1, 3 and 10 latents."""
+    model, progress = latent_model(run), counting(True)
+    reader = reader_for(run, None, None, progress)
+    assert reader is not None, "the built-in faces have attributes"
+    latents = model.latents(range(FIRST_SEED, FIRST_SEED + NUM_READ))
+    codes = read_images(model, reader, latents, None, progress)
+    random, figures = np.random.default_rng(0), {}
+    chances = []
+    for size in (1, 3, 10):
+        right = []
+        for pair in PAIRS:
+            columns = [reader.table.names.index(name) for name in pair]
+            sums = [_draw_sum(codes[:, columns], size, random) for _ in range(NUM_SUMS)]
+            totals = [
+                sum_of(
+                    model, [(sign, latents[group]) for sign, group in zip((1, -1, 1), groups, strict=True)]
+                )
+                for groups, _ in sums
+            ]
+            expected = np.array([wanted for _, wanted in sums])
+            read = reader.codes(model.values(torch.stack(totals)))[:, columns]
+            right.append((read == expected).all(1).mean())
+            chances.append(np.mean([(codes[:, columns] == wanted).all(1).mean() for wanted in expected]))
+        figures[f"both attributes right, means of {size}"] = float(np.mean(right))
+    return figures | {"both right in a random image": float(np.mean(chances))}
+
+
+def _draw_sum(
+    codes: np.ndarray, size: int, random: np.random.Generator
+) -> tuple[list[np.ndarray], tuple[int, int]]:
+    """Draw groups for a - b + c whose attributes (n, 2) say that the sum has the first of a, the second of c.
+
+    Returns the indices of the three groups, and the expected values.
+    """
+    while True:
+        first, other_first = random.choice(int(codes[:, 0].max()) + 1, 2, replace=False)
+        second, other_second = random.choice(int(codes[:, 1].max()) + 1, 2, replace=False)
+        values = ((first, other_second), (other_first, other_second), (other_first, second))
+        groups = [np.flatnonzero((codes == np.array(pair)).all(1)) for pair in values]
+        if all(len(group) >= size for group in groups):
+            chosen = [random.choice(group, size, replace=False) for group in groups]
+            return chosen, (int(first), int(second))
+
+
+def directions(run: gz.Run) -> Figures:
+    """Return how often steps of 6 along directions of attributes succeed, and what else they change."""
+    known = gz.latent_directions(run, "attributes")
+    change = gz.latent_directions(run, "change", num=5)
+    assert known.success is not None and known.collateral is not None
+    return {
+        "success at a step of 6": known.success.value,
+        "success of random directions": known.random_success or 0.0,
+        "other attributes changed": known.collateral.value,
+        "changed by random directions": known.random_collateral or 0.0,
+        "share of the change in five directions": sum(entry.share or 0 for entry in change.directions),
+        "change along the first over that along a random one": change.directions[0].strength or 0.0,
+    }
+
+
+ROWS: dict[str, Callable[[gz.Run], Figures]] = {
+    "walk": walk,
+    "arithmetic": arithmetic,
+    "directions": directions,
+}
+
+
+def trained(folder: Path, seed: int, minutes: float) -> gz.Run:
+    """Return the run of a seed, trained now unless it was before."""
+    place = folder / f"seed-{seed}"
+    finished = sorted(place.glob("*/report.html"))
+    if finished:
+        return gz.open_run(finished[0].parent)
+    return gz.train(minutes=minutes, seed=seed, out=place)
+
+
+def table(rows: list[Figures]) -> str:
+    """Return a Markdown table of the figures of several runs: mean, 95 % interval and the runs themselves."""
+    lines = ["| | mean | 95 % interval over runs | each run |", "|---|---|---|---|"]
+    for name in rows[0]:
+        values = [figures[name] for figures in rows]
+        mean, interval = statistics.fmean(values), "-"
+        if len(values) in STUDENT_975:
+            half = STUDENT_975[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
+            interval = f"{mean - half:.2f} to {mean + half:.2f}"
+        lines.append(
+            f"| {name} | {mean:.2f} | {interval} | {', '.join(f'{value:.2f}' for value in values)} |"
+        )
+    return "\n".join(lines)
+
+
+def filled(page: str, row: str, text: str) -> str:
+    """Return a page with the block of a row replaced. Raises ``ValueError`` if there is no such block."""
+    block = re.compile(rf"(<!-- {row} -->\n).*?(<!-- end of {row} -->)", re.DOTALL)
+    if not block.search(page):
+        raise ValueError(f"docs/inside.md has no block {row}")
+    return block.sub(lambda match: f"{match[1]}{text}\n{match[2]}", page)
+
+
+def main() -> None:
+    """Train, measure and write."""
+    parser = argparse.ArgumentParser(description="Figures of docs/inside.md.")
+    parser.add_argument("rows", nargs="+", choices=list(ROWS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--runs", type=Path, default=Path("runs/inside"))
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--show", action="store_true", help="print the tables instead of writing the page")
+    options = parser.parse_args()
+    runs = [trained(options.runs, seed, options.minutes) for seed in options.seeds]
+    for row in options.rows:
+        measured = []
+        for seed, run in zip(options.seeds, runs, strict=True):
+            tell(f"{row}, seed {seed}")
+            measured.append(ROWS[row](run))
+        seen = ", ".join(f"{run.model.card.images_seen:,}" for run in runs)
+        command = f"python tools/inside_table.py {row} --seeds {' '.join(map(str, options.seeds))}"
+        where = f"{len(runs)} runs of {options.minutes:g} minutes on the built-in faces"
+        note = f"{where} ({seen} images): `{command}`"
+        text = f"{table(measured)}\n\n{note}"
+        if options.show:
+            sys.stdout.write(f"{text}\n\n")
+        else:
+            page = filled(PAGE.read_text(encoding="utf-8"), row, f"\n{text}\n")
+            write_bytes(PAGE, page.encode())
+
+
+if __name__ == "__main__":
+    main()
