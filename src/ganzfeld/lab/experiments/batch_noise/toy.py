@@ -79,7 +79,11 @@ def _of_maps(settings: Settings, noise: torch.Generator) -> list[Measured]:
         shown(
             "maps-worth",
             f"independent numbers that these {num} are worth",
-            Estimate(theory.worth(measured.value), 2 * measured.error / measured.value**2, measured.dof),
+            Estimate(
+                theory.worth(measured.value),
+                theory.worth_error(measured.value, measured.error),
+                measured.dof,
+            ),
             theory.worth(exact),
         ),
     ]
