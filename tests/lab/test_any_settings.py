@@ -70,6 +70,7 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "ld": numbers(1e-6, 10, 0.0),
         "step": numbers(1e-4, 10),
         "strength": numbers(1e-4, 10),
+        "beta": st.floats(0, 0.99) | st.just(0.0),
     },
     "upsampling": {
         "kernel": whole(1, 16),
@@ -82,13 +83,14 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 
 COSTS = {
     *("draws", "steps", "networks", "trainings", "images", "seeds", "pixels", "num_rounds", "num_points"),
-    *("num_steps", "cells", "fan", "rounds", "width", "latents", "mixture"),
+    *("num_steps", "cells", "fan", "rounds", "replicas", "width", "latents", "mixture"),
 }
 """Settings that only cost time, and are those of ``SHORT`` where they are not drawn."""
 
 KNOWN: dict[str, list[dict[str, Any]]] = {
     "upsampling": [{"kernel": 16}, {"stride": 5}, {"stride": 8}],
     "soft-labels": [{"temperature": 1e6}, {"temperature": 0.01, "alpha": 0.49}],
+    "spiral": [{"lg": 10, "ld": 10, "step": 10}],
     "bounded-output": [{"steps": 1, "rate": 0.001, "target": 0.9}],
 }
 """Settings that raised, or made an identity fail."""

@@ -1,5 +1,7 @@
 """Downsampling: what the closed forms say is what torch does, and a wrong one turns the verdict."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
@@ -93,6 +95,10 @@ def test_kinds_have_equal_parameters_and_maps():
     assert len({each.layers(images).shape for each in kinds}) == 1
 
 
+def noted(sizes: list[float], module: nn.Module, inputs: object, output: torch.Tensor) -> None:
+    sizes.append(float(output.detach().std()))
+
+
 def test_kinds_begin_with_signals_of_one_size():
     """With equal weights an average pool makes signals smaller in every layer, and learns more slowly."""
     like, images = Discriminator(plan(32), width=8), torch.rand(64, 3, 32, 32) * 2 - 1
@@ -102,9 +108,7 @@ def test_kinds_begin_with_signals_of_one_size():
             sizes: list[float] = []
             for module in network.modules():
                 if isinstance(module, nn.Conv2d | nn.Linear):
-                    module.register_forward_hook(
-                        lambda module, inputs, output, sizes=sizes: sizes.append(float(output.detach().std()))
-                    )
+                    module.register_forward_hook(partial(noted, sizes))
             network(images)
             assert sizes == pytest.approx([1.0] * 4, rel=1e-3) if equal else max(sizes) < 0.5
 

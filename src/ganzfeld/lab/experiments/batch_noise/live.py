@@ -32,7 +32,10 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     if normalisations.load(live.recipe.generator.normalisation).ACROSS_IMAGES:
         for batch in BATCHES:
             change = change_with_batch(live, batch, seed)
-            name = f"change of an image with the rest of its batch, over the spread of images, B = {batch}"
+            name = say(
+                "change of an image with the rest of its batch, over the spread of images, B = {batch}",
+                batch=batch,
+            )
             figures.append(shown(f"company-b{batch}", name, change, part="in situ"))
             changes.append(change)
     return figures, {"layers": layers, "changes": changes}
@@ -49,11 +52,15 @@ def _of_layer(
     tails = theory.worth(theory.heavy_tailed_error(num, kurtosis_of(maps)))
     means = maps.double().flatten(2).mean(2)
     erased = means.var(0, correction=0) / maps.double().var((0, *range(2, maps.dim())), correction=0)
-    layer = f"layer {number}, {'x'.join(map(str, maps.shape[2:]))}"
+    layer = say("layer {number}, {size}", number=number, size="x".join(map(str, maps.shape[2:])))
     figures = [
         limit(
             f"worth-layer-{number}",
-            f"independent numbers that {settings.batch} images are worth, {layer}",
+            say(
+                "independent numbers that {batch} images are worth, {layer}",
+                batch=settings.batch,
+                layer=layer,
+            ),
             worth,
             num,
             of="normalised",
@@ -70,7 +77,7 @@ def _of_layer(
         ),
         limit(
             f"error-b2-layer-{number}",
-            f"error of the variance at B = 2, {layer}",
+            say("error of the variance at B = 2, {layer}", layer=layer),
             batch_error(maps, 2, seed),
             theory.unbiased_error(2),
             of="normalised",
@@ -78,7 +85,7 @@ def _of_layer(
         ),
         limit(
             f"erased-layer-{number}",
-            f"share of the variance that instance norm would remove, {layer}",
+            say("share of the variance that instance norm would remove, {layer}", layer=layer),
             mean_and_error(erased),
             0.0,
             of="instance",
