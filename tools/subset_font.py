@@ -29,7 +29,7 @@ def characters() -> set[str]:
 
 def subset(source: Path, wanted: set[str], target: Path) -> None:
     """Write a font with these characters of the simplified Chinese face of a collection."""
-    faces = TTCollection(source).fonts
+    faces = TTCollection(source, recalcTimestamp=False).fonts
     (face,) = [font for font in faces if font["name"].getDebugName(1) == "Noto Sans CJK SC"]
     options = Options(layout_features=[], hinting=False, desubroutinize=True, name_IDs=[0, 13, 14])
     subsetter = Subsetter(options)

@@ -77,10 +77,37 @@ def test_the_error_in_situ_finds_independent_numbers():
     noise = torch.Generator().manual_seed(0)
     white = torch.randn(1024, 16, 4, 4, generator=noise)
     error, spread, _ = in_situ.batch_error(white, 8, 0)
-    assert abs(theory.worth(error) - 128) < 4 * 2 * spread / error**2
+    assert abs(theory.worth(error) - 128) < 4 * theory.worth_error(error, spread)
     flat = torch.randn(1024, 16, 1, 1, generator=noise).expand(-1, -1, 4, 4)
     error, spread, _ = in_situ.batch_error(flat, 8, 0)
     assert abs(error - theory.biased_error(8)) < 4 * spread
+
+
+@pytest.mark.parametrize("num", [1, 2, 3, 8, 100, 2_048])
+def test_a_pool_of_independent_numbers_is_worth_their_number(num: int):
+    """With the unbiased formula 2 numbers read 3.67, and 8 read 9.53."""
+    assert theory.worth(theory.biased_error(num)) == pytest.approx(num)
+
+
+def test_the_error_of_a_worth_is_that_of_its_slope():
+    for num in (2.0, 8.0, 60.0):
+        error, step = theory.heavy_tailed_error(num, 0.0), 1e-6
+        slope = (theory.worth(error - step) - theory.worth(error + step)) / (2 * step)
+        assert theory.worth_error(error, 1.0) == pytest.approx(slope, rel=1e-4)
+
+
+def test_heavy_tails_lower_the_worth_without_correlation():
+    """Laplace numbers have an excess kurtosis of 3, uniform ones of -1.2; by Monte Carlo."""
+    noise = torch.Generator().manual_seed(0)
+    uniform = torch.rand(200_000, 8, generator=noise, dtype=torch.float64)
+    laplace = torch.sign(uniform - 0.5) * torch.log1p(-2 * (uniform - 0.5).abs()) / 2**0.5
+    for values, kurtosis in ((laplace, 3.0), ((uniform - 0.5) * 12**0.5, -1.2)):
+        squares = (values.var(1, correction=0) - 1).square()
+        spread = float(squares.std() / len(squares) ** 0.5)
+        assert abs(float(squares.mean()) - theory.heavy_tailed_error(8, kurtosis)) < 5 * spread
+    assert theory.heavy_tailed_error(8, 0.0) == pytest.approx(theory.biased_error(8))
+    maps = laplace[:16_000].view(1_000, 8, 4, 4)
+    assert in_situ.kurtosis_of(maps) == pytest.approx(3.0, abs=0.3)
 
 
 def test_verdict():

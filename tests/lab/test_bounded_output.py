@@ -15,6 +15,7 @@ from ganzfeld.lab.outcome import by_key
 from ganzfeld.lab.perform import perform
 from ganzfeld.networks import Generator
 from ganzfeld.networks.outputs import clip, tanh
+from tests.lab.verdicts import verdicts
 
 pytestmark = pytest.mark.machine
 
@@ -123,3 +124,26 @@ def test_colours_are_compared():
 def test_what_means_nothing_is_refused(field: str, value: float, short_training: Training):
     with pytest.raises(UsageError, match=field):
         perform("bounded-output", {field: value}, on=short_training)
+
+
+class TestCorrection:
+    def test_takes_the_time_of_the_closed_form(self):
+        """From 5 it is about e^10 / 8, for any target, and the formula grows by e^2 per unit."""
+        assert theory.time_to_correct(5.0, 0.0) == pytest.approx(math.exp(10) / 8, rel=0.01)
+        assert theory.time_to_correct(6.0, 0.5) == pytest.approx(math.exp(12) / 4, rel=0.01)
+        for target in (-0.9, 0.0, 0.7):
+            figures = by_key(toy._times(target))
+            assert all(figure.agrees and figure.value > 1 for figure in figures.values())
+
+    def test_of_one_that_is_near_already_takes_none(self):
+        assert all(figure.value == figure.expected == 0 for figure in toy._times(0.9))
+
+    def test_another_time_turns_the_verdict(self, monkeypatch: pytest.MonkeyPatch):
+        right = theory.time_to_correct
+        monkeypatch.setattr(theory, "time_to_correct", lambda *given: 1.2 * right(*given))
+        assert verdicts(list(bench().values()))["corrected"] == "fails"
+
+    def test_ends_where_rounding_ends_the_slope(self):
+        """Pixels up to 12 are pulled as far as 9.01; a tanh that pulled them all would have no limit."""
+        pulled = bench(pixels=1_001)["pulled-tanh"]
+        assert pulled.departs and pulled.value == pytest.approx((9.01 - 1.05) / (12 - 1.05), abs=0.01)

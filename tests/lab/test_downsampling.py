@@ -1,14 +1,19 @@
 """Downsampling: what the closed forms say is what torch does, and a wrong one turns the verdict."""
 
+from functools import partial
+
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
-from ganzfeld.lab import experiments, run
+from ganzfeld.lab import experiments, live, run
+from ganzfeld.lab.experiments.downsampling import live as in_situ
 from ganzfeld.lab.experiments.downsampling import theory, toy
-from ganzfeld.lab.experiments.downsampling.downsamplers import KINDS, blind_plan, of_kind
+from ganzfeld.lab.experiments.downsampling.downsamplers import KINDS, blind_plan, of_kind, share_lost
 from ganzfeld.lab.outcome import by_key, verdict_of
 from ganzfeld.lab.perform import settings_of
 from ganzfeld.networks import Discriminator
@@ -86,10 +91,63 @@ def test_kinds_have_equal_parameters_and_maps():
     like = Discriminator(plan(33), width=4)
     kinds = [of_kind(like, kind.make, 0) for kind in KINDS.values()]
     assert len({num_parameters(each) for each in kinds}) == 1
-    import torch
-
     images = torch.randn(2, 3, 33, 33)
     assert len({each.layers(images).shape for each in kinds}) == 1
+
+
+def noted(sizes: list[float], module: nn.Module, inputs: object, output: torch.Tensor) -> None:
+    sizes.append(float(output.detach().std()))
+
+
+def test_kinds_begin_with_signals_of_one_size():
+    """With equal weights an average pool makes signals smaller in every layer, and learns more slowly."""
+    like, images = Discriminator(plan(32), width=8), torch.rand(64, 3, 32, 32) * 2 - 1
+    for kind in KINDS.values():
+        for equal in (False, True):
+            network = of_kind(like, kind.make, 0, images if equal else None)
+            sizes: list[float] = []
+            for module in network.modules():
+                if isinstance(module, nn.Conv2d | nn.Linear):
+                    module.register_forward_hook(partial(noted, sizes))
+            network(images)
+            assert sizes == pytest.approx([1.0] * 4, rel=1e-3) if equal else max(sizes) < 0.5
+
+
+def test_a_probe_measures_what_features_keep():
+    """Features that hold the image predict it; those of a network that reads one half predict one half."""
+    images = torch.randn(400, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    network = Discriminator(plan(8), width=4, channels=1)
+    lost = {}
+    for name, kept in (("all", 1.0), ("half", 0.0)):
+        mask = torch.ones(8, 8)
+        mask[4:] = kept
+        network.layers = nn.Sequential(Masked(mask))
+        lost[name] = share_lost(network, images)
+    assert lost["all"] < 0.1 and 0.45 < lost["half"] < 0.6
+
+
+class Masked(nn.Module):
+    def __init__(self, mask: torch.Tensor) -> None:
+        super().__init__()
+        self.mask = mask
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images * self.mask
+
+
+@pytest.mark.parametrize(("worse", "state"), [("stride", "departs"), ("maximum-pooling", "agrees")])
+def test_the_verdict_can_prefer_either(monkeypatch, short_training, worse: str, state: str):
+    """Plant a measure by which strides, or pooling, lose more in every network."""
+    noise = torch.Generator().manual_seed(0)
+
+    def lost(discriminator: Discriminator, images: torch.Tensor) -> float:
+        kinds = {type(module) for module in discriminator.modules()}
+        is_worse = (nn.MaxPool2d in kinds) == (worse == "maximum-pooling")
+        return float(is_worse) + 0.001 * float(torch.rand((), generator=noise))
+
+    monkeypatch.setattr(in_situ, "share_lost", lost)
+    figures, _ = in_situ._compared(live(short_training), settings_of("downsampling", {"steps": 1}), 0)
+    assert by_key(figures)["lost-maximum-pooling-better"].state == state
 
 
 def test_a_blind_plan_loses_a_cell():

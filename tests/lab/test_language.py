@@ -1,7 +1,9 @@
 """Two languages: English is the template itself, Chinese comes from tables, and figures speak both."""
 
 import json
-from importlib.resources import as_file
+import math
+import re
+from importlib.resources import as_file, files
 
 import pytest
 from fontTools.ttLib import TTFont
@@ -11,7 +13,11 @@ from matplotlib.figure import Figure
 from ganzfeld.errors import UsageError
 from ganzfeld.lab import language
 from ganzfeld.lab.drawing import FONT, lettering
+from ganzfeld.lab.estimate import Estimate, example
 from ganzfeld.lab.language import both, chosen_language, say, speaking, together, without_chinese, words_in
+from ganzfeld.lab.outcome import BEST_TO_WORST, claim
+from ganzfeld.lab.report import INTRODUCTION, NOT_PERFORMED
+from ganzfeld.lab.words import COLUMNS, finding
 from tests.cli.test_cli import call
 
 TABLE = {
@@ -111,6 +117,22 @@ def test_the_font_has_every_character_of_the_tables(monkeypatch: pytest.MonkeyPa
     used = {character for text in language.tables().values() for character in text if character >= "\u2e80"}
     lacking = sorted(character for character in used if ord(character) not in known)
     assert lacking == [], "run tools/subset_font.py"
+
+
+def test_what_all_experiments_share_is_said_in_chinese(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()
+    page = (files("ganzfeld.lab") / "templates" / "report.html").read_text(encoding="utf-8")
+    texts = [
+        INTRODUCTION,
+        NOT_PERFORMED,
+        *BEST_TO_WORST,
+        *filter(None, COLUMNS),
+        *re.findall(r'w\("(.+?)"\)', page),
+    ]
+    for figure in (example(1.0), Estimate(math.nan), 1.0, Estimate(1.0, 1.0)):
+        measured = claim("x", "X", figure, 1.0, of="a", relation=">")
+        texts += [words for words in (measured.reason, finding(measured)) if words]
+    assert sorted(set().union(*(without_chinese(say(text)) for text in texts))) == []
 
 
 class TestChoice:

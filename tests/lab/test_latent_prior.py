@@ -202,3 +202,13 @@ def test_what_means_nothing_is_refused(field: str, value: float, short_training:
 def test_two_components_make_a_laplace_distribution():
     """Multiply two normal vectors of two components: P(abs(a) > t) = exp(-t sqrt(2) / std)."""
     assert theory.share_beyond(0.1, 0.04, 2, 3.0) == pytest.approx(math.exp(-0.1 * 2**0.5 / 0.2), rel=1e-4)
+
+
+def test_few_latents_of_which_none_is_far_refute_nothing():
+    """Take settings with which no pre-activation of two networks was beyond the threshold."""
+    few = {"latent_size": 3, "threshold": 0.111, "networks": 2, "latents": 16, "draws": 1_000}
+    assert verdicts(bench(**few).values())["saturation"] != "fails"
+    figures = toy._beyond(
+        torch.zeros(12, 2), SETTINGS.model_copy(update={"latent_size": 100, "threshold": 0.1})
+    )
+    assert verdicts(figures)["saturation"] == "fails", "but a share of 0 where it is 0.6 does"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ganzfeld.errors import TrainingFailed
-from ganzfeld.lab import Training, experiments, live
+from ganzfeld.lab import Training, experiments, live, report
 from ganzfeld.lab.language import Phrase, words_in
 from ganzfeld.lab.live import is_stored
 from ganzfeld.lab.perform import settings_of
@@ -105,3 +105,14 @@ def test_every_run_is_measured_with_a_seed_of_its_own(short_training: Training):
     _, data = over_runs(networks, 7, measure)
     assert seen == [(number, 7 + number) for number in range(NUM_RUNS)]
     assert data["first"] == 0 and len(data["runs"]) == NUM_RUNS
+
+
+def test_a_thorough_report_trains_every_run_once_before_it_begins(
+    tiny: Training, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[list[Training]] = []
+    monkeypatch.setattr(report, "train_missing", lambda networks, wanted, tell: asked.append(wanted))
+    report.train_all(live(tiny, thorough=True, progress=False), lambda text: None)
+    (wanted,) = asked
+    assert all(run not in wanted[:place] for place, run in enumerate(wanted))
+    assert len(wanted) % NUM_RUNS == NUM_RUNS - 1 and len(wanted) > 3 * NUM_RUNS

@@ -54,14 +54,17 @@ TABLE = {
     "what the seed text says": "原文",
     "in English": "英文",
     "What to do.": "建议。",
-    "What the theory of deep convolutional generative adversarial networks claims, sentence by sentence, and"
-    " what was measured. A verdict follows from figures and is never typed in. A sentence fails if one of its"
-    " figures departs from it, is not decided if an interval of 99 % (Student's t) covers both sides or"
-    " nothing was measured that could decide it, and holds with limits if a figure at one of its limits"
-    " departs. What is measured in one run is an example, and decides nothing.": (
+    "What the theory of deep convolutional generative adversarial networks claims, sentence by sentence,"
+    " and what was measured. A verdict follows from figures and is never typed in. A sentence fails if one"
+    " of its figures departs from it, is not decided if an interval covers both sides or nothing was"
+    " measured that could decide it, and holds with limits if a figure at one of its limits departs."
+    " Intervals are Student's, so wide that at most one true sentence in a hundred fails by chance. What"
+    " is measured in one run is an"
+    " example, and decides nothing.": (
         "深度卷积生成对抗网络的理论逐句说了什么，测得的又是什么。结论由数值得出，绝不手工写入。"
-        "只要有一个数值与句子不符，该句就不成立；如果 99% 区间（Student t）跨在两侧，"
-        "或者没有能作出判定的测量，就未能判定；如果只在其局限处不符，则成立，但有局限。只在一次运行中测得的数值是示例，不作判定。"
+        "只要有一个数值与句子不符，该句就不成立；如果区间跨在两侧，或者没有能作出判定的测量，就未能判定；"
+        "如果只在其局限处不符，则成立，但有局限。区间为 Student t 区间，宽到一百个正确的句子中"
+        "至多有一个会偶然被判为不成立。只在一次运行中测得的数值是示例，不作判定。"
     ),
 }
 """Chinese by English template; see ``ganzfeld.lab.language``."""

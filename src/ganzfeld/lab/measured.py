@@ -128,6 +128,7 @@ class Measured:
             "error": _or_null(self.error),
             "dof": _or_null(self.dof),
             "interval": [_or_null(low), _or_null(high)],
+            "level": self.level,
             "relation": self.relation,
             "expected": None if self.expected is None else _or_null(self.expected),
             "expected_error": _or_null(self.expected_error),

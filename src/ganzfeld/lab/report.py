@@ -27,11 +27,12 @@ from ganzfeld.runs.report.page import data_url, environment
 NOT_PERFORMED = "not performed"
 
 INTRODUCTION = say(
-    "What the theory of deep convolutional generative adversarial networks claims, sentence by sentence, and"
-    " what was measured. A verdict follows from figures and is never typed in. A sentence fails if one of its"
-    " figures departs from it, is not decided if an interval of 99 % (Student's t) covers both sides or"
-    " nothing was measured that could decide it, and holds with limits if a figure at one of its limits"
-    " departs. What is measured in one run is an example, and decides nothing."
+    "What the theory of deep convolutional generative adversarial networks claims, sentence by sentence,"
+    " and what was measured. A verdict follows from figures and is never typed in. A sentence fails if one"
+    " of its figures departs from it, is not decided if an interval covers both sides or nothing was"
+    " measured that could decide it, and holds with limits if a figure at one of its limits departs."
+    " Intervals are Student's, so wide that at most one true sentence in a hundred fails by chance. What"
+    " is measured in one run is an example, and decides nothing."
 )
 
 

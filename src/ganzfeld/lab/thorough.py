@@ -83,8 +83,10 @@ def train_missing(networks: Live, trainings: Sequence[Training], tell: Tell) -> 
                 errors = process.communicate()[1].strip().splitlines()
                 if process.returncode:
                     failures.append(errors[-1] if errors else "a process ended without a message")
-                left = (time.monotonic() - begun) / done * (len(trainings) - done)
-                tell(say("{done} of {num}; {time} left", done=done, num=len(trainings), time=in_words(left)))
+                left = len(trainings) - done
+                if left:
+                    time_left = in_words((time.monotonic() - begun) / done * left)
+                    tell(say("{done} of {num}; {time} left", done=done, num=len(trainings), time=time_left))
             time.sleep(0.05)
     finally:
         for process in running:

@@ -5,6 +5,7 @@ from typing import final
 from pydantic import Field, field_validator
 
 from ganzfeld.errors import UsageError
+from ganzfeld.lab.language import say, together
 from ganzfeld.lab.outcome import Figures, Sentence, numbered
 from ganzfeld.recipes.schema import Section
 
@@ -70,18 +71,30 @@ def advice(figures: Figures, settings: Settings) -> str:
     layers = [figure.value for figure in numbered(figures, "error-b2-layer")]
     erased = [figure.value for figure in numbered(figures, "erased-layer")]
     changes = {size: figures.get(f"company-b{size}") for size in (2, 64)}
-    by_batch = "".join(
-        f" With {size} images per batch, an image changes by {100 * change.value:.0f} % of the spread "
-        "between images when the rest of its batch changes."
+    by_batch = [
+        say(
+            "With {size} images per batch, an image changes by {change:.0f} % of the spread between images "
+            "when the rest of its batch changes.",
+            size=size,
+            change=100 * change.value,
+        )
         for size, change in changes.items()
         if change is not None
-    )
-    return (
+    ]
+    noise = say(
         "Do not read 2/(B-1) as the noise of a convolutional batch norm: it divides by the biased variance, "
-        f"whose error at B = 2 is {two:.2f}, not 2, and its statistics pool the positions of all maps. At B "
-        f"= 2 the layers here had errors from {min(layers):.2g} to {max(layers):.2g}: far below 2, and far "
-        f"above the error of as many independent numbers.{by_batch} Instance norm does not depend on the "
-        "batch, but it is noisy itself on small maps, cannot be used at 1x1, and removes the brightness and "
-        f"contrast of each map: up to {100 * max(erased):.2g} % of the variance of a layer here. Where "
-        "batches must be small, group or layer normalisation keeps more."
+        "whose error at B = 2 is {two:.2f}, not 2, and its statistics pool the positions of all maps. At "
+        "B = 2 the layers here had errors from {low:.2g} to {high:.2g}: far below 2, and far above the error "
+        "of as many independent Gaussian numbers, because positions are correlated and because values have "
+        "heavy tails.",
+        two=two,
+        low=min(layers),
+        high=max(layers),
     )
+    instance = say(
+        "Instance norm does not depend on the batch, but it is noisy itself on small maps, cannot be used at "
+        "1x1, and removes the brightness and contrast of each map: up to {erased:.2g} % of the variance of a "
+        "layer here. Where batches must be small, group or layer normalisation keeps more.",
+        erased=100 * max(erased),
+    )
+    return together([noise, *by_batch, instance])

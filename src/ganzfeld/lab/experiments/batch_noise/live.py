@@ -10,6 +10,7 @@ from ganzfeld.lab.entering import live_maps
 from ganzfeld.lab.estimate import Estimate, jackknife, mean_and_error
 from ganzfeld.lab.experiments.batch_noise import Settings, theory
 from ganzfeld.lab.experiments.batch_noise.toy import BATCHES
+from ganzfeld.lab.language import say
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.outcome import Measured, limit, shown
 from ganzfeld.networks.normalisations import normalisations
@@ -31,7 +32,10 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     if normalisations.load(live.recipe.generator.normalisation).ACROSS_IMAGES:
         for batch in BATCHES:
             change = change_with_batch(live, batch, seed)
-            name = f"change of an image with the rest of its batch, over the spread of images, B = {batch}"
+            name = say(
+                "change of an image with the rest of its batch, over the spread of images, B = {batch}",
+                batch=batch,
+            )
             figures.append(shown(f"company-b{batch}", name, change, part="in situ"))
             changes.append(change)
     return figures, {"layers": layers, "changes": changes}
@@ -43,22 +47,37 @@ def _of_layer(
     """Measure the effective size of one layer's maps, and what instance norm would remove from them."""
     positions = math.prod(maps.shape[2:])
     error = batch_error(maps, settings.batch, seed)
-    worth = Estimate(theory.worth(error.value), 2 * error.error / error.value**2, error.dof)
+    worth = Estimate(theory.worth(error.value), theory.worth_error(error.value, error.error), error.dof)
+    num = settings.batch * positions
+    tails = theory.worth(theory.heavy_tailed_error(num, kurtosis_of(maps)))
     means = maps.double().flatten(2).mean(2)
     erased = means.var(0, correction=0) / maps.double().var((0, *range(2, maps.dim())), correction=0)
-    layer = f"layer {number}, {'x'.join(map(str, maps.shape[2:]))}"
+    layer = say("layer {number}, {size}", number=number, size="x".join(map(str, maps.shape[2:])))
     figures = [
         limit(
             f"worth-layer-{number}",
-            f"independent numbers that {settings.batch} images are worth, {layer}",
+            say(
+                "independent numbers that {batch} images are worth, {layer}",
+                batch=settings.batch,
+                layer=layer,
+            ),
             worth,
-            settings.batch * positions,
+            num,
             of="normalised",
+            part="in situ",
+        ),
+        shown(
+            f"tails-layer-{number}",
+            say(
+                "independent numbers that as many uncorrelated ones with these tails would be worth, {layer}",
+                layer=layer,
+            ),
+            tails,
             part="in situ",
         ),
         limit(
             f"error-b2-layer-{number}",
-            f"error of the variance at B = 2, {layer}",
+            say("error of the variance at B = 2, {layer}", layer=layer),
             batch_error(maps, 2, seed),
             theory.unbiased_error(2),
             of="normalised",
@@ -66,7 +85,7 @@ def _of_layer(
         ),
         limit(
             f"erased-layer-{number}",
-            f"share of the variance that instance norm would remove, {layer}",
+            say("share of the variance that instance norm would remove, {layer}", layer=layer),
             mean_and_error(erased),
             0.0,
             of="instance",
@@ -80,6 +99,18 @@ def _of_layer(
         "erased": float(erased.mean()),
         "errors": [batch_error(maps, batch, seed).value for batch in BATCHES],
     }
+
+
+def kurtosis_of(maps: Tensor) -> float:
+    """Return the excess kurtosis of the values of maps (N, C, *size) around the mean of their channel; mean
+    over the channels that vary.
+    """
+    values = maps.double().transpose(0, 1).flatten(1)
+    values = values - values.mean(1, keepdim=True)
+    variance = values.square().mean(1)
+    varies = variance > 1e-12
+    fourth = values[varies].pow(4).mean(1) / variance[varies].square()
+    return float(fourth.mean()) - 3
 
 
 def batch_error(maps: Tensor, batch: int, seed: int, batches: int = 400) -> Estimate:

@@ -1,13 +1,16 @@
 """Closed forms of ``batch-noise``: the errors of the variance of numbers and of correlated maps."""
 
+import math
+
 import torch
 from torch import Tensor
 
 FORMULAS = {
     "unbiased variance": r"E[(S^2 - \sigma^2)^2] \,/\, \sigma^4 = 2/(B-1)",
     "variance that batch norm divides by": r"(2B-1)/B^2",
+    "heavy tails, excess kurtosis": r"(n-1)\,(2 + \kappa\,(n-1)/n)/n^2 + 1/n^2",
     "correlated maps": r"\left(\mathrm{tr}\,A\Sigma - \sigma^2\right)^2 + 2\,\mathrm{tr}(A\Sigma A\Sigma)",
-    "independent numbers that a pool is worth": r"n = 1 + 2\,/\,\mathrm{error}",
+    "independent numbers that a pool is worth": r"n = (1 + \sqrt{1 - \mathrm{error}})\,/\,\mathrm{error}",
 }
 
 
@@ -42,8 +45,29 @@ def correlated_error(covariance: Tensor, batch: int) -> float:
 
 
 def worth(error: float) -> float:
-    """Return the number of independent numbers whose variance has that error: n of ``unbiased_error``."""
-    return 1 + 2 / error
+    """Return the number of independent Gaussian numbers whose biased variance has that error, the inverse of
+    ``biased_error``: n = (1 + sqrt(1 - error)) / error.
+
+    Normalisations divide by the biased variance. An error of 1 or more is that of a single number, n = 1.
+    """
+    return (1 + math.sqrt(1 - error)) / error if error < 1 else 1.0
+
+
+def worth_error(error: float, standard_error: float) -> float:
+    """Return the standard error of ``worth`` from that of ``error``, to first order: the slope of
+    ``biased_error`` is -2 (n - 1) / n^3.
+    """
+    num = worth(error)
+    return standard_error * num**3 / (2 * (num - 1)) if num > 1 else math.nan
+
+
+def heavy_tailed_error(num: float, kurtosis: float) -> float:
+    """Return the error of the biased variance of n independent numbers with this excess kurtosis.
+
+    The variance of the biased variance is (n - 1)/n^2 (2 + kurtosis (n - 1)/n), and its bias adds 1/n^2
+    (Cramer 1946, section 27.4). A kurtosis below 0 makes a small error; what is above 0 makes a large one.
+    """
+    return ((num - 1) * (2 + kurtosis * (num - 1) / num) + 1) / num**2
 
 
 def correlations(side: int, reach: float) -> Tensor:

@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.batch_noise import Settings, theory
+from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import norm_of_maps
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
 
@@ -28,11 +29,11 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
         variances = variance_divided_by("batch", (batch, draws, 1, 1), None, noise)
         unbiased = mean_and_error((variances * batch / (batch - 1) - 1).square())
         biased = mean_and_error((variances - 1).square())
-        biased_name = f"error of the variance that batch norm divides by, B = {batch}"
+        biased_name = say("error of the variance that batch norm divides by, B = {batch}", batch=batch)
         figures += [
             claim(
                 f"unbiased-b{batch}",
-                f"error of the unbiased variance, B = {batch}",
+                say("error of the unbiased variance, B = {batch}", batch=batch),
                 unbiased,
                 theory.unbiased_error(batch),
                 of="error",
@@ -46,7 +47,7 @@ def bench(settings: Settings, seed: int, thorough: bool) -> tuple[list[Measured]
             ),
             shown(
                 f"biased-formula-b{batch}",
-                f"{biased_name}: (2B-1)/B^2",
+                say("{name}: (2B-1)/B^2", name=biased_name),
                 biased,
                 theory.biased_error(batch),
             ),
@@ -71,15 +72,24 @@ def _of_maps(settings: Settings, noise: torch.Generator) -> list[Measured]:
     covariance = theory.correlations(side, settings.reach)
     variances = variance_divided_by("batch", (batch, draws, side, side), covariance, noise)
     measured, num = mean_and_error((variances - 1).square()), batch * side**2
-    name = f"error of the variance over {batch} maps of {side}x{side}, correlated over {settings.reach:g} px"
+    name = say(
+        "error of the variance over {batch} maps of {side}x{side}, correlated over {reach:g} px",
+        batch=batch,
+        side=side,
+        reach=settings.reach,
+    )
     exact = theory.correlated_error(covariance, batch)
     return [
         limit("maps", name, measured, theory.unbiased_error(num), of="normalised"),
-        shown("maps-formula", f"{name}: by tr(A Sigma A Sigma)", measured, exact),
+        shown("maps-formula", say("{name}: by tr(A Sigma A Sigma)", name=name), measured, exact),
         shown(
             "maps-worth",
-            f"independent numbers that these {num} are worth",
-            Estimate(theory.worth(measured.value), 2 * measured.error / measured.value**2, measured.dof),
+            say("independent numbers that these {num} are worth", num=num),
+            Estimate(
+                theory.worth(measured.value),
+                theory.worth_error(measured.value, measured.error),
+                measured.dof,
+            ),
             theory.worth(exact),
         ),
     ]
@@ -97,7 +107,7 @@ def _of_instances(settings: Settings, noise: torch.Generator) -> list[Measured]:
     batch, other_batch = torch.randn(2, settings.batch, 3, side, side, generator=noise, dtype=torch.float64)
     other_batch[0] = batch[0]
     change = float((instance(batch)[0] - instance(other_batch)[0]).abs().max())
-    name = f"error of instance norm's variance on white maps of {side}x{side}"
+    name = say("error of instance norm's variance on white maps of {side}x{side}", side=side)
     outputs = instance(torch.randn(64, 3, 1, 1, generator=noise, dtype=torch.float64) + batch[:1])
     means = outputs.mean((2, 3)).var(0).mean() / batch[:1].var()
     contrast = torch.rand(64, 1, 1, 1, generator=noise, dtype=torch.float64) + 0.5
@@ -105,31 +115,33 @@ def _of_instances(settings: Settings, noise: torch.Generator) -> list[Measured]:
     return [
         claim(
             "instance-company",
-            "change of instance norm's output as the rest of the batch changes",
+            say("change of instance norm's output as the rest of the batch changes"),
             change,
             0.0,
             of="instance",
             tolerance=1e-12,
         ),
         limit("instance-white", name, measured, 0.0, of="instance"),
-        shown("instance-white-formula", f"{name}: (2n-1)/n^2", measured, theory.biased_error(num)),
+        shown(
+            "instance-white-formula", say("{name}: (2n-1)/n^2", name=name), measured, theory.biased_error(num)
+        ),
         limit(
             "instance-1x1",
-            "images of 1x1 that instance norm can normalise",
+            say("images of 1x1 that instance norm can normalise"),
             float(accepts(instance, (2, 3, 1, 1))),
             1.0,
             of="instance",
         ),
         limit(
             "instance-brightness",
-            "variance of brightness that instance norm leaves",
+            say("variance of brightness that instance norm leaves"),
             float(means),
             1.0,
             of="instance",
         ),
         limit(
             "instance-contrast",
-            "variance of contrast that instance norm leaves",
+            say("variance of contrast that instance norm leaves"),
             float(spread.var(0).mean() / contrast.var()),
             1.0,
             of="instance",

@@ -1,6 +1,12 @@
 """The Chinese of ``bounded-output``."""
 
 TABLE = {
+    "share of saturated pixels up to {reach:g} that are pulled at all in float32, {output}": (
+        "float32 下、预激活值不超过 {reach:g} 的饱和像素中受到梯度的比例，{output}"
+    ),
+    "time until tanh is within 0.1 from the pre-activation {start:g}, float64": (
+        "从预激活值 {start:g} 出发，tanh 到达 0.1 以内所需的时间，float64"
+    ),
     "tanh": "tanh",
     "clip": "clip",
     "slope of tanh in float64, largest error of 1 - tanh^2": ("float64 中 tanh 的斜率，1 - tanh² 的最大误差"),

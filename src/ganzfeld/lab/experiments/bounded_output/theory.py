@@ -32,6 +32,29 @@ def clip_slope(preactivation: float) -> float:
     return float(abs(preactivation) < 1)
 
 
+NEAR = 0.1
+"""The distance from its target at which a pixel counts as corrected."""
+
+
+def time_to_correct(start: float, target: float) -> float:
+    """Return the time that gradient flow takes from the pre-activation ``start`` until tanh is within 0.1
+    above ``target``: about e^(2 start) / (8 (1 - target)).
+
+    With y = tanh a the flow is da/dt = -(y - t)(1 - y^2), so dt = -dy / ((y - t)(1 - y^2)^2), and this
+    is summed in a by the midpoint rule. 0 if the pixel begins within.
+    """
+    first = math.atanh(min(target + NEAR, 1 - 1e-12))
+    if first >= start:
+        return 0.0
+    num = 20_000
+    width = (start - first) / num
+    total = 0.0
+    for index in range(num):
+        value = math.tanh(first + (index + 0.5) * width)
+        total += width / ((value - target) * (1 - value) * (1 + value))
+    return total
+
+
 def end_of_slope(precision: torch.dtype) -> float:
     """Return the input above which tanh rounds to 1 in a format, so that 1 - tanh^2 is exactly 0.
 

@@ -12,6 +12,15 @@ from ganzfeld.lab.layers import slope_of
 from ganzfeld.lab.outcome import Measured, claim, largest_error, limit, shown
 from ganzfeld.networks.outputs import outputs
 
+FARTHEST = 12.0
+"""The largest pre-activation of the pixels that learn."""
+
+STARTS = (3.0, 4.0, 5.0)
+"""Pre-activations from which the time of a correction is measured."""
+
+NEAR = theory.NEAR
+"""The distance from its target at which a pixel counts as corrected."""
+
 LARGEST = 32.0
 """The largest pre-activation that is tried; beyond it, tanh is 1 in every format here."""
 
@@ -117,42 +126,73 @@ def first_without_slope(precision: torch.dtype) -> float:
 
 
 def _trained_pixels(settings: Settings) -> tuple[list[Measured], dict[str, Any]]:
-    """Pull pixels, each with its own pre-activation, to one value by gradient descent."""
-    start = torch.linspace(1.05, 6.0, settings.pixels)
+    """Pull pixels, each with its own pre-activation, to one value by gradient descent.
+
+    They start beyond the input from which float32's tanh has no gradient, and "can be corrected" is measured
+    as the time that it takes, not as a first movement.
+    """
+    start = torch.linspace(1.05, FARTHEST, settings.pixels)
     figures, moved = [], {"from": start.tolist()}
-    for output, expected in (("tanh", 1.0), ("clip", 0.0)):
+    for output in ("tanh", "clip"):
         at = start.clone()
         module = outputs.load(output).output()
         for _ in range(settings.steps):
-            at.requires_grad_()
-            loss = 0.5 * (module(at) - settings.target).square().sum()
-            (gradient,) = torch.autograd.grad(loss, at)
-            at = (at - settings.rate * gradient).detach()
+            at = at - settings.rate * _pull(module, at, settings.target)
         moved[output] = module(at).tolist()
-        share = float((at != start).double().mean())
+        near = float(((module(at) - settings.target).abs() < NEAR).double().mean())
+        named = say(
+            "share of saturated pixels that {steps} steps bring within 0.1, {output}",
+            steps=settings.steps,
+            output=output,
+        )
+        figures.append(shown(f"near-{output}", named, near))
+        pulled = float((_pull(module, start, settings.target) != 0).double().mean())
+        named = say(
+            "share of saturated pixels up to {reach:g} that are pulled at all in float32, {output}",
+            reach=FARTHEST,
+            output=output,
+        )
+        if output == "clip":
+            figures.append(claim("pulled-clip", named, pulled, 0.0, of="stuck", identity=True))
+        else:
+            figures.append(limit("pulled-tanh", named, pulled, 1.0, of="corrected"))
+    return [*figures, *_times(settings.target)], moved
+
+
+def _pull(module: torch.nn.Module, at: Tensor, target: float) -> Tensor:
+    """Return the gradient of half the squared distance of outputs from ``target``, by pre-activation."""
+    at = at.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(0.5 * (module(at) - target).square().sum(), at)
+    return gradient
+
+
+def _times(target: float) -> list[Measured]:
+    """Measure in float64 how long gradient flow takes until a saturated pixel is within ``NEAR``."""
+    starts = torch.tensor(STARTS, dtype=torch.float64)
+    step = 0.5 / (1 - target)
+    most = int(1.5 * theory.time_to_correct(STARTS[-1], target) / step)
+    at, module = starts.clone(), outputs.load("tanh").output()
+    within = (module(at) - target).abs() < NEAR
+    times = torch.where(within, 0.0, math.nan)
+    for number in range(1, most + 1):
+        at = at - step * _pull(module, at, target)
+        arrived = times.isnan() & ((module(at) - target).abs() < NEAR)
+        times[arrived] = number * step
+        if not bool(times.isnan().any()):
+            break
+    figures = []
+    for start, time in zip(STARTS, times.tolist(), strict=True):
+        name = say("time until tanh is within 0.1 from the pre-activation {start:g}, float64", start=start)
+        expected = theory.time_to_correct(start, target)
         figures.append(
             claim(
-                f"moved-{output}",
-                say(
-                    "share of saturated pixels that {steps} steps move at all, {output}",
-                    steps=settings.steps,
-                    output=output,
-                ),
-                share,
+                f"time-from-{start:g}".replace(".", "-"),
+                name,
+                time,
                 expected,
-                of={"tanh": "corrected", "clip": "stuck"}[output],
+                of="corrected",
+                tolerance=0.05 * expected,
+                identity=True,
             )
         )
-        near = float(((module(at) - settings.target).abs() < 0.1).double().mean())
-        figures.append(
-            shown(
-                f"near-{output}",
-                say(
-                    "share of saturated pixels that {steps} steps bring within 0.1, {output}",
-                    steps=settings.steps,
-                    output=output,
-                ),
-                near,
-            )
-        )
-    return figures, moved
+    return figures

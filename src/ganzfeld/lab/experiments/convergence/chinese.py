@@ -1,6 +1,14 @@
 """The Chinese of ``convergence``; see ``ganzfeld.lab.language``."""
 
 TABLE = {
+    "hinge": "合页",
+    "least squares": "最小二乘",
+    "minimax game": "极小极大",
+    "non-saturating game": "非饱和",
+    "relativistic pairing": "相对配对",
+    "no penalty": "无惩罚",
+    "{loss}, {penalty}": "{loss}，{penalty}",
+    "{loss}, {penalty}, h = {step:g}": "{loss}，{penalty}，h = {step:g}",
     (
         "Near its rest point a GAN without a penalty does not converge by gradient steps, whatever "
         "its loss. R1 and R2 make it converge; WGAN-GP does not."
@@ -25,7 +33,7 @@ TABLE = {
     "distance left, {loss}, no penalty, against its closed form": (
         "剩余距离，{loss}，不加惩罚，与闭式解相比"
     ),
-    "WGAN-GP: smallest distance in the last quarter of the rounds": "WGAN-GP：最后四分之一轮次中的最小距离",
+    "WGAN-GP: smallest distance in the last quarter of the rounds": ("WGAN-GP：最后四分之一轮次中的最小距离"),
     "how far images move in {steps} steps without a penalty": "不加惩罚时，图像在 {steps} 步中移动多少",
     "how far images move in {steps} steps with R1": "加 R1 时，图像在 {steps} 步中移动多少",
     "θ (generator)": "θ（生成器）",
@@ -44,14 +52,15 @@ TABLE = {
         "{left:.2g} of the distance from rest, and {kept:.2g} without a penalty (minimax). The "
         "weight of R1 has an upper limit: times the step size it must stay below {limit:.3g}. "
         "WGAN-GP holds the slope of D at 1, which is not its slope at rest, so its game circles: "
-        "average the weights, or let the rate fall. The non-saturating loss and least squares creep "
-        "towards rest by themselves, but the distance falls only as the inverse square root of time. "
-        "Momentum helps only if it is negative."
+        "average the weights, or let the rate fall. The non-saturating loss and least squares "
+        "creep towards rest by themselves, but the distance falls only as the inverse square root "
+        "of time. Momentum helps only if it is negative."
     ): (
-        "给判别器加上 R1 或 R2，并交替更新：这里 {rounds} 轮之后到平衡点的距离只剩 {left:.2g}，不加惩"
-        "罚（极小极大）时为 {kept:.2g}。R1 的权重有上限：它与步长之积须小于 {limit:.3g}。WGAN-GP 把判"
-        "别器的斜率保持在 1，而平衡时斜率不是 1，所以博弈绕圈：应对权重取平均，或让学习率下降。非饱和"
-        "损失和最小二乘会自行缓慢靠近平衡点，但距离只按时间的 -1/2 次方下降。动量只有为负时才有帮助。"
+        "给判别器加上 R1 或 R2，并交替更新：这里 {rounds} 轮之后到平衡点的距离只剩 {left:.2g}，不"
+        "加惩罚（极小极大）时为 {kept:.2g}。R1 的权重有上限：它与步长之积须小于 {limit:.3g}。"
+        "WGAN-GP 把判别器的斜率保持在 1，而平衡时斜率不是 1，所以博弈绕圈：应对权重取平均，或让学"
+        "习率下降。非饱和损失和最小二乘会自行缓慢靠近平衡点，但距离只按时间的 -1/2 次方下降。动量"
+        "只有为负时才有帮助。"
     ),
 }
 """Chinese by English template."""

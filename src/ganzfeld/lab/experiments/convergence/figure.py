@@ -9,27 +9,49 @@ from ganzfeld.lab.outcome import Outcome
 
 COLOURS = {"none": "#7f7f7f", "r1": "#1f77b4", "r2": "#2ca02c", "wgan-gp": "#d62728"}
 
+LOSSES = {
+    "hinge": say("hinge"),
+    "least-squares": say("least squares"),
+    "minimax": say("minimax game"),
+    "non-saturating": say("non-saturating game"),
+    "relativistic-pairing": say("relativistic pairing"),
+    "wasserstein": "Wasserstein",
+}
+PENALTIES = {"none": say("no penalty"), "r1": "R1", "r2": "R2", "wgan-gp": "WGAN-GP"}
+
 
 def draw(outcome: Outcome) -> Figure:
     """Draw phase portraits of four games, the distance by round, and the factor of a round by step size."""
     figure = Figure(figsize=(15, 8.5), layout="constrained")
     paths, settings = outcome.data["paths"], outcome.settings
     panels = figure.subplots(2, 4)
-    chosen = ("non-saturating, none", "non-saturating, r1", "least-squares, none", "wasserstein, wgan-gp")
-    for axes, name in zip(panels[0], chosen, strict=True):
-        path = paths[name]
+    chosen = (
+        ("non-saturating", "none"),
+        ("non-saturating", "r1"),
+        ("least-squares", "none"),
+        ("wasserstein", "wgan-gp"),
+    )
+    for axes, (loss, penalty) in zip(panels[0], chosen, strict=True):
+        path = paths[f"{loss}, {penalty}"]
         inside = np.abs(path).max(1) < 10
-        axes.plot(*path[inside].T, ".-", color=COLOURS[name.rpartition(" ")[2]], linewidth=0.7, markersize=2)
+        axes.plot(*path[inside].T, ".-", color=COLOURS[penalty], linewidth=0.7, markersize=2)
         axes.plot(*path[0], "k*", markersize=11)
         axes.set_aspect("equal")
         axes.set(xlabel=str(say("θ (generator)")), ylabel=str(say("ψ (discriminator)")))
-        axes.set_title(f"{name}, h = {settings['step']:g}", fontsize=10)
+        title = say(
+            "{loss}, {penalty}, h = {step:g}",
+            loss=LOSSES[loss],
+            penalty=PENALTIES[penalty],
+            step=settings["step"],
+        )
+        axes.set_title(str(title), fontsize=10)
     below = panels[1]
     for name, path in paths.items():
         loss, _, penalty = name.partition(", ")
         distance = np.maximum(np.linalg.norm(path, axis=1), 1e-12)
         axes = below[0] if penalty == "none" else below[1]
-        axes.semilogy(distance, label=loss if penalty == "none" else name, linewidth=1)
+        label = say("{loss}, {penalty}", loss=LOSSES[loss], penalty=PENALTIES[penalty])
+        axes.semilogy(distance, label=str(LOSSES[loss] if penalty == "none" else label), linewidth=1)
     below[0].set(
         title=str(say("without a penalty")), xlabel=str(say("round")), ylabel=str(say("distance from rest"))
     )

@@ -52,8 +52,15 @@ SENTENCES = {
 SHORT = {"steps": 2, "seeds": 2, "images": 64}
 THOROUGH = {"steps": 400, "seeds": 8, "images": 4096}
 
-TASKS = {"telling": say("loss on new images, real or generated"), "shift": say("error of a shift, px")}
-"""The tasks that strides and pooling are trained on: the key in their figures, and the words for people."""
+TASKS = {
+    "telling": say("loss on new images, real or generated"),
+    "shift": say("error of a shift, px"),
+    "lost": say("share of small images that a probe of the features cannot predict"),
+}
+"""What strides and pooling are compared in: the key in figures, and the words for people; less is better.
+The first two are tasks that they are trained on. The third asks for the information that the features of a
+discriminator keep which was trained on the first.
+"""
 
 
 @final

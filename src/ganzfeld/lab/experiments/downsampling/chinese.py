@@ -1,6 +1,9 @@
 """The Chinese of ``downsampling``."""
 
 TABLE = {
+    "share of small images that a probe of the features cannot predict": (
+        "由特征作线性探测所不能预测的缩小图像的比例"
+    ),
     "sizes of the text's example that torch makes otherwise": "原文例子中与 torch 不符的尺寸个数",
     "size after layer {number}": "第 {number} 层之后的尺寸",
     "receptive field after layer {number}, px": "第 {number} 层之后的感受野（像素）",

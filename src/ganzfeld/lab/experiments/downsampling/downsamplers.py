@@ -18,6 +18,9 @@ Make = Callable[[nn.Conv2d, tuple[int, int], tuple[int, int]], nn.Module]
 RATE = 1e-3
 BATCH = 32
 FURTHEST_PX = 3
+PROBE_PX = 8
+RIDGE = 0.01
+"""The weight of the ridge, over the mean squared length of the features."""
 
 
 def strided(layer: nn.Conv2d, large: tuple[int, int], small: tuple[int, int]) -> nn.Module:
@@ -69,12 +72,36 @@ def put(discriminator: Discriminator, make: Make) -> None:
             inside[place] = make(inside[place], large, small)
 
 
-def of_kind(like: Discriminator, make: Make, seed: int) -> Discriminator:
-    """Copy a discriminator with its convolutions replaced, initialised from a seed."""
+def of_kind(like: Discriminator, make: Make, seed: int, images: Tensor | None = None) -> Discriminator:
+    """Copy a discriminator with its convolutions replaced, initialised from a seed.
+
+    With ``images`` the output of every layer is scaled to a standard deviation of 1 on them. Pooling changes
+    the size of signals; with the same initial weights it would be compared at another speed of learning.
+    """
     discriminator = copy.deepcopy(like).float()
     put(discriminator, make)
     initialise(discriminator, seed)
+    if images is not None:
+        equalise(discriminator, images)
     return discriminator
+
+
+@torch.no_grad()
+def equalise(discriminator: Discriminator, images: Tensor) -> None:
+    """Scale the weights of each layer, the first one first, so that its output on ``images`` has a standard
+    deviation of 1 (Mishkin & Matas 2016).
+
+    What constrains weights by itself, such as a spectral norm, keeps them as they are.
+    """
+    layers = [module for module in discriminator.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    for layer in layers:
+        if nn.utils.parametrize.is_parametrized(layer):
+            continue
+        outputs: list[Tensor] = []
+        hook = layer.register_forward_hook(lambda module, inputs, output, kept=outputs: kept.append(output))
+        discriminator(images)
+        hook.remove()
+        layer.weight /= outputs[0].std().clamp_min(1e-6)
 
 
 def blind_plan(size: tuple[int, ...]) -> Plan:
@@ -117,6 +144,26 @@ def loss_on_new_images(
         _descend(adam, loss(real[chosen[0]], fake[chosen[1]]))
     with torch.no_grad():
         return float(loss(real[num_train:], fake[num_train:]))
+
+
+@torch.no_grad()
+def share_lost(discriminator: Discriminator, images: Tensor) -> float:
+    """Return the share of the variance of new images that a linear probe cannot predict from the features.
+
+    The images are reduced to ``PROBE_PX`` x ``PROBE_PX`` px, and the features are what enters the last layer.
+    The probe is a ridge regression on the first three quarters of ``images`` (N, C, H, W); it measures what a
+    discriminator keeps of where things are, and not how fast it learns.
+    """
+    small = functional.adaptive_avg_pool2d(images, PROBE_PX).flatten(1).double()
+    features = discriminator.layers(images).flatten(1).double()
+    num_train = 3 * len(images) // 4
+    mean, spread = features[:num_train].mean(0), features[:num_train].std(0).clamp_min(1e-9)
+    features, wanted = (features - mean) / spread, small - small[:num_train].mean(0)
+    train, new = features[:num_train], features[num_train:]
+    kernel = train @ train.T
+    kernel += RIDGE * kernel.trace() / num_train * torch.eye(num_train, dtype=torch.double)
+    predicted = new @ train.T @ torch.linalg.solve(kernel, wanted[:num_train])
+    return float((wanted[num_train:] - predicted).square().sum() / wanted[num_train:].square().sum())
 
 
 def shift_error(discriminator: Discriminator, real: Tensor, steps: int, noise: torch.Generator) -> float:

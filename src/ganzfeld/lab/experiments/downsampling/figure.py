@@ -44,7 +44,7 @@ def _draw_paths(part: Any, data: dict[str, Any]) -> None:
 
 
 def _draw_live(part: Any, data: dict[str, Any]) -> None:
-    axes: Any = part.subplots(1, 4, width_ratios=[1, 1, 1.2, 1.2])
+    axes: Any = part.subplots(1, 5, width_ratios=[1, 1, 1.2, 1.2, 1.2])
     image = data["image"]
     show(axes[0], image, say("receptive fields of the middle cells\nof the live discriminator"))
     height = len(image)

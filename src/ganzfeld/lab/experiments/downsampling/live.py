@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.downsampling import TASKS, Settings, theory
 from ganzfeld.lab.experiments.downsampling.downsamplers import (
+    BATCH,
     KINDS,
     blind_discriminator,
     loss_on_new_images,
     of_kind,
+    share_lost,
     shift_error,
 )
 from ganzfeld.lab.language import say
@@ -111,7 +113,7 @@ def trained(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
 
 def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Train the layers of the live discriminator from new weights on two tasks, with strides and with
-    pooling.
+    pooling, and measure what their features keep.
     """
     trainer = live.trainer()
     like, count = copy.deepcopy(trainer.gan.discriminator).cpu(), 400
@@ -120,17 +122,16 @@ def _compared(live: Live, settings: Settings, seed: int) -> tuple[list[Measured]
         fake = trainer.gan.generator.train()(live.latents(count, seed)).cpu()
     results: dict[str, dict[str, list[float]]] = {task: {} for task in TASKS}
     for key, (_, make) in KINDS.items():
-        networks = [of_kind(like, make, seed + number) for number in range(settings.seeds)]
-        results["telling"][key] = [
-            loss_on_new_images(
-                copy.deepcopy(network), real, fake, (settings.steps + 1) // 2, _noise(seed + number)
-            )
-            for number, network in enumerate(networks)
-        ]
-        results["shift"][key] = [
-            shift_error(network, real, settings.steps, _noise(seed + number))
-            for number, network in enumerate(networks)
-        ]
+        of_seeds: dict[str, list[float]] = {task: [] for task in TASKS}
+        for number in range(seed, seed + settings.seeds):
+            network = of_kind(like, make, number, real[:BATCH])
+            teller = copy.deepcopy(network)
+            steps = (settings.steps + 1) // 2
+            of_seeds["telling"].append(loss_on_new_images(teller, real, fake, steps, _noise(number)))
+            of_seeds["shift"].append(shift_error(network, real, settings.steps, _noise(number)))
+            of_seeds["lost"].append(share_lost(teller, real))
+        for task in TASKS:
+            results[task][key] = of_seeds[task]
     figures = []
     for task, by_kind in results.items():
         for key, values in by_kind.items():

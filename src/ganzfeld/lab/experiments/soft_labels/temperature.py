@@ -1,6 +1,7 @@
 """The temperature on the bench: its sigmoid, and the same game with a rescaled last layer instead."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -15,17 +16,24 @@ from ganzfeld.lab.outcome import Measured, claim, limit
 from ganzfeld.losses import Loss
 from ganzfeld.stabilisers import Stabiliser, stabiliser
 
+R1_WEIGHT = 0.1
+LARGEST_FACTOR = 1e6
+"""The largest ratio of the two weights of R1 at which the smaller one is ``R1_WEIGHT``."""
+
+EPSILON = 1e-30
+"""Adam's: its usual one is as large as the gradients at a high temperature, and then not only scales."""
+
 
 def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
     """Measure the sigmoid of a temperature, and compare it with a rescaled last layer."""
     temperature = settings.temperature
-    logits = torch.linspace(-60 * max(temperature, 1), 60 * max(temperature, 1), 200_001, dtype=torch.float64)
     widths, peak = [], 0.0
     for value in (1.0, temperature):
-        at = logits.clone().requires_grad_()
+        # A grid as wide as the sigmoid, so that it is as fine for every temperature.
+        at = torch.linspace(-60 * value, 60 * value, 200_001, dtype=torch.float64).requires_grad_()
         (slope,) = torch.autograd.grad(torch.sigmoid(at / value).sum(), at)
         peak = float(slope.max())
-        widths.append(float((slope > 0.01 * peak).sum()))
+        widths.append(float((slope > 0.01 * peak).sum()) * 120 * value / 200_000)
     at_zero = torch.zeros(2, dtype=torch.float64)
     plain, tempered = (
         logit_gradients(Loss("non-saturating", temperature=value), at_zero)[0][0]
@@ -38,7 +46,8 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
             peak,
             0.25 / temperature,
             of="temperature",
-            tolerance=1e-9,
+            tolerance=1e-9 / temperature,
+            identity=True,
         ),
         claim(
             "live-width",
@@ -47,6 +56,7 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
             temperature,
             of="temperature",
             tolerance=0.01 * temperature,
+            identity=True,
         ),
         limit(
             "lesson-at-0",
@@ -57,7 +67,10 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
             tolerance=1e-9,
         ),
     ]
-    r1, scaled = ([stabiliser({"name": "r1", "weight": 0.1 * factor})] for factor in (1.0, temperature**2))
+    # Times T^2, and neither of them out of the range of weights.
+    least, most = 1.0, temperature**2
+    size = R1_WEIGHT if most <= 1 else R1_WEIGHT / max(1.0, most / LARGEST_FACTOR)
+    r1, scaled = ([stabiliser({"name": "r1", "weight": size * factor})] for factor in (least, most))
     trials: tuple[tuple[str, str, Any, list[Stabiliser], list[Stabiliser], Any], ...] = (
         ("descent", say("gradient descent, rate / T^2"), SGD, [], [], claim),
         ("adam", say("Adam, rate / T"), Adam, [], [], claim),
@@ -67,9 +80,17 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
     for key, words, kind, tempered_penalties, rescaled_penalties, of_claim in trials:
         error = rescaling_error(settings, seed, kind, tempered_penalties, rescaled_penalties)
         title = say("difference between T and a last layer divided by T: {words}", words=words)
-        # With Adam, only its epsilon makes a difference.
-        tolerance = 1e-3 if kind is Adam else 1e-9
-        figures.append(of_claim(f"rescaled-{key}", title, error, 0.0, of="temperature", tolerance=tolerance))
+        figures.append(
+            of_claim(
+                f"rescaled-{key}",
+                title,
+                error,
+                0.0,
+                of="temperature",
+                tolerance=1e-6,
+                identity=of_claim is claim,
+            )
+        )
     return figures
 
 
@@ -89,10 +110,15 @@ def rescaling_error(
     """
     temperature = settings.temperature
     last_rate = 1 / temperature**2 if kind is SGD else 1 / temperature
+    if kind is SGD:
+        # Below T = 1 the gradients of all layers are 1/T times as large, and games would grow without bound.
+        make = partial(SGD, lr=0.05 * min(1.0, temperature) ** 2, fused=True)
+    else:
+        make = partial(Adam, lr=0.002, eps=EPSILON, fused=True)
     tempered = _double_game(
-        Loss("non-saturating", temperature=temperature), tempered_penalties, seed, kind, 1.0
+        Loss("non-saturating", temperature=temperature), tempered_penalties, seed, make, 1.0
     )
-    rescaled = _double_game(Loss("non-saturating"), rescaled_penalties, seed, kind, last_rate)
+    rescaled = _double_game(Loss("non-saturating"), rescaled_penalties, seed, make, last_rate)
     with torch.no_grad():
         for weight in _last_layer(rescaled).parameters():
             weight /= temperature
@@ -106,9 +132,11 @@ def rescaling_error(
 
 
 def _double_game(
-    loss: Loss, stabilisers: Sequence[Stabiliser], seed: int, kind: type[SGD] | type[Adam], last_rate: float
+    loss: Loss, stabilisers: Sequence[Stabiliser], seed: int, make: Callable[..., Any], last_rate: float
 ) -> Game:
-    """Build a game on the ring in float64, with the rate of D's last layer multiplied by ``last_rate``."""
+    """Build a game on the ring in float64. ``make`` builds its optimizers; the rate of D's last layer is
+    multiplied by ``last_rate``.
+    """
     game = game_of_points(
         lambda num, noise: ring().sample(num, noise).double(),
         loss=loss,
@@ -118,17 +146,16 @@ def _double_game(
     )
     draw = game.draw
     game.draw = lambda noise: tuple(tensor.double() for tensor in draw(noise))  # pyright: ignore[reportAttributeAccessIssue]
-    gan, rate = game.gan, 0.05 if kind is SGD else 0.002
+    gan = game.gan
     for network in (gan.generator, gan.discriminator, gan.generator_ema):
         network.double()
     last = list(_last_layer(game).parameters())
     others = [
         weight for weight in gan.discriminator.parameters() if all(weight is not tensor for tensor in last)
     ]
-    gan.generator_optimizer = kind(gan.generator.parameters(), lr=rate, fused=True)
-    gan.discriminator_optimizer = kind(
-        [{"params": others}, {"params": last, "lr": rate * last_rate}], lr=rate, fused=True
-    )
+    gan.generator_optimizer = make(gan.generator.parameters())
+    gan.discriminator_optimizer = make([{"params": others}, {"params": last}])
+    gan.discriminator_optimizer.param_groups[1]["lr"] *= last_rate
     return game
 
 

@@ -66,7 +66,7 @@ def _algebra(settings: Settings) -> tuple[Measured, ...]:
     return turning, *(
         largest_error(
             key,
-            say("{key}, largest error of the formula", key=key),
+            say("{key}, largest error of the formula", key=say(key)),
             torch.tensor(errors, dtype=torch.float64),
             of=of,
             tolerance=1e-12,

@@ -49,12 +49,17 @@ def measured_untrained(settings: Settings, seed: int) -> tuple[list[dict[str, An
             "untrained, {name}: power at the stride's harmonics over that beside them, log10", name=kind.name
         )
         figures.append(of_kind(kind, f"untrained-{kind.key}", name, measured))
-        if kind.kernel is not None:
+        if kind.kernel is not None and has_interior(kind.kernel, stride, generated[0].shape[2]):
             figures.append(by_coverage(kind, kind.kernel, generated))
         spectra.append(
             {"name": kind.name, "plain": kind.kernel is not None, **spectrum(torch.cat(generated))}
         )
     return spectra, figures
+
+
+def has_interior(kernel: int, stride: int, size: int) -> bool:
+    """Return whether images of ``size`` px have a whole period of the stride that no border reaches."""
+    return size - 4 * kernel >= stride
 
 
 def by_coverage(kind: Upsampler, kernel: int, generated: Sequence[Tensor]) -> Measured:
