@@ -2,9 +2,9 @@
 
     python tools/inside_table.py ROW [ROW ...] --seeds 0 1 2 [--runs FOLDER] [--minutes 3]
 
-A ROW is walk, arithmetic or directions; it fills the block of that name. Runs on the built-in faces are
-trained once, into FOLDER/seed-N/, and used again. On a machine that other programs use, set
-OMP_NUM_THREADS=1: threads that wait for each other take ten times as long.
+A ROW is walk, arithmetic, directions, inversion or completion; it fills the block of that name. Runs on the
+built-in faces are trained once, into FOLDER/seed-N/, and used again. On a machine that other programs use,
+set OMP_NUM_THREADS=1: threads that wait for each other take ten times as long.
 
 A row is a function from a run to figures by name; to add one, write it, list it in ROWS, and put
 ``<!-- row -->`` and ``<!-- end of row -->`` into the page.
@@ -15,6 +15,7 @@ import math
 import re
 import statistics
 import sys
+import time
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -23,10 +24,17 @@ import numpy as np
 import torch
 
 import ganzfeld as gz
+from ganzfeld.data.decoding.preprocessing import framing
+from ganzfeld.data.source import Entry
+from ganzfeld.data.sources.faces import NUM_FACES, FacesSource
 from ganzfeld.durable import write_bytes
 from ganzfeld.inside.arithmetic import sum_of
+from ganzfeld.inside.completing import training_set_of
+from ganzfeld.inside.completion import complete
 from ganzfeld.inside.latent_model import latent_model
 from ganzfeld.inside.reading import read_images, reader_for
+from ganzfeld.inversion import METHODS
+from ganzfeld.options import PreparationOptions
 from ganzfeld.progress import counting, tell
 
 PAGE = Path(__file__).parents[1] / "docs" / "inside.md"
@@ -113,10 +121,56 @@ def directions(run: gz.Run) -> Figures:
     }
 
 
+def faces_not_trained_on(num: int, size: tuple[int, int]) -> np.ndarray:
+    """Draw faces that are in no training set, uint8 (num, height, width, 3)."""
+    source, settings = FacesSource(Path("faces")), framing(size, PreparationOptions())
+    entries = [Entry(f"face {seed}", 0, 0, locator=seed) for seed in range(NUM_FACES, NUM_FACES + num)]
+    return np.stack([source.decode(source.read(entry), settings).pixels for entry in entries])
+
+
+def inversion(run: gz.Run) -> Figures:
+    """Return how near 16 generated images and 16 faces that were not trained on are reproduced."""
+    figures = {}
+    subjects = {"generated": run.sample(16), "held out": faces_not_trained_on(16, run.recipe.size)}
+    run.invert(subjects["generated"][:1])  # fits the encoder, whose time does not count
+    for method in METHODS:
+        for name, images in subjects.items():
+            begun = time.process_time()
+            decibels = run.invert(images, method=method).psnr_db
+            figures[f"{method}, {name}: mean, dB"] = float(decibels.mean())
+            figures[f"{method}, {name}: worst, dB"] = float(decibels.min())
+            figures[f"{method}, {name}: processor time of 16 images, s"] = time.process_time() - begun
+    return figures
+
+
+def completion(run: gz.Run) -> Figures:
+    """Return how near the centre of 16 faces is completed, and by their nearest training images."""
+    height, width = (side * 3 // 8 for side in run.recipe.size[::-1])
+    hole = np.zeros(run.recipe.size[::-1], bool)
+    top, left = (hole.shape[0] - height) // 2, (hole.shape[1] - width) // 2
+    hole[top : top + height, left : left + width] = True
+    training_set, _ = training_set_of(run.path, counting(True))
+    done = [
+        complete(run.model, image, hole, discriminator=run.discriminator, training_set=training_set, num=1)
+        for image in faces_not_trained_on(16, run.recipe.size)
+    ]
+    ours, nearest = (
+        np.array([float(entry.hole_db[0]) for entry in done if entry.hole_db is not None]),
+        np.array([entry.nearest_db for entry in done if entry.nearest_db is not None]),
+    )
+    return {
+        "completed, dB over the hole": float(ours.mean()),
+        "nearest training image, blended, dB": float(nearest.mean()),
+        "share of images where the completion is nearer": float((ours > nearest).mean()),
+    }
+
+
 ROWS: dict[str, Callable[[gz.Run], Figures]] = {
     "walk": walk,
     "arithmetic": arithmetic,
     "directions": directions,
+    "inversion": inversion,
+    "completion": completion,
 }
 
 

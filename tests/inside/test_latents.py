@@ -1,9 +1,14 @@
 """The mathematics of walks, sums and directions, on generators whose answers are known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from ganzfeld.data.source import Entry
+from ganzfeld.data.sources._face_attributes import ATTRIBUTES, face_attributes
+from ganzfeld.data.sources.faces import FacesSource
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.inside import LatentModel
@@ -176,6 +181,16 @@ def test_attributes_in_words():
     assert table.all_values == ["a=x", "a=y", "b=1", "b=2"]
     assert table.codes.tolist() == [[0, 1], [1, 1], [0, 0]]
     assert table.indicators(table.codes).tolist() == [[1, 0, 0, 1], [0, 1, 0, 1], [1, 0, 1, 0]]
+
+
+def test_attributes_of_a_face_are_those_it_is_drawn_with():
+    source = FacesSource(Path("faces"))
+    first, second = face_attributes(source.style, [0, 1])
+    assert len(first) == len(second) == len(ATTRIBUTES) == 10
+    assert first["skin"] == "#c68e7a" and first["mouth"] == "laugh" and first["beard"] == "fullBeard"
+    svg = source.read(Entry("face 0", 0, 0, locator=0)).decode()
+    assert all(f"{first[name]}-" in svg for name in ("mouth", "beard", "eyes", "hair", "clothes"))
+    assert first != second
 
 
 @pytest.mark.parametrize("of", ["cats", 0])

@@ -3,10 +3,12 @@
 import importlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from ganzfeld.data.sources.faces import FacesSource
 from tests.conftest import TOOLS
 
 
@@ -35,3 +37,11 @@ def test_intervals_are_over_runs(tool: ModuleType):
     text = tool.table([{"share": 0.2}, {"share": 0.3}, {"share": 0.4}])
     assert "| share | 0.30 | 0.05 to 0.55 | 0.20, 0.30, 0.40 |" in text, "4.303 * 0.1 / sqrt(3)"
     assert "| share | 0.30 | - | 0.30 |" in tool.table([{"share": 0.3}]), "one run has no interval"
+
+
+def test_held_out_faces_are_not_among_the_built_in_ones(tool: ModuleType):
+    built_in = {entry.locator for entry in FacesSource(Path("faces")).entries()}
+    assert tool.NUM_FACES not in built_in and tool.NUM_FACES - 1 in built_in
+    faces = tool.faces_not_trained_on(3, (16, 16))
+    assert faces.shape == (3, 16, 16, 3)
+    assert len({face.tobytes() for face in faces}) == 3

@@ -97,6 +97,14 @@ def test_other_images_are_refused(images: object, kind: type[Exception], message
         invert(tiny_model(), images, num_samples=SAMPLES)
 
 
+def test_a_generator_in_another_precision_is_refused():
+    model = tiny_model()
+    model.generator.double()
+    with pytest.raises(UsageError, match="float64") as caught:
+        invert(model, IMAGES, num_samples=SAMPLES)
+    assert "float()" in caught.value.hint
+
+
 def test_unknown_methods_and_classes_are_refused():
     with pytest.raises(UsageError, match="unknown method 'bst'") as caught:
         invert(tiny_model(), IMAGES, method="bst", num_samples=SAMPLES)

@@ -139,9 +139,9 @@ def fitted(
         progress(start, num_samples, "fitting the encoder")
         part = slice(start, start + chunk)
         chosen = labels[part] if num_classes else None
-        images = generator(latents[part].to(_device(generator)), chosen)
-        rows.append(features_of(images, discriminator, chosen, num_classes).cpu())
-        pixels.append(averaged(images, PIXELS).flatten(1).half().cpu())
+        images = generator(latents[part], chosen)
+        rows.append(features_of(images, discriminator, chosen, num_classes))
+        pixels.append(averaged(images, PIXELS).flatten(1).half())
     progress(num_samples, num_samples, "fitting the encoder")
     weight, centre, scale, mean = ridge(torch.cat(rows), latents, min(HELD_OUT, num_samples // 8))
     return Encoder(weight, centre, scale, mean, latents, labels, torch.cat(pixels))
@@ -182,10 +182,6 @@ def _key(model: Model, discriminator: Discriminator | None, num_samples: int) ->
     judge = "" if discriminator is None else digest_of(discriminator)
     identity = [FORMAT, digest_of(model.generator), model.card.prior, judge, num_samples]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-
-
-def _device(generator: Generator) -> torch.device:
-    return next(generator.parameters()).device
 
 
 def _prune(root: Path) -> None:

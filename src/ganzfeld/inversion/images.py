@@ -29,13 +29,20 @@ def psnr_db(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = No
 
 
 def as_targets(images: Any, generator: Generator) -> Tensor:
-    """Convert images to targets (N, C, H, W) in [-1, 1], on the generator's device.
+    """Convert images to targets (N, C, H, W) in [-1, 1], float32.
 
     They are uint8 (N, H, W, C), as ``run.sample`` returns them, or a float tensor (N, C, H, W) in [-1, 1], as
-    a generator returns it. Raises ``UsageError`` for anything else, and ``DataError`` for another size, other
-    channels, or values that are not finite or not from -1 to 1.
+    a generator returns it. Raises ``UsageError`` for anything else and for a generator that is not on the CPU
+    in float32, and ``DataError`` for another size, other channels, or values that are not finite or not from
+    -1 to 1.
     """
     weight = next(generator.parameters())
+    if weight.device.type != "cpu" or weight.dtype != torch.float32:
+        raise UsageError(
+            f"the generator is on {weight.device} in {str(weight.dtype).removeprefix('torch.')}, and images"
+            " are inverted on the CPU in float32",
+            "Convert it: run.generator.cpu().float().",
+        )
     if isinstance(images, Tensor) and images.is_floating_point():
         targets = images.detach().to(weight)
         shape = tuple(targets.shape)

@@ -27,14 +27,14 @@ from ganzfeld.networks.arguments import Labels, labels_of
 from ganzfeld.progress import CountCallback, silent
 
 METHODS = ("fast", "best")
-ADAM_STEPS = 100
+ADAM_STEPS = 200
 CLASSES_KEPT = 3
 """The classes of an image that are followed beyond the start, if its class is searched."""
 NEAREST = 2
 """The samples nearest to an image from which ``best`` also starts."""
 NEAREST_STEPS = 50
 """Steps of Adam from these."""
-FIRST_STEPS, LAST_STEPS = 2, 6
+FIRST_STEPS, LAST_STEPS = 2, 10
 """Steps of Levenberg-Marquardt from the two best starts, and then from the better end of these."""
 LM_ROWS = 16
 """The number of candidates whose problems are solved together."""

@@ -4,6 +4,7 @@
     <cache>/new/          listings that are not part of a set yet
     <cache>/ranges/       the ranges determined by ``--range auto``, see ``ganzfeld.data.ingest.auto_range``
     <cache>/lab/          short runs of the lab, see ``ganzfeld.lab.live``
+    <cache>/inversion/    encoders of generators, see ``ganzfeld.inversion.encoder``
 
 The key is a digest of the listing, the preprocessing and the version of the decoding rules. Every run finds
 the same images again, even if their folder was moved, and never confuses them with others.
