@@ -92,9 +92,12 @@ NUM_DRAWS = int(os.environ.get("GANZFELD_TEST_DRAWS", "12"))
 """Number of settings drawn per experiment; more of them for a search by hand."""
 
 KNOWN: dict[str, list[dict[str, Any]]] = {
-    "upsampling": [{"kernel": 16}, {"stride": 5}, {"stride": 8}],
+    "upsampling": [
+        *({"kernel": 16}, {"stride": 5}, {"stride": 8}),
+        {"kernel": 16, "stride": 1, "padding": 15, "size": 64},
+    ],
     "soft-labels": [{"temperature": 1e6}, {"temperature": 0.01, "alpha": 0.49}],
-    "spiral": [{"lg": 10, "ld": 10, "step": 10}],
+    "spiral": [{"lg": 10, "ld": 10, "step": 10}, {"lg": 1.0, "ld": 10, "step": 1.0, "strength": 1.0}],
     "bounded-output": [{"steps": 1, "rate": 0.001, "target": 0.9}],
 }
 """Settings that raised, or made an identity fail."""
@@ -109,13 +112,17 @@ def measured(name: str, drawn: dict[str, Any]) -> list[Measured]:
     return list(figures)
 
 
+def is_formula(figure: Measured) -> bool:
+    """Whether a figure is the error of a formula; an inequality is a statement about the settings."""
+    return figure.part == "closed form" and figure.role == "claim" and figure.relation == "="
+
+
 def faults(figures: list[Measured]) -> list[tuple[str, float]]:
     """Identities that depart, and figures without a number."""
     return [
         (figure.key, figure.value)
         for figure in figures
-        if math.isnan(figure.value)
-        or (figure.departs and (figure.identity or (figure.part == "closed form" and figure.role == "claim")))
+        if math.isnan(figure.value) or (figure.departs and (figure.identity or is_formula(figure)))
     ]
 
 

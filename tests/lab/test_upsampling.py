@@ -129,6 +129,7 @@ class TestCheckerboard:
         ({"kernel": 0}, "kernel cannot be 0"),
         ({"stride": 0}, "stride cannot be 0"),
         ({"padding": -1}, "padding cannot be -1"),
+        ({"padding": 4}, "padding must be below the kernel, 4, not 4"),
         ({"kernel": 2, "size": 1, "padding": 1}, "removes all of the output"),
         ({"kernel": "x"}, "kernel cannot be 'x'"),
         ({"kernels": 3}, "Did you mean kernel"),

@@ -81,6 +81,11 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _leaves_an_output(self) -> "Settings":
+        if self.padding >= self.kernel:
+            raise ValueError(
+                f"padding must be below the kernel, {self.kernel}, not {self.padding}: more removes whole"
+                " projective fields at the border"
+            )
         theory.sizes(self.size, self.kernel, self.stride, self.padding, self.layers)
         return self
 

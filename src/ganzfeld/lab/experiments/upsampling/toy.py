@@ -97,10 +97,9 @@ def _adjoint_gap(kernel: int, stride: int, padding: int, seed: int) -> float:
         return torch.randint(-9, 10, shape, generator=noise).double()
 
     gaps = []
-    for small in range(1, 9):
+    smallest = max(1, 1 + -(-(1 - kernel + 2 * padding) // stride))  # the first that leaves an output
+    for small in range(smallest, smallest + 8):
         large = stride * (small - 1) + kernel - 2 * padding
-        if large < 1:
-            continue
         weight, x, y = draw(2, 3, kernel, kernel), draw(1, 3, large, large), draw(1, 2, small, small)
         ax = functional.conv2d(x, weight, stride=stride, padding=padding)
         aty = functional.conv_transpose2d(y, weight, stride=stride, padding=padding)
@@ -133,7 +132,7 @@ def _coverage_figures(settings: Settings) -> list[Measured]:
         abs(float(count) - expected)
         for k, s, p in ((kernel, stride, padding), (3, 2, 1), (5, 2, 2), (5, 3, 1))
         for count, expected in zip(
-            covered(9, k, s, min(p, k)), theory.coverage(9, k, s, min(p, k)), strict=True
+            covered(9 + 2 * p, k, s, p), theory.coverage(9 + 2 * p, k, s, p), strict=True
         )
     ]
     figures = [
@@ -185,6 +184,6 @@ def _coverage_maps(settings: Settings) -> dict[str, list[list[float]]]:
     """Count the inputs of every pixel of a small map, (H, W), for the layer of the settings and k=3, s=2."""
     maps = {}
     for k, s, p in ((settings.kernel, settings.stride, settings.padding), (3, 2, 1)):
-        line = covered(6, k, s, p)
+        line = covered(6 + 2 * p, k, s, p)  # a border on each side, whatever the padding removes
         maps[f"k={k} s={s} p={p}"] = torch.outer(line, line).tolist()
     return maps
