@@ -133,7 +133,7 @@ def complete(
 
 
 def require_num(num: int) -> None:
-    """Raise ``UsageError`` unless so many completions can be made."""
+    """Raise ``UsageError`` unless ``num`` completions can be made."""
     if not is_whole(num) or not 1 <= num <= MOST_COMPLETIONS:
         raise UsageError(f"there are from 1 to {MOST_COMPLETIONS} completions, not {num}", "4 are usual.")
 

@@ -19,7 +19,7 @@ from ganzfeld.value_kinds import is_whole
 
 MOST_FRAMES = 5_000
 EVEN = 1.5
-"""A walk is even if its largest step is at most so many times the smallest."""
+"""The largest ratio of the largest step of an even walk to its smallest."""
 GOAL = 1.05
 """Latents are no longer moved once the steps of a part differ by no more than this factor."""
 ROUNDS = 12

@@ -68,10 +68,10 @@ def command(
     vectors = path.with_suffix(".npy")
     require_writable([path, vectors], Mark.LATENT_DIRECTIONS)
     names = [name.strip() for text in only or [] for name in text.split(",")]
-    found_by: Any = kind.strip().lower()
+    chosen_kind: Any = kind.strip().lower()
     model = latent_model(run)
     result = latent_directions(
-        run, found_by, num=num, only=names, data=data, labels=labels, of=of, step=step, progress=True
+        run, chosen_kind, num=num, only=names, data=data, labels=labels, of=of, step=step, progress=True
     )
     sheet, shown = direction_sheet(model, result, model.latents([seed])[0])
     buffer = io.BytesIO()
