@@ -1,7 +1,10 @@
 """``ganzfeld complete``: files, figures against the baseline, and one clear line for every mistake."""
 
 import json
+import os
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,8 @@ from PIL import Image
 
 import ganzfeld as gz
 from ganzfeld.data import open_images
+from ganzfeld.errors import DataError
+from ganzfeld.inside.completing import read_mask
 from ganzfeld.inside.completion import complete, filled_in, importance, nearest_training_image
 from ganzfeld.inversion import psnr_db
 from ganzfeld.inversion.fit import Fit
@@ -163,6 +168,23 @@ def test_without_training_images_there_is_no_baseline(run: gz.Run, image: Path, 
     assert "gone.npy" in complaint
 
 
+def huge_png() -> bytes:
+    """A PNG of 69 bytes that says it has 1.6 billion pixels."""
+    parts = [b"\x89PNG\r\n\x1a\n"]
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 0, 0, 0, 0)
+    for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")):
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        parts.append(struct.pack(">I", len(content)) + kind + content + checksum)
+    return b"".join(parts)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_mask_that_is_a_pipe_is_refused_at_once(tmp_path: Path):
+    os.mkfifo(tmp_path / "mask.png")
+    with pytest.raises(DataError, match="it is a pipe"):
+        read_mask(tmp_path / "mask.png")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -173,6 +195,8 @@ def test_without_training_images_there_is_no_baseline(run: gz.Run, image: Path, 
         (["image.png", "large.png"], 3, "the mask is 20x20 px, and the image 16x16 px"),
         (["image.png", "text.png"], 3, "the mask text.png cannot be read"),
         (["image.png", "missing.png"], 3, "there is no mask"),
+        (["image.png", "huge.png"], 3, "the mask huge.png is far larger than any image"),
+        (["image.png", "taken"], 3, "it is a folder, not a regular file"),
         (["image.png", "--hole", "1,2,3"], 2, "is not a rectangle"),
         (["image.png", "--hole", "a,b,c,d"], 2, "is not a rectangle"),
         (["image.png", "--hole", "10,10,7,2"], 2, "not inside the image"),
@@ -192,6 +216,7 @@ def test_mistakes_are_one_line(
     for name, shape, level in (("all", (16, 16), 255), ("none", (16, 16), 0), ("large", (20, 20, 3), 255)):
         Image.fromarray(np.full(shape, level, np.uint8)).save(f"{name}.png")
     Path("text.png").write_text("no image")
+    Path("huge.png").write_bytes(huge_png())
     Path("taken").mkdir()
     Path("taken/completion-2.png").write_text("mine")
     ended, text, complaint = call("complete", run.path, *arguments)

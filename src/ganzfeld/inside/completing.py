@@ -1,12 +1,15 @@
 """Completion of an image that users name, with a mask or a rectangle, and the files that it writes."""
 
+import warnings
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ganzfeld.data import ImageDataset, open_images
+from ganzfeld.data.decoding.decode import MOST_BYTES
 from ganzfeld.durable import make_folder
 from ganzfeld.errors import DataError, GanzfeldError, UsageError
 from ganzfeld.inside.completion import Completion, complete, require_hole, require_num
@@ -16,6 +19,7 @@ from ganzfeld.model import grid, load_model, png
 from ganzfeld.output import Mark, require_replaceable, write_output
 from ganzfeld.printable import printable
 from ganzfeld.progress import CountCallback, counting
+from ganzfeld.regular import read_regular
 from ganzfeld.run_layout import RECIPE
 from ganzfeld.runs import open_run
 
@@ -23,6 +27,8 @@ COMPARISON = "comparison.png"
 LATENTS = "latents.npy"
 HALF = 128
 """Values of a mask from here on are taken as white."""
+MOST_PIXELS = 2**24
+"""Masks of more pixels are refused."""
 GREY = 127
 """What a comparison shows in place of the hole."""
 
@@ -128,16 +134,27 @@ def rectangle(text: str, height: int, width: int) -> np.ndarray:
 def read_mask(path: Path) -> np.ndarray:
     """Return the hole (H, W), true where an image file is white. Raises ``DataError`` if it is unreadable."""
     shown = printable(str(path))
+    too_large = DataError(
+        f"the mask {shown} is far larger than any image that a model makes",
+        "Give one of the size of the image, or --hole x,y,w,h.",
+    )
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > 2**24:
-                raise DataError(f"the mask {shown} is {image.width}x{image.height} px, which is too large")
-            return np.asarray(image.convert("L")) >= HALF
+        content = read_regular(path, MOST_BYTES)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(BytesIO(content)) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise too_large
+                return np.asarray(image.convert("L")) >= HALF
     except FileNotFoundError:
         raise DataError(f"there is no mask at {shown}") from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise too_large from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        reason = "it is no image" if isinstance(error, UnidentifiedImageError) else printable(reason)
         raise DataError(
-            f"the mask {shown} cannot be read: {printable(str(error))}", "Give a PNG, or --hole x,y,w,h."
+            f"the mask {shown} cannot be read: {reason}", "Give a PNG, or --hole x,y,w,h."
         ) from None
 
 
