@@ -54,6 +54,7 @@ class Mark(StrEnum):
     INVERSION = "inversion"
     COMPLETION = "completion"
     COMPLETIONS = "completions"
+    INSIDE_PAGE = "page of looking inside"
 
     @property
     def text(self) -> str:

@@ -20,9 +20,15 @@ WATCHED_BY = "gz.watch"
 
 INNER_FOLDERS = ("samples", "checkpoints", "model")
 
-OWN_NAMES = frozenset(
+TRAINING_NAMES = frozenset(
     {RECIPE, METADATA, LOCK, "journal.jsonl", "reals.png", "verdict.json", "report.html", *INNER_FOLDERS}
 )
+"""Names that are written in a run folder while it trains."""
+
+INSIDE_PAGE, INSIDE_RECORDS = "inside.html", "inside"
+"""The page that commands which look into a run write, and the folder of its records."""
+
+OWN_NAMES = TRAINING_NAMES | {INSIDE_PAGE, INSIDE_RECORDS}
 """Names that are written in a run folder. Everything else in it belongs to the user."""
 
 
@@ -32,8 +38,8 @@ _NUMBERED = re.compile(
 
 
 def is_written(name: str) -> bool:
-    """Check whether files of that name are written in a run folder or its subfolders."""
-    return name in OWN_NAMES or _NUMBERED.fullmatch(name) is not None
+    """Check whether files of that name are written in a run folder or its subfolders while it trains."""
+    return name in TRAINING_NAMES or _NUMBERED.fullmatch(name) is not None
 
 
 def is_run(names: Container[str]) -> bool:

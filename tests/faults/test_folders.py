@@ -14,7 +14,7 @@ import ganzfeld as gz
 from ganzfeld.errors import GanzfeldError, Interrupted, ResourceError
 from ganzfeld.lock import locked
 from ganzfeld.own_folder import LostFolder, OwnFolder
-from ganzfeld.run_layout import OWN_NAMES
+from ganzfeld.run_layout import TRAINING_NAMES
 from ganzfeld.runs.run import Run
 from ganzfeld.training.callbacks import TrainCallback
 from tests.training.conftest import small
@@ -164,7 +164,7 @@ class TestLinks:
         (folder / "000000000001.sha256").write_text("mine")
         return folder
 
-    @pytest.mark.parametrize("name", [*sorted(OWN_NAMES), "model/last", "model/best", "samples/0.png"])
+    @pytest.mark.parametrize("name", [*sorted(TRAINING_NAMES), "model/last", "model/best", "samples/0.png"])
     def test_resume_touches_nothing(self, finished, mine, tmp_path, name):
         path = tmp_path / "run"
         shutil.copytree(finished, path)

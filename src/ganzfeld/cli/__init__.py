@@ -93,7 +93,9 @@ def _run(words: list[str]) -> int:
     try:
         with in_words(), warnings_in_words():
             require_working_folder()
-            return _application(words)(args=words, prog_name="ganzfeld", standalone_mode=False) or 0
+            return (
+                _application(words)(args=words, prog_name="ganzfeld", standalone_mode=False, obj=words) or 0
+            )
     except _ParserError as error:
         raise _as_usage_error(error, words) from None
     except OverflowError as error:

@@ -9,6 +9,7 @@ the generator ignores many directions of its latent space.
     films          animated files
     inverting, completing   images that users name, and the files written; user_images reads the images
     completion, poisson     holes of images
+    page/     inside.html, which gathers what the commands made with a run
 """
 
 from ganzfeld.inside.arithmetic import LatentSum, latent_add

@@ -40,6 +40,8 @@ class CompletedFiles:
     completion: Completion
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+    images_seen: int
+    """How many images the model had been trained on."""
 
     @property
     def comparison(self) -> Path:
@@ -94,7 +96,8 @@ def complete_files(
     write_output(out / LATENTS, npy(completion.latents.numpy()), Mark.LATENTS)
     write_output(out / COMPARISON, png(comparison_of(completion)), Mark.COMPLETIONS)
     all_notes = (*notes, *more_notes, *completion.notes)
-    return CompletedFiles(completion, (*files, out / LATENTS, out / COMPARISON), all_notes)
+    written = (*files, out / LATENTS, out / COMPARISON)
+    return CompletedFiles(completion, written, all_notes, model.card.images_seen)
 
 
 def hole_of(mask: Path | None, rectangle: str | None) -> Path | str:

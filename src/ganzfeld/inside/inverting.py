@@ -36,6 +36,8 @@ class InvertedFiles:
     comparison: Path
     class_names: tuple[str | None, ...]
     notes: tuple[str, ...]
+    images_seen: int
+    """How many images the model had been trained on."""
 
 
 def invert_files(
@@ -74,7 +76,9 @@ def invert_files(
     names: tuple[str | None, ...] = (None,) * len(images.names)
     if inversion.labels is not None:
         names = tuple(model.card.class_names[label] for label in inversion.labels.tolist())
-    return InvertedFiles(inversion, images.places, latent_files, out / COMPARISON, names, notes)
+    return InvertedFiles(
+        inversion, images.places, latent_files, out / COMPARISON, names, notes, model.card.images_seen
+    )
 
 
 def discriminator_of(run: Path) -> tuple[Discriminator | None, tuple[str, ...]]:

@@ -42,6 +42,11 @@ class LatentModel:
         """The number of components of a latent vector."""
         return self.generator.latent_size
 
+    @property
+    def images_seen(self) -> int | None:
+        """How many images the model of the run had been trained on; None for a model folder."""
+        return None if self.run is None else self.run.model.card.images_seen
+
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """Return the latents (len(seeds), latent_size) of seeds, as ``ganzfeld sample`` draws them."""
         return latents_of_seeds(seeds, self.latent_size, self.prior)

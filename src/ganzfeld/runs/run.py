@@ -12,6 +12,7 @@ runs/<data>-001/
   model/best/     the same two files of the best model so far, by kernel distance
   verdict.json    the doctor's latest diagnosis
   report.html     all of this on one page
+  inside.html     what was made by looking into the run, of the records in inside/; see ``inside/page``
 """
 
 import contextlib
@@ -41,7 +42,7 @@ from ganzfeld.recipes import Recipe, read_recipe, undoing
 from ganzfeld.recipes.unusual import unusual_settings
 from ganzfeld.record import Record
 from ganzfeld.regular import is_regular, read_regular
-from ganzfeld.run_layout import LARGEST_METADATA, LOCK, METADATA, OWN_NAMES, RECIPE
+from ganzfeld.run_layout import LARGEST_METADATA, LOCK, METADATA, RECIPE, TRAINING_NAMES
 from ganzfeld.runs.checkpoint import CheckpointCard, Position
 from ganzfeld.runs.checkpoint_store import CheckpointStore
 from ganzfeld.runs.discriminator import DiscriminatorCard, SavedDiscriminator, load_discriminator
@@ -191,7 +192,7 @@ class Run:
         return [self.folder / "samples", self.folder / "checkpoints", model, model / "last", model / "best"]
 
     def _require_no_links(self) -> None:
-        self.folder.require_no_links(lambda name: name in OWN_NAMES)
+        self.folder.require_no_links(lambda name: name in TRAINING_NAMES)
         for folder in self.inner_folders:
             folder.require_no_links()
 

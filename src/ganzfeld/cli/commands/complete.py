@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.cli.inside_page import Shown, show_and_keep
+from ganzfeld.cli.speech import Json
 from ganzfeld.progress import tell
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="A run folder, or a model folder.")],
     image: Annotated[Path, typer.Argument(help="The image, of the size that the model makes.")],
     mask: Annotated[
@@ -48,7 +50,8 @@ def command(
     files = complete_files(run, image, hole_of(mask, hole), out, num=num, blend=blend, fit=fit)
     for note in files.notes:
         tell(note)
-    show_result(_result(run, files), _text(files), json)
+    settings = {"image": image, "hole": hole or mask, "blended": "yes" if blend else "no"}
+    show_and_keep(context, run, _result(run, files), _text(files), json, _shown(files, settings))
 
 
 def _result(run: Path, files: "CompletedFiles") -> dict:
@@ -72,6 +75,32 @@ def _result(run: Path, files: "CompletedFiles") -> dict:
         "sentence": done.sentence,
         "notes": list(files.notes),
     }
+
+
+def _shown(files: "CompletedFiles", settings: dict[str, object]) -> Shown:
+    from ganzfeld.inside.completing import comparison_of
+    from ganzfeld.model import png
+
+    done = files.completion
+    caption = "original, hole, completions"
+    caption += "" if done.nearest is None else ", the nearest training image"
+    inside = (
+        ["unknown"] * len(done.outside_db)
+        if done.hole_db is None
+        else [f"{db:.1f} dB" for db in done.hole_db]
+    )
+    rows = [
+        [path.name, in_hole, f"{outside:.1f} dB"]
+        for path, in_hole, outside in zip(files.files, inside, done.outside_db, strict=False)
+    ]
+    rows += [] if done.nearest_db is None else [["nearest training image", f"{done.nearest_db:.1f} dB", ""]]
+    return Shown(
+        images={caption: png(comparison_of(done))},
+        files=files.files,
+        settings=settings,
+        table=[["completion", "over the hole", "outside"], *rows],
+        images_seen=files.images_seen,
+    )
 
 
 def _text(files: "CompletedFiles") -> str:

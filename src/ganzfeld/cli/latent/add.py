@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
+from ganzfeld.cli.inside_page import Shown, show_and_keep
 from ganzfeld.cli.latent.outputs import OfClass, RunFolder, absolute, require_suffix, require_writable
 from ganzfeld.cli.seeds import seeds_in
-from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.cli.speech import Json
 from ganzfeld.output import Mark, write_output
 
 
 def command(
+    context: typer.Context,
     run: RunFolder,
     plus: Annotated[
         list[str] | None, typer.Option(help="Seeds whose mean is added, such as 3,7,9; repeatable.")
@@ -39,7 +41,7 @@ def command(
 
     Example: ganzfeld latent add runs/faces-001 --plus 3,7,9 --minus 1,4,8
     """
-    from ganzfeld.inside import latent_add
+    from ganzfeld.inside import latent_add, latent_model
     from ganzfeld.inside.sheets import sum_sheet
     from ganzfeld.model import png
 
@@ -47,8 +49,10 @@ def command(
     require_suffix(path, ".png")
     require_writable([path], Mark.LATENT_SUM)
     added, subtracted = ([seeds_in(text) for text in texts or []] for texts in (plus, minus))
-    result = latent_add(run, added, subtracted, of=of, seed=seed, check=check, progress=True)
-    write_output(path, png(sum_sheet(result)), Mark.LATENT_SUM)
+    model = latent_model(run)
+    result = latent_add(model.run or run, added, subtracted, of=of, seed=seed, check=check, progress=True)
+    sheet = png(sum_sheet(result))
+    write_output(path, sheet, Mark.LATENT_SUM)
     expectations = None
     if result.expectations is not None:
         expectations = [vars(entry) | {"right": entry.is_right} for entry in result.expectations]
@@ -67,4 +71,16 @@ def command(
     for entry in result.expectations or ():
         mark = "as expected" if entry.is_right else f"expected {entry.expected}"
         lines.append(f"  {entry.name}: {entry.read}, {mark} (chance {entry.chance:.2f})")
-    show_result(values, "\n".join([*lines, result.sentence]), json)
+    heading = ["attribute", "expected", "read", "chance"]
+    rows = [
+        [entry.name, entry.expected, entry.read, f"{entry.chance:.2f}"] for entry in result.expectations or ()
+    ]
+    shown = Shown(
+        images={"the groups above their means, and the sum in the middle of its neighbours": sheet},
+        files=[path],
+        settings={"plus": " and ".join(plus or []), "minus": " and ".join(minus or []) or None}
+        | {"seed": seed, "class": of},
+        table=[heading, *rows] if rows else [],
+        images_seen=model.images_seen,
+    )
+    show_and_keep(context, run, values, "\n".join([*lines, result.sentence]), json, shown)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganzfeld.cli.inside_page import Shown, show_and_keep
 from ganzfeld.cli.latent.outputs import OfClass, RunFolder, absolute, require_suffix, require_writable
-from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.cli.speech import Json
 from ganzfeld.output import Mark, write_output
 from ganzfeld.printable import counted
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     run: RunFolder,
     kind: Annotated[
         str,
@@ -71,12 +73,21 @@ def command(
     chosen_kind: Any = kind.strip().lower()
     model = latent_model(run)
     result = latent_directions(
-        run, chosen_kind, num=num, only=names, data=data, labels=labels, of=of, step=step, progress=True
+        model.run or run,
+        chosen_kind,
+        num=num,
+        only=names,
+        data=data,
+        labels=labels,
+        of=of,
+        step=step,
+        progress=True,
     )
-    sheet, shown = direction_sheet(model, result, model.latents([seed])[0])
+    rows, names_shown = direction_sheet(model, result, model.latents([seed])[0])
+    sheet = png(rows)
     buffer = io.BytesIO()
     np.save(buffer, result.vectors.numpy())
-    write_output(path, png(sheet), Mark.LATENT_DIRECTIONS)
+    write_output(path, sheet, Mark.LATENT_DIRECTIONS)
     write_output(vectors, buffer.getvalue(), Mark.LATENT_DIRECTIONS)
     values = {
         "run": str(run.resolve()),
@@ -84,7 +95,7 @@ def command(
         "kind": result.kind,
         "step": result.step,
         "directions": [_as_json(entry) for entry in result.directions],
-        "shown": shown,
+        "shown": names_shown,
         "success": result.success.as_json() if result.success else None,
         "collateral": result.collateral.as_json() if result.collateral else None,
         "random_success": result.random_success,
@@ -93,7 +104,14 @@ def command(
         "class": of,
         "sentence": result.sentence,
     }
-    show_result(values, _text(result, path, vectors, len(shown)), json)
+    shown = Shown(
+        images={f"from -{step:g} to {step:g} along each direction": sheet},
+        files=[path, vectors],
+        settings={"kind": result.kind, "seed": seed, "step": f"{step:g}", "class": of},
+        table=_table(result),
+        images_seen=model.images_seen,
+    )
+    show_and_keep(context, run, values, _text(result, path, vectors, len(names_shown)), json, shown)
 
 
 def _as_json(entry: "Direction") -> dict[str, Any]:
@@ -108,6 +126,23 @@ def _as_json(entry: "Direction") -> dict[str, Any]:
         "share": entry.share,
         "strength": entry.strength,
     }
+
+
+def _table(result: "Directions") -> list[list[str]]:
+    """Return a heading, and a row per direction with its figures."""
+    if result.kind == "change":
+        rows = [
+            [entry.name, f"{entry.share:.1%}", f"{entry.strength:.1f} times"] for entry in result.directions
+        ]
+        return [["direction", "share of the change", "as far as random"], *rows]
+    rows = [
+        [
+            entry.name,
+            *(figure.text if figure else "not tested" for figure in (entry.success, entry.collateral)),
+        ]
+        for entry in result.directions
+    ]
+    return [["direction", "success", "others changed"], *rows]
 
 
 def _text(result: "Directions", path: Path, vectors: Path, num_shown: int) -> str:

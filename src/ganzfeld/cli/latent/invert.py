@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.cli.inside_page import Shown, show_and_keep
+from ganzfeld.cli.speech import Json
 from ganzfeld.progress import tell
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="A run folder, or a model folder.")],
     images: Annotated[
         list[Path], typer.Argument(help="Image files, or folders, archives or arrays of images.")
@@ -47,7 +49,7 @@ def command(
     files = invert_files(run, images, out, method=method, of=of, fit=fit)
     for note in files.notes:
         tell(note)
-    show_result(_result(run, files), _text(files), json)
+    show_and_keep(context, run, _result(run, files), _text(files), json, _shown(files, method, of))
 
 
 def _result(run: Path, files: "InvertedFiles") -> dict:
@@ -67,6 +69,20 @@ def _result(run: Path, files: "InvertedFiles") -> dict:
         "sentence": inversion.sentence,
         "notes": list(files.notes),
     }
+
+
+def _shown(files: "InvertedFiles", method: str, of: str | None) -> Shown:
+    from ganzfeld.inside.inverting import comparison_of
+    from ganzfeld.model import png
+
+    rows = zip(files.places, files.inversion.psnr_db.tolist(), files.class_names, strict=True)
+    return Shown(
+        images={"originals, reconstructions, four times the difference": png(comparison_of(files.inversion))},
+        files=[*files.latent_files, files.comparison],
+        settings={"method": method, "class": of},
+        table=[["image", "PSNR"], *([place, f"{db:.1f} dB", name or ""] for place, db, name in rows)],
+        images_seen=files.images_seen,
+    )
 
 
 def _text(files: "InvertedFiles") -> str:

@@ -5,14 +5,19 @@ from typing import Annotated
 
 import typer
 
+from ganzfeld.cli.inside_page import Shown, show_and_keep
 from ganzfeld.cli.latent.outputs import OfClass, RunFolder, absolute, out_paths, require_writable
 from ganzfeld.cli.seeds import seeds_in
-from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.cli.speech import Json
 from ganzfeld.output import Mark, write_output
 from ganzfeld.printable import counted
 
+FILMS = (".webp", ".gif")
+"""Films that a page can show, the better one first."""
+
 
 def command(
+    context: typer.Context,
     run: RunFolder,
     seeds: Annotated[str | None, typer.Option(help="Seeds to visit, in this order, such as 3,17,42.")] = None,
     latents: Annotated[
@@ -53,14 +58,18 @@ def command(
     if seeds is None and not latents:
         seeds = "0-3"
     numbers = seeds_in(seeds) if seeds is not None else []
-    size = latent_model(run).latent_size
-    points = torch.cat([read_latents(path, size) for path in latents]) if latents else None
-    walk = latent_walk(run, numbers, latents=points, frames=frames, loop=loop, of=of, progress=True)
+    model = latent_model(run)
+    points = torch.cat([read_latents(path, model.latent_size) for path in latents]) if latents else None
+    walk = latent_walk(
+        model.run or run, numbers, latents=points, frames=frames, loop=loop, of=of, progress=True
+    )
+    sheet, films = png(walk_sheet(walk)), {}
     for path in paths:
         if path.suffix.lower() == ".png":
-            write_output(path, png(walk_sheet(walk)), Mark.LATENT_WALK)
+            write_output(path, sheet, Mark.LATENT_WALK)
         else:
-            write_output(path, film(walk.images, path.suffix, fps), Mark.LATENT_WALK)
+            films[path.suffix.lower()] = film(walk.images, path.suffix, fps)
+            write_output(path, films[path.suffix.lower()], Mark.LATENT_WALK)
     result = {
         "run": str(run.resolve()),
         "files": absolute(paths),
@@ -73,4 +82,17 @@ def command(
         "sentence": walk.sentence,
     }
     files = ", ".join(map(str, paths))
-    show_result(result, f"{counted(frames, 'image')} in {files}\n{walk.sentence}", json)
+    best = next((films[end] for end in FILMS if end in films), None)
+    shown = Shown(
+        images={"all images in rows": sheet} | ({"film": best} if best else {}),
+        files=paths,
+        settings={
+            "seeds": seeds,
+            "latents": ", ".join(map(str, latents)) if latents else None,
+            "frames": f"{frames}, the stops are {', '.join(map(str, walk.stops))}",
+            "class": of,
+        },
+        images_seen=model.images_seen,
+    )
+    text = f"{counted(frames, 'image')} in {files}\n{walk.sentence}"
+    show_and_keep(context, run, result, text, json, shown)
