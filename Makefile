@@ -6,6 +6,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 TEST := -m pytest --durations 15 --durations-min 1
+# One file of tests a process, as many processes as there are cores.
+TOGETHER := --numprocesses auto --dist loadfile
 
 .PHONY: setup train test test-machine test-faults test-mutations test-long test-doctor check-style clean
 
@@ -22,9 +24,8 @@ setup: .venv/ready
 train: setup
 	$(BIN)/python -m ganzfeld train
 
-# One file of tests a process, as many processes as there are cores.
 test: setup check-style
-	$(BIN)/python $(TEST) --numprocesses auto --dist loadfile
+	$(BIN)/python $(TEST) $(TOGETHER)
 
 # On the first core that this process may use; where there is no taskset (macOS), on all of them.
 test-machine: export ATEN_CPU_CAPABILITY := avx2
@@ -34,14 +35,14 @@ test-machine: setup
 	$$(command -v taskset >/dev/null && echo taskset -c $$core) $(BIN)/python $(TEST) -m machine
 
 test-faults: setup
-	$(BIN)/python $(TEST) --thorough tests/faults --ignore tests/faults/test_mutations.py
+	$(BIN)/python $(TEST) $(TOGETHER) --thorough tests/faults --ignore tests/faults/test_mutations.py
 
 # Every damage to a run folder before every command: half an hour on one core, so CI takes the sample in `make test` alone.
 test-mutations: setup
 	$(BIN)/python $(TEST) --thorough tests/faults/test_mutations.py
 
 test-long: setup
-	$(BIN)/python $(TEST) --thorough -m thorough --ignore tests/faults
+	$(BIN)/python $(TEST) $(TOGETHER) --thorough -m thorough --ignore tests/faults
 
 test-doctor: setup
 	$(BIN)/python tools/doctor_limits.py

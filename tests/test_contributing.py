@@ -28,6 +28,7 @@ def copy(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(tmp_path)
 
 
+@pytest.mark.thorough
 def test_the_example_works_as_it_is_printed(copy: Path):
     ((file, code, script),) = EXAMPLE.findall(PAGE)
     assert not (ROOT / file).exists(), "the example adds something that is not there"

@@ -80,6 +80,7 @@ def test_every_map_of_every_layer_is_measured():
     assert all(torch.equal(tensor, before[name]) for name, tensor in live_tensors(trainer).items())
 
 
+@pytest.mark.thorough
 def test_operations_are_counted():
     """Expect three passes through G and six through D, about 0.21 GFLOP each at 64 px."""
     figures = bench_train(rounds=1, batch=2, with_parts=True)
@@ -149,6 +150,7 @@ def test_operations_of_any_recipe_are_counted_as_they_are_made():
     assert _counted_flops(trainer, 1) == pytest.approx(_flops_of_step(trainer.recipe), rel=0.2)
 
 
+@pytest.mark.thorough
 def test_another_recipe_is_measured_against_itself_done_plainly(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["bench", "train", "--recipe", "modern", "--rounds", "1", "--batch", "2", "--json"])
@@ -192,6 +194,7 @@ def test_json_has_the_contracts_keys(capsys, tmp_path):
     assert "`ganzfeld bench train --rounds 1 --batch 2`" in page.read_text()
 
 
+@pytest.mark.thorough
 def test_without_a_further_word_all_is_measured_and_written(capsys, tmp_path, monkeypatch):
     """Run the real benchmarks on the smallest possible input."""
     monkeypatch.chdir(tmp_path)

@@ -188,6 +188,7 @@ a long training holds on to, and one that begins again does not.
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.machine
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc of Linux")
 def test_memory_that_runs_out(array_file, tmp_path):
