@@ -157,8 +157,15 @@ def test_nor_is_there_room_for_a_second_one_in_it(array_file, tmp_path, monkeypa
     assert [trial.outcome for trial in run.metadata.trials] == ["undone"]
 
 
-@pytest.mark.parametrize("given", ["the ill run", "the trial"])
-@pytest.mark.parametrize("killed_at", ["_start_trial", "continue_run"])
+@pytest.mark.parametrize(
+    ("given", "killed_at"),
+    [
+        ("the ill run", "_start_trial"),
+        ("the trial", "continue_run"),
+        pytest.param("the ill run", "continue_run", marks=pytest.mark.thorough),
+        pytest.param("the trial", "_start_trial", marks=pytest.mark.thorough),
+    ],
+)
 def test_nor_does_a_kill_bring_it_back(array_file, tmp_path, monkeypatch, given, killed_at):
     """Killed when the first trial was undone: before the next one begins, or before the ill run goes on."""
     if killed_at == "_start_trial":
