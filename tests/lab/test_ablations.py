@@ -17,11 +17,12 @@ from scipy import stats
 from torch import nn
 
 from ganzfeld.errors import TrainingFailed, UsageError
+from ganzfeld.lab.ablations import page as the_page
 from ganzfeld.lab.ablations import results as making
 from ganzfeld.lab.ablations.cells import BASE, BY_KEY, CELLS, GROUPS, Cell, Conditions, chosen_cells
 from ganzfeld.lab.ablations.changes import CHANGES, SubPixel, changed_networks
 from ganzfeld.lab.ablations.mixed import MixedTrainer
-from ganzfeld.lab.ablations.page import page_en, page_zh, write_pages
+from ganzfeld.lab.ablations.page import page, write_pages
 from ganzfeld.lab.ablations.results import Result, identity_of, read, read_all, trainer_of, write
 from ganzfeld.lab.ablations.schedule import missing, perform
 from ganzfeld.lab.ablations.table import (
@@ -31,6 +32,7 @@ from ganzfeld.lab.ablations.table import (
     paired,
     table_of,
 )
+from ganzfeld.lab.language import Phrase, without_chinese, words_in
 from ganzfeld.recipes import changes
 from ganzfeld.training.trainer import Trainer
 from tests.cli.test_cli import call
@@ -272,14 +274,30 @@ class TestPage:
 
     def test_tells_what_is_missing(self):
         rows, results = self.rows()
-        english, chinese = (page(rows, results, Conditions(IMAGES), 5) for page in (page_en, page_zh))
+        english, chinese = (page(lang, rows, results, Conditions(IMAGES), 5) for lang in ("en", "zh"))
         assert "Incomplete: the table rests on 10 runs, and 5 of 15 are missing." in english
         assert "本表基于 10 次训练，应有 15 次，还缺 5 次" in chinese
         assert "better *" in english and "更好 *" in chinese and "`g-relu`." in english
         complete = [row for row in rows if row.cell.key != "g-relu"]
-        assert "The table rests on 10 runs, 5 or more per cell." in page_en(
-            complete, results, Conditions(IMAGES), 5
+        assert "The table rests on 10 runs, 5 or more per cell." in page(
+            "en", complete, results, Conditions(IMAGES), 5
         )
+
+    def test_says_everything_in_chinese(self, monkeypatch: pytest.MonkeyPatch):
+        """Also where runs stopped, and where nothing is missing or undecided."""
+        lacking: set[str] = set()
+        monkeypatch.setattr(
+            the_page, "words_in", lambda lang, text: lacking.update(without(text)) or words_in(lang, text)
+        )
+
+        def without(text: object) -> set[str]:
+            return without_chinese(text) if isinstance(text, Phrase) else set()
+
+        rows, results = self.rows()
+        stopped = [row._replace(num_stopped=1) for row in rows if row.verdict != "not decided"]
+        for some, of in ((rows, results), (stopped, results), (rows, [])):
+            page("zh", some, of, Conditions(IMAGES), 5)
+        assert lacking == set()
 
     def test_replaces_only_its_own(self, tmp_path: Path):
         rows, results = self.rows()

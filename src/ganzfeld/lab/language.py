@@ -6,9 +6,10 @@ the Chinese of every template:
 
     TABLE = {"{num} runs of {what}": "{what}的 {num} 次运行", "the toy": "玩具模型"}
 
-The tables are ``ganzfeld/lab/chinese.py``, for what all experiments share, and ``chinese.py`` in the folder
-of each experiment. A phrase whose template is in no table stays English; a contract test refuses that.
-Strings that are no phrases are the same in both languages: numbers, names of layers, ``float32``.
+The tables are ``ganzfeld/lab/chinese.py``, for what all experiments share, and ``chinese.py`` in the folders
+of the experiments and of the ablations. A phrase whose template is in no table stays English; a contract
+test refuses that. Strings that are no phrases are the same in both languages: numbers, names of layers,
+``float32``.
 
 Rules: build names, findings, advice and everything in figures with ``say``; put text that varies into values,
 as phrases where it is language; join sentences with ``together``; never change a phrase by ``+``, ``replace``
@@ -132,7 +133,9 @@ def without_chinese(text: Any) -> set[str]:
 
 @cache
 def tables() -> Mapping[str, str]:
-    """Return the Chinese of all templates: what all experiments share, and that of each experiment."""
+    """Return the Chinese of all templates: what all experiments share, that of the ablations' page, and that
+    of each experiment.
+    """
     folder = files("ganzfeld.lab.experiments")
     homes = [
         f"ganzfeld.lab.experiments.{entry.name}"
@@ -140,7 +143,7 @@ def tables() -> Mapping[str, str]:
         if entry.is_dir() and entry.joinpath("chinese.py").is_file()
     ]
     joined: dict[str, str] = {}
-    for home in ["ganzfeld.lab", *sorted(homes)]:
+    for home in ["ganzfeld.lab", "ganzfeld.lab.ablations", *sorted(homes)]:
         joined |= import_module(f"{home}.chinese").TABLE
     return joined
 

@@ -193,7 +193,7 @@ def ablations(
     text = pages.text_of(rows)
     if page:
         pages.write_pages(rows, finished, conditions, seeds, docs)
-        text += f"\n\npage     {docs / pages.PAGES[0]}"
+        text += f"\n\npage     {docs / pages.PAGES['en']}"
     show_result({"images": images, "seeds": seeds, "cells": [row.as_json() for row in rows]}, text, json)
 
 
