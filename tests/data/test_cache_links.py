@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganzfeld.data import open_images
-from ganzfeld.data.cache.prune import prune, prune_lab_runs
+from ganzfeld.data.cache.prune import encoders, prune, prune_encoders, prune_lab_runs
 from ganzfeld.data.cache.store import LOCK
 from ganzfeld.errors import ResourceError
 
@@ -36,7 +36,7 @@ def opened(array_file: Path, cache: Path):
 def test_pruning_leaves_links_and_folders_of_others(mine, tmp_path):
     """The cache may have been put into a folder that holds other things by the same names."""
     cache = tmp_path / "cache"
-    for place in ("sets", "lab", "new"):
+    for place in ("sets", "lab", "inversion", "new"):
         (cache / place / "photos").mkdir(parents=True)
         (cache / place / "photos" / "a.png").write_text("mine")
         (cache / place / KEY).symlink_to(mine)
@@ -44,9 +44,18 @@ def test_pruning_leaves_links_and_folders_of_others(mine, tmp_path):
     os.utime(mine, (LONG_AGO, LONG_AGO))
     before = contents(mine)
     assert prune(cache, 0.0, 0) == [] and prune_lab_runs(cache, 0.0) == []
+    assert prune_encoders(cache, 0.0) == []
     assert contents(mine) == before
-    for place in ("sets", "lab", "new"):
+    for place in ("sets", "lab", "inversion", "new"):
         assert (cache / place / KEY).is_symlink() and (cache / place / "photos" / "a.png").exists()
+
+
+def test_encoders_behind_a_link_are_not_those_of_the_cache(tmp_path):
+    (tmp_path / "elsewhere" / KEY).mkdir(parents=True)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "inversion").symlink_to(tmp_path / "elsewhere")
+    assert encoders(tmp_path / "cache") == prune_encoders(tmp_path / "cache", 0.0) == []
+    assert (tmp_path / "elsewhere" / KEY).is_dir()
 
 
 def test_reading_forgets_only_what_was_left_behind(array_file, tmp_path):

@@ -1,11 +1,13 @@
 """Inversion of images that a small generator made, and of what it cannot invert."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from ganzfeld.data.cache.prune import encoders
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.inversion import as_targets, invert, psnr_db
 from ganzfeld.inversion.encoder import encoder_of, features_of, fitted, ridge
@@ -14,6 +16,7 @@ from ganzfeld.inversion.invert import Candidates, nearest_samples
 from ganzfeld.latent import latents_of_seeds, priors
 from ganzfeld.model import images_of_latents, images_of_seeds
 from ganzfeld.progress import silent
+from tests.cli.test_cli import call
 from tests.inversion.test_least_squares import tiny_model
 
 pytestmark = pytest.mark.machine
@@ -142,6 +145,22 @@ def test_an_encoder_is_kept_and_one_of_other_weights_is_not_used(tmp_path: Path,
     calls.clear()
     encoder_of(other, progress=note, num_samples=64)
     assert calls
+
+
+def test_encoders_are_listed_and_pruned_with_the_cache(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path))
+    model = tiny_model()
+    first = encoder_of(model, num_samples=64)
+    (kept,) = encoders(tmp_path)
+    assert kept.disk_bytes == (kept.folder / "encoder.safetensors").stat().st_size
+    assert "1 encoder of latent invert and complete" in call("cache", "list")[1]
+    listed = json.loads(call("cache", "list", "--json")[1])
+    assert (listed["encoders"], listed["encoders_bytes"]) == (1, kept.disk_bytes)
+    assert json.loads(call("cache", "prune", "--days", 1, "--json")[1])["removed_encoders"] == 0
+    code, text, _ = call("cache", "prune", "--all")
+    assert code == 0 and "0 datasets and 1 encoder removed" in text
+    assert encoders(tmp_path) == [] and not kept.folder.exists()
+    assert torch.equal(encoder_of(model, num_samples=64).weight, first.weight), "fitted again"
 
 
 def test_the_nearest_sample_is_that_of_the_visible_pixels():

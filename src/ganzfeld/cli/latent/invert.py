@@ -75,12 +75,14 @@ def _shown(files: "InvertedFiles", method: str, of: str | None) -> Shown:
     from ganzfeld.inside.inverting import comparison_of
     from ganzfeld.model import png
 
-    rows = zip(files.places, files.inversion.psnr_db.tolist(), files.class_names, strict=True)
+    names = files.class_names
+    rows = zip(files.places, files.inversion.psnr_db.tolist(), names, strict=True)
+    heading = ["image", "PSNR", "class" if any(names) else ""]
     return Shown(
         images={"originals, reconstructions, four times the difference": png(comparison_of(files.inversion))},
         files=[*files.latent_files, files.comparison],
         settings={"method": method, "class": of},
-        table=[["image", "PSNR"], *([place, f"{db:.1f} dB", name or ""] for place, db, name in rows)],
+        table=[heading, *([place, f"{db:.1f} dB", name or ""] for place, db, name in rows)],
         images_seen=files.images_seen,
     )
 

@@ -87,35 +87,51 @@ def _remove(root: Path, folder: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class LabRun:
-    """A short run of the lab in the cache (``ganzfeld.lab.live``); ``used_at`` in seconds since 1970."""
+class CachedFolder:
+    """A folder of the cache that is not a set; ``used_at`` in seconds since 1970."""
 
     folder: Path
     disk_bytes: int
     used_at: float
 
 
-def lab_runs(root: Path) -> list[LabRun]:
-    """Return all short runs of the lab in a cache."""
+def lab_runs(root: Path) -> list[CachedFolder]:
+    """Return all short runs of the lab in a cache (``ganzfeld.lab.live``)."""
+    return _folders(root / "lab")
+
+
+def encoders(root: Path) -> list[CachedFolder]:
+    """Return all encoders of generators in a cache (``ganzfeld.inversion.encoder``)."""
+    return _folders(root / "inversion")
+
+
+def prune_lab_runs(root: Path, older_than_s: float) -> list[CachedFolder]:
+    """Remove short runs of the lab unused for ``older_than_s`` seconds, unless in use, and return them."""
+    return _prune_folders(root, lab_runs(root), older_than_s)
+
+
+def prune_encoders(root: Path, older_than_s: float) -> list[CachedFolder]:
+    """Remove encoders unused for ``older_than_s`` seconds, and return them; they are fitted again."""
+    return _prune_folders(root, encoders(root), older_than_s)
+
+
+def _folders(place: Path) -> list[CachedFolder]:
+    """Return the folders in a place of the cache that were made here; none if the place is a link."""
     cached = []
-    with contextlib.suppress(FileNotFoundError):
-        for folder in sorted(filter(cache.is_ours, (root / "lab").iterdir())):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for folder in [] if place.is_symlink() else sorted(filter(cache.is_ours, place.iterdir())):
             with contextlib.suppress(OSError):
                 files = [path for path in folder.rglob("*") if path.is_file()]
                 used_at = max((path.stat().st_mtime for path in files), default=folder.stat().st_mtime)
-                cached.append(LabRun(folder, sum(path.stat().st_size for path in files), used_at))
+                size = sum(path.stat().st_size for path in files)
+                cached.append(CachedFolder(folder, size, used_at))
     return cached
 
 
-def prune_lab_runs(root: Path, older_than_s: float) -> list[LabRun]:
-    """Remove short runs of the lab unused for ``older_than_s`` seconds, unless in use, and return them."""
-    removed = []
-    for entry in lab_runs(root):
-        if time.time() - entry.used_at < older_than_s:
-            continue
-        if _remove(root, entry.folder):
-            removed.append(entry)
-    return removed
+def _prune_folders(root: Path, folders: list[CachedFolder], older_than_s: float) -> list[CachedFolder]:
+    now = time.time()
+    idle = [entry for entry in folders if now - entry.used_at >= older_than_s]
+    return [entry for entry in idle if _remove(root, entry.folder)]
 
 
 class _InUse(Exception):
