@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from ganzfeld.data import open_images, open_pictures
     from ganzfeld.errors import GanzfeldError
     from ganzfeld.geometry import plan
-    from ganzfeld.inside import latent_add, latent_directions, latent_walk
+    from ganzfeld.inside import (
+        features,
+        first_filters,
+        latent_add,
+        latent_directions,
+        latent_walk,
+        linear_probe,
+        strongest_images,
+    )
     from ganzfeld.latent import latents_of_seeds
     from ganzfeld.model import load
     from ganzfeld.recipes import Recipe, resolve
@@ -32,11 +40,14 @@ __all__ = [
     "Recipe",
     "Run",
     "evaluate",
+    "features",
+    "first_filters",
     "lab",
     "latent_add",
     "latent_directions",
     "latent_walk",
     "latents_of_seeds",
+    "linear_probe",
     "load",
     "open_images",
     "open_pictures",
@@ -44,6 +55,7 @@ __all__ = [
     "plan",
     "resolve",
     "resume",
+    "strongest_images",
     "train",
     "watch",
 ]
@@ -54,10 +66,13 @@ _HOMES = {
     "Recipe": "recipes",
     "Run": "runs",
     "evaluate": "training",
+    "features": "inside",
+    "first_filters": "inside",
     "latent_add": "inside",
     "latent_directions": "inside",
     "latent_walk": "inside",
     "latents_of_seeds": "latent",
+    "linear_probe": "inside",
     "load": "model",
     "open_images": "data",
     "open_pictures": "data",
@@ -65,6 +80,7 @@ _HOMES = {
     "plan": "geometry",
     "resolve": "recipes",
     "resume": "training",
+    "strongest_images": "inside",
     "train": "training",
     "watch": "watching",
 }

@@ -1,9 +1,9 @@
 """Writing of output files to paths that the user names, without ever replacing a user's own file.
 
 Every output file carries a mark of its kind: a PNG in its text chunk ``Software``, a page in its head,
-JSON in its first key, a film or an array file in its last bytes, where readers of the format ignore it. A
-file is replaced only if it carries the mark of the same kind. A user who edits an
-output file with a program that keeps the mark should give it another name.
+JSON in its first key, a film or an array file (``.npy``, ``.npz``) in its last bytes, where readers of the
+format ignore it. A file is replaced only if it carries the mark of the same kind. A user who edits an output
+file with a program that keeps the mark should give it another name.
 """
 
 import errno
@@ -25,6 +25,7 @@ from ganzfeld.strict_json import indented_json
 _HEAD_BYTES = 4096
 _PNG = b"\x89PNG\r\n\x1a\n"
 _NPY = b"\x93NUMPY"
+_ZIP = b"PK\x03\x04"
 _AFTER_HEADER = 33
 """Bytes of a PNG up to the end of its first chunk."""
 
@@ -55,6 +56,10 @@ class Mark(StrEnum):
     COMPLETION = "completion"
     COMPLETIONS = "completions"
     INSIDE_PAGE = "page of looking inside"
+    FEATURES = "features"
+    FILTERS = "filters"
+    STRONGEST_IMAGES = "strongest images"
+    DROPPED_MAPS = "dropped maps"
 
     @property
     def text(self) -> str:
@@ -158,7 +163,7 @@ def _rename_to_free(part: Path, path: Path, mark: Mark) -> None:
 
 
 def marked(content: bytes, mark: Mark) -> bytes:
-    """Return a PNG, a page, a film (GIF, WebP, MP4) or an array file (.npy) with its mark."""
+    """Return a PNG, a page, a film (GIF, WebP, MP4) or an array file (.npy, .npz) with its mark."""
     text = mark.text.encode()
     if content.startswith(_PNG):
         return content[:_AFTER_HEADER] + _chunk(mark) + content[_AFTER_HEADER:]
@@ -171,13 +176,15 @@ def marked(content: bytes, mark: Mark) -> bytes:
         return content + struct.pack(">I", 8 + len(text)) + b"free" + text
     if content.startswith(_NPY):
         return content + text
+    if content.startswith(_ZIP):  # a comment, whose length stands in the last two bytes of an archive
+        return content[:-2] + struct.pack("<H", len(text)) + text
     meta = f'<head>\n<meta name="generator" content="{mark.text}">'.encode()
     return content.replace(b"<head>", meta, 1)
 
 
 def _ends_with_mark(head: bytes) -> bool:
     """Check by its first bytes whether a file has its mark at the end."""
-    return head.startswith((b"GIF8", _NPY)) or _is_webp(head) or _is_mp4(head)
+    return head.startswith((b"GIF8", _NPY, _ZIP)) or _is_webp(head) or _is_mp4(head)
 
 
 def _is_webp(head: bytes) -> bool:

@@ -9,22 +9,34 @@ the generator ignores many directions of its latent space.
     films          animated files
     inverting, completing   images that users name, and the files written; user_images reads the images
     completion, poisson     holes of images
+    features, probe, guided   what the discriminator has learned; image_sets reads images for these
     page/     inside.html, which gathers what the commands made with a run
 """
 
 from ganzfeld.inside.arithmetic import LatentSum, latent_add
 from ganzfeld.inside.directions import Directions, latent_directions
+from ganzfeld.inside.features import Features, features
+from ganzfeld.inside.guided import Filters, StrongestImages, first_filters, strongest_images
 from ganzfeld.inside.latent_model import LatentModel, latent_model, read_latents
+from ganzfeld.inside.probe import LinearProbe, linear_probe
 from ganzfeld.inside.walk import Walk, latent_walk
 
 __all__ = [
     "Directions",
+    "Features",
+    "Filters",
     "LatentModel",
     "LatentSum",
+    "LinearProbe",
+    "StrongestImages",
     "Walk",
+    "features",
+    "first_filters",
     "latent_add",
     "latent_directions",
     "latent_model",
     "latent_walk",
+    "linear_probe",
     "read_latents",
+    "strongest_images",
 ]

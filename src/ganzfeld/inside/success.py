@@ -24,6 +24,11 @@ class Success:
         """The share with its interval, in words."""
         return f"{self.value:.0%} ({self.low:.0%} to {self.high:.0%})"
 
+    @property
+    def precise(self) -> str:
+        """The share with its interval, in words with one more digit."""
+        return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%})"
+
     def as_json(self) -> dict[str, float]:
         """Return it as plain data."""
         return {name: round(value, 4) for name, value in vars(self).items()}
@@ -66,7 +71,12 @@ def interval(counts: Counts, part: Part) -> Success | None:
     latents = int((tries > 0).sum())
     if not latents:
         return None
-    value, z2 = float(hits.sum() / tries.sum()), NORMAL_95**2 / latents
+    return wilson(float(hits.sum() / tries.sum()), latents)
+
+
+def wilson(value: float, num: int) -> Success:
+    """Return a share of ``num`` independent cases with its 95 % interval by Wilson's formula (1927)."""
+    z2 = NORMAL_95**2 / num
     half = np.sqrt(z2 * value * (1 - value) + z2**2 / 4) / (1 + z2)
     centre = (value + z2 / 2) / (1 + z2)
     low, high = float(max(0.0, centre - half)), float(min(1.0, centre + half))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganzfeld.data import open_images
+from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.decoding.decode import MOST_BYTES, UnusableImage, decode_file
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.sources import recognised
@@ -86,24 +86,43 @@ def read_image(path: Path, generator: Generator, *, fit: bool = False) -> np.nda
     return np.repeat(pixels, channels, 2) if pixels.shape[2] < channels else pixels
 
 
-def _images_of_set(
-    path: Path, generator: Generator, fit: bool, progress: CountCallback
-) -> tuple[np.ndarray, list[str]]:
-    """Read a folder, an archive or an array; return uint8 (N, H, W, C) and the place of each image."""
+def open_set(
+    path: Path,
+    generator: Generator,
+    *,
+    fit: bool = False,
+    labels: Path | None = None,
+    progress: CountCallback = silent,
+) -> tuple[ImageDataset, list[str]]:
+    """Open a folder, an archive or an array; return it with the place of each usable image.
+
+    ``labels`` is a table of file names and labels. Raises what ``read_images`` raises, and ``UsageError`` or
+    ``DataError`` for a table that is missing, cannot be read or names no image.
+    """
     height, width = generator.plan.size
-    dataset = open_images(path, (width, height), channels=generator.channels, max_bad=0.0, progress=progress)
-    if dataset.num_pictures > MOST_IMAGES:
-        raise UsageError(
-            f"{printable(str(path))} has {dataset.num_pictures:,} images, and at most {MOST_IMAGES:,} are"
-            " taken at once",
-            "Use several calls, each with some of them.",
-        )
+    dataset = open_images(
+        path, (width, height), channels=generator.channels, labels=labels, max_bad=0.0, progress=progress
+    )
     entries = np.flatnonzero(dataset.records["row"] >= 0)
     places = [dataset.place(int(entry)) for entry in entries]
     for entry, place in zip(entries, places, strict=True):
         record = dataset.records[entry]
         size = int(record["width"]), int(record["height"])
         _require_kind(printable(place), size, bool(record["grey"]), generator, fit)
+    return dataset, places
+
+
+def _images_of_set(
+    path: Path, generator: Generator, fit: bool, progress: CountCallback
+) -> tuple[np.ndarray, list[str]]:
+    """Read a folder, an archive or an array; return uint8 (N, H, W, C) and the place of each image."""
+    dataset, places = open_set(path, generator, fit=fit, progress=progress)
+    if dataset.num_pictures > MOST_IMAGES:
+        raise UsageError(
+            f"{printable(str(path))} has {dataset.num_pictures:,} images, and at most {MOST_IMAGES:,} are"
+            " taken at once",
+            "Use several calls, each with some of them.",
+        )
     return dataset.batch(np.arange(dataset.num_pictures)), places
 
 

@@ -27,6 +27,7 @@ from ganzfeld.latent import priors
 from ganzfeld.model import Model
 from ganzfeld.model.sampling import chunk_size
 from ganzfeld.networks import Discriminator, Generator
+from ganzfeld.networks.feature_maps import feature_maps
 from ganzfeld.progress import CountCallback, silent
 
 FORMAT = 1
@@ -80,13 +81,8 @@ def features_of(
     if num_classes and labels is not None:
         parts.append(functional.one_hot(labels, num_classes).to(images))
     if discriminator is not None:
-        maps = images
-        if discriminator.condition is not None and labels is not None:
-            maps = discriminator.condition.add_planes(images, labels)
-        for number, layer in enumerate(discriminator.layers):
-            maps = layer(maps)
-            if number:  # the first layer's activation is a module of its own
-                parts.append(averaged(maps, CELLS).flatten(1))
+        maps = feature_maps(discriminator, images, labels)
+        parts += [averaged(layer, CELLS).flatten(1) for layer in maps]
     return torch.cat(parts, 1)
 
 
