@@ -2,9 +2,10 @@
 
     python tools/inside_table.py ROW [ROW ...] --seeds 0 1 2 [--runs FOLDER] [--minutes 3]
 
-A ROW is walk, arithmetic, directions, inversion or completion; it fills the block of that name. Runs on the
-built-in faces are trained once, into FOLDER/seed-N/, and used again. On a machine that other programs use,
-set OMP_NUM_THREADS=1: threads that wait for each other take ten times as long.
+A ROW is walk, arithmetic, directions, inversion, completion or features; it fills the block of that name.
+Runs on the built-in faces, for features on Fashion-MNIST, are trained once, into FOLDER/seed-N/ (fashion-N/),
+and used again. On a machine that other programs use, set OMP_NUM_THREADS=1: threads that wait for each other
+take ten times as long.
 
 A row is a function from a run to figures by name; to add one, write it, list it in ROWS, and put
 ``<!-- row -->`` and ``<!-- end of row -->`` into the page.
@@ -47,6 +48,10 @@ PAIRS = tuple(combinations(("skin", "hair-colour", "clothes"), 2))
 NUM_SUMS = 200
 """Sums of each size for each pair."""
 NUM_READ = 6_000
+FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
+"""From the Debian package dataset-fashion-mnist."""
+ON_FASHION = {"features"}
+"""Rows that are measured on Fashion-MNIST, since it has classes."""
 FIRST_SEED = 10**6
 
 Figures = dict[str, float]
@@ -165,21 +170,38 @@ def completion(run: gz.Run) -> Figures:
     }
 
 
+def features(run: gz.Run) -> Figures:
+    """Return how often a linear classifier is right about classes, by features and by raw pixels."""
+    probe = gz.linear_probe(run, num_labels=10_000, progress=True)
+    ours, random, pixels = probe.discriminator.value, probe.random.value, probe.pixels.value
+    return {
+        "right answers, features of the discriminator": ours,
+        "right answers, features of a random discriminator": random,
+        "right answers, raw pixels": pixels,
+        "gain over random features": ours - random,
+        "gain over raw pixels": ours - pixels,
+    }
+
+
 ROWS: dict[str, Callable[[gz.Run], Figures]] = {
     "walk": walk,
     "arithmetic": arithmetic,
     "directions": directions,
     "inversion": inversion,
     "completion": completion,
+    "features": features,
 }
 
 
-def trained(folder: Path, seed: int, minutes: float) -> gz.Run:
-    """Return the run of a seed, trained now unless it was before."""
-    place = folder / f"seed-{seed}"
+def trained(folder: Path, seed: int, minutes: float, row: str) -> gz.Run:
+    """Return the run of a seed for a row, trained now unless it was before."""
+    on_fashion = row in ON_FASHION
+    place = folder / (f"fashion-{seed}" if on_fashion else f"seed-{seed}")
     finished = sorted(place.glob("*/report.html"))
     if finished:
         return gz.open_run(finished[0].parent)
+    if on_fashion:
+        return gz.train(FASHION, size=32, minutes=minutes, seed=seed, out=place)
     return gz.train(minutes=minutes, seed=seed, out=place)
 
 
@@ -215,15 +237,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--show", action="store_true", help="print the tables instead of writing the page")
     options = parser.parse_args()
-    runs = [trained(options.runs, seed, options.minutes) for seed in options.seeds]
     for row in options.rows:
+        runs = [trained(options.runs, seed, options.minutes, row) for seed in options.seeds]
         measured = []
         for seed, run in zip(options.seeds, runs, strict=True):
             tell(f"{row}, seed {seed}")
             measured.append(ROWS[row](run))
         seen = ", ".join(f"{run.model.card.images_seen:,}" for run in runs)
         command = f"python tools/inside_table.py {row} --seeds {' '.join(map(str, options.seeds))}"
-        where = f"{len(runs)} runs of {options.minutes:g} minutes on the built-in faces"
+        data = "Fashion-MNIST at 32 px" if row in ON_FASHION else "the built-in faces"
+        where = f"{len(runs)} runs of {options.minutes:g} minutes on {data}"
         note = f"{where} ({seen} images): `{command}`"
         text = f"{table(measured)}\n\n{note}"
         if options.show:

@@ -68,6 +68,7 @@ def test_files_of_the_user_are_not_replaced(run: gz.Run, tmp_path: Path):
         (("--probe", "classes"), 3, "no labels"),
         (("--probe", "nothing.csv"), 2, "labels are for image files with names"),
         (("--probe", "classes", "--labels", "3"), 2, "at least 20 labels"),
+        (("--drop", "class=red"), 3, "nothing is known"),
         (("--out", "x.txt"), 2, "does not end in .npz"),
         (("nothing.png",), 3, "nothing at"),
     ],

@@ -10,11 +10,13 @@ the generator ignores many directions of its latent space.
     inverting, completing   images that users name, and the files written; user_images reads the images
     completion, poisson     holes of images
     features, probe, guided   what the discriminator has learned; image_sets reads images for these
+    dropping       maps of the generator that answer for an attribute
     page/     inside.html, which gathers what the commands made with a run
 """
 
 from ganzfeld.inside.arithmetic import LatentSum, latent_add
 from ganzfeld.inside.directions import Directions, latent_directions
+from ganzfeld.inside.dropping import DroppedMaps, drop_maps
 from ganzfeld.inside.features import Features, features
 from ganzfeld.inside.guided import Filters, StrongestImages, first_filters, strongest_images
 from ganzfeld.inside.latent_model import LatentModel, latent_model, read_latents
@@ -23,6 +25,7 @@ from ganzfeld.inside.walk import Walk, latent_walk
 
 __all__ = [
     "Directions",
+    "DroppedMaps",
     "Features",
     "Filters",
     "LatentModel",
@@ -30,6 +33,7 @@ __all__ = [
     "LinearProbe",
     "StrongestImages",
     "Walk",
+    "drop_maps",
     "features",
     "first_filters",
     "latent_add",

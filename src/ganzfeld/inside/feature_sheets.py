@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ganzfeld.inside.dropping import DroppedMaps
 from ganzfeld.inside.guided import Filters, StrongestImages
 from ganzfeld.inside.sheets import labelled_rows
 from ganzfeld.model import grid
@@ -30,6 +31,13 @@ def strongest_sheet(result: StrongestImages) -> np.ndarray:
             rows += [side.images[index], _shown(side.gradients[index])]
     header = [str(number) for number in range(1, rows[0].shape[0] + 1)]
     return labelled_rows(names, np.stack(rows), header)
+
+
+def drop_sheet(result: DroppedMaps) -> np.ndarray:
+    """Return images before, without the maps of the attribute, and without random maps, in three rows."""
+    columns = result.images.shape[1]
+    header = [str(number) for number in range(1, columns + 1)]
+    return labelled_rows(["before", "dropped", "random"], result.images, header)
 
 
 def _shown(values: np.ndarray) -> np.ndarray:

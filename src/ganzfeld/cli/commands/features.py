@@ -11,6 +11,7 @@ from ganzfeld.cli.speech import Json
 from ganzfeld.output import Mark, write_output
 
 if TYPE_CHECKING:
+    from ganzfeld.inside.dropping import DroppedMaps
     from ganzfeld.inside.guided import StrongestImages
     from ganzfeld.inside.probe import LinearProbe
 
@@ -61,6 +62,14 @@ def command(
     unit: Annotated[
         list[int] | None, typer.Option(help="Unit to show in place of the first N; repeatable.")
     ] = None,
+    drop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ATTRIBUTE",
+            help="Drop the maps of the generator that answer for an attribute, such as beard=none or "
+            "class=cats, and tell whether it goes.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Use the discriminator as an extractor of features, and see what it has learned.
@@ -71,7 +80,8 @@ def command(
     Example: ganzfeld features runs/photos-001 photos/ --out photos.npz
     """
     from ganzfeld.errors import UsageError
-    from ganzfeld.inside.feature_sheets import filter_sheet, strongest_sheet
+    from ganzfeld.inside.dropping import drop_maps
+    from ganzfeld.inside.feature_sheets import drop_sheet, filter_sheet, strongest_sheet
     from ganzfeld.inside.features import as_run, features_of_set, require_layers
     from ganzfeld.inside.guided import first_filters, require_units, strongest_of_set
     from ganzfeld.inside.image_sets import image_set, is_table
@@ -81,14 +91,16 @@ def command(
     from ganzfeld.progress import counting
 
     shown = guided is not None or bool(unit)
-    wants_features = out is not None or not (probe is not None or filters or shown)
+    wants_features = out is not None or not (probe is not None or filters or shown or drop)
     path = out or Path(f"{run.resolve().name}-features.npz")
     require_suffix(path, ".npz")
-    beside = {name: path.with_name(f"{path.stem}-{name}.png") for name in ("filters", "guided")}
+    beside = {name: path.with_name(f"{path.stem}-{name}.png") for name in ("filters", "guided", "drop")}
     if wants_features:
         require_writable([path], Mark.FEATURES)
     if filters:
         require_writable([beside["filters"]], Mark.FILTERS)
+    if drop:
+        require_writable([beside["drop"]], Mark.DROPPED_MAPS)
     if shown:
         require_writable([beside["guided"]], Mark.STRONGEST_IMAGES)
     if probe is not None:
@@ -141,6 +153,14 @@ def command(
             "num_dead": first.num_dead,
             "sentence": first.sentence,
         }
+    if drop:
+        dropped = drop_maps(opened, drop, progress=True)
+        caption = f"images with {drop}, with its maps dropped, with random maps dropped"
+        pages[caption] = png(drop_sheet(dropped))
+        write_output(beside["drop"], pages[caption], Mark.DROPPED_MAPS)
+        written.append(beside["drop"])
+        sentences.append(dropped.sentence)
+        result["drop"] = _dropped_as_json(dropped)
     result["files"] = absolute(written)
     result["discriminator"] = opened.discriminator_card.sentence
     result["sentence"] = "; ".join(sentences)
@@ -197,5 +217,20 @@ def _strongest_as_json(result: "StrongestImages") -> dict[str, Any]:
         "likeness_random": round(result.random.likeness, 4),
         "num_silent": result.trained.num_silent,
         "worked": bool(result.worked),
+        "sentence": result.sentence,
+    }
+
+
+def _dropped_as_json(result: "DroppedMaps") -> dict[str, Any]:
+    return {
+        "value": result.value,
+        "maps": list(result.maps),
+        "num_maps": result.num_maps,
+        "num_tested": result.num_tested,
+        "gone": result.gone.as_json(),
+        "random_gone": round(result.random_gone, 4),
+        "most_random_gone": round(result.worst_random, 4),
+        "others_changed": result.others,
+        "random_others_changed": result.random_others,
         "sentence": result.sentence,
     }
