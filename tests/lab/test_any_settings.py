@@ -59,6 +59,11 @@ DRAWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "std": numbers(1e-6, 1000),
         "depth": whole(1, 60),
     },
+    "loss-surface": {
+        "batch": whole(2, 16),
+        "rate": numbers(1e-5, 1e-2),
+        "deviation": numbers(0.01, 100),
+    },
     "ring": {"mixture": st.sampled_from(["ring", "grid"]), "sigma": numbers(0.01, 0.15)},
     "saturating-loss": {"num_steps": whole(1, 32)},
     "soft-labels": {
