@@ -5,10 +5,20 @@ across images, so that the statistics tell which batch it is. Here every pass ho
 images, also the pass of the generator's update.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from ganzfeld.training.step import GANState, StepConfig, StepContext, StepOutput, Update, apply_gradients
+from ganzfeld.training.step import (
+    GANState,
+    StepConfig,
+    StepContext,
+    StepOutput,
+    Update,
+    apply_gradients,
+    discriminator_logits,
+)
 from ganzfeld.training.trainer import Trainer
 
 
@@ -26,9 +36,12 @@ def mixed_update(
     Takes the arguments of ``ganzfeld.training.step.alternating_update``; no stabilisers and no classes.
     """
     assert not config.stabilisers and labels is None
+    together = replace(config, per_sample=True, one_pass=True)  # both kinds of images in one pass
     with config.forward():
         fake = gan.generator(latents)
-        real_logits, fake_logits = gan.discriminator(torch.cat((real, fake.detach()))).chunk(2)
+        real_logits, fake_logits = discriminator_logits(
+            gan.discriminator, together, real, fake.detach(), None
+        )
         discriminator_loss = config.loss.discriminator(real_logits, fake_logits)
     weights = list(gan.discriminator.parameters())
     gradients = list(torch.autograd.grad(discriminator_loss, weights))
@@ -36,7 +49,7 @@ def mixed_update(
         gan.discriminator_optimizer, config, weights, gradients, discriminator_loss, all_finite
     )
     with config.forward():
-        new_real_logits, new_fake_logits = gan.discriminator(torch.cat((real, fake))).chunk(2)
+        new_real_logits, new_fake_logits = discriminator_logits(gan.discriminator, together, real, fake, None)
         generator_loss = config.loss.generator(
             new_real_logits if config.loss.paired else None, new_fake_logits
         )
