@@ -13,7 +13,16 @@ from ganzfeld.lab.language import Phrase, words_in
 from ganzfeld.lab.live import is_stored
 from ganzfeld.lab.perform import settings_of
 from ganzfeld.lab.repeated import NUM_RUNS, over_runs, runs_of
-from ganzfeld.lab.thorough import as_json, expected_seconds, from_json, in_words, runs_to_train, train_missing
+from ganzfeld.lab.thorough import (
+    as_json,
+    expected_seconds,
+    from_json,
+    in_words,
+    own_images,
+    runs_to_train,
+    train_missing,
+)
+from ganzfeld.training.trainer import Trainer
 from tests.lab.test_live import numbers, same
 
 pytestmark = pytest.mark.machine
@@ -87,6 +96,36 @@ def test_an_interrupted_command_continues_with_what_is_missing(tiny: Training):
     assert same(numbers(here), numbers(runs_of(networks)[3].trainer())), "a process makes the same run"
 
 
+@pytest.mark.parametrize("name", experiments.names())
+def test_experiments_that_train_say_on_how_many_images(name: str):
+    parts = vars(experiments.load(name, "live"))
+    assert ("trained" in parts) == ("images_trained" in parts)
+
+
+def test_the_images_of_upsampling_are_those_that_it_trains_on(
+    tiny: Training, monkeypatch: pytest.MonkeyPatch
+):
+    networks = live(tiny, thorough=True, progress=False)
+    settings = settings_of("upsampling", {"trainings": 2, "images": 16})
+    advance, seen = Trainer.advance, []
+    monkeypatch.setattr(
+        Trainer, "advance", lambda trainer: seen.append(trainer.recipe.batch) or advance(trainer)
+    )
+    experiments.load("upsampling", "live").trained(networks, settings, 0)
+    assert sum(seen) == own_images(networks, "upsampling", settings) > 0
+    assert own_images(live(tiny, progress=False), "upsampling", settings) == 0
+
+
+def test_the_time_of_what_an_experiment_trains_by_itself_is_told(tiny: Training):
+    networks, said = live(tiny, thorough=True, progress=False), []
+    train_missing(networks, [], said.append, 40_000)
+    (text,) = said
+    assert text.startswith("Networks to train on 40,000 images, one run after the other: about ")
+    assert "40,000 张图像" in words_in("zh", text)
+    train_missing(networks, [], said.append)
+    assert len(said) == 1
+
+
 @pytest.mark.thorough
 def test_a_run_that_fails_is_named(tiny: Training):
     networks = live(tiny, thorough=True, progress=False)
@@ -111,7 +150,7 @@ def test_a_thorough_report_trains_every_run_once_before_it_begins(
     tiny: Training, monkeypatch: pytest.MonkeyPatch
 ):
     asked: list[list[Training]] = []
-    monkeypatch.setattr(report, "train_missing", lambda networks, wanted, tell: asked.append(wanted))
+    monkeypatch.setattr(report, "train_missing", lambda networks, wanted, tell, own: asked.append(wanted))
     report.train_all(live(tiny, thorough=True, progress=False), lambda text: None)
     (wanted,) = asked
     assert all(run not in wanted[:place] for place, run in enumerate(wanted))

@@ -39,6 +39,9 @@ TABLE = {
     " that are missing.": (
         "需要训练 {num} 次，同时进行 {jobs} 次：{time}。如果中断，以后会从缺少的运行继续。"
     ),
+    "Networks to train on {images:,} images, one run after the other: {time}.": (
+        "需要用 {images:,} 张图像依次训练网络：{time}。"
+    ),
     "{done} of {num}; {time} left": "{done}/{num}；还需{time}",
     "about {num:.0f} seconds": "约 {num:.0f} 秒",
     "about {num:.0f} minutes": "约 {num:.0f} 分钟",

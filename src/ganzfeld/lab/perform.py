@@ -15,7 +15,7 @@ from ganzfeld.lab.language import Phrase, say
 from ganzfeld.lab.live import Live, Training, live
 from ganzfeld.lab.outcome import Measured, Outcome, by_key, every
 from ganzfeld.lab.repeated import over_runs, runs_of
-from ganzfeld.lab.thorough import Tell, runs_to_train, train_missing
+from ganzfeld.lab.thorough import Tell, own_images, runs_to_train, train_missing
 from ganzfeld.output import Mark, require_replaceable, write_json_output, write_output
 from ganzfeld.progress import CountCallback, counting, discard
 from ganzfeld.progress import tell as tell_on_stderr
@@ -73,7 +73,9 @@ def perform(
     with computing_with(threads_for(on)):
         networks = live(on, thorough=thorough, progress=callback)
         tell = tell or (tell_on_stderr if progress is True else discard)
-        train_missing(networks, runs_to_train(networks, name, chosen), tell)
+        train_missing(
+            networks, runs_to_train(networks, name, chosen), tell, own_images(networks, name, chosen)
+        )
         figures, data = experiments.load(name, "toy").bench(chosen, seed, thorough)
         in_situ, more = measured_in_situ(name, networks, chosen, seed)
     measured = every((*figures, *in_situ))

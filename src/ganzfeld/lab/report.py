@@ -17,7 +17,7 @@ from ganzfeld.lab.language import Phrase, say, words_in
 from ganzfeld.lab.live import Live, Training, live
 from ganzfeld.lab.outcome import Outcome
 from ganzfeld.lab.perform import run, settings_of, threads_for
-from ganzfeld.lab.thorough import runs_to_train, train_missing
+from ganzfeld.lab.thorough import own_images, runs_to_train, train_missing
 from ganzfeld.lab.words import COLUMNS, as_options, by_part
 from ganzfeld.output import Mark, require_replaceable, write_output
 from ganzfeld.progress import CountCallback, discard
@@ -94,10 +94,12 @@ def perform_all(
 def train_all(networks: Live, callback: Callable[[str], object]) -> None:
     """Train the runs that any experiment measures with ``--thorough``. The expected time is said first."""
     wanted: list[Training] = []
+    own = 0
     for name in experiments.names():
         settings = settings_of(name, experiments.load(name).THOROUGH)
         wanted += [run for run in runs_to_train(networks, name, settings) if run not in wanted]
-    train_missing(networks, wanted, callback)
+        own += own_images(networks, name, settings)
+    train_missing(networks, wanted, callback, own)
 
 
 def write_report(performed: Sequence[Performed], path: Path, language: str = "en") -> None:

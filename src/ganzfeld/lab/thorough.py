@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ganzfeld.compute.engine import choose_engine, computing_with
@@ -53,14 +53,35 @@ def runs_to_train(networks: Live, name: str, settings: Any) -> list[Training]:
     return wanted
 
 
-def train_missing(networks: Live, trainings: Sequence[Training], tell: Tell) -> None:
+def own_images(networks: Live, name: str, settings: Any) -> int:
+    """Return the number of images on which an experiment trains networks of its own with ``--thorough``, in
+    its ``trained``, one run after the other; 0 for a run of the user's, of which no time is said.
+    """
+    if networks.of_user or not networks.thorough:
+        return 0
+    count = vars(experiments.load(name, "live")).get("images_trained")
+    return 0 if count is None else count(networks, settings)
+
+
+def train_missing(networks: Live, trainings: Sequence[Training], tell: Tell, own: int = 0) -> None:
     """Train short runs, ``JOBS`` at a time; ``tell`` is called with the expected time first, and after each.
 
-    Raises ``TrainingFailed`` at the end if some of them failed. If it is interrupted, finished runs remain.
+    ``own`` is the number of images on which experiments train by themselves afterwards; the expected time
+    includes them. Raises ``TrainingFailed`` at the end if some of them failed. If it is interrupted,
+    finished runs remain.
     """
+    of_own = expected_seconds(networks, [replace(networks.training, images=own)] * JOBS) if own else 0.0
     if not trainings:
+        if own:
+            tell(
+                say(
+                    "Networks to train on {images:,} images, one run after the other: {time}.",
+                    images=own,
+                    time=in_words(of_own),
+                )
+            )
         return
-    seconds = expected_seconds(networks, trainings)
+    seconds = expected_seconds(networks, trainings) + of_own
     tell(
         say(
             "{num} runs to train, {jobs} at a time: {time}. If you interrupt this, it continues later with"

@@ -35,7 +35,9 @@ An entry is a folder of five files, which a test checks for every entry. It may 
 - ``variants(settings)``, if ``in_situ`` measures variants of the run: their settings of the recipe, so that
   ``--thorough`` can train them before, two at a time, and say how long that takes;
 - ``trained(live, settings, seed) -> (figures, data)``, if an experiment trains networks of its own, with
-  replicas and estimates of its own (``mean_and_error``, ``over_runs``). It is called once.
+  replicas and estimates of its own (``mean_and_error``, ``over_runs``). It is called once. Beside it,
+  ``images_trained(live, settings)`` returns the number of images that this takes, for the time that
+  ``--thorough`` says first.
 
 ``figure.py``: the drawing that explains it.
 

@@ -22,7 +22,7 @@ from ganzfeld.lab.layers import couples_positions
 from ganzfeld.lab.live import Live
 from ganzfeld.lab.looking import as_bytes, span_of_most
 from ganzfeld.lab.outcome import Measured, claim, limit, shown
-from ganzfeld.lab.repeated import over_runs
+from ganzfeld.lab.repeated import over_runs, runs_of
 from ganzfeld.networks import Discriminator, Generator
 
 
@@ -99,11 +99,25 @@ def _logits_and_maps(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, 
     return logits, maps
 
 
+def images_trained(live: Live, settings: Settings) -> int:
+    """Return the number of images on which ``trained`` trains: with a blind discriminator in every run, and
+    the compared layers, where a step of D alone counts as a third of a step.
+    """
+    steps = len(KINDS) * settings.seeds * (settings.steps + (settings.steps + 1) // 2)
+    blind = len(runs_of(live)) * settings.images if _has_blind(live) else 0
+    return blind + steps * BATCH // 3
+
+
+def _has_blind(live: Live) -> bool:
+    """Return whether a run is repeated with a blind D: not a run of the user's, nor one of tiny images."""
+    return not live.of_user and min(live.recipe.size) >= 8
+
+
 def trained(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Compare strides with pooling, and train a generator against a blind discriminator."""
     figures, compared = _compared(live, settings, seed)
     data: dict[str, Any] = {"compared": compared}
-    if not live.of_user and min(live.recipe.size) >= 8:
+    if _has_blind(live):
         more, data["blind"] = over_runs(
             live, seed, lambda run, seed: _trained_by_a_blind_discriminator(run, settings, seed)
         )

@@ -10,7 +10,7 @@ from ganzfeld.geometry import Plan
 from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.upsampling import Settings, theory
 from ganzfeld.lab.experiments.upsampling.untrained import of_kind, spectrum
-from ganzfeld.lab.experiments.upsampling.upsamplers import checkerboard, kinds, put
+from ganzfeld.lab.experiments.upsampling.upsamplers import Upsampler, checkerboard, kinds, put
 from ganzfeld.lab.language import say
 from ganzfeld.lab.layers import couples_positions
 from ganzfeld.lab.live import Live
@@ -74,6 +74,19 @@ def _beyond(images: Tensor, stride: int, of_real: float) -> Estimate:
     return Estimate(checkerboard(images, stride) - of_real, mean_and_error(torch.tensor(parts)).error)
 
 
+def images_trained(live: Live, settings: Settings) -> int:
+    """Return the number of images on which ``trained`` trains."""
+    if live.of_user or last_stride(live.recipe.plan()) == 1:
+        return 0
+    return len(_kinds(live, settings)) * settings.trainings * settings.images
+
+
+def _kinds(live: Live, settings: Settings) -> list[Upsampler]:
+    """Return the kinds of layers that generators are trained with."""
+    stride = last_stride(live.recipe.plan())
+    return kinds(settings.kernel if settings.stride == stride else 2 * stride, stride)
+
+
 def trained(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], dict[str, Any]]:
     """Repeat short runs with each kind of layer in the generator."""
     if live.of_user or last_stride(live.recipe.plan()) == 1:
@@ -81,8 +94,7 @@ def trained(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     stride = last_stride(live.recipe.plan())
     of_real = checkerboard(live.real(NUM_IMAGES, seed), stride)
     latents, figures, data = live.latents(NUM_IMAGES, seed), [], []
-    kernel = settings.kernel if settings.stride == stride else 2 * stride
-    for kind in kinds(kernel, stride):
+    for kind in _kinds(live, settings):
         generated = []
         for number in range(settings.trainings):
             trainer = live.restarted(lambda generator, _, make=kind.make: put(generator, make), seed + number)
