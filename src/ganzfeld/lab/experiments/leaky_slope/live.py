@@ -1,5 +1,6 @@
 """``leaky-slope`` in situ: slopes of live networks, and units that are never positive."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,29 +29,7 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
     """Measure the slopes of the networks as they train, and the dead units of two runs that differ in the
     activation.
     """
-    alpha, figures = settings.alpha, []
-    for side in SIDES:
-        positive = torch.stack(
-            [maps.gt(0).flatten(1).double().mean(1) for maps in live_maps(live, side, 512)]
-        )
-        above = positive.mean(0)  # per image, mean over the layers
-        value = mean_and_error(above + alpha * (1 - above))
-        name = say("mean slope in the {side}, with slope alpha on the negative side", side=say(side))
-        figures.append(
-            limit(
-                f"live-mean-{side}",
-                name,
-                value,
-                theory.mean_slope(alpha),
-                of="mean-slope",
-                part="in situ",
-            )
-        )
-        value = jackknife(
-            above.unflatten(0, (16, -1)), lambda p: (1 + alpha**2 * (1 - p.mean()) / p.mean()).sqrt()
-        )
-        name = say("root mean square slope in the {side}, LeakyReLU over ReLU", side=say(side))
-        figures.append(limit(f"live-rms-ratio-{side}", name, value, 1 + alpha, of="depth", part="in situ"))
+    figures = [figure for side in SIDES for figure in _slopes_of(live, side, settings.alpha)]
     num = min(MANY if live.thorough else FEW, live.dataset.num_pictures)
     dead, stages = {}, {}
     for activation, change in zip(("relu", "leaky-relu"), variants(settings), strict=True):
@@ -59,42 +38,72 @@ def in_situ(live: Live, settings: Settings, seed: int) -> tuple[list[Measured], 
         for side in SIDES:
             counts = [never_positive(trained, side, num, stage) for stage in trained.stages]
             dead[f"{activation}, {side}"] = [units for units, _, _ in counts]
-            for when, key, (units, channels, without) in (
-                (say("before training"), "first", counts[0]),
-                (say("after it"), "last", counts[-1]),
-            ):
-                for what, share in (("units", units), ("channels", channels)):
-                    name = say(
-                        "share of the {side}'s {what} never positive, {activation}, {when}",
-                        side=say(side),
-                        what=say(what),
-                        activation=activation,
-                        when=when,
-                    )
-                    full = f"never-positive-{what}-{side}-{activation}-{key}"
-                    figures.append(shown(full, name, share, part="in situ"))
-                if activation == "leaky-relu" and alpha > 0 and key == "last":
-                    name = say(
-                        "share of the {side}'s units without any gradient, {activation}",
-                        side=say(side),
-                        activation=activation,
-                    )
-                    figures.append(
-                        claim(
-                            f"no-gradient-{side}",
-                            name,
-                            without,
-                            0.0,
-                            of="leak",
-                            part="in situ",
-                            identity=True,
-                        )
-                    )
+            figures += _dead_in(side, activation, counts)
+            if activation == "leaky-relu" and settings.alpha > 0:
+                figures.append(_without_gradient(side, activation, counts[-1][2]))
     for side in SIDES:
         more = dead[f"relu, {side}"][-1] - dead[f"leaky-relu, {side}"][-1]
         name = say("share of the {side}'s units never positive, relu less leaky-relu", side=say(side))
         figures.append(claim(f"more-dead-{side}", name, more, 0.0, of="dying", relation=">", part="in situ"))
     return figures, {"dead": dead, "stages": stages, "counted": num}
+
+
+def _slopes_of(live: Live, side: str, alpha: float) -> list[Measured]:
+    """Measure the mean and the root mean square slope of one network as it is after training."""
+    positive = torch.stack([maps.gt(0).flatten(1).double().mean(1) for maps in live_maps(live, side, 512)])
+    above = positive.mean(0)  # per image, mean over the layers
+    mean = mean_and_error(above + alpha * (1 - above))
+    ratio = jackknife(
+        above.unflatten(0, (16, -1)), lambda p: (1 + alpha**2 * (1 - p.mean()) / p.mean()).sqrt()
+    )
+    return [
+        limit(
+            f"live-mean-{side}",
+            say("mean slope in the {side}, with slope alpha on the negative side", side=say(side)),
+            mean,
+            theory.mean_slope(alpha),
+            of="mean-slope",
+            part="in situ",
+        ),
+        limit(
+            f"live-rms-ratio-{side}",
+            say("root mean square slope in the {side}, LeakyReLU over ReLU", side=say(side)),
+            ratio,
+            1 + alpha,
+            of="depth",
+            part="in situ",
+        ),
+    ]
+
+
+def _dead_in(side: str, activation: str, counts: Sequence[tuple[float, float, float]]) -> list[Measured]:
+    """Show the shares of units and channels that are never positive, before training and after it."""
+    figures = []
+    for when, key, (units, channels, _) in (
+        (say("before training"), "first", counts[0]),
+        (say("after it"), "last", counts[-1]),
+    ):
+        for what, share in (("units", units), ("channels", channels)):
+            name = say(
+                "share of the {side}'s {what} never positive, {activation}, {when}",
+                side=say(side),
+                what=say(what),
+                activation=activation,
+                when=when,
+            )
+            full = f"never-positive-{what}-{side}-{activation}-{key}"
+            figures.append(shown(full, name, share, part="in situ"))
+    return figures
+
+
+def _without_gradient(side: str, activation: str, share: float) -> Measured:
+    """Build the figure of the share of units without any gradient, of which LeakyReLU has none."""
+    name = say(
+        "share of the {side}'s units without any gradient, {activation}",
+        side=say(side),
+        activation=activation,
+    )
+    return claim(f"no-gradient-{side}", name, share, 0.0, of="leak", part="in situ", identity=True)
 
 
 def never_positive(live: Live, side: str, num: int, stage: int) -> tuple[float, float, float]:

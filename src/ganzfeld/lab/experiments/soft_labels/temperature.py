@@ -26,7 +26,11 @@ EPSILON = 1e-30
 
 def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
     """Measure the sigmoid of a temperature, and compare it with a rescaled last layer."""
-    temperature = settings.temperature
+    return [*_of_sigmoid(settings.temperature), *_of_rescaling(settings, seed)]
+
+
+def _of_sigmoid(temperature: float) -> list[Measured]:
+    """Measure the slope and the width of sigma(l/T), and the gradient at the logit 0."""
     widths, peak = [], 0.0
     for value in (1.0, temperature):
         # A grid as wide as the sigmoid, so that it is as fine for every temperature.
@@ -39,7 +43,7 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
         logit_gradients(Loss("non-saturating", temperature=value), at_zero)[0][0]
         for value in (1.0, temperature)
     )
-    figures = [
+    return [
         claim(
             "peak-slope",
             say("peak slope of sigma(l/T)"),
@@ -67,8 +71,13 @@ def measured_temperature(settings: Settings, seed: int) -> list[Measured]:
             tolerance=1e-9,
         ),
     ]
+
+
+def _of_rescaling(settings: Settings, seed: int) -> list[Measured]:
+    """Compare games with a temperature with games whose last layer is rescaled, by optimizer and penalty."""
+    figures = []
     # Times T^2, and neither of them out of the range of weights.
-    least, most = 1.0, temperature**2
+    least, most = 1.0, settings.temperature**2
     size = R1_WEIGHT if most <= 1 else R1_WEIGHT / max(1.0, most / LARGEST_FACTOR)
     r1, scaled = ([stabiliser({"name": "r1", "weight": size * factor})] for factor in (least, most))
     trials: tuple[tuple[str, str, Any, list[Stabiliser], list[Stabiliser], Any], ...] = (
