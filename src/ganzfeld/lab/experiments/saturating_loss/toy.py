@@ -13,7 +13,7 @@ from ganzfeld.lab.experiments.saturating_loss import TWO, Settings, theory
 from ganzfeld.lab.experiments.saturating_loss.breaks import break_points
 from ganzfeld.lab.game import PointNetworks, PointTraining, game_of_points, ring
 from ganzfeld.lab.game.frozen import frozen, look_rounds, pull, slope
-from ganzfeld.lab.language import say
+from ganzfeld.lab.language import Phrase, say
 from ganzfeld.lab.layers import central_difference, slope_of
 from ganzfeld.lab.outcome import Measured, claim, formula_errors, limit, shown
 from ganzfeld.losses import Loss, losses
@@ -71,7 +71,7 @@ def _reasons() -> list[Measured]:
         "minimax": theory.minimax_by_probability(float(probability)),
         "non-saturating": theory.non_saturating_by_probability(float(probability)),
     }
-    sigmoid, where = float(slope_of(torch.sigmoid, at)), say("at the logit {logit:g}", logit=REJECTED)
+    where = say("at the logit {logit:g}", logit=REJECTED)
     figures = [
         claim(
             f"by-d-{name}",
@@ -83,8 +83,13 @@ def _reasons() -> list[Measured]:
         )
         for name in TWO
     ]
+    sizes = {name: float(slopes) for name, slopes in by_probability.items()}
+    return [*figures, *_sizes(sizes, float(slope_of(torch.sigmoid, at)), where)]
+
+
+def _sizes(by_probability: dict[str, float], sigmoid: float, where: Phrase) -> list[Measured]:
+    """Compare the sizes of both slopes in D, and that of the sigmoid's slope, with what the reasons need."""
     return [
-        *figures,
         claim(
             "sigmoid-slope",
             say("slope of the sigmoid {where}", where=where),
@@ -96,7 +101,7 @@ def _reasons() -> list[Measured]:
         claim(
             "reason",
             say("size of the slope of log(1 - D) in D {where}, small if the reason is right", where=where),
-            abs(float(by_probability["minimax"])),
+            abs(by_probability["minimax"]),
             SMALL,
             relation="<",
             of="reason",
@@ -104,7 +109,7 @@ def _reasons() -> list[Measured]:
         claim(
             "large-by-d",
             say("size of the slope of -log D in D {where}", where=where),
-            abs(float(by_probability["non-saturating"])),
+            abs(by_probability["non-saturating"]),
             LARGE,
             relation=">",
             of="large",
@@ -112,7 +117,7 @@ def _reasons() -> list[Measured]:
         limit(
             "large-by-logit",
             say("size of the slope of -log D in the logit {where}", where=where),
-            abs(float(by_probability["non-saturating"])) * sigmoid,
+            abs(by_probability["non-saturating"]) * sigmoid,
             LARGE,
             relation=">",
             of="large",
@@ -228,17 +233,14 @@ def _compared(
         figures.append(
             claim(f"strong-slope-{name}", title, float(slopes_of[name][-1]), last, of=name, tolerance=1e-5)
         )
-    for name, values in factors.items():
-        slopes, measured, num = slopes_of[name], array_mean_and_error(values), len(values)
-        key, words = (
-            f"left-{name}",
-            say("log10 of the gradient with a strong D, over that at first, {name}", name=name),
-        )
-        if name in TWO:
-            expected, tolerance = float(np.log10(slopes[-1] / slopes[0])), math.log10(1.5)
-            figures.append(
-                limit(key, words, measured, expected, of=name, tolerance=tolerance, num_trainings=num)
-            )
-        else:
-            figures.append(shown(key, words, measured, num_trainings=num))
-    return figures
+    return [*figures, *(_left(name, values, slopes_of[name]) for name, values in factors.items())]
+
+
+def _left(name: str, values: np.ndarray, slopes: np.ndarray) -> Measured:
+    """Build the figure of the log10 of what is left of a loss's gradient, by replica."""
+    key, measured, num = f"left-{name}", array_mean_and_error(values), len(values)
+    words = say("log10 of the gradient with a strong D, over that at first, {name}", name=name)
+    if name not in TWO:
+        return shown(key, words, measured, num_trainings=num)
+    expected, tolerance = float(np.log10(slopes[-1] / slopes[0])), math.log10(1.5)
+    return limit(key, words, measured, expected, of=name, tolerance=tolerance, num_trainings=num)
