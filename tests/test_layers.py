@@ -348,7 +348,7 @@ COMMANDS = {"cli/commands", "cli/latent"}
 
 MANY_PARAMETERS = {
     *("train.py: train", "train.py: resume", "images.py: open_images"),  # what people call
-    "directions.py: latent_directions",
+    *("directions.py: latent_directions", "detection.py: anomalies"),
     *("generator.py: __init__", "discriminator.py: __init__"),  # a parameter for every field of a card
     "outcome.py: __call__",  # the fields of a figure
 }

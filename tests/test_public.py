@@ -12,6 +12,7 @@ def test_names():
         "Progress",
         "Recipe",
         "Run",
+        "anomalies",
         "evaluate",
         "features",
         "first_filters",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ganzfeld.errors import GanzfeldError
     from ganzfeld.geometry import plan
     from ganzfeld.inside import (
+        anomalies,
         features,
         first_filters,
         latent_add,
@@ -39,6 +40,7 @@ __all__ = [
     "Progress",
     "Recipe",
     "Run",
+    "anomalies",
     "evaluate",
     "features",
     "first_filters",
@@ -65,6 +67,7 @@ _HOMES = {
     "Progress": "training",
     "Recipe": "recipes",
     "Run": "runs",
+    "anomalies": "inside",
     "evaluate": "training",
     "features": "inside",
     "first_filters": "inside",

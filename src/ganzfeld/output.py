@@ -4,6 +4,9 @@ Every output file carries a mark of its kind: a PNG in its text chunk ``Software
 JSON in its first key, a film or an array file (``.npy``, ``.npz``) in its last bytes, where readers of the
 format ignore it. A file is replaced only if it carries the mark of the same kind. A user who edits an output
 file with a program that keeps the mark should give it another name.
+JSON in its first key, a film or an array file in its last bytes, where readers of the format ignore it; a
+table is known by its first line. A file is replaced only if it carries the mark of the same kind. A user who
+edits an output file with a program that keeps the mark should give it another name.
 """
 
 import errno
@@ -60,12 +63,16 @@ class Mark(StrEnum):
     FILTERS = "filters"
     STRONGEST_IMAGES = "strongest images"
     DROPPED_MAPS = "dropped maps"
+    ANOMALIES = "anomalies"
 
     @property
     def text(self) -> str:
         """The mark as written in a file."""
         return f"ganzfeld {self.value}"
 
+
+TABLES = {Mark.ANOMALIES: "image,score,flagged,label,index_of_map"}
+"""The first line of each kind of table."""
 
 _TAIL_BYTES = 64
 _MARKED_TAIL = re.compile(rb"ganzfeld ([a-z ]+?)[\0 ;]*$")
@@ -88,6 +95,8 @@ def mark_of(path: Path) -> str | None:
     if head.startswith(_PNG):
         kind = next((mark for mark in Mark if head.startswith(_chunk(mark), _AFTER_HEADER)), None)
         return kind.value if kind else None
+    if (table := _table_mark(head)) is not None:
+        return table.value
     match = _MARKED_TAIL.search(tail) if is_at_end else _MARKED_TEXT.search(head)
     return match[1].decode() if match else None
 
@@ -164,7 +173,10 @@ def _rename_to_free(part: Path, path: Path, mark: Mark) -> None:
 
 def marked(content: bytes, mark: Mark) -> bytes:
     """Return a PNG, a page, a film (GIF, WebP, MP4) or an array file (.npy, .npz) with its mark."""
+    """Return a PNG, a page, a film (GIF, WebP, MP4), an array file (.npy) or a table with its mark."""
     text = mark.text.encode()
+    if _table_mark(content) is mark:
+        return content
     if content.startswith(_PNG):
         return content[:_AFTER_HEADER] + _chunk(mark) + content[_AFTER_HEADER:]
     if content.startswith(b"GIF8"):  # a comment before the trailer
@@ -180,6 +192,12 @@ def marked(content: bytes, mark: Mark) -> bytes:
         return content[:-2] + struct.pack("<H", len(text)) + text
     meta = f'<head>\n<meta name="generator" content="{mark.text}">'.encode()
     return content.replace(b"<head>", meta, 1)
+
+
+def _table_mark(content: bytes) -> Mark | None:
+    """Return the kind of a table by its first line; None if it is no table that is written here."""
+    first = content.partition(b"\n")[0].rstrip(b"\r")
+    return next((mark for mark, line in TABLES.items() if first == line.encode()), None)
 
 
 def _ends_with_mark(head: bytes) -> bool:

@@ -12,8 +12,10 @@ the generator ignores many directions of its latent space.
     features, probe, guided   what the discriminator has learned; image_sets reads images for these
     dropping       maps of the generator that answer for an attribute
     page/     inside.html, which gathers what the commands made with a run
+    anomaly/       images unlike normal ones
 """
 
+from ganzfeld.inside.anomaly import Anomalies, anomalies
 from ganzfeld.inside.arithmetic import LatentSum, latent_add
 from ganzfeld.inside.directions import Directions, latent_directions
 from ganzfeld.inside.dropping import DroppedMaps, drop_maps
@@ -24,6 +26,7 @@ from ganzfeld.inside.probe import LinearProbe, linear_probe
 from ganzfeld.inside.walk import Walk, latent_walk
 
 __all__ = [
+    "Anomalies",
     "Directions",
     "DroppedMaps",
     "Features",
@@ -36,6 +39,7 @@ __all__ = [
     "drop_maps",
     "features",
     "first_filters",
+    "anomalies",
     "latent_add",
     "latent_directions",
     "latent_model",

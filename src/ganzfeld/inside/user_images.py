@@ -19,6 +19,8 @@ from ganzfeld.regular import read_regular
 
 MOST_IMAGES = 1_024
 """The most images of one call; inversion keeps all of them in memory."""
+ORDER = 0x50ED
+"""The seed of the order in which images are chosen of too many."""
 
 _KINDS = {1: "grey", 3: "colour"}
 _TO_FIT = "Scale it to that size, or give --fit to have it cropped and scaled as training images are."
@@ -26,36 +28,67 @@ _TO_FIT = "Scale it to that size, or give --fit to have it cropped and scaled as
 
 @dataclass(frozen=True)
 class NamedImages:
-    """uint8 images (N, H, W, C), where each is from, and a name for each that no other has."""
+    """uint8 images (N, H, W, C), where each is from, and a name for each that no other has.
+
+    ``classes`` are those of images in folders by class, or with labels of their own; "" where unknown.
+    """
 
     pixels: np.ndarray
     places: tuple[str, ...]
     names: tuple[str, ...]
+    classes: tuple[str, ...]
 
 
 def read_images(
-    paths: Sequence[Path], generator: Generator, *, fit: bool = False, progress: CountCallback = silent
+    paths: Sequence[Path],
+    generator: Generator,
+    *,
+    fit: bool = False,
+    most: int = MOST_IMAGES,
+    progress: CountCallback = silent,
 ) -> NamedImages:
     """Read images of the size and the channels of a generator's images.
 
     A path is an image file, or a folder, an archive or an array of images. With ``fit`` images of other sizes
     are cropped and scaled, and grey and colour converted, as for training. Raises ``DataError`` for an image
     of another size or other channels, for one that cannot be read, and if there is none, and ``UsageError``
-    for too many.
+    for more than ``most``.
     """
-    pixels, places, stems = [], [], []
+    pixels, places, classes = [], [], []
     for path in paths:
         if path.is_dir() or recognised_set(path):
-            images, where = _images_of_set(path, generator, fit, progress)
-            pixels += list(images)
+            dataset, where = open_set(path, generator, fit=fit, progress=progress)
+            if dataset.num_pictures > most:
+                raise UsageError(
+                    f"{printable(str(path))} has {dataset.num_pictures:,} images, and at most {most:,} are"
+                    " taken at once",
+                    "Use several calls, each with some of them.",
+                )
+            pixels += list(dataset.batch(np.arange(dataset.num_pictures)))
             places += where
+            classes += _classes_of(dataset)
         else:
             pixels.append(read_image(path, generator, fit=fit))
             places.append(str(path))
-        if len(pixels) > MOST_IMAGES:
-            raise UsageError(f"more than {MOST_IMAGES:,} images at once", "Use several calls.")
+            classes.append("")
+        if len(pixels) > most:
+            raise UsageError(f"more than {most:,} images at once", "Use several calls.")
     stems = [Path(place).stem or "image" for place in places]
-    return NamedImages(np.stack(pixels), tuple(places), _distinct(stems))
+    return NamedImages(np.stack(pixels), tuple(places), _distinct(stems), tuple(classes))
+
+
+def read_some_images(
+    path: Path, generator: Generator, most: int, *, fit: bool = False, progress: CountCallback = silent
+) -> tuple[np.ndarray, int]:
+    """Read at most ``most`` images of a folder, an archive or an array, chosen at random but always the same.
+
+    Returns uint8 (N, H, W, C), and how many there are. Raises what ``read_images`` raises.
+    """
+    if not (path.is_dir() or recognised_set(path)):
+        return read_image(path, generator, fit=fit)[None], 1
+    dataset, _ = open_set(path, generator, fit=fit, progress=progress)
+    chosen = np.random.default_rng(ORDER).permutation(dataset.num_pictures)[:most]
+    return dataset.batch(np.sort(chosen)), dataset.num_pictures
 
 
 def recognised_set(path: Path) -> bool:
@@ -112,18 +145,11 @@ def open_set(
     return dataset, places
 
 
-def _images_of_set(
-    path: Path, generator: Generator, fit: bool, progress: CountCallback
-) -> tuple[np.ndarray, list[str]]:
-    """Read a folder, an archive or an array; return uint8 (N, H, W, C) and the place of each image."""
-    dataset, places = open_set(path, generator, fit=fit, progress=progress)
-    if dataset.num_pictures > MOST_IMAGES:
-        raise UsageError(
-            f"{printable(str(path))} has {dataset.num_pictures:,} images, and at most {MOST_IMAGES:,} are"
-            " taken at once",
-            "Use several calls, each with some of them.",
-        )
-    return dataset.batch(np.arange(dataset.num_pictures)), places
+def _classes_of(dataset: ImageDataset) -> list[str]:
+    """Return the name of the class of each image of a set, "" where it has none."""
+    if dataset.labels is None:
+        return [""] * dataset.num_pictures
+    return [dataset.class_names[label] if label >= 0 else "" for label in dataset.labels.tolist()]
 
 
 def _require_kind(shown: str, size: tuple[int, int], is_grey: bool, generator: Generator, fit: bool) -> None:

@@ -136,13 +136,7 @@ def invert(
         labels = labels_of(labels, len(targets), generator.class_names, generator.num_classes)
     encoder = encoder_of(model, discriminator, progress, num_samples)
     begun = time.monotonic()
-    fit = Fit.of(model, targets)
-    kept = started(fit, encoder, discriminator, labels)
-    kept = minimised(fit, kept, ADAM_STEPS, progress)
-    if method == "best":
-        like = minimised(fit, nearest_samples(fit, encoder, labels, NEAREST), NEAREST_STEPS, progress)
-        kept = refined(fit, kept.joined(like), progress)
-    kept = kept.best(1)
+    kept = fitted_by(method, Fit.of(model, targets), encoder, discriminator, labels, progress)
     reconstructions = images_of_latents(generator, kept.latents, kept.labels)
     originals = as_bytes(targets)
     return Inversion(
@@ -154,6 +148,24 @@ def invert(
         method,
         time.monotonic() - begun,
     )
+
+
+def fitted_by(
+    method: str,
+    fit: Fit,
+    encoder: Encoder,
+    discriminator: Discriminator | None,
+    labels: Tensor | None,
+    progress: CountCallback,
+    num_steps: int = ADAM_STEPS,
+) -> Candidates:
+    """Return the best latent of each image by a method, after ``num_steps`` of Adam from the encoder's."""
+    kept = started(fit, encoder, discriminator, labels)
+    kept = minimised(fit, kept, num_steps, progress)
+    if method == "best":
+        like = minimised(fit, nearest_samples(fit, encoder, labels, NEAREST), NEAREST_STEPS, progress)
+        kept = refined(fit, kept.joined(like), progress)
+    return kept.best(1)
 
 
 def require_method(method: str) -> None:
