@@ -2,9 +2,10 @@
 
     python tools/inside_table.py ROW [ROW ...] --seeds 0 1 2 [--runs FOLDER] [--minutes 3]
 
-A ROW is walk, arithmetic, directions, inversion, completion or features; it fills the block of that name.
-Runs on the built-in faces, for features on Fashion-MNIST, are trained once, into FOLDER/seed-N/ (fashion-N/),
-and used again. On a machine that other programs use, set OMP_NUM_THREADS=1: threads that wait for each other
+A ROW is walk, arithmetic, directions, inversion, completion, anomaly, anomaly-fashion or features; it fills the
+block of that name. Runs are trained once and used again: on the built-in faces, into FOLDER/seed-N/; for
+features on Fashion-MNIST, into FOLDER/fashion-N/; for anomaly-fashion on its class N modulo 10, into
+FOLDER/class-N/. On a machine that other programs use, set OMP_NUM_THREADS=1: threads that wait for each other
 take ten times as long.
 
 A row is a function from a run to figures by name; to add one, write it, list it in ROWS, and put
@@ -12,6 +13,7 @@ A row is a function from a run to figures by name; to add one, write it, list it
 """
 
 import argparse
+import gzip
 import math
 import re
 import statistics
@@ -23,12 +25,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from planted_defects import DEFECTS, planted
 
 import ganzfeld as gz
 from ganzfeld.data.decoding.preprocessing import framing
 from ganzfeld.data.source import Entry
 from ganzfeld.data.sources.faces import NUM_FACES, FacesSource
 from ganzfeld.durable import write_bytes
+from ganzfeld.inside.anomaly.ranking import auroc
 from ganzfeld.inside.arithmetic import sum_of
 from ganzfeld.inside.completing import training_set_of
 from ganzfeld.inside.completion import complete
@@ -52,7 +56,12 @@ FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
 """From the Debian package dataset-fashion-mnist."""
 ON_FASHION = {"features"}
 """Rows that are measured on Fashion-MNIST, since it has classes."""
+ON_CLASS = {"anomaly-fashion"}
+"""Rows that are measured on runs on one class of Fashion-MNIST."""
 FIRST_SEED = 10**6
+NUM_NORMAL, NUM_TESTED = 300, 100
+"""Normal faces, and faces that are tested without and with each defect."""
+NUM_FASHION = {"trained": 5_000, "normal": 1_000, "tested": 300, "of each other class": 50}
 
 Figures = dict[str, float]
 
@@ -183,25 +192,87 @@ def features(run: gz.Run) -> Figures:
     }
 
 
+def anomaly(run: gz.Run) -> Figures:
+    """Return how well planted defects are told from faces without one, by the generator and by PCA."""
+    faces = faces_not_trained_on(NUM_NORMAL + 2 * NUM_TESTED, run.recipe.size)
+    normal, clean, base = np.split(faces, [NUM_NORMAL, NUM_NORMAL + NUM_TESTED])
+    broken = {name: planted(base, name) for name in DEFECTS}
+    images = np.concatenate([clean, *(pair[0] for pair in broken.values())])
+    done = gz.anomalies(run, images, normal, compare=True)
+    pca = next(entry for entry in done.baselines if entry.name == "pca")
+    figures = {"false alarms at a rate of 0.05": float(done.is_flagged[:NUM_TESTED].mean())}
+    is_broken = np.arange(2 * NUM_TESTED) >= NUM_TESTED
+    for number, (name, (_, where)) in enumerate(broken.items(), 1):
+        part = slice(number * NUM_TESTED, (number + 1) * NUM_TESTED)
+        for title, entry in (("", done), (", PCA", pca)):
+            scores = np.concatenate([entry.scores[:NUM_TESTED], entry.scores[part]])
+            figures[f"{name}: AUROC of images{title}"] = auroc(scores, is_broken)
+        figures[f"{name}: AUROC of pixels"] = auroc(done.maps[part].ravel(), where.ravel())
+    return figures
+
+
+def anomaly_fashion(run: gz.Run) -> Figures:
+    """Return how well the other classes are told from the one that a run was trained on, and by baselines."""
+    chosen = int(run.path.parent.name.rpartition("-")[2]) % 10
+    images, labels = fashion("train")
+    normal = images[labels == chosen][NUM_FASHION["trained"] :][: NUM_FASHION["normal"]]
+    images, labels = fashion("t10k")
+    nums = [NUM_FASHION["tested" if label == chosen else "of each other class"] for label in range(10)]
+    rows = np.concatenate([np.flatnonzero(labels == label)[:num] for label, num in enumerate(nums)])
+    done = gz.anomalies(run, images[rows], normal, compare=True, truth=labels[rows] != chosen)
+    assert done.ranking is not None
+    figures = {
+        "AUROC": done.ranking.auroc,
+        "false alarms at a rate of 0.05": float(done.is_flagged[labels[rows] == chosen].mean()),
+        "others that are flagged": float(done.is_flagged[labels[rows] != chosen].mean()),
+    }
+    for entry in done.baselines:
+        ranked = done.ranking_of(entry.scores)
+        assert ranked is not None
+        figures[f"AUROC, {entry.name}"] = ranked.auroc
+    return figures
+
+
+def fashion(part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (N, 28, 28, 1) and labels (N,) of a part of Fashion-MNIST, ``train`` or ``t10k``."""
+    pixels = gzip.decompress((FASHION.parent / f"{part}-images-idx3-ubyte.gz").read_bytes())
+    labels = gzip.decompress((FASHION.parent / f"{part}-labels-idx1-ubyte.gz").read_bytes())
+    images = np.frombuffer(pixels, np.uint8, offset=16).reshape(-1, 28, 28, 1)
+    return images, np.frombuffer(labels, np.uint8, offset=8)
+
+
+def one_class(folder: Path, seed: int) -> str:
+    """Write the training images of the class with the number of a seed, and return the path."""
+    images, labels = fashion("train")
+    path = folder / f"class-{seed % 10}.npy"
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(path, images[labels == seed % 10][: NUM_FASHION["trained"], ..., 0])
+    return str(path)
+
+
 ROWS: dict[str, Callable[[gz.Run], Figures]] = {
     "walk": walk,
     "arithmetic": arithmetic,
     "directions": directions,
     "inversion": inversion,
     "completion": completion,
+    "anomaly": anomaly,
+    "anomaly-fashion": anomaly_fashion,
     "features": features,
 }
 
 
 def trained(folder: Path, seed: int, minutes: float, row: str) -> gz.Run:
     """Return the run of a seed for a row, trained now unless it was before."""
-    on_fashion = row in ON_FASHION
-    place = folder / (f"fashion-{seed}" if on_fashion else f"seed-{seed}")
+    kind = "fashion" if row in ON_FASHION else "class" if row in ON_CLASS else "seed"
+    place = folder / f"{kind}-{seed}"
     finished = sorted(place.glob("*/report.html"))
     if finished:
         return gz.open_run(finished[0].parent)
-    if on_fashion:
+    if row in ON_FASHION:
         return gz.train(FASHION, size=32, minutes=minutes, seed=seed, out=place)
+    if row in ON_CLASS:
+        return gz.train(one_class(folder, seed), size=28, minutes=minutes, seed=seed, out=place)
     return gz.train(minutes=minutes, seed=seed, out=place)
 
 
@@ -246,6 +317,7 @@ def main() -> None:
         seen = ", ".join(f"{run.model.card.images_seen:,}" for run in runs)
         command = f"python tools/inside_table.py {row} --seeds {' '.join(map(str, options.seeds))}"
         data = "Fashion-MNIST at 32 px" if row in ON_FASHION else "the built-in faces"
+        data = "one class of Fashion-MNIST each" if row in ON_CLASS else data
         where = f"{len(runs)} runs of {options.minutes:g} minutes on {data}"
         note = f"{where} ({seen} images): `{command}`"
         text = f"{table(measured)}\n\n{note}"

@@ -34,7 +34,7 @@ from ganzfeld.inside.anomaly.residual import (
 SIDE = 16
 
 
-def residuals(num: int, seed: int, loud: float = 30.0) -> np.ndarray:
+def residuals(num: int, seed: int, loud: float = 6.0) -> np.ndarray:
     """Noise of deviation 1, except in the upper half, where it is ``loud``."""
     random = np.random.default_rng(seed)
     noise = random.standard_normal((num, SIDE, SIDE, 1)).astype(np.float32)
@@ -42,7 +42,7 @@ def residuals(num: int, seed: int, loud: float = 30.0) -> np.ndarray:
     return noise
 
 
-def with_patch(images: np.ndarray, level: float = 10.0) -> np.ndarray:
+def with_patch(images: np.ndarray, level: float = 12.0) -> np.ndarray:
     """Images with a square of 4x4 in the quiet half moved by ``level``."""
     changed = images.copy()
     changed[:, 10:14, 6:10] += level
@@ -50,7 +50,7 @@ def with_patch(images: np.ndarray, level: float = 10.0) -> np.ndarray:
 
 
 def test_a_patch_where_little_is_usual_is_found_only_by_dividing():
-    """The planted defect: 10 levels where 1 is usual, beside 30 where 30 are usual."""
+    """The planted defect: 12 levels where 1 is usual, beside noise of 6 where 6 are usual."""
     usual, _, _ = fit_usual(residuals(100, 0))
     clean, broken = residuals(100, 1), with_patch(residuals(100, 2))
     is_broken = np.arange(200) >= 100
@@ -141,9 +141,7 @@ def test_the_rate_of_false_alarms_holds():
         rates.append((scores > threshold_of(own, 0.1)).mean())
     stated = 1 - rank_for(60, 0.1) / 61
     error = math.sqrt((stated * (1 - stated) / 62 + stated * (1 - stated) / 200) / 40)
-    assert stated - 0.03 - 4 * error < np.mean(rates) < stated + 4 * error, (
-        "scores of tenths are a bit larger"
-    )
+    assert stated - 0.03 - 4 * error < np.mean(rates) < stated + 4 * error, "tenths score a bit higher"
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.1, 0.05, 0.01, 1 / 3])
@@ -185,7 +183,7 @@ def test_intervals_cover_as_often_as_they_say():
         _, low, high = difference(first, second, truth)
         differs.append(not low <= 0 <= high)
     assert 0.91 < np.mean(covered) < 0.99
-    assert 0.02 < np.mean(differs) < 0.09, "two methods that are equally good"
+    assert 0.02 < np.mean(differs) < 0.1, "two methods that are equally good"
 
 
 def test_certainty_is_never_claimed():
@@ -194,11 +192,9 @@ def test_certainty_is_never_claimed():
 
 
 def test_baselines_are_what_they_are_called():
-    random = np.random.default_rng(0)
     normal = (128 + 3 * residuals(40, 0, loud=1.0)).round().clip(0, 255).astype(np.uint8)
-    images = np.concatenate(
-        [normal[:3], with_patch(residuals(3, 1, loud=1.0) * 3 + 128, 60).astype(np.uint8)]
-    )
+    broken = with_patch(128 + 3 * residuals(3, 1, loud=1.0), 60).astype(np.uint8)
+    images = np.concatenate([normal[:3], broken])
     by_name = {entry.name: entry for entry in baselines_of(images, normal, 0.05)}
     assert not by_name["nearest"].scores[:3].any(), "a normal image is its own nearest one"
     assert by_name["pca"].is_flagged[3:].all() and by_name["pca"].scores[:3].max() < by_name["pca"].threshold
@@ -206,7 +202,6 @@ def test_baselines_are_what_they_are_called():
     assert np.allclose(by_name["nearest"].scores[3:], distances)
     _, own = nearest_normal(images.astype(np.float32), normal.astype(np.float32))
     assert own.min() > 1, "of normal images the nearest other one"
-    assert random is not None
 
 
 def test_a_patch_on_what_a_run_learned_is_flagged(run: gz.Run):
@@ -256,7 +251,7 @@ def test_it_works_with_classes(conditional_run: gz.Run):
         (
             {"rate": 0.01},
             DataError,
-            "needs 99 normal images or more, and there are 40; 40 allow a rate of 0.0244",
+            "needs 99 normal images or more.*; 40 allow a rate of 0.0244",
         ),
         ({"rate": 0.0}, UsageError, "above 0 and at most 0.5"),
         ({"rate": math.nan}, UsageError, "above 0 and at most 0.5"),

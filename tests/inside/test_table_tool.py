@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from ganzfeld.data.sources.faces import FacesSource
@@ -37,6 +38,27 @@ def test_intervals_are_over_runs(tool: ModuleType):
     text = tool.table([{"share": 0.2}, {"share": 0.3}, {"share": 0.4}])
     assert "| share | 0.30 | 0.05 to 0.55 | 0.20, 0.30, 0.40 |" in text, "4.303 * 0.1 / sqrt(3)"
     assert "| share | 0.30 | - | 0.30 |" in tool.table([{"share": 0.3}]), "one run has no interval"
+
+
+def test_planted_defects_change_only_where_they_say(tool: ModuleType):
+    faces = tool.faces_not_trained_on(4, (32, 32))
+    for name in tool.DEFECTS:
+        broken, where = tool.planted(faces, name)
+        changed = (broken != faces).any(-1)
+        assert changed.any((1, 2)).all() and where.mean() < 0.2
+        near = changed & ~where
+        assert near.sum() <= where.sum(), "soft edges at most"
+        assert np.array_equal(tool.planted(faces, name)[0], broken), "the same at each call"
+    eyes, _ = tool.planted(faces, "flipped eyes")
+    assert np.array_equal(eyes[:, 12:20, 10:22], faces[:, 12:20, 10:22][:, ::-1])
+
+
+@pytest.mark.skipif(not Path("/usr/share/datasets/fashion-mnist").is_dir(), reason="no Fashion-MNIST here")
+def test_a_class_of_fashion_is_trained_on_without_the_others(tool: ModuleType, tmp_path: Path):
+    images = np.load(tool.one_class(tmp_path, 12))
+    train, labels = tool.fashion("train")
+    assert images.shape == (5_000, 28, 28)
+    assert np.array_equal(images, train[labels == 2][:5_000, ..., 0])
 
 
 def test_held_out_faces_are_not_among_the_built_in_ones(tool: ModuleType):

@@ -38,14 +38,16 @@ def auroc(scores: np.ndarray, is_anomalous: np.ndarray) -> float:
 def ranking(scores: np.ndarray, is_anomalous: np.ndarray) -> Ranking:
     """Return the AUROC of scores (N,) with its interval.
 
-    The interval is Wilson's, for as many independent pairs as give DeLong's error, and at most the number of
-    the rarer kind: so that an AUROC of 1, whose error seems to be 0, does not count as certain.
+    The interval is Wilson's, for as many independent pairs as give DeLong's error, and no more than there are
+    images. An AUROC of 1, whose error seems to be 0, is not certain: it counts as seen on as many pairs as
+    there are images of the rarer kind.
     """
     shares = _shares(scores, is_anomalous)
     value = float(shares[0].mean())
-    variance, most = _covariance([shares])[0, 0], float(min(len(part) for part in shares))
-    spread = value * (1 - value)
-    num = max(1.0, min(most, spread / variance) if variance > 0 and spread > 0 else most)
+    variance, spread = float(_covariance([shares])[0, 0]), value * (1 - value)
+    sizes = [len(part) for part in shares]
+    num = min(sum(sizes), spread / variance) if variance > 0 and spread > 0 else min(sizes)
+    num = max(1.0, float(num))
     z2 = NORMAL_95**2 / num
     centre = (value + z2 / 2) / (1 + z2)
     half = math.sqrt(z2 * spread + z2**2 / 4) / (1 + z2)
