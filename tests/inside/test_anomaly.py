@@ -236,6 +236,7 @@ def test_the_sentence_says_when_a_baseline_wins(run: gz.Run):
     assert "unknown which method is right" in done.sentence
 
 
+@pytest.mark.thorough
 def test_it_works_with_classes(conditional_run: gz.Run):
     images = conditional_run.sample(30)
     for of in (None, 0):

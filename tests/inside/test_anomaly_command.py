@@ -60,6 +60,8 @@ def test_broken_images_are_flagged_and_the_files_say_so(run: gz.Run, folder: Pat
     maps = np.load(out / "maps.npy")
     index = int(rows[0]["index_of_map"])
     assert maps.shape == (6, 16, 16) and maps[index, 4:12, 4:12].mean() > 2 * maps[index, :3].mean()
+    page = Path(result["page"]).read_text()
+    assert page.count("<img") >= 1 and "PCA, the same without the generator" in page
     names = ("anomaly.png", "scores.csv", "maps.npy")
     assert {mark_of(out / name) for name in names} == {Mark.ANOMALIES.value}
     # It replaces its own files, a table gives the same labels, and images may be named one by one.

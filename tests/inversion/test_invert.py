@@ -1,6 +1,7 @@
 """Inversion of images that a small generator made, and of what it cannot invert."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ganzfeld.errors import DataError, UsageError
 from ganzfeld.inversion import as_targets, invert, psnr_db
 from ganzfeld.inversion.encoder import encoder_of, features_of, fitted, ridge
 from ganzfeld.inversion.fit import Fit
-from ganzfeld.inversion.invert import Candidates, nearest_samples
+from ganzfeld.inversion.invert import Candidates, nearest_samples, started
 from ganzfeld.latent import latents_of_seeds, priors
 from ganzfeld.model import images_of_latents, images_of_seeds
 from ganzfeld.progress import silent
@@ -77,6 +78,19 @@ def test_noise_is_not_reproduced_and_the_sentence_says_so():
     noise = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), np.uint8)
     inversion = invert(tiny_model(), noise, num_samples=SAMPLES)
     assert inversion.psnr_db[0] < 20 and inversion.sentence.startswith("not reproduced")
+
+
+def test_the_search_never_starts_where_no_prior_draws():
+    """Without the bound the encoder leads an image like none of its samples far out, and Adam stays there."""
+    model = tiny_model()
+    encoder = encoder_of(model, num_samples=SAMPLES)
+    far = replace(encoder, weight=100 * encoder.weight)
+    fit = Fit.of(model, as_targets(images_of_seeds(model.generator, range(3)), model.generator))
+    assert fit.usual_length == pytest.approx(4), "the root of 16 components"
+    lengths = started(fit, far, None, None).latents.norm(dim=1)
+    assert bool((lengths < 6.001).all())
+    inside = torch.full((1, 16), 0.5)
+    assert torch.equal(fit.shortened(inside), inside)
 
 
 IMAGES = np.zeros((2, 16, 16, 3), np.uint8)

@@ -16,6 +16,8 @@ from ganzfeld.networks.strided import DIRECT, StridedTransposedConvolution
 from ganzfeld.progress import CountCallback, silent
 
 ADAM_RATE = 0.1
+LONGEST = 1.5
+"""The length of the longest start from the encoder, in lengths of usual draws of the prior."""
 
 _NEED_CONTIGUOUS = (nn.modules.instancenorm._InstanceNorm, nn.GroupNorm)
 
@@ -54,8 +56,22 @@ class Fit:
         errors = (weight.sqrt() * (self.generator(latents, labels) - self.targets[rows])).flatten(1)
         if not self.pull:
             return errors
-        deviation = (latents.shape[1] * priors.load(self.prior).variance(latents.shape[1])) ** 0.5
-        return torch.cat((errors, self.pull**0.5 / deviation * latents), 1)
+        return torch.cat((errors, self.pull**0.5 / self.usual_length * latents), 1)
+
+    @property
+    def usual_length(self) -> float:
+        """The root mean square length of latents that the prior draws."""
+        size = self.generator.latent_size
+        return (size * priors.load(self.prior).variance(size)) ** 0.5
+
+    def shortened(self, latents: Tensor) -> Tensor:
+        """Return latents (R, n) that are not far longer than usual draws of the prior.
+
+        The encoder is linear. So an image like none of its samples leads it far out, where the outputs
+        of the generator are saturated and have no gradient.
+        """
+        lengths = latents.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        return latents * (LONGEST * self.usual_length / lengths).clamp_max(1)
 
     @property
     def rows_at_once(self) -> int:

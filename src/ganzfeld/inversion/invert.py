@@ -188,7 +188,7 @@ def started(
     for part in torch.arange(len(rows)).split(fit.rows_at_once):
         chosen = None if labels is None else labels[part]
         features = features_of(fit.targets[rows[part]], discriminator, chosen, num_classes)
-        latents = fit.project(encoder(features))
+        latents = fit.project(fit.shortened(encoder(features)))
         parts.append(Candidates(latents, rows[part], chosen, fit.costs(latents, rows[part], chosen)))
     candidates = parts[0]
     for part in parts[1:]:

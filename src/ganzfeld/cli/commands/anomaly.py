@@ -5,16 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzfeld.cli.speech import Json, show_result
+from ganzfeld.cli.inside_page import Shown, show_and_keep
+from ganzfeld.cli.speech import Json
 from ganzfeld.progress import tell
 
 if TYPE_CHECKING:
+    from ganzfeld.inside.anomaly.detection import Anomalies
     from ganzfeld.inside.anomaly.files import AnomalyFiles
+    from ganzfeld.inside.anomaly.ranking import Ranking
 
 MOST_LINES = 20
 
 
 def command(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="A run folder, or a model folder.")],
     images: Annotated[
         list[Path], typer.Argument(help="Image files, or folders, archives or arrays of images.")
@@ -75,7 +79,8 @@ def command(
     )
     for note in files.anomalies.notes:
         tell(note)
-    show_result(_result(run, files), _text(files), json)
+    settings = {"normal images": normal, "rate of false alarms": rate, "method": method}
+    show_and_keep(context, run, _result(run, files), _text(files), json, _shown(files, settings))
 
 
 def _result(run: Path, files: "AnomalyFiles") -> dict:
@@ -114,9 +119,30 @@ def _result(run: Path, files: "AnomalyFiles") -> dict:
     }
 
 
-def _text(files: "AnomalyFiles") -> str:
+def _shown(files: "AnomalyFiles", settings: dict[str, object]) -> Shown:
+    from ganzfeld.inside.anomaly.sheet import anomaly_sheet
+    from ganzfeld.model import png
+
+    done = files.anomalies
+    rows = [[name, str(num), ranked.text if ranked else "unknown"] for name, num, ranked in _methods(done)]
+    return Shown(
+        images={"score, image, reconstruction, heat map": png(anomaly_sheet(done))},
+        files=(files.sheet, files.scores, files.maps),
+        settings=settings,
+        table=[["method", "flagged", "AUROC"], *rows],
+        images_seen=files.images_seen,
+    )
+
+
+def _methods(done: "Anomalies") -> list[tuple[str, int, "Ranking | None"]]:
+    """Return the generator and the baselines by name, with the number of flagged images and the AUROC."""
     from ganzfeld.inside.anomaly.baselines import NAMES
 
+    named = [("this generator", done), *((NAMES[entry.name], entry) for entry in done.baselines)]
+    return [(name, int(entry.is_flagged.sum()), done.ranking_of(entry.scores)) for name, entry in named]
+
+
+def _text(files: "AnomalyFiles") -> str:
     done = files.anomalies
     lines = [f"flagged above {done.threshold:.2f}"]
     for index in (-done.scores).argsort(kind="stable")[:MOST_LINES].tolist():
@@ -126,10 +152,7 @@ def _text(files: "AnomalyFiles") -> str:
     if len(done.scores) > MOST_LINES:
         lines.append(f"and {len(done.scores) - MOST_LINES:,} more in {files.scores.name}")
     if done.baselines:
-        methods = [("this generator", done.scores, done.is_flagged)]
-        methods += [(NAMES[entry.name], entry.scores, entry.is_flagged) for entry in done.baselines]
         lines.append(f"{'':38} {'flagged':>7}  AUROC")
-        for name, scores, is_flagged in methods:
-            ranked = done.ranking_of(scores)
-            lines.append(f"{name:38} {int(is_flagged.sum()):7,}  {ranked.text if ranked else 'unknown'}")
+        for name, num, ranked in _methods(done):
+            lines.append(f"{name:38} {num:7,}  {ranked.text if ranked else 'unknown'}")
     return "\n".join([*lines, done.sentence, f"files    {files.sheet.parent}"])

@@ -53,6 +53,8 @@ class AnomalyFiles:
     sheet: Path
     scores: Path
     maps: Path
+    images_seen: int
+    """How many images the model had been trained on."""
 
 
 NOTHING_KNOWN = KnownLabels()
@@ -104,7 +106,7 @@ def anomaly_files(
     write_output(files[0], png(anomaly_sheet(result)), Mark.ANOMALIES)
     write_output(files[1], table_of(result, images, names), Mark.ANOMALIES)
     write_output(files[2], npy(result.maps), Mark.ANOMALIES)
-    return AnomalyFiles(result, images.places, names, *files)
+    return AnomalyFiles(result, images.places, names, *files, model.card.images_seen)
 
 
 def read_normal(
