@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ganzfeld.inside.anomaly.detection import Anomalies
 
 MOST_ROWS = 24
+LEAST_WIDTH = 64
+"""Smaller images are shown larger, so that the words above them have room."""
 
 
 def anomaly_sheet(result: "Anomalies") -> np.ndarray:
@@ -20,6 +22,8 @@ def anomaly_sheet(result: "Anomalies") -> np.ndarray:
     order = np.argsort(-result.scores, kind="stable")[:MOST_ROWS]
     images, made = (in_colour(part[order]) for part in (result.images, result.reconstructions))
     rows = np.stack([images, made, coloured(result.maps[order], result.map_threshold)], 1)
+    enlarged = -(-LEAST_WIDTH // rows.shape[3])
+    rows = rows.repeat(enlarged, 2).repeat(enlarged, 3)
     names = [
         f"{score:.1f} {'flagged' if is_flagged else ''}".strip()
         for score, is_flagged in zip(
