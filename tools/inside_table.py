@@ -2,8 +2,8 @@
 
     python tools/inside_table.py ROW [ROW ...] --seeds 0 1 2 [--runs FOLDER] [--minutes 3]
 
-A ROW is walk, arithmetic, directions, inversion, completion, anomaly, anomaly-fashion or features; it fills the
-block of that name. Runs are trained once and used again: on the built-in faces, into FOLDER/seed-N/; for
+A ROW is walk, arithmetic, directions, inversion, completion, anomaly, anomaly-fashion or features; it fills
+the block of that name. Runs are trained once and used again: on the built-in faces, into FOLDER/seed-N/; for
 features on Fashion-MNIST, into FOLDER/fashion-N/; for anomaly-fashion on its class N modulo 10, into
 FOLDER/class-N/. On a machine that other programs use, set OMP_NUM_THREADS=1: threads that wait for each other
 take ten times as long.
