@@ -69,6 +69,15 @@ def test_each_is_found_when_it_begins(name: str, wrong: dict[str, float], cause:
     assert all("1,300 images" in evidence.text and evidence.figures for evidence in finding.evidence)
 
 
+@pytest.mark.parametrize(("num_optimizers", "is_mistake"), [(1.0, False), (2.0, True)])
+def test_one_optimizer_may_hold_both_networks_and_two_may_not(num_optimizers, is_mistake):
+    sides = ("generator", "discriminator")
+    foreign = {f"others_weights_{side}": share for side, share in zip(sides, (0.4, 0.6), strict=True)}
+    counts = {f"optimizers_{side}": num_optimizers for side in sides}
+    run = watched({name: [value] * 20 for name, value in (GOOD | foreign | counts).items()})
+    assert exact_of(run) == ({"optimizer-mismatch"} if is_mistake else set())
+
+
 def test_a_run_of_ganzfeld_has_none_of_them():
     readings = {name: [value] * 20 for _, wrong, _ in BAD for name, value in wrong.items()}
     run = replace(case_of(readings), limits={**limits(), **EXACT})

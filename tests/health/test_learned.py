@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzfeld.health import diagnose, parts_of_quality
-from ganzfeld.health.derived import BY_FEATURES, combined_quality, series_of
+from ganzfeld.health.derived import BY_FEATURES, PARTS, combined_quality, series_of
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.learned import LEAST_QUALITY, MOST_TWINS, in_words, learned
 from ganzfeld.metrics.quality_scale import NAMES
@@ -38,13 +38,31 @@ def test_no_part_makes_up_for_another(parts, by_features):
     assert min(parts.values()) - 1e-9 <= combined <= max(parts.values()) + 1e-9
     assert combined_quality(parts | {"quality_pixels": 0.0}) == 0
     both = combined_quality(parts | {BY_FEATURES: by_features})
-    assert both == pytest.approx((combined + by_features) / 2)
+    assert both == pytest.approx((combined + by_features) / 2 if any(parts.values()) else 0)
 
 
 def test_the_rare_part_counts_from_when_it_was_measured():
     case = case_of({"quality_pixels": [0.5] * 4, "quality_features": [None, 0.1, None, 0.9]})
     assert series_of(case, "quality").values.tolist() == pytest.approx([0.5, 0.3, 0.3, 0.7])
     assert parts_of_quality(case) == {"pixels": 0.5, "features": 0.9}
+
+
+def test_an_old_rare_part_counts_no_more():
+    case = case_of({"quality_pixels": [0.5] * 5, "quality_features": [None, 0.9, None, None, None]})
+    assert series_of(case, "quality").values.tolist() == pytest.approx([0.5, 0.7, 0.7, 0.7, 0.5])
+
+
+def test_names_that_only_begin_like_parts_are_none():
+    assert set(NAMES) == PARTS
+    readings = {"diversity": [HEALTHY] * 10, "twins": [0.1] * 10, "quality_of_life": [1.0] * 10}
+    assert learned(case_of(readings, known=("diversity",))).quality is None
+
+
+def test_a_quality_from_before_the_last_look_does_not_count():
+    readings = {"diversity": [HEALTHY] * 10, "twins": [0.1] * 10}
+    old = {name: [0.6] * 9 + [None] for name in NAMES}
+    found = diagnose(case_of(readings | old, known=("diversity",)))
+    assert (found.verdict, found.learned.quality) == ("early", None)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +88,11 @@ def test_it_is_early_until_something_was_read():
     assert diagnose(case_of({})).verdict == "early"
 
 
-def test_where_no_quality_was_measured_the_variety_decides():
-    """As in runs of earlier versions."""
+def test_without_a_quality_no_run_is_healthy():
+    """As in runs of earlier versions: untrained images may vary, too."""
     varied = diagnose(case_of({"diversity": [HEALTHY] * 10, "twins": [0.1] * 10}, known=("diversity",)))
-    assert varied.sentence == "healthy: how far it has come was not measured"
+    assert varied.sentence == "early: how far it has come was not measured"
+    assert "is not known" in varied.meaning
     alike = diagnose(case_of({"diversity": [HEALTHY] * 10, "twins": [1.0] * 10}, known=("diversity",)))
     assert (alike.verdict, alike.sentence) == ("early", "early: all images are alike")
 
@@ -95,6 +114,7 @@ VALUES = st.one_of(
 def test_no_journal_makes_an_untrained_generator_healthy(readings, qualities):
     last = max(map(len, (*readings.values(), qualities)))
     scores = {name: [0.9] * (last - 1) + [qualities[-1]] for name in NAMES}
+    readings = {name: values for name, values in readings.items() if name != BY_FEATURES}
     assert diagnose(case_of(readings | scores, known=READ)).verdict != "healthy"
     alike = {"twins": [0.0] * (last - 1) + [1.0], **{name: [1.0] * last for name in NAMES}}
     assert diagnose(case_of(readings | alike, known=READ)).verdict != "healthy"

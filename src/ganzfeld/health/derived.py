@@ -14,6 +14,8 @@ MOST_TIMES = 1000.0
 
 PART_OF_QUALITY = "quality_"
 """How the names of the readings begin that are parts of the quality."""
+PARTS = frozenset({"quality_pixels", "quality_spectrum", "quality_variety", "quality_coverage"})
+"""The parts of the quality that are read at every look (``ganzfeld.metrics.quality_scale``)."""
 BY_FEATURES = "quality_features"
 """The part that needs a feature network, and is read more rarely than the others."""
 
@@ -145,11 +147,11 @@ def combined_quality(parts: Mapping[str, float]) -> float:
 
     Those that need no feature network by their geometric mean, so that none makes up for another: images of
     which none is like any real one may well have the variety of real ones. The part by a feature network
-    counts as much as the others together.
+    counts as much as the others together, but nothing where all of them are 0.
     """
     cheap = [min(1.0, max(0.0, value)) for name, value in parts.items() if name != BY_FEATURES]
     combined = math.prod(cheap) ** (1 / len(cheap))
-    if BY_FEATURES not in parts:
+    if BY_FEATURES not in parts or not any(cheap):
         return combined
     return (combined + min(1.0, max(0.0, parts[BY_FEATURES]))) / 2
 
@@ -165,19 +167,21 @@ def parts_of_quality(run: RunEvidence) -> dict[str, float]:
 def _parts(run: RunEvidence) -> Iterator[tuple[int, dict[str, float]]]:
     """Yield the images seen and the parts of the quality at every look that has any.
 
-    The part by a feature network, which is measured more rarely, is the latest one.
+    The part by a feature network, which is measured more rarely, is the latest one, unless it was measured
+    before the run had seen half of its images: much may have changed since.
     """
-    by_features: dict[str, float] = {}
+    by_features, measured_at = {}, 0
     for entry in run.entries:
         parts = {
             name: float(value)
             for name, value in health_of(entry).items()
-            if name.startswith(PART_OF_QUALITY) and is_number(value) and math.isfinite(value)
+            if name in PARTS | {BY_FEATURES} and is_number(value) and math.isfinite(value)
         }
+        images = entry["images_seen"]
         if BY_FEATURES in parts:
-            by_features = {BY_FEATURES: parts.pop(BY_FEATURES)}
+            by_features, measured_at = {BY_FEATURES: parts.pop(BY_FEATURES)}, images
         if parts:
-            yield entry["images_seen"], parts | by_features
+            yield images, parts | (by_features if 2 * measured_at >= images else {})
 
 
 def _product(one: str, other: str) -> Callable[[RunEvidence], Series]:

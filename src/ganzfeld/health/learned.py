@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from ganzfeld.health.derived import series_of
-from ganzfeld.health.evidence import RunEvidence
+from ganzfeld.health.evidence import RunEvidence, Series
 
 LEAST_QUALITY = 0.15
 """Below this quality, nothing has been learned that a person would see."""
@@ -34,8 +34,8 @@ _STEPS = (
 class Learned:
     """What a run has learned at its last look.
 
-    ``quality`` is between 0, untrained, and 1, like real images; None if it was not measured. ``twins`` and
-    ``diversity`` are the readings of these names, None without them.
+    ``quality`` is between 0, untrained, and 1, like real images; None if it was not measured at that look.
+    ``twins`` and ``diversity`` are the readings of these names, None without them.
     """
 
     quality: float | None
@@ -53,12 +53,10 @@ class Learned:
     def is_little(self) -> bool:
         """Whether little has been learned: all images are alike, or hardly better than untrained ones.
 
-        Where the quality is not known, as in runs of earlier versions, the variety decides; where that is not
-        known either, a run cannot be called healthy.
+        So it is assumed where the quality is not known, as in runs of earlier versions: untrained images may
+        vary, and a run cannot be called healthy unasked.
         """
-        if self.quality is None:
-            return self.are_alike or self.diversity is None
-        return self.are_alike or self.quality < LEAST_QUALITY
+        return self.quality is None or self.are_alike or self.quality < LEAST_QUALITY
 
     @property
     def sentence(self) -> str:
@@ -76,8 +74,10 @@ NOTHING = Learned(None, None, None)
 
 
 def learned(run: RunEvidence) -> Learned:
-    """Return what a run has learned at its last look."""
-    return Learned(*(_last(run, name) for name in ("quality", "twins", "diversity")))
+    """Return what a run has learned at its last look: a quality from before it says nothing of it."""
+    quality, *others = (series_of(run, name) for name in ("quality", "twins", "diversity"))
+    is_old = any(len(series) and len(quality) and series.images[-1] > quality.images[-1] for series in others)
+    return Learned(None if is_old else _last(quality), *map(_last, others))
 
 
 def in_words(quality: float) -> str:
@@ -85,6 +85,5 @@ def in_words(quality: float) -> str:
     return next(words for above, words in _STEPS if quality < above)
 
 
-def _last(run: RunEvidence, name: str) -> float | None:
-    values = series_of(run, name).values
-    return float(values[-1]) if len(values) else None
+def _last(series: Series) -> float | None:
+    return float(series.values[-1]) if len(series) else None

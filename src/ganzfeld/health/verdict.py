@@ -22,6 +22,7 @@ _MEANINGS = {
     "sick": "the run will not recover by itself",
 }
 _LITTLE_AND_WRONG = "little has been learned yet, and something needs attention"
+_NOT_MEASURED = "nothing is wrong by comparison with healthy runs, but how good the images are is not known"
 _TOO_FEW = "there are too few readings for a verdict"
 
 
@@ -95,6 +96,8 @@ class Diagnosis:
             return _TOO_FEW
         if self.verdict == "watch" and self.learned.is_little:
             return _LITTLE_AND_WRONG
+        if self.verdict == "early" and self.learned.quality is None and not self.learned.are_alike:
+            return _NOT_MEASURED
         return _MEANINGS[self.verdict]
 
     @property

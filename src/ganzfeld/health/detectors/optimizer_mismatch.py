@@ -26,6 +26,8 @@ def find(run: RunEvidence) -> Finding | None:
     }
     if all(still.values()):  # learning rates of 0 at the end of a schedule
         still = dict.fromkeys(_OTHER)
+    if not any(still.values()) and _is_one_optimizer(run):
+        foreign = dict.fromkeys(_OTHER)
     symptoms = present(*still.values(), *foreign.values())
     if not symptoms:
         return None
@@ -37,15 +39,20 @@ def find(run: RunEvidence) -> Finding | None:
         since(symptoms),
         tuple(evidence),
         "The optimizer of one network was given the weights of the other, or no optimizer holds them, so "
-        "only "
-        "one of the networks learns.",
+        "only one of the networks learns, or one also learns from the loss of the other.",
         Remedy(
             "Give each optimizer the weights of its own network, and call its step after the backward pass "
-            "of "
-            "its own loss.",
+            "of its own loss.",
             code=tuple(f"optimizer_{side} = torch.optim.Adam({side}.parameters(), ...)" for side in wrong),
         ),
     )
+
+
+def _is_one_optimizer(run: RunEvidence) -> bool:
+    """Check whether a single optimizer holds the weights of both networks, which is unusual and no mistake."""
+    counts = [last(run, f"optimizers_{side}") for side in _OTHER]
+    foreign = [last(run, f"others_weights_{side}") for side in _OTHER]
+    return counts == [1, 1] and all(share > 0 for share in foreign)
 
 
 def _about_still(run: RunEvidence, still: dict[str, OutOfRange | None]) -> list[Evidence]:
