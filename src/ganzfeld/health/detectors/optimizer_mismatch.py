@@ -49,7 +49,7 @@ def find(run: RunEvidence) -> Finding | None:
 
 
 def _is_one_optimizer(run: RunEvidence) -> bool:
-    """Check whether a single optimizer holds the weights of both networks, which is unusual and no mistake."""
+    """Check whether one optimizer holds the weights of both networks, which is unusual and no mistake."""
     counts = [last(run, f"optimizers_{side}") for side in _OTHER]
     foreign = [last(run, f"others_weights_{side}") for side in _OTHER]
     return counts == [1, 1] and all(share > 0 for share in foreign)
