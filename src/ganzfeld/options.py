@@ -205,7 +205,9 @@ class TrainOptions(_FromArguments):
         "Images to see, in whole batches; with --minutes, whichever comes first ends the run.",
         kind=WHOLE,
     )
-    batch: int | None = option(None, "Images per step. Default: that of the recipe.", kind=WHOLE)
+    batch: int | None = option(
+        None, "Images per step. Default: that of the recipe, or the one that fits --minutes.", kind=WHOLE
+    )
     seed: int = option(0, "Seed of all random numbers.", low=0, high=2**63 - 1)
     device: str = option("auto", "Device: auto, cpu, cuda, cuda:N or mps.")
     precision: str = option("auto", "Precision: auto, float32 or bfloat16.")

@@ -69,7 +69,8 @@ def test_the_file_is_what_the_page_says(run: gz.Run, class_folders: Path, tmp_pa
     path.write_bytes(marked(features.npz(), Mark.FEATURES))
     assert mark_of(path) == Mark.FEATURES
 
-    data = np.load(path)
+    with np.load(path) as file:
+        data = dict(file)
     model = LogisticRegression(max_iter=1000).fit(data["features"][::2], data["labels"][::2])
     assert model.score(data["features"][1::2], data["labels"][1::2]) > 0.9
 

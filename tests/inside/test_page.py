@@ -59,8 +59,8 @@ class Tags(HTMLParser):
 
 @pytest.fixture
 def copy(run: gz.Run, tmp_path: Path) -> Path:
-    """A copy of a run, to be written into."""
-    return Path(shutil.copytree(run.path, tmp_path / "a run"))
+    """A copy of a run, to be written into, without what other tests have added to its page."""
+    return Path(shutil.copytree(run.path, tmp_path / "a run", ignore=shutil.ignore_patterns("inside*")))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -85,13 +85,13 @@ def trainer(array_file, monkeypatch, tmp_path):
 def test_speeds_are_measured_once_and_leave_the_training_as_it_was(trainer, tmp_path):
     before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
     told = []
-    recipe = fitted_recipe(trainer, Budget(minutes=100), lambda *words: told.append(words))
+    recipe = fitted_recipe(trainer, Budget(minutes=100), {}, lambda *words: told.append(words))
     assert told and recipe.batch <= trainer.dataset.num_pictures
     after = live_tensors(trainer)
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     assert (trainer.index, trainer.images_seen, trainer.recipe.batch) == (0, 0, 16)
     assert recipe.ema > trainer.recipe.ema and "100 minutes" in recipe.notes[-1]
-    assert recipe == fitted_recipe(trainer, Budget(minutes=100), lambda *_: pytest.fail("measured again"))
+    assert recipe == fitted_recipe(trainer, Budget(minutes=100), {}, lambda *_: pytest.fail("measured again"))
 
 
 @pytest.mark.parametrize(("seconds", "speed"), [({1: 0.2, None: 0.1}, 320), ({1: 0.1, None: 0.2}, 320)])
@@ -126,24 +126,39 @@ def keep_speeds(trainer, tmp_path, speeds):
 def test_the_budget_decides(trainer, tmp_path, budget, batch):
     """Speeds are those of two cores with AVX-512 and bfloat16."""
     keep_speeds(trainer, tmp_path, {"16": 590, "32": 796, "64": 850})
-    recipe = fitted_recipe(trainer, budget, lambda *_: pytest.fail("measured"))
+    recipe = fitted_recipe(trainer, budget, {}, lambda *_: pytest.fail("measured"))
     assert recipe.batch == batch
     if budget.minutes is None or budget.minutes < 2:
         assert recipe == trainer.recipe
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"16": "fast"}', '{"16": -1}', '{"x": 1}', '{"16": {}}'])
+def test_what_was_asked_for_stays_and_is_what_the_note_says(trainer, tmp_path):
+    keep_speeds(trainer, tmp_path, {"16": 590, "32": 796, "64": 850})
+    recipe = fitted_recipe(trainer, Budget(minutes=3), {"ema": 0.9}, lambda *_: pytest.fail("measured"))
+    assert recipe.ema == 0.9 and "an average over 10 steps" in recipe.notes[-1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"16": -1}',
+        *(
+            pytest.param(content, marks=pytest.mark.thorough)
+            for content in ("", "[]", '{"16": "fast"}', '{"x": 1}', '{"16": {}}')
+        ),
+    ],
+)
 def test_damaged_speeds_are_measured_anew(trainer, tmp_path, content):
     keep_speeds(trainer, tmp_path, {})
     (file,) = (tmp_path / "cache" / "speeds").iterdir()
     file.write_text(content)
-    fitted_recipe(trainer, Budget(minutes=2), lambda *_: None)
+    fitted_recipe(trainer, Budget(minutes=2), {}, lambda *_: None)
     assert json.loads(file.read_text())["16"] > 0
 
 
 def test_remedies_leave_what_was_fitted(trainer, tmp_path):
     keep_speeds(trainer, tmp_path, {"16": 100, "32": 200, "64": 400, "128": 500})
-    fitted = fitted_recipe(trainer, Budget(minutes=10_000), lambda *_: pytest.fail("measured"))
+    fitted = fitted_recipe(trainer, Budget(minutes=10_000), {}, lambda *_: pytest.fail("measured"))
     assert fitted.batch > 32 and fitted.generator.optimizer.lr > 1e-3, "or there is nothing to leave"
     usual = set(undoing(small(batch=16)))
     assert {setting.split("=")[0] for setting in undoing(fitted)} == {each.split("=")[0] for each in usual}

@@ -52,11 +52,10 @@ class ResolvedOptions:
         trainer = self._started(self.recipe, dataset, callback, ranks)
         if not self.is_fitted:
             return trainer
-        fitted = fitted_recipe(trainer, self.budget, callback.preparing)
-        recipe = resolve(fitted, self.overrides)
+        recipe = fitted_recipe(trainer, self.budget, self.overrides, callback.preparing)
         if recipe == self.recipe:
             return trainer
-        callback.noted(fitted.notes[-1])
+        callback.noted(recipe.notes[-1])
         return self._started(recipe, dataset, callback, ranks)
 
     def _started(

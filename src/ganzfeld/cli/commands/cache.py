@@ -17,7 +17,7 @@ _COLUMNS = "{:>12}  {:10}  {:>9}  {:>9}  {:6}  {:20}  {}"
 _HEADINGS = _COLUMNS.format("disk", "last used", "images", "size", "colour", "name", "from")
 
 application = typer.Typer(
-    help="List and prune the cache of decoded images, lab runs and encoders.\n\nExample: ganzfeld cache list",
+    help="List and prune the cache: images, lab runs, encoders.\n\nExample: ganzfeld cache list",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -56,7 +56,7 @@ def command(
         typer.Option(
             metavar="N",
             help="Show the images that excite the first N units of the last layer (or --layer) the most, "
-            "with guided back-propagation.",
+            "and their guided gradients.",
         ),
     ] = None,
     unit: Annotated[
@@ -72,7 +72,7 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Use the discriminator as an extractor of features, and see what it has learned.
+    """Extract features with the discriminator; see what it learned.
 
     The features are the maps of all its layers, max-pooled to 4x4 cells. --probe compares them with raw
     pixels and a random discriminator, and says which is best.

@@ -6,8 +6,10 @@ The speeds at several batches are measured once and cached, as routes are.
 import contextlib
 import math
 import statistics
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ganzfeld.compute.cuda_graphs import REHEARSALS
 from ganzfeld.compute.fast_path import LARGEST_FILE, FastPath
@@ -15,6 +17,7 @@ from ganzfeld.compute.tracing import TIMED_CALLS
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.durable import make_folder, write_json
 from ganzfeld.errors import ResourceError
+from ganzfeld.printable import counted
 from ganzfeld.progress import CountCallback
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.recipes.scaling import FITTED, LEAST_BATCH, MOST_BATCH, best_batch, fitted_settings
@@ -31,10 +34,13 @@ ROUNDS = 3
 STEPS = 8
 
 
-def fitted_recipe(trainer: Trainer, budget: Budget, progress: CountCallback) -> Recipe:
+def fitted_recipe(
+    trainer: Trainer, budget: Budget, overrides: Mapping[str, Any], progress: CountCallback
+) -> Recipe:
     """Return the recipe of a trainer, fitted to a budget of minutes; ``progress`` is called while measuring.
 
-    The trainer keeps its state. Without minutes, or with fewer than two, the recipe stays as it is.
+    ``overrides`` are settings of the recipe that stay as they are, whatever fits. The trainer
+    keeps its state. Without minutes, or with fewer than two, the recipe stays as it is.
     """
     if budget.minutes is None or budget.minutes < LEAST_MINUTES or trainer.ranks.world_size > 1:
         return trainer.recipe
@@ -60,10 +66,10 @@ def fitted_recipe(trainer: Trainer, budget: Budget, progress: CountCallback) -> 
     if not images:
         return trainer.recipe
     chosen = best_batch(images)
-    fitted = resolve(trainer.recipe, fitted_settings(chosen, images[chosen]))
+    fitted = resolve(trainer.recipe, {**fitted_settings(chosen, images[chosen]), **overrides})
     note = (
         f"{FITTED}{minutes:g} minutes at {speeds[chosen]:,.0f} images/s: batch {chosen}, an average over"
-        f" {1 / (1 - fitted.ema):,.0f} steps (docs/scaling_rule.md)."
+        f" {counted(round(1 / (1 - fitted.ema)), 'step')} (docs/scaling_rule.md)."
     )
     return fitted.model_copy(update={"notes": (*fitted.notes, note)})
 
