@@ -35,7 +35,7 @@ test-machine: setup
 	$$(command -v taskset >/dev/null && echo taskset -c $$core) $(BIN)/python $(TEST) -m machine
 
 test-faults: setup
-	$(BIN)/python $(TEST) $(TOGETHER) --thorough tests/faults --ignore tests/faults/test_mutations.py
+	$(BIN)/python $(TEST) --thorough tests/faults --ignore tests/faults/test_mutations.py
 
 # Every damage to a run folder before every command: half an hour on one core, so CI takes the sample in `make test` alone.
 test-mutations: setup
