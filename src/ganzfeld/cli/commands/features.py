@@ -1,5 +1,7 @@
 """``ganzfeld features``."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from ganzfeld.inside.dropping import DroppedMaps
     from ganzfeld.inside.guided import StrongestImages
     from ganzfeld.inside.probe import LinearProbe
+    from ganzfeld.runs import Run
 
 
 def command(
@@ -79,101 +82,189 @@ def command(
 
     Example: ganzfeld features runs/photos-001 photos/ --out photos.npz
     """
-    from ganzfeld.errors import UsageError
-    from ganzfeld.inside.dropping import drop_maps
-    from ganzfeld.inside.feature_sheets import drop_sheet, filter_sheet, strongest_sheet
-    from ganzfeld.inside.features import as_run, features_of_set, require_layers
-    from ganzfeld.inside.guided import first_filters, require_units, strongest_of_set
-    from ganzfeld.inside.image_sets import image_set, is_table
-    from ganzfeld.inside.probe import probe_set, require_num_labels
-    from ganzfeld.model import png
-    from ganzfeld.networks.feature_maps import layer_names
-    from ganzfeld.progress import counting
-
-    shown = guided is not None or bool(unit)
-    wants_features = out is not None or not (probe is not None or filters or shown or drop)
+    shows_units = guided is not None or bool(unit)
+    wants_features = out is not None or not (probe is not None or filters or shows_units or drop)
     path = out or Path(f"{run.resolve().name}-features.npz")
     require_suffix(path, ".npz")
-    beside = {name: path.with_name(f"{path.stem}-{name}.png") for name in ("filters", "guided", "drop")}
-    if wants_features:
-        require_writable([path], Mark.FEATURES)
-    if filters:
-        require_writable([beside["filters"]], Mark.FILTERS)
-    if drop:
-        require_writable([beside["drop"]], Mark.DROPPED_MAPS)
-    if shown:
-        require_writable([beside["guided"]], Mark.STRONGEST_IMAGES)
-    if probe is not None:
-        require_num_labels(num_labels)
-    opened, report = as_run(run), counting(True)
-    network = opened.discriminator
-    chosen = require_layers(layer_names(network), layer or [])
-    if shown and len(layer or []) > 1:
-        raise UsageError("units are shown of one layer at a time", "Name one --layer with --guided.")
-    units = require_units(network, chosen[-1], guided or 1, unit or []) if shown else ()
-    result: dict[str, Any] = {"run": str(run.resolve()), "layers": list(chosen)}
-    lines, sentences, written, pages, rows = [], [], [], {}, []
-    if wants_features or shown or probe is not None:
-        table = Path(probe) if probe is not None and is_table(probe) else None
-        chosen_images = image_set(opened, images or [], report, labels=table, fit=fit)
-        result["images"] = chosen_images.num
-        if wants_features:
-            features = features_of_set(opened, chosen_images, chosen, report)
-            write_output(path, features.npz(), Mark.FEATURES)
-            written.append(path)
-            sentences.append(features.sentence)
-            result["features"] = {
-                "num": features.values.shape[1],
-                "shapes": dict(zip(features.layers, map(list, features.shapes), strict=True)),
-            }
-        if probe is not None:
-            probed = probe_set(opened, chosen_images, probe, layer or [], num_labels, report)
-            rows = _rows_of_probe(probed)
-            lines += [f"{name:22} {share}" for name, share in rows]
-            sentences.append(probed.sentence)
-            result["probe"] = _probe_as_json(probed)
-        if shown:
-            strongest = strongest_of_set(opened, chosen_images, chosen[-1], units, report)
-            pages[f"strongest images of units of {strongest.layer}, and guided gradients"] = png(
-                strongest_sheet(strongest)
-            )
-            write_output(beside["guided"], list(pages.values())[-1], Mark.STRONGEST_IMAGES)
-            written.append(beside["guided"])
-            sentences.append(strongest.sentence)
-            result["guided"] = _strongest_as_json(strongest)
-    if filters:
-        first = first_filters(opened)
-        pages["filters of the first layer"] = png(filter_sheet(first))
-        write_output(beside["filters"], pages["filters of the first layer"], Mark.FILTERS)
-        written.append(beside["filters"])
-        sentences.append(first.sentence)
-        result["filters"] = {
-            "num": len(first.weights),
-            "smoothness": round(first.smoothness, 4),
-            "num_dead": first.num_dead,
-            "sentence": first.sentence,
-        }
-    if drop:
-        dropped = drop_maps(opened, drop, progress=True)
-        caption = f"images with {drop}, with its maps dropped, with random maps dropped"
-        pages[caption] = png(drop_sheet(dropped))
-        write_output(beside["drop"], pages[caption], Mark.DROPPED_MAPS)
-        written.append(beside["drop"])
-        sentences.append(dropped.sentence)
-        result["drop"] = _dropped_as_json(dropped)
-    result["files"] = absolute(written)
-    result["discriminator"] = opened.discriminator_card.sentence
-    result["sentence"] = "; ".join(sentences)
-    places = [f"files    {', '.join(map(str, written))}"] if written else []
-    shown_on_page = Shown(
-        images=pages,
-        files=written,
-        settings={"layers": ", ".join(chosen), "labels": probe},
-        table=[["features", "right answers"], *rows] if rows else [],
-        images_seen=opened.discriminator_card.images_seen,
+    wanted = {
+        Mark.FEATURES: wants_features,
+        Mark.FILTERS: filters,
+        Mark.STRONGEST_IMAGES: shows_units,
+        Mark.DROPPED_MAPS: drop is not None,
+    }
+    images_beside = {mark: path.with_name(f"{path.stem}{ending}") for mark, ending in ENDINGS.items()}
+    files = {Mark.FEATURES: path, **images_beside}
+    for mark, is_wanted in wanted.items():
+        if is_wanted:
+            require_writable([files[mark]], mark)
+    made = _made(
+        _Request(run, images or [], layer or [], fit, probe, num_labels, filters, guided, unit or [], drop),
+        wanted,
+        files,
     )
-    text = "\n".join([*lines, *sentences, *places])
-    show_and_keep(context, run, result, text, json, shown_on_page)
+    show_and_keep(context, run, made.result, made.text, json, made.shown)
+
+
+ENDINGS = {
+    Mark.FILTERS: "-filters.png",
+    Mark.STRONGEST_IMAGES: "-guided.png",
+    Mark.DROPPED_MAPS: "-drop.png",
+}
+"""How the names of images end that may be written beside the features, after the same stem."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What was asked for, as the command was given it."""
+
+    run: Path
+    images: list[Path]
+    layers: list[str]
+    fit: bool
+    probe: str | None
+    num_labels: int
+    filters: bool
+    guided: int | None
+    units: list[int]
+    drop: str | None
+
+
+@dataclass
+class _Made:
+    """What the command has made so far: its result as JSON, its text, files, and the section of the page."""
+
+    result: dict[str, Any]
+    files: dict[Mark, Path]
+    lines: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
+    pages: dict[str, bytes] = field(default_factory=dict)
+    rows: list[list[str]] = field(default_factory=list)
+    settings: dict[str, object] = field(default_factory=dict)
+    images_seen: int | None = None
+
+    def say(self, part: str, as_json: dict[str, Any], sentence: str) -> None:
+        """Add a part of the result, and what it means in words."""
+        self.result[part] = as_json
+        self.sentences.append(sentence)
+
+    def write(self, mark: Mark, content: bytes, caption: str = "") -> None:
+        """Write a file; with a caption it is an image for the page."""
+        write_output(self.files[mark], content, mark)
+        self.written.append(self.files[mark])
+        if caption:
+            self.pages[caption] = content
+
+    @property
+    def text(self) -> str:
+        """The text that is printed."""
+        places = [f"files    {', '.join(map(str, self.written))}"] if self.written else []
+        return "\n".join([*self.lines, *self.sentences, *places])
+
+    @property
+    def shown(self) -> Shown:
+        """The section of the page."""
+        table = [["features", "right answers"], *self.rows] if self.rows else []
+        return Shown(self.pages, self.written, self.settings, table, self.images_seen)
+
+
+def _made(request: _Request, wanted: dict[Mark, bool], files: dict[Mark, Path]) -> _Made:
+    """Check what was asked for, and make it."""
+    from ganzfeld.errors import UsageError
+    from ganzfeld.inside.features import as_run, require_layers
+    from ganzfeld.inside.guided import require_units
+    from ganzfeld.inside.probe import require_num_labels
+    from ganzfeld.networks.feature_maps import layer_names
+
+    if request.probe is not None:
+        require_num_labels(request.num_labels)
+    opened = as_run(request.run)
+    network, card = opened.discriminator, opened.discriminator_card
+    layers = require_layers(layer_names(network), request.layers)
+    shows_units = wanted[Mark.STRONGEST_IMAGES]
+    if shows_units and len(request.layers) > 1:
+        raise UsageError("units are shown of one layer at a time", "Name one --layer with --guided.")
+    units = require_units(network, layers[-1], request.guided or 1, request.units) if shows_units else ()
+    made = _Made({"run": str(request.run.resolve()), "layers": list(layers)}, files)
+    made.settings = {"layers": ", ".join(layers), "labels": request.probe}
+    made.images_seen = card.images_seen
+    if wanted[Mark.FEATURES] or shows_units or request.probe is not None:
+        _add_what_needs_images(made, request, opened, layers, units, wanted[Mark.FEATURES])
+    if request.filters:
+        _add_filters(made, opened)
+    if request.drop:
+        _add_dropped_maps(made, opened, request.drop)
+    made.result["files"] = absolute(made.written)
+    made.result["discriminator"] = card.sentence
+    made.result["sentence"] = "; ".join(made.sentences)
+    return made
+
+
+def _add_what_needs_images(
+    made: _Made,
+    request: _Request,
+    opened: "Run",
+    layers: Sequence[str],
+    units: Sequence[int],
+    wants_features: bool,
+) -> None:
+    """Add the features, the probe, and the images that units respond to the most."""
+    from ganzfeld.inside.feature_sheets import strongest_sheet
+    from ganzfeld.inside.features import features_of_set
+    from ganzfeld.inside.guided import strongest_of_set
+    from ganzfeld.inside.image_sets import image_set, is_table
+    from ganzfeld.inside.probe import probe_set
+    from ganzfeld.model import png
+    from ganzfeld.progress import counting
+
+    report, probe = counting(True), request.probe
+    table = Path(probe) if probe is not None and is_table(probe) else None
+    images = image_set(opened, request.images, report, labels=table, fit=request.fit)
+    made.result["images"] = images.num
+    if wants_features:
+        features = features_of_set(opened, images, layers, report)
+        made.write(Mark.FEATURES, features.npz())
+        shapes = dict(zip(features.layers, map(list, features.shapes), strict=True))
+        made.say("features", {"num": features.values.shape[1], "shapes": shapes}, features.sentence)
+    if probe is not None:
+        probed = probe_set(opened, images, probe, request.layers, request.num_labels, report)
+        made.rows = _rows_of_probe(probed)
+        made.lines += [f"{name:22} {share}" for name, share in made.rows]
+        made.say("probe", _probe_as_json(probed), probed.sentence)
+    if units:
+        strongest = strongest_of_set(opened, images, layers[-1], units, report)
+        caption = f"strongest images of units of {strongest.layer}, and guided gradients"
+        made.write(Mark.STRONGEST_IMAGES, png(strongest_sheet(strongest)), caption)
+        made.say("guided", _strongest_as_json(strongest), strongest.sentence)
+
+
+def _add_filters(made: _Made, opened: "Run") -> None:
+    """Add the filters of the first layer."""
+    from ganzfeld.inside.feature_sheets import filter_sheet
+    from ganzfeld.inside.guided import first_filters
+    from ganzfeld.model import png
+
+    first = first_filters(opened)
+    made.write(Mark.FILTERS, png(filter_sheet(first)), "filters of the first layer")
+    as_json = {
+        "num": len(first.weights),
+        "smoothness": round(first.smoothness, 4),
+        "num_dead": first.num_dead,
+        "sentence": first.sentence,
+    }
+    made.say("filters", as_json, first.sentence)
+
+
+def _add_dropped_maps(made: _Made, opened: "Run", attribute: str) -> None:
+    """Add what becomes of an attribute without the maps that answer for it."""
+    from ganzfeld.inside.dropping import drop_maps
+    from ganzfeld.inside.feature_sheets import drop_sheet
+    from ganzfeld.model import png
+
+    dropped = drop_maps(opened, attribute, progress=True)
+    caption = f"images with {attribute}, with its maps dropped, with random maps dropped"
+    made.write(Mark.DROPPED_MAPS, png(drop_sheet(dropped)), caption)
+    made.say("drop", _dropped_as_json(dropped), dropped.sentence)
 
 
 def _probe_as_json(probe: "LinearProbe") -> dict[str, Any]:

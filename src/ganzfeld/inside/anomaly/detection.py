@@ -66,7 +66,7 @@ class Anomalies(Calibrated):
 
     @property
     def rate_interval(self) -> tuple[float, float]:
-        """The 95 % interval of the true rate of false alarms, since there are only so many normal images."""
+        """The 95 % interval of the true rate of false alarms: the number of normal images limits it."""
         return rate_interval(len(self.normal_scores), self.rate)
 
     @cached_property

@@ -28,7 +28,7 @@ SHEET, SCORES, MAPS = "anomaly.png", "scores.csv", "maps.npy"
 MOST_IMAGES = 4_096
 """The most images of one call."""
 MOST_NORMAL = 1_000
-"""Of more normal images, so many are used: more hardly change what is usual."""
+"""The most normal images that are used: more hardly change what is usual."""
 MOST_NORMAL_BYTES = 2**29
 """The most memory that residuals of normal images take."""
 CALLED_NORMAL = ("normal", "good", "ok", "0")

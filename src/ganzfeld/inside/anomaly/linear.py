@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SHARE = 4
-"""There is one direction for so many images."""
+"""Normal images per direction that is fitted to them."""
 MOST_DIRECTIONS = 128
 NEGLIGIBLE = 1e-6
 """Directions whose variance is below this share of the largest are left out: rounding points there."""

@@ -36,7 +36,8 @@ def smoothness_after(factor: float) -> float:
 
 
 def unit_deviation(inputs: float, mean_square: float) -> float:
-    """Return the standard deviation of weights with which a layer of so many ``inputs``, whose mean square is
-    that, has outputs of variance 1; He et al. 2015, section 2.2.
+    """Return the standard deviation of weights with which the outputs of a layer have variance 1.
+
+    Its number of inputs is ``inputs``, and their mean square ``mean_square``; He et al. 2015, section 2.2.
     """
     return float(torch.tensor(inputs * mean_square).rsqrt())
