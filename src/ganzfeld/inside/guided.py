@@ -62,14 +62,12 @@ def guided_gradients(network: Discriminator, images: Tensor, layer: str, unit: i
 
     The unit is a map of a layer; the gradient is that of its largest value in each image.
     """
-    # The gradient of an instance norm in channels last is wrong in torch for a single image.
-    repeated = images.repeat(2, 1, 1, 1) if len(images) == 1 else images
     with torch.enable_grad(), guided(network):
-        inputs = repeated.detach().clone().requires_grad_()
+        inputs = images.detach().clone().requires_grad_()
         index = layer_names(network).index(layer)
         responses = feature_maps(network, inputs)[index][:, unit].flatten(1).amax(1)
         (gradients,) = torch.autograd.grad(responses.sum(), inputs)
-    return gradients[: len(images)].detach()
+    return gradients.detach()
 
 
 @dataclass(frozen=True)
