@@ -37,13 +37,13 @@ from doctor_runs import (
     BATCHES,
     BY_CLASS,
     DATA,
-    NUM_STEPS,
     Journal,
     Plan,
     is_finished,
     numbers_of,
     read,
     train_all,
+    usual_steps,
 )
 
 import ganzfeld.health
@@ -134,12 +134,13 @@ def main() -> None:
     print(f"{len(good)} of {len(journals)} runs ended well and set the limits")
     limits = limits_of(good)
     by_class = f", modern by class on {', '.join(BY_CLASS)}" if options.by_class else ""
+    lengths = sorted({usual_steps(name, data) for name in BATCHES for data in DATA})
     source = (
         f"python tools/doctor_limits.py --seeds {options.seeds} --by-class={options.by_class} "
         f"--long {options.long}: "
         f"{len(good)} of {len(plans)} runs, those that ended well, "
         f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}, "
-        f"{' and '.join(map(str, sorted(set(NUM_STEPS.values()))))} steps, and "
+        f"{', '.join(map(str, lengths))} steps, and "
         "longer ones of "
         + ", ".join(
             f"{name} ({steps}{f', its own networks at {size} px' if size else ''})"
@@ -283,7 +284,7 @@ def _limits(name: str, journals: Sequence[Journal], scope: LimitScope) -> Iterat
         steps = steps_of(case, series)
         # At the same step the schedule of a longer run differs from that of a short one.
         is_longer = journal.plan.is_longer
-        later = steps > NUM_STEPS[journal.plan.recipe] if is_longer else steps >= 0
+        later = steps > usual_steps(journal.plan.recipe, journal.plan.data) if is_longer else steps >= 0
         # The later half of a run counts for the steps after its end.
         counts_from = journal.plan.steps / 2 if is_longer or journal.plan.size else np.inf
         read.append((group, counts_from, steps[later], *(side[later] for side in sides)))

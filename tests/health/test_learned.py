@@ -47,9 +47,23 @@ def test_the_rare_part_counts_from_when_it_was_measured():
     assert parts_of_quality(case) == {"pixels": 0.5, "features": 0.9}
 
 
-def test_an_old_rare_part_counts_no_more():
-    case = case_of({"quality_pixels": [0.5] * 5, "quality_features": [None, 0.9, None, None, None]})
-    assert series_of(case, "quality").values.tolist() == pytest.approx([0.5, 0.7, 0.7, 0.7, 0.5])
+def test_the_rare_part_falls_with_the_others():
+    case = case_of({"quality_pixels": [0.5, 0.5, 0.6, 0.25, 0.0], "quality_features": [None, 0.9] + [None] * 3})
+    assert series_of(case, "quality").values.tolist() == pytest.approx([0.5, 0.7, 0.75, 0.35, 0.0])
+
+
+def test_an_old_rare_part_does_not_expire_while_the_others_rise():
+    case = case_of({"quality_pixels": [0.5] + [1.0] * 9, "quality_features": [0.2] + [None] * 9})
+    assert series_of(case, "quality").values.tolist() == pytest.approx([0.35] + [0.6] * 9)
+
+
+def test_a_measurement_after_the_last_look_belongs_to_it():
+    case = case_of({"quality_pixels": [0.5, 1.0], "quality_features": [0.2, None]})
+    closing = {**case.entries[-1], "health": {"quality_features": 0.6}}
+    ended = replace(case, entries=(*case.entries, closing))
+    assert series_of(ended, "quality").values.tolist() == pytest.approx([0.35, 0.8])
+    later = {**closing, "images_seen": closing["images_seen"] + 1}
+    assert learned(replace(case, entries=(*case.entries, later))).quality == pytest.approx(0.6)
 
 
 def test_names_that_only_begin_like_parts_are_none():

@@ -13,7 +13,7 @@ import torch
 
 import ganzfeld as gz
 from ganzfeld.errors import DamagedError, Interrupted, ResourceError, UsageError
-from ganzfeld.health import RunEvidence
+from ganzfeld.health import RunEvidence, parts_of_quality
 from ganzfeld.health.limits import Limit
 from ganzfeld.metrics import space
 from ganzfeld.metrics.measures.kernel_distance import estimate
@@ -129,7 +129,11 @@ class TestOnTheWay:
         blind = gz.train(array_file, recipe=small(), images=160, out=tmp_path, precision="float32")
         assert all(torch.equal(value, weights(seen)[name]) for name, value in weights(blind).items())
         told = [entry["health"] for entry in seen.journal if "kernel_distance" in entry.get("health", {})]
-        assert len(told) > 3 and all(set(health) >= NAMES for health in told)
+        *during, closing = told
+        assert len(during) > 3 and all(set(health) >= NAMES for health in during)
+        assert seen.metadata.final is not None
+        assert closing["kernel_distance"] == seen.metadata.final.last.kernel_distance
+        assert parts_of_quality(seen.evidence)["features"] == closing["quality_features"]
         assert not any("kernel_distance" in entry.get("health", {}) for entry in blind.journal)
         assert not (blind.path / "model" / "best").exists()
 
@@ -210,7 +214,7 @@ class TestOnTheWay:
         assert load_model(first.path / "model" / "last").card.images_seen == 128
         before = len(first.journal)
         assert gz.resume(first.path).metadata.final == gz.resume(straight, images=128).metadata.final
-        assert at_images(first) == 128 and len(first.journal) == before
+        assert at_images(first) == 128 and len(first.journal) == before + 1
         listener = Listener()
         gz.resume(first.path, callback=listener)
         assert "nothing to do" in listener.notes[-1]
@@ -446,8 +450,8 @@ class TestStop:
             for entry in run.journal
             if "kernel_distance" in entry.get("health", {})
         ]
-        # Another one may be due at the very reading that tells of the third.
-        assert distances[:5] == [1.0, 0.9, 10.0, 10.0, 10.0] and len(distances) <= 6
+        # Another one may be due at the very reading that tells of the third, and one closes the run.
+        assert distances[:5] == [1.0, 0.9, 10.0, 10.0, 10.0] and len(distances) <= 7
         # What was judged before it went on does not end it again.
         monkeypatch.setenv("GANZFELD_FEATURES", "none")
         longer = gz.resume(run.path, images=event.images_seen + 800)

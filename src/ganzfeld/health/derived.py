@@ -167,21 +167,27 @@ def parts_of_quality(run: RunEvidence) -> dict[str, float]:
 def _parts(run: RunEvidence) -> Iterator[tuple[int, dict[str, float]]]:
     """Yield the images seen and the parts of the quality at every look that has any.
 
-    The part by a feature network, which is measured more rarely, is the latest one, unless it was measured
-    before the run had seen half of its images: much may have changed since.
+    The part by a feature network, which is measured more rarely, is the latest one. Where the other parts have
+    fallen since it was measured, it falls with them: a good distance from before a collapse says nothing.
     """
-    by_features, measured_at = {}, 0
+    last: dict[str, float] = {}
+    read_at, by_features, then = 0, math.nan, 0.0
     for entry in run.entries:
         parts = {
             name: float(value)
             for name, value in health_of(entry).items()
             if name in PARTS | {BY_FEATURES} and is_number(value) and math.isfinite(value)
         }
-        images = entry["images_seen"]
-        if BY_FEATURES in parts:
-            by_features, measured_at = {BY_FEATURES: parts.pop(BY_FEATURES)}, images
+        measured, images = parts.pop(BY_FEATURES, None), entry["images_seen"]
         if parts:
-            yield images, parts | (by_features if 2 * measured_at >= images else {})
+            last, read_at = parts, images
+        now = combined_quality(last) if last else 0.0
+        if measured is not None:
+            by_features, then = measured, now
+        # A measurement on its own, as at the end of a run, belongs to the look after as many images.
+        if parts or (last and measured is not None and read_at == images):
+            kept = min(1.0, now / then) if then else 1.0
+            yield images, last if math.isnan(by_features) else last | {BY_FEATURES: by_features * kept}
 
 
 def _product(one: str, other: str) -> Callable[[RunEvidence], Series]:

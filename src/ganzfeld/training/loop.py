@@ -215,6 +215,7 @@ class Loop:
             self.run.record("stopped", self.trainer.images_seen, why)
             self.callback.noted(f"stopped: {why}")
         self.quality_monitor.finish(model_card(self.trainer), interruption.came)
+        self._journal_quality()
 
     def _raise_interruption(self, interruption: Interruption) -> None:
         """Raise the cause of an early end, after the run was saved: a signal, or a callback's exception."""
@@ -236,9 +237,14 @@ class Loop:
         if has_diverged(self.run) or "kernel_distance" in last.get("health", {}):
             return
         self.quality_monitor.measure(self.stopwatch.seconds, model_card(self.trainer), interruption.came)
+        self._journal_quality()
+
+    def _journal_quality(self) -> None:
+        """Write a measurement that came after the last step into the journal."""
         if readings := self.quality_monitor.pop_readings():
+            last = {name: value for name, value in self.run.journal[-1].items() if name != "health"}
             with Journal(self.run.folder) as journal, self.journal_patience:
-                journal.write({**last, "health": readings})
+                journal.write(last | {"health": readings})
 
     def _over(self, interruption: Interruption) -> bool:
         return self._spent() or interruption.came() or bool(self._why_ended()) or self.diagnosis_monitor.over

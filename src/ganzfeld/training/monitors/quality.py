@@ -164,14 +164,7 @@ class QualityMonitor:
         comparison = self._compare(shipped, self._pace.num_scored, progress, MEASURING)
         score = self._score(comparison, card.images_seen)
         self.latest = score.kernel_distance
-        self._readings = {
-            "kernel_distance": score.kernel_distance,
-            "kernel_distance_error": score.error,
-            **neighbourhoods(comparison),
-            SPACE: score.features_sha256,
-        }
-        if self._worst > 0:
-            self._readings[BY_FEATURES] = share_of_way(score.kernel_distance, self._worst)
+        self._readings = self._readings_of(score) | neighbourhoods(comparison)
         if self.best is None or not is_comparable(score, self.best) or is_better(score, self.best):
             with self._patience:
                 save(self._run.folder / "model" / "best", shipped, card)
@@ -189,6 +182,8 @@ class QualityMonitor:
         shipped = self._trainer.shipped()
         comparison = self._compare(shipped, self._pace.num_scored_at_end, progress, what.format(1))
         last = best = self._score(comparison, card.images_seen)
+        # Neighbourhoods depend on the number of images, which is larger here than during the run.
+        self._readings = self._readings_of(last)
         if best_is_earlier:
             try:
                 earlier = load_model(best_folder, self._callback.noted)
@@ -227,6 +222,17 @@ class QualityMonitor:
             features=comparison.space.name,
             features_sha256=comparison.space.sha256,
         )
+
+    def _readings_of(self, score: QualityScore) -> dict[str, float | str]:
+        """Return a score as readings for the journal."""
+        readings: dict[str, float | str] = {
+            "kernel_distance": score.kernel_distance,
+            "kernel_distance_error": score.error,
+            SPACE: score.features_sha256,
+        }
+        if self._worst > 0:
+            readings[BY_FEATURES] = share_of_way(score.kernel_distance, self._worst)
+        return readings
 
     def _progress(self, abandoned: Callable[[], bool]) -> CountCallback:
         def report(done: int, total: int, what: str) -> None:
