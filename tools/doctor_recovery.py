@@ -1,8 +1,8 @@
 """Measure how many runs that were broken on purpose recover with ``train --auto``.
 
-    python tools/doctor_recovery.py [--minutes 2] [--processes 2] [--runs runs/treatment]
+    python tools/doctor_recovery.py [--images 64000] [--processes 2] [--runs runs/treatment]
 
-All runs train on Fashion-MNIST at 32 px for the same time: ``radford2015`` and ``modern`` unchanged; with a
+All runs train on Fashion-MNIST at 32 px on as many images: ``radford2015`` and ``modern`` unchanged; with a
 fault, without ``--auto``; and with the same fault and ``--auto``. The faults are those of
 ``doctor_runs.FAULTS`` that consist of settings only. The qualities at the end, on the absolute scale of the
 doctor, and the remedies that were tried are written into ``docs/doctor.md``. A run recovers if ``--auto``
@@ -42,24 +42,24 @@ class Course:
     recipe: str
     fault: str
     auto: bool
-    minutes: float
+    images: int
 
     @property
     def file(self) -> str:
         """Name of the file with its result."""
-        words = f"{self.recipe} {self.fault or 'healthy'} {'auto' if self.auto else 'alone'} {self.minutes:g}"
+        words = f"{self.recipe} {self.fault or 'healthy'} {'auto' if self.auto else 'alone'} {self.images}"
         return words.replace(" ", "-") + ".json"
 
 
 def main() -> None:
     """Train the runs and write the table."""
     parser = argparse.ArgumentParser(description="Measure how many broken runs recover with --auto.")
-    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--images", type=int, default=64_000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/treatment"))
     options = parser.parse_args()
     courses = [
-        Course(recipe, fault, auto, options.minutes)
+        Course(recipe, fault, auto, options.images)
         for recipe in RECIPES
         for fault in ("", *BROKEN)
         for auto in ((False, True) if fault else (False,))
@@ -71,7 +71,7 @@ def main() -> None:
         for message in pool.imap_unordered(_Trainer(options.runs), missing):
             print(message, flush=True)
     results = {course: json.loads((options.runs / course.file).read_bytes()) for course in courses}
-    page = report(results, options.minutes)
+    page = report(results, options.images)
     print(page)
     text = PAGE.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
@@ -99,7 +99,7 @@ class _Trainer:
             run = gz.train(
                 FASHION,
                 recipe=broken(course.recipe, course.fault),
-                minutes=course.minutes,
+                images=course.images,
                 auto=course.auto,
                 checkpoint_seconds=5.0,
                 out=out,
@@ -113,14 +113,14 @@ class _Trainer:
         return f"{course.file}: {value} {trials}"
 
 
-def report(results: dict[Course, dict], minutes: float) -> str:
+def report(results: dict[Course, dict], images: int) -> str:
     """Return the table as Markdown."""
     rows, outcomes = [], []
     for course, result in results.items():
         if not course.auto:
             continue
-        alone = results[Course(course.recipe, course.fault, False, minutes)]["quality"]
-        healthy = results[Course(course.recipe, "", False, minutes)]["quality"]
+        alone = results[Course(course.recipe, course.fault, False, images)]["quality"]
+        healthy = results[Course(course.recipe, "", False, images)]["quality"]
         treated = result["quality"]
         outcomes.append(_outcome(healthy, alone, treated))
         tried = "; ".join(result["trials"]) or "nothing"
@@ -133,7 +133,7 @@ def report(results: dict[Course, dict], minutes: float) -> str:
             f"from 0 (untrained) to 1 (real); if that is less than {HARM:g}, there is nothing to recover "
             "from (*no harm*). *Healthy* is the same recipe without the fault. One seed each.",
             "",
-            f"`python tools/doctor_recovery.py --minutes {minutes:g}`: **{outcomes.count('yes')} of "
+            f"`python tools/doctor_recovery.py --images {images}`: **{outcomes.count('yes')} of "
             f"{outcomes.count('yes') + outcomes.count('no')}** recover.",
             "",
             "| planted fault | recipe | healthy | without `--auto` | with `--auto` | recovers | tried |",
