@@ -1,120 +1,133 @@
-"""Run the recipe for the scaling rule, and fit the rule to the runs on its page.
+"""Run the recipe for the scaling rule, fit the rule to the runs on its page, and check its choices.
 
-    python tools/scaling_rule.py train --batch 32 [--images 192000] [--seed 0] [--set path=value ...]
+    python tools/scaling_rule.py train --batch 32 [--images 192000] [--set path=value ...]
     python tools/scaling_rule.py fit
+    python tools/scaling_rule.py check [--minutes 3] [--speeds 8=502 16=590 32=796] [--show]
 
-The first trains ``modern`` on the built-in faces at constant rates, in one thread, and prints rows of the
-table in ``docs/scaling_rule.md``: the kernel distance after a quarter, a half and the whole, of an average
-over the last 15 % of the steps. At each of them the rates also fall to zero over a further quarter of the
-images; the training then goes on from before. The second fits the rule to the rows on the page.
+with ``--seeds 0 1 2``, ``--data PATH`` (by default the built-in faces) and ``--keep DIR`` (runs/scaling), the
+folder of all that was trained: the same command, called again after it was stopped, resumes there.
+
+``train`` trains ``modern`` at constant rates, in one thread, and prints rows of the table in
+``docs/scaling_rule.md``: the kernel distance after a quarter, a half and the whole, of an average over the
+last 15 % of the steps. At each of them the rates also fall to zero over a further quarter of the images; the
+training then goes on from before. ``fit`` fits the rule to the rows on the page. ``check`` trains the batch
+that the rule chooses for some minutes and its two neighbours, each for as many images as the ``--speeds``
+(images/s by batch) pay for, and prints whether a neighbour is better; ``--show`` only prints what is kept.
 """
 
 import argparse
-import copy
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
 
 import numpy as np
 import torch
+from scaling_runs import name_of, rows_of
 from scipy.optimize import least_squares
 
-from ganzfeld.data import ImageDataset
-from ganzfeld.metrics import space
-from ganzfeld.metrics.extraction import features_of, real_features, some_of
-from ganzfeld.metrics.measures.kernel_distance import estimate
-from ganzfeld.model import calibrate
-from ganzfeld.networks import Generator
-from ganzfeld.options import TrainOptions
-from ganzfeld.progress import silent
-from ganzfeld.recipes import resolve
-from ganzfeld.training.evaluation import generated
-from ganzfeld.training.setup import resolve_options
-from ganzfeld.training.snapshot import capture, restore
-from ganzfeld.training.step import update_ema
-from ganzfeld.training.trainer import Trainer
+import ganzfeld as gz
+from ganzfeld.recipes.scaling import LEAST_BATCH, best_batch, fitted_settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "scaling_rule.md"
-NUM_SAMPLES = 1000
-AVERAGE_SHARE = 0.15
 ROW = re.compile(r"^\| ([\d,]+) \| (\d+) \| ([^|]*) \| \d+ \| constant \| (\d\.\d+) \|$", re.MULTILINE)
 
 
 def main() -> None:
-    """Train and print rows, or fit the rule to the rows of the page."""
-    parser = argparse.ArgumentParser(description="The runs and the fit of the scaling rule.")
-    parser.add_argument("work", choices=["train", "fit"])
+    """Train and print rows, fit the rule to the rows of the page, or check its choice."""
+    parser = argparse.ArgumentParser(description="The runs, the fit and the check of the scaling rule.")
+    parser.add_argument("work", choices=["train", "fit", "check"])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--images", type=int, default=192_000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--set", action="append", default=[], dest="settings")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--keep", type=Path, default=Path("runs/scaling"))
+    parser.add_argument("--minutes", type=float, default=3)
+    parser.add_argument("--speeds", nargs="+", default=["8=502", "16=590", "32=796", "64=880"])
+    parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
+    options.seeds = options.seeds or ([0, 1, 2] if options.work == "check" else [0])
     if options.work == "fit":
         print(fit(PAGE.read_text(encoding="utf-8")))
-        return
-    torch.set_num_threads(1)
-    changes = " ".join(options.settings)
-    for images, kind, distance in _distances(options.batch, options.images, options.seed, options.settings):
-        print(
-            f"| {images:,} | {options.batch} | {changes} | {options.seed} | {kind} | {distance:.3f} |",
-            flush=True,
-        )
+    elif options.work == "check":
+        speeds = dict(map(float, speed.split("=")) for speed in options.speeds)
+        images_of = {int(batch): round(60 * options.minutes * speed) for batch, speed in speeds.items()}
+        print(check(options, images_of))
+    else:
+        torch.set_num_threads(1)
+        for seed in options.seeds:
+            for row in rows_of(options, seed):
+                print(row, flush=True)
 
 
-@dataclass
-class _Average:
-    """The average over a share of the steps so far: its decay grows with them (Karras et al. 2024)."""
+def check(options: argparse.Namespace, images_of: dict[int, int]) -> str:
+    """Train what is missing, seed by seed, and return a table of the rule's choice and its neighbours.
 
-    generator: Generator
-
-    def update(self, trainer: Trainer) -> None:
-        step = trainer.index
-        decay = min(1 - 1 / max(AVERAGE_SHARE * step, 1), step / (step + 1))
-        update_ema(self.generator, trainer.gan.generator, decay)
-
-
-def _distances(batch: int, images: int, seed: int, settings: list[str]) -> Iterator[tuple[int, str, float]]:
-    recipe = resolve(resolve("modern", {"batch": batch}), settings)
-    route = "channels-last,one-pass,shared-backward,shared-penalties,traced"
-    trainer = resolve_options(TrainOptions(recipe=recipe, images=images, seed=seed, route=route)).build()
-    average = _Average(copy.deepcopy(trainer.gan.generator_ema))
-    for mark in (images // 4, images // 2, images):
-        while trainer.images_seen < mark:
-            trainer.advance()
-            average.update(trainer)
-        yield trainer.images_seen, "constant", _distance(average.generator, trainer)
-        before, kept = capture(trainer, 0.0), copy.deepcopy(average.generator.state_dict())
-        begun, length = trainer.images_seen, mark // 4
-        while (seen := trainer.images_seen - begun) < length:
-            trainer.rate_scale = max(0.01, 1 - seen / length)
-            trainer.advance()
-            average.update(trainer)
-        yield trainer.images_seen, "falling", _distance(average.generator, trainer)
-        restore(trainer, before)
-        average.generator.load_state_dict(kept)
+    ``images_of`` gives the images that the budget pays for at each batch, neighbours included.
+    """
+    chosen = best_batch({batch: num for batch, num in images_of.items() if batch >= LEAST_BATCH})
+    batches = [batch for batch in (chosen // 2, chosen, 2 * chosen) if batch in images_of]
+    distances = {batch: list[float]() for batch in batches}
+    for seed in options.seeds:
+        for batch in batches:
+            if (distance := _kept_distance(options, batch, images_of[batch], seed)) is not None:
+                distances[batch].append(distance)
+                print(f"batch {batch}, seed {seed}: {distance:.3f}", flush=True)
+    return table(chosen, images_of, distances)
 
 
-def _distance(average: Generator, trainer: Trainer) -> float:
-    prior = trainer.recipe.latent.prior
-    shipped = calibrate(average, prior, trainer.images_by_class)
-    made = generated(shipped, prior, trainer.images_by_class, NUM_SAMPLES, 0, silent)
-    return estimate(features_of(made, space(None), silent), _real(trainer.dataset))[0]
+def table(chosen: int, images_of: dict[int, int], distances: dict[int, list[float]]) -> str:
+    """Return a Markdown table: the chosen batch and its neighbours, with the distances of their seeds.
+
+    A neighbour is better, or worse, if its worst seed is better than the best of the choice, or the reverse.
+    """
+    lines = ["| batch | images | distance of each seed | median | |", "|---|---|---|---|---|"]
+    for batch, cells in distances.items():
+        seeds, median, words = ", ".join(f"{cell:.3f}" for cell in cells), "-", "the rule's choice"
+        if cells:
+            median = f"{statistics.median(cells):.3f}"
+        if batch != chosen:
+            words = _compared(cells, distances[chosen])
+        lines.append(f"| {batch} | {images_of[batch]:,} | {seeds or '-'} | {median} | {words} |")
+    return "\n".join(lines)
 
 
-def _real(dataset: ImageDataset) -> torch.Tensor:
-    return real_features(dataset, some_of(dataset.num_pictures, NUM_SAMPLES), space(None), silent)
+def _compared(cells: Sequence[float], choice: Sequence[float]) -> str:
+    if min(len(cells), len(choice)) < 3:
+        return "too few seeds"
+    if max(cells) < min(choice):
+        return "better, beyond the spread of the seeds"
+    return "worse, beyond the spread" if min(cells) > max(choice) else "no difference beyond the spread"
+
+
+def _kept_distance(options: argparse.Namespace, batch: int, images: int, seed: int) -> float | None:
+    """Return the distance at the end of a run, which is trained or resumed unless it has ended."""
+    out = options.keep / f"check-{name_of(options.data)}-{images}-batch{batch}-seed{seed}"
+    runs = [gz.open_run(path.parent) for path in sorted(out.glob("*/run.json"))]
+    if options.show and not (runs and runs[0].final):
+        return None
+    if not runs:
+        settings = fitted_settings(batch, images)
+        runs = [gz.train(options.data, images=images, seed=seed, settings=settings, out=out, progress=False)]
+    final = (runs[0] if runs[0].final else gz.resume(runs[0].path, progress=False)).final
+    if final is None:
+        raise SystemExit("the quality of the runs was not measured; the extra 'metrics' is needed")
+    return final.best.kernel_distance
 
 
 def fit(page: str) -> str:
-    """Return the numbers of the rule that fit the rows best, and how well; other widths do not count."""
+    """Return the numbers of the rule that fit the rows of a page best, and how well.
+
+    Rows with other widths or data do not count.
+    """
     rows = [
         (float(images.replace(",", "")), int(batch), float(distance))
         for images, batch, changes, distance in ROW.findall(page)
-        if "width" not in changes
+        if "width" not in changes and "on " not in changes
     ]
     images, batch, distance = (np.array(column) for column in zip(*rows, strict=True))
 
@@ -127,11 +140,11 @@ def fit(page: str) -> str:
             low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
         return np.log((floor + scale * (high / 48_000) ** -power) / distance)
 
-    found = least_squares(misses, np.log([20, 0.5, 0.2, 0.5, 0.4]))
-    critical, growth, floor, scale, power = np.exp(found.x)
+    best = least_squares(misses, np.log([20, 0.5, 0.2, 0.5, 0.4]))
+    critical, growth, floor, scale, power = np.exp(best.x)
     return (
         f"critical batch {critical:.1f} (E / 48,000)^{growth:.2f}; distance {floor:.2f} + {scale:.3f} (E / "
-        f"48,000)^-{power:.2f}; relative error {np.sqrt(np.mean(found.fun**2)):.1%} over {len(rows)} rows"
+        f"48,000)^-{power:.2f}; relative error {np.sqrt(np.mean(best.fun**2)):.1%} over {len(rows)} rows"
     )
 
 
