@@ -48,7 +48,8 @@ def test_the_rare_part_counts_from_when_it_was_measured():
 
 
 def test_the_rare_part_falls_with_the_others():
-    case = case_of({"quality_pixels": [0.5, 0.5, 0.6, 0.25, 0.0], "quality_features": [None, 0.9] + [None] * 3})
+    others, rare = [0.5, 0.5, 0.6, 0.25, 0.0], [None, 0.9, None, None, None]
+    case = case_of({"quality_pixels": others, "quality_features": rare})
     assert series_of(case, "quality").values.tolist() == pytest.approx([0.5, 0.7, 0.75, 0.35, 0.0])
 
 
