@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ganzfeld.training.tuning.batches import LEAST_MINUTES
+
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 240.0
 
@@ -44,7 +46,7 @@ def test_it_runs_to_its_end_without_a_gpu(tmp_path):
     assert ended.returncode == 0, ended.stdout + ended.stderr
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert results.pop("machine")["status"] == "done"
-    assert {"tests", "train-modern-1024", "sample", "quality-128", "profile"} <= set(results)
+    assert {"tests", "train-modern-1024", "sample", "quality", "quality-128-20s", "profile"} <= set(results)
     for each in results.values():
         assert (each["status"], each["reason"]) == (
             "skipped",
@@ -117,6 +119,16 @@ def test_a_part_may_say_what_it_has_when_its_time_is_over(tool, session, tmp_pat
     code = "import time\ntry:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('{\"reached\": 7}')"
     tool.attempt(part(tool, code, limit_s=5.0), session, tmp_path)
     assert found(tmp_path)["status"] == "failed" and found(tmp_path)["result"] == {"reached": 7}
+
+
+def test_the_longer_run_is_one_that_the_scaling_rule_fits_and_all_fit_into_the_time(tool, tmp_path):
+    parts = {part.name: part for part in tool.parts_of(tmp_path, tmp_path, rehearse=False)}
+    command = parts["quality"].command
+    assert float(command[command.index("--minutes") + 1]) >= LEAST_MINUTES and "--batch" not in command
+    # On an H200 a run took 24 s more than its minutes, all other parts 235 s. The rule measures for 30 s.
+    runs = [part.command for part in parts.values() if "--minutes" in part.command]
+    training_s = sum(60 * float(command[command.index("--minutes") + 1]) + 24 for command in runs)
+    assert 235 + 30 + training_s < 460
 
 
 def test_where_torch_cannot_be_used_that_is_the_reason(tool):

@@ -56,7 +56,10 @@ def qualities(results: dict[str, dict[str, Any]]) -> list[list[str]]:
         run = found.get("result")
         if not isinstance(run, dict) or "looks" not in run:
             continue
-        title = f"{found['title']}, {run['images_per_s']:,.0f} images/s, recorded: {run['recorded']}"
+        title = (
+            f"{found['title']} (batch {run['batch']}), {run['images_per_s']:,.0f} images/s,"
+            f" recorded: {run['recorded']}"
+        )
         rows += [
             [title, f"{images:,}", f"{seconds:.1f}", f"{kd:.3f}"] for images, seconds, kd in run["looks"]
         ]

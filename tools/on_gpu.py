@@ -236,7 +236,7 @@ def run_read(folder: Path, grid: Path) -> Callable[[Finished], dict[str, Any]]:
 
     def read(finished: Finished) -> dict[str, Any]:
         (run,) = folder.iterdir()
-        metadata = json.loads((run / "run.json").read_text())
+        metadata, recipe = (json.loads((run / name).read_text()) for name in ("run.json", "recipe.json"))
         entries = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
         grids = sorted((run / "samples").glob("*.png"), key=lambda path: int(path.stem))
         if grids:
@@ -247,6 +247,8 @@ def run_read(folder: Path, grid: Path) -> Callable[[Finished], dict[str, Any]]:
             "seconds": last["seconds"],
             "images_per_s": round(last["images_seen"] / last["seconds"], 1),
             "recorded": metadata["route"]["recorded"],
+            "batch": recipe["batch"],
+            "notes": recipe["notes"],
             "looks": looks(entries),
             "final": metadata["final"],
             "wall_s": round(finished.took_s, 1),
@@ -269,16 +271,14 @@ def parts_of(out: Path, scratch: Path, rehearse: bool) -> list[Part]:
     short = ["--rounds", "1"] if rehearse else ["--rounds", "3"]
     batches = (2,) if rehearse else (128, 1024, 8)
     more = ["--rehearse"] if rehearse else []
-    trainings = train_parts(out, scratch, rehearse)
     faces = Part("faces", "Building the built-in faces", own("faces"), 75, last_json)
     return [
         faces,
         tests_part(),
         *(bench_part(recipe, batch, short) for batch in batches for recipe in ("radford2015", "modern")),
         Part("sample", "Sampling", ganzfeld("bench", "sample", *short, "--json"), 45, last_json),
-        *trainings[:2],
+        *train_parts(out, scratch, rehearse),
         Part("profile", "Profile", own("profile", *more), 60, last_json),
-        *trainings[2:],
     ]
 
 
@@ -315,11 +315,13 @@ def bench_part(recipe: str, batch: int, short: list[str]) -> Part:
 
 
 def trainings_of(rehearse: bool) -> list[tuple[str, list[str], float]]:
-    """Return the name, options and minutes of each run."""
+    """Return the name, options and minutes of each run.
+
+    The first leaves the batch to the scaling rule, which begins at two minutes.
+    """
     if rehearse:
         return [("quality", [], 0.02)]
-    wide = ["--batch", "128"]
-    return [("quality-128", wide, 1.0), ("quality", [], 1.0), ("quality-128-20s", wide, 1 / 3)]
+    return [("quality", [], 2.0), ("quality-128-20s", ["--batch", "128"], 1 / 3)]
 
 
 def train_part(
