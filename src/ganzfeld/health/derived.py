@@ -168,7 +168,7 @@ def _parts(run: RunEvidence) -> Iterator[tuple[int, dict[str, float]]]:
     """Yield the images seen and the parts of the quality at every look that has any.
 
     The part by a feature network, which is measured more rarely, is the latest one. Where the other parts
-    have fallen since it was measured, it falls with them: a good distance from before a collapse says nothing.
+    have fallen since it was measured, it falls with them: a distance from before a collapse says nothing.
     """
     last: dict[str, float] = {}
     read_at, by_features, then = 0, math.nan, 0.0
