@@ -19,12 +19,12 @@ from torch import nn
 from ganzfeld.errors import TrainingFailed, UsageError
 from ganzfeld.lab.ablations import page as the_page
 from ganzfeld.lab.ablations import results as making
-from ganzfeld.lab.ablations.cells import BASE, BY_KEY, CELLS, GROUPS, Cell, Conditions, chosen_cells
+from ganzfeld.lab.ablations.cells import BASE, BY_KEY, CELLS, FIRST, GROUPS, Cell, Conditions, chosen_cells
 from ganzfeld.lab.ablations.changes import CHANGES, SubPixel, changed_networks
 from ganzfeld.lab.ablations.mixed import MixedTrainer
 from ganzfeld.lab.ablations.page import page, write_pages
 from ganzfeld.lab.ablations.results import Result, identity_of, read, read_all, trainer_of, write
-from ganzfeld.lab.ablations.schedule import missing, perform
+from ganzfeld.lab.ablations.schedule import Clock, Task, missing, perform
 from ganzfeld.lab.ablations.table import (
     Row,
     false_discovery,
@@ -72,12 +72,15 @@ def results_with(effect: float, spread: float = 0.02, cell: str = "clip") -> lis
 
 class TestCells:
     def test_each_changes_one_thing_of_its_counterpart(self):
-        """One field, or one change; the two of a Wasserstein loss are its name and its penalty."""
+        """One field, or one change; the optimizers of both networks are one thing."""
         for cell in CELLS:
             if cell.key == BASE:
                 continue
             other = BY_KEY[cell.against]
-            fields = changes(cell.recipe, since=other.recipe)
+            fields = {
+                path.replace("discriminator.optimizer", "generator.optimizer")
+                for path in changes(cell.recipe, since=other.recipe)
+            }
             assert len(fields) + (cell.change != other.change) == 1, (cell.key, fields)
 
     def test_keys_and_groups(self):
@@ -85,6 +88,15 @@ class TestCells:
         assert {cell.group for cell in CELLS} == set(GROUPS)
         assert {cell.change for cell in CELLS} - {""} == {*CHANGES, "mixed-batches"}
         assert len({identity_of(cell, Conditions()) for cell in CELLS}) == len(CELLS)
+
+    def test_the_first_come_after_their_counterparts(self, tmp_path: Path):
+        """In the order of the runs: also if it stops early, there are pairs."""
+        tasks = missing(tmp_path, CELLS, 5, Conditions())
+        places = {(task.cell.key, task.seed): place for place, task in enumerate(tasks)}
+        assert len(places) == len(tasks) == 5 * len(CELLS)
+        for place, (cell, seed) in enumerate(tasks):
+            assert places[cell.against, seed] <= place, cell.key
+        assert {task.cell.key for task in tasks[: 5 * len(FIRST)]} == set(FIRST)
 
     def test_counterparts_come_along(self):
         assert [cell.key for cell in chosen_cells(["loss-wasserstein-gp"])] == [
@@ -198,6 +210,14 @@ class TestRuns:
         with pytest.raises(UsageError, match="several feature spaces"):
             read_all(tmp_path, Conditions(IMAGES))
 
+    def test_the_time_is_that_of_the_same_cells_or_of_the_same_batch(self):
+        clock = Clock([made(BASE, 0, 0.5), made("batch-4", 0, 0.5).changed(seconds=9.0)], Conditions(IMAGES))
+        tasks = [Task(BY_KEY[key], 1) for key in (BASE, "clip", "g-none-batch-4")]
+        assert clock.seconds(tasks, 1) == 2 + 2 + 9
+        assert clock.seconds(tasks, 2) == 9  # no run is shorter with more at a time
+        clock.add(made("clip", 0, 0.5).changed(seconds=30.0))
+        assert clock.seconds(tasks[:2], 2) == 30
+
     @pytest.mark.thorough
     def test_a_failure_is_named_and_the_others_are_made(self, tmp_path: Path, short: Conditions):
         lines: list[str] = []
@@ -209,19 +229,35 @@ class TestRuns:
         assert any("KeyError" in line for line in lines)
         assert read(tmp_path, BY_KEY[BASE], 0, short) is not None
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="the parent is a launcher there")
+    def test_one_goes_on_only_below_the_process_that_started_it(self, monkeypatch: pytest.MonkeyPatch):
+        goes_on: list[bool] = []
+        monkeypatch.setattr(making, "make", lambda *_: goes_on.append(_[-1]()))
+        for parent in (os.getppid(), os.getpid()):
+            assert making.main([BASE, "0", str(IMAGES), "nowhere", str(parent)]) == 1
+        assert goes_on == [True, False]
+
     @pytest.mark.thorough
     @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-    def test_what_is_interrupted_leaves_no_process(self, tmp_path: Path, array_file: Path):
+    @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGKILL"])
+    def test_what_is_interrupted_leaves_no_process(self, number: str, tmp_path: Path, array_file: Path):
+        """Also if it is killed while its runs are still being imported."""
         command = [*(sys.executable, "-m", "ganzfeld", "lab", "ablations", "--cells", "base", "--seeds", "1")]
         command += ["--images", "6000000", "--results", str(tmp_path), "--data", str(array_file)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
             assert process.stderr is not None
             process.stderr.readline()
-            time.sleep(1)
-            process.send_signal(signal.SIGINT)
-            process.communicate()
+            time.sleep(0.5)
+            process.send_signal(signal.Signals[number])
+            process.wait()
         with pytest.raises(ProcessLookupError):
-            os.killpg(process.pid, 0)
+            for _ in range(1200):
+                os.killpg(process.pid, 0)
+                if number != "SIGKILL":  # then the command itself has waited for them
+                    break
+                time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail("a run is left")
 
 
 class TestTable:

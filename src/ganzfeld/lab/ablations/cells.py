@@ -71,6 +71,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "loss": ("Loss", "损失函数"),
     "upsampling": ("Upsampling in the generator", "生成器的上采样"),
     "downsampling": ("Downsampling in the discriminator", "判别器的下采样"),
+    "optimizer": ("Optimiser of both networks", "两个网络的优化器"),
     "before": ("Before DCGAN", "DCGAN 之前"),
 }
 """The groups of the table in their order, each with its title in English and in Chinese."""
@@ -165,6 +166,11 @@ def _loss_cells() -> list[Cell]:
     ]
 
 
+def _of_both(setting: str, value: Any) -> dict[str, Any]:
+    """Return the same setting of the optimizers of both networks."""
+    return {f"{network}.optimizer.{setting}": value for network in ("generator", "discriminator")}
+
+
 CELLS: Sequence[Cell] = (
     Cell(BASE, "base", "the chapter's recommendations", "教材的建议"),
     Cell(
@@ -211,6 +217,20 @@ CELLS: Sequence[Cell] = (
     ),
     Cell("down-maximum", "downsampling", "maximum pooling", "最大池化", change="maximum-pooling"),
     Cell(
+        "adam-beta-0.9",
+        "optimizer",
+        "Adam with beta1 = 0.9 (base: 0.5)",
+        "Adam，beta1 = 0.9（基准为 0.5）",
+        _of_both("betas", (0.9, 0.999)),
+    ),
+    Cell(
+        "adam-rate-0.001",
+        "optimizer",
+        "learning rate 0.001 (base: 0.0002)",
+        "学习率 0.001（基准为 0.0002）",
+        _of_both("lr", 0.001),
+    ),
+    Cell(
         "fully-connected",
         "before",
         "fully connected networks, two hidden layers of 256",
@@ -219,6 +239,17 @@ CELLS: Sequence[Cell] = (
     ),
 )  # fmt: skip
 """All cells, those of a group together, each after the cell that it is compared with or in another group."""
+
+FIRST: Sequence[str] = (
+    BASE,
+    *("g-none-batch-16", "g-layer-batch-16", "g-instance-batch-16"),
+    *("d-batch-separate", "d-batch-mixed"),
+    *("g-relu", "d-relu"),
+    *("adam-beta-0.9", "labels-hard", "prior-uniform", "loss-minimax", "up-nearest", "fully-connected"),
+)
+"""The cells whose runs are made first, all seeds of them, each after the cell that it is compared with: the
+recommendations of the chapter by themselves. An incomplete table then has whole rows on these.
+"""
 
 BY_KEY: Mapping[str, Cell] = {cell.key: cell for cell in CELLS}
 

@@ -185,12 +185,14 @@ def read_all(folder: Path, conditions: Conditions) -> list[Result]:
 
 
 def main(arguments: list[str]) -> int:
-    """Make one run in this process: cell, seed, images, folder, and perhaps data. It ends early if its parent
-    has ended.
+    """Make one run in this process: cell, seed, images, folder, number of the process that started it, and
+    perhaps data. It ends early if that process has ended, also one that ended before this was called.
     """
-    key, seed, images, folder, *data = arguments
-    conditions, parent = Conditions(int(images), data[0] if data else None), os.getppid()
-    result = make(BY_KEY[key], int(seed), conditions, lambda: os.getppid() == parent)
+    key, seed, images, folder, parent, *data = arguments
+    conditions = Conditions(int(images), data[0] if data else None)
+    # On Windows the python of a virtual environment is a launcher, which is then the parent of this process.
+    expected = os.getppid() if sys.platform == "win32" else int(parent)
+    result = make(BY_KEY[key], int(seed), conditions, lambda: os.getppid() == expected)
     if result is None:
         return 1
     write(result, Path(folder))

@@ -5,13 +5,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from ganzfeld.compute.engine import computing_with
 from ganzfeld.errors import ResourceError, TrainingFailed
-from ganzfeld.lab.ablations.cells import BY_KEY, Cell, Conditions
+from ganzfeld.lab.ablations.cells import BASE, BY_KEY, FIRST, Cell, Conditions
 from ganzfeld.lab.ablations.results import (
     Result,
     feature_space,
@@ -36,9 +38,17 @@ class Task(NamedTuple):
 
 
 def missing(folder: Path, cells: Sequence[Cell], seeds: int, conditions: Conditions) -> list[Task]:
-    """Return the runs that a folder has no result of, the first seed of all cells first."""
-    tasks = (Task(cell, seed) for seed in range(seeds) for cell in cells)
+    """Return the runs that a folder has no result of in the order in which they are to be made: all seeds of
+    the cells of ``FIRST``, then all of the others, each time the first seed of all cells first.
+    """
+    parts = ([cell for cell in cells if (cell.key in FIRST) is first] for first in (True, False))
+    tasks = (Task(cell, seed) for part in parts for seed in range(seeds) for cell in sorted(part, key=_rank))
     return [task for task in tasks if read(folder, *task, conditions) is None]
+
+
+def _rank(cell: Cell) -> int:
+    """Return the place of a cell in ``FIRST``; the others follow, and keep their order."""
+    return FIRST.index(cell.key) if cell.key in FIRST else len(FIRST)
 
 
 def perform(
@@ -51,14 +61,13 @@ def perform(
     """
     if not tasks:
         return
-    seconds = expected_seconds(folder, conditions)
+    clock = Clock(read_all(folder, conditions), conditions)
     say(
         f"{counted(len(tasks), 'run')} of {conditions.images:,} images, {jobs} at a time,"
-        f" one thread each: about {duration(seconds * -(-len(tasks) // jobs))}"
+        f" one thread each: about {duration(clock.seconds(tasks, jobs))}"
     )
-    waiting, failed = list(tasks), []
+    waiting, failed, done = list(tasks), [], 0
     running: list[tuple[Task, subprocess.Popen[bytes]]] = []
-    lengths: list[float] = []
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
@@ -74,9 +83,10 @@ def perform(
                     failed.append(task)
                     say(f"{_name(task)} failed: {errors.splitlines()[-1] if errors else 'without a message'}")
                     continue
-                lengths.append(result.seconds)
-                rounds = -(-(len(waiting) + len(running)) // jobs)
-                say(_line(result, len(lengths), len(tasks), rounds * sum(lengths) / len(lengths)))
+                done += 1
+                clock.add(result)
+                left = [*waiting, *(task for task, _ in running)]
+                say(_line(result, done, len(tasks), clock.seconds(left, jobs)))
             time.sleep(WAIT_S)
     finally:
         for _, process in running:
@@ -91,29 +101,61 @@ def perform(
         )
 
 
-def expected_seconds(folder: Path, conditions: Conditions) -> float:
-    """Estimate the seconds of a run: those of earlier results, or from some steps of the base, timed now."""
-    earlier = [result.seconds for result in read_all(folder, conditions)]
-    if earlier:
-        return sum(earlier) / len(earlier)
-    trainer, chosen_space = trainer_of(BY_KEY["base"], 0, conditions.data), feature_space()
+class Clock:
+    """Tells how long runs take, from those that are finished, or from some steps timed now.
+
+    A run of a cell takes as long as its finished runs did on average; without one, as long as those at its
+    batch did; without one of these, as long as some steps of the base with this batch say.
+    """
+
+    def __init__(self, results: Sequence[Result], conditions: Conditions) -> None:
+        self._results, self._conditions = list(results), conditions
+        self._timed: dict[int, float] = {}
+
+    def add(self, result: Result) -> None:
+        """Learn from a finished run."""
+        self._results.append(result)
+
+    def seconds(self, tasks: Sequence[Task], jobs: int) -> float:
+        """Return how many seconds the runs take, ``jobs`` at a time."""
+        lengths = [self._of(task.cell) for task in tasks]
+        return max(sum(lengths) / jobs, max(lengths, default=0.0))
+
+    def _of(self, cell: Cell) -> float:
+        same = [result.seconds for result in self._results if result.cell == cell.key]
+        batch = cell.recipe.batch
+        alike = same or [
+            result.seconds for result in self._results if BY_KEY[result.cell].recipe.batch == batch
+        ]
+        if alike:
+            return sum(alike) / len(alike)
+        if batch not in self._timed:
+            self._timed[batch] = timed_seconds(batch, self._conditions)
+        return self._timed[batch]
+
+
+def timed_seconds(batch: int, conditions: Conditions) -> float:
+    """Estimate the seconds of a run of the base with another batch, from some steps timed now."""
+    cell = replace(BY_KEY[BASE], settings={"batch": batch})
+    trainer, chosen_space = trainer_of(cell, 0, conditions.data), feature_space()
     pixels = trainer.dataset.batch(np.arange(SLICE))
-    trainer.advance()
-    begun = time.perf_counter()
-    for _ in range(PROBE_STEPS):
+    with computing_with(1):
         trainer.advance()
-    step_s = (time.perf_counter() - begun) / PROBE_STEPS
-    chosen_space.features(pixels[:1])  # the first call builds the network
-    begun = time.perf_counter()
-    chosen_space.features(pixels)
-    image_s = (time.perf_counter() - begun) / SLICE
-    return step_s * conditions.images / trainer.recipe.batch + conditions.num_measured * image_s
+        begun = time.perf_counter()
+        for _ in range(PROBE_STEPS):
+            trainer.advance()
+        step_s = (time.perf_counter() - begun) / PROBE_STEPS
+        chosen_space.features(pixels[:1])  # the first call builds the network
+        begun = time.perf_counter()
+        chosen_space.features(pixels)
+        image_s = (time.perf_counter() - begun) / SLICE
+    return step_s * conditions.images / batch + conditions.num_measured * image_s
 
 
 def _start(task: Task, conditions: Conditions, folder: Path) -> subprocess.Popen[bytes]:
     """Start the process of a run. Raises ``ResourceError`` if the system refuses."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    arguments = [task.cell.key, str(task.seed), str(conditions.images), str(folder)]
+    arguments = [task.cell.key, str(task.seed), str(conditions.images), str(folder), str(os.getpid())]
     arguments += [] if conditions.data is None else [conditions.data]
     try:
         return subprocess.Popen(
