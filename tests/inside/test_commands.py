@@ -120,7 +120,8 @@ class TestAdd:
         assert (entry.name, entry.expected, entry.read, entry.is_right) == ("class", "red", "red", True)
         assert entry.chance == pytest.approx(0.5, abs=0.15)
         assert result.num_right == 1 and "the sum worked" in result.sentence and "reader" in result.sentence
-        assert gz.latent_add(known_run, [seeds["red"]], check=False).expectations is None
+        unchecked = gz.latent_add(known_run, [seeds["red"]], check=False)
+        assert unchecked.expectations is None and "not checked" in unchecked.sentence
         mixed = gz.latent_add(known_run, [[seeds["red"][0], seeds["blue"][0]]])
         assert mixed.expectations == () and "too little in common" in mixed.sentence
 

@@ -62,7 +62,7 @@ class LatentSum:
     - ``around``: nine images (9, H, W, C) in reading order, ``image`` in the middle, the others of latents
       beside it;
     - ``expectations``: what the attributes of the groups say about the result; None if no attributes are
-      known;
+      known, or if they were not checked, which ``is_checked`` tells;
     - ``reader``: how far the reading of attributes can be trusted, in words.
     """
 
@@ -72,6 +72,7 @@ class LatentSum:
     label: int | None
     expectations: tuple[Expectation, ...] | None
     reader: str = ""
+    is_checked: bool = True
 
     @property
     def image(self) -> np.ndarray:
@@ -86,6 +87,8 @@ class LatentSum:
     @property
     def sentence(self) -> str:
         """Whether it worked, in words."""
+        if not self.is_checked:
+            return "not checked: only the images tell whether it worked"
         if self.expectations is None:
             return "no attributes of these images are known, so only the images tell whether it worked"
         if not self.expectations:
@@ -136,7 +139,7 @@ def latent_add(
     run = model.run if check and not model.generator.num_classes else None
     reader = reader_if_any(run, report) if run else None
     if reader is None:
-        return LatentSum(latent, tuple(groups), around, label, None)
+        return LatentSum(latent, tuple(groups), around, label, None, is_checked=check)
     codes = [read_images(model, reader, group, label, report) for group in latents]
     signs = [sign for sign, _ in signed]
     expectations = _compare(model, reader, latent, signs, codes, label)

@@ -1,7 +1,7 @@
 """``ganzfeld latent add``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from ganzfeld.cli.latent.outputs import OfClass, RunFolder, absolute, require_su
 from ganzfeld.cli.seeds import seeds_in
 from ganzfeld.cli.speech import Json
 from ganzfeld.output import Mark, write_output
+
+if TYPE_CHECKING:
+    from ganzfeld.inside.arithmetic import LatentSum
 
 
 def command(
@@ -26,8 +29,8 @@ def command(
         bool,
         typer.Option(
             "--check/--no-check",
-            help="Compare the sum with the attributes of its groups, where the training images have known "
-            "ones. Takes some seconds.",
+            help="Check whether the sum shows the attributes that its groups call for, where those of the "
+            "training images are known. Takes some seconds.",
         ),
     ] = True,
     of: OfClass = None,
@@ -53,12 +56,25 @@ def command(
     result = latent_add(model.run or run, added, subtracted, of=of, seed=seed, check=check, progress=True)
     sheet = png(sum_sheet(result))
     write_output(path, sheet, Mark.LATENT_SUM)
+    values = {"run": str(run.resolve()), "files": absolute([path])} | _as_json(result, of)
+    shown = Shown(
+        images={"the groups above their means, and the sum in the middle of its neighbours": sheet},
+        files=[path],
+        settings={"plus": " and ".join(plus or []), "minus": " and ".join(minus or []) or None}
+        | {"seed": seed, "class": of},
+        table=_table(result),
+        images_seen=model.images_seen,
+    )
+    heading = f"{len(added) + len(subtracted)} groups and their sum in {path}"
+    show_and_keep(context, run, values, _text(heading, result), json, shown)
+
+
+def _as_json(result: "LatentSum", of: str | None) -> dict[str, Any]:
+    """Return a sum and what it shows as plain data; without known attributes, these are None."""
     expectations = None
     if result.expectations is not None:
         expectations = [vars(entry) | {"right": entry.is_right} for entry in result.expectations]
-    values = {
-        "run": str(run.resolve()),
-        "files": absolute([path]),
+    return {
         "latent": [round(value, 6) for value in result.latent.tolist()],
         "num_right": result.num_right,
         "num_expected": None if expectations is None else len(expectations),
@@ -67,20 +83,20 @@ def command(
         "class": of,
         "sentence": result.sentence,
     }
-    lines = [f"{len(added) + len(subtracted)} groups and their sum in {path}"]
-    for entry in result.expectations or ():
-        mark = "as expected" if entry.is_right else f"expected {entry.expected}"
-        lines.append(f"  {entry.name}: {entry.read}, {mark} (chance {entry.chance:.2f})")
-    heading = ["attribute", "expected", "read", "chance"]
+
+
+def _table(result: "LatentSum") -> list[list[str]]:
+    """Return a heading, and a row per attribute that the groups decide; nothing without one."""
     rows = [
         [entry.name, entry.expected, entry.read, f"{entry.chance:.2f}"] for entry in result.expectations or ()
     ]
-    shown = Shown(
-        images={"the groups above their means, and the sum in the middle of its neighbours": sheet},
-        files=[path],
-        settings={"plus": " and ".join(plus or []), "minus": " and ".join(minus or []) or None}
-        | {"seed": seed, "class": of},
-        table=[heading, *rows] if rows else [],
-        images_seen=model.images_seen,
-    )
-    show_and_keep(context, run, values, "\n".join([*lines, result.sentence]), json, shown)
+    return [["attribute", "expected", "read", "chance"], *rows] if rows else []
+
+
+def _text(heading: str, result: "LatentSum") -> str:
+    """Return a line per attribute that the groups decide, and whether it worked."""
+    lines = [heading]
+    for entry in result.expectations or ():
+        mark = "as expected" if entry.is_right else f"expected {entry.expected}"
+        lines.append(f"  {entry.name}: {entry.read}, {mark} (chance {entry.chance:.2f})")
+    return "\n".join([*lines, result.sentence])

@@ -1,5 +1,6 @@
 """``ganzfeld latent directions``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,18 +58,14 @@ def command(
 
     Example: ganzfeld latent directions runs/faces-001 --only beard=none,skin
     """
-    import io
-
-    import numpy as np
-
     from ganzfeld.inside import latent_directions, latent_model
     from ganzfeld.inside.sheets import direction_sheet
     from ganzfeld.model import png
 
     path = out or Path(f"{run.resolve().name}-directions.png")
     require_suffix(path, ".png")
-    vectors = path.with_suffix(".npy")
-    require_writable([path, vectors], Mark.LATENT_DIRECTIONS)
+    files = [path, path.with_suffix(".npy")]
+    require_writable(files, Mark.LATENT_DIRECTIONS)
     names = [name.strip() for text in only or [] for name in text.split(",")]
     chosen_kind: Any = kind.strip().lower()
     model = latent_model(run)
@@ -85,16 +82,37 @@ def command(
     )
     rows, names_shown = direction_sheet(model, result, model.latents([seed])[0])
     sheet = png(rows)
+    for file, content in zip(files, (sheet, _npy(result)), strict=True):
+        write_output(file, content, Mark.LATENT_DIRECTIONS)
+    where: dict[str, Any] = {"run": str(run.resolve()), "files": absolute(files)}
+    shown = Shown(
+        images={f"from -{step:g} to {step:g} along each direction": sheet},
+        files=files,
+        settings={"kind": result.kind, "seed": seed, "step": f"{step:g}", "class": of},
+        table=_table(result),
+        images_seen=model.images_seen,
+    )
+    values = where | _as_json(result, names_shown, of)
+    show_and_keep(context, run, values, _text(result, files, len(names_shown)), json, shown)
+
+
+def _npy(result: "Directions") -> bytes:
+    """Return the directions as the bytes of an ``.npy`` file."""
+    import io
+
+    import numpy as np
+
     buffer = io.BytesIO()
     np.save(buffer, result.vectors.numpy())
-    write_output(path, sheet, Mark.LATENT_DIRECTIONS)
-    write_output(vectors, buffer.getvalue(), Mark.LATENT_DIRECTIONS)
-    values = {
-        "run": str(run.resolve()),
-        "files": absolute([path, vectors]),
+    return buffer.getvalue()
+
+
+def _as_json(result: "Directions", names_shown: Sequence[str], of: str | None) -> dict[str, Any]:
+    """Return what the directions do as plain data."""
+    return {
         "kind": result.kind,
         "step": result.step,
-        "directions": [_as_json(entry) for entry in result.directions],
+        "directions": [_direction_as_json(entry) for entry in result.directions],
         "shown": names_shown,
         "success": result.success.as_json() if result.success else None,
         "collateral": result.collateral.as_json() if result.collateral else None,
@@ -104,17 +122,9 @@ def command(
         "class": of,
         "sentence": result.sentence,
     }
-    shown = Shown(
-        images={f"from -{step:g} to {step:g} along each direction": sheet},
-        files=[path, vectors],
-        settings={"kind": result.kind, "seed": seed, "step": f"{step:g}", "class": of},
-        table=_table(result),
-        images_seen=model.images_seen,
-    )
-    show_and_keep(context, run, values, _text(result, path, vectors, len(names_shown)), json, shown)
 
 
-def _as_json(entry: "Direction") -> dict[str, Any]:
+def _direction_as_json(entry: "Direction") -> dict[str, Any]:
     """Return a direction as plain data; its vector is in the file."""
     success, collateral = entry.success, entry.collateral
     return {
@@ -145,8 +155,9 @@ def _table(result: "Directions") -> list[list[str]]:
     return [["direction", "success", "others changed"], *rows]
 
 
-def _text(result: "Directions", path: Path, vectors: Path, num_shown: int) -> str:
-    """Return a line per direction, and whether it worked."""
+def _text(result: "Directions", files: Sequence[Path], num_shown: int) -> str:
+    """Return a line per direction, the files (sheet and vectors), and whether it worked."""
+    path, vectors = files
     width = max(len(entry.name) for entry in result.directions)
     lines = []
     for entry in result.directions:

@@ -1,7 +1,8 @@
 """``ganzfeld latent walk``."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,9 @@ from ganzfeld.cli.seeds import seeds_in
 from ganzfeld.cli.speech import Json
 from ganzfeld.output import Mark, write_output
 from ganzfeld.printable import counted
+
+if TYPE_CHECKING:
+    from ganzfeld.inside.walk import Walk
 
 FILMS = (".webp", ".gif")
 """Films that a page can show, the better one first."""
@@ -46,9 +50,7 @@ def command(
     import torch
 
     from ganzfeld.inside import latent_model, latent_walk, read_latents
-    from ganzfeld.inside.films import film, require_film
-    from ganzfeld.inside.sheets import walk_sheet
-    from ganzfeld.model import png
+    from ganzfeld.inside.films import require_film
 
     paths = out_paths(out, run, "walk", (".png", ".gif"))
     for path in paths:
@@ -63,28 +65,10 @@ def command(
     walk = latent_walk(
         model.run or run, numbers, latents=points, frames=frames, loop=loop, of=of, progress=True
     )
-    sheet, films = png(walk_sheet(walk)), {}
-    for path in paths:
-        if path.suffix.lower() == ".png":
-            write_output(path, sheet, Mark.LATENT_WALK)
-        else:
-            films[path.suffix.lower()] = film(walk.images, path.suffix, fps)
-            write_output(path, films[path.suffix.lower()], Mark.LATENT_WALK)
-    result = {
-        "run": str(run.resolve()),
-        "files": absolute(paths),
-        "frames": frames,
-        "stops": list(walk.stops),
-        "evenness": walk.evenness,
-        "evenness_before": walk.evenness_before,
-        "even": walk.is_even,
-        "class": of,
-        "sentence": walk.sentence,
-    }
-    files = ", ".join(map(str, paths))
-    best = next((films[end] for end in FILMS if end in films), None)
+    sheet, film = _written(paths, walk, fps)
+    result = {"run": str(run.resolve()), "files": absolute(paths)} | _as_json(walk, frames, of)
     shown = Shown(
-        images={"all images in rows": sheet} | ({"film": best} if best else {}),
+        images={"all images in rows": sheet} | ({"film": film} if film else {}),
         files=paths,
         settings={
             "seeds": seeds,
@@ -94,5 +78,34 @@ def command(
         },
         images_seen=model.images_seen,
     )
-    text = f"{counted(frames, 'image')} in {files}\n{walk.sentence}"
+    text = f"{counted(frames, 'image')} in {', '.join(map(str, paths))}\n{walk.sentence}"
     show_and_keep(context, run, result, text, json, shown)
+
+
+def _written(paths: Sequence[Path], walk: "Walk", fps: float) -> tuple[bytes, bytes | None]:
+    """Write a walk in the formats of paths; return its rows as PNG, and the best film for a page."""
+    from ganzfeld.inside.films import film
+    from ganzfeld.inside.sheets import walk_sheet
+    from ganzfeld.model import png
+
+    sheet, films = png(walk_sheet(walk)), {}
+    for path in paths:
+        ending = path.suffix.lower()
+        content = sheet
+        if ending != ".png":
+            content = films[ending] = film(walk.images, path.suffix, fps)
+        write_output(path, content, Mark.LATENT_WALK)
+    return sheet, next((films[ending] for ending in FILMS if ending in films), None)
+
+
+def _as_json(walk: "Walk", frames: int, of: str | None) -> dict[str, Any]:
+    """Return what is known of a walk as plain data."""
+    return {
+        "frames": frames,
+        "stops": list(walk.stops),
+        "evenness": walk.evenness,
+        "evenness_before": walk.evenness_before,
+        "even": walk.is_even,
+        "class": of,
+        "sentence": walk.sentence,
+    }
