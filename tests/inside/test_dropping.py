@@ -10,8 +10,9 @@ from torch import Tensor, nn
 import ganzfeld as gz
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.inside import LatentModel
-from ganzfeld.inside.dropping import drop_maps_of, importance, without_maps
+from ganzfeld.inside.dropping import FIRST_SEED, NUM_READ, drop_maps_of, importance, without_maps
 from ganzfeld.inside.feature_sheets import drop_sheet
+from ganzfeld.inside.numbered_maps import drop_numbers, drop_numbers_of, numbers_in
 from ganzfeld.inside.reading import reader_for
 from ganzfeld.progress import silent
 from tests.inside.toys import LATENT, SIZE, Toy
@@ -55,7 +56,7 @@ def test_the_map_that_draws_red_takes_red_with_it(model: LatentModel, known_run:
     assert DRAWS_RED in result.maps and len(result.maps) <= 2
     assert result.gone.value == 1 and result.worst_random == 0 and result.num_tested == 200
     assert "it worked" in result.sentence and result.others is None
-    assert drop_sheet(result).dtype == np.uint8
+    assert drop_sheet(result.images).dtype == np.uint8
     with pytest.raises(UsageError, match="unknown attribute") as caught:
         drop_maps_of(model, reader, "class=rad", None, silent)
     assert "class=red" in caught.value.hint
@@ -82,3 +83,35 @@ def test_maps_count_at_the_place_of_the_attribute():
     assert int(scores.argmax()) == 2 and scores[2] > 5 * abs(scores[4])
     with pytest.raises(DataError, match="at least 20"):
         importance(maps, images, np.arange(400) < 3)
+
+
+def test_maps_are_dropped_by_number(model: LatentModel, known_run: gz.Run):
+    reader = reader_for(known_run, None, None, silent)
+    red = drop_numbers_of(model, reader, (DRAWS_RED,), None, silent)
+    assert red.num_maps == NUM_MAPS and red.maps == (DRAWS_RED,)
+    latents = model.latents(range(FIRST_SEED + NUM_READ, FIRST_SEED + NUM_READ + red.num_tested))
+    share = float((latents[:, 0] > 0).float().mean())
+    assert red.changed == {"class": pytest.approx(share)} and red.random_changed == {"class": 0}
+    # Red becomes blue on one half: two of three channels move by 255 levels in half of the pixels.
+    assert red.change == pytest.approx(share * 255 * (1 / 3) ** 0.5, rel=1e-4)
+    assert red.random_change == red.most_random_change == 0
+    assert (
+        "dropping map 11 of 16 changes" in red.sentence and "more than any of 8 random sets" in red.sentence
+    )
+    other = drop_numbers_of(model, None, (0, 3), None, silent)
+    assert other.change == 0 and "not more than random ones" in other.sentence and other.changed == {}
+    assert other.images.shape == (3, 8, SIZE, SIZE, 3)
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [([99], "maps 0 to 7"), ([-1], "maps 0 to 7"), ([1, 1], "twice"), ([], "none"), (range(8), "all")],
+)
+def test_numbers_that_are_no_maps_are_refused(run: gz.Run, maps: list[int], message: str):
+    with pytest.raises(UsageError, match=message):
+        drop_numbers(run, maps)
+
+
+def test_numbers_are_told_from_attributes():
+    assert numbers_in("3,17") == [3, 17] and numbers_in(" 3 ") == [3]
+    assert numbers_in("class=3") is None and numbers_in("3,") is None and numbers_in("-1") is None

@@ -69,6 +69,8 @@ def test_files_of_the_user_are_not_replaced(run: gz.Run, tmp_path: Path):
         (("--probe", "nothing.csv"), 2, "labels are for image files with names"),
         (("--probe", "classes", "--labels", "3"), 2, "at least 20 labels"),
         (("--drop", "class=red"), 3, "nothing is known"),
+        (("--drop", "99"), 2, "no map 99"),
+        (("--drop", "1,1"), 2, "named twice"),
         (("--out", "x.txt"), 2, "does not end in .npz"),
         (("nothing.png",), 3, "nothing at"),
     ],

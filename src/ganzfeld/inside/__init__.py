@@ -22,6 +22,7 @@ from ganzfeld.inside.dropping import DroppedMaps, drop_maps
 from ganzfeld.inside.features import Features, features
 from ganzfeld.inside.guided import Filters, StrongestImages, first_filters, strongest_images
 from ganzfeld.inside.latent_model import LatentModel, latent_model, read_latents
+from ganzfeld.inside.numbered_maps import DroppedNumbers, drop_numbers
 from ganzfeld.inside.probe import LinearProbe, linear_probe
 from ganzfeld.inside.walk import Walk, latent_walk
 
@@ -29,6 +30,7 @@ __all__ = [
     "Anomalies",
     "Directions",
     "DroppedMaps",
+    "DroppedNumbers",
     "Features",
     "Filters",
     "LatentModel",
@@ -38,6 +40,7 @@ __all__ = [
     "Walk",
     "anomalies",
     "drop_maps",
+    "drop_numbers",
     "features",
     "first_filters",
     "latent_add",

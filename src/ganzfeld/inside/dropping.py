@@ -6,7 +6,7 @@ Here nobody marks boxes: a reader names the attributes of generated images, and 
 where images with and without it differ.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,10 +135,7 @@ def drop_maps_of(
         return float((after[:, attribute] != code).mean()), float(changed.mean()) if changed.size else 0.0
 
     gone, others = changes(maps)
-    random = np.random.default_rng(RANDOM)
-    rest = np.setdiff1d(np.arange(len(scores)), maps)
-    size = min(len(maps), len(rest))
-    sets = [random.choice(rest, size, replace=False).tolist() for _ in range(NUM_RANDOM)]
+    sets = random_sets(len(scores), maps)
     by_chance = []
     for index, dropped in enumerate(sets):
         progress(index, NUM_RANDOM, "dropping random maps")
@@ -169,13 +166,21 @@ def second_highest(generator: Generator) -> nn.Module:
     return generator.layers[-2] if len(generator.layers) > 1 else generator.projection
 
 
+def random_sets(num_maps: int, maps: Sequence[int]) -> list[list[int]]:
+    """Draw sets of as many other maps, or of all others where these are fewer."""
+    random = np.random.default_rng(RANDOM)
+    rest = np.setdiff1d(np.arange(num_maps), maps)
+    size = min(len(maps), len(rest))
+    return [random.choice(rest, size, replace=False).tolist() for _ in range(NUM_RANDOM)]
+
+
 @contextmanager
-def without_maps(generator: Generator, maps: list[int]) -> Iterator[None]:
+def without_maps(generator: Generator, maps: Sequence[int]) -> Iterator[None]:
     """Set maps of the second highest layer to 0 everywhere while the block runs."""
 
     def drop(_module: nn.Module, _inputs: object, outputs: Tensor) -> Tensor:
         kept = outputs.clone()
-        kept[:, maps] = 0
+        kept[:, list(maps)] = 0
         return kept
 
     hook = second_highest(generator).register_forward_hook(drop)

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ganzfeld.inside.dropping import DroppedMaps
 from ganzfeld.inside.guided import Filters, StrongestImages
 from ganzfeld.inside.sheets import labelled_rows
 from ganzfeld.model import grid
@@ -33,11 +32,11 @@ def strongest_sheet(result: StrongestImages) -> np.ndarray:
     return labelled_rows(names, np.stack(rows), header)
 
 
-def drop_sheet(result: DroppedMaps) -> np.ndarray:
-    """Return images before, without the maps of the attribute, and without random maps, in three rows."""
-    columns = result.images.shape[1]
+def drop_sheet(images: np.ndarray) -> np.ndarray:
+    """Return images (3, n, H, W, C) in three rows: before, without some maps, and without random maps."""
+    columns = images.shape[1]
     header = [str(number) for number in range(1, columns + 1)]
-    return labelled_rows(["before", "dropped", "random"], result.images, header)
+    return labelled_rows(["before", "dropped", "random"], images, header)
 
 
 def _shown(values: np.ndarray) -> np.ndarray:

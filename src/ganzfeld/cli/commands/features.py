@@ -15,6 +15,7 @@ from ganzfeld.output import Mark, write_output
 if TYPE_CHECKING:
     from ganzfeld.inside.dropping import DroppedMaps
     from ganzfeld.inside.guided import StrongestImages
+    from ganzfeld.inside.numbered_maps import DroppedNumbers
     from ganzfeld.inside.probe import LinearProbe
     from ganzfeld.runs import Run
 
@@ -68,9 +69,9 @@ def command(
     drop: Annotated[
         str | None,
         typer.Option(
-            metavar="ATTRIBUTE",
-            help="Drop the maps of the generator that answer for an attribute, such as beard=none or "
-            "class=cats, and tell whether it goes.",
+            metavar="ATTRIBUTE|NUMBERS",
+            help="Drop the maps of the generator that answer for an attribute, such as hair=bun or "
+            "class=cats, and tell whether it goes; or those of numbers such as 3,17, and tell the change.",
         ),
     ] = None,
     json: Json = False,
@@ -173,6 +174,7 @@ def _made(request: _Request, wanted: dict[Mark, bool], files: dict[Mark, Path]) 
     from ganzfeld.errors import UsageError
     from ganzfeld.inside.features import as_run, require_layers
     from ganzfeld.inside.guided import require_units
+    from ganzfeld.inside.numbered_maps import numbers_in, require_maps
     from ganzfeld.inside.probe import require_num_labels
     from ganzfeld.networks.feature_maps import layer_names
 
@@ -185,6 +187,8 @@ def _made(request: _Request, wanted: dict[Mark, bool], files: dict[Mark, Path]) 
     if shows_units and len(request.layers) > 1:
         raise UsageError("units are shown of one layer at a time", "Name one --layer with --guided.")
     units = require_units(network, layers[-1], request.guided or 1, request.units) if shows_units else ()
+    if request.drop and (numbers := numbers_in(request.drop)) is not None:
+        require_maps(opened.model.generator, numbers)
     made = _Made({"run": str(request.run.resolve()), "layers": list(layers)}, files)
     made.settings = {"layers": ", ".join(layers), "labels": request.probe}
     made.images_seen = card.images_seen
@@ -255,15 +259,24 @@ def _add_filters(made: _Made, opened: "Run") -> None:
     made.say("filters", as_json, first.sentence)
 
 
-def _add_dropped_maps(made: _Made, opened: "Run", attribute: str) -> None:
-    """Add what becomes of an attribute without the maps that answer for it."""
+def _add_dropped_maps(made: _Made, opened: "Run", what: str) -> None:
+    """Add what becomes of images without maps, named by number or by the attribute that they answer for."""
     from ganzfeld.inside.dropping import drop_maps
     from ganzfeld.inside.feature_sheets import drop_sheet
+    from ganzfeld.inside.numbered_maps import drop_numbers, numbers_in
     from ganzfeld.model import png
 
+    numbers = numbers_in(what)
+    if numbers is not None:
+        changed = drop_numbers(opened, numbers, progress=True)
+        caption = f"images, without the maps {what}, without as many random maps"
+        made.write(Mark.DROPPED_MAPS, png(drop_sheet(changed.images)), caption)
+        made.say("drop", _numbers_as_json(changed), changed.sentence)
+        return
+    attribute = what
     dropped = drop_maps(opened, attribute, progress=True)
     caption = f"images with {attribute}, with its maps dropped, with random maps dropped"
-    made.write(Mark.DROPPED_MAPS, png(drop_sheet(dropped)), caption)
+    made.write(Mark.DROPPED_MAPS, png(drop_sheet(dropped.images)), caption)
     made.say("drop", _dropped_as_json(dropped), dropped.sentence)
 
 
@@ -308,6 +321,20 @@ def _strongest_as_json(result: "StrongestImages") -> dict[str, Any]:
         "likeness_random": round(result.random.likeness, 4),
         "num_silent": result.trained.num_silent,
         "worked": bool(result.worked),
+        "sentence": result.sentence,
+    }
+
+
+def _numbers_as_json(result: "DroppedNumbers") -> dict[str, Any]:
+    return {
+        "maps": list(result.maps),
+        "num_maps": result.num_maps,
+        "num_tested": result.num_tested,
+        "change_levels": round(result.change, 3),
+        "random_change_levels": round(result.random_change, 3),
+        "most_random_change_levels": round(result.most_random_change, 3),
+        "attributes_changed": result.changed,
+        "random_attributes_changed": result.random_changed,
         "sentence": result.sentence,
     }
 
