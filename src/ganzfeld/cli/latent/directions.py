@@ -156,7 +156,7 @@ def _table(result: "Directions") -> list[list[str]]:
 
 
 def _text(result: "Directions", files: Sequence[Path], num_shown: int) -> str:
-    """Return a line per direction, the files (sheet and vectors), and whether it worked."""
+    """Return a line per direction, the files (images and vectors), and whether it worked."""
     path, vectors = files
     width = max(len(entry.name) for entry in result.directions)
     lines = []
