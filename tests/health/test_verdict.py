@@ -94,6 +94,28 @@ def test_what_was_read_and_has_no_range_is_not_passed_over():
     assert {"name": "mode-collapse", "why": why} in verdict.as_json()["unjudged"]
 
 
+def test_a_recipe_without_ranges_of_its_own_is_judged_only_beyond_those_of_all():
+    own = Limit(0.25, 0.75, 1.0, 40, recipe="modern relativistic-pairing")
+    known = {"diversity": (own, Limit(0.05, 0.95, 1.0, 80))}
+    borrowed = {"verdict": "healthy", "unjudged": True, "findings": []}
+
+    def seen(diversity, name):
+        case = case_of({"diversity": [diversity] * 10, "quality_pixels": [0.6] * 10})
+        verdict = diagnose(replace(case, limits=known, recipe=case.recipe | {"name": name}))
+        unjudged = "mode-collapse" in {entry.name for entry in verdict.unjudged}
+        assert unjudged == any(entry.is_borrowed for entry in verdict.unjudged)
+        assert ("of other recipes only" in verdict.meaning) == (unjudged and verdict.verdict == "healthy")
+        findings = [finding.name for finding in verdict.findings]
+        return {"verdict": verdict.verdict, "unjudged": unjudged, "findings": findings}
+
+    assert seen(HEALTHY, "modern") == seen(HEALTHY, "modern-large") == borrowed | {"unjudged": False}
+    assert seen(HEALTHY, "mine") == borrowed
+    assert seen(0.1, "modern")["findings"] == seen(0.01, "mine")["findings"] == ["mode-collapse"]
+    assert seen(0.1, "mine") == borrowed | {"verdict": "early"}
+    loop = replace(case_of({"diversity": [HEALTHY] * 10}), limits=known, watched=True)
+    assert not any(entry.is_borrowed for entry in diagnose(loop).unjudged), "it has no recipe"
+
+
 def test_facts_are_found_without_readings():
     verdict = diagnose(case_of({}, num_pictures=32))
     assert verdict.verdict == "watch"

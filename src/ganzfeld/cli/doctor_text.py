@@ -76,8 +76,11 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
         yield from _wrapped(_why_unknown(run))
     elif verdict.unjudged:
         yield ""
-        reasons = "; ".join(f"{entry.name} ({entry.why})" for entry in verdict.unjudged)
-        yield from _wrapped(f"not checked: {reasons}")
+        names: dict[str, list[str]] = {}
+        for entry in verdict.unjudged:
+            names.setdefault(entry.why, []).append(entry.name)
+        reasons = "; ".join(f"{', '.join(of_why)} ({why})" for why, of_why in names.items())
+        yield from _wrapped(f"not ruled out: {reasons}")
 
 
 def _quality_lines(run: Run, verdict: Diagnosis) -> Iterator[str]:

@@ -10,7 +10,7 @@ from ganzfeld.health.expectation import Forecast, forecast
 from ganzfeld.health.finding import Finding
 from ganzfeld.health.learned import NOTHING, Learned, learned
 from ganzfeld.health.remedies import opposed, put_back
-from ganzfeld.health.symptoms import why_not_known
+from ganzfeld.health.symptoms import is_borrowed, why_not_known
 from ganzfeld.health.thinning import thinned
 
 Verdict = Literal["healthy", "early", "watch", "sick"]
@@ -23,15 +23,21 @@ _MEANINGS = {
 }
 _LITTLE_AND_WRONG = "little has been learned yet, and something needs attention"
 _NOT_MEASURED = "nothing is wrong by comparison with healthy runs, but how good the images are is not known"
+_BORROWED = "no reading lies outside the ranges of healthy runs, some of them known of other recipes only"
+_WHY_BORROWED = "compared with the widest range of all recipes, since that of this recipe was not measured"
 _TOO_FEW = "there are too few readings for a verdict"
 
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A finding that can be neither confirmed nor ruled out, and the reason."""
+    """A finding that can be neither confirmed nor ruled out, and the reason.
+
+    ``is_borrowed``: its readings were compared with the ranges of other recipes only.
+    """
 
     name: str
     why: str
+    is_borrowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,8 @@ class Diagnosis:
     ``healthy``, or ``early`` as long as little has been ``learned``: while all images are alike, or no better
     than untrained ones, and also if no detector had readings to work with, since a run that was not measured
     cannot be called healthy. Findings are sorted: severe ones first, then older ones. ``num_judged``
-    detectors had readings; ``unjudged`` lists the others, and readings whose healthy range is not known.
+    detectors had readings; ``unjudged`` lists the others, and readings whose healthy range is not known, or
+    known of other recipes only.
     ``opposed`` lists remedies that contradict each other. ``forecast`` says what to expect while little has
     been learned, where that is known.
     """
@@ -98,6 +105,8 @@ class Diagnosis:
             return _LITTLE_AND_WRONG
         if self.verdict == "early" and self.learned.quality is None and not self.learned.are_alike:
             return _NOT_MEASURED
+        if self.verdict == "healthy" and any(entry.is_borrowed for entry in self.unjudged):
+            return _BORROWED
         return _MEANINGS[self.verdict]
 
     @property
@@ -154,6 +163,8 @@ def diagnose(run: RunEvidence) -> Diagnosis:
             unjudged.append(Unjudged(name, reasons[0].text))
         else:  # missing readings are not listed here: most of them do not apply to this run
             unjudged += [Unjudged(name, why.text) for why in reasons if why and why.has_no_limit]
+            if any(is_borrowed(run, reading) for reading in detector.READINGS):
+                unjudged.append(Unjudged(name, _WHY_BORROWED, is_borrowed=True))
         num_judged += not all(reasons)
     so_far = learned(run)
     if not so_far.is_little and not any(detectors.load(finding.name).READINGS for finding in findings):
