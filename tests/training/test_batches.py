@@ -209,6 +209,20 @@ def test_speeds_that_a_run_does_not_show_are_forgotten(trainer, tmp_path, images
     assert file.exists() == stays
 
 
+def test_only_a_fitted_run_is_compared_with_measured_speeds(trainer, tmp_path):
+    keep_speeds(trainer, tmp_path, {"16": 590})
+    (file,) = (tmp_path / "cache" / "speeds").iterdir()
+    trainer.images_seen = 10_000
+    for options in (TrainOptions(batch=16, recipe="modern"), TrainOptions(recipe=trainer.recipe)):
+        replace(resolve_options(options), recipe=trainer.recipe).compare_speed(trainer, 1000)
+        assert file.exists()
+    replace(resolve_options(TrainOptions(recipe="modern")), recipe=trainer.recipe).compare_speed(
+        trainer, 1000
+    )
+    assert not file.exists()
+
+
+@pytest.mark.thorough
 def test_a_fitted_run_resumes_as_it_began(array_file, tmp_path, monkeypatch):
     """Whatever speeds were measured in between."""
     monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
