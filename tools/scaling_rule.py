@@ -54,8 +54,8 @@ def main() -> None:
     if options.work == "fit":
         print(fit(PAGE.read_text(encoding="utf-8")))
     elif options.work == "check":
-        speeds = dict(map(float, speed.split("=")) for speed in options.speeds)
-        images_of = {int(batch): round(60 * options.minutes * speed) for batch, speed in speeds.items()}
+        pairs = (pair.split("=") for pair in options.speeds)
+        images_of = {int(batch): round(60 * options.minutes * float(speed)) for batch, speed in pairs}
         print(check(options, images_of))
     else:
         torch.set_num_threads(1)
