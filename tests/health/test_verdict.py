@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from ganzfeld.health import RunEvidence, diagnose
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.limits import Limit, limit_at
@@ -114,6 +116,20 @@ def test_a_recipe_without_ranges_of_its_own_is_judged_only_beyond_those_of_all()
     assert seen(0.1, "mine") == borrowed | {"verdict": "early"}
     loop = replace(case_of({"diversity": [HEALTHY] * 10}), limits=known, watched=True)
     assert not any(entry.is_borrowed for entry in diagnose(loop).unjudged), "it has no recipe"
+
+
+@pytest.mark.parametrize("recall_from", [0.0, 0.01])
+def test_missing_kinds_cannot_be_told_where_healthy_runs_have_few_too(recall_from):
+    readings = {name: [HEALTHY] * 10 for name in ("diversity", "recall", "coverage")}
+    run = case_of(readings)
+    limits = {
+        **run.limits,
+        "recall": (Limit(recall_from, 1.0, 1.0, 40),),
+        "coverage": (Limit(0.0, 1.0, 1.0, 40),),
+    }
+    unjudged = diagnose(replace(run, limits=limits)).unjudged
+    reasons = [entry.why.split(":")[0] for entry in unjudged if entry.name == "mode-collapse"]
+    assert reasons == ["whether kinds of images are missing"] * (not recall_from)
 
 
 def test_facts_are_found_without_readings():

@@ -165,6 +165,8 @@ def diagnose(run: RunEvidence) -> Diagnosis:
             unjudged += [Unjudged(name, why.text) for why in reasons if why and why.has_no_limit]
             if any(is_borrowed(run, reading) for reading in detector.READINGS):
                 unjudged.append(Unjudged(name, _WHY_BORROWED, is_borrowed=True))
+            why_not = getattr(detector, "cannot_tell", _nothing)(run)
+            unjudged += [Unjudged(name, why_not)] if why_not else []
         num_judged += not all(reasons)
     so_far = learned(run)
     if not so_far.is_little and not any(detectors.load(finding.name).READINGS for finding in findings):
@@ -198,6 +200,10 @@ def _is_prior(finding: Finding) -> bool:
 
 def _always(run: RunEvidence) -> bool:
     return True
+
+
+def _nothing(run: RunEvidence) -> None:
+    return None
 
 
 def _name_and_start(finding: Finding) -> str:
