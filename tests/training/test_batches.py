@@ -61,6 +61,22 @@ def test_the_numbers_of_the_rule_are_those_of_the_fit(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("neighbour", "words"),
+    [
+        ([0.4, 0.42, 0.44], "better, beyond"),
+        ([0.4, 0.42, 0.46], "no difference"),
+        ([0.6, 0.7, 0.56], "worse, beyond"),
+        ([0.4, 0.41], "too few seeds"),
+    ],
+)
+def test_a_neighbour_is_better_only_beyond_the_spread_of_the_seeds(monkeypatch, neighbour, words):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    table = runpy.run_path(str(ROOT / "tools" / "scaling_rule.py"))["table"]
+    lines = table(16, {16: 1000, 32: 2000}, {16: [0.45, 0.5, 0.55], 32: neighbour}).splitlines()
+    assert "0.500 | the rule's choice" in lines[2] and f"| {words}" in lines[3]
+
+
+@pytest.mark.parametrize(
     ("overhead", "budget", "batch"),
     [(0, 5e5, 16), (20, 5e5, 32), (1000, 5e6, 256)],
     ids=["none", "as much as the images", "almost only overhead"],
