@@ -9,6 +9,7 @@ from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.expectation import Forecast, forecast
 from ganzfeld.health.finding import Finding
 from ganzfeld.health.learned import NOTHING, Learned, learned
+from ganzfeld.health.order import in_order
 from ganzfeld.health.remedies import opposed, put_back
 from ganzfeld.health.symptoms import is_borrowed, why_not_known
 from ganzfeld.health.thinning import thinned
@@ -146,10 +147,14 @@ class Diagnosis:
 
 
 def diagnose(run: RunEvidence) -> Diagnosis:
-    """Run every detector that applies to the run, and combine the findings."""
+    """Run every detector that applies to the run, and combine the findings.
+
+    Raises ``DamagedError`` if the entries belong to two histories (see ``in_order``).
+    """
+    entries = in_order(run.entries)
     # Of the entries without readings, one per second, only the last one matters here.
-    with_readings = thinned(entry for entry in run.entries[:-1] if entry.get("health"))
-    run = replace(run, entries=[*with_readings, *run.entries[-1:]])
+    with_readings = thinned(entry for entry in entries[:-1] if entry.get("health"))
+    run = replace(run, entries=[*with_readings, *entries[-1:]])
     findings, unjudged, num_judged = [], [], 0
     for name in detectors.names():
         detector = detectors.load(name)

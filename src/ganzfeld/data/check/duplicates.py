@@ -16,7 +16,7 @@ from ganzfeld.data.images import ImageDataset
 from ganzfeld.durable import write_bytes
 from ganzfeld.errors import ResourceError
 
-RULE = 2
+RULE = 3
 """Increased when other images count as duplicates; results of older rules in the cache are not used."""
 
 _MOST_COMPARED = 20_000  # pairs of each list of candidates; those of connected images do not count
