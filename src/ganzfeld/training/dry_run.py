@@ -128,12 +128,12 @@ def _take_readings_during_save(trainer: Trainer) -> None:
     del being_written
 
 
-def measured_speed(trainer: Trainer) -> float:
-    """Measure the speed in images per second, after the slower first steps."""
+def measured_speed(trainer: Trainer, least_s: float = LEAST_S) -> float:
+    """Measure the speed in images per second, after the slower first steps, for at least so many seconds."""
     for _ in range(WARM_UP_STEPS):
         scalars_of(trainer.advance())
     begun, images_before, steps = time.perf_counter(), trainer.images_seen, 0
-    while steps < LEAST_STEPS or time.perf_counter() - begun < LEAST_S:
+    while steps < LEAST_STEPS or time.perf_counter() - begun < least_s:
         scalars_of(trainer.advance())
         steps += 1
     return (trainer.images_seen - images_before) / (time.perf_counter() - begun)
