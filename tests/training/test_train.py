@@ -229,8 +229,9 @@ class TestEnds:
             str(array_file),
             "--out",
             str(tmp_path),
-            "--size",
-            "16",
+            "--route",
+            "plain",
+            *(word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")),
         ]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while not list(tmp_path.glob("*/samples/0.png")) and process.poll() is None:
