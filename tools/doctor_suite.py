@@ -97,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure findings in broken and in healthy runs.")
     parser.add_argument("--faulty", default="0")
     parser.add_argument("--healthy", default="0-22")
-    parser.add_argument("--limits", default="100-107", help="Seeds of doctor_limits.py.")
+    parser.add_argument("--limits", default="100-108", help="Seeds of doctor_limits.py.")
     parser.add_argument("--only", nargs="*", default=list(FAULTS), help="Names of the faults to plant.")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--device", default="cpu")

@@ -237,3 +237,17 @@ def test_a_setting_at_the_edge_is_not_named():
     rate = resolve("modern", {}).generator.optimizer.lr
     assert unusual_settings(resolve("modern", {"generator.optimizer.lr": FAR * rate})) == ()
     assert unusual_settings(resolve("modern", {"generator.optimizer.lr": rate / FAR})) == ()
+
+
+def test_an_uneven_ladder_counts_as_long_as_little_has_been_learned():
+    uneven = ["size=33", "ladder=[33, 16, 8]"]
+
+    def names(case):
+        return [finding.name for finding in diagnose(case).findings]
+
+    assert names(case_of({}, settings=uneven)) == ["uneven-ladder"]
+    readings = {"diversity": [HEALTHY] * 10, "twins": [0.05] * 10, **{name: [0.6] * 10 for name in NAMES}}
+    assert names(case_of(readings, settings=uneven, known=("diversity",))) == []
+    beside = case_of(readings | {"stuck": [0.9] * 10}, settings=uneven, known=("diversity", "stuck"))
+    assert set(names(beside)) == {"output-saturated", "uneven-ladder"}
+    assert names(case_of({})) == []
