@@ -69,7 +69,7 @@ def test_a_healthy_run(run):
     # 200 images are few, which is worth a word but no more.
     assert told.startswith("watch: ") and "too-few-pictures, from the beginning" in told
     assert "mode-collapse" not in told
-    assert "stalled (lesson_generator has no readings)" in " ".join(told.split())
+    assert "stalled (no readings)" in " ".join(told.split())
     assert "batch-leak" not in told, "this discriminator has no statistics across the batch"
 
 

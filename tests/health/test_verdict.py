@@ -8,6 +8,7 @@ from ganzfeld.health import RunEvidence, diagnose
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.limits import Limit, limit_at
 from ganzfeld.health.symptoms import persisted, why_not_known
+from ganzfeld.metrics.quality_scale import NAMES
 from ganzfeld.recipes import resolve
 from tests.health.cases import HEALTHY, case_of, limits_of, turning
 
@@ -94,6 +95,24 @@ def test_what_was_read_and_has_no_range_is_not_passed_over():
     assert verdict.findings == ()
     why = "the healthy range of class_diversity_worst at step 100 is not known"
     assert {"name": "mode-collapse", "why": why} in verdict.as_json()["unjudged"]
+
+
+def test_a_reason_that_many_findings_share_is_given_once():
+    """As in a short run, where every reading was taken twice."""
+    names = ("diversity", "stuck", "drift", "saturated", "dead_generator", "separation", "overlap")
+    case = case_of({"diversity": [HEALTHY] * 10} | {name: [HEALTHY] * 2 for name in names[1:]})
+    verdict = diagnose(case)
+    assert len(verdict.unjudged) > 5
+    assert len({entry.name for entry in verdict.unjudged}) == len(verdict.unjudged)
+    assert all(verdict.not_checked.count(entry.name) == 1 for entry in verdict.unjudged)
+    assert verdict.not_checked.count("so far") == 1
+
+
+def test_healthy_does_not_say_more_than_was_checked():
+    readings = {"diversity": [HEALTHY] * 10, "twins": [0.05] * 10} | {name: [0.6] * 10 for name in NAMES}
+    verdict = diagnose(case_of(readings, known=("diversity",)))
+    assert verdict.verdict == "healthy" and verdict.unjudged
+    assert verdict.meaning == "all readings that were checked are within the range of healthy runs"
 
 
 def test_a_recipe_without_ranges_of_its_own_is_judged_only_beyond_those_of_all():

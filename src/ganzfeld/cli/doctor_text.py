@@ -76,11 +76,7 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
         yield from _wrapped(_why_unknown(run))
     elif verdict.unjudged:
         yield ""
-        names: dict[str, list[str]] = {}
-        for entry in verdict.unjudged:
-            names.setdefault(entry.why, []).append(entry.name)
-        reasons = "; ".join(f"{', '.join(of_why)} ({why})" for why, of_why in names.items())
-        yield from _wrapped(f"not ruled out: {reasons}")
+        yield from _wrapped(f"not ruled out: {verdict.not_checked}")
 
 
 def _quality_lines(run: Run, verdict: Diagnosis) -> Iterator[str]:

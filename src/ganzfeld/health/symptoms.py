@@ -81,6 +81,8 @@ class NotKnown:
     """Why a reading cannot be assessed, in words."""
 
     text: str
+    short: str
+    """The same without the reading and its figures, so that findings can be listed by it."""
     has_no_limit: bool = False
     """Whether the reading has values but its range in healthy runs is not known at this step."""
 
@@ -89,13 +91,14 @@ def why_not_known(run: RunEvidence, name: str) -> NotKnown | None:
     """Return why a reading cannot be assessed now; None if it can."""
     series = series_of(run, name)
     if not len(series):
-        return NotKnown(f"{name} has no readings")
+        return NotKnown(f"{name} has no readings", "no readings")
     step = int(steps_of(run, series)[-1])
     if run.limit(name, step) is None:
-        return NotKnown(f"the healthy range of {name} at step {step:,} is not known", has_no_limit=True)
+        text = f"the healthy range of {name} at step {step:,} is not known"
+        return NotKnown(text, "no known range at this step", has_no_limit=True)
     if math.isnan(_mildest(series, "high", len(series) - 1)[0]):
         times = "once" if len(series) == 1 else f"{len(series)} times"
-        return NotKnown(f"{name} has been read only {times} so far")
+        return NotKnown(f"{name} has been read only {times} so far", "too few readings so far")
     return None
 
 

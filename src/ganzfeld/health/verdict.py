@@ -26,6 +26,7 @@ _LITTLE_AND_WRONG = "little has been learned yet, and something needs attention"
 _NOT_MEASURED = "nothing is wrong by comparison with healthy runs, but how good the images are is not known"
 _BORROWED = "no reading lies outside the ranges of healthy runs, some of them known of other recipes only"
 _WHY_BORROWED = "compared with the widest range of all recipes, since that of this recipe was not measured"
+_HEALTHY_SO_FAR = "all readings that were checked are within the range of healthy runs"
 _TOO_FEW = "there are too few readings for a verdict"
 
 
@@ -33,12 +34,14 @@ _TOO_FEW = "there are too few readings for a verdict"
 class Unjudged:
     """A finding that can be neither confirmed nor ruled out, and the reason.
 
-    ``is_borrowed``: its readings were compared with the ranges of other recipes only.
+    ``is_borrowed``: its readings were compared with the ranges of other recipes only. ``short`` is the reason
+    without names and figures of readings, where it has some: findings are listed by it.
     """
 
     name: str
     why: str
     is_borrowed: bool = False
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,20 @@ class Diagnosis:
             return _NOT_MEASURED
         if self.verdict == "healthy" and any(entry.is_borrowed for entry in self.unjudged):
             return _BORROWED
+        if self.verdict == "healthy" and self.unjudged:
+            return _HEALTHY_SO_FAR
         return _MEANINGS[self.verdict]
+
+    @property
+    def not_checked(self) -> str:
+        """The findings of ``unjudged`` by their reason, on one line; empty if there are none."""
+        by_reason: dict[str, list[Unjudged]] = {}
+        for entry in self.unjudged:
+            by_reason.setdefault(entry.short or entry.why, []).append(entry)
+        return "; ".join(
+            f"{', '.join(entry.name for entry in entries)} ({entries[0].why if len(entries) == 1 else why})"
+            for why, entries in by_reason.items()
+        )
 
     @property
     def sentence(self) -> str:
@@ -165,9 +181,12 @@ def diagnose(run: RunEvidence) -> Diagnosis:
         if finding is not None:
             findings.append(put_back(run, finding))
         elif reasons and reasons[0] and all(reasons):
-            unjudged.append(Unjudged(name, reasons[0].text))
+            unjudged.append(Unjudged(name, reasons[0].text, short=reasons[0].short))
         else:  # missing readings are not listed here: most of them do not apply to this run
-            unjudged += [Unjudged(name, why.text) for why in reasons if why and why.has_no_limit]
+            without = [why for why in reasons if why and why.has_no_limit]
+            if without:
+                texts = "; ".join(why.text for why in without)
+                unjudged.append(Unjudged(name, texts, short=without[0].short))
             if any(is_borrowed(run, reading) for reading in detector.READINGS):
                 unjudged.append(Unjudged(name, _WHY_BORROWED, is_borrowed=True))
             why_not = getattr(detector, "cannot_tell", _nothing)(run)
