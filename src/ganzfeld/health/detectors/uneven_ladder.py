@@ -59,7 +59,7 @@ def _uneven(run: RunEvidence) -> Iterator[tuple[list[int], list[int]]]:
     """Yield kernel and stride, height first, of every uneven layer."""
     recipe = run.recipe
     if run.watched:
-        for layer in recipe["layers"]:
+        for layer in recipe.get("layers", ()):
             kernel, stride = layer["kernel"], layer["stride"]
             if kernel and any(k % s for k, s in zip(kernel, stride, strict=True)):
                 yield kernel, stride
