@@ -239,7 +239,6 @@ def test_only_a_fitted_run_is_compared_with_measured_speeds(trainer, tmp_path):
 def test_a_fitted_run_resumes_as_it_began(array_file, tmp_path, monkeypatch):
     """Whatever speeds were measured in between."""
     monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("ganzfeld.training.tuning.batches.LEAST_S", 0.0)
     options = {"recipe": "modern", "size": 16, "minutes": 2, "seed": 3, "out": tmp_path, "progress": False}
     options |= {"settings": [*NARROW, "ema=0.5"]}
     whole = gz.train(array_file, **options, images=1024)
