@@ -122,7 +122,7 @@ def test_a_recipe_without_ranges_of_its_own_is_judged_only_beyond_those_of_all()
 
     def seen(diversity, name):
         case = case_of({"diversity": [diversity] * 10, "quality_pixels": [0.6] * 10})
-        verdict = diagnose(replace(case, limits=known, recipe=case.recipe | {"name": name}))
+        verdict = diagnose(replace(case, limits=known, recipe={**case.recipe, "name": name}))
         unjudged = "mode-collapse" in {entry.name for entry in verdict.unjudged}
         assert unjudged == any(entry.is_borrowed for entry in verdict.unjudged)
         assert ("of other recipes only" in verdict.meaning) == (unjudged and verdict.verdict == "healthy")
