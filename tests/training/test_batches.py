@@ -97,6 +97,7 @@ def test_a_longer_budget_allows_a_larger_batch():
 
 
 def test_the_settings_of_short_runs_are_those_of_the_recipe():
+    assert resolve("modern", fitted_settings(16, 1e15)).ema == 0.99999, "it is below 1 whatever the budget"
     settings = fitted_settings(16, 48_000)
     assert resolve("modern", settings) == read_recipe("modern")
 
