@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzfeld.health import RunEvidence, diagnose
-from ganzfeld.health.expectation import Expectation, Forecast, expectations, expected_of, forecast
+from ganzfeld.health.expectation import (
+    Expectation,
+    Forecast,
+    expectations,
+    expected_of,
+    forecast,
+    slowest_for,
+)
 from ganzfeld.metrics.quality_scale import NAMES
 from ganzfeld.recipes import recipes
 from tests.health.cases import HEALTHY, case_of
@@ -123,6 +130,43 @@ def test_a_large_batch_has_as_many_steps(monkeypatch):
             for finding in diagnose(early(num=241, settings=[*NARROW, f"batch={batch}"])).findings
         }
         assert ("nothing-learned" in names) == found
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (["loss.name=hinge"], "runs of other recipes: of 4 runs of radford2015"),
+        ([], "only 4 of 6 runs of radford2015 of this width had varied images in up to 130,000"),
+    ],
+)
+def test_a_run_of_no_known_kind_is_compared_with_the_slowest(monkeypatch, settings, says):
+    monkeypatch.setattr("ganzfeld.health.expectation.expectations", lambda: KNOWN)
+    verdicts = [diagnose(early(num=num, settings=settings)) for num in (240, 241, 801)]
+    assert [verdict.verdict for verdict in verdicts] == ["early", "watch", "sick"]
+    (finding,) = verdicts[1].findings
+    assert says in finding.evidence[0].text and "varied images after 8,000" in finding.evidence[0].text
+    large = diagnose(early(num=241, settings=[*settings, "batch=256"]))
+    assert large.verdict == "early", "twice the batch makes half the steps"
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_with_what_ships_no_collapse_is_early_for_ever(watched):
+    """As in a recipe of a name of its own, and in a loop that somebody else wrote."""
+    run = early(num=10)
+    last = {**run.entries[-1], "images_seen": 10**7}
+    late = replace(run, entries=[*run.entries, last], recipe={**run.recipe, "name": "mine"}, watched=watched)
+    fields = {"rates_known": False, "layers": []} if watched else {}
+    verdict = diagnose(replace(late, recipe={**late.recipe, **fields}))
+    assert verdict.verdict == "sick"
+    assert "runs of other recipes" in verdict.findings[0].evidence[0].text
+
+
+def test_the_slowest_has_shown_varied_images():
+    assert slowest_for(early(), KNOWN) is KNOWN[0]
+    assert slowest_for(early(), (KNOWN[1], STUCK)) is None, "fewer than nine in ten"
+    quick, slow = replace(KNOWN[2], batch=8), replace(KNOWN[2], until_varied=(5_000, 6_000, 7_000))
+    assert slowest_for(early(), (quick, slow)) is quick, "64,000 images of a batch of 128"
+    assert slowest_for(early(settings=["batch=8"]), (quick, slow)) is slow
 
 
 def test_a_run_without_quality_is_not_called_late(monkeypatch):
