@@ -108,14 +108,14 @@ def main() -> None:
     usual = all_plans(numbers_of(options.limits))
     if {plan.seed for plan in healthy} & {plan.seed for plan in usual}:
         parser.error("the seeds of healthy runs and of limits must differ")
-    broken = [plan for fault in options.only for plan in _plans(numbers_of(options.faulty), fault)]
+    broken = [plan for fault in options.only for plan in broken_plans(numbers_of(options.faulty), fault)]
     if options.finished:
         healthy, broken = ([p for p in plans if is_finished(p, options.runs)] for plans in (healthy, broken))
     journals = {
         journal.plan: journal
         for journal in train_all([*usual, *broken, *healthy], options.runs, options.processes, options.device)
     }
-    worst = _worst([journals[plan] for plan in usual])
+    worst = worst_of([journals[plan] for plan in usual])
     results = [result_of(journals[plan], worst) for plan in [*broken, *healthy]]
     page = report(results[: len(broken)], results[len(broken) :], options)
     print(page)
@@ -136,7 +136,8 @@ def _kind(journal: Journal) -> str:
     return plan.fault or f"{end}, {plan.recipe}{' by class' * plan.is_by_class}"
 
 
-def _plans(seeds: Sequence[int], fault: str) -> list[Plan]:
+def broken_plans(seeds: Sequence[int], fault: str) -> list[Plan]:
+    """Return the plans of runs with a planted fault, for all recipes and datasets that it is planted in."""
     if FAULTS[fault].by_class:
         return [Plan(data, "modern", seed, fault) for seed in seeds for data in BY_CLASS]
     return [
@@ -147,7 +148,7 @@ def _plans(seeds: Sequence[int], fault: str) -> list[Plan]:
     ]
 
 
-def _worst(usual: Sequence[Journal]) -> dict[tuple[str, str, int], dict[str, float]]:
+def worst_of(usual: Sequence[Journal]) -> dict[tuple[str, str, int], dict[str, float]]:
     """Return the worst value of every measure in healthy runs, by dataset, recipe and check."""
     worst: dict[tuple[str, str, int], dict[str, float]] = {}
     for journal in usual:
