@@ -15,7 +15,7 @@ import statistics
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,15 @@ STEPS = 4  # so that one of them has the penalties that come every fourth step
 LONG_STEP_S = 0.5
 LONGEST_PERIOD = 16
 """Penalties that come more rarely than every so many steps do not decide what is fastest."""
+
+FREE: Any = {
+    **dict.fromkeys(("name", "description", "notes", "ema", "gain_deviation", "schedule"), True),
+    "generator": {"optimizer"},
+    "discriminator": {"optimizer"},
+    "loss": {"smoothing", "smooth_sides", "temperature"},
+    "stabilisers": {"__all__": {"weight"}},
+}
+"""The fields of a recipe that do not change how long a step takes."""
 
 
 def fastest_route(trainer: Trainer, progress: CountCallback) -> FastPath:
@@ -266,23 +275,19 @@ def input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
 
 
 def cache_key(trainer: Trainer) -> str:
-    """Return the cache key of a measurement, 64 hexadecimal digits."""
+    """Return the cache key of a measurement, 64 hexadecimal digits.
+
+    It holds what decides how long a step takes, so recipes that differ in nothing else share a measurement.
+    """
     # The text of the layers, not their weights: reading a weight advances spectral normalisation.
     layers = {name: str(layer) for name, layer in trainer.strided_layers.items()}
     identity = [
         trainer.circumstances.model_dump(),
         layers,
         get_args(Way),  # a new version may know more
-        trainer.recipe.batch,
-        trainer.recipe.size,
-        trainer.config.per_sample,
+        trainer.recipe.model_dump(mode="json", exclude=FREE),
+        len(trainer.class_cards),
+        sorted(trainer.route.parts),
         trainer.engine.channels_last,
-        trainer.route.traced,  # which decides whether two lanes were tried
     ]
-    if trainer.engine.device.type == "cuda":  # there the whole step is measured, not only its layers
-        identity += [
-            trainer.recipe.model_dump(mode="json"),
-            sorted(trainer.route.parts),
-            trainer.ranks.world_size,
-        ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
