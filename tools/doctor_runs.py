@@ -367,7 +367,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "late, rates x30": Fault(
         "from three fifths of the run on, both learning rates are 30 times the recipe's",
-        ("late-decay", "diverging", "mode-hopping", "mode-collapse"),
+        ("late-decay", "quality-lost", "diverging", "mode-hopping", "mode-collapse"),
         plant=_late_rates,
     ),
     "labels shuffled": Fault(

@@ -19,6 +19,11 @@ PARTS = frozenset({"quality_pixels", "quality_spectrum", "quality_variety", "qua
 BY_FEATURES = "quality_features"
 """The part that needs a feature network, and is read more rarely than the others."""
 
+LEAST_QUALITY = 0.15
+"""Below this quality, nothing has been learned that a person would see."""
+LOOKS_OF_BEST = 3
+"""Looks in a row that must reach a quality before it counts as the best one: a single one may be chance."""
+
 _STANDARD_ERRORS = 1.96
 """Standard errors to either side that make a 95 % interval."""
 
@@ -142,6 +147,26 @@ def _quality(run: RunEvidence) -> Series:
     return Series(np.array([*values], dtype=np.int64), np.array([*values.values()], dtype=np.float64))
 
 
+def _quality_kept(run: RunEvidence) -> Series:
+    """Compute the quality at every look as a share of the best one so far, at most 1.
+
+    The best one is the highest that ``LOOKS_OF_BEST`` looks in a row have reached; the series starts once it
+    is at least ``LEAST_QUALITY``, since before that there is nothing to lose. Only the parts that are read at
+    every look count: with the rare one, the quality of a healthy run may fall when it is first measured.
+    """
+    by_images = {
+        images: combined_quality({name: parts[name] for name in parts if name in PARTS})
+        for images, parts in _parts(run)
+    }
+    images, values = np.array([*by_images], dtype=np.int64), np.array([*by_images.values()], dtype=np.float64)
+    reached = np.zeros(len(values))
+    for end in range(LOOKS_OF_BEST, len(values) + 1):
+        reached[end - 1] = values[end - LOOKS_OF_BEST : end].min()
+    best = np.maximum.accumulate(reached)
+    known = best >= LEAST_QUALITY
+    return Series(images[known], np.minimum(1.0, values[known] / best[known]))
+
+
 def combined_quality(parts: Mapping[str, float]) -> float:
     """Combine the parts of the quality, each 0 to 1, by name.
 
@@ -210,6 +235,7 @@ DERIVED: dict[str, Callable[[RunEvidence], Series]] = {
     "saturated_excess": _saturated_excess,
     "decay": _decay,
     "quality": _quality,
+    "quality_kept": _quality_kept,
     "same_push_on_fakes": _product("push_fake", "push_generator"),
     "same_push_on_both": _product("push_real", "push_fake"),
 }

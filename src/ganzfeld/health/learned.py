@@ -3,11 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from ganzfeld.health.derived import series_of
+from ganzfeld.health.derived import LEAST_QUALITY, series_of
 from ganzfeld.health.evidence import RunEvidence, Series
 
-LEAST_QUALITY = 0.15
-"""Below this quality, nothing has been learned that a person would see."""
 MOST_TWINS = 0.9
 """From this share of images with a near duplicate on, all images are alike. Real images have 0.05."""
 LEAST_VARIETY = 0.25

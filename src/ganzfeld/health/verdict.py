@@ -1,5 +1,6 @@
 """The diagnosis of a run: the findings of all detectors, and the verdict that follows from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
@@ -203,7 +204,7 @@ def diagnose(run: RunEvidence) -> Diagnosis:
         num_judged,
         _contradictions(run, findings),
         so_far,
-        forecast(run) if so_far.is_little else None,
+        forecast(run) if so_far.is_little and not _was_better(findings) else None,
     )
 
 
@@ -220,6 +221,11 @@ def _contradictions(run: RunEvidence, findings: list[Finding]) -> tuple[Contradi
 def _is_prior(finding: Finding) -> bool:
     """Check whether a finding counts only beside one from readings, or while little has been learned."""
     return getattr(detectors.load(finding.name), "PRIOR", False)
+
+
+def _was_better(findings: Sequence[Finding]) -> bool:
+    """Check whether the images were better before: then runs at their beginning are no guide."""
+    return any(finding.name in ("late-decay", "quality-lost") for finding in findings)
 
 
 def _always(run: RunEvidence) -> bool:

@@ -3,6 +3,7 @@
 The other runs are those of the same kind or, where too little is known of these, of the slowest known one.
 """
 
+from ganzfeld.health.detectors import quality_lost
 from ganzfeld.health.detectors.mode_collapse import remedy_for_variety
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.expectation import Expectation, expected_of, slowest_for
@@ -23,7 +24,7 @@ def find(run: RunEvidence) -> Finding | None:
     high = usual.high_at(run.recipe["batch"]) if usual else None
     if usual is None or high is None or seen <= LATE * high:
         return None
-    if so_far.quality is None or not so_far.is_little:
+    if so_far.quality is None or not so_far.is_little or quality_lost.find(run):
         return None
     evidence = Evidence(
         f"{so_far.sentence} after {seen:,} images; {_compared_with(usual, own)}",
