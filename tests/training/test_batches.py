@@ -215,24 +215,41 @@ def test_a_batch_beyond_the_fitted_ones_is_named_as_such():
 def test_speeds_that_a_run_does_not_show_are_forgotten(trainer, tmp_path, images_per_s, stays):
     keep_speeds(trainer, tmp_path, {"16": 590, "32": 796})
     (file,) = (tmp_path / "cache" / "speeds").iterdir()
-    fitted = replace(trainer, recipe=resolve(trainer.recipe, {"batch": 16, "ema": 0.9}))
+    recipe = resolve(trainer.recipe, {"batch": 16, "ema": 0.9})
+    fitted = replace(trainer, recipe=recipe, speeds_key=cache_key(trainer))
     for seconds in (10, 1000):  # the first is too short to say anything
         assert file.exists()
         fitted.images_seen = images_per_s * seconds
-        forget_other_speeds(fitted, trainer.recipe, seconds)
+        forget_other_speeds(fitted, seconds)
     assert file.exists() == stays
+
+
+def test_a_run_on_other_threads_than_were_measured_is_compared_too(array_file, tmp_path, monkeypatch):
+    """The route of the fitted batch may have fewer threads than that of the recipe's batch had."""
+    monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+
+    def measured(timed, _progress):
+        return USUAL.model_copy(update={"threads": 1 if timed.recipe.batch == 32 else None})
+
+    monkeypatch.setattr("ganzfeld.training.tuning.routes.measured_route", measured)
+    options = TrainOptions(minutes=30, size=16, settings=NARROW)
+    keep_speeds(fitted_from(array_file, options), tmp_path, {"16": 590, "32": 796, "64": 850})
+    (file,) = (tmp_path / "cache" / "speeds").iterdir()
+    trainer = resolve_options(options).build(array_file)
+    assert (trainer.recipe.batch, trainer.route.threads) == (32, 1)
+    trainer.images_seen = 10_000
+    forget_other_speeds(trainer, 1000)
+    assert not file.exists()
 
 
 def test_only_a_fitted_run_is_compared_with_measured_speeds(trainer, tmp_path):
     keep_speeds(trainer, tmp_path, {"16": 590})
     (file,) = (tmp_path / "cache" / "speeds").iterdir()
     trainer.images_seen = 10_000
-    for options in (TrainOptions(batch=16, recipe="modern"), TrainOptions(recipe=trainer.recipe)):
-        replace(resolve_options(options), recipe=trainer.recipe).compare_speed(trainer, 1000)
-        assert file.exists()
-    replace(resolve_options(TrainOptions(recipe="modern")), recipe=trainer.recipe).compare_speed(
-        trainer, 1000
-    )
+    forget_other_speeds(trainer, 1000)
+    assert file.exists()
+    forget_other_speeds(replace(trainer, speeds_key=cache_key(trainer)), 1000)
     assert not file.exists()
 
 
@@ -246,7 +263,8 @@ def test_a_fitted_run_resumes_as_it_began(array_file, tmp_path, monkeypatch):
     assert whole.recipe.ema == 0.5, "what is set is not fitted"
     assert "2 minutes" in whole.recipe.notes[-1]
     assert not any(change.startswith("notes") for change in changes(whole.recipe))
-    speeds = tmp_path / "cache" / "speeds" / f"{cache_key(fitted_from(array_file, options))}.json"
+    chosen = TrainOptions(size=options["size"], settings=options["settings"])
+    speeds = tmp_path / "cache" / "speeds" / f"{cache_key(fitted_from(array_file, chosen))}.json"
     speeds.parent.mkdir(exist_ok=True)
     speeds.write_text('{"16": 1e7}')
     half = gz.train(array_file, **options, images=512)
@@ -263,5 +281,4 @@ def test_a_fitted_run_resumes_as_it_began(array_file, tmp_path, monkeypatch):
 
 def fitted_from(array_file, options):
     """The trainer that is fitted, of the recipe as it is."""
-    chosen = TrainOptions(images=1, size=options["size"], settings=options["settings"])
-    return resolve_options(chosen).build(array_file)
+    return resolve_options(replace(options, minutes=None, images=1)).build(array_file)

@@ -56,7 +56,7 @@ def fitted_recipe(
     if budget.minutes is None or budget.minutes < LEAST_MINUTES or trainer.ranks.world_size > 1:
         return trainer.recipe
     minutes, most_images = budget.minutes, budget.images or math.inf
-    file = _file_of(trainer)
+    file = _file_of(cache_key(trainer))
     known = _cached_speeds(file)
     speeds, images = dict(known), dict[int, float]()
     batch = LEAST_BATCH
@@ -92,23 +92,26 @@ def fitting_note(minutes: float, images_per_second: float, batch: int, num_avera
     )
 
 
-def forget_other_speeds(trainer: Trainer, unfitted: Recipe, seconds: float) -> None:
+def forget_other_speeds(trainer: Trainer, seconds: float) -> None:
     """Remove the cached speeds if a run showed another one, so that the next run measures them again.
 
     Then other programs ran at the same time, either when they were measured or during this run. ``trainer``
-    made all its steps in ``seconds``, and was fitted from the recipe ``unfitted``. A short run shows nothing.
+    made all its steps in ``seconds``. Nothing is removed after a short run, which shows nothing, or after one
+    whose recipe was not fitted.
     """
-    file = _file_of(replace(trainer, recipe=unfitted))
-    if seconds < LEAST_S or not (measured := _cached_speeds(file).get(trainer.recipe.batch)):
+    if seconds < LEAST_S or not trainer.speeds_key:
+        return
+    file = _file_of(trainer.speeds_key)
+    if not (measured := _cached_speeds(file).get(trainer.recipe.batch)):
         return
     if not 1 / UNLIKE <= trainer.images_seen / seconds / measured <= UNLIKE:
         with contextlib.suppress(OSError):
             file.unlink()
 
 
-def _file_of(trainer: Trainer) -> Path:
-    """Return the file of the cached speeds for a trainer whose recipe is not fitted yet."""
-    return cache_root() / "speeds" / f"{cache_key(trainer)}.json"
+def _file_of(key: str) -> Path:
+    """Return the file of cached speeds; the key is that of the trainer before its recipe is fitted."""
+    return cache_root() / "speeds" / f"{key}.json"
 
 
 def _cached_speeds(file: Path) -> dict[int, float]:
