@@ -66,7 +66,8 @@ def test_both_processors_are_compared(tools, monkeypatch):
 
     def result(fault: str, findings: dict[str, int], variety: float = 0.5):
         made = journal(tools, fault, [variety] * 40, [0.1] * 40)
-        return suite.Result(made, findings, 4, ("watch" if findings else "healthy",) * 40)
+        named = tuple(frozenset(n for n, first in findings.items() if look >= first) for look in range(1, 41))
+        return suite.Result(made, named, 4, ("watch" if findings else "healthy",) * 40)
 
     pairs = [
         processor.Pair(faults[0], result(faults[0], {"checkerboard": 3}), result(faults[0], {}, 0.6)),
