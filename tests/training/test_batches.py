@@ -25,6 +25,7 @@ from ganzfeld.recipes.scaling import (
     fitted_settings,
 )
 from ganzfeld.runs.budget import Budget
+from ganzfeld.training.build import start
 from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.tuning.batches import (
@@ -33,7 +34,7 @@ from ganzfeld.training.tuning.batches import (
     forget_other_speeds,
     images_per_s,
 )
-from ganzfeld.training.tuning.routes import cache_key
+from ganzfeld.training.tuning.routes import cache_key, period_of
 from tests.training.conftest import SMALL, small
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +103,13 @@ def test_the_settings_of_short_runs_are_those_of_the_recipe():
     assert resolve("modern", settings) == read_recipe("modern")
 
 
+def test_the_average_is_as_long_a_share_of_the_run_with_several_steps_of_d():
+    """It moves only when G is updated, so its decay is per update of G."""
+    for steps_of_d in (1, 2, 5):
+        images = 32 * steps_of_d * 10_000 / 0.15  # so many that 15 % of G's updates are 10,000
+        assert fitted_settings(32, images, steps_of_d)["ema"] == 0.9999
+
+
 @pytest.fixture
 def trainer(array_file, monkeypatch, tmp_path):
     monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
@@ -131,6 +139,35 @@ def test_a_larger_batch_is_timed_with_all_threads_too(trainer, monkeypatch, seco
     )
     assert images_per_s(trainer, 32) == speed
     assert trainer.route.threads == 1
+
+
+def test_steps_are_timed_over_whole_periods(trainer, monkeypatch):
+    """Every fifth step updates G, which costs ten times as much here; every third has a penalty."""
+    recipe = resolve(trainer.recipe, {"stabilisers": [{"name": "r1", "every": 3}], "discriminator_steps": 5})
+    timed = start(recipe, trainer.dataset, trainer.engine, 0)
+    seconds = dict.fromkeys(range(15), 0.1)
+    for index in seconds:
+        seconds[index] += 0.9 * timed.config.updates_generator(index) + 0.2 * (index % 3 == 0)
+
+    def time_steps(timed, _route, num_steps):
+        timed.stand_at(index=timed.index + num_steps, images_seen=0)
+        return sum(seconds[index % 15] for index in range(timed.index - num_steps, timed.index))
+
+    monkeypatch.setattr("ganzfeld.training.tuning.batches.time_steps", time_steps)
+    assert images_per_s(timed, 32) == round(32 * 15 / sum(seconds.values()), 1)
+    assert period_of(timed) == 15
+
+
+@pytest.mark.parametrize(
+    ("steps_of_d", "every", "period"),
+    [(1, 1, 4), (1, 4, 4), (1, 16, 16), (5, 4, 20), (5, 16, 5), (3, 4, 12), (1, 10**9, 4), (1000, 4, 4)],
+)
+def test_what_comes_rarely_is_not_waited_for(trainer, steps_of_d, every, period):
+    recipe = resolve(
+        trainer.recipe,
+        {"stabilisers": [{"name": "r1", "every": every}], "discriminator_steps": steps_of_d},
+    )
+    assert period_of(start(recipe, trainer.dataset, trainer.engine, 0)) == period
 
 
 def keep_speeds(trainer, tmp_path, speeds):
@@ -163,6 +200,16 @@ def test_what_was_asked_for_stays_and_is_what_the_note_says(trainer, tmp_path):
     keep_speeds(trainer, tmp_path, {"16": 590, "32": 796, "64": 850})
     recipe = fitted_recipe(trainer, Budget(minutes=3), {"ema": 0.9}, lambda *_: pytest.fail("measured"))
     assert recipe.ema == 0.9 and "an average over 10 steps" in recipe.notes[-1]
+
+
+def test_the_note_counts_steps_though_the_average_moves_at_updates_of_g(trainer, tmp_path):
+    recipe = resolve(trainer.recipe, {"discriminator_steps": 5})
+    timed = start(recipe, trainer.dataset, trainer.engine, 0)
+    keep_speeds(timed, tmp_path, {"16": 590, "32": 796, "64": 850})
+    fitted = fitted_recipe(timed, Budget(minutes=30), {}, lambda *_: pytest.fail("measured"))
+    updates = 30 * 60 * 796 / 32 / 5
+    assert fitted.batch == 32 and 1 / (1 - fitted.ema) == pytest.approx(0.15 * updates, rel=0.1)
+    assert f"an average over {round(5 / (1 - fitted.ema)):,} steps" in fitted.notes[-1]
 
 
 @pytest.mark.parametrize("content", ['{"16": -1}', "", "[]", '{"16": "fast"}', '{"x": 1}', '{"16": {}}'])

@@ -137,8 +137,8 @@ class Recipe(Section):
       ``ganzfeld.networks.conditions``; "none" trains without classes even if the images have some.
     - ``updates``: alternating updates D first, then G with the updated D; simultaneous updates both from the
       same two networks, which takes fewer passes.
-    - ``ema`` is the decay per step of the moving average that becomes the model; with 0 the model has the
-      last weights.
+    - ``ema`` is the decay, per update of the generator, of the moving average that becomes the model; with 0
+      the model has the last weights.
     - ``gain_deviation``: the gains of normalisations start at N(1, gain_deviation) instead of 1.
     - ``discriminator_steps`` is the number of D updates per G update, each on its own batch (5 in WGAN-GP,
       Gulrajani et al. 2017). Every step trains D; every ``discriminator_steps``-th step also trains G.

@@ -39,6 +39,7 @@ LEAST_MINUTES = 2.0
 """Shorter runs are not fitted: measuring would take a good part of their time."""
 ROUNDS = 3
 STEPS = 8
+"""The least number of steps in a round."""
 UNLIKE = 1.5
 """A run that is faster or slower than measured before, by more than this factor, has them measured again."""
 LEAST_S = 60.0
@@ -77,8 +78,10 @@ def fitted_recipe(
     if not images:
         return trainer.recipe
     chosen = best_batch(images)
-    fitted = resolve(trainer.recipe, {**fitted_settings(chosen, images[chosen]), **overrides})
-    note = fitting_note(minutes, speeds[chosen], chosen, round(1 / (1 - fitted.ema)))
+    steps_of_d = trainer.recipe.discriminator_steps
+    settings = fitted_settings(chosen, images[chosen], steps_of_d)
+    fitted = resolve(trainer.recipe, {**settings, **overrides})
+    note = fitting_note(minutes, speeds[chosen], chosen, round(steps_of_d / (1 - fitted.ema)))
     return fitted.model_copy(update={"notes": (*fitted.notes, note)})
 
 
@@ -155,6 +158,8 @@ def images_per_s(trainer: Trainer, batch: int) -> float:
 
 
 def _seconds_per_step(trainer: Trainer, route: FastPath) -> float:
-    """Return the median seconds of a step on a route, after its first steps."""
-    time_steps(trainer, route, period_of(trainer) * (1 + max(TIMED_CALLS, REHEARSALS)))
-    return statistics.median(time_steps(trainer, route, STEPS) / STEPS for _ in range(ROUNDS))
+    """Return the median seconds of a step on a route, over whole periods, after its first steps."""
+    period = period_of(trainer)
+    time_steps(trainer, route, period * (1 + max(TIMED_CALLS, REHEARSALS)))
+    num_steps = period * math.ceil(STEPS / period)
+    return statistics.median(time_steps(trainer, route, num_steps) / num_steps for _ in range(ROUNDS))

@@ -39,10 +39,12 @@ from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.step import bind_labels
 from ganzfeld.training.trainer import Trainer
 
-STEPS = 4  # so that one of them has the penalties that come every fourth step
+STEPS = 4
+"""The least number of steps that are timed at once."""
 LONG_STEP_S = 0.5
-LONGEST_PERIOD = 16
-"""Penalties that come more rarely than every so many steps do not decide what is fastest."""
+LONGEST_PERIOD = 20
+"""The longest period, in steps, over which steps are timed. What comes more rarely does not decide what is
+fastest."""
 
 FREE: Any = {
     **dict.fromkeys(("name", "description", "notes", "ema", "gain_deviation", "schedule"), True),
@@ -203,13 +205,14 @@ def _median_times(trainer: Trainer, most: int) -> dict[Threads, float]:
     if route.traced and can_be_recorded(trainer.config):
         choices += [Threads(each, NUM_LANES) for each, _ in choices if each and NUM_LANES * each <= most]
     routes = {threads: _threaded(route, threads, route.traced) for threads in choices}
+    period = period_of(trainer)
     for choice in routes.values():
-        time_steps(trainer, choice, period_of(trainer) * (1 + TIMED_CALLS))
+        time_steps(trainer, choice, period * (1 + TIMED_CALLS))
     times: dict[Threads, list[float]] = {threads: [] for threads in choices}
     for _ in range(ROUNDS):
         for threads, rounds in times.items():
             time_steps(trainer, routes[threads], STEPS)  # threads and caches settle after a change
-            rounds.append(time_steps(trainer, routes[threads], STEPS))
+            rounds.append(time_steps(trainer, routes[threads], period))
     return {threads: statistics.median(rounds) for threads, rounds in times.items()}
 
 
@@ -220,9 +223,16 @@ def _threaded(route: FastPath, threads: Threads, traced: bool) -> FastPath:
 
 
 def period_of(trainer: Trainer) -> int:
-    """Return after how many steps the same lazy penalties come again, at most ``LONGEST_PERIOD``."""
-    periods = (getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers)
-    return min(LONGEST_PERIOD, math.lcm(STEPS, *periods))
+    """Return after how many steps, at least ``STEPS``, the same kinds of steps come again.
+
+    Steps differ in whether they update G, which costs most and is looked at first, and in their lazy
+    penalties. What would make the period longer than ``LONGEST_PERIOD`` is left out.
+    """
+    period, config = 1, trainer.config
+    for every in (config.discriminator_steps, *(getattr(each, "every", 1) for each in config.stabilisers)):
+        longer = math.lcm(period, every)
+        period = longer if longer <= LONGEST_PERIOD else period
+    return period * math.ceil(STEPS / period)
 
 
 def time_steps(trainer: Trainer, route: FastPath, num_steps: int) -> float:
