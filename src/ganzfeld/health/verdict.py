@@ -195,7 +195,7 @@ def diagnose(run: RunEvidence) -> Diagnosis:
         num_judged += not all(reasons)
     so_far = learned(run)
     if not so_far.is_little and not any(detectors.load(finding.name).READINGS for finding in findings):
-        findings = [finding for finding in findings if not _is_prior(finding)]
+        findings = [finding for finding in findings if not is_prior(finding)]
     findings.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
     return Diagnosis(
         run.images_seen,
@@ -218,7 +218,7 @@ def _contradictions(run: RunEvidence, findings: list[Finding]) -> tuple[Contradi
     return tuple(contradictions.values())
 
 
-def _is_prior(finding: Finding) -> bool:
+def is_prior(finding: Finding) -> bool:
     """Check whether a finding counts only beside one from readings, or while little has been learned."""
     return getattr(detectors.load(finding.name), "PRIOR", False)
 

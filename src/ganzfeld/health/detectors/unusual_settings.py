@@ -6,6 +6,7 @@ readings, or while little has been learned (``PRIOR``).
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
+from ganzfeld.health.remedies import in_proportion
 
 READINGS = ()
 PRIOR = True
@@ -15,9 +16,8 @@ def find(run: RunEvidence) -> Finding | None:
     """Report the settings that were found to be unusual before training."""
     if not run.unusual:
         return None
-    undone = tuple(
-        setting for setting in run.undoing if setting.split("=", 1)[0] in {path for path, _ in run.unusual}
-    )
+    paths = {path for path, _ in run.unusual}
+    undone = in_proportion(run, [setting for setting in run.undoing if setting.split("=", 1)[0] in paths])
     return Finding(
         "unusual-settings",
         "watch",
