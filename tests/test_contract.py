@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzfeld.catalogue import Catalogue
 from ganzfeld.cli.commands import commands
+from ganzfeld.data.scales import scales
 from ganzfeld.data.sources import catalogue as sources
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
@@ -45,7 +46,7 @@ from tests.watching.probing import watched_probe
 
 CATALOGUES = [
     *(sources, normalisations, activations, outputs, conditions, losses, stabilisers, priors, recipes),
-    *(commands, spaces, measures, readings, detectors, experiments),
+    *(commands, spaces, measures, readings, detectors, experiments, scales),
 ]
 
 
