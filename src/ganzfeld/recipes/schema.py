@@ -15,6 +15,7 @@ from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, losses
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.conditions import conditions
+from ganzfeld.networks.initialisations import initialisations
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.option_values import sides_of
@@ -139,6 +140,8 @@ class Recipe(Section):
       same two networks, which takes fewer passes.
     - ``ema`` is the decay per step of the moving average that becomes the model; with 0 the model has the
       last weights.
+    - ``initialisation`` names how far the initial weights spread, an entry of
+      ``ganzfeld.networks.initialisations``.
     - ``gain_deviation``: the gains of normalisations start at N(1, gain_deviation) instead of 1.
     - ``discriminator_steps`` is the number of D updates per G update, each on its own batch (5 in WGAN-GP,
       Gulrajani et al. 2017). Every step trains D; every ``discriminator_steps``-th step also trains G.
@@ -153,6 +156,7 @@ class Recipe(Section):
     mirror: bool
     crop: float = Field(default=0.0, ge=0, lt=0.5)
     classes: Annotated[str, AfterValidator(conditions.canonical)] = "none"
+    initialisation: Annotated[str, AfterValidator(initialisations.canonical)] = "normal"
     gain_deviation: float = Field(default=0.0, ge=0, le=1)
     latent: LatentChoices
     generator: GeneratorChoices
