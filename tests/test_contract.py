@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzfeld.catalogue import Catalogue
 from ganzfeld.cli.commands import commands
+from ganzfeld.data.kinds import kinds
 from ganzfeld.data.scales import scales
 from ganzfeld.data.sources import catalogue as sources
 from ganzfeld.errors import UsageError
@@ -35,6 +36,7 @@ from ganzfeld.metrics.spaces import spaces
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.conditions import conditions
+from ganzfeld.networks.initialisations import initialisations
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.recipes import Recipe, read_recipe, recipes, resolve
@@ -46,7 +48,7 @@ from tests.watching.probing import watched_probe
 
 CATALOGUES = [
     *(sources, normalisations, activations, outputs, conditions, losses, stabilisers, priors, recipes),
-    *(commands, spaces, measures, readings, detectors, experiments, scales),
+    *(commands, spaces, measures, readings, detectors, experiments, scales, kinds, initialisations),
 ]
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -72,6 +72,15 @@ class Source(ABC):
     HAS_FILES = True
     """Whether entries are files with names, by which a table can give them labels."""
 
+    KINDS: ClassVar[tuple[str, ...]] = ("image",)
+    """What the source can be read as, entries of ``ganzfeld.data.kinds``; by default as the first one."""
+
+    LEAVES_CHOICE: ClassVar[bool] = False
+    """Whether the format does not say what the data are, so that the user must."""
+
+    FORMAT: ClassVar[str] = ""
+    """The short name of the format, at most eight letters, for data that are no images."""
+
     credit = ""
     """The attribution that the licence of the images requires wherever they are shown."""
 
@@ -130,6 +139,27 @@ class Source(ABC):
         Here the result is the content of an image file.
         """
         return decode_file(bytes(raw), framing, frame)
+
+    def arrange(self, settings: Preprocessing) -> None:
+        """Check that the source can be read with these settings, and set it up accordingly.
+
+        Called before ``entries``, in every process. Raises ``UsageError`` or ``DataError``.
+        """
+        assert settings.kind in self.KINDS
+
+    def values(self, raw: bytes | np.ndarray, settings: Preprocessing) -> np.ndarray:
+        """Return the values of the result of ``read`` as stored, (*size, channels).
+
+        Only for kinds of data other than images. Raises ``UnusableImage`` or ``OSError``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is read as images only")
+
+    def stored_size(self, entry: Entry, settings: Preprocessing) -> tuple[int, ...]:
+        """Return the size of the values of an entry, without channels; empty if they cannot be read."""
+        try:
+            return self.values(self.read(entry), settings).shape[:-1]
+        except (OSError, UnusableImage):
+            return ()  # decoding will report what is wrong with it
 
     def looked_for(self) -> str:
         """Return what would have counted as an image here, and what was found instead."""

@@ -1,0 +1,188 @@
+"""Kinds of data: values come out of the cache as the file holds them, and what is unclear is asked for."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ganzfeld.data import ImageDataset, open_images
+from ganzfeld.data.check.survey import survey
+from ganzfeld.data.kinds import kind_of_data, kinds
+from ganzfeld.data.kinds._axes import axes_of, channels_last_by
+from ganzfeld.errors import DataError, UsageError
+
+
+def saved(folder: Path, array: np.ndarray) -> Path:
+    np.save(folder / "data.npy", array)
+    return folder / "data.npy"
+
+
+def opened(folder: Path, array: np.ndarray, size: Any = 8, **options: Any) -> ImageDataset:
+    return open_images(saved(folder, array), size, kind="map", progress=False, workers=0, **options)
+
+
+def stored(dataset: ImageDataset) -> np.ndarray:
+    return dataset.batch(np.arange(dataset.num_pictures))
+
+
+def field(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 1e3, shape)
+    return (
+        noise.astype(dtype)
+        if np.dtype(dtype).kind == "f"
+        else (noise.astype(np.int64) % 60_000).astype(dtype)
+    )
+
+
+@pytest.mark.parametrize("name", kinds.names())
+def test_an_entry_keeps_the_contract(name: str):
+    from ganzfeld.data.scales import scales
+
+    kind = kind_of_data(name)
+    assert kind.DIMS in (1, 2) and name == kind.WORD
+    assert kind.SCALES and set(kind.SCALES) <= set(scales.names())
+    assert {"mirror", "crop"} >= kind.AUGMENTATIONS
+
+
+class TestMap:
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+    @pytest.mark.parametrize(("axes", "channels"), [("NHWC", 5), ("nchw", 5), ("NHW", 1), (None, 1)])
+    def test_values_and_channels_are_those_of_the_file(
+        self, tmp_path: Path, dtype: Any, axes: str | None, channels: int
+    ):
+        array = field((4, 8, 16, channels), dtype)
+        file = array[..., 0] if channels == 1 else np.moveaxis(array, 3, 1) if axes == "nchw" else array
+        dataset = opened(tmp_path, file, "16x8", axes=axes)
+        assert stored(dataset).dtype == dtype == dataset.dtype
+        assert np.array_equal(stored(dataset), array)
+        assert dataset.size == (16, 8) and dataset.channels == channels
+
+    def test_what_is_read_back_after_its_scale_is_what_was_there(self, tmp_path: Path):
+        array = np.abs(field((3, 8, 8, 2))) + 1e-3
+        for scale in ("linear", "log", "asinh", "standard", "peak"):
+            dataset = opened(tmp_path, array, axes="NHWC", scale=scale)
+            seen = dataset.scale.encode(stored(dataset).astype(np.float32))
+            assert dataset.scale.name == scale and np.allclose(
+                dataset.scale.decode(seen), array, rtol=1e-5, atol=1e-3
+            )
+
+    def test_larger_fields_become_tiles_from_their_centre(self, tmp_path: Path):
+        array = field((2, 18, 27))
+        dataset = opened(tmp_path, array)
+        assert dataset.num_pictures == 2 * 2 * 3
+        # One row and one column are left out on either side, and one more at the end.
+        assert np.array_equal(stored(dataset)[0, ..., 0], array[0, 1:9, 1:9])
+        assert np.array_equal(stored(dataset)[6 + 5, ..., 0], array[1, 9:17, 17:25])
+
+    def test_one_field_without_items(self, tmp_path: Path):
+        array = field((3, 16, 8))
+        dataset = opened(tmp_path, array, axes="CHW")
+        assert dataset.num_pictures == 2 and dataset.channels == 3
+        assert np.array_equal(stored(dataset)[1], np.moveaxis(array, 0, 2)[8:])
+
+    def test_worker_processes_read_the_same(self, tmp_path: Path):
+        path = saved(tmp_path, field((70, 8, 8, 2), np.uint16))
+        sets = [
+            open_images(
+                path, 8, kind="map", axes="NHWC", progress=False, workers=n, cache_dir=tmp_path / str(n)
+            )
+            for n in (0, 1)
+        ]
+        assert np.array_equal(*map(stored, sets)) and sets[0].content_hash == sets[1].content_hash
+
+    def test_items_with_values_that_are_no_numbers_are_left_out_and_named(self, tmp_path: Path):
+        array = field((4, 8, 8)).astype(np.float64)
+        array[1, 2, 3], array[2, 0, 0] = np.nan, 1e300
+        dataset = opened(tmp_path, array)
+        assert [each.reason for each in dataset.unusable] == [
+            "1 of its 64 values are NaN",
+            "1 of its 64 values are infinite or beyond 3.4e38",
+        ]
+        assert any("float64 is kept as float32" in note for note in dataset.notes)
+
+    def test_too_small_a_field_is_named(self, tmp_path: Path):
+        with pytest.raises(DataError, match="smaller than one map: 8x8, and 16x16 are needed"):
+            opened(tmp_path, field((4, 8, 8)), 16)
+
+    def test_zeros_under_a_log_are_named(self, tmp_path: Path):
+        with pytest.raises(DataError, match="the scale log needs values above 0"):
+            opened(tmp_path, np.zeros((4, 8, 8), np.float32), scale="log")
+
+
+class TestChoices:
+    @pytest.mark.parametrize(
+        "array",
+        [
+            field((4, 8, 8)),
+            field((4, 8, 8, 5)),
+            field((4, 5, 8, 8)),
+            field((2, 4, 8, 8, 3)),
+            field((9, 9, 9, 9)),
+        ],
+    )
+    def test_what_the_format_leaves_open_is_asked_for(self, tmp_path: Path, array: np.ndarray):
+        with pytest.raises(UsageError) as refused:
+            open_images(saved(tmp_path, array), 8, progress=False, workers=0)
+        assert "--kind" in refused.value.hint and "--axes" in refused.value.hint
+
+    def test_bytes_stay_images(self, tmp_path: Path):
+        path = saved(tmp_path, field((4, 8, 8), np.uint8))
+        dataset = open_images(path, 8, progress=False, workers=0)
+        assert dataset.framing.kind == "image" and dataset.manifest.scale == {"name": "bytes", "most": 255.0}
+        named = open_images(path, 8, kind="image", scale="bytes", progress=False, workers=0)
+        assert named.folder == dataset.folder
+
+    @pytest.mark.parametrize(
+        ("options", "word"),
+        [
+            ({"axes": "NHC"}, "H and W are needed"),
+            ({"axes": "NCHW"}, "name 4 axes, but .* has 3"),
+            ({"axes": "HNW"}, "the items must be the first axis"),
+            ({"scale": "letters"}, "the scale letters is not for the kind map"),
+            ({"scale": "logg"}, "unknown scale"),
+        ],
+    )
+    def test_options_that_do_not_fit(self, tmp_path: Path, options: dict[str, Any], word: str):
+        with pytest.raises(UsageError, match=word):
+            opened(tmp_path, field((4, 8, 8)), **options)
+
+    def test_a_kind_that_the_source_is_not(self, tmp_path: Path):
+        path = saved(tmp_path, field((4, 8, 8)))
+        for kind, word in (("sequence", "cannot be read as kind sequence"), ("mapp", "unknown kind of data")):
+            with pytest.raises(UsageError, match=word):
+                open_images(path, 8, kind=kind, progress=False, workers=0)
+        with pytest.raises(UsageError, match="axes are for arrays that are no images"):
+            open_images(saved(tmp_path, field((4, 8, 8), np.uint8)), 8, axes="NHW", progress=False, workers=0)
+
+
+class TestAxes:
+    @pytest.mark.parametrize("axes", ["NCHW", "NHWC", "NWHC", "CHW", "HWC", "HW", "WH", "NHW"])
+    def test_every_order_comes_out_the_same(self, axes: str):
+        sizes = {"C": 2, "H": 3, "W": 4}
+        item = np.arange(24).reshape(3, 4, 2)[..., : 2 if "C" in axes else 1]
+        letters = axes.removeprefix("N")
+        array = (item if "C" in letters else item[..., 0]).transpose(
+            [("HWC" if "C" in letters else "HW").index(letter) for letter in letters]
+        )
+        assert array.shape == tuple(sizes[letter] for letter in letters)
+        assert np.array_equal(channels_last_by(axes, array), item)
+
+    def test_of_sequences(self):
+        assert axes_of("ncl", 3, 1, "it") == "NCL" and axes_of(None, 2, 1, "it") == "NL"
+
+
+class TestCheck:
+    def test_names_constant_channels_unused_bits_and_repetitions(self, tmp_path: Path):
+        array = field((300, 8, 8, 2), np.uint16) % 4096
+        array[..., 1] = 7
+        array[299] = array[0]
+        surveyed = survey(opened(tmp_path, array, axes="NHWC", scale="bytes"))
+        texts = {warning.name: warning.text for warning in surveyed.warnings}
+        assert "channel 1 is the same everywhere" in texts["constant-channels"]
+        assert "12-bit data" in texts["bit-depth"]
+        assert texts["duplicate-pictures"].startswith("1 map of 300 repeat others")
+        assert [group.entries for group in surveyed.duplicates] == [(0, 299)]
+        told = surveyed.as_json()
+        assert told["kind_of_data"] == "map" and told["type"] == "uint16" and told["scale"]["name"] == "bytes"
+        assert told["channels"] == 2 and told["size"] == [8, 8]
