@@ -186,3 +186,61 @@ class TestCheck:
         told = surveyed.as_json()
         assert told["kind_of_data"] == "map" and told["type"] == "uint16" and told["scale"]["name"] == "bytes"
         assert told["channels"] == 2 and told["size"] == [8, 8]
+
+
+def fasta(folder: Path, *records: str, begin: str = "") -> Path:
+    path = folder / "genes.fa"
+    path.write_text(begin + "".join(f">s{number} some gene\n{text}\n" for number, text in enumerate(records)))
+    return path
+
+
+def opened_fasta(path: Path, size: Any = 8) -> ImageDataset:
+    return open_images(path, size, progress=False, workers=0)
+
+
+class TestFasta:
+    def test_letters_come_out_as_they_were_over_lines_and_cases(self, tmp_path: Path):
+        dataset = opened_fasta(fasta(tmp_path, "ACGT\nTGCA", "aaaa\r\ncccc"))
+        assert stored(dataset)[..., 0].tolist() == [[0, 1, 2, 3, 3, 2, 1, 0], [0] * 4 + [1] * 4]
+        assert (dataset.size, dataset.channels, dataset.stored_channels) == ((8,), 4, 1)
+        assert dataset.manifest.scale == {"name": "letters", "letters": "ACGT"}
+        assert "8 letters in lower case (soft-masked) are read as capitals" in dataset.notes
+
+    def test_what_cannot_be_used_is_named(self, tmp_path: Path):
+        texts = ("ACGTACGT", "ACGTNCGT", "ACGT", "", "ACGTACG1")
+        dataset = opened_fasta(fasta(tmp_path, *texts, "ACCTACGT", "ACCTACCT", "ACCTACCC"))
+        assert [(Path(each.path).name, each.reason) for each in dataset.unusable] == [
+            ("genes.fa[s1]", "1 of its 8 letters are none of the alphabet (the first is number 5)"),
+            ("genes.fa[s2]", "smaller than one sequence: 4, and 8 are needed"),
+            ("genes.fa[s3]", "smaller than one sequence: 0, and 8 are needed"),
+            ("genes.fa[s4]", "'1', letter 8, is none of ACGT and their codes"),
+        ]
+
+    def test_longer_sequences_become_windows(self, tmp_path: Path):
+        dataset = opened_fasta(fasta(tmp_path, "T" + "ACGTACGT" + "CCCCCCCC" + "TT"))
+        assert stored(dataset)[..., 0].tolist() == [[0, 1, 2, 3] * 2, [1] * 8]
+        assert any("1 sequences have more than 8 letters" in note for note in dataset.notes)
+
+    @pytest.mark.parametrize(
+        ("text", "alphabet"), [("ACGUACGU", "ACGU"), ("MKLVFEEIPQ"[:8], "ACDEFGHIKLMNPQRSTVWY")]
+    )
+    def test_alphabets(self, tmp_path: Path, text: str, alphabet: str):
+        assert opened_fasta(fasta(tmp_path, text)).manifest.facts["letters"] == alphabet
+
+    def test_reverse_complements_are_duplicates(self, tmp_path: Path):
+        dataset = opened_fasta(fasta(tmp_path, "AACCGTAC", "GTACGGTT", "AACCGTAG", "AACCGTAC"))
+        surveyed = survey(dataset)
+        assert [group.entries for group in surveyed.duplicates] == [(0, 1, 3)]
+        assert any("reverse complements" in warning.text for warning in surveyed.warnings)
+
+    def test_an_empty_file(self, tmp_path: Path):
+        for begin in ("", "no record\n"):
+            with pytest.raises(DataError, match="records that begin with a line >NAME"):
+                opened_fasta(fasta(tmp_path, begin=begin))
+
+    def test_options_that_do_not_fit(self, tmp_path: Path):
+        path = fasta(tmp_path, "ACGTACGT")
+        with pytest.raises(UsageError, match="cannot be read as kind map"):
+            open_images(path, 8, kind="map", progress=False, workers=0)
+        with pytest.raises(UsageError, match="is not a length"):
+            opened_fasta(path, "8x16")

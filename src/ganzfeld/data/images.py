@@ -22,7 +22,7 @@ from ganzfeld.data.kinds._axes import HINT as AXES_HINT
 from ganzfeld.data.labels.labelling import label_images
 from ganzfeld.data.labels.table import LabelTable, open_table
 from ganzfeld.data.record import RECORD
-from ganzfeld.data.scales import Scale, scale_of, scales
+from ganzfeld.data.scales import Scale, StoredAs, scale_of, scales
 from ganzfeld.data.source import Source, place_of
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.option_values import AUTO, as_text, frames_as_text, range_as_text, text_of_range
@@ -97,6 +97,11 @@ class ImageDataset:
     def scale(self) -> Scale:
         """The map between the stored values and those that networks see."""
         return scale_of(self.manifest.scale)
+
+    @property
+    def stored_as(self) -> StoredAs:
+        """Scale and type of the stored values."""
+        return StoredAs(self.scale, self.dtype)
 
     @property
     def dtype(self) -> np.dtype:
@@ -260,6 +265,16 @@ def kind_name(source: Source, asked: str | None) -> str:
             f"{where} cannot be read as kind {kind}", f"It can be read as {listed(source.KINDS)}."
         )
     return kind
+
+
+def kind_of(source: str | os.PathLike[str] | None, options: PreparationOptions) -> str:
+    """Return the kind of the data at a path, without reading them.
+
+    Raises what ``open_images`` raises for a path that cannot be opened, and for a choice that is left open.
+    """
+    name, path = sources.find_source(source, options.frames)
+    with sources.open_source(name, path) as opened:
+        return kind_name(opened, options.kind)
 
 
 def _settings(

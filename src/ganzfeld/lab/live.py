@@ -143,7 +143,9 @@ class Live:
     def real(self, num: int, seed: int = 0) -> Tensor:
         """Return ``num`` of its images, (num, C, H, W) in [-1, 1]. None repeats if there are enough."""
         chosen = np.random.default_rng(seed).permutation(self.dataset.num_pictures)
-        return self.engine.images(self.engine.carry(self.dataset.batch(np.resize(chosen, num))))
+        return self.engine.images(
+            self.engine.carry(self.dataset.batch(np.resize(chosen, num))), self.dataset.scale
+        )
 
     def latents(self, num: int, seed: int = 0) -> Tensor:
         """Draw ``num`` latents of its prior, (num, n)."""

@@ -148,7 +148,13 @@ def _images(
     labels = None if label is None else [label] * len(seeds)
     prior = model.card.prior
     return images_of_seeds(
-        model.generator, seeds, prior=prior, truncation=truncation, labels=labels, precision=precision
+        model.generator,
+        seeds,
+        prior=prior,
+        truncation=truncation,
+        labels=labels,
+        precision=precision,
+        stored=model.card.stored,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ganzfeld.data.decoding.decode import UnusableImage
 from ganzfeld.data.decoding.preprocessing import Preprocessing
+from ganzfeld.data.scales import Scale
 from ganzfeld.data.source import Entry, Source
 
 IMAGE = "image"
@@ -30,6 +31,9 @@ class Kind(ABC):
     SCALES: ClassVar[tuple[str, ...]]
     """The scales that fit the kind; the first one is the default."""
 
+    SETTINGS: ClassVar[tuple[str, ...]]
+    """The recipe settings that fit a recipe for images to the kind."""
+
     AUGMENTATIONS: ClassVar[frozenset[str]]
     """The recipe fields ``mirror`` and ``crop`` that make another valid item of every item."""
 
@@ -49,6 +53,10 @@ class Kind(ABC):
     @abstractmethod
     def entries(self, source: Source, settings: Preprocessing) -> Iterator[Entry]:
         """Yield the entries of a source, with one entry per item for those that hold several."""
+
+    @abstractmethod
+    def view(self, items: np.ndarray, scale: Scale) -> np.ndarray:
+        """Turn stored items (N, *size, channels) into images for people, uint8 (N, height, width, 1 or 3)."""
 
 
 class KindOfValues(Kind):

@@ -10,6 +10,7 @@ from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.kinds._base import Kind as Base
 from ganzfeld.data.kinds._base import Shape
 from ganzfeld.data.record import appearance, tint
+from ganzfeld.data.scales import Scale
 from ganzfeld.data.source import Entry, Source, frames_of
 
 
@@ -19,6 +20,7 @@ class Kind(Base):
 
     DIMS: ClassVar[int] = 2
     WORD: ClassVar[str] = "image"
+    SETTINGS: ClassVar[tuple[str, ...]] = ("kind=image",)
     SCALES: ClassVar[tuple[str, ...]] = ("bytes",)
     AUGMENTATIONS: ClassVar[frozenset[str]] = frozenset(("mirror", "crop"))
 
@@ -47,3 +49,7 @@ class Kind(Base):
         record["format"], record["mode"] = decoded.format.encode(), decoded.mode.encode()
         record["grey"], record["clear"] = decoded.grey, decoded.clear
         return decoded.pixels
+
+    def view(self, items: np.ndarray, scale: Scale) -> np.ndarray:
+        """Return the images themselves."""
+        return items

@@ -7,8 +7,9 @@ The cache holds the values of the data, so nothing is ever scaled twice.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from pydantic import ValidationError
 
 from ganzfeld.catalogue import Catalogue
@@ -16,7 +17,18 @@ from ganzfeld.data.scales._base import Scale
 from ganzfeld.data.scales._summary import Summary, summarise
 from ganzfeld.errors import UsageError
 
-__all__ = ["BYTES", "Scale", "Summary", "fitted_scale", "scale_of", "scales", "settings_of", "summarise"]
+__all__ = [
+    "AS_BYTES",
+    "BYTES",
+    "Scale",
+    "StoredAs",
+    "Summary",
+    "fitted_scale",
+    "scale_of",
+    "scales",
+    "settings_of",
+    "summarise",
+]
 
 scales = Catalogue("ganzfeld.data.scales", "scale")
 
@@ -50,3 +62,14 @@ def fitted_scale(name: str, summary: Summary) -> Scale:
     Raises ``UsageError`` for an unknown name, and ``DataError`` for values that the scale cannot take.
     """
     return scales.load(name).Scale.fit(summary)
+
+
+class StoredAs(NamedTuple):
+    """How data are stored: the scale between stored values and those that networks see, and their type."""
+
+    scale: Scale
+    dtype: np.dtype
+
+
+AS_BYTES = StoredAs(scale_of(BYTES), np.dtype(np.uint8))
+"""How images are stored."""

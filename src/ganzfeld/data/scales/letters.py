@@ -40,4 +40,4 @@ class Scale(Base):
 
     def decode(self, values: Any, xp: Any = np) -> Any:
         """Turn shares (..., letters) into the number of the greatest one (..., 1)."""
-        return xp.argmax(values, -1)[..., None]
+        return xp.asarray(xp.argmax(values, -1), dtype=xp.float32)[..., None]
