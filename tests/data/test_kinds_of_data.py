@@ -3,13 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+import tifffile
 
 from ganzfeld.data import ImageDataset, open_images
+from ganzfeld.data.axes import axes_of, channels_last_by
 from ganzfeld.data.check.survey import survey
+from ganzfeld.data.decoding.decode import UnusableImage
+from ganzfeld.data.decoding.fits import fits_values
 from ganzfeld.data.kinds import kind_of_data, kinds
-from ganzfeld.data.kinds._axes import axes_of, channels_last_by
 from ganzfeld.errors import DataError, UsageError
 
 
@@ -89,7 +93,9 @@ class TestMap:
             )
             for n in (0, 1)
         ]
-        assert np.array_equal(*map(stored, sets)) and sets[0].content_hash == sets[1].content_hash
+        assert (
+            np.array_equal(stored(sets[0]), stored(sets[1])) and sets[0].content_hash == sets[1].content_hash
+        )
 
     def test_items_with_values_that_are_no_numbers_are_left_out_and_named(self, tmp_path: Path):
         array = field((4, 8, 8)).astype(np.float64)
@@ -244,3 +250,89 @@ class TestFasta:
             open_images(path, 8, kind="map", progress=False, workers=0)
         with pytest.raises(UsageError, match="is not a length"):
             opened_fasta(path, "8x16")
+
+
+def fits(values: np.ndarray, **cards: Any) -> bytes:
+    """The content of a FITS file, written by the standard and not by our reader."""
+    bits = {"u1": 8, "i2": 16, "i4": 32, "f4": -32, "f8": -64}[values.dtype.str[1:]]
+    sides = {f"NAXIS{number}": side for number, side in enumerate(values.shape[::-1], 1)}
+    header = {"SIMPLE": "T", "BITPIX": bits, "NAXIS": values.ndim} | sides | cards
+    text = "".join(f"{name:<8}= {value!s:>20} / comment".ljust(80) for name, value in header.items())
+    text += "END".ljust(80)
+    content = values.astype(values.dtype.newbyteorder(">")).tobytes()
+    return (text + " " * (-len(text) % 2880)).encode() + content + bytes(-len(content) % 2880)
+
+
+class TestFiles:
+    def test_fits(self, tmp_path: Path):
+        array = field((3, 16, 16))
+        for number, values in enumerate(array):
+            (tmp_path / f"{number}.fits").write_bytes(fits(values))
+        dataset = open_images(tmp_path, 8, kind="map", progress=False, workers=0)
+        assert dataset.num_pictures == 12 and dataset.dtype == np.float32
+        assert np.array_equal(stored(dataset)[4 + 3, ..., 0], array[1, 8:, 8:])
+
+    @pytest.mark.parametrize(
+        ("values", "cards", "expected"),
+        [
+            (np.array([[-32768, 0], [5, 32767]], np.int16), {"BZERO": 32768}, [[0, 32768], [32773, 65535]]),
+            (
+                np.array([[1, 2], [3, -9]], np.int16),
+                {"BSCALE": 0.5, "BZERO": 10.0},
+                [[10.5, 11], [11.5, 5.5]],
+            ),
+            (np.array([[1, 2], [3, -9]], np.int32), {"BLANK": -9}, [[1, 2], [3, np.nan]]),
+            (np.array([[0.1, 2e300]], np.float64), {}, [[0.1, 2e300]]),
+        ],
+    )
+    def test_units_of_fits(self, values: np.ndarray, cards: dict[str, Any], expected: list[list[float]]):
+        read = fits_values(fits(values, **cards))
+        assert np.array_equal(read, expected, equal_nan=True)
+        assert read.dtype == np.uint16 or cards.get("BZERO") != 32768
+
+    def test_damaged_fits(self):
+        whole = fits(field((8, 8)))
+        for damaged in (whole[:100], whole[: 2880 + 100], b"SIMPLE  =" + bytes(3000)):
+            with pytest.raises(UnusableImage):
+                fits_values(damaged)
+
+    @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.int16])
+    def test_tiff_with_any_number_of_channels(self, tmp_path: Path, dtype: Any):
+        array = field((5, 8, 8), dtype)
+        tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack", metadata={"axes": "CYX"})
+        tifffile.imwrite(tmp_path / "b.tif", array[:4], photometric="minisblack", metadata={"axes": "CYX"})
+        dataset = open_images(tmp_path, 8, kind="map", progress=False, workers=0)
+        assert dataset.dtype == (np.uint16 if dtype is np.uint16 else np.float32)
+        assert np.array_equal(stored(dataset)[0], np.moveaxis(array, 0, 2))
+        assert [each.reason for each in dataset.unusable] == ["it has 4 channels, and the first file has 5"]
+
+    def test_pages_of_a_tiff_are_what_the_user_says(self, tmp_path: Path):
+        array = field((5, 8, 16))
+        tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack")
+        with pytest.raises(UsageError, match="3 axes, and nothing says what they mean") as refused:
+            open_images(tmp_path, 8, kind="map", progress=False, workers=0)
+        assert "--axes" in refused.value.hint
+        items = open_images(tmp_path, 8, kind="map", axes="NHW", progress=False, workers=0)
+        assert items.num_pictures == 10 and np.array_equal(stored(items)[7, ..., 0], array[3, :, 8:])
+        channels = open_images(tmp_path, 8, kind="map", axes="CHW", progress=False, workers=0)
+        assert channels.channels == 5 and channels.num_pictures == 2
+
+    def test_hdf5(self, tmp_path: Path):
+        array = field((6, 8, 8, 3), np.uint16)
+        with h5py.File(tmp_path / "cells.h5", "w") as file:
+            file.create_dataset("group/cells", data=array, compression="gzip")
+            file["names"] = np.arange(6)
+        with pytest.raises(UsageError, match="does not say what the data are") as refused:
+            open_images(tmp_path / "cells.h5", 8, progress=False, workers=0)
+        assert "--kind" in refused.value.hint and "--axes" in refused.value.hint
+        options: dict[str, Any] = {"kind": "map", "progress": False, "workers": 0}
+        dataset = open_images(tmp_path / "cells.h5", 8, axes="NHWC", **options)
+        assert np.array_equal(stored(dataset), array) and dataset.dtype == np.uint16
+
+    def test_hdf5_that_cannot_be_read(self, tmp_path: Path):
+        (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\nno such thing")
+        with h5py.File(tmp_path / "b.h5", "w") as file:
+            file["one"], file["two"] = np.zeros((4, 8, 8)), np.zeros((4, 8, 8))
+        for name, word in (("a.h5", "cannot be read as HDF5"), ("b.h5", "several arrays: one and two")):
+            with pytest.raises(DataError, match=word):
+                open_images(tmp_path / name, 8, kind="map", progress=False, workers=0)

@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from ganzfeld import train
+from ganzfeld.cli import main
+from ganzfeld.data import open_images
 from ganzfeld.data.kinds import kind_of_data
 from ganzfeld.errors import UsageError
 from ganzfeld.networks.outputs import GumbelNoise, covers, outputs
@@ -33,6 +36,13 @@ def trained(data: Path, folder: Path, size: int, settings: dict[str, Any], **opt
     )
 
 
+def sampled(run: Run, num: int, out: Path) -> int:
+    """The exit code of the command."""
+    with pytest.raises(SystemExit) as left:
+        main(["sample", str(run.path), "--n", str(num), "--out", str(out)])
+    return int(left.value.code or 0)
+
+
 @pytest.fixture(scope="module")
 def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("maps") / "field.npy"
@@ -56,6 +66,15 @@ def test_maps_come_back_in_their_units(maps: Path, tmp_path: Path):
     assert made.shape == (3, 16, 16, 5) and made.dtype == np.float32
     assert stored.min() * 0.99 < made.min() and made.max() < stored.max() * 1.01
     assert card.kind == "map" and card.scale["name"] == "log" and card.generator.channels == 5
+    for name in ("made.npy", "made.tif"):
+        out = tmp_path / name
+        for _ in range(2):  # what sample wrote, it replaces
+            assert sampled(run, 3, out) == 0
+        read = np.load(out) if name == "made.npy" else np.moveaxis(tifffile.imread(out), 1, -1)
+        assert read.dtype == np.float32 and np.array_equal(read, made)
+    assert sampled(run, 3, tmp_path / "grid.png") == 0
+    for wrong in ("made.fa", "folder"):
+        assert sampled(run, 3, tmp_path / wrong) == 2
     again = open_run(run.path)
     assert np.array_equal(again.sample(3), made)
     assert again.metadata.preparation.axes == "NCHW" and again.recipe.kind == "map"
@@ -68,6 +87,13 @@ def test_sequences_come_back_as_letters(genes: Path, tmp_path: Path):
     assert made.shape == (4, 32, 1) and made.dtype == np.uint8 and set(np.unique(made)) == {0, 1, 2, 3}
     assert run.recipe.size == (32,) and run.model.card.scale["letters"] == "ACGT"
     assert np.array_equal(run.sample(seeds=[2])[0], made[2])
+    out = tmp_path / "made.fa"
+    for _ in range(2):
+        assert sampled(run, 4, out) == 0
+    written = open_images(out, 32, progress=False, workers=0, cache_dir=tmp_path / "cache")
+    assert np.array_equal(written.batch(np.arange(4)), made), "what was written is read as it was made"
+    assert out.read_text().startswith(">seed_000000 ganzfeld samples\n")
+    assert sampled(run, 4, tmp_path / "made.tif") == 2
 
 
 @pytest.mark.parametrize(
@@ -137,4 +163,4 @@ class TestOutputs:
             torch.autograd.grad((outputs.load(name).output()(values) * weight).sum(), values)[0]
             for name in ("softmax", "hard-gumbel")
         ]
-        assert torch.allclose(*gradients)
+        assert torch.allclose(gradients[0], gradients[1])

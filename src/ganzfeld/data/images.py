@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ganzfeld.data import sources
+from ganzfeld.data.axes import HINT as AXES_HINT
 from ganzfeld.data.cache import store as cache
 from ganzfeld.data.cache.shard_files import mapped_pixels
 from ganzfeld.data.decoding.preprocessing import Preprocessing, framing
@@ -18,7 +19,6 @@ from ganzfeld.data.ingest.auto_range import auto_range
 from ganzfeld.data.ingest.finalize import LABELS, REASONS, RECORDS
 from ganzfeld.data.ingest.ingest import ingest
 from ganzfeld.data.kinds import IMAGE, Kind, kind_of_data, kinds
-from ganzfeld.data.kinds._axes import HINT as AXES_HINT
 from ganzfeld.data.labels.labelling import label_images
 from ganzfeld.data.labels.table import LabelTable, open_table
 from ganzfeld.data.record import RECORD
@@ -183,7 +183,7 @@ class ImageDataset:
 @in_words()
 def open_images(
     source: str | os.PathLike[str] | None = None,
-    size: int | tuple[int, int] | str = (64, 64),
+    size: int | tuple[int, ...] | str = (64, 64),
     *,
     channels: int | None = None,
     background: str = "white",
@@ -278,7 +278,7 @@ def kind_of(source: str | os.PathLike[str] | None, options: PreparationOptions) 
 
 
 def _settings(
-    source: Source, size: int | tuple[int, int] | str, options: PreparationOptions
+    source: Source, size: int | tuple[int, ...] | str, options: PreparationOptions
 ) -> Preprocessing:
     """Return the settings of a source; raise ``UsageError`` for those that do not fit its kind of data."""
     name = kind_name(source, options.kind)

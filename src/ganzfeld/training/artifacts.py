@@ -24,8 +24,8 @@ def sample_grid(trainer: Trainer) -> bytes:
     prior, num_classes = trainer.recipe.latent.prior, len(trainer.class_cards)
     columns = columns_by_class(GRID_COLUMNS, num_classes)
     seeds = range(columns * (IMAGES_PER_GRID // columns))
-    made = images_of_seeds(trainer.shipped(), seeds, prior=prior, stored=trainer.dataset.stored_as)
-    return _drawn(trainer, made, columns)
+    samples = images_of_seeds(trainer.shipped(), seeds, prior=prior, stored=trainer.dataset.stored_as)
+    return _drawn(trainer, samples, columns)
 
 
 def real_grid(trainer: Trainer) -> bytes:

@@ -17,16 +17,18 @@ def advice_on_values(dataset: ImageDataset, duplicates: list[Group]) -> list[Adv
     word, num = dataset.kind.WORD, dataset.num_pictures
     if not num:
         return []
-    found = [*_on_constant_channels(dataset), *_on_bit_depth(dataset)]
+    advices = [*_on_constant_channels(dataset), *_on_bit_depth(dataset)]
     redundant = sum(len(group.entries) - 1 for group in duplicates)
     if num - redundant < FEW:
         few = f"{counted(num - redundant, f'different {word}')}: a network may learn them by heart."
-        found.append(Advice("too-few-pictures", few))
+        advices.append(Advice("too-few-pictures", few))
     if redundant:
         text = f"{counted(redundant, word)} of {num:,} repeat others"
         also = ", or are their reverse complements" if dataset.manifest.facts.get("letters") else ""
-        found.append(Advice("duplicate-pictures", f"{text}{also}. They are learned more often than others."))
-    return [*found, *(Advice("labels-rejected", problem) for problem in dataset.manifest.label_problems)]
+        advices.append(
+            Advice("duplicate-pictures", f"{text}{also}. They are learned more often than others.")
+        )
+    return [*advices, *(Advice("labels-rejected", problem) for problem in dataset.manifest.label_problems)]
 
 
 def _on_constant_channels(dataset: ImageDataset) -> list[Advice]:

@@ -6,7 +6,7 @@ EXTENSIONS = frozenset(
     f".{ending}"
     for ending in (
         *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "avif", "gif", "bmp", "dib", "tif", "tiff"),
-        *("ppm", "pgm", "pbm", "pnm"),
+        *("ppm", "pgm", "pbm", "pnm", "fits", "fit", "fts"),
     )
 )
 

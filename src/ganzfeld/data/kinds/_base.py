@@ -71,7 +71,15 @@ class KindOfValues(Kind):
     ) -> np.ndarray:
         """Cut an item out of the stored values; refuse values that are not finite."""
         values = source.values(raw, settings)
-        _, dtype = self.stored_type(settings, source.facts)
+        shape, dtype = self.stored_type(settings, source.facts)
+        if values.shape[-1] != shape[-1]:
+            raise UnusableImage(f"it has {values.shape[-1]} channels, and the first file has {shape[-1]}")
+        if dtype.kind == "u" and not np.can_cast(values.dtype, dtype):
+            raise UnusableImage(f"it holds {values.dtype.name}, and the first file {dtype.name}")
+        if values.ndim == self.DIMS + 2:  # several items, each perhaps of several tiles
+            tiles = self._num_tiles(values.shape[:-1], settings.shape)
+            number, index = divmod(index, max(1, tiles))
+            values = values[number]
         cut = self.cut(values, settings.shape, index)
         self.require_usable(cut)
         with np.errstate(over="ignore"):
@@ -85,6 +93,10 @@ class KindOfValues(Kind):
         record["height"] = values.shape[0] if self.DIMS == 2 else 1
         record["format"], record["mode"] = source.FORMAT.encode()[:8], values.dtype.name.encode()[:8]
         return item
+
+    def _num_tiles(self, stored: Shape, size: Shape) -> int:
+        """Return how many whole items lie side by side in values of a size, perhaps several of them."""
+        return math.prod(have // wanted for have, wanted in zip(stored[-self.DIMS :], size, strict=False))
 
     def require_usable(self, cut: np.ndarray) -> None:
         """Raise ``UnusableImage`` for stored values that cannot be trained on."""
@@ -105,7 +117,7 @@ class KindOfValues(Kind):
         """Yield one entry per tile of the stored values; one too small for a tile stays, to be reported."""
         for entry in source.entries():
             stored = () if entry.flaw else source.stored_size(entry, settings)
-            num = math.prod(have // wanted for have, wanted in zip(stored, settings.shape, strict=False))
+            num = math.prod(stored[: -self.DIMS]) * self._num_tiles(stored, settings.shape)
             if not stored or num <= 1:
                 yield entry
                 continue

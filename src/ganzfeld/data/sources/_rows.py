@@ -10,10 +10,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ganzfeld.data.axes import HINT, axes_of, channels_last_by
 from ganzfeld.data.decoding.decode import MOST_PIXELS, UnusableImage
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.decoding.samples import LEVELS
-from ganzfeld.data.kinds._axes import HINT, axes_of, channels_last_by
+from ganzfeld.data.decoding.stored_array import facts_of_values
 from ganzfeld.data.source import Entry, Source
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.option_values import text_of_enclosing_range
@@ -73,7 +74,6 @@ class RowReader:
 NUMBERS = "biuf"
 """The kinds of dtypes that can be data: bool, integers, floats."""
 
-_KEPT = ("uint8", "uint16", "float32")
 _EXACT_IN_FLOAT32 = 2**24
 
 
@@ -116,14 +116,12 @@ class RowSource(Source):
         if framing.kind == "image":
             return super().prepare(framing)
         name = self.rows.dtype.name
-        kept = {"bool": "uint8"}.get(name, name if name in _KEPT else "float32")
-        if name != kept and self.rows.dtype.itemsize > 2:
+        facts = facts_of_values(self.rows.dtype, self._shape_in(framing)[-1])
+        if name != facts["dtype"] and self.rows.dtype.itemsize > 2:
             is_whole = self.rows.dtype.kind in "iu"
             exact = f"whole numbers up to {_EXACT_IN_FLOAT32:,}" if is_whole else "7 digits"
             self.notes.append(f"{self.where}: {name} is kept as float32, which holds {exact}")
-        full = float(np.iinfo(kept).max) if kept != "float32" else None
-        channels = self._shape_in(framing)[-1]
-        return {"dtype": kept, "channels": channels} | ({"full": full} if full else {})
+        return facts
 
     def values(self, raw: bytes | np.ndarray, settings: Preprocessing) -> np.ndarray:
         """Return the values of a row, (*size, channels)."""
@@ -160,17 +158,17 @@ def check_shape(rows: Rows, where: str) -> None:
 
     Raises ``UsageError`` for what may be other data than images, which the user must say.
     """
-    shape = rows.shape
-    if len(shape) > 3 or (len(shape) == 3 and min(shape) >= 8 and not set(shape) & set(_CHANNELS)):
+    shape, num_axes = rows.shape, len(rows.shape)
+    if num_axes > 3 or (num_axes == 3 and min(shape) >= 8 and not set(shape) & set(_CHANNELS)):
         raise UsageError(f"{where} has the shape {(rows.count, *shape)}, which nothing explains", HINT)
-    if len(shape) == 2:
+    if num_axes == 2:
         sides, unambiguous = shape, True
     else:
         last, first = shape[2] in _CHANNELS, shape[0] in _CHANNELS
         sides, unambiguous = (shape[:2] if last else shape[1:]), last != first
     if not unambiguous or min(sides) < 8:
         message = f"{where} has the shape {(rows.count, *shape)}: {_explain_shape(rows)}"
-        if len(shape) == 3 and sum(side >= 8 for side in shape) == 2 and not unambiguous:
+        if num_axes == 3 and sum(side >= 8 for side in shape) == 2 and not unambiguous:
             raise UsageError(message, HINT)
         raise DataError(message, EXPECTED)
     if sides[0] * sides[1] > MOST_PIXELS:

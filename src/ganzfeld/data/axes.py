@@ -21,23 +21,25 @@ def axes_of(axes: str | None, num: int, dims: int, where: str) -> str:
         if num == dims + 1:
             return "N" + sides
         raise UsageError(f"{where} has {num} axes, and nothing says what they mean", HINT)
-    given = axes.upper()
-    if len(given) != num:
+    letters = axes.upper()
+    if "?" in letters:
+        raise UsageError(f"{where} has {num} axes, and nothing says what they mean", HINT)
+    if len(letters) != num:
         raise UsageError(
-            f"axes {printable(axes, 20)} name {len(given)} axes, but {where} has {num}",
+            f"axes {printable(axes, 20)} name {len(letters)} axes, but {where} has {num}",
             f"Name each axis once, such as {EXAMPLES[dims]}.",
         )
-    if len(set(given)) != num or not set(sides) <= set(given) <= set(sides) | {"N", "C"}:
+    if len(set(letters)) != num or not set(sides) <= set(letters) <= set(sides) | {"N", "C"}:
         raise UsageError(
             f"axes {printable(axes, 20)} are invalid here: {' and '.join(sides)} are needed, N and C may be",
             f"Name each axis once, such as {EXAMPLES[dims]}.",
         )
-    if "N" in given and given[0] != "N":
+    if "N" in letters and letters[0] != "N":
         raise UsageError(
-            f"axes {given}: the items must be the first axis",
+            f"axes {letters}: the items must be the first axis",
             'Move it: numpy.save("moved.npy", numpy.moveaxis(array, AXIS, 0)).',
         )
-    return given
+    return letters
 
 
 def channels_last_by(axes: str, values: np.ndarray) -> np.ndarray:
