@@ -1,10 +1,12 @@
 """What all tests share: a cache of their own, and small sets of real image files."""
 
 import importlib
+import itertools
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -35,11 +37,15 @@ set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "ganzfeld-hypothesis")
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory):
     """No test reads or writes the user's cache."""
+    from ganzfeld.training.dry_run import measured_speed
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANZFELD_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("COLUMNS", "120")
         # Trainings of tests are not judged: that takes longer than they do. Tests of judging say how.
         patch.setenv("GANZFELD_FEATURES", "none")
+        # A dry run times steps for three seconds, which say nothing more to a test than its least steps.
+        patch.setattr("ganzfeld.training.dry_run.measured_speed", partial(measured_speed, least_s=0.0))
         yield
 
 
@@ -69,6 +75,14 @@ def array_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("arrays") / "blobs.npy"
     np.save(path, blobs(200, 16))
     return path
+
+
+def draw_few_faces(patch: pytest.MonkeyPatch, num: int) -> None:
+    """Let the built-in faces be the first ``num`` of them: to draw all 5,000 takes longer than most tests."""
+    from ganzfeld.data.sources.faces import FacesSource
+
+    entries = FacesSource.entries
+    patch.setattr(FacesSource, "entries", lambda source: itertools.islice(entries(source), num))
 
 
 def coloured(num: int = 150, size: int = 16) -> tuple[np.ndarray, np.ndarray]:

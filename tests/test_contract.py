@@ -278,13 +278,15 @@ FINDINGS = {
     *("duplicate-pictures", "latent-ignored", "class-ignored", "stalled", "diverging", "late-decay"),
     *("labels-swapped", "range-mismatch", "normalised-twice", "channels-swapped", "trained-in-eval-mode"),
     *("optimizer-mismatch", "gradients-not-cleared", "detach-forgotten", "wrong-class-labels"),
-    *("unusual-settings", "nothing-learned"),
+    *("unusual-settings", "uneven-ladder", "nothing-learned"),
 }
 
 EXPERIMENTS = {
     *("upsampling", "downsampling", "leaky-slope", "bounded-output", "batch-noise", "batch-leak"),
     *("spiral", "saturating-loss", "soft-labels", "latent-prior", "ring"),
 }
+
+UNEVEN = ["size=33", "ladder=[33, 16, 8]"]
 
 
 def test_names_that_others_rely_on_stay():
@@ -319,7 +321,7 @@ class TestDetector:
             assert finding.evidence and finding.cause and finding.remedy.text
             assert json.loads(json.dumps(finding.as_json(), allow_nan=False)) == finding.as_json()
             if finding.remedy.settings:
-                assert resolve(recipe, finding.remedy.settings) != read_recipe(recipe)
+                assert resolve(recipe, [*UNEVEN, *finding.remedy.settings]) != resolve(recipe, UNEVEN)
         assert detectors.load(name).find(_wrong_by(0.0, num_pictures=5000, num_duplicates=0)) is None
 
 
@@ -328,7 +330,7 @@ def _wrong_by(
 ) -> RunEvidence:
     """A case in which only 1 is healthy, of any reading, and every one is off by so much.
 
-    So is a setting, and the quality.
+    So are a setting, the ladder and the quality.
     """
     names = {reading for each in detectors.names() for reading in detectors.load(each).READINGS}
     health = dict.fromkeys({*names, "kernel_distance"}, 1 + much) | {"quality_pixels": float(not much)}
@@ -336,7 +338,7 @@ def _wrong_by(
         health["twins"] = 0.05  # with 1 all images are alike
     entries = [{"step": number, "images_seen": 100 * number, "health": health} for number in range(1, 21)]
     limits = {name: (Limit(1.0, 1.0, 1.0, 1),) for name in names}
-    fields = read_recipe(recipe).model_dump(mode="json")
+    fields = resolve(recipe, UNEVEN if much else []).model_dump(mode="json")
     unusual = [("batch", "the batch is 1")] if much else []
     run = RunEvidence(entries, fields, num_pictures, num_duplicates, limits=limits, unusual=unusual)
     for name in names & set(DERIVED):

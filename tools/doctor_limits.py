@@ -3,7 +3,7 @@
 ``limits.json`` holds the ranges of readings in healthy runs, ``expected.json`` the images that runs needed
 until theirs varied.
 
-    python tools/doctor_limits.py [--seeds 100-107] [--by-class 100-107] [--long 100-103] [--processes 2]
+    python tools/doctor_limits.py [--seeds 100-108] [--by-class 100-108] [--long 100-103] [--processes 2]
         [--device cpu] [--runs runs/doctor] [--finished]
 
 Every built-in recipe is trained in small and short runs (``doctor_runs.py``) on two datasets with each seed,
@@ -111,8 +111,8 @@ healthy runs come that near, there is no limit on that side."""
 def main() -> None:
     """Train the runs and write the file."""
     parser = argparse.ArgumentParser(description="Measure the ranges of readings in healthy runs.")
-    parser.add_argument("--seeds", default="100-107")
-    parser.add_argument("--by-class", default="100-107", help="Seeds of the runs by class; empty: none.")
+    parser.add_argument("--seeds", default="100-108")
+    parser.add_argument("--by-class", default="100-108", help="Seeds of the runs by class; empty: none.")
     parser.add_argument("--long", default="100-103", help="Seeds of the longer runs.")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--device", default="cpu")

@@ -317,7 +317,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "k3 s2": Fault(
         "the ladder 39, 19, 9, 4, whose kernels of 3 are not divided by their stride of 2",
-        ("checkerboard",),
+        ("checkerboard", "uneven-ladder"),
         settings={"size": 39, "ladder": [39, 19, 9, 4]},
     ),
     "mixed batches": Fault(

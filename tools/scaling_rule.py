@@ -2,7 +2,7 @@
 
     python tools/scaling_rule.py train --batch 32 [--images 192000] [--set path=value ...]
     python tools/scaling_rule.py fit
-    python tools/scaling_rule.py check [--minutes 3] [--speeds 8=502 16=590 32=796] [--show]
+    python tools/scaling_rule.py check [--minutes 3] [--speeds 8=502 16=590 32=796] [--size 32] [--show]
 
 with ``--seeds 0 1 2``, ``--data PATH`` (by default the built-in faces) and ``--keep DIR`` (runs/scaling), the
 folder of all that was trained: the same command, called again after it was stopped, resumes there.
@@ -48,14 +48,15 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=Path("runs/scaling"))
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--speeds", nargs="+", default=["8=502", "16=590", "32=796", "64=880"])
+    parser.add_argument("--size", type=int)
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
     options.seeds = options.seeds or ([0, 1, 2] if options.work == "check" else [0])
     if options.work == "fit":
         print(fit(PAGE.read_text(encoding="utf-8")))
     elif options.work == "check":
-        speeds = dict(map(float, speed.split("=")) for speed in options.speeds)
-        images_of = {int(batch): round(60 * options.minutes * speed) for batch, speed in speeds.items()}
+        pairs = (pair.split("=") for pair in options.speeds)
+        images_of = {int(batch): round(60 * options.minutes * float(speed)) for batch, speed in pairs}
         print(check(options, images_of))
     else:
         torch.set_num_threads(1)
@@ -106,13 +107,14 @@ def _compared(cells: Sequence[float], choice: Sequence[float]) -> str:
 
 def _kept_distance(options: argparse.Namespace, batch: int, images: int, seed: int) -> float | None:
     """Return the distance at the end of a run, which is trained or resumed unless it has ended."""
-    out = options.keep / f"check-{name_of(options.data)}-{images}-batch{batch}-seed{seed}"
+    data = name_of(options.data) + (f"-{options.size}px" if options.size else "")
+    out = options.keep / f"check-{data}-{images}-batch{batch}-seed{seed}"
     runs = [gz.open_run(path.parent) for path in sorted(out.glob("*/run.json"))]
     if options.show and not (runs and runs[0].final):
         return None
     if not runs:
-        settings = fitted_settings(batch, images)
-        runs = [gz.train(options.data, images=images, seed=seed, settings=settings, out=out, progress=False)]
+        chosen = {"settings": fitted_settings(batch, images), "size": options.size, "images": images}
+        runs = [gz.train(options.data, **chosen, seed=seed, out=out, progress=False)]
     final = (runs[0] if runs[0].final else gz.resume(runs[0].path, progress=False)).final
     if final is None:
         raise SystemExit("the quality of the runs was not measured; the extra 'metrics' is needed")

@@ -29,8 +29,15 @@ from ganzfeld.cli import main
 from ganzfeld.recipes import resolve
 from ganzfeld.training.build import build_networks, num_parameters
 from ganzfeld.training.snapshot import live_tensors
+from tests.conftest import draw_few_faces
 
 pytestmark = pytest.mark.machine
+
+
+@pytest.fixture(autouse=True)
+def few_faces(monkeypatch):
+    """The benchmarks train on the built-in faces."""
+    draw_few_faces(monkeypatch, 64)
 
 
 def test_both_sides_have_the_same_widths():

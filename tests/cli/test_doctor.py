@@ -69,7 +69,7 @@ def test_a_healthy_run(run):
     # 200 images are few, which is worth a word but no more.
     assert told.startswith("watch: ") and "too-few-pictures, from the beginning" in told
     assert "mode-collapse" not in told
-    assert "stalled (lesson_generator has no readings)" in " ".join(told.split())
+    assert "stalled (no readings)" in " ".join(told.split())
     assert "batch-leak" not in told, "this discriminator has no statistics across the batch"
 
 
@@ -181,6 +181,28 @@ def test_a_journal_with_a_broken_line_inside(run):
     code, told, complaint = call("doctor", run, "--json")
     assert code == 5
     assert "line 1" in json.loads(told)["error"] and "line 1" in complaint
+
+
+@pytest.mark.parametrize("values", [turning(0.1), [0.5] * 20])
+def test_a_journal_twice_or_backwards_is_the_same_journal(run, values):
+    write(run, values)
+    path = run / "journal.jsonl"
+    lines, verdict = path.read_text().splitlines(keepends=True), call("doctor", run, "--json")[1]
+    for order in (lines[::-1], [*lines, *lines], [*lines[10:], *lines[:10]]):
+        path.write_text("".join(order))
+        assert call("doctor", run, "--json")[1] == verdict
+
+
+def test_a_journal_with_those_of_a_run_and_its_fork(run):
+    """Healthy or sick, depending on which of the two is meant."""
+    write(run, [0.5] * 20)
+    path = run / "journal.jsonl"
+    healthy = path.read_text()
+    write(run, turning(0.1))
+    path.write_text(path.read_text() + healthy)
+    code, told, complaint = call("doctor", run, "--json")
+    assert code == 5 and "two histories" in complaint
+    assert "journal.jsonl" in json.loads(told)["error"]
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from PIL import Image
+from PIL import Image, ImageChops, ImageOps
 
 from ganzfeld.cli import main
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.candidates import candidates
-from ganzfeld.data.check.duplicates import duplicates_of, find_duplicates
+from ganzfeld.data.check.duplicates import RULE, duplicates_of, find_duplicates
 from ganzfeld.data.check.same_image import block_means, local_means, loss_of_detail
+from tests.data.coins import coins
 from tests.data.making import encoded, noise, smooth
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,40 @@ class TestImagesOfOneKind:
         assert "duplicate-pictures" not in [warning["name"] for warning in found["warnings"]]
 
 
+class TestImagesThatDifferInOnePlace:
+    """A number on a coin is a few pixels wide in a small image; all else is equal."""
+
+    @pytest.mark.parametrize(("side", "size", "light"), [(32, 32, 0.0), (64, 32, 0.05), (28, 28, 0.05)])
+    def test_coins_with_different_numbers_are_no_duplicates(
+        self, tmp_path: Path, side: int, size: int, light: float
+    ):
+        dataset = written(tmp_path / "set", [encoded(one) for one in coins(36, side, 3, light)], size)
+        assert sum(map(len, candidates(dataset, np.arange(36)))) > 300
+        assert groups(dataset) == []
+
+    def test_nor_are_they_as_jpeg(self, tmp_path: Path):
+        contents = [encoded(one, "JPEG", quality=90) for one in coins(36, 64, 4)]
+        assert groups(written(tmp_path / "set", contents, 32)) == []
+
+    @pytest.mark.parametrize("how", ["brighter", "darker", "a few levels"])
+    def test_copies_among_them_are_found(self, tmp_path: Path, how: str):
+        drawn = coins(40, 64, 5)
+        alter = ALTERED.get(how, lambda image: encoded(in_light(image, 1, black=5)))
+        dataset = written(tmp_path / "set", [*map(encoded, drawn), alter(drawn[7])], 32)
+        assert groups(dataset) == [(7, 40)]
+
+    @pytest.mark.parametrize(
+        "how", [ImageOps.mirror, ImageOps.flip, lambda one: ImageChops.offset(one, 2, 0)]
+    )
+    def test_a_flipped_or_shifted_copy_is_another_image(
+        self, tmp_path: Path, how: Callable[..., Image.Image]
+    ):
+        """A network would not learn it twice."""
+        photos = [Image.fromarray(smooth(64, 64, seed)) for seed in range(10)]
+        dataset = written(tmp_path / "set", [*map(encoded, photos), encoded(how(photos[5]))])
+        assert groups(dataset) == []
+
+
 class TestCopies:
     @pytest.mark.parametrize("how", ALTERED)
     def test_of_a_coloured_image(self, tmp_path: Path, how: str):
@@ -140,7 +175,7 @@ class TestStoredResults:
         assert json.loads(stored.read_text())["groups"] == []
 
     @pytest.mark.parametrize(
-        "content", ["", "[]", "{}", "null", '{"rule": 2, "groups": [[1]]}', '{"rule": 1}']
+        "content", ["", "[]", "{}", "null", f'{{"rule": {RULE}, "groups": [[1]]}}', '{"rule": 1}']
     )
     def test_that_are_damaged_are_replaced(self, tmp_path: Path, content: str):
         np.save(tmp_path / "a.npy", np.stack([noise(16, 16, seed=seed % 3) for seed in range(4)]))

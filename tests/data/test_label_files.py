@@ -128,6 +128,18 @@ def test_extra_columns(photos: Path, header: str, row: str, column: int):
     assert f"labels in column {column}" in dataset.notes[-1]
 
 
+def test_labels_that_are_numbers_are_not_taken_for_names(tmp_path: Path):
+    """The label 1 does not mean 1.png where another column names files, even files that are not there."""
+    photos = photos_with(tmp_path / "photos", ["0.png", "1.png", "2.png"])
+    with pytest.raises(DataError, match=r"no row of labels\.csv names one of the images"):
+        opened(photos, "file,label\nx.png,1\ny.png,2\n")
+    assert classes(opened(photos, "label,file\n1,2.png\n2,0.png\n")) == {
+        "0.png": "2",
+        "1.png": "",
+        "2.png": "1",
+    }
+
+
 def test_numbers_that_became_floats(photos: Path):
     dataset = opened(photos, "a.png,3.0\nb.png,10.0\nsub/c.png,\nsub/d.png,3.0\n")
     assert dataset.class_names == ["3", "10"] and classes(dataset)["b.png"] == "10"

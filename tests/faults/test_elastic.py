@@ -99,12 +99,34 @@ class TestElastic:
         assert all(torch.equal(value, found[name]) for name, value in wanted.items())
         assert run.journal[-1]["images_seen"] == IMAGES
 
+    @pytest.mark.thorough
     def test_a_killed_rank_costs_no_bit(self, array_file, tmp_path):
         self.check([1], array_file, tmp_path)
 
     @pytest.mark.thorough
     def test_whichever_and_however_often(self, array_file, tmp_path):
         self.check([0, 1, 0], array_file, tmp_path)
+
+
+def test_ranks_that_are_started_again_cost_no_bit(array_file, tmp_path):
+    """As ``TestElastic``, without torchrun itself: what was saved last is lost, and all ranks begin again."""
+
+    def train(restarts: int):
+        def work():
+            os.environ |= {"TORCHELASTIC_RUN_ID": "one", "TORCHELASTIC_RESTART_COUNT": str(restarts)}
+            options = {"recipe": small(mirror=True), "images": 80, "precision": "float32"}
+            return gz.train(array_file, out=tmp_path, checkpoint_seconds=0.01, **options).path
+
+        return work
+
+    path, _ = together(2, train(0))
+    history, straight = gz.open_run(path).history, state_of(path)
+    for images_seen in history.all()[1:]:
+        history.path(images_seen).unlink()
+    assert together(2, train(1)) == [path, path]
+    again = state_of(path)
+    assert again.keys() == straight.keys()
+    assert all(torch.equal(value, again[name]) for name, value in straight.items())
 
 
 def test_the_launchers_summary_says_what_we_say(array_file, tmp_path):

@@ -3,10 +3,10 @@
 import argparse
 import importlib
 import json
+import re
 import sys
 from dataclasses import replace
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -177,9 +177,9 @@ def test_trainings_with_networks_of_their_own(tools):
 def test_the_page_says_with_how_many_runs_the_limits_were_measured():
     shipped = files("ganzfeld.health") / "limits.json"
     source = json.loads(shipped.read_text(encoding="utf-8"))["source"]
-    number = next(word for word, after in pairwise(source.split()) if after == "healthy")
+    (number,) = re.findall(r"\d+ of \d+ runs", source)
     page = (TOOLS.parent / "docs" / "doctor.md").read_text(encoding="utf-8")
-    assert f"limits come from {number} healthy runs" in page
+    assert f"These are {number} with 40 readings each" in page
 
 
 def test_trainings_by_class_have_limits_of_their_own(tools):
@@ -272,10 +272,13 @@ def test_a_fault_shows_from_where_it_stays_worse_than_all_healthy_runs(tools, mo
     ended = suite.result_of(journal(tools, "exploding lr", [0.8] * 3, [0.1] * 3), worst)
     assert ended.shows_from == 3
     well = suite.result_of(journal(tools, "", [0.8] * 40, [0.1] * 40, seed=50), worst)
-    options = argparse.Namespace(faulty="0", healthy="50", limits="0-11")
-    page = suite.report([result, late, other, silent], [well], options)
+    badly = suite.result_of(journal(tools, "", [0.1] * 40, [0.1] * 40, seed=51), worst)
+    monkeypatch.setattr(suite, "ended_well", lambda made: made is not badly.journal)
+    options = argparse.Namespace(faulty="0", healthy="50", limits="0-11", finished=False)
+    page = suite.report([result, late, other, silent], [well, badly], options)
     assert "**1 of 3** faults that show" in page and "1 of 4 broken runs never show a fault" in page
     assert "**0 of 1** healthy runs raise an alarm" in page
+    assert "Further 1 runs without a planted fault did not end well; 1 of them raise one." in page
     assert "| one kind of image | 2 | **2** |" in page
 
 

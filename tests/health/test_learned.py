@@ -12,6 +12,7 @@ from ganzfeld.health.detectors import detectors
 from ganzfeld.health.learned import LEAST_QUALITY, MOST_TWINS, in_words, learned
 from ganzfeld.metrics.quality_scale import NAMES
 from ganzfeld.recipes import recipes, resolve
+from ganzfeld.recipes.scaling import fitted_settings
 from ganzfeld.recipes.unusual import FAR, unusual_settings
 from tests.health.cases import HEALTHY, case_of, turning
 
@@ -183,6 +184,19 @@ def test_no_built_in_recipe_is_unusual():
         ("modern", "discriminator.width", 1, "1/16 of the smallest value in any built-in recipe (16)"),
         ("seed", "batch", 2048, "16 times the largest value in any built-in recipe (128)"),
         ("modern", "stabilisers", [{"name": "r1", "weight": 20.0}], "100 times the value in modern (0.2)"),
+        ("seed", "stabilisers", [{"name": "wgan-gp", "weight": 1e4}], "1,000 times its default (10)"),
+        ("modern", "generator.optimizer.betas", [0.999, 0.99], "beta1 of the generator is 0.999, an average"),
+        ("seed", "discriminator.optimizer.betas", [0.5, 0.1], "over 1/90 of the steps of the smallest value"),
+        (
+            "seed",
+            "latent.size",
+            1,
+            "of the latent is 1, 1/32 of the smallest value that was measured",
+        ),
+        ("modern", "loss.temperature", 50, "50 times the largest value in any built-in recipe (1)"),
+        ("modern", "loss.temperature", 0.01, "1/100 of the smallest value in any built-in recipe (1)"),
+        ("modern", "discriminator.slope", 1.0, "is 1, a straight line; the largest value"),
+        ("radford2015", "discriminator_steps", 100, "20 times the largest value that was measured (5)"),
     ],
 )
 def test_settings_far_from_all_recipes_are_named(recipe, path, value, says):
@@ -190,7 +204,50 @@ def test_settings_far_from_all_recipes_are_named(recipe, path, value, says):
     assert setting.path == path and says in setting.sentence
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {
+            "loss.name": "wasserstein",
+            "loss.smoothing": 0.0,
+            "stabilisers": "wgan-gp",
+            "discriminator_steps": 5,
+        },
+        {"generator.optimizer.betas": [0.0, 0.9], "discriminator.optimizer.betas": [0.0, 0.9]},
+        {"generator.optimizer.betas": [0.9, 0.999], "discriminator.optimizer.betas": [0.9, 0.999]},
+        {"generator.slope": 1.0, "discriminator.slope": 0.0},  # relu in the generator, which has no slope
+        {"latent.size": 512, "discriminator.slope": 0.01},
+        {"ema": 0.0},
+        {"ema": 0.9999999},
+        {"stabilisers": "r1,r2,spectral,instance-noise,augmentation"},
+    ],
+)
+@pytest.mark.parametrize("name", recipes.names())
+def test_what_others_train_with_is_not_far(name, changed):
+    activation = {"generator.activation": "relu"}
+    assert unusual_settings(resolve(name, activation | changed)) == ()
+
+
+@given(st.integers(4, 10).map(lambda power: 2**power), st.floats(1e2, 1e9))
+def test_nothing_that_the_scaling_rule_fits_is_far(batch, images):
+    assert unusual_settings(resolve("modern", fitted_settings(batch, images))) == ()
+
+
 def test_a_setting_at_the_edge_is_not_named():
     rate = resolve("modern", {}).generator.optimizer.lr
     assert unusual_settings(resolve("modern", {"generator.optimizer.lr": FAR * rate})) == ()
     assert unusual_settings(resolve("modern", {"generator.optimizer.lr": rate / FAR})) == ()
+
+
+def test_an_uneven_ladder_counts_as_long_as_little_has_been_learned():
+    uneven = ["size=33", "ladder=[33, 16, 8]"]
+
+    def names(case):
+        return [finding.name for finding in diagnose(case).findings]
+
+    assert names(case_of({}, settings=uneven)) == ["uneven-ladder"]
+    readings = {"diversity": [HEALTHY] * 10, "twins": [0.05] * 10, **{name: [0.6] * 10 for name in NAMES}}
+    assert names(case_of(readings, settings=uneven, known=("diversity",))) == []
+    beside = case_of(readings | {"stuck": [0.9] * 10}, settings=uneven, known=("diversity", "stuck"))
+    assert set(names(beside)) == {"output-saturated", "uneven-ladder"}
+    assert names(case_of({})) == []

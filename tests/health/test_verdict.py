@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from ganzfeld.health import RunEvidence, diagnose
 from ganzfeld.health.derived import series_of
 from ganzfeld.health.limits import Limit, limit_at
 from ganzfeld.health.symptoms import persisted, why_not_known
+from ganzfeld.metrics.quality_scale import NAMES
 from ganzfeld.recipes import resolve
 from tests.health.cases import HEALTHY, case_of, limits_of, turning
 
@@ -92,6 +95,60 @@ def test_what_was_read_and_has_no_range_is_not_passed_over():
     assert verdict.findings == ()
     why = "the healthy range of class_diversity_worst at step 100 is not known"
     assert {"name": "mode-collapse", "why": why} in verdict.as_json()["unjudged"]
+
+
+def test_a_reason_that_many_findings_share_is_given_once():
+    """As in a short run, where every reading was taken twice."""
+    names = ("diversity", "stuck", "drift", "saturated", "dead_generator", "separation", "overlap")
+    case = case_of({"diversity": [HEALTHY] * 10} | {name: [HEALTHY] * 2 for name in names[1:]})
+    verdict = diagnose(case)
+    assert len(verdict.unjudged) > 5
+    assert len({entry.name for entry in verdict.unjudged}) == len(verdict.unjudged)
+    assert all(verdict.not_checked.count(entry.name) == 1 for entry in verdict.unjudged)
+    assert verdict.not_checked.count("so far") == 1
+
+
+def test_healthy_does_not_say_more_than_was_checked():
+    readings = {"diversity": [HEALTHY] * 10, "twins": [0.05] * 10} | {name: [0.6] * 10 for name in NAMES}
+    verdict = diagnose(case_of(readings, known=("diversity",)))
+    assert verdict.verdict == "healthy" and verdict.unjudged
+    assert verdict.meaning == "all readings that were checked are within the range of healthy runs"
+
+
+def test_a_recipe_without_ranges_of_its_own_is_judged_only_beyond_those_of_all():
+    own = Limit(0.25, 0.75, 1.0, 40, recipe="modern relativistic-pairing")
+    known = {"diversity": (own, Limit(0.05, 0.95, 1.0, 80))}
+    borrowed = {"verdict": "healthy", "unjudged": True, "findings": []}
+
+    def seen(diversity, name):
+        case = case_of({"diversity": [diversity] * 10, "quality_pixels": [0.6] * 10})
+        verdict = diagnose(replace(case, limits=known, recipe={**case.recipe, "name": name}))
+        unjudged = "mode-collapse" in {entry.name for entry in verdict.unjudged}
+        assert unjudged == any(entry.is_borrowed for entry in verdict.unjudged)
+        assert ("of other recipes only" in verdict.meaning) == (unjudged and verdict.verdict == "healthy")
+        findings = [finding.name for finding in verdict.findings]
+        return {"verdict": verdict.verdict, "unjudged": unjudged, "findings": findings}
+
+    assert seen(HEALTHY, "modern") == seen(HEALTHY, "modern-large") == borrowed | {"unjudged": False}
+    assert seen(HEALTHY, "mine") == borrowed
+    assert seen(0.1, "modern")["findings"] == seen(0.01, "mine")["findings"] == ["mode-collapse"]
+    assert seen(0.1, "mine") == borrowed | {"verdict": "early"}
+    loop = replace(case_of({"diversity": [HEALTHY] * 10}), limits=known, watched=True)
+    assert not any(entry.is_borrowed for entry in diagnose(loop).unjudged), "it has no recipe"
+
+
+@pytest.mark.parametrize("recall_from", [0.0, 0.01])
+def test_missing_kinds_cannot_be_told_where_healthy_runs_have_few_too(recall_from):
+    readings = {name: [HEALTHY] * 10 for name in ("diversity", "recall", "coverage")}
+    run = case_of(readings)
+    limits = {
+        **run.limits,
+        "recall": (Limit(recall_from, 1.0, 1.0, 40),),
+        "coverage": (Limit(0.0, 1.0, 1.0, 40),),
+    }
+    unjudged = diagnose(replace(run, limits=limits)).unjudged
+    reasons = [entry.why.split(":")[0] for entry in unjudged if entry.name == "mode-collapse"]
+    assert reasons == ["whether kinds of images are missing"] * (not recall_from)
 
 
 def test_facts_are_found_without_readings():

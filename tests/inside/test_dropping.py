@@ -10,7 +10,14 @@ from torch import Tensor, nn
 import ganzfeld as gz
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.inside import LatentModel
-from ganzfeld.inside.dropping import FIRST_SEED, NUM_READ, drop_maps_of, importance, without_maps
+from ganzfeld.inside.dropping import (
+    FIRST_SEED,
+    NUM_READ,
+    drop_maps_of,
+    hidden_layers,
+    importance,
+    without_maps,
+)
 from ganzfeld.inside.feature_sheets import drop_sheet
 from ganzfeld.inside.numbered_maps import drop_numbers, drop_numbers_of, numbers_in
 from ganzfeld.inside.reading import reader_for
@@ -55,6 +62,7 @@ def test_the_map_that_draws_red_takes_red_with_it(model: LatentModel, known_run:
     result = drop_maps_of(model, reader, "class=red", None, silent)
     assert DRAWS_RED in result.maps and len(result.maps) <= 2
     assert result.gone.value == 1 and result.worst_random == 0 and result.num_tested == 200
+    assert result.layer == "layer-1" and "of 16 maps of layer-1 are dropped" in result.sentence
     assert "it worked" in result.sentence and result.others is None
     assert drop_sheet(result.images).dtype == np.uint8
     with pytest.raises(UsageError, match="unknown attribute") as caught:
@@ -65,7 +73,7 @@ def test_the_map_that_draws_red_takes_red_with_it(model: LatentModel, known_run:
 def test_dropped_maps_are_0_while_the_block_runs(model: LatentModel):
     latents = torch.ones(2, LATENT)
     before = model.values(latents)
-    with without_maps(model.generator, [DRAWS_RED]):
+    with without_maps(model.generator.layers[0], [DRAWS_RED]):
         assert float(model.values(latents)[:, 0].max()) == -1
     assert torch.equal(model.values(latents), before)
 
@@ -96,7 +104,8 @@ def test_maps_are_dropped_by_number(model: LatentModel, known_run: gz.Run):
     assert red.change == pytest.approx(share * 255 * (1 / 3) ** 0.5, rel=1e-4)
     assert red.random_change == red.most_random_change == 0
     assert (
-        "dropping map 11 of 16 changes" in red.sentence and "more than any of 8 random sets" in red.sentence
+        "dropping map 11 of 16 of layer-1 changes" in red.sentence
+        and "more than any of 8 random sets" in red.sentence
     )
     other = drop_numbers_of(model, None, (0, 3), None, silent)
     assert other.change == 0 and "not more than random ones" in other.sentence and other.changed == {}
@@ -115,3 +124,13 @@ def test_numbers_that_are_no_maps_are_refused(run: gz.Run, maps: list[int], mess
 def test_numbers_are_told_from_attributes():
     assert numbers_in("3,17") == [3, 17] and numbers_in(" 3 ") == [3]
     assert numbers_in("class=3") is None and numbers_in("3,") is None and numbers_in("-1") is None
+
+
+def test_the_layer_is_the_one_that_is_named(run: gz.Run):
+    layers = hidden_layers(run.model.generator)
+    assert next(iter(layers)) == "projection" and len(layers) == len(run.model.generator.layers)
+    first, last = (drop_numbers(run, [0], layer=name) for name in ("projection", None))
+    assert first.layer == "projection" and last.layer == list(layers)[-1]
+    assert first.num_maps != last.num_maps or first.change != last.change
+    with pytest.raises(UsageError, match="no 'layer-9'"):
+        drop_numbers(run, [0], layer="layer-9")

@@ -71,6 +71,8 @@ def test_files_of_the_user_are_not_replaced(run: gz.Run, tmp_path: Path):
         (("--drop", "class=red"), 3, "nothing is known"),
         (("--drop", "99"), 2, "no map 99"),
         (("--drop", "1,1"), 2, "named twice"),
+        (("--drop", "1", "--drop-layer", "layer-9"), 2, "no 'layer-9'"),
+        (("--filters", "--drop-layer", "layer-1"), 2, "is for --drop"),
         (("--out", "x.txt"), 2, "does not end in .npz"),
         (("nothing.png",), 3, "nothing at"),
     ],

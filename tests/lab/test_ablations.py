@@ -19,19 +19,24 @@ from torch import nn
 from ganzfeld.errors import TrainingFailed, UsageError
 from ganzfeld.lab.ablations import page as the_page
 from ganzfeld.lab.ablations import results as making
-from ganzfeld.lab.ablations.cells import BASE, BY_KEY, CELLS, FIRST, GROUPS, Cell, Conditions, chosen_cells
+from ganzfeld.lab.ablations.cells import (
+    BASE,
+    BY_KEY,
+    CELLS,
+    FIRST,
+    GROUPS,
+    SEEDS,
+    Cell,
+    Conditions,
+    chosen_cells,
+)
 from ganzfeld.lab.ablations.changes import CHANGES, SubPixel, changed_networks
+from ganzfeld.lab.ablations.kept import KEPT, all_results, read_kept, write_kept
 from ganzfeld.lab.ablations.mixed import MixedTrainer
 from ganzfeld.lab.ablations.page import page, write_pages
 from ganzfeld.lab.ablations.results import Result, identity_of, read, read_all, trainer_of, write
 from ganzfeld.lab.ablations.schedule import Clock, Task, missing, perform
-from ganzfeld.lab.ablations.table import (
-    Row,
-    false_discovery,
-    holm,
-    paired,
-    table_of,
-)
+from ganzfeld.lab.ablations.table import Row, false_discovery, holm, paired, table_of
 from ganzfeld.lab.language import Phrase, without_chinese, words_in
 from ganzfeld.recipes import changes
 from ganzfeld.training.trainer import Trainer
@@ -60,13 +65,10 @@ def made(cell: str, seed: int, distance: float, *, images: int = IMAGES, feature
 
 def results_with(effect: float, spread: float = 0.02, cell: str = "clip") -> list[Result]:
     noise = np.random.default_rng(0).normal(0, spread, (2, 5))
-    pairs = [
-        [made(BASE, seed, 0.6 + 0.3 * seed), made(cell, seed, 0.6 + 0.3 * seed + effect)] for seed in range(5)
-    ]
     return [
-        result.changed(kernel_distance=result.kernel_distance + float(noise[side, result.seed]))
-        for pair in pairs
-        for side, result in enumerate(pair)
+        made(key, seed, 0.6 + 0.3 * seed + shift + float(noise[side, seed]))
+        for seed in range(5)
+        for side, (key, shift) in enumerate([(BASE, 0.0), (cell, effect)])
     ]
 
 
@@ -89,9 +91,9 @@ class TestCells:
         assert {cell.change for cell in CELLS} - {""} == {*CHANGES, "mixed-batches"}
         assert len({identity_of(cell, Conditions()) for cell in CELLS}) == len(CELLS)
 
-    def test_the_first_come_after_their_counterparts(self, tmp_path: Path):
+    def test_the_first_come_after_their_counterparts(self):
         """In the order of the runs: also if it stops early, there are pairs."""
-        tasks = missing(tmp_path, CELLS, 5, Conditions())
+        tasks = missing([], CELLS, 5)
         places = {(task.cell.key, task.seed): place for place, task in enumerate(tasks)}
         assert len(places) == len(tasks) == 5 * len(CELLS)
         for place, (cell, seed) in enumerate(tasks):
@@ -153,7 +155,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, short: Conditions) -> Path:
     """Results of two cells and two seeds."""
     folder, lines = tmp_path_factory.mktemp("results"), []
     cells = chosen_cells(["clip"])
-    perform(folder, missing(folder, cells, 2, short), short, 2, lines.append)
+    perform(folder, missing([], cells, 2), short, 2, lines.append)
     assert lines[0].startswith("4 runs of 64 images, 2 at a time, one thread each: about ")
     assert [line.partition(":")[0] for line in lines[1:]] == [f"{number} of 4" for number in range(1, 5)]
     return folder
@@ -178,12 +180,11 @@ class TestRuns:
     @pytest.mark.thorough
     def test_are_made_once(self, folder: Path, short: Conditions):
         results = read_all(folder, short)
-        assert {(result.cell, result.seed) for result in results} == {
-            (cell, seed) for cell in (BASE, "clip") for seed in range(2)
-        }
+        pairs = {(cell, seed) for cell in (BASE, "clip") for seed in range(2)}
+        assert {(result.cell, result.seed) for result in results} == pairs
         assert all(math.isfinite(result.kernel_distance) for result in results)
-        assert not missing(folder, chosen_cells(["clip"]), 2, short)
-        assert len(missing(folder, chosen_cells(["clip"]), 2, Conditions(IMAGES + 1, short.data))) == 4
+        assert not missing(results, chosen_cells(["clip"]), 2)
+        assert not read_all(folder, Conditions(IMAGES + 1, short.data))
 
     @pytest.mark.machine
     @pytest.mark.thorough
@@ -202,7 +203,7 @@ class TestRuns:
         assert read(tmp_path, clip, 0, Conditions(IMAGES)) is None
         write(made("clip", 0, 0.5).changed(identity="0" * 16), tmp_path)
         assert read(tmp_path, clip, 0, Conditions(IMAGES)) is None
-        assert [task.cell.key for task in missing(tmp_path, [clip], 1, Conditions(IMAGES))] == ["clip"]
+        assert missing(read_all(tmp_path, Conditions(IMAGES)), [clip], 1) == [Task(clip, 0)]
 
     def test_spaces_are_not_mixed(self, tmp_path: Path):
         write(made("clip", 0, 0.5), tmp_path)
@@ -222,14 +223,14 @@ class TestRuns:
     def test_a_failure_is_named_and_the_others_are_made(self, tmp_path: Path, short: Conditions):
         lines: list[str] = []
         unknown = Cell("unknown", "base", "", "")
-        tasks = [task._replace(cell=unknown) for task in missing(tmp_path, [BY_KEY[BASE]], 1, short)]
-        tasks += missing(tmp_path, [BY_KEY[BASE]], 1, short)
+        tasks = [task._replace(cell=unknown) for task in missing([], [BY_KEY[BASE]], 1)]
+        tasks += missing([], [BY_KEY[BASE]], 1)
         with pytest.raises(TrainingFailed, match="1 of 2 runs failed: unknown seed0"):
             perform(tmp_path, tasks, short, 2, lines.append)
         assert any("KeyError" in line for line in lines)
         assert read(tmp_path, BY_KEY[BASE], 0, short) is not None
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="the parent is a launcher there")
+    @pytest.mark.skipif(sys.platform == "win32", reason="launchers")
     def test_one_goes_on_only_below_the_process_that_started_it(self, monkeypatch: pytest.MonkeyPatch):
         goes_on: list[bool] = []
         monkeypatch.setattr(making, "make", lambda *_: goes_on.append(_[-1]()))
@@ -251,21 +252,55 @@ class TestRuns:
             process.send_signal(signal.Signals[number])
             process.wait()
         with pytest.raises(ProcessLookupError):
-            for _ in range(1200):
+            for _ in range(1200 if number == "SIGKILL" else 1):  # else the command has waited for them
                 os.killpg(process.pid, 0)
-                if number != "SIGKILL":  # then the command itself has waited for them
-                    break
                 time.sleep(0.1)
             os.killpg(process.pid, signal.SIGKILL)
             pytest.fail("a run is left")
 
 
+class TestKept:
+    def test_stand_in_one_file_and_need_not_be_made_again(self, tmp_path: Path):
+        conditions, results = Conditions(IMAGES), results_with(0.2)
+        write_kept(reversed(results), tmp_path)
+        kept = (tmp_path / KEPT).read_text()
+        again = all_results(tmp_path / "none", tmp_path, conditions)
+        assert missing(again, [BY_KEY["clip"]], 6) == [Task(BY_KEY["clip"], 5)]
+        write_kept(again, tmp_path)
+        assert (tmp_path / KEPT).read_text() == kept
+        assert all_results(tmp_path / "none", tmp_path, Conditions(IMAGES + 1)) == []
+
+    def test_a_result_of_the_folder_comes_before_one_that_is_kept(self, tmp_path: Path):
+        conditions = Conditions(IMAGES)
+        write_kept([made("clip", 0, 0.5), made("clip", 1, 0.5)], tmp_path)
+        write(made("clip", 1, 0.7), tmp_path / "results")
+        kept, newer = all_results(tmp_path / "results", tmp_path, conditions)
+        assert (kept.kernel_distance, newer.kernel_distance) == (0.5, 0.7)
+        write(made("clip", 2, 0.7, features="other"), tmp_path / "results")
+        with pytest.raises(UsageError, match="several feature spaces"):
+            all_results(tmp_path / "results", tmp_path, conditions)
+
+    def test_a_damaged_file_is_named(self, tmp_path: Path):
+        write_kept([made("clip", 0, 0.5)], tmp_path)
+        (tmp_path / KEPT).write_bytes((tmp_path / KEPT).read_bytes()[:-9])
+        with pytest.raises(UsageError, match="does not hold results"):
+            all_results(tmp_path, tmp_path, Conditions(IMAGES))
+
+    def test_the_published_pages_are_those_of_the_published_results(self, tmp_path: Path):
+        docs = Path(__file__).parents[2] / "docs"
+        results = read_kept(docs / KEPT, Conditions())
+        if not (docs / KEPT).exists():
+            pytest.skip("nothing is published")
+        write_pages(table_of(results, CELLS), results, Conditions(), SEEDS, tmp_path)
+        for name in the_page.PAGES.values():
+            assert (tmp_path / name).read_text() == (docs / name).read_text(), "ganzfeld lab ablations --page"
+
+
 class TestTable:
     def test_paired_as_scipy(self):
         results = results_with(0.03)
-        own, others = (
-            {result.seed: result for result in results if result.cell == cell} for cell in ("clip", BASE)
-        )
+        own = {result.seed: result for result in results if result.cell == "clip"}
+        others = {result.seed: result for result in results if result.cell == BASE}
         test = paired(own, others)
         left, right = ([side[seed].kernel_distance for seed in range(5)] for side in (own, others))
         reference = stats.ttest_rel(left, right)
@@ -295,10 +330,8 @@ class TestTable:
     def test_many_cells_need_more(self):
         """A probability that decides by itself decides nothing among all cells."""
         results = results_with(0.035)
-        alone, among = (
-            next(row for row in table_of(results, cells) if row.cell.key == "clip")
-            for cells in (chosen_cells(["clip"]), list(CELLS))
-        )
+        alone = table_of(results, chosen_cells(["clip"]))[1]
+        (among,) = (row for row in table_of(results, CELLS) if row.cell.key == "clip")
         assert alone.probability == among.probability < 0.05
         assert (alone.verdict, among.verdict) == ("worse", "not decided")
 
@@ -312,7 +345,11 @@ class TestPage:
         rows, results = self.rows()
         english, chinese = (page(lang, rows, results, Conditions(IMAGES), 5) for lang in ("en", "zh"))
         assert "Incomplete: the table rests on 10 runs, and 5 of 15 are missing." in english
-        assert "本表基于 10 次训练，应有 15 次，还缺 5 次" in chinese
+        assert (
+            "本表基于 10 次训练，应有 15 次，还缺 5 次" in chinese
+            and "(`g-relu`) | `base` | 0/5 |" in chinese
+        )
+        assert "(`g-relu`) | `base` | 0 of 5 |" in english and "(`clip`) | `base` | 5 |" in english
         assert "better *" in english and "更好 *" in chinese and "`g-relu`." in english
         complete = [row for row in rows if row.cell.key != "g-relu"]
         assert "The table rests on 10 runs, 5 or more per cell." in page(
@@ -322,12 +359,12 @@ class TestPage:
     def test_says_everything_in_chinese(self, monkeypatch: pytest.MonkeyPatch):
         """Also where runs stopped, and where nothing is missing or undecided."""
         lacking: set[str] = set()
-        monkeypatch.setattr(
-            the_page, "words_in", lambda lang, text: lacking.update(without(text)) or words_in(lang, text)
-        )
 
-        def without(text: object) -> set[str]:
-            return without_chinese(text) if isinstance(text, Phrase) else set()
+        def noted(lang: str, text: object) -> str:
+            lacking.update(without_chinese(text) if isinstance(text, Phrase) else ())
+            return words_in(lang, text)
+
+        monkeypatch.setattr(the_page, "words_in", noted)
 
         rows, results = self.rows()
         stopped = [row._replace(num_stopped=1) for row in rows if row.verdict != "not decided"]
@@ -347,7 +384,7 @@ class TestPage:
 def test_command(tmp_path: Path):
     for result in results_with(0.2):
         write(result, tmp_path / "results")
-    options = ["--cells", "clip", "--images", IMAGES, "--results", tmp_path / "results"]
+    options = ["--cells", "clip", "--images", IMAGES, "--results", tmp_path / "results", "--docs", tmp_path]
     code, out, err = call("lab", "ablations", *options, "--json")
     assert (code, err) == (0, "")
     cells = json.loads(out)["cells"]
@@ -355,7 +392,8 @@ def test_command(tmp_path: Path):
         ("base", 5, "base"),
         ("clip", 5, "worse"),
     ]
-    code, out, _ = call("lab", "ablations", *options, "--page", "--docs", tmp_path)
+    code, out, _ = call("lab", "ablations", *options, "--page")
+    assert (tmp_path / KEPT).exists()
     assert code == 0 and "clip" in out
     assert "(`clip`)" in (tmp_path / "ablations.md").read_text() and (tmp_path / "ablations.zh.md").exists()
     assert call("lab", "ablations", "--cells", "clap")[0] == 2

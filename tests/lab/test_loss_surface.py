@@ -11,6 +11,7 @@ from ganzfeld.errors import UsageError
 from ganzfeld.lab import Measured, Training, live, run
 from ganzfeld.lab.estimate import Estimate, mean_and_error
 from ganzfeld.lab.experiments.loss_surface import SHORT, SIDES, Settings, theory, toy
+from ganzfeld.lab.experiments.loss_surface.figure import draw as drawing
 from ganzfeld.lab.experiments.loss_surface.figures import OF, figure_of
 from ganzfeld.lab.experiments.loss_surface.live import in_situ
 from ganzfeld.lab.experiments.loss_surface.pairs import ACTIVATION, LOSS, draw, game_of, learned
@@ -22,12 +23,24 @@ from ganzfeld.lab.experiments.loss_surface.surface import (
     landscape_of,
     moved,
 )
-from ganzfeld.lab.outcome import by_key
+from ganzfeld.lab.language import say
+from ganzfeld.lab.outcome import Outcome, by_key
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.normalisations import batch
 from tests.lab.verdicts import verdicts
 
 SETTINGS = Settings(**SHORT)
+
+
+def test_the_figure_says_whose_networks_a_row_shows():
+    course = {measure: [[1.0, 2.0], [3.0, 4.0]] for measure in MEASURES}
+    courses = dict.fromkeys(SIDES, course)
+    data = {"courses": courses, "live_courses": courses, "looks": [0, 7], "live_looks": [0, 512]}
+    data |= {"rates": [1.0, 5.0], "losses": {side: [[1.0, 2.0], [3.0, 4.0]] for side in SIDES}}
+    figure = drawing(Outcome("loss-surface", {}, 0, (), say(""), data, {}))
+    labels = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
+    assert labels == ["toy networks", "live networks"]
+    assert [text.get_text() for text in figure.axes[4].get_xticklabels()] == ["0", "512"]
 
 
 class Bowl(nn.Module):

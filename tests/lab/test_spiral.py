@@ -202,7 +202,14 @@ def test_settings_that_mean_nothing_are_refused(short_training, settings, words:
         run("spiral", on=short_training, **settings)
 
 
-@pytest.mark.parametrize("settings", [{"lg": 0, "ld": 3.0}, {"lg": 0, "ld": 0}, {"lg": 2, "ld": 2.0}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lg": 0, "ld": 3.0},
+        {"lg": 0, "ld": 0},
+        pytest.param({"lg": 2, "ld": 2.0}, marks=pytest.mark.thorough),
+    ],
+)
 def test_corners_of_the_settings_are_measured_too(settings):
     """Measure without rotation, without damping and with strong damping."""
     chosen = Settings(cells=2, fan=4, **settings)
@@ -211,6 +218,7 @@ def test_corners_of_the_settings_are_measured_too(settings):
     assert found["frequency"] != "fails"
 
 
+@pytest.mark.thorough
 def test_a_finer_fan_refutes_no_limit():
     """Play longer near a limit: just above that of extragradient 120 rounds did not grow enough."""
     figures = convergence.largest_steps(Settings(lg=0, ld=0, fan=40), methods=["extragradient"])[0]

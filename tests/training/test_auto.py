@@ -79,39 +79,48 @@ def too_fast(recipe) -> bool:
     return recipe.generator.optimizer.lr > 5e-4
 
 
-def test_what_helps_is_kept(array_file, tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def kept(array_file, tmp_path_factory) -> Run:
+    """The run that came of a remedy that helped, beside the ill one; both stay as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        look_at_every_step(patch)
+        doctor(patch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
+        return attended(array_file, tmp_path_factory.mktemp("kept"))
+
+
+def test_what_helps_is_kept(kept, monkeypatch, capsys):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
-    run = attended(array_file, tmp_path)
-    (trial,) = run.metadata.trials
-    assert (trial.outcome, trial.ill, trial.at_images) == ("kept", run.path.name[:-1] + "1", 64)
+    (trial,) = kept.metadata.trials
+    assert (trial.outcome, trial.ill, trial.at_images) == ("kept", kept.path.name[:-1] + "1", 64)
     assert 0 < trial.from_images <= 40, "a checkpoint from before it began"
-    assert run.path.name.endswith("2") and run.recipe.generator.optimizer.lr == 1e-4
-    ill = gz.open_run(tmp_path / trial.ill)
+    assert kept.path.name.endswith("2") and kept.recipe.generator.optimizer.lr == 1e-4
+    ill = gz.open_run(kept.path.parent / trial.ill)
     assert ill.metadata.trials == (trial,) and ill.recipe.generator.optimizer.lr == 1e-3
     assert [event.kind for event in ill.metadata.events] == ["treated", "kept"]
-    assert [event.kind for event in run.metadata.events] == ["forked", "kept", "resumed"]
-    trained = 64 + run.journal[-1]["images_seen"] - trial.from_images
+    assert [event.kind for event in kept.metadata.events] == ["forked", "kept", "resumed"]
+    trained = 64 + kept.journal[-1]["images_seen"] - trial.from_images
     assert 240 <= trained <= 248, "one budget for both, in whole steps"
-    show_outcome(run, as_json=False)
+    show_outcome(kept, as_json=False)
     assert f"tried    oscillation: {RATE}=1e-4 kept: oscillation has gone" in capsys.readouterr().out
-    show_outcome(run, as_json=True)
+    show_outcome(kept, as_json=True)
     assert json.loads(capsys.readouterr().out)["trials"][0]["outcome"] == "kept"
 
 
-def test_who_goes_on_with_the_ill_run_goes_on_with_what_came_of_it(array_file, tmp_path, monkeypatch):
+def test_who_goes_on_with_the_ill_run_goes_on_with_what_came_of_it(kept, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
-    run = attended(array_file, tmp_path)
+    shutil.copytree(kept.path.parent, tmp_path, dirs_exist_ok=True)
     said = []
 
     class Listening(TrainCallback):
         def noted(self, text):
             said.append(text)
 
-    ill = tmp_path / run.metadata.trials[0].ill
-    assert gz.resume(ill, callback=Listening()).path == run.path
-    assert f"a remedy for {ill} was kept: continuing with {run.path}" in said
+    (trial,) = kept.metadata.trials
+    ill, run = tmp_path / trial.ill, tmp_path / kept.path.name
+    assert gz.resume(ill, callback=Listening()).path == run
+    assert f"a remedy for {ill} was kept: continuing with {run}" in said
     assert len(list(tmp_path.iterdir())) == 2, "nothing else is tried"
-    assert run.metadata.trials[0].summary in (ill / "report.html").read_text()
+    assert trial.summary in (ill / "report.html").read_text()
 
 
 def test_what_does_not_help_is_undone(array_file, tmp_path, monkeypatch):
@@ -238,47 +247,44 @@ def test_what_is_no_remedy_is_not_tried(array_file, tmp_path, monkeypatch):
     assert attended(array_file, tmp_path, images=80).metadata.trials == ()
 
 
-def test_quality_decides_where_it_differs(array_file, tmp_path, monkeypatch):
+def test_the_distance_decides_where_it_differs(course, tmp_path, monkeypatch):
     """The finding is still there, and the images are better: kept."""
     distances = {1e-3: 2.0, 1e-4: 1.0}
 
-    def series(run: Run, since: int, until: int | None = None) -> tuple[float, float]:
+    def distance(run: Run, since: int, until: int | None = None) -> tuple[float, float]:
         return distances[run.recipe.generator.optimizer.lr], 0.1
 
-    monkeypatch.setattr("ganzfeld.training.auto.policy._distance", series)
+    monkeypatch.setattr("ganzfeld.training.auto.policy._distance", distance)
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
-    (trial, *_) = attended(array_file, tmp_path / "better").metadata.trials
-    assert trial.outcome == "kept" and "1.000 instead of 2.000" in trial.why
+    trial = broken_off(course, tmp_path)
+    ill = gz.open_run(tmp_path / "blobs-001")
+    assert has_helped(trial, ill) == (True, "kernel distance 1.000 instead of 2.000")
     distances[1e-4] = 3.0
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
-    (trial,) = attended(array_file, tmp_path / "worse").metadata.trials
-    assert trial.outcome == "undone", "the finding has gone, and the images are worse"
+    assert has_helped(trial, ill) == (False, "kernel distance 3.000 instead of 2.000"), (
+        "the finding has gone, and the images are worse"
+    )
 
 
-def test_a_quality_that_clearly_differs_decides_before_the_distance(array_file, tmp_path, monkeypatch):
-    qualities, distances = {1e-3: 0.3, 1e-4: 0.4}, {1e-3: 1.0, 1e-4: 2.0}
+def test_a_quality_that_clearly_differs_decides_before_the_distance(course, tmp_path, monkeypatch):
+    qualities, distances = {1e-3: 0.3, 1e-4: 0.4}, {1e-3: (1.0, 0.1), 1e-4: (2.0, 0.1)}
 
     def of(values):
         return lambda run, since, until=None: values[run.recipe.generator.optimizer.lr]
 
     monkeypatch.setattr("ganzfeld.training.auto.policy._quality", of(qualities))
-    monkeypatch.setattr(
-        "ganzfeld.training.auto.policy._distance",
-        of({rate: (distance, 0.1) for rate, distance in distances.items()}),
-    )
+    monkeypatch.setattr("ganzfeld.training.auto.policy._distance", of(distances))
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: True))
-    (trial, *_) = attended(array_file, tmp_path / "better").metadata.trials
-    assert (trial.outcome, trial.why) == ("kept", "quality 0.40 instead of 0.30")
+    trial = broken_off(course, tmp_path)
+    ill = gz.open_run(tmp_path / "blobs-001")
+    assert has_helped(trial, ill) == (True, "quality 0.40 instead of 0.30")
     qualities[1e-4] = 0.34
-    (trial, *_) = attended(array_file, tmp_path / "alike").metadata.trials
-    assert trial.outcome == "undone" and "kernel distance 2.000 instead of 1.000" in trial.why
-    qualities[1e-4] = 0.2
-    distances[1e-4] = 0.5
-    (trial, *_) = attended(array_file, tmp_path / "worse").metadata.trials
-    assert (trial.outcome, trial.why) == ("undone", "quality 0.20 instead of 0.30")
+    assert has_helped(trial, ill) == (False, "kernel distance 2.000 instead of 1.000")
+    qualities[1e-4], distances[1e-4] = 0.2, (0.5, 0.1)
+    assert has_helped(trial, ill) == (False, "quality 0.20 instead of 0.30")
 
 
-def test_where_neither_has_learned_anything_the_distance_says_nothing(array_file, tmp_path, monkeypatch):
+def test_where_neither_has_learned_anything_the_distance_says_nothing(course, tmp_path, monkeypatch):
     distances = {1e-3: (1.0, 0.1), 1e-4: (2.0, 0.1)}
     monkeypatch.setattr(
         "ganzfeld.training.auto.policy._distance",
@@ -286,8 +292,8 @@ def test_where_neither_has_learned_anything_the_distance_says_nothing(array_file
     )
     monkeypatch.setattr("ganzfeld.training.auto.policy._quality", lambda *_: 0.0)
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast), so_far=Learned(0.0, 1.0, 0.1))
-    (trial, *_) = attended(array_file, tmp_path).metadata.trials
-    assert (trial.outcome, trial.why) == ("kept", "oscillation has gone")
+    trial = broken_off(course, tmp_path)
+    assert has_helped(trial, gz.open_run(tmp_path / "blobs-001")) == (True, "oscillation has gone")
 
 
 def test_the_quality_of_a_trial_is_that_of_its_end(course):
@@ -387,24 +393,23 @@ def test_what_was_changed_is_put_back_first(array_file, tmp_path, monkeypatch):
     assert left == {"size", "batch", "latent.size", "generator.width", "discriminator.width"}
 
 
-def test_a_course_that_was_broken_off_goes_on(array_file, tmp_path, monkeypatch):
+def test_a_course_that_was_broken_off_goes_on(kept, array_file, tmp_path, monkeypatch):
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast))
-    whole = attended(array_file, tmp_path / "whole")
 
     class Impatient(TrainCallback):
         def read(self, progress):
-            if progress.images_seen == 48 and len(list((tmp_path / "broken").iterdir())) == 2:
+            if progress.images_seen == 48 and len(list(tmp_path.iterdir())) == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted) as caught:
-        attended(array_file, tmp_path / "broken", callback=Impatient())
-    trial = tmp_path / "broken" / whole.path.name
+        attended(array_file, tmp_path, callback=Impatient())
+    trial = tmp_path / kept.path.name
     assert str(trial) in caught.value.hint
     gone_on = gz.resume(trial)
     assert gone_on.path == trial
     assert [trial.outcome for trial in gone_on.metadata.trials] == ["kept"]
-    assert gone_on.journal[-1]["images_seen"] == whole.journal[-1]["images_seen"]
-    assert all(torch.equal(tensor, state(gone_on)[name]) for name, tensor in state(whole).items())
+    assert gone_on.journal[-1]["images_seen"] == kept.journal[-1]["images_seen"]
+    assert all(torch.equal(tensor, state(gone_on)[name]) for name, tensor in state(kept).items())
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ganzfeld as gz
+from ganzfeld.compute.fast_path import USUAL
 from ganzfeld.options import TrainOptions
 from ganzfeld.recipes import changes, read_recipe, resolve, undoing
 from ganzfeld.recipes.scaling import (
     CRITICAL_BATCH,
     EARLY_IMAGES,
     GROWTH,
+    LARGEST_FITTED,
     best_batch,
     effective_images,
     fitted_settings,
@@ -24,7 +27,12 @@ from ganzfeld.recipes.scaling import (
 from ganzfeld.runs.budget import Budget
 from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.snapshot import live_tensors
-from ganzfeld.training.tuning.batches import fitted_recipe, images_per_s
+from ganzfeld.training.tuning.batches import (
+    fitted_recipe,
+    fitting_note,
+    forget_other_speeds,
+    images_per_s,
+)
 from ganzfeld.training.tuning.routes import cache_key
 from tests.training.conftest import SMALL, small
 
@@ -41,8 +49,9 @@ def test_effective_images_need_the_images_they_come_from(images, batch):
     assert effective_images(images, 2 * batch) < effective < effective_images(2 * images, batch)
 
 
-def test_the_numbers_of_the_rule_are_those_of_the_fit():
+def test_the_numbers_of_the_rule_are_those_of_the_fit(monkeypatch):
     """To the rows on the page, as ``python tools/scaling_rule.py fit`` makes it."""
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
     told = runpy.run_path(str(ROOT / "tools" / "scaling_rule.py"))["fit"](PAGE.read_text(encoding="utf-8"))
     critical, growth, error = map(
         float, re.findall(r"batch ([\d.]+) \(E / 48,000\)\^([\d.]+);.* error ([\d.]+)%", told)[0]
@@ -50,6 +59,22 @@ def test_the_numbers_of_the_rule_are_those_of_the_fit():
     assert (critical, growth) == (CRITICAL_BATCH, GROWTH)
     assert error < 10
     assert told in PAGE.read_text(encoding="utf-8").replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "words"),
+    [
+        ([0.4, 0.42, 0.44], "better, beyond"),
+        ([0.4, 0.42, 0.46], "no difference"),
+        ([0.6, 0.7, 0.56], "worse, beyond"),
+        ([0.4, 0.41], "too few seeds"),
+    ],
+)
+def test_a_neighbour_is_better_only_beyond_the_spread_of_the_seeds(monkeypatch, neighbour, words):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    table = runpy.run_path(str(ROOT / "tools" / "scaling_rule.py"))["table"]
+    lines = table(16, {16: 1000, 32: 2000}, {16: [0.45, 0.5, 0.55], 32: neighbour}).splitlines()
+    assert "0.500 | the rule's choice" in lines[2] and f"| {words}" in lines[3]
 
 
 @pytest.mark.parametrize(
@@ -79,10 +104,11 @@ def test_the_settings_of_short_runs_are_those_of_the_recipe():
 @pytest.fixture
 def trainer(array_file, monkeypatch, tmp_path):
     monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
-    return resolve_options(TrainOptions(recipe=small(batch=16), images=1)).build(array_file)
+    return resolve_options(TrainOptions(recipe=small(batch=16), images=1, route="plain")).build(array_file)
 
 
 def test_speeds_are_measured_once_and_leave_the_training_as_it_was(trainer, tmp_path):
+    trainer.take(USUAL)  # which traces steps
     before = {name: tensor.clone() for name, tensor in live_tensors(trainer).items()}
     told = []
     recipe = fitted_recipe(trainer, Budget(minutes=100), {}, lambda *words: told.append(words))
@@ -138,22 +164,17 @@ def test_what_was_asked_for_stays_and_is_what_the_note_says(trainer, tmp_path):
     assert recipe.ema == 0.9 and "an average over 10 steps" in recipe.notes[-1]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        '{"16": -1}',
-        *(
-            pytest.param(content, marks=pytest.mark.thorough)
-            for content in ("", "[]", '{"16": "fast"}', '{"x": 1}', '{"16": {}}')
-        ),
-    ],
-)
-def test_damaged_speeds_are_measured_anew(trainer, tmp_path, content):
+@pytest.mark.parametrize("content", ['{"16": -1}', "", "[]", '{"16": "fast"}', '{"x": 1}', '{"16": {}}'])
+def test_damaged_speeds_are_measured_anew(trainer, tmp_path, monkeypatch, content):
+    """The times are planted; a test above measures some."""
+    monkeypatch.setattr(
+        "ganzfeld.training.tuning.batches.time_steps", lambda timed, route, num_steps: 0.1 * num_steps
+    )
     keep_speeds(trainer, tmp_path, {})
     (file,) = (tmp_path / "cache" / "speeds").iterdir()
     file.write_text(content)
     fitted_recipe(trainer, Budget(minutes=2), {}, lambda *_: None)
-    assert json.loads(file.read_text())["16"] > 0
+    assert json.loads(file.read_text())["16"] == 160
 
 
 def test_remedies_leave_what_was_fitted(trainer, tmp_path):
@@ -182,17 +203,64 @@ def test_who_names_a_batch_gets_it():
     assert not any(resolve_options(options).is_fitted for options in fixed)
 
 
-def test_a_fitted_run_resumes_as_it_began(array_file, tmp_path):
+def test_a_batch_beyond_the_fitted_ones_is_named_as_such():
+    assert "beyond" not in fitting_note(10, 90_000, LARGEST_FITTED, 1000)
+    assert "batch 256, beyond the batches it was fitted to" in fitting_note(10, 90_000, 256, 1000)
+    rows = re.findall(r"^\| [\d,]+ \| (\d+) \|.*constant", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert max(map(int, rows)) == LARGEST_FITTED
+
+
+@pytest.mark.parametrize(("images_per_s", "stays"), [(590, True), (400, True), (390, False), (890, False)])
+def test_speeds_that_a_run_does_not_show_are_forgotten(trainer, tmp_path, images_per_s, stays):
+    keep_speeds(trainer, tmp_path, {"16": 590, "32": 796})
+    (file,) = (tmp_path / "cache" / "speeds").iterdir()
+    fitted = replace(trainer, recipe=resolve(trainer.recipe, {"batch": 16, "ema": 0.9}))
+    for seconds in (10, 1000):  # the first is too short to say anything
+        assert file.exists()
+        fitted.images_seen = images_per_s * seconds
+        forget_other_speeds(fitted, trainer.recipe, seconds)
+    assert file.exists() == stays
+
+
+def test_only_a_fitted_run_is_compared_with_measured_speeds(trainer, tmp_path):
+    keep_speeds(trainer, tmp_path, {"16": 590})
+    (file,) = (tmp_path / "cache" / "speeds").iterdir()
+    trainer.images_seen = 10_000
+    for options in (TrainOptions(batch=16, recipe="modern"), TrainOptions(recipe=trainer.recipe)):
+        replace(resolve_options(options), recipe=trainer.recipe).compare_speed(trainer, 1000)
+        assert file.exists()
+    replace(resolve_options(TrainOptions(recipe="modern")), recipe=trainer.recipe).compare_speed(
+        trainer, 1000
+    )
+    assert not file.exists()
+
+
+@pytest.mark.thorough
+def test_a_fitted_run_resumes_as_it_began(array_file, tmp_path, monkeypatch):
+    """Whatever speeds were measured in between."""
+    monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
     options = {"recipe": "modern", "size": 16, "minutes": 2, "seed": 3, "out": tmp_path, "progress": False}
-    settings = [*NARROW, "ema=0.5"]
-    whole = gz.train(array_file, **options, settings=settings, images=1024)
+    options |= {"settings": [*NARROW, "ema=0.5"]}
+    whole = gz.train(array_file, **options, images=1024)
     assert whole.recipe.ema == 0.5, "what is set is not fitted"
     assert "2 minutes" in whole.recipe.notes[-1]
     assert not any(change.startswith("notes") for change in changes(whole.recipe))
-    half = gz.train(array_file, **options, settings=[*settings, f"batch={whole.recipe.batch}"], images=512)
+    speeds = tmp_path / "cache" / "speeds" / f"{cache_key(fitted_from(array_file, options))}.json"
+    speeds.parent.mkdir(exist_ok=True)
+    speeds.write_text('{"16": 1e7}')
+    half = gz.train(array_file, **options, images=512)
+    assert "at 10,000,000 images/s" in half.recipe.notes[-1]
+    assert not speeds.exists(), "no run is as fast"
+    speeds.write_text('{"16": 1, "32": 1e7, "64": 1}')
     again = gz.resume(half.path, images=1024, progress=False)
-    assert again.recipe.batch == whole.recipe.batch
+    assert again.recipe == half.recipe and again.recipe.batch == whole.recipe.batch
     for one, other in zip(
         whole.model.generator.parameters(), again.model.generator.parameters(), strict=True
     ):
         assert torch.equal(one, other)
+
+
+def fitted_from(array_file, options):
+    """The trainer that is fitted, of the recipe as it is."""
+    chosen = TrainOptions(images=1, size=options["size"], settings=options["settings"])
+    return resolve_options(chosen).build(array_file)

@@ -39,6 +39,8 @@ RECIPES = {
     "mirrored and cropped": small(mirror=True, crop=0.25),
 }
 STEPS = 24
+TRACED_STEPS = 12
+"""Every kind of step of every recipe is made at least twice in them: to be traced, and by its trace."""
 NOT_TRACED = USUAL.model_copy(update={"traced": False})
 HOWEVER_SLOW = 1e6
 """A traced list is slower than what it lists."""
@@ -142,18 +144,31 @@ def test_what_draws_anew_is_not_recorded(name, trainer_of):
 
 
 LANES = {"one lane": USUAL, "two lanes": USUAL.model_copy(update={"lanes": 2, "threads": 1})}
+IN_ONE_LANE = ("modern", "radford2015", "two lazy penalties")
+"""Recipes that are always tried in one lane too; the others are tried in it by the long tests."""
 
 
-@pytest.mark.parametrize("route", LANES.values(), ids=LANES)
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+@pytest.mark.parametrize(
+    ("recipe", "route"),
+    [
+        pytest.param(
+            recipe,
+            route,
+            id=f"{name}-{lanes}",
+            marks=pytest.mark.thorough if lanes == "one lane" and name not in IN_ONE_LANE else (),
+        )
+        for name, recipe in RECIPES.items()
+        for lanes, route in LANES.items()
+    ],
+)
 def test_traced_steps_are_the_ordinary_ones(recipe: Recipe, route: FastPath, trainer_of):
     """In float32 to the last bit, while the rates change."""
     ordinary, traced = (replace(trainer_of(recipe), traces_from=0) for _ in range(2))
     ordinary.take(NOT_TRACED.model_copy(update={"threads": 1}))
     traced.take(route.model_copy(update={"threads": 1}))
     for trainer in (ordinary, traced):
-        trainer.set_horizons((Horizon(0, 8 * STEPS),))
-    for _ in range(STEPS):
+        trainer.set_horizons((Horizon(0, 8 * TRACED_STEPS),))
+    for _ in range(TRACED_STEPS):
         wanted, found = ordinary.advance(), traced.advance()
         assert all(torch.equal(tensor, getattr(found, name)) for name, tensor in vars(wanted).items())
     state = live_tensors(ordinary)
@@ -172,7 +187,7 @@ def test_traced_steps_in_bfloat16_differ_by_rounding_alone(route, trainer_of):
     for taken in (route, route, NOT_TRACED):
         trainer = replace(trainer_of(small(), precision="bfloat16"), traces_from=0)
         trainer.take(taken)
-        runs.append(torch.stack([trainer.advance().discriminator_loss for _ in range(STEPS)]))
+        runs.append(torch.stack([trainer.advance().discriminator_loss for _ in range(TRACED_STEPS)]))
     assert torch.equal(runs[0], runs[1])
     assert torch.allclose(runs[0][:4], runs[2][:4], rtol=2**-6)
 

@@ -1,6 +1,7 @@
 """Pages and terminals show what names hold, and sheets that are damaged keep no run from closing."""
 
 import os
+import shutil
 import struct
 import zlib
 
@@ -32,9 +33,15 @@ def bomb() -> bytes:
     )
 
 
+@pytest.fixture(scope="module")
+def trained(array_file, tmp_path_factory) -> gz.Run:
+    return gz.train(array_file, recipe=small(), images=16, out=tmp_path_factory.mktemp("trained"))
+
+
 @pytest.fixture
-def run(array_file, tmp_path) -> gz.Run:
-    return gz.train(array_file, recipe=small(), images=16, out=tmp_path)
+def run(trained, tmp_path) -> gz.Run:
+    """A copy of it."""
+    return gz.open_run(shutil.copytree(trained.path, tmp_path / trained.path.name))
 
 
 @pytest.mark.parametrize("name", ["samples/0.png", "samples/16.png", "reals.png"])

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +147,17 @@ class TestHistory:
         assert mine.read_bytes() == b"mine" and list(tmp_path.iterdir()) == [mine]
 
 
+@pytest.fixture(scope="module")
+def trained(array_file, tmp_path_factory) -> gz.Run:
+    """A run of 160 images, with checkpoints on the way, which stays as it is."""
+    out = tmp_path_factory.mktemp("trained")
+    return gz.train(array_file, recipe=small(), images=160, out=out, checkpoint_seconds=0.001)
+
+
 @pytest.fixture
-def half(array_file, tmp_path) -> gz.Run:
-    """A run of 160 images, with checkpoints on the way."""
-    return gz.train(array_file, recipe=small(), images=160, out=tmp_path / "runs", checkpoint_seconds=0.001)
+def half(trained, tmp_path) -> gz.Run:
+    """A copy of it."""
+    return gz.open_run(shutil.copytree(trained.path, tmp_path / "runs" / trained.path.name))
 
 
 class TestGoingOn:
@@ -264,14 +272,26 @@ class TestGoingOn:
             gz.resume(fork.path)
 
 
+@pytest.fixture(scope="module")
+def short(tmp_path_factory) -> tuple[Path, gz.Run]:
+    """Images of its own and a run on them, which both stay as they are."""
+    folder = tmp_path_factory.mktemp("short")
+    np.save(folder / "mine.npy", blobs(40, 16))
+    settings = {"recipe": small(), "images": 80, "out": folder / "runs"}
+    return folder / "mine.npy", gz.train(folder / "mine.npy", **settings)
+
+
 class TestOtherCircumstances:
     """FAULTS 11 and 26: refused, or told when asked for; never silent."""
 
     @pytest.fixture
-    def own(self, tmp_path) -> tuple[Path, gz.Run]:
-        np.save(tmp_path / "mine.npy", blobs(40, 16))
-        settings = {"recipe": small(), "images": 80, "out": tmp_path / "runs"}
-        return tmp_path / "mine.npy", gz.train(tmp_path / "mine.npy", **settings)
+    def own(self, short, tmp_path) -> Iterator[tuple[Path, gz.Run]]:
+        """The images, which come back afterwards, and a copy of the run."""
+        data, run = short
+        content, status = data.read_bytes(), data.stat()
+        yield data, gz.open_run(shutil.copytree(run.path, tmp_path / "runs" / run.path.name))
+        data.write_bytes(content)
+        os.utime(data, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def refused(self, run, what, kind: type[gz.GanzfeldError] = UsageError, **options):
         with pytest.raises(kind, match=what) as caught:

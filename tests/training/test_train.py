@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ganzfeld.printable import duration
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.journal import read_journal
 from ganzfeld.runs.schedule import rate_factor
+from ganzfeld.training import dry_run
 from ganzfeld.training.callbacks import Pace, TrainCallback
 from ganzfeld.training.clock import Due
 from ganzfeld.training.dry_run import rehearse
@@ -227,8 +229,9 @@ class TestEnds:
             str(array_file),
             "--out",
             str(tmp_path),
-            "--size",
-            "16",
+            "--route",
+            "plain",
+            *(word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")),
         ]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while not list(tmp_path.glob("*/samples/0.png")) and process.poll() is None:
@@ -308,6 +311,22 @@ def test_rehearsal_measures_without_writing(array_file, tmp_path, monkeypatch):
     assert plan["memory_bytes"] is None or plan["memory_bytes"] > 2**20
     assert plan["ladder"] == [[4, 4], [8, 8], [16, 16]]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_rehearsal_says_that_nothing_is_kept(array_file, monkeypatch, number):
+    class Stopped(dry_run.Loop):
+        def _start(self):
+            super()._start()
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(dry_run, "Loop", Stopped)
+    with pytest.raises(Interrupted) as caught:
+        rehearse(array_file, TrainOptions(recipe=small(), images=1000))
+    assert caught.value.exit_code == 128 + number
+    assert "nothing of it is kept" in caught.value.message
+    assert tempfile.gettempdir() not in str(caught.value) + caught.value.hint
+    assert "resume" not in caught.value.hint.lower()
 
 
 def test_journal_survives_a_cut_line(tmp_path):

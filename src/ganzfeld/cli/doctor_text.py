@@ -76,8 +76,7 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
         yield from _wrapped(_why_unknown(run))
     elif verdict.unjudged:
         yield ""
-        reasons = "; ".join(f"{entry.name} ({entry.why})" for entry in verdict.unjudged)
-        yield from _wrapped(f"not checked: {reasons}")
+        yield from _wrapped(f"not ruled out: {verdict.not_checked}")
 
 
 def _quality_lines(run: Run, verdict: Diagnosis) -> Iterator[str]:

@@ -15,7 +15,9 @@ class Limit:
 
     - one phase of training: from ``from_step`` until the next limit of the same reading begins, since
       networks show other values in their first steps than later;
-    - one recipe, or all recipes together where ``recipe`` is empty: recipes learn at very different speeds;
+    - one recipe, or all recipes together where ``recipe`` is empty: recipes learn at very different speeds.
+      Beyond the widest range of all, a reading of any recipe is a finding; inside it, a recipe without
+      limits of its own is not judged by it;
     - networks whose generator has at least this ``width``, since wide networks behave differently from
       narrow ones;
     - runs trained by class, or runs without classes: with classes, the latent decides less.

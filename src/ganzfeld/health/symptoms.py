@@ -42,7 +42,7 @@ class OutOfRange:
         """Reading, value, limit and beginning, in one sentence."""
         bound = self.limit.high if self.side == "high" else self.limit.low
         other = "above" if self.side == "high" else "below"
-        of_recipe = f" of {self.limit.recipe.split()[0]}" if self.limit.recipe else ""
+        of_recipe = f" of {self.limit.recipe.split()[0]}" if self.limit.recipe else " of several recipes"
         text = (
             f"{self.what} is {figure(self.value)}, {other} {figure(bound)}, the limit of "
             f"{self.limit.num_runs} healthy runs{of_recipe} at this stage; it has been outside their range "
@@ -81,6 +81,8 @@ class NotKnown:
     """Why a reading cannot be assessed, in words."""
 
     text: str
+    short: str
+    """The same without the reading and its figures, so that findings can be listed by it."""
     has_no_limit: bool = False
     """Whether the reading has values but its range in healthy runs is not known at this step."""
 
@@ -89,14 +91,28 @@ def why_not_known(run: RunEvidence, name: str) -> NotKnown | None:
     """Return why a reading cannot be assessed now; None if it can."""
     series = series_of(run, name)
     if not len(series):
-        return NotKnown(f"{name} has no readings")
+        return NotKnown(f"{name} has no readings", "no readings")
     step = int(steps_of(run, series)[-1])
     if run.limit(name, step) is None:
-        return NotKnown(f"the healthy range of {name} at step {step:,} is not known", has_no_limit=True)
+        text = f"the healthy range of {name} at step {step:,} is not known"
+        return NotKnown(text, "no known range at this step", has_no_limit=True)
     if math.isnan(_mildest(series, "high", len(series) - 1)[0]):
         times = "once" if len(series) == 1 else f"{len(series)} times"
-        return NotKnown(f"{name} has been read only {times} so far")
+        return NotKnown(f"{name} has been read only {times} so far", "too few readings so far")
     return None
+
+
+def is_borrowed(run: RunEvidence, name: str) -> bool:
+    """Check whether a reading is compared with the range of all recipes, as none was measured for its own.
+
+    A loop that was watched has no recipe, so that nothing is missing there.
+    """
+    series = series_of(run, name)
+    if not len(series):
+        return False
+    limit = run.limit(name, int(steps_of(run, series)[-1]))
+    by_recipe = any(limit.recipe for limit in run.limits.get(name, ()))
+    return limit is not None and limit.recipe != run.kind and by_recipe
 
 
 def persisted(series: Series, side: Side) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,9 @@ from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.expectation import Forecast, forecast
 from ganzfeld.health.finding import Finding
 from ganzfeld.health.learned import NOTHING, Learned, learned
+from ganzfeld.health.order import in_order
 from ganzfeld.health.remedies import opposed, put_back
-from ganzfeld.health.symptoms import why_not_known
+from ganzfeld.health.symptoms import is_borrowed, why_not_known
 from ganzfeld.health.thinning import thinned
 
 Verdict = Literal["healthy", "early", "watch", "sick"]
@@ -23,15 +24,24 @@ _MEANINGS = {
 }
 _LITTLE_AND_WRONG = "little has been learned yet, and something needs attention"
 _NOT_MEASURED = "nothing is wrong by comparison with healthy runs, but how good the images are is not known"
+_BORROWED = "no reading lies outside the ranges of healthy runs, some of them known of other recipes only"
+_WHY_BORROWED = "compared with the widest range of all recipes, since that of this recipe was not measured"
+_HEALTHY_SO_FAR = "all readings that were checked are within the range of healthy runs"
 _TOO_FEW = "there are too few readings for a verdict"
 
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A finding that can be neither confirmed nor ruled out, and the reason."""
+    """A finding that can be neither confirmed nor ruled out, and the reason.
+
+    ``is_borrowed``: its readings were compared with the ranges of other recipes only. ``short`` is the reason
+    without names and figures of readings, where it has some: findings are listed by it.
+    """
 
     name: str
     why: str
+    is_borrowed: bool = False
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,8 @@ class Diagnosis:
     ``healthy``, or ``early`` as long as little has been ``learned``: while all images are alike, or no better
     than untrained ones, and also if no detector had readings to work with, since a run that was not measured
     cannot be called healthy. Findings are sorted: severe ones first, then older ones. ``num_judged``
-    detectors had readings; ``unjudged`` lists the others, and readings whose healthy range is not known.
+    detectors had readings; ``unjudged`` lists the others, and readings whose healthy range is not known, or
+    known of other recipes only.
     ``opposed`` lists remedies that contradict each other. ``forecast`` says what to expect while little has
     been learned, where that is known.
     """
@@ -98,7 +109,22 @@ class Diagnosis:
             return _LITTLE_AND_WRONG
         if self.verdict == "early" and self.learned.quality is None and not self.learned.are_alike:
             return _NOT_MEASURED
+        if self.verdict == "healthy" and any(entry.is_borrowed for entry in self.unjudged):
+            return _BORROWED
+        if self.verdict == "healthy" and self.unjudged:
+            return _HEALTHY_SO_FAR
         return _MEANINGS[self.verdict]
+
+    @property
+    def not_checked(self) -> str:
+        """The findings of ``unjudged`` by their reason, on one line; empty if there are none."""
+        by_reason: dict[str, list[Unjudged]] = {}
+        for entry in self.unjudged:
+            by_reason.setdefault(entry.short or entry.why, []).append(entry)
+        return "; ".join(
+            f"{', '.join(entry.name for entry in entries)} ({entries[0].why if len(entries) == 1 else why})"
+            for why, entries in by_reason.items()
+        )
 
     @property
     def sentence(self) -> str:
@@ -137,10 +163,14 @@ class Diagnosis:
 
 
 def diagnose(run: RunEvidence) -> Diagnosis:
-    """Run every detector that applies to the run, and combine the findings."""
+    """Run every detector that applies to the run, and combine the findings.
+
+    Raises ``DamagedError`` if the entries belong to two histories (see ``in_order``).
+    """
+    entries = in_order(run.entries)
     # Of the entries without readings, one per second, only the last one matters here.
-    with_readings = thinned(entry for entry in run.entries[:-1] if entry.get("health"))
-    run = replace(run, entries=[*with_readings, *run.entries[-1:]])
+    with_readings = thinned(entry for entry in entries[:-1] if entry.get("health"))
+    run = replace(run, entries=[*with_readings, *entries[-1:]])
     findings, unjudged, num_judged = [], [], 0
     for name in detectors.names():
         detector = detectors.load(name)
@@ -151,9 +181,16 @@ def diagnose(run: RunEvidence) -> Diagnosis:
         if finding is not None:
             findings.append(put_back(run, finding))
         elif reasons and reasons[0] and all(reasons):
-            unjudged.append(Unjudged(name, reasons[0].text))
+            unjudged.append(Unjudged(name, reasons[0].text, short=reasons[0].short))
         else:  # missing readings are not listed here: most of them do not apply to this run
-            unjudged += [Unjudged(name, why.text) for why in reasons if why and why.has_no_limit]
+            without = [why for why in reasons if why and why.has_no_limit]
+            if without:
+                texts = "; ".join(why.text for why in without)
+                unjudged.append(Unjudged(name, texts, short=without[0].short))
+            if any(is_borrowed(run, reading) for reading in detector.READINGS):
+                unjudged.append(Unjudged(name, _WHY_BORROWED, is_borrowed=True))
+            why_not = getattr(detector, "cannot_tell", _nothing)(run)
+            unjudged += [Unjudged(name, why_not)] if why_not else []
         num_judged += not all(reasons)
     so_far = learned(run)
     if not so_far.is_little and not any(detectors.load(finding.name).READINGS for finding in findings):
@@ -187,6 +224,10 @@ def _is_prior(finding: Finding) -> bool:
 
 def _always(run: RunEvidence) -> bool:
     return True
+
+
+def _nothing(run: RunEvidence) -> None:
+    return None
 
 
 def _name_and_start(finding: Finding) -> str:

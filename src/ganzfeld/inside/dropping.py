@@ -47,10 +47,10 @@ RANDOM = 0xD409
 
 @dataclass(frozen=True)
 class DroppedMaps:
-    """What dropping maps of the generator's second highest layer does to images with an attribute.
+    """What dropping maps of a layer of the generator does to images with an attribute.
 
     - ``value``: the attribute, as ``attribute=value``; ``maps``: the numbers of the dropped maps, of
-      ``num_maps``, the most important first;
+      ``num_maps`` of ``layer``, the most important first;
     - ``gone``: of ``num_tested`` images that had it, the share that no longer has it; ``random_gone`` is the
       mean of 8 random sets of as many other maps, ``worst_random`` the largest of them;
     - ``others`` and ``random_others``: the share of other attributes that changed; None if there are none;
@@ -58,6 +58,7 @@ class DroppedMaps:
     """
 
     value: str
+    layer: str
     maps: tuple[int, ...]
     num_maps: int
     num_tested: int
@@ -81,8 +82,9 @@ class DroppedMaps:
             )
         return (
             f"it {worked}: {self.value} goes from {self.gone.text} of {self.num_tested} images when"
-            f" {len(self.maps)} of {self.num_maps} maps are dropped, and from {self.random_gone:.0%} when as"
-            f" many random ones are (at most {self.worst_random:.0%}){others}; {self.reader}"
+            f" {len(self.maps)} of {self.num_maps} maps of {self.layer} are dropped, and from"
+            f" {self.random_gone:.0%} when as many random ones are (at most {self.worst_random:.0%}){others};"
+            f" {self.reader}"
         )
 
 
@@ -90,35 +92,45 @@ def drop_maps(
     run: Run | str | Path,
     value: str,
     *,
+    layer: str | None = None,
     of: str | int | None = None,
     progress: bool | CountCallback | None = None,
 ) -> DroppedMaps:
-    """Drop the maps of the generator's second highest layer that answer for an attribute.
+    """Drop the maps of a layer of the generator that answer for an attribute.
 
     ``value`` is such as ``beard=none`` (built-in faces) or ``class=cats``. An eighth of the maps is dropped:
     those that add the most to the score of a logistic regression, fitted to maps at the place where generated
-    images with and without the attribute differ. Tested on other images. Raises ``UsageError`` for an unknown
+    images with and without the attribute differ. Tested on other images. ``layer`` is ``projection`` or
+    ``layer-1`` and so on, by default the second highest. Raises ``UsageError`` for an unknown layer or
     attribute, and ``DataError`` if nothing is known of the images of the run, or if fewer than 20 generated
     images have the attribute or lack it.
     """
     model, report = latent_model(run), counting(progress)
     label = model.label(of)
+    require_hidden(model.generator, layer)
     reader = reader_for(require_run(model, "an attribute"), None, None, report)
     if reader is None:
         raise DataError(
             "nothing is known of the training images, so there are no attributes",
             "Train on images in folders by class, or with --labels.",
         )
-    return drop_maps_of(model, reader, value, label, report)
+    return drop_maps_of(model, reader, value, label, report, layer)
 
 
 def drop_maps_of(
-    model: LatentModel, reader: Reader, value: str, label: int | None, progress: CountCallback
+    model: LatentModel,
+    reader: Reader,
+    value: str,
+    label: int | None,
+    progress: CountCallback,
+    layer: str | None = None,
 ) -> DroppedMaps:
     """Drop the maps of a model that answer for an attribute that a reader can read; see ``drop_maps``."""
     attribute, code = _place_of(reader, value)
+    name = require_hidden(model.generator, layer)
+    module = hidden_layers(model.generator)[name]
     latents = model.latents(range(FIRST_SEED, FIRST_SEED + NUM_READ + NUM_TESTED))
-    codes, pooled, images = _read(model, reader, latents[:NUM_READ], label, progress)
+    codes, pooled, images = _read(model, module, reader, latents[:NUM_READ], label, progress)
     scores = importance(pooled, images, codes[:, attribute] == code, value)
     ordered = np.argsort(-scores)
     num = max(1, round(SHARE * len(scores)))
@@ -129,7 +141,7 @@ def drop_maps_of(
     tested = latents[NUM_READ:][torch.from_numpy(having)]
 
     def changes(dropped: list[int]) -> tuple[float, float]:
-        with without_maps(model.generator, dropped):
+        with without_maps(module, dropped):
             after = read_images(model, reader, tested, label, silent)
         changed = np.delete(after != before[having], attribute, 1)
         return float((after[:, attribute] != code).mean()), float(changed.mean()) if changed.size else 0.0
@@ -143,11 +155,12 @@ def drop_maps_of(
     progress(NUM_RANDOM, NUM_RANDOM, "dropping random maps")
     rows = []
     for dropped in ([], maps, sets[0]):
-        with without_maps(model.generator, dropped):
+        with without_maps(module, dropped):
             rows.append(model.pixels(tested[:NUM_SHOWN], label))
     several = len(reader.table.names) > 1
     return DroppedMaps(
         value,
+        name,
         tuple(maps),
         len(scores),
         len(having),
@@ -161,9 +174,22 @@ def drop_maps_of(
     )
 
 
-def second_highest(generator: Generator) -> nn.Module:
-    """Return the layer before the one that makes the image."""
-    return generator.layers[-2] if len(generator.layers) > 1 else generator.projection
+def hidden_layers(generator: Generator) -> dict[str, nn.Module]:
+    """Return the layers of a generator before the one that makes the image, by name, from the latent on.
+
+    ``projection`` makes the first maps from the latent, ``layer-1`` enlarges these, and so on.
+    """
+    layers: dict[str, nn.Module] = {"projection": generator.projection}
+    layers |= {f"layer-{number}": layer for number, layer in enumerate(list(generator.layers)[:-1], 1)}
+    return layers
+
+
+def require_hidden(generator: Generator, name: str | None) -> str:
+    """Return the name of a layer, by default of the highest. Raises ``UsageError`` for an unknown one."""
+    names = list(hidden_layers(generator))
+    if name is not None and name not in names:
+        raise UsageError(f"the generator has no {name!r} before its image", did_you_mean(name, names))
+    return name or names[-1]
 
 
 def random_sets(num_maps: int, maps: Sequence[int]) -> list[list[int]]:
@@ -175,15 +201,15 @@ def random_sets(num_maps: int, maps: Sequence[int]) -> list[list[int]]:
 
 
 @contextmanager
-def without_maps(generator: Generator, maps: Sequence[int]) -> Iterator[None]:
-    """Set maps of the second highest layer to 0 everywhere while the block runs."""
+def without_maps(layer: nn.Module, maps: Sequence[int]) -> Iterator[None]:
+    """Set maps of a layer to 0 everywhere while the block runs."""
 
     def drop(_module: nn.Module, _inputs: object, outputs: Tensor) -> Tensor:
         kept = outputs.clone()
         kept[:, list(maps)] = 0
         return kept
 
-    hook = second_highest(generator).register_forward_hook(drop)
+    hook = layer.register_forward_hook(drop)
     try:
         yield
     finally:
@@ -209,16 +235,21 @@ def importance(maps: Tensor, images: Tensor, has_value: np.ndarray, value: str =
 
 
 def _read(
-    model: LatentModel, reader: Reader, latents: Tensor, label: int | None, progress: CountCallback
+    model: LatentModel,
+    layer: nn.Module,
+    reader: Reader,
+    latents: Tensor,
+    label: int | None,
+    progress: CountCallback,
 ) -> tuple[np.ndarray, Tensor, Tensor]:
-    """Return attributes (N, attributes) of images, and maps and images averaged over the same cells."""
+    """Return attributes (N, attributes) of images, and maps of a layer and images, averaged over cells."""
     parts: list[Tensor] = []
     images: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, outputs: Tensor) -> None:
         parts.append(_averaged(outputs.detach(), CELLS, CELLS))
 
-    hook = second_highest(model.generator).register_forward_hook(keep)
+    hook = layer.register_forward_hook(keep)
     codes = []
     try:
         for first in range(0, len(latents), 512):

@@ -12,8 +12,9 @@ from ganzfeld.inside.dropping import (
     FIRST_SEED,
     NUM_READ,
     NUM_SHOWN,
+    hidden_layers,
     random_sets,
-    second_highest,
+    require_hidden,
     without_maps,
 )
 from ganzfeld.inside.latent_model import LatentModel, Subject, latent_model
@@ -31,9 +32,9 @@ LEVELS = 127.5
 
 @dataclass(frozen=True)
 class DroppedNumbers:
-    """What dropping some maps of the generator's second highest layer does to images.
+    """What dropping some maps of a layer of the generator does to images.
 
-    - ``maps``: their numbers, of ``num_maps``;
+    - ``maps``: their numbers, of ``num_maps`` of ``layer``;
     - ``change``: how far the ``num_tested`` images move, root mean square in levels of 255;
       ``random_change`` is the mean of 8 random sets of as many other maps, ``most_random_change`` the
       largest of them;
@@ -42,6 +43,7 @@ class DroppedNumbers:
     - ``images`` uint8 (3, 8, H, W, C): before, with the maps dropped, with random maps dropped.
     """
 
+    layer: str
     maps: tuple[int, ...]
     num_maps: int
     num_tested: int
@@ -75,7 +77,7 @@ class DroppedNumbers:
                 f" ({self.random_changed[name]:.0%} at random); {self.reader}"
             )
         numbers = listed([str(number) for number in self.maps])
-        dropped = f"{'map' if len(self.maps) == 1 else 'maps'} {numbers} of {self.num_maps}"
+        dropped = f"{'map' if len(self.maps) == 1 else 'maps'} {numbers} of {self.num_maps} of {self.layer}"
         return (
             f"dropping {dropped} changes images by"
             f" {self.change:.1f} levels, {verdict} (mean {self.random_change:.1f}, at most"
@@ -87,32 +89,42 @@ def drop_numbers(
     run: Subject,
     maps: Sequence[int],
     *,
+    layer: str | None = None,
     of: str | int | None = None,
     progress: bool | CountCallback | None = None,
 ) -> DroppedNumbers:
-    """Drop the maps with some numbers, from 0, of the generator's second highest layer.
+    """Drop the maps with some numbers, from 0, of a layer of the generator.
 
-    Measured on 200 generated images, beside random sets of as many other maps. Raises ``UsageError`` for
-    numbers that the layer does not have or that are named twice, and for none or all of the maps.
+    ``layer`` is ``projection`` or ``layer-1`` and so on, by default the second highest. Measured on 200
+    generated images, beside random sets of as many other maps. Raises ``UsageError`` for an unknown layer,
+    for numbers that it does not have or that are named twice, and for none or all of its maps.
     """
     model, report = latent_model(run), counting(progress)
-    chosen = require_maps(model.generator, maps)
+    name = require_hidden(model.generator, layer)
+    chosen = require_maps(model.generator, name, maps)
     label = model.label(of)
     reader = None if model.run is None else reader_if_any(model.run, report)
-    return drop_numbers_of(model, reader, chosen, label, report)
+    return drop_numbers_of(model, reader, chosen, label, report, name)
 
 
 def drop_numbers_of(
-    model: LatentModel, reader: Reader | None, maps: Sequence[int], label: int | None, progress: CountCallback
+    model: LatentModel,
+    reader: Reader | None,
+    maps: Sequence[int],
+    label: int | None,
+    progress: CountCallback,
+    layer: str | None = None,
 ) -> DroppedNumbers:
     """Drop maps of a model; ``reader`` names what changes, if attributes are known. See ``drop_numbers``."""
+    name = require_hidden(model.generator, layer)
+    module = hidden_layers(model.generator)[name]
     first = FIRST_SEED + NUM_READ
     latents = model.latents(range(first, first + NUM_CHANGED))
     before = model.values(latents, label)
     codes = None if reader is None else reader.codes(before)
 
     def changes(dropped: Sequence[int]) -> tuple[float, np.ndarray]:
-        with without_maps(model.generator, dropped):
+        with without_maps(module, dropped):
             after = model.values(latents, label)
         distance = LEVELS * (after - before).square().mean((1, 2, 3)).sqrt().mean()
         if reader is None or codes is None:
@@ -120,7 +132,7 @@ def drop_numbers_of(
         return float(distance), (reader.codes(after) != codes).mean(0)
 
     change, changed = changes(maps)
-    num_maps = num_maps_of(model.generator)
+    num_maps = num_maps_of(model.generator, name)
     sets = random_sets(num_maps, maps)
     by_chance = []
     for index, dropped in enumerate(sets):
@@ -129,12 +141,13 @@ def drop_numbers_of(
     progress(len(sets), len(sets), "dropping random maps")
     rows = []
     for dropped in ([], maps, sets[0]):
-        with without_maps(model.generator, dropped):
+        with without_maps(module, dropped):
             rows.append(model.pixels(latents[:NUM_SHOWN], label))
     names = () if reader is None else reader.table.names
     random_changes = [pair[0] for pair in by_chance]
     random_changed = np.mean([pair[1] for pair in by_chance], 0)
     return DroppedNumbers(
+        name,
         tuple(maps),
         num_maps,
         len(latents),
@@ -160,13 +173,13 @@ def numbers_in(text: str) -> list[int] | None:
     return [int(part) for part in parts]
 
 
-def require_maps(generator: Generator, maps: Sequence[int]) -> tuple[int, ...]:
+def require_maps(generator: Generator, layer: str, maps: Sequence[int]) -> tuple[int, ...]:
     """Return the numbers of maps. Raises ``UsageError`` unless some maps are dropped, each once, not all."""
-    num = num_maps_of(generator)
+    num = num_maps_of(generator, layer)
     for number in maps:
         if not is_whole(number) or not 0 <= number < num:
             raise UsageError(
-                f"the layer has the maps 0 to {num - 1}, so there is no map {number!r}",
+                f"{layer} has the maps 0 to {num - 1}, so there is no map {number!r}",
                 "Name others, such as --drop 0,1.",
             )
     numbers = tuple(dict.fromkeys(int(number) for number in maps))
@@ -182,10 +195,10 @@ def require_maps(generator: Generator, maps: Sequence[int]) -> tuple[int, ...]:
 
 
 @torch.no_grad()
-def num_maps_of(generator: Generator) -> int:
-    """Return how many maps the second highest layer has."""
+def num_maps_of(generator: Generator, layer: str) -> int:
+    """Return how many maps a layer has."""
     sizes: list[int] = []
-    hook = second_highest(generator).register_forward_hook(
+    hook = hidden_layers(generator)[layer].register_forward_hook(
         lambda _module, _inputs, outputs: sizes.append(int(outputs.shape[1]))
     )
     labels = torch.zeros(1, dtype=torch.int64) if generator.num_classes else None

@@ -14,6 +14,8 @@ FITTED = "Fitted to "
 """The beginning of the note that a fitted recipe carries."""
 
 LEAST_BATCH, MOST_BATCH = 16, 1024
+LARGEST_FITTED = 128
+"""The largest batch of the runs to which the rule is fitted; beyond it the rule is extrapolated."""
 
 CRITICAL_BATCH = 26.5
 """The batch of which half of the images is spent on a lower noise of the gradient, early in training."""

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 
 from ganzfeld.errors import DamagedError, GanzfeldWarning, ResourceError, UsageError
 from ganzfeld.health import Diagnosis, RunEvidence, diagnose
+from ganzfeld.health.order import in_order
 from ganzfeld.inversion import Inversion, invert
 from ganzfeld.kinds import check_arguments
 from ganzfeld.lock import locked, owner
@@ -243,7 +244,7 @@ class Run:
             return planned / 2 ** sum(at <= images_seen for at in rolled_back)
 
         return RunEvidence(
-            entries=entries,
+            entries=in_order(entries, str(self.path / JOURNAL)),
             recipe=recipe.model_dump(mode="json"),
             num_pictures=metadata.num_pictures,
             num_duplicates=metadata.num_duplicates,

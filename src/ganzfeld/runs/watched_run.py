@@ -21,11 +21,13 @@ from ganzfeld.health import RunEvidence
 from ganzfeld.health.activation_trace import Enlargement
 from ganzfeld.health.exact import EXACT
 from ganzfeld.health.limits import limits
+from ganzfeld.health.order import in_order
 from ganzfeld.own_folder import OwnFolder
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.recipes.unusual import unusual_settings
 from ganzfeld.record import Count, Record
 from ganzfeld.run_layout import METADATA, WATCHED_BY, no_model_in
+from ganzfeld.runs.journal import JOURNAL
 from ganzfeld.runs.metadata import Environment, FinalScores, RunMetadata, Trial
 from ganzfeld.runs.run import Run
 from ganzfeld.value_kinds import is_number
@@ -132,7 +134,7 @@ class WatchedRun(Run):
             return rates[min(bisect_right(images, images_seen), len(rates) - 1)][1] if rates else 1.0
 
         return RunEvidence(
-            entries=entries,
+            entries=in_order(entries, str(self.path / JOURNAL)),
             recipe=recipe_of(watched),
             num_pictures=watched.num_pictures,
             num_duplicates=watched.num_duplicates,

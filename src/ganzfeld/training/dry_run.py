@@ -5,15 +5,17 @@ import ctypes
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ganzfeld.data.check.survey import Survey, survey
-from ganzfeld.errors import UsageError
+from ganzfeld.errors import Interrupted, ResourceError, TrainingFailed, UsageError
 from ganzfeld.launch import launch
 from ganzfeld.options import PreparationOptions, TrainOptions
+from ganzfeld.own_folder import LostFolder
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.opening import create_run
 from ganzfeld.training.build import num_parameters
@@ -46,7 +48,8 @@ def rehearse(
 
     ``progress`` and ``callback`` are those of ``train``. The images are read into the cache, since training
     needs them anyway. After the timed steps, runs of four more steps are trained up to their reports, since
-    grids, checkpoints, readings and reports need memory too. Raises what ``train`` raises.
+    grids, checkpoints, readings and reports need memory too. Raises what ``train`` raises; no run can be
+    resumed afterwards.
     """
     if (world_size := launch().world_size) > 1:
         raise UsageError(
@@ -86,7 +89,7 @@ def _train_to_report(
     surveyed: Survey,
     callback: TrainCallback,
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _keeping_nothing(folder):
         run = create_run(Path(folder), trainer.dataset.name)
         # A checkpoint is saved at once, during the next step: the thread that saves needs memory too.
         frequent = replace(resolved, options=replace(resolved.options, checkpoint_seconds=1e-3))
@@ -100,6 +103,21 @@ def _train_to_report(
             Loop(trainer, run, few_more, TrainCallback(), measures_quality=False).go()
 
 
+@contextmanager
+def _keeping_nothing(folder: str) -> Iterator[None]:
+    """Let errors of the run in ``folder``, which is removed, say so instead of how to resume it."""
+    try:
+        yield
+    except Interrupted as error:
+        message = "the dry run was stopped; nothing of it is kept"
+        raise Interrupted(message, "Start it again.", signal_number=error.exit_code - 128) from None
+    except (ResourceError, TrainingFailed) as error:
+        if folder not in error.hint or isinstance(error, LostFolder):
+            raise
+        kind = TrainingFailed if isinstance(error, TrainingFailed) else ResourceError
+        raise kind(error.message, "Nothing of the dry run is kept: start it again.") from error
+
+
 def _take_readings_during_save(trainer: Trainer) -> None:
     """Take readings while as much memory is held as for writing a checkpoint, since both can coincide."""
     # The captured state, the bytes that are written, and the model.
@@ -110,12 +128,12 @@ def _take_readings_during_save(trainer: Trainer) -> None:
     del being_written
 
 
-def measured_speed(trainer: Trainer) -> float:
-    """Measure the speed in images per second, after the slower first steps."""
+def measured_speed(trainer: Trainer, least_s: float = LEAST_S) -> float:
+    """Measure the speed in images per second, after the slower first steps, for at least so many seconds."""
     for _ in range(WARM_UP_STEPS):
         scalars_of(trainer.advance())
     begun, images_before, steps = time.perf_counter(), trainer.images_seen, 0
-    while steps < LEAST_STEPS or time.perf_counter() - begun < LEAST_S:
+    while steps < LEAST_STEPS or time.perf_counter() - begun < least_s:
         scalars_of(trainer.advance())
         steps += 1
     return (trainer.images_seen - images_before) / (time.perf_counter() - begun)

@@ -27,7 +27,7 @@ from ganzfeld.training.build import num_parameters, start
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.tuning.batches import fitted_recipe
+from ganzfeld.training.tuning.batches import fitted_recipe, forget_other_speeds
 from ganzfeld.training.tuning.routes import route_of
 
 MOST_LEFT_OUT_NOTES = 3
@@ -70,6 +70,11 @@ class ResolvedOptions:
         trainer = start(recipe, dataset, self.engine, self.options.seed, ranks)
         trainer.take(route_of(self.route, trainer, callback.preparing))
         return trainer
+
+    def compare_speed(self, trainer: Trainer, seconds: float) -> None:
+        """Compare the speed of a run of so many ``seconds`` with that to which its recipe was fitted."""
+        if self.is_fitted:
+            forget_other_speeds(trainer, self.recipe, seconds)
 
     @property
     def overrides(self) -> dict[str, Any]:

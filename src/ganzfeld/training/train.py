@@ -112,6 +112,7 @@ def train(
                 else:
                     with begin(data, resolved, preparation, callback, ranks) as loop:
                         loop.go()
+                    resolved.compare_speed(loop.trainer, loop.stopwatch.seconds)
                     run = loop.run
                 ending.run = run
         return train_with_auto(run, Overrides(), callback) if auto else run

@@ -74,6 +74,13 @@ def command(
             "class=cats, and tell whether it goes; or those of numbers such as 3,17, and tell the change.",
         ),
     ] = None,
+    drop_layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYER",
+            help="Layer of the generator for --drop: projection, layer-1, ... Default: the second highest.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Extract features with the discriminator; see what it learned.
@@ -99,7 +106,19 @@ def command(
         if is_wanted:
             require_writable([files[mark]], mark)
     made = _made(
-        _Request(run, images or [], layer or [], fit, probe, num_labels, filters, guided, unit or [], drop),
+        _Request(
+            run,
+            images or [],
+            layer or [],
+            fit,
+            probe,
+            num_labels,
+            filters,
+            guided,
+            unit or [],
+            drop,
+            drop_layer,
+        ),
         wanted,
         files,
     )
@@ -128,6 +147,7 @@ class _Request:
     guided: int | None
     units: list[int]
     drop: str | None
+    drop_layer: str | None
 
 
 @dataclass
@@ -174,7 +194,6 @@ def _made(request: _Request, wanted: dict[Mark, bool], files: dict[Mark, Path]) 
     from ganzfeld.errors import UsageError
     from ganzfeld.inside.features import as_run, require_layers
     from ganzfeld.inside.guided import require_units
-    from ganzfeld.inside.numbered_maps import numbers_in, require_maps
     from ganzfeld.inside.probe import require_num_labels
     from ganzfeld.networks.feature_maps import layer_names
 
@@ -187,8 +206,7 @@ def _made(request: _Request, wanted: dict[Mark, bool], files: dict[Mark, Path]) 
     if shows_units and len(request.layers) > 1:
         raise UsageError("units are shown of one layer at a time", "Name one --layer with --guided.")
     units = require_units(network, layers[-1], request.guided or 1, request.units) if shows_units else ()
-    if request.drop and (numbers := numbers_in(request.drop)) is not None:
-        require_maps(opened.model.generator, numbers)
+    _require_droppable(opened, request)
     made = _Made({"run": str(request.run.resolve()), "layers": list(layers)}, files)
     made.settings = {"layers": ", ".join(layers), "labels": request.probe}
     made.images_seen = card.images_seen
@@ -197,11 +215,25 @@ def _made(request: _Request, wanted: dict[Mark, bool], files: dict[Mark, Path]) 
     if request.filters:
         _add_filters(made, opened)
     if request.drop:
-        _add_dropped_maps(made, opened, request.drop)
+        _add_dropped_maps(made, opened, request.drop, request.drop_layer)
     made.result["files"] = absolute(made.written)
     made.result["discriminator"] = card.sentence
     made.result["sentence"] = "; ".join(made.sentences)
     return made
+
+
+def _require_droppable(opened: "Run", request: _Request) -> None:
+    """Refuse unknown layers and maps of the generator before anything is measured."""
+    from ganzfeld.errors import UsageError
+    from ganzfeld.inside.dropping import require_hidden
+    from ganzfeld.inside.numbered_maps import numbers_in, require_maps
+
+    if request.drop_layer is not None and not request.drop:
+        raise UsageError("--drop-layer is for --drop", "Say what to drop, such as --drop 3,17.")
+    layer = require_hidden(opened.model.generator, request.drop_layer)
+    numbers = numbers_in(request.drop or "")
+    if numbers is not None:
+        require_maps(opened.model.generator, layer, numbers)
 
 
 def _add_what_needs_images(
@@ -259,7 +291,7 @@ def _add_filters(made: _Made, opened: "Run") -> None:
     made.say("filters", as_json, first.sentence)
 
 
-def _add_dropped_maps(made: _Made, opened: "Run", what: str) -> None:
+def _add_dropped_maps(made: _Made, opened: "Run", what: str, layer: str | None) -> None:
     """Add what becomes of images without maps, named by number or by the attribute that they answer for."""
     from ganzfeld.inside.dropping import drop_maps
     from ganzfeld.inside.feature_sheets import drop_sheet
@@ -268,13 +300,13 @@ def _add_dropped_maps(made: _Made, opened: "Run", what: str) -> None:
 
     numbers = numbers_in(what)
     if numbers is not None:
-        changed = drop_numbers(opened, numbers, progress=True)
+        changed = drop_numbers(opened, numbers, layer=layer, progress=True)
         caption = f"images, without the maps {what}, without as many random maps"
         made.write(Mark.DROPPED_MAPS, png(drop_sheet(changed.images)), caption)
         made.say("drop", _numbers_as_json(changed), changed.sentence)
         return
     attribute = what
-    dropped = drop_maps(opened, attribute, progress=True)
+    dropped = drop_maps(opened, attribute, layer=layer, progress=True)
     caption = f"images with {attribute}, with its maps dropped, with random maps dropped"
     made.write(Mark.DROPPED_MAPS, png(drop_sheet(dropped.images)), caption)
     made.say("drop", _dropped_as_json(dropped), dropped.sentence)
@@ -327,6 +359,7 @@ def _strongest_as_json(result: "StrongestImages") -> dict[str, Any]:
 
 def _numbers_as_json(result: "DroppedNumbers") -> dict[str, Any]:
     return {
+        "layer": result.layer,
         "maps": list(result.maps),
         "num_maps": result.num_maps,
         "num_tested": result.num_tested,
@@ -342,6 +375,7 @@ def _numbers_as_json(result: "DroppedNumbers") -> dict[str, Any]:
 def _dropped_as_json(result: "DroppedMaps") -> dict[str, Any]:
     return {
         "value": result.value,
+        "layer": result.layer,
         "maps": list(result.maps),
         "num_maps": result.num_maps,
         "num_tested": result.num_tested,

@@ -165,7 +165,12 @@ def ablations(
         bool,
         typer.Option("--page", help="Train nothing: write the pages in --docs from the results there are."),
     ] = False,
-    docs: Annotated[Path, typer.Option(help="Folder for ablations.md and ablations.zh.md.")] = Path("docs"),
+    docs: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for ablations.md, ablations.zh.md and ablations.json, whose runs are not made again."
+        ),
+    ] = Path("docs"),
     json: Json = False,
 ) -> None:
     """Compare runs that each change one thing.
@@ -176,23 +181,25 @@ def ablations(
     """
     from ganzfeld.lab.ablations import page as pages
     from ganzfeld.lab.ablations.cells import Conditions, chosen_cells
-    from ganzfeld.lab.ablations.results import read_all
+    from ganzfeld.lab.ablations.kept import all_results, require_kept_replaceable, write_kept
     from ganzfeld.lab.ablations.schedule import missing, perform
     from ganzfeld.lab.ablations.table import table_of
 
     wanted = chosen_cells([key.strip() for key in cells.split(",") if key.strip()])
     conditions = Conditions(images, None if data is None else str(data.absolute()))
+    finished = all_results(results, docs, conditions)
     if page:
         pages.require_pages_replaceable(docs)
+        require_kept_replaceable(docs)
     else:
-        perform(results, missing(results, wanted, seeds, conditions), conditions, jobs, tell)
-    finished = [
-        result for result in read_all(results, conditions) if result.cell in {cell.key for cell in wanted}
-    ]
-    rows = table_of(finished, wanted)
+        perform(results, missing(finished, wanted, seeds), conditions, jobs, tell)
+        finished = all_results(results, docs, conditions)
+    of_wanted = [result for result in finished if result.cell in {cell.key for cell in wanted}]
+    rows = table_of(of_wanted, wanted)
     text = pages.text_of(rows)
     if page:
-        pages.write_pages(rows, finished, conditions, seeds, docs)
+        pages.write_pages(rows, of_wanted, conditions, seeds, docs)
+        write_kept(finished, docs)
         text += f"\n\npage     {docs / pages.PAGES['en']}"
     show_result({"images": images, "seeds": seeds, "cells": [row.as_json() for row in rows]}, text, json)
 

@@ -17,7 +17,7 @@ from ganzfeld.data.kinds import IMAGE
 from ganzfeld.durable import write_bytes
 from ganzfeld.errors import ResourceError
 
-RULE = 2
+RULE = 3
 """Increased when other images count as duplicates; results of older rules in the cache are not used."""
 
 _MOST_COMPARED = 20_000  # pairs of each list of candidates; those of connected images do not count

@@ -188,6 +188,8 @@ def _find_layout(table: LabelTable, images: Iterable[str]) -> Layout:
         if sum(len(row) > 1 for row in rows) * 2 < len(rows):
             continue
         for column, rule, keys in _matches(rows, images):
+            if _holds_labels(rows, column):
+                continue
             number = sum(1 for row in rows if len(row) > column and rule.key(row[column]) in keys)
             if number and (best is None or number > best[0]):
                 best = number, delimiter, column, rule, rows, keys
@@ -223,12 +225,23 @@ def _matches(rows: list[list[str]], images: Iterable[str]) -> list[tuple[int, Ma
     return [(number, rule, keys) for count, number, rule, keys in ranked if count]
 
 
+def _holds_labels(rows: list[list[str]], column: int) -> bool:
+    """Return whether a column is headed as labels beside one of file names: 1 and 2 do not mean 1.png."""
+    if column >= len(rows[0]) or _plain(rows[0][column]) not in _LABEL_HEADINGS[0]:
+        return False
+    return any(looks_like_a_file(cell) for row in rows[1:] for cell in row[:column] + row[column + 1 :])
+
+
+def _plain(heading: str) -> str:
+    return re.sub(r"[\s-]+", "_", heading.strip().casefold())
+
+
 def _label_column(table: LabelTable, rows: list[list[str]], header: list[str] | None, names: int) -> int:
     """Choose the column of labels: the only other column, the one named so, or the one with repetitions."""
     others = [number for number in range(max(map(len, rows))) if number != names]
     if len(others) == 1:
         return others[0]
-    headings = [re.sub(r"[\s-]+", "_", heading.strip().casefold()) for heading in header or []]
+    headings = [_plain(heading) for heading in header or []]
     for words in _LABEL_HEADINGS:
         named = [number for number in others if number < len(headings) and headings[number] in words]
         if len(named) == 1:

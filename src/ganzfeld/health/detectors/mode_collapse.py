@@ -7,7 +7,7 @@ Full collapse (``sick``): images of different latents look alike. Partial collap
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Finding, Remedy
 from ganzfeld.health.remedies import both_rates, penalised
-from ganzfeld.health.symptoms import evidence, high, low, present, since
+from ganzfeld.health.symptoms import evidence, high, low, present, since, steps_of
 
 READINGS = ("diversity", "twins", "recall", "coverage", "class_diversity_worst")
 
@@ -45,6 +45,16 @@ def find(run: RunEvidence) -> Finding | None:
         remedy_for_variety(run),
         "ring",
     )
+
+
+def cannot_tell(run: RunEvidence) -> str | None:
+    """Return why missing kinds of images go unnoticed as long as the images of all latents differ."""
+    for name in ("recall", "coverage"):
+        series = run.series(name)
+        limit = run.limit(name, int(steps_of(run, series)[-1])) if len(series) else None
+        if limit is None or limit.low > 0:
+            return None
+    return "whether kinds of images are missing: recall and coverage of healthy runs are near 0 too so far"
 
 
 def _poorest_class(run: RunEvidence) -> str:

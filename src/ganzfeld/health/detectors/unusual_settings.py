@@ -1,4 +1,4 @@
-"""Settings far from those of all recipes that are known to train.
+"""Settings far from all that is known to train.
 
 It is a reason to expect trouble and no trouble by itself: a verdict counts it only beside a finding from
 readings, or while little has been learned (``PRIOR``).
@@ -23,7 +23,7 @@ def find(run: RunEvidence) -> Finding | None:
         "watch",
         0,
         tuple(Evidence(sentence) for _, sentence in run.unusual),
-        "No built-in recipe trains with such settings. Rates that are far too high make the networks "
+        "Nothing that is known trains with such settings. Rates that are far too high make the networks "
         "overshoot; rates that are far too low, and very small or very large networks or batches, can take "
         "many times longer to learn.",
         Remedy(f"Restore the values of the recipe {run.recipe['name']}.", undone)

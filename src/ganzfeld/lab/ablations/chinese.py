@@ -12,11 +12,11 @@ TABLE = {
     (
         "The base is what the chapter recommends (recipe `seed`) at 32 px with width 32 and batches of 16,"
         " trained on {images:,} images of the built-in faces. Every other cell changes one thing of the"
-        " base, or of the cell named in its row. All learning rates stay as they are: a change that would"
-        " need another rate is measured at the rate of the base."
+        " base, or of the cell named in its row. Learning rates stay as they are except in their own row:"
+        " a change that would need another rate is measured at the rate of the base."
     ): (
         "基准是教材的建议（配方 `seed`）：32 像素、宽度 32、批量 16，在内置人脸上训练 {images:,} 张图像。"
-        "其余各格只改基准的一处，或只改该行所注明的另一格的一处。学习率一律不变：若某项改动需要另调学习率，"
+        "其余各格只改基准的一处，或只改该行所注明的另一格的一处。除专门改学习率的一行外，学习率一律不变：若某项改动需要另调学习率，"
         "这里测的仍是基准学习率下的结果。"
     ),
     (
@@ -36,16 +36,18 @@ TABLE = {
     "The table rests on {num} runs, {seeds} or more per cell.": (
         "本表基于 {num} 次训练，每格至少 {seeds} 次。"
     ),
-    "**Incomplete: the table rests on {num} runs, and {missing} of {wanted} are missing.**": (
-        "**尚不完整：本表基于 {num} 次训练，应有 {wanted} 次，还缺 {missing} 次。**"
-    ),
+    (
+        "**Incomplete: the table rests on {num} runs, and {missing} of {wanted} are missing."
+        " Verdicts may still change.**"
+    ): "**尚不完整：本表基于 {num} 次训练，应有 {wanted} 次，还缺 {missing} 次。判定仍可能改变。**",
     "A run took {seconds:.0f} s on average, in float32 with one thread ({chips}).": (
         "每次训练平均用时 {seconds:.0f} 秒，float32，单线程（{chips}）。"
     ),
     "| change | against | runs | measured | difference | adjusted p | verdict |": (
         "| 改动 | 对照 | 训练次数 | 实测 | 差值 | 校正后的 p | 判定 |"
     ),
-    "{num}, {stopped} not finite": "{num}，{stopped} 次出现非有限数",
+    "{num} of {seeds}": "{num}/{seeds}",
+    "{runs}, {stopped} not finite": "{runs}，{stopped} 次出现非有限数",
     "## {title}": "## {title}",
     "## Not decided": "## 未能判定",
     "{names}.": "{names}。",

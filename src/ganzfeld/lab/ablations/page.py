@@ -53,8 +53,8 @@ def page(
         say(
             "The base is what the chapter recommends (recipe `seed`) at 32 px with width 32 and batches of"
             " 16, trained on {images:,} images of the built-in faces. Every other cell changes one thing of"
-            " the base, or of the cell named in its row. All learning rates stay as they are: a change that"
-            " would need another rate is measured at the rate of the base.",
+            " the base, or of the cell named in its row. Learning rates stay as they are except in their own"
+            " row: a change that would need another rate is measured at the rate of the base.",
             images=conditions.images,
         ),
         say(
@@ -71,7 +71,7 @@ def page(
         together([_state(rows, seeds), _seconds(results, language)]),
     ]
     for group, titles in GROUPS.items():
-        own = [_row(row, language) for row in rows if row.cell.group == group]
+        own = [_row(row, seeds, language) for row in rows if row.cell.group == group]
         if own:
             head = say("| change | against | runs | measured | difference | adjusted p | verdict |")
             table = "\n".join([words_in(language, head), "|---|---|---|---|---|---|---|", *own])
@@ -89,7 +89,8 @@ def _state(rows: Sequence[Row], seeds: int) -> Phrase:
     if present == wanted:
         return say("The table rests on {num} runs, {seeds} or more per cell.", num=num, seeds=seeds)
     return say(
-        "**Incomplete: the table rests on {num} runs, and {missing} of {wanted} are missing.**",
+        "**Incomplete: the table rests on {num} runs, and {missing} of {wanted} are missing."
+        " Verdicts may still change.**",
         num=num,
         missing=wanted - present,
         wanted=wanted,
@@ -107,14 +108,17 @@ def _seconds(results: Sequence[Result], language: str) -> Phrase | str:
     )
 
 
-def _row(row: Row, language: str) -> str:
-    """Return a row of the table in a language."""
-    runs = say("{num}, {stopped} not finite", num=row.num_runs, stopped=row.num_stopped)
+def _row(row: Row, seeds: int, language: str) -> str:
+    """Return a row of the table in a language; with fewer runs than seeds it says so."""
+    num = row.num_runs
+    runs = say("{num} of {seeds}", num=num, seeds=seeds) if num < seeds else str(num)
+    if row.num_stopped:
+        runs = say("{runs}, {stopped} not finite", runs=runs, stopped=row.num_stopped)
     name, verdict = both(row.cell.name, row.cell.name_zh), "" if row.verdict == "base" else say(row.verdict)
     return _cells(
         row,
         words_in(language, name),
-        words_in(language, runs if row.num_stopped else row.num_runs),
+        words_in(language, runs),
         words_in(language, verdict),
     )
 

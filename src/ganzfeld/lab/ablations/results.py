@@ -175,11 +175,16 @@ def read_all(folder: Path, conditions: Conditions) -> list[Result]:
     matches = [match for path in sorted(folder.glob("*.json")) if (match := name.fullmatch(path.name))]
     known = [(BY_KEY[match[1]], int(match[2])) for match in matches if match[1] in BY_KEY]
     results = [result for cell, seed in known if (result := read(folder, cell, seed, conditions))]
+    return one_space(results, folder)
+
+
+def one_space(results: list[Result], folder: Path) -> list[Result]:
+    """Return the results as they are. Raises ``UsageError`` if they are of several feature spaces."""
     if len({result.features_sha256 for result in results}) > 1:
         names = " and ".join(sorted({result.features for result in results}))
         raise UsageError(
             f"{folder} holds results in several feature spaces ({names}), whose distances are unrelated",
-            "Keep the results of one space in a folder of their own: --results FOLDER.",
+            "Keep the results of one space in folders of their own: --results FOLDER --docs FOLDER.",
         )
     return results
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -37,13 +37,14 @@ class Task(NamedTuple):
     seed: int
 
 
-def missing(folder: Path, cells: Sequence[Cell], seeds: int, conditions: Conditions) -> list[Task]:
-    """Return the runs that a folder has no result of in the order in which they are to be made: all seeds of
-    the cells of ``FIRST``, then all of the others, each time the first seed of all cells first.
+def missing(results: Iterable[Result], cells: Sequence[Cell], seeds: int) -> list[Task]:
+    """Return the runs without a result, in the order in which they are to be made: all seeds of the cells of
+    ``FIRST``, then all of the others, each time the first seed of all cells first.
     """
+    finished = {(result.cell, result.seed) for result in results}
     parts = ([cell for cell in cells if (cell.key in FIRST) is first] for first in (True, False))
     tasks = (Task(cell, seed) for part in parts for seed in range(seeds) for cell in sorted(part, key=_rank))
-    return [task for task in tasks if read(folder, *task, conditions) is None]
+    return [task for task in tasks if (task.cell.key, task.seed) not in finished]
 
 
 def _rank(cell: Cell) -> int:

@@ -13,6 +13,7 @@ from ganzfeld.printable import duration
 from ganzfeld.recipes import changes
 from ganzfeld.regular import read_regular
 from ganzfeld.runs.report.charts import HEIGHT, WIDTH, charts_of, place
+from ganzfeld.runs.report.curves import curve_chart
 from ganzfeld.runs.report.page import data_url, environment
 from ganzfeld.runs.report.quality_words import quality_in_words
 from ganzfeld.runs.run import Run
@@ -150,23 +151,7 @@ def _curves(journal: list[dict[str, Any]], paired: bool) -> list[tuple[str, str,
     ]
     if not journal:
         return []
-    return [(title, explanation, _chart(journal, lines)) for title, explanation, lines in charts]
-
-
-def _chart(journal: list[dict[str, Any]], lines: dict[str, str]) -> str:
-    from matplotlib import rc_context  # takes half a second to import, and only the report needs it
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 2.6))
-    figure.subplots_adjust(left=0.09, right=0.99, bottom=0.18, top=0.97)
-    axes = figure.add_subplot(xlabel="images seen")
-    for label, key in lines.items():
-        points = [(e["images_seen"], e[key]) for e in journal if e.get(key) is not None]
-        axes.plot([x for x, _ in points], [y for _, y in points], label=label, linewidth=1)
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="best")
-    axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    with rc_context({"svg.fonttype": "none"}):  # text, not outlines: half the time and half the bytes
-        figure.savefig(buffer, format="svg")
-    return data_url("image/svg+xml", buffer.getvalue())
+    return [
+        (title, explanation, data_url("image/svg+xml", curve_chart(journal, lines).encode()))
+        for title, explanation, lines in charts
+    ]

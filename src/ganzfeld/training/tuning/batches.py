@@ -1,6 +1,6 @@
 """Fit ``modern`` to the budget and the speed of this machine, by the rule in ``recipes/scaling.py``.
 
-The speeds at several batches are measured once and cached, as routes are.
+The speeds at several batches are measured once and cached, as routes are, until a run shows other ones.
 """
 
 import contextlib
@@ -20,7 +20,14 @@ from ganzfeld.errors import ResourceError
 from ganzfeld.printable import counted
 from ganzfeld.progress import CountCallback
 from ganzfeld.recipes import Recipe, resolve
-from ganzfeld.recipes.scaling import FITTED, LEAST_BATCH, MOST_BATCH, best_batch, fitted_settings
+from ganzfeld.recipes.scaling import (
+    FITTED,
+    LARGEST_FITTED,
+    LEAST_BATCH,
+    MOST_BATCH,
+    best_batch,
+    fitted_settings,
+)
 from ganzfeld.regular import read_regular
 from ganzfeld.runs.budget import Budget
 from ganzfeld.strict_json import strict_json
@@ -32,6 +39,10 @@ LEAST_MINUTES = 2.0
 """Shorter runs are not fitted: measuring would take a good part of their time."""
 ROUNDS = 3
 STEPS = 8
+UNLIKE = 1.5
+"""A run that is faster or slower than measured before, by more than this factor, has them measured again."""
+LEAST_S = 60.0
+"""Shorter runs do not say how fast steps are: the first ones, which are recorded or traced, take longer."""
 
 
 def fitted_recipe(
@@ -45,7 +56,7 @@ def fitted_recipe(
     if budget.minutes is None or budget.minutes < LEAST_MINUTES or trainer.ranks.world_size > 1:
         return trainer.recipe
     minutes, most_images = budget.minutes, budget.images or math.inf
-    file = cache_root() / "speeds" / f"{cache_key(trainer)}.json"
+    file = _file_of(trainer)
     known = _cached_speeds(file)
     speeds, images = dict(known), dict[int, float]()
     batch = LEAST_BATCH
@@ -67,11 +78,37 @@ def fitted_recipe(
         return trainer.recipe
     chosen = best_batch(images)
     fitted = resolve(trainer.recipe, {**fitted_settings(chosen, images[chosen]), **overrides})
-    note = (
-        f"{FITTED}{minutes:g} minutes at {speeds[chosen]:,.0f} images/s: batch {chosen}, an average over"
-        f" {counted(round(1 / (1 - fitted.ema)), 'step')} (docs/scaling_rule.md)."
-    )
+    note = fitting_note(minutes, speeds[chosen], chosen, round(1 / (1 - fitted.ema)))
     return fitted.model_copy(update={"notes": (*fitted.notes, note)})
+
+
+def fitting_note(minutes: float, images_per_second: float, batch: int, num_averaged: int) -> str:
+    """Return what was chosen and why, in a sentence; ``num_averaged``: steps in the average."""
+    beyond = f", beyond the batches it was fitted to (up to {LARGEST_FITTED})"
+    return (
+        f"{FITTED}{minutes:g} minutes at {images_per_second:,.0f} images/s: batch {batch}"
+        f"{beyond if batch > LARGEST_FITTED else ''}, an average over {counted(num_averaged, 'step')}"
+        " (docs/scaling_rule.md)."
+    )
+
+
+def forget_other_speeds(trainer: Trainer, unfitted: Recipe, seconds: float) -> None:
+    """Remove the cached speeds if a run showed another one, so that the next run measures them again.
+
+    Then other programs ran at the same time, either when they were measured or during this run. ``trainer``
+    made all its steps in ``seconds``, and was fitted from the recipe ``unfitted``. A short run shows nothing.
+    """
+    file = _file_of(replace(trainer, recipe=unfitted))
+    if seconds < LEAST_S or not (measured := _cached_speeds(file).get(trainer.recipe.batch)):
+        return
+    if not 1 / UNLIKE <= trainer.images_seen / seconds / measured <= UNLIKE:
+        with contextlib.suppress(OSError):
+            file.unlink()
+
+
+def _file_of(trainer: Trainer) -> Path:
+    """Return the file of the cached speeds for a trainer whose recipe is not fitted yet."""
+    return cache_root() / "speeds" / f"{cache_key(trainer)}.json"
 
 
 def _cached_speeds(file: Path) -> dict[int, float]:

@@ -37,8 +37,9 @@ def draw(outcome: Outcome) -> Figure:
             most = 100 * data["limits"][batching]
             right.plot((place - 0.4, place + 0.4), (most, most), f"C{color}:", linewidth=1)
     right.axhline(100 * data["best"], color="k", linestyle="--", label=say("best for single images"))
-    right.set(ylim=(50, 100), ylabel=say("classified correctly, %"))
+    right.set(ylim=(50, 115), ylabel=say("classified correctly, %"))
+    right.set_yticks(range(50, 101, 10))
     right.set_xticks(range(len(NORMS)), NORMS)
-    right.set_title(say("Taught and tested in such batches (dotted: best)"))
+    right.set_title(say("Taught and tested in such batches (dotted: best)"), fontsize=9)
     right.legend(fontsize=8, loc="upper right")
     return figure
