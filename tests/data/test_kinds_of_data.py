@@ -10,6 +10,8 @@ import tifffile
 
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.axes import axes_of, channels_last_by
+from ganzfeld.data.check.contact_sheet import contact_sheet
+from ganzfeld.data.check.duplicate_sheet import duplicate_sheet
 from ganzfeld.data.check.survey import survey
 from ganzfeld.data.decoding.decode import UnusableImage
 from ganzfeld.data.decoding.fits import fits_values
@@ -189,6 +191,10 @@ class TestCheck:
         assert "12-bit data" in texts["bit-depth"]
         assert texts["duplicate-pictures"].startswith("1 map of 300 repeat others")
         assert [group.entries for group in surveyed.duplicates] == [(0, 299)]
+        assert contact_sheet(surveyed.dataset).size == (8 * (16 + 2) + 2, 8 * (8 + 2) + 2), (  # two channels
+            "two channels wide"
+        )
+        assert duplicate_sheet(surveyed.dataset, surveyed.duplicates).num_groups == 1
         told = surveyed.as_json()
         assert told["kind_of_data"] == "map" and told["type"] == "uint16" and told["scale"]["name"] == "bytes"
         assert told["channels"] == 2 and told["size"] == [8, 8]

@@ -36,11 +36,15 @@ def trained(data: Path, folder: Path, size: int, settings: dict[str, Any], **opt
     )
 
 
-def sampled(run: Run, num: int, out: Path) -> int:
-    """The exit code of the command."""
+def code_of(*words: Any) -> int:
+    """The exit code of a command."""
     with pytest.raises(SystemExit) as left:
-        main(["sample", str(run.path), "--n", str(num), "--out", str(out)])
+        main([str(word) for word in words])
     return int(left.value.code or 0)
+
+
+def sampled(run: Run, num: int, out: Path) -> int:
+    return code_of("sample", run.path, "--n", num, "--out", out)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +79,8 @@ def test_maps_come_back_in_their_units(maps: Path, tmp_path: Path):
     assert sampled(run, 3, tmp_path / "grid.png") == 0
     for wrong in ("made.fa", "folder"):
         assert sampled(run, 3, tmp_path / wrong) == 2
+    for words in (["eval", run.path], ["latent", "walk", run.path], ["features", run.path, run.path]):
+        assert code_of(*words) == 2, "what works on images alone refuses other kinds"
     again = open_run(run.path)
     assert np.array_equal(again.sample(3), made)
     assert again.metadata.preparation.axes == "NCHW" and again.recipe.kind == "map"

@@ -22,6 +22,7 @@ from torch import Tensor
 from ganzfeld.compute.engine import Engine, choose_engine
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.cache.store import cache_root, locked_in
+from ganzfeld.data.kinds import require_images
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed, UsageError
 from ganzfeld.lab.language import say, together
@@ -205,6 +206,7 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
             f"Resume it with ganzfeld resume {in_shell(run.path)}, or measure another run.",
         )
     card = newest.card
+    require_images(card.recipe.kind)
     if card.recipe.classes != "none":
         raise UsageError(
             f"{run.path} was trained with classes, and the experiments measure networks without classes",

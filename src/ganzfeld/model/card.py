@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
-from ganzfeld.data.kinds import kinds
+from ganzfeld.data.kinds import kinds, require_images
 from ganzfeld.data.scales import BYTES, StoredAs, scale_of
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import MOST_LAYERS, Layer, Plan, transposed_size
@@ -164,6 +164,10 @@ class Card(Record):
         """Return the label of a class. Raises ``UsageError`` if it is unknown or there are no classes."""
         self.require_classes(name)
         return number_of(name, self.class_names)
+
+    def require_images(self) -> None:
+        """Raise ``UsageError`` if the model makes other data than images."""
+        require_images(self.kind)
 
     def require_classes(self, requested: object) -> None:
         """Raise ``UsageError`` if the model has no classes; the message names the requested class."""
