@@ -126,6 +126,11 @@ class TestRecipe:
         with pytest.raises(UsageError, match="2 sides"):
             resolve("modern", SEQUENCE | {"size": "96x64"})
 
+    def test_kernel_and_stride_of_the_ladder(self):
+        recipe = resolve("modern", SEQUENCE | {"size": 4096, "kernel": 24, "stride": 4})
+        layers = recipe.plan().layers
+        assert len(layers) == 5 and {(layer.kernel, layer.stride) for layer in layers} == {((24,), (4,))}
+
     @pytest.mark.parametrize("name", ["mirror", "crop"])
     def test_only_augmentations_that_give_valid_data(self, name: str):
         with pytest.raises(UsageError, match=f"{name} does not make another valid sequence"):

@@ -149,6 +149,9 @@ class Recipe(Section):
     - ``size`` is (width, height) in pixels, or (length,) for data along one axis.
     - ``ladder`` gives the sizes from the image down to the base map (null: the default ladder of
       ``ganzfeld.geometry.plan``).
+    - ``kernel`` and ``stride`` are those of every layer of the ladder, in place of ``ladder`` (null: those of
+      the default ladder). Every layer then multiplies the size by the stride; 24 and 4 are usual along one
+      axis.
     - ``mirror`` flips half of the images from left to right, which is right only if left and right are
       interchangeable.
     - ``crop`` shifts every image at random and fills the border by reflection. It is the largest shift in
@@ -174,6 +177,8 @@ class Recipe(Section):
     kind: Annotated[str, AfterValidator(kinds.canonical)] = "image"
     size: Annotated[tuple[int, ...], BeforeValidator(_size), AfterValidator(_fit_to_kind)]
     ladder: tuple[int | tuple[int, int], ...] | None
+    kernel: int | None = Field(default=None, ge=2, le=256)
+    stride: int | None = Field(default=None, ge=2, le=64)
     batch: int = Field(ge=1, le=65_536)
     mirror: bool
     crop: float = Field(default=0.0, ge=0, lt=0.5)
@@ -212,7 +217,9 @@ class Recipe(Section):
     def plan(self) -> Plan:
         """Return the plan of the ladder, with the axes in the order of tensors: height, then width."""
         rungs = self.ladder and [rung if isinstance(rung, int) else rung[::-1] for rung in self.ladder]
-        return plan(self.size[::-1], dims=len(self.size), ladder=rungs)
+        return plan(
+            self.size[::-1], dims=len(self.size), ladder=rungs, kernel=self.kernel, stride=self.stride
+        )
 
     def build_stabilisers(self) -> list[Stabiliser]:
         """Build the stabilisers, in the order of the recipe."""
