@@ -107,8 +107,8 @@ def regular_ladders(sizes: tuple[int, ...], kernel: int, stride: int) -> list[tu
             costs[num_layers] = fmean(math.log2(base / PREFERRED_SEED) ** 2 for base in bases)
     if not costs:
         raise UsageError(
-            f"no ladder of stride {stride} ends at {' and '.join(map(str, sizes))}: a size must be a multiple of"
-            " it",
+            f"no ladder of stride {stride} ends at {' and '.join(map(str, sizes))}: a size must be a multiple"
+            " of the stride",
             "Choose another size or stride, or give the sizes of the ladder.",
         )
     num_layers = min(costs, key=lambda number: costs[number])
