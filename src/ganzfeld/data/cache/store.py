@@ -216,7 +216,7 @@ def _is_valid(manifest: Manifest) -> bool:
         all(isinstance(text, str) for texts in lists for text in texts)
         and all(type(count) is int and count >= 0 for count in (*counts, *manifest.ignored.values()))
         and min(manifest.num_entries, manifest.num_pictures) >= 0
-        and manifest.channels >= 1
+        and (manifest.channels in (1, 3) or (manifest.channels > 0 and "kind" in manifest.framing))
         and manifest.framing.keys() >= {"width", "height"}
         and manifest.dtype in DTYPES
         and scale_of(manifest.scale) is not None
