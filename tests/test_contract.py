@@ -305,7 +305,7 @@ class TestDetector:
 
     def test_finds_by_its_name_and_only_where_something_is_wrong(self, name: str, monkeypatch):
         kinds = {_wrong_by(0.0, recipe).kind for recipe in recipes.names()}
-        known = tuple(Expectation(kind, 0, (100,), 1, 1000) for kind in sorted(kinds))
+        known = tuple(Expectation(kind, 0, (100,), 1, 1000, 128) for kind in sorted(kinds))
         monkeypatch.setattr("ganzfeld.health.expectation.expectations", lambda: known)
         found = [
             (recipe, finding)

@@ -171,19 +171,22 @@ def ended_well(journal: Journal) -> bool:
 
 def expectations_of(journals: Sequence[Journal]) -> list[Expectation]:
     """Compute after how many images runs were varied, by recipe, for narrow and for wide networks."""
-    kinds: dict[tuple[str, int], list[tuple[int | None, int]]] = {}
+    kinds: dict[tuple[str, int], list[tuple[int | None, int, int]]] = {}
     for journal in journals:
         case = journal.case()
         if journal.plan.steps >= LEAST_STEPS:
             width = 0 if journal.plan.size is None else WIDE
-            kinds.setdefault((case.kind, width), []).append((varied_from(journal), case.images_seen))
+            kinds.setdefault((case.kind, width), []).append(
+                (varied_from(journal), case.images_seen, journal.recipe["batch"])
+            )
     return [
         Expectation(
             recipe,
             width,
-            tuple(sorted(images for images, _ in runs if images is not None)),
+            tuple(sorted(images for images, *_ in runs if images is not None)),
             len(runs),
-            max(length for _, length in runs),
+            max(length for _, length, _ in runs),
+            max(batch for *_, batch in runs),
         )
         for (recipe, width), runs in sorted(kinds.items())
         if len(runs) >= FEWEST

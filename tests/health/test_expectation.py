@@ -15,12 +15,12 @@ from tests.health.cases import HEALTHY, case_of
 
 CLASSICAL, MODERN = "radford2015 non-saturating", "modern relativistic-pairing"
 KNOWN = (
-    Expectation(CLASSICAL, 0, (4_000, 5_000, 6_000, 8_000), 4, 64_000),
-    Expectation(CLASSICAL, 16, (20_000, 22_000, 40_000, 70_000), 6, 130_000),
-    Expectation(MODERN, 0, (2_000, 3_000, 4_000), 3, 16_000),
+    Expectation(CLASSICAL, 0, (4_000, 5_000, 6_000, 8_000), 4, 64_000, 128),
+    Expectation(CLASSICAL, 16, (20_000, 22_000, 40_000, 70_000), 6, 130_000, 128),
+    Expectation(MODERN, 0, (2_000, 3_000, 4_000), 3, 16_000, 128),
 )
 NARROW = ["generator.width=8"]
-STUCK = Expectation("seed non-saturating", 0, (60_000,), 8, 64_000)
+STUCK = Expectation("seed non-saturating", 0, (60_000,), 8, 64_000, 128)
 
 
 def foretold(case: RunEvidence, known=KNOWN) -> Forecast:
@@ -75,7 +75,7 @@ def test_runs_that_never_came_so_far_count():
 def test_half_of_those_left_are_varied_by_then(needed, never, seen):
     if not needed and not never:
         return
-    kind = Expectation(MODERN, 0, tuple(sorted(needed)), len(needed) + never, 10**6)
+    kind = Expectation(MODERN, 0, tuple(sorted(needed)), len(needed) + never, 10**6, 128)
     left, median = [images for images in needed if images > seen], kind.median(seen)
     if median is None:
         assert never > len(left) or not left
@@ -113,6 +113,16 @@ def test_a_run_that_is_far_too_late_has_learned_nothing(monkeypatch, num, severi
     for finding in found:
         assert finding.since_images == 24_000
         assert "nine in ten had varied images after 8,000" in finding.evidence[0].text
+
+
+def test_a_large_batch_has_as_many_steps(monkeypatch):
+    monkeypatch.setattr("ganzfeld.health.expectation.expectations", lambda: KNOWN)
+    for batch, found in ((64, True), (128, True), (129, False), (1024, False)):
+        names = {
+            finding.name
+            for finding in diagnose(early(num=241, settings=[*NARROW, f"batch={batch}"])).findings
+        }
+        assert ("nothing-learned" in names) == found
 
 
 def test_a_run_without_quality_is_not_called_late(monkeypatch):

@@ -193,6 +193,13 @@ class TestOnTheWay:
         (run,) = map(gz.open_run, tmp_path.iterdir())
         assert run.metadata.final is None and run.model.card.images_seen == 16
 
+    def test_a_run_that_has_lost_its_journal_is_still_judged(self, often, array_file, tmp_path):
+        run = gz.train(array_file, recipe=small(), images=64, out=tmp_path)
+        run.write_metadata(run.metadata.changed(final=None))
+        (run.path / "journal.jsonl").unlink()
+        again = gz.resume(run.path)
+        assert again.metadata.final is not None and again.metadata.final.at_images == 64
+
     @pytest.mark.parametrize("at", [SHEET, "measuring quality, 1 of 2", "measuring quality, 2 of 2"])
     def test_resume_finishes_a_judgement_that_was_interrupted(self, often, array_file, tmp_path, at):
         """After the last step and its save: nothing is lost, and nothing is trained again."""

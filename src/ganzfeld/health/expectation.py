@@ -23,7 +23,7 @@ class Expectation:
 
     ``recipe`` is the kind of the recipe and ``width`` the least width of the generator, as in ``Limit``.
     ``until_varied`` holds the images that runs needed, in ascending order; the others of ``num_runs`` did not
-    come so far, in up to ``longest`` images.
+    come so far, in up to ``longest`` images. ``batch`` is the largest batch of these runs.
     """
 
     recipe: str
@@ -31,6 +31,7 @@ class Expectation:
     until_varied: tuple[int, ...]
     num_runs: int
     longest: int
+    batch: int
 
     @property
     def name(self) -> str:
@@ -41,6 +42,10 @@ class Expectation:
     def high(self) -> int | None:
         """The images after which nine in ten runs had varied images; None if fewer ever had."""
         return self._quantile(self.until_varied, self.num_runs, NINE_IN_TEN)
+
+    def high_at(self, batch: int) -> int | None:
+        """Return ``high`` for runs with another batch: a larger one needs as many steps, so more images."""
+        return None if self.high is None else round(self.high * max(1.0, batch / self.batch))
 
     def median(self, seen: int = 0) -> int | None:
         """Return the images that half of the runs needed which were not varied after ``seen`` images.

@@ -32,6 +32,8 @@ AVERAGE_SHARE = 0.15
 """The length of the moving average, as a share of the steps of the run."""
 SHORTEST_AVERAGE = 500
 """The shortest moving average, in steps."""
+LONGEST_AVERAGE = 100_000
+"""The longest one: a decay nearer to 1 would hardly move the averaged weights."""
 
 
 def effective_images(images: float, batch: int) -> float:
@@ -64,7 +66,7 @@ def best_batch(images_of_batch: Mapping[int, float]) -> int:
 def fitted_settings(batch: int, images: float) -> dict[str, Any]:
     """Return the settings of ``modern`` for a batch and the number of images of the whole run."""
     rate = min(LARGEST_RATE, RATE * math.sqrt(max(1.0, batch / RATE_HOLDS_TO)))
-    average = max(SHORTEST_AVERAGE, AVERAGE_SHARE * images / batch)
+    average = min(LONGEST_AVERAGE, max(SHORTEST_AVERAGE, AVERAGE_SHARE * images / batch))
     settings = {
         "batch": batch,
         # One digit of its distance from 1, so that small differences of speed change nothing.

@@ -129,7 +129,7 @@ def _take_readings_during_save(trainer: Trainer) -> None:
 
 
 def measured_speed(trainer: Trainer, least_s: float = LEAST_S) -> float:
-    """Measure the speed in images per second, after the slower first steps, for at least so many seconds."""
+    """Measure the speed in images per second, after the slower first steps, for ``least_s`` or longer."""
     for _ in range(WARM_UP_STEPS):
         scalars_of(trainer.advance())
     begun, images_before, steps = time.perf_counter(), trainer.images_seen, 0

@@ -241,8 +241,9 @@ class Loop:
 
     def _journal_quality(self) -> None:
         """Write a measurement that came after the last step into the journal."""
-        if readings := self.quality_monitor.pop_readings():
-            last = {name: value for name, value in self.run.journal[-1].items() if name != "health"}
+        readings, entries = self.quality_monitor.pop_readings(), self.run.journal
+        if readings and entries:  # a resumed run may have lost its journal
+            last = {name: value for name, value in entries[-1].items() if name != "health"}
             with Journal(self.run.folder) as journal, self.journal_patience:
                 journal.write(last | {"health": readings})
 

@@ -72,7 +72,7 @@ class ResolvedOptions:
         return trainer
 
     def compare_speed(self, trainer: Trainer, seconds: float) -> None:
-        """Compare the speed of a run of so many ``seconds`` with that to which its recipe was fitted."""
+        """Compare the speed of a run that took ``seconds`` with that to which its recipe was fitted."""
         if self.is_fitted:
             forget_other_speeds(trainer, self.recipe, seconds)
 

@@ -187,8 +187,6 @@ class QualityMonitor:
         shipped = self._trainer.shipped()
         comparison = self._compare(shipped, self._pace.num_scored_at_end, progress, what.format(1))
         last = best = self._score(comparison, card.images_seen)
-        # Neighbourhoods depend on the number of images, which is larger here than during the run.
-        self._readings = self._readings_of(last)
         if best_is_earlier:
             try:
                 earlier = load_model(best_folder, self._callback.noted)
@@ -201,6 +199,8 @@ class QualityMonitor:
         if best is last:
             save(self._run.folder / "model" / "best", shipped, card)
         self.best = best
+        # Neighbourhoods depend on the number of images, which is larger here than during the run.
+        self._readings = self._readings_of(last)
         final = FinalScores(at_images=card.images_seen, best=best, last=last)
         self._run.write_metadata(self._run.metadata.changed(best=best, final=final))
 
