@@ -15,6 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzfeld.catalogue import Catalogue
 from ganzfeld.cli.commands import commands
+from ganzfeld.data.kinds import kinds
+from ganzfeld.data.scales import scales
 from ganzfeld.data.sources import catalogue as sources
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
@@ -34,8 +36,9 @@ from ganzfeld.metrics.spaces import spaces
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.conditions import conditions
+from ganzfeld.networks.initialisations import initialisations
 from ganzfeld.networks.normalisations import normalisations
-from ganzfeld.networks.outputs import outputs
+from ganzfeld.networks.outputs import outputs, sums_to_one
 from ganzfeld.recipes import Recipe, read_recipe, recipes, resolve
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 from tests.conftest import blobs
@@ -45,7 +48,7 @@ from tests.watching.probing import watched_probe
 
 CATALOGUES = [
     *(sources, normalisations, activations, outputs, conditions, losses, stabilisers, priors, recipes),
-    *(commands, spaces, measures, readings, detectors, experiments),
+    *(commands, spaces, measures, readings, detectors, experiments, scales, kinds, initialisations),
 ]
 
 
@@ -112,12 +115,17 @@ def test_activation(name: str):
 
 @pytest.mark.parametrize("name", outputs.names())
 def test_output(name: str):
-    module = outputs.load(name).output()
+    module, (low, high) = outputs.load(name).output(), outputs.load(name).INTERVAL
     values = torch.linspace(-20, 20, 101)
-    assert torch.all(module(values).diff() >= 0), "monotone"
-    assert abs(float(module(torch.tensor(0.0)))) < 1e-7, "mid-grey is 0"
-    if name != "linear":
-        assert float(module(values).abs().max()) <= 1
+    if sums_to_one(name):
+        shares = module(torch.stack([values, -values])[None])
+        assert torch.all(shares[0, 0].diff() >= 0), "monotone"
+        assert torch.allclose(shares.sum(1), torch.ones(1, 101)) and (low, high) == (0, 1)
+    else:
+        assert torch.all(module(values).diff() >= 0), "monotone"
+        assert low <= float(module(values).min()) and float(module(values).max()) <= high
+        if low == -high:
+            assert abs(float(module(torch.tensor(0.0)))) < 1e-7, "mid-grey is 0"
 
 
 @pytest.mark.parametrize("name", conditions.names())

@@ -114,7 +114,7 @@ def directions(run: gz.Run) -> Figures:
     }
 
 
-def faces_not_trained_on(num: int, size: tuple[int, int]) -> np.ndarray:
+def faces_not_trained_on(num: int, size: tuple[int, ...]) -> np.ndarray:
     """Draw faces that are in no training set, uint8 (num, height, width, 3)."""
     source, settings = FacesSource(Path("faces")), framing(size, PreparationOptions())
     entries = [Entry(f"face {seed}", 0, 0, locator=seed) for seed in range(NUM_FACES, NUM_FACES + num)]

@@ -162,6 +162,17 @@ class PreparationOptions(_FromArguments):
     frames: str = option(
         FIRST_FRAME, "Frames to use of each animation or stack: first, all, or N evenly spaced ones."
     )
+    kind: str | None = option(
+        None, "What the data are: image, map or sequence. Default: what their format fixes."
+    )
+    axes: str | None = option(
+        None, "Meaning of the axes of an array, such as NCHW: N items, C channels, H rows, W columns."
+    )
+    scale: str | None = option(
+        None,
+        "How values become those that networks see: linear, log, asinh, standard, peak, bytes or letters."
+        " Samples are given back in the units of the data.",
+    )
     labels: str | None = option(
         None,
         "Table (CSV or other text) with a column of file names and one of classes. The columns are found"

@@ -1,12 +1,10 @@
 """Writing of output files to paths that the user names, without ever replacing a user's own file.
 
 Every output file carries a mark of its kind: a PNG in its text chunk ``Software``, a page in its head,
-JSON in its first key, a film or an array file (``.npy``, ``.npz``) in its last bytes, where readers of the
-format ignore it. A file is replaced only if it carries the mark of the same kind. A user who edits an output
-file with a program that keeps the mark should give it another name.
-JSON in its first key, a film or an array file in its last bytes, where readers of the format ignore it; a
-table is known by its first line. A file is replaced only if it carries the mark of the same kind. A user who
-edits an output file with a program that keeps the mark should give it another name.
+JSON in its first key, a film, an array file (``.npy``, ``.npz``) or a TIFF in its last bytes, where readers
+of the format ignore it, FASTA in the description of its first record; a table is known by its first line. A
+file is replaced only if it carries the mark of the same kind. A user who edits an output file with a program
+that keeps the mark should give it another name.
 """
 
 import errno
@@ -29,6 +27,7 @@ _HEAD_BYTES = 4096
 _PNG = b"\x89PNG\r\n\x1a\n"
 _NPY = b"\x93NUMPY"
 _ZIP = b"PK\x03\x04"
+_TIFF = (b"II*\0", b"MM\0*")
 _AFTER_HEADER = 33
 """Bytes of a PNG up to the end of its first chunk."""
 
@@ -42,6 +41,7 @@ class Mark(StrEnum):
 
     SAMPLE = "sample"
     SAMPLE_GRID = "sample grid"
+    SAMPLES = "samples"
     RUN_SHEET = "sheet of a run"
     CONTACT_SHEET = "contact sheet"
     NEAREST = "nearest images"
@@ -77,7 +77,7 @@ TABLES = {Mark.ANOMALIES: "image,score,flagged,label,index_of_map"}
 _TAIL_BYTES = 64
 _MARKED_TAIL = re.compile(rb"ganzfeld ([a-z ]+?)[\0 ;]*$")
 _MARKED_TEXT = re.compile(
-    rb'(?:<meta name="generator" content="|^\{\s*"software": "|^<!-- )ganzfeld ([a-z ]+)(?:"| -->)'
+    rb'(?:<meta name="generator" content="|^\{\s*"software": "|^<!-- |^>\S+ )ganzfeld ([a-z ]+)(?:"| -->|\n)'
 )
 
 
@@ -172,8 +172,7 @@ def _rename_to_free(part: Path, path: Path, mark: Mark) -> None:
 
 
 def marked(content: bytes, mark: Mark) -> bytes:
-    """Return a PNG, a page, a film (GIF, WebP, MP4) or an array file (.npy, .npz) with its mark."""
-    """Return a PNG, a page, a film (GIF, WebP, MP4), an array file (.npy) or a table with its mark."""
+    """Return a PNG, a page, a film, an array file (.npy, .npz), a TIFF, FASTA or a table with its mark."""
     text = mark.text.encode()
     if _table_mark(content) is mark:
         return content
@@ -186,8 +185,11 @@ def marked(content: bytes, mark: Mark) -> bytes:
         return b"RIFF" + struct.pack("<I", len(whole)) + whole
     if _is_mp4(content):
         return content + struct.pack(">I", 8 + len(text)) + b"free" + text
-    if content.startswith(_NPY):
+    if content.startswith((_NPY, *_TIFF)):
         return content + text
+    if content.startswith(b">"):  # the description of the first record of a FASTA file
+        name, end, rest = content.partition(b"\n")
+        return name + b" " + text + end + rest
     if content.startswith(_ZIP):  # a comment, whose length stands in the last two bytes of an archive
         return content[:-2] + struct.pack("<H", len(text)) + text
     meta = f'<head>\n<meta name="generator" content="{mark.text}">'.encode()
@@ -202,7 +204,7 @@ def _table_mark(content: bytes) -> Mark | None:
 
 def _ends_with_mark(head: bytes) -> bool:
     """Check by its first bytes whether a file has its mark at the end."""
-    return head.startswith((b"GIF8", _NPY, _ZIP)) or _is_webp(head) or _is_mp4(head)
+    return head.startswith((b"GIF8", _NPY, _ZIP, *_TIFF)) or _is_webp(head) or _is_mp4(head)
 
 
 def _is_webp(head: bytes) -> bool:

@@ -3,7 +3,8 @@
     python -m tests.data.fuzz_readers 60 0        mutates real files for a minute, from number 0 on
     python -m tests.data.fuzz_readers --atheris   the same under libFuzzer, until Ctrl-C (pip install atheris)
 
-Whatever the bytes are, a reader may refuse them with ``DataError`` or ``UnusableImage``, and no more.
+Whatever the bytes are, a reader may refuse them with ``DataError`` or ``UnusableImage``, or ask with
+``UsageError`` what the data are, and no more.
 """
 
 import gzip
@@ -24,7 +25,7 @@ from PIL import Image
 from ganzfeld.data.decoding.decode import UnusableImage
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.sources import open_source, recognised
-from ganzfeld.errors import DataError
+from ganzfeld.errors import DataError, UsageError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".npy", ".npz", "-images-idx3-ubyte", "-images-idx3-ubyte.gz", "/a.png")
 _MOST_ENTRIES = 50
@@ -38,6 +39,7 @@ def read_all(path: Path) -> int:
     decoded = 0
     try:
         with open_source(kind, path) as source:
+            source.arrange(Preprocessing(8, 8))
             source.facts = source.prepare(Preprocessing(8, 8))
             names = []
             for entry in source.entries():
@@ -53,7 +55,7 @@ def read_all(path: Path) -> int:
                 except UnusableImage:
                     pass
             list(source.classes(names) or ())
-    except DataError:
+    except (DataError, UsageError):
         pass
     return decoded
 

@@ -72,14 +72,16 @@ def test_read_with_every_assumption_said_or_refused_for_its_reason(
     code, told = checked(path, *option)
     channels = channels_of(array)
     if channels not in (1, 3, 4):
-        assert code == 3 and f"{channels} channels, but only 1, 3 or 4 are read" in told["error"]
+        assert code == 2 and "--kind" in told["hint"] and "--axes" in told["hint"]
+        assert f"{channels} channels, but only 1, 3 or 4 are read" in told["error"]
         return
     # The last channel of four may be opacity, and is no colour.
     colours = array if channels < 4 else (array[..., :3] if array.shape[3] == 4 else array[:, :3])
     least, most = float(array.min()), float(array.max())
     black, white = agreed(array.dtype, least, most)
     if option[:1] != ("--range",) and white is None:
-        assert code == 3 and "no agreed meaning" in told["error"] and "--range" in told["hint"]
+        assert code == 2 and "no agreed meaning" in told["error"]
+        assert all(option in told["hint"] for option in ("--range", "--kind", "--axes"))
         return
     assert code == 0, told
     names = {each["name"]: each["text"] for each in told["warnings"]}

@@ -12,7 +12,7 @@ from ganzfeld.data import open_images
 from ganzfeld.data.check.survey import survey
 from ganzfeld.data.decoding.decode import decode_file
 from ganzfeld.data.decoding.preprocessing import Preprocessing
-from ganzfeld.errors import DataError
+from ganzfeld.errors import DataError, UsageError
 from tests.data.making import encoded, noise, reason
 from tests.data.test_value_range import png_16
 
@@ -161,7 +161,7 @@ class TestOtherNumbers:
     def test_arrays(self, tmp_path: Path, number: int, layout: str):
         shape = (100, 32, 32, number) if layout == "last" else (100, number, 32, 32)
         np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
-        with pytest.raises(DataError, match=f"images with {number} channels, but only 1, 3 or 4 are read"):
+        with pytest.raises(UsageError, match=f"images with {number} channels, but only 1, 3 or 4 are read"):
             open_images(tmp_path / "a.npy", (16, 16), workers=0)
 
     @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ class TestOtherNumbers:
     def test_idx(self, tmp_path: Path):
         content = bytes([0, 0, 8, 4]) + struct.pack(">4L", 3, 16, 16, 5) + bytes(3 * 16 * 16 * 5)
         (tmp_path / "images").write_bytes(content)
-        with pytest.raises(DataError, match="images with 5 channels, but only 1, 3 or 4 are read"):
+        with pytest.raises(UsageError, match="images with 5 channels, but only 1, 3 or 4 are read"):
             open_images(tmp_path / "images", (16, 16), workers=0)
 
     @pytest.mark.parametrize("photometric", [1, 2])

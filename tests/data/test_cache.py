@@ -19,8 +19,8 @@ from ganzfeld.data.cache.prune import cached_sets, prune
 from ganzfeld.data.cache.store import cache_root
 from ganzfeld.data.images import ImageDataset
 from ganzfeld.data.ingest import ingest as ingest_module
-from ganzfeld.data.ingest.shard_writer import ShardWriter
 from ganzfeld.data.ingest.worker_pool import WorkerPool
+from ganzfeld.data.kinds.image import Kind
 from ganzfeld.errors import ResourceError
 from tests.data.making import encoded, fill, noise
 
@@ -46,13 +46,13 @@ class Decodings:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        real = ShardWriter._decode
+        real = Kind.write
 
-        def counted(writer: ShardWriter, *arguments: Any) -> object:
+        def counted(kind: Kind, *arguments: Any) -> object:
             self.count += 1
-            return real(writer, *arguments)
+            return real(kind, *arguments)
 
-        monkeypatch.setattr(ShardWriter, "_decode", counted)
+        monkeypatch.setattr(Kind, "write", counted)
 
 
 @pytest.fixture

@@ -67,7 +67,6 @@ def test_an_array_of_objects_under_the_name_of_an_array(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file"),
         (b"MATLAB 5.0 MAT-file, Platform: GLNXA64" + bytes(99), "a MATLAB file"),
         (b"PAR1" + bytes(99) + b"PAR1", "a Parquet file"),
         (b"ARROW1\0\0" + bytes(99), "an Arrow or Feather file"),

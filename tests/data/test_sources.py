@@ -308,7 +308,7 @@ class TestArrays:
     @pytest.mark.parametrize("values", [[0.0, 255.0], [-2.0, 1.0], [-1, 5]])
     def test_ranges_without_a_meaning_are_not_guessed(self, tmp_path: Path, values: list[float]):
         np.save(tmp_path / "a.npy", np.resize(np.array(values), (2, 16, 16)))
-        with pytest.raises(DataError, match="no agreed meaning") as refused:
+        with pytest.raises(UsageError, match="no agreed meaning") as refused:
             opened(tmp_path / "a.npy")
         assert "0 to 1" in refused.value.hint
 
@@ -349,7 +349,7 @@ class TestArrays:
         np.save(tmp_path / "a.npy", np.concatenate([stack, np.zeros_like(stack[..., :1])], 3))
         assert (pixels(opened(tmp_path / "a.npy")) == 255).all()
 
-    @pytest.mark.parametrize("shape", [(5,), (5, 16), (16, 16, 3), (2, 3, 16, 3), (2, 16, 16, 7), (2, 4, 4)])
+    @pytest.mark.parametrize("shape", [(5,), (5, 16), (16, 16, 3), (2, 3, 16, 3), (2, 4, 4)])
     def test_other_shapes_are_refused(self, tmp_path: Path, shape: tuple[int, ...]):
         np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
         with pytest.raises(DataError, match="shape"):

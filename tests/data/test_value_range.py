@@ -204,7 +204,7 @@ class TestArrays:
     def test_floats_and_integers_beyond_any_agreed_range_name_the_option(self, tmp_path: Path):
         for least, most, dtype in ((-900, -100, np.int16), (0, 70_000, np.int32), (-3, 5, np.float32)):
             path = as_npy(tmp_path / "set", values(most, least, dtype))
-            with pytest.raises(DataError) as refused:
+            with pytest.raises(UsageError) as refused:
                 levels(path)
             assert f"--range {least}:{most}, or --range auto" in refused.value.hint
             assert levels(path, range=f"{least}:{most}").max() == 255
@@ -220,7 +220,7 @@ class TestArrays:
         path = as_npy(
             tmp_path / "set", np.linspace(least, most, 1024).reshape(16, 16, 4).transpose(2, 0, 1).copy()
         )
-        with pytest.raises(DataError) as refused:
+        with pytest.raises(UsageError) as refused:
             levels(path)
         assert f"--range {expected}, or --range auto" in refused.value.hint
         assert warning(path, range=expected) == ""

@@ -102,3 +102,36 @@ def test_widths_stop_at_eight_times():
 def test_what_cannot_be_planned_is_explained(arguments, words):
     with pytest.raises(UsageError, match=words):
         plan(**arguments)
+
+
+class TestRegularLadders:
+    @pytest.mark.parametrize(
+        ("size", "kernel", "stride", "base"),
+        [((4096,), 24, 4, 4), ((64, 96), 6, 2, (4, 6)), ((4096,), None, 4, 4), ((48, 48), 3, 3, 16)],
+    )
+    def test_every_step_multiplies_by_the_stride_and_convolves_back(self, size, kernel, stride, base):
+        planned = plan(size, dims=len(size), kernel=kernel, stride=stride)
+        assert planned.seed == (base if isinstance(base, tuple) else (base,) * len(size))
+        assert planned.size == size
+        for layer in planned.layers:
+            for small, large, k, s, p in zip(
+                *(layer.small, layer.large, layer.kernel, layer.stride, layer.padding), strict=True
+            ):
+                assert large == stride * small == transposed_size(small, k, s, p)
+                assert conv_size(large, k, s, p) == small and (k, s) == (kernel or 2 * stride, stride)
+
+    def test_long_kernels_overlap_evenly(self):
+        assert [layer.overlap for layer in plan((4096,), dims=1, kernel=24, stride=4).layers] == [[6]] * 5
+
+    @pytest.mark.parametrize(
+        ("size", "options", "word"),
+        [
+            (4096, {"kernel": 25, "stride": 4}, "padded alike"),
+            (4096, {"kernel": 2, "stride": 4}, "padded alike"),
+            (66, {"stride": 4}, "must be a multiple"),
+            (64, {"stride": 2, "ladder": [64, 32]}, "decides its kernels"),
+        ],
+    )
+    def test_what_does_not_fit(self, size, options, word):
+        with pytest.raises(UsageError, match=word):
+            plan((size,), dims=1, **options)

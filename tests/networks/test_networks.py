@@ -1,12 +1,15 @@
 """Both networks: counts, shapes, where normalisation goes, how weights begin."""
 
+from typing import cast
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.networks import Discriminator, Generator, initialise
+from ganzfeld.networks.initialisations import initialisations, passed_by
 from ganzfeld.recipes import read_recipe
 
 pytestmark = pytest.mark.machine
@@ -135,3 +138,36 @@ def test_slope_reaches_both_networks():
     ):
         slopes = [module.negative_slope for module in network.modules() if isinstance(module, nn.LeakyReLU)]
         assert slopes and set(slopes) == {0.3}
+
+
+class TestInitialisations:
+    @pytest.mark.parametrize("name", initialisations.names())
+    def test_draws_what_the_entry_says(self, name: str):
+        network = nn.Sequential(nn.Conv1d(8, 32, 24, 4), nn.ConvTranspose2d(64, 16, 4, 2), nn.Linear(500, 40))
+        initialise(network, 0, initialisation=name, passed=0.5)
+        fans = ((8 * 24, 32 * 6), (64 * 4, 16 * 16), (500, 40))
+        for layer, (fan_in, fan_out) in zip(network, fans, strict=True):
+            weight = cast(Tensor, layer.weight)
+            expected = initialisations.load(name).deviation(fan_in, fan_out, 0.5)
+            assert float(weight.detach().std()) == pytest.approx(expected, rel=0.05)
+
+    def test_normal_is_what_it_always_was(self):
+        network = nn.Linear(50, 40)
+        initialise(network, 3)
+        drawn = torch.randn(40, 50, generator=torch.Generator().manual_seed(3)) * 0.02
+        assert torch.equal(network.weight, drawn)
+
+    def test_he_keeps_the_logits_of_deep_ladders_alive_and_normal_does_not(self):
+        """The blocker of data along one axis: with N(0, 0.02) the losses stand at ln 2."""
+        spreads = {}
+        for name in ("normal", "he"):
+            discriminator = Discriminator(plan((4096,), dims=1), channels=4, width=4)
+            initialise(discriminator, 0, initialisation=name, passed=passed_by("leaky-relu", 0.2))
+            with torch.no_grad():
+                noise = torch.randn(32, 4, 4096, generator=torch.Generator().manual_seed(1))
+                spreads[name] = float(discriminator(noise).std())
+        assert spreads["normal"] < 1e-6 and 0.05 < spreads["he"] < 5
+
+    def test_what_passes_an_activation(self):
+        assert passed_by("relu", 0.2) == pytest.approx(0.5, abs=1e-3)
+        assert passed_by("leaky-relu", 0.2) == pytest.approx(0.52, abs=1e-3)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzfeld.compute.engine import Engine, choose_engine, has_fast_bfloat16
+from ganzfeld.data.scales import AS_BYTES
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.geometry import plan
 from ganzfeld.model import as_bytes
@@ -15,18 +16,19 @@ from ganzfeld.networks import Generator
 pytestmark = pytest.mark.machine
 
 ENGINE = Engine(torch.device("cpu"), "float32")
+SCALE = AS_BYTES.scale
 
 
 def test_bytes_become_the_range_of_the_generator_and_come_back():
     levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
-    images = ENGINE.images(torch.from_numpy(levels))
+    images = ENGINE.images(torch.from_numpy(levels), SCALE)
     assert images.shape == (1, 1, 16, 16)
     assert (float(images.min()), float(images.max())) == (-1, 1)
     assert np.array_equal(as_bytes(images), levels)
 
 
 def test_images_are_channels_last_without_a_copy_of_the_layout():
-    images = ENGINE.images(torch.zeros(2, 8, 6, 3, dtype=torch.uint8))
+    images = ENGINE.images(torch.zeros(2, 8, 6, 3, dtype=torch.uint8), SCALE)
     assert images.shape == (2, 3, 8, 6)
     assert images.is_contiguous(memory_format=torch.channels_last)
 
@@ -34,7 +36,7 @@ def test_images_are_channels_last_without_a_copy_of_the_layout():
 def test_mirroring_turns_left_and_right_of_the_chosen_only():
     batch = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
     chosen = np.array([True, False, True, False])
-    mirrored = as_bytes(ENGINE.images(torch.from_numpy(batch), chosen))
+    mirrored = as_bytes(ENGINE.images(torch.from_numpy(batch), SCALE, chosen))
     assert np.array_equal(mirrored[chosen], batch[chosen][:, :, ::-1])
     assert np.array_equal(mirrored[~chosen], batch[~chosen])
 
@@ -54,7 +56,9 @@ class TestCrops:
         mirrored = random.random(num) < 0.5 if with_mirror else np.zeros(num, bool)
         reach = np.array([height - 1, width - 1])
         shifts = random.integers(-reach, reach + 1, (num, 2))
-        cut = as_bytes(ENGINE.images(torch.from_numpy(batch), mirrored if with_mirror else None, shifts))
+        cut = as_bytes(
+            ENGINE.images(torch.from_numpy(batch), SCALE, mirrored if with_mirror else None, shifts)
+        )
         for found, image, flipped, (down, right) in zip(cut, batch, mirrored, shifts, strict=True):
             upright = image[:, ::-1] if flipped else image
             padded = np.pad(upright, [(reach[0],) * 2, (reach[1],) * 2, (0, 0)], "reflect")
@@ -63,8 +67,8 @@ class TestCrops:
 
     def test_no_shift_changes_nothing(self):
         batch = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
-        whole = ENGINE.images(torch.from_numpy(batch), shifts=np.zeros((4, 2), np.int64))
-        assert torch.equal(whole, ENGINE.images(torch.from_numpy(batch)))
+        whole = ENGINE.images(torch.from_numpy(batch), SCALE, shifts=np.zeros((4, 2), np.int64))
+        assert torch.equal(whole, ENGINE.images(torch.from_numpy(batch), SCALE))
         assert whole.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -14,7 +14,7 @@ CHUNK = 4096
 """The number of images copied to the GPU at once."""
 
 Gather = Callable[[np.ndarray], Tensor]
-"""From indices (B,) to uint8 images (B, H, W, C) on the device."""
+"""From indices (B,) to stored images (B, H, W, C) on the device: uint8, or values of another kind of data."""
 
 
 def gathering(dataset: ImageDataset, engine: Engine, ranks: Ranks) -> Gather:
@@ -29,12 +29,18 @@ def gathering(dataset: ImageDataset, engine: Engine, ranks: Ranks) -> Gather:
 
 def from_cache(dataset: ImageDataset, engine: Engine) -> Gather:
     """Return a function that gathers images from the memory-mapped cache and copies them to the device."""
-    return lambda indices: engine.carry(dataset.batch(indices))
+    return lambda indices: engine.carry(_computable(dataset.batch(indices)))
 
 
 def from_device(dataset: ImageDataset, engine: Engine, chunk: int = CHUNK) -> Gather:
     """Copy all images to the device as bytes, ``chunk`` at once; return a function that gathers from them."""
     indices = np.arange(dataset.num_pictures)
     starts = range(0, len(indices), chunk)
-    resident = torch.cat([engine.carry(dataset.batch(indices[start : start + chunk])) for start in starts])
+    parts = (_computable(dataset.batch(indices[start : start + chunk])) for start in starts)
+    resident = torch.cat([engine.carry(part) for part in parts])
     return lambda indices: resident[engine.carry(indices)]
+
+
+def _computable(stored: np.ndarray) -> np.ndarray:
+    """Return stored values in a type that torch computes with, which it hardly does with uint16."""
+    return stored.astype(np.int32) if stored.dtype == np.uint16 else stored

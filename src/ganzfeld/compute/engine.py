@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzfeld.catalogue import did_you_mean
+from ganzfeld.data.scales import Scale
 from ganzfeld.errors import ResourceError, UsageError
 from ganzfeld.networks.layout import lay_out
 
@@ -85,9 +86,13 @@ class Engine:
         return 4 * num_bytes <= free
 
     def images(
-        self, batch: Tensor, mirrored: np.ndarray | None = None, shifts: np.ndarray | None = None
+        self,
+        batch: Tensor,
+        scale: Scale,
+        mirrored: np.ndarray | None = None,
+        shifts: np.ndarray | None = None,
     ) -> Tensor:
-        """Turn uint8 images (B, H, W, C) on the device into float32 (B, C, H, W) in [-1, 1].
+        """Turn stored images (B, H, W, C) on the device into float32 (B, C, H, W), by the scale.
 
         ``mirrored`` (B,) says which images are flipped from left to right; ``shifts`` (B, 2) says by how many
         rows and columns the window of each image is then moved down and right. The result has the engine's
@@ -98,8 +103,10 @@ class Engine:
             images = torch.where(self.carry(mirrored)[:, None, None, None], images.flip(2), images)
         if shifts is not None:
             images = _windows(images, self.carry(shifts))
-        scaled = images.movedim(-1, 1).float().div_(127.5).sub_(1)
-        return scaled if self.channels_last else scaled.contiguous()
+        # Channels come second before the copy to float32, which keeps the memory layout for the networks.
+        floats = images.movedim(-1, 1).float()
+        scaled = scale.encode(floats.movedim(1, -1), torch).movedim(-1, 1)
+        return scaled if self.channels_last and scaled.dim() > 3 else scaled.contiguous()
 
 
 def _windows(images: Tensor, shifts: Tensor) -> Tensor:

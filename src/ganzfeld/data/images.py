@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ganzfeld.data import sources
+from ganzfeld.data.axes import HINT as AXES_HINT
 from ganzfeld.data.cache import store as cache
 from ganzfeld.data.cache.shard_files import mapped_pixels
 from ganzfeld.data.decoding.preprocessing import Preprocessing, framing
@@ -17,14 +18,16 @@ from ganzfeld.data.file_list import FileList, Names, write_listing
 from ganzfeld.data.ingest.auto_range import auto_range
 from ganzfeld.data.ingest.finalize import LABELS, REASONS, RECORDS
 from ganzfeld.data.ingest.ingest import ingest
+from ganzfeld.data.kinds import IMAGE, Kind, kind_of_data, kinds
 from ganzfeld.data.labels.labelling import label_images
 from ganzfeld.data.labels.table import LabelTable, open_table
 from ganzfeld.data.record import RECORD
-from ganzfeld.data.source import Source, frames_of, place_of
+from ganzfeld.data.scales import Scale, StoredAs, scale_of, scales
+from ganzfeld.data.source import Source, place_of
 from ganzfeld.errors import DataError, UsageError
 from ganzfeld.option_values import AUTO, as_text, frames_as_text, range_as_text, text_of_range
 from ganzfeld.options import PreparationOptions
-from ganzfeld.printable import counted, printable
+from ganzfeld.printable import counted, listed, printable
 from ganzfeld.progress import CountCallback, counting
 from ganzfeld.system import in_words
 
@@ -43,7 +46,7 @@ class ImageDataset:
     All files are opened at once, so they stay usable if the dataset is pruned from the cache.
 
     - ``name``: short and safe in file names; that of the folder or file, or ``faces``.
-    - ``arrays``: the memory-mapped shards in order, each uint8 (rows, height, width, channels).
+    - ``arrays``: the memory-mapped shards in order, each (rows, *shape, channels), of the type ``dtype``.
     - ``first_rows``: the index of the first image in each shard, followed by the number of images.
     - ``listing``: all entries, usable or not. ``records``: what is known of them (see ``RECORD``).
     - ``disk_bytes``: the size of the dataset in the cache.
@@ -71,14 +74,39 @@ class ImageDataset:
         return self.manifest.num_pictures
 
     @property
-    def size(self) -> tuple[int, int]:
-        """The size (width, height) in pixels."""
-        return self.framing.width, self.framing.height
+    def size(self) -> tuple[int, ...]:
+        """The size (width, height) in pixels, or (length,)."""
+        return self.framing.shape[::-1]
 
     @property
-    def channels(self) -> int:
-        """1 (grey) or 3 (colour)."""
+    def stored_channels(self) -> int:
+        """The number of channels in the cache; 1 (grey) or 3 (colour) for images."""
         return self.manifest.channels
+
+    @cached_property
+    def channels(self) -> int:
+        """The number of channels that the networks see: those in the cache, or one per letter."""
+        return self.scale.num_channels(self.stored_channels)
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What the data are."""
+        return kind_of_data(self.framing.kind)
+
+    @cached_property
+    def scale(self) -> Scale:
+        """The map between the stored values and those that networks see."""
+        return scale_of(self.manifest.scale)
+
+    @property
+    def stored_as(self) -> StoredAs:
+        """Scale and type of the stored values."""
+        return StoredAs(self.scale, self.dtype)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the stored values: uint8, uint16 or float32."""
+        return np.dtype(self.manifest.dtype)
 
     @property
     def content_hash(self) -> str:
@@ -139,9 +167,11 @@ class ImageDataset:
         return place_of(self._path, self.listing.shown(entry))
 
     def batch(self, indices: np.ndarray) -> np.ndarray:
-        """Return images by index as a new uint8 array (len(indices), height, width, channels)."""
-        width, height = self.size
-        gathered = np.empty((len(indices), height, width, self.channels), np.uint8)
+        """Return images by index as a new array (len(indices), height, width, channels), uint8.
+
+        Other kinds of data have another shape, (len(indices), *size, stored channels), and type, ``dtype``.
+        """
+        gathered = np.empty((len(indices), *self.framing.shape, self.stored_channels), self.dtype)
         shards = np.searchsorted(self.first_rows, indices, side="right") - 1
         rows = indices - self.first_rows[shards]
         arrays = self.arrays
@@ -153,13 +183,16 @@ class ImageDataset:
 @in_words()
 def open_images(
     source: str | os.PathLike[str] | None = None,
-    size: int | tuple[int, int] | str = (64, 64),
+    size: int | tuple[int, ...] | str = (64, 64),
     *,
     channels: int | None = None,
     background: str = "white",
     range: str | tuple[float, float] | None = None,
     alpha: str | None = None,
     frames: str | int = "first",
+    kind: str | None = None,
+    axes: str | None = None,
+    scale: str | None = None,
     labels: str | os.PathLike[str] | None = None,
     max_bad: float | None = 0.5,
     progress: bool | CountCallback | None = True,
@@ -177,6 +210,8 @@ def open_images(
     - ``range``: the stored values that become black and white: "0:4095", (0, 4095) or "auto".
     - ``alpha``: what a fourth channel is: "over" (opacity), "none" (left out), "band", or None.
     - ``frames``: which frames of a file are read: "first", "all", or how many, evenly spaced.
+    - ``kind``: what the data are, an entry of ``ganzfeld.data.kinds``; None means what their format fixes.
+      ``axes``: what the axes of an array mean. ``scale``: an entry of ``ganzfeld.data.scales``.
     - ``labels``: a text file (CSV) with a column of file names and a column of classes.
     - ``max_bad``: the largest share of unusable images; None returns any dataset, even an empty one.
     - ``progress``: True shows progress on stderr, False shows nothing, and a function is called as
@@ -194,19 +229,67 @@ def open_images(
         range=range_as_text(range),
         alpha=alpha,
         frames=frames_as_text(frames),
+        kind=kind,
+        axes=axes,
+        scale=scale,
         labels=table,
         max_bad=share,
     )
-    settings, report = framing(size, options), _throttled(counting(progress))
-    kind, path = sources.find_source(source, options.frames)
-    with sources.open_source(kind, path) as opened:
+    report = _throttled(counting(progress))
+    name, path = sources.find_source(source, options.frames)
+    with sources.open_source(name, path) as opened:
+        settings = _settings(opened, size, options)
+        opened.arrange(settings)
         opened.table = _open_labels(opened, table)
         root, auto = cache.cache_root(cache_dir), options.range == AUTO
-        dataset = _load(kind, opened, settings, auto, root, report, workers)
+        dataset = _load(name, opened, settings, auto, root, report, workers)
     refusal = None if max_bad is None else why_refused(dataset, max_bad)
     if refusal:
         raise refusal
     return dataset
+
+
+def kind_name(source: Source, asked: str | None) -> str:
+    """Return the kind of the data of a source: the one asked for, or what the format fixes.
+
+    Raises ``UsageError`` if the source cannot be read as that, or if the format leaves a choice.
+    """
+    where = printable(str(source.path))
+    if asked is None:
+        if source.LEAVES_CHOICE:
+            raise UsageError(f"the format of {where} does not say what the data are", AXES_HINT)
+        return source.KINDS[0]
+    kind = kinds.canonical(asked)
+    if kind not in source.KINDS:
+        raise UsageError(
+            f"{where} cannot be read as kind {kind}", f"It can be read as {listed(source.KINDS)}."
+        )
+    return kind
+
+
+def kind_of(source: str | os.PathLike[str] | None, options: PreparationOptions) -> str:
+    """Return the kind of the data at a path, without reading them.
+
+    Raises what ``open_images`` raises for a path that cannot be opened, and for a choice that is left open.
+    """
+    name, path = sources.find_source(source, options.frames)
+    with sources.open_source(name, path) as opened:
+        return kind_name(opened, options.kind)
+
+
+def _settings(
+    source: Source, size: int | tuple[int, ...] | str, options: PreparationOptions
+) -> Preprocessing:
+    """Return the settings of a source; raise ``UsageError`` for those that do not fit its kind of data."""
+    name = kind_name(source, options.kind)
+    kind = kind_of_data(name)
+    scale = options.scale and scales.canonical(options.scale)
+    if scale and scale not in kind.SCALES:
+        raise UsageError(f"the scale {scale} is not for the kind {name}", f"It takes {listed(kind.SCALES)}.")
+    if options.axes and name == IMAGE:
+        raise UsageError("axes are for arrays that are no images", "Say what they are: --kind map.")
+    # The usual scale of images is the only one, so naming it changes nothing.
+    return framing(size, replace(options, scale=None if name == IMAGE else scale), name, kind.DIMS)
 
 
 def _load(
@@ -220,7 +303,7 @@ def _load(
 ) -> ImageDataset:
     """Return the dataset of a source, from the cache or decoded now."""
     with cache.new_folder(root) as new:
-        listing = write_listing(frames_of(source, settings.frames), new)
+        listing = write_listing(kind_of_data(settings.kind).entries(source, settings), new)
         if not len(listing):
             endings = [ending for ending, _ in source.ignored.most_common()]
             raise DataError(

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from ganzfeld.data.decoding.decode import FORMATS, Decoded, UnusableImage, decod
 from ganzfeld.data.decoding.extensions import EXTENSIONS, extension
 from ganzfeld.data.decoding.frames import frames_wanted, num_frames
 from ganzfeld.data.decoding.preprocessing import Preprocessing
+from ganzfeld.data.decoding.stored_array import facts_of_values, values_of_file
 from ganzfeld.data.labels.labelling import Labelling
 from ganzfeld.data.labels.table import LabelTable
 from ganzfeld.option_values import FIRST_FRAME
@@ -71,6 +72,15 @@ class Source(ABC):
 
     HAS_FILES = True
     """Whether entries are files with names, by which a table can give them labels."""
+
+    KINDS: ClassVar[tuple[str, ...]] = ("image",)
+    """What the source can be read as, entries of ``ganzfeld.data.kinds``; by default as the first one."""
+
+    LEAVES_CHOICE: ClassVar[bool] = False
+    """Whether the format does not say what the data are, so that the user must."""
+
+    FORMAT: ClassVar[str] = ""
+    """The short name of the format, at most eight letters, for data that are no images."""
 
     credit = ""
     """The attribution that the licence of the images requires wherever they are shown."""
@@ -131,6 +141,28 @@ class Source(ABC):
         """
         return decode_file(bytes(raw), framing, frame)
 
+    def arrange(self, settings: Preprocessing) -> None:
+        """Check that the source can be read with these settings, and set it up accordingly.
+
+        Called before ``entries``, in every process. Raises ``UsageError`` or ``DataError``.
+        """
+        assert settings.kind in self.KINDS
+
+    def values(self, raw: bytes | np.ndarray, settings: Preprocessing) -> np.ndarray:
+        """Return the values of the result of ``read`` as stored: (*size, channels), or several such items.
+
+        Only for kinds of data other than images. Here the result is the content of a file. Raises
+        ``UnusableImage``, ``OSError``, and ``UsageError`` where nothing says what an axis means.
+        """
+        return values_of_file(bytes(raw), settings)
+
+    def stored_size(self, entry: Entry, settings: Preprocessing) -> tuple[int, ...]:
+        """Return the size of the values of an entry, without channels; empty if they cannot be read."""
+        try:
+            return self.values(self.read(entry), settings).shape[:-1]
+        except (OSError, UnusableImage):
+            return ()  # decoding will report what is wrong with it
+
     def looked_for(self) -> str:
         """Return what would have counted as an image here, and what was found instead."""
         others = [
@@ -156,9 +188,22 @@ class Source(ABC):
     def prepare(self, framing: Preprocessing) -> dict[str, Any]:
         """Determine slow facts about the whole source that ``decode`` relies on, as plain data.
 
-        Called once before decoding; every worker receives the result as ``facts``.
+        Called once before decoding; every worker receives the result as ``facts``. The first file that can
+        be read gives type and number of channels of data that are no images.
         """
-        return {}
+        if framing.kind == "image":
+            return {}
+        ignored, runs = self.ignored.copy(), list(self.runs)
+        facts = facts_of_values(np.dtype(np.float32), 1)
+        for entry in self.entries():
+            try:
+                values = self.values(self.read(entry), framing)
+            except (OSError, UnusableImage):
+                continue
+            facts = facts_of_values(values.dtype, values.shape[-1])
+            break
+        self.ignored, self.runs = ignored, runs  # they are counted by every pass over the entries
+        return facts
 
 
 def frames_of(source: Source, frames: str) -> Iterator[Entry]:

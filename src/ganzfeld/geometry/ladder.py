@@ -88,6 +88,40 @@ def default_ladders(sizes: tuple[int, ...]) -> list[tuple[Step, ...]]:
     return [best_ladder(size, num_layers)[1] for size in sizes]
 
 
+def regular_ladders(sizes: tuple[int, ...], kernel: int, stride: int) -> list[tuple[Step, ...]]:
+    """Choose one ladder per axis, all of the same length, whose steps all have this kernel and stride.
+
+    Every step multiplies the size by the stride; base maps are near 4. Raises ``UsageError`` if the kernel
+    does not pad evenly, or if a size is not a multiple of the stride.
+    """
+    if not 2 <= stride <= kernel or (kernel - stride) % 2:
+        raise UsageError(
+            f"kernel {kernel} and stride {stride} do not fit: the kernel must be the stride or longer, by an"
+            " even number, so that both ends are padded alike, and the stride at least 2",
+            f"For example kernel {kernel - 1 if kernel > stride >= 2 else 2 * max(stride, 2)}.",
+        )
+    costs = {}
+    for num_layers in range(1, max(sizes).bit_length()):
+        bases = [size / stride**num_layers for size in sizes]
+        if all(base.is_integer() and base >= SMALLEST_BASE for base in bases):
+            costs[num_layers] = fmean(math.log2(base / PREFERRED_SEED) ** 2 for base in bases)
+    if not costs:
+        raise UsageError(
+            f"no ladder of stride {stride} ends at {' and '.join(map(str, sizes))}: a size must be a multiple"
+            " of the stride",
+            "Choose another size or stride, or give the sizes of the ladder.",
+        )
+    num_layers = min(costs, key=lambda number: costs[number])
+    padding = (kernel - stride) // 2
+    return [
+        tuple(
+            Step(size // stride**above, size // stride ** (above - 1), kernel, stride, padding)
+            for above in range(num_layers, 0, -1)
+        )
+        for size in sizes
+    ]
+
+
 def step_between(small: int, large: int) -> Step:
     """Choose the step of a ladder between two sizes: even if possible, then with the usual kernel.
 

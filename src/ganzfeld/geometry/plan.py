@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry.fields import overlap, projective_field, receptive_field
-from ganzfeld.geometry.ladder import Step, default_ladders, step_between
+from ganzfeld.geometry.ladder import Step, default_ladders, regular_ladders, step_between
 from ganzfeld.geometry.sizes import is_count
 from ganzfeld.printable import by_axis
 
@@ -108,12 +108,16 @@ def plan(
     *,
     dims: int | None = None,
     ladder: Sequence[int | Sequence[int]] | None = None,
+    kernel: int | None = None,
+    stride: int | None = None,
 ) -> Plan:
     """Plan the ladder from a base map to images of ``size``.
 
     ``size`` is one number (square) or one per axis, in pixels; ``dims`` is 1, 2 or 3 (default: the number of
     axes given, 2 for one number). ``ladder`` gives the sizes explicitly, from the image down to the base map,
-    each as one number or one per axis. Axes keep the order in which they are given.
+    each as one number or one per axis. Axes keep the order in which they are given. ``kernel`` and ``stride``
+    ask for a ladder whose steps all have these (by default stride 2, and a kernel of two strides, or three
+    where the stride is odd, so that both ends are padded alike).
 
     Default ladders have even overlap at every step. Raises ``UsageError`` for sizes outside 8 to 65,536 px
     and for ladders with a step that no convolution makes.
@@ -125,6 +129,13 @@ def plan(
     """
     sizes = _axes(size, dims)
     _check_range(sizes)
+    if kernel is not None or stride is not None:
+        if ladder is not None:
+            raise UsageError(
+                "a ladder of sizes decides its kernels and strides itself", "Give one of the two."
+            )
+        step = stride or 2
+        return _assemble(regular_ladders(sizes, kernel or (3 if step % 2 else 2) * step, step))
     if ladder is None:
         return _assemble(default_ladders(sizes))
     if len(ladder) > MOST_LAYERS + 1:

@@ -69,6 +69,7 @@ def complete_files(
     """
     require_num(num)
     model = load_model(run)
+    model.card.require_images()
     pixels = read_image(image, model.generator, fit=fit)
     where = read_mask(hole) if isinstance(hole, Path) else rectangle(hole, *pixels.shape[:2])
     require_hole(where, pixels.shape[:2])

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganzfeld.catalogue import did_you_mean
+from ganzfeld.data.kinds import require_images
 from ganzfeld.errors import UsageError
 from ganzfeld.free_memory import require_memory
 from ganzfeld.inside.attributes import values_of
@@ -133,7 +134,9 @@ def features_of_set(run: Run, images: ImageSet, layers: Sequence[str], progress:
 
 def as_run(run: Run | str | Path) -> Run:
     """Open a run folder. Raises ``UsageError`` for anything else: a model has no discriminator."""
-    return run if isinstance(run, Run) else open_run(run)
+    run = run if isinstance(run, Run) else open_run(run)
+    require_images(run.recipe.kind)
+    return run
 
 
 def require_layers(known: Sequence[str], layers: Sequence[str]) -> tuple[str, ...]:

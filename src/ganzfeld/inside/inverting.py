@@ -58,6 +58,7 @@ def invert_files(
     """
     require_method(method)
     model = load_model(run)
+    model.card.require_images()
     label = None if of is None else model.card.label_of(of)
     report = counting(progress)
     images = read_images(paths, model.generator, fit=fit, progress=report)

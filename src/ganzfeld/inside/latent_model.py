@@ -101,6 +101,7 @@ def latent_model(subject: Subject) -> LatentModel:
     if isinstance(subject, str | Path):
         run = _run_at(Path(subject))
     model = subject if isinstance(subject, Model) else run.model if run else load_model(Path(str(subject)))
+    model.card.require_images()
     return LatentModel(model.generator, model.card.prior, model.card.class_names, run)
 
 

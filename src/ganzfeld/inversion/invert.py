@@ -128,6 +128,7 @@ def invert(
     ``DataError`` for images of another kind than the model's.
     """
     require_method(method)
+    model.card.require_images()
     generator = model.generator
     targets = as_targets(images, generator)
     require_room_for(generator, len(targets))

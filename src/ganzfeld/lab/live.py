@@ -22,6 +22,7 @@ from torch import Tensor
 from ganzfeld.compute.engine import Engine, choose_engine
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.cache.store import cache_root, locked_in
+from ganzfeld.data.kinds import require_images
 from ganzfeld.durable import make_folder, write_bytes
 from ganzfeld.errors import DamagedError, DataError, ResourceError, TrainingFailed, UsageError
 from ganzfeld.lab.language import say, together
@@ -143,7 +144,9 @@ class Live:
     def real(self, num: int, seed: int = 0) -> Tensor:
         """Return ``num`` of its images, (num, C, H, W) in [-1, 1]. None repeats if there are enough."""
         chosen = np.random.default_rng(seed).permutation(self.dataset.num_pictures)
-        return self.engine.images(self.engine.carry(self.dataset.batch(np.resize(chosen, num))))
+        return self.engine.images(
+            self.engine.carry(self.dataset.batch(np.resize(chosen, num))), self.dataset.scale
+        )
 
     def latents(self, num: int, seed: int = 0) -> Tensor:
         """Draw ``num`` latents of its prior, (num, n)."""
@@ -203,6 +206,7 @@ def _of_run(run: Run, thorough: bool, progress: CountCallback) -> Live:
             f"Resume it with ganzfeld resume {in_shell(run.path)}, or measure another run.",
         )
     card = newest.card
+    require_images(card.recipe.kind)
     if card.recipe.classes != "none":
         raise UsageError(
             f"{run.path} was trained with classes, and the experiments measure networks without classes",

@@ -3,10 +3,14 @@
 The ladder is stored layer by layer, so a model still loads after the default ladders change.
 """
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
+from ganzfeld.data.kinds import kinds, require_images
+from ganzfeld.data.scales import BYTES, StoredAs, scale_of
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import MOST_LAYERS, Layer, Plan, transposed_size
 from ganzfeld.latent import priors
@@ -14,7 +18,7 @@ from ganzfeld.networks import Generator
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.arguments import number_of
 from ganzfeld.networks.normalisations import normalisations
-from ganzfeld.networks.outputs import outputs
+from ganzfeld.networks.outputs import covers, outputs
 from ganzfeld.printable import printable
 from ganzfeld.record import Record
 
@@ -104,7 +108,10 @@ class ClassCard(Record):
 
 
 class Card(Record):
-    """The description of a model in its file. ``classes`` are in the order of their labels 0, 1, ..."""
+    """The description of a model in its file. ``classes`` are in the order of their labels 0, 1, ...
+
+    ``kind``, ``dtype`` and ``scale`` are those of its data, so that samples come in the units of the data.
+    """
 
     format: Literal[1] = FORMAT
     ganzfeld: str
@@ -115,6 +122,9 @@ class Card(Record):
     images_seen: int = Field(ge=0, lt=2**63)
     seed: int = Field(ge=0, lt=2**63)
     classes: Annotated[tuple[ClassCard, ...], Field(max_length=MOST_CLASSES)] = ()
+    kind: Annotated[str, AfterValidator(kinds.canonical)] = "image"
+    dtype: Literal["uint8", "uint16", "float32"] = "uint8"
+    scale: dict[str, Any] = BYTES
     weights_sha256: str = ""
 
     @model_validator(mode="after")
@@ -125,6 +135,20 @@ class Card(Record):
                 f" {self.generator.num_classes} classes"
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_scale(self) -> "Card":
+        low_high, shares = self.stored.scale.INTERVAL, self.stored.scale.SUMS_TO_ONE
+        if not covers(self.generator.output, low_high, shares):
+            raise UsageError(
+                f"output {self.generator.output} does not fit the scale {self.stored.scale.name}"
+            )
+        return self
+
+    @cached_property
+    def stored(self) -> StoredAs:
+        """How the data of the model are stored: samples are given back like that."""
+        return StoredAs(scale_of(self.scale), np.dtype(self.dtype))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -140,6 +164,10 @@ class Card(Record):
         """Return the label of a class. Raises ``UsageError`` if it is unknown or there are no classes."""
         self.require_classes(name)
         return number_of(name, self.class_names)
+
+    def require_images(self) -> None:
+        """Raise ``UsageError`` if the model makes other data than images."""
+        require_images(self.kind)
 
     def require_classes(self, requested: object) -> None:
         """Raise ``UsageError`` if the model has no classes; the message names the requested class."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.catalogue import did_you_mean
+from ganzfeld.data.scales import AS_BYTES, StoredAs
 from ganzfeld.errors import TrainingFailed, UsageError
 from ganzfeld.free_memory import require_memory
 from ganzfeld.latent import latents_of_seeds, num_of, seeds_of, truncate
@@ -35,8 +36,11 @@ def images_of_seeds(
     truncation: float = 1.0,
     labels: Labels | None = None,
     precision: str = "float32",
+    stored: StoredAs = AS_BYTES,
 ) -> np.ndarray:
     """Make one image per seed: uint8, (len(seeds), height, width, channels).
+
+    With ``stored``, another kind of data, in the type and the units of its data.
 
     ``truncation`` pulls the latents towards the centre of the prior. ``labels`` are the classes, one per seed
     or one for all; without them a generator with classes takes these in turn (see ``labels_in_turn``). For
@@ -48,7 +52,7 @@ def images_of_seeds(
     latents = latents_of_seeds(seeds, generator.latent_size, prior)
     if labels is None and generator.num_classes:
         labels = labels_in_turn(seeds, generator.num_classes)
-    return images_of_latents(generator, truncate(latents, truncation), labels, precision)
+    return images_of_latents(generator, truncate(latents, truncation), labels, precision, stored)
 
 
 def labels_in_turn(seeds: Sequence[int], num_classes: int) -> list[int]:
@@ -75,6 +79,7 @@ def images_of_latents(
     latents: Tensor,
     labels: Labels | None = None,
     precision: str = "float32",
+    stored: StoredAs = AS_BYTES,
 ) -> np.ndarray:
     """Make uint8 images (N, *size, channels) from latents (N, latent_size), in eval mode.
 
@@ -92,7 +97,7 @@ def images_of_latents(
     if labels is not None:
         require_labels(generator.num_classes, labels)
         labels = labels_of(labels, len(latents), generator.class_names, generator.num_classes)
-    images = [np.empty((0, *generator.plan.size, generator.channels), np.uint8)]
+    images = [as_stored(torch.empty(0, generator.channels, *generator.plan.size), stored)]
     first, size = 0, chunk_size(generator)
     while first < len(latents):
         chunk = _padded(latents[first : first + size], size).to(weight)
@@ -105,7 +110,7 @@ def images_of_latents(
                 raise
             size //= 2
             continue
-        images.append(as_bytes(outputs)[: len(latents) - first])
+        images.append(as_stored(outputs, stored)[: len(latents) - first])
         first += size
     return np.concatenate(images)
 
@@ -176,5 +181,18 @@ def as_bytes(images: Tensor) -> np.ndarray:
 
     -1 becomes 0 and 1 becomes 255; values between are rounded to the nearest level, values outside clipped.
     """
-    levels = ((images.detach().float() + 1) * 127.5).round().clamp(0, 255)
-    return levels.movedim(1, -1).to(torch.uint8).cpu().numpy()
+    return as_stored(images, AS_BYTES)
+
+
+def as_stored(outputs: Tensor, stored: StoredAs) -> np.ndarray:
+    """Convert what a generator makes (N, C, *size) to stored values (N, *size, channels), in their units.
+
+    Whole numbers are rounded, and clipped to those of their type.
+    """
+    values = stored.scale.decode(outputs.detach().float().movedim(1, -1), torch)
+    if stored.dtype.kind == "f":
+        return values.cpu().numpy()
+    limits = np.iinfo(stored.dtype)
+    whole = values.round().clamp(limits.min, limits.max)
+    is_byte = stored.dtype == np.uint8  # converted before it is copied from the device
+    return (whole.to(torch.uint8) if is_byte else whole).cpu().numpy().astype(stored.dtype, copy=False)

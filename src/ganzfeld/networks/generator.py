@@ -17,13 +17,13 @@ from ganzfeld.networks.blocks import (
     require_labels,
     transposed_convolution,
 )
-from ganzfeld.networks.outputs import outputs
+from ganzfeld.networks.outputs import GumbelNoise, draws, outputs
 
 torch.fx.wrap("at_least_float32")  # it branches on the dtype, which is not known during a trace
 
 
 class Generator(nn.Module):
-    """Maps latents (B, n) to images (B, channels, *size) with values in [-1, 1].
+    """Maps latents (B, n) to images (B, channels, *size) with values in the interval of its output, [-1, 1].
 
     ``plan`` gives the ladder, ``width`` the number of channels before the last layer; the number doubles
     towards the base map, up to eight times ``width``. Every layer except the last is followed by a
@@ -74,6 +74,7 @@ class Generator(nn.Module):
                 transposed_convolution(plan.layers[-1], widths[-1], channels, style.bias), channels
             ),
         )
+        self.noise = GumbelNoise() if draws(output) else None
         self.output = outputs.load(output).output()
 
     def __call__(self, latents: Tensor, labels: Labels | None = None) -> Tensor:
@@ -97,9 +98,13 @@ class Generator(nn.Module):
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Compute the images after the arguments of a call were checked; labels (B,) are int64."""
         latents = latents.flatten(1)
+        drawn = latents
         if self.classes is not None:
             if not torch.jit.is_scripting():  # pyright: ignore[reportPrivateImportUsage]
                 require_labels(self.num_classes, labels)
             assert labels is not None
             latents = torch.cat((latents, self.classes(labels)), 1)
-        return self.output(at_least_float32(self.layers(self.projection(latents))))
+        values = at_least_float32(self.layers(self.projection(latents)))
+        if self.noise is not None:
+            values = self.noise(values, drawn)
+        return self.output(values)

@@ -6,8 +6,9 @@ added later has the earlier behaviour as its default, so that older run folders 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
+from ganzfeld.data.kinds import IMAGE, kind_of_data, kinds
 from ganzfeld.errors import UsageError
 from ganzfeld.geometry import SMALLEST_SIZE, Plan, plan
 from ganzfeld.kinds import require_numbers
@@ -15,9 +16,11 @@ from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, losses
 from ganzfeld.networks.activations import activations
 from ganzfeld.networks.conditions import conditions
+from ganzfeld.networks.initialisations import initialisations
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs
 from ganzfeld.option_values import sides_of
+from ganzfeld.printable import by_axis
 from ganzfeld.record import Record
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 
@@ -121,12 +124,34 @@ def _stabilisers(value: Any) -> Any:
     return complete
 
 
+def _size(value: Any, info: ValidationInfo) -> Any:
+    """Return the sides of a size: one number along one axis, (width, height) along two."""
+    sides = sides_of(value)
+    is_pair = isinstance(sides, list | tuple) and len(sides) == 2 and sides[0] == sides[1]
+    return sides[:1] if is_pair and _dims(info) == 1 else sides
+
+
+def _fit_to_kind(size: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+    """Raise ``UsageError`` unless a size has as many sides as the kind of data has axes."""
+    if len(size) != _dims(info):
+        raise UsageError(f"size {by_axis(size)} has {len(size)} sides, and this kind of data {_dims(info)}")
+    return size
+
+
+def _dims(info: ValidationInfo) -> int:
+    return kind_of_data(info.data.get("kind", IMAGE)).DIMS
+
+
 class Recipe(Section):
     """All settings of a run except its images and seed.
 
-    - ``size`` is (width, height) in pixels.
+    - ``kind`` is what the data are, an entry of ``ganzfeld.data.kinds``.
+    - ``size`` is (width, height) in pixels, or (length,) for data along one axis.
     - ``ladder`` gives the sizes from the image down to the base map (null: the default ladder of
       ``ganzfeld.geometry.plan``).
+    - ``kernel`` and ``stride`` are those of every layer of the ladder, in place of ``ladder`` (null: those of
+      the default ladder). Every layer then multiplies the size by the stride; 24 and 4 are usual along one
+      axis.
     - ``mirror`` flips half of the images from left to right, which is right only if left and right are
       interchangeable.
     - ``crop`` shifts every image at random and fills the border by reflection. It is the largest shift in
@@ -139,6 +164,8 @@ class Recipe(Section):
       same two networks, which takes fewer passes.
     - ``ema`` is the decay, per update of the generator, of the moving average that becomes the model; with 0
       the model has the last weights.
+    - ``initialisation`` names how far the initial weights spread, an entry of
+      ``ganzfeld.networks.initialisations``.
     - ``gain_deviation``: the gains of normalisations start at N(1, gain_deviation) instead of 1.
     - ``discriminator_steps`` is the number of D updates per G update, each on its own batch (5 in WGAN-GP,
       Gulrajani et al. 2017). Every step trains D; every ``discriminator_steps``-th step also trains G.
@@ -147,12 +174,16 @@ class Recipe(Section):
     name: str
     description: str
     notes: tuple[str, ...]
-    size: Annotated[tuple[int, int], BeforeValidator(sides_of)]
+    kind: Annotated[str, AfterValidator(kinds.canonical)] = "image"
+    size: Annotated[tuple[int, ...], BeforeValidator(_size), AfterValidator(_fit_to_kind)]
     ladder: tuple[int | tuple[int, int], ...] | None
+    kernel: int | None = Field(default=None, ge=2, le=256)
+    stride: int | None = Field(default=None, ge=2, le=64)
     batch: int = Field(ge=1, le=65_536)
     mirror: bool
     crop: float = Field(default=0.0, ge=0, lt=0.5)
     classes: Annotated[str, AfterValidator(conditions.canonical)] = "none"
+    initialisation: Annotated[str, AfterValidator(initialisations.canonical)] = "normal"
     gain_deviation: float = Field(default=0.0, ge=0, le=1)
     latent: LatentChoices
     generator: GeneratorChoices
@@ -167,7 +198,12 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _check_recipe(self) -> "Recipe":
         if min(self.size) < SMALLEST_SIZE:
-            raise UsageError(f"size {self.size[0]}x{self.size[1]} is too small: at least {SMALLEST_SIZE} px")
+            raise UsageError(f"size {by_axis(self.size)} is too small: at least {SMALLEST_SIZE} px")
+        for name in ("mirror", "crop"):
+            if getattr(self, name) and name not in kind_of_data(self.kind).AUGMENTATIONS:
+                raise UsageError(
+                    f"{name} does not make another valid {self.kind} of a {self.kind}", "Leave it out."
+                )
         for side in ("generator", "discriminator"):
             entry = normalisations.load(getattr(self, side).normalisation)
             if entry.ACROSS_IMAGES and self.batch < 2:
@@ -180,10 +216,10 @@ class Recipe(Section):
 
     def plan(self) -> Plan:
         """Return the plan of the ladder, with the axes in the order of tensors: height, then width."""
-        rungs = self.ladder and [
-            (rung, rung) if isinstance(rung, int) else rung[::-1] for rung in self.ladder
-        ]
-        return plan(self.size[::-1], ladder=rungs)
+        rungs = self.ladder and [rung if isinstance(rung, int) else rung[::-1] for rung in self.ladder]
+        return plan(
+            self.size[::-1], dims=len(self.size), ladder=rungs, kernel=self.kernel, stride=self.stride
+        )
 
     def build_stabilisers(self) -> list[Stabiliser]:
         """Build the stabilisers, in the order of the recipe."""

@@ -364,7 +364,13 @@ class Run:
         if of is not None:
             card.require_classes(of)
         return images_of_seeds(
-            generator, chosen, prior=card.prior, truncation=truncation, labels=of, precision=precision
+            generator,
+            chosen,
+            prior=card.prior,
+            truncation=truncation,
+            labels=of,
+            precision=precision,
+            stored=card.stored,
         )
 
     def invert(

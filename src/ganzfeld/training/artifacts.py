@@ -3,6 +3,8 @@
 import copy
 from collections.abc import Callable
 
+import numpy as np
+
 import ganzfeld
 from ganzfeld.data.order import evenly_spaced
 from ganzfeld.errors import TrainingFailed
@@ -22,7 +24,8 @@ def sample_grid(trainer: Trainer) -> bytes:
     prior, num_classes = trainer.recipe.latent.prior, len(trainer.class_cards)
     columns = columns_by_class(GRID_COLUMNS, num_classes)
     seeds = range(columns * (IMAGES_PER_GRID // columns))
-    return png(grid(images_of_seeds(trainer.shipped(), seeds, prior=prior), columns))
+    samples = images_of_seeds(trainer.shipped(), seeds, prior=prior, stored=trainer.dataset.stored_as)
+    return _drawn(trainer, samples, columns)
 
 
 def real_grid(trainer: Trainer) -> bytes:
@@ -31,7 +34,13 @@ def real_grid(trainer: Trainer) -> bytes:
     columns = columns_by_class(GRID_COLUMNS, len(classes.names) if classes else 0)
     num_images = columns * (IMAGES_PER_GRID // columns)
     indices = classes.examples(num_images) if classes else evenly_spaced(dataset.num_pictures, num_images)
-    return png(grid(dataset.batch(indices), columns))
+    return _drawn(trainer, dataset.batch(indices), columns)
+
+
+def _drawn(trainer: Trainer, items: np.ndarray, columns: int) -> bytes:
+    """Draw stored items in a grid, as people look at their kind of data."""
+    dataset = trainer.dataset
+    return png(grid(dataset.kind.view(items, dataset.scale), columns))
 
 
 def model_card(trainer: Trainer) -> Card:
@@ -45,6 +54,9 @@ def model_card(trainer: Trainer) -> Card:
         images_seen=trainer.images_seen,
         seed=trainer.seed,
         classes=trainer.class_cards,
+        kind=trainer.recipe.kind,
+        dtype=trainer.dataset.manifest.dtype,  # pyright: ignore[reportArgumentType]  checked by the card
+        scale=trainer.dataset.manifest.scale,
     )
 
 

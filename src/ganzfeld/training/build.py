@@ -12,6 +12,7 @@ from ganzfeld.compute.seeding import Purpose, derived_seed
 from ganzfeld.data import ImageDataset
 from ganzfeld.model.card import GeneratorCard
 from ganzfeld.networks import Discriminator, Generator, initialise
+from ganzfeld.networks.initialisations import passed_by
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.recipes import Recipe
 from ganzfeld.recipes.schema import Optimizer
@@ -91,9 +92,13 @@ def initialise_networks(
     recipe: Recipe, generator: Generator, discriminator: Discriminator, seed: int
 ) -> None:
     """Draw the weights of both networks as a recipe asks for."""
-    deviation = recipe.gain_deviation
-    initialise(generator, derived_seed(seed, Purpose.GENERATOR_WEIGHTS), deviation)
-    initialise(discriminator, derived_seed(seed, Purpose.DISCRIMINATOR_WEIGHTS), deviation)
+    sides = (
+        (generator, recipe.generator, Purpose.GENERATOR_WEIGHTS),
+        (discriminator, recipe.discriminator, Purpose.DISCRIMINATOR_WEIGHTS),
+    )
+    for network, choices, purpose in sides:
+        passed = passed_by(choices.activation, choices.slope)
+        initialise(network, derived_seed(seed, purpose), recipe.gain_deviation, recipe.initialisation, passed)
 
 
 def generator_card(recipe: Recipe, channels: int, num_classes: int = 0) -> GeneratorCard:

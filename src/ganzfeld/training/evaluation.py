@@ -10,6 +10,7 @@ import torch
 
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.advice import advice_on_reading, notes_beside_advice
+from ganzfeld.data.kinds import require_images
 from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.kinds import check_arguments
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measure, space
@@ -116,6 +117,7 @@ def evaluate(
         hint = "Give such images from the same source: ganzfeld eval RUN DATA."
         raise UsageError(f"{HELD_OUT} needs images that were held out of training", hint)
     run = run if isinstance(run, Run) else open_run(run)
+    require_images(run.recipe.kind)
     work = _Work(run, num, seed, chosen_space, report)
     model, notes = run.model, _notes_on_similar_images(run)
     images = _open_real_images(run, data, report, needs_training_set="memorisation" in homes)

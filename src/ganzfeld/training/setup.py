@@ -11,9 +11,13 @@ from ganzfeld.compute.fast_path import FastPath, chosen_route
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.advice import notes_beside_advice
 from ganzfeld.data.check.survey import Survey
+from ganzfeld.data.images import kind_of
+from ganzfeld.data.kinds import IMAGE, kind_of_data
 from ganzfeld.durable import free_bytes
-from ganzfeld.errors import ResourceError
+from ganzfeld.errors import ResourceError, UsageError
+from ganzfeld.networks.outputs import covers, outputs
 from ganzfeld.options import PreparationOptions, TrainOptions
+from ganzfeld.printable import by_axis, counted
 from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
 from ganzfeld.recipes.scaling import FAMILY
 from ganzfeld.recipes.unusual import unusual_settings
@@ -48,7 +52,9 @@ class ResolvedOptions:
     ) -> Trainer:
         """Read the images and build the networks. Raises ``DataError`` for images that cannot be used."""
         options = asdict(preparation)
+        _require_kind(self.recipe, kind_of(data, preparation))
         dataset = open_images(data, size=self.recipe.size, **options, progress=callback.preparing)
+        _require_output(self.recipe, dataset)
         trainer = self._started(self.recipe, dataset, callback, ranks)
         if not self.is_fitted:
             return trainer
@@ -74,6 +80,26 @@ class ResolvedOptions:
     def is_fitted(self) -> bool:
         """Check whether the recipe is to be fitted to budget and machine: asked for by name, any batch."""
         return self.options.recipe == FAMILY and "batch" not in self.overrides
+
+
+def _require_kind(recipe: Recipe, kind: str) -> None:
+    """Raise ``UsageError`` if a recipe is for another kind of data."""
+    if recipe.kind != kind:
+        raise UsageError(
+            f"the recipe {recipe.name} is for the kind {recipe.kind}, and these data are of the kind {kind}",
+            f"Add {' '.join(f'--set {setting}' for setting in kind_of_data(kind).SETTINGS)}.",
+        )
+
+
+def _require_output(recipe: Recipe, dataset: ImageDataset) -> None:
+    """Raise ``UsageError`` if the output of the generator cannot reach all values that the scale gives."""
+    output, scale = recipe.generator.output, dataset.scale
+    if not covers(output, scale.INTERVAL, scale.SUMS_TO_ONE):
+        fitting = [name for name in outputs.names() if covers(name, scale.INTERVAL, scale.SUMS_TO_ONE)]
+        raise UsageError(
+            f"the output {output} of the generator does not reach all values of the scale {scale.name}",
+            f"Use --set generator.output={' or '.join(fitting)}, or another --scale.",
+        )
 
 
 def resolve_options(options: TrainOptions) -> ResolvedOptions:
@@ -109,12 +135,15 @@ def changed_name(recipe: Recipe) -> str:
 def summary(trainer: Trainer) -> str:
     """Describe dataset, recipe, networks and device in one sentence."""
     dataset, recipe = trainer.dataset, trainer.recipe
-    width, height = dataset.size
-    kind = "grey" if dataset.channels == 1 else "colour"
+    kind = "grey images" if dataset.channels == 1 else "colour images"
+    if recipe.kind != IMAGE:
+        kind = (
+            f"{dataset.kind.WORD}s with {counted(dataset.channels, 'channel')} (scale {dataset.scale.name})"
+        )
     classes = f" of {len(trainer.class_cards):,} classes" if trainer.classes else ""
     numbers = [num_parameters(net) / 1e6 for net in (trainer.gan.generator, trainer.gan.discriminator)]
     return (
-        f"{dataset.num_pictures:,} {kind} images{classes} at {width}x{height},"
+        f"{dataset.num_pictures:,} {kind}{classes} at {by_axis(dataset.size)},"
         f" recipe {changed_name(recipe)}, batch {recipe.batch},"
         f" {numbers[0]:.2f} + {numbers[1]:.2f} million parameters (G + D),"
         f" {trainer.engine.precision} on {trainer.engine.device}"

@@ -247,7 +247,8 @@ class Trainer:
             largest_shifts = (round(self.recipe.crop * side) for side in self.recipe.size[::-1])
             drawn = [torch.randint(-most, most + 1, (batch,), generator=noise) for most in largest_shifts]
             shifts = ranks.shard(torch.stack(drawn, 1)).numpy()
-        return self.engine.images(self.gather(self._indices()), mirrored, shifts)
+        batch = self.gather(self._indices())
+        return self.engine.images(batch, self.dataset.scale, mirrored, shifts)
 
     def labels(self) -> Tensor | None:
         """Return the labels (B,) of the real and generated images of the next step; None without classes.

@@ -266,7 +266,7 @@ def _metadata_of(
         name=dataset.name,
         num_pictures=dataset.num_pictures,
         channels=dataset.channels,
-        size=dataset.size,
+        size=(dataset.size[0], dataset.size[1]),
         content_hash=dataset.content_hash,
         class_names=tuple(dataset.class_names),
         credit=dataset.credit,

@@ -60,7 +60,7 @@ def command(
     # First, because decoding makes a new dataset of changed files, which would be compared with themselves.
     verification = compare(data) if verify else None
     options: dict[str, Any] = asdict(preparation) | {"max_bad": None}  # everything is listed before a refusal
-    dataset = open_images(data, _width_and_height(size), **options)
+    dataset = open_images(data, size, **options)
     surveyed = survey(dataset)
     refusal = why_refused(dataset, preparation.max_bad)
     written = _write_sheet(surveyed, sheet, sheet_of) if sheet else None
@@ -71,18 +71,6 @@ def command(
     show_result(result, _text(surveyed, verification, refusal, dry_run, written), json)
     if refusal or (verification and verification.changed):
         raise typer.Exit(DataError.exit_code)
-
-
-def _width_and_height(size: str) -> tuple[int, int]:
-    """Return ``64`` or ``96x160`` as (width, height). Raises ``UsageError`` for anything else."""
-    from ganzfeld.cli.commands.plan import sizes_of
-
-    sides = sizes_of(size)
-    if isinstance(sides, int):
-        return sides, sides
-    if len(sides) != 2:
-        raise UsageError(f"size {size} has {len(sides)} sides, and images have two", "Write N, or WxH.")
-    return sides[0], sides[1]
 
 
 def _dry_run_command(data: str | None, size: str, preparation: PreparationOptions) -> str:
@@ -162,15 +150,14 @@ def _text(
 
 def _rows(surveyed: "Survey") -> dict[str, str]:
     dataset = surveyed.dataset
-    width, height = dataset.size
-    colour = "grey" if dataset.channels == 1 else "colour"
+    trained_on = _trained_on(surveyed)
     span = " to ".join(f"{side[0]}x{side[1]}" for side in (surveyed.smallest, surveyed.largest))
     sizes = _counts(surveyed.sizes, 4, surveyed.num_sizes)
     groups = f"{counted(len(surveyed.duplicates), 'group')}, {counted(surveyed.num_redundant, 'image')}"
-    crop = f"the centre crop keeps {surveyed.kept_pixels:.0%} of all pixels"
+    usable = f"{surveyed.usable:,} usable, {len(surveyed.unusable):,} not, in {dataset.place_of_all}"
     return {
-        "images": f"{surveyed.usable:,} usable, {len(surveyed.unusable):,} not, in {dataset.place_of_all}",
-        "trained on": f"{width}x{height} px, {colour}; {crop}" if surveyed.usable else "",
+        f"{dataset.kind.WORD}s": usable,
+        "trained on": trained_on if surveyed.usable else "",
         "values": f"{dataset.range} (black:white)" if dataset.range else "",
         "formats": _counts(surveyed.formats),
         "modes": _counts(surveyed.modes),
@@ -183,6 +170,17 @@ def _rows(surveyed: "Survey") -> dict[str, str]:
         "decoded in": f"{dataset.manifest.decode_seconds:.1f} s, once",
         "credit": dataset.credit,
     }
+
+
+def _trained_on(surveyed: "Survey") -> str:
+    """Return size, channels and what becomes of the values, in words."""
+    dataset = surveyed.dataset
+    size = "x".join(map(str, dataset.size))
+    if dataset.framing.kind == "image":
+        colour = "grey" if dataset.channels == 1 else "colour"
+        return f"{size} px, {colour}; the centre crop keeps {surveyed.kept_pixels:.0%} of all pixels"
+    channels = counted(dataset.channels, "channel")
+    return f"{size}, {channels}, {dataset.dtype.name}; scale {dataset.scale.name}, units are kept"
 
 
 def _counts(counts: dict[str, int], most: int = 8, num_kinds: int | None = None) -> str:

@@ -1,12 +1,16 @@
 """``ganzfeld plan``."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import UsageError
 from ganzfeld.printable import by_axis, printable
+
+if TYPE_CHECKING:
+    from ganzfeld.geometry import Plan
+    from ganzfeld.recipes import Recipe
 
 LONGEST_SIZE = 9
 """Digits."""
@@ -21,6 +25,16 @@ def command(
     ladder: Annotated[
         str | None, typer.Option(help="Sizes from the image to the base map, such as 96,32,16,8,3.")
     ] = None,
+    kernel: Annotated[
+        int | None,
+        typer.Option(
+            help="Kernel of every layer. Default: that of the recipe, or two strides (three if odd).", min=1
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(help="Stride of every layer. Default: that of the recipe, or 2.", min=1),
+    ] = None,
     channels: Annotated[int, typer.Option(help="Channels of the images.", min=1, max=4096)] = 3,
     json: Json = False,
 ) -> None:
@@ -30,11 +44,18 @@ def command(
 
     Example: ganzfeld plan 96 --ladder 96,32,16,8,3
     """
+    from ganzfeld.data.kinds import IMAGE, kind_of_data
     from ganzfeld.geometry import plan
+    from ganzfeld.recipes import read_recipe
 
     rungs = None if ladder is None else [sizes_of(rung) for rung in ladder.split(",")]
-    ladder_plan = plan(sizes_of(size), dims=dims, ladder=rungs)
-    described = describe(ladder_plan, recipe, channels)
+    sides, chosen = sizes_of(size), read_recipe(recipe)
+    if rungs is None and kernel is None and stride is None:
+        kernel, stride = chosen.kernel, chosen.stride
+    if dims is None and chosen.kind != IMAGE and isinstance(sides, int):
+        dims = kind_of_data(chosen.kind).DIMS
+    ladder_plan = plan(sides, dims=dims, ladder=rungs, kernel=kernel, stride=stride)
+    described = describe(ladder_plan, chosen, channels)
     show_result(described, _text(described, ladder_plan), json)
 
 
@@ -54,14 +75,12 @@ def sizes_of(text: str) -> int | tuple[int, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def describe(ladder_plan, recipe_name: str, channels: int) -> dict[str, Any]:
+def describe(ladder_plan: "Plan", recipe: "Recipe", channels: int) -> dict[str, Any]:
     """Return both networks layer by layer, from input to output, as in the JSON output."""
     import torch
 
     from ganzfeld.networks import Discriminator, Generator
-    from ganzfeld.recipes import read_recipe
 
-    recipe = read_recipe(recipe_name)
     with torch.device("meta"):
         networks = {
             "generator": Generator(

@@ -15,7 +15,7 @@ import typer
 from ganzfeld.cli.seeds import ranges_of
 from ganzfeld.cli.speech import Json, show_result
 from ganzfeld.errors import GanzfeldError, GanzfeldWarning, UsageError
-from ganzfeld.output import Mark, require_outside_runs, require_replaceable
+from ganzfeld.output import Mark, require_outside_runs, require_replaceable, write_output
 from ganzfeld.printable import counted
 from ganzfeld.regular import read_regular
 from ganzfeld.run_layout import LARGEST_METADATA, METADATA, is_among_images
@@ -24,7 +24,7 @@ from ganzfeld.strict_json import strict_json
 if TYPE_CHECKING:
     import numpy as np
 
-    from ganzfeld.model import Model
+    from ganzfeld.model import Card, Model
     from ganzfeld.networks import Generator
 
 MOST_IN_A_GRID = 10_000
@@ -61,8 +61,9 @@ def command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="FILE.png for a grid, or a folder without other images for one file per seed. Replaces "
-            "only files that sample wrote. Default: RUN-sample.png."
+            help="FILE.png for a grid, or a folder without other images for one file per seed; FILE.npy,"
+            " FILE.tif or FILE.fa for all samples in the units of their data. Replaces only files that sample"
+            " wrote. Default: RUN-sample.png."
         ),
     ] = None,
     json: Json = False,
@@ -76,6 +77,7 @@ def command(
     """
     from ganzfeld.compute.engine import has_fast_bfloat16
     from ganzfeld.model import load_model
+    from ganzfeld.model.sample_files import ENDINGS, require_ending
     from ganzfeld.model.sampling import require_sampling_precision
 
     ranges = _requested_seeds(num, seeds)
@@ -86,23 +88,31 @@ def command(
             f"this processor emulates {precision}: float32 is faster", GanzfeldWarning, stacklevel=2
         )
     out = out or Path(f"{run.resolve().name}-sample.png")
-    if out.suffix and out.suffix.lower() != ".png" and not out.is_dir():
+    ending = out.suffix.lower()
+    holds_all = ending in ENDINGS and not out.is_dir()
+    if out.suffix and ending != ".png" and not holds_all and not out.is_dir():
         raise UsageError(
-            f"{out} is neither a PNG file nor a folder", "Name a file that ends in .png, or a folder."
+            f"{out} is neither a PNG file nor a folder",
+            f"Name a file that ends in .png or {', '.join(ENDINGS)}, or a folder.",
         )
+    if holds_all or (ending != ".png" and model.card.kind != "image"):
+        require_ending(ending, model.card)
     label = None if of is None else model.card.label_of(of)
     make = partial(_images, model=model, truncation=truncation, label=label, precision=precision)
     num_requested = num_images = _num_seeds(ranges)
-    if out.suffix.lower() == ".png":
-        _write_grid(out, run, ranges, make, 0 if label is not None else len(model.card.classes))
+    if holds_all:
+        _write_values(out, ranges, make, model.card)
+    elif ending == ".png":
+        _write_grid(out, run, ranges, make, model.card, 0 if label is not None else len(model.card.classes))
     else:
         _require_outside_data(out / "0.png", run)
         ranges = distinct(ranges)
         num_images = _num_seeds(ranges)
         _write_folder(out, ranges, model.generator, make)
     num_repeated = num_requested - num_images
-    text = f"{counted(num_images, 'image')} in {out}"
-    difference = None if precision == "float32" else _difference(make, ranges)
+    text = f"{counted(num_images, model.card.kind)} in {out}"
+    has_levels = precision != "float32" and model.card.dtype == "uint8"
+    difference = _difference(make, ranges) if has_levels else None
     if difference:
         text += f"; {difference.text}"
     if num_repeated:
@@ -148,7 +158,13 @@ def _images(
     labels = None if label is None else [label] * len(seeds)
     prior = model.card.prior
     return images_of_seeds(
-        model.generator, seeds, prior=prior, truncation=truncation, labels=labels, precision=precision
+        model.generator,
+        seeds,
+        prior=prior,
+        truncation=truncation,
+        labels=labels,
+        precision=precision,
+        stored=model.card.stored,
     )
 
 
@@ -176,8 +192,20 @@ def _difference(make: "partial[np.ndarray]", ranges: list[range]) -> Difference:
     return Difference(round(float(levels.mean()), 4), int(levels.max()), len(seeds))
 
 
-def _write_grid(out: Path, run: Path, ranges: list[range], make: MakeImages, num_classes: int) -> None:
+def _write_values(out: Path, ranges: list[range], make: MakeImages, card: "Card") -> None:
+    """Write all samples into one file, in the type and the units of their data."""
+    from ganzfeld.model.sample_files import content_of_samples
+
+    require_replaceable(out, Mark.SAMPLES)
+    seeds = [seed for part in ranges for seed in part]
+    write_output(out, content_of_samples(out.suffix.lower(), make(seeds), seeds, card), Mark.SAMPLES)
+
+
+def _write_grid(
+    out: Path, run: Path, ranges: list[range], make: MakeImages, card: "Card", num_classes: int
+) -> None:
     """Write all images into one PNG; ``num_classes`` is the number of classes that the seeds alternate."""
+    from ganzfeld.data.kinds import kind_of_data
     from ganzfeld.model import write_png
 
     require_replaceable(out, *GRID_MARKS)
@@ -192,7 +220,8 @@ def _write_grid(out: Path, run: Path, ranges: list[range], make: MakeImages, num
     mark = Mark.SAMPLE if num_images == 1 else Mark.SAMPLE_GRID
     if mark == Mark.SAMPLE:
         _require_outside_data(out, run)
-    write_png(out, _grid(make(seeds), num_classes if are_consecutive else 0), mark, *GRID_MARKS)
+    shown = kind_of_data(card.kind).view(make(seeds), card.stored.scale)
+    write_png(out, _grid(shown, num_classes if are_consecutive else 0), mark, *GRID_MARKS)
 
 
 def _grid(images: "np.ndarray", num_classes: int) -> "np.ndarray":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzfeld.data.cache import store as cache
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.ingest.auto_range import RANGES, is_range
 
 
@@ -29,7 +30,7 @@ class CachedSet:
             "name": manifest.name if manifest else None,
             "complete": manifest is not None,
             "pictures": manifest.num_pictures if manifest else None,
-            "size": [manifest.framing["width"], manifest.framing["height"]] if manifest else None,
+            "size": list(Preprocessing.from_json(manifest.framing).shape[::-1]) if manifest else None,
             "channels": manifest.channels if manifest else None,
             "seen_at": manifest.seen_at if manifest else [self.begun_at] if self.begun_at else [],
             "disk_bytes": self.disk_bytes,

@@ -1,7 +1,8 @@
 """The files of the shards of a dataset: their names and sizes, and whether they are complete.
 
-``00007.npy`` holds the pixels, uint8 (rows, height, width, channels); ``00007.records`` one record per entry
-of the listing; ``00007.json`` the reasons for entries without a row. The ``.json`` is written last.
+``00007.npy`` holds the stored values, such as uint8 (rows, height, width, channels); ``00007.records`` one
+record per entry of the listing; ``00007.json`` the reasons for entries without a row. The ``.json`` is
+written last.
 """
 
 import contextlib
@@ -103,17 +104,19 @@ def flush(path: Path) -> None:
         raise refused(problem, path) from problem
 
 
-def write_pixels(path: Path, images: Iterable[np.ndarray], most: int, shape: tuple[int, ...]) -> None:
+def write_pixels(
+    path: Path, images: Iterable[np.ndarray], most: int, shape: tuple[int, ...], dtype: np.dtype
+) -> None:
     """Stream up to ``most`` images into an ``.npy`` file; grey images are repeated to fill ``shape``."""
     with path.open("wb") as file:
-        _header(file, (most, *shape))
+        _header(file, (most, *shape), dtype)
         begin, rows = file.tell(), 0
         for image in images:
             row = image if image.shape == shape else np.broadcast_to(image, shape)
             file.write(np.ascontiguousarray(row).data)
             rows += 1
         file.seek(0)
-        _header(file, (rows, *shape))
+        _header(file, (rows, *shape), dtype)
         # NumPy pads the header so that the length of the first axis can be overwritten in place.
         assert file.tell() == begin
 
@@ -131,5 +134,6 @@ def _is_unfinished(part: Path) -> bool:
     return _OF_A_SET.fullmatch(name) is not None and part.is_file() and not part.is_symlink()
 
 
-def _header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+def _header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)

@@ -28,6 +28,7 @@ import platformdirs
 
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.file_list import FileList, is_whole
+from ganzfeld.data.scales import BYTES, scale_of
 from ganzfeld.durable import make_folder, refused, write_bytes
 from ganzfeld.errors import ResourceError
 from ganzfeld.lock import locked
@@ -36,6 +37,9 @@ from ganzfeld.strict_json import strict_json
 
 FORMAT = 10
 """Increased when the layout of a set or any decoding rule changes; older sets are then no longer found."""
+
+DTYPES = ("uint8", "uint16", "float32")
+"""The types of stored values, by NumPy's names."""
 
 LOCK = "lock"
 """The lock file in the folder of a set, held by the process that makes or removes the set."""
@@ -52,7 +56,8 @@ _BEGUN = "begun"
 class Manifest:
     """The content of a complete set: ``shards`` holds their numbers of rows.
 
-    ``seen_at`` holds the places where the source was seen.
+    ``seen_at`` holds the places where the source was seen. ``dtype`` is the type of the stored values, and
+    ``scale`` holds the settings of the scale that was fitted to them (see ``ganzfeld.data.scales``).
     """
 
     kind: str
@@ -73,6 +78,8 @@ class Manifest:
     credit: str = ""
     version: str = ""
     decode_seconds: float = 0.0
+    dtype: str = DTYPES[0]
+    scale: dict[str, Any] = field(default_factory=lambda: dict(BYTES))
     format: int = FORMAT
 
 
@@ -194,7 +201,7 @@ def read_manifest(set_folder: Path) -> Manifest | None:
         content = strict_json(read_regular(set_folder / _MANIFEST, LARGEST_MANIFEST), undecodable=True)
         manifest = Manifest(**content)
         return manifest if manifest.format == FORMAT and _is_valid(manifest) else None
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):  # a UsageError of a scale is a ValueError
         return None
 
 
@@ -209,8 +216,10 @@ def _is_valid(manifest: Manifest) -> bool:
         all(isinstance(text, str) for texts in lists for text in texts)
         and all(type(count) is int and count >= 0 for count in (*counts, *manifest.ignored.values()))
         and min(manifest.num_entries, manifest.num_pictures) >= 0
-        and manifest.channels in (1, 3)
+        and (manifest.channels in (1, 3) or (manifest.channels > 0 and "kind" in manifest.framing))
         and manifest.framing.keys() >= {"width", "height"}
+        and manifest.dtype in DTYPES
+        and scale_of(manifest.scale) is not None
     )
 
 

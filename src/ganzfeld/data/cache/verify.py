@@ -13,12 +13,13 @@ import numpy as np
 from ganzfeld.data import sources
 from ganzfeld.data.cache import store as cache
 from ganzfeld.data.decoding.decode import UnusableImage
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.file_list import FileList
 from ganzfeld.data.images import Unusable
 from ganzfeld.data.ingest.finalize import RECORDS
+from ganzfeld.data.kinds import kind_of_data
 from ganzfeld.data.record import RECORD
-from ganzfeld.data.source import Entry, EntryReader, Source, frames_of, place_of
-from ganzfeld.option_values import FIRST_FRAME
+from ganzfeld.data.source import Entry, EntryReader, Source, place_of
 from ganzfeld.progress import CountCallback, counting
 
 
@@ -69,8 +70,9 @@ def _compare(
     seen = np.zeros(len(listing), bool)
     changed, new, num_read = [], [], 0
     manifest = cache.read_manifest(baseline)
-    frames = manifest.framing["frames"] if manifest else FIRST_FRAME
-    for entry in frames_of(source, frames):
+    settings = Preprocessing.from_json(manifest.framing) if manifest else Preprocessing(1, 1)
+    source.arrange(settings)
+    for entry in kind_of_data(settings.kind).entries(source, settings):
         at = index.find(entry.shown, seen)
         if at is None:
             new.append(place_of(source.path, entry.shown))

@@ -19,11 +19,12 @@ def contact_sheet(dataset: ImageDataset) -> Image.Image:
     if not dataset.num_pictures:
         raise DataError("there are no usable images to show")
     chosen = dataset.batch(np.unique(np.linspace(0, dataset.num_pictures - 1, _MOST).astype(np.int64)))
-    (width, height), columns = dataset.size, int(np.ceil(np.sqrt(len(chosen))))
+    shown = dataset.kind.view(chosen, dataset.scale)
+    (height, width), columns = shown.shape[1:3], int(np.ceil(np.sqrt(len(chosen))))
     rows = -(-len(chosen) // columns)
     size = (columns * (width + _GAP_PX) + _GAP_PX, rows * (height + _GAP_PX) + _GAP_PX)
     sheet = Image.new("RGB", size, "white")
-    for number, image in enumerate(np.broadcast_to(chosen, (*chosen.shape[:3], 3))):
+    for number, image in enumerate(np.broadcast_to(shown, (*shown.shape[:3], 3))):
         row, column = divmod(number, columns)
         place = (_GAP_PX + column * (width + _GAP_PX), _GAP_PX + row * (height + _GAP_PX))
         sheet.paste(Image.fromarray(np.ascontiguousarray(image)), place)

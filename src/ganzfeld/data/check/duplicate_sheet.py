@@ -49,7 +49,7 @@ def _panel(dataset: ImageDataset, group: Group, number: int) -> Image.Image:
     """Draw one group: its caption above a row of its images."""
     chosen = _different_first(dataset, group)[:MOST_IN_A_GROUP]
     indices = np.cumsum(dataset.records["row"] >= 0)[chosen] - 1
-    tiles = [_tile(image) for image in dataset.batch(indices)]
+    tiles = [_tile(image) for image in dataset.kind.view(dataset.batch(indices), dataset.scale)]
     width, height = tiles[0].size
     room = (MOST_IN_A_GROUP * (width + _GAP_PX) + _GAP_PX, _CAPTION_PX + height + _GAP_PX)
     panel = Image.new("RGB", room, _PANEL)

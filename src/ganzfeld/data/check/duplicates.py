@@ -13,6 +13,7 @@ import numpy as np
 from ganzfeld.data.check.candidates import candidates
 from ganzfeld.data.check.same_image import loss_of_detail
 from ganzfeld.data.images import ImageDataset
+from ganzfeld.data.kinds import IMAGE
 from ganzfeld.durable import write_bytes
 from ganzfeld.errors import ResourceError
 
@@ -57,11 +58,19 @@ def find_duplicates(dataset: ImageDataset) -> list[Group]:
     files = _numbered_files(np.ascontiguousarray(records["sha256"][:, :16][entries]).view("<u8"))
     _, first_of_file = np.unique(files, return_index=True)
     leaders = _UnionFind(len(entries))
-    _join_alike(leaders, dataset, np.sort(first_of_file))
-    firsts = first_of_file[files]
+    if dataset.framing.kind == IMAGE:
+        _join_alike(leaders, dataset, np.sort(first_of_file))
+    else:  # the look of other kinds is equal for duplicates, and only for them
+        _join_equal(leaders, np.unique(records["look"][entries], return_inverse=True)[1])
+    _join_equal(leaders, files)
+    return _groups(leaders.all(), files, entries)
+
+
+def _join_equal(leaders: "_UnionFind", numbers: np.ndarray) -> None:
+    """Join all positions that have the same number; numbers are 0, 1, ... without gaps."""
+    firsts = np.unique(numbers, return_index=True)[1][numbers]
     for position in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
         leaders.join(int(firsts[position]), position)
-    return _groups(leaders.all(), files, entries)
 
 
 def _numbered_files(digests: np.ndarray) -> np.ndarray:

@@ -10,7 +10,9 @@ import numpy as np
 
 from ganzfeld.data.check.advice import Advice, advice
 from ganzfeld.data.check.duplicates import Group, duplicates_of
+from ganzfeld.data.check.stored_values import advice_on_values
 from ganzfeld.data.images import ImageDataset, Unusable
+from ganzfeld.data.kinds import IMAGE
 from ganzfeld.data.source import encodable, named
 
 
@@ -58,6 +60,10 @@ class Survey:
             "source": encodable(dataset.place_of_all),
             "name": dataset.name,
             "kind": dataset.manifest.kind,
+            "kind_of_data": framing.kind,
+            "axes": framing.axes,
+            "scale": dataset.manifest.scale,
+            "type": dataset.dtype.name,
             "usable": self.usable,
             "unusable": [named(image.path) | {"reason": image.reason} for image in self.unusable],
             "duplicates": [self._group_as_json(group) for group in self.duplicates],
@@ -102,6 +108,7 @@ def survey(dataset: ImageDataset) -> Survey:
     used = np.flatnonzero(records["row"] >= 0)  # single fields are read, since copying all records is costly
     widths, heights = (records[side][used].astype(np.int64) for side in ("width", "height"))
     kept, upscaled = _crop_shares(dataset, widths, heights)
+    is_image = dataset.framing.kind == IMAGE
     duplicates = duplicates_of(dataset)
     order = np.argsort(widths * heights, kind="stable")
     sizes, num_sizes = _sizes(widths, heights)
@@ -125,12 +132,18 @@ def survey(dataset: ImageDataset) -> Survey:
         duplicates=duplicates,
         upscaled=upscaled,
         kept_pixels=float(kept.mean()) if len(kept) else 1.0,
-        warnings=advice(dataset, duplicates, upscaled, kept, widths / np.maximum(heights, 1)),
+        warnings=(
+            advice(dataset, duplicates, upscaled, kept, widths / np.maximum(heights, 1))
+            if is_image
+            else advice_on_values(dataset, duplicates)
+        ),
     )
 
 
 def _crop_shares(dataset: ImageDataset, widths: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, int]:
     """Return the share of its pixels that the crop keeps of each image, and how many images are enlarged."""
+    if dataset.framing.kind != IMAGE:  # cut into items, never scaled
+        return np.ones(len(widths)), 0
     width, height = dataset.size
     crop_widths = np.minimum(widths, np.maximum(1, np.rint(heights * width / height)))
     crop_heights = np.minimum(heights, np.maximum(1, np.rint(widths * height / width)))

@@ -76,6 +76,7 @@ _WITH_OPACITY = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _EXTRA_BAND = "it has a band besides its 1 or 3, which cannot be trained on yet; --alpha none leaves it out"
 _GIVE_RANGE = "give it with --range LOW:HIGH, or save the image with 8 or 16 bits"
 _OTHER_KINDS = {
+    b"SIMPLE  =": "FITS, which holds measured values: --kind map",
     b"%!PS": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript",
     b"<svg": "SVG",

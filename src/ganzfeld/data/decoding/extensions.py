@@ -1,4 +1,4 @@
-"""The file extensions of images. They select candidates; the content decides whether a file is an image."""
+"""The file extensions of images and maps. They select candidates; the content decides what a file is."""
 
 import os
 
@@ -6,7 +6,7 @@ EXTENSIONS = frozenset(
     f".{ending}"
     for ending in (
         *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "avif", "gif", "bmp", "dib", "tif", "tiff"),
-        *("ppm", "pgm", "pbm", "pnm"),
+        *("ppm", "pgm", "pbm", "pnm", "fits", "fit"),
     )
 )
 

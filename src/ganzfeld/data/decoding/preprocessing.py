@@ -6,7 +6,7 @@ is stretched or padded; an image that already has the target size passes through
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 from PIL import Image, ImageColor
@@ -24,19 +24,22 @@ _GAP = 3.0  # whole blocks are averaged down to this multiple of the target size
 _SUPPORT = 2.5  # how far beyond the box the Lanczos filter reaches, in pixels of the result
 _LEAST_SUPPORT = 3  # the same in pixels of the image, if it is enlarged
 _Box = tuple[int, int, int, int]
+_ADDED = ("kind", "axes", "scale")
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """The settings that every image of a dataset is prepared with.
 
-    - ``width``, ``height``: in pixels.
+    - ``width``, ``height``: in pixels; ``height`` is 0 for data along one axis.
     - ``channels``: 1, 3 or None (1 if every image is grey, 3 otherwise).
     - ``background``: the (red, green, blue) that shows through transparent pixels.
     - ``range``: the stored values that become black and white; None uses those of the format.
     - ``alpha``: what a fourth channel is: ``over`` (opacity), ``none`` (left out), ``band``, or None
       (opacity, unless the file says otherwise).
     - ``frames``: which frames are read if a file holds several.
+    - ``kind``: what the data are, an entry of ``ganzfeld.data.kinds``. ``axes``: what the axes of an array
+      mean, in capitals. ``scale``: the scale that was asked for; None means the usual one of the kind.
     """
 
     width: int
@@ -46,10 +49,17 @@ class Preprocessing:
     range: tuple[float, float] | None = None
     alpha: str | None = None
     frames: str = FIRST_FRAME
+    kind: str = "image"
+    axes: str | None = None
+    scale: str | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the settings as plain data, for the cache key and for worker processes."""
-        return asdict(self)
+        """Return the settings as plain data, for the cache key and for worker processes.
+
+        What later versions added is left out at its default, so that sets of earlier versions keep their key.
+        """
+        added = {entry.name: entry.default for entry in fields(self) if entry.name in _ADDED}
+        return {name: value for name, value in asdict(self).items() if added.get(name, ...) != value}
 
     @classmethod
     def from_json(cls, settings: dict) -> "Preprocessing":
@@ -57,6 +67,11 @@ class Preprocessing:
         values = settings["range"]
         pairs = {"background": tuple(settings["background"]), "range": tuple(values) if values else None}
         return cls(**settings | pairs)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size in the order of tensors: (height, width), or (length,) for data along one axis."""
+        return (self.height, self.width) if self.height else (self.width,)
 
     @property
     def grey_background(self) -> bool:
@@ -143,16 +158,28 @@ def _two_sides(size: object) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def framing(size: int | Sequence[int] | str, options: PreparationOptions) -> Preprocessing:
+def _one_side(size: object) -> int:
+    sides = sides_of(size.item() if isinstance(size, np.integer) else size)
+    first, *others = sides if isinstance(sides, list | tuple) and sides else [None]
+    if not is_whole(first) or any(side != first for side in others):
+        raise UsageError(f"size {shown(size)} is not a length", "Give one number: data along one axis.")
+    return int(first)  # pyright: ignore[reportArgumentType]
+
+
+def framing(
+    size: int | Sequence[int] | str, options: PreparationOptions, kind: str = "image", dims: int = 2
+) -> Preprocessing:
     """Check a size and options and return them as settings; raise ``UsageError`` for invalid ones.
 
-    The range ``auto`` stays undetermined: see ``ganzfeld.data.ingest.auto_range``.
+    ``kind`` is that of the data, along ``dims`` axes. The range ``auto`` stays undetermined: see
+    ``ganzfeld.data.ingest.auto_range``.
     """
-    width, height = _two_sides(size)
-    for side in (width, height):
+    width, height = _two_sides(size) if dims == 2 else (_one_side(size), 0)
+    for side in (width, height) if dims == 2 else (width,):
         if not SMALLEST_SIZE <= side <= LARGEST_PX:
             limits = f"each side must be from {SMALLEST_SIZE} to {LARGEST_PX} px"
-            raise UsageError(f"images of {width}x{height} px: {limits}")
+            sides = f"images of {width}x{height} px" if dims == 2 else f"a length of {width}"
+            raise UsageError(f"{sides}: {limits}")
     try:
         colour = ImageColor.getrgb(options.background)
     except ValueError:
@@ -160,4 +187,8 @@ def framing(size: int | Sequence[int] | str, options: PreparationOptions) -> Pre
         raise UsageError(f"unknown background colour {options.background!r}", hint) from None
     values = None if options.range in (None, AUTO) else range_of(options.range)
     rgb = colour[0], colour[1], colour[2]
-    return Preprocessing(width, height, options.channels, rgb, values, options.alpha, options.frames)
+    axes = options.axes and options.axes.upper()
+    return Preprocessing(
+        *(width, height, options.channels, rgb, values, options.alpha, options.frames),
+        *(kind, axes, options.scale),
+    )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from ganzfeld.data.cache.store import Manifest, write_manifest
 from ganzfeld.data.classes import numbered
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.file_list import FileList, Names
+from ganzfeld.data.kinds import IMAGE, kind_of_data
 from ganzfeld.data.record import RECORD
+from ganzfeld.data.scales import BYTES, fitted_scale, settings_of, summarise
 from ganzfeld.data.source import Source
 from ganzfeld.durable import write_bytes, write_file
 from ganzfeld.printable import counted
@@ -29,9 +32,16 @@ def finalize(
     seconds: float,
 ) -> Manifest:
     """Join the records of the shards, settle channels and classes, write the manifest and return it."""
-    channels = framing.channels or _settle_channels(folder, num_shards)
+    kind_of_items = kind_of_data(framing.kind)
+    shape, dtype = kind_of_items.stored_type(framing, source.facts)
+    is_image = framing.kind == IMAGE
+    channels = shape[-1]
+    if is_image:
+        channels = framing.channels or _settle_channels(folder, num_shards)
     rows = [int((shard_files.records(folder, number)["row"] >= 0).sum()) for number in range(num_shards)]
-    content_hash = _content_hash(folder, num_shards, (framing.width, framing.height, channels))
+    # Of images (width, height), as it always was.
+    content_hash = _content_hash(folder, num_shards, (*framing.shape[::-1], channels))
+    scale = BYTES if is_image or not sum(rows) else _fit_scale(folder, num_shards, framing, source.facts)
     reasons: dict[str, str] = {}
     for number in range(num_shards):
         reasons |= json.loads(shard_files.reasons_path(folder, number).read_bytes())
@@ -59,11 +69,25 @@ def finalize(
         credit=source.credit,
         version=source.version,
         decode_seconds=seconds,
+        dtype=dtype.name,
+        scale=dict(scale),
     )
     for number in range(num_shards):
         shard_files.flush(shard_files.pixels_path(folder, number))
     write_manifest(folder, manifest)
     return manifest
+
+
+def _fit_scale(
+    folder: Path, num_shards: int, framing: Preprocessing, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Fit the scale that was asked for, or the usual one of the kind, to all stored values."""
+    shards = (np.load(shard_files.pixels_path(folder, number), mmap_mode="r") for number in range(num_shards))
+    summary = summarise(
+        (shard for shard in shards if len(shard)), full=facts.get("full"), letters=facts.get("letters", "")
+    )
+    name = framing.scale or kind_of_data(framing.kind).SCALES[0]
+    return settings_of(fitted_scale(name, summary))
 
 
 def _settle_channels(folder: Path, num_shards: int) -> int:
@@ -83,7 +107,7 @@ def _settle_channels(folder: Path, num_shards: int) -> int:
 def _keep_one_channel(path: Path, pixels: np.ndarray) -> None:
     shape = (*pixels.shape[1:3], 1)
     grey = (image[:, :, :1] for image in pixels)
-    write_file(path, lambda part: shard_files.write_pixels(part, grey, len(pixels), shape))
+    write_file(path, lambda part: shard_files.write_pixels(part, grey, len(pixels), shape, pixels.dtype))
 
 
 def _settle_classes(folder: Path, source: Source, listing: FileList) -> list[str]:

@@ -1,5 +1,6 @@
 """Make a complete dataset from a listing: decode what interrupted attempts left over, then finalize it."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from ganzfeld.data.ingest.finalize import finalize
 from ganzfeld.data.ingest.reuse_index import ReuseIndex, find_relatives, write_index
 from ganzfeld.data.ingest.shard_writer import Job, ShardWriter
 from ganzfeld.data.ingest.worker_pool import WorkerPool
+from ganzfeld.data.kinds import kind_of_data
 from ganzfeld.data.record import RECORD
 from ganzfeld.data.source import Source
 from ganzfeld.errors import ResourceError
@@ -42,10 +44,12 @@ def ingest(
     source.facts = source.prepare(framing)
     relatives = find_relatives(folder, kind, source, framing)
     write_index(folder, relatives)
-    ranges = bounds(len(listing), framing.width * framing.height * (framing.channels or 3))
+    shape, dtype = kind_of_data(framing.kind).stored_type(framing, source.facts)
+    item_bytes = math.prod(shape) * dtype.itemsize
+    ranges = bounds(len(listing), item_bytes)
     jobs = [Job(n, *ends) for n, ends in enumerate(ranges) if not is_complete(folder, n, ends[1] - ends[0])]
     left = sum(job.last - job.first for job in jobs)
-    _check_disk_space(folder, framing, left)
+    _check_disk_space(folder, item_bytes, left)
 
     def report(done: int) -> None:
         progress(len(listing) - left + done, len(listing), "decoding images")
@@ -78,9 +82,9 @@ def _write_in_this_process(jobs: list[Job], writer: ShardWriter, report: Callabl
         report(done)
 
 
-def _check_disk_space(folder: Path, framing: Preprocessing, num_pictures: int) -> None:
+def _check_disk_space(folder: Path, item_bytes: int, num_pictures: int) -> None:
     """Raise ``ResourceError`` if the decoded images will not fit on the disk of the cache."""
-    needed = num_pictures * (framing.width * framing.height * (framing.channels or 3) + 2 * RECORD.itemsize)
+    needed = num_pictures * (item_bytes + 2 * RECORD.itemsize)
     free = shutil.disk_usage(folder).free
     if needed > free:
         hint = "Free some space, or put the cache elsewhere with the environment variable GANZFELD_CACHE."

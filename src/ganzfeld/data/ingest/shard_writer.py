@@ -1,6 +1,5 @@
 """Make one shard of a dataset: read, hash, decode and write a range of a listing."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,8 @@ from ganzfeld.data.decoding.decode import UnusableImage
 from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.file_list import FileList
 from ganzfeld.data.ingest.reuse_index import ReuseIndex
-from ganzfeld.data.record import RECORD, appearance, tint
+from ganzfeld.data.kinds import Kind, kind_of_data
+from ganzfeld.data.record import RECORD
 from ganzfeld.data.source import Entry, EntryReader, Source
 
 
@@ -46,9 +46,11 @@ class ShardWriter:
     known: ReuseIndex
     begin: Callable[[Job, int], None]
     reader: EntryReader = field(init=False)
+    kind: Kind = field(init=False)
 
     def __post_init__(self) -> None:
         self.reader = EntryReader(self.source)
+        self.kind = kind_of_data(self.framing.kind)
 
     def write(self, job: Job) -> None:
         """Write one shard, with the reason for each image that cannot be used.
@@ -58,10 +60,10 @@ class ShardWriter:
         records = np.zeros(job.last - job.first, RECORD)
         records["row"] = -1
         reasons: dict[int, str] = {}
-        shape = (self.framing.height, self.framing.width, self.framing.channels or 3)
+        shape, dtype = self.kind.stored_type(self.framing, self.source.facts)
         images = self._images(job, records, reasons)
-        number = job.shard
-        put(pixels_path(self.folder, number), lambda part: write_pixels(part, images, len(records), shape))
+        number, most = job.shard, len(records)
+        put(pixels_path(self.folder, number), lambda part: write_pixels(part, images, most, shape, dtype))
         put(records_path(self.folder, number), lambda part: part.write_bytes(records.tobytes()))
         put(reasons_path(self.folder, number), lambda part: part.write_text(json.dumps(reasons), "ascii"))
 
@@ -94,19 +96,4 @@ class ShardWriter:
             record[0], pixels = match
             return pixels
         record["sha256"] = np.frombuffer(sha256, np.uint8)
-        return self._decode(raw, entry, record)
-
-    def _decode(self, raw: bytes | np.ndarray, entry: Entry, record: np.ndarray) -> np.ndarray:
-        decoded = self.source.decode(raw, self.framing, max(entry.frame, 0))
-        record["frames"], record["hidden"] = decoded.num_frames, decoded.num_hidden
-        record["pixels"] = np.frombuffer(hashlib.sha256(decoded.pixels.tobytes()).digest(), np.uint8)
-        record["look"], record["cells"] = appearance(decoded.pixels)
-        record["darkest"], record["brightest"] = decoded.levels
-        record["assumed"], record["tint"] = decoded.assumed.encode(), tint(decoded.pixels)
-        stored = decoded.stored
-        record["least"], record["most"], record["white"] = stored.least, stored.most, stored.white
-        record["low"], record["high"] = stored.low, stored.high
-        record["width"], record["height"] = decoded.width, decoded.height
-        record["format"], record["mode"] = decoded.format.encode(), decoded.mode.encode()
-        record["grey"], record["clear"] = decoded.grey, decoded.clear
-        return decoded.pixels
+        return self.kind.write(self.source, raw, self.framing, max(entry.frame, 0), record)

@@ -50,6 +50,7 @@ def _work(report: Callable[..., None]) -> None:
     known = ReuseIndex(folder, [Path(relative) for relative in task["relatives"]])
     framing = Preprocessing.from_json(task["framing"])
     with open_source(task["kind"], Path(task["path"])) as source:
+        source.arrange(framing)
         source.facts = task["facts"]
         begin, still = _heartbeat(report)
         decode.large_image_lock = lambda: locked(folder / TURN, still)

@@ -32,10 +32,7 @@ _PICKLE = Foreign(
     "a Python pickle",
     f"It is never unpickled here. Load it where you trust it and save the images: {_SAVE}, {_SHAPE}.",
 )
-_HDF5 = Foreign(
-    "an HDF5 file",
-    f'Save its images as an array: images = h5py.File("FILE")["NAME"][:]; {_SAVE}, {_SHAPE}.',
-)
+_HDF5 = Foreign("an HDF5 file", "Give the file itself, with --kind and --axes.")
 _MATLAB = Foreign(
     "a MATLAB file",
     'Save its images as an array: images = scipy.io.loadmat("FILE")["NAME"] (of MATLAB 7.3: h5py), '
@@ -75,7 +72,6 @@ _DOCUMENT = Foreign("a document", "Write each image to a separate file, and give
 _SIGNATURES = (  # offset, bytes; the first match wins
     (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", _TORCH),  # torch.save before 1.6
     *((0, bytes((0x80, protocol)), _PICKLE) for protocol in range(2, 6)),
-    (0, b"\x89HDF\r\n\x1a\n", _HDF5),
     (0, b"MATLAB 5.0 MAT-file", _MATLAB),
     (0, b"MATLAB 7.3 MAT-file", _MATLAB),
     (0, b"PAR1", _PARQUET),

@@ -10,10 +10,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ganzfeld.data.axes import HINT, axes_of, channels_last_by
 from ganzfeld.data.decoding.decode import MOST_PIXELS, UnusableImage
+from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.decoding.samples import LEVELS
+from ganzfeld.data.decoding.stored_array import facts_of_values
 from ganzfeld.data.source import Entry, Source
-from ganzfeld.errors import DataError
+from ganzfeld.errors import DataError, UsageError
 from ganzfeld.option_values import text_of_enclosing_range
 
 _CHANNELS = (1, 3, 4)
@@ -68,17 +71,69 @@ class RowReader:
                 return
 
 
-class RowSource(Source):
-    """A source whose entries are the rows of one array. Subclasses set ``rows`` and ``reader``.
+NUMBERS = "biuf"
+"""The kinds of dtypes that can be data: bool, integers, floats."""
 
-    ``key`` is the name of the array in its file, if it has one.
+_EXACT_IN_FLOAT32 = 2**24
+
+
+class RowSource(Source):
+    """A source whose entries are the rows of one array. Subclasses set ``rows``, ``reader`` and ``where``.
+
+    ``key`` is the name of the array in its file, if it has one; ``where`` names the array in messages.
     """
 
     HAS_FILES = False
+    KINDS = ("image", "map")
+    FORMAT = "array"
 
     rows: Rows
     reader: RowReader
+    where: str
     key = ""
+
+    def arrange(self, settings: Preprocessing) -> None:
+        """Check that the rows are what the settings say; an array without items becomes one item."""
+        super().arrange(settings)
+        if settings.kind == "image":
+            check_shape(self.rows, self.where)
+            return
+        rows = self.rows
+        if rows.dtype.kind not in NUMBERS:
+            raise DataError(f"{self.where} holds {rows.dtype.name}, and only real numbers can be trained on")
+        if not self._axes(settings).startswith("N"):
+            self.rows = self.reader.rows = Rows(rows.offset, 1, (rows.count, *rows.shape), rows.dtype)
+
+    def _axes(self, settings: Preprocessing) -> str:
+        # Once an array without items has become one item, its rows have one axis more.
+        num = 1 + len(self.rows.shape)
+        without_items = settings.axes is not None and len(settings.axes) == num - 1
+        dims = len(settings.shape)
+        return axes_of(settings.axes, num - without_items, dims, self.where)
+
+    def prepare(self, framing: Preprocessing) -> dict[str, Any]:
+        """Return type and channels of the values, and note where the cache cannot hold them exactly."""
+        if framing.kind == "image":
+            return super().prepare(framing)
+        name = self.rows.dtype.name
+        facts = facts_of_values(self.rows.dtype, self._shape_in(framing)[-1])
+        if name != facts["dtype"] and self.rows.dtype.itemsize > 2:
+            is_whole = self.rows.dtype.kind in "iu"
+            exact = f"whole numbers up to {_EXACT_IN_FLOAT32:,}" if is_whole else "7 digits"
+            self.notes.append(f"{self.where}: {name} is kept as float32, which holds {exact}")
+        return facts
+
+    def values(self, raw: bytes | np.ndarray, settings: Preprocessing) -> np.ndarray:
+        """Return the values of a row, (*size, channels)."""
+        assert isinstance(raw, np.ndarray)
+        return channels_last_by(self._axes(settings), raw)
+
+    def stored_size(self, entry: Entry, settings: Preprocessing) -> tuple[int, ...]:
+        """Return the size of every row, without reading any."""
+        return self._shape_in(settings)[:-1]
+
+    def _shape_in(self, settings: Preprocessing) -> tuple[int, ...]:
+        return channels_last_by(self._axes(settings), np.broadcast_to(np.uint8(0), self.rows.shape)).shape
 
     def entries(self) -> Iterator[Entry]:
         """Yield one entry per row, named by its index."""
@@ -99,15 +154,23 @@ def channels_last(row: np.ndarray) -> np.ndarray:
 
 
 def check_shape(rows: Rows, where: str) -> None:
-    """Raise ``DataError`` unless rows of this shape are images and their axes are unambiguous."""
-    shape = rows.shape
-    if len(shape) == 2:
+    """Raise ``DataError`` unless rows of this shape are images and their axes are unambiguous.
+
+    Raises ``UsageError`` for what may be other data than images, which the user must say.
+    """
+    shape, num_axes = rows.shape, len(rows.shape)
+    if num_axes > 3 or (num_axes == 3 and min(shape) >= 8 and not set(shape) & set(_CHANNELS)):
+        raise UsageError(f"{where} has the shape {(rows.count, *shape)}, which nothing explains", HINT)
+    if num_axes == 2:
         sides, unambiguous = shape, True
     else:
         last, first = shape[2] in _CHANNELS, shape[0] in _CHANNELS
         sides, unambiguous = (shape[:2] if last else shape[1:]), last != first
     if not unambiguous or min(sides) < 8:
-        raise DataError(f"{where} has the shape {(rows.count, *shape)}: {_explain_shape(rows)}", EXPECTED)
+        message = f"{where} has the shape {(rows.count, *shape)}: {_explain_shape(rows)}"
+        if num_axes == 3 and sum(side >= 8 for side in shape) == 2 and not unambiguous:
+            raise UsageError(message, HINT)
+        raise DataError(message, EXPECTED)
     if sides[0] * sides[1] > MOST_PIXELS:
         raise DataError(
             f"{where} has images of {sides[0]}x{sides[1]} px, more than {MOST_PIXELS // 10**6} megapixels"
@@ -136,7 +199,7 @@ def value_range(reader: RowReader, where: str, user_range: tuple[float, float] |
 
     These are the ends of ``user_range``, if any. Otherwise bool is read as 0 to 1, integers within 0 to 255
     as 0 to 255, other uint16 as 0 to 65535, floats within 0 to 1 as 0 to 1, and floats within -1 to 1 as that
-    if any is negative. Raises ``DataError`` for everything else, since its meaning is unknown.
+    if any is negative. Raises ``UsageError`` for everything else, since its meaning is unknown.
     """
     dtype = reader.rows.dtype
     if dtype == np.uint8:
@@ -155,10 +218,11 @@ def value_range(reader: RowReader, where: str, user_range: tuple[float, float] |
     if high is None:
         fitting = text_of_enclosing_range(least, most) if least < most else "LOW:HIGH"
         hint = (
-            "Floats must lie in 0 to 1 or in -1 to 1, integers in 0 to 255 (uint16: to 65535). Otherwise "
-            f"give the values of black and white: --range {fitting}, or --range auto."
+            "If they are measurements, keep their units: --kind map --axes NHW (or NCHW, NHWC). If they are"
+            " images, floats must lie in 0 to 1 or in -1 to 1, integers in 0 to 255 (uint16: to 65535);"
+            f" otherwise give the values of black and white: --range {fitting}, or --range auto."
         )
-        raise DataError(
+        raise UsageError(
             f"{where} holds {dtype.name} from {least:g} to {most:g}, a range with no agreed meaning", hint
         )
     return {"low": low, "high": high}

@@ -17,11 +17,11 @@ from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.sources._array_labels import Rejected, array_labels
 from ganzfeld.data.sources._rows import (
     EXPECTED,
+    NUMBERS,
     RowReader,
     Rows,
     RowSource,
     channels_last,
-    check_shape,
     value_range,
 )
 from ganzfeld.errors import DataError
@@ -37,7 +37,6 @@ _USUAL_NAMES = {  # the name of an array of images: the name of its labels
     "data": "labels",
     "arr_0": "labels",
 }
-_NUMBERS = "biuf"  # the kinds of dtypes that can be images: bool, integers, floats
 _USUAL_LABELS = ("labels", "y", "label", "targets", "target", "classes", "class")
 
 
@@ -63,7 +62,6 @@ class ArraysSource(RowSource):
         self.key = self._find_images()
         self.rows = self._arrays[self.key]
         self.where = f"{printable(path.name)}{f' [{self.key}]' if self.key else ''}"
-        check_shape(self.rows, self.where)
         self.reader = RowReader(self.rows, lambda: _open(path, self.key, self.files))
 
     def decode(self, raw: bytes | np.ndarray, framing: Preprocessing, frame: int = 0) -> Decoded:
@@ -78,7 +76,12 @@ class ArraysSource(RowSource):
         return labels
 
     def prepare(self, framing: Preprocessing) -> dict[str, Any]:
-        """Determine the values of black and white, from all values of the array unless a range is given."""
+        """Determine the values of black and white, from all values of the array unless a range is given.
+
+        Data that are no images keep their values.
+        """
+        if framing.kind != "image":
+            return super().prepare(framing)
         facts = value_range(self.reader, self.where, framing.range)
         if self.rows.dtype != np.uint8 and not framing.range:
             black, white = facts["low"], facts["high"]
@@ -99,11 +102,10 @@ class ArraysSource(RowSource):
 
     def _find_images(self) -> str:
         """Return the name of the array with the images; raise ``DataError`` if none or several fit."""
-        candidates = [
-            key
-            for key, rows in self._arrays.items()
-            if len(rows.shape) in (2, 3) and rows.dtype.kind in _NUMBERS
-        ]
+        numbers = {key: rows for key, rows in self._arrays.items() if rows.dtype.kind in NUMBERS}
+        candidates = [key for key, rows in numbers.items() if len(rows.shape) in (2, 3)]
+        # Arrays of more axes are no images, but may be other data, if the user says so.
+        candidates = candidates or [key for key, rows in numbers.items() if len(rows.shape) > 3]
         usual = [key for key in _USUAL_NAMES if key in candidates]
         if len(candidates) == 1 or usual:
             return usual[0] if usual else candidates[0]

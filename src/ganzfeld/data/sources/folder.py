@@ -20,6 +20,9 @@ def recognises(path: Path) -> int:
 class FolderSource(Source):
     """The image files below a folder."""
 
+    KINDS = ("image", "map")
+    FORMAT = "file"
+
     def entries(self) -> Iterator[Entry]:
         """Yield one entry per image file; a path that cannot be read has a flaw."""
         for file in image_files(os.fspath(self.path)):

@@ -19,7 +19,7 @@ from ganzfeld.data.decoding.preprocessing import Preprocessing
 from ganzfeld.data.source import Entry
 from ganzfeld.data.sources._archive import check_expansion
 from ganzfeld.data.sources._array_labels import Rejected, array_labels
-from ganzfeld.data.sources._rows import RowReader, Rows, RowSource, channels_last, check_shape
+from ganzfeld.data.sources._rows import RowReader, Rows, RowSource, channels_last
 from ganzfeld.errors import DataError
 from ganzfeld.printable import printable
 
@@ -53,7 +53,7 @@ class IdxSource(RowSource):
         if len(self.rows.shape) not in (2, 3):
             hint = "Give the file with the images; its name usually contains images-idx3."
             raise DataError(f"{shown} holds {self.rows.count} labels or vectors, not images", hint)
-        check_shape(self.rows, shown)
+        self.where = shown
         self.reader = RowReader(self.rows, lambda: self.files.enter_context(_open(path)))
         self._labels = _labels_beside(path)
 

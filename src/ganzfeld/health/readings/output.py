@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzfeld.health.probe import ProbeContext
+from ganzfeld.networks.outputs import AcrossChannels
 
 PASSES = True
 
@@ -24,7 +25,7 @@ NO_GRADIENT = 1e-3
 def read(probe: ProbeContext) -> dict[str, Tensor]:
     """Return all readings, or none for an output that is unbounded or unknown."""
     output = probe.generator.output
-    bounds = None if output is None else _bounds(output)
+    bounds = None if output is None or isinstance(output, AcrossChannels) else _bounds(output)
     if bounds is None:
         return {}
     low, high = bounds

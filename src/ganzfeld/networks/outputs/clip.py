@@ -2,6 +2,8 @@
 
 from torch import nn
 
+INTERVAL = (-1.0, 1.0)
+
 
 def output() -> nn.Module:
     """Return the module."""

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+INTERVAL = (-1.0, 1.0)
+
 
 class StretchedSigmoid(nn.Module):
     """2 sigmoid(a) - 1."""

@@ -33,7 +33,7 @@ def write_report(run: Run) -> Path:
     """
     journal, evidence, verdict = run.journal, run.evidence, run.diagnose()
     grids, about = run.sample_files, _about_watched(run) if isinstance(run, WatchedRun) else _about_run(run)
-    height_px = about["size"][1]
+    height_px = about["size"][-1]
     shown = [run.path / "reals.png", *_selection(grids)]
     page = (
         environment("ganzfeld.runs.report")

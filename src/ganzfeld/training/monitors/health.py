@@ -19,7 +19,7 @@ from ganzfeld.health.probe import ProbeContext
 from ganzfeld.latent import latents_of_seeds
 from ganzfeld.training.callbacks import Pace, TrainCallback
 from ganzfeld.training.monitors.readings import ReadingsMonitor
-from ganzfeld.training.monitors.scale import bytes_of, scale_of
+from ganzfeld.training.monitors.scale import bytes_of, quality_scale_of
 from ganzfeld.training.step import StepOutput
 from ganzfeld.training.trainer import Trainer
 
@@ -55,8 +55,8 @@ class HealthMonitor(ReadingsMonitor):
             indices = trainer.classes.examples(num, num // IMAGES_PER_CLASS)
             labels = np.resize(trainer.classes.labels[indices], num)
             self._labels = torch.from_numpy(labels).to(engine.device)
-        self._real = engine.images(trainer.gather(indices))
-        self._scale = scale_of(trainer, self._latents, self._labels)
+        self._real = engine.images(trainer.gather(indices), trainer.dataset.scale)
+        self._scale = quality_scale_of(trainer, self._latents, self._labels)
 
     @property
     def device(self) -> torch.device:

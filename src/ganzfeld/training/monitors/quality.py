@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ganzfeld.data.kinds import IMAGE
 from ganzfeld.errors import DamagedError, ResourceError, UsageError
 from ganzfeld.health.derived import BY_FEATURES
 from ganzfeld.health.evidence import SPACE
@@ -56,7 +57,11 @@ class QualityMonitor:
         metadata = run.metadata
         self._trainer, self._run, self._callback = trainer, run, callback
         self._pace = callback.pace
-        self._space, why_not = scoring_space(trainer.dataset.num_pictures) if wanted else (None, "")
+        self._space, why_not = None, ""
+        if trainer.dataset.framing.kind != IMAGE:
+            why_not = f"the kernel distance is for images, and these are {trainer.dataset.kind.WORD}s"
+        elif wanted:
+            self._space, why_not = scoring_space(trainer.dataset.num_pictures)
         if why_not:
             callback.noted(f"quality will not be measured: {why_not}")
         self._ends_on_a_plateau = metadata.stop == "plateau"

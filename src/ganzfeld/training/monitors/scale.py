@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from ganzfeld.data import ImageDataset
+from ganzfeld.data.kinds import IMAGE
 from ganzfeld.data.order import evenly_spaced
 from ganzfeld.health.forward_trace import forward
 from ganzfeld.metrics import Side, Space
@@ -17,12 +18,14 @@ from ganzfeld.training.build import build_networks
 from ganzfeld.training.trainer import Trainer
 
 
-def scale_of(trainer: Trainer, latents: Tensor, labels: Tensor | None) -> QualityScale | None:
+def quality_scale_of(trainer: Trainer, latents: Tensor, labels: Tensor | None) -> QualityScale | None:
     """Return the scale of a run for the images of ``latents`` (N, n) in classes ``labels`` (N,).
 
     It is a function of the data, the recipe and the seed, so that it is the same after resuming. Returns None
-    if there are too few images.
+    if there are too few images, or other data.
     """
+    if trainer.dataset.framing.kind != IMAGE:
+        return None
     reals, others = reals_of(trainer.dataset, len(latents))
     if min(len(reals), len(others)) < LEAST:
         return None

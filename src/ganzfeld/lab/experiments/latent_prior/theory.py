@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from ganzfeld.geometry import Layer, Plan
-from ganzfeld.networks.initialisation import STANDARD_DEVIATION
+from ganzfeld.networks.initialisations.normal import STANDARD_DEVIATION
 
 FORMULAS = {
     "variance of a component": r"\mathrm{Var}\,N(0, 1) = 1, \quad \mathrm{Var}\,U(-1, 1) = 1/3",
