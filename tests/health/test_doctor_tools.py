@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from ganzfeld.health.limits import Limit, limit_at
+from ganzfeld.health.limits import limits as limits_that_ship
 from tests.health.conftest import TOOLS
 from tests.health.journals import journal
 
@@ -116,6 +117,30 @@ def test_what_some_recipes_show_is_no_limit_of_all(tools):
     found = tools["limits"].limits_of(made)["diversity"]
     phases = {kind: [each["from_step"] for each in found if each["recipe"] == kind] for kind in ("", "seed")}
     assert 64 not in phases[""] and 512 in phases[""]
+
+
+@pytest.mark.parametrize("recipe", ["modern", "seed"])
+def test_a_healthy_run_of_an_unknown_recipe_has_the_logits_of_any_recipe(tools, recipe):
+    """Logits of modern are ten times as large as those of seed."""
+    sizes = {"modern": 30.0, "radford2015": 6.0, "seed": 3.0}
+    healthy = []
+    for name, size in sizes.items():
+        for seed in range(8):
+            made = journal(tools, "", [0.8] * 40, [0.1] * 40, seed)
+            for entry in made.entries:
+                entry["health"] |= {"logit_size": size, "batch_leak": size}
+            fields, plan = made.recipe | {"name": name}, replace(made.plan, recipe=name)
+            healthy.append(replace(made, recipe=fields, plan=plan))
+    limits = tools["limits"].limits_of(healthy)
+    for reading in ("logit_size", "batch_leak"):
+        of_all = [limit for limit in limits[reading] if not limit["recipe"]]
+        assert of_all and all(limit["low"] < sizes[recipe] < limit["high"] for limit in of_all)
+        assert all(limit["share"] == 1.0 for limit in of_all)
+
+
+def test_no_healthy_run_is_outside_the_limits_that_ship():
+    for name, by_phase in limits_that_ship().items():
+        assert all(limit.share == 1.0 for limit in by_phase), name
 
 
 def test_a_perfect_generator_is_within_the_limits_of_what_it_shows(tools):
