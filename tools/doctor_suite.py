@@ -249,7 +249,7 @@ def report(broken: Sequence[Result], healthy: Sequence[Result], options: argpars
 def _faults_table(broken: Sequence[Result]) -> list[str]:
     """Return a table of the planted faults: when they are found, and the verdict at the end of the runs."""
     lines = [
-        "| planted fault | runs | show it | found in time | by readings | found at any check "
+        "| planted fault | runs | show the fault | found in time | by readings | found at any check "
         "| checks from showing to the first finding (median) "
         f"| {' | '.join(f'{verdict} at end' for verdict in VERDICTS)} |",
         f"|---|---|---|---|---|---|---|{'---|' * len(VERDICTS)}",

@@ -60,8 +60,8 @@ def test_the_time_is_that_at_the_speed_of_the_run():
     found = foretold(early(num=11))  # 1,100 images in 10 seconds
     assert found.images == 40_000 and found.seconds == pytest.approx((40_000 - 1_100) * 10 / 1_100)
     assert found.sentences == (
-        "That is usual for radford2015: half of the runs without varied images by then had them after 40,000,"
-        " which takes 5 min 54 s more at this speed."
+        "That is usual for radford2015: half of its runs without varied images at this stage had them"
+        " after 40,000, which takes 5 min 54 s more at this speed."
     )
     assert found.as_json() == {"images": 40_000, "seconds": found.seconds, "recipe": None}
 
@@ -126,7 +126,7 @@ def test_a_run_that_is_later_than_all_known_ones_is_said_to_be():
 def test_what_few_runs_showed_is_not_usual():
     found = foretold(early(num=71, settings=NARROW))  # one of four runs was not varied by then
     assert found.sentences.startswith(
-        "1 of 4 runs of radford2015 had no varied images by then either; this one had them after 8,000,"
+        "1 of 4 runs of radford2015 had no varied images at this stage either; this one had them after 8,000,"
     )
     assert foretold(early(num=45, settings=NARROW)).sentences.startswith("That is usual for radford2015")
     both = Expectation(CLASSICAL, 0, (1, 2, 3, 7_120, 9_000), 5, 64_000, 128)

@@ -126,10 +126,23 @@ def test_it_is_early_until_something_was_read():
 def test_without_a_quality_no_run_is_healthy():
     """As in runs of earlier versions: untrained images may vary, too."""
     varied = diagnose(case_of({"diversity": [HEALTHY] * 10, "twins": [0.1] * 10}, known=("diversity",)))
-    assert varied.sentence == "early: how far it has come was not measured"
-    assert "is not known" in varied.meaning
+    assert varied.sentence == "early: it is not known how good the images are"
+    assert "it is not known how good" in varied.meaning and varied.forecast is None
     alike = diagnose(case_of({"diversity": [HEALTHY] * 10, "twins": [1.0] * 10}, known=("diversity",)))
     assert (alike.verdict, alike.sentence) == ("early", "early: all images are alike")
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_without_a_quality_nobody_says_that_little_was_learned(watched):
+    readings = {"diversity": [HEALTHY] * 20, "twins": [0.1] * 20, "rhythm": turning(0.9)}
+    run = case_of(readings, known=("diversity", "rhythm"))
+    fields = {"rates_known": False, "layers": []} if watched else {}
+    found = diagnose(replace(run, watched=watched, recipe={**run.recipe, **fields}))
+    assert [finding.name for finding in found.findings] == ["oscillation"]
+    assert found.meaning == "something needs attention, and it is not known how good the images are"
+    assert "little" not in found.sentence + found.state
+    alike = case_of(readings | {"twins": [1.0] * 20}, known=("diversity", "rhythm"))
+    assert diagnose(alike).meaning.startswith("little has been learned yet")
 
 
 def test_what_is_wrong_is_worse_than_early():

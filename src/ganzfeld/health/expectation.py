@@ -114,10 +114,11 @@ class Forecast:
         kind, images = self.expectation, _rounded(self.images)
         left = kind.not_varied(self.seen)
         if 2 * left >= kind.num_runs:
-            text = f"That is usual for {kind.name}: half of the runs without varied images by then had them"
+            usual = f"That is usual for {kind.name}: "
+            text = f"{usual}half of its runs without varied images at this stage had them"
         else:
             text = (
-                f"{left} of {kind.num_runs} runs of {kind.name} had no varied images by then either;"
+                f"{left} of {kind.num_runs} runs of {kind.name} had no varied images at this stage either;"
                 f" {'half of them' if left > 1 else 'this one'} had them"
             )
         time = f", which takes {duration(self.seconds)} more at this speed" if self.seconds else ""

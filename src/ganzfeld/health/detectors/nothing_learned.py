@@ -36,8 +36,8 @@ def find(run: RunEvidence) -> Finding | None:
         "sick" if seen > HOPELESS * high else "watch",
         int(LATE * high),
         (evidence,),
-        "The two networks do not teach each other: one of them has won, or a setting keeps the images from "
-        "becoming varied.",
+        "The two networks do not learn from each other: one of them has won, or a setting keeps the images "
+        "from becoming varied.",
         remedy_for_variety(run),
         "ring",
     )

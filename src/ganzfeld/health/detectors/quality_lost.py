@@ -23,7 +23,6 @@ def find(run: RunEvidence) -> Finding | None:
         "sick" if learned(run).is_little else "watch",
         lost.since_images,
         (lost.evidence,),
-        "The networks have left a state in which they taught each other: steps are too large, or one network "
-        "has won since.",
+        "The two networks no longer learn from each other: steps are too large, or one of them has won.",
         settling(run),
     )

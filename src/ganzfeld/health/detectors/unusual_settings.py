@@ -23,7 +23,7 @@ def find(run: RunEvidence) -> Finding | None:
         "watch",
         0,
         tuple(Evidence(sentence) for _, sentence in run.unusual),
-        "Nothing that is known trains with such settings. Rates that are far too high make the networks "
+        "No recipe that is known trains with such settings. Rates that are far too high make the networks "
         "overshoot; rates that are far too low, and very small or very large networks or batches, can take "
         "many times longer to learn.",
         Remedy(f"Restore the values of the recipe {run.recipe['name']}.", undone)
