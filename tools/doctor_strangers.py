@@ -314,12 +314,16 @@ class Training:
 
 @dataclass(frozen=True)
 class Result:
-    """What was found in a loop: its findings, each with the images seen when it was first there."""
+    """What was found in a loop: its findings, each with the images seen when it was first there.
+
+    ``verdict`` is the verdict at its end.
+    """
 
     loop: Loop
     data: str
     findings: dict[str, int]
     notes: tuple[str, ...]
+    verdict: str = ""
 
     @property
     def found_at(self) -> int | None:
@@ -327,6 +331,12 @@ class Result:
         return min(
             (self.findings[name] for name in self.loop.expected if name in self.findings), default=None
         )
+
+    @property
+    def is_prior(self) -> bool:
+        """Whether all expected findings that were there count only beside others, or at the beginning."""
+        there = [name for name in self.loop.expected if name in self.findings]
+        return bool(there) and all(getattr(detectors.load(name), "PRIOR", False) for name in there)
 
     @property
     def others(self) -> list[str]:
@@ -355,12 +365,15 @@ def run(loop: Loop, images: Images, num_steps: int, folder: Path) -> Result:
     opened = gz.open_run(out)
     evidence = opened.evidence
     findings: dict[str, int] = {}
+    verdict = ""
     for entry in evidence.entries:
         if "health" in entry:
             at = entry["images_seen"]
-            for finding in diagnose(evidence.until(at)).findings:
+            diagnosis = diagnose(evidence.until(at))
+            verdict = diagnosis.verdict
+            for finding in diagnosis.findings:
                 findings.setdefault(finding.name, at)
-    return Result(loop, images.name, findings, tuple(watched.notes))
+    return Result(loop, images.name, findings, tuple(watched.notes), verdict)
 
 
 def of_loops() -> set[str]:
@@ -387,20 +400,23 @@ def table(results: Sequence[Result], num_steps: int) -> str:
     mistakes = [result for result in results if result.loop.mistake and result.loop.expected]
     healthy = [result for result in results if not result.loop.expected]
     num_found = sum(result.found_at is not None for result in mistakes)
+    by_prior = sum(result.is_prior for result in mistakes)
     alarms = sum(bool(of_loops() & result.findings.keys()) for result in healthy)
     lines = [
         f"`python tools/doctor_strangers.py --steps {num_steps}`, at {SIZE} px, batches of {Loop.batch}:",
         "",
-        f"- **{num_found} of {len(mistakes)}** loops with a mistake have the finding for it.",
+        f"- **{num_found} of {len(mistakes)}** loops with a mistake have the finding for it at some check, "
+        f"{by_prior} of them only one that counts while little has been learned.",
         f"- **{alarms} of {len(healthy)}** loops without a harmful one raise a finding that is for loops.",
         "",
-        "| mistake | data | found | after images | other findings |",
-        "|---|---|---|---|---|",
+        "| mistake | data | found | after images | other findings | verdict at the end |",
+        "|---|---|---|---|---|---|",
     ]
     for result in mistakes:
         found = ", ".join(f"`{name}`" for name in result.loop.expected if name in result.findings) or "no"
         at = "" if result.found_at is None else f"{result.found_at:,}"
-        lines.append(f"| {result.loop.name} | {result.data} | {found} | {at} | {', '.join(result.others)} |")
+        cells = (result.loop.name, result.data, found, at, ", ".join(result.others), result.verdict)
+        lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| loop without a mistake | data | findings |", "|---|---|---|"]
     lines += [
         f"| {result.loop.name} | {result.data} | {', '.join(result.findings) or 'none'} |"

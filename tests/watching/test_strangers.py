@@ -66,6 +66,20 @@ def test_the_findings_of_loops_exist(strangers: ModuleType):
     assert expected - {"diverging", "unusual-settings"} == strangers.of_loops() <= set(detectors.names())
 
 
+def test_a_mistake_that_only_a_prior_names_is_counted(strangers: ModuleType):
+    (rate,) = (loop for loop in strangers.MISTAKES if loop.mistake == "rate")
+    (swapped, *_) = strangers.MISTAKES
+    results = [
+        strangers.Result(rate, "faces", {"unusual-settings": 256}, (), "healthy"),
+        strangers.Result(rate, "fashion", {"unusual-settings": 256, "diverging": 512}, (), "sick"),
+        strangers.Result(swapped, "faces", {}, (), "watch"),
+    ]
+    assert [result.is_prior for result in results] == [True, False, False]
+    text = strangers.table(results, 10)
+    assert "**2 of 3** loops" in text and "1 of them only one that counts while little has been" in text
+    assert "| learning rates 2e-2 | faces | `unusual-settings` | 256 |  | healthy |" in text
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("data", ["faces", "fashion"])
 @pytest.mark.parametrize("name", [*names("MISTAKES"), *names("HEALTHY")])
