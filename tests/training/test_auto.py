@@ -21,6 +21,7 @@ from ganzfeld.health.derived import series_of
 from ganzfeld.health.learned import Learned
 from ganzfeld.health.remedies import put_back
 from ganzfeld.options import ResumeOptions
+from ganzfeld.recipes import resolve
 from ganzfeld.runs.metadata import Trial
 from ganzfeld.runs.run import Run
 from ganzfeld.training.auto import driver as attendance
@@ -285,15 +286,21 @@ def test_a_quality_that_clearly_differs_decides_before_the_distance(course, tmp_
 
 
 def test_where_neither_has_learned_anything_the_distance_says_nothing(course, tmp_path, monkeypatch):
-    distances = {1e-3: (1.0, 0.1), 1e-4: (2.0, 0.1)}
+    distances = {1e-2: (0.5, 0.1), 1e-3: (1.0, 0.1), 1e-4: (2.0, 0.1)}
     monkeypatch.setattr(
         "ganzfeld.training.auto.policy._distance",
         lambda run, since, until=None: distances[run.recipe.generator.optimizer.lr],
     )
     monkeypatch.setattr("ganzfeld.training.auto.policy._quality", lambda *_: 0.0)
     doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast), so_far=Learned(0.0, 1.0, 0.1))
-    trial = broken_off(course, tmp_path)
-    assert has_helped(trial, gz.open_run(tmp_path / "blobs-001")) == (True, "oscillation has gone")
+    trial, ill = broken_off(course, tmp_path), gz.open_run(tmp_path / "blobs-001")
+    assert has_helped(trial, ill) == (
+        False,
+        "oscillation has gone, but so far the recipe's own settings are the safer choice",
+    ), "modern has a rate of 1e-3"
+    far = {run.path: resolve(run.recipe, {RATE: rate}) for run, rate in ((ill, 1e-2), (trial, 1e-3))}
+    monkeypatch.setattr(Run, "recipe", property(lambda run: far[run.path]))
+    assert has_helped(trial, ill) == (True, "oscillation has gone"), "it restores the rate"
 
 
 def test_the_quality_of_a_trial_is_that_of_its_end(course):

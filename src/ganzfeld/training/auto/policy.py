@@ -14,7 +14,7 @@ import numpy as np
 from ganzfeld.errors import DamagedError, UsageError
 from ganzfeld.health import Diagnosis, Finding, Remedy, is_prior
 from ganzfeld.health.derived import series_of
-from ganzfeld.recipes import Recipe, resolve
+from ganzfeld.recipes import Recipe, resolve, undoing
 from ganzfeld.runs.budget import Budget
 from ganzfeld.runs.metadata import Trial
 from ganzfeld.runs.run import Run
@@ -106,7 +106,8 @@ def has_helped(run: Run, original: Run) -> tuple[bool, str]:
     rises from the beginning of a run on, while the kernel distance may rise before it falls. Otherwise, if
     one of them has learned something, the kernel distance decides if it differs by more than the standard
     error of the difference. Otherwise the trial has helped if the finding has gone and no other severe
-    finding has come.
+    finding has come; but as long as neither has learned anything, not if it departs further from a built-in
+    recipe, whose settings are known to learn, unless the original run has diverged.
     """
     trial = run.metadata.open_trial
     assert trial is not None
@@ -124,7 +125,8 @@ def has_helped(run: Run, original: Run) -> tuple[bool, str]:
         return ours > theirs, f"quality {ours:.2f} instead of {theirs:.2f}"
     ours, theirs = _distance(run, recent), _distance(original, recent, until)
     # As long as neither has learned much, their distances say nothing about what will become of them.
-    if ours and theirs and not (now.learned.is_little and before.learned.is_little):
+    have_learned = not (now.learned.is_little and before.learned.is_little)
+    if ours and theirs and have_learned:
         words = f"kernel distance {ours[0]:.3f} instead of {theirs[0]:.3f}"
         if abs(ours[0] - theirs[0]) > math.hypot(ours[1], theirs[1]):
             return ours[0] < theirs[0], words
@@ -132,6 +134,8 @@ def has_helped(run: Run, original: Run) -> tuple[bool, str]:
         return False, f"{trial.finding} is still there"
     if new := sorted(now.severe - before.severe):
         return False, f"{trial.finding} has gone and {new[0]} has come"
+    if not have_learned and not has_diverged(original) and _departures(run) > _departures(original):
+        return False, f"{trial.finding} has gone, but so far the recipe's own settings are the safer choice"
     return True, f"{trial.finding} has gone"
 
 
@@ -145,6 +149,11 @@ def cost(run: Run, from_images: int) -> tuple[int, float]:
     seconds = [0.0, *(entry.get("seconds", 0.0) for entry in around)]
     before = float(np.interp(from_images, images, seconds))
     return max(0, last["images_seen"] - from_images), max(0.0, last.get("seconds", 0.0) - before) / 60
+
+
+def _departures(run: Run) -> int:
+    """Return the number of settings in which a run differs from the built-in recipe of its name."""
+    return len(undoing(run.recipe))
 
 
 def _make_trial(run: Run, finding: Finding, remedy: Remedy, at_images: int) -> Trial:
