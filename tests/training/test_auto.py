@@ -292,7 +292,8 @@ def test_where_neither_has_learned_anything_the_distance_says_nothing(course, tm
         lambda run, since, until=None: distances[run.recipe.generator.optimizer.lr],
     )
     monkeypatch.setattr("ganzfeld.training.auto.policy._quality", lambda *_: 0.0)
-    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast), so_far=Learned(0.0, 1.0, 0.1))
+    nothing = Learned(0.0, 1.0, 0.1)
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", too_fast), so_far=nothing)
     trial, ill = broken_off(course, tmp_path), gz.open_run(tmp_path / "blobs-001")
     assert has_helped(trial, ill) == (
         False,
@@ -300,6 +301,7 @@ def test_where_neither_has_learned_anything_the_distance_says_nothing(course, tm
     ), "modern has a rate of 1e-3"
     far = {run.path: resolve(run.recipe, {RATE: rate}) for run, rate in ((ill, 1e-2), (trial, 1e-3))}
     monkeypatch.setattr(Run, "recipe", property(lambda run: far[run.path]))
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-3", lambda recipe: False), so_far=nothing)
     assert has_helped(trial, ill) == (True, "oscillation has gone"), "it restores the rate"
 
 
