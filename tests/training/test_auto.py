@@ -297,12 +297,20 @@ def test_where_neither_has_learned_anything_the_distance_says_nothing(course, tm
     trial, ill = broken_off(course, tmp_path), gz.open_run(tmp_path / "blobs-001")
     assert has_helped(trial, ill) == (
         False,
-        "oscillation has gone, but so far the recipe's own settings are the safer choice",
+        "neither has learned anything, and it is farther from the recipe",
     ), "modern has a rate of 1e-3"
     far = {run.path: resolve(run.recipe, {RATE: rate}) for run, rate in ((ill, 1e-2), (trial, 1e-3))}
     monkeypatch.setattr(Run, "recipe", property(lambda run: far[run.path]))
-    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-3", lambda recipe: False), so_far=nothing)
-    assert has_helped(trial, ill) == (True, "oscillation has gone"), "it restores the rate"
+    doctor(
+        monkeypatch,
+        ("mode-collapse", 20, f"{RATE}=1e-3", lambda recipe: recipe.generator.optimizer.lr < 5e-3),
+        so_far=nothing,
+    )
+    assert has_helped(trial, ill) == (True, "neither has learned anything, and it is nearer to the recipe")
+    far[ill.path] = resolve(ill.recipe, {RATE: 1e-4})
+    doctor(monkeypatch, ("oscillation", 40, f"{RATE}=1e-4", lambda recipe: False), so_far=nothing)
+    far[trial.path] = resolve(trial.recipe, {RATE: 1e-2})
+    assert has_helped(trial, ill) == (True, "oscillation has gone"), "both are as far from the recipe"
 
 
 def test_the_quality_of_a_trial_is_that_of_its_end(course):

@@ -101,21 +101,22 @@ def has_diverged(run: Run) -> bool:
 def has_helped(run: Run, original: Run) -> tuple[bool, str]:
     """Decide whether the trial ``run`` is better than the ``original`` run; return that and the reason.
 
-    A run whose images are all alike loses against one whose images are not, whatever their kernel distances:
-    even one dark image can have a small distance. Otherwise the quality decides if it clearly differs, which
-    rises from the beginning of a run on, while the kernel distance may rise before it falls. Otherwise, if
-    one of them has learned something, the kernel distance decides if it differs by more than the standard
-    error of the difference. Otherwise the trial has helped if the finding has gone and no other severe
-    finding has come; but as long as neither has learned anything, not if it departs further from a built-in
-    recipe, whose settings are known to learn, unless the original run has diverged.
+    Once either has learned something, a run whose images are all alike loses against one whose images are
+    not, whatever their kernel distances: even one dark image can have a small distance. Then the quality
+    decides if it clearly differs, which rises from the beginning of a run on, while the kernel distance may
+    rise before it falls. As long as neither has learned anything, the one that is nearer to a built-in recipe
+    continues: its settings are known to learn, and its readings may look severe for a while. Otherwise the
+    kernel distance decides if it differs by more than the standard error of the difference, and last the
+    findings: the trial has helped if its own has gone and no other severe one has come.
     """
     trial = run.metadata.open_trial
     assert trial is not None
     if has_diverged(run):
         return False, "it diverged"
     now, before = run.diagnose(), original.diagnose()
-    if bool(now.alike) != bool(before.alike):
-        return not now.alike, f"{now.alike} has come" if now.alike else f"{before.alike} has gone"
+    have_learned = not (now.learned.is_little and before.learned.is_little)
+    if have_learned and bool(now.alike) != bool(before.alike):
+        return _by_likeness(now, before)
     since, until = trial.from_images, trial.at_images
     # Compare distances of the end only. The trial may have seen slightly more images, since the clock is read
     # only now and then. A run stopped by a signal has only older distances, which say nothing about its end.
@@ -123,9 +124,14 @@ def has_helped(run: Run, original: Run) -> tuple[bool, str]:
     ours, theirs = _quality(run, recent), _quality(original, recent, until)
     if ours is not None and theirs is not None and abs(ours - theirs) >= CLEARLY:
         return ours > theirs, f"quality {ours:.2f} instead of {theirs:.2f}"
+    nearer = _departures(original) - _departures(run)
+    if nearer and not have_learned and not has_diverged(original):
+        where = "nearer to" if nearer > 0 else "farther from"
+        return nearer > 0, f"neither has learned anything, and it is {where} the recipe"
+    if bool(now.alike) != bool(before.alike):
+        return _by_likeness(now, before)
     ours, theirs = _distance(run, recent), _distance(original, recent, until)
     # As long as neither has learned much, their distances say nothing about what will become of them.
-    have_learned = not (now.learned.is_little and before.learned.is_little)
     if ours and theirs and have_learned:
         words = f"kernel distance {ours[0]:.3f} instead of {theirs[0]:.3f}"
         if abs(ours[0] - theirs[0]) > math.hypot(ours[1], theirs[1]):
@@ -134,9 +140,12 @@ def has_helped(run: Run, original: Run) -> tuple[bool, str]:
         return False, f"{trial.finding} is still there"
     if new := sorted(now.severe - before.severe):
         return False, f"{trial.finding} has gone and {new[0]} has come"
-    if not have_learned and not has_diverged(original) and _departures(run) > _departures(original):
-        return False, f"{trial.finding} has gone, but so far the recipe's own settings are the safer choice"
     return True, f"{trial.finding} has gone"
+
+
+def _by_likeness(now: Diagnosis, before: Diagnosis) -> tuple[bool, str]:
+    """Decide for the one of two runs whose images are not all alike."""
+    return not now.alike, f"{now.alike} has come" if now.alike else f"{before.alike} has gone"
 
 
 def cost(run: Run, from_images: int) -> tuple[int, float]:
