@@ -3,12 +3,14 @@
 ``limits.json`` holds the ranges of readings in healthy runs, ``expected.json`` the images that runs needed
 until theirs varied.
 
-    python tools/doctor_limits.py [--seeds 100-108] [--by-class 100-108] [--long 100-103] [--processes 2]
-        [--device cpu] [--runs runs/doctor] [--finished]
+    python tools/doctor_limits.py [--seeds 100-108] [--by-class 100-108] [--long 100-103]
+        [--more RECIPE:DATA:SEEDS ...] [--processes 2] [--device cpu] [--runs runs/doctor] [--finished]
 
 Every built-in recipe is trained in small and short runs (``doctor_runs.py``) on two datasets with each seed,
-and ``modern`` by class on one of them. Longer runs give the ranges after the end of the short ones. Finished
-runs are read, so the command can be interrupted and repeated. The seeds are not those of ``doctor_suite.py``.
+and ``modern`` by class on one of them. Longer runs give the ranges after the end of the short ones.
+``--more seed:fashion:109-117`` adds small runs of one recipe on one dataset, where limits rest on few.
+Finished runs are read, so the command can be interrupted and repeated. The seeds are not those of
+``doctor_suite.py``.
 
 Only runs that ended well count, whatever they showed on the way (``ended_well``).
 
@@ -116,6 +118,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="100-108")
     parser.add_argument("--by-class", default="100-108", help="Seeds of the runs by class; empty: none.")
     parser.add_argument("--long", default="100-103", help="Seeds of the longer runs.")
+    parser.add_argument("--more", nargs="*", default=[], help="Further small runs, as RECIPE:DATA:SEEDS.")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=Path, default=Path("runs/doctor"))
@@ -124,6 +127,7 @@ def main() -> None:
     plans = usual_plans(numbers_of(options.seeds))
     plans += plans_by_class(numbers_of(options.by_class) if options.by_class else [])
     plans += long_plans(numbers_of(options.long))
+    plans += [plan for text in options.more for plan in more_plans(text)]
     if options.finished:
         finished = [plan for plan in plans if is_finished(plan, options.runs)]
         _write_expectations(
@@ -139,7 +143,7 @@ def main() -> None:
     lengths = sorted({usual_steps(name, data) for name in BATCHES for data in DATA})
     source = (
         f"python tools/doctor_limits.py --seeds {options.seeds} --by-class={options.by_class} "
-        f"--long {options.long}: "
+        f"--long {options.long}{' '.join(['', '--more', *options.more]) if options.more else ''}: "
         f"{len(good)} of {len(plans)} runs, those that ended well, "
         f"{', '.join(BATCHES)} at 32 px and width 8 on {', '.join(DATA)}{by_class}, "
         f"{', '.join(map(str, lengths))} steps, and "
@@ -219,6 +223,21 @@ def _limits_as_json(source: str, limits: dict[str, list[dict[str, Any]]]) -> str
 def usual_plans(seeds: Sequence[int]) -> list[Plan]:
     """Return plans of healthy runs of every recipe on every dataset, with quality measurements."""
     return [Plan(data, recipe, seed, judged=True) for seed in seeds for data in DATA for recipe in BATCHES]
+
+
+def more_plans(text: str) -> list[Plan]:
+    """Return plans of small healthy runs of one recipe on one dataset, from ``RECIPE:DATA:SEEDS``.
+
+    Raises ``SystemExit`` if the recipe or the dataset is unknown.
+    """
+    recipe, _, rest = text.partition(":")
+    data, _, seeds = rest.partition(":")
+    if recipe not in BATCHES or data not in DATA or not seeds:
+        raise SystemExit(
+            f"--more {text}: expected RECIPE:DATA:SEEDS such as seed:fashion:109-117, with a recipe of"
+            f" {', '.join(BATCHES)} and a dataset of {', '.join(DATA)}"
+        )
+    return [Plan(data, recipe, seed, judged=True) for seed in numbers_of(seeds)]
 
 
 def plans_by_class(seeds: Sequence[int]) -> list[Plan]:

@@ -143,6 +143,19 @@ def test_no_healthy_run_is_outside_the_limits_that_ship():
         assert all(limit.share == 1.0 for limit in by_phase), name
 
 
+def test_further_runs_of_one_recipe_on_one_dataset_can_be_added(tools):
+    limits, plan = tools["limits"], tools["runs"].Plan
+    usual = limits.usual_plans(range(100, 118))
+    more = limits.more_plans("seed:fashion:109-117")
+    assert more == [plan("fashion", "seed", seed, judged=True) for seed in range(109, 118)]
+    assert {one.file for one in more} < {one.file for one in usual}, (
+        "they are the same runs as with more seeds"
+    )
+    for text in ("seed:fashion", "mine:fashion:1", "seed:sky:1", ""):
+        with pytest.raises(SystemExit, match="expected RECIPE:DATA:SEEDS"):
+            limits.more_plans(text)
+
+
 def test_a_perfect_generator_is_within_the_limits_of_what_it_shows(tools):
     made = [journal(tools, "", [0.8] * 40, [0.1] * 40, seed) for seed in range(8)]
     for each in made:

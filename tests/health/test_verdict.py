@@ -137,6 +137,29 @@ def test_a_recipe_without_ranges_of_its_own_is_judged_only_beyond_those_of_all()
     assert not any(entry.is_borrowed for entry in diagnose(loop).unjudged), "it has no recipe"
 
 
+def test_a_changed_loss_leaves_the_size_of_steps_to_the_limits_of_the_recipe():
+    """Learning rates decide it; what logits mean is decided by the loss."""
+    own, of_all = Limit(0.25, 0.75, 1.0, 40, recipe="modern relativistic-pairing"), Limit(0.05, 0.95, 1.0, 80)
+    names = ("full_step_generator", "lesson_generator")
+    known = dict.fromkeys(names, (own, of_all))
+
+    def stalled(reading, value, loss, recipe="modern"):
+        taken = "update_ratio_generator" if reading == "full_step_generator" else reading
+        readings = {taken: [value] * 10, "weight_size_generator": [1.0] * 10}
+        case = case_of(readings, settings=[f"loss.name={loss}", "loss.smooth_sides=1", "schedule.decay=none"])
+        case = replace(case, limits=known, recipe={**case.recipe, "name": recipe})
+        unjudged = {entry.name for entry in diagnose(case).unjudged if entry.is_borrowed}
+        return "stalled" in {finding.name for finding in diagnose(case).findings}, "stalled" in unjudged
+
+    for name in names:
+        assert stalled(name, 0.1, "relativistic-pairing") == (True, False)
+        assert stalled(name, 0.01, "hinge")[0] and stalled(name, 0.01, "hinge", "mine")[0]
+        assert stalled(name, 0.1, "hinge", "mine") == (False, True)
+    assert stalled("full_step_generator", 0.1, "hinge") == (True, False)
+    assert stalled("full_step_generator", 0.3, "hinge") == (False, False)
+    assert stalled("lesson_generator", 0.1, "hinge") == (False, True)
+
+
 @pytest.mark.parametrize("recall_from", [0.0, 0.01])
 def test_missing_kinds_cannot_be_told_where_healthy_runs_have_few_too(recall_from):
     readings = {name: [HEALTHY] * 10 for name in ("diversity", "recall", "coverage")}

@@ -16,6 +16,13 @@ _Value = TypeVar("_Value")
 OF_QUALITY = {"kernel_distance", "kernel_distance_error", "precision", "recall", "coverage", "memorised"}
 """Readings that are measured in a feature space."""
 
+OF_STEPS = {
+    *("full_update_generator", "full_update_discriminator", "full_step_generator"),
+    *("growth_generator", "growth_discriminator"),
+}
+"""Readings of the size of updates and weights. Adam divides each gradient by its own size, so the learning
+rates of a recipe decide it, whatever the loss."""
+
 SPACE = "features_sha256"
 """The journal's key for the digest of that feature space."""
 
@@ -76,11 +83,25 @@ class RunEvidence:
         """Return the healthy range of a reading at a step of this run; None where it is not known.
 
         The limits of a recipe also hold for its family, such as modern-large for modern, and for changed
-        versions of it, unless the loss was changed: it decides what the readings of logits mean. See
-        ``Limit`` for width and classes. A loop that was watched uses the limits of all recipes together.
+        versions of it, unless the loss was changed: it decides what the readings of logits mean, and how soon
+        images vary. See ``Limit`` for width and classes. A loop that was watched uses the limits of all
+        recipes together.
         """
         width, by_class = self.recipe["generator"]["width"], self.recipe["classes"] != "none"
-        return limit_at(self.limits, name, step, self.kind, width, by_class=by_class)
+        return limit_at(self.limits, name, step, self.kind_for(name), width, by_class=by_class)
+
+    def kind_for(self, name: str) -> str:
+        """Return the kind whose limits of a reading hold: another one where only the loss was changed.
+
+        This applies to the readings in ``OF_STEPS``.
+        """
+        if self.watched or name not in OF_STEPS:
+            return self.kind
+        family = self.kind.split()[0]
+        of_family = [
+            limit.recipe for limit in self.limits.get(name, ()) if limit.recipe.split()[:1] == [family]
+        ]
+        return self.kind if self.kind in of_family or not of_family else of_family[0]
 
     @property
     def kind(self) -> str:
