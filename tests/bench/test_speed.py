@@ -22,10 +22,13 @@ from ganzfeld.bench.speed import (
     _flops_of_step,
     _in_turns,
     _trainer,
+    _turn,
     bench_sample,
     bench_train,
 )
 from ganzfeld.cli import main
+from ganzfeld.compute.fast_path import USUAL
+from ganzfeld.compute.lanes import Laned
 from ganzfeld.recipes import resolve
 from ganzfeld.training.build import build_networks, num_parameters
 from ganzfeld.training.snapshot import live_tensors
@@ -175,6 +178,43 @@ def test_lazy_penalties_are_measured_in_whole_turns():
     calls = []
     _in_turns({"one": lambda: calls.append(time.sleep(LEAST_S / 2.5))}, 1, 5, torch.device("cpu"), 4)
     assert len(calls) == 8
+
+
+@pytest.mark.usefixtures("clock")
+def test_every_side_is_called_until_it_has_settled():
+    calls = {"one": 0, "two": 0}
+
+    def act(name):
+        calls[name] += 1
+        time.sleep(LEAST_S)
+
+    settles_after = {"one": 5, "two": 3}
+    _in_turns(
+        {name: lambda name=name: act(name) for name in calls},
+        *(1, 5, torch.device("cpu"), 2),
+        is_settled=lambda: all(not num or num >= settles_after[name] for name, num in calls.items()),
+    )
+    assert calls == {"one": 6 + 2, "two": 4 + 2}, "in whole turns, and two calls that are measured"
+
+
+@pytest.mark.parametrize("changes", [{}, {"discriminator_steps": 3}, {"updates": "simultaneous"}], ids=str)
+def test_lanes_are_chosen_before_anything_is_measured(monkeypatch, changes):
+    """Whatever the recipe: each kind of step is timed some times, and shared by two lanes only then."""
+    small = {"size": 16, "generator.width": 4, "discriminator.width": 4, "latent.size": 8, "batch": 4}
+    trainer = _trainer(resolve("modern", small | changes), "plain", "float32")
+    trainer.take(USUAL.model_copy(update={"threads": 1, "lanes": 2}))
+    laned, before = [], []
+
+    def counted(trace, durations):
+        laned.append(trace)
+        return Laned(trace, durations)
+
+    monkeypatch.setattr("ganzfeld.compute.tracing.Laned", counted)
+    monkeypatch.setattr("ganzfeld.bench.speed.wait_for", lambda _device: before.append(len(laned)))
+    sides, turn = {"ours": trainer.advance}, _turn(trainer)
+    _in_turns(sides, 1, 4, torch.device("cpu"), turn, lambda: trainer.is_settled)
+    kinds = len(next(iter(trainer._traced_updates.values())).replay)
+    assert kinds >= 2 and before == [kinds, kinds]
 
 
 @pytest.mark.thorough

@@ -101,6 +101,17 @@ def test_replayed_steps_are_the_usual_ones(recipe: Recipe, trainer_of):
         assert all(torch.equal(one.grad, other.grad) for one, other in pairs)
 
 
+def test_it_has_settled_once_all_kinds_of_steps_are_recorded(trainer_of):
+    trainer = with_rates_in_tensors(trainer_of(small(stabilisers=[{"name": "r1", "every": 2}])))
+    tape = recorded(trainer)
+    settled = []
+    for _ in range(10):
+        trainer.advance()
+        settled.append((trainer.is_settled, tape.recordings))
+    first = next(number for number, (is_settled, _) in enumerate(settled) if is_settled)
+    assert first > 0 and all(is_settled == (num == 2) for is_settled, num in settled)
+
+
 @pytest.mark.parametrize("way", ["projection", "concatenation"])
 def test_with_classes(way, by_class):
     recipe = small(classes=way)

@@ -100,7 +100,7 @@ def bench_train(
     for name, route in routes.items():
         sides[name] = _with_route(trainer, route, full)
     turn = _turn(trainer)
-    speeds = _in_turns(sides, rounds, batch, trainer.engine.device, turn)
+    speeds = _in_turns(sides, rounds, batch, trainer.engine.device, turn, lambda: trainer.is_settled)
     flops = _flops_of_step(trainer.recipe) if classical else _counted_flops(trainer, turn)
     peak, peak_of = peak_flops_per_s(trainer.engine.device)
     return SpeedFigures(
@@ -200,8 +200,11 @@ def _in_turns(
     num_pictures: int,
     device: torch.device,
     turn: int = 1,
+    is_settled: Callable[[], bool] = lambda: True,
 ) -> dict[str, list[float]]:
     """Measure the images per second of every side in every round, after some calls for setup.
+
+    Every side is called until ``is_settled`` says that its later calls take no longer.
 
     In a round a side is called at least once, until it has taken ``LEAST_S``, and always a multiple of
     ``turn`` times, the number of calls after which the same work comes again.
@@ -209,6 +212,9 @@ def _in_turns(
     for call in sides.values():
         for _ in range(turn * (1 if device.type == "cpu" else 1 + REHEARSALS)):
             call()
+        while not is_settled():
+            for _ in range(turn):
+                call()
     speeds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, call in sides.items():

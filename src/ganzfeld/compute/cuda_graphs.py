@@ -84,6 +84,11 @@ class GraphedWork:
         """Return the number of kinds of work recorded so far."""
         return len(self._recordings)
 
+    @property
+    def is_settled(self) -> bool:
+        """Check whether all kinds of work done so far are recorded."""
+        return self._rehearsed.keys() <= self._recordings.keys()
+
     def __call__(
         self, kind: Hashable, inputs: Sequence[Tensor], work: Callable[[list[Tensor]], list[Tensor]]
     ) -> list[Tensor]:

@@ -44,6 +44,11 @@ class TracedWork:
         """Return the number of kinds of work traced so far."""
         return len(self._traces)
 
+    @property
+    def is_settled(self) -> bool:
+        """Check whether all kinds of work done so far will run as they did last, in one lane or in two."""
+        return all(not isinstance(trace, _ToBeLaned) or trace.is_laned for trace in self._traces.values())
+
     def __call__(
         self, kind: Hashable, inputs: Sequence[Tensor], work: Callable[[list[Tensor]], list[Tensor]]
     ) -> list[Tensor]:
@@ -72,6 +77,11 @@ class _ToBeLaned:
         self._stopwatch = Stopwatch(trace)
         self._calls_left = TIMED_CALLS
         self._laned: Laned | None = None
+
+    @property
+    def is_laned(self) -> bool:
+        """Check whether the lanes have been chosen."""
+        return self._laned is not None
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
         if self._laned is not None:

@@ -21,6 +21,11 @@ class Replay(Protocol):
         """Return the number of kinds that are replayed."""
         ...
 
+    @property
+    def is_settled(self) -> bool:
+        """Check whether all kinds done so far will be done again as they were last."""
+        ...
+
     def __call__(
         self, kind: Hashable, inputs: Sequence[Tensor], work: Callable[[list[Tensor]], list[Tensor]]
     ) -> list[Tensor]:

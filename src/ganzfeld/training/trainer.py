@@ -118,6 +118,15 @@ class Trainer:
         route = self.route.model_dump_json(exclude={"threads"})
         return self._traced_updates.setdefault(route, ReplayedUpdate(TracedWork(self.route.lanes > 1)))
 
+    @property
+    def is_settled(self) -> bool:
+        """True once all kinds of steps made so far are traced or recorded, and their lanes are chosen.
+
+        Earlier steps take longer than later ones.
+        """
+        recorded = [self.graphed_update] if self.graphed_update else []
+        return all(update.replay.is_settled for update in (*self._traced_updates.values(), *recorded))
+
     def _set_rates(self) -> None:
         self.rate = self.rate_scale * rate_factor(self.recipe.schedule, self.images_seen, self.progress)
         for optimizer, choices in (
