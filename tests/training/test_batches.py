@@ -170,6 +170,48 @@ def test_what_comes_rarely_is_not_waited_for(trainer, steps_of_d, every, period)
     assert period_of(start(recipe, trainer.dataset, trainer.engine, 0)) == period
 
 
+@pytest.fixture
+def plant(monkeypatch):
+    """Returns a function that plants the seconds of a step by batch, and the list of what is then spent."""
+
+    def planted(seconds_of_step):
+        spent = []
+
+        def time_steps(timed, _route, num_steps):
+            spent.append(num_steps * seconds_of_step(timed.recipe.batch))
+            return spent[-1]
+
+        monkeypatch.setattr("ganzfeld.training.tuning.batches.time_steps", time_steps)
+        return spent
+
+    return planted
+
+
+@pytest.mark.parametrize("overhead_s", [0.001, 0.01, 0.03, 0.1, 0.3, 1, 10, 100])
+@pytest.mark.parametrize("minutes", [2, 5, 60])
+def test_measuring_takes_at_most_its_share_of_the_minutes(trainer, plant, overhead_s, minutes):
+    """Except for the first step of the smallest batch, before which nothing is known."""
+    spent = plant(lambda batch: overhead_s + batch / 1000)
+    recipe = fitted_recipe(trainer, Budget(minutes=minutes), {}, lambda *_: None)
+    assert sum(spent) <= 0.03 * 60 * minutes or len(spent) == 1
+    if overhead_s >= 10 and minutes == 2:
+        assert changes(recipe, trainer.recipe) == [], "batch and average stay"
+        assert recipe.notes[-1].startswith("Not fitted to 2 minutes") and "batch 16" in recipe.notes[-1]
+    if overhead_s <= 0.01 and minutes >= 5:
+        assert "images/s" in recipe.notes[-1] and "would take" not in recipe.notes[-1]
+
+
+def test_what_there_was_no_time_for_is_said_and_measured_by_a_later_run(trainer, plant, tmp_path):
+    plant(lambda batch: batch / 200)
+    first = fitted_recipe(trainer, Budget(minutes=5), {}, lambda *_: None)
+    assert "at 200 images/s: batch 16" in first.notes[-1]
+    assert "measuring batches from 64 on would take more than 3%" in first.notes[-1]
+    (file,) = (tmp_path / "cache" / "speeds").iterdir()
+    assert json.loads(file.read_text()) == {"16": 200, "32": 200}
+    fitted_recipe(trainer, Budget(minutes=10), {}, lambda *_: None)
+    assert json.loads(file.read_text()).keys() == {"16", "32", "64"}
+
+
 def keep_speeds(trainer, tmp_path, speeds):
     """Write speeds as an earlier measurement on this machine has left them."""
     folder = tmp_path / "cache" / "speeds"
@@ -189,7 +231,7 @@ def keep_speeds(trainer, tmp_path, speeds):
 )
 def test_the_budget_decides(trainer, tmp_path, budget, batch):
     """Speeds are those of two cores with AVX-512 and bfloat16."""
-    keep_speeds(trainer, tmp_path, {"16": 590, "32": 796, "64": 850})
+    keep_speeds(trainer, tmp_path, {"16": 590, "32": 796, "64": 850, "128": 860})
     recipe = fitted_recipe(trainer, budget, {}, lambda *_: pytest.fail("measured"))
     assert recipe.batch == batch
     if budget.minutes is None or budget.minutes < 2:
@@ -197,7 +239,7 @@ def test_the_budget_decides(trainer, tmp_path, budget, batch):
 
 
 def test_what_was_asked_for_stays_and_is_what_the_note_says(trainer, tmp_path):
-    keep_speeds(trainer, tmp_path, {"16": 590, "32": 796, "64": 850})
+    keep_speeds(trainer, tmp_path, {"16": 590, "32": 796, "64": 850, "128": 860})
     recipe = fitted_recipe(trainer, Budget(minutes=3), {"ema": 0.9}, lambda *_: pytest.fail("measured"))
     assert recipe.ema == 0.9 and "an average over 10 steps" in recipe.notes[-1]
 
@@ -205,7 +247,7 @@ def test_what_was_asked_for_stays_and_is_what_the_note_says(trainer, tmp_path):
 def test_the_note_counts_steps_though_the_average_moves_at_updates_of_g(trainer, tmp_path):
     recipe = resolve(trainer.recipe, {"discriminator_steps": 5})
     timed = start(recipe, trainer.dataset, trainer.engine, 0)
-    keep_speeds(timed, tmp_path, {"16": 590, "32": 796, "64": 850})
+    keep_speeds(timed, tmp_path, {"16": 590, "32": 796, "64": 850, "128": 860})
     fitted = fitted_recipe(timed, Budget(minutes=30), {}, lambda *_: pytest.fail("measured"))
     updates = 30 * 60 * 796 / 32 / 5
     assert fitted.batch == 32 and 1 / (1 - fitted.ema) == pytest.approx(0.15 * updates, rel=0.1)
@@ -281,7 +323,7 @@ def test_a_run_on_other_threads_than_were_measured_is_compared_too(array_file, t
 
     monkeypatch.setattr("ganzfeld.training.tuning.routes.measured_route", measured)
     options = TrainOptions(minutes=30, size=16, settings=NARROW)
-    keep_speeds(fitted_from(array_file, options), tmp_path, {"16": 590, "32": 796, "64": 850})
+    keep_speeds(fitted_from(array_file, options), tmp_path, {"16": 590, "32": 796, "64": 850, "128": 860})
     (file,) = (tmp_path / "cache" / "speeds").iterdir()
     trainer = resolve_options(options).build(array_file)
     assert (trainer.recipe.batch, trainer.route.threads) == (32, 1)
