@@ -212,6 +212,20 @@ def test_what_there_was_no_time_for_is_said_and_measured_by_a_later_run(trainer,
     assert json.loads(file.read_text()).keys() == {"16", "32", "64"}
 
 
+@pytest.mark.parametrize(
+    ("speeds", "batch"),
+    [
+        ({"16": 590, "32": 400, "64": 3000, "128": 3100}, 64),
+        ({"16": 590, "32": 400, "64": 300}, 16),  # and 128 is not measured
+        ({"16": 590, "32": 900, "64": 700, "128": 4000}, 128),
+    ],
+)
+def test_one_batch_that_is_slower_does_not_end_the_search(trainer, tmp_path, speeds, batch):
+    keep_speeds(trainer, tmp_path, speeds)
+    recipe = fitted_recipe(trainer, Budget(minutes=60), {}, lambda *_: pytest.fail("measured"))
+    assert recipe.batch == batch
+
+
 def keep_speeds(trainer, tmp_path, speeds):
     """Write speeds as an earlier measurement on this machine has left them."""
     folder = tmp_path / "cache" / "speeds"

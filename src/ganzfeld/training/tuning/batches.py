@@ -84,7 +84,7 @@ def fitted_recipe(
     ``overrides`` are settings of the recipe that stay as they are, whatever fits. The trainer keeps its
     state. Without minutes, or with fewer than two, the recipe stays as it is. It also does, with a note, if
     measuring the smallest batch would take more than ``SHARE`` of the minutes. Larger batches are tried until
-    one buys no more, or until that share is spent.
+    two in a row buy no more, since speeds need not grow evenly, or until that share is spent.
     """
     if budget.minutes is None or budget.minutes < LEAST_MINUTES or trainer.ranks.world_size > 1:
         return trainer.recipe
@@ -108,7 +108,7 @@ def fitted_recipe(
                 break
             speeds[batch] = speed
         images[batch] = min(60 * minutes * speeds[batch], most_images)
-        if best_batch(images) < batch:
+        if best_batch(images) < batch // 2:
             break
         batch *= 2
     if speeds != known:
