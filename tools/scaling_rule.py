@@ -16,9 +16,11 @@ that the rule chooses for some minutes and its two neighbours, each for as many 
 """
 
 import argparse
+import math
 import os
 import re
 import statistics
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,9 +32,12 @@ from scaling_runs import name_of, rows_of
 from scipy.optimize import least_squares
 
 import ganzfeld as gz
+from ganzfeld.errors import GanzfeldError, UsageError
 from ganzfeld.recipes.scaling import LEAST_BATCH, best_batch, fitted_settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "scaling_rule.md"
+SPEEDS = ((8, 502.0), (16, 590.0), (32, 796.0), (64, 880.0))
+"""Images per second by batch, for ``check``; docs/performance.md has the first three."""
 ROW = re.compile(r"^\| ([\d,]+) \| (\d+) \| ([^|]*) \| \d+ \| constant \| (\d\.\d+) \|$", re.MULTILINE)
 
 
@@ -41,28 +46,58 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The runs, the fit and the check of the scaling rule.")
     parser.add_argument("work", choices=["train", "fit", "check"])
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--images", type=int, default=192_000)
+    parser.add_argument("--images", type=int, default=192_000, help="for train")
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--keep", type=Path, default=Path("runs/scaling"))
-    parser.add_argument("--minutes", type=float, default=3)
-    parser.add_argument("--speeds", nargs="+", default=["8=502", "16=590", "32=796", "64=880"])
+    parser.add_argument("--minutes", type=_above_0, default=3.0)
+    parser.add_argument("--speeds", nargs="+", type=_speed, default=SPEEDS, metavar="BATCH=IMAGES_PER_S")
     parser.add_argument("--size", type=int)
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
     options.seeds = options.seeds or ([0, 1, 2] if options.work == "check" else [0])
+    images_of = {batch: round(60 * options.minutes * speed) for batch, speed in options.speeds}
+    if options.work == "check" and max(images_of) < LEAST_BATCH:
+        given = ", ".join(map(str, images_of))
+        parser.error(f"--speeds has batches of {given}; the rule chooses one of at least {LEAST_BATCH}")
+    try:
+        _work(options, images_of)
+    except GanzfeldError as error:
+        print(f"error: {error.message}", *([error.hint] if error.hint else []), sep="\n", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
+def _work(options: argparse.Namespace, images_of: dict[int, int]) -> None:
     if options.work == "fit":
         print(fit(PAGE.read_text(encoding="utf-8")))
     elif options.work == "check":
-        pairs = (pair.split("=") for pair in options.speeds)
-        images_of = {int(batch): round(60 * options.minutes * float(speed)) for batch, speed in pairs}
         print(check(options, images_of))
     else:
         torch.set_num_threads(1)
         for seed in options.seeds:
             for row in rows_of(options, seed):
                 print(row, flush=True)
+
+
+def _above_0(text: str) -> float:
+    """Read a number above 0."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return number
+
+
+def _speed(text: str) -> tuple[int, float]:
+    """Read a batch and its images per second, as in 16=590."""
+    batch, _, speed = text.partition("=")
+    try:
+        pair = int(batch), float(speed)
+    except ValueError:
+        pair = 0, 0.0
+    if not (pair[0] > 0 and 0 < pair[1] < math.inf):
+        raise argparse.ArgumentTypeError(f"must be BATCH=IMAGES_PER_S, such as 16=590, not {text!r}")
+    return pair
 
 
 def check(options: argparse.Namespace, images_of: dict[int, int]) -> str:
@@ -131,6 +166,8 @@ def fit(page: str) -> str:
         for images, batch, changes, distance in ROW.findall(page)
         if "width" not in changes and "on " not in changes
     ]
+    if not rows:
+        raise UsageError(f"{PAGE.name} has no rows to fit the rule to", "`train` prints such rows.")
     images, batch, distance = (np.array(column) for column in zip(*rows, strict=True))
 
     def misses(numbers: np.ndarray) -> np.ndarray:
