@@ -115,13 +115,14 @@ class _Trainer:
 
 def report(results: dict[Course, dict], images: int) -> str:
     """Return the table as Markdown."""
-    rows, outcomes = [], []
+    rows, outcomes, num_worse = [], [], 0
     for course, result in results.items():
         if not course.auto:
             continue
         alone = results[Course(course.recipe, course.fault, False, images)]["quality"]
         healthy = results[Course(course.recipe, "", False, images)]["quality"]
         treated = result["quality"]
+        num_worse += (alone or 0.0) - (treated or 0.0) > HARM
         outcomes.append(_outcome(healthy, alone, treated))
         tried = "; ".join(result["trials"]) or "nothing"
         cells = [course.fault, course.recipe, _number(healthy), _number(alone), _number(treated)]
@@ -134,7 +135,8 @@ def report(results: dict[Course, dict], images: int) -> str:
             "from (*no harm*). *Healthy* is the same recipe without the fault. One seed each.",
             "",
             f"`python tools/doctor_recovery.py --images {images}`: **{outcomes.count('yes')} of "
-            f"{outcomes.count('yes') + outcomes.count('no')}** recover.",
+            f"{outcomes.count('yes') + outcomes.count('no')}** recover; {num_worse} of {len(outcomes)} end worse "
+            f"than without `--auto` by more than {HARM:g}.",
             "",
             "| planted fault | recipe | healthy | without `--auto` | with `--auto` | recovers | tried |",
             "|---|---|---|---|---|---|---|",
