@@ -31,7 +31,10 @@ from ganzfeld.lab import experiments
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, Targets, losses
 from ganzfeld.metrics import Comparison, Side, Space, space
+from ganzfeld.metrics.baselines import baselines
+from ganzfeld.metrics.maps import map_measures
 from ganzfeld.metrics.measures import measures
+from ganzfeld.metrics.sequences import sequence_measures
 from ganzfeld.metrics.spaces import spaces
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.activations import activations
@@ -49,6 +52,7 @@ from tests.watching.probing import watched_probe
 CATALOGUES = [
     *(sources, normalisations, activations, outputs, conditions, losses, stabilisers, priors, recipes),
     *(commands, spaces, measures, readings, detectors, experiments, scales, kinds, initialisations),
+    *(sequence_measures, map_measures, baselines),
 ]
 
 

@@ -1,5 +1,6 @@
 """Other kinds of data than images: trained, and sampled in the units of their data."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import tifffile
 import torch
 
-from ganzfeld import train
+from ganzfeld import evaluate, train
 from ganzfeld.cli import main
 from ganzfeld.data import open_images
 from ganzfeld.data.kinds import kind_of_data
@@ -50,14 +51,14 @@ def sampled(run: Run, num: int, out: Path) -> int:
 @pytest.fixture(scope="module")
 def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("maps") / "field.npy"
-    noise = np.random.default_rng(0).normal(0, 1, (40, 5, 16, 16))
+    noise = np.random.default_rng(0).normal(0, 1, (60, 5, 16, 16))
     np.save(path, (np.exp(noise) * 1e4).astype(np.float32))
     return path
 
 
 @pytest.fixture(scope="module")
 def genes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    letters = np.random.default_rng(0).choice(list("ACGT"), (40, 32))
+    letters = np.random.default_rng(0).choice(list("ACGT"), (60, 32))
     path = tmp_path_factory.mktemp("genes") / "genes.fa"
     path.write_text("".join(f">s{number}\n{''.join(row)}\n" for number, row in enumerate(letters)))
     return path
@@ -79,15 +80,22 @@ def test_maps_come_back_in_their_units(maps: Path, tmp_path: Path):
     assert sampled(run, 3, tmp_path / "grid.png") == 0
     for wrong in ("made.fa", "folder"):
         assert sampled(run, 3, tmp_path / wrong) == 2
-    for words in (["eval", run.path], ["latent", "walk", run.path], ["features", run.path, run.path]):
+    for words in (
+        ["eval", run.path, "--only", "recall"],
+        ["latent", "walk", run.path],
+        ["features", run.path, run.path],
+    ):
         assert code_of(*words) == 2, "what works on images alone refuses other kinds"
+    measured = evaluate(run, num=50, only=["channel-correlations", "peaks"], progress=False)
+    assert measured["correlation_difference"].baselines[0].name == "gaussian-field"
+    assert measured["peak_difference"].num_reals == 50 and measured["peak_difference"].features == "values"
     again = open_run(run.path)
     assert np.array_equal(again.sample(3), made)
     assert again.metadata.preparation.axes == "NCHW" and again.recipe.kind == "map"
     assert (run.path / "reals.png").exists() and (run.path / "report.html").exists()
 
 
-def test_sequences_come_back_as_letters(genes: Path, tmp_path: Path):
+def test_sequences_come_back_as_letters(genes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     run = trained(genes, tmp_path, 32, SEQUENCE)
     made = run.sample(4)
     assert made.shape == (4, 32, 1) and made.dtype == np.uint8 and set(np.unique(made)) == {0, 1, 2, 3}
@@ -100,6 +108,30 @@ def test_sequences_come_back_as_letters(genes: Path, tmp_path: Path):
     assert np.array_equal(written.batch(np.arange(4)), made), "what was written is read as it was made"
     assert out.read_text().startswith(">seed_000000 ganzfeld samples\n")
     assert sampled(run, 4, tmp_path / "made.tif") == 2
+    _eval_beside_chains(run, out, capsys)
+
+
+def _eval_beside_chains(run: Run, few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert code_of("eval", run.path, "--n", 50, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    by_name = {metric["name"]: metric for metric in told["metrics"]}
+    assert set(by_name) == {
+        *(f"kmer_{length}_divergence" for length in range(1, 7)),
+        *("gc_distance", "position_divergence", "copied_sequences"),
+    }
+    beside = by_name["kmer_1_divergence"]["baselines"]
+    assert [baseline["name"] for baseline in beside] == ["by-position", "markov-2", "markov-5", "period-3"]
+    assert by_name["kmer_1_divergence"]["num_samples"] == 50 and told["out"] is None
+    won = any("baseline markov-2" in note for note in told["notes"])
+    wins = [metric["baselines"][1]["wins"] for metric in told["metrics"]]
+    assert won == any(wins), "a baseline that wins is named"
+    assert code_of("eval", run.path, "--n", 50, "--only", "gc-content") == 0
+    shown = capsys.readouterr().out
+    assert "letters, in the units of the data" in shown and "50 real sequences" in shown
+    assert "  markov-5 " in shown
+    assert code_of("eval", run.path, few) == 3, "too few others"
+    assert code_of("eval", run.path, "--features", "random-convolutions") == 2
 
 
 @pytest.mark.parametrize(
