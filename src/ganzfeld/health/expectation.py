@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ganzfeld.health.evidence import RunEvidence
+from ganzfeld.health.evidence import IMAGE, RunEvidence
 from ganzfeld.printable import duration
 
 NINE_IN_TEN = 0.9
@@ -113,7 +113,12 @@ def expectations() -> tuple[Expectation, ...]:
 
 
 def expected_of(run: RunEvidence, known: Sequence[Expectation] | None = None) -> Expectation | None:
-    """Return the expectation for runs of the kind of a run, None for recipes of no known kind."""
+    """Return the expectation for runs of the kind of a run, None for recipes of no known kind.
+
+    The runs that are known were on images, so nothing is expected of other kinds of data.
+    """
+    if run.kind_of_data != IMAGE:
+        return None
     width = run.recipe["generator"]["width"]
     of_kind = [
         kind
