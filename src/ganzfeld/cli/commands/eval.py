@@ -86,6 +86,7 @@ def _write_nearest(evaluation: "Evaluation", out: Path) -> None:
     write_png(out, grid(evaluation.suspects, columns=6), Mark.NEAREST)
 
 
+_AS_IS = {"letters": "as in the data", "values": "in the units of the data"}
 _COLUMNS = "{:20} {:>9}  {:>20}  {}"
 
 
@@ -104,7 +105,7 @@ def _table(result: dict) -> str:
     lines += [f"{metric['name']} not measured: {metric['text']}" for metric in result["not_measured"]]
     spaces = {(metric["features"], metric["features_sha256"], metric["resize_px"]) for metric in metrics}
     for name, digest, size in sorted(spaces, key=str):
-        not_resized = f"{name}, not resized" if name == "pixels" else f"{name}, in the units of the data"
+        not_resized = f"{name}, {_AS_IS.get(name, 'not resized')}"
         lines.append(f"{name} at {size} px, weights {digest[:16]}" if digest else not_resized)
     if metrics:
         first = metrics[0]

@@ -7,6 +7,8 @@ import numpy as np
 
 KIND = "map"
 WORDS = "Gaussian random field"
+CHUNK = 64
+"""Maps at once, which bounds the memory."""
 
 
 def sample(training: np.ndarray, num: int, seed: int, letters: str = "") -> np.ndarray:
@@ -15,18 +17,27 @@ def sample(training: np.ndarray, num: int, seed: int, letters: str = "") -> np.n
     Channels have one mean each, and a covariance with each other at every frequency. Whole numbers are
     rounded, and clipped to those of their type.
     """
-    maps = training.astype(np.float64)
-    mean = maps.mean((0, 1, 2))
-    waves = np.fft.fft2(maps - mean, axes=(1, 2))
-    covariances = np.einsum("nhwc,nhwd->hwcd", waves, waves.conj()) / len(maps)
-    root = _root(covariances)
-    noise = np.random.default_rng(seed).standard_normal((num, *maps.shape[1:]))
-    spectrum = np.fft.fft2(noise, axes=(1, 2)) / np.sqrt(maps.shape[1] * maps.shape[2])
-    fields = np.fft.ifft2(np.einsum("hwcd,nhwd->nhwc", root, spectrum), axes=(1, 2)).real + mean
-    if training.dtype.kind != "u":
-        return fields.astype(training.dtype)
-    limits = np.iinfo(training.dtype)
-    return np.rint(fields).clip(limits.min, limits.max).astype(training.dtype)
+    size, num_channels = training.shape[1:3], training.shape[3]
+    mean = training.mean((0, 1, 2), dtype=np.float64)
+    covariances = np.zeros((*size, num_channels, num_channels), np.complex128)
+    for begin in range(0, len(training), CHUNK):
+        waves = np.fft.fft2(training[begin : begin + CHUNK] - mean, axes=(1, 2))
+        covariances += np.einsum("nhwc,nhwd->hwcd", waves, waves.conj())
+    root = _root(covariances / len(training))
+    random, fields = np.random.default_rng(seed), np.empty((num, *training.shape[1:]), training.dtype)
+    for begin in range(0, num, CHUNK):
+        part = fields[begin : begin + CHUNK]
+        spectrum = np.fft.fft2(random.standard_normal(part.shape), axes=(1, 2)) / np.sqrt(size[0] * size[1])
+        values = np.fft.ifft2(np.einsum("hwcd,nhwd->nhwc", root, spectrum), axes=(1, 2)).real + mean
+        part[:] = _as_type(values, training.dtype)
+    return fields
+
+
+def _as_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind != "u":
+        return values
+    limits = np.iinfo(dtype)
+    return np.rint(values).clip(limits.min, limits.max)
 
 
 def _root(covariances: np.ndarray) -> np.ndarray:

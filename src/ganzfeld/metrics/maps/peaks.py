@@ -53,7 +53,7 @@ def peak_counts(maps: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
     inner, peaks = maps[:, 1:-1, 1:-1], are_peaks(maps)
     counts = np.zeros((len(maps), len(edges), len(edges[0]) + 1))
     for channel, ends in enumerate(edges):
-        ranges = np.searchsorted(ends, inner[..., channel], side="right")
-        for number in range(len(ends) + 1):
-            counts[:, channel, number] = ((ranges == number) & peaks[..., channel]).sum((1, 2))
+        rows, down, right = np.nonzero(peaks[..., channel])
+        ranges = np.searchsorted(ends, inner[rows, down, right, channel], side="right")
+        np.add.at(counts[:, channel], (rows, ranges), 1)
     return counts

@@ -51,8 +51,8 @@ def _points(sides: list[np.ndarray]) -> np.ndarray:
 
 def shares_below(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return the share of values of every map (N, H, W) up to every point, (N, points)."""
-    values = maps.reshape(len(maps), -1)
-    places = np.searchsorted(points, values)  # the number of points below a value
-    rows = np.arange(len(maps))[:, None] * (len(points) + 1)
-    counts = np.bincount((rows + places).ravel(), minlength=len(maps) * (len(points) + 1))
-    return counts.reshape(len(maps), -1)[:, :-1].cumsum(1) / values.shape[1]
+    shares = np.empty((len(maps), len(points)))
+    for values, row in zip(maps.reshape(len(maps), -1), shares, strict=True):
+        places = np.searchsorted(points, values)  # the number of points below a value
+        row[:] = np.bincount(places, minlength=len(points) + 1)[:-1].cumsum() / len(values)
+    return shares

@@ -14,8 +14,8 @@ from ganzfeld.metrics.measures.memorisation import memorised
 
 NAMES = {
     "copied_sequences": (
-        "share of generated sequences with fewer letters unlike a training sequence than 95 % of these have"
-        " unlike another: at most 0.05 is usual, more is copying"
+        "share of generated sequences nearer, in letters that differ, to one of the training set than 95 % of"
+        " these are to another: at most 0.05 is usual, more is copying"
     ),
 }
 IS_DISTANCE = False
