@@ -282,7 +282,7 @@ FINDINGS = {
     *("duplicate-pictures", "latent-ignored", "class-ignored", "stalled", "diverging", "late-decay"),
     *("labels-swapped", "range-mismatch", "normalised-twice", "channels-swapped", "trained-in-eval-mode"),
     *("optimizer-mismatch", "gradients-not-cleared", "detach-forgotten", "wrong-class-labels"),
-    *("unusual-settings", "uneven-ladder", "nothing-learned"),
+    *("unusual-settings", "uneven-ladder", "nothing-learned", "quality-lost"),
 }
 
 EXPERIMENTS = {

@@ -367,7 +367,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "late, rates x30": Fault(
         "from three fifths of the run on, both learning rates are 30 times the recipe's",
-        ("late-decay", "diverging", "mode-hopping", "mode-collapse"),
+        ("late-decay", "quality-lost", "diverging", "mode-hopping", "mode-collapse"),
         plant=_late_rates,
     ),
     "labels shuffled": Fault(
@@ -432,7 +432,7 @@ def train_all(plans: Sequence[Plan], folder: Path, processes: int, device: str =
             missing.append(plan)
     print(f"{len(plans) - len(missing)} runs are finished, {len(missing)} to train", flush=True)
     with get_context("spawn").Pool(processes) as pool:
-        for plan in pool.imap_unordered(_Maker(folder, device), missing):
+        for plan in pool.imap_unordered(Maker(folder, device), missing):
             journal = read(plan, folder)
             print(f"{journal.seconds:6.1f} s  {plan.name}", flush=True)
             yield journal
@@ -486,11 +486,14 @@ def _quality(plan: Plan, folder: Path, entries: Sequence[Mapping[str, Any]]) -> 
 
 
 @dataclass(frozen=True)
-class _Maker:
+class Maker:
+    """Trains a run and stores its journal and images in a folder."""
+
     folder: Path
     device: str = "cpu"
 
     def __call__(self, plan: Plan) -> Plan:
+        """Train as planned; return the plan."""
         torch.set_num_threads(1)
         journal, images = train_one(plan, self.device)
         file = self.folder / plan.file

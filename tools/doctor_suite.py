@@ -15,8 +15,11 @@ counted apart: what the doctor says of them is no false alarm.
 Measures that no detector uses (``doctor_runs.Judge``) decide when a fault shows: from the first check after
 which, up to the end of the run, at least one of them is always worse than in every healthy run of the same
 recipe and dataset at the same check, among those that the limits were measured with. A run that ended early
-because its numbers were no longer finite shows its fault at its last check at the latest. A fault is found in
-time if one of the findings expected for it is there no later than a tenth of the run after it shows.
+because its numbers were no longer finite shows its fault at its last check at the latest.
+
+A fault is found in time if one of the findings expected for it is there no later than a tenth of the run
+after the fault shows, and is upheld: one is there at the end of the run too, or was there at every check
+until a tenth of the run after both. A finding that was withdrawn sooner does not count, even if it was right.
 """
 
 import argparse
@@ -34,29 +37,40 @@ from ganzfeld.durable import write_bytes
 from ganzfeld.health import diagnose
 from ganzfeld.health.detectors import detectors
 
+VERDICTS = ("sick", "watch", "early", "healthy")
 BROKEN_RECIPES = ("radford2015", "modern")
 PAGE = Path(__file__).parents[1] / "docs" / "doctor.md"
 ALIKE = 0.95
 """From this share of images with a near duplicate on, nobody would call them varied."""
+SOON = NUM_LOOKS // 10
+"""Checks within which a fault is to be found after it shows."""
 BEGIN, END = "<!-- suite -->\n", "<!-- end of suite -->\n"
 
 
 @dataclass(frozen=True)
 class Result:
-    """The findings of a run, each with the first check (from 1) at which it was there.
+    """What the doctor says of a run: the names of the findings at every check.
 
-    ``shows_from`` is the check from which the fault shows by the measures; None if it never does.
+    ``shows_from`` is the check, from 1, from which the fault shows by the measures; None if it never does.
     ``verdicts`` holds the verdict of every check. ``varied_from`` is the number of images from which the
     images were varied, None if they never were; ``foretold`` are the numbers that were foretold for this
     while they were not.
     """
 
     journal: Journal
-    findings: dict[str, int]
+    named: tuple[frozenset[str], ...]
     shows_from: int | None
     verdicts: tuple[str, ...] = ()
     varied_from: int | None = None
     foretold: tuple[int, ...] = ()
+
+    @property
+    def findings(self) -> dict[str, int]:
+        """The findings, each with the first check (from 1) at which it was there."""
+        first: dict[str, int] = {}
+        for look, names in enumerate(self.named, start=1):
+            first |= {name: look for name in names if name not in first}
+        return first
 
     @property
     def called_healthy_too_soon(self) -> int:
@@ -86,10 +100,24 @@ class Result:
 
     @property
     def in_time(self) -> bool:
-        """Whether the fault is found within a tenth of the run after it shows."""
-        if self.found_at is None or self.shows_from is None:
+        """Whether the fault is found within a tenth of the run after it shows, and the finding is upheld."""
+        return self._is_upheld(set(FAULTS[self.journal.plan.fault].expected))
+
+    @property
+    def in_time_by_readings(self) -> bool:
+        """Whether this holds of findings from readings alone, not from settings or the dataset."""
+        return self._is_upheld(
+            {name for name in FAULTS[self.journal.plan.fault].expected if detectors.load(name).READINGS}
+        )
+
+    def _is_upheld(self, expected: set[str]) -> bool:
+        there = [bool(expected & names) for names in self.named]
+        if self.shows_from is None or True not in there[: self.shows_from + SOON]:
             return False
-        return self.found_at <= self.shows_from + NUM_LOOKS / 10
+        if there[-1]:
+            return True
+        spans = ((look, max(look, self.shows_from) + SOON) for look in range(1, self.shows_from + SOON + 1))
+        return any(last <= len(there) and all(there[first - 1 : last]) for first, last in spans)
 
 
 def main() -> None:
@@ -108,14 +136,14 @@ def main() -> None:
     usual = all_plans(numbers_of(options.limits))
     if {plan.seed for plan in healthy} & {plan.seed for plan in usual}:
         parser.error("the seeds of healthy runs and of limits must differ")
-    broken = [plan for fault in options.only for plan in _plans(numbers_of(options.faulty), fault)]
+    broken = [plan for fault in options.only for plan in broken_plans(numbers_of(options.faulty), fault)]
     if options.finished:
         healthy, broken = ([p for p in plans if is_finished(p, options.runs)] for plans in (healthy, broken))
     journals = {
         journal.plan: journal
         for journal in train_all([*usual, *broken, *healthy], options.runs, options.processes, options.device)
     }
-    worst = _worst([journals[plan] for plan in usual])
+    worst = worst_of([journals[plan] for plan in usual])
     results = [result_of(journals[plan], worst) for plan in [*broken, *healthy]]
     page = report(results[: len(broken)], results[len(broken) :], options)
     print(page)
@@ -136,7 +164,8 @@ def _kind(journal: Journal) -> str:
     return plan.fault or f"{end}, {plan.recipe}{' by class' * plan.is_by_class}"
 
 
-def _plans(seeds: Sequence[int], fault: str) -> list[Plan]:
+def broken_plans(seeds: Sequence[int], fault: str) -> list[Plan]:
+    """Return the plans of runs with a planted fault, for all recipes and datasets that it is planted in."""
     if FAULTS[fault].by_class:
         return [Plan(data, "modern", seed, fault) for seed in seeds for data in BY_CLASS]
     return [
@@ -147,7 +176,7 @@ def _plans(seeds: Sequence[int], fault: str) -> list[Plan]:
     ]
 
 
-def _worst(usual: Sequence[Journal]) -> dict[tuple[str, str, int], dict[str, float]]:
+def worst_of(usual: Sequence[Journal]) -> dict[tuple[str, str, int], dict[str, float]]:
     """Return the worst value of every measure in healthy runs, by dataset, recipe and check."""
     worst: dict[tuple[str, str, int], dict[str, float]] = {}
     for journal in usual:
@@ -161,22 +190,20 @@ def _worst(usual: Sequence[Journal]) -> dict[tuple[str, str, int], dict[str, flo
 def result_of(journal: Journal, worst: dict[tuple[str, str, int], dict[str, float]]) -> Result:
     """Diagnose a run at every check, and find the check at which its fault shows."""
     case, plan = journal.case(), journal.plan
-    findings: dict[str, int] = {}
-    shows, verdicts, foretold = [], [], []
+    named, shows, verdicts, foretold = [], [], [], []
     for look, entry in enumerate(journal.entries, start=1):
         diagnosis = diagnose(case.until(entry["images_seen"]))
         verdicts.append(diagnosis.verdict)
         if diagnosis.forecast and diagnosis.forecast.images is not None:
             foretold.append(diagnosis.forecast.images)
-        for finding in diagnosis.findings:
-            findings.setdefault(finding.name, look)
+        named.append(frozenset(finding.name for finding in diagnosis.findings))
         usual = worst[plan.data, plan.recipe, look]
         shows.append(any(value is None or value > usual[name] for name, value in entry["compared"].items()))
     right = [look for look, wrong in enumerate(shows, start=1) if not wrong]
     shown = (right[-1] if right else 0) + 1
     if shown > len(shows):
         shown = len(shows) if len(shows) < NUM_LOOKS else None
-    return Result(journal, findings, shown, tuple(verdicts), varied_from(journal), tuple(foretold))
+    return Result(journal, tuple(named), shown, tuple(verdicts), varied_from(journal), tuple(foretold))
 
 
 def looks_untrained(entry: Mapping[str, Any]) -> bool:
@@ -190,6 +217,7 @@ def report(broken: Sequence[Result], healthy: Sequence[Result], options: argpars
     """Return the tables as Markdown."""
     shown = [result for result in broken if result.shows_from]
     in_time = sum(result.in_time for result in shown)
+    by_readings = sum(result.in_time_by_readings for result in shown)
     never = len(broken) - len(shown)
     well = [result for result in healthy if ended_well(result.journal)]
     alarms = sum(bool(result.findings) for result in well)
@@ -200,17 +228,31 @@ def report(broken: Sequence[Result], healthy: Sequence[Result], options: argpars
         f"--limits {options.limits}{' --finished' * options.finished}`:",
         "",
         f"- **{in_time} of {len(shown)}** faults that show are found within a tenth of the run after "
-        f"they show ({in_time / max(1, len(shown)):.0%}); {never} of {len(broken)} broken runs "
-        "never show a fault by the measures.",
+        f"they show ({in_time / max(1, len(shown)):.0%}): {by_readings} by findings from readings, "
+        f"{in_time - by_readings} only by what is known before training, from the settings or the dataset. "
+        f"{never} of {len(broken)} broken runs never show a fault by the measures.",
         f"- **{alarms} of {len(well)}** healthy runs raise an alarm at any of their {NUM_LOOKS} "
         f"checks ({alarms / max(1, len(well)):.1%}). Further {len(others)} runs without a planted fault did "
         f"not end well; {noted} of them raise one.",
         "",
         *_verdict_lines([*broken, *healthy], healthy),
         "",
-        "| planted fault | runs | show it | found in time | found at all "
-        "| checks from showing to finding (median) |",
-        "|---|---|---|---|---|---|",
+        *_faults_table(broken),
+        "",
+        "Number of runs with each finding at any check, by planted fault; **expected** findings are bold:",
+        "",
+        *_findings_table([*broken, *healthy]),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _faults_table(broken: Sequence[Result]) -> list[str]:
+    """Return a table of the planted faults: when they are found, and the verdict at the end of the runs."""
+    lines = [
+        "| planted fault | runs | show the fault | found in time | by readings | found at any check "
+        "| checks from showing to the first finding (median) "
+        f"| {' | '.join(f'{verdict} at end' for verdict in VERDICTS)} |",
+        f"|---|---|---|---|---|---|---|{'---|' * len(VERDICTS)}",
     ]
     for fault in dict.fromkeys(result.journal.plan.fault for result in broken):
         with_fault = [result for result in broken if result.journal.plan.fault == fault]
@@ -219,31 +261,33 @@ def report(broken: Sequence[Result], healthy: Sequence[Result], options: argpars
             for result in with_fault
             if result.found_at and result.shows_from
         ]
-        lines.append(
-            f"| {fault}: {FAULTS[fault].what} | {len(with_fault)}"
-            f" | {sum(result.shows_from is not None for result in with_fault)}"
-            f" | {sum(result.in_time for result in with_fault)}"
-            f" | {sum(result.found_at is not None for result in with_fault)}"
-            f" | {f'{median(delays):g}' if delays else ''} |"
+        ends = Counter(result.verdicts[-1] for result in with_fault)
+        counts = (
+            len(with_fault),
+            sum(result.shows_from is not None for result in with_fault),
+            sum(result.in_time for result in with_fault),
+            sum(result.in_time_by_readings for result in with_fault),
+            sum(result.found_at is not None for result in with_fault),
         )
-    lines += [
-        "",
-        "Number of runs with each finding at any check, by planted fault; **expected** findings are bold:",
-        "",
-    ]
-    columns = [
-        name for name in detectors.names() if any(name in result.findings for result in [*broken, *healthy])
-    ]
-    lines += [f"| | runs | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
+        cells = [*map(str, counts), f"{median(delays):g}" if delays else ""]
+        cells += [str(ends[verdict] or "") for verdict in VERDICTS]
+        lines.append(f"| {fault}: {FAULTS[fault].what} | {' | '.join(cells)} |")
+    return lines
+
+
+def _findings_table(results: Sequence[Result]) -> list[str]:
+    """Return a table of the number of runs with each finding, by kind of run."""
+    columns = [name for name in detectors.names() if any(name in result.findings for result in results)]
+    lines = [f"| | runs | {' | '.join(columns)} |", f"|---|---|{'---|' * len(columns)}"]
     by_kind: dict[str, list[Result]] = {}
-    for result in [*broken, *healthy]:
+    for result in results:
         by_kind.setdefault(_kind(result.journal), []).append(result)
-    for kind, results in by_kind.items():
-        counts = Counter(name for result in results for name in result.findings)
+    for kind, of_kind in by_kind.items():
+        counts = Counter(name for result in of_kind for name in result.findings)
         expected = FAULTS[kind].expected if kind in FAULTS else ()
         cells = [f"**{counts[name]}**" if name in expected else f"{counts[name] or ''}" for name in columns]
-        lines.append(f"| {kind} | {len(results)} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+        lines.append(f"| {kind} | {len(of_kind)} | {' | '.join(cells)} |")
+    return lines
 
 
 def _verdict_lines(results: Sequence[Result], healthy: Sequence[Result]) -> list[str]:

@@ -1,7 +1,10 @@
 """Runs of a few steps, small enough to take readings in a blink."""
 
-from collections.abc import Callable
+import importlib
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,6 +15,8 @@ from ganzfeld.recipes import Recipe
 from ganzfeld.training.build import start
 from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.trainer import Trainer
+
+TOOLS = Path(__file__).parents[2] / "tools"
 
 
 def examined(array_file: Path, recipe: Recipe) -> tuple[Trainer, HealthMonitor]:
@@ -35,3 +40,26 @@ def patient_of(array_file: Path, recipe: Recipe, steps: int = 3) -> ProbeContext
 def probe(array_file) -> Callable[..., ProbeContext]:
     """Return a function that makes probes."""
     return lambda recipe, steps=3: patient_of(array_file, recipe, steps)
+
+
+@pytest.fixture(scope="module")
+def tools() -> Iterator[dict[str, ModuleType]]:
+    """Yield the modules behind ``docs/doctor.md`` by name."""
+    names = ("runs", "limits", "suite", "archive", "processor")
+    sys.path.insert(0, str(TOOLS))
+    yield {name: importlib.import_module(f"doctor_{name}") for name in names}
+    sys.path.remove(str(TOOLS))
+
+
+@pytest.fixture
+def brief(tools, array_file, tmp_path, monkeypatch):
+    """The setup of tiny runs: 16 px, the 200 blobs, two checks."""
+    monkeypatch.chdir(tmp_path)
+    return tools["runs"].Setup(
+        datasets={"blobs": str(array_file), "two": str(tmp_path / "two")},
+        by_class=frozenset({"two"}),
+        small=tools["runs"].SMALL | {"size": 16, "generator.width": 4, "discriminator.width": 4},
+        batches={"modern": 8, "radford2015": 8, "seed": 8},
+        num_looks=2,
+        num_compared=32,
+    )

@@ -32,6 +32,7 @@ SIGNS = [
     ("output-saturated", "stuck", HIGH, "sick"),
     ("batch-leak", "batch_leak", HIGH, "watch"),
     ("memorisation", "memorised", HIGH, "sick"),
+    ("quality-lost", "quality_kept", LOW, "sick"),
     ("latent-ignored", "latent_share", LOW, "sick"),
     ("latent-ignored", "sensitivity", LOW, "sick"),
     ("class-ignored", "class_effect", LOW, "sick"),

@@ -4,7 +4,6 @@ import argparse
 import importlib
 import json
 import re
-import sys
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -14,29 +13,9 @@ import pytest
 from PIL import Image
 
 from ganzfeld.health.limits import Limit, limit_at
-
-TOOLS = Path(__file__).parents[2] / "tools"
-
-
-@pytest.fixture(scope="module")
-def tools():
-    sys.path.insert(0, str(TOOLS))
-    yield {name: importlib.import_module(f"doctor_{name}") for name in ("runs", "limits", "suite", "archive")}
-    sys.path.remove(str(TOOLS))
-
-
-@pytest.fixture
-def brief(tools, array_file, tmp_path, monkeypatch):
-    """The setup of tiny runs: 16 px, the 200 blobs, two checks."""
-    monkeypatch.chdir(tmp_path)
-    return tools["runs"].Setup(
-        datasets={"blobs": str(array_file), "two": str(tmp_path / "two")},
-        by_class=frozenset({"two"}),
-        small=tools["runs"].SMALL | {"size": 16, "generator.width": 4, "discriminator.width": 4},
-        batches={"modern": 8, "radford2015": 8, "seed": 8},
-        num_looks=2,
-        num_compared=32,
-    )
+from ganzfeld.health.limits import limits as limits_that_ship
+from tests.health.conftest import TOOLS
+from tests.health.journals import journal
 
 
 def names_of_faults() -> list[str]:
@@ -68,21 +47,6 @@ def test_every_fault_can_be_planted_and_changes_the_training(tools, brief, fault
     assert set(broken.entries[-1]["compared"]) == {"pixels", "spectrum", "kernel", "missing", "copied"}
     assert json.loads(json.dumps(broken.entries, allow_nan=False)) == broken.entries
     assert broken.case().images_seen == 8 * broken.entries[-1]["step"]
-
-
-def journal(tools, fault: str, readings: list[float], compared: list[float], seed: int = 0):
-    entries = [
-        {
-            "step": 25 * look,
-            "images_seen": 800 * look,
-            "health": {"diversity": value, "update_ratio_generator": 0.01},
-            "compared": {"pixels": distance},
-        }
-        for look, (value, distance) in enumerate(zip(readings, compared, strict=True), start=1)
-    ]
-    plan = tools["runs"].Plan("faces", "modern", seed, fault)
-    recipe = importlib.import_module("ganzfeld.recipes").resolve().model_dump(mode="json")
-    return tools["runs"].Journal(plan, entries, recipe, 5000, 1.0)
 
 
 def test_limits_hold_every_healthy_run_and_leave_room(tools):
@@ -153,6 +117,30 @@ def test_what_some_recipes_show_is_no_limit_of_all(tools):
     found = tools["limits"].limits_of(made)["diversity"]
     phases = {kind: [each["from_step"] for each in found if each["recipe"] == kind] for kind in ("", "seed")}
     assert 64 not in phases[""] and 512 in phases[""]
+
+
+@pytest.mark.parametrize("recipe", ["modern", "seed"])
+def test_a_healthy_run_of_an_unknown_recipe_has_the_logits_of_any_recipe(tools, recipe):
+    """Logits of modern are ten times as large as those of seed."""
+    sizes = {"modern": 30.0, "radford2015": 6.0, "seed": 3.0}
+    healthy = []
+    for name, size in sizes.items():
+        for seed in range(8):
+            made = journal(tools, "", [0.8] * 40, [0.1] * 40, seed)
+            for entry in made.entries:
+                entry["health"] |= {"logit_size": size, "batch_leak": size}
+            fields, plan = made.recipe | {"name": name}, replace(made.plan, recipe=name)
+            healthy.append(replace(made, recipe=fields, plan=plan))
+    limits = tools["limits"].limits_of(healthy)
+    for reading in ("logit_size", "batch_leak"):
+        of_all = [limit for limit in limits[reading] if not limit["recipe"]]
+        assert of_all and all(limit["low"] < sizes[recipe] < limit["high"] for limit in of_all)
+        assert all(limit["share"] == 1.0 for limit in of_all)
+
+
+def test_no_healthy_run_is_outside_the_limits_that_ship():
+    for name, by_phase in limits_that_ship().items():
+        assert all(limit.share == 1.0 for limit in by_phase), name
 
 
 def test_a_perfect_generator_is_within_the_limits_of_what_it_shows(tools):
@@ -258,7 +246,7 @@ def test_a_fault_shows_from_where_it_stays_worse_than_all_healthy_runs(tools, mo
     }
     case = tools["runs"].Journal.case
     monkeypatch.setattr(tools["runs"].Journal, "case", lambda self: replace(case(self), limits=measured))
-    worst = suite._worst(healthy)
+    worst = suite.worst_of(healthy)
     distances = [0.1] * 5 + [0.2] + [0.1] * 14 + [0.2] * 20
     sick = journal(tools, "one kind of image", [0.8] * 21 + [0.1] * 19, distances)
     result = suite.result_of(sick, worst)
@@ -286,7 +274,7 @@ def test_packed_runs_need_no_training(tools, brief, tmp_path):
     runs, archive = tools["runs"], tools["archive"]
     plan, packed = runs.Plan("blobs", "modern", 0, num_steps=4, setup=brief), tmp_path / "runs.tar.xz"
     (tmp_path / "here").mkdir()
-    runs._Maker(tmp_path / "here")(plan)
+    runs.Maker(tmp_path / "here")(plan)
     journal = runs.read(plan, tmp_path / "here")
     assert archive.pack(tmp_path / "here", packed) == 1
     archive.unpack(packed, tmp_path / "there")

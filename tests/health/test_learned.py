@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzfeld.health import diagnose, parts_of_quality
-from ganzfeld.health.derived import BY_FEATURES, PARTS, combined_quality, series_of
+from ganzfeld.health.derived import BY_FEATURES, MOST_FEATURES, PARTS, combined_quality, series_of
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.learned import LEAST_QUALITY, MOST_TWINS, in_words, learned
 from ganzfeld.metrics.quality_scale import NAMES
@@ -38,8 +38,27 @@ def test_no_part_makes_up_for_another(parts, by_features):
     combined = combined_quality(parts)
     assert min(parts.values()) - 1e-9 <= combined <= max(parts.values()) + 1e-9
     assert combined_quality(parts | {"quality_pixels": 0.0}) == 0
-    both = combined_quality(parts | {BY_FEATURES: by_features})
-    assert both == pytest.approx((combined + by_features) / 2 if any(parts.values()) else 0)
+    both, mean = combined_quality(parts | {BY_FEATURES: by_features}), sum(parts.values()) / len(parts)
+    assert both == pytest.approx((combined + min(by_features, MOST_FEATURES * mean)) / 2)
+    assert both <= (1 + MOST_FEATURES) / 2 * max(parts.values()) + 1e-9
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=4, max_size=4), st.floats(0, 1), st.floats(0, 1e-3))
+def test_the_quality_has_no_jumps(values, by_features, more):
+    at, beside = (
+        combined_quality(
+            {**dict(zip(NAMES, (value + step for value in values), strict=True)), BY_FEATURES: by_features}
+        )
+        for step in (0.0, more)
+    )
+    assert abs(beside - at) <= 5 * more + 1e-9
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-6, 0.01, 0.05])
+def test_features_do_not_rescue_parts_that_are_nearly_zero(value: float):
+    parts = dict.fromkeys([*NAMES, BY_FEATURES], value) | {BY_FEATURES: 0.9}
+    assert combined_quality(parts) <= 2 * value
+    assert diagnose(run_with(**parts)).verdict == "early"
 
 
 def test_the_rare_part_counts_from_when_it_was_measured():
@@ -107,10 +126,23 @@ def test_it_is_early_until_something_was_read():
 def test_without_a_quality_no_run_is_healthy():
     """As in runs of earlier versions: untrained images may vary, too."""
     varied = diagnose(case_of({"diversity": [HEALTHY] * 10, "twins": [0.1] * 10}, known=("diversity",)))
-    assert varied.sentence == "early: how far it has come was not measured"
-    assert "is not known" in varied.meaning
+    assert varied.sentence == "early: it is not known how good the images are"
+    assert "it is not known how good" in varied.meaning and varied.forecast is None
     alike = diagnose(case_of({"diversity": [HEALTHY] * 10, "twins": [1.0] * 10}, known=("diversity",)))
     assert (alike.verdict, alike.sentence) == ("early", "early: all images are alike")
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_without_a_quality_nobody_says_that_little_was_learned(watched):
+    readings = {"diversity": [HEALTHY] * 20, "twins": [0.1] * 20, "rhythm": turning(0.9)}
+    run = case_of(readings, known=("diversity", "rhythm"))
+    fields = {"rates_known": False, "layers": []} if watched else {}
+    found = diagnose(replace(run, watched=watched, recipe={**run.recipe, **fields}))
+    assert [finding.name for finding in found.findings] == ["oscillation"]
+    assert found.meaning == "something needs attention, and it is not known how good the images are"
+    assert "little" not in found.sentence + found.state
+    alike = case_of(readings | {"twins": [1.0] * 20}, known=("diversity", "rhythm"))
+    assert diagnose(alike).meaning.startswith("little has been learned yet")
 
 
 def test_what_is_wrong_is_worse_than_early():
@@ -125,12 +157,13 @@ VALUES = st.one_of(
 
 @given(
     st.dictionaries(st.sampled_from(READ), st.lists(VALUES, min_size=1, max_size=30), max_size=12),
-    st.lists(st.floats(0, LEAST_QUALITY, exclude_max=True), min_size=1, max_size=30),
+    st.lists(st.floats(0, LEAST_QUALITY / 2, exclude_max=True), min_size=1, max_size=30),
+    st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=30),
 )
-def test_no_journal_makes_an_untrained_generator_healthy(readings, qualities):
-    last = max(map(len, (*readings.values(), qualities)))
-    scores = {name: [0.9] * (last - 1) + [qualities[-1]] for name in NAMES}
-    readings = {name: values for name, values in readings.items() if name != BY_FEATURES}
+def test_no_journal_makes_an_untrained_generator_healthy(readings, qualities, by_features):
+    last = max(map(len, (*readings.values(), qualities, by_features)))
+    readings = {"diversity": [HEALTHY] * last} | readings  # so that there is something to base a verdict on
+    scores = {name: [0.9] * (last - 1) + [qualities[-1]] for name in NAMES} | {BY_FEATURES: by_features}
     assert diagnose(case_of(readings | scores, known=READ)).verdict != "healthy"
     alike = {"twins": [0.0] * (last - 1) + [1.0], **{name: [1.0] * last for name in NAMES}}
     assert diagnose(case_of(readings | alike, known=READ)).verdict != "healthy"

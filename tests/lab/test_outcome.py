@@ -12,6 +12,7 @@ from ganzfeld.lab.measured import Relation
 from ganzfeld.lab.outcome import by_key, claim, every, limit, numbered, shown, worst
 from ganzfeld.lab.repeated import merged
 from ganzfeld.lab.student import LEVEL
+from ganzfeld.lab.words import expected
 
 
 def of(key: str, role: str, value: float, of: str = "a") -> Measured:
@@ -21,7 +22,7 @@ def of(key: str, role: str, value: float, of: str = "a") -> Measured:
 
 
 @pytest.mark.parametrize(
-    ("relation", "measured", "expected", "state"),
+    ("relation", "measured", "rival", "state"),
     [
         ("=", 1.0, 1.0, "agrees"),
         ("=", 1.0 + 2e-9, 1.0, "departs"),
@@ -44,11 +45,19 @@ def of(key: str, role: str, value: float, of: str = "a") -> Measured:
         (">", Estimate(2.0, 0.1, 4), example(1.0), "open"),
     ],
 )
-def test_state(relation: Relation, measured, expected, state: str):
-    figure = claim("x", "X", measured, expected, of="a", relation=relation)
+def test_state(relation: Relation, measured, rival, state: str):
+    figure = claim("x", "X", measured, rival, of="a", relation=relation)
     assert figure.state == state
     assert (figure.reason is None) == (state != "open")
     json.dumps(figure.as_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "slack", "written"),
+    [(7.0, 1.0, "8 to within 1"), (8.0, 1.0, "8"), (8 + 1e-10, 1e-9, "8"), (6.0, 1.0, "8")],
+)
+def test_a_value_that_only_its_tolerance_lets_agree_shows_it(value: float, slack: float, written: str):
+    assert expected(claim("x", "X", value, 8.0, of="a", tolerance=slack)) == written
 
 
 def test_a_margin_asks_for_more_than_that_an_interval_holds_the_value():

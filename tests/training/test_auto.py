@@ -326,14 +326,38 @@ def test_undone_trials_cost_at_most_half_of_the_run(array_file, tmp_path, monkey
         assert (next_trial(run, verdict) is not None) is is_tried
 
 
-def test_an_unusual_width_is_put_back_with_the_rates(array_file, tmp_path):
-    far = {"discriminator.width": 1, "discriminator.optimizer.lr": 1e-5}
+@pytest.mark.parametrize(
+    ("of_generator", "put_back_to"), [(32, 16), (8, 4)], ids=("as it is", "in proportion")
+)
+def test_an_unusual_width_is_put_back_with_the_rates(
+    array_file, tmp_path, of_generator: int, put_back_to: int
+):
+    far = {"discriminator.width": 1, "discriminator.optimizer.lr": 1e-5, "generator.width": of_generator}
     run = gz.train(array_file, recipe=small(**far), images=8, out=tmp_path)
     finding = Finding("generator-too-strong", "sick", 40, (), "", Remedy("", (f"{RATE}=1e-4",)))
     assert put_back(run.evidence, finding).remedy.settings == (
-        "discriminator.width=16",
+        f"discriminator.width={put_back_to}",
         "discriminator.optimizer.lr=0.001",
     )
+
+
+@pytest.mark.parametrize(
+    ("seen", "quality", "name", "is_tried"),
+    [
+        (3, 0.0, "uneven-ladder", False),
+        (4, 0.0, "uneven-ladder", True),
+        (4, 0.5, "uneven-ladder", False),
+        (4, 0.0, "batch-leak", False),
+    ],
+)
+def test_what_is_wrong_before_training_is_acted_on_at_a_tenth(
+    array_file, tmp_path, seen: int, quality: float, name: str, is_tried: bool
+):
+    run = gz.train(array_file, recipe=small(), images=40, out=tmp_path)
+    run.write_metadata(run.metadata.changed(images=400))  # more than was planned, which is used up
+    finding = Finding(name, "watch", 0, (), "", Remedy("", (f"{RATE}=1e-4",)))
+    verdict = Diagnosis(seen, (finding,), num_judged=1, learned=replace(LEARNED, quality=quality))
+    assert (next_trial(run, verdict) is not None) is is_tried
 
 
 def test_quality_is_measured_where_it_is_to_be_decided(array_file, tmp_path, monkeypatch):

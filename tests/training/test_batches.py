@@ -25,6 +25,7 @@ from ganzfeld.recipes.scaling import (
     fitted_settings,
 )
 from ganzfeld.runs.budget import Budget
+from ganzfeld.training.build import start
 from ganzfeld.training.setup import resolve_options
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.tuning.batches import (
@@ -33,7 +34,7 @@ from ganzfeld.training.tuning.batches import (
     forget_other_speeds,
     images_per_s,
 )
-from ganzfeld.training.tuning.routes import cache_key
+from ganzfeld.training.tuning.routes import cache_key, period_of
 from tests.training.conftest import SMALL, small
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +103,13 @@ def test_the_settings_of_short_runs_are_those_of_the_recipe():
     assert resolve("modern", settings) == read_recipe("modern")
 
 
+def test_the_average_is_as_long_a_share_of_the_run_with_several_steps_of_d():
+    """It moves only when G is updated, so its decay is per update of G."""
+    for steps_of_d in (1, 2, 5):
+        images = 32 * steps_of_d * 10_000 / 0.15  # so many that 15 % of G's updates are 10,000
+        assert fitted_settings(32, images, steps_of_d)["ema"] == 0.9999
+
+
 @pytest.fixture
 def trainer(array_file, monkeypatch, tmp_path):
     monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
@@ -131,6 +139,35 @@ def test_a_larger_batch_is_timed_with_all_threads_too(trainer, monkeypatch, seco
     )
     assert images_per_s(trainer, 32) == speed
     assert trainer.route.threads == 1
+
+
+def test_steps_are_timed_over_whole_periods(trainer, monkeypatch):
+    """Every fifth step updates G, which costs ten times as much here; every third has a penalty."""
+    recipe = resolve(trainer.recipe, {"stabilisers": [{"name": "r1", "every": 3}], "discriminator_steps": 5})
+    timed = start(recipe, trainer.dataset, trainer.engine, 0)
+    seconds = dict.fromkeys(range(15), 0.1)
+    for index in seconds:
+        seconds[index] += 0.9 * timed.config.updates_generator(index) + 0.2 * (index % 3 == 0)
+
+    def time_steps(timed, _route, num_steps):
+        timed.stand_at(index=timed.index + num_steps, images_seen=0)
+        return sum(seconds[index % 15] for index in range(timed.index - num_steps, timed.index))
+
+    monkeypatch.setattr("ganzfeld.training.tuning.batches.time_steps", time_steps)
+    assert images_per_s(timed, 32) == round(32 * 15 / sum(seconds.values()), 1)
+    assert period_of(timed) == 15
+
+
+@pytest.mark.parametrize(
+    ("steps_of_d", "every", "period"),
+    [(1, 1, 4), (1, 4, 4), (1, 16, 16), (5, 4, 20), (5, 16, 5), (3, 4, 12), (1, 10**9, 4), (1000, 4, 4)],
+)
+def test_what_comes_rarely_is_not_waited_for(trainer, steps_of_d, every, period):
+    recipe = resolve(
+        trainer.recipe,
+        {"stabilisers": [{"name": "r1", "every": every}], "discriminator_steps": steps_of_d},
+    )
+    assert period_of(start(recipe, trainer.dataset, trainer.engine, 0)) == period
 
 
 def keep_speeds(trainer, tmp_path, speeds):
@@ -163,6 +200,16 @@ def test_what_was_asked_for_stays_and_is_what_the_note_says(trainer, tmp_path):
     keep_speeds(trainer, tmp_path, {"16": 590, "32": 796, "64": 850})
     recipe = fitted_recipe(trainer, Budget(minutes=3), {"ema": 0.9}, lambda *_: pytest.fail("measured"))
     assert recipe.ema == 0.9 and "an average over 10 steps" in recipe.notes[-1]
+
+
+def test_the_note_counts_steps_though_the_average_moves_at_updates_of_g(trainer, tmp_path):
+    recipe = resolve(trainer.recipe, {"discriminator_steps": 5})
+    timed = start(recipe, trainer.dataset, trainer.engine, 0)
+    keep_speeds(timed, tmp_path, {"16": 590, "32": 796, "64": 850})
+    fitted = fitted_recipe(timed, Budget(minutes=30), {}, lambda *_: pytest.fail("measured"))
+    updates = 30 * 60 * 796 / 32 / 5
+    assert fitted.batch == 32 and 1 / (1 - fitted.ema) == pytest.approx(0.15 * updates, rel=0.1)
+    assert f"an average over {round(5 / (1 - fitted.ema)):,} steps" in fitted.notes[-1]
 
 
 @pytest.mark.parametrize("content", ['{"16": -1}', "", "[]", '{"16": "fast"}', '{"x": 1}', '{"16": {}}'])
@@ -215,24 +262,41 @@ def test_a_batch_beyond_the_fitted_ones_is_named_as_such():
 def test_speeds_that_a_run_does_not_show_are_forgotten(trainer, tmp_path, images_per_s, stays):
     keep_speeds(trainer, tmp_path, {"16": 590, "32": 796})
     (file,) = (tmp_path / "cache" / "speeds").iterdir()
-    fitted = replace(trainer, recipe=resolve(trainer.recipe, {"batch": 16, "ema": 0.9}))
+    recipe = resolve(trainer.recipe, {"batch": 16, "ema": 0.9})
+    fitted = replace(trainer, recipe=recipe, speeds_key=cache_key(trainer))
     for seconds in (10, 1000):  # the first is too short to say anything
         assert file.exists()
         fitted.images_seen = images_per_s * seconds
-        forget_other_speeds(fitted, trainer.recipe, seconds)
+        forget_other_speeds(fitted, seconds)
     assert file.exists() == stays
+
+
+def test_a_run_on_other_threads_than_were_measured_is_compared_too(array_file, tmp_path, monkeypatch):
+    """The route of the fitted batch may have fewer threads than that of the recipe's batch had."""
+    monkeypatch.setenv("GANZFELD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+
+    def measured(timed, _progress):
+        return USUAL.model_copy(update={"threads": 1 if timed.recipe.batch == 32 else None})
+
+    monkeypatch.setattr("ganzfeld.training.tuning.routes.measured_route", measured)
+    options = TrainOptions(minutes=30, size=16, settings=NARROW)
+    keep_speeds(fitted_from(array_file, options), tmp_path, {"16": 590, "32": 796, "64": 850})
+    (file,) = (tmp_path / "cache" / "speeds").iterdir()
+    trainer = resolve_options(options).build(array_file)
+    assert (trainer.recipe.batch, trainer.route.threads) == (32, 1)
+    trainer.images_seen = 10_000
+    forget_other_speeds(trainer, 1000)
+    assert not file.exists()
 
 
 def test_only_a_fitted_run_is_compared_with_measured_speeds(trainer, tmp_path):
     keep_speeds(trainer, tmp_path, {"16": 590})
     (file,) = (tmp_path / "cache" / "speeds").iterdir()
     trainer.images_seen = 10_000
-    for options in (TrainOptions(batch=16, recipe="modern"), TrainOptions(recipe=trainer.recipe)):
-        replace(resolve_options(options), recipe=trainer.recipe).compare_speed(trainer, 1000)
-        assert file.exists()
-    replace(resolve_options(TrainOptions(recipe="modern")), recipe=trainer.recipe).compare_speed(
-        trainer, 1000
-    )
+    forget_other_speeds(trainer, 1000)
+    assert file.exists()
+    forget_other_speeds(replace(trainer, speeds_key=cache_key(trainer)), 1000)
     assert not file.exists()
 
 
@@ -246,7 +310,8 @@ def test_a_fitted_run_resumes_as_it_began(array_file, tmp_path, monkeypatch):
     assert whole.recipe.ema == 0.5, "what is set is not fitted"
     assert "2 minutes" in whole.recipe.notes[-1]
     assert not any(change.startswith("notes") for change in changes(whole.recipe))
-    speeds = tmp_path / "cache" / "speeds" / f"{cache_key(fitted_from(array_file, options))}.json"
+    chosen = TrainOptions(size=options["size"], settings=options["settings"])
+    speeds = tmp_path / "cache" / "speeds" / f"{cache_key(fitted_from(array_file, chosen))}.json"
     speeds.parent.mkdir(exist_ok=True)
     speeds.write_text('{"16": 1e7}')
     half = gz.train(array_file, **options, images=512)
@@ -263,5 +328,4 @@ def test_a_fitted_run_resumes_as_it_began(array_file, tmp_path, monkeypatch):
 
 def fitted_from(array_file, options):
     """The trainer that is fitted, of the recipe as it is."""
-    chosen = TrainOptions(images=1, size=options["size"], settings=options["settings"])
-    return resolve_options(chosen).build(array_file)
+    return resolve_options(replace(options, minutes=None, images=1)).build(array_file)

@@ -17,7 +17,13 @@ from ganzfeld.recipes import resolve
 from ganzfeld.training.setup import ResolvedOptions, resolve_options
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer, scalars_of
-from ganzfeld.training.tuning.routes import Threads, fastest_route, measured_route, threads_that_pay
+from ganzfeld.training.tuning.routes import (
+    Threads,
+    cache_key,
+    fastest_route,
+    measured_route,
+    threads_that_pay,
+)
 from tests.cli.test_cli import call
 from tests.training.conftest import SMALL, small
 
@@ -171,6 +177,51 @@ class TestMeasuring:
         for recipe in (small(), small(batch=4), resolve("modern", SMALL | {"generator.width": 4})):
             fastest_route(trainer_of(recipe), lambda *_: None)
         assert len(list((tmp_path / "routes").iterdir())) == 3
+
+
+class TestKey:
+    """Recipes share a measurement if their steps take as long as each other, and only then."""
+
+    @pytest.mark.parametrize(
+        "costs",
+        [
+            {"stabilisers": []},
+            {"stabilisers": [{"name": "r1", "every": 4}]},
+            {"stabilisers": [{"name": "r1", "every": 8}, {"name": "r2", "every": 8}]},
+            {"stabilisers": ["r1", "r2", "augmentation"]},
+            {"discriminator_steps": 5},
+            {"updates": "simultaneous"},
+            {"loss.name": "hinge"},
+            {"generator.normalisation": "none"},
+            {"latent.size": 17},
+            {"mirror": True},
+            {"batch": 16},
+        ],
+        ids=str,
+    )
+    def test_differs_with_what_a_step_costs(self, costs, trainer_of):
+        assert cache_key(trainer_of(small(**costs))) != cache_key(trainer_of(small()))
+
+    @pytest.mark.parametrize(
+        "free",
+        [
+            {"ema": 0.9},
+            {"generator.optimizer.lr": 0.01, "discriminator.optimizer.lr": 0.01},
+            {"schedule.decay": "cosine", "schedule.floor": 0.1},
+            {"stabilisers": [{"name": name, "weight": 9, "every": 4} for name in ("r1", "r2")]},
+            {"loss.temperature": 2.0},
+            {"notes": ["Fitted to 3 minutes"]},
+        ],
+        ids=str,
+    )
+    def test_is_that_of_a_recipe_whose_steps_cost_as_much(self, free, trainer_of):
+        assert cache_key(trainer_of(small(**free))) == cache_key(trainer_of(small()))
+
+    def test_differs_with_the_parts_of_the_route(self, trainer_of):
+        trainer = trainer_of(small())
+        before = cache_key(trainer)
+        trainer.take(USUAL.model_copy(update={"shared_penalties": False}))
+        assert cache_key(trainer) != before
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def bench_train(
     routes = _routes_without_parts(full) if with_parts else {}
     for name, route in routes.items():
         sides[name] = _with_route(trainer, route, full)
-    turn = _penalty_period(trainer)
+    turn = _turn(trainer)
     speeds = _in_turns(sides, rounds, batch, trainer.engine.device, turn)
     flops = _flops_of_step(trainer.recipe) if classical else _counted_flops(trainer, turn)
     peak, peak_of = peak_flops_per_s(trainer.engine.device)
@@ -164,9 +164,10 @@ def _plain_loop(recipe: Recipe) -> Callable[[], object]:
     return lambda: scalars_of(trainer.advance())
 
 
-def _penalty_period(trainer: Trainer) -> int:
-    """Return the period, in steps, after which the same lazy penalties come again."""
-    return math.lcm(*(getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers))
+def _turn(trainer: Trainer) -> int:
+    """Return the period, in steps, after which the same updates and lazy penalties come again."""
+    penalties = (getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers)
+    return math.lcm(trainer.config.discriminator_steps, *penalties)
 
 
 def _routes_without_parts(full: FastPath) -> dict[str, FastPath]:

@@ -87,7 +87,7 @@ def _quality_lines(run: Run, verdict: Diagnosis) -> Iterator[str]:
     quality = verdict.learned.quality
     sentence = verdict.learned.sentence
     if quality is None:
-        yield from _wrapped(f"not measured; {sentence}", "quality")
+        yield from _wrapped(f"not measured: {sentence}", "quality")
         return
     parts = ", ".join(f"{name} {value:.2f}" for name, value in parts_of_quality(run.evidence).items())
     yield from _wrapped(f"{quality:.2f} from 0 (untrained) to 1 (real): {sentence} ({parts})", "quality")

@@ -12,7 +12,7 @@ is measured, not guessed: ``limits.json`` holds what healthy runs have shown.
 from ganzfeld.health.derived import parts_of_quality
 from ganzfeld.health.evidence import RunEvidence, Series
 from ganzfeld.health.finding import Evidence, Finding, Remedy, Severity
-from ganzfeld.health.verdict import Diagnosis, Unjudged, diagnose
+from ganzfeld.health.verdict import Diagnosis, Unjudged, diagnose, is_prior
 
 __all__ = [
     "Diagnosis",
@@ -24,5 +24,6 @@ __all__ = [
     "Severity",
     "Unjudged",
     "diagnose",
+    "is_prior",
     "parts_of_quality",
 ]

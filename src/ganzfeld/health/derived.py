@@ -19,6 +19,15 @@ PARTS = frozenset({"quality_pixels", "quality_spectrum", "quality_variety", "qua
 BY_FEATURES = "quality_features"
 """The part that needs a feature network, and is read more rarely than the others."""
 
+MOST_FEATURES = 3.0
+"""How much the part by a feature network counts at most, as a multiple of the mean of the others. With it, no
+quality of a healthy run is more than 0.05 below what it would be without."""
+
+LEAST_QUALITY = 0.15
+"""Below this quality, nothing has been learned that a person would see."""
+LOOKS_OF_BEST = 3
+"""Looks in a row that must reach a quality before it counts as the best one: a single one may be chance."""
+
 _STANDARD_ERRORS = 1.96
 """Standard errors to either side that make a 95 % interval."""
 
@@ -138,8 +147,28 @@ def _decay(run: RunEvidence) -> Series:
 
 def _quality(run: RunEvidence) -> Series:
     """Compute the quality at every look from its parts; see ``combined_quality``."""
-    values = {images: combined_quality(parts) for images, parts in _parts(run)}
+    values = {images: combined_quality(parts) for images, parts in looks_with_parts(run)}
     return Series(np.array([*values], dtype=np.int64), np.array([*values.values()], dtype=np.float64))
+
+
+def _quality_kept(run: RunEvidence) -> Series:
+    """Compute the quality at every look as a share of the best one so far, at most 1.
+
+    The best one is the highest that ``LOOKS_OF_BEST`` looks in a row have reached; the series starts once it
+    is at least ``LEAST_QUALITY``, since before that there is nothing to lose. Only the parts that are read at
+    every look count: with the rare one, the quality of a healthy run may fall when it is first measured.
+    """
+    by_images = {
+        images: combined_quality({name: parts[name] for name in parts if name in PARTS})
+        for images, parts in looks_with_parts(run)
+    }
+    images, values = np.array([*by_images], dtype=np.int64), np.array([*by_images.values()], dtype=np.float64)
+    reached = np.zeros(len(values))
+    for end in range(LOOKS_OF_BEST, len(values) + 1):
+        reached[end - 1] = values[end - LOOKS_OF_BEST : end].min()
+    best = np.maximum.accumulate(reached)
+    known = best >= LEAST_QUALITY
+    return Series(images[known], np.minimum(1.0, values[known] / best[known]))
 
 
 def combined_quality(parts: Mapping[str, float]) -> float:
@@ -147,24 +176,26 @@ def combined_quality(parts: Mapping[str, float]) -> float:
 
     Those that need no feature network by their geometric mean, so that none makes up for another: images of
     which none is like any real one may well have the variety of real ones. The part by a feature network
-    counts as much as the others together, but nothing where all of them are 0.
+    counts as much as the others together, but at most as ``MOST_FEATURES`` times their arithmetic mean: where
+    all of these are small, it makes up for none.
     """
     cheap = [min(1.0, max(0.0, value)) for name, value in parts.items() if name != BY_FEATURES]
     combined = math.prod(cheap) ** (1 / len(cheap))
-    if BY_FEATURES not in parts or not any(cheap):
+    if BY_FEATURES not in parts:
         return combined
-    return (combined + min(1.0, max(0.0, parts[BY_FEATURES]))) / 2
+    most = min(1.0, MOST_FEATURES * sum(cheap) / len(cheap))
+    return (combined + min(most, max(0.0, parts[BY_FEATURES]))) / 2
 
 
 def parts_of_quality(run: RunEvidence) -> dict[str, float]:
     """Return the parts of the quality at the last look, from 0, untrained, to 1, like real images."""
     last: dict[str, float] = {}
-    for _, parts in _parts(run):
+    for _, parts in looks_with_parts(run):
         last = parts
     return {name.removeprefix(PART_OF_QUALITY): value for name, value in last.items()}
 
 
-def _parts(run: RunEvidence) -> Iterator[tuple[int, dict[str, float]]]:
+def looks_with_parts(run: RunEvidence) -> Iterator[tuple[int, dict[str, float]]]:
     """Yield the images seen and the parts of the quality at every look that has any.
 
     The part by a feature network, which is measured more rarely, is the latest one. Where the other parts
@@ -210,6 +241,7 @@ DERIVED: dict[str, Callable[[RunEvidence], Series]] = {
     "saturated_excess": _saturated_excess,
     "decay": _decay,
     "quality": _quality,
+    "quality_kept": _quality_kept,
     "same_push_on_fakes": _product("push_fake", "push_generator"),
     "same_push_on_both": _product("push_real", "push_fake"),
 }

@@ -6,7 +6,7 @@ The numbers come from the runs that the limits come from (``tools/doctor_limits.
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -47,13 +47,29 @@ class Expectation:
         """Return ``high`` for runs with another batch: a larger one needs as many steps, so more images."""
         return None if self.high is None else round(self.high * max(1.0, batch / self.batch))
 
+    def at(self, batch: int) -> "Expectation":
+        """Return what the same runs would have needed with another batch, as ``high_at`` does."""
+        if batch <= self.batch:
+            return self
+        times = batch / self.batch
+        return replace(
+            self,
+            until_varied=tuple(round(images * times) for images in self.until_varied),
+            longest=round(self.longest * times),
+            batch=batch,
+        )
+
+    def not_varied(self, seen: int) -> int:
+        """Return how many of the runs had no varied images yet after ``seen`` images."""
+        return self.num_runs - sum(images <= seen for images in self.until_varied)
+
     def median(self, seen: int = 0) -> int | None:
         """Return the images that half of the runs needed which were not varied after ``seen`` images.
 
-        It is None if most of these never were.
+        It is None if most of these never were, or if there is none.
         """
         later = [images for images in self.until_varied if images > seen]
-        return self._quantile(later, len(later) + self.num_runs - len(self.until_varied), 0.5)
+        return self._quantile(later, self.not_varied(seen), 0.5)
 
     @staticmethod
     def _quantile(images: Sequence[int], num_runs: int, share: float) -> int | None:
@@ -63,39 +79,68 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What to expect of a run that has learned little yet.
+    """What to expect of a run that has learned little after ``seen`` images.
 
-    ``images`` is when half of the runs of its kind that had come no further showed varied images, and
-    ``seconds`` the time until then at the speed of the run; None if that is not known. ``sooner`` is the
-    expectation of the recipe that gets there first, if the run will end before it gets there itself.
+    ``images`` is when half of the runs of its kind that were not varied by then had varied images, and
+    ``seconds`` the time until then at the speed of the run; None if that is not known. ``expectation`` is
+    that of its kind; with ``is_scaled``, the batch of the run is larger than those of the known runs, and the
+    expectation is what they would have needed with it. ``sooner`` is the expectation of another recipe that
+    gets there sooner, if the run will end before it gets there itself.
     """
 
     expectation: Expectation
+    seen: int
     images: int | None
     seconds: float | None
     planned_images: int | None
     sooner: Expectation | None
+    is_scaled: bool = False
 
     @property
     def sentences(self) -> str:
         """What to expect, in words."""
-        name, kind = self.expectation.name, self.expectation
-        if self.images is None:
-            known = (
-                f"Most runs of {name} that had come no further by then showed no varied images in up to"
-                f" {_rounded(kind.longest)} images."
-            )
-        else:
-            known = (
-                f"That is usual for {name}: half of the runs that had come no further showed varied images"
-                f" after {_rounded(self.images)}"
-            )
-            known += f", which takes {duration(self.seconds)} more at this speed." if self.seconds else "."
+        known = self._later_than_known if self.images is None else self._usual
+        if self.is_scaled:
+            known += f" These are the images of as many steps with batches of {self.expectation.batch}."
         if self.sooner is None:
             return known
         end = f" The run ends at {self.planned_images:,} images." if self.planned_images else ""
-        sooner = f" The recipe {self.sooner.name} gets there after about {_rounded(self.sooner.median())}."
-        return known + end + sooner
+        images = _rounded(self.sooner.median())
+        return f"{known}{end} The recipe {self.sooner.name} has varied images after about {images}."
+
+    @property
+    def _usual(self) -> str:
+        """When half of the known runs had varied images that had none at this stage."""
+        kind, images = self.expectation, _rounded(self.images)
+        left = kind.not_varied(self.seen)
+        if 2 * left >= kind.num_runs:
+            usual = f"That is usual for {kind.name}: "
+            text = f"{usual}half of its runs without varied images at this stage had them"
+        else:
+            text = (
+                f"{left} of {kind.num_runs} runs of {kind.name} had no varied images at this stage either;"
+                f" {'half of them' if left > 1 else 'this one'} had them"
+            )
+        time = f", which takes {duration(self.seconds)} more at this speed" if self.seconds else ""
+        return f"{text} after {images}{time}."
+
+    @property
+    def _later_than_known(self) -> str:
+        """What became of the known runs, where most that had no varied images at this stage never had any."""
+        kind = self.expectation
+        num, longest = len(kind.until_varied), _rounded(kind.longest, up=False)
+        if not num:
+            return f"None of {kind.num_runs} runs of {kind.name} had varied images in up to {longest} images."
+        last = _rounded(kind.until_varied[-1])
+        if num == kind.num_runs:
+            return (
+                f"All {num} runs of {kind.name} had varied images after {last} images at the latest: this run"
+                " is later."
+            )
+        return (
+            f"{num} of {kind.num_runs} runs of {kind.name} had varied images, after {last} at the latest; the"
+            f" others had none in up to {longest} images."
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -128,25 +173,58 @@ def expected_of(run: RunEvidence, known: Sequence[Expectation] | None = None) ->
     return max(of_kind, key=lambda kind: kind.width, default=None)
 
 
+def slowest_for(run: RunEvidence, known: Sequence[Expectation] | None = None) -> Expectation | None:
+    """Return the known kind that would need the most images with the batch of a run; None if none is known.
+
+    It is what a run of no known kind is compared with: it may well need longer than other recipes. Kinds of
+    which fewer than nine in ten runs ever had varied images do not count. Nothing is known of other kinds of
+    data than images.
+    """
+    if run.kind_of_data != IMAGE:
+        return None
+    batch = run.recipe["batch"]
+    needed = [
+        (high, kind)
+        for kind in (expectations() if known is None else known)
+        if (high := kind.high_at(batch)) is not None
+    ]
+    return max(needed, key=lambda pair: pair[0], default=(0, None))[1]
+
+
 def forecast(run: RunEvidence, known: Sequence[Expectation] | None = None) -> Forecast | None:
     """Return what to expect of a run whose images are not varied yet; None for recipes of no known kind."""
     known = expectations() if known is None else known
     expected = expected_of(run, known)
     if expected is None:
         return None
-    images, planned = expected.median(run.images_seen), run.planned_images
-    sooner = None
-    if images is None or (planned is not None and planned < images):
-        width = run.recipe["generator"]["width"]
-        medians = {
-            median: kind
-            for kind in known
-            if kind.recipe != expected.recipe and kind.width <= width
-            if (median := kind.median()) is not None and (images is None or median < images)
-        }
-        sooner = medians[min(medians)] if medians else None
+    of_kind, seen = expected, run.images_seen
+    expected = of_kind.at(run.recipe["batch"])
+    images, planned = expected.median(seen), run.planned_images
+    is_too_short = images is None or (planned is not None and planned < images)
+    sooner = _sooner(run, expected, images, known) if is_too_short else None
     seconds = None if images is None else _seconds_to(run, images)
-    return Forecast(expected, images, seconds, planned, sooner)
+    return Forecast(expected, seen, images, seconds, planned, sooner, expected is not of_kind)
+
+
+def _sooner(
+    run: RunEvidence, expected: Expectation, images: int | None, known: Sequence[Expectation]
+) -> Expectation | None:
+    """Return the kind of another recipe that has varied images first, if started now instead of this run.
+
+    It must need fewer images than this run still does, and fewer than the recipe of this run from its start.
+    """
+    present = [own for own in (expected.median(), images and images - run.images_seen) if own is not None]
+    width = run.recipe["generator"]["width"]
+    widest: dict[str, Expectation] = {}
+    for kind in sorted(known, key=lambda kind: kind.width):
+        if kind.width <= width and kind.recipe != expected.recipe:
+            widest[kind.recipe] = kind
+    faster = [
+        (median, kind)
+        for kind in widest.values()
+        if (median := kind.median()) is not None and all(median < own for own in present)
+    ]
+    return min(faster, key=lambda pair: pair[0], default=(0, None))[1]
 
 
 def _seconds_to(run: RunEvidence, images: int) -> float | None:
@@ -158,7 +236,11 @@ def _seconds_to(run: RunEvidence, images: int) -> float | None:
     return (images - seen) * seconds / seen
 
 
-def _rounded(images: int | None) -> str:
-    """Return a number of images with two digits, as exact as the forecast is."""
+def _rounded(images: int | None, *, up: bool = True) -> str:
+    """Return a number of images with two digits, as exact as the forecast is.
+
+    It is rounded up, so that no run is said to have been sooner than it was, or down.
+    """
     assert images is not None
-    return f"{int(float(f'{images:.2g}')):,}"
+    unit = 10 ** max(0, len(str(images)) - 2)
+    return f"{(images + up * (unit - 1)) // unit * unit:,}"

@@ -3,11 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from ganzfeld.health.derived import series_of
+from ganzfeld.health.derived import LEAST_QUALITY, series_of
 from ganzfeld.health.evidence import RunEvidence, Series
 
-LEAST_QUALITY = 0.15
-"""Below this quality, nothing has been learned that a person would see."""
 MOST_TWINS = 0.9
 """From this share of images with a near duplicate on, all images are alike. Real images have 0.05."""
 LEAST_VARIETY = 0.25
@@ -50,6 +48,11 @@ class Learned:
         )
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether nothing shows how good the images are: no quality, and no sign that all are alike."""
+        return self.quality is None and not self.are_alike
+
+    @property
     def is_little(self) -> bool:
         """Whether little has been learned: all images are alike, or hardly better than untrained ones.
 
@@ -62,7 +65,7 @@ class Learned:
     def sentence(self) -> str:
         """What is seen, in words."""
         if self.quality is None:
-            return "all images are alike" if self.are_alike else "how far it has come was not measured"
+            return "all images are alike" if self.are_alike else "it is not known how good the images are"
         if not self.are_alike:
             return f"the images are {in_words(self.quality)}"
         so_far = "all images are alike so far"

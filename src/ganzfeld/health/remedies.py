@@ -1,7 +1,7 @@
 """Settings of a recipe that help, as ``path=value``, computed from the recipe of the run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,16 +28,35 @@ def put_back(run: RunEvidence, finding: Finding) -> Finding:
     if run.watched:
         return in_code(run, finding)
     unusual = {path for path, _ in run.unusual}
-    settings = tuple(
-        setting
-        for setting in run.undoing
-        if setting.startswith(DYNAMICS) or setting.split("=", 1)[0] in unusual
+    settings = in_proportion(
+        run,
+        [
+            setting
+            for setting in run.undoing
+            if setting.startswith(DYNAMICS) or setting.split("=", 1)[0] in unusual
+        ],
     )
     if finding.severity != "sick" or not settings:
         return finding
     paths = ", ".join(setting.split("=", 1)[0] for setting in settings)
     text = f"Restore the values of the recipe {run.recipe['name']} for {paths}."
     return replace(finding, remedy=Remedy(text, settings), otherwise=finding.remedy)
+
+
+def in_proportion(run: RunEvidence, settings: Sequence[str]) -> tuple[str, ...]:
+    """Return settings that restore a recipe, with the width of a network in proportion to that of the other.
+
+    If both widths were changed and one of them stays, the one that is restored gets the proportion that the
+    recipe has: its own width beside a network of another size would be out of balance, too.
+    """
+    of_recipe = dict(setting.split("=", 1) for setting in run.undoing)
+    restored = {setting.split("=", 1)[0]: setting for setting in settings}
+    for side, other in (("generator", "discriminator"), ("discriminator", "generator")):
+        path, others = f"{side}.width", f"{other}.width"
+        if path in restored and others in of_recipe and others not in restored:
+            factor = run.recipe[other]["width"] / int(of_recipe[others])
+            restored[path] = f"{path}={max(1, round(int(of_recipe[path]) * factor))}"
+    return tuple(restored.values())
 
 
 def rate(run: RunEvidence, side: str, factor: float) -> str:

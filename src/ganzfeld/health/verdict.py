@@ -1,5 +1,6 @@
 """The diagnosis of a run: the findings of all detectors, and the verdict that follows from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
@@ -23,8 +24,11 @@ _MEANINGS = {
     "sick": "the run will not recover by itself",
 }
 _LITTLE_AND_WRONG = "little has been learned yet, and something needs attention"
-_NOT_MEASURED = "nothing is wrong by comparison with healthy runs, but how good the images are is not known"
-_BORROWED = "no reading lies outside the ranges of healthy runs, some of them known of other recipes only"
+_NOT_MEASURED = (
+    "nothing is wrong by comparison with healthy runs, but it is not known how good the images are"
+)
+_UNKNOWN_AND_WRONG = "something needs attention, and it is not known how good the images are"
+_BORROWED = "no reading is outside the range of healthy runs, but some ranges are those of other recipes only"
 _WHY_BORROWED = "compared with the widest range of all recipes, since that of this recipe was not measured"
 _HEALTHY_SO_FAR = "all readings that were checked are within the range of healthy runs"
 _TOO_FEW = "there are too few readings for a verdict"
@@ -108,8 +112,8 @@ class Diagnosis:
         if not self.findings and not self.num_judged:
             return _TOO_FEW if self.kind_of_data == IMAGE else self._no_ranges
         if self.verdict == "watch" and self.learned.is_little:
-            return _LITTLE_AND_WRONG
-        if self.verdict == "early" and self.learned.quality is None and not self.learned.are_alike:
+            return _UNKNOWN_AND_WRONG if self.learned.is_unknown else _LITTLE_AND_WRONG
+        if self.verdict == "early" and self.learned.is_unknown:
             return _NOT_MEASURED
         if self.verdict == "healthy" and any(entry.is_borrowed for entry in self.unjudged):
             return _BORROWED
@@ -201,8 +205,9 @@ def diagnose(run: RunEvidence) -> Diagnosis:
             unjudged += [Unjudged(name, why_not)] if why_not else []
         num_judged += not all(reasons)
     so_far = learned(run)
+    has_forecast = so_far.is_little and not so_far.is_unknown and not _was_better(findings)
     if not so_far.is_little and not any(detectors.load(finding.name).READINGS for finding in findings):
-        findings = [finding for finding in findings if not _is_prior(finding)]
+        findings = [finding for finding in findings if not is_prior(finding)]
     findings.sort(key=lambda finding: (finding.severity != "sick", finding.since_images, finding.name))
     return Diagnosis(
         run.images_seen,
@@ -211,7 +216,7 @@ def diagnose(run: RunEvidence) -> Diagnosis:
         num_judged,
         _contradictions(run, findings),
         so_far,
-        forecast(run) if so_far.is_little else None,
+        forecast(run) if has_forecast else None,
         run.kind_of_data,
     )
 
@@ -226,9 +231,14 @@ def _contradictions(run: RunEvidence, findings: list[Finding]) -> tuple[Contradi
     return tuple(contradictions.values())
 
 
-def _is_prior(finding: Finding) -> bool:
+def is_prior(finding: Finding) -> bool:
     """Check whether a finding counts only beside one from readings, or while little has been learned."""
     return getattr(detectors.load(finding.name), "PRIOR", False)
+
+
+def _was_better(findings: Sequence[Finding]) -> bool:
+    """Check whether the images were better before: then runs at their beginning are no guide."""
+    return any(finding.name in ("late-decay", "quality-lost") for finding in findings)
 
 
 def _always(run: RunEvidence) -> bool:

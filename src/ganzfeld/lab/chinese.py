@@ -14,6 +14,7 @@ TABLE = {
     "open": "未定",
     "one run, decides nothing": "仅一次运行，不作判定",
     "{value} in one run": "{value}（一次运行）",
+    "{number} to within {slack}": "{number}，误差不超过 {slack}",
     "{own}, {low} to {high}": "{own}，{low} 至 {high}",
     # Why a figure is open.
     "the measurement is not a finite number": "测得的不是有限数",

@@ -17,6 +17,8 @@ says nothing of this case, or is right without it, and where the value departs t
 
 Relation = Literal["=", ">", "<"]
 State = Literal["agrees", "departs", "open"]
+ROUNDING = 1e-6
+"""The largest relative difference that counts as rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,19 @@ class Measured:
     def agrees(self) -> bool:
         """Whether the relation holds, or nothing is expected."""
         return self.state in (None, "agrees")
+
+    @property
+    def slack(self) -> float:
+        """The difference from the expected value at which ``=`` still holds."""
+        return self.tolerance + (self.margin or 0.0)
+
+    @property
+    def agrees_by_tolerance(self) -> bool:
+        """Whether ``=`` holds only because of its ``slack``, where that is more than rounding."""
+        if self.relation != "=" or self.expected is None or self.state != "agrees":
+            return False
+        is_rounding = self.slack <= ROUNDING * max(1.0, abs(self.expected))
+        return not is_rounding and abs(self.value - self.expected) > self._half_of_difference()
 
     @property
     def departs(self) -> bool:

@@ -59,12 +59,18 @@ def rounded(value: float, error: float) -> str:
     return amount(value, error).partition(" ")[0]
 
 
-def expected(figure: Measured) -> str:
-    """Write what a sentence claims of a figure: ``0.5``, ``> 0.65``."""
+def expected(figure: Measured) -> Phrase | str:
+    """Write what a sentence claims of a figure: ``0.5``, ``> 0.65``; ``8 to within 1`` where the value agrees
+    because the claim is an approximation.
+    """
     if figure.expected is None:
         return ""
     number = amount(figure.expected, figure.expected_error)
-    return number if figure.relation == "=" else f"{figure.relation} {number}"
+    if figure.relation != "=":
+        return f"{figure.relation} {number}"
+    if figure.agrees_by_tolerance:
+        return say("{number} to within {slack}", number=number, slack=f"{figure.slack:.2g}")
+    return number
 
 
 def row(figure: Measured) -> Row:

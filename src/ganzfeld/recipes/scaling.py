@@ -29,9 +29,10 @@ CLEARLY = 1.05
 RATE, LARGEST_RATE = 1e-3, 2e-3
 RATE_HOLDS_TO = 32
 AVERAGE_SHARE = 0.15
-"""The length of the moving average, as a share of the steps of the run."""
+"""The length of the moving average, as a share of the run. It moves only when G is updated, so its length is
+counted in updates of G: as many as steps, unless the recipe has several steps of D per step of G."""
 SHORTEST_AVERAGE = 500
-"""The shortest moving average, in steps."""
+"""The shortest moving average, in updates of G."""
 LONGEST_AVERAGE = 100_000
 """The longest one: a decay nearer to 1 would hardly move the averaged weights."""
 
@@ -63,10 +64,14 @@ def best_batch(images_of_batch: Mapping[int, float]) -> int:
     return min(batch for batch, images in effective.items() if CLEARLY * images >= most)
 
 
-def fitted_settings(batch: int, images: float) -> dict[str, Any]:
-    """Return the settings of ``modern`` for a batch and the number of images of the whole run."""
+def fitted_settings(batch: int, images: float, discriminator_steps: int = 1) -> dict[str, Any]:
+    """Return the settings of ``modern`` for a batch and the number of images of the whole run.
+
+    ``discriminator_steps`` is the number of steps per update of G.
+    """
     rate = min(LARGEST_RATE, RATE * math.sqrt(max(1.0, batch / RATE_HOLDS_TO)))
-    average = min(LONGEST_AVERAGE, max(SHORTEST_AVERAGE, AVERAGE_SHARE * images / batch))
+    updates = images / batch / discriminator_steps
+    average = min(LONGEST_AVERAGE, max(SHORTEST_AVERAGE, AVERAGE_SHARE * updates))
     settings = {
         "batch": batch,
         # One digit of its distance from 1, so that small differences of speed change nothing.

@@ -162,8 +162,8 @@ class Recipe(Section):
       ``ganzfeld.networks.conditions``; "none" trains without classes even if the images have some.
     - ``updates``: alternating updates D first, then G with the updated D; simultaneous updates both from the
       same two networks, which takes fewer passes.
-    - ``ema`` is the decay per step of the moving average that becomes the model; with 0 the model has the
-      last weights.
+    - ``ema`` is the decay, per update of the generator, of the moving average that becomes the model; with 0
+      the model has the last weights.
     - ``initialisation`` names how far the initial weights spread, an entry of
       ``ganzfeld.networks.initialisations``.
     - ``gain_deviation``: the gains of normalisations start at N(1, gain_deviation) instead of 1.

@@ -27,8 +27,8 @@ from ganzfeld.training.build import num_parameters, start
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.snapshot import live_tensors
 from ganzfeld.training.trainer import Trainer
-from ganzfeld.training.tuning.batches import fitted_recipe, forget_other_speeds
-from ganzfeld.training.tuning.routes import route_of
+from ganzfeld.training.tuning.batches import fitted_recipe
+from ganzfeld.training.tuning.routes import cache_key, route_of
 
 MOST_LEFT_OUT_NOTES = 3
 
@@ -62,7 +62,7 @@ class ResolvedOptions:
         if recipe == self.recipe:
             return trainer
         callback.noted(recipe.notes[-1])
-        return self._started(recipe, dataset, callback, ranks)
+        return replace(self._started(recipe, dataset, callback, ranks), speeds_key=cache_key(trainer))
 
     def _started(
         self, recipe: Recipe, dataset: ImageDataset, callback: TrainCallback, ranks: Ranks
@@ -70,11 +70,6 @@ class ResolvedOptions:
         trainer = start(recipe, dataset, self.engine, self.options.seed, ranks)
         trainer.take(route_of(self.route, trainer, callback.preparing))
         return trainer
-
-    def compare_speed(self, trainer: Trainer, seconds: float) -> None:
-        """Compare the speed of a run that took ``seconds`` with that to which its recipe was fitted."""
-        if self.is_fitted:
-            forget_other_speeds(trainer, self.recipe, seconds)
 
     @property
     def overrides(self) -> dict[str, Any]:

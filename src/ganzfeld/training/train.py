@@ -19,6 +19,7 @@ from ganzfeld.training.overrides import Overrides
 from ganzfeld.training.progress_display import ProgressCallback, callback_for
 from ganzfeld.training.session import begin, continue_after_restart, continue_run, find_run_of_launch, fork
 from ganzfeld.training.setup import resolve_options, with_recipe
+from ganzfeld.training.tuning.batches import forget_other_speeds
 
 
 def train(
@@ -114,7 +115,7 @@ def train(
                 else:
                     with begin(data, resolved, preparation, callback, ranks) as loop:
                         loop.go()
-                    resolved.compare_speed(loop.trainer, loop.stopwatch.seconds)
+                    forget_other_speeds(loop.trainer, loop.stopwatch.seconds)
                     run = loop.run
                 ending.run = run
         return train_with_auto(run, Overrides(), callback) if auto else run

@@ -52,7 +52,9 @@ class Trainer:
     - ``classes``: None if the recipe has none;
     - ``graphed_update``: makes the steps from CUDA graphs if route and device allow it; see ``recording.py``;
     - ``traces_from``: the index of the first step that is traced if the route says so. A function of the
-      index alone, so that a resumed run makes the same steps.
+      index alone, so that a resumed run makes the same steps;
+    - ``speeds_key``: the cache key of the speeds to which the recipe was fitted, empty for any other. It is
+      that of the recipe before, whose route may use other threads.
     """
 
     recipe: Recipe
@@ -73,6 +75,7 @@ class Trainer:
     classes: Classes | None = None
     graphed_update: ReplayedUpdate | None = None
     traces_from: int = TRACES_FROM
+    speeds_key: str = ""
     _traced_updates: dict[str, ReplayedUpdate] = field(default_factory=dict)
     _shipped: tuple[tuple[int, int], Generator] | None = None
 

@@ -34,18 +34,16 @@ def find(run: RunEvidence) -> Finding | None:
         ),
         "If the learning rates do not decay, the networks keep moving when there is little left to learn, "
         "and drift away from their best state. An overfitting discriminator has the same effect.",
-        _remedy(run),
+        settling(run),
     )
 
 
-def _remedy(run: RunEvidence) -> Remedy:
+def settling(run: RunEvidence) -> Remedy:
     """Return learning rates that decay to the end of the run, or halved ones if they already decay."""
     schedule, ema = run.recipe["schedule"], run.recipe["ema"]
+    # A loop that somebody else wrote has no model/best.
+    best = "Go back to weights from before." if run.watched else "Use model/best of this run."
     if schedule["decay"] == "cosine" and schedule["floor"] <= FLOOR and ema >= LONG:
-        text = "Use model/best of this run. In the next run, halve both learning rates."
-        return Remedy(text, both_rates(run, 0.5))
-    text = (
-        "Use model/best of this run. In the next run, let the learning rates decay to the end and average "
-        "the weights."
-    )
+        return Remedy(f"{best} In the next run, halve both learning rates.", both_rates(run, 0.5))
+    text = f"{best} In the next run, let the learning rates decay to the end and average the weights."
     return Remedy(text, ("schedule.decay=cosine", f"schedule.floor={FLOOR}", f"ema={max(LONG, ema)}"))

@@ -54,7 +54,7 @@ def cannot_tell(run: RunEvidence) -> str | None:
         limit = run.limit(name, int(steps_of(run, series)[-1])) if len(series) else None
         if limit is None or limit.low > 0:
             return None
-    return "whether kinds of images are missing: recall and coverage of healthy runs are near 0 too so far"
+    return "kinds of images may be missing: at this stage, recall and coverage are near 0 in healthy runs too"
 
 
 def _poorest_class(run: RunEvidence) -> str:

@@ -6,6 +6,7 @@ readings, or while little has been learned (``PRIOR``).
 
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
+from ganzfeld.health.remedies import in_proportion
 
 READINGS = ()
 PRIOR = True
@@ -15,15 +16,14 @@ def find(run: RunEvidence) -> Finding | None:
     """Report the settings that were found to be unusual before training."""
     if not run.unusual:
         return None
-    undone = tuple(
-        setting for setting in run.undoing if setting.split("=", 1)[0] in {path for path, _ in run.unusual}
-    )
+    paths = {path for path, _ in run.unusual}
+    undone = in_proportion(run, [setting for setting in run.undoing if setting.split("=", 1)[0] in paths])
     return Finding(
         "unusual-settings",
         "watch",
         0,
         tuple(Evidence(sentence) for _, sentence in run.unusual),
-        "Nothing that is known trains with such settings. Rates that are far too high make the networks "
+        "No recipe that is known trains with such settings. Rates that are far too high make the networks "
         "overshoot; rates that are far too low, and very small or very large networks or batches, can take "
         "many times longer to learn.",
         Remedy(f"Restore the values of the recipe {run.recipe['name']}.", undone)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from ganzfeld.errors import DamagedError, UsageError
-from ganzfeld.health import Diagnosis, Finding, Remedy
+from ganzfeld.health import Diagnosis, Finding, Remedy, is_prior
 from ganzfeld.health.derived import series_of
 from ganzfeld.recipes import Recipe, resolve
 from ganzfeld.runs.budget import Budget
@@ -25,6 +25,9 @@ ROOM = 1.25
 
 SHARE = 0.5
 """The share of a run's images that trials may cost that are then undone."""
+
+SHARE_BEFORE_PRIORS = 0.1
+"""The share of a run after which a finding that is known before training is acted on."""
 
 RECENT = 0.1
 """The last share of a trial; a quality or kernel distance measured there counts as one of its end."""
@@ -47,7 +50,7 @@ NETWORKS_STAY = (
 def next_trial(run: Run, diagnosis: Diagnosis, budget: Budget | None = None) -> Trial | None:
     """Return the trial to make next for a run with this diagnosis, or None.
 
-    Its remedy is the first one, in the order of the severe findings, that changes the recipe, has not been
+    Its remedy is the first one, in the order of the findings to act on, that changes the recipe, has not been
     tried and fits into ``budget``, by default that of the run. Returns None while a trial is open.
     """
     metadata = run.metadata
@@ -55,12 +58,22 @@ def next_trial(run: Run, diagnosis: Diagnosis, budget: Budget | None = None) -> 
         return None
     recipe, tried = run.recipe, {trial.settings for trial in metadata.trials}
     for finding in diagnosis.findings:
-        for remedy in finding.remedies if finding.severity == "sick" else ():
+        for remedy in finding.remedies if _is_to_be_acted_on(run, finding, diagnosis) else ():
             if remedy.settings not in tried and _changes(recipe, remedy.settings):
                 trial = _make_trial(run, finding, remedy, diagnosis.images_seen)
                 if _fits(run, trial, budget or Budget(metadata.minutes, metadata.images)):
                     return trial
     return None
+
+
+def _is_to_be_acted_on(run: Run, finding: Finding, diagnosis: Diagnosis) -> bool:
+    """Check whether a finding is severe; or known before training, such as an uneven ladder, if little has
+    been learned after a share of the run: what is wrong from the beginning costs least to mend there.
+    """
+    if finding.severity == "sick" or not diagnosis.learned.is_little or not is_prior(finding):
+        return finding.severity == "sick"
+    planned = run.evidence.planned_images
+    return planned is not None and diagnosis.images_seen >= SHARE_BEFORE_PRIORS * planned
 
 
 def from_newest_checkpoint(run: Run, trial: Trial) -> Trial:

@@ -39,6 +39,7 @@ LEAST_MINUTES = 2.0
 """Shorter runs are not fitted: measuring would take a good part of their time."""
 ROUNDS = 3
 STEPS = 8
+"""The least number of steps in a round."""
 UNLIKE = 1.5
 """A run that is faster or slower than measured before, by more than this factor, has them measured again."""
 LEAST_S = 60.0
@@ -56,7 +57,7 @@ def fitted_recipe(
     if budget.minutes is None or budget.minutes < LEAST_MINUTES or trainer.ranks.world_size > 1:
         return trainer.recipe
     minutes, most_images = budget.minutes, budget.images or math.inf
-    file = _file_of(trainer)
+    file = _file_of(cache_key(trainer))
     known = _cached_speeds(file)
     speeds, images = dict(known), dict[int, float]()
     batch = LEAST_BATCH
@@ -77,8 +78,10 @@ def fitted_recipe(
     if not images:
         return trainer.recipe
     chosen = best_batch(images)
-    fitted = resolve(trainer.recipe, {**fitted_settings(chosen, images[chosen]), **overrides})
-    note = fitting_note(minutes, speeds[chosen], chosen, round(1 / (1 - fitted.ema)))
+    steps_of_d = trainer.recipe.discriminator_steps
+    settings = fitted_settings(chosen, images[chosen], steps_of_d)
+    fitted = resolve(trainer.recipe, {**settings, **overrides})
+    note = fitting_note(minutes, speeds[chosen], chosen, round(steps_of_d / (1 - fitted.ema)))
     return fitted.model_copy(update={"notes": (*fitted.notes, note)})
 
 
@@ -92,23 +95,26 @@ def fitting_note(minutes: float, images_per_second: float, batch: int, num_avera
     )
 
 
-def forget_other_speeds(trainer: Trainer, unfitted: Recipe, seconds: float) -> None:
+def forget_other_speeds(trainer: Trainer, seconds: float) -> None:
     """Remove the cached speeds if a run showed another one, so that the next run measures them again.
 
     Then other programs ran at the same time, either when they were measured or during this run. ``trainer``
-    made all its steps in ``seconds``, and was fitted from the recipe ``unfitted``. A short run shows nothing.
+    made all its steps in ``seconds``. Nothing is removed after a short run, which shows nothing, or after one
+    whose recipe was not fitted.
     """
-    file = _file_of(replace(trainer, recipe=unfitted))
-    if seconds < LEAST_S or not (measured := _cached_speeds(file).get(trainer.recipe.batch)):
+    if seconds < LEAST_S or not trainer.speeds_key:
+        return
+    file = _file_of(trainer.speeds_key)
+    if not (measured := _cached_speeds(file).get(trainer.recipe.batch)):
         return
     if not 1 / UNLIKE <= trainer.images_seen / seconds / measured <= UNLIKE:
         with contextlib.suppress(OSError):
             file.unlink()
 
 
-def _file_of(trainer: Trainer) -> Path:
-    """Return the file of the cached speeds for a trainer whose recipe is not fitted yet."""
-    return cache_root() / "speeds" / f"{cache_key(trainer)}.json"
+def _file_of(key: str) -> Path:
+    """Return the file of cached speeds; the key is that of the trainer before its recipe is fitted."""
+    return cache_root() / "speeds" / f"{key}.json"
 
 
 def _cached_speeds(file: Path) -> dict[int, float]:
@@ -152,6 +158,8 @@ def images_per_s(trainer: Trainer, batch: int) -> float:
 
 
 def _seconds_per_step(trainer: Trainer, route: FastPath) -> float:
-    """Return the median seconds of a step on a route, after its first steps."""
-    time_steps(trainer, route, period_of(trainer) * (1 + max(TIMED_CALLS, REHEARSALS)))
-    return statistics.median(time_steps(trainer, route, STEPS) / STEPS for _ in range(ROUNDS))
+    """Return the median seconds of a step on a route, over whole periods, after its first steps."""
+    period = period_of(trainer)
+    time_steps(trainer, route, period * (1 + max(TIMED_CALLS, REHEARSALS)))
+    num_steps = period * math.ceil(STEPS / period)
+    return statistics.median(time_steps(trainer, route, num_steps) / num_steps for _ in range(ROUNDS))

@@ -15,7 +15,7 @@ import statistics
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -39,10 +39,21 @@ from ganzfeld.training.snapshot import capture, restore
 from ganzfeld.training.step import bind_labels
 from ganzfeld.training.trainer import Trainer
 
-STEPS = 4  # so that one of them has the penalties that come every fourth step
+STEPS = 4
+"""The least number of steps that are timed at once."""
 LONG_STEP_S = 0.5
-LONGEST_PERIOD = 16
-"""Penalties that come more rarely than every so many steps do not decide what is fastest."""
+LONGEST_PERIOD = 20
+"""The longest period, in steps, over which steps are timed. What comes more rarely does not decide what is
+fastest."""
+
+FREE: Any = {
+    **dict.fromkeys(("name", "description", "notes", "ema", "gain_deviation", "schedule"), True),
+    "generator": {"optimizer"},
+    "discriminator": {"optimizer"},
+    "loss": {"smoothing", "smooth_sides", "temperature"},
+    "stabilisers": {"__all__": {"weight"}},
+}
+"""The fields of a recipe that do not change how long a step takes."""
 
 
 def fastest_route(trainer: Trainer, progress: CountCallback) -> FastPath:
@@ -194,13 +205,14 @@ def _median_times(trainer: Trainer, most: int) -> dict[Threads, float]:
     if route.traced and can_be_recorded(trainer.config):
         choices += [Threads(each, NUM_LANES) for each, _ in choices if each and NUM_LANES * each <= most]
     routes = {threads: _threaded(route, threads, route.traced) for threads in choices}
+    period = period_of(trainer)
     for choice in routes.values():
-        time_steps(trainer, choice, period_of(trainer) * (1 + TIMED_CALLS))
+        time_steps(trainer, choice, period * (1 + TIMED_CALLS))
     times: dict[Threads, list[float]] = {threads: [] for threads in choices}
     for _ in range(ROUNDS):
         for threads, rounds in times.items():
             time_steps(trainer, routes[threads], STEPS)  # threads and caches settle after a change
-            rounds.append(time_steps(trainer, routes[threads], STEPS))
+            rounds.append(time_steps(trainer, routes[threads], period))
     return {threads: statistics.median(rounds) for threads, rounds in times.items()}
 
 
@@ -211,9 +223,16 @@ def _threaded(route: FastPath, threads: Threads, traced: bool) -> FastPath:
 
 
 def period_of(trainer: Trainer) -> int:
-    """Return after how many steps the same lazy penalties come again, at most ``LONGEST_PERIOD``."""
-    periods = (getattr(stabiliser, "every", 1) for stabiliser in trainer.config.stabilisers)
-    return min(LONGEST_PERIOD, math.lcm(STEPS, *periods))
+    """Return after how many steps, at least ``STEPS``, the same kinds of steps come again.
+
+    Steps differ in whether they update G, which costs most and is looked at first, and in their lazy
+    penalties. What would make the period longer than ``LONGEST_PERIOD`` is left out.
+    """
+    period, config = 1, trainer.config
+    for every in (config.discriminator_steps, *(getattr(each, "every", 1) for each in config.stabilisers)):
+        longer = math.lcm(period, every)
+        period = longer if longer <= LONGEST_PERIOD else period
+    return period * math.ceil(STEPS / period)
 
 
 def time_steps(trainer: Trainer, route: FastPath, num_steps: int) -> float:
@@ -266,23 +285,19 @@ def input_shapes(trainer: Trainer) -> dict[str, tuple[int, ...]]:
 
 
 def cache_key(trainer: Trainer) -> str:
-    """Return the cache key of a measurement, 64 hexadecimal digits."""
+    """Return the cache key of a measurement, 64 hexadecimal digits.
+
+    It holds what decides how long a step takes, so recipes that differ in nothing else share a measurement.
+    """
     # The text of the layers, not their weights: reading a weight advances spectral normalisation.
     layers = {name: str(layer) for name, layer in trainer.strided_layers.items()}
     identity = [
         trainer.circumstances.model_dump(),
         layers,
         get_args(Way),  # a new version may know more
-        trainer.recipe.batch,
-        trainer.recipe.size,
-        trainer.config.per_sample,
+        trainer.recipe.model_dump(mode="json", exclude=FREE),
+        len(trainer.class_cards),
+        sorted(trainer.route.parts),
         trainer.engine.channels_last,
-        trainer.route.traced,  # which decides whether two lanes were tried
     ]
-    if trainer.engine.device.type == "cuda":  # there the whole step is measured, not only its layers
-        identity += [
-            trainer.recipe.model_dump(mode="json"),
-            sorted(trainer.route.parts),
-            trainer.ranks.world_size,
-        ]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -29,7 +29,9 @@ def draw(outcome: Outcome) -> Figure:
     passed.set(
         yscale="log", xlabel=say("layers that the gradient has passed"), ylabel=say("LeakyReLU over ReLU")
     )
-    passed.set_title(say("Gradient norm with LeakyReLU ({alpha:g}) over that with ReLU", alpha=alpha))
+    passed.set_title(
+        say("Gradient norm with LeakyReLU ({alpha:g}) over that with ReLU", alpha=alpha), fontsize="medium"
+    )
     passed.legend(fontsize=8, **below)
     for color, side in enumerate(SIDES):
         for style, activation in (("o-", "relu"), ("s:", "leaky-relu")):
@@ -43,6 +45,6 @@ def draw(outcome: Outcome) -> Figure:
             )
     units.set_xscale("symlog", linthresh=outcome.data["stages"]["relu"][1])
     units.set(xlabel=say("images seen"), ylabel=say("units, %"), ylim=(0, None))
-    units.set_title(say("Units that are positive on no real or generated image"))
+    units.set_title(say("Units that are positive on no real or generated image"), fontsize="medium")
     units.legend(fontsize=8, **below)
     return figure

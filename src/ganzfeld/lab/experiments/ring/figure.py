@@ -14,8 +14,8 @@ def draw(outcome: Outcome) -> Figure:
     names = list(data["table"])
     columns = min(6, len(names))
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(2.7 * columns, 2.9 * rows + 4.2), layout="constrained")
-    clouds, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.9 * rows, 4.2))[:, 0]
+    figure = Figure(figsize=(2.7 * columns, 3.2 * rows + 4.2), layout="constrained")
+    clouds, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(3.2 * rows, 4.2))[:, 0]
     for axes, name in zip(clouds.subplots(rows, columns, squeeze=False).flatten(), names, strict=False):
         axes.plot(*data["real"].T, ".", color="0.8", markersize=2)
         axes.plot(*data["clouds"][name].T, ".", color="C0", markersize=2)
@@ -38,8 +38,9 @@ def draw(outcome: Outcome) -> Figure:
         panels[column].invert_yaxis()
     panels[2].set_xscale("log")
     panels[3].set_xscale("symlog", subs=range(2, 10))
+    panels[3].margins(x=0.1)
     for place, (name, shares) in enumerate(data["clusters"].items()):
         panels[4].bar(np.arange(len(shares)) + 0.27 * (place - 1), shares, 0.27, label=name)
     panels[4].set_title(say("live: share of images by cluster"), fontsize=9)
-    panels[4].legend(fontsize=7)
+    panels[4].legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.06))
     return figure
