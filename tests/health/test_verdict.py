@@ -115,12 +115,13 @@ def test_other_kinds_of_data_are_not_compared_with_runs_on_images():
     assert {finding.name for finding in verdict.findings} == {"too-few-pictures"}, "what needs no range"
     why = "the healthy range of diversity in runs on maps is not known"
     assert {"name": "mode-collapse", "why": why} in verdict.as_json()["unjudged"]
-    long = diagnose(case_of({"quality_pixels": [0.01] * 3000}, settings=["kind=map"]))
-    assert long.findings == (), "nor with when runs on images had varied ones"
+    long = {"quality_pixels": [0.01] * 3000}
+    assert [finding.name for finding in diagnose(case_of(long)).findings] == ["nothing-learned"]
+    assert diagnose(case_of(long, settings=["kind=map"])).findings == ()
     alone = diagnose(case_of(wrong, settings=["kind=map"]))
     assert alone.verdict == "early" and alone.sentence == alone.meaning
     assert alone.meaning == "which readings are healthy in runs on maps is not known"
-    assert "mode-collapse (the healthy range of diversity in runs on maps" in alone.not_checked
+    assert "mode-collapse, quality-lost (no known range in runs on maps)" in alone.not_checked
     assert alone.forecast is None and diagnose(case_of(wrong)).forecast is not None
 
 
