@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzfeld.catalogue import Catalogue
 from ganzfeld.cli.commands import commands
-from ganzfeld.data.kinds import kinds
+from ganzfeld.data.kinds import IMAGE, kinds
 from ganzfeld.data.scales import scales
 from ganzfeld.data.sources import catalogue as sources
 from ganzfeld.errors import UsageError
@@ -31,7 +31,10 @@ from ganzfeld.lab import experiments
 from ganzfeld.latent import priors
 from ganzfeld.losses import Loss, Targets, losses
 from ganzfeld.metrics import Comparison, Side, Space, space
+from ganzfeld.metrics.baselines import baselines
+from ganzfeld.metrics.maps import map_measures
 from ganzfeld.metrics.measures import measures
+from ganzfeld.metrics.sequences import sequence_measures
 from ganzfeld.metrics.spaces import spaces
 from ganzfeld.networks import Discriminator, Generator, initialise
 from ganzfeld.networks.activations import activations
@@ -39,7 +42,7 @@ from ganzfeld.networks.conditions import conditions
 from ganzfeld.networks.initialisations import initialisations
 from ganzfeld.networks.normalisations import normalisations
 from ganzfeld.networks.outputs import outputs, sums_to_one
-from ganzfeld.recipes import Recipe, read_recipe, recipes, resolve
+from ganzfeld.recipes import Recipe, read_recipe, recipes, recipes_of, resolve
 from ganzfeld.stabilisers import Stabiliser, stabiliser, stabilisers
 from tests.conftest import blobs
 from tests.health.conftest import patient_of
@@ -49,6 +52,7 @@ from tests.watching.probing import watched_probe
 CATALOGUES = [
     *(sources, normalisations, activations, outputs, conditions, losses, stabilisers, priors, recipes),
     *(commands, spaces, measures, readings, detectors, experiments, scales, kinds, initialisations),
+    *(sequence_measures, map_measures, baselines),
 ]
 
 
@@ -304,16 +308,16 @@ class TestDetector:
         assert detectors.load(name).find(case) is None
 
     def test_finds_by_its_name_and_only_where_something_is_wrong(self, name: str, monkeypatch):
-        kinds = {_wrong_by(0.0, recipe).kind for recipe in recipes.names()}
+        kinds = {_wrong_by(0.0, recipe).kind for recipe in recipes_of(IMAGE)}
         known = tuple(Expectation(kind, 0, (100,), 1, 1000, 128) for kind in sorted(kinds))
         monkeypatch.setattr("ganzfeld.health.expectation.expectations", lambda: known)
         found = [
             (recipe, finding)
-            for recipe in recipes.names()
+            for recipe in recipes_of(IMAGE)
             for much in (1.0, -1.0)
             if (finding := detectors.load(name).find(_wrong_by(much, recipe)))
         ]
-        assert {recipe for recipe, _ in found} == set(recipes.names())
+        assert {recipe for recipe, _ in found} == set(recipes_of(IMAGE))
         for recipe, finding in found:
             assert isinstance(finding, Finding)
             assert finding.name == name
@@ -397,7 +401,7 @@ def everything(probe: ProbeContext) -> list[torch.Tensor]:
 
 
 EXAMINED = {
-    **{name: small(name) for name in recipes.names()},
+    **{name: small(name) for name in recipes_of(IMAGE)},
     **{
         name: small(
             "modern",

@@ -25,7 +25,7 @@ import scipy.stats
 
 import ganzfeld as gz
 from ganzfeld.durable import make_folder, write_bytes, write_json
-from ganzfeld.recipes import recipes
+from ganzfeld.recipes import recipes_of
 from ganzfeld.system import num_cores
 
 FASHION = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
@@ -44,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     threads = max(1, num_cores() // options.processes)
     os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes, which import torch again
-    runs = [(name, recipe, seed) for seed, name, recipe in product(options.seeds, SETS, recipes.names())]
+    runs = [(name, recipe, seed) for seed, name, recipe in product(options.seeds, SETS, recipes_of("image"))]
     figures_by_run = {}
     with get_context("spawn").Pool(options.processes) as pool:
         results = pool.imap(_Trainer(options.minutes, options.runs), runs, chunksize=1)
@@ -98,7 +98,7 @@ def report(figures: dict[tuple[str, str, int], dict[str, float]], how: str, seed
         "| images | recipe | kernel distance, mean and 95 % interval | each seed | images seen, mean |",
         "|---|---|---|---|---|",
     ]
-    for name, recipe in product(SETS, recipes.names()):
+    for name, recipe in product(SETS, recipes_of("image")):
         runs = [figures[name, recipe, seed] for seed in seeds]
         distances = [run["kernel_distance"] for run in runs]
         by_seed = ", ".join(f"{distance:.2f}" for distance in distances)

@@ -14,7 +14,7 @@ from collections import defaultdict
 
 from ganzfeld.health.readings import readings
 from ganzfeld.options import TrainOptions
-from ganzfeld.recipes import recipes
+from ganzfeld.recipes import recipes_of
 from ganzfeld.training.callbacks import Pace
 from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.setup import resolve_options
@@ -25,7 +25,7 @@ ROUNDS = 5
 
 def main() -> None:
     """Print some lines per recipe."""
-    for name in sys.argv[1:] or recipes.names():
+    for name in sys.argv[1:] or recipes_of("image"):
         trainer = resolve_options(TrainOptions(recipe=name, images=1)).build()
         health_monitor = HealthMonitor(trainer)
         steps, full, few = [], [], []

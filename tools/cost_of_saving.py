@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from ganzfeld.options import TrainOptions
-from ganzfeld.recipes import recipes
+from ganzfeld.recipes import recipes_of
 from ganzfeld.runs.checkpoint_store import CheckpointStore
 from ganzfeld.training.saver import Saver
 from ganzfeld.training.setup import resolve_options
@@ -27,7 +27,7 @@ SPACING_S = 30.0
 
 def main() -> None:
     """Print one line per recipe."""
-    for name in sys.argv[1:] or recipes.names():
+    for name in sys.argv[1:] or recipes_of("image"):
         trainer = resolve_options(TrainOptions(recipe=name, images=1)).build()
         for _ in range(3):
             trainer.advance()

@@ -135,8 +135,8 @@ def report(results: dict[Course, dict], images: int) -> str:
             "from (*no harm*). *Healthy* is the same recipe without the fault. One seed each.",
             "",
             f"`python tools/doctor_recovery.py --images {images}`: **{outcomes.count('yes')} of "
-            f"{outcomes.count('yes') + outcomes.count('no')}** recover; {num_worse} of {len(outcomes)} end worse "
-            f"than without `--auto` by more than {HARM:g}.",
+            f"{outcomes.count('yes') + outcomes.count('no')}** recover; {num_worse} of {len(outcomes)} end "
+            f"worse than without `--auto` by more than {HARM:g}.",
             "",
             "| planted fault | recipe | healthy | without `--auto` | with `--auto` | recovers | tried |",
             "|---|---|---|---|---|---|---|",

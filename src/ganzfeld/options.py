@@ -201,7 +201,12 @@ class PreparationOptions(_FromArguments):
 class TrainOptions(_FromArguments):
     """Options of training, except the images and their preparation."""
 
-    recipe: Any = option("modern", "Name of a recipe, or a recipe file (JSON).", kind=ANYTHING, typed=str)
+    recipe: Any = option(
+        None,
+        "Name of a recipe, or a recipe file (JSON). Default: modern for images, maps or dna for these kinds.",
+        kind=ANYTHING,
+        typed=str | None,
+    )
     size: Any = option(
         None,
         "Image size in pixels: N, or WxH (width by height). Default: that of the recipe.",

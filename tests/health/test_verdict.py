@@ -108,6 +108,23 @@ def test_a_reason_that_many_findings_share_is_given_once():
     assert verdict.not_checked.count("so far") == 1
 
 
+def test_other_kinds_of_data_are_not_compared_with_runs_on_images():
+    wrong = {"diversity": turning(0.0), "quality_pixels": turning(0.1)}
+    assert "mode-collapse" in {finding.name for finding in diagnose(case_of(wrong)).findings}
+    verdict = diagnose(case_of(wrong, settings=["kind=map"], num_pictures=5))
+    assert {finding.name for finding in verdict.findings} == {"too-few-pictures"}, "what needs no range"
+    why = "the healthy range of diversity in runs on maps is not known"
+    assert {"name": "mode-collapse", "why": why} in verdict.as_json()["unjudged"]
+    long = {"quality_pixels": [0.01] * 3000}
+    assert [finding.name for finding in diagnose(case_of(long)).findings] == ["nothing-learned"]
+    assert diagnose(case_of(long, settings=["kind=map"])).findings == ()
+    alone = diagnose(case_of(wrong, settings=["kind=map"]))
+    assert alone.verdict == "early" and alone.sentence == alone.meaning
+    assert alone.meaning == "which readings are healthy in runs on maps is not known"
+    assert "mode-collapse, quality-lost (no known range in runs on maps)" in alone.not_checked
+    assert alone.forecast is None and diagnose(case_of(wrong)).forecast is not None
+
+
 def test_healthy_does_not_say_more_than_was_checked():
     readings = {"diversity": [HEALTHY] * 10, "twins": [0.05] * 10} | {name: [0.6] * 10 for name in NAMES}
     verdict = diagnose(case_of(readings, known=("diversity",)))

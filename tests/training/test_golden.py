@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ganzfeld.recipes import recipes
+from ganzfeld.recipes import recipes_of
 from ganzfeld.training.trainer import Trainer, scalars_of
 from tests.training.conftest import small
 
@@ -32,7 +32,7 @@ def losses_of(trainer: Trainer) -> list[list[float]]:
     return [[scalars.loss_generator, scalars.loss_discriminator] for scalars in steps]
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", recipes_of("image"))
 def test_losses_are_golden(name, trainer_of):
     first, again = (losses_of(trainer_of(small(name), seed=1)) for _ in range(2))
     assert first == again, "two runs on one machine are equal to the last bit"
@@ -53,7 +53,7 @@ def store(folder: Path) -> None:
 
     np.save(folder / "blobs.npy", blobs(200, 16))
     golden = {}
-    for name in recipes.names():
+    for name in recipes_of("image"):
         recipe = small(name)
         dataset = open_images(folder / "blobs.npy", size=recipe.size, cache_dir=folder)
         golden[name] = losses_of(start(recipe, dataset, choose_engine("cpu", "float32"), 1))

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 import ganzfeld as gz
 from ganzfeld.errors import DamagedError, DataError, ResourceError, UsageError
-from ganzfeld.recipes import recipes
+from ganzfeld.recipes import recipes_of
 from ganzfeld.runs.checkpoint_store import CheckpointStore, checkpoints_to_keep
 from ganzfeld.training.callbacks import TrainCallback
 from ganzfeld.training.snapshot import capture, live_tensors, restore
@@ -41,7 +41,7 @@ def state_of(run: gz.Run) -> dict[str, torch.Tensor]:
 
 
 class TestCheckpoint:
-    @pytest.mark.parametrize("name", recipes.names())
+    @pytest.mark.parametrize("name", recipes_of("image"))
     def test_a_restored_training_goes_on_to_the_same_bits(self, name, trainer_of):
         recipe = small(str(name), stabilisers=["spectral", "r1"], mirror=True)
         straight, restored = trainer_of(recipe), trainer_of(recipe, seed=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ganzfeld.cli.commands import commands as known_commands
 from ganzfeld.cli.options import words_of
+from ganzfeld.data.kinds import IMAGE
 from ganzfeld.health import Diagnosis, Finding, Remedy, parts_of_quality
 from ganzfeld.printable import in_shell, printable
 from ganzfeld.runs import Run, WatchedRun
@@ -71,7 +72,7 @@ def _lines(run: Run, verdict: Diagnosis, commands: Mapping[str, Sequence[str]]) 
     for opposed in verdict.opposed:
         yield ""
         yield from _wrapped(opposed.sentence)
-    if not verdict.num_judged:
+    if not verdict.num_judged and verdict.kind_of_data == IMAGE:
         yield ""
         yield from _wrapped(_why_unknown(run))
     elif verdict.unjudged:

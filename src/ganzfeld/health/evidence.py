@@ -13,6 +13,9 @@ from ganzfeld.value_kinds import is_number
 
 _Value = TypeVar("_Value")
 
+IMAGE = "image"
+"""The kind of data whose healthy runs were measured; recipes of earlier versions name none."""
+
 OF_QUALITY = {"kernel_distance", "kernel_distance_error", "precision", "recall", "coverage", "memorised"}
 """Readings that are measured in a feature space."""
 
@@ -85,8 +88,10 @@ class RunEvidence:
         The limits of a recipe also hold for its family, such as modern-large for modern, and for changed
         versions of it, unless the loss was changed: it decides what the readings of logits mean, and how soon
         images vary. See ``Limit`` for width and classes. A loop that was watched uses the limits of all
-        recipes together.
+        recipes together. They were measured on images, so no limit is known for other kinds of data.
         """
+        if self.kind_of_data != IMAGE:
+            return None
         width, by_class = self.recipe["generator"]["width"], self.recipe["classes"] != "none"
         return limit_at(self.limits, name, step, self.kind_for(name), width, by_class=by_class)
 
@@ -102,6 +107,11 @@ class RunEvidence:
             limit.recipe for limit in self.limits.get(name, ()) if limit.recipe.split()[:1] == [family]
         ]
         return self.kind if self.kind in of_family or not of_family else of_family[0]
+
+    @property
+    def kind_of_data(self) -> str:
+        """What the data of the run are: image, map or sequence."""
+        return self.recipe.get("kind", IMAGE)
 
     @property
     def kind(self) -> str:

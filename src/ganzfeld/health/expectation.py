@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ganzfeld.health.evidence import RunEvidence
+from ganzfeld.health.evidence import IMAGE, RunEvidence
 from ganzfeld.printable import duration
 
 NINE_IN_TEN = 0.9
@@ -158,7 +158,12 @@ def expectations() -> tuple[Expectation, ...]:
 
 
 def expected_of(run: RunEvidence, known: Sequence[Expectation] | None = None) -> Expectation | None:
-    """Return the expectation for runs of the kind of a run, None for recipes of no known kind."""
+    """Return the expectation for runs of the kind of a run, None for recipes of no known kind.
+
+    The runs that are known were on images, so nothing is expected of other kinds of data.
+    """
+    if run.kind_of_data != IMAGE:
+        return None
     width = run.recipe["generator"]["width"]
     of_kind = [
         kind
@@ -172,8 +177,11 @@ def slowest_for(run: RunEvidence, known: Sequence[Expectation] | None = None) ->
     """Return the known kind that would need the most images with the batch of a run; None if none is known.
 
     It is what a run of no known kind is compared with: it may well need longer than other recipes. Kinds of
-    which fewer than nine in ten runs ever had varied images do not count.
+    which fewer than nine in ten runs ever had varied images do not count. Nothing is known of other kinds of
+    data than images.
     """
+    if run.kind_of_data != IMAGE:
+        return None
     batch = run.recipe["batch"]
     needed = [
         (high, kind)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from ganzfeld.health.derived import series_of
-from ganzfeld.health.evidence import RunEvidence, Series
+from ganzfeld.health.evidence import IMAGE, RunEvidence, Series
 from ganzfeld.health.finding import Evidence
 from ganzfeld.health.limits import Limit
 
@@ -93,6 +93,9 @@ def why_not_known(run: RunEvidence, name: str) -> NotKnown | None:
     if not len(series):
         return NotKnown(f"{name} has no readings", "no readings")
     step = int(steps_of(run, series)[-1])
+    if run.kind_of_data != IMAGE:
+        text = f"the healthy range of {name} in runs on {run.kind_of_data}s is not known"
+        return NotKnown(text, f"no known range in runs on {run.kind_of_data}s", has_no_limit=True)
     if run.limit(name, step) is None:
         text = f"the healthy range of {name} at step {step:,} is not known"
         return NotKnown(text, "no known range at this step", has_no_limit=True)

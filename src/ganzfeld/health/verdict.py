@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 from ganzfeld.health.detectors import detectors
-from ganzfeld.health.evidence import RunEvidence
+from ganzfeld.health.evidence import IMAGE, RunEvidence
 from ganzfeld.health.expectation import Forecast, forecast
 from ganzfeld.health.finding import Finding
 from ganzfeld.health.learned import NOTHING, Learned, learned
@@ -76,7 +76,8 @@ class Diagnosis:
     detectors had readings; ``unjudged`` lists the others, and readings whose healthy range is not known, or
     known of other recipes only.
     ``opposed`` lists remedies that contradict each other. ``forecast`` says what to expect while little has
-    been learned, where that is known.
+    been learned, where that is known. Of another ``kind_of_data`` than images no healthy ranges are known, so
+    only findings that need none are made.
     """
 
     images_seen: int
@@ -86,6 +87,7 @@ class Diagnosis:
     opposed: tuple[Contradiction, ...] = ()
     learned: Learned = NOTHING
     forecast: Forecast | None = None
+    kind_of_data: str = IMAGE
 
     @property
     def verdict(self) -> Verdict:
@@ -108,7 +110,7 @@ class Diagnosis:
     def meaning(self) -> str:
         """Meaning of the verdict, in words for people."""
         if not self.findings and not self.num_judged:
-            return _TOO_FEW
+            return _TOO_FEW if self.kind_of_data == IMAGE else self._no_ranges
         if self.verdict == "watch" and self.learned.is_little:
             return _UNKNOWN_AND_WRONG if self.learned.is_unknown else _LITTLE_AND_WRONG
         if self.verdict == "early" and self.learned.is_unknown:
@@ -135,9 +137,15 @@ class Diagnosis:
         """One line: each finding and since when, or what has been learned."""
         if self.findings:
             return ", ".join(map(_name_and_start, self.findings))
+        if not self.num_judged and self.kind_of_data != IMAGE:
+            return self._no_ranges
         if not self.num_judged:
             return "too few readings for a verdict yet"
         return f"{self.verdict}: {self.learned.sentence}"
+
+    @property
+    def _no_ranges(self) -> str:
+        return f"which readings are healthy in runs on {self.kind_of_data}s is not known"
 
     @property
     def state(self) -> str:
@@ -209,6 +217,7 @@ def diagnose(run: RunEvidence) -> Diagnosis:
         _contradictions(run, findings),
         so_far,
         forecast(run) if has_forecast else None,
+        run.kind_of_data,
     )
 
 

@@ -13,11 +13,27 @@ PIXELS = "pixels"
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """The same figure of a baseline, and whether it is better than the generator's beyond both intervals."""
+
+    name: str
+    figure: Figure
+    wins: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data for JSON; numbers that are not finite become None."""
+        numbers = {name: getattr(self.figure, name) for name in ("value", "low", "high")}
+        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        return {"name": self.name, **finite, "wins": self.wins}
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """A figure with its 95 % interval, and how it was measured.
 
-    ``features`` is the name of the feature space, or ``pixels`` for a measure that uses none; such a measure
-    has no digest and no resizing.
+    ``features`` is the name of the feature space, or what a measure uses that has none: ``pixels``,
+    ``letters`` or ``values``; such a measure has no digest and no resizing. ``baselines`` are those of the
+    kind of data; there are none for images.
     """
 
     figure: Figure
@@ -28,6 +44,7 @@ class Measurement:
     resize_px: int | None
     seed: int
     meaning: str
+    baselines: tuple[Baseline, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for JSON, with the keys that other programs rely on.
@@ -46,6 +63,7 @@ class Measurement:
             "resize_px": self.resize_px,
             "seed": self.seed,
             "meaning": self.meaning,
+            "baselines": [baseline.as_json() for baseline in self.baselines],
         }
 
 

@@ -10,6 +10,7 @@ from ganzfeld.recipes.reading import (
     parsed,
     read_recipe,
     recipes,
+    recipes_of,
     resolve,
     undoing,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "parsed",
     "read_recipe",
     "recipes",
+    "recipes_of",
     "resolve",
     "undoing",
 ]

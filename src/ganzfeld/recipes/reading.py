@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ganzfeld.catalogue import Catalogue, did_you_mean
+from ganzfeld.data.kinds import IMAGE
 from ganzfeld.errors import UsageError
 from ganzfeld.kinds import check_arguments
 from ganzfeld.options import PreparationOptions, TrainOptions, dashed, defaults
@@ -18,6 +19,12 @@ from ganzfeld.regular import read_regular
 from ganzfeld.strict_json import strict_json
 
 recipes = Catalogue("ganzfeld.recipes", "recipe", suffix=".json")
+
+
+def recipes_of(kind: str) -> list[str]:
+    """Return the names of the built-in recipes for a kind of data."""
+    return [name for name in recipes.names() if _built_in(name).get("kind", IMAGE) == kind]
+
 
 OPTIONS = frozenset(
     {*defaults(PreparationOptions), *defaults(TrainOptions)} - {"settings", *Recipe.model_fields}

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ganzfeld.recipes.reading import read_recipe, recipes
+from ganzfeld.data.kinds import IMAGE
+from ganzfeld.recipes.reading import read_recipe, recipes, recipes_of
 from ganzfeld.recipes.schema import Recipe
 from ganzfeld.stabilisers import stabiliser
 
@@ -53,7 +54,7 @@ class UnusualSetting:
 
     ``path`` is its path in the recipe, and ``part`` names what of it: a beta, or the stabiliser whose weight
     it is. ``usual`` is the value of the built-in recipe ``recipe`` or, where that is empty, the nearest one
-    that is known.
+    that is known. ``kind`` is that of the data.
     """
 
     path: str
@@ -61,6 +62,7 @@ class UnusualSetting:
     usual: float
     recipe: str = ""
     part: str = ""
+    kind: str = IMAGE
 
     @property
     def sentence(self) -> str:
@@ -84,7 +86,7 @@ class UnusualSetting:
             return f"the value in {self.recipe}"
         most = "largest" if is_large else "smallest"
         key = f"{self.path} {self.part}".strip()
-        if self.usual in _of_recipes().get(key, ()):
+        if self.usual in _of_recipes(self.kind).get(key, ()):
             return f"the {most} value in any built-in recipe"
         return f"the {most} value that was measured" if key in _MEASURED else "its default"
 
@@ -101,13 +103,15 @@ def unusual_settings(recipe: Recipe) -> tuple[UnusualSetting, ...]:
         if key in same and key.startswith(_AS_IN_THE_RECIPE):
             values, name = (same[key],), recipe.name
         else:
-            values, name = _known(key), ""
+            values, name = _known(key, recipe.kind), ""
         if not values:
             continue
         least, most = min(values), max(values)
         if _is_far_above(key, value, most) or _is_far_below(key, value, least):
             path, _, part = key.partition(" ")
-            unusual.append(UnusualSetting(path, value, most if value > most else least, name, part))
+            unusual.append(
+                UnusualSetting(path, value, most if value > most else least, name, part, recipe.kind)
+            )
     return tuple(unusual)
 
 
@@ -151,17 +155,20 @@ def _settings(recipe: Recipe) -> Iterator[tuple[str, float]]:
 
 
 @cache
-def _of_recipes() -> dict[str, tuple[float, ...]]:
-    """Return the values of each setting in the built-in recipes."""
+def _of_recipes(kind: str) -> dict[str, tuple[float, ...]]:
+    """Return the values of each setting in the built-in recipes for images and for a kind of data.
+
+    What trains on images is a beginning for other kinds, but not the other way round.
+    """
     values: dict[str, tuple[float, ...]] = {}
-    for name in recipes.names():
+    for name in dict.fromkeys([*recipes_of(IMAGE), *recipes_of(kind)]):
         for key, value in _settings(read_recipe(name)):
             values[key] = (*values.get(key, ()), value)
     return values
 
 
-def _known(key: str) -> tuple[float, ...]:
+def _known(key: str, kind: str) -> tuple[float, ...]:
     """Return the values of a setting that are known to train; empty if none is."""
     path, _, part = key.partition(" ")
     default = (stabiliser({"name": part}).model_dump()["weight"],) if path == "stabilisers" else ()
-    return (*_of_recipes().get(key, ()), *_MEASURED.get(key, ()), *default)
+    return (*_of_recipes(kind).get(key, ()), *_MEASURED.get(key, ()), *default)

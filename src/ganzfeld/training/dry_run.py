@@ -25,7 +25,7 @@ from ganzfeld.training.monitors.health import HealthMonitor
 from ganzfeld.training.monitors.quality import QualityMonitor
 from ganzfeld.training.progress_display import ProgressCallback, callback_for
 from ganzfeld.training.session import write_beginning
-from ganzfeld.training.setup import ResolvedOptions, resolve_options, startup_notes, summary
+from ganzfeld.training.setup import ResolvedOptions, resolve_options, startup_notes, summary, with_recipe
 from ganzfeld.training.snapshot import capture
 from ganzfeld.training.trainer import Trainer, scalars_of
 
@@ -56,7 +56,7 @@ def rehearse(
             f"a dry run needs one process, and there are {world_size}", "Leave out torchrun or --dry-run."
         )
     callback = callback_for(progress, callback)
-    resolved = resolve_options(options)
+    resolved = resolve_options(with_recipe(options, data, preparation))
     trainer = replace(resolved.build(data, preparation, callback), traces_from=0)
     _reset_peak_memory()
     dataset, recipe, budget = trainer.dataset, trainer.recipe, resolved.budget

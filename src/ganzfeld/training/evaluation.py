@@ -10,7 +10,7 @@ import torch
 
 from ganzfeld.data import ImageDataset, open_images
 from ganzfeld.data.check.advice import advice_on_reading, notes_beside_advice
-from ganzfeld.data.kinds import require_images
+from ganzfeld.data.kinds import IMAGE
 from ganzfeld.errors import DataError, GanzfeldError, ResourceError, UsageError
 from ganzfeld.kinds import check_arguments
 from ganzfeld.metrics import LEAST, Comparison, Measurement, Side, Space, measure, space
@@ -27,6 +27,7 @@ from ganzfeld.progress import CountCallback, counting
 from ganzfeld.runs.opening import open_run
 from ganzfeld.runs.run import Run
 from ganzfeld.system import in_words, ran_out_of_memory
+from ganzfeld.training.item_evaluation import evaluate_items
 
 NUM = 1000
 MOST = 2**20
@@ -93,6 +94,8 @@ def evaluate(
 ) -> Evaluation:
     """Measure ``num`` images of a run's generator against as many real images.
 
+    A run on another kind of data has the metrics of its kind, each beside the baselines of its field.
+
     The real images are the training images, or those in ``data``, resized to the run's size. ``features`` is
     the name of a feature space or a file of weights. ``only`` names the metrics to measure, by default all.
     ``seed`` decides which images are used on both sides, and the random numbers of the metrics. ``progress``
@@ -108,7 +111,15 @@ def evaluate(
         raise UsageError(f"n must be from {LEAST} to {MOST:,}, not {num}", "1000 is usual.")
     if not 0 <= seed < MOST_SEED:
         raise UsageError(f"seed must be from 0 to {MOST_SEED - 1}, not {seed}")
-    report, wanted = counting(progress), chosen(list(only))
+    run = run if isinstance(run, Run) else open_run(run)
+    report = counting(progress)
+    if run.recipe.kind != IMAGE:
+        if features is not None:
+            raise UsageError("features are for images", f"Leave --features out for {run.recipe.kind}s.")
+        measured = evaluate_items(run, data, num, list(only), seed, report)
+        notes = (*_notes_on_similar_images(run), *measured.notes)
+        return Evaluation(measured.images_seen, measured.measurements, None, notes)
+    wanted = chosen(list(only))
     needs_features = any(measures.load(home).FEATURES for home in wanted.values())
     chosen_space = space(features) if needs_features or features else None
     space_sha256 = chosen_space.sha256 if chosen_space else None
@@ -116,8 +127,6 @@ def evaluate(
     if data is None and only and set(wanted) == {HELD_OUT}:
         hint = "Give such images from the same source: ganzfeld eval RUN DATA."
         raise UsageError(f"{HELD_OUT} needs images that were held out of training", hint)
-    run = run if isinstance(run, Run) else open_run(run)
-    require_images(run.recipe.kind)
     work = _Work(run, num, seed, chosen_space, report)
     model, notes = run.model, _notes_on_similar_images(run)
     images = _open_real_images(run, data, report, needs_training_set="memorisation" in homes)

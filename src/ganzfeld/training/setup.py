@@ -14,11 +14,11 @@ from ganzfeld.data.check.survey import Survey
 from ganzfeld.data.images import kind_of
 from ganzfeld.data.kinds import IMAGE, kind_of_data
 from ganzfeld.durable import free_bytes
-from ganzfeld.errors import ResourceError, UsageError
-from ganzfeld.networks.outputs import covers, outputs
+from ganzfeld.errors import GanzfeldError, ResourceError, UsageError
+from ganzfeld.networks.outputs import covering
 from ganzfeld.options import PreparationOptions, TrainOptions
-from ganzfeld.printable import by_axis, counted
-from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, resolve
+from ganzfeld.printable import by_axis, counted, listed
+from ganzfeld.recipes import Recipe, changes, left_out_stabilisers, parsed, recipes_of, resolve
 from ganzfeld.recipes.scaling import FAMILY
 from ganzfeld.recipes.unusual import unusual_settings
 from ganzfeld.runs.budget import Budget
@@ -79,7 +79,7 @@ class ResolvedOptions:
     @property
     def is_fitted(self) -> bool:
         """Check whether the recipe is to be fitted to budget and machine: asked for by name, any batch."""
-        return self.options.recipe == FAMILY and "batch" not in self.overrides
+        return (self.options.recipe or self.recipe.name) == FAMILY and "batch" not in self.overrides
 
 
 def _require_kind(recipe: Recipe, kind: str) -> None:
@@ -87,19 +87,45 @@ def _require_kind(recipe: Recipe, kind: str) -> None:
     if recipe.kind != kind:
         raise UsageError(
             f"the recipe {recipe.name} is for the kind {recipe.kind}, and these data are of the kind {kind}",
-            f"Add {' '.join(f'--set {setting}' for setting in kind_of_data(kind).SETTINGS)}.",
+            f"Leave --recipe out, or name one of {listed(recipes_of(kind))}.",
+        )
+
+
+def _require_kernel_distance(options: TrainOptions, kind: str) -> None:
+    """Raise ``UsageError`` for options that need the kernel distance or the doctor's ranges of images."""
+    asked = [
+        name for name, is_asked in (("stop", options.stop != "never"), ("auto", options.auto)) if is_asked
+    ]
+    if kind != IMAGE and asked:
+        raise UsageError(
+            f"{' and '.join(asked)} cannot be used for {kind}s: only images have a quality while training",
+            "Leave it out, and compare runs with ganzfeld eval.",
         )
 
 
 def _require_output(recipe: Recipe, dataset: ImageDataset) -> None:
     """Raise ``UsageError`` if the output of the generator cannot reach all values that the scale gives."""
     output, scale = recipe.generator.output, dataset.scale
-    if not covers(output, scale.INTERVAL, scale.SUMS_TO_ONE):
-        fitting = [name for name in outputs.names() if covers(name, scale.INTERVAL, scale.SUMS_TO_ONE)]
+    fitting = covering(scale.INTERVAL, scale.SUMS_TO_ONE)
+    if output not in fitting:
         raise UsageError(
             f"the output {output} of the generator does not reach all values of the scale {scale.name}",
             f"Use --set generator.output={' or '.join(fitting)}, or another --scale.",
         )
+
+
+def with_recipe(
+    options: TrainOptions, data: str | Path | None, preparation: PreparationOptions
+) -> TrainOptions:
+    """Return options that name the recipe for the kind of the data, if they name none.
+
+    Data that cannot be opened are reported later, once all options have been checked.
+    """
+    if options.recipe is not None:
+        return options
+    with contextlib.suppress(GanzfeldError):
+        return replace(options, recipe=kind_of_data(kind_of(data, preparation)).RECIPE)
+    return options
 
 
 def resolve_options(options: TrainOptions) -> ResolvedOptions:
@@ -108,7 +134,8 @@ def resolve_options(options: TrainOptions) -> ResolvedOptions:
     Size and batch override the recipe, and the settings override both. Raises ``UsageError`` for invalid
     options, and ``ResourceError`` for a device or feature space that is not available.
     """
-    recipe = resolve(options.recipe, overrides_of(options))
+    recipe = resolve(FAMILY if options.recipe is None else options.recipe, overrides_of(options))
+    _require_kernel_distance(options, recipe.kind)
     budget = Budget(options.minutes, options.images)
     # An invalid feature space is refused now. One that is not installed matters only to ``--stop``; other
     # runs train without measuring quality.

@@ -18,14 +18,14 @@ from ganzfeld.training.followers import follow, leading
 from ganzfeld.training.overrides import Overrides
 from ganzfeld.training.progress_display import ProgressCallback, callback_for
 from ganzfeld.training.session import begin, continue_after_restart, continue_run, find_run_of_launch, fork
-from ganzfeld.training.setup import resolve_options
+from ganzfeld.training.setup import resolve_options, with_recipe
 from ganzfeld.training.tuning.batches import forget_other_speeds
 
 
 def train(
     data: str | Path | None = None,
     *,
-    recipe: str | Path | Recipe = "modern",
+    recipe: str | Path | Recipe | None = None,
     size: int | tuple[int, int] | str | None = None,
     minutes: float | None = None,
     images: int | None = None,
@@ -56,11 +56,12 @@ def train(
     """Train a DCGAN on images and return the run.
 
     ``data`` is a folder, an archive, an array file or None for the built-in faces. ``recipe`` is a name, a
-    file or a ``Recipe``; ``size`` (pixels, one number or (width, height)), ``batch`` and ``settings``
-    (``{"generator.width": 32}``) override its values. The fields of ``PreparationOptions`` (``channels``,
-    ``background``, ``range``, ...) decide how images are prepared; the run stores them. The run ends after
-    ``minutes`` of training or ``images`` images seen, whichever comes first; with neither, after five
-    minutes. ``out`` is the folder in which the run folder is created.
+    file, a ``Recipe`` or None for that of the kind of the data (modern for images); ``size`` (pixels, one
+    number or (width, height)), ``batch`` and ``settings`` (``{"generator.width": 32}``) override its values.
+    The fields of ``PreparationOptions`` (``channels``, ``background``, ``range``, ...) decide how images are
+    prepared; the run stores them. The run ends after ``minutes`` of training or ``images`` images seen,
+    whichever comes first; with neither, after five minutes. ``out`` is the folder in which the run folder is
+    created.
 
     With ``images``, the same seed gives the same weights on the same machine, as long as versions, number of
     threads and route are the same. The fastest route is measured once and kept in the cache: without that
@@ -99,7 +100,8 @@ def train(
     arguments = locals()
     options, preparation = TrainOptions.of(arguments), PreparationOptions.of(arguments)
     with in_words():
-        resolved, callback = resolve_options(options), callback_for(progress, callback)
+        resolved = resolve_options(with_recipe(options, data, preparation))
+        callback = callback_for(progress, callback)
         # Before the ranks connect, so that all of them say the same.
         _require_one_process_for(auto, launch().world_size)
         with joined() as ranks:

@@ -15,6 +15,7 @@ from ganzfeld.output import Mark, require_replaceable
 from ganzfeld.printable import LONGEST_NAME, counted, in_shell, printable
 
 if TYPE_CHECKING:
+    from ganzfeld.data import ImageDataset
     from ganzfeld.data.cache.verify import Verification
     from ganzfeld.data.check.survey import Survey
 
@@ -64,7 +65,7 @@ def command(
     surveyed = survey(dataset)
     refusal = why_refused(dataset, preparation.max_bad)
     written = _write_sheet(surveyed, sheet, sheet_of) if sheet else None
-    dry_run = _dry_run_command(data, size, preparation)
+    dry_run = _dry_run_command(data, size, preparation, dataset)
     result = surveyed.as_json() | {"refused": refusal.message if refusal else None, "dry_run": dry_run}
     result |= {"sheet": written, "labels": preparation.labels and encodable(preparation.labels)}
     result |= {"verification": _verification_json(verification)} if verification else {}
@@ -73,10 +74,26 @@ def command(
         raise typer.Exit(DataError.exit_code)
 
 
-def _dry_run_command(data: str | None, size: str, preparation: PreparationOptions) -> str:
-    """Return the command that measures the time and memory of training on these images."""
+def _dry_run_command(
+    data: str | None, size: str, preparation: PreparationOptions, dataset: "ImageDataset"
+) -> str:
+    """Return the command that measures the time and memory of training on these data."""
     words = ["ganzfeld", "train", *([data] if data else []), "--size", size]
-    return " ".join(map(in_shell, [*words, *words_of(preparation), "--dry-run"]))
+    return " ".join(map(in_shell, [*words, *words_of(preparation), *_output_words(dataset), "--dry-run"]))
+
+
+def _output_words(dataset: "ImageDataset") -> list[str]:
+    """Return the setting that the recipe of the kind needs for the scale of the data; usually none."""
+    if dataset.framing.kind == "image" or not dataset.num_pictures:
+        return []
+    from ganzfeld.networks.outputs import covering
+    from ganzfeld.recipes import read_recipe
+
+    scale = dataset.scale
+    fitting = covering(scale.INTERVAL, scale.SUMS_TO_ONE)
+    if read_recipe(dataset.kind.RECIPE).generator.output in fitting:
+        return []
+    return ["--set", f"generator.output={fitting[0]}"]
 
 
 def _check_sheet(sheet: Path | None, sheet_of: str) -> None:
@@ -151,9 +168,12 @@ def _text(
 def _rows(surveyed: "Survey") -> dict[str, str]:
     dataset = surveyed.dataset
     trained_on = _trained_on(surveyed)
-    span = " to ".join(f"{side[0]}x{side[1]}" for side in (surveyed.smallest, surveyed.largest))
+    ends = (surveyed.smallest[: dataset.kind.DIMS], surveyed.largest[: dataset.kind.DIMS])
+    span = " to ".join("x".join(map(str, sides)) for sides in ends)
     sizes = _counts(surveyed.sizes, 4, surveyed.num_sizes)
-    groups = f"{counted(len(surveyed.duplicates), 'group')}, {counted(surveyed.num_redundant, 'image')}"
+    groups = (
+        f"{counted(len(surveyed.duplicates), 'group')}, {counted(surveyed.num_redundant, dataset.kind.WORD)}"
+    )
     usable = f"{surveyed.usable:,} usable, {len(surveyed.unusable):,} not, in {dataset.place_of_all}"
     return {
         f"{dataset.kind.WORD}s": usable,

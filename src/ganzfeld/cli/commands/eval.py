@@ -39,6 +39,9 @@ def command(
 ) -> None:
     """Measure how good a generator is, with 95 % intervals.
 
+    Maps and sequences have metrics of their own, each beside the baselines of the field, such as a Markov
+    chain or a Gaussian random field; it says where a baseline is better than the generator.
+
     Example: ganzfeld eval runs/faces-001 --only kernel-distance,precision
     """
     from ganzfeld.training.evaluation import evaluate
@@ -83,6 +86,7 @@ def _write_nearest(evaluation: "Evaluation", out: Path) -> None:
     write_png(out, grid(evaluation.suspects, columns=6), Mark.NEAREST)
 
 
+_AS_IS = {"letters": "as in the data", "values": "in the units of the data"}
 _COLUMNS = "{:20} {:>9}  {:>20}  {}"
 
 
@@ -93,14 +97,21 @@ def _table(result: dict) -> str:
     for metric in metrics:
         value, low, high = (_number(metric[name]) for name in ("value", "low", "high"))
         lines.append(_COLUMNS.format(metric["name"], value, f"{low} to {high}", metric["meaning"]))
+        for baseline in metric["baselines"]:
+            value, low, high = (_number(baseline[name]) for name in ("value", "low", "high"))
+            better = "nearer to the data than the generator" if baseline["wins"] else ""
+            name = f"  {baseline['name']}"
+            lines.append(_COLUMNS.format(name, value, f"{low} to {high}", better).rstrip())
     lines += [f"{metric['name']} not measured: {metric['text']}" for metric in result["not_measured"]]
     spaces = {(metric["features"], metric["features_sha256"], metric["resize_px"]) for metric in metrics}
     for name, digest, size in sorted(spaces, key=str):
-        lines.append(f"{name} at {size} px, weights {digest[:16]}" if digest else f"{name}, not resized")
+        not_resized = f"{name}, {_AS_IS.get(name, 'not resized')}"
+        lines.append(f"{name} at {size} px, weights {digest[:16]}" if digest else not_resized)
     if metrics:
         first = metrics[0]
+        word = {"letters": "sequences", "values": "maps"}.get(first["features"], "images")
         lines.append(
-            f"{first['num_samples']:,} generated against {first['num_reals']:,} real images, seed "
+            f"{first['num_samples']:,} generated against {first['num_reals']:,} real {word}, seed "
             f"{first['seed']}, after {result['images_seen']:,} images"
         )
     return "\n".join([*lines, *([f"images   {result['out']}"] if result["out"] else [])])

@@ -111,7 +111,7 @@ def survey(dataset: ImageDataset) -> Survey:
     is_image = dataset.framing.kind == IMAGE
     duplicates = duplicates_of(dataset)
     order = np.argsort(widths * heights, kind="stable")
-    sizes, num_sizes = _sizes(widths, heights)
+    sizes, num_sizes = _sizes(widths, heights, dataset.kind.DIMS)
 
     def ranked(share: float) -> tuple[int, int]:
         if not len(order):
@@ -164,8 +164,13 @@ def _counted(names: np.ndarray) -> dict[str, int]:
     return {value.decode(): count for count, value in pairs}
 
 
-def _sizes(widths: np.ndarray, heights: np.ndarray) -> tuple[dict[str, int], int]:
-    """Return the ten most frequent sizes with their counts, and the number of different sizes."""
+def _sizes(widths: np.ndarray, heights: np.ndarray, dims: int) -> tuple[dict[str, int], int]:
+    """Return the ten most frequent sizes with their counts, and the number of different sizes.
+
+    Along one axis, a size is one number.
+    """
     values, counts = np.unique(widths << 32 | heights, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:10]
-    return {f"{values[at] >> 32}x{values[at] & 0xFFFFFFFF}": int(counts[at]) for at in most}, len(values)
+    sides = [(values[at] >> 32, values[at] & 0xFFFFFFFF)[:dims] for at in most]
+    names = ["x".join(map(str, size)) for size in sides]
+    return dict(zip(names, counts[most].tolist(), strict=True)), len(values)

@@ -31,8 +31,8 @@ class Kind(ABC):
     SCALES: ClassVar[tuple[str, ...]]
     """The scales that fit the kind; the first one is the default."""
 
-    SETTINGS: ClassVar[tuple[str, ...]]
-    """The recipe settings that fit a recipe for images to the kind."""
+    RECIPE: ClassVar[str]
+    """The recipe that is used if none is named."""
 
     AUGMENTATIONS: ClassVar[frozenset[str]]
     """The recipe fields ``mirror`` and ``crop`` that make another valid item of every item."""

@@ -20,7 +20,7 @@ class Kind(Base):
 
     DIMS: ClassVar[int] = 2
     WORD: ClassVar[str] = "image"
-    SETTINGS: ClassVar[tuple[str, ...]] = ("kind=image",)
+    RECIPE: ClassVar[str] = "modern"
     SCALES: ClassVar[tuple[str, ...]] = ("bytes",)
     AUGMENTATIONS: ClassVar[frozenset[str]] = frozenset(("mirror", "crop"))
 

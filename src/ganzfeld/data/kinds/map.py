@@ -27,7 +27,7 @@ class Kind(KindOfValues):
 
     DIMS: ClassVar[int] = 2
     WORD: ClassVar[str] = "map"
-    SETTINGS: ClassVar[tuple[str, ...]] = ("kind=map",)
+    RECIPE: ClassVar[str] = "maps"
     SCALES: ClassVar[tuple[str, ...]] = ("linear", "log", "asinh", "standard", "peak", "bytes")
     AUGMENTATIONS: ClassVar[frozenset[str]] = frozenset(("mirror", "crop"))
 

@@ -29,11 +29,7 @@ class Kind(KindOfValues):
 
     DIMS: ClassVar[int] = 1
     WORD: ClassVar[str] = "sequence"
-    SETTINGS: ClassVar[tuple[str, ...]] = (
-        "kind=sequence",
-        "generator.output=hard-gumbel",
-        "initialisation=he",
-    )
+    RECIPE: ClassVar[str] = "dna"
     SCALES: ClassVar[tuple[str, ...]] = ("letters",)
     AUGMENTATIONS: ClassVar[frozenset[str]] = frozenset()
 

@@ -105,6 +105,14 @@ class FastaSource(Source):
         self.notes.append(f"{printable(self.path.name)}: read as {word}, letters {alphabet}")
         if num_small:
             self.notes.append(f"{num_small:,} letters in lower case (soft-masked) are read as capitals")
+        several = {letter: counts[letter] for letter in _SEVERAL[alphabet] if counts[letter]}
+        if several:
+            shown = ", ".join(f"{letter} {number:,}" for letter, number in several.items())
+            self.notes.append(f"letters that stand for several ({shown}): windows with one are left out")
+        if num_shorter := sum(number for length, number in lengths.items() if length < framing.width):
+            self.notes.append(
+                f"{num_shorter:,} sequences have fewer than {framing.width:,} letters, and are left out"
+            )
         if num_longer := sum(number for length, number in lengths.items() if length > framing.width):
             self.notes.append(
                 f"{num_longer:,} sequences have more than {framing.width:,} letters, and are cut into windows"

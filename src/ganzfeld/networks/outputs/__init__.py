@@ -10,7 +10,7 @@ noise that is a function of the latent vector, so that a seed still gives one sa
 from ganzfeld.catalogue import Catalogue
 from ganzfeld.networks.outputs._shares import AcrossChannels, GumbelNoise
 
-__all__ = ["AcrossChannels", "GumbelNoise", "covers", "draws", "outputs", "sums_to_one"]
+__all__ = ["AcrossChannels", "GumbelNoise", "covering", "covers", "draws", "outputs", "sums_to_one"]
 
 outputs = Catalogue("ganzfeld.networks.outputs", "output")
 
@@ -29,3 +29,8 @@ def covers(name: str, interval: tuple[float, float], shares: bool) -> bool:
     """Return whether an output reaches all of an interval, as shares of one whole or not."""
     low, high = outputs.load(name).INTERVAL
     return low <= interval[0] and interval[1] <= high and sums_to_one(name) == shares
+
+
+def covering(interval: tuple[float, float], shares: bool) -> list[str]:
+    """Return the names of the outputs that reach all of an interval, as shares of one whole or not."""
+    return [name for name in outputs.names() if covers(name, interval, shares)]

@@ -1,5 +1,6 @@
 """Sentences about the quality of a run's model, or about why it was not measured."""
 
+from ganzfeld.data.kinds import IMAGE
 from ganzfeld.errors import GanzfeldError, ResourceError
 from ganzfeld.metrics import LEAST, Space, space
 from ganzfeld.metrics.intervals import NORMAL_95
@@ -24,6 +25,8 @@ def quality_in_words(run: Run, images_seen: int) -> str:
 
 def why_not_measured(run: Run) -> str:
     """Return why a run that has ended has no kernel distance, in words."""
+    if (kind := run.recipe.kind) != IMAGE:
+        return f"the kernel distance is for images; ganzfeld eval measures {kind}s, beside their baselines"
     try:
         _, why_not = scoring_space(run.metadata.num_pictures)
     except GanzfeldError as error:  # a run that has ended must not fail because of this
@@ -34,7 +37,7 @@ def why_not_measured(run: Run) -> str:
 def can_still_be_scored(run: Run, images_seen: int) -> bool:
     """Check whether a run that has ended at ``images_seen`` has no score although it can be scored."""
     final = run.metadata.final
-    if final is not None and final.at_images == images_seen:
+    if run.recipe.kind != IMAGE or (final is not None and final.at_images == images_seen):
         return False
     try:
         return scoring_space(run.metadata.num_pictures)[0] is not None
