@@ -24,7 +24,7 @@ OF_STEPS = {
     *("growth_generator", "growth_discriminator"),
 }
 """Readings of the size of updates and weights. Adam divides each gradient by its own size, so the learning
-rates of a recipe decide it, whatever the loss."""
+rates of a recipe decide most of it, whatever the loss."""
 
 SPACE = "features_sha256"
 """The journal's key for the digest of that feature space."""
@@ -87,26 +87,23 @@ class RunEvidence:
 
         The limits of a recipe also hold for its family, such as modern-large for modern, and for changed
         versions of it, unless the loss was changed: it decides what the readings of logits mean, and how soon
-        images vary. See ``Limit`` for width and classes. A loop that was watched uses the limits of all
-        recipes together. They were measured on images, so no limit is known for other kinds of data.
+        images vary. Then, and for other recipes, those of all recipes hold; where there is none yet, that of
+        the family holds for readings in ``OF_STEPS``. See ``Limit`` for width and classes. A loop that was
+        watched uses the limits of all recipes together. They were measured on images, so no limit is known
+        for other kinds of data.
         """
         if self.kind_of_data != IMAGE:
             return None
         width, by_class = self.recipe["generator"]["width"], self.recipe["classes"] != "none"
-        return limit_at(self.limits, name, step, self.kind_for(name), width, by_class=by_class)
-
-    def kind_for(self, name: str) -> str:
-        """Return the kind whose limits of a reading hold: another one where only the loss was changed.
-
-        This applies to the readings in ``OF_STEPS``.
-        """
-        if self.watched or name not in OF_STEPS:
-            return self.kind
+        limit = limit_at(self.limits, name, step, self.kind, width, by_class=by_class)
+        if limit is not None or self.watched or name not in OF_STEPS:
+            return limit
         family = self.kind.split()[0]
-        of_family = [
-            limit.recipe for limit in self.limits.get(name, ()) if limit.recipe.split()[:1] == [family]
-        ]
-        return self.kind if self.kind in of_family or not of_family else of_family[0]
+        of_family = (
+            known.recipe for known in self.limits.get(name, ()) if known.recipe.split()[:1] == [family]
+        )
+        kind = next(of_family, "")
+        return limit_at(self.limits, name, step, kind, width, by_class=by_class) if kind else None
 
     @property
     def kind_of_data(self) -> str:

@@ -115,7 +115,7 @@ def is_borrowed(run: RunEvidence, name: str) -> bool:
         return False
     limit = run.limit(name, int(steps_of(run, series)[-1]))
     by_recipe = any(limit.recipe for limit in run.limits.get(name, ()))
-    return limit is not None and limit.recipe != run.kind_for(name) and by_recipe
+    return limit is not None and limit.recipe != run.kind and by_recipe
 
 
 def persisted(series: Series, side: Side) -> tuple[np.ndarray, np.ndarray]:
