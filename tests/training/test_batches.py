@@ -34,7 +34,7 @@ from ganzfeld.training.tuning.batches import (
     forget_other_speeds,
     images_per_s,
 )
-from ganzfeld.training.tuning.routes import cache_key, period_of
+from ganzfeld.training.tuning.routes import cache_key, period_of, time_steps
 from tests.training.conftest import SMALL, small
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +170,14 @@ def test_what_comes_rarely_is_not_waited_for(trainer, steps_of_d, every, period)
     assert period_of(start(recipe, trainer.dataset, trainer.engine, 0)) == period
 
 
+def test_steps_are_timed_to_their_end(trainer, monkeypatch):
+    """A GPU only queues what it is given; here it is a CPU, so that the calls are counted."""
+    told = []
+    monkeypatch.setattr("ganzfeld.training.tuning.routes.wait_for", lambda device: told.append(trainer.index))
+    time_steps(trainer, trainer.route, 2)
+    assert told == [0, 2]
+
+
 @pytest.fixture
 def plant(monkeypatch):
     """Returns a function that plants the seconds of a step by batch, and the list of what is then spent."""
@@ -185,6 +193,13 @@ def plant(monkeypatch):
         return spent
 
     return planted
+
+
+def test_a_run_that_images_end_is_measured_as_briefly(trainer, plant):
+    spent = plant(lambda batch: 0.02 * batch)
+    recipe = fitted_recipe(trainer, Budget(minutes=600, images=50_000), {}, lambda *_: None)
+    assert sum(spent) <= 0.03 * 50_000 * 0.02, "at 50 images/s"
+    assert "batches from 64 on" in recipe.notes[-1]
 
 
 @pytest.mark.parametrize("overhead_s", [0.001, 0.01, 0.03, 0.1, 0.3, 1, 10, 100])

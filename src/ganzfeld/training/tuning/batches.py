@@ -58,12 +58,16 @@ class TimeLeft:
     """The seconds that measuring may still take."""
 
     def __init__(self, seconds: float = math.inf) -> None:
-        self._seconds = seconds
+        self._seconds, self._spent = seconds, 0.0
 
     def require(self, seconds: float) -> None:
         """Raise ``OutOfTimeError`` unless so many seconds are left."""
         if seconds > self._seconds:
             raise OutOfTimeError
+
+    def limit(self, seconds: float) -> None:
+        """Let measuring take no more than so many seconds, with what it has already taken."""
+        self._seconds = min(self._seconds, seconds - self._spent)
 
     def spend(self, trainer: Trainer, route: FastPath, num_steps: int, step_s: float) -> float:
         """Make steps on a route and return their seconds.
@@ -73,6 +77,7 @@ class TimeLeft:
         self.require(num_steps * step_s)
         seconds = time_steps(trainer, route, num_steps)
         self._seconds -= seconds
+        self._spent += seconds
         return seconds
 
 
@@ -107,6 +112,9 @@ def fitted_recipe(
             if speed is None:
                 break
             speeds[batch] = speed
+        time_left.limit(
+            SHARE * most_images / speeds[batch]
+        )  # a run that images end is shorter than its minutes
         images[batch] = min(60 * minutes * speeds[batch], most_images)
         if best_batch(images) < batch // 2:
             break
