@@ -9,6 +9,7 @@ from ganzfeld.health import RunEvidence, diagnose
 from ganzfeld.health.derived import DERIVED
 from ganzfeld.health.detectors import detectors
 from ganzfeld.health.limits import Limit
+from ganzfeld.printable import counted
 from ganzfeld.recipes import resolve
 from tests.health.cases import HEALTHY, case_of, limits_of, turning
 
@@ -124,7 +125,8 @@ class TestStaticFacts:
         assert (finding is not None) == there
         if finding:
             assert finding.since_images == 0
-            assert f"each has been seen {500 / number:,.0f} times" in finding.evidence[0].text
+            seen = counted(round(500 / number), "time")
+            assert f"each has been seen {seen} so far" in finding.evidence[0].text
 
     @pytest.mark.parametrize(("number", "there"), [(0, False), (100, False), (101, True)])
     def test_duplicate_images(self, number, there):

@@ -6,6 +6,7 @@ import pytest
 
 from ganzfeld.health import RunEvidence, diagnose
 from ganzfeld.health.detectors import detectors
+from ganzfeld.health.detectors.range_mismatch import scaling
 from ganzfeld.health.exact import EXACT
 from ganzfeld.health.limits import limits
 from ganzfeld.recipes import resolve
@@ -123,3 +124,22 @@ def test_limits_of_a_loop_are_those_of_all_recipes():
     recipe = resolve("radford2015").model_dump(mode="json")
     limit = replace(run, recipe={**run.recipe, **recipe}).limit("diversity", 100)
     assert limit is not None and limit.recipe == ""
+
+
+@pytest.mark.parametrize(
+    ("black", "white", "low", "top", "line"),
+    [
+        (0.0, 0.996, -1.0, 1.0, "real = real * 2 - 1"),
+        (0.0, 255.0, -1.0, 1.0, "real = real / 255 * 2 - 1"),
+        (-1.0, 1.0, 0.0, 1.0, "real = (real + 1) / 2"),
+        (0.0, 255.0, 0.0, 1.0, "real = real / 255"),
+        (-1.0, 1.01, -0.5, 0.5, "real = (real + 1) / 2 - 0.5"),
+        (-2.118, 2.249, -1.0, 1.0, "real = (real + 2.12) / 4.37 * 2 - 1"),
+    ],
+)
+def test_the_line_that_scales_images_takes_black_and_white_to_the_ends(black, white, low, top, line: str):
+    assert scaling(black, white, low, top) == line
+    for level, end in ((black, low), (white, top)):
+        names = {"real": level}
+        exec(line, names)
+        assert names["real"] == pytest.approx(end, abs=0.02)

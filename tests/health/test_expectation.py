@@ -269,3 +269,13 @@ def test_what_ships_is_sensible():
         assert len(kind.until_varied) <= kind.num_runs and kind.recipe.split()[0] in recipes.names()
         assert list(kind.until_varied) == sorted(kind.until_varied)
         assert all(0 < images <= kind.longest for images in kind.until_varied)
+
+
+def test_nothing_is_usual_where_the_settings_are_far_from_all_that_is_known():
+    run = early(num=45, settings=NARROW)
+    sentences = foretold(replace(run, unusual=[("batch", "the batch is large")])).sentences
+    assert sentences.startswith(
+        "Half of the runs of radford2015 without varied images at this stage had them"
+    )
+    assert "The settings of this run are far from theirs." in sentences
+    assert "far from theirs" not in foretold(run).sentences

@@ -85,7 +85,8 @@ class Forecast:
     ``seconds`` the time until then at the speed of the run; None if that is not known. ``expectation`` is
     that of its kind; with ``is_scaled``, the batch of the run is larger than those of the known runs, and the
     expectation is what they would have needed with it. ``sooner`` is the expectation of another recipe that
-    gets there sooner, if the run will end before it gets there itself.
+    gets there sooner, if the run will end before it gets there itself. ``is_unusual``: settings of the run
+    are far from those of the known runs, so that nothing of it is usual.
     """
 
     expectation: Expectation
@@ -95,6 +96,7 @@ class Forecast:
     planned_images: int | None
     sooner: Expectation | None
     is_scaled: bool = False
+    is_unusual: bool = False
 
     @property
     def sentences(self) -> str:
@@ -102,6 +104,8 @@ class Forecast:
         known = self._later_than_known if self.images is None else self._usual
         if self.is_scaled:
             known += f" These are the images of as many steps with batches of {self.expectation.batch}."
+        if self.is_unusual:
+            known += " The settings of this run are far from theirs."
         if self.sooner is None:
             return known
         end = f" The run ends at {self.planned_images:,} images." if self.planned_images else ""
@@ -114,8 +118,9 @@ class Forecast:
         kind, images = self.expectation, _rounded(self.images)
         left = kind.not_varied(self.seen)
         if 2 * left >= kind.num_runs:
-            usual = f"That is usual for {kind.name}: "
-            text = f"{usual}half of its runs without varied images at this stage had them"
+            usual = f"That is usual for {kind.name}: half of its runs"
+            runs = f"Half of the runs of {kind.name}" if self.is_unusual else usual
+            text = f"{runs} without varied images at this stage had them"
         else:
             text = (
                 f"{left} of {kind.num_runs} runs of {kind.name} had no varied images at this stage either;"
@@ -203,7 +208,8 @@ def forecast(run: RunEvidence, known: Sequence[Expectation] | None = None) -> Fo
     is_too_short = images is None or (planned is not None and planned < images)
     sooner = _sooner(run, expected, images, known) if is_too_short else None
     seconds = None if images is None else _seconds_to(run, images)
-    return Forecast(expected, seen, images, seconds, planned, sooner, expected is not of_kind)
+    is_scaled, is_unusual = expected is not of_kind, bool(run.unusual)
+    return Forecast(expected, seen, images, seconds, planned, sooner, is_scaled, is_unusual)
 
 
 def _sooner(

@@ -4,6 +4,7 @@ from ganzfeld.data.check.advice import ENOUGH
 from ganzfeld.health.evidence import RunEvidence
 from ganzfeld.health.finding import Evidence, Finding, Remedy
 from ganzfeld.health.remedies import shifted
+from ganzfeld.printable import counted
 
 READINGS = ()
 
@@ -16,7 +17,7 @@ def find(run: RunEvidence) -> Finding | None:
     times = run.images_seen / number
     text = (
         f"the dataset has {number:,} images, fewer than the {ENOUGH:,} that are recommended; each has been "
-        f"seen {times:,.0f} times so far"
+        f"seen {counted(round(times), 'time')} so far"
     )
     return Finding(
         "too-few-pictures",
