@@ -32,12 +32,15 @@ def tool(monkeypatch, tmp_path):
         ("check --speeds 16=0", 2, "not '16=0'"),
         ("check --speeds 16=nan", 2, "not '16=nan'"),
         ("check --speeds -16=590", 2, "speeds"),
-        ("check --minutes 0", 2, "above 0, not '0'"),
-        ("check --minutes inf", 2, "above 0, not 'inf'"),
+        ("check --minutes 0", 2, "above 0, and at most 600,000, not '0'"),
+        ("check --minutes inf", 2, "not 'inf'"),
+        ("check --minutes 1e307", 2, "not '1e307'"),
         ("check --data nowhere", 3, "nowhere"),
         ("check --size 1", 2, "too small"),
         ("train --set lr", 2, "'lr' is not a setting"),
         ("train --batch 0", 2, "batch"),
+        ("train --set batch=32", 2, "use --batch"),
+        ("train --size 1", 2, "too small"),
         ("train --images 0", 2, "images must be above 0"),
         ("train --data nowhere", 3, "nowhere"),
     ],
@@ -53,3 +56,17 @@ def test_the_choice_is_shown_without_a_run(tool, capsys):
     tool("check", "--minutes", "5", "--speeds", "16=590", "32=796", "64=880", "--show")
     (chosen,) = [line for line in capsys.readouterr().out.splitlines() if "the rule's choice" in line]
     assert chosen.startswith("| 32 |")
+
+
+@pytest.mark.parametrize(
+    ("speeds", "chosen"),
+    [
+        ("16=590 32=400 64=300 128=5000", 16),  # a run stops after two batches that buy no more
+        ("16=590 32=400 64=3000", 64),
+        ("16=590 2048=900000", 16),  # above the largest batch
+    ],
+)
+def test_the_choice_is_that_of_a_run(tool, capsys, speeds: str, chosen: int):
+    tool("check", "--minutes", "5", "--speeds", *speeds.split(), "--show")
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "the rule's choice" in line]
+    assert row.startswith(f"| {chosen} |")

@@ -33,11 +33,12 @@ from scipy.optimize import least_squares
 
 import ganzfeld as gz
 from ganzfeld.errors import GanzfeldError, UsageError
-from ganzfeld.recipes.scaling import LEAST_BATCH, best_batch, fitted_settings
+from ganzfeld.recipes.scaling import LEAST_BATCH, MOST_BATCH, best_batch, fitted_settings, is_past_best
 
 PAGE = Path(__file__).parents[1] / "docs" / "scaling_rule.md"
 SPEEDS = ((8, 502.0), (16, 590.0), (32, 796.0), (64, 880.0))
 """Images per second by batch, for ``check``; docs/performance.md has the first three."""
+MOST_MINUTES = 600_000
 ROW = re.compile(r"^\| ([\d,]+) \| (\d+) \| ([^|]*) \| \d+ \| constant \| (\d\.\d+) \|$", re.MULTILINE)
 
 
@@ -57,6 +58,10 @@ def main() -> None:
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
     options.seeds = options.seeds or ([0, 1, 2] if options.work == "check" else [0])
+    if any(setting.partition("=")[0].strip() == "batch" for setting in options.settings):
+        parser.error("--set batch=... would not be named in the rows: use --batch")
+    if options.work == "train" and options.size:
+        options.settings.append(f"size={options.size}")
     images_of = {batch: round(60 * options.minutes * speed) for batch, speed in options.speeds}
     if options.work == "check" and max(images_of) < LEAST_BATCH:
         given = ", ".join(map(str, images_of))
@@ -81,10 +86,10 @@ def _work(options: argparse.Namespace, images_of: dict[int, int]) -> None:
 
 
 def _above_0(text: str) -> float:
-    """Read a number above 0."""
+    """Read a number of minutes above 0."""
     number = float(text)
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    if not 0 < number <= MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"must be above 0, and at most {MOST_MINUTES:,}, not {text!r}")
     return number
 
 
@@ -105,7 +110,7 @@ def check(options: argparse.Namespace, images_of: dict[int, int]) -> str:
 
     ``images_of`` gives the images that the budget pays for at each batch, neighbours included.
     """
-    chosen = best_batch({batch: num for batch, num in images_of.items() if batch >= LEAST_BATCH})
+    chosen = best_batch(tried(images_of))
     batches = [batch for batch in (chosen // 2, chosen, 2 * chosen) if batch in images_of]
     distances = {batch: list[float]() for batch in batches}
     for seed in options.seeds:
@@ -114,6 +119,17 @@ def check(options: argparse.Namespace, images_of: dict[int, int]) -> str:
                 distances[batch].append(distance)
                 print(f"batch {batch}, seed {seed}: {distance:.3f}", flush=True)
     return table(chosen, images_of, distances)
+
+
+def tried(images_of: dict[int, int]) -> dict[int, int]:
+    """Return the batches that a run would measure: from the least one on, until two in a row buy no more."""
+    measured = dict[int, int]()
+    for batch in sorted(images_of):
+        if LEAST_BATCH <= batch <= MOST_BATCH:
+            measured[batch] = images_of[batch]
+            if is_past_best(measured):
+                break
+    return measured
 
 
 def table(chosen: int, images_of: dict[int, int], distances: dict[int, list[float]]) -> str:

@@ -211,7 +211,7 @@ def test_measuring_takes_at_most_its_share_of_the_minutes(trainer, plant, overhe
     assert sum(spent) <= 0.03 * 60 * minutes or len(spent) == 1
     if overhead_s >= 10 and minutes == 2:
         assert changes(recipe, trainer.recipe) == [], "batch and average stay"
-        assert recipe.notes[-1].startswith("Not fitted to 2 minutes") and "batch 16" in recipe.notes[-1]
+        assert recipe.notes[-1].startswith("Not fitted to 2 minutes") and "batch of 16" in recipe.notes[-1]
     if overhead_s <= 0.01 and minutes >= 5:
         assert "images/s" in recipe.notes[-1] and "would take" not in recipe.notes[-1]
 

@@ -64,6 +64,14 @@ def best_batch(images_of_batch: Mapping[int, float]) -> int:
     return min(batch for batch, images in effective.items() if CLEARLY * images >= most)
 
 
+def is_past_best(images_of_batch: Mapping[int, float]) -> bool:
+    """Check whether the last two batches of those tried, each twice the one before, buy no more.
+
+    One batch may be slower than its neighbours, since speeds need not grow evenly.
+    """
+    return best_batch(images_of_batch) < max(images_of_batch) // 2
+
+
 def fitted_settings(batch: int, images: float, discriminator_steps: int = 1) -> dict[str, Any]:
     """Return the settings of ``modern`` for a batch and the number of images of the whole run.
 

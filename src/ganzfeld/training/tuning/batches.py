@@ -25,6 +25,7 @@ from ganzfeld.recipes.scaling import (
     MOST_BATCH,
     best_batch,
     fitted_settings,
+    is_past_best,
 )
 from ganzfeld.regular import read_regular
 from ganzfeld.runs.budget import Budget
@@ -116,7 +117,7 @@ def fitted_recipe(
             SHARE * most_images / speeds[batch]
         )  # a run that images end is shorter than its minutes
         images[batch] = min(60 * minutes * speeds[batch], most_images)
-        if best_batch(images) < batch // 2:
+        if is_past_best(images):
             break
         batch *= 2
     if speeds != known:
@@ -141,8 +142,9 @@ def _with_note(recipe: Recipe, note: str) -> Recipe:
 def _too_slow_note(minutes: float, trainer: Trainer) -> str:
     """Return that the recipe is not fitted, and why."""
     return (
-        f"Not fitted to {minutes:g} minutes, of which measuring one batch would take more than {SHARE:.0%}: "
-        f"batch {trainer.recipe.batch} and average as in the recipe (docs/scaling_rule.md)."
+        f"Not fitted to {minutes:g} minutes, so with the recipe's own batch of {trainer.recipe.batch}: "
+        f"measuring speeds would take more than {SHARE:.0%} of them, since the machine is slow or busy with "
+        "other programs (docs/scaling_rule.md)."
     )
 
 
