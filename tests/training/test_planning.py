@@ -160,7 +160,7 @@ def test_time_that_the_process_stood_still_does_not_count(machine, array_file, t
     )
     steps = run.position.images_seen / BATCH
     assert steps * STEP_S == pytest.approx(60 * MINUTES, abs=2 * STEP_S)
-    assert "suspended for 1 h 00 min" in listener.told
+    assert "stood still for 1 h 00 min" in listener.told
 
 
 @pytest.mark.parametrize(("images", "reached"), [(400, 400), (100_000, 1200)])

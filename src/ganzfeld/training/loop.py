@@ -270,7 +270,7 @@ class Loop:
     def _note_step(self) -> None:
         """Record the end of a step in the stopwatch and the speedometer."""
         if suspended_s := self.stopwatch.lap():
-            self.callback.noted(f"training was suspended for {duration(suspended_s)}, which does not count")
+            self.callback.noted(f"training stood still for {duration(suspended_s)}, which does not count")
         self.planner.speed.note(self.trainer.images_seen, self.stopwatch.seconds)
 
     def _read(self, journal: Journal, scalars: StepScalars, last: bool) -> None:

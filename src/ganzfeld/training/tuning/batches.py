@@ -102,7 +102,7 @@ def fitted_recipe(
     batch = LEAST_BATCH
     while batch <= min(MOST_BATCH, trainer.dataset.num_pictures):
         if batch not in speeds:
-            progress(0, 1, f"measuring batches of {batch}, once on this machine")
+            progress(0, 1, f"measuring batches of {batch}, once for these networks")
             try:
                 # A step of twice as many images takes at most twice as long.
                 time_left.require(PROBES * batch / speeds.get(batch // 2, math.inf))

@@ -104,9 +104,9 @@ def measured_route(trainer: Trainer, progress: CountCallback) -> FastPath:
     themselves, only recorded steps are measured against usual ones. The trainer keeps its state.
     """
     if trainer.engine.device.type == "cuda":
-        progress(0, 1, "measuring recorded steps, once on this machine")
+        progress(0, 1, "measuring recorded steps, once for these networks and this batch")
         return USUAL.model_copy(update={"recorded": recording_pays(trainer)})
-    progress(0, 1, "measuring threads, once on this machine")
+    progress(0, 1, "measuring threads, once for these networks and this batch")
     threads = threads_that_pay(trainer)
     with computing_with(threads.each):
         ways = _measure_layers(trainer, progress)
@@ -255,9 +255,9 @@ def _measure_layers(trainer: Trainer, progress: CountCallback) -> dict[str, Ways
     shapes = input_shapes(trainer)
     ways = {}
     for number, (name, layer) in enumerate(trainer.strided_layers.items()):
-        progress(number, len(shapes), "measuring layers, once on this machine")
+        progress(number, len(shapes), "measuring layers, once for these networks and this batch")
         ways[name] = fastest_ways(layer, shapes[name], trainer.engine)
-    progress(len(shapes), len(shapes), "measuring layers, once on this machine")
+    progress(len(shapes), len(shapes), "measuring layers, once for these networks and this batch")
     for network in networks:
         network.train()
     return {name: fastest for name, fastest in ways.items() if fastest != Ways()}
