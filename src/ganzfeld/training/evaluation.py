@@ -111,8 +111,8 @@ def evaluate(
         raise UsageError(f"n must be from {LEAST} to {MOST:,}, not {num}", "1000 is usual.")
     if not 0 <= seed < MOST_SEED:
         raise UsageError(f"seed must be from 0 to {MOST_SEED - 1}, not {seed}")
-    run = run if isinstance(run, Run) else open_run(run)
     report = counting(progress)
+    run = run if isinstance(run, Run) else open_run(run)
     if run.recipe.kind != IMAGE:
         if features is not None:
             raise UsageError("features are for images", f"Leave --features out for {run.recipe.kind}s.")

@@ -28,12 +28,14 @@ def command(
     kernel: Annotated[
         int | None,
         typer.Option(
-            help="Kernel of every layer. Default: that of the recipe, or two strides (three if odd).", min=1
+            help="Kernel of every layer. Default: that of the recipe, or two strides (three if odd).",
+            min=2,
+            max=256,
         ),
     ] = None,
     stride: Annotated[
         int | None,
-        typer.Option(help="Stride of every layer. Default: that of the recipe, or 2.", min=1),
+        typer.Option(help="Stride of every layer. Default: that of the recipe, or 2.", min=2, max=64),
     ] = None,
     channels: Annotated[int, typer.Option(help="Channels of the images.", min=1, max=4096)] = 3,
     json: Json = False,
