@@ -296,6 +296,15 @@ class TestFiles:
         assert np.array_equal(read, expected, equal_nan=True)
         assert read.dtype == np.uint16 or cards.get("BZERO") != 32768
 
+    @pytest.mark.parametrize(
+        ("name", "value"), [("BSCALE", "'x'"), ("BZERO", "abc"), ("BSCALE", "nan"), ("PCOUNT", "1e400")]
+    )
+    def test_fits_with_text_for_a_number(self, name: str, value: str):
+        cards = {"SIMPLE": "T", "BITPIX": 16, "NAXIS": 1, "NAXIS1": 0 if name == "PCOUNT" else 4, name: value}
+        header = "".join(f"{card:<8}= {content!s:>20}".ljust(80) for card, content in cards.items())
+        with pytest.raises(UnusableImage, match=f"no number as {name}"):
+            fits_values((header + "END".ljust(80)).ljust(2880).encode() + bytes(2880))
+
     def test_damaged_fits(self):
         whole = fits(field((8, 8)))
         for damaged in (whole[:100], whole[: 2880 + 100], b"SIMPLE  =" + bytes(3000)):

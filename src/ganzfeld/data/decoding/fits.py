@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ganzfeld.data.decoding.decode import UnusableImage
+from ganzfeld.value_kinds import is_number
 
 MAGIC = b"SIMPLE  ="
 _BLOCK, _CARD = 2880, 80
@@ -29,7 +30,7 @@ def fits_values(content: bytes) -> np.ndarray:
             if at + num_bytes > len(content):
                 raise UnusableImage("the file ends before its values do")
             return _physical(content[at : at + num_bytes], shape, header)
-        at += -(-(num_bytes + int(header.get("PCOUNT", 0))) // _BLOCK) * _BLOCK
+        at += -(-(num_bytes + int(_number(header, "PCOUNT", 0))) // _BLOCK) * _BLOCK
     raise UnusableImage("it holds no image")
 
 
@@ -68,12 +69,20 @@ def _whole(header: dict[str, Any], name: str) -> int:
     return value
 
 
+def _number(header: dict[str, Any], name: str, otherwise: float) -> float:
+    """Return a number of a header, ``otherwise`` if it is not there; refuse text, NaN and infinity."""
+    value = header.get(name, otherwise)
+    if not is_number(value) or not math.isfinite(value):
+        raise UnusableImage(f"its header has no number as {name}")
+    return value
+
+
 def _physical(content: bytes, shape: tuple[int, ...], header: dict[str, Any]) -> np.ndarray:
     bits = header["BITPIX"]
     if bits not in _TYPES:
         raise UnusableImage(f"its header has the BITPIX {bits}")
     stored = np.frombuffer(content, _TYPES[bits]).reshape(shape)
-    scale, zero, blank = header.get("BSCALE", 1), header.get("BZERO", 0), header.get("BLANK")
+    scale, zero, blank = _number(header, "BSCALE", 1), _number(header, "BZERO", 0), header.get("BLANK")
     if (scale, zero, bits) == (1, 32768, 16) and blank is None:
         return (stored.astype(np.int32) + 32768).astype(np.uint16)
     if (scale, zero) == (1, 0) and (blank is None or bits < 0):

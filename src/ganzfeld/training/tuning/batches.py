@@ -44,7 +44,7 @@ ROUNDS = 3
 STEPS = 8
 """The least number of steps in a round."""
 LONG_ROUND_S = 0.2
-"""A round of one period is long enough if it takes so many seconds."""
+"""The seconds that a round of one period must take to be long enough."""
 UNLIKE = 1.5
 """A run that is faster or slower than measured before, by more than this factor, has them measured again."""
 LEAST_S = 60.0
@@ -62,18 +62,18 @@ class TimeLeft:
         self._seconds, self._spent = seconds, 0.0
 
     def require(self, seconds: float) -> None:
-        """Raise ``OutOfTimeError`` unless so many seconds are left."""
+        """Raise ``OutOfTimeError`` unless these ``seconds`` are left."""
         if seconds > self._seconds:
             raise OutOfTimeError
 
     def limit(self, seconds: float) -> None:
-        """Let measuring take no more than so many seconds, with what it has already taken."""
+        """Limit all of measuring, with what it has already taken, to these ``seconds``."""
         self._seconds = min(self._seconds, seconds - self._spent)
 
     def spend(self, trainer: Trainer, route: FastPath, num_steps: int, step_s: float) -> float:
         """Make steps on a route and return their seconds.
 
-        Raise ``OutOfTimeError`` instead if too few are left for so many steps of ``step_s`` seconds.
+        Raise ``OutOfTimeError`` instead if too few are left for ``num_steps`` steps of ``step_s`` seconds.
         """
         self.require(num_steps * step_s)
         seconds = time_steps(trainer, route, num_steps)
